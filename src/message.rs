@@ -1,0 +1,378 @@
+//! The nouns: names, sessions, message ids and messages.
+//!
+//! Owned by nobody: every other module speaks in these types. Each is parsed once, where bytes
+//! from outside come in; a value of one of these types is valid and later code trusts it.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use precis_core::profile::PrecisFastInvocation;
+use precis_profiles::UsernameCaseMapped;
+use smol_str::SmolStr;
+use thiserror::Error;
+
+/// The most characters that a name may have.
+pub const MAX_NAME_CHARS: usize = 32;
+
+/// The most characters that the kind of a message may have.
+pub const MAX_KIND_CHARS: usize = 16;
+
+/// Who somebody is on a server: RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, without `:` and
+/// `/`, and not beginning with `-` or `.`.
+///
+/// Parsing maps case and width, so `"Marie"` and `"marie"` give equal names.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Name(SmolStr);
+
+impl Name {
+    /// The name in its one canonical spelling.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Why a text is not a [`Name`]. Made to be read by the person who typed it.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+pub enum NameError {
+    /// Nothing was given.
+    #[error("a name has at least one character")]
+    Empty,
+    /// More than [`MAX_NAME_CHARS`].
+    #[error("a name has at most {MAX_NAME_CHARS} characters")]
+    TooLong,
+    /// A `:` or a `/`, also when written in another width.
+    #[error("a name has no ':' and no '/'")]
+    Reserved,
+    /// A `-` or a `.` in front would look like a flag or a hidden file.
+    #[error("a name does not begin with '-' or '.'")]
+    Start,
+    /// Refused by RFC 8265: spaces, control characters, symbols, mixed directions.
+    #[error("a name has letters, digits and simple punctuation only, and no spaces")]
+    Characters,
+}
+
+impl FromStr for Name {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        if is_plainly_canonical(text) {
+            return Ok(Self(SmolStr::new(text)));
+        }
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        // Enforcing costs time for every character: look at the length first.
+        if text.chars().nth(MAX_NAME_CHARS).is_some() {
+            return Err(NameError::TooLong);
+        }
+        let name = UsernameCaseMapped::enforce(text).map_err(|_| NameError::Characters)?;
+        // Mapping may lengthen a text and may make a ':' out of another character.
+        if name.chars().count() > MAX_NAME_CHARS {
+            return Err(NameError::TooLong);
+        }
+        if name.contains([':', '/']) {
+            return Err(NameError::Reserved);
+        }
+        if name.starts_with(['-', '.']) {
+            return Err(NameError::Start);
+        }
+        Ok(Self(SmolStr::new(name)))
+    }
+}
+
+/// The common case, decided without the tables: lower-case ASCII letters and digits are mapped to
+/// themselves by every step of `UsernameCaseMapped`.
+fn is_plainly_canonical(text: &str) -> bool {
+    (1..=MAX_NAME_CHARS).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One direction of one conversation. Displayed as `"<sender>:<receiver>"`, which is unambiguous
+/// because no name has a `:`.
+///
+/// Ordered by receiver first, so that everything that waits for one person lies side by side.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey {
+    receiver: Name,
+    sender: Name,
+}
+
+/// Sender and receiver of a session are two people.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("nobody can talk to themselves here")]
+pub struct TalkToSelf;
+
+impl SessionKey {
+    /// The session in which `sender` writes to `receiver`.
+    pub fn new(sender: Name, receiver: Name) -> Result<Self, TalkToSelf> {
+        if sender == receiver {
+            return Err(TalkToSelf);
+        }
+        Ok(Self { receiver, sender })
+    }
+
+    /// Who writes.
+    pub fn sender(&self) -> &Name {
+        &self.sender
+    }
+
+    /// Who reads.
+    pub fn receiver(&self) -> &Name {
+        &self.receiver
+    }
+
+    /// The other direction of the same conversation.
+    pub fn reverse(&self) -> Self {
+        Self { receiver: self.sender.clone(), sender: self.receiver.clone() }
+    }
+}
+
+impl fmt::Display for SessionKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.sender, self.receiver)
+    }
+}
+
+/// One person's client data folder: a random number, made once. 16 lower-case hexadecimal digits
+/// on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Installation(u64);
+
+impl Installation {
+    /// The installation with this number.
+    pub const fn from_u64(number: u64) -> Self {
+        Self(number)
+    }
+}
+
+impl fmt::Display for Installation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+/// A text is not 16 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("an installation is 16 lower-case hexadecimal digits")]
+pub struct InstallationError;
+
+impl FromStr for Installation {
+    type Err = InstallationError;
+
+    fn from_str(text: &str) -> Result<Self, InstallationError> {
+        let digits = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
+        if text.len() != 16 || !text.bytes().all(digits) {
+            return Err(InstallationError);
+        }
+        u64::from_str_radix(text, 16).map(Self).map_err(|_| InstallationError)
+    }
+}
+
+/// What a message is called for its whole life, across every resend: made by the sending client,
+/// never reused. `n` counts from 1 within one session and one installation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct MessageId {
+    /// The sender's data folder.
+    pub installation: Installation,
+    /// The number within session and installation, from 1.
+    pub n: u64,
+}
+
+/// When a server took a message: milliseconds since the Unix epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(pub u64);
+
+impl Timestamp {
+    /// The wall clock's time. A clock before 1970 counts as 1970.
+    pub fn now() -> Self {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+}
+
+/// What a body is: `text`, or a word that clients agree upon. Opaque to the server.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Kind(SmolStr);
+
+impl Kind {
+    /// UTF-8 text for a person to read.
+    pub const TEXT: Self = Self(SmolStr::new_static("text"));
+
+    /// The word.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A text is not a [`Kind`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("a kind has 1 to {MAX_KIND_CHARS} lower-case ASCII letters, digits or '-'")]
+pub struct KindError;
+
+impl FromStr for Kind {
+    type Err = KindError;
+
+    fn from_str(text: &str) -> Result<Self, KindError> {
+        let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if !(1..=MAX_KIND_CHARS).contains(&text.len()) || !text.bytes().all(allowed) {
+            return Err(KindError);
+        }
+        Ok(Self(SmolStr::new(text)))
+    }
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One message as a server keeps it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Message {
+    /// Who made it, and which one it is.
+    pub id: MessageId,
+    /// When the server took it.
+    pub time: Timestamp,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was written.
+    pub body: Bytes,
+}
+
+/// Messages of one session that were accepted together. What travels through a session's channel,
+/// so that locks, wake-ups and system calls are paid once for all of them.
+///
+/// Positions count the accepted messages of a session from 1; those of a batch are consecutive.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Batch {
+    first: u64,
+    messages: Arc<[Message]>,
+}
+
+impl Batch {
+    /// A batch whose first message has the position `first`.
+    pub fn new(first: u64, messages: impl Into<Arc<[Message]>>) -> Self {
+        Self { first, messages: messages.into() }
+    }
+
+    /// The position of the first message.
+    pub fn first(&self) -> u64 {
+        self.first
+    }
+
+    /// The position of the last message; one less than [`first`](Self::first) in an empty batch.
+    pub fn last(&self) -> u64 {
+        self.first + self.messages.len() as u64 - 1
+    }
+
+    /// The messages above `position`, in order.
+    pub fn after(&self, position: u64) -> &[Message] {
+        let known = (position + 1).saturating_sub(self.first);
+        let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.messages.len());
+        &self.messages[from..]
+    }
+
+    /// All messages, in order.
+    pub fn messages(&self) -> &[Message] {
+        &self.messages
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn case_and_width_do_not_make_another_name() {
+        for spelling in ["Marie", "MARIE", "ｍａｒｉｅ"] {
+            assert_eq!(spelling.parse::<Name>().unwrap().as_str(), "marie");
+        }
+    }
+
+    #[test]
+    fn a_bad_name_says_what_is_wrong() {
+        let long = "x".repeat(33);
+        let umlauts = "Ä".repeat(33);
+        for (text, error) in [
+            ("", NameError::Empty),
+            (long.as_str(), NameError::TooLong),
+            (umlauts.as_str(), NameError::TooLong),
+            ("jo:hn", NameError::Reserved),
+            ("jo：hn", NameError::Reserved),
+            ("../etc", NameError::Reserved),
+            ("-v", NameError::Start),
+            (".profile", NameError::Start),
+            ("jo hn", NameError::Characters),
+            ("jo\u{1b}hn", NameError::Characters),
+            ("jo\u{202e}hn", NameError::Characters),
+        ] {
+            assert_eq!(text.parse::<Name>(), Err(error), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_of_many_scripts_are_welcome() {
+        for text in ["jürgen", "мария", "john.doe", "a_b-c", "李雷", "x"] {
+            assert_eq!(text.parse::<Name>().unwrap().as_str(), text);
+        }
+    }
+
+    #[test]
+    fn a_session_and_its_reverse() {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        assert_eq!(key.to_string(), "john:marie");
+        assert_eq!(key.reverse().to_string(), "marie:john");
+        assert_eq!(key.reverse().reverse(), key);
+        let john: Name = "john".parse().unwrap();
+        assert_eq!(SessionKey::new(john.clone(), john), Err(TalkToSelf));
+    }
+
+    #[test]
+    fn a_batch_gives_what_lies_above_a_position() {
+        let message = |n| Message {
+            id: MessageId { installation: Installation::from_u64(1), n },
+            time: Timestamp(0),
+            kind: Kind::TEXT,
+            body: Bytes::new(),
+        };
+        let batch = Batch::new(5, vec![message(1), message(2), message(3)]);
+        assert_eq!((batch.first(), batch.last()), (5, 7));
+        for (position, left) in [(0, 3), (4, 3), (5, 2), (7, 0), (u64::MAX - 1, 0)] {
+            assert_eq!(batch.after(position).len(), left);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_parsed_name_parses_to_itself(text in ".{0,40}") {
+            if let Ok(name) = text.parse::<Name>() {
+                let again: Name = name.as_str().parse().unwrap();
+                prop_assert_eq!(again, name);
+            }
+        }
+
+        #[test]
+        fn the_short_way_agrees_with_the_tables(text in "[a-z0-9]{1,32}") {
+            let enforced = UsernameCaseMapped::enforce(text.as_str()).unwrap();
+            let name: Name = text.parse().unwrap();
+            prop_assert_eq!(name.as_str(), enforced.as_ref());
+        }
+
+        #[test]
+        fn an_installation_survives_the_wire(number: u64) {
+            let installation = Installation::from_u64(number);
+            prop_assert_eq!(installation.to_string().parse(), Ok(installation));
+        }
+    }
+}

@@ -1,0 +1,199 @@
+//! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
+//! another language from it alone. The modules below implement it: [`frame`] has the types,
+//! [`codec`] turns bytes into frames and back without any I/O, [`stream`] puts the codec on a
+//! connection.
+//!
+//! # Form
+//!
+//! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly
+//! one space, ended by CR LF; UTF-8 without other control characters; at most [`MAX_HEADER`]
+//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Three verbs carry a
+//! *body*: the last word of their header is the body's length in bytes, and the body follows, ended
+//! by CR LF again (which the length does not count):
+//!
+//! ```text
+//! MSG marie 7 text 5␍␊hello␍␊
+//! ```
+//!
+//! How the bytes are split into packets or records means nothing. Words are:
+//!
+//! | word | form |
+//! |---|---|
+//! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`](crate::message::Name)). Case does not matter; the server answers in the mapped spelling |
+//! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶⁴-1 |
+//! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
+//! | *time* | milliseconds since the Unix epoch, by the server's clock |
+//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
+//! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
+//!
+//! Text from others is data: a client shows no control character and no bidirectional override
+//! out of a body or a sentence.
+//!
+//! # Signing in
+//!
+//! ```text
+//! client                                           server
+//! HELLO tinychat/1 name key installation     ->
+//!                                            <-    CHALLENGE nonce
+//! PROVE length, signature                    ->
+//!                                            <-    WELCOME name limits…
+//!                                            <-    WAITING peer count      (once for each who has written)
+//! ```
+//!
+//! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
+//! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
+//! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`), namespace `tinychat`, by
+//!   *key*, over these four lines, each ended by one LF, where *name* is the mapped spelling and
+//!   `none` says that the connection has no channel binding:
+//!
+//!   ```text
+//!   tinychat/1 sign-in
+//!   name john
+//!   nonce 5f3c…
+//!   binding none
+//!   ```
+//!
+//!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it. The body of `PROVE` is the whole armoured text.
+//! - The first key that proves itself for a name owns the name from then on; for another key the
+//!   answer is `ERR TAKEN`. When the owner signs in while signed in elsewhere, the new connection
+//!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
+//!   sign in again by itself.
+//! - `WELCOME` announces limits as `word=number`; a client ignores words that it does not know:
+//!   `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
+//!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session.
+//! - All of this within [`HANDSHAKE_SECONDS`] (10 s) of connecting, else `ERR TIMEOUT`.
+//!
+//! **Versions.** The word `tinychat/1` stands for everything on this page. A server that does not
+//! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
+//! closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
+//! whether a body follows it.
+//!
+//! # Frames after signing in
+//!
+//! From the client:
+//!
+//! | frame | meaning |
+//! |---|---|
+//! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing |
+//! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
+//! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
+//! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
+//! | `ONLINE` | asks who is there |
+//! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
+//! | `QUIT` | done; answered with `BYE quit` |
+//!
+//! From the server:
+//!
+//! | frame | meaning |
+//! |---|---|
+//! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting` of *peer*'s messages that will now come |
+//! | `STORED peer n` | everything up to *n* is kept by the server. Cumulative |
+//! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
+//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed. Not cumulative |
+//! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
+//! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
+//! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
+//! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
+//! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
+//! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
+//! | `PRESENCE peer presence` | a peer of an open conversation came or went |
+//! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
+//! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
+//!
+//! # Delivery
+//!
+//! A message id is (installation, *n*). For each session and installation the server knows `have`,
+//! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
+//! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
+//! no receipt.
+//!
+//! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
+//! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
+//! `have`, in order; so it does on every new connection and after every refusal. It sends no
+//! `MSG` between `TALK` and `TALKING`. A `have` above its own counter means that the data folder was
+//! copied or restored: it then takes a new installation, renumbers what was not sent and signs in
+//! again.
+//!
+//! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
+//! has; one at or below it is acknowledged and not shown again. It writes message and mark in one
+//! transaction before `ACK`, and stores everything that arrives, also for a conversation that it
+//! has just closed. After `TALK` the server begins again with the oldest message that was not
+//! acknowledged.
+//!
+//! Order within a session is the order in which the server took the messages.
+//!
+//! # Silence
+//!
+//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it
+//! heard nothing for [`IDLE_AFTER_SECONDS`] (90 s). A peer that takes no bytes for as long is
+//! closed likewise. Nothing is lost by it: what was not acknowledged comes again.
+//!
+//! # Errors
+//!
+//! `ERR code peer text`. After a *fatal* one the server closes; the others leave the connection
+//! and all conversations as they were.
+//!
+//! | code | fatal | because |
+//! |---|---|---|
+//! | `BAD` | yes | a line that is not a frame, a word of the wrong form, a body that does not end where it says |
+//! | `LINE` | yes | a header line longer than 512 bytes |
+//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`] |
+//! | `VERB` | yes | a verb that this version does not have |
+//! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
+//! | `VERSION` | yes | see above |
+//! | `KEY` | yes | the key is not an Ed25519 public key |
+//! | `PROOF` | yes | the signature does not fit key, name and nonce |
+//! | `TAKEN` | yes | the name belongs to another key |
+//! | `INSTALLATIONS` | yes | the name has as many installations as it may ([`MAX_INSTALLATIONS`]), each with messages under way |
+//! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
+//! | `TIMEOUT` | yes | signing in took too long |
+//! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
+//! | `SELF` | no | nobody can talk to themselves |
+//! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
+//! | `CLOSED` | no | `MSG` for a conversation that is not open; the message was dropped |
+
+pub mod codec;
+pub mod frame;
+pub mod stream;
+
+/// The one version that is spoken here.
+pub const VERSION: &str = "tinychat/1";
+
+/// The longest header line, in bytes, with its CR LF.
+pub const MAX_HEADER: usize = 512;
+
+/// The longest body of a message, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
+pub const MAX_PROOF: usize = 2 * 1024;
+
+/// The longest body of the server's `ONLINE`, in bytes.
+pub const MAX_ONLINE_BODY: usize = 1024 * 1024;
+
+/// The longest sentence in `ERR` and `BYE`, in bytes; a longer one is cut.
+pub const MAX_SENTENCE: usize = 240;
+
+/// The most conversations that one connection holds open.
+pub const MAX_CONVERSATIONS: usize = 1_000;
+
+/// The most installations that one name has messages under way from.
+pub const MAX_INSTALLATIONS: usize = 16;
+
+/// How long connecting and signing in may take.
+pub const HANDSHAKE_SECONDS: u64 = 10;
+
+/// After how much silence a side sends `PING`.
+pub const PING_AFTER_SECONDS: u64 = 30;
+
+/// After how much silence a side closes.
+pub const IDLE_AFTER_SECONDS: u64 = 90;
+
+/// The SSHSIG namespace of a sign-in.
+pub const SIGN_IN_NAMESPACE: &str = "tinychat";
+
+/// The text that is signed to sign in; see [the specification](self#signing-in).
+pub fn sign_in_text(name: &crate::message::Name, nonce: &str) -> String {
+    format!("{VERSION} sign-in\nname {name}\nnonce {nonce}\nbinding none\n")
+}

@@ -1,0 +1,97 @@
+//! The codec on a connection: the one place that splits a socket into its halves, and the reader
+//! that turns bytes into frames.
+//!
+//! The halves are boxed, so that both tasks of a connection look alike over TCP, TLS and Unix
+//! sockets. A reader that waits holds no buffer: bytes are read into a scratch area that all readers
+//! of a thread share, and only what came is kept.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Poll, ready};
+
+use async_std::net::TcpStream;
+use bytes::BytesMut;
+use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
+
+use super::codec::{Decoder, Frame, ProtocolError};
+
+/// How much one read may bring.
+const READ_CHUNK: usize = 64 * 1024;
+
+thread_local! {
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
+}
+
+/// The reading half of any transport.
+pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// The writing half of any transport.
+pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// Splits a TCP connection and makes it send small frames at once.
+pub fn split(stream: TcpStream) -> io::Result<(BoxReader, BoxWriter)> {
+    stream.set_nodelay(true)?;
+    Ok((Box::new(stream.clone()), Box::new(stream)))
+}
+
+/// Frames out of a connection's reading half.
+pub struct FrameReader<F> {
+    half: BoxReader,
+    decoder: Decoder<F>,
+}
+
+impl<F: Frame> FrameReader<F> {
+    /// Reads from `half`.
+    pub fn new(half: BoxReader) -> Self {
+        Self { half, decoder: Decoder::default() }
+    }
+
+    /// The next frame among the bytes that were read so far.
+    pub fn next_ready(&mut self) -> Result<Option<F>, ProtocolError> {
+        self.decoder.decode()
+    }
+
+    /// Reads once and returns how many bytes came: 0 at the end. May be dropped while it waits
+    /// without losing a byte. Call it when [`next_ready`](Self::next_ready) has nothing left.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        let Self { half, decoder } = self;
+        read(half, |bytes| decoder.feed(bytes)).await
+    }
+
+    /// Reads once and forgets what came.
+    pub async fn discard(&mut self) -> io::Result<usize> {
+        read(&mut self.half, |_| {}).await
+    }
+
+    /// Reads until there is a frame; `None` at the end.
+    pub async fn next(&mut self) -> io::Result<Option<Result<F, ProtocolError>>> {
+        loop {
+            if let Some(frame) = self.next_ready().transpose() {
+                return Ok(Some(frame));
+            }
+            if self.fill().await? == 0 {
+                return Ok(None);
+            }
+        }
+    }
+}
+
+async fn read(half: &mut BoxReader, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
+    poll_fn(|context| {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let read = ready!(Pin::new(&mut *half).poll_read(context, scratch))?;
+            take(&scratch[..read]);
+            Poll::Ready(Ok(read))
+        })
+    })
+    .await
+}
+
+/// Writes one frame at once; for signing in, where frames go one by one.
+pub async fn write_frame<F: Frame>(half: &mut BoxWriter, frame: &F) -> io::Result<()> {
+    let mut out = BytesMut::new();
+    frame.encode(&mut out);
+    half.write_all(&out).await
+}

@@ -1,0 +1,93 @@
+//! A data folder: made on first use, for its owner alone, and in use by one process at a time.
+//!
+//! Owned by whoever opened it, server or client; the lock goes with the value, also when the
+//! process is killed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use etcetera::BaseStrategy;
+use thiserror::Error;
+
+/// A locked data folder.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a data folder cannot be used. Made to be read by its owner.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum FolderError {
+    #[error("the data folder {} is in use by another process; stop that one or choose another with --data", path.display())]
+    InUse { path: PathBuf },
+    #[error("cannot use {} as data folder: {cause}; choose another with --data", path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error("there is no home folder to put data into; name a folder with --data")]
+    Homeless,
+}
+
+impl Folder {
+    /// Makes the folder if it is not there, and locks it.
+    pub fn open(path: &Path) -> Result<Self, FolderError> {
+        let path = path.to_path_buf();
+        match Self::lock(&path) {
+            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
+                Err(FolderError::InUse { path })
+            }
+            Err(cause) => Err(FolderError::Unusable { path, cause }),
+        }
+    }
+
+    /// Where a file of this name lies in the folder.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    fn lock(path: &Path) -> io::Result<File> {
+        DirBuilder::new().recursive(true).mode(0o700).create(path)?;
+        let lock = path.join("lock");
+        let file =
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+        file.try_lock()?;
+        // A folder that is full or read-only is better found now than by the first message.
+        let probe = path.join("probe");
+        fs::write(&probe, b"x")?;
+        fs::remove_file(&probe)?;
+        Ok(file)
+    }
+}
+
+/// The folder `name` under `$XDG_DATA_HOME`, which is `~/.local/share` unless set.
+pub fn default_data_folder(name: &str) -> Result<PathBuf, FolderError> {
+    let base = etcetera::choose_base_strategy().map_err(|_| FolderError::Homeless)?;
+    Ok(base.data_dir().join(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_has_one_user_at_a_time() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("deep/er");
+        let first = Folder::open(&path).unwrap();
+        assert!(matches!(Folder::open(&path), Err(FolderError::InUse { .. })));
+        drop(first);
+        Folder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn what_cannot_be_a_folder_is_named() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("file");
+        fs::write(&file, "").unwrap();
+        let error = Folder::open(&file).unwrap_err();
+        assert!(error.to_string().contains("file as data folder"), "{error}");
+    }
+}

@@ -1,0 +1,382 @@
+//! One connection: signing in, then the read task's loop over frames, then leaving.
+//!
+//! The task that runs [`serve`] is the read task; it starts the write task once somebody has signed
+//! in and joins it at the end. Invariant: whatever a connection opened, it closes itself, and closes
+//! nothing that its successor opened.
+
+use std::collections::HashMap;
+use std::ops::ControlFlow;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use async_channel::Sender;
+use async_std::net::TcpStream;
+use bytes::{Bytes, BytesMut};
+use futures::future::{Either, select};
+
+use super::Host;
+use super::delivery::SentTable;
+use super::handshake::{self, Refusal, SignedIn};
+use super::link::{End, EndOnDrop, Link};
+use super::session::{Accepted, Session};
+use super::writer::{self, REPLIES, Reply};
+use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
+use crate::task;
+use crate::wire::codec::{Frame, ProtocolError};
+use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
+use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
+
+/// How long, and for how many bytes, a connection that was refused is still read, so that the peer
+/// can read why: closing with bytes unread would take the answer away.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_BYTES: usize = 1024 * 1024;
+
+/// Serves a connection from accepting to closing. Run by the read task.
+pub(super) async fn serve(host: Arc<Host>, stream: TcpStream) {
+    let (reader, mut half) = match split(stream) {
+        Ok((reader, half)) => (FrameReader::new(reader), half),
+        Err(error) => return log::debug!("a connection was gone at once: {error}"),
+    };
+    let mut reader = reader;
+    match sign_in(&host, &mut reader, &mut half).await {
+        Ok(signed_in) => converse(&host, signed_in, &mut reader, half).await,
+        Err(frame) => refuse(half, frame).await,
+    }
+    linger(reader).await;
+}
+
+/// Signs in, within the time for it and while the server runs. What is left to say if that fails.
+async fn sign_in(
+    host: &Host,
+    reader: &mut FrameReader<ClientFrame>,
+    half: &mut BoxWriter,
+) -> Result<SignedIn, Option<ServerFrame>> {
+    let handshake = Box::pin(handshake::sign_in(&host.names, reader, half));
+    let limited = Box::pin(task::within(host.timing.handshake, handshake));
+    let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {
+        Either::Left((Some(Ok(signed_in)), _)) => return Ok(signed_in),
+        Either::Left((Some(Err(Refusal::Gone)), _)) => return Err(None),
+        Either::Left((Some(Err(Refusal::Answer(code, text))), _)) => (code, text),
+        Either::Left((None, _)) => (ErrorCode::Timeout, "signing in took too long".into()),
+        Either::Right(_) => (ErrorCode::Busy, "the server stops".into()),
+    };
+    log::info!("a connection was refused: {} {}", code.as_str(), text.escape_debug());
+    Err(Some(ServerFrame::Error { code, peer: None, text }))
+}
+
+/// Says why, if there is anything to say, and closes the writing half.
+async fn refuse(mut half: BoxWriter, frame: Option<ServerFrame>) {
+    let farewell = async {
+        if let Some(frame) = frame {
+            write_frame(&mut half, &frame).await?;
+        }
+        futures::AsyncWriteExt::close(&mut half).await
+    };
+    // The peer may be gone already; then there is nobody to tell.
+    let _ = task::within(LINGER, farewell).await;
+}
+
+async fn linger(mut reader: FrameReader<ClientFrame>) {
+    let drain = async {
+        let mut left = LINGER_BYTES;
+        while let Ok(read @ 1..) = reader.discard().await {
+            left = left.saturating_sub(read);
+            if left == 0 {
+                break;
+            }
+        }
+    };
+    let _ = task::within(LINGER, drain).await;
+}
+
+/// Everything after signing in.
+async fn converse(
+    host: &Arc<Host>,
+    signed_in: SignedIn,
+    reader: &mut FrameReader<ClientFrame>,
+    half: BoxWriter,
+) {
+    let SignedIn { name, installation } = signed_in;
+    let link = Arc::new(Link::new(host.next_connection(), name, installation));
+    let presence = Present::enter(host, &link);
+    log::info!("{} signed in", link.name);
+    let sent = SentTable::default();
+    let (replies, queue) = async_channel::bounded(REPLIES);
+    let first = welcome(host, &link).await;
+    let writing = writer::run(host.clone(), link.clone(), sent.clone(), queue, half, first);
+    let writing = task::spawn("write", writing);
+    let mut reading =
+        Reading { host, link: &link, sent, replies, open: HashMap::new(), collected: None };
+    let end = reading.run(reader).await;
+    log::info!("{} left: {end:?}", link.name);
+    link.end(end);
+    drop(reading);
+    drop(presence);
+    writing.await;
+}
+
+/// Somebody is signed in as long as this lives, also if the task that holds it panics.
+struct Present<'a> {
+    host: &'a Host,
+    link: EndOnDrop,
+}
+
+impl<'a> Present<'a> {
+    fn enter(host: &'a Host, link: &Arc<Link>) -> Self {
+        if let Some(replaced) = host.directory.sign_in(link) {
+            replaced.end(End::Bye(ByeReason::Replaced));
+        }
+        // The drain tells those whom it finds; this one may just have missed it.
+        if host.stopping.is_closed() {
+            link.end(End::Bye(ByeReason::Shutdown));
+        }
+        Self { host, link: EndOnDrop(link.clone()) }
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.host.directory.sign_out(&self.link.0);
+    }
+}
+
+/// `WELCOME`, and a `WAITING` for each who has written.
+async fn welcome(host: &Host, link: &Link) -> BytesMut {
+    let mut first = BytesMut::new();
+    ServerFrame::Welcome { name: link.name.clone(), limits: host.limits() }.encode(&mut first);
+    match host.registry.waiting(&link.name).await {
+        Ok(waiting) => {
+            for (peer, count) in waiting {
+                ServerFrame::Waiting { peer, count }.encode(&mut first);
+            }
+        }
+        Err(error) => log::error!("counting what waits for {}: {error}", link.name),
+    }
+    first
+}
+
+/// What the read task owns.
+struct Reading<'a> {
+    host: &'a Arc<Host>,
+    link: &'a Arc<Link>,
+    sent: SentTable,
+    replies: Sender<Reply>,
+    open: HashMap<Name, Conversation>,
+    /// Messages for one peer that came one after another, not accepted yet.
+    collected: Option<(Name, Vec<Message>)>,
+}
+
+/// A conversation that is open on this connection.
+struct Conversation {
+    own: Session,
+    /// A message was refused: all that follow are dropped until `TALK`.
+    refusing: bool,
+}
+
+/// Go on, or end the connection.
+type Flow = ControlFlow<End>;
+
+impl Reading<'_> {
+    /// Reads until the connection ends, and says why it does.
+    async fn run(&mut self, reader: &mut FrameReader<ClientFrame>) -> End {
+        loop {
+            if let ControlFlow::Break(end) = self.handle_ready(reader).await {
+                return end;
+            }
+            let (ended, fill) = (Box::pin(self.link.ended()), Box::pin(reader.fill()));
+            match select(ended, fill).await {
+                Either::Left((end, _)) => return end.clone(),
+                Either::Right((Ok(1..), _)) => self.link.pulse().heard(),
+                Either::Right((Ok(0), _)) => return End::Gone,
+                Either::Right((Err(error), _)) => {
+                    log::debug!("reading from {}: {error}", self.link.name);
+                    return End::Gone;
+                }
+            }
+        }
+    }
+
+    /// Handles what one read brought.
+    async fn handle_ready(&mut self, reader: &mut FrameReader<ClientFrame>) -> Flow {
+        loop {
+            match reader.next_ready() {
+                Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
+                    self.collect(peer, n, kind, body).await?;
+                }
+                Ok(Some(frame)) => {
+                    self.accept_collected().await?;
+                    self.handle(frame).await?;
+                }
+                Ok(None) => return self.accept_collected().await,
+                Err(error) => {
+                    self.accept_collected().await?;
+                    self.protest(&error).await?;
+                }
+            }
+        }
+    }
+
+    async fn handle(&mut self, frame: ClientFrame) -> Flow {
+        match frame {
+            ClientFrame::Talk { peer, .. } => self.talk(peer).await,
+            ClientFrame::Close { peer } => self.close(peer).await,
+            ClientFrame::Ack { peer, seq } => self.acknowledge(&peer, seq),
+            ClientFrame::Online => self.online().await,
+            ClientFrame::Ping => self.say(ServerFrame::Pong).await,
+            ClientFrame::Pong => Flow::Continue(()),
+            ClientFrame::Quit => Flow::Break(End::Bye(ByeReason::Quit)),
+            ClientFrame::Hello { .. } | ClientFrame::Prove { .. } => {
+                fail(ErrorCode::State, "you are signed in already")
+            }
+            ClientFrame::Message { .. } => unreachable!("handle_ready collects messages"),
+        }
+    }
+
+    async fn protest(&self, error: &ProtocolError) -> Flow {
+        if error.is_fatal() {
+            return fail(error.code(), &error.to_string());
+        }
+        self.object(error.code(), None, &error.to_string()).await
+    }
+
+    async fn talk(&mut self, peer: Name) -> Flow {
+        let Ok(key) = SessionKey::new(self.link.name.clone(), peer.clone()) else {
+            let text = "nobody can talk to themselves";
+            return self.object(ErrorCode::ToSelf, Some(peer), text).await;
+        };
+        if !self.open.contains_key(&peer) && self.open.len() >= MAX_CONVERSATIONS {
+            let text = format!("{MAX_CONVERSATIONS} conversations are open; close one first");
+            return self.object(ErrorCode::Conversations, Some(peer), &text).await;
+        }
+        let registry = &self.host.registry;
+        let entered = async {
+            registry.revive(&key.reverse()).await?;
+            registry.enter(&key, self.link).await
+        };
+        let own = match entered.await {
+            Ok(own) => own,
+            Err(error) => {
+                log::error!("opening {key}: {error}");
+                return fail(ErrorCode::Busy, "the server cannot read its messages now");
+            }
+        };
+        self.host.directory.watch(&peer, self.link);
+        self.open.insert(peer, Conversation { own: own.clone(), refusing: false });
+        self.reply(Reply::Open(own)).await
+    }
+
+    async fn close(&mut self, peer: Name) -> Flow {
+        if let Some(conversation) = self.open.remove(&peer) {
+            self.leave(&peer, &conversation);
+        }
+        self.reply(Reply::Close(peer)).await
+    }
+
+    fn leave(&self, peer: &Name, conversation: &Conversation) {
+        self.host.directory.unwatch(peer, self.link);
+        self.host.registry.leave(&conversation.own, self.link);
+    }
+
+    /// Puts a message to those before it, if they go to the same peer.
+    async fn collect(&mut self, peer: Name, n: u64, kind: Kind, body: Bytes) -> Flow {
+        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
+        if self.collected.as_ref().is_some_and(|(to, _)| *to != peer) {
+            self.accept_collected().await?;
+        }
+        let id = MessageId { installation: self.link.installation, n };
+        let message = Message { id, time: Timestamp::now(), kind, body };
+        self.collected.get_or_insert_with(|| (peer, Vec::new())).1.push(message);
+        Flow::Continue(())
+    }
+
+    /// Offers the collected messages to their session.
+    async fn accept_collected(&mut self) -> Flow {
+        let Some((peer, messages)) = self.collected.take() else { return Flow::Continue(()) };
+        let Some(conversation) = self.open.get_mut(&peer) else {
+            let text = "open the conversation with TALK first; the message was dropped";
+            return self.object(ErrorCode::Closed, Some(peer), text).await;
+        };
+        if conversation.refusing {
+            return Flow::Continue(());
+        }
+        let mailbox = self.host.registry.mailbox();
+        mailbox.ready().await;
+        match conversation.own.accept(mailbox, &self.host.quota, messages) {
+            Ok(Accepted::All) => {}
+            Ok(Accepted::UpTo { refused, because }) => {
+                conversation.refusing = true;
+                self.refuse(peer.clone(), refused, because).await?;
+            }
+            // Only a connection that was taken over can be left behind by its session. What it still
+            // had to say is in its sender's outbox.
+            Err(super::session::Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
+        }
+        self.announce_waiting(&peer);
+        Flow::Continue(())
+    }
+
+    /// Tells a receiver who is there, but has not opened the conversation, that something waits.
+    fn announce_waiting(&self, peer: &Name) {
+        let drained = self.open.get(peer).is_none_or(|conversation| conversation.own.is_drained());
+        if !drained && let Some(receiver) = self.host.directory.find(peer) {
+            receiver.mark(&self.link.name, |marks| marks.waiting = true);
+        }
+    }
+
+    fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
+        let resolved = {
+            // Each change of the table is whole before anything can panic.
+            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.acknowledge(seq)))
+        };
+        match resolved {
+            Some((session, Ok(Some(position)))) => {
+                self.host.registry.acknowledge(&session, position);
+                Flow::Continue(())
+            }
+            Some((_, Ok(None))) => Flow::Continue(()),
+            Some((_, Err(_))) | None => fail(ErrorCode::State, "ACK for what was never sent"),
+        }
+    }
+
+    async fn online(&self) -> Flow {
+        let (count, names) = self.host.directory.names();
+        self.say(ServerFrame::Online { count, names }).await
+    }
+
+    async fn refuse(&self, peer: Name, n: u64, text: String) -> Flow {
+        let refusal = crate::wire::frame::Refusal::Full;
+        self.say(ServerFrame::Refused { peer, n, refusal, text }).await
+    }
+
+    async fn object(&self, code: ErrorCode, peer: Option<Name>, text: &str) -> Flow {
+        self.say(ServerFrame::Error { code, peer, text: text.into() }).await
+    }
+
+    async fn say(&self, frame: ServerFrame) -> Flow {
+        self.reply(Reply::Frame(frame)).await
+    }
+
+    /// Hands something to the write task, waiting while it has too much to do.
+    async fn reply(&self, reply: Reply) -> Flow {
+        let sending = Box::pin(self.replies.send(reply));
+        match select(sending, Box::pin(self.link.ended())).await {
+            Either::Left((Ok(()), _)) => Flow::Continue(()),
+            Either::Left((Err(_), _)) => Flow::Break(End::Gone),
+            Either::Right((end, _)) => Flow::Break(end.clone()),
+        }
+    }
+}
+
+impl Drop for Reading<'_> {
+    fn drop(&mut self) {
+        for (peer, conversation) in &self.open {
+            self.leave(peer, conversation);
+        }
+    }
+}
+
+fn fail(code: ErrorCode, text: &str) -> Flow {
+    Flow::Break(End::Failed(code, text.into()))
+}

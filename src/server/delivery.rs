@@ -1,0 +1,231 @@
+//! From a session to its receiver's connection: the stream of batches that a write task sends, and
+//! the table that turns its acknowledgements back into positions.
+//!
+//! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
+//! messages come from.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex};
+
+use async_channel::Receiver;
+use futures::Stream;
+use futures::stream::unfold;
+
+use super::registry::Registry;
+use super::session::{Drain, Lease, Session};
+use crate::mailbox::MailboxError;
+use crate::message::{Batch, Name};
+
+/// How many messages are asked of the mailbox at once.
+const REFILL: usize = 256;
+
+/// Messages to send to a receiver: those of `batch` above `after`.
+#[derive(Debug)]
+pub(super) struct Delivery {
+    pub(super) peer: Name,
+    pub(super) session: Session,
+    pub(super) batch: Batch,
+    pub(super) after: u64,
+}
+
+/// Everything that is written to the owner of `own` by its peer, beginning with the oldest message
+/// that waits. Awaits the reverse session, also again whenever it retires. Does not end by itself.
+pub(super) fn deliveries(
+    registry: Arc<Registry>,
+    own: Session,
+) -> impl Stream<Item = Result<Delivery, MailboxError>> + Send {
+    let source = Source { registry, own, draining: None };
+    unfold(source, |mut source| async move { Some((source.next().await, source)) })
+}
+
+struct Source {
+    registry: Arc<Registry>,
+    own: Session,
+    draining: Option<Draining>,
+}
+
+struct Draining {
+    session: Session,
+    lease: Lease,
+    batches: Receiver<Batch>,
+    /// What was sent, up to and with this position.
+    cursor: u64,
+    refill_to: u64,
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Delivery, MailboxError> {
+        loop {
+            let Some(draining) = &mut self.draining else {
+                self.draining = Some(self.begin().await);
+                continue;
+            };
+            match draining.next(&self.registry).await? {
+                Some(batch) => {
+                    let after = std::mem::replace(&mut draining.cursor, batch.last());
+                    let session = draining.session.clone();
+                    let peer = session.key().sender().clone();
+                    return Ok(Delivery { peer, session, batch, after });
+                }
+                None => self.draining = None,
+            }
+        }
+    }
+
+    async fn begin(&self) -> Draining {
+        loop {
+            let session = self.registry.reverse_of(&self.own).await;
+            if let Ok(Drain { lease, batches, cursor, refill_to }) = session.drain() {
+                return Draining { session, lease, batches, cursor, refill_to };
+            }
+        }
+    }
+}
+
+impl Draining {
+    /// The next batch with something above the cursor; `None` when the channel was closed.
+    async fn next(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
+        loop {
+            if self.cursor < self.refill_to {
+                let key = self.session.key();
+                let batch = registry.mailbox().pending(key, self.cursor, REFILL).await?;
+                if batch.messages().is_empty() {
+                    // Acknowledged meanwhile, through an older connection.
+                    self.cursor = self.refill_to;
+                    continue;
+                }
+                return Ok(Some(batch));
+            }
+            let Ok(batch) = self.batches.recv().await else { return Ok(None) };
+            if batch.last() <= self.cursor {
+                continue;
+            }
+            if batch.first() > self.cursor + 1 {
+                self.refill_to = batch.last();
+                continue;
+            }
+            return Ok(Some(batch));
+        }
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        self.session.stop_draining(self.lease);
+    }
+}
+
+/// Which `seq` of one peer on one connection stands for which position.
+#[derive(Debug)]
+pub(super) struct Sent {
+    session: Session,
+    last_seq: u64,
+    /// What is not acknowledged yet. Messages with consecutive positions share a run.
+    runs: VecDeque<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    first_seq: u64,
+    first_position: u64,
+    count: u64,
+}
+
+/// An acknowledgement for what was never sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct NeverSent;
+
+impl Sent {
+    pub(super) fn new(session: Session) -> Self {
+        Self { session, last_seq: 0, runs: VecDeque::new() }
+    }
+
+    /// The session that was sent from last.
+    pub(super) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Numbers messages with consecutive positions that are now sent. Returns the first number.
+    pub(super) fn assign(&mut self, session: &Session, first_position: u64, count: u64) -> u64 {
+        self.session = session.clone();
+        let first_seq = self.last_seq + 1;
+        self.last_seq += count;
+        match self.runs.back_mut() {
+            Some(run) if run.first_position + run.count == first_position => run.count += count,
+            _ => self.runs.push_back(Run { first_seq, first_position, count }),
+        }
+        first_seq
+    }
+
+    /// The position up to which everything is acknowledged by `seq`; `None` if it says nothing new.
+    pub(super) fn acknowledge(&mut self, seq: u64) -> Result<Option<u64>, NeverSent> {
+        if seq > self.last_seq {
+            return Err(NeverSent);
+        }
+        let mut position = None;
+        while let Some(run) = self.runs.front_mut().filter(|run| run.first_seq <= seq) {
+            let count = run.count.min(seq + 1 - run.first_seq);
+            // A conversation that was closed and opened again has begun again at a lower one.
+            position = position.max(Some(run.first_position + count - 1));
+            if count < run.count {
+                run.first_seq += count;
+                run.first_position += count;
+                run.count -= count;
+                break;
+            }
+            self.runs.pop_front();
+        }
+        Ok(position)
+    }
+}
+
+/// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
+/// were closed: a number is never used again on a connection, and what was sent may still be
+/// acknowledged.
+pub(super) type SentTable = Arc<Mutex<HashMap<Name, Sent>>>;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::SessionKey;
+
+    fn sent() -> Sent {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        Sent::new(Session::new(key))
+    }
+
+    fn assign(sent: &mut Sent, first_position: u64, count: u64) -> u64 {
+        let session = sent.session().clone();
+        sent.assign(&session, first_position, count)
+    }
+
+    #[test]
+    fn an_acknowledgement_is_cumulative_and_counts_once() {
+        let mut sent = sent();
+        assert_eq!(assign(&mut sent, 11, 3), 1);
+        assert_eq!(assign(&mut sent, 14, 2), 4);
+        assert_eq!(sent.acknowledge(2), Ok(Some(12)));
+        assert_eq!(sent.acknowledge(2), Ok(None));
+        assert_eq!(sent.acknowledge(1), Ok(None));
+        assert_eq!(sent.acknowledge(5), Ok(Some(15)));
+        assert_eq!(sent.acknowledge(6), Err(NeverSent));
+    }
+
+    #[test]
+    fn numbers_go_on_when_delivery_begins_again() {
+        let mut sent = sent();
+        assign(&mut sent, 1, 10);
+        assert_eq!(assign(&mut sent, 1, 10), 11, "never used again on this connection");
+        assert_eq!(sent.acknowledge(15), Ok(Some(10)), "seq 10 stood for position 10");
+        assert_eq!(sent.acknowledge(20), Ok(Some(10)));
+    }
+
+    #[test]
+    fn a_gap_in_the_positions_is_no_gap_in_the_numbers() {
+        let mut sent = sent();
+        assign(&mut sent, 1, 2);
+        assert_eq!(assign(&mut sent, 7, 2), 3);
+        assert_eq!(sent.acknowledge(3), Ok(Some(7)));
+        assert_eq!(sent.acknowledge(4), Ok(Some(8)));
+    }
+}

@@ -1,0 +1,100 @@
+//! Signing in: from a fresh connection to a name that was proved, or to a refusal.
+//!
+//! Runs in the read task before the write task exists. Nothing of the server is touched before the
+//! proof holds.
+
+use std::io;
+
+use smol_str::{SmolStr, ToSmolStr};
+use ssh_key::rand_core::{OsRng, RngCore};
+
+use super::names::{Claimed, Names};
+use crate::message::{Installation, Name};
+use crate::trust::PublicKey;
+use crate::wire::codec::ProtocolError;
+use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::stream::{BoxWriter, FrameReader, write_frame};
+use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+/// Somebody who proved to own a name.
+#[derive(Debug)]
+pub(super) struct SignedIn {
+    pub(super) name: Name,
+    pub(super) installation: Installation,
+}
+
+/// Why nobody signed in.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// Nobody is there any more.
+    Gone,
+    /// What to answer.
+    Answer(ErrorCode, String),
+}
+
+impl From<io::Error> for Refusal {
+    fn from(_: io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<ProtocolError> for Refusal {
+    fn from(error: ProtocolError) -> Self {
+        Self::Answer(error.code(), error.to_string())
+    }
+}
+
+/// Runs the handshake up to, and without, `WELCOME`.
+pub(super) async fn sign_in(
+    names: &Names,
+    reader: &mut FrameReader<ClientFrame>,
+    writer: &mut BoxWriter,
+) -> Result<SignedIn, Refusal> {
+    let ClientFrame::Hello { name, key, installation } = next(reader).await? else {
+        return Err(out_of_turn("HELLO comes first"));
+    };
+    let key: PublicKey =
+        key.parse().map_err(|error| refuse(ErrorCode::Key, format_args!("{error}")))?;
+    let nonce = nonce();
+    write_frame(writer, &ServerFrame::Challenge { nonce: nonce.clone() }).await?;
+    let ClientFrame::Prove { signature } = next(reader).await? else {
+        return Err(out_of_turn("PROVE answers CHALLENGE"));
+    };
+    if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce), &signature) {
+        let text = "the signature does not fit the key, the name and the challenge";
+        return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
+    }
+    match names.claim(name.clone(), key).await {
+        Claimed::Yours => Ok(SignedIn { name, installation }),
+        Claimed::Taken => Err(refuse(
+            ErrorCode::Taken,
+            format_args!("the name {name} belongs to somebody with another key; choose another"),
+        )),
+        Claimed::Full => {
+            Err(refuse(ErrorCode::Busy, format_args!("this server has no more names to give")))
+        }
+        Claimed::NotWritten => Err(refuse(
+            ErrorCode::Busy,
+            format_args!("the server cannot write new names now; try again later"),
+        )),
+    }
+}
+
+async fn next(reader: &mut FrameReader<ClientFrame>) -> Result<ClientFrame, Refusal> {
+    Ok(reader.next().await?.ok_or(Refusal::Gone)??)
+}
+
+fn out_of_turn(text: &str) -> Refusal {
+    refuse(ErrorCode::State, format_args!("{text}"))
+}
+
+fn refuse(code: ErrorCode, text: std::fmt::Arguments<'_>) -> Refusal {
+    Refusal::Answer(code, text.to_string())
+}
+
+/// 64 hexadecimal digits that nobody has seen before.
+fn nonce() -> SmolStr {
+    let mut bytes = [0; 32];
+    OsRng.fill_bytes(&mut bytes);
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>().to_smolstr()
+}

@@ -1,0 +1,208 @@
+//! What the two tasks of a connection, and everybody else, share about it.
+//!
+//! Made when somebody has signed in; both tasks hold it. What others have to say to a connection is
+//! *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
+//! to it. So a slow connection costs one mark for each peer, and nobody waits for it.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
+
+use event_listener::{Event, listener};
+
+use crate::message::{Installation, Name};
+use crate::wire::frame::{ByeReason, ErrorCode};
+
+/// Tells a connection from all others of this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(super) struct ConnectionId(pub(super) u64);
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Link {
+    pub(super) id: ConnectionId,
+    pub(super) name: Name,
+    pub(super) installation: Installation,
+    notices: Mutex<Notices>,
+    noticed: Event,
+    end: OnceLock<End>,
+    ended: Event,
+    pulse: Pulse,
+}
+
+/// Why a connection ends.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum End {
+    /// The peer is gone: end of the stream, or an error of the transport.
+    Gone,
+    /// With a farewell.
+    Bye(ByeReason),
+    /// The peer broke the protocol, or cannot be served.
+    Failed(ErrorCode, String),
+}
+
+/// What there is to look up for one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Marks {
+    /// Watermarks moved.
+    pub(super) receipts: bool,
+    /// The peer came or went.
+    pub(super) presence: bool,
+    /// More waits from the peer.
+    pub(super) waiting: bool,
+    /// There is room again.
+    pub(super) room: bool,
+}
+
+/// Everything marked since the last look.
+#[derive(Debug, Default)]
+pub(super) struct Notices {
+    pub(super) peers: HashMap<Name, Marks>,
+    pub(super) ping: bool,
+}
+
+impl Notices {
+    fn is_empty(&self) -> bool {
+        self.peers.is_empty() && !self.ping
+    }
+}
+
+impl Link {
+    pub(super) fn new(id: ConnectionId, name: Name, installation: Installation) -> Self {
+        Self {
+            id,
+            name,
+            installation,
+            notices: Mutex::default(),
+            noticed: Event::new(),
+            end: OnceLock::new(),
+            ended: Event::new(),
+            pulse: Pulse::default(),
+        }
+    }
+
+    /// Marks something about `peer` for the write task.
+    pub(super) fn mark(&self, peer: &Name, set: impl FnOnce(&mut Marks)) {
+        set(self.notices().peers.entry(peer.clone()).or_default());
+        self.noticed.notify(1);
+    }
+
+    /// Has the write task send `PING`.
+    pub(super) fn mark_ping(&self) {
+        self.notices().ping = true;
+        self.noticed.notify(1);
+    }
+
+    /// Waits until something is marked and takes it all. Only the write task calls this.
+    pub(super) async fn noticed(&self) -> Notices {
+        loop {
+            listener!(self.noticed => marked);
+            let notices = std::mem::take(&mut *self.notices());
+            if !notices.is_empty() {
+                return notices;
+            }
+            marked.await;
+        }
+    }
+
+    /// Ends the connection, for the first reason that is given.
+    pub(super) fn end(&self, end: End) {
+        if self.end.set(end).is_ok() {
+            self.ended.notify(usize::MAX);
+        }
+    }
+
+    /// Waits for the connection's end.
+    pub(super) async fn ended(&self) -> &End {
+        loop {
+            listener!(self.ended => ended);
+            if let Some(end) = self.end.get() {
+                return end;
+            }
+            ended.await;
+        }
+    }
+
+    /// When this connection was last heard, and since when it takes nothing.
+    pub(super) fn pulse(&self) -> &Pulse {
+        &self.pulse
+    }
+
+    fn notices(&self) -> MutexGuard<'_, Notices> {
+        // A mark is whole before anything can panic.
+        self.notices.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends its connection when dropped, so that a task that panics takes its sibling with it.
+pub(super) struct EndOnDrop(pub(super) Arc<Link>);
+
+impl Drop for EndOnDrop {
+    fn drop(&mut self) {
+        self.0.end(End::Gone);
+    }
+}
+
+/// The times that the heartbeat looks at, in milliseconds since `start`.
+#[derive(Debug)]
+pub(super) struct Pulse {
+    start: Instant,
+    heard: AtomicU64,
+    /// 0 while no write is under way.
+    writing_since: AtomicU64,
+    /// The value of `heard` for which a `PING` was sent.
+    pinged: AtomicU64,
+}
+
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            start: Instant::now(),
+            heard: AtomicU64::new(0),
+            writing_since: AtomicU64::new(0),
+            pinged: AtomicU64::new(u64::MAX),
+        }
+    }
+}
+
+impl Pulse {
+    pub(super) fn heard(&self) {
+        self.heard.store(self.now(), Ordering::Relaxed);
+    }
+
+    pub(super) fn write_begins(&self) {
+        self.writing_since.store(self.now().max(1), Ordering::Relaxed);
+    }
+
+    pub(super) fn write_ended(&self) {
+        self.writing_since.store(0, Ordering::Relaxed);
+    }
+
+    /// How long the peer was not heard.
+    pub(super) fn silence(&self) -> Duration {
+        self.since(self.heard.load(Ordering::Relaxed))
+    }
+
+    /// How long the write that is under way takes; zero if none is.
+    pub(super) fn stall(&self) -> Duration {
+        match self.writing_since.load(Ordering::Relaxed) {
+            0 => Duration::ZERO,
+            since => self.since(since),
+        }
+    }
+
+    /// True once for each silence.
+    pub(super) fn take_ping(&self) -> bool {
+        let heard = self.heard.load(Ordering::Relaxed);
+        self.pinged.swap(heard, Ordering::Relaxed) != heard
+    }
+
+    fn since(&self, then: u64) -> Duration {
+        Duration::from_millis(self.now().saturating_sub(then))
+    }
+
+    fn now(&self) -> u64 {
+        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}

@@ -1,0 +1,307 @@
+//! The server: accepts connections, serves each with a read task and a write task, drains at the
+//! end. Start reading at [`Server::run`], then `connection`, `session`, `writer`.
+//!
+//! ```text
+//! john's socket -> read task -> Session "john:marie" -> write task -> marie's socket
+//!                                 |  ledger, channel        awaits "john:marie", because marie
+//!                                 v                         has "marie:john" open
+//!                              Mailbox
+//! ```
+//!
+//! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
+//! [`Server::run`], but those that did not end within its deadline.
+
+mod connection;
+mod delivery;
+mod handshake;
+mod ledger;
+mod link;
+mod names;
+mod presence;
+mod quota;
+mod registry;
+mod session;
+mod writer;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use async_std::net::{TcpListener, TcpStream};
+use futures::AsyncWriteExt;
+use futures::future::{Either, select};
+use thiserror::Error;
+
+pub use names::{MAX_NAMES, NamesError};
+pub use quota::Quota;
+
+use crate::folder::{Folder, FolderError};
+use crate::mailbox::{Mailbox, MemoryMailbox};
+use crate::task;
+use crate::wire::codec::Frame;
+use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
+use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use link::{ConnectionId, End, Link};
+use names::Names;
+use presence::Directory;
+use registry::Registry;
+
+/// How long accepting rests when the system cannot give another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// What a server is to do.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where to listen, each `host:port`; port 0 takes a free one.
+    pub listen: Vec<String>,
+    /// The data folder.
+    pub data: PathBuf,
+    /// How much may wait.
+    pub quota: Quota,
+    /// How long things may take.
+    pub timing: Timing,
+    /// The most connections at once. One more is told `ERR BUSY` and closed.
+    pub max_connections: usize,
+}
+
+impl Config {
+    /// The defaults, with a data folder.
+    pub fn new(listen: Vec<String>, data: PathBuf) -> Self {
+        let (quota, timing) = (Quota::default(), Timing::default());
+        Self { listen, data, quota, timing, max_connections: 50_000 }
+    }
+}
+
+/// How long things may take. The defaults are those of the protocol.
+#[derive(Clone, Copy, Debug)]
+pub struct Timing {
+    /// Connecting and signing in.
+    pub handshake: Duration,
+    /// Silence before `PING`.
+    pub ping_after: Duration,
+    /// Silence, or a write without progress, before the connection is closed.
+    pub idle_after: Duration,
+    /// Telling everybody and ending every task at the end.
+    pub drain: Duration,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self {
+            handshake: Duration::from_secs(HANDSHAKE_SECONDS),
+            ping_after: Duration::from_secs(PING_AFTER_SECONDS),
+            idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
+            drain: Duration::from_secs(4),
+        }
+    }
+}
+
+/// Why a server does not start. Made to be read by its operator.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum StartError {
+    #[error("{0}")]
+    Folder(#[from] FolderError),
+    #[error("{0}")]
+    Names(#[from] NamesError),
+    #[error(
+        "cannot listen on {address}: another process does; stop that one or choose another address with --listen"
+    )]
+    AddressInUse { address: String },
+    #[error("cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878")]
+    Listen { address: String, cause: io::Error },
+}
+
+/// A server that listens.
+pub struct Server {
+    listeners: Vec<TcpListener>,
+    addresses: Vec<SocketAddr>,
+    host: Arc<Host>,
+    stop: Sender<Infallible>,
+    drain: Duration,
+    /// Locks the data folder as long as the server runs.
+    _folder: Folder,
+}
+
+/// What all connections share.
+struct Host {
+    registry: Arc<Registry>,
+    directory: Directory,
+    names: Names,
+    quota: Quota,
+    timing: Timing,
+    max_connections: usize,
+    last_connection: AtomicU64,
+    /// Closed when the server stops.
+    stopping: Receiver<Infallible>,
+}
+
+impl Host {
+    fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// What `WELCOME` announces.
+    fn limits(&self) -> Limits {
+        Limits {
+            handshake: self.timing.handshake.as_secs(),
+            ping: self.timing.ping_after.as_secs(),
+            idle: self.timing.idle_after.as_secs(),
+            backlog: self.quota.session.messages,
+            backlog_bytes: self.quota.session.bytes,
+            ..Limits::default()
+        }
+    }
+}
+
+impl Server {
+    /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let folder = Folder::open(&config.data)?;
+        let names = Names::open(&folder.file("names"))?;
+        let mut listeners = Vec::new();
+        let mut addresses = Vec::new();
+        for address in config.listen {
+            let (listener, bound) = listen(address).await?;
+            listeners.push(listener);
+            addresses.push(bound);
+        }
+        let mailbox: Arc<dyn Mailbox> = Arc::new(MemoryMailbox::default());
+        let (stop, stopping) = async_channel::bounded(1);
+        let host = Arc::new(Host {
+            registry: Arc::new(Registry::new(mailbox)),
+            directory: Directory::default(),
+            names,
+            quota: config.quota,
+            timing: config.timing,
+            max_connections: config.max_connections,
+            last_connection: AtomicU64::new(0),
+            stopping,
+        });
+        Ok(Self { listeners, addresses, host, stop, drain: config.timing.drain, _folder: folder })
+    }
+
+    /// Where the server listens, with the ports that it got.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Serves until `stop` is done; then stops accepting, tells everybody, and waits for their tasks
+    /// as long as [`Timing::drain`].
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let (live, all_done) = async_channel::bounded::<Infallible>(1);
+        let host = self.host;
+        let mut tasks = vec![
+            task::spawn("commits", watch_commits(host.registry.clone())),
+            task::spawn("heartbeat", heartbeat(host.clone())),
+        ];
+        let accepting = self
+            .listeners
+            .into_iter()
+            .map(|listener| task::spawn("accept", accept(host.clone(), listener, live.clone())));
+        tasks.extend(accepting);
+        drop(live);
+        stop.await;
+        drop(self.stop);
+        for link in host.directory.links() {
+            link.end(End::Bye(ByeReason::Shutdown));
+        }
+        // Every task that serves somebody holds a clone of `live`.
+        if task::within(self.drain, all_done.recv()).await.is_none() {
+            log::warn!("some connections did not end in time and are cut");
+        }
+        for task in tasks {
+            task.cancel().await;
+        }
+    }
+}
+
+async fn listen(address: String) -> Result<(TcpListener, SocketAddr), StartError> {
+    let bound = async {
+        let listener = TcpListener::bind(&address).await?;
+        let bound = listener.local_addr()?;
+        Ok((listener, bound))
+    };
+    bound.await.map_err(|cause: io::Error| match cause.kind() {
+        io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+        _ => StartError::Listen { address, cause },
+    })
+}
+
+/// Accepts until the server stops. An error of one connection, or of a system that is out of files,
+/// does not end it.
+async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>) {
+    loop {
+        let accepted =
+            match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
+                Either::Left((accepted, _)) => accepted,
+                Either::Right(_) => return,
+            };
+        match accepted {
+            Ok((stream, _)) if live.sender_count() > host.max_connections => {
+                turn_away(stream).await;
+            }
+            Ok((stream, _)) => {
+                let (host, live) = (host.clone(), live.clone());
+                task::spawn("read", async move {
+                    connection::serve(host, stream).await;
+                    drop(live);
+                });
+            }
+            Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
+            Err(error) => {
+                log::error!("accepting: {error}; trying again");
+                task::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+    }
+}
+
+/// Says that there is no room, if the socket's buffer takes it at once, and closes.
+async fn turn_away(mut stream: TcpStream) {
+    let text = "this server has as many connections as it takes; try again later".into();
+    let mut out = bytes::BytesMut::new();
+    ServerFrame::Error { code: ErrorCode::Busy, peer: None, text }.encode(&mut out);
+    let _ = task::within(Duration::from_millis(10), stream.write_all(&out)).await;
+}
+
+/// Errors that concern only the connection that was about to be accepted.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+/// Passes what the mailbox committed to the sessions.
+async fn watch_commits(registry: Arc<Registry>) {
+    let commits = registry.mailbox().watch();
+    while let Ok(commit) = commits.recv().await {
+        registry.commit(&commit.key, commit.up_to);
+    }
+}
+
+/// Looks after silent connections: one task for all, so that an idle one has no timer of its own.
+async fn heartbeat(host: Arc<Host>) {
+    let Timing { ping_after, idle_after, .. } = host.timing;
+    let tick = (ping_after.min(idle_after) / 8).max(Duration::from_millis(5));
+    loop {
+        task::sleep(tick).await;
+        for link in host.directory.links() {
+            check_pulse(&link, ping_after, idle_after);
+        }
+    }
+}
+
+fn check_pulse(link: &Link, ping_after: Duration, idle_after: Duration) {
+    let pulse = link.pulse();
+    if pulse.silence() >= idle_after || pulse.stall() >= idle_after {
+        link.end(End::Bye(ByeReason::Idle));
+    } else if pulse.silence() >= ping_after && pulse.take_ping() {
+        link.mark_ping();
+    }
+}

@@ -1,0 +1,124 @@
+//! Who is there, and who wants to know it.
+//!
+//! Owned by the server. A name has at most one connection: signing in again replaces the earlier
+//! one, and only the connection that is here may sign a name out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use super::link::{ConnectionId, Link};
+use crate::message::Name;
+use crate::wire::MAX_ONLINE_BODY;
+use crate::wire::frame::Presence;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(super) struct Directory {
+    online: DashMap<Name, Arc<Link>>,
+    /// Connections with an open conversation with the name.
+    watchers: DashMap<Name, HashMap<ConnectionId, Arc<Link>>>,
+}
+
+impl Directory {
+    /// Makes a connection its name's one. Returns the one that it replaces.
+    pub(super) fn sign_in(&self, link: &Arc<Link>) -> Option<Arc<Link>> {
+        let replaced = self.online.insert(link.name.clone(), link.clone());
+        if replaced.is_none() {
+            self.announce(&link.name);
+        }
+        replaced
+    }
+
+    /// Undoes [`sign_in`](Self::sign_in), unless another connection has replaced this one.
+    pub(super) fn sign_out(&self, link: &Link) {
+        let removed = self.online.remove_if(&link.name, |_, it| it.id == link.id);
+        if removed.is_some() {
+            self.announce(&link.name);
+        }
+    }
+
+    /// The connection of a name.
+    pub(super) fn find(&self, name: &Name) -> Option<Arc<Link>> {
+        self.online.get(name).map(|link| link.clone())
+    }
+
+    pub(super) fn presence(&self, name: &Name) -> Presence {
+        if self.online.contains_key(name) { Presence::Online } else { Presence::Away }
+    }
+
+    /// Has a connection told when `peer` comes or goes.
+    pub(super) fn watch(&self, peer: &Name, link: &Arc<Link>) {
+        self.watchers.entry(peer.clone()).or_default().insert(link.id, link.clone());
+    }
+
+    /// Undoes [`watch`](Self::watch).
+    pub(super) fn unwatch(&self, peer: &Name, link: &Link) {
+        if let Some(mut watchers) = self.watchers.get_mut(peer) {
+            watchers.remove(&link.id);
+        }
+        self.watchers.remove_if(peer, |_, watchers| watchers.is_empty());
+    }
+
+    /// How many people are there, and the names of as many as one answer holds, in order.
+    pub(super) fn names(&self) -> (u64, Vec<Name>) {
+        let mut names: Vec<Name> = self.online.iter().map(|it| it.key().clone()).collect();
+        let count = names.len() as u64;
+        names.sort_unstable();
+        let mut bytes = 0;
+        names.retain(|name| {
+            bytes += name.as_str().len() + 1;
+            bytes <= MAX_ONLINE_BODY
+        });
+        (count, names)
+    }
+
+    /// Everybody's connection, at this moment.
+    pub(super) fn links(&self) -> Vec<Arc<Link>> {
+        self.online.iter().map(|it| it.value().clone()).collect()
+    }
+
+    fn announce(&self, name: &Name) {
+        if let Some(watchers) = self.watchers.get(name) {
+            for link in watchers.values() {
+                link.mark(name, |marks| marks.presence = true);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Installation;
+
+    fn link(id: u64, name: &str) -> Arc<Link> {
+        let installation = Installation::from_u64(id);
+        Arc::new(Link::new(ConnectionId(id), name.parse().unwrap(), installation))
+    }
+
+    #[test]
+    fn a_replaced_connection_does_not_sign_its_successor_out() {
+        let directory = Directory::default();
+        let (old, new) = (link(1, "john"), link(2, "john"));
+        assert!(directory.sign_in(&old).is_none());
+        assert_eq!(directory.sign_in(&new).unwrap().id, old.id);
+        directory.sign_out(&old);
+        assert_eq!(directory.presence(&old.name), Presence::Online);
+        directory.sign_out(&new);
+        assert_eq!(directory.presence(&old.name), Presence::Away);
+    }
+
+    #[test]
+    fn watchers_are_marked_and_forgotten() {
+        let directory = Directory::default();
+        let (john, marie) = (link(1, "john"), link(2, "marie"));
+        directory.watch(&marie.name, &john);
+        directory.sign_in(&marie);
+        let notices = async_std::task::block_on(john.noticed());
+        assert!(notices.peers[&marie.name].presence);
+        directory.unwatch(&marie.name, &john);
+        assert!(directory.watchers.is_empty());
+    }
+}

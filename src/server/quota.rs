@@ -1,0 +1,75 @@
+//! How much may wait: the answer to "is there room?", without any I/O.
+
+use crate::mailbox::Usage;
+
+/// The bounds of what waits. A message that would exceed one is refused with `ERR FULL`, and its
+/// sender keeps it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    /// What waits in one session: 10,000 messages, 16 MiB.
+    pub session: Usage,
+    /// What waits for one receiver, from everybody: 100,000 messages, 256 MiB.
+    pub receiver: Usage,
+}
+
+impl Default for Quota {
+    fn default() -> Self {
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            session: Usage { messages: 10_000, bytes: 16 * MIB },
+            receiver: Usage { messages: 100_000, bytes: 256 * MIB },
+        }
+    }
+}
+
+impl Quota {
+    /// Whether one more message of `length` bytes may wait; else the sentence that refuses it.
+    pub(super) fn admit(
+        &self,
+        session: Usage,
+        receiver: Usage,
+        length: usize,
+    ) -> Result<(), String> {
+        let fits = |used: Usage, limit: Usage| {
+            used.messages < limit.messages && used.bytes + length as u64 <= limit.bytes
+        };
+        if !fits(session, self.session) {
+            return Err(sentence("from you wait here", session, self.session));
+        }
+        if !fits(receiver, self.receiver) {
+            return Err(sentence("wait for this receiver", receiver, self.receiver));
+        }
+        Ok(())
+    }
+}
+
+fn sentence(who: &str, used: Usage, limit: Usage) -> String {
+    format!(
+        "{} messages with {} bytes {who} already; at most {} and {}",
+        used.messages, used.bytes, limit.messages, limit.bytes,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_bound_refuses_and_says_its_numbers() {
+        let usage = |messages, bytes| Usage { messages, bytes };
+        let quota = Quota { session: usage(3, 100), receiver: usage(5, 150) };
+        for (session, receiver, length, refused) in [
+            (usage(2, 90), usage(4, 140), 10, None),
+            (usage(3, 0), usage(3, 0), 1, Some("3 messages with 0 bytes from you")),
+            (usage(1, 91), usage(1, 91), 10, Some("at most 3 and 100")),
+            (usage(0, 0), usage(5, 0), 1, Some("wait for this receiver")),
+            (usage(0, 0), usage(1, 141), 10, Some("at most 5 and 150")),
+        ] {
+            match (quota.admit(session, receiver, length), refused) {
+                (Ok(()), None) => {}
+                (Err(text), Some(part)) => assert!(text.contains(part), "{text}"),
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Which sessions there are: a `DashMap` from session key (`"john:marie"`) to [`Session`].
+//!
+//! Owned by the server. A session is here while its sender has the conversation open or its mailbox
+//! is not empty; `TALK` by either side revives it. No guard of the map lives across an await.
+
+use std::sync::Arc;
+
+use dashmap::DashMap;
+use event_listener::listener;
+
+use super::link::Link;
+use super::session::{Session, Status};
+use crate::mailbox::{Mailbox, MailboxError};
+use crate::message::{Name, SessionKey};
+
+/// See the [module](self).
+pub(super) struct Registry {
+    sessions: DashMap<String, Session>,
+    mailbox: Arc<dyn Mailbox>,
+}
+
+impl Registry {
+    pub(super) fn new(mailbox: Arc<dyn Mailbox>) -> Self {
+        Self { sessions: DashMap::new(), mailbox }
+    }
+
+    pub(super) fn mailbox(&self) -> &dyn Mailbox {
+        &*self.mailbox
+    }
+
+    /// A connection's own session with `key`, with the connection as its sender's.
+    pub(super) async fn enter(
+        &self,
+        key: &SessionKey,
+        link: &Arc<Link>,
+    ) -> Result<Session, MailboxError> {
+        loop {
+            let session = self.open(key).await?;
+            if session.enter(link).is_ok() {
+                return Ok(session);
+            }
+        }
+    }
+
+    /// Brings back a session that has messages waiting, whose sender may be long gone.
+    pub(super) async fn revive(&self, key: &SessionKey) -> Result<(), MailboxError> {
+        if self.get(key).is_none() && !self.mailbox.load(key).await?.waiting.is_empty() {
+            self.open(key).await?;
+        }
+        Ok(())
+    }
+
+    /// The session with `key`, if it is loaded.
+    pub(super) fn get(&self, key: &SessionKey) -> Option<Session> {
+        let session = self.sessions.get(&key.to_string())?.clone();
+        session.is_loaded().then_some(session)
+    }
+
+    /// Waits until the reverse of a session exists: the receiver has come to talk, or has left
+    /// something.
+    pub(super) async fn reverse_of(&self, session: &Session) -> Session {
+        let key = session.key().reverse();
+        loop {
+            listener!(session.activated() => activated);
+            if let Some(reverse) = self.get(&key)
+                && reverse.status() != Status::Retired
+            {
+                return reverse;
+            }
+            activated.await;
+        }
+    }
+
+    /// A connection no longer has the conversation open.
+    pub(super) fn leave(&self, session: &Session, link: &Link) {
+        session.leave(link.id);
+        self.retire(session);
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, session: &Session, position: u64) {
+        session.acknowledge(self.mailbox(), position);
+        if session.waiting() == 0 {
+            self.retire(session);
+        }
+    }
+
+    /// The mailbox has committed something.
+    pub(super) fn commit(&self, key: &SessionKey, up_to: u64) {
+        if let Some(session) = self.get(key) {
+            session.commit(up_to);
+        }
+    }
+
+    /// Who has how much waiting for `receiver`.
+    pub(super) async fn waiting(&self, receiver: &Name) -> Result<Vec<(Name, u64)>, MailboxError> {
+        self.mailbox.waiting(receiver).await
+    }
+
+    async fn open(&self, key: &SessionKey) -> Result<Session, MailboxError> {
+        let fresh = || Session::new(key.clone());
+        let session = self.sessions.entry(key.to_string()).or_insert_with(fresh).clone();
+        session.load(self.mailbox()).await?;
+        if let Some(reverse) = self.get(&key.reverse()) {
+            session.set_status(Status::Active);
+            reverse.set_status(Status::Active);
+        }
+        Ok(session)
+    }
+
+    fn retire(&self, session: &Session) {
+        let key = session.key();
+        let retired = self.sessions.remove_if(&key.to_string(), |_, it| it.retire());
+        if retired.is_some()
+            && let Some(reverse) = self.get(&key.reverse())
+        {
+            reverse.set_status(Status::Waiting);
+        }
+    }
+}

@@ -1,0 +1,306 @@
+//! One direction of one conversation on the server: its ledger, and the channel in which its
+//! messages wait for the receiver's write task.
+//!
+//! Owned by the [`registry`](super::registry); connections hold handles. Everything inside is under
+//! one lock that is held for a few plain lines and never across an await; while it is held a batch
+//! gets its positions, goes to the mailbox and into the channel, so that all three agree on the
+//! order.
+//!
+//! The channel is the quick way and not the truth: whatever is in it is in the mailbox too. So a
+//! reader that lost a batch, or comes back to messages that an earlier connection took out, sees a
+//! gap in the positions and fills it from the mailbox.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_channel::{Receiver, Sender};
+use async_lock::OnceCell;
+use bytes::Bytes;
+use event_listener::Event;
+
+use super::ledger::Ledger;
+use super::link::{ConnectionId, Link};
+use super::quota::Quota;
+use crate::mailbox::{Mailbox, MailboxError};
+use crate::message::{Batch, Installation, Message, SessionKey};
+use crate::wire::frame::Watermarks;
+
+/// A handle to a session; cheap to clone.
+#[derive(Clone)]
+pub(super) struct Session(Arc<Inner>);
+
+struct Inner {
+    key: SessionKey,
+    state: OnceCell<Mutex<State>>,
+    /// Notified when the reverse session comes into being.
+    activated: Event,
+}
+
+struct State {
+    status: Status,
+    ledger: Ledger,
+    /// The sender's connection, while the conversation is open on it.
+    owner: Option<Arc<Link>>,
+    /// Who drains the channel, and how often it was drained before.
+    reader: Option<Lease>,
+    last_lease: u64,
+    channel: (Sender<Batch>, Receiver<Batch>),
+    /// A message was refused, and its sender has not been told of room yet.
+    refused: bool,
+}
+
+/// Where a session stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Status {
+    /// The reverse session does not exist.
+    Waiting,
+    /// Both directions exist.
+    Active,
+    /// No longer in the registry: nobody writes and nothing waits.
+    Retired,
+}
+
+/// The session was taken out of the registry meanwhile; get it from there again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Retired;
+
+/// What became of messages that were offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Accepted {
+    /// All were taken, now or before.
+    All,
+    /// This one was refused, and so are all behind it.
+    UpTo { refused: u64, because: String },
+}
+
+/// The right to drain a session, until somebody takes it over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lease(u64);
+
+/// What a write task needs to send a session's messages from the oldest one that waits.
+pub(super) struct Drain {
+    pub(super) lease: Lease,
+    pub(super) batches: Receiver<Batch>,
+    /// Everything up to here is acknowledged.
+    pub(super) cursor: u64,
+    /// Up to here messages have to come from the mailbox, for the channel does not have them.
+    pub(super) refill_to: u64,
+}
+
+impl Session {
+    pub(super) fn new(key: SessionKey) -> Self {
+        Self(Arc::new(Inner { key, state: OnceCell::new(), activated: Event::new() }))
+    }
+
+    /// Gets what the mailbox keeps of this session, the first time.
+    pub(super) async fn load(&self, mailbox: &dyn Mailbox) -> Result<(), MailboxError> {
+        let fresh = async || {
+            let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
+            Ok(Mutex::new(State::new(ledger)))
+        };
+        self.0.state.get_or_try_init(fresh).await.map(drop)
+    }
+
+    /// Whether [`load`](Self::load) is through; nothing else may be called before.
+    pub(super) fn is_loaded(&self) -> bool {
+        self.0.state.is_initialized()
+    }
+
+    pub(super) fn key(&self) -> &SessionKey {
+        &self.0.key
+    }
+
+    pub(super) fn status(&self) -> Status {
+        self.state().status
+    }
+
+    /// Notified when the reverse session comes into being.
+    pub(super) fn activated(&self) -> &Event {
+        &self.0.activated
+    }
+
+    /// Says whether the reverse session exists.
+    pub(super) fn set_status(&self, status: Status) {
+        let mut state = self.state();
+        if state.status != Status::Retired {
+            state.status = status;
+        }
+        drop(state);
+        self.0.activated.notify(usize::MAX);
+    }
+
+    /// Makes a connection the sender's, in place of any earlier one.
+    pub(super) fn enter(&self, link: &Arc<Link>) -> Result<(), Retired> {
+        let mut state = self.state();
+        if state.status == Status::Retired {
+            return Err(Retired);
+        }
+        state.owner = Some(link.clone());
+        Ok(())
+    }
+
+    /// Undoes [`enter`](Self::enter), unless another connection has entered since.
+    pub(super) fn leave(&self, id: ConnectionId) {
+        self.state().owner.take_if(|owner| owner.id == id);
+    }
+
+    /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
+    pub(super) fn accept(
+        &self,
+        mailbox: &dyn Mailbox,
+        quota: &Quota,
+        mut messages: Vec<Message>,
+    ) -> Result<Accepted, Retired> {
+        let mut state = self.state();
+        if state.status == Status::Retired {
+            return Err(Retired);
+        }
+        let first = state.ledger.last_position() + 1;
+        let mut waits = mailbox.usage(self.0.key.receiver());
+        let mut accepted = Accepted::All;
+        messages.retain_mut(|message| {
+            if accepted != Accepted::All || state.ledger.has(message.id) {
+                return false;
+            }
+            let length = message.body.len();
+            if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
+                accepted = Accepted::UpTo { refused: message.id.n, because };
+                return false;
+            }
+            state.ledger.push(message.id, length);
+            waits.messages += 1;
+            waits.bytes += length as u64;
+            true
+        });
+        if state.reader.is_none() {
+            messages.iter_mut().for_each(leave_read_buffer);
+        }
+        if !messages.is_empty() {
+            let batch = Batch::new(first, messages);
+            mailbox.append(&self.0.key, &batch);
+            // The session holds both ends, so the channel is open and, being unbounded, has room.
+            let _ = state.channel.0.try_send(batch);
+        }
+        state.refused |= accepted != Accepted::All;
+        Ok(accepted)
+    }
+
+    /// The mailbox keeps everything up to `position`.
+    pub(super) fn commit(&self, position: u64) {
+        let mut state = self.state();
+        state.ledger.commit(position);
+        state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) {
+        let mut state = self.state();
+        if !state.ledger.acknowledge(position) {
+            return;
+        }
+        mailbox.remove(&self.0.key, position);
+        let room = std::mem::take(&mut state.refused);
+        state.mark_owner(&self.0.key, |marks| {
+            marks.receipts = true;
+            marks.room |= room;
+        });
+    }
+
+    /// Makes the caller the one that drains this session, from the oldest message that waits. Any
+    /// earlier one finds its channel closed.
+    pub(super) fn drain(&self) -> Result<Drain, Retired> {
+        let mut state = self.state();
+        if state.status == Status::Retired {
+            return Err(Retired);
+        }
+        let cursor = state.ledger.first_waiting() - 1;
+        let (sender, batches) = async_channel::unbounded();
+        let mut refill_to = state.ledger.last_position();
+        while let Ok(batch) = state.channel.1.try_recv() {
+            if batch.last() > cursor {
+                refill_to = refill_to.min(batch.first() - 1);
+                let _ = sender.try_send(batch);
+            }
+        }
+        state.channel.0.close();
+        state.channel = (sender, batches.clone());
+        state.last_lease += 1;
+        let lease = Lease(state.last_lease);
+        state.reader = Some(lease);
+        Ok(Drain { lease, batches, cursor, refill_to })
+    }
+
+    /// Undoes [`drain`](Self::drain), unless somebody else drains since.
+    pub(super) fn stop_draining(&self, lease: Lease) {
+        self.state().reader.take_if(|reader| *reader == lease);
+    }
+
+    /// Whether somebody's write task drains this session.
+    pub(super) fn is_drained(&self) -> bool {
+        self.state().reader.is_some()
+    }
+
+    /// How far an installation's messages have come.
+    pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
+        self.state().ledger.watermarks(installation)
+    }
+
+    /// How many messages wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.state().ledger.waiting().messages
+    }
+
+    /// Retires the session if nobody writes and nothing waits.
+    pub(super) fn retire(&self) -> bool {
+        // Not loaded yet: somebody is just opening it.
+        let Some(state) = self.0.state.get() else { return false };
+        let mut state = lock(state);
+        if state.owner.is_some() || state.ledger.waiting().messages > 0 {
+            return false;
+        }
+        state.status = Status::Retired;
+        state.channel.0.close();
+        true
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        lock(self.0.state.get().expect("the registry hands out a session after loading it"))
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.0.key)
+    }
+}
+
+impl State {
+    fn new(ledger: Ledger) -> Self {
+        Self {
+            status: Status::Waiting,
+            ledger,
+            owner: None,
+            reader: None,
+            last_lease: 0,
+            channel: async_channel::unbounded(),
+            refused: false,
+        }
+    }
+
+    fn mark_owner(&self, key: &SessionKey, set: impl FnOnce(&mut super::link::Marks)) {
+        if let Some(owner) = &self.owner {
+            owner.mark(key.receiver(), set);
+        }
+    }
+}
+
+fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
+    // A panic under this lock may have left ledger and channel apart, but never a message lost: the
+    // mailbox has it, and the next reader fills the gap from there.
+    state.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A message that must wait would hold back the whole read buffer that its body is a slice of.
+fn leave_read_buffer(message: &mut Message) {
+    message.body = Bytes::copy_from_slice(&message.body);
+}

@@ -1,0 +1,45 @@
+//! SIGINT and SIGTERM as something to await.
+
+use std::io;
+
+use async_signal::{Signal, Signals};
+use futures::StreamExt;
+
+/// A signal that asks a program to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Interrupt {
+    /// SIGINT: Ctrl-C.
+    Int,
+    /// SIGTERM.
+    Term,
+}
+
+impl Interrupt {
+    /// The exit code of a program that this signal ended: 128 and the signal's number.
+    pub fn exit_code(self) -> u8 {
+        match self {
+            Self::Int => 130,
+            Self::Term => 143,
+        }
+    }
+}
+
+/// From now on these signals do nothing by themselves.
+pub struct Interrupts(Signals);
+
+impl Interrupts {
+    /// Takes both signals over.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Int, Signal::Term])?))
+    }
+
+    /// Waits for the next one.
+    pub async fn next(&mut self) -> io::Result<Interrupt> {
+        match self.0.next().await {
+            Some(Ok(Signal::Term)) => Ok(Interrupt::Term),
+            Some(Ok(_)) => Ok(Interrupt::Int),
+            Some(Err(error)) => Err(error),
+            None => Err(io::ErrorKind::UnexpectedEof.into()),
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! The one way to start a detached task, and the clock that tasks wait on.
+//!
+//! Every task has a name, and its panic is logged and ends that task alone. `async_std` is named
+//! here so that the rest of the crate need not know the runtime.
+
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::thread;
+use std::time::Duration;
+
+use async_std::task::{self, JoinHandle};
+use futures::FutureExt;
+
+/// Starts a task. Joining it gives `None` if it panicked.
+pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<Option<F::Output>>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    task::spawn(async move {
+        let result = AssertUnwindSafe(future).catch_unwind().await;
+        if result.is_err() {
+            log::error!("the {name} task panicked; what it served is closed");
+        }
+        result.ok()
+    })
+}
+
+/// Starts a thread for a store that blocks. It ends when what it serves is dropped.
+pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
+    thread::Builder::new().name(name.into()).spawn(body).map(drop)
+}
+
+/// Waits.
+pub async fn sleep(time: Duration) {
+    task::sleep(time).await;
+}
+
+/// The future's output, or `None` if it takes longer than `limit`.
+pub async fn within<F: Future>(limit: Duration, future: F) -> Option<F::Output> {
+    async_std::future::timeout(limit, future).await.ok()
+}

@@ -112,6 +112,7 @@ enum Work {
 
 impl Writer {
     async fn serve(&mut self, replies: &Receiver<Reply>) -> io::Result<()> {
+        self.flush().await?;
         loop {
             let mut next = Some(self.next(replies).await);
             while let Some(work) = next {

@@ -17,7 +17,7 @@ use thiserror::Error;
 use super::frame::{
     ByeReason, ClientFrame, ErrorCode, Limits, Presence, Refusal, ServerFrame, Watermarks,
 };
-use super::{MAX_BODY, MAX_HEADER, MAX_ONLINE_BODY, MAX_PROOF, MAX_SENTENCE, VERSION};
+use super::{MAX_BODY, MAX_HEADER, MAX_NUMBER, MAX_ONLINE_BODY, MAX_PROOF, MAX_SENTENCE, VERSION};
 use crate::message::{Message, MessageId, Name, NameError, Timestamp};
 
 /// Bytes that are not a frame. Says what to answer ([`code`](Self::code)) and whether the stream
@@ -239,10 +239,10 @@ impl<'a> Words<'a> {
     }
 }
 
-/// Decimal digits without a sign or a leading zero.
+/// Decimal digits without a sign or a leading zero, at most [`MAX_NUMBER`].
 fn number(word: &str) -> Option<u64> {
     let plain = word.bytes().all(|b| b.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
-    plain.then(|| word.parse().ok()).flatten()
+    plain.then(|| word.parse().ok()).flatten().filter(|number| *number <= MAX_NUMBER)
 }
 
 impl Frame for ClientFrame {

@@ -57,11 +57,11 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         }),
         vec(any::<u8>(), 0..=MAX_PROOF)
             .prop_map(|signature| ClientFrame::Prove { signature: signature.into() }),
-        (name(), any::<u64>()).prop_map(|(peer, settled)| ClientFrame::Talk { peer, settled }),
+        (name(), 0..=MAX_NUMBER).prop_map(|(peer, settled)| ClientFrame::Talk { peer, settled }),
         name().prop_map(|peer| ClientFrame::Close { peer }),
-        (name(), 1..=u64::MAX, kind(), body_bytes())
+        (name(), 1..=MAX_NUMBER, kind(), body_bytes())
             .prop_map(|(peer, n, kind, body)| ClientFrame::Message { peer, n, kind, body }),
-        (name(), 1..=u64::MAX).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
+        (name(), 1..=MAX_NUMBER).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
         Just(ClientFrame::Online),
         Just(ClientFrame::Ping),
         Just(ClientFrame::Pong),
@@ -70,7 +70,7 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (any::<u64>(), 1..=u64::MAX, any::<u64>(), kind(), body_bytes()).prop_map(
+    (any::<u64>(), 1..=MAX_NUMBER, 0..=MAX_NUMBER, kind(), body_bytes()).prop_map(
         |(installation, n, time, kind, body)| Message {
             id: MessageId { installation: Installation::from_u64(installation), n },
             time: Timestamp(time),
@@ -88,12 +88,12 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     prop_oneof![
         Just(Refusal::Full),
         Just(Refusal::Store),
-        any::<u64>().prop_map(|seconds| Refusal::Slow { seconds }),
+        (0..=MAX_NUMBER).prop_map(|seconds| Refusal::Slow { seconds }),
     ]
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    any::<[u64; 9]>().prop_map(|values| {
+    prop::array::uniform9(0..=MAX_NUMBER).prop_map(|values| {
         let mut limits = Limits::default();
         for ((_, field), value) in LIMIT_WORDS.iter().zip(values) {
             *field(&mut limits) = value;
@@ -103,19 +103,16 @@ fn limits() -> impl Strategy<Value = Limits> {
 }
 
 fn server_frame() -> impl Strategy<Value = ServerFrame> {
-    let own = any::<[u64; 3]>().prop_map(|[have, stored, delivered]| Watermarks {
-        have,
-        stored,
-        delivered,
-    });
+    let own = prop::array::uniform3(0..=MAX_NUMBER)
+        .prop_map(|[have, stored, delivered]| Watermarks { have, stored, delivered });
     let code = prop::sample::select(ErrorCode::ALL);
     let reason = prop::sample::select(ByeReason::ALL);
     let plain = prop_oneof![
         "[0-9a-f]{64}".prop_map(|nonce| ServerFrame::Challenge { nonce: nonce.into() }),
-        (name(), any::<u64>()).prop_map(|(peer, count)| ServerFrame::Waiting { peer, count }),
-        (name(), 1..=u64::MAX).prop_map(|(peer, n)| ServerFrame::Stored { peer, n }),
-        (name(), 1..=u64::MAX).prop_map(|(peer, n)| ServerFrame::Delivered { peer, n }),
-        (name(), 1..=u64::MAX).prop_map(|(peer, n)| ServerFrame::Expired { peer, n }),
+        (name(), 0..=MAX_NUMBER).prop_map(|(peer, count)| ServerFrame::Waiting { peer, count }),
+        (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Stored { peer, n }),
+        (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Delivered { peer, n }),
+        (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Expired { peer, n }),
         name().prop_map(|peer| ServerFrame::Room { peer }),
         (name(), presence()).prop_map(|(peer, presence)| ServerFrame::Presence { peer, presence }),
         Just(ServerFrame::Ping),
@@ -124,17 +121,17 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
     prop_oneof![
         plain,
         (name(), limits()).prop_map(|(name, limits)| ServerFrame::Welcome { name, limits }),
-        (name(), presence(), own, any::<u64>()).prop_map(|(peer, presence, own, waiting)| {
+        (name(), presence(), own, 0..=MAX_NUMBER).prop_map(|(peer, presence, own, waiting)| {
             ServerFrame::Talking { peer, presence, own, waiting }
         }),
-        (name(), 1..=u64::MAX, refusal(), text())
+        (name(), 1..=MAX_NUMBER, refusal(), text())
             .prop_map(|(peer, n, refusal, text)| ServerFrame::Refused { peer, n, refusal, text }),
-        (name(), 1..=u64::MAX, message()).prop_map(|(peer, seq, message)| ServerFrame::Message {
+        (name(), 1..=MAX_NUMBER, message()).prop_map(|(peer, seq, message)| ServerFrame::Message {
             peer,
             seq,
             message
         }),
-        (any::<u64>(), vec(name(), 0..20))
+        (0..=MAX_NUMBER, vec(name(), 0..20))
             .prop_map(|(count, names)| ServerFrame::Online { count, names }),
         (code, prop::option::of(name()), text())
             .prop_map(|(code, peer, text)| ServerFrame::Error { code, peer, text }),
@@ -215,7 +212,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"TALK marie 0 0\r\n", ErrorCode::Bad),
         (b"TALK mar:ie 0\r\n", ErrorCode::Name),
         (b"ACK marie 0\r\n", ErrorCode::Bad),
-        (b"ACK marie 18446744073709551616\r\n", ErrorCode::Bad),
+        (b"ACK marie 9223372036854775808\r\n", ErrorCode::Bad),
         (b"MSG marie 1 Text 0\r\n\r\n", ErrorCode::Bad),
         (b"MSG marie 1 text -1\r\n", ErrorCode::Bad),
         (b"MSG marie 1 text 65537\r\n", ErrorCode::Body),

@@ -293,7 +293,6 @@ words! {
         Key = "KEY",
         Proof = "PROOF",
         Taken = "TAKEN",
-        Installations = "INSTALLATIONS",
         Busy = "BUSY",
         Timeout = "TIMEOUT",
         Name = "NAME",

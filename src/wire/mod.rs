@@ -20,7 +20,7 @@
 //! | word | form |
 //! |---|---|
 //! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`](crate::message::Name)). Case does not matter; the server answers in the mapped spelling |
-//! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶⁴-1 |
+//! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
@@ -145,7 +145,6 @@
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
 //! | `TAKEN` | yes | the name belongs to another key |
-//! | `INSTALLATIONS` | yes | the name has as many installations as it may ([`MAX_INSTALLATIONS`]), each with messages under way |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
 //! | `TIMEOUT` | yes | signing in took too long |
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
@@ -163,6 +162,9 @@ pub const VERSION: &str = "tinychat/1";
 /// The longest header line, in bytes, with its CR LF.
 pub const MAX_HEADER: usize = 512;
 
+/// The highest number, of whatever kind: what databases can count to.
+pub const MAX_NUMBER: u64 = i64::MAX as u64;
+
 /// The longest body of a message, in bytes.
 pub const MAX_BODY: usize = 64 * 1024;
 
@@ -177,9 +179,6 @@ pub const MAX_SENTENCE: usize = 240;
 
 /// The most conversations that one connection holds open.
 pub const MAX_CONVERSATIONS: usize = 1_000;
-
-/// The most installations that one name has messages under way from.
-pub const MAX_INSTALLATIONS: usize = 16;
 
 /// How long connecting and signing in may take.
 pub const HANDSHAKE_SECONDS: u64 = 10;

@@ -8,8 +8,9 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::net::Shutdown;
 use std::pin::Pin;
-use std::task::{Poll, ready};
+use std::task::{Context, Poll, ready};
 
 use async_std::net::TcpStream;
 use bytes::BytesMut;
@@ -33,7 +34,28 @@ pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 /// Splits a TCP connection and makes it send small frames at once.
 pub fn split(stream: TcpStream) -> io::Result<(BoxReader, BoxWriter)> {
     stream.set_nodelay(true)?;
-    Ok((Box::new(stream.clone()), Box::new(stream)))
+    Ok((Box::new(stream.clone()), Box::new(TcpWriter(stream))))
+}
+
+/// The runtime's stream says nothing to the peer when it is closed while its other half is open.
+struct TcpWriter(TcpStream);
+
+impl AsyncWrite for TcpWriter {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(context)
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.shutdown(Shutdown::Write))
+    }
 }
 
 /// Frames out of a connection's reading half.

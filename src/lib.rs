@@ -1,5 +1,6 @@
 //! TinyChat
 pub mod args;
+pub mod client;
 pub mod folder;
 pub mod mailbox;
 pub mod message;
@@ -7,4 +8,5 @@ pub mod server;
 pub mod signals;
 pub mod task;
 pub mod trust;
+pub mod ui;
 pub mod wire;

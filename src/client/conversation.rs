@@ -1,0 +1,215 @@
+//! What the core knows of one conversation: what its face wants of it, and where it stands on the
+//! present connection. Pure: no I/O.
+
+use std::time::{Duration, Instant};
+
+/// How many own messages may be under way, sent and not yet stored.
+const WINDOW: u64 = 512;
+
+/// How long to wait for `ROOM` before asking anyway.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Conversation {
+    /// The face has it open. Otherwise it is only open to empty the outbox.
+    pub(super) faced: bool,
+    /// The history has messages that were not given to the face, above this id.
+    pub(super) unshown_above: Option<i64>,
+    /// The newest message that was given to the face.
+    pub(super) given: i64,
+    link: Link,
+}
+
+/// Where a conversation stands on the present connection.
+#[derive(Debug, Default)]
+enum Link {
+    /// Not opened on it.
+    #[default]
+    Closed,
+    /// `TALK` was sent: nothing may be sent until `TALKING`.
+    Opening,
+    Open(Open),
+    /// The server took no more. `TALK` at this time at the latest.
+    Refused(Instant),
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The last own number that was sent, or did not have to be.
+    sent: u64,
+    /// The last own number that is stored.
+    stored: u64,
+    /// The outbox may have something above `sent`.
+    more: bool,
+    /// How many of the peer's messages are still to come of those that waited.
+    to_come: u64,
+}
+
+impl Conversation {
+    /// There is no connection any more.
+    pub(super) fn disconnected(&mut self) {
+        self.link = Link::Closed;
+    }
+
+    /// `TALK` was sent.
+    pub(super) fn opening(&mut self) {
+        self.link = Link::Opening;
+    }
+
+    /// `TALKING` has come.
+    pub(super) fn opened(&mut self, have: u64, stored: u64, waiting: u64) {
+        self.link = Link::Open(Open { sent: have, stored, more: true, to_come: waiting });
+    }
+
+    /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not.
+    pub(super) fn refused(&mut self, now: Instant, after: Option<Duration>) -> bool {
+        let news = matches!(self.link, Link::Open(_));
+        if news {
+            self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
+        }
+        news
+    }
+
+    /// `TALK` itself was refused. It is tried again later.
+    pub(super) fn refused_to_open(&mut self, now: Instant, after: Duration) {
+        self.link = Link::Refused(now + after);
+    }
+
+    /// Has `TALK` sent again, so that what waits comes and is counted.
+    pub(super) fn ask_anew(&mut self) {
+        if matches!(self.link, Link::Open(_)) {
+            self.link = Link::Closed;
+        }
+    }
+
+    /// There is room again: it is time for `TALK`.
+    pub(super) fn room(&mut self, now: Instant) {
+        if let Link::Refused(at) = &mut self.link {
+            *at = now;
+        }
+    }
+
+    /// Something was put into the outbox.
+    pub(super) fn more(&mut self) {
+        if let Link::Open(open) = &mut self.link {
+            open.more = true;
+        }
+    }
+
+    /// Everything up to `n` is stored.
+    pub(super) fn stored(&mut self, n: u64) {
+        if let Link::Open(open) = &mut self.link {
+            open.stored = open.stored.max(n);
+        }
+    }
+
+    /// A message of the peer has come.
+    pub(super) fn came(&mut self) {
+        if let Link::Open(open) = &mut self.link {
+            open.to_come = open.to_come.saturating_sub(1);
+        }
+    }
+
+    /// Whether `TALK` is due: never sent, or refused long enough ago.
+    pub(super) fn is_talk_due(&self, now: Instant) -> bool {
+        match self.link {
+            Link::Closed => true,
+            Link::Refused(at) => at <= now,
+            Link::Opening | Link::Open(_) => false,
+        }
+    }
+
+    /// When `TALK` becomes due by time alone.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        match self.link {
+            Link::Refused(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// What may be sent: messages above a number, and how many.
+    pub(super) fn may_send(&self) -> Option<(u64, u32)> {
+        let Link::Open(open) = &self.link else { return None };
+        let room = WINDOW.saturating_sub(open.sent.saturating_sub(open.stored));
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        (open.more && room > 0).then_some((open.sent, room))
+    }
+
+    /// Messages up to `last` were sent; `all` that the outbox had.
+    pub(super) fn sent(&mut self, last: Option<u64>, all: bool) {
+        if let Link::Open(open) = &mut self.link {
+            open.sent = last.unwrap_or(open.sent);
+            open.more = !all;
+        }
+    }
+
+    /// Whether it is open and everything that waited has come.
+    pub(super) fn has_caught_up(&self) -> bool {
+        matches!(&self.link, Link::Open(open) if open.to_come == 0)
+    }
+
+    /// Whether the server takes no more at the moment.
+    pub(super) fn is_refused(&self) -> bool {
+        matches!(self.link, Link::Refused(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_sent_between_talk_and_talking() {
+        let mut conversation = Conversation::default();
+        let now = Instant::now();
+        assert!(conversation.is_talk_due(now));
+        conversation.opening();
+        conversation.more();
+        assert_eq!(conversation.may_send(), None);
+        assert!(!conversation.is_talk_due(now));
+        conversation.opened(7, 5, 0);
+        assert_eq!(conversation.may_send(), Some((7, 510)));
+    }
+
+    #[test]
+    fn a_window_bounds_what_is_under_way() {
+        let mut conversation = Conversation::default();
+        conversation.opened(0, 0, 0);
+        conversation.sent(Some(512), false);
+        assert_eq!(conversation.may_send(), None);
+        conversation.stored(100);
+        assert_eq!(conversation.may_send(), Some((512, 100)));
+        conversation.sent(Some(520), true);
+        assert_eq!(conversation.may_send(), None);
+        conversation.more();
+        assert_eq!(conversation.may_send(), Some((520, 92)));
+    }
+
+    #[test]
+    fn a_refusal_stops_sending_until_room_or_time() {
+        let mut conversation = Conversation::default();
+        let now = Instant::now();
+        conversation.opened(0, 0, 0);
+        assert!(conversation.refused(now, None));
+        assert!(!conversation.refused(now, None), "told once");
+        assert_eq!(conversation.may_send(), None);
+        assert!(!conversation.is_talk_due(now));
+        assert!(conversation.is_talk_due(now + ASK_AGAIN));
+        conversation.room(now);
+        assert!(conversation.is_talk_due(now));
+        conversation.opening();
+        assert!(!conversation.refused(now, None), "of the time before TALK");
+    }
+
+    #[test]
+    fn it_has_caught_up_when_what_waited_has_come() {
+        let mut conversation = Conversation::default();
+        assert!(!conversation.has_caught_up());
+        conversation.opened(0, 0, 2);
+        conversation.came();
+        assert!(!conversation.has_caught_up());
+        conversation.came();
+        assert!(conversation.has_caught_up());
+    }
+}

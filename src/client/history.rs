@@ -1,0 +1,169 @@
+//! What others wrote: their messages in the store.
+//!
+//! Each function is one step of a transaction of the [`store`](super::store). Invariant: of each
+//! sender and installation the history has everything up to its highest number that was ever
+//! delivered, once; that number is the mark against which a message that comes again is dropped.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rusqlite::{Transaction, params};
+
+use super::Address;
+use super::outbox::{counts, peer_and_count};
+use crate::message::{Kind, Message, MessageId, Name, Timestamp};
+
+/// A message that somebody wrote, as it lies in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its place in the history; ascends.
+    pub id: i64,
+    /// Who wrote it.
+    pub peer: Name,
+    /// When it reached the server.
+    pub time: Timestamp,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was written. Data from others: not to be shown as it is.
+    pub body: Bytes,
+}
+
+type Result<T> = rusqlite::Result<T>;
+
+/// Writes a message, unless it is there already. Returns it if it is new.
+pub(super) fn receive(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: Name,
+    message: Message,
+) -> Result<Option<Incoming>> {
+    let Message { id: MessageId { installation, n }, time, kind, body } = message;
+    let installation = installation.to_string();
+    let mark: i64 = tx
+        .prepare_cached(
+            "SELECT coalesce(max(n), 0) FROM message
+             WHERE server = ? AND peer = ? AND own = 0 AND installation = ?",
+        )?
+        .query_row([server.as_str(), peer.as_str(), &installation], |row| row.get(0))?;
+    if n <= mark.cast_unsigned() {
+        return Ok(None);
+    }
+    tx.prepare_cached(
+        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+         VALUES (?, ?, 0, ?, ?, ?, ?, ?, 'received')",
+    )?
+    .execute(params![
+        server.as_str(),
+        peer.as_str(),
+        installation,
+        n.cast_signed(),
+        time.0.cast_signed(),
+        kind.as_str(),
+        &body[..],
+    ])?;
+    Ok(Some(Incoming { id: tx.last_insert_rowid(), peer, time, kind, body }))
+}
+
+/// What was received from somebody and not shown, in order, above an id.
+pub(super) fn unshown(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    above: i64,
+    limit: u32,
+) -> Result<Vec<Incoming>> {
+    let mut query = tx.prepare_cached(
+        "SELECT id, time, kind, body FROM message
+         WHERE server = ? AND peer = ? AND state = 'received' AND id > ? ORDER BY id LIMIT ?",
+    )?;
+    let rows = query.query_map(params![server.as_str(), peer.as_str(), above, limit], |row| {
+        let time: i64 = row.get(1)?;
+        let kind: String = row.get(2)?;
+        let body: Vec<u8> = row.get(3)?;
+        Ok(Incoming {
+            id: row.get(0)?,
+            peer: peer.clone(),
+            time: Timestamp(time.cast_unsigned()),
+            kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+            body: body.into(),
+        })
+    })?;
+    rows.collect()
+}
+
+/// How much was received and not shown, by peer.
+pub(super) fn unshown_counts(
+    tx: &Transaction<'_>,
+    server: &Address,
+) -> Result<BTreeMap<Name, u64>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'received' GROUP BY peer",
+    )?;
+    counts(query.query_map([server.as_str()], peer_and_count)?)
+}
+
+/// Messages were shown.
+pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+    let mut update =
+        tx.prepare_cached("UPDATE message SET state = 'shown' WHERE id = ? AND own = 0")?;
+    for id in ids {
+        update.execute([id])?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::tests::{in_memory, run};
+    use super::*;
+    use crate::message::Installation;
+
+    fn message(installation: u64, n: u64) -> Message {
+        Message {
+            id: MessageId { installation: Installation::from_u64(installation), n },
+            time: Timestamp(7),
+            kind: Kind::TEXT,
+            body: Bytes::from(format!("{installation}/{n}")),
+        }
+    }
+
+    fn bodies(messages: &[Incoming]) -> Vec<&str> {
+        messages.iter().map(|it| std::str::from_utf8(&it.body).unwrap()).collect()
+    }
+
+    #[test]
+    fn what_comes_again_is_dropped_for_each_sender_and_installation() {
+        let server: Address = "localhost".parse().unwrap();
+        let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
+        run(&mut in_memory(), |tx| {
+            for (peer, installation, n, new) in [
+                (&marie, 1, 1, true),
+                (&marie, 1, 3, true),
+                (&marie, 1, 3, false),
+                (&marie, 1, 2, false),
+                (&marie, 2, 1, true),
+                (&anna, 1, 1, true),
+            ] {
+                let received = receive(tx, &server, peer.clone(), message(installation, n))?;
+                assert_eq!(received.is_some(), new, "{peer} {installation} {n}");
+            }
+            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_was_shown_is_not_shown_again_but_stays() {
+        let server: Address = "localhost".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        run(&mut in_memory(), |tx| {
+            let first = receive(tx, &server, marie.clone(), message(1, 1))?.unwrap();
+            receive(tx, &server, marie.clone(), message(1, 2))?;
+            mark_shown(tx, &[first.id])?;
+            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
+            assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
+            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1))?, None);
+            Ok(())
+        });
+    }
+}

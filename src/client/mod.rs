@@ -1,0 +1,178 @@
+//! The client without a face: connects and reconnects, keeps outbox and history on disk, and knows
+//! nothing of terminals. A face gives it [`Command`]s and is given [`Event`]s.
+//!
+//! One task (`core`) owns the connection, the conversations and the store; `store` is the thread
+//! that owns the database, `outbox` and `history` are what is done in it. Invariant: a message is on
+//! disk before it is sent, and on disk before it is acknowledged; every receipt is on disk before it
+//! is told.
+
+mod address;
+mod backoff;
+mod connection;
+mod conversation;
+mod core;
+mod history;
+mod outbox;
+mod store;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use async_std::task::JoinHandle;
+use thiserror::Error;
+
+pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use history::Incoming;
+pub use store::StoreError;
+
+use crate::folder::{Folder, FolderError};
+use crate::message::Name;
+use crate::task;
+use crate::trust::{Identity, IdentityError};
+use crate::wire::frame::Presence;
+
+/// How many commands wait. A face that gives more waits.
+const COMMANDS: usize = 256;
+
+/// Who talks through which server, and where it is kept.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The server.
+    pub server: Address,
+    /// The name to sign in with.
+    pub user: Name,
+    /// The person's data folder.
+    pub data: PathBuf,
+    /// How long anything may be waited for without progress; `None` for ever.
+    pub patience: Option<Duration>,
+}
+
+/// What a face wants.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Open a conversation and show what comes in it.
+    Talk(Name),
+    /// Close a conversation.
+    Close(Name),
+    /// Write to somebody; at most [`MAX_BODY`](crate::wire::MAX_BODY) bytes.
+    Send {
+        /// To whom.
+        peer: Name,
+        /// What.
+        text: String,
+    },
+    /// Ask who is there.
+    Online,
+    /// A message was shown, and need not be shown again.
+    Shown(Incoming),
+    /// Sign out once everything written is stored and everything that waited has come.
+    Finish,
+    /// Sign out now.
+    Leave,
+}
+
+/// What a face is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are what the variants name")]
+pub enum Event {
+    /// Signed in.
+    Connected,
+    /// The server is away. What is written meanwhile is kept and sent later.
+    Disconnected { because: String, retry_in: Duration },
+    /// The conversation is open; so many messages will now come.
+    Opened { peer: Name, presence: Presence, waiting: u64 },
+    /// Somebody with whom a conversation is open came or went.
+    Presence { peer: Name, presence: Presence },
+    /// Somebody with whom no conversation is open has written.
+    Waiting { peer: Name, count: u64 },
+    /// Who is there: how many, and their names as far as they fitted.
+    Online { count: u64, names: Vec<Name> },
+    /// Somebody wrote. Tell [`Command::Shown`] once it is shown.
+    Message(Incoming),
+    /// Own messages reached the server: `count` of them, the last being `n`.
+    Stored { peer: Name, n: u64, count: u64 },
+    /// Own messages reached the peer's disk.
+    Delivered { peer: Name, n: u64, count: u64 },
+    /// An own message was given up by the server.
+    Expired { peer: Name, n: u64 },
+    /// Own messages are refused for now. They are kept and sent again.
+    Refused { peer: Name, because: String },
+    /// The server objected to something; nothing else changed.
+    Objection { because: String },
+    /// The last event.
+    Ended(Ending),
+}
+
+/// How a client ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why, if not as wanted.
+    pub failure: Option<Failure>,
+    /// How many messages are in the outbox, and go out next time.
+    pub unsent: u64,
+}
+
+/// Why a client ended by itself. Made to be read by the person who uses it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum Failure {
+    #[error("{0}")]
+    Refused(String),
+    #[error("{server} does not speak TinyChat's protocol: {because}")]
+    NotAServer { server: Address, because: String },
+    #[error("signed in elsewhere with the same key, which took over")]
+    Replaced,
+    #[error("gave up after {} s without progress: {because}", after.as_secs())]
+    TimedOut { after: Duration, because: String },
+    #[error("the message store failed: {0}; nothing that was stored is lost")]
+    Store(String),
+}
+
+/// Why a client does not start. Made to be read by the person who uses it.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages are those of the causes")]
+pub enum StartError {
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Identity(#[from] IdentityError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// A running client. Dropping it is like [`Command::Leave`].
+#[derive(Debug)]
+pub struct Client {
+    commands: Sender<Command>,
+    task: JoinHandle<Option<()>>,
+}
+
+impl Client {
+    /// Opens the data folder, makes a key if there is none, and begins to connect.
+    pub fn start(config: Config) -> Result<(Self, Receiver<Event>), StartError> {
+        let folder = Folder::open(&config.data)?;
+        let identity = Identity::load_or_create(&folder.file("id_ed25519"))?;
+        let (store, installation) = store::Store::open(&folder.file("messages.db"), &config.user)?;
+        let (commands, queue) = async_channel::bounded(COMMANDS);
+        // Unbounded by type; the core reads no more from the server while many wait.
+        let (events, told) = async_channel::unbounded();
+        let core = core::Core::new(config, identity, installation, store, events);
+        let task = task::spawn("client", async move {
+            core.run(queue).await;
+            drop(folder);
+        });
+        Ok((Self { commands, task }, told))
+    }
+
+    /// Gives a command. After [`Event::Ended`] it does nothing.
+    pub async fn give(&self, command: Command) {
+        let _ = self.commands.send(command).await;
+    }
+
+    /// Waits until the client has ended and its data folder is free.
+    pub async fn join(self) {
+        drop(self.commands);
+        self.task.await;
+    }
+}

@@ -1,0 +1,275 @@
+//! What was written and is not yet known to have arrived: own messages in the store.
+//!
+//! Each function is one step of a transaction of the [`store`](super::store). Invariant: a number
+//! is made once, in the transaction that writes its message; *delivered* and *expired* are final.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use rusqlite::{Transaction, params};
+
+use super::Address;
+use super::store::new_installation;
+use crate::message::{Installation, Kind, Name, Timestamp};
+
+/// The conversation whose messages are meant, numbered in one installation.
+#[derive(Clone, Debug)]
+pub(super) struct Scope {
+    pub(super) server: Address,
+    pub(super) peer: Name,
+    pub(super) installation: Installation,
+}
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Outgoing {
+    pub(super) n: u64,
+    pub(super) kind: Kind,
+    pub(super) body: Bytes,
+}
+
+/// How many messages a receipt has moved on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Moved {
+    pub(super) stored: u64,
+    pub(super) delivered: u64,
+}
+
+type Result<T> = rusqlite::Result<T>;
+
+/// Writes a message and its number.
+pub(super) fn add(tx: &Transaction<'_>, scope: &Scope, text: &str, time: Timestamp) -> Result<u64> {
+    let n = last_number(tx, scope)? + 1;
+    tx.prepare_cached(
+        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+         VALUES (?, ?, 1, ?, ?, ?, ?, ?, 'waiting')",
+    )?
+    .execute(params![
+        scope.server.as_str(),
+        scope.peer.as_str(),
+        scope.installation.to_string(),
+        n.cast_signed(),
+        time.0.cast_signed(),
+        Kind::TEXT.as_str(),
+        text.as_bytes(),
+    ])?;
+    Ok(n)
+}
+
+/// The highest number that was made; 0 if none was.
+pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    number(
+        tx,
+        scope,
+        "SELECT coalesce(max(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND own = 1",
+    )
+}
+
+/// The highest number up to which every fate is final.
+pub(super) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    let first_unsettled = number(
+        tx,
+        scope,
+        "SELECT coalesce(min(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored')",
+    )?;
+    if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
+}
+
+/// What is not final above a number, in order.
+pub(super) fn unsettled(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    above: u64,
+    limit: u32,
+) -> Result<Vec<Outgoing>> {
+    let mut query = tx.prepare_cached(
+        "SELECT n, kind, body FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND n > ?
+               AND state IN ('waiting', 'stored')
+         ORDER BY n LIMIT ?",
+    )?;
+    let rows = query.query_map(
+        params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            above.cast_signed(),
+            limit,
+        ],
+        |row| {
+            let kind: String = row.get(1)?;
+            let body: Vec<u8> = row.get(2)?;
+            let n: i64 = row.get(0)?;
+            let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+            Ok(Outgoing { n: n.cast_unsigned(), kind, body: body.into() })
+        },
+    )?;
+    rows.collect()
+}
+
+/// Takes in receipts: everything up to `stored` is stored, everything up to `delivered` delivered.
+pub(super) fn receive_receipt(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    stored: u64,
+    delivered: u64,
+) -> Result<Moved> {
+    let advance = |state: &str, from: &str, n: u64| {
+        let rows = tx
+            .prepare_cached(&format!(
+                "UPDATE message SET state = '{state}'
+                 WHERE server = ? AND peer = ? AND installation = ? AND n <= ? AND state IN ({from})"
+            ))?
+            .execute(params![
+                scope.server.as_str(),
+                scope.peer.as_str(),
+                scope.installation.to_string(),
+                n.cast_signed(),
+            ])?;
+        Ok::<_, rusqlite::Error>(rows as u64)
+    };
+    let delivered = advance("delivered", "'waiting', 'stored'", delivered)?;
+    let stored = advance("stored", "'waiting'", stored)?;
+    Ok(Moved { stored, delivered })
+}
+
+/// One message was given up by the server. Returns whether that is new.
+pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
+    let rows = tx.execute(
+        "UPDATE message SET state = 'expired'
+         WHERE server = ? AND peer = ? AND installation = ? AND n = ?
+               AND state IN ('waiting', 'stored')",
+        params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            n.cast_signed(),
+        ],
+    )?;
+    Ok(rows > 0)
+}
+
+/// How many messages are not stored yet, by peer.
+pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<Name, u64>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'waiting' GROUP BY peer",
+    )?;
+    counts(query.query_map([server.as_str()], peer_and_count)?)
+}
+
+/// To whom something was written whose fate is not final.
+pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Name>> {
+    let mut query = tx.prepare_cached(
+        "SELECT DISTINCT peer, 0 FROM message
+         WHERE server = ? AND state IN ('waiting', 'stored')",
+    )?;
+    let rows = query.query_map([server.as_str()], peer_and_count)?;
+    rows.map(|row| row.map(|(peer, _)| peer)).collect()
+}
+
+/// Numbers what was not sent anew, in a new installation, because this folder is a copy: what it
+/// would number next, the original has numbered already. Messages that were stored keep their ids.
+pub(super) fn renumber(tx: &Transaction<'_>, old: Installation) -> Result<Installation> {
+    let new = new_installation();
+    tx.execute("UPDATE person SET installation = ?", [new.to_string()])?;
+    tx.execute(
+        "UPDATE message SET installation = ?1, n = fresh.n
+         FROM (SELECT id, row_number() OVER (PARTITION BY server, peer ORDER BY id) AS n
+               FROM message WHERE own = 1 AND installation = ?2 AND state = 'waiting') AS fresh
+         WHERE message.id = fresh.id",
+        [new.to_string(), old.to_string()],
+    )?;
+    Ok(new)
+}
+
+pub(super) fn peer_and_count(row: &rusqlite::Row<'_>) -> Result<(Name, u64)> {
+    let peer: String = row.get(0)?;
+    let count: i64 = row.get(1)?;
+    Ok((peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?, count.cast_unsigned()))
+}
+
+pub(super) fn counts(
+    rows: impl Iterator<Item = Result<(Name, u64)>>,
+) -> Result<BTreeMap<Name, u64>> {
+    rows.collect()
+}
+
+fn number(tx: &Transaction<'_>, scope: &Scope, query: &str) -> Result<u64> {
+    let key = [scope.server.as_str(), scope.peer.as_str(), &scope.installation.to_string()];
+    let number: i64 = tx.prepare_cached(query)?.query_row(key, |row| row.get(0))?;
+    Ok(number.cast_unsigned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::tests::{in_memory, run};
+    use super::*;
+
+    fn scope(peer: &str) -> Scope {
+        Scope {
+            server: "localhost".parse().unwrap(),
+            peer: peer.parse().unwrap(),
+            installation: Installation::from_u64(1),
+        }
+    }
+
+    fn add_all(tx: &Transaction<'_>, scope: &Scope, texts: &[&str]) -> Result<Vec<u64>> {
+        texts.iter().map(|text| add(tx, scope, text, Timestamp(0))).collect()
+    }
+
+    fn numbers(tx: &Transaction<'_>, scope: &Scope, above: u64) -> Vec<u64> {
+        unsettled(tx, scope, above, 100).unwrap().iter().map(|it| it.n).collect()
+    }
+
+    #[test]
+    fn numbers_count_for_each_conversation_alone() {
+        run(&mut in_memory(), |tx| {
+            assert_eq!(add_all(tx, &scope("marie"), &["a", "b"])?, [1, 2]);
+            assert_eq!(add_all(tx, &scope("anna"), &["c"])?, [1]);
+            assert_eq!(add_all(tx, &scope("marie"), &["d"])?, [3]);
+            let bodies = unsettled(tx, &scope("marie"), 1, 1)?;
+            assert_eq!(&bodies[0].body[..], b"b");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn receipts_are_cumulative_and_final_ones_stay() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2", "3", "4"])?;
+            assert_eq!(receive_receipt(tx, &scope, 3, 1)?, Moved { stored: 2, delivered: 1 });
+            assert_eq!(receive_receipt(tx, &scope, 3, 1)?, Moved::default());
+            assert_eq!(settled(tx, &scope)?, 1);
+            assert!(expire(tx, &scope, 2)?);
+            assert!(!expire(tx, &scope, 2)?);
+            assert!(!expire(tx, &scope, 1)?, "delivered is final");
+            assert_eq!(settled(tx, &scope)?, 2);
+            assert_eq!(numbers(tx, &scope, 0), [3, 4], "what is stored is still kept");
+            assert_eq!(unsent(tx, &scope.server)?.values().sum::<u64>(), 1);
+            assert_eq!(receive_receipt(tx, &scope, 0, 4)?, Moved { stored: 0, delivered: 2 });
+            assert_eq!(settled(tx, &scope)?, 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_copied_folder_numbers_what_it_did_not_send_anew() {
+        run(&mut in_memory(), |tx| {
+            let (marie, anna) = (scope("marie"), scope("anna"));
+            tx.execute("INSERT INTO person VALUES ('john', ?)", [marie.installation.to_string()])?;
+            add_all(tx, &marie, &["sent", "x", "y"])?;
+            add_all(tx, &anna, &["z"])?;
+            receive_receipt(tx, &marie, 1, 0)?;
+            let installation = renumber(tx, marie.installation)?;
+            assert_ne!(installation, marie.installation);
+            let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
+            assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);
+            assert_eq!(numbers(tx, &renamed(&anna), 0), [1]);
+            assert_eq!(numbers(tx, &marie, 0), [1], "what was stored keeps its id");
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,213 @@
+//! The client's database: SQLite in the data folder, one thread that owns it, every change one
+//! transaction that is on disk when it is answered.
+//!
+//! Owned by the client's core. What is read and written is in `outbox` and `history`; the layout is
+//! here. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
+//! counters, marks and receipts are all derived from it.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use futures::channel::oneshot;
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use ssh_key::rand_core::{OsRng, RngCore};
+use thiserror::Error;
+
+use crate::message::{Installation, Name};
+use crate::task;
+
+/// What `user_version` says of the layout below.
+const LAYOUT_VERSION: i64 = 1;
+
+const LAYOUT: &str = "
+    -- Whose folder this is, and the installation that new messages are numbered in.
+    CREATE TABLE person (name TEXT NOT NULL, installation TEXT NOT NULL) STRICT;
+
+    -- Every message, own ones and others', in the order in which they were written or came.
+    CREATE TABLE message (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        own INTEGER NOT NULL CHECK (own IN (0, 1)),
+        -- The sender's message id.
+        installation TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        -- Milliseconds since 1970: when an own one was written, when another's reached the server.
+        time INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body BLOB NOT NULL,
+        -- Own: waiting, stored, delivered, expired. Others': received, shown.
+        state TEXT NOT NULL
+            CHECK (state IN ('waiting', 'stored', 'delivered', 'expired', 'received', 'shown')),
+        UNIQUE (server, peer, own, installation, n)
+    ) STRICT;
+
+    CREATE INDEX unsettled ON message (server, peer, installation, n)
+        WHERE state IN ('waiting', 'stored');
+    CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';
+";
+
+/// Why there is no store, or why it failed. Made to be read by its owner.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum StoreError {
+    #[error("cannot use the message store {}: {cause}", path.display())]
+    Open { path: PathBuf, cause: rusqlite::Error },
+    #[error("the message store {} was made by a newer version of this program", path.display())]
+    Newer { path: PathBuf },
+    #[error("this data folder belongs to {owner}; choose another with --data")]
+    OtherPerson { owner: String },
+    #[error("{0}")]
+    Failed(#[from] rusqlite::Error),
+    #[error("the store's thread is gone")]
+    Gone,
+}
+
+type Job = Box<dyn FnOnce(&mut Connection) + Send>;
+
+/// A handle to the store.
+pub(super) struct Store {
+    jobs: Sender<Job>,
+}
+
+impl Store {
+    /// Opens the database of a person, or makes it. Gives the installation to number messages in.
+    pub(super) fn open(path: &Path, person: &Name) -> Result<(Self, Installation), StoreError> {
+        let failed = |cause| StoreError::Open { path: path.into(), cause };
+        let mut connection = Connection::open(path).map_err(failed)?;
+        connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
+        connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
+        connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+        let version = prepare(&mut connection).map_err(failed)?;
+        if version > LAYOUT_VERSION {
+            return Err(StoreError::Newer { path: path.into() });
+        }
+        let installation = belong_to(&mut connection, person)?;
+        let (jobs, queue) = async_channel::bounded(1);
+        task::spawn_thread("tinychat-store", move || serve(connection, &queue))
+            .map_err(|_| StoreError::Gone)?;
+        Ok((Self { jobs }, installation))
+    }
+
+    /// Runs work as one transaction. When this returns, what it changed is on disk.
+    pub(super) async fn run<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
+    ) -> Result<T, StoreError> {
+        let (answer, answered) = oneshot::channel();
+        let job: Job = Box::new(move |connection| {
+            // Whoever asked may be gone; what was asked is done all the same.
+            let _ = answer.send(transact(connection, work));
+        });
+        self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
+        Ok(answered.await.map_err(|_| StoreError::Gone)??)
+    }
+}
+
+fn serve(mut connection: Connection, queue: &Receiver<Job>) {
+    while let Ok(job) = queue.recv_blocking() {
+        job(&mut connection);
+    }
+}
+
+fn transact<T>(
+    connection: &mut Connection,
+    work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+) -> rusqlite::Result<T> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let result = work(&transaction)?;
+    transaction.commit()?;
+    Ok(result)
+}
+
+/// Lays out a new database. Returns the layout's version.
+fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
+    transact(connection, |tx| {
+        let version = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
+        if version == 0 {
+            tx.execute_batch(LAYOUT)?;
+            tx.pragma_update(None, "user_version", LAYOUT_VERSION)?;
+            return Ok(LAYOUT_VERSION);
+        }
+        Ok(version)
+    })
+}
+
+fn belong_to(connection: &mut Connection, person: &Name) -> Result<Installation, StoreError> {
+    let found = transact(connection, |tx| {
+        let query = "SELECT name, installation FROM person";
+        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
+        if let Some(found) = tx.query_row(query, (), row).optional()? {
+            return Ok(found);
+        }
+        let installation = new_installation().to_string();
+        tx.execute("INSERT INTO person VALUES (?, ?)", (person.as_str(), &installation))?;
+        Ok((person.to_string(), installation))
+    })?;
+    let (owner, installation): (String, String) = found;
+    if owner != person.as_str() {
+        return Err(StoreError::OtherPerson { owner });
+    }
+    let unreadable = |_| rusqlite::Error::InvalidQuery;
+    Ok(installation.parse().map_err(unreadable)?)
+}
+
+/// One that nobody has had before.
+pub(super) fn new_installation() -> Installation {
+    Installation::from_u64(OsRng.next_u64())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+
+    /// A laid-out database in memory, to test what is done in it.
+    pub(in crate::client) fn in_memory() -> Connection {
+        let mut connection = Connection::open_in_memory().unwrap();
+        prepare(&mut connection).unwrap();
+        connection
+    }
+
+    /// Runs a piece of work in a transaction.
+    pub(in crate::client) fn run<T>(
+        connection: &mut Connection,
+        work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
+    ) -> T {
+        transact(connection, work).unwrap()
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_folder_keeps_its_installation_and_its_person() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let (_, first) = Store::open(&path, &name("john")).unwrap();
+        let (_, again) = Store::open(&path, &name("john")).unwrap();
+        assert_eq!(first, again);
+        let Err(error) = Store::open(&path, &name("marie")) else { panic!("opened") };
+        assert!(error.to_string().contains("belongs to john"), "{error}");
+    }
+
+    #[test]
+    fn a_file_that_is_no_database_is_refused_and_kept() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        std::fs::write(&path, "x".repeat(5000)).unwrap();
+        assert!(matches!(Store::open(&path, &name("john")), Err(StoreError::Open { .. })));
+        assert_eq!(std::fs::read(&path).unwrap().len(), 5000);
+    }
+
+    #[test]
+    fn a_later_layout_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        drop(Store::open(&path, &name("john")).unwrap());
+        let connection = Connection::open(&path).unwrap();
+        connection.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
+        assert!(matches!(Store::open(&path, &name("john")), Err(StoreError::Newer { .. })));
+    }
+}

@@ -1,0 +1,168 @@
+//! What may be typed: one table that parses commands, and from which `/HELP` is printed.
+//!
+//! Pure. A face parses each line with [`parse`] and acts on the [`Input`].
+
+use crate::message::Name;
+
+/// What a line means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Input {
+    /// Say it to whom one is talking to.
+    Text(String),
+    /// Start a conversation, or turn to it.
+    Talk(Name),
+    /// Close a conversation: this one, or the one with somebody.
+    Close(Option<Name>),
+    /// Who is there?
+    Online,
+    /// What may be typed?
+    Help,
+    /// Done.
+    Quit,
+}
+
+/// One row of the table.
+#[derive(Debug)]
+pub struct Command {
+    /// The word behind the slash, in capitals. Case does not matter when typed.
+    pub name: &'static str,
+    /// The command with what it takes.
+    pub usage: &'static str,
+    /// What it does, in a line.
+    pub help: &'static str,
+    parse: fn(&str) -> Result<Input, String>,
+}
+
+/// Every command.
+pub const COMMANDS: &[Command] = &[
+    Command {
+        name: "TALK",
+        usage: "/TALK name",
+        help: "start a conversation, or turn to one that is open",
+        parse: |words| Ok(Input::Talk(name(words)?)),
+    },
+    Command {
+        name: "CLOSE",
+        usage: "/CLOSE [name]",
+        help: "close this conversation, or the one with somebody",
+        parse: close,
+    },
+    Command {
+        name: "ONLINE",
+        usage: "/ONLINE",
+        help: "list the people who are online",
+        parse: |words| nothing(words, Input::Online),
+    },
+    Command {
+        name: "HELP",
+        usage: "/HELP",
+        help: "print this list",
+        parse: |words| nothing(words, Input::Help),
+    },
+    Command {
+        name: "QUIT",
+        usage: "/QUIT",
+        help: "send what is written, then leave; so do QUIT alone on a line and Ctrl-D",
+        parse: |words| nothing(words, Input::Quit),
+    },
+];
+
+/// Parses a line. An error is a sentence for the person who typed it; nothing is sent then.
+pub fn parse(line: &str) -> Result<Input, String> {
+    if line == "QUIT" {
+        return Ok(Input::Quit);
+    }
+    let Some(command) = line.strip_prefix('/') else { return Ok(Input::Text(line.into())) };
+    if command.starts_with('/') {
+        return Ok(Input::Text(command.into()));
+    }
+    let (word, rest) = command.split_once(char::is_whitespace).unwrap_or((command, ""));
+    let word = word.to_uppercase();
+    let found = COMMANDS.iter().find(|it| it.name == word).ok_or_else(|| unknown(&word))?;
+    (found.parse)(rest.trim()).map_err(|error| format!("{error}; usage: {}", found.usage))
+}
+
+/// The table for people, a line a command.
+pub fn help() -> impl Iterator<Item = String> {
+    let width = COMMANDS.iter().map(|it| it.usage.len()).max().unwrap_or_default();
+    let rows = COMMANDS.iter().map(move |it| format!("{:width$}  {}", it.usage, it.help));
+    rows.chain([format!("{:width$}  send a line that begins with a slash", "//text")])
+}
+
+fn name(words: &str) -> Result<Name, String> {
+    words.parse().map_err(|error| format!("{error}"))
+}
+
+fn close(words: &str) -> Result<Input, String> {
+    if words.is_empty() {
+        return Ok(Input::Close(None));
+    }
+    Ok(Input::Close(Some(name(words)?)))
+}
+
+fn nothing(words: &str, input: Input) -> Result<Input, String> {
+    if words.is_empty() { Ok(input) } else { Err("nothing goes behind it".into()) }
+}
+
+/// Says that there is no such command, and which one may have been meant.
+fn unknown(word: &str) -> String {
+    let shown = super::text::clean(word);
+    let nearest = COMMANDS
+        .iter()
+        .map(|it| (strsim::damerau_levenshtein(it.name, word), it.name))
+        .min()
+        .filter(|(distance, _)| *distance <= 2);
+    let meant = match nearest {
+        Some((_, name)) => format!("; did you mean /{name}?"),
+        None => ";".into(),
+    };
+    format!("there is no command /{shown}{meant} nothing was sent, /HELP lists the commands")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_is_a_message_unless_it_is_a_command() {
+        for (line, input) in [
+            ("hello", Input::Text("hello".into())),
+            ("", Input::Text(String::new())),
+            ("quit", Input::Text("quit".into())),
+            ("QUIT", Input::Quit),
+            ("//etc/passwd", Input::Text("/etc/passwd".into())),
+            (" /talk marie", Input::Text(" /talk marie".into())),
+            ("/Talk  Marie ", Input::Talk("marie".parse().unwrap())),
+            ("/close", Input::Close(None)),
+            ("/CLOSE marie", Input::Close(Some("marie".parse().unwrap()))),
+            ("/online", Input::Online),
+            ("/QUIT", Input::Quit),
+        ] {
+            assert_eq!(parse(line), Ok(input), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_mistake_is_explained() {
+        for (line, part) in [
+            ("/tlak marie", "no command /TLAK; did you mean /TALK? nothing was sent"),
+            ("/etc/passwd", "no command /ETC/PASSWD; nothing was sent"),
+            ("/", "there is no command /; nothing was sent"),
+            ("/talk", "at least one character; usage: /TALK name"),
+            ("/talk a:b", "no ':' and no '/'"),
+            ("/online now", "usage: /ONLINE"),
+            ("/\u{1b}[2J", "no command /\u{fffd}[2J"),
+        ] {
+            let error = parse(line).unwrap_err();
+            assert!(error.contains(part), "{line:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn help_has_every_command() {
+        let text: Vec<String> = help().collect();
+        for command in COMMANDS {
+            assert!(text.iter().any(|line| line.starts_with(command.usage)));
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Lines from standard input, read by a thread of their own because reading blocks.
+
+use std::io::{self, BufRead, Read};
+
+use async_channel::{Receiver, Sender};
+
+use crate::task;
+use crate::wire::MAX_BODY;
+
+/// How many lines are read ahead.
+const AHEAD: usize = 64;
+
+/// What was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    /// A line, without its end.
+    Text(String),
+    /// A line that cannot be sent, and why.
+    Unusable(String),
+}
+
+/// Begins to read. The channel closes at the end of input, or when input fails.
+pub(super) fn read() -> io::Result<Receiver<Line>> {
+    let (lines, input) = async_channel::bounded(AHEAD);
+    task::spawn_thread("tinychat-input", move || pass(io::stdin().lock(), &lines))?;
+    Ok(input)
+}
+
+fn pass(mut input: impl BufRead, lines: &Sender<Line>) {
+    while let Some(line) = next(&mut input) {
+        if lines.send_blocking(line).is_err() {
+            return;
+        }
+    }
+}
+
+/// The next line; `None` at the end. Holds no more of a long one than may be sent.
+fn next(input: &mut impl BufRead) -> Option<Line> {
+    let mut bytes = Vec::new();
+    // The longest message, one slash more in front of it, and CR LF behind.
+    let longest = MAX_BODY + 3;
+    input.by_ref().take(longest as u64).read_until(b'\n', &mut bytes).ok()?;
+    if bytes.is_empty() {
+        return None;
+    }
+    let whole = bytes.last() == Some(&b'\n');
+    if !whole && bytes.len() == longest {
+        skip_line(input)?;
+    }
+    let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
+    if line.len() > MAX_BODY + 1 {
+        return Some(Line::Unusable(format!("a line has at most {MAX_BODY} bytes")));
+    }
+    match std::str::from_utf8(line) {
+        Ok(text) => Some(Line::Text(text.into())),
+        Err(_) => Some(Line::Unusable("a line is not UTF-8".into())),
+    }
+}
+
+fn skip_line(input: &mut impl BufRead) -> Option<()> {
+    loop {
+        let buffer = input.fill_buf().ok()?;
+        match buffer.iter().position(|byte| *byte == b'\n') {
+            Some(end) => {
+                input.consume(end + 1);
+                return Some(());
+            }
+            None if buffer.is_empty() => return Some(()),
+            None => {
+                let length = buffer.len();
+                input.consume(length);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(bytes: &[u8]) -> Vec<Line> {
+        let mut input = io::BufReader::with_capacity(100, bytes);
+        std::iter::from_fn(|| next(&mut input)).collect()
+    }
+
+    fn text(text: &str) -> Line {
+        Line::Text(text.into())
+    }
+
+    #[test]
+    fn lines_end_with_lf_or_crlf_or_the_input() {
+        assert_eq!(
+            lines(b"one\ntwo\r\n\nthree"),
+            [text("one"), text("two"), text(""), text("three")]
+        );
+        assert_eq!(lines(b""), []);
+    }
+
+    #[test]
+    fn a_line_that_cannot_be_sent_is_named_and_skipped() {
+        let long = "x".repeat(MAX_BODY + 500);
+        let longest = format!("/{}", "y".repeat(MAX_BODY));
+        let bytes = [format!("{long}\n{longest}\r\n").as_bytes(), b"\xff\nnext\n"].concat();
+        let lines = lines(&bytes);
+        assert!(matches!(&lines[0], Line::Unusable(text) if text.contains("65536")));
+        assert_eq!(lines[1], text(&longest));
+        assert!(matches!(&lines[2], Line::Unusable(text) if text.contains("UTF-8")));
+        assert_eq!(lines[3], text("next"));
+    }
+}

@@ -1,0 +1,532 @@
+//! The plain face: lines in, lines out. Prompts when a person sits there, a Unix filter when not.
+//!
+//! Standard output has messages alone (`marie: hello`); everything else is on standard error.
+//! Invariant: nothing of other people's text reaches either unless [`text`] has cleaned it.
+
+use std::collections::BTreeSet;
+use std::future::Future;
+use std::io::{self, IsTerminal, Write};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{Effects, Style};
+use async_channel::Receiver;
+use futures::future::{Either, select};
+use thiserror::Error;
+
+use super::command::{self, Input};
+use super::input::{self, Line};
+use super::text;
+use crate::client::{self, Address, AddressError, Client, Command, Ending, Event, Incoming};
+use crate::folder::{FolderError, default_data_folder};
+use crate::message::{Kind, Name};
+use crate::signals::{Interrupt, Interrupts};
+use crate::wire::MAX_BODY;
+use crate::wire::frame::Presence;
+
+/// Failed.
+const FAILED: u8 = 1;
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server.
+    pub server: Address,
+    /// Who one is; asked for on a terminal if missing.
+    pub user: Option<Name>,
+    /// Whom to talk to; asked for on a terminal if missing.
+    pub to: Option<Name>,
+    /// One's data folder, if not the default one.
+    pub data: Option<PathBuf>,
+    /// Keep listening after the end of input.
+    pub follow: bool,
+    /// How long a script waits for anything.
+    pub timeout: Duration,
+}
+
+/// Why the face does not come up.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum Error {
+    #[error("without a terminal to ask at, --user is needed")]
+    NoUser,
+    #[error("{0}")]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Start(#[from] client::StartError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// What a program that stops for this exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoUser => crate::args::USAGE,
+            _ => FAILED,
+        }
+    }
+}
+
+/// Runs until the conversation is over. Returns the exit code.
+pub async fn run(options: Options) -> Result<u8, Error> {
+    let mut interrupts = Interrupts::catch()?;
+    let screen = Screen::new();
+    let lines = input::read()?;
+    let asked = match ask_missing(&options, &screen, &lines, &mut interrupts).await? {
+        Either::Left(asked) => asked,
+        Either::Right(exit_code) => return Ok(exit_code),
+    };
+    let (user, to) = asked;
+    let config = config(&options, &user)?;
+    if !is_loopback(&options.server) {
+        screen.note(&format!("the line to {} is not encrypted yet", options.server));
+    }
+    let (client, events) = Client::start(config)?;
+    let mut face = Face::new(client, screen, options, user);
+    if let Some(peer) = to {
+        face.talk(peer).await;
+    }
+    let exit_code = face.live(lines, events, &mut interrupts).await;
+    face.client.join().await;
+    Ok(exit_code)
+}
+
+fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
+    let data = match &options.data {
+        Some(data) => data.clone(),
+        None => default_data_folder("tinychat")?.join(user.as_str()),
+    };
+    let script = !io::stdin().is_terminal() && !options.follow;
+    Ok(client::Config {
+        server: options.server.clone(),
+        user: user.clone(),
+        data,
+        patience: script.then_some(options.timeout),
+    })
+}
+
+/// Whether the address stays on this machine, as far as it can be told without looking it up.
+fn is_loopback(server: &Address) -> bool {
+    let host = server.as_str().rsplit_once(':').map_or("", |(host, _)| host);
+    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
+    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+}
+
+/// Asks for what the flags did not say, if somebody sits there. Otherwise gives an exit code.
+async fn ask_missing(
+    options: &Options,
+    screen: &Screen,
+    lines: &Receiver<Line>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<(Name, Option<Name>), u8>, Error> {
+    if !screen.interactive {
+        let user = options.user.clone().ok_or(Error::NoUser)?;
+        return Ok(Either::Left((user, options.to.clone())));
+    }
+    let user = match &options.user {
+        Some(user) => user.clone(),
+        None => match ask(screen, "Your name: ", lines, interrupts).await? {
+            Either::Left(user) => user,
+            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+        },
+    };
+    if options.to.is_some() {
+        return Ok(Either::Left((user, options.to.clone())));
+    }
+    loop {
+        match ask(screen, "Talk to: ", lines, interrupts).await? {
+            Either::Left(peer) if peer == user => {
+                screen.problem("nobody can talk to themselves here");
+            }
+            Either::Left(peer) => return Ok(Either::Left((user, Some(peer)))),
+            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+        }
+    }
+}
+
+/// Asks until a name is given; or gives an exit code, if the input ends or a signal comes.
+async fn ask(
+    screen: &Screen,
+    question: &str,
+    lines: &Receiver<Line>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<Name, u8>, Error> {
+    loop {
+        screen.prompt(question);
+        let line = match race(lines.recv(), interrupts.next()).await {
+            Either::Left(Ok(Line::Text(line))) => line,
+            Either::Left(Ok(Line::Unusable(because))) => {
+                screen.problem(&because);
+                continue;
+            }
+            Either::Left(Err(_)) => {
+                screen.end_line();
+                return Ok(Either::Right(0));
+            }
+            Either::Right(signal) => {
+                screen.end_line();
+                return Ok(Either::Right(signal?.exit_code()));
+            }
+        };
+        match line.trim().parse() {
+            Ok(name) => return Ok(Either::Left(name)),
+            Err(error) => screen.problem(&format!("{error}")),
+        }
+    }
+}
+
+/// Whichever comes first.
+async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
+    match select(Box::pin(a), Box::pin(b)).await {
+        Either::Left((output, _)) => Either::Left(output),
+        Either::Right((output, _)) => Either::Right(output),
+    }
+}
+
+struct Face {
+    client: Client,
+    screen: Screen,
+    options: Options,
+    user: Name,
+    /// Whom lines go to.
+    current: Option<Name>,
+    open: BTreeSet<Name>,
+    /// Who, not being the current one, was announced since one turned to the current one.
+    announced: BTreeSet<Name>,
+    connected: Connected,
+    /// A line could not be obeyed.
+    mistaken: bool,
+    signal: Option<Interrupt>,
+}
+
+/// What was said last about the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Connected {
+    NotYet,
+    Yes,
+    Lost,
+}
+
+impl Face {
+    fn new(client: Client, screen: Screen, options: Options, user: Name) -> Self {
+        Self {
+            client,
+            screen,
+            options,
+            user,
+            current: None,
+            open: BTreeSet::new(),
+            announced: BTreeSet::new(),
+            connected: Connected::NotYet,
+            mistaken: false,
+            signal: None,
+        }
+    }
+
+    /// Passes lines to the client and events to the screen, until the client has ended.
+    async fn live(
+        &mut self,
+        lines: Receiver<Line>,
+        events: Receiver<Event>,
+        interrupts: &mut Interrupts,
+    ) -> u8 {
+        let mut lines = Some(lines);
+        loop {
+            // Once the input has ended, nothing more is read of it.
+            let line = async {
+                match &lines {
+                    Some(lines) => lines.recv().await.ok(),
+                    None => std::future::pending().await,
+                }
+            };
+            match race(events.recv(), race(line, interrupts.next())).await {
+                Either::Left(Ok(Event::Ended(ending))) => return self.end(&ending),
+                Either::Left(Ok(event)) => self.show(event).await,
+                Either::Left(Err(_)) => return FAILED,
+                Either::Right(Either::Left(line)) => {
+                    if !self.read(line).await {
+                        lines = None;
+                    }
+                }
+                Either::Right(Either::Right(signal)) => self.interrupt(signal).await,
+            }
+        }
+    }
+
+    fn end(&self, ending: &Ending) -> u8 {
+        if let Some(failure) = &ending.failure {
+            self.screen.problem(&format!("{failure}"));
+        }
+        if ending.unsent > 0 {
+            let messages = count(ending.unsent, "message");
+            self.screen.problem(&format!("{messages} not sent yet; kept, and sent next time"));
+        }
+        match self.signal {
+            Some(signal) => signal.exit_code(),
+            None if ending.failure.is_some() || self.mistaken => FAILED,
+            None => 0,
+        }
+    }
+
+    async fn interrupt(&mut self, signal: io::Result<Interrupt>) {
+        self.signal = signal.ok();
+        self.screen.end_line();
+        self.client.give(Command::Leave).await;
+    }
+
+    // What was typed.
+
+    /// Obeys a line, or the end of input. Returns whether there is more to read.
+    async fn read(&mut self, line: Option<Line>) -> bool {
+        match line {
+            None => return self.end_of_input().await,
+            Some(Line::Unusable(because)) => self.mistake(&format!("{because}; it was not sent")),
+            Some(Line::Text(line)) if line.is_empty() && self.screen.interactive => {}
+            Some(Line::Text(line)) => match command::parse(&line) {
+                Ok(input) => return self.obey(input).await,
+                Err(because) => self.mistake(&because),
+            },
+        }
+        true
+    }
+
+    async fn end_of_input(&mut self) -> bool {
+        if !self.options.follow {
+            self.quit().await;
+        }
+        false
+    }
+
+    async fn obey(&mut self, input: Input) -> bool {
+        match input {
+            Input::Text(text) => self.say(text).await,
+            Input::Talk(peer) => self.talk(peer).await,
+            Input::Close(peer) => self.close(peer).await,
+            Input::Online => self.client.give(Command::Online).await,
+            Input::Help => command::help().for_each(|line| self.screen.note(&line)),
+            Input::Quit => {
+                self.quit().await;
+                return false;
+            }
+        }
+        true
+    }
+
+    async fn say(&mut self, text: String) {
+        let Some(peer) = self.current.clone() else {
+            return self.mistake("nobody to talk to; /TALK name first. It was not sent");
+        };
+        if text.len() > MAX_BODY {
+            return self.mistake(&format!("a message has at most {MAX_BODY} bytes; not sent"));
+        }
+        self.client.give(Command::Send { peer, text }).await;
+    }
+
+    async fn talk(&mut self, peer: Name) {
+        if peer == self.user {
+            return self.mistake("nobody can talk to themselves here");
+        }
+        self.announced.clear();
+        self.current = Some(peer.clone());
+        if self.open.insert(peer.clone()) {
+            self.client.give(Command::Talk(peer)).await;
+        } else if self.screen.interactive {
+            self.screen.note(&format!("talking to {peer}"));
+        }
+    }
+
+    async fn close(&mut self, peer: Option<Name>) {
+        let Some(peer) = peer.or_else(|| self.current.clone()) else {
+            return self.mistake("no conversation is open");
+        };
+        if !self.open.remove(&peer) {
+            return self.mistake(&format!("no conversation with {peer} is open"));
+        }
+        self.current.take_if(|current| *current == peer);
+        if self.screen.interactive {
+            self.screen.note(&format!("closed the conversation with {peer}"));
+        }
+        self.client.give(Command::Close(peer)).await;
+    }
+
+    async fn quit(&mut self) {
+        if self.screen.interactive && self.connected != Connected::Yes {
+            self.screen
+                .note("waiting for the server to send what is written; Ctrl-C leaves at once");
+        }
+        self.client.give(Command::Finish).await;
+    }
+
+    fn mistake(&mut self, because: &str) {
+        self.mistaken |= !self.screen.interactive;
+        self.screen.problem(because);
+    }
+
+    // What the client tells.
+
+    async fn show(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.show_message(message).await,
+            Event::Connected => self.show_connected(),
+            Event::Disconnected { because, retry_in } => self.show_disconnected(&because, retry_in),
+            Event::Opened { peer, presence, waiting } => {
+                self.show_opened(&peer, presence, waiting);
+            }
+            Event::Presence { peer, presence } => self.show_presence(&peer, presence),
+            Event::Waiting { peer, count: waiting } => {
+                let messages = count(waiting, "message");
+                self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));
+            }
+            Event::Online { count, names } => self.show_online(count, &names),
+            Event::Expired { peer, n } => {
+                self.screen.problem(&format!("message {n} to {peer} expired before it was read"));
+            }
+            Event::Refused { peer, because } => {
+                let because = text::clean(&because);
+                self.screen.problem(&format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room"));
+            }
+            Event::Objection { because } => self.screen.problem(&text::clean(&because)),
+            // Receipts are for faces that show each message's state.
+            Event::Stored { .. } | Event::Delivered { .. } => {}
+            Event::Ended(_) => unreachable!("live has taken it"),
+        }
+    }
+
+    async fn show_message(&mut self, message: Incoming) {
+        if self.screen.message(&message).is_err() {
+            // Nobody reads any more. What was not shown is shown next time.
+            return self.client.give(Command::Leave).await;
+        }
+        let peer = message.peer.clone();
+        self.client.give(Command::Shown(message)).await;
+        if self.screen.interactive
+            && self.current.as_ref() != Some(&peer)
+            && self.announced.insert(peer.clone())
+        {
+            self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    fn show_connected(&mut self) {
+        let before = std::mem::replace(&mut self.connected, Connected::Yes);
+        if self.screen.interactive || before == Connected::Lost {
+            self.screen.note(&format!("connected to {} as {}", self.options.server, self.user));
+        }
+    }
+
+    fn show_disconnected(&mut self, because: &str, retry_in: Duration) {
+        if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
+            let because = text::clean(because);
+            let seconds = retry_in.as_secs_f64();
+            self.screen.note(&format!(
+                "the server {} is away ({because}); trying again from {seconds:.1} s on. \
+                 What you write is kept and sent then",
+                self.options.server,
+            ));
+        }
+    }
+
+    fn show_opened(&self, peer: &Name, presence: Presence, waiting: u64) {
+        if !self.screen.interactive {
+            return;
+        }
+        let there = match presence {
+            Presence::Online => "is online",
+            Presence::Away => "is away; what you write waits there",
+        };
+        let waited = match waiting {
+            0 => String::new(),
+            waiting => format!("; {} for you", count(waiting, "message")),
+        };
+        self.screen.note(&format!("talking to {peer}, who {there}{waited}"));
+    }
+
+    fn show_presence(&self, peer: &Name, presence: Presence) {
+        if self.screen.interactive {
+            let what = match presence {
+                Presence::Online => "has come",
+                Presence::Away => "has left",
+            };
+            self.screen.note(&format!("{peer} {what}"));
+        }
+    }
+
+    fn show_online(&self, count: u64, names: &[Name]) {
+        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let left_out = count.saturating_sub(names.len() as u64);
+        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
+        self.screen.note(&format!("{count} online: {}{more}", listed.join(", ")));
+    }
+}
+
+fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
+}
+
+/// Both outputs.
+struct Screen {
+    /// A person sits there: questions, and news that a script has no use for.
+    interactive: bool,
+    name: Style,
+    note: Style,
+}
+
+impl Screen {
+    fn new() -> Self {
+        let coloured = |choice: ColorChoice, effects: Effects| match choice {
+            ColorChoice::Never => Style::new(),
+            _ => Style::new().effects(effects),
+        };
+        Self {
+            interactive: io::stdin().is_terminal(),
+            name: coloured(AutoStream::choice(&io::stdout()), Effects::BOLD),
+            note: coloured(AutoStream::choice(&io::stderr()), Effects::DIMMED),
+        }
+    }
+
+    /// A message, on standard output: each of its lines with the name of who wrote it.
+    fn message(&self, message: &Incoming) -> io::Result<()> {
+        let Incoming { peer, kind, body, .. } = message;
+        let mut out = io::stdout().lock();
+        let name = self.name;
+        if *kind != Kind::TEXT {
+            self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
+            return Ok(());
+        }
+        for line in text::lines(body) {
+            writeln!(out, "{name}{peer}:{name:#} {line}")?;
+        }
+        out.flush()
+    }
+
+    /// News, on standard error.
+    fn note(&self, text: &str) {
+        let style = self.note;
+        eprint(format_args!("{style}-- {text}{style:#}\n"));
+    }
+
+    /// Something went wrong, on standard error.
+    fn problem(&self, text: &str) {
+        eprint(format_args!("tinychat: {text}\n"));
+    }
+
+    fn prompt(&self, question: &str) {
+        eprint(format_args!("{question}"));
+    }
+
+    /// Ends the line in which a person was typing.
+    fn end_line(&self) {
+        if self.interactive {
+            eprint(format_args!("\n"));
+        }
+    }
+}
+
+/// Without the panic of `eprint!` when standard error is closed.
+fn eprint(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}

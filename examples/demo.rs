@@ -1,0 +1,182 @@
+//! The whole of TinyChat in one command: a real server on a free port, two real clients over TCP.
+//! John writes to Marie, who is not there; Marie comes, receives, answers.
+//!
+//! Each step is narrated and checked. Exits 0 if every step holds, and 1 at the first that does not.
+
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use tinychat::client::{self, Address, Client, Command, Event};
+use tinychat::message::Name;
+use tinychat::server::{self, Server};
+use tinychat::task;
+use tinychat::wire::frame::Presence;
+
+/// How long one step may take.
+const STEP: Duration = Duration::from_secs(30);
+
+type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
+
+fn main() -> ExitCode {
+    match async_std::task::block_on(demo()) {
+        Ok(()) => {
+            println!("\nEvery step held. `tinychat-server` and `tinychat` do the same for you.");
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            eprintln!("\nA step did not hold: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn demo() -> Result<()> {
+    let place = tempfile::tempdir()?;
+    let config = server::Config::new(vec!["127.0.0.1:0".into()], place.path().join("server"));
+    let server = Server::bind(config).await?;
+    let address: Address = server.addresses()[0].to_string().parse()?;
+    let (stop, stopped) = async_channel::bounded::<()>(1);
+    let running = task::spawn("server", server.run(async move { _ = stopped.recv().await }));
+    println!("A server listens on {address}.\n");
+
+    let (john, marie) = ("john".parse()?, "marie".parse()?);
+    let mut at_john = Person::come(&address, place.path(), &john)?;
+    at_john.talk_to(&marie, Presence::Away, 0).await?;
+    at_john.say(&marie, "Marie, are you there?").await?;
+    at_john.say(&marie, "Then read this when you come.").await?;
+    at_john.hears_that_it_is_stored(2).await?;
+
+    println!("\nNow Marie comes.\n");
+    let mut at_marie = Person::come(&address, place.path(), &marie)?;
+    at_marie.talk_to(&john, Presence::Online, 2).await?;
+    at_marie.reads(&john, "Marie, are you there?").await?;
+    at_marie.reads(&john, "Then read this when you come.").await?;
+    at_john.hears_that_it_is_delivered(2).await?;
+
+    println!("\nMarie answers, and John reads at once.\n");
+    at_marie.say(&john, "Here I am, and I have all of it.").await?;
+    at_john.reads(&marie, "Here I am, and I have all of it.").await?;
+    at_marie.hears_that_it_is_delivered(1).await?;
+
+    println!("\nBoth leave, and the server stops.");
+    at_john.leave().await?;
+    at_marie.leave().await?;
+    drop(stop);
+    let ended = task::within(STEP, running).await.flatten();
+    ended.ok_or_else(|| "the server did not stop".into())
+}
+
+/// A client with the eyes and hands of somebody who sits at it.
+struct Person {
+    name: Name,
+    client: Client,
+    events: Receiver<Event>,
+}
+
+impl Person {
+    fn come(server: &Address, place: &Path, name: &Name) -> Result<Self> {
+        let (client, events) = Client::start(client::Config {
+            server: server.clone(),
+            user: name.clone(),
+            data: place.join(name.as_str()),
+            patience: Some(STEP),
+        })?;
+        Ok(Self { name: name.clone(), client, events })
+    }
+
+    async fn talk_to(&mut self, other: &Name, expected: Presence, waited: u64) -> Result<()> {
+        self.client.give(Command::Talk(other.clone())).await;
+        let opened = |event| match event {
+            Event::Opened { peer, presence, waiting } if peer == *other => {
+                Some((presence, waiting))
+            }
+            _ => None,
+        };
+        let found = self.await_event("the conversation to open", opened).await?;
+        check(found == (expected, waited), &format!("{other} is {expected:?} with {waited}"))?;
+        let presence = expected.as_str();
+        println!("{} talks to {other}, who is {presence}; {waited} messages wait.", self.name);
+        Ok(())
+    }
+
+    async fn say(&mut self, peer: &Name, text: &str) -> Result<()> {
+        println!("{} writes: {text}", self.name);
+        self.client.give(Command::Send { peer: peer.clone(), text: text.into() }).await;
+        Ok(())
+    }
+
+    async fn reads(&mut self, from: &Name, text: &str) -> Result<()> {
+        let message = |event| match event {
+            Event::Message(message) => Some(message),
+            _ => None,
+        };
+        let message = self.await_event("a message", message).await?;
+        check(message.peer == *from && message.body == text, &format!("{from} wrote {text:?}"))?;
+        println!("{} reads: {text}", self.name);
+        self.client.give(Command::Shown(message)).await;
+        Ok(())
+    }
+
+    async fn hears_that_it_is_stored(&mut self, last: u64) -> Result<()> {
+        let stored = |event| match event {
+            Event::Stored { n, .. } if n >= last => Some(()),
+            _ => None,
+        };
+        self.await_event("the receipt of the server", stored).await?;
+        println!("    (receipt for {}: the server keeps it, up to number {last})", self.name);
+        Ok(())
+    }
+
+    async fn hears_that_it_is_delivered(&mut self, last: u64) -> Result<()> {
+        let delivered = |event| match event {
+            Event::Delivered { n, .. } if n >= last => Some(()),
+            _ => None,
+        };
+        self.await_event("the receipt of the receiver", delivered).await?;
+        println!("    (receipt for {}: it is on the other's disk, up to number {last})", self.name);
+        Ok(())
+    }
+
+    async fn leave(self) -> Result<()> {
+        self.client.give(Command::Finish).await;
+        let ended = async {
+            loop {
+                if let Event::Ended(ending) = self.events.recv().await? {
+                    return Result::Ok(ending);
+                }
+            }
+        };
+        let ending = task::within(STEP, ended).await.ok_or("a client did not end")??;
+        self.client.join().await;
+        check(ending.failure.is_none() && ending.unsent == 0, "a client ended well")
+    }
+
+    /// Waits for an event that is meant, past those that are not.
+    async fn await_event<T>(
+        &mut self,
+        what: &str,
+        mut meant: impl FnMut(Event) -> Option<T>,
+    ) -> Result<T> {
+        let waiting = async {
+            loop {
+                match self.events.recv().await? {
+                    Event::Ended(ending) => return Err(format!("{ending:?}").into()),
+                    event => {
+                        if let Some(found) = meant(event) {
+                            return Ok(found);
+                        }
+                    }
+                }
+            }
+        };
+        let late = || format!("{} waited too long for {what}", self.name);
+        task::within(STEP, waiting).await.ok_or_else(late)?
+    }
+}
+
+fn check(holds: bool, what: &str) -> Result<()> {
+    if holds { Ok(()) } else { Err(format!("expected that {what}").into()) }
+}

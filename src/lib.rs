@@ -1,4 +1,62 @@
-//! TinyChat
+//! TinyChat: a 1:1 chat over TCP where messages wait for people. This page is the map.
+//!
+//! # Layers
+//!
+//! ```text
+//! bin/server   bin/client      flags, signals, exit codes
+//!     |            |
+//!   server        ui           ui: faces; a table of commands, and what may be shown
+//!     |            |
+//!     |         client         connection, conversations, outbox and history on disk
+//!     |            |
+//!  mailbox         |           what keeps a message until its receiver has it
+//!     |            |
+//!   wire, trust, folder        the protocol; keys; data folders
+//!          |
+//!       message                the nouns: Name, SessionKey, MessageId, Message, Batch
+//! ```
+//!
+//! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`]
+//! and [`args`] are small things beside them: how a task is started, what ends a program, how its
+//! flags are read.
+//!
+//! # The way of a message
+//!
+//! 1. A face parses what John typed into [`ui::command::Input`] and gives the client a
+//!    [`client::Command::Send`].
+//! 2. The client's core numbers it and writes it to the outbox (SQLite); only then it may leave.
+//! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
+//! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
+//!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
+//!    the [`mailbox`] and into the session's channel.
+//! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
+//!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
+//!    connection. If Marie is away the batch waits where it is.
+//! 6. Marie's client writes it to her history, tells her face, and answers `ACK`.
+//! 7. The read task of Marie's connection removes it from the mailbox and marks John's link; John's
+//!    write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
+//!
+//! # Invariants
+//!
+//! - Parse once: a [`message::Name`] is valid, everywhere. The codec checks every length before it
+//!   waits for what is behind it.
+//! - A message is on its sender's disk before it is sent, and on its receiver's before it is
+//!   acknowledged. Message ids are never reused; both sides drop what they already have.
+//! - Positions decide the order of delivery, not where a message happens to lie.
+//! - Each connection has one reader and one writer. Others *mark* what they have to say and wait for
+//!   nobody; so a slow peer costs one mark for each of its conversations.
+//! - A connection that was replaced closes nothing that its successor opened: everything it undoes is
+//!   compared by id.
+//! - Every queue has a bound and an answer to "full": see [`server::Quota`], and the constants in
+//!   [`wire`] and beside each channel.
+//! - No guard of a map or lock lives across an await. What blocks has a named thread.
+//!
+//! # Where to start reading
+//!
+//! [`wire`] for the protocol; [`server::Server::run`], then `server/connection.rs`,
+//! `server/session.rs` and `server/writer.rs`; [`client::Client`], then `client/core`;
+//! [`ui::plain`]. The tests in `tests/it` tell it as stories.
+
 pub mod args;
 pub mod client;
 pub mod folder;

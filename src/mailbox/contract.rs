@@ -21,6 +21,7 @@ contract! {
     an_unknown_session_is_empty
     messages_come_back_in_order
     pending_begins_above_a_position_and_keeps_to_its_limit
+    pending_keeps_to_bytes_but_gives_one_at_least
     removing_is_up_to_and_with
     positions_go_on_when_all_was_removed
     have_outlives_its_messages
@@ -43,8 +44,12 @@ fn batch(first: u64, numbers: impl IntoIterator<Item = u64>) -> Batch {
     Batch::new(first, numbers.into_iter().map(message).collect::<Vec<_>>())
 }
 
-fn pending(mailbox: &dyn Mailbox, key: &SessionKey, after: u64, limit: usize) -> Vec<u64> {
-    let batch = block_on(mailbox.pending(key, after, limit)).unwrap();
+fn up_to(messages: u64) -> Usage {
+    Usage { messages, bytes: u64::MAX }
+}
+
+fn pending(mailbox: &dyn Mailbox, key: &SessionKey, after: u64, limit: u64) -> Vec<u64> {
+    let batch = block_on(mailbox.pending(key, after, up_to(limit))).unwrap();
     batch.messages().iter().map(|it| it.id.n).collect()
 }
 
@@ -61,7 +66,7 @@ fn messages_come_back_in_order(mailbox: &dyn Mailbox) {
     block_on(mailbox.ready());
     mailbox.append(&key, &batch(1, [1, 2]));
     mailbox.append(&key, &batch(3, [5, 9]));
-    let kept = block_on(mailbox.pending(&key, 0, 10)).unwrap();
+    let kept = block_on(mailbox.pending(&key, 0, up_to(10))).unwrap();
     assert_eq!(kept, batch(1, [1, 2, 5, 9]));
 }
 
@@ -71,8 +76,19 @@ fn pending_begins_above_a_position_and_keeps_to_its_limit(mailbox: &dyn Mailbox)
     assert_eq!(pending(mailbox, &key, 2, 3), [3, 4, 5]);
     assert_eq!(pending(mailbox, &key, 6, 3), []);
     mailbox.remove(&key, 3);
-    let rest = block_on(mailbox.pending(&key, 0, 2)).unwrap();
+    let rest = block_on(mailbox.pending(&key, 0, up_to(2))).unwrap();
     assert_eq!(rest, batch(4, [4, 5]));
+}
+
+fn pending_keeps_to_bytes_but_gives_one_at_least(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    mailbox.append(&key, &batch(1, 1..=6));
+    let length = "message 1".len() as u64;
+    for (bytes, given) in [(0, 1), (length, 1), (3 * length, 3), (3 * length + 1, 3)] {
+        let limit = Usage { messages: 5, bytes };
+        let batch = block_on(mailbox.pending(&key, 0, limit)).unwrap();
+        assert_eq!(batch.messages().len(), given, "{bytes} bytes");
+    }
 }
 
 fn removing_is_up_to_and_with(mailbox: &dyn Mailbox) {
@@ -91,7 +107,7 @@ fn positions_go_on_when_all_was_removed(mailbox: &dyn Mailbox) {
     mailbox.remove(&key, 4);
     assert_eq!(block_on(mailbox.load(&key)).unwrap().last_position, 4);
     mailbox.append(&key, &batch(5, [5]));
-    assert_eq!(block_on(mailbox.pending(&key, 0, 10)).unwrap(), batch(5, [5]));
+    assert_eq!(block_on(mailbox.pending(&key, 0, up_to(10))).unwrap(), batch(5, [5]));
 }
 
 fn have_outlives_its_messages(mailbox: &dyn Mailbox) {

@@ -76,7 +76,7 @@ impl Mailbox for MemoryMailbox {
         &self,
         key: &SessionKey,
         after: u64,
-        limit: usize,
+        limit: Usage,
     ) -> BoxFuture<'_, Result<Batch, MailboxError>> {
         let batch = match entries(&self.state(), key) {
             Some(entries) => entries.after(after, limit),
@@ -129,10 +129,18 @@ impl Entries {
         self.last_position + 1 - self.waiting.len() as u64
     }
 
-    fn after(&self, position: u64, limit: usize) -> Batch {
+    fn after(&self, position: u64, limit: Usage) -> Batch {
         let first = self.first_position().max(position + 1);
         let skip = usize::try_from(first - self.first_position()).unwrap_or(usize::MAX);
-        Batch::new(first, self.waiting.iter().skip(skip).take(limit).cloned().collect::<Vec<_>>())
+        let mut taken = Usage::default();
+        let fits = |message: &&Message| {
+            let one = taken.messages == 0;
+            taken.messages += 1;
+            taken.bytes += message.body.len() as u64;
+            one || (taken.messages <= limit.messages && taken.bytes <= limit.bytes)
+        };
+        let messages = self.waiting.iter().skip(skip).take_while(fits).cloned();
+        Batch::new(first, messages.collect::<Vec<_>>())
     }
 
     fn shelf(&self) -> Shelf {

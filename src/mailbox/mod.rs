@@ -34,13 +34,14 @@ pub trait Mailbox: Send + Sync + 'static {
     /// Keeps a batch, whose first position follows the last one of its session.
     fn append(&self, key: &SessionKey, batch: &Batch);
 
-    /// Up to `limit` messages of a session above a position, in order, committed or not. Fewer only
-    /// at the end of what was appended before the call.
+    /// The messages of a session above a position, in order, committed or not: as many as fit into
+    /// `limit`, but one at least if there is any. Fewer only at the end of what was appended before
+    /// the call.
     fn pending(
         &self,
         key: &SessionKey,
         after: u64,
-        limit: usize,
+        limit: Usage,
     ) -> BoxFuture<'_, Result<Batch, MailboxError>>;
 
     /// Forgets the messages of a session up to and with a position.

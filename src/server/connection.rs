@@ -109,7 +109,7 @@ async fn converse(
     let mut reading =
         Reading { host, link: &link, sent, replies, open: HashMap::new(), collected: None };
     let end = reading.run(reader).await;
-    log::info!("{} left: {end:?}", link.name);
+    log::info!("{} left: {end}", link.name);
     link.end(end);
     drop(reading);
     drop(presence);

@@ -13,11 +13,11 @@ use futures::stream::unfold;
 
 use super::registry::Registry;
 use super::session::{Drain, Lease, Session};
-use crate::mailbox::MailboxError;
+use crate::mailbox::{MailboxError, Usage};
 use crate::message::{Batch, Name};
 
-/// How many messages are asked of the mailbox at once.
-const REFILL: usize = 256;
+/// How much is asked of the mailbox at once.
+const REFILL: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
 
 /// Messages to send to a receiver: those of `batch` above `after`.
 #[derive(Debug)]

@@ -5,6 +5,7 @@
 //! to it. So a slow connection costs one mark for each peer, and nobody waits for it.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
@@ -40,6 +41,16 @@ pub(super) enum End {
     Bye(ByeReason),
     /// The peer broke the protocol, or cannot be served.
     Failed(ErrorCode, String),
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Gone => f.write_str("gone"),
+            Self::Bye(reason) => f.write_str(reason.as_str()),
+            Self::Failed(code, text) => write!(f, "{}, {}", code.as_str(), text.escape_debug()),
+        }
+    }
 }
 
 /// What there is to look up for one peer.

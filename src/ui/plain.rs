@@ -372,7 +372,7 @@ impl Face {
         match event {
             Event::Message(message) => self.show_message(message).await,
             Event::Connected => self.show_connected(),
-            Event::Disconnected { because, retry_in } => self.show_disconnected(&because, retry_in),
+            Event::Disconnected { because, .. } => self.show_disconnected(&because),
             Event::Opened { peer, presence, waiting } => {
                 self.show_opened(&peer, presence, waiting);
             }
@@ -418,12 +418,11 @@ impl Face {
         }
     }
 
-    fn show_disconnected(&mut self, because: &str, retry_in: Duration) {
+    fn show_disconnected(&mut self, because: &str) {
         if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
             let because = text::clean(because);
-            let seconds = retry_in.as_secs_f64();
             self.screen.note(&format!(
-                "the server {} is away ({because}); trying again from {seconds:.1} s on. \
+                "the server {} is away ({because}); trying again. \
                  What you write is kept and sent then",
                 self.options.server,
             ));

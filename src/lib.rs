@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`]
-//! and [`args`] are small things beside them: how a task is started, what ends a program, how its
-//! flags are read.
+//! [`log_output`] and [`args`] are small things beside them: how a task is started, what ends a
+//! program, how its log cannot hurt it, how its flags are read.
 //!
 //! # The way of a message
 //!
@@ -60,6 +60,7 @@
 pub mod args;
 pub mod client;
 pub mod folder;
+pub mod log_output;
 pub mod mailbox;
 pub mod message;
 pub mod server;

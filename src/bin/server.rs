@@ -7,6 +7,7 @@ use argh::FromArgs;
 use log::LevelFilter;
 use tinychat::args;
 use tinychat::folder::default_data_folder;
+use tinychat::log_output::Guard;
 use tinychat::server::{Config, Server};
 use tinychat::signals::Interrupts;
 
@@ -39,6 +40,13 @@ fn main() -> ExitCode {
         println!("tinychat-server {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
+    let _log_output = match Guard::install() {
+        Ok(guard) => guard,
+        Err(error) => {
+            eprintln!("tinychat-server: cannot prepare the log: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
     femme::with_level(flags.log_level);
     match async_std::task::block_on(run(flags)) {
         Ok(()) => ExitCode::SUCCESS,

@@ -56,7 +56,7 @@ fn pending(mailbox: &dyn Mailbox, key: &SessionKey, after: u64, limit: u64) -> V
 fn an_unknown_session_is_empty(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     assert_eq!(block_on(mailbox.load(&key)).unwrap(), Shelf::default());
-    assert_eq!(pending(mailbox, &key, 0, 10), []);
+    assert!(pending(mailbox, &key, 0, 10).is_empty());
     mailbox.remove(&key, 5);
     assert_eq!(mailbox.usage(key.receiver()), Usage::default());
 }
@@ -74,7 +74,7 @@ fn pending_begins_above_a_position_and_keeps_to_its_limit(mailbox: &dyn Mailbox)
     let key = key("john", "marie");
     mailbox.append(&key, &batch(1, 1..=6));
     assert_eq!(pending(mailbox, &key, 2, 3), [3, 4, 5]);
-    assert_eq!(pending(mailbox, &key, 6, 3), []);
+    assert!(pending(mailbox, &key, 6, 3).is_empty());
     mailbox.remove(&key, 3);
     let rest = block_on(mailbox.pending(&key, 0, up_to(2))).unwrap();
     assert_eq!(rest, batch(4, [4, 5]));
@@ -98,7 +98,7 @@ fn removing_is_up_to_and_with(mailbox: &dyn Mailbox) {
     mailbox.remove(&key, 1);
     assert_eq!(pending(mailbox, &key, 0, 10), [3, 4]);
     mailbox.remove(&key, 99);
-    assert_eq!(pending(mailbox, &key, 0, 10), []);
+    assert!(pending(mailbox, &key, 0, 10).is_empty());
 }
 
 fn positions_go_on_when_all_was_removed(mailbox: &dyn Mailbox) {
@@ -131,7 +131,7 @@ fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
     let name = |text: &str| text.parse::<Name>().unwrap();
     let waiting = block_on(mailbox.waiting(&name("marie"))).unwrap();
     assert_eq!(waiting, [(name("anna"), 2), (name("john"), 3)]);
-    assert_eq!(block_on(mailbox.waiting(&name("zoe"))).unwrap(), []);
+    assert!(block_on(mailbox.waiting(&name("zoe"))).unwrap().is_empty());
 }
 
 fn usage_counts_messages_and_bytes(mailbox: &dyn Mailbox) {

@@ -1,0 +1,222 @@
+//! What the server says: messages and receipts go to disk first, then are acknowledged and told.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use super::super::connection::{Connection, dismissed, refused};
+use super::super::conversation::Conversation;
+use super::super::{Event, Incoming, history, outbox};
+use super::{Core, Exit};
+use crate::message::{Message, Name};
+use crate::wire::frame::{ClientFrame, ErrorCode, Refusal, ServerFrame};
+
+/// When to try again to open a conversation, if the server has too many open.
+const REOPEN: Duration = Duration::from_secs(60);
+
+/// What one read brought that goes to disk in one transaction.
+#[derive(Default)]
+struct Intake {
+    messages: Vec<(Name, u64, Message)>,
+    /// By peer: the highest stored and delivered.
+    receipts: BTreeMap<Name, (u64, u64)>,
+}
+
+impl Core {
+    pub(super) async fn take_frames(&mut self, connection: &mut Connection) -> Result<(), Exit> {
+        let mut intake = Intake::default();
+        loop {
+            let frame = connection.next_ready();
+            match frame.map_err(|error| Exit::Away(format!("the server said nonsense: {error}")))? {
+                Some(ServerFrame::Message { peer, seq, message }) => {
+                    intake.messages.push((peer, seq, message));
+                }
+                Some(ServerFrame::Stored { peer, n }) => {
+                    let (stored, _) = intake.receipts.entry(peer).or_default();
+                    *stored = n.max(*stored);
+                }
+                Some(ServerFrame::Delivered { peer, n }) => {
+                    let (_, delivered) = intake.receipts.entry(peer).or_default();
+                    *delivered = n.max(*delivered);
+                }
+                Some(frame) => {
+                    self.take_in(std::mem::take(&mut intake), connection).await?;
+                    self.take_frame(frame, connection).await?;
+                }
+                None => return self.take_in(intake, connection).await,
+            }
+        }
+    }
+
+    /// Writes messages and receipts to disk, and only then acknowledges and tells of them.
+    async fn take_in(&mut self, intake: Intake, connection: &mut Connection) -> Result<(), Exit> {
+        let Intake { messages, receipts } = intake;
+        if messages.is_empty() && receipts.is_empty() {
+            return Ok(());
+        }
+        let mut acknowledged = BTreeMap::new();
+        for (peer, seq, _) in &messages {
+            self.with(peer, Conversation::came);
+            acknowledged.insert(peer.clone(), *seq);
+        }
+        let receipts: Vec<_> = receipts
+            .into_iter()
+            .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
+            .collect();
+        let server = self.config.server.clone();
+        let work = move |tx: &rusqlite::Transaction<'_>| {
+            let mut fresh = Vec::new();
+            for (peer, _, message) in messages {
+                fresh.extend(history::receive(tx, &server, peer, message)?);
+            }
+            let mut moved = Vec::new();
+            for (scope, stored, delivered) in receipts {
+                let change = outbox::receive_receipt(tx, &scope, stored, delivered)?;
+                moved.push((scope.peer, stored, delivered, change));
+            }
+            Ok((fresh, moved))
+        };
+        let (fresh, moved) = self.store.run(work).await?;
+        for (peer, seq) in acknowledged {
+            connection.say(&ClientFrame::Ack { peer, seq });
+        }
+        for (peer, stored, delivered, change) in moved {
+            self.tell_receipts(peer, stored, delivered, change);
+        }
+        self.progress = Instant::now();
+        self.receive(fresh).await
+    }
+
+    fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
+        self.with(&peer, |it| it.stored(stored.max(delivered)));
+        if moved.stored > 0 {
+            let (peer, count) = (peer.clone(), moved.stored);
+            self.tell(Event::Stored { peer, n: stored, count });
+        }
+        if moved.delivered > 0 {
+            self.tell(Event::Delivered { peer, n: delivered, count: moved.delivered });
+        }
+    }
+
+    /// Gives the face what it wants to see at once, and counts the rest for it.
+    async fn receive(&mut self, fresh: Vec<Incoming>) -> Result<(), Exit> {
+        let mut announce = false;
+        for message in fresh {
+            match self.conversations.get(&message.peer) {
+                Some(conversation) if conversation.faced => {
+                    // Otherwise it is given when those before it are.
+                    if conversation.unshown_above.is_none() {
+                        self.give(message);
+                    }
+                }
+                _ => announce = true,
+            }
+        }
+        if announce { self.announce_unshown().await } else { Ok(()) }
+    }
+
+    async fn take_frame(
+        &mut self,
+        frame: ServerFrame,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        match frame {
+            ServerFrame::Talking { peer, presence, own, waiting } => {
+                self.check_counter(&peer, own.have).await?;
+                let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
+                self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
+                if self.is_faced(&peer) {
+                    self.tell(Event::Opened { peer, presence, waiting });
+                }
+                self.take_in(Intake { receipts, ..Intake::default() }, connection).await
+            }
+            ServerFrame::Expired { peer, n } => self.expire(peer, n).await,
+            ServerFrame::Refused { peer, refusal, text, .. } => {
+                self.take_refusal(peer, refusal, text);
+                Ok(())
+            }
+            ServerFrame::Room { peer } => {
+                self.with(&peer, |it| it.room(Instant::now()));
+                Ok(())
+            }
+            ServerFrame::Waiting { peer, count } => {
+                // About to be opened: the count comes with TALKING.
+                if !self.is_faced(&peer) {
+                    self.tell(Event::Waiting { peer, count });
+                }
+                Ok(())
+            }
+            ServerFrame::Presence { peer, presence } => {
+                if self.is_faced(&peer) {
+                    self.tell(Event::Presence { peer, presence });
+                }
+                Ok(())
+            }
+            ServerFrame::Online { count, names } => {
+                self.asked_online = self.asked_online.saturating_sub(1);
+                self.tell(Event::Online { count, names });
+                Ok(())
+            }
+            ServerFrame::Ping => {
+                connection.say(&ClientFrame::Pong);
+                Ok(())
+            }
+            ServerFrame::Error { code, peer, text } => self.take_error(code, peer, text),
+            ServerFrame::Bye { reason, text } => Err(dismissed(reason, text).into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// A server that has more than was ever numbered here has it from the original of this copy.
+    async fn check_counter(&mut self, peer: &Name, have: u64) -> Result<(), Exit> {
+        let scope = self.scope(peer);
+        if have <= self.store.run(move |tx| outbox::last_number(tx, &scope)).await? {
+            return Ok(());
+        }
+        let old = self.installation;
+        self.installation = self.store.run(move |tx| outbox::renumber(tx, old)).await?;
+        Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+    }
+
+    async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        let scope = self.scope(&peer);
+        if self.store.run(move |tx| outbox::expire(tx, &scope, n)).await? {
+            self.tell(Event::Expired { peer, n });
+        }
+        Ok(())
+    }
+
+    fn take_refusal(&mut self, peer: Name, refusal: Refusal, because: String) {
+        let after = match refusal {
+            Refusal::Slow { seconds } => Some(Duration::from_secs(seconds)),
+            Refusal::Full | Refusal::Store => None,
+        };
+        let conversation = self.conversations.get_mut(&peer);
+        if conversation.is_some_and(|it| it.refused(Instant::now(), after)) {
+            self.tell(Event::Refused { peer, because });
+        }
+    }
+
+    fn take_error(
+        &mut self,
+        code: ErrorCode,
+        peer: Option<Name>,
+        text: String,
+    ) -> Result<(), Exit> {
+        let because = match &peer {
+            Some(peer) => format!("{peer}: {text}"),
+            None => text,
+        };
+        match (code, peer) {
+            (ErrorCode::Conversations, Some(peer)) => {
+                self.with(&peer, |it| it.refused_to_open(Instant::now(), REOPEN));
+                self.tell(Event::Objection { because });
+                Ok(())
+            }
+            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed, _) => {
+                self.tell(Event::Objection { because });
+                Ok(())
+            }
+            _ => Err(refused(code, because).into()),
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! What the face wants: commands are obeyed at once, online or not.
+
+use async_channel::{Receiver, RecvError};
+
+use super::super::connection::Connection;
+use super::super::{Command, history, outbox};
+use super::{Core, Exit};
+use crate::message::{Name, Timestamp};
+use crate::wire::frame::ClientFrame;
+
+/// How many commands are obeyed in one transaction.
+const BATCH: usize = 256;
+
+impl Core {
+    /// Obeys what came out of the queue: a command, nothing in time, or that nobody commands any more.
+    pub(super) async fn obey_next(
+        &mut self,
+        command: Option<Result<Command, RecvError>>,
+        commands: &Receiver<Command>,
+        connection: Option<&mut Connection>,
+    ) -> Result<(), Exit> {
+        match command {
+            Some(Ok(command)) => self.obey(command, commands, connection).await,
+            Some(Err(_)) => Err(Exit::Left),
+            None => Ok(()),
+        }
+    }
+
+    /// Obeys a command and those right behind it, with one transaction for all that they write.
+    async fn obey(
+        &mut self,
+        first: Command,
+        commands: &Receiver<Command>,
+        mut connection: Option<&mut Connection>,
+    ) -> Result<(), Exit> {
+        let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
+        let mut next = Some(first);
+        while let Some(command) = next {
+            match command {
+                Command::Send { peer, text } => written.push((peer, text)),
+                Command::Shown(message) => shown.push(message.id),
+                other => rest.push(other),
+            }
+            let more = written.len() + shown.len() + rest.len() < BATCH;
+            next = if more { commands.try_recv().ok() } else { None };
+        }
+        self.write(written, shown).await?;
+        for command in rest {
+            self.obey_one(command, connection.as_deref_mut()).await?;
+        }
+        if connection.is_none() && self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
+    }
+
+    async fn write(&mut self, written: Vec<(Name, String)>, shown: Vec<i64>) -> Result<(), Exit> {
+        if written.is_empty() && shown.is_empty() {
+            return Ok(());
+        }
+        self.unshown = self.unshown.saturating_sub(shown.len() as u64);
+        let peers: Vec<Name> = written.iter().map(|(peer, _)| peer.clone()).collect();
+        let written: Vec<_> =
+            written.into_iter().map(|(peer, text)| (self.scope(&peer), text)).collect();
+        let work = move |tx: &rusqlite::Transaction<'_>| {
+            let now = Timestamp::now();
+            for (scope, text) in &written {
+                outbox::add(tx, scope, text, now)?;
+            }
+            history::mark_shown(tx, &shown)
+        };
+        self.store.run(work).await?;
+        for peer in peers {
+            self.conversations.entry(peer).or_default().more();
+        }
+        Ok(())
+    }
+
+    async fn obey_one(
+        &mut self,
+        command: Command,
+        connection: Option<&mut Connection>,
+    ) -> Result<(), Exit> {
+        match command {
+            Command::Talk(peer) => {
+                let conversation = self.conversations.entry(peer).or_default();
+                if !std::mem::replace(&mut conversation.faced, true) {
+                    conversation.unshown_above = Some(conversation.given);
+                    conversation.ask_anew();
+                }
+                Ok(())
+            }
+            Command::Close(peer) => self.close(&peer, connection).await,
+            Command::Online => {
+                self.asked_online += 1;
+                if let Some(connection) = connection {
+                    connection.say(&ClientFrame::Online);
+                }
+                Ok(())
+            }
+            Command::Finish => {
+                self.finishing = true;
+                Ok(())
+            }
+            Command::Leave => Err(Exit::Left),
+            Command::Send { .. } | Command::Shown(_) => {
+                unreachable!("obey has written these already")
+            }
+        }
+    }
+
+    /// Closes a conversation, once its outbox is empty.
+    async fn close(
+        &mut self,
+        peer: &Name,
+        connection: Option<&mut Connection>,
+    ) -> Result<(), Exit> {
+        let Some(conversation) = self.conversations.get_mut(peer) else { return Ok(()) };
+        conversation.faced = false;
+        let scope = self.scope(peer);
+        let unsent = self.store.run(move |tx| outbox::unsent(tx, &scope.server)).await?;
+        if !unsent.contains_key(peer) {
+            self.conversations.remove(peer);
+            if let Some(connection) = connection {
+                connection.say(&ClientFrame::Close { peer: peer.clone() });
+            }
+        }
+        Ok(())
+    }
+}

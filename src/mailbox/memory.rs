@@ -11,7 +11,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use super::{Commit, Mailbox, MailboxError, Shelf, Usage};
 use crate::message::{Batch, Installation, Message, Name, SessionKey};
 
-/// See the [module](self).
+/// A mailbox that forgets everything with its process.
 pub struct MemoryMailbox {
     state: Mutex<State>,
     commits: (Sender<Commit>, Receiver<Commit>),

@@ -2,8 +2,8 @@
 //! [`Mailbox`] trait and its contract.
 //!
 //! Owned by the server. Invariant: what [`Mailbox::watch`] reported as committed is still there
-//! after a crash, unless it was removed. [`memory`] forgets everything with its process; an
-//! embedded store will take its place behind the same trait. One suite of tests (`contract.rs`)
+//! after a crash, unless it was removed. [`MemoryMailbox`] forgets everything with its process;
+//! an embedded store will take its place behind the same trait. One suite of tests (`contract.rs`)
 //! runs over every implementation.
 
 mod memory;

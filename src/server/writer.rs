@@ -23,7 +23,8 @@ use super::session::Session;
 use crate::mailbox::MailboxError;
 use crate::message::{Name, SessionKey};
 use crate::task;
-use crate::wire::codec::{Frame, encode_message};
+use crate::wire::codec::Frame;
+use crate::wire::encode_message;
 use crate::wire::frame::{ByeReason, ErrorCode, Presence, ServerFrame, Watermarks};
 use crate::wire::stream::BoxWriter;
 

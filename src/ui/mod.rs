@@ -6,4 +6,5 @@
 pub mod command;
 mod input;
 pub mod plain;
+mod screen;
 pub mod text;

@@ -5,22 +5,22 @@
 
 use std::collections::BTreeSet;
 use std::future::Future;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anstream::{AutoStream, ColorChoice};
-use anstyle::{Effects, Style};
 use async_channel::Receiver;
 use futures::future::{Either, select};
 use thiserror::Error;
 
 use super::command::{self, Input};
 use super::input::{self, Line};
+use super::screen::Screen;
+
 use super::text;
 use crate::client::{self, Address, AddressError, Client, Command, Ending, Event, Incoming};
 use crate::folder::{FolderError, default_data_folder};
-use crate::message::{Kind, Name};
+use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::wire::MAX_BODY;
 use crate::wire::frame::Presence;
@@ -464,68 +464,4 @@ impl Face {
 
 fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
-}
-
-/// Both outputs.
-struct Screen {
-    /// A person sits there: questions, and news that a script has no use for.
-    interactive: bool,
-    name: Style,
-    note: Style,
-}
-
-impl Screen {
-    fn new() -> Self {
-        let coloured = |choice: ColorChoice, effects: Effects| match choice {
-            ColorChoice::Never => Style::new(),
-            _ => Style::new().effects(effects),
-        };
-        Self {
-            interactive: io::stdin().is_terminal(),
-            name: coloured(AutoStream::choice(&io::stdout()), Effects::BOLD),
-            note: coloured(AutoStream::choice(&io::stderr()), Effects::DIMMED),
-        }
-    }
-
-    /// A message, on standard output: each of its lines with the name of who wrote it.
-    fn message(&self, message: &Incoming) -> io::Result<()> {
-        let Incoming { peer, kind, body, .. } = message;
-        let mut out = io::stdout().lock();
-        let name = self.name;
-        if *kind != Kind::TEXT {
-            self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
-            return Ok(());
-        }
-        for line in text::lines(body) {
-            writeln!(out, "{name}{peer}:{name:#} {line}")?;
-        }
-        out.flush()
-    }
-
-    /// News, on standard error.
-    fn note(&self, text: &str) {
-        let style = self.note;
-        eprint(format_args!("{style}-- {text}{style:#}\n"));
-    }
-
-    /// Something went wrong, on standard error.
-    fn problem(&self, text: &str) {
-        eprint(format_args!("tinychat: {text}\n"));
-    }
-
-    fn prompt(&self, question: &str) {
-        eprint(format_args!("{question}"));
-    }
-
-    /// Ends the line in which a person was typing.
-    fn end_line(&self) {
-        if self.interactive {
-            eprint(format_args!("\n"));
-        }
-    }
-}
-
-/// Without the panic of `eprint!` when standard error is closed.
-fn eprint(text: std::fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
 }

@@ -3,8 +3,11 @@
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+use super::super::frame::*;
+use super::super::server_frames::LIMIT_WORDS;
+use super::super::{MAX_BODY, MAX_PROOF};
 use super::*;
-use crate::message::{Installation, Kind};
+use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();

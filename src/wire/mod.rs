@@ -1,7 +1,7 @@
 //! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
 //! another language from it alone. The modules below implement it: [`frame`] has the types,
-//! [`codec`] turns bytes into frames and back without any I/O, [`stream`] puts the codec on a
-//! connection.
+//! [`codec`] turns bytes into frames and back without any I/O by the tables in `client_frames` and
+//! `server_frames`, [`stream`] puts the codec on a connection.
 //!
 //! # Form
 //!
@@ -152,9 +152,13 @@
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; the message was dropped |
 
+mod client_frames;
 pub mod codec;
 pub mod frame;
+mod server_frames;
 pub mod stream;
+
+pub use server_frames::encode_message;
 
 /// The one version that is spoken here.
 pub const VERSION: &str = "tinychat/1";

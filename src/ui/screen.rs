@@ -1,0 +1,76 @@
+//! Both outputs of the plain face, and what each is for.
+//!
+//! Standard output has messages alone; a script depends on it. Standard error has the rest.
+
+use std::io::{self, IsTerminal, Write};
+
+use anstream::{AutoStream, ColorChoice};
+use anstyle::{Effects, Style};
+
+use super::text;
+use crate::client::Incoming;
+use crate::message::Kind;
+
+/// Both outputs.
+pub(super) struct Screen {
+    /// A person sits there: questions, and news that a script has no use for.
+    pub(super) interactive: bool,
+    name: Style,
+    note: Style,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        let coloured = |choice: ColorChoice, effects: Effects| match choice {
+            ColorChoice::Never => Style::new(),
+            _ => Style::new().effects(effects),
+        };
+        Self {
+            interactive: io::stdin().is_terminal(),
+            name: coloured(AutoStream::choice(&io::stdout()), Effects::BOLD),
+            note: coloured(AutoStream::choice(&io::stderr()), Effects::DIMMED),
+        }
+    }
+
+    /// A message, on standard output: each of its lines with the name of who wrote it.
+    pub(super) fn message(&self, message: &Incoming) -> io::Result<()> {
+        let Incoming { peer, kind, body, .. } = message;
+        let mut out = io::stdout().lock();
+        let name = self.name;
+        if *kind != Kind::TEXT {
+            self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
+            return Ok(());
+        }
+        for line in text::lines(body) {
+            writeln!(out, "{name}{peer}:{name:#} {line}")?;
+        }
+        out.flush()
+    }
+
+    /// News, on standard error.
+    pub(super) fn note(&self, text: &str) {
+        let style = self.note;
+        eprint(format_args!("{style}-- {text}{style:#}\n"));
+    }
+
+    /// Something went wrong, on standard error.
+    pub(super) fn problem(&self, text: &str) {
+        eprint(format_args!("tinychat: {text}\n"));
+    }
+
+    pub(super) fn prompt(&self, question: &str) {
+        eprint(format_args!("{question}"));
+    }
+
+    /// Ends the line in which a person was typing.
+    pub(super) fn end_line(&self) {
+        if self.interactive {
+            eprint(format_args!("\n"));
+        }
+    }
+}
+
+/// Without the panic of `eprint!` when standard error is closed.
+fn eprint(text: std::fmt::Arguments<'_>) {
+    let _ = io::stderr().lock().write_fmt(text);
+}

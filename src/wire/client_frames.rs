@@ -1,0 +1,84 @@
+//! The verbs of a client: one table, a small function to parse each, and how each is written.
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::{Frame, ProtocolError, Verb, Words, body, line};
+use super::frame::ClientFrame;
+use super::{MAX_BODY, MAX_PROOF, VERSION};
+
+impl Frame for ClientFrame {
+    const VERBS: &'static [Verb<Self>] = &[
+        Verb { word: "MSG", body: Some(MAX_BODY), parse: message },
+        Verb { word: "ACK", body: None, parse: ack },
+        Verb { word: "TALK", body: None, parse: talk },
+        Verb { word: "CLOSE", body: None, parse: close },
+        Verb { word: "PING", body: None, parse: |_, _| Ok(Self::Ping) },
+        Verb { word: "PONG", body: None, parse: |_, _| Ok(Self::Pong) },
+        Verb { word: "ONLINE", body: None, parse: |_, _| Ok(Self::Online) },
+        Verb { word: "QUIT", body: None, parse: |_, _| Ok(Self::Quit) },
+        Verb { word: "HELLO", body: None, parse: hello },
+        Verb { word: "PROVE", body: Some(MAX_PROOF), parse: prove },
+    ];
+
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Hello { name, key, installation } => {
+                line(out, format_args!("HELLO {VERSION} {name} {key} {installation}"));
+            }
+            Self::Prove { signature } => {
+                line(out, format_args!("PROVE {}", signature.len()));
+                body(out, signature);
+            }
+            Self::Talk { peer, settled } => line(out, format_args!("TALK {peer} {settled}")),
+            Self::Close { peer } => line(out, format_args!("CLOSE {peer}")),
+            Self::Message { peer, n, kind, body: text } => {
+                line(out, format_args!("MSG {peer} {n} {kind} {}", text.len()));
+                body(out, text);
+            }
+            Self::Ack { peer, seq } => line(out, format_args!("ACK {peer} {seq}")),
+            Self::Online => line(out, format_args!("ONLINE")),
+            Self::Ping => line(out, format_args!("PING")),
+            Self::Pong => line(out, format_args!("PONG")),
+            Self::Quit => line(out, format_args!("QUIT")),
+        }
+    }
+}
+
+fn hello(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    let version = words.next("a version")?;
+    if version != VERSION {
+        // Another version may have other words: the rest means nothing here.
+        let shown: String = version.chars().take(24).collect();
+        return Err(ProtocolError::Version(shown.into()));
+    }
+    Ok(ClientFrame::Hello {
+        name: words.name()?,
+        key: words.next("a public key")?.into(),
+        installation: words.parse("an installation")?,
+    })
+}
+
+fn prove(_: &mut Words<'_>, body: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Prove { signature: body })
+}
+
+fn talk(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Talk { peer: words.name()?, settled: words.number("a number")? })
+}
+
+fn close(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Close { peer: words.name()? })
+}
+
+fn message(words: &mut Words<'_>, body: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Message {
+        peer: words.name()?,
+        n: words.ordinal("a number from 1")?,
+        kind: words.parse("a kind")?,
+        body,
+    })
+}
+
+fn ack(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Ack { peer: words.name()?, seq: words.ordinal("a number from 1")? })
+}

@@ -1,0 +1,232 @@
+//! The verbs of a server: one table, a small function to parse each, and how each is written.
+
+use std::fmt::Write as _;
+use std::str::FromStr;
+
+use bytes::{Bytes, BytesMut};
+
+use super::codec::{Frame, ProtocolError, Verb, Words, body, line, number};
+use super::frame::{ByeReason, ErrorCode, Limits, Refusal, ServerFrame, Watermarks};
+use super::{MAX_BODY, MAX_ONLINE_BODY, MAX_SENTENCE};
+use crate::message::{Message, MessageId, Name, Timestamp};
+
+impl Frame for ServerFrame {
+    const VERBS: &'static [Verb<Self>] = &[
+        Verb { word: "MSG", body: Some(MAX_BODY), parse: message },
+        Verb { word: "DELIVERED", body: None, parse: delivered },
+        Verb { word: "STORED", body: None, parse: stored },
+        Verb { word: "WAITING", body: None, parse: waiting },
+        Verb { word: "PRESENCE", body: None, parse: presence },
+        Verb { word: "TALKING", body: None, parse: talking },
+        Verb { word: "PING", body: None, parse: |_, _| Ok(Self::Ping) },
+        Verb { word: "PONG", body: None, parse: |_, _| Ok(Self::Pong) },
+        Verb { word: "ERR", body: None, parse: error },
+        Verb { word: "EXPIRED", body: None, parse: expired },
+        Verb { word: "ROOM", body: None, parse: |words, _| Ok(Self::Room { peer: words.name()? }) },
+        Verb { word: "ONLINE", body: Some(MAX_ONLINE_BODY), parse: online },
+        Verb { word: "CHALLENGE", body: None, parse: challenge },
+        Verb { word: "WELCOME", body: None, parse: welcome },
+        Verb { word: "BYE", body: None, parse: bye },
+    ];
+
+    fn encode(&self, out: &mut BytesMut) {
+        match self {
+            Self::Challenge { nonce } => line(out, format_args!("CHALLENGE {nonce}")),
+            Self::Welcome { name, limits } => encode_welcome(out, name, limits),
+            Self::Waiting { peer, count } => line(out, format_args!("WAITING {peer} {count}")),
+            Self::Talking { peer, presence, own, waiting } => {
+                let Watermarks { have, stored, delivered } = own;
+                let presence = presence.as_str();
+                line(
+                    out,
+                    format_args!("TALKING {peer} {presence} {have} {stored} {delivered} {waiting}"),
+                );
+            }
+            Self::Stored { peer, n } => line(out, format_args!("STORED {peer} {n}")),
+            Self::Delivered { peer, n } => line(out, format_args!("DELIVERED {peer} {n}")),
+            Self::Expired { peer, n } => line(out, format_args!("EXPIRED {peer} {n}")),
+            Self::Refused { peer, n, refusal, text } => {
+                encode_refusal(out, peer, *n, *refusal, text);
+            }
+            Self::Room { peer } => line(out, format_args!("ROOM {peer}")),
+            Self::Message { peer, seq, message } => encode_message(out, peer, *seq, message),
+            Self::Online { count, names } => encode_online(out, *count, names),
+            Self::Presence { peer, presence } => {
+                line(out, format_args!("PRESENCE {peer} {}", presence.as_str()));
+            }
+            Self::Ping => line(out, format_args!("PING")),
+            Self::Pong => line(out, format_args!("PONG")),
+            Self::Error { code, peer, text } => {
+                let peer = peer.as_ref().map_or("-", Name::as_str);
+                line(out, format_args!("ERR {} {peer} {}", code.as_str(), sentence(text)));
+            }
+            Self::Bye { reason, text } => {
+                line(out, format_args!("BYE {} {}", reason.as_str(), sentence(text)));
+            }
+        }
+    }
+}
+
+/// Appends one message's frame; what a write task does for every message of a batch.
+pub fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {
+    let Message { id: MessageId { installation, n }, time: Timestamp(time), kind, body: text } =
+        message;
+    line(out, format_args!("MSG {peer} {seq} {installation} {n} {time} {kind} {}", text.len()));
+    body(out, text);
+}
+
+fn encode_welcome(out: &mut BytesMut, name: &Name, limits: &Limits) {
+    let mut text = format!("WELCOME {name}");
+    for (word, field) in LIMIT_WORDS {
+        let mut limits = *limits;
+        let _ = write!(text, " {word}={}", field(&mut limits));
+    }
+    line(out, format_args!("{text}"));
+}
+
+fn encode_refusal(out: &mut BytesMut, peer: &Name, n: u64, refusal: Refusal, text: &str) {
+    let text = sentence(text);
+    match refusal {
+        Refusal::Full => line(out, format_args!("ERR FULL {peer} {n} {text}")),
+        Refusal::Store => line(out, format_args!("ERR STORE {peer} {n} {text}")),
+        Refusal::Slow { seconds } => {
+            line(out, format_args!("ERR SLOW {peer} {n} {seconds} {text}"));
+        }
+    }
+}
+
+fn encode_online(out: &mut BytesMut, count: u64, names: &[Name]) {
+    let mut text = String::new();
+    for name in names {
+        if text.len() + name.as_str().len() + 1 > MAX_ONLINE_BODY {
+            break;
+        }
+        text.push_str(name.as_str());
+        text.push('\n');
+    }
+    line(out, format_args!("ONLINE {count} {}", text.len()));
+    body(out, text.as_bytes());
+}
+
+/// A sentence that fits on a header line whatever it was made from: no control character, at most
+/// [`MAX_SENTENCE`] bytes.
+fn sentence(text: &str) -> String {
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    clean.truncate(clean.floor_char_boundary(MAX_SENTENCE));
+    clean
+}
+
+/// The words of `WELCOME` and the fields that they fill.
+pub(super) type LimitWord = (&'static str, fn(&mut Limits) -> &mut u64);
+pub(super) const LIMIT_WORDS: &[LimitWord] = &[
+    ("body", |it| &mut it.body),
+    ("header", |it| &mut it.header),
+    ("name", |it| &mut it.name),
+    ("conversations", |it| &mut it.conversations),
+    ("handshake", |it| &mut it.handshake),
+    ("ping", |it| &mut it.ping),
+    ("idle", |it| &mut it.idle),
+    ("backlog", |it| &mut it.backlog),
+    ("backlog-bytes", |it| &mut it.backlog_bytes),
+];
+
+fn challenge(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Challenge { nonce: words.next("a nonce")?.into() })
+}
+
+fn welcome(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let name = words.name()?;
+    let mut limits = Limits::default();
+    for word in words.rest.by_ref() {
+        let bad = ProtocolError::BadWord { verb: "WELCOME", word: "word=number" };
+        let (key, value) = word.split_once('=').ok_or(bad.clone())?;
+        let value = number(value).ok_or(bad)?;
+        if let Some((_, field)) = LIMIT_WORDS.iter().find(|(it, _)| *it == key) {
+            *field(&mut limits) = value;
+        }
+    }
+    Ok(ServerFrame::Welcome { name, limits })
+}
+
+fn waiting(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Waiting { peer: words.name()?, count: words.number("a count")? })
+}
+
+fn talking(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Talking {
+        peer: words.name()?,
+        presence: words.presence()?,
+        own: Watermarks {
+            have: words.number("have")?,
+            stored: words.number("stored")?,
+            delivered: words.number("delivered")?,
+        },
+        waiting: words.number("a count")?,
+    })
+}
+
+fn stored(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Stored { peer: words.name()?, n: words.ordinal("a number from 1")? })
+}
+
+fn delivered(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Delivered { peer: words.name()?, n: words.ordinal("a number from 1")? })
+}
+
+fn expired(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Expired { peer: words.name()?, n: words.ordinal("a number from 1")? })
+}
+
+fn presence(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Presence { peer: words.name()?, presence: words.presence()? })
+}
+
+fn message(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let peer = words.name()?;
+    let seq = words.ordinal("a number from 1")?;
+    let installation = words.parse("an installation")?;
+    let n = words.ordinal("a number from 1")?;
+    let time = Timestamp(words.number("a time")?);
+    let kind = words.parse("a kind")?;
+    let message = Message { id: MessageId { installation, n }, time, kind, body };
+    Ok(ServerFrame::Message { peer, seq, message })
+}
+
+fn online(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let count = words.number("a count")?;
+    let text = std::str::from_utf8(&body).map_err(|_| ProtocolError::NotUtf8)?;
+    let names = text.lines().map(Name::from_str).collect::<Result<_, _>>()?;
+    Ok(ServerFrame::Online { count, names })
+}
+
+fn error(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let code = words.next("a code")?;
+    if matches!(code, "FULL" | "STORE" | "SLOW") {
+        return refused(words, code);
+    }
+    let code = ErrorCode::from_word(code);
+    let peer = match words.next("a peer or -")? {
+        "-" => None,
+        peer => Some(peer.parse()?),
+    };
+    Ok(ServerFrame::Error { code, peer, text: words.sentence() })
+}
+
+fn refused(words: &mut Words<'_>, code: &str) -> Result<ServerFrame, ProtocolError> {
+    let peer = words.name()?;
+    let n = words.ordinal("a number from 1")?;
+    let refusal = match code {
+        "FULL" => Refusal::Full,
+        "STORE" => Refusal::Store,
+        _ => Refusal::Slow { seconds: words.number("seconds")? },
+    };
+    Ok(ServerFrame::Refused { peer, n, refusal, text: words.sentence() })
+}
+
+fn bye(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let reason = ByeReason::from_word(words.next("a reason")?);
+    Ok(ServerFrame::Bye { reason, text: words.sentence() })
+}

@@ -1,7 +1,7 @@
 //! The plain face: lines in, lines out. Prompts when a person sits there, a Unix filter when not.
 //!
-//! Standard output has messages alone (`marie: hello`); everything else is on standard error.
-//! Invariant: nothing of other people's text reaches either unless [`text`] has cleaned it.
+//! Standard output has messages alone (`marie: hello`); everything else is on standard error. What is
+//! printed, and how, is the `screen`'s; here is what lines and events mean.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -17,7 +17,6 @@ use super::command::{self, Input};
 use super::input::{self, Line};
 use super::screen::Screen;
 
-use super::text;
 use crate::client::{self, Address, AddressError, Client, Command, Ending, Event, Incoming};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
@@ -386,10 +385,9 @@ impl Face {
                 self.screen.problem(&format!("message {n} to {peer} expired before it was read"));
             }
             Event::Refused { peer, because } => {
-                let because = text::clean(&because);
                 self.screen.problem(&format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room"));
             }
-            Event::Objection { because } => self.screen.problem(&text::clean(&because)),
+            Event::Objection { because } => self.screen.problem(&because),
             // Receipts are for faces that show each message's state.
             Event::Stored { .. } | Event::Delivered { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
@@ -420,7 +418,6 @@ impl Face {
 
     fn show_disconnected(&mut self, because: &str) {
         if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
-            let because = text::clean(because);
             self.screen.note(&format!(
                 "the server {} is away ({because}); trying again. \
                  What you write is kept and sent then",

@@ -1,6 +1,7 @@
 //! Both outputs of the plain face, and what each is for.
 //!
 //! Standard output has messages alone; a script depends on it. Standard error has the rest.
+//! Invariant: whatever is printed here went through [`text`], wherever it came from.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -49,13 +50,13 @@ impl Screen {
 
     /// News, on standard error.
     pub(super) fn note(&self, text: &str) {
-        let style = self.note;
+        let (style, text) = (self.note, text::clean(text));
         eprint(format_args!("{style}-- {text}{style:#}\n"));
     }
 
     /// Something went wrong, on standard error.
     pub(super) fn problem(&self, text: &str) {
-        eprint(format_args!("tinychat: {text}\n"));
+        eprint(format_args!("tinychat: {}\n", text::clean(text)));
     }
 
     pub(super) fn prompt(&self, question: &str) {

@@ -1,0 +1,173 @@
+{
+  description = "A 1:1 chat that one person can host, where messages wait for people";
+
+  # The only input: this release's Rust is new enough, so no toolchain comes from elsewhere.
+  inputs.nixpkgs.url = "github:NixOS/nixpkgs/nixos-26.05";
+
+  outputs =
+    { self, nixpkgs }:
+    let
+      inherit (nixpkgs) lib;
+
+      systems = [
+        "x86_64-linux"
+        "aarch64-linux"
+        "x86_64-darwin"
+        "aarch64-darwin"
+      ];
+      eachSystem = f: lib.genAttrs systems (system: f nixpkgs.legacyPackages.${system});
+
+      # The version stands in Cargo.toml alone. So does the oldest Rust that will
+      # do: given an older one, cargo stops before it compiles anything and says which it wants.
+      inherit (lib.importTOML ./Cargo.toml) package;
+
+      # What the package and the checks that run cargo have in common.
+      crate = {
+        inherit (package) version;
+        # Only what cargo reads: an edit of the README rebuilds nothing.
+        src = lib.fileset.toSource {
+          root = ./.;
+          fileset = lib.fileset.unions [
+            ./Cargo.toml
+            ./Cargo.lock
+            ./clippy.toml
+            ./rustfmt.toml
+            ./src
+            ./tests
+            ./benches
+            ./examples
+          ];
+        };
+        # Crates by the checksums that Cargo.lock has already: no hash to renew by hand.
+        cargoLock.lockFile = ./Cargo.lock;
+      };
+
+      meta = {
+        inherit (package) description;
+        license = with lib.licenses; [
+          mit
+          asl20
+        ];
+      };
+
+      # Both programs, compiled together: they share nearly all their crates.
+      tinychat =
+        pkgs:
+        pkgs.rustPlatform.buildRustPackage (
+          crate
+          // {
+            pname = package.name;
+            # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
+            doCheck = false;
+            meta = meta // {
+              mainProgram = "tinychat";
+            };
+          }
+        );
+
+      # One program picked from that build, so that a host can have the server without the client.
+      only =
+        program: pkgs:
+        pkgs.runCommand "${program}-${package.version}"
+          {
+            meta = meta // {
+              mainProgram = program;
+            };
+          }
+          ''
+            install -D -t $out/bin ${tinychat pkgs}/bin/${program}
+          '';
+    in
+    {
+      packages = eachSystem (pkgs: {
+        default = tinychat pkgs;
+        server = only "tinychat-server" pkgs;
+        client = only "tinychat" pkgs;
+      });
+
+      # `nix run .#server -- --help`, `nix run .#client -- --help`
+      apps = eachSystem (
+        pkgs:
+        let
+          app = text: program: {
+            type = "app";
+            program = lib.getExe program;
+            meta.description = text;
+          };
+          inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) server client;
+        in
+        {
+          server = app "Host a TinyChat" server;
+          client = app "Chat with one person" client;
+        }
+      );
+
+      # `nix develop`: all that the justfile calls, and what helps to look inside.
+      devShells = eachSystem (pkgs: {
+        default = pkgs.mkShell {
+          packages = with pkgs; [
+            cargo
+            rustc
+            clippy
+            rustfmt
+            rust-analyzer
+            cargo-nextest
+            just
+            openssh # ssh-keygen, which the tests hold our signatures against
+            openssl # `openssl s_client`, to talk to a server by hand
+            sqlite # to look into a data folder
+            tmux # two clients side by side
+          ];
+        };
+      });
+
+      # `nix flake check`: one derivation each, so that what fails has a name.
+      checks = eachSystem (pkgs: {
+        inherit (self.packages.${pkgs.stdenv.hostPlatform.system}) server client;
+
+        # The profile of a plain `cargo test`, with overflow checks and debug assertions.
+        tests = pkgs.rustPlatform.buildRustPackage (
+          crate
+          // {
+            pname = "${package.name}-tests";
+            dontBuild = true; # `cargo test` builds what it runs
+            checkType = "debug";
+            nativeCheckInputs = [ pkgs.openssh ];
+            preCheck = ''
+              export HOME=$(mktemp -d)
+            '';
+            # macOS's sandbox has no loopback unless asked; that of Linux has one of its own.
+            __darwinAllowLocalNetworking = true;
+            installPhase = "touch $out";
+          }
+        );
+
+        clippy = pkgs.rustPlatform.buildRustPackage (
+          crate
+          // {
+            pname = "${package.name}-clippy";
+            nativeBuildInputs = [ pkgs.clippy ];
+            buildPhase = "cargo clippy --offline --all-targets -- --deny warnings";
+            doCheck = false;
+            installPhase = "touch $out";
+          }
+        );
+
+        fmt =
+          pkgs.runCommand "${package.name}-fmt"
+            {
+              nativeBuildInputs = with pkgs; [
+                cargo
+                rustfmt
+              ];
+            }
+            ''
+              cargo fmt --check --manifest-path ${crate.src}/Cargo.toml
+              touch $out
+            '';
+      });
+
+      # `nix fmt`: the Nix files. Rust's are for `cargo fmt`.
+      formatter = eachSystem (pkgs: pkgs.nixfmt-tree);
+    };
+}

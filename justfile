@@ -1,0 +1,62 @@
+# Each recipe is one plain command or a short list of them; nothing here is needed to build or test.
+
+# Arguments reach the programs as they were typed, spaces and quotes included.
+set positional-arguments
+
+@_default:
+    just --list --unsorted
+
+# Host a chat: `just run-server --help` lists the flags
+run-server *args:
+    cargo run --release --bin tinychat-server -- "$@"
+
+# Chat: `just run-client --help` lists the flags
+run-client *args:
+    cargo run --release --bin tinychat -- "$@"
+
+# See it work, in one go
+demo:
+    cargo run --release --example demo
+
+# Run the tests: with cargo-nextest where it is installed, else with `cargo test`
+test:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if command -v cargo-nextest >/dev/null; then
+        cargo nextest run
+        cargo test --doc # the one kind that nextest does not run
+    else
+        cargo test
+    fi
+
+# Run the benchmarks: `just bench --help` lists the flags
+bench *args:
+    cargo bench --bench chat -- "$@"
+
+# All that must pass before a commit
+check: fmt lint doc test nix
+
+# Check the formatting
+fmt:
+    cargo fmt --check
+
+# Clippy, warnings denied
+lint:
+    cargo clippy --all-targets -- -D warnings
+
+# Build the documentation, warnings denied
+doc:
+    RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
+
+# Check the flake: offline if the kit for that is there, else with Nix, else not at all
+nix:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    kit=../shared/nix-offline/check
+    if [ -x "$kit" ]; then
+        "$kit"
+    elif command -v nix >/dev/null; then
+        nix --extra-experimental-features 'nix-command flakes' flake check --print-build-logs
+    else
+        echo 'skipped: Nix is not installed'
+    fi

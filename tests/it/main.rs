@@ -1,0 +1,32 @@
+//! Stories with alice and bob, told against real servers. One binary, so that it links once.
+//!
+//! | module | what belongs there |
+//! |---|---|
+//! | `world` | the server of a test and the people who talk to it; no tests |
+//! | `delivery` | messages: who gets which, when, how often, in which order |
+//! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
+//! | `backlog` | quotas: FULL, ROOM and what comes after |
+//! | `waiting` | WAITING: what people are told of conversations that are not open |
+//! | `presence` | ONLINE, PRESENCE and who is there |
+//! | `takeover` | one name on two connections |
+//! | `names` | whose name it is: keys, proofs, spellings |
+//! | `bad_input` | garbage, rule breaking, connections cut at any byte |
+//! | `silence` | peers that say nothing or take nothing |
+//! | `shutdown` | the end of a server, and too many connections |
+//! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+
+#![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
+
+mod world;
+
+mod backlog;
+mod bad_input;
+mod delivery;
+mod names;
+mod presence;
+mod program;
+mod receipts;
+mod shutdown;
+mod silence;
+mod takeover;
+mod waiting;

@@ -1,0 +1,472 @@
+//! The test world: a real server in this process, and raw peers that speak the protocol with it.
+//!
+//! Owned by [`story`], which makes it and stops it. Frames are written and compared as the header
+//! lines that the specification shows, so that a story reads like a recorded conversation. Nobody
+//! sleeps: peers await frames, and [`Peer::barrier`] says that the server has handled what was sent.
+//! Every await ends after [`PATIENCE`], with a sentence that says what was waited for.
+
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use async_std::net::TcpStream;
+use async_std::task::{JoinHandle, block_on};
+use bytes::BytesMut;
+use futures::AsyncWriteExt;
+use futures::channel::oneshot;
+use tempfile::TempDir;
+use tinychat::server::{Config, Server};
+use tinychat::task::within;
+use tinychat::trust::Identity;
+use tinychat::wire::codec::Frame;
+use tinychat::wire::frame::ServerFrame;
+use tinychat::wire::stream::{BoxWriter, FrameReader, split};
+use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+/// How long anything may take on a slow and busy machine before it counts as hanging.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The data folder that people write from, unless a story says otherwise.
+pub(crate) const FIRST_INSTALLATION: &str = "00000000000000a1";
+
+/// Another data folder of the same person.
+pub(crate) const SECOND_INSTALLATION: &str = "00000000000000b2";
+
+/// Tells a story in a world of its own, and stops the world's server at the end.
+pub(crate) fn story(tell: impl AsyncFnOnce(&mut World)) {
+    story_with(|_| {}, tell);
+}
+
+/// A [`story`] whose server is configured differently.
+pub(crate) fn story_with(configure: impl FnOnce(&mut Config), tell: impl AsyncFnOnce(&mut World)) {
+    block_on(async {
+        let mut world = World::with(configure).await;
+        tell(&mut world).await;
+        world.stop().await;
+    });
+}
+
+/// Awaits something that must happen.
+pub(crate) async fn patiently<T>(what: &str, happening: impl Future<Output = T>) -> T {
+    match within(PATIENCE, happening).await {
+        Some(value) => value,
+        None => panic!("waited {PATIENCE:?} in vain: {what}"),
+    }
+}
+
+/// A server with its data folder, and everybody's keys.
+pub(crate) struct World {
+    folder: TempDir,
+    config: Config,
+    identities: Mutex<HashMap<String, Arc<Identity>>>,
+    running: Option<Running>,
+}
+
+/// A server that runs. Dropping `stop` stops it too, so that a story that panics leaves none behind.
+struct Running {
+    addresses: Vec<SocketAddr>,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl World {
+    /// A world with a running server.
+    pub(crate) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
+        configure(&mut config);
+        let identities = Mutex::default();
+        let mut world = Self { folder, config, identities, running: None };
+        world.start().await;
+        world
+    }
+
+    /// Starts the server on its data folder.
+    pub(crate) async fn start(&mut self) {
+        assert!(self.running.is_none(), "it runs already");
+        let server = Server::bind(self.config.clone()).await.unwrap();
+        let addresses = server.addresses().to_vec();
+        let (stop, stopped) = oneshot::channel();
+        let task = async_std::task::spawn(server.run(async { drop(stopped.await) }));
+        self.running = Some(Running { addresses, stop, task });
+    }
+
+    /// Stops the server and waits until it has ended.
+    pub(crate) async fn stop(&mut self) {
+        let Running { stop, task, .. } = self.running.take().unwrap();
+        drop(stop);
+        patiently("the server ends", task).await;
+    }
+
+    /// Begins to stop the server. Its end is to be awaited.
+    pub(crate) fn begin_to_stop(&mut self) -> JoinHandle<()> {
+        let Running { stop, task, .. } = self.running.take().unwrap();
+        drop(stop);
+        task
+    }
+
+    /// Stops the server and starts it again on the same data folder.
+    pub(crate) async fn restart(&mut self) {
+        self.stop().await;
+        self.start().await;
+    }
+
+    /// Where the server listens.
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.addresses()[0]
+    }
+
+    /// Where the server listens, if that is more than one address.
+    pub(crate) fn addresses(&self) -> &[SocketAddr] {
+        &self.running.as_ref().unwrap().addresses
+    }
+
+    /// A path for a story's own files; nothing is there yet.
+    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// Somebody's key, always the same one.
+    pub(crate) fn identity(&self, name: &str) -> Arc<Identity> {
+        let fresh = || Arc::new(Identity::generate().unwrap());
+        self.identities.lock().unwrap().entry(name.into()).or_insert_with(fresh).clone()
+    }
+
+    /// A connection on which nobody has signed in.
+    pub(crate) async fn connect(&self) -> Peer {
+        self.connect_to(self.address()).await
+    }
+
+    /// The same, to one of several addresses.
+    pub(crate) async fn connect_to(&self, address: SocketAddr) -> Peer {
+        let stream = patiently("the server accepts", TcpStream::connect(address)).await.unwrap();
+        let (reader, half) = split(stream).unwrap();
+        Peer { name: "somebody".into(), half, reader: FrameReader::new(reader) }
+    }
+
+    /// Somebody who has signed in and got WELCOME.
+    pub(crate) async fn sign_in(&self, name: &str) -> Peer {
+        self.sign_in_from(name, FIRST_INSTALLATION).await
+    }
+
+    /// The same, from one of several data folders.
+    pub(crate) async fn sign_in_from(&self, name: &str, installation: &str) -> Peer {
+        let mut peer = self.connect().await;
+        peer.prove(name, &self.identity(name), installation).await;
+        peer.expect(&format!("WELCOME {name}")).await;
+        peer
+    }
+
+    /// Two people who have their conversation open.
+    pub(crate) async fn conversation(&self, one: &str, other: &str) -> (Peer, Peer) {
+        let mut first = self.sign_in(one).await;
+        first.talk(other).await;
+        let mut second = self.sign_in(other).await;
+        first.expect(&format!("PRESENCE {other} online")).await;
+        second.talk(one).await;
+        (first, second)
+    }
+}
+
+/// One connection, as the raw protocol. Dropping it closes the connection without a word.
+pub(crate) struct Peer {
+    name: String,
+    half: BoxWriter,
+    reader: FrameReader<ServerFrame>,
+}
+
+/// A message as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Heard {
+    pub(crate) from: String,
+    pub(crate) seq: u64,
+    pub(crate) installation: String,
+    pub(crate) n: u64,
+    pub(crate) text: String,
+}
+
+impl Peer {
+    /// Claims a name and proves a key for it; what the server says to it is up to the story.
+    pub(crate) async fn prove(&mut self, name: &str, identity: &Identity, installation: &str) {
+        self.name = name.into();
+        self.send(&format!("HELLO tinychat/1 {name} {} {installation}", identity.public())).await;
+        let nonce = self.challenge().await;
+        let text = sign_in_text(&name.parse().unwrap(), &nonce);
+        self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
+    }
+
+    /// The nonce of the CHALLENGE that comes now.
+    pub(crate) async fn challenge(&mut self) -> String {
+        let line = self.next().await;
+        line.strip_prefix("CHALLENGE ").unwrap_or_else(|| panic!("a CHALLENGE: {line}")).into()
+    }
+
+    /// Answers a CHALLENGE.
+    pub(crate) async fn send_proof(&mut self, signature: &str) {
+        self.send_bytes(format!("PROVE {}\r\n{signature}\r\n", signature.len()).as_bytes()).await;
+    }
+
+    /// Sends one line.
+    pub(crate) async fn send(&mut self, line: &str) {
+        self.send_bytes(format!("{line}\r\n").as_bytes()).await;
+    }
+
+    /// Sends whatever it is.
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
+        let what = format!("the server takes what {} sends", self.name);
+        patiently(&what, self.half.write_all(bytes)).await.unwrap();
+    }
+
+    /// Sends whatever it is, to a server that may have closed already.
+    pub(crate) async fn try_to_send(&mut self, bytes: &[u8]) {
+        let what = format!("the server takes what {} sends", self.name);
+        let _ = patiently(&what, self.half.write_all(bytes)).await;
+    }
+
+    /// Opens a conversation, or begins it again. Returns what TALKING says behind the peer's name:
+    /// presence, have, stored, delivered, waiting.
+    pub(crate) async fn talk(&mut self, peer: &str) -> String {
+        self.send(&format!("TALK {peer} 0")).await;
+        let line = self.next_but_receipts().await;
+        let told = line.strip_prefix(&format!("TALKING {peer} "));
+        told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
+    }
+
+    /// Writes a message.
+    pub(crate) async fn say(&mut self, peer: &str, n: u64, text: &str) {
+        self.send_bytes(message(peer, n, text).as_bytes()).await;
+    }
+
+    /// Writes many messages with one write: `text(n)` for each number.
+    pub(crate) async fn say_all(
+        &mut self,
+        peer: &str,
+        numbers: impl IntoIterator<Item = u64>,
+        text: impl Fn(u64) -> String,
+    ) {
+        let all: String = numbers.into_iter().map(|n| message(peer, n, &text(n))).collect();
+        self.send_bytes(all.as_bytes()).await;
+    }
+
+    /// The next message. Receipts and presence may come before it.
+    pub(crate) async fn hear(&mut self) -> Heard {
+        loop {
+            match self.frame().await {
+                ServerFrame::Message { peer, seq, message } => {
+                    return Heard {
+                        from: peer.to_string(),
+                        seq,
+                        installation: message.id.installation.to_string(),
+                        n: message.id.n,
+                        text: String::from_utf8(message.body.to_vec()).unwrap(),
+                    };
+                }
+                ServerFrame::Stored { .. }
+                | ServerFrame::Delivered { .. }
+                | ServerFrame::Presence { .. } => {}
+                other => panic!("{} expected a message, got: {}", self.name, line(&other)),
+            }
+        }
+    }
+
+    /// The next message is this one.
+    pub(crate) async fn hears(&mut self, from: &str, seq: u64, n: u64, text: &str) {
+        let heard = self.hear().await;
+        let got = (heard.from.as_str(), heard.seq, heard.n, heard.text.as_str());
+        assert_eq!(got, (from, seq, n, text), "heard by {}", self.name);
+    }
+
+    /// The next messages are those with these numbers and `text(n)`, with seqs from `seq` on.
+    pub(crate) async fn hears_all(
+        &mut self,
+        from: &str,
+        mut seq: u64,
+        numbers: impl IntoIterator<Item = u64>,
+        text: impl Fn(u64) -> String,
+    ) {
+        for n in numbers {
+            self.hears(from, seq, n, &text(n)).await;
+            seq += 1;
+        }
+    }
+
+    /// Says that everything up to `seq` is on disk.
+    pub(crate) async fn ack(&mut self, peer: &str, seq: u64) {
+        self.send(&format!("ACK {peer} {seq}")).await;
+    }
+
+    /// The next line is this one. Of `ERR`, `BYE` and `WELCOME` only the beginning is compared: what
+    /// follows is for people, or may grow. Receipts may come before, but none that says more about the
+    /// same conversation than an expected receipt does.
+    pub(crate) async fn expect(&mut self, expected: &str) {
+        loop {
+            let line = self.next().await;
+            if fits(&line, expected) {
+                return;
+            }
+            let skipped = is_receipt(&line) && !says_more(&line, expected);
+            assert!(skipped, "{} expected {expected:?}, got {line:?}", self.name);
+        }
+    }
+
+    /// Everything up to the answer to a PING that is sent now. Whatever this peer sent before has been
+    /// handled then. What others caused before may come behind the answer, but not behind that to a
+    /// second PING.
+    pub(crate) async fn barrier(&mut self) -> Vec<String> {
+        self.send("PING").await;
+        let mut lines = Vec::new();
+        loop {
+            let line = self.next().await;
+            if line == "PONG" {
+                return lines;
+            }
+            lines.push(line);
+        }
+    }
+
+    /// Everything but receipts that has been caused so far and not been read.
+    pub(crate) async fn catch_up(&mut self) -> Vec<String> {
+        let mut lines = self.barrier().await;
+        lines.extend(self.barrier().await);
+        lines.retain(|line| !is_receipt(line));
+        lines
+    }
+
+    /// Nothing but receipts has come.
+    pub(crate) async fn hears_nothing(&mut self) {
+        let lines = self.catch_up().await;
+        assert!(lines.is_empty(), "{} should have got nothing: {lines:?}", self.name);
+    }
+
+    /// Waits until somebody is no longer listed by ONLINE.
+    pub(crate) async fn until_away(&mut self, name: &str) {
+        let away = async {
+            loop {
+                self.send("ONLINE").await;
+                let line = self.next_but_receipts().await;
+                if !line.lines().skip(1).any(|it| it == name) {
+                    return;
+                }
+            }
+        };
+        patiently(&format!("{name} is away"), away).await;
+    }
+
+    /// Quits, and waits for the server's goodbye.
+    pub(crate) async fn quit(mut self) {
+        self.send("QUIT").await;
+        self.expect("BYE quit").await;
+        self.end().await;
+    }
+
+    /// The server has closed, and said nothing more.
+    pub(crate) async fn end(mut self) {
+        let next = self.read().await;
+        assert!(next.is_none(), "{} expected the end, got: {:?}", self.name, next);
+    }
+
+    /// All that still comes, until the server has closed. What is cut off in the middle of a frame is
+    /// left out.
+    pub(crate) async fn rest(mut self) -> Vec<ServerFrame> {
+        let mut frames = Vec::new();
+        while let Some(frame) = self.read().await {
+            frames.push(frame);
+        }
+        frames
+    }
+
+    /// The next frame's header line, without CR LF; the names of ONLINE behind it, one a line.
+    pub(crate) async fn next(&mut self) -> String {
+        line(&self.frame().await)
+    }
+
+    /// The next frame. The server's PING is answered on the way.
+    pub(crate) async fn frame(&mut self) -> ServerFrame {
+        loop {
+            let frame = self.frame_or_ping().await;
+            if frame != ServerFrame::Ping {
+                return frame;
+            }
+            self.send("PONG").await;
+        }
+    }
+
+    /// The next frame, also if it is the server's PING, which then is not answered.
+    pub(crate) async fn frame_or_ping(&mut self) -> ServerFrame {
+        match self.read().await {
+            Some(frame) => frame,
+            None => panic!("the server closed {}'s connection", self.name),
+        }
+    }
+
+    /// Reads once, whatever comes, and forgets it. Returns how many bytes came.
+    pub(crate) async fn swallow(&mut self) -> usize {
+        patiently(&format!("bytes for {}", self.name), self.reader.discard()).await.unwrap_or(0)
+    }
+
+    async fn next_but_receipts(&mut self) -> String {
+        loop {
+            let line = self.next().await;
+            if !is_receipt(&line) {
+                return line;
+            }
+        }
+    }
+
+    /// `None` at the end. A reset is an end: the server closed while we were still sending.
+    async fn read(&mut self) -> Option<ServerFrame> {
+        let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
+        next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+    }
+}
+
+/// The bytes of a message to `peer`.
+pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
+    let mut frame = String::new();
+    let _ = write!(frame, "MSG {peer} {n} text {}\r\n{text}\r\n", text.len());
+    frame
+}
+
+/// A frame as text: its header line, and its body behind it.
+pub(crate) fn line(frame: &ServerFrame) -> String {
+    let mut bytes = BytesMut::new();
+    frame.encode(&mut bytes);
+    String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().into()
+}
+
+fn is_receipt(line: &str) -> bool {
+    as_receipt(line).is_some()
+}
+
+/// See [`Peer::expect`].
+fn fits(line: &str, expected: &str) -> bool {
+    let open_ended = ["ERR ", "BYE ", "WELCOME "].iter().any(|verb| line.starts_with(verb));
+    let rest = line.strip_prefix(expected);
+    rest.is_some_and(|rest| rest.is_empty() || (open_ended && rest.starts_with(' ')))
+}
+
+/// Whether a receipt goes beyond the one that is expected, about the same peer. STORED never goes
+/// beyond DELIVERED; DELIVERED goes beyond STORED already with the same number.
+fn says_more(line: &str, expected: &str) -> bool {
+    let (Some((delivered, peer, n)), Some((awaited, whom, up_to))) =
+        (as_receipt(line), as_receipt(expected))
+    else {
+        return false;
+    };
+    let more = match (delivered, awaited) {
+        (false, true) => false,
+        (true, false) => n >= up_to,
+        _ => n > up_to,
+    };
+    peer == whom && more
+}
+
+/// Whether a receipt is DELIVERED, of which peer, up to which number.
+fn as_receipt(line: &str) -> Option<(bool, &str, u64)> {
+    let mut words = line.split(' ');
+    let verb = words.next().filter(|verb| ["STORED", "DELIVERED"].contains(verb))?;
+    Some((verb == "DELIVERED", words.next()?, words.next()?.parse().ok()?))
+}

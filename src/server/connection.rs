@@ -316,10 +316,10 @@ impl Reading<'_> {
         Flow::Continue(())
     }
 
-    /// Tells a receiver who is there, but has not opened the conversation, that something waits.
+    /// Tells a receiver who is there that something waits. Only their write task knows whether the
+    /// conversation is open: a reader may still hold the session when it is about to be closed.
     fn announce_waiting(&self, peer: &Name) {
-        let drained = self.open.get(peer).is_none_or(|conversation| conversation.own.is_drained());
-        if !drained && let Some(receiver) = self.host.directory.find(peer) {
+        if let Some(receiver) = self.host.directory.find(peer) {
             receiver.mark(&self.link.name, |marks| marks.waiting = true);
         }
     }
@@ -333,6 +333,9 @@ impl Reading<'_> {
         match resolved {
             Some((session, Ok(Some(position)))) => {
                 self.host.registry.acknowledge(&session, position);
+                if !self.open.contains_key(peer) {
+                    self.link.mark(peer, |marks| marks.waiting = true);
+                }
                 Flow::Continue(())
             }
             Some((_, Ok(None))) => Flow::Continue(()),

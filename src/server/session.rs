@@ -235,11 +235,6 @@ impl Session {
         self.state().reader.take_if(|reader| *reader == lease);
     }
 
-    /// Whether somebody's write task drains this session.
-    pub(super) fn is_drained(&self) -> bool {
-        self.state().reader.is_some()
-    }
-
     /// How far an installation's messages have come.
     pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
         self.state().ledger.watermarks(installation)

@@ -144,7 +144,10 @@ impl Writer {
         match reply {
             Reply::Frame(frame) => frame.encode(&mut self.out),
             Reply::Open(own) => self.open(own),
-            Reply::Close(peer) => self.close(&peer),
+            Reply::Close(peer) => {
+                self.close(&peer);
+                self.tell_waiting(peer, 1);
+            }
         }
     }
 
@@ -178,7 +181,7 @@ impl Writer {
                     self.tell_open(&peer, marks, &mut conversation);
                     self.conversations.insert(peer, conversation);
                 }
-                None if marks.waiting => self.tell_waiting(peer),
+                None if marks.waiting => self.tell_waiting(peer, 0),
                 None => {}
             }
         }
@@ -211,10 +214,13 @@ impl Writer {
         }
     }
 
-    fn tell_waiting(&mut self, peer: Name) {
+    /// Says how many messages wait from `peer`, if there are so many at least.
+    fn tell_waiting(&mut self, peer: Name, at_least: u64) {
         let Ok(key) = SessionKey::new(peer.clone(), self.link.name.clone()) else { return };
         let count = self.host.registry.get(&key).map_or(0, |session| session.waiting());
-        self.say(&ServerFrame::Waiting { peer, count });
+        if count >= at_least {
+            self.say(&ServerFrame::Waiting { peer, count });
+        }
     }
 
     fn deliver(&mut self, delivery: Result<Delivery, MailboxError>) {

@@ -215,7 +215,7 @@ fn a_message_that_comes_again_on_a_new_connection_is_dropped() {
         drop(alice);
         bob.expect("PRESENCE alice away").await;
         let mut alice = world.sign_in("alice").await;
-        assert_eq!(alice.talk("bob").await, "online 1 1 0 0");
+        assert_eq!(alice.talk_until_stored("bob").await, "online 1 1 0 0");
         alice.say("bob", 1, "once").await;
         alice.say("bob", 2, "twice").await;
         bob.hears("alice", 2, 2, "twice").await;

@@ -235,6 +235,20 @@ impl Peer {
         told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
     }
 
+    /// The same, again and again until all that the server has is stored.
+    pub(crate) async fn talk_until_stored(&mut self, peer: &str) -> String {
+        let stored = async {
+            loop {
+                let told = self.talk(peer).await;
+                let mut words = told.split(' ').skip(1);
+                if words.next() == words.next() {
+                    return told;
+                }
+            }
+        };
+        patiently(&format!("all to {peer} is stored"), stored).await
+    }
+
     /// Writes a message.
     pub(crate) async fn say(&mut self, peer: &str, n: u64, text: &str) {
         self.send_bytes(message(peer, n, text).as_bytes()).await;
@@ -327,10 +341,16 @@ impl Peer {
         }
     }
 
-    /// Everything but receipts that has been caused so far and not been read.
-    pub(crate) async fn catch_up(&mut self) -> Vec<String> {
+    /// Everything that has been caused so far and not been read.
+    pub(crate) async fn catch_up_with_receipts(&mut self) -> Vec<String> {
         let mut lines = self.barrier().await;
         lines.extend(self.barrier().await);
+        lines
+    }
+
+    /// Everything but receipts that has been caused so far and not been read.
+    pub(crate) async fn catch_up(&mut self) -> Vec<String> {
+        let mut lines = self.catch_up_with_receipts().await;
         lines.retain(|line| !is_receipt(line));
         lines
     }
@@ -358,8 +378,8 @@ impl Peer {
     /// Quits, and waits for the server's goodbye.
     pub(crate) async fn quit(mut self) {
         self.send("QUIT").await;
-        self.expect("BYE quit").await;
-        self.end().await;
+        let lines: Vec<_> = self.rest().await.iter().map(line).collect();
+        assert!(lines.last().is_some_and(|last| fits(last, "BYE quit")), "a goodbye: {lines:?}");
     }
 
     /// The server has closed, and said nothing more.

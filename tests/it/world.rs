@@ -398,6 +398,12 @@ impl Peer {
         frames
     }
 
+    /// Says no more, and reads until the server has closed.
+    pub(crate) async fn close_and_read(mut self) -> Vec<ServerFrame> {
+        patiently("closing", self.half.close()).await.unwrap();
+        self.rest().await
+    }
+
     /// The next frame's header line, without CR LF; the names of ONLINE behind it, one a line.
     pub(crate) async fn next(&mut self) -> String {
         line(&self.frame().await)

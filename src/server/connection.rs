@@ -306,6 +306,7 @@ impl Reading<'_> {
             Ok(Accepted::All) => {}
             Ok(Accepted::UpTo { refused, because }) => {
                 conversation.refusing = true;
+                self.host.registry.remember_refusal(conversation.own.key());
                 self.refuse(peer.clone(), refused, because).await?;
             }
             // Only a connection that was taken over can be left behind by its session. What it still

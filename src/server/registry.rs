@@ -3,6 +3,7 @@
 //! Owned by the server. A session is here while its sender has the conversation open or its mailbox
 //! is not empty; `TALK` by either side revives it. No guard of the map lives across an await.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use dashmap::DashMap;
@@ -16,12 +17,14 @@ use crate::message::{Name, SessionKey};
 /// See the [module](self).
 pub(super) struct Registry {
     sessions: DashMap<String, Session>,
+    /// By receiver: sessions in which a message was refused since the receiver last made room.
+    refused: DashMap<Name, HashSet<SessionKey>>,
     mailbox: Arc<dyn Mailbox>,
 }
 
 impl Registry {
     pub(super) fn new(mailbox: Arc<dyn Mailbox>) -> Self {
-        Self { sessions: DashMap::new(), mailbox }
+        Self { sessions: DashMap::new(), refused: DashMap::new(), mailbox }
     }
 
     pub(super) fn mailbox(&self) -> &dyn Mailbox {
@@ -79,10 +82,17 @@ impl Registry {
 
     /// The receiver has everything up to `position` on disk.
     pub(super) fn acknowledge(&self, session: &Session, position: u64) {
-        session.acknowledge(self.mailbox(), position);
+        if session.acknowledge(self.mailbox(), position) {
+            self.announce_room(session.key().receiver());
+        }
         if session.waiting() == 0 {
             self.retire(session);
         }
+    }
+
+    /// A message was refused in a session; its sender wants to know when there is room.
+    pub(super) fn remember_refusal(&self, key: &SessionKey) {
+        self.refused.entry(key.receiver().clone()).or_default().insert(key.clone());
     }
 
     /// The mailbox has committed something.
@@ -106,6 +116,14 @@ impl Registry {
             reverse.set_status(Status::Active);
         }
         Ok(session)
+    }
+
+    /// Tells everybody whose messages to `receiver` were refused, each once for a refusal.
+    fn announce_room(&self, receiver: &Name) {
+        let refused = self.refused.remove(receiver).map(|(_, keys)| keys).unwrap_or_default();
+        for session in refused.iter().filter_map(|key| self.get(key)) {
+            session.announce_room();
+        }
     }
 
     fn retire(&self, session: &Session) {

@@ -45,8 +45,6 @@ struct State {
     reader: Option<Lease>,
     last_lease: u64,
     channel: (Sender<Batch>, Receiver<Batch>),
-    /// A message was refused, and its sender has not been told of room yet.
-    refused: bool,
 }
 
 /// Where a session stands.
@@ -181,7 +179,6 @@ impl Session {
             // The session holds both ends, so the channel is open and, being unbounded, has room.
             let _ = state.channel.0.try_send(batch);
         }
-        state.refused |= accepted != Accepted::All;
         Ok(accepted)
     }
 
@@ -192,18 +189,20 @@ impl Session {
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
     }
 
-    /// The receiver has everything up to `position` on disk.
-    pub(super) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) {
+    /// The receiver has everything up to `position` on disk. Returns whether that made room.
+    pub(super) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
         let mut state = self.state();
-        if !state.ledger.acknowledge(position) {
-            return;
+        let room = state.ledger.acknowledge(position);
+        if room {
+            mailbox.remove(&self.0.key, position);
+            state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         }
-        mailbox.remove(&self.0.key, position);
-        let room = std::mem::take(&mut state.refused);
-        state.mark_owner(&self.0.key, |marks| {
-            marks.receipts = true;
-            marks.room |= room;
-        });
+        room
+    }
+
+    /// Tells the sender that there may be room again.
+    pub(super) fn announce_room(&self) {
+        self.state().mark_owner(&self.0.key, |marks| marks.room = true);
     }
 
     /// Makes the caller the one that drains this session, from the oldest message that waits. Any
@@ -278,7 +277,6 @@ impl State {
             reader: None,
             last_lease: 0,
             channel: async_channel::unbounded(),
-            refused: false,
         }
     }
 

@@ -69,6 +69,9 @@ pub(super) async fn run(
     if let Err(error) = writer.serve(&replies).await {
         log::debug!("writing to {}: {error}", link.name);
         link.end(End::Gone);
+        // A frame may be cut in its middle: a farewell would be taken for the rest of it.
+        let _ = writer.half.close().await;
+        return;
     }
     // What still waits in the sessions stays there: only answers are part of the farewell.
     while let Ok(reply) = replies.try_recv() {

@@ -201,12 +201,13 @@ impl Server {
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
         ];
-        let accepting = self
-            .listeners
-            .into_iter()
-            .map(|listener| task::spawn("accept", accept(host.clone(), listener, live.clone())));
+        // Each accept task holds one, and each connection.
+        let lives = vec![live; self.listeners.len()];
+        let full = host.max_connections + lives.len();
+        let accepting = self.listeners.into_iter().zip(lives).map(|(listener, live)| {
+            task::spawn("accept", accept(host.clone(), listener, live, full))
+        });
         tasks.extend(accepting);
-        drop(live);
         stop.await;
         drop(self.stop);
         for link in host.directory.links() {
@@ -235,8 +236,8 @@ async fn listen(address: String) -> Result<(TcpListener, SocketAddr), StartError
 }
 
 /// Accepts until the server stops. An error of one connection, or of a system that is out of files,
-/// does not end it.
-async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>) {
+/// does not end it. While there are `full` clones of `live` nobody is served.
+async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>, full: usize) {
     loop {
         let accepted =
             match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
@@ -244,7 +245,7 @@ async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>
                 Either::Right(_) => return,
             };
         match accepted {
-            Ok((stream, _)) if live.sender_count() > host.max_connections => {
+            Ok((stream, _)) if live.sender_count() >= full => {
                 turn_away(stream).await;
             }
             Ok((stream, _)) => {

@@ -17,7 +17,7 @@ use futures::future::{Either, select};
 use super::Host;
 use super::delivery::SentTable;
 use super::handshake::{self, Refusal, SignedIn};
-use super::link::{End, EndOnDrop, Link};
+use super::link::{ConnectionId, End, EndOnDrop, Link};
 use super::session::{Accepted, Session};
 use super::writer::{self, REPLIES, Reply};
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
@@ -33,14 +33,14 @@ const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves a connection from accepting to closing. Run by the read task.
-pub(super) async fn serve(host: Arc<Host>, stream: TcpStream) {
+pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) {
     let (reader, mut half) = match split(stream) {
         Ok((reader, half)) => (FrameReader::new(reader), half),
         Err(error) => return log::debug!("a connection was gone at once: {error}"),
     };
     let mut reader = reader;
     match sign_in(&host, &mut reader, &mut half).await {
-        Ok(signed_in) => converse(&host, signed_in, &mut reader, half).await,
+        Ok(signed_in) => converse(&host, id, signed_in, &mut reader, half).await,
         Err(frame) => refuse(half, frame).await,
     }
     linger(reader).await;
@@ -93,12 +93,13 @@ async fn linger(mut reader: FrameReader<ClientFrame>) {
 /// Everything after signing in.
 async fn converse(
     host: &Arc<Host>,
+    id: ConnectionId,
     signed_in: SignedIn,
     reader: &mut FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
     let SignedIn { name, installation } = signed_in;
-    let link = Arc::new(Link::new(host.next_connection(), name, installation));
+    let link = Arc::new(Link::new(id, name, installation));
     let presence = Present::enter(host, &link);
     log::info!("{} signed in", link.name);
     let sent = SentTable::default();

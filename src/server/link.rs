@@ -15,7 +15,7 @@ use event_listener::{Event, listener};
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode};
 
-/// Tells a connection from all others of this process.
+/// Tells a connection from all others of this process. One that was made later has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub(super) u64);
 

@@ -250,8 +250,10 @@ async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>
             }
             Ok((stream, _)) => {
                 let (host, live) = (host.clone(), live.clone());
+                // Given here, so that a connection made later has a higher one.
+                let id = host.next_connection();
                 task::spawn("read", async move {
-                    connection::serve(host, stream).await;
+                    connection::serve(host, id, stream).await;
                     drop(live);
                 });
             }

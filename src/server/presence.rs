@@ -1,12 +1,13 @@
 //! Who is there, and who wants to know it.
 //!
 //! Owned by the server. A name has at most one connection: signing in again replaces the earlier
-//! one, and only the connection that is here may sign a name out.
+//! one, and only the connection that is here may sign a name out. The earlier one is that which was
+//! made earlier, also if its proof was heard later: it may be dead long since.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use dashmap::DashMap;
+use dashmap::{DashMap, Entry};
 
 use super::link::{ConnectionId, Link};
 use crate::message::Name;
@@ -22,13 +23,16 @@ pub(super) struct Directory {
 }
 
 impl Directory {
-    /// Makes a connection its name's one. Returns the one that it replaces.
+    /// Makes a connection its name's one. Returns the one that is replaced: an earlier one, or this
+    /// one by a later.
     pub(super) fn sign_in(&self, link: &Arc<Link>) -> Option<Arc<Link>> {
-        let replaced = self.online.insert(link.name.clone(), link.clone());
-        if replaced.is_none() {
-            self.announce(&link.name);
+        match self.online.entry(link.name.clone()) {
+            Entry::Occupied(there) if there.get().id > link.id => return Some(link.clone()),
+            Entry::Occupied(mut there) => return Some(there.insert(link.clone())),
+            Entry::Vacant(nobody) => drop(nobody.insert(link.clone())),
         }
-        replaced
+        self.announce(&link.name);
+        None
     }
 
     /// Undoes [`sign_in`](Self::sign_in), unless another connection has replaced this one.
@@ -108,6 +112,16 @@ mod tests {
         assert_eq!(directory.presence(&old.name), Presence::Online);
         directory.sign_out(&new);
         assert_eq!(directory.presence(&old.name), Presence::Away);
+    }
+
+    #[test]
+    fn the_later_connection_stays_whichever_signs_in_first() {
+        let directory = Directory::default();
+        let (old, new) = (link(1, "john"), link(2, "john"));
+        assert!(directory.sign_in(&new).is_none());
+        assert_eq!(directory.sign_in(&old).unwrap().id, old.id);
+        directory.sign_out(&old);
+        assert_eq!(directory.find(&new.name).unwrap().id, new.id);
     }
 
     #[test]

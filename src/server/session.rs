@@ -127,13 +127,16 @@ impl Session {
         self.0.activated.notify(usize::MAX);
     }
 
-    /// Makes a connection the sender's, in place of any earlier one.
+    /// Makes a connection the sender's, in place of any earlier one. A later one stays: what is still
+    /// read of a connection that was taken over takes nothing from its successor.
     pub(super) fn enter(&self, link: &Arc<Link>) -> Result<(), Retired> {
         let mut state = self.state();
         if state.status == Status::Retired {
             return Err(Retired);
         }
-        state.owner = Some(link.clone());
+        if state.owner.as_ref().is_none_or(|owner| owner.id <= link.id) {
+            state.owner = Some(link.clone());
+        }
         Ok(())
     }
 
@@ -296,4 +299,28 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
 /// A message that must wait would hold back the whole read buffer that its body is a slice of.
 fn leave_read_buffer(message: &mut Message) {
     message.body = Bytes::copy_from_slice(&message.body);
+}
+
+#[cfg(test)]
+mod tests {
+    use async_std::task::block_on;
+
+    use super::*;
+    use crate::mailbox::MemoryMailbox;
+
+    #[test]
+    fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
+        let john = || "john".parse().unwrap();
+        let session = Session::new(SessionKey::new(john(), "marie".parse().unwrap()).unwrap());
+        block_on(session.load(&MemoryMailbox::default())).unwrap();
+        let link = |id| Arc::new(Link::new(ConnectionId(id), john(), Installation::from_u64(1)));
+        let (old, new) = (link(1), link(2));
+        for entering in [&old, &new, &old] {
+            session.enter(entering).unwrap();
+        }
+        session.leave(old.id);
+        assert!(!session.retire(), "the successor has it open");
+        session.leave(new.id);
+        assert!(session.retire());
+    }
 }

@@ -187,6 +187,7 @@ fn all_senders_share_what_one_receiver_may_have_waiting() {
         bob.hears_all("alice", 1, 1..=2, numbered).await;
         bob.ack("alice", 2).await;
         bob.barrier().await;
+        carol.expect("ROOM bob").await;
         assert_eq!(carol.talk_until_stored("bob").await, "online 1 1 0 0");
         carol.say("bob", 2, &numbered(2)).await;
         assert_eq!(carol.talk_until_stored("bob").await, "online 2 2 0 0");

@@ -336,11 +336,8 @@ fn random_bytes_hurt_nobody() {
         for seed in 0..300 {
             println!("seed {seed}");
             let random = &mut fastrand::Rng::with_seed(seed);
-            let mut mallory = if random.bool() {
-                world.sign_in("mallory").await
-            } else {
-                world.connect().await
-            };
+            let mut mallory =
+                if random.bool() { world.sign_in("mallory").await } else { world.connect().await };
             mallory.try_to_send(&random_bytes(random)).await;
             if seed % 10 == 0 {
                 // What mallory writes to them properly is announced to them, and that is all.

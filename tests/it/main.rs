@@ -14,19 +14,29 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `programs` | both binaries as processes, for john, marie and anna; no tests |
+//! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
+//! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
+//! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `outage` | servers that are away, come back, refuse, or are none |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
+mod programs;
 mod world;
 
 mod backlog;
 mod bad_input;
 mod delivery;
+mod folder;
 mod names;
+mod outage;
+mod pipe;
 mod presence;
 mod program;
 mod receipts;
 mod shutdown;
 mod silence;
 mod takeover;
+mod terminal;
 mod waiting;

@@ -1,0 +1,309 @@
+//! Data folders: whose they are, who may use them, and what is in them after kills and copies.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
+use std::path::Path;
+
+use rusqlite::Connection;
+
+use crate::programs::{Launch, numbered};
+use crate::world::{World, story};
+
+/// What a query finds in somebody's message store.
+fn rows(folder: &Path, query: &str) -> Vec<String> {
+    let store = Connection::open(folder.join("messages.db")).unwrap();
+    let mut query = store.prepare(query).unwrap();
+    query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+fn bodies(folder: &Path) -> Vec<String> {
+    rows(folder, "SELECT CAST(body AS TEXT) FROM message ORDER BY id")
+}
+
+fn states(folder: &Path) -> Vec<String> {
+    rows(folder, "SELECT DISTINCT state FROM message ORDER BY state")
+}
+
+fn copy(folder: &Path, to: &Path) {
+    fs::create_dir(to).unwrap();
+    for file in fs::read_dir(folder).unwrap().map(Result::unwrap) {
+        fs::copy(file.path(), to.join(file.file_name())).unwrap();
+    }
+}
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().mode() & 0o777
+}
+
+/// Everybody's folder is made, with a key and an empty store.
+async fn make_folder(world: &World, name: &str, peer: &str) {
+    Launch::of(world, name).to(peer).pipe("").await.exited(0);
+}
+
+// Whose it is.
+
+#[test]
+fn people_who_share_an_account_have_folders_of_their_own() {
+    story(async |world| {
+        let (server, home) = (world.address().to_string(), world.path("home"));
+        for (name, peer, printed) in [("john", "marie", &[][..]), ("marie", "john", &["john: hi"])]
+        {
+            let flags = ["--server", &server, "--user", name, "--to", peer];
+            let somebody = Launch::tinychat(&flags).variable("XDG_DATA_HOME", &home);
+            somebody.pipe("hi\n").await.exited(0).printed(printed).was_quiet();
+            assert_eq!(bodies(&home.join("tinychat").join(name)).len(), printed.len() + 1);
+        }
+    });
+}
+
+#[test]
+fn a_folder_is_its_owners_alone() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let folder = world.path("john");
+        assert_eq!(mode(&folder), 0o700);
+        assert_eq!(mode(&folder.join("id_ed25519")), 0o600);
+    });
+}
+
+#[test]
+fn a_key_that_others_can_read_is_refused() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let key = world.path("john").join("id_ed25519");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o640)).unwrap();
+        let john = Launch::of(world, "john").to("marie").pipe("x\n").await;
+        john.exited(1).said("can be read by others").said("chmod 600");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
+        make_folder(world, "john", "marie").await;
+    });
+}
+
+#[test]
+fn a_folder_that_belongs_to_somebody_else_is_refused() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let johns = world.path("john");
+        let marie = Launch::at(world.address(), "marie", &johns).to("john").pipe("x\n").await;
+        marie.exited(1).printed(&[]).said("this data folder belongs to john");
+        assert_eq!(bodies(&johns), [""; 0]);
+    });
+}
+
+#[test]
+fn a_folder_has_one_client_at_a_time() {
+    story(async |world| {
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        let mut first = Launch::of(world, "john").to("marie").start();
+        marie.expect("PRESENCE john online").await;
+        let second = Launch::of(world, "john").to("marie").pipe("x\n").await;
+        second.exited(1).printed(&[]).said("in use by another process");
+        marie.say("john", 1, "still there?").await;
+        first.prints("marie: still there?").await;
+        first.finish().await.exited(0);
+        Launch::of(world, "john").to("marie").pipe("y\n").await.exited(0);
+        marie.hears("john", 1, 1, "y").await;
+    });
+}
+
+#[test]
+fn what_cannot_be_a_folder_is_refused() {
+    story(async |world| {
+        fs::write(world.path("john"), "").unwrap();
+        let john = Launch::of(world, "john").to("marie").pipe("x\n").await;
+        john.exited(1).printed(&[]).said("as data folder").said("choose another with --data");
+        let below = world.path("john").join("deeper");
+        let john = Launch::at(world.address(), "john", &below).to("marie").pipe("x\n").await;
+        john.exited(1).printed(&[]).said("choose another with --data");
+    });
+}
+
+#[test]
+fn damaged_files_are_refused_and_left_as_they_are() {
+    story(async |world| {
+        for (file, complaint) in
+            [("messages.db", "cannot use the message store"), ("id_ed25519", "not a private key")]
+        {
+            let folder = world.path(file);
+            Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
+            let garbage = "garbage\n".repeat(1_000);
+            // SQLite would mend the one with what is in the other.
+            let _ = fs::remove_file(folder.join("messages.db-wal"));
+            fs::write(folder.join(file), &garbage).unwrap();
+            let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("x\n").await;
+            john.exited(1).printed(&[]).said(complaint).said(file);
+            assert!(fs::read(folder.join(file)).unwrap() == garbage.as_bytes(), "{file} is kept");
+        }
+    });
+}
+
+// Two of the same.
+
+#[test]
+fn the_same_key_elsewhere_takes_over_and_the_first_gives_in() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let (here, there) = (world.path("john"), world.path("elsewhere"));
+        copy(&here, &there);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        let first = Launch::at(world.address(), "john", &here).to("marie").with(&["--follow"]);
+        let first = first.start();
+        marie.expect("PRESENCE john online").await;
+        let second = Launch::at(world.address(), "john", &there).to("marie").with(&["--follow"]);
+        let mut second = second.start();
+        let first = first.end().await;
+        first.exited(1).said("signed in elsewhere with the same key").never_said("trying again");
+        marie.say("john", 1, "which one?").await;
+        second.prints("marie: which one?").await;
+        second.types("the second\n");
+        marie.hears("john", 1, 1, "the second").await;
+        second.signal("INT");
+        second.end().await.exited(130).was_quiet();
+    });
+}
+
+#[test]
+fn what_is_typed_in_a_copied_folder_is_not_swallowed() {
+    story(async |world| {
+        let (original, copied) = (world.path("john"), world.path("copy"));
+        let john = async |folder: &Path, input: &str| {
+            let john = Launch::at(world.address(), "john", folder).to("marie");
+            john.pipe(input).await.exited(0);
+        };
+        john(&original, "one\n").await;
+        copy(&original, &copied);
+        john(&original, "two\nthree\n").await;
+        // Its counter goes on from one, past that of the original, before the server is asked.
+        john(&copied, "four\nfive\nsix\n").await;
+        john(&original, "seven\n").await;
+        john(&copied, "eight\n").await;
+        let marie = Launch::of(world, "marie").to("john").pipe("").await;
+        let expected = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+        assert_eq!(marie.exited(0).lines(), expected.map(|it| format!("john: {it}")));
+    });
+}
+
+#[test]
+fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
+    story(async |world| {
+        let (original, copied) = (world.path("john"), world.path("copy"));
+        let john = |folder: &Path| Launch::at(world.address(), "john", folder).to("marie");
+        john(&original).pipe("one\n").await.exited(0);
+        copy(&original, &copied);
+        john(&original).pipe("two\n").await.exited(0);
+        let mut marie = world.sign_in("marie").await;
+        marie.expect("WAITING john 2").await;
+        marie.talk("john").await;
+        marie.hears("john", 1, 1, "one").await;
+        marie.hears("john", 2, 2, "two").await;
+        let mut second = john(&copied).with(&["--follow"]).start();
+        second.says("copy of another").await;
+        second.says("connected").await;
+        second.types("three\n");
+        let three = marie.hear().await;
+        assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    });
+}
+
+#[test]
+fn a_copied_folder_reads_on_where_it_was_copied() {
+    story(async |world| {
+        let (original, copied) = (world.path("marie"), world.path("copy"));
+        Launch::of(world, "john").to("marie").pipe("one\n").await.exited(0);
+        let marie = |folder: &Path| Launch::at(world.address(), "marie", folder).to("john");
+        marie(&original).pipe("").await.exited(0).printed(&["john: one"]);
+        copy(&original, &copied);
+        Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+        marie(&original).pipe("").await.exited(0).printed(&["john: two"]);
+        Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0);
+        marie(&copied).pipe("").await.exited(0).printed(&["john: three"]);
+    });
+}
+
+// Kills.
+
+/// Long enough that a thousand of them do not fit into a pipe.
+fn long_message(n: u64) -> String {
+    format!("message {n} {}", "x".repeat(200))
+}
+
+#[test]
+fn a_receiver_killed_in_the_middle_misses_nothing() {
+    story(async |world| {
+        let all: Vec<String> = (1..=1_000).map(long_message).collect();
+        let john = async |input: String| {
+            let john = Launch::of(world, "john").to("marie").pipe(input).await;
+            john.exited(0).was_quiet();
+        };
+        john(all.join("\n")).await;
+        let mut killed = Launch::of(world, "marie").to("john").read_only(100).start();
+        killed.prints_all(all[..100].iter().map(|it| format!("john: {it}"))).await;
+        let before = killed.kill().await;
+        let after = Launch::of(world, "marie").to("john").pipe("").await;
+        after.exited(0).was_quiet();
+
+        let (before, after) = (shown_numbers(&before.text()), shown_numbers(&after.text()));
+        let (reached, resumed) = (before.len() as u64, after[0]);
+        assert!(before.iter().copied().eq(1..=reached), "in order: {before:?}");
+        assert!(after.iter().copied().eq(resumed..=1_000), "in order: {after:?}");
+        assert!(reached < 1_000, "it was killed in the middle");
+        assert!(resumed <= reached + 1, "{reached} were shown, then came {resumed}");
+        assert!(bodies(&world.path("marie")) == all, "the history has each once, in order");
+        assert_eq!(states(&world.path("marie")), ["shown"]);
+
+        john(String::new()).await;
+        assert_eq!(states(&world.path("john")), ["delivered"]);
+    });
+}
+
+/// The numbers of the messages that were shown, but for a last line that is not whole.
+fn shown_numbers(printed: &str) -> Vec<u64> {
+    let whole = printed.rfind('\n').map_or("", |end| &printed[..end]);
+    let number = |line: &str| line.split(' ').nth(2).unwrap().parse().unwrap();
+    whole.lines().map(number).collect()
+}
+
+#[test]
+fn a_killed_sender_sends_next_time_what_it_had_read() {
+    story(async |world| {
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        let john = Launch::of(world, "john").to("marie").start();
+        john.types(numbered(1..=3_000));
+        marie.hears("john", 1, 1, "message 1").await;
+        john.kill().await;
+        Launch::of(world, "john").to("marie").pipe("the end\n").await.exited(0);
+        let mut heard = vec!["message 1".to_string()];
+        while heard.last().is_none_or(|last| last != "the end") {
+            heard.push(marie.hear().await.text);
+        }
+        let numbers = numbered(1..heard.len() as u64);
+        assert_eq!(heard.join("\n"), format!("{numbers}the end"), "each once, without a gap");
+        assert!(bodies(&world.path("john")) == heard, "and so the history has it");
+    });
+}
+
+#[test]
+fn what_was_acknowledged_and_not_shown_is_shown_next_time() {
+    story(async |world| {
+        Launch::of(world, "marie").to("john").pipe("one\ntwo\n").await.exited(0);
+        make_folder(world, "john", "anna").await;
+        let mut anna = world.sign_in("anna").await;
+        anna.talk("john").await;
+        let mut john = Launch::of(world, "john").to("marie").with(&["--follow"]).start();
+        john.prints_all(["marie: one".into(), "marie: two".into()]).await;
+        john.signal("INT");
+        john.end().await.exited(130);
+        // As a kill between writing and showing would have left it.
+        let store = Connection::open(world.path("john").join("messages.db")).unwrap();
+        let change = "UPDATE message SET state = 'received' WHERE CAST(body AS TEXT) = 'two'";
+        assert_eq!(store.execute(change, ()).unwrap(), 1);
+        drop(store);
+        let john = Launch::of(world, "john").to("anna").pipe("").await;
+        john.exited(0).printed(&[]).said("1 message from marie; /TALK marie to read");
+        let john = Launch::of(world, "john").to("marie").pipe("").await;
+        john.exited(0).printed(&["marie: two"]);
+    });
+}

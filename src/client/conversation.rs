@@ -144,6 +144,11 @@ impl Conversation {
         }
     }
 
+    /// Whether what is written is sent at once.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open(_))
+    }
+
     /// Whether it is open and everything that waited has come.
     pub(super) fn has_caught_up(&self) -> bool {
         matches!(&self.link, Link::Open(open) if open.to_come == 0)

@@ -37,12 +37,18 @@ pub(super) struct Moved {
 
 type Result<T> = rusqlite::Result<T>;
 
-/// Writes a message and its number.
-pub(super) fn add(tx: &Transaction<'_>, scope: &Scope, text: &str, time: Timestamp) -> Result<u64> {
+/// Writes a message and its number; `sent` if it is about to be sent at once.
+pub(super) fn add(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    text: &str,
+    time: Timestamp,
+    sent: bool,
+) -> Result<u64> {
     let n = last_number(tx, scope)? + 1;
     tx.prepare_cached(
-        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
-         VALUES (?, ?, 1, ?, ?, ?, ?, ?, 'waiting')",
+        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
+         VALUES (?, ?, 1, ?, ?, ?, ?, ?, 'waiting', ?)",
     )?
     .execute(params![
         scope.server.as_str(),
@@ -52,6 +58,7 @@ pub(super) fn add(tx: &Transaction<'_>, scope: &Scope, text: &str, time: Timesta
         time.0.cast_signed(),
         Kind::TEXT.as_str(),
         text.as_bytes(),
+        sent,
     ])?;
     Ok(n)
 }
@@ -66,6 +73,17 @@ pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     )
 }
 
+/// The highest number that may have been sent; 0 if none was. What a server has beyond it came from
+/// a copy of this folder, or from the folder that this is a copy of.
+pub(super) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    number(
+        tx,
+        scope,
+        "SELECT coalesce(max(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND own = 1 AND sent = 1",
+    )
+}
+
 /// The highest number up to which every fate is final.
 pub(super) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     let first_unsettled = number(
@@ -77,13 +95,32 @@ pub(super) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
 }
 
-/// What is not final above a number, in order.
-pub(super) fn unsettled(
+/// What is not final above a number, in order, to be sent now.
+pub(super) fn take_unsettled(
     tx: &Transaction<'_>,
     scope: &Scope,
     above: u64,
     limit: u32,
 ) -> Result<Vec<Outgoing>> {
+    let messages = unsettled(tx, scope, above, limit)?;
+    if let Some(last) = messages.last() {
+        tx.prepare_cached(
+            "UPDATE message SET sent = 1
+             WHERE server = ? AND peer = ? AND own = 1 AND installation = ?
+                   AND n > ? AND n <= ? AND sent = 0",
+        )?
+        .execute(params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            above.cast_signed(),
+            last.n.cast_signed(),
+        ])?;
+    }
+    Ok(messages)
+}
+
+fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Result<Vec<Outgoing>> {
     let mut query = tx.prepare_cached(
         "SELECT n, kind, body FROM message
          WHERE server = ? AND peer = ? AND installation = ? AND n > ?
@@ -175,7 +212,7 @@ pub(super) fn renumber(tx: &Transaction<'_>, old: Installation) -> Result<Instal
     let new = new_installation();
     tx.execute("UPDATE person SET installation = ?", [new.to_string()])?;
     tx.execute(
-        "UPDATE message SET installation = ?1, n = fresh.n
+        "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
          FROM (SELECT id, row_number() OVER (PARTITION BY server, peer ORDER BY id) AS n
                FROM message WHERE own = 1 AND installation = ?2 AND state = 'waiting') AS fresh
          WHERE message.id = fresh.id",
@@ -216,7 +253,7 @@ mod tests {
     }
 
     fn add_all(tx: &Transaction<'_>, scope: &Scope, texts: &[&str]) -> Result<Vec<u64>> {
-        texts.iter().map(|text| add(tx, scope, text, Timestamp(0))).collect()
+        texts.iter().map(|text| add(tx, scope, text, Timestamp(0), false)).collect()
     }
 
     fn numbers(tx: &Transaction<'_>, scope: &Scope, above: u64) -> Vec<u64> {
@@ -251,6 +288,20 @@ mod tests {
             assert_eq!(unsent(tx, &scope.server)?.values().sum::<u64>(), 1);
             assert_eq!(receive_receipt(tx, &scope, 0, 4)?, Moved { stored: 0, delivered: 2 });
             assert_eq!(settled(tx, &scope)?, 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_was_taken_to_be_sent_counts_as_sent() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2", "3"])?;
+            assert_eq!(last_sent(tx, &scope)?, 0);
+            assert_eq!(take_unsettled(tx, &scope, 0, 2)?.len(), 2);
+            assert_eq!(last_sent(tx, &scope)?, 2);
+            assert_eq!(add(tx, &scope, "4", Timestamp(0), true)?, 4);
+            assert_eq!(last_sent(tx, &scope)?, 4);
             Ok(())
         });
     }

@@ -40,6 +40,9 @@ const LAYOUT: &str = "
         -- Own: waiting, stored, delivered, expired. Others': received, shown.
         state TEXT NOT NULL
             CHECK (state IN ('waiting', 'stored', 'delivered', 'expired', 'received', 'shown')),
+        -- Own: it may have been sent with this id. Told from numbers that a server knows and that
+        -- were never sent from here, a folder learns that it is a copy.
+        sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
         UNIQUE (server, peer, own, installation, n)
     ) STRICT;
 

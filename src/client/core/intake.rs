@@ -166,10 +166,11 @@ impl Core {
         }
     }
 
-    /// A server that has more than was ever numbered here has it from the original of this copy.
+    /// A server that has more than was ever sent from here has it from the original of this copy. What
+    /// was written here meanwhile has numbers that the original has used, too.
     async fn check_counter(&mut self, peer: &Name, have: u64) -> Result<(), Exit> {
         let scope = self.scope(peer);
-        if have <= self.store.run(move |tx| outbox::last_number(tx, &scope)).await? {
+        if have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
         let old = self.installation;

@@ -266,7 +266,7 @@ impl Core {
             let Some((above, room)) = may_send else { continue };
             let (scope, limit) = (self.scope(&peer), room.min(ROWS));
             let messages =
-                self.store.run(move |tx| outbox::unsettled(tx, &scope, above, limit)).await?;
+                self.store.run(move |tx| outbox::take_unsettled(tx, &scope, above, limit)).await?;
             let last = messages.last().map(|message| message.n);
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
@@ -300,6 +300,10 @@ impl Core {
         if let Some(conversation) = self.conversations.get_mut(peer) {
             work(conversation);
         }
+    }
+
+    fn is_open(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_some_and(Conversation::is_open)
     }
 
     fn is_faced(&self, peer: &Name) -> bool {

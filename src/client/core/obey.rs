@@ -57,12 +57,14 @@ impl Core {
         }
         self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let peers: Vec<Name> = written.iter().map(|(peer, _)| peer.clone()).collect();
-        let written: Vec<_> =
-            written.into_iter().map(|(peer, text)| (self.scope(&peer), text)).collect();
+        let written: Vec<_> = written
+            .into_iter()
+            .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
+            .collect();
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();
-            for (scope, text) in &written {
-                outbox::add(tx, scope, text, now)?;
+            for (scope, text, sent) in &written {
+                outbox::add(tx, scope, text, now, *sent)?;
             }
             history::mark_shown(tx, &shown)
         };

@@ -376,6 +376,8 @@ impl Face {
                 self.show_opened(&peer, presence, waiting);
             }
             Event::Presence { peer, presence } => self.show_presence(&peer, presence),
+            // Opened meanwhile: they come by themselves.
+            Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
             Event::Waiting { peer, count: waiting } => {
                 let messages = count(waiting, "message");
                 self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));

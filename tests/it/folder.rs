@@ -304,6 +304,6 @@ fn what_was_acknowledged_and_not_shown_is_shown_next_time() {
         let john = Launch::of(world, "john").to("anna").pipe("").await;
         john.exited(0).printed(&[]).said("1 message from marie; /TALK marie to read");
         let john = Launch::of(world, "john").to("marie").pipe("").await;
-        john.exited(0).printed(&["marie: two"]);
+        john.exited(0).printed(&["marie: two"]).was_quiet();
     });
 }

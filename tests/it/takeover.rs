@@ -1,6 +1,8 @@
 //! One name on two connections: the newer one takes over.
 
-use crate::world::{SECOND_INSTALLATION, message, story};
+use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+use crate::world::{FIRST_INSTALLATION, Peer, SECOND_INSTALLATION, message, story};
 
 fn numbered(n: u64) -> String {
     format!("this is message {n}")
@@ -122,7 +124,7 @@ fn the_end_of_the_old_one_closes_nothing_of_the_new_one() {
 }
 
 /// One message each way, with the next number that the server has not.
-async fn exchange(alice: &mut crate::world::Peer, bob: &mut crate::world::Peer) -> String {
+async fn exchange(alice: &mut Peer, bob: &mut Peer) -> String {
     let told = alice.talk("bob").await;
     let next = told.split(' ').nth(1).unwrap().parse::<u64>().unwrap() + 1;
     alice.say("bob", next, "still here").await;
@@ -142,8 +144,7 @@ fn a_late_close_and_a_takeover_may_meet() {
         let mut current = world.sign_in("alice").await;
         current.talk("bob").await;
         for round in 1..=50 {
-            let mut late = message("bob", round, "late");
-            late += "CLOSE bob\r\nTALK bob 0\r\nCLOSE bob\r\n";
+            let late = message("bob", round, "late") + &"CLOSE bob\r\nTALK bob 0\r\n".repeat(100);
             let (mut new, ()) =
                 futures::join!(world.sign_in("alice"), current.try_to_send(late.as_bytes()));
             new.talk("bob").await;
@@ -154,6 +155,28 @@ fn a_late_close_and_a_takeover_may_meet() {
             new.expect(&format!("DELIVERED bob {round}")).await;
             current = new;
         }
+    });
+}
+
+/// The earlier one may be dead: its client has made the later one since.
+#[test]
+fn an_earlier_connection_whose_proof_comes_late_takes_nothing_over() {
+    story(async |world| {
+        let alices = world.identity("alice");
+        let mut old = world.connect().await;
+        let key = alices.public();
+        old.send(&format!("HELLO tinychat/1 alice {key} {FIRST_INSTALLATION}")).await;
+        let text = sign_in_text(&"alice".parse().unwrap(), &old.challenge().await);
+        let (mut new, mut bob) = world.conversation("alice", "bob").await;
+        old.send_proof(&alices.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
+        old.expect("WELCOME alice").await;
+        old.expect("BYE replaced").await;
+        old.end().await;
+        new.say("bob", 1, "still here").await;
+        bob.hears("alice", 1, 1, "still here").await;
+        bob.ack("alice", 1).await;
+        new.expect("DELIVERED bob 1").await;
+        bob.hears_nothing().await;
     });
 }
 

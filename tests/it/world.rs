@@ -15,8 +15,8 @@ use std::time::Duration;
 use async_std::net::TcpStream;
 use async_std::task::{JoinHandle, block_on};
 use bytes::BytesMut;
-use futures::AsyncWriteExt;
 use futures::channel::oneshot;
+use futures::{AsyncReadExt, AsyncWriteExt};
 use tempfile::TempDir;
 use tinychat::server::{Config, Server};
 use tinychat::task::within;
@@ -90,7 +90,11 @@ impl World {
         let server = Server::bind(self.config.clone()).await.unwrap();
         let addresses = server.addresses().to_vec();
         let (stop, stopped) = oneshot::channel();
-        let task = async_std::task::spawn(server.run(async { drop(stopped.await) }));
+        // Dropping the other end ends it too.
+        let stopped = async {
+            let _ = stopped.await;
+        };
+        let task = async_std::task::spawn(server.run(stopped));
         self.running = Some(Running { addresses, stop, task });
     }
 
@@ -143,8 +147,8 @@ impl World {
     /// The same, to one of several addresses.
     pub(crate) async fn connect_to(&self, address: SocketAddr) -> Peer {
         let stream = patiently("the server accepts", TcpStream::connect(address)).await.unwrap();
-        let (reader, half) = split(stream).unwrap();
-        Peer { name: "somebody".into(), half, reader: FrameReader::new(reader) }
+        let (reader, half) = split(stream.clone()).unwrap();
+        Peer { name: "somebody".into(), stream, half, reader: FrameReader::new(reader) }
     }
 
     /// Somebody who has signed in and got WELCOME.
@@ -174,6 +178,7 @@ impl World {
 /// One connection, as the raw protocol. Dropping it closes the connection without a word.
 pub(crate) struct Peer {
     name: String,
+    stream: TcpStream,
     half: BoxWriter,
     reader: FrameReader<ServerFrame>,
 }
@@ -428,9 +433,22 @@ impl Peer {
         }
     }
 
-    /// Reads once, whatever comes, and forgets it. Returns how many bytes came.
-    pub(crate) async fn swallow(&mut self) -> usize {
-        patiently(&format!("bytes for {}", self.name), self.reader.discard()).await.unwrap_or(0)
+    /// Reads up to so many bytes past the decoder; none at the end.
+    pub(crate) async fn raw(&mut self, at_most: usize) -> Vec<u8> {
+        let mut bytes = vec![0; at_most];
+        let what = format!("bytes for {}", self.name);
+        let read = patiently(&what, self.stream.read(&mut bytes)).await.unwrap_or(0);
+        bytes.truncate(read);
+        bytes
+    }
+
+    /// Reads past the decoder until the server has closed.
+    pub(crate) async fn raw_to_the_end(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let what = format!("the end of {}'s connection", self.name);
+        // A reset is an end too.
+        let _ = patiently(&what, self.stream.read_to_end(&mut bytes)).await;
+        bytes
     }
 
     async fn next_but_receipts(&mut self) -> String {

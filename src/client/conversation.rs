@@ -16,8 +16,6 @@ pub(super) struct Conversation {
     pub(super) faced: bool,
     /// The history has messages that were not given to the face, above this id.
     pub(super) unshown_above: Option<i64>,
-    /// The newest message that was given to the face.
-    pub(super) given: i64,
     link: Link,
 }
 

@@ -58,6 +58,9 @@ pub(super) struct Core {
     asked_online: u64,
     /// Messages that the face was given and has not shown.
     unshown: u64,
+    /// By peer, the newest message that the face was given. It outlives the conversation, for what
+    /// was given may be shown after a conversation was closed and opened again.
+    given: BTreeMap<Name, i64>,
     /// When something last moved, or nothing was waited for.
     progress: Instant,
 }
@@ -107,6 +110,7 @@ impl Core {
             finishing: false,
             asked_online: 0,
             unshown: 0,
+            given: BTreeMap::new(),
             progress: Instant::now(),
         }
     }
@@ -291,7 +295,8 @@ impl Core {
             self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
         let more = messages.len() == ROWS as usize;
         messages.into_iter().for_each(|message| self.give(message));
-        self.with(&peer, |it| it.unshown_above = more.then_some(it.given));
+        let above = more.then(|| self.last_given(&peer));
+        self.with(&peer, |it| it.unshown_above = above);
         Ok(())
     }
 
@@ -324,9 +329,13 @@ impl Core {
     }
 
     fn give(&mut self, message: Incoming) {
-        self.with(&message.peer, |it| it.given = message.id);
+        self.given.insert(message.peer.clone(), message.id);
         self.unshown += 1;
         self.tell(Event::Message(message));
+    }
+
+    fn last_given(&self, peer: &Name) -> i64 {
+        self.given.get(peer).copied().unwrap_or_default()
     }
 
     /// Tells of messages that came for conversations which the face does not have open.

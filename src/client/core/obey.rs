@@ -82,9 +82,10 @@ impl Core {
     ) -> Result<(), Exit> {
         match command {
             Command::Talk(peer) => {
+                let above = self.last_given(&peer);
                 let conversation = self.conversations.entry(peer).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
-                    conversation.unshown_above = Some(conversation.given);
+                    conversation.unshown_above = Some(above);
                     conversation.ask_anew();
                 }
                 Ok(())

@@ -17,6 +17,7 @@
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
+//! | `client` | the client without a face, by its commands and events |
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
@@ -27,6 +28,7 @@ mod world;
 
 mod backlog;
 mod bad_input;
+mod client;
 mod delivery;
 mod folder;
 mod names;

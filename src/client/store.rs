@@ -5,6 +5,9 @@
 //! here. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
 //! counters, marks and receipts are all derived from it.
 
+use std::fs::OpenOptions;
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -57,6 +60,8 @@ const LAYOUT: &str = "
 pub enum StoreError {
     #[error("cannot use the message store {}: {cause}", path.display())]
     Open { path: PathBuf, cause: rusqlite::Error },
+    #[error("cannot open the message store {}: {cause}", path.display())]
+    Make { path: PathBuf, cause: io::Error },
     #[error("the message store {} was made by a newer version of this program", path.display())]
     Newer { path: PathBuf },
     #[error("this data folder belongs to {owner}; choose another with --data")]
@@ -78,6 +83,9 @@ impl Store {
     /// Opens the database of a person, or makes it. Gives the installation to number messages in.
     pub(super) fn open(path: &Path, person: &Name) -> Result<(Self, Installation), StoreError> {
         let failed = |cause| StoreError::Open { path: path.into(), cause };
+        let not_made = |cause| StoreError::Make { path: path.into(), cause };
+        // SQLite gives the files that it puts beside it the same mode.
+        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(not_made)?;
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;

@@ -5,6 +5,7 @@
 //! here. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
 //! counters, marks and receipts are all derived from it.
 
+use std::convert::Infallible;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
@@ -77,6 +78,8 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// A handle to the store.
 pub(super) struct Store {
     jobs: Sender<Job>,
+    /// Closed when the database is.
+    ended: Receiver<Infallible>,
 }
 
 impl Store {
@@ -96,9 +99,20 @@ impl Store {
         }
         let installation = belong_to(&mut connection, person)?;
         let (jobs, queue) = async_channel::bounded(1);
-        task::spawn_thread("tinychat-store", move || serve(connection, &queue))
-            .map_err(|_| StoreError::Gone)?;
-        Ok((Self { jobs }, installation))
+        let (alive, ended) = async_channel::bounded(1);
+        let thread = move || {
+            serve(connection, &queue);
+            drop(alive);
+        };
+        task::spawn_thread("tinychat-store", thread).map_err(|_| StoreError::Gone)?;
+        Ok((Self { jobs, ended }, installation))
+    }
+
+    /// Closes the database, and waits until all of it is in its one file.
+    pub(super) async fn close(self) {
+        let Self { jobs, ended } = self;
+        drop(jobs);
+        let _ = ended.recv().await;
     }
 
     /// Runs work as one transaction. When this returns, what it changed is on disk.

@@ -123,6 +123,7 @@ impl Core {
         };
         let unsent = self.unsent().await.unwrap_or_default();
         self.tell(Event::Ended(Ending { failure, unsent }));
+        self.store.close().await;
     }
 
     async fn live(&mut self, commands: &Receiver<Command>) -> Exit {

@@ -197,8 +197,10 @@ struct Face {
     /// Who, not being the current one, was announced since one turned to the current one.
     announced: BTreeSet<Name>,
     connected: Connected,
-    /// A line could not be obeyed.
-    mistaken: bool,
+    /// A line could not be obeyed, or a message not be printed.
+    failed: bool,
+    /// Nothing more can be printed. What comes until the client has ended is shown next time.
+    leaving: bool,
     signal: Option<Interrupt>,
 }
 
@@ -221,7 +223,8 @@ impl Face {
             open: BTreeSet::new(),
             announced: BTreeSet::new(),
             connected: Connected::NotYet,
-            mistaken: false,
+            failed: false,
+            leaving: false,
             signal: None,
         }
     }
@@ -266,7 +269,7 @@ impl Face {
         }
         match self.signal {
             Some(signal) => signal.exit_code(),
-            None if ending.failure.is_some() || self.mistaken => FAILED,
+            None if ending.failure.is_some() || self.failed => FAILED,
             None => 0,
         }
     }
@@ -361,7 +364,7 @@ impl Face {
     }
 
     fn mistake(&mut self, because: &str) {
-        self.mistaken |= !self.screen.interactive;
+        self.failed |= !self.screen.interactive;
         self.screen.problem(because);
     }
 
@@ -397,8 +400,16 @@ impl Face {
     }
 
     async fn show_message(&mut self, message: Incoming) {
-        if self.screen.message(&message).is_err() {
-            // Nobody reads any more. What was not shown is shown next time.
+        if self.leaving {
+            return;
+        }
+        if let Err(error) = self.screen.message(&message) {
+            self.leaving = true;
+            // That nobody reads any more is no failure.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failed = true;
+                self.screen.problem(&format!("cannot print what {} wrote: {error}", message.peer));
+            }
             return self.client.give(Command::Leave).await;
         }
         let peer = message.peer.clone();

@@ -17,9 +17,11 @@ pub(super) enum Line {
     Text(String),
     /// A line that cannot be sent, and why.
     Unusable(String),
+    /// Reading failed, and why. Nothing more comes.
+    Failed(String),
 }
 
-/// Begins to read. The channel closes at the end of input, or when input fails.
+/// Begins to read. The channel closes at the end of input, or behind a failure.
 pub(super) fn read() -> io::Result<Receiver<Line>> {
     let (lines, input) = async_channel::bounded(AHEAD);
     task::spawn_thread("tinychat-input", move || pass(io::stdin().lock(), &lines))?;
@@ -27,21 +29,23 @@ pub(super) fn read() -> io::Result<Receiver<Line>> {
 }
 
 fn pass(mut input: impl BufRead, lines: &Sender<Line>) {
-    while let Some(line) = next(&mut input) {
-        if lines.send_blocking(line).is_err() {
+    let failed = |error| Some(Line::Failed(format!("cannot read the input: {error}")));
+    while let Some(line) = next(&mut input).unwrap_or_else(failed) {
+        let last = matches!(line, Line::Failed(_));
+        if lines.send_blocking(line).is_err() || last {
             return;
         }
     }
 }
 
 /// The next line; `None` at the end. Holds no more of a long one than may be sent.
-fn next(input: &mut impl BufRead) -> Option<Line> {
+fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
     // The longest message, one slash more in front of it, and CR LF behind.
     let longest = MAX_BODY + 3;
-    input.by_ref().take(longest as u64).read_until(b'\n', &mut bytes).ok()?;
+    input.by_ref().take(longest as u64).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
-        return None;
+        return Ok(None);
     }
     let whole = bytes.last() == Some(&b'\n');
     if !whole && bytes.len() == longest {
@@ -50,23 +54,23 @@ fn next(input: &mut impl BufRead) -> Option<Line> {
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
     if line.len() > MAX_BODY + 1 {
-        return Some(Line::Unusable(format!("a line has at most {MAX_BODY} bytes")));
+        return Ok(Some(Line::Unusable(format!("a line has at most {MAX_BODY} bytes"))));
     }
-    match std::str::from_utf8(line) {
-        Ok(text) => Some(Line::Text(text.into())),
-        Err(_) => Some(Line::Unusable("a line is not UTF-8".into())),
-    }
+    Ok(Some(match std::str::from_utf8(line) {
+        Ok(text) => Line::Text(text.into()),
+        Err(_) => Line::Unusable("a line is not UTF-8".into()),
+    }))
 }
 
-fn skip_line(input: &mut impl BufRead) -> Option<()> {
+fn skip_line(input: &mut impl BufRead) -> io::Result<()> {
     loop {
-        let buffer = input.fill_buf().ok()?;
+        let buffer = input.fill_buf()?;
         match buffer.iter().position(|byte| *byte == b'\n') {
             Some(end) => {
                 input.consume(end + 1);
-                return Some(());
+                return Ok(());
             }
-            None if buffer.is_empty() => return Some(()),
+            None if buffer.is_empty() => return Ok(()),
             None => {
                 let length = buffer.len();
                 input.consume(length);
@@ -81,7 +85,7 @@ mod tests {
 
     fn lines(bytes: &[u8]) -> Vec<Line> {
         let mut input = io::BufReader::with_capacity(100, bytes);
-        std::iter::from_fn(|| next(&mut input)).collect()
+        std::iter::from_fn(|| next(&mut input).unwrap()).collect()
     }
 
     fn text(text: &str) -> Line {

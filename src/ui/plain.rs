@@ -158,7 +158,7 @@ async fn ask(
         screen.prompt(question);
         let line = match race(lines.recv(), interrupts.next()).await {
             Either::Left(Ok(Line::Text(line))) => line,
-            Either::Left(Ok(Line::Unusable(because))) => {
+            Either::Left(Ok(Line::Unusable(because) | Line::Failed(because))) => {
                 screen.problem(&because);
                 continue;
             }
@@ -286,6 +286,7 @@ impl Face {
     async fn read(&mut self, line: Option<Line>) -> bool {
         match line {
             None => return self.end_of_input().await,
+            Some(Line::Failed(because)) => self.mistake(&because),
             Some(Line::Unusable(because)) => self.mistake(&format!("{because}; it was not sent")),
             Some(Line::Text(line)) if line.is_empty() && self.screen.interactive => {}
             Some(Line::Text(line)) => match command::parse(&line) {

@@ -21,11 +21,15 @@ use crate::client::{self, Address, AddressError, Client, Command, Ending, Event,
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
+use crate::task;
 use crate::wire::MAX_BODY;
 use crate::wire::frame::Presence;
 
 /// Failed.
 const FAILED: u8 = 1;
+
+/// How long leaving may take after a signal.
+const LEAVING: Duration = Duration::from_secs(4);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -73,6 +77,7 @@ impl Error {
 /// Runs until the conversation is over. Returns the exit code.
 pub async fn run(options: Options) -> Result<u8, Error> {
     let mut interrupts = Interrupts::catch()?;
+    task::spawn("last resort", leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
     let lines = input::read()?;
     let asked = match ask_missing(&options, &screen, &lines, &mut interrupts).await? {
@@ -92,6 +97,15 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let exit_code = face.live(lines, events, &mut interrupts).await;
     face.client.join().await;
     Ok(exit_code)
+}
+
+/// Whoever prints waits as long as nobody reads, and obeys no signal meanwhile. What matters is on
+/// disk.
+async fn leave_if_stuck(mut interrupts: Interrupts) {
+    if let Ok(signal) = interrupts.next().await {
+        task::sleep(LEAVING).await;
+        std::process::exit(signal.exit_code().into());
+    }
 }
 
 fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {

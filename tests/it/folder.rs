@@ -67,6 +67,36 @@ fn a_folder_is_its_owners_alone() {
 }
 
 #[test]
+fn nobody_else_reads_messages_whatever_the_folder_allows() {
+    story(async |world| {
+        let folder = world.path("john");
+        fs::create_dir(&folder).unwrap();
+        fs::set_permissions(&folder, fs::Permissions::from_mode(0o755)).unwrap();
+        let john = Launch::of(world, "john").to("marie").with(&["--follow"]).start();
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        john.types("hello\n");
+        marie.hears("john", 1, 1, "hello").await;
+        for file in fs::read_dir(&folder).unwrap().map(Result::unwrap) {
+            assert_eq!(mode(&file.path()), 0o600, "{file:?}");
+        }
+        drop(john);
+    });
+}
+
+#[test]
+fn a_client_that_has_ended_left_all_its_messages_in_one_file() {
+    story(async |world| {
+        Launch::of(world, "john").to("marie").pipe("hello\n").await.exited(0);
+        let folder = world.path("john");
+        for file in ["messages.db-wal", "messages.db-shm"] {
+            assert!(!folder.join(file).exists(), "{file} was left behind");
+        }
+        assert_eq!(bodies(&folder), ["hello"]);
+    });
+}
+
+#[test]
 fn a_key_that_others_can_read_is_refused() {
     story(async |world| {
         make_folder(world, "john", "marie").await;

@@ -1,5 +1,10 @@
 //! The client as a Unix filter: what goes in, what comes out, and what it exits with.
 
+use std::fs::{File, OpenOptions};
+use std::io::Write;
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+
 use tinychat::ui::command::COMMANDS;
 use tinychat::wire::MAX_BODY;
 
@@ -217,6 +222,53 @@ fn a_client_whose_reader_goes_away_ends_in_peace() {
         assert_eq!(rest.last().map(String::as_str), Some("john: message 5000"));
         assert!(rest.len() < 5_000, "what was read is not shown again");
     });
+}
+
+#[test]
+fn a_client_that_cannot_print_says_so_and_keeps_what_it_could_not_show() {
+    story(async |world| {
+        Launch::of(world, "john").to("marie").pipe("hello\nyou\n").await.exited(0);
+        let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let marie = Launch::of(world, "marie").to("john").printing_to(full).pipe("").await;
+        marie.exited(1).said("cannot print");
+        assert_eq!(marie.err.lines().count(), 1, "said once: {}", marie.err);
+        assert_eq!(read_all(world, "marie", "john").await, ["john: hello", "john: you"]);
+    });
+}
+
+#[test]
+fn a_client_that_cannot_read_its_input_says_so() {
+    story(async |world| {
+        let folder = File::open("/").unwrap();
+        let john = Launch::of(world, "john").to("marie").reading(folder).start();
+        john.end().await.exited(1).said("cannot read the input");
+    });
+}
+
+#[test]
+fn a_signal_ends_a_client_whose_output_nobody_reads() {
+    story(async |world| {
+        let (_unread, output) = full_pipe();
+        let mut john = world.sign_in("john").await;
+        john.talk("marie").await;
+        let marie = Launch::of(world, "marie").to("john").with(&["--follow"]);
+        let marie = marie.printing_to(output).start();
+        john.expect("PRESENCE marie online").await;
+        john.say("marie", 1, "hello").await;
+        // It has the message, and cannot print it.
+        john.expect("DELIVERED marie 1").await;
+        marie.signal("TERM");
+        marie.exits(143).await;
+    });
+}
+
+/// Both ends of a pipe that takes no byte more.
+fn full_pipe() -> (UnixStream, OwnedFd) {
+    let (end, output) = UnixStream::pair().unwrap();
+    output.set_nonblocking(true).unwrap();
+    while (&output).write(&[0; 1024]).is_ok() {}
+    output.set_nonblocking(false).unwrap();
+    (end, output.into())
 }
 
 // Commands.

@@ -7,6 +7,7 @@
 //! that shows what came so far.
 
 use std::fmt::{Display, Write as _};
+use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
@@ -27,6 +28,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Launch {
     command: Command,
     read_lines: Option<usize>,
+    input: Stdio,
+    output: Stdio,
 }
 
 impl Launch {
@@ -54,7 +57,7 @@ impl Launch {
     fn program(path: &str) -> Self {
         let mut command = Command::new(path);
         clean_environment(&mut command);
-        Self { command, read_lines: None }
+        Self { command, read_lines: None, input: Stdio::piped(), output: Stdio::piped() }
     }
 
     /// Whom to talk to.
@@ -86,6 +89,18 @@ impl Launch {
         self
     }
 
+    /// Reads this instead of what the story types.
+    pub(crate) fn reading(mut self, input: File) -> Self {
+        self.input = input.into();
+        self
+    }
+
+    /// Prints there instead of where the story reads.
+    pub(crate) fn printing_to(mut self, output: impl Into<Stdio>) -> Self {
+        self.output = output.into();
+        self
+    }
+
     /// The command line itself, for a terminal.
     pub(crate) fn into_command(self) -> Command {
         self.command
@@ -95,11 +110,10 @@ impl Launch {
     pub(crate) fn start(mut self) -> Program {
         let words: Vec<_> = self.command.get_args().map(|it| it.to_string_lossy()).collect();
         let name = format!("the program with {}", words.join(" "));
-        let streams =
-            self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let streams = self.command.stdin(self.input).stdout(self.output).stderr(Stdio::piped());
         let mut child = streams.spawn().unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (stdin, stdout) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
-        let stderr = child.stderr.take().unwrap();
+        let (input, stdout) = (child.stdin.take().map(feed), child.stdout.take());
+        let stderr = child.stderr.take();
         let (brake, released) = async_channel::bounded(1);
         let limit = self.read_lines.map(|lines| (lines, released));
         let (tell, status) = async_channel::bounded(1);
@@ -109,7 +123,7 @@ impl Launch {
             name,
             id,
             status,
-            input: Some(feed(stdin)),
+            input,
             out: Stream::of(stdout, limit),
             err: Stream::of(stderr, None),
             brake: Some(brake),
@@ -205,6 +219,13 @@ impl Program {
         self.end().await
     }
 
+    /// It exits with this code, also if what it printed was not read.
+    pub(crate) async fn exits(&self, code: i32) {
+        let status = within(PATIENCE, self.status.recv()).await;
+        let status = self.in_time(status, "exit").unwrap();
+        assert_eq!(status.code(), Some(code), "exit of {}\n{}", self.name, self.report());
+    }
+
     /// Ends its input, and waits until it ends.
     pub(crate) async fn finish(mut self) -> Finished {
         self.ends_input();
@@ -250,7 +271,7 @@ impl Drop for Program {
 
 /// Whether there was a process to send it to. A shell has `kill` built in, wherever the tests run.
 fn send_signal(id: u32, signal: &str) -> bool {
-    let script = format!("kill -{signal} {id}");
+    let script = format!("kill -{signal} {id} 2>/dev/null");
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }
 
@@ -326,11 +347,13 @@ struct Stream {
 
 impl Stream {
     /// Begins to read; see [`Launch::read_only`] for the limit.
-    fn of(from: impl Read + Send + 'static, limit: Option<(usize, Receiver<()>)>) -> Self {
+    fn of(from: Option<impl Read + Send + 'static>, limit: Option<(usize, Receiver<()>)>) -> Self {
         let seen = Arc::new(Mutex::default());
         let (tell, news) = async_channel::bounded(1);
         let into = seen.clone();
-        thread::spawn(move || drain(from, &into, &tell, limit));
+        if let Some(from) = from {
+            thread::spawn(move || drain(from, &into, &tell, limit));
+        }
         Self { seen, news, read: 0 }
     }
 

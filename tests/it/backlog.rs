@@ -195,7 +195,6 @@ fn all_senders_share_what_one_receiver_may_have_waiting() {
 }
 
 #[test]
-#[ignore = "ROOM is told to the acknowledged session's sender alone; a client asks again by itself"]
 fn room_that_another_conversation_made_is_told() {
     story_with(three_for_each_receiver, async |world| {
         let (mut alice, mut bob) = world.conversation("alice", "bob").await;

@@ -220,7 +220,8 @@ fn what_speaks_another_protocol_is_not_tried_again() {
             let john = at(world, address, "john").to("marie").with(&["--timeout", "5m"]);
             let john = john.pipe("hello\n").await;
             john.exited(1).printed(&[]).said("does not speak TinyChat's protocol");
-            john.said("1 message not sent yet").never_said("trying again");
+            // Whether the line was read before the client ended is chance, and so is its count.
+            john.never_said("trying again");
             assert_safe_to_print(&john.err);
             std::fs::remove_dir_all(world.path("john")).unwrap();
         }

@@ -164,8 +164,20 @@ struct Reading<'a> {
     sent: SentTable,
     replies: Sender<Reply>,
     open: HashMap<Name, Conversation>,
-    /// Messages for one peer that came one after another, not accepted yet.
-    collected: Option<(Name, Vec<Message>)>,
+    collected: Option<Collected>,
+}
+
+/// Messages for one peer that came with one read, one after another, and are not accepted yet.
+struct Collected {
+    peer: Name,
+    time: Timestamp,
+    messages: Vec<Message>,
+}
+
+impl Collected {
+    fn new(peer: Name) -> Self {
+        Self { peer, time: Timestamp::now(), messages: Vec::new() }
+    }
 }
 
 /// A conversation that is open on this connection.
@@ -282,18 +294,20 @@ impl Reading<'_> {
     /// Puts a message to those before it, if they go to the same peer.
     async fn collect(&mut self, peer: Name, n: u64, kind: Kind, body: Bytes) -> Flow {
         debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
-        if self.collected.as_ref().is_some_and(|(to, _)| *to != peer) {
+        if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
             self.accept_collected().await?;
         }
         let id = MessageId { installation: self.link.installation, n };
-        let message = Message { id, time: Timestamp::now(), kind, body };
-        self.collected.get_or_insert_with(|| (peer, Vec::new())).1.push(message);
+        let collected = self.collected.get_or_insert_with(|| Collected::new(peer));
+        collected.messages.push(Message { id, time: collected.time, kind, body });
         Flow::Continue(())
     }
 
     /// Offers the collected messages to their session.
     async fn accept_collected(&mut self) -> Flow {
-        let Some((peer, messages)) = self.collected.take() else { return Flow::Continue(()) };
+        let Some(Collected { peer, messages, .. }) = self.collected.take() else {
+            return Flow::Continue(());
+        };
         let Some(conversation) = self.open.get_mut(&peer) else {
             let text = "open the conversation with TALK first; the message was dropped";
             return self.object(ErrorCode::Closed, Some(peer), text).await;
@@ -360,7 +374,7 @@ impl Reading<'_> {
     }
 
     async fn say(&self, frame: ServerFrame) -> Flow {
-        self.reply(Reply::Frame(frame)).await
+        self.reply(Reply::Frame(Box::new(frame))).await
     }
 
     /// Hands something to the write task, waiting while it has too much to do.

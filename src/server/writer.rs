@@ -35,12 +35,12 @@ const FLUSH_AT: usize = 256 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// How many answers wait for the write task. Behind them the read task waits, and so the peer.
-pub(super) const REPLIES: usize = 64;
+pub(super) const REPLIES: usize = 16;
 
 /// What a read task hands to its write task.
 pub(super) enum Reply {
-    /// To be written as it is.
-    Frame(ServerFrame),
+    /// To be written as it is. Boxed, because each connection holds room for [`REPLIES`] of these.
+    Frame(Box<ServerFrame>),
     /// Open, or begin again, the conversation in which this connection owns the session.
     Open(Session),
     /// Close the conversation with this peer.

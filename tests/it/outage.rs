@@ -9,7 +9,7 @@ use tinychat::mailbox::Usage;
 use tinychat::server::Config;
 
 use crate::programs::{Launch, Program, free_address, numbered};
-use crate::world::{World, story, story_with};
+use crate::world::{World, patiently, story, story_with};
 
 /// A story that begins while nothing listens at the server's address. The server started later in it
 /// is always there.
@@ -62,6 +62,22 @@ fn a_client_waits_for_a_server_that_starts_later() {
         john.end().await.exited(0).printed(&[]);
         marie.signal("INT");
         marie.end().await.exited(130).printed(&["john: one", "john: two"]);
+    });
+}
+
+#[test]
+fn who_follows_tries_again_without_end() {
+    story(async |world| {
+        let listener = async_std::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let john = at(world, address, "john").to("marie").with(&["--follow", "--timeout", "1"]);
+        let john = john.start();
+        // Between the first and the fifth lies more than a second, by the client's own pauses.
+        for _ in 0..5 {
+            drop(patiently("the client tries to connect", listener.accept()).await.unwrap());
+        }
+        john.signal("INT");
+        john.end().await.exited(130).never_said("gave up");
     });
 }
 
@@ -170,7 +186,7 @@ fn what_a_full_server_refuses_is_sent_when_marie_has_read() {
 #[test]
 fn what_a_full_server_refuses_for_too_long_is_kept_for_next_time() {
     story_with(three_for_each_session, async |world| {
-        let john = Launch::of(world, "john").to("marie").with(&["--timeout", "1"]);
+        let john = Launch::of(world, "john").to("marie").with(&["--timeout", "3"]);
         let john = john.pipe(numbered(1..=5)).await;
         john.exited(1).said("the server takes no more messages for now");
         john.said("2 messages not sent yet; kept, and sent next time");

@@ -11,14 +11,14 @@ use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_channel::Receiver;
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures::future::{Either, select};
 use futures::stream::{AbortHandle, Abortable, SelectAll};
 use futures::{AsyncWriteExt, FutureExt, Stream, StreamExt, select_biased};
 
 use super::Host;
 use super::delivery::{Delivery, Sent, SentTable, deliveries};
-use super::link::{End, EndOnDrop, Link, Marks, Notices};
+use super::link::{End, EndOnDrop, Link, Marks, Notices, Pulse};
 use super::session::Session;
 use crate::mailbox::MailboxError;
 use crate::message::{Name, SessionKey};
@@ -255,17 +255,16 @@ impl Writer {
     /// Writes all that was collected. A peer that ends meanwhile, or takes nothing until the
     /// heartbeat ends it, is not waited for.
     async fn flush(&mut self) -> io::Result<()> {
-        let pulse = self.link.pulse();
-        pulse.write_begins();
-        let written =
-            match select(self.half.write_all(&self.out), Box::pin(self.link.ended())).await {
-                Either::Left((written, _)) => written,
-                Either::Right((_, writing)) => match task::within(FAREWELL, writing).await {
-                    Some(written) => written,
-                    None => Err(io::ErrorKind::TimedOut.into()),
-                },
-            };
-        pulse.write_ended();
+        let Self { link, out, half, .. } = self;
+        let writing = Box::pin(write_all(half, out, link.pulse()));
+        let written = match select(writing, Box::pin(link.ended())).await {
+            Either::Left((written, _)) => written,
+            Either::Right((_, writing)) => match task::within(FAREWELL, writing).await {
+                Some(written) => written,
+                None => Err(io::ErrorKind::TimedOut.into()),
+            },
+        };
+        link.pulse().write_ended();
         self.out = BytesMut::new();
         written
     }
@@ -284,6 +283,20 @@ impl Writer {
         let _ = self.half.write_all(&self.out).await;
         let _ = self.half.close().await;
     }
+}
+
+/// Writes everything. The heartbeat looks at each step alone: a peer that takes little at a time is
+/// slow, and one that takes nothing is dead.
+async fn write_all(half: &mut BoxWriter, out: &mut BytesMut, pulse: &Pulse) -> io::Result<()> {
+    while !out.is_empty() {
+        pulse.write_begins();
+        let written = half.write(out).await?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        out.advance(written);
+    }
+    Ok(())
 }
 
 fn goodbye(reason: ByeReason) -> &'static str {

@@ -416,13 +416,18 @@ impl Peer {
 
     /// The next frame. The server's PING is answered on the way.
     pub(crate) async fn frame(&mut self) -> ServerFrame {
-        loop {
-            let frame = self.frame_or_ping().await;
-            if frame != ServerFrame::Ping {
-                return frame;
+        // Bounded as a whole: a server that asks again and again must not keep a story going.
+        let what = format!("a frame for {}", self.name);
+        let frame = async {
+            loop {
+                let frame = self.frame_or_ping().await;
+                if frame != ServerFrame::Ping {
+                    return frame;
+                }
+                self.send("PONG").await;
             }
-            self.send("PONG").await;
-        }
+        };
+        patiently(&what, frame).await
     }
 
     /// The next frame, also if it is the server's PING, which then is not answered.

@@ -143,6 +143,8 @@ fn clean_environment(command: &mut Command) {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "XDG_DATA_HOME", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
+    // A colour library takes CI for a wish for colours.
+    command.env_remove("CI");
     command.env("TERM", "xterm-256color");
 }
 

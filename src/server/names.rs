@@ -104,10 +104,15 @@ struct Book<F> {
 
 /// What the book needs of its file.
 trait Sheet: Write + Seek {
+    fn cut(&self, length: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
 }
 
 impl Sheet for File {
+    fn cut(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
     fn sync(&self) -> io::Result<()> {
         self.sync_data()
     }
@@ -139,6 +144,8 @@ impl<F: Sheet> Book<F> {
 
     /// Writes behind the last whole line, over whatever a failed attempt left there.
     fn append(&mut self, line: &str) -> io::Result<()> {
+        // A longer line may be left there.
+        self.file.cut(self.length)?;
         self.file.seek(SeekFrom::Start(self.length))?;
         self.file.write_all(line.as_bytes())?;
         self.file.sync()?;
@@ -220,11 +227,11 @@ mod tests {
     }
 
     /// A disk that fails its first sync.
-    struct Failing(io::Cursor<Vec<u8>>, std::cell::Cell<bool>);
+    struct Failing(std::cell::RefCell<io::Cursor<Vec<u8>>>, std::cell::Cell<bool>);
 
     impl Write for Failing {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.write(bytes)
+            self.0.get_mut().write(bytes)
         }
         fn flush(&mut self) -> io::Result<()> {
             Ok(())
@@ -233,11 +240,16 @@ mod tests {
 
     impl Seek for Failing {
         fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-            self.0.seek(to)
+            self.0.get_mut().seek(to)
         }
     }
 
     impl Sheet for Failing {
+        fn cut(&self, length: u64) -> io::Result<()> {
+            self.0.borrow_mut().get_mut().truncate(usize::try_from(length).unwrap());
+            Ok(())
+        }
+
         fn sync(&self) -> io::Result<()> {
             if self.1.replace(true) { Ok(()) } else { Err(io::Error::other("disk full")) }
         }
@@ -245,12 +257,12 @@ mod tests {
 
     #[test]
     fn a_name_that_could_not_be_synced_is_not_given() {
-        let file = Failing(io::Cursor::new(Vec::new()), std::cell::Cell::new(false));
+        let file = Failing(Default::default(), std::cell::Cell::new(false));
         let mut book = Book { file, length: 0, owners: HashMap::new() };
-        assert_eq!(book.claim(name("john"), key()), Claimed::NotWritten);
+        assert_eq!(book.claim(name("maximilian"), key()), Claimed::NotWritten);
         let second = key();
         assert_eq!(book.claim(name("john"), second.clone()), Claimed::Yours);
-        let text = String::from_utf8(book.file.0.into_inner()).unwrap();
+        let text = String::from_utf8(book.file.0.into_inner().into_inner()).unwrap();
         assert_eq!(text, format!("ssh-ed25519 {second} john\n"));
     }
 }

@@ -21,6 +21,9 @@ use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame}
 use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
 use crate::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
 
+/// The longest silence in seconds that a server can have us bear. More would not fit into every clock.
+const MAX_SILENCE: u64 = 24 * 60 * 60;
+
 /// A connection that somebody is signed in on.
 pub(super) struct Connection {
     reader: FrameReader<ServerFrame>,
@@ -121,7 +124,7 @@ impl Connection {
 
     async fn transfer(&mut self, reading: bool) -> Transfer {
         let patience = if self.pinged { self.limits.idle } else { self.limits.ping };
-        let deadline = self.heard + Duration::from_secs(patience.max(1));
+        let deadline = self.heard + Duration::from_secs(patience.clamp(1, MAX_SILENCE));
         let Self { reader, half, out, .. } = self;
         let reading = async {
             // Whoever does not listen cannot complain of silence.

@@ -1,7 +1,10 @@
 //! What the core knows of one conversation: what its face wants of it, and where it stands on the
 //! present connection. Pure: no I/O.
 
+use std::collections::HashSet;
 use std::time::{Duration, Instant};
+
+use crate::message::MessageId;
 
 /// How many own messages may be under way, sent and not yet stored.
 const WINDOW: u64 = 512;
@@ -17,6 +20,9 @@ pub(super) struct Conversation {
     /// The history has messages that were not given to the face, above this id.
     pub(super) unshown_above: Option<i64>,
     link: Link,
+    /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
+    /// way before is counted by the server, but need not come again.
+    came: HashSet<MessageId>,
 }
 
 /// Where a conversation stands on the present connection.
@@ -40,8 +46,8 @@ struct Open {
     stored: u64,
     /// The outbox may have something above `sent`.
     more: bool,
-    /// How many of the peer's messages are still to come of those that waited.
-    to_come: u64,
+    /// How many of the peer's messages waited; 0 once they have come.
+    waiting: u64,
 }
 
 impl Conversation {
@@ -53,11 +59,13 @@ impl Conversation {
     /// `TALK` was sent.
     pub(super) fn opening(&mut self) {
         self.link = Link::Opening;
+        self.came.clear();
     }
 
     /// `TALKING` has come.
     pub(super) fn opened(&mut self, have: u64, stored: u64, waiting: u64) {
-        self.link = Link::Open(Open { sent: have, stored, more: true, to_come: waiting });
+        self.link = Link::Open(Open { sent: have, stored, more: true, waiting });
+        self.settle_arrivals();
     }
 
     /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not.
@@ -103,10 +111,25 @@ impl Conversation {
     }
 
     /// A message of the peer has come.
-    pub(super) fn came(&mut self) {
-        if let Link::Open(open) = &mut self.link {
-            open.to_come = open.to_come.saturating_sub(1);
+    pub(super) fn came(&mut self, id: MessageId) {
+        if matches!(&self.link, Link::Opening | Link::Open(Open { waiting: 1.., .. })) {
+            self.came.insert(id);
+            self.settle_arrivals();
         }
+    }
+
+    fn settle_arrivals(&mut self) {
+        if let Link::Open(open) = &mut self.link
+            && self.came.len() as u64 >= open.waiting
+        {
+            open.waiting = 0;
+            self.came = HashSet::new();
+        }
+    }
+
+    /// Whether everything that was written is stored.
+    pub(super) fn has_sent_all(&self) -> bool {
+        matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
     }
 
     /// Whether `TALK` is due: never sent, or refused long enough ago.
@@ -149,7 +172,7 @@ impl Conversation {
 
     /// Whether it is open and everything that waited has come.
     pub(super) fn has_caught_up(&self) -> bool {
-        matches!(&self.link, Link::Open(open) if open.to_come == 0)
+        matches!(&self.link, Link::Open(open) if open.waiting == 0)
     }
 
     /// Whether the server takes no more at the moment.
@@ -161,6 +184,7 @@ impl Conversation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Installation;
 
     #[test]
     fn nothing_is_sent_between_talk_and_talking() {
@@ -209,10 +233,24 @@ mod tests {
     fn it_has_caught_up_when_what_waited_has_come() {
         let mut conversation = Conversation::default();
         assert!(!conversation.has_caught_up());
+        let id = |n| MessageId { installation: Installation::from_u64(1), n };
+        conversation.opening();
+        conversation.came(id(1));
         conversation.opened(0, 0, 2);
-        conversation.came();
-        assert!(!conversation.has_caught_up());
-        conversation.came();
+        conversation.came(id(1));
+        assert!(!conversation.has_caught_up(), "the same one again");
+        conversation.came(id(2));
         assert!(conversation.has_caught_up());
+    }
+
+    #[test]
+    fn all_is_sent_when_the_last_is_stored() {
+        let mut conversation = Conversation::default();
+        conversation.opened(0, 0, 0);
+        assert!(!conversation.has_sent_all(), "the outbox was not looked at");
+        conversation.sent(Some(2), true);
+        assert!(!conversation.has_sent_all());
+        conversation.stored(2);
+        assert!(conversation.has_sent_all());
     }
 }

@@ -153,7 +153,10 @@ impl Client {
     pub fn start(config: Config) -> Result<(Self, Receiver<Event>), StartError> {
         let folder = Folder::open(&config.data)?;
         let identity = Identity::load_or_create(&folder.file("id_ed25519"))?;
-        let (store, installation) = store::Store::open(&folder.file("messages.db"), &config.user)?;
+        let (store, installation) = {
+            let path = folder.file("messages.db");
+            store::Store::open(&path, &config.user, &config.server)?
+        };
         let (commands, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();

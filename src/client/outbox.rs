@@ -11,6 +11,7 @@ use rusqlite::{Transaction, params};
 use super::Address;
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
+use crate::wire::frame::Watermarks;
 
 /// The conversation whose messages are meant, numbered in one installation.
 #[derive(Clone, Debug)]
@@ -206,17 +207,35 @@ pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<
     rows.map(|row| row.map(|(peer, _)| peer)).collect()
 }
 
-/// Numbers what was not sent anew, in a new installation, because this folder is a copy: what it
-/// would number next, the original has numbered already. Messages that were stored keep their ids.
-pub(super) fn renumber(tx: &Transaction<'_>, old: Installation) -> Result<Installation> {
+/// Numbers what the server does not have anew, in a new installation, because this folder is a copy:
+/// what it would number next, the original has numbered already. What was sent with its old id and
+/// is covered by the server's watermarks keeps that id.
+pub(super) fn renumber(
+    tx: &Transaction<'_>,
+    server: &Address,
+    old: Installation,
+    peer: &Name,
+    own: Watermarks,
+) -> Result<Installation> {
     let new = new_installation();
-    tx.execute("UPDATE person SET installation = ?", [new.to_string()])?;
+    tx.execute(
+        "UPDATE installation SET id = ? WHERE server = ?",
+        [&new.to_string(), server.as_str()],
+    )?;
+    for (state, n) in [("delivered", own.delivered), ("stored", own.stored)] {
+        tx.execute(
+            "UPDATE message SET state = ? WHERE server = ? AND peer = ? AND own = 1
+                    AND installation = ? AND sent = 1 AND n <= ? AND state = 'waiting'",
+            params![state, server.as_str(), peer.as_str(), old.to_string(), n.cast_signed()],
+        )?;
+    }
     tx.execute(
         "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
-         FROM (SELECT id, row_number() OVER (PARTITION BY server, peer ORDER BY id) AS n
-               FROM message WHERE own = 1 AND installation = ?2 AND state = 'waiting') AS fresh
+         FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n
+               FROM message WHERE server = ?3 AND own = 1 AND installation = ?2
+                                  AND state = 'waiting') AS fresh
          WHERE message.id = fresh.id",
-        [new.to_string(), old.to_string()],
+        [&new.to_string(), &old.to_string(), server.as_str()],
     )?;
     Ok(new)
 }
@@ -310,16 +329,20 @@ mod tests {
     fn a_copied_folder_numbers_what_it_did_not_send_anew() {
         run(&mut in_memory(), |tx| {
             let (marie, anna) = (scope("marie"), scope("anna"));
-            tx.execute("INSERT INTO person VALUES ('john', ?)", [marie.installation.to_string()])?;
-            add_all(tx, &marie, &["sent", "x", "y"])?;
+            let id = marie.installation.to_string();
+            tx.execute("INSERT INTO installation VALUES (?, ?)", (marie.server.as_str(), id))?;
+            add_all(tx, &marie, &["stored", "sent"])?;
+            take_unsettled(tx, &marie, 0, 10)?;
+            add_all(tx, &marie, &["x", "y"])?;
             add_all(tx, &anna, &["z"])?;
             receive_receipt(tx, &marie, 1, 0)?;
-            let installation = renumber(tx, marie.installation)?;
+            let own = Watermarks { have: 9, stored: 9, delivered: 0 };
+            let installation = renumber(tx, &marie.server, marie.installation, &marie.peer, own)?;
             assert_ne!(installation, marie.installation);
             let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
             assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);
             assert_eq!(numbers(tx, &renamed(&anna), 0), [1]);
-            assert_eq!(numbers(tx, &marie, 0), [1], "what was stored keeps its id");
+            assert_eq!(numbers(tx, &marie, 0), [1, 2], "what the server has keeps its id");
             Ok(())
         });
     }

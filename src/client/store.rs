@@ -18,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
 use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
+use super::Address;
 use crate::message::{Installation, Name};
 use crate::task;
 
@@ -25,8 +26,12 @@ use crate::task;
 const LAYOUT_VERSION: i64 = 1;
 
 const LAYOUT: &str = "
-    -- Whose folder this is, and the installation that new messages are numbered in.
-    CREATE TABLE person (name TEXT NOT NULL, installation TEXT NOT NULL) STRICT;
+    -- Whose folder this is.
+    CREATE TABLE person (name TEXT NOT NULL) STRICT;
+
+    -- The installation that new messages are numbered in. Each server, and each spelling of its
+    -- address, has one of its own: none knows what was numbered for another.
+    CREATE TABLE installation (server TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT;
 
     -- Every message, own ones and others', in the order in which they were written or came.
     CREATE TABLE message (
@@ -84,7 +89,11 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the database of a person, or makes it. Gives the installation to number messages in.
-    pub(super) fn open(path: &Path, person: &Name) -> Result<(Self, Installation), StoreError> {
+    pub(super) fn open(
+        path: &Path,
+        person: &Name,
+        server: &Address,
+    ) -> Result<(Self, Installation), StoreError> {
         let failed = |cause| StoreError::Open { path: path.into(), cause };
         let not_made = |cause| StoreError::Make { path: path.into(), cause };
         // SQLite gives the files that it puts beside it the same mode.
@@ -97,7 +106,8 @@ impl Store {
         if version > LAYOUT_VERSION {
             return Err(StoreError::Newer { path: path.into() });
         }
-        let installation = belong_to(&mut connection, person)?;
+        belong_to(&mut connection, person)?;
+        let installation = installation(&mut connection, server)?;
         let (jobs, queue) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
         let thread = move || {
@@ -159,23 +169,29 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
     })
 }
 
-fn belong_to(connection: &mut Connection, person: &Name) -> Result<Installation, StoreError> {
-    let found = transact(connection, |tx| {
-        let query = "SELECT name, installation FROM person";
-        let row = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?));
-        if let Some(found) = tx.query_row(query, (), row).optional()? {
-            return Ok(found);
+fn belong_to(connection: &mut Connection, person: &Name) -> Result<(), StoreError> {
+    let owner: String = transact(connection, |tx| {
+        let found = tx.query_row("SELECT name FROM person", (), |row| row.get(0)).optional()?;
+        if let Some(owner) = found {
+            return Ok(owner);
         }
-        let installation = new_installation().to_string();
-        tx.execute("INSERT INTO person VALUES (?, ?)", (person.as_str(), &installation))?;
-        Ok((person.to_string(), installation))
+        tx.execute("INSERT INTO person VALUES (?)", [person.as_str()])?;
+        Ok(person.to_string())
     })?;
-    let (owner, installation): (String, String) = found;
-    if owner != person.as_str() {
-        return Err(StoreError::OtherPerson { owner });
-    }
-    let unreadable = |_| rusqlite::Error::InvalidQuery;
-    Ok(installation.parse().map_err(unreadable)?)
+    if owner == person.as_str() { Ok(()) } else { Err(StoreError::OtherPerson { owner }) }
+}
+
+/// The installation for a server, made the first time.
+fn installation(connection: &mut Connection, server: &Address) -> rusqlite::Result<Installation> {
+    let id: String = transact(connection, |tx| {
+        tx.execute(
+            "INSERT OR IGNORE INTO installation VALUES (?, ?)",
+            (server.as_str(), new_installation().to_string()),
+        )?;
+        let query = "SELECT id FROM installation WHERE server = ?";
+        tx.query_row(query, [server.as_str()], |row| row.get(0))
+    })?;
+    id.parse().map_err(|_| rusqlite::Error::InvalidQuery)
 }
 
 /// One that nobody has had before.
@@ -206,14 +222,21 @@ pub(super) mod tests {
         text.parse().unwrap()
     }
 
+    fn server() -> Address {
+        "localhost".parse().unwrap()
+    }
+
     #[test]
     fn a_folder_keeps_its_installation_and_its_person() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
-        let (_, first) = Store::open(&path, &name("john")).unwrap();
-        let (_, again) = Store::open(&path, &name("john")).unwrap();
+        let (_, first) = Store::open(&path, &name("john"), &server()).unwrap();
+        let (_, again) = Store::open(&path, &name("john"), &server()).unwrap();
         assert_eq!(first, again);
-        let Err(error) = Store::open(&path, &name("marie")) else { panic!("opened") };
+        let other: Address = "127.0.0.1".parse().unwrap();
+        let (_, elsewhere) = Store::open(&path, &name("john"), &other).unwrap();
+        assert_ne!(first, elsewhere, "one server knows nothing of another's numbers");
+        let Err(error) = Store::open(&path, &name("marie"), &server()) else { panic!("opened") };
         assert!(error.to_string().contains("belongs to john"), "{error}");
     }
 
@@ -222,7 +245,10 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
         std::fs::write(&path, "x".repeat(5000)).unwrap();
-        assert!(matches!(Store::open(&path, &name("john")), Err(StoreError::Open { .. })));
+        assert!(matches!(
+            Store::open(&path, &name("john"), &server()),
+            Err(StoreError::Open { .. })
+        ));
         assert_eq!(std::fs::read(&path).unwrap().len(), 5000);
     }
 
@@ -230,9 +256,12 @@ pub(super) mod tests {
     fn a_later_layout_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
-        drop(Store::open(&path, &name("john")).unwrap());
+        drop(Store::open(&path, &name("john"), &server()).unwrap());
         let connection = Connection::open(&path).unwrap();
         connection.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
-        assert!(matches!(Store::open(&path, &name("john")), Err(StoreError::Newer { .. })));
+        assert!(matches!(
+            Store::open(&path, &name("john"), &server()),
+            Err(StoreError::Newer { .. })
+        ));
     }
 }

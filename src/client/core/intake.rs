@@ -1,14 +1,16 @@
 //! What the server says: messages and receipts go to disk first, then are acknowledged and told.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::connection::{Connection, dismissed, refused};
-use super::super::conversation::Conversation;
 use super::super::{Event, Incoming, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Message, Name};
-use crate::wire::frame::{ClientFrame, ErrorCode, Refusal, ServerFrame};
+use crate::wire::frame::{ClientFrame, ErrorCode, Refusal, ServerFrame, Watermarks};
+
+/// The longest that a server can have us wait. More would not fit into every clock.
+const MAX_SECONDS: u64 = 24 * 60 * 60;
 
 /// When to try again to open a conversation, if the server has too many open.
 const REOPEN: Duration = Duration::from_secs(60);
@@ -54,8 +56,8 @@ impl Core {
             return Ok(());
         }
         let mut acknowledged = BTreeMap::new();
-        for (peer, seq, _) in &messages {
-            self.with(peer, Conversation::came);
+        for (peer, seq, message) in &messages {
+            self.with(peer, |it| it.came(message.id));
             acknowledged.insert(peer.clone(), *seq);
         }
         let receipts: Vec<_> = receipts
@@ -79,10 +81,13 @@ impl Core {
         for (peer, seq) in acknowledged {
             connection.say(&ClientFrame::Ack { peer, seq });
         }
+        if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
+        {
+            self.progress = Instant::now();
+        }
         for (peer, stored, delivered, change) in moved {
             self.tell_receipts(peer, stored, delivered, change);
         }
-        self.progress = Instant::now();
         self.receive(fresh).await
     }
 
@@ -99,7 +104,7 @@ impl Core {
 
     /// Gives the face what it wants to see at once, and counts the rest for it.
     async fn receive(&mut self, fresh: Vec<Incoming>) -> Result<(), Exit> {
-        let mut announce = false;
+        let mut announce = BTreeSet::new();
         for message in fresh {
             match self.conversations.get(&message.peer) {
                 Some(conversation) if conversation.faced => {
@@ -108,10 +113,10 @@ impl Core {
                         self.give(message);
                     }
                 }
-                _ => announce = true,
+                _ => drop(announce.insert(message.peer)),
             }
         }
-        if announce { self.announce_unshown().await } else { Ok(()) }
+        if announce.is_empty() { Ok(()) } else { self.announce_unshown(Some(announce)).await }
     }
 
     async fn take_frame(
@@ -121,7 +126,7 @@ impl Core {
     ) -> Result<(), Exit> {
         match frame {
             ServerFrame::Talking { peer, presence, own, waiting } => {
-                self.check_counter(&peer, own.have).await?;
+                self.check_counter(&peer, own).await?;
                 let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
                 self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
                 if self.is_faced(&peer) {
@@ -168,13 +173,16 @@ impl Core {
 
     /// A server that has more than was ever sent from here has it from the original of this copy. What
     /// was written here meanwhile has numbers that the original has used, too.
-    async fn check_counter(&mut self, peer: &Name, have: u64) -> Result<(), Exit> {
+    async fn check_counter(&mut self, peer: &Name, own: Watermarks) -> Result<(), Exit> {
         let scope = self.scope(peer);
-        if have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
+        if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
-        let old = self.installation;
-        self.installation = self.store.run(move |tx| outbox::renumber(tx, old)).await?;
+        let (old, scope) = (self.installation, self.scope(peer));
+        let renumber = move |tx: &rusqlite::Transaction<'_>| {
+            outbox::renumber(tx, &scope.server, old, &scope.peer, own)
+        };
+        self.installation = self.store.run(renumber).await?;
         Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
     }
 
@@ -188,7 +196,7 @@ impl Core {
 
     fn take_refusal(&mut self, peer: Name, refusal: Refusal, because: String) {
         let after = match refusal {
-            Refusal::Slow { seconds } => Some(Duration::from_secs(seconds)),
+            Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
         };
         let conversation = self.conversations.get_mut(&peer);
@@ -213,7 +221,8 @@ impl Core {
                 self.tell(Event::Objection { because });
                 Ok(())
             }
-            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed, _) => {
+            // After an unknown one the server closes, if it is fatal.
+            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
                 self.tell(Event::Objection { because });
                 Ok(())
             }

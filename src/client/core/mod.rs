@@ -7,7 +7,7 @@
 mod intake;
 mod obey;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -123,11 +123,29 @@ impl Core {
         };
         let unsent = self.unsent().await.unwrap_or_default();
         self.tell(Event::Ended(Ending { failure, unsent }));
+        self.note_shown(&commands).await;
         self.store.close().await;
     }
 
+    /// The face may still show what it was given before the end. That is not to be shown again.
+    async fn note_shown(&self, commands: &Receiver<Command>) {
+        while let Ok(command) = commands.recv().await {
+            let more = std::iter::from_fn(|| commands.try_recv().ok()).take(EVENTS_HIGH);
+            let shown: Vec<i64> = std::iter::once(command)
+                .chain(more)
+                .filter_map(|command| match command {
+                    Command::Shown(message) => Some(message.id),
+                    _ => None,
+                })
+                .collect();
+            if let Err(error) = self.store.run(move |tx| history::mark_shown(tx, &shown)).await {
+                log::error!("what was shown is shown again next time: {error}");
+            }
+        }
+    }
+
     async fn live(&mut self, commands: &Receiver<Command>) -> Exit {
-        if let Err(error) = self.announce_unshown().await {
+        if let Err(error) = self.announce_unshown(None).await {
             return error;
         }
         loop {
@@ -169,7 +187,6 @@ impl Core {
     async fn pause(&mut self, because: String, commands: &Receiver<Command>) -> Result<(), Exit> {
         let retry_in = self.backoff.next(fastrand::f64());
         self.conversations.values_mut().for_each(Conversation::disconnected);
-        // The answer went with the connection; it is asked for again on the next.
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -185,7 +202,7 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, commands: &Receiver<Command>) -> Exit {
         self.tell(Event::Connected);
-        self.progress = Instant::now();
+        // The answer went with the earlier connection.
         for _ in 0..self.asked_online {
             connection.say(&ClientFrame::Online);
         }
@@ -210,6 +227,7 @@ impl Core {
         loop {
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;
+            self.close_emptied(connection);
             self.give_unshown().await?;
             self.check_patience(true)?;
             if self.is_settled().await? {
@@ -282,22 +300,31 @@ impl Core {
         Ok(())
     }
 
-    /// Gives the face what the history has for it.
-    async fn give_unshown(&mut self) -> Result<(), Exit> {
-        let waiting = self.conversations.iter().find_map(|(peer, conversation)| {
-            let above = conversation.unshown_above.filter(|_| conversation.faced)?;
-            Some((peer.clone(), above))
+    /// Closes conversations that the face does not have open, once all that was written is stored.
+    fn close_emptied(&mut self, connection: &mut Connection) {
+        self.conversations.retain(|peer, conversation| {
+            let emptied = !conversation.faced && conversation.has_sent_all();
+            if emptied {
+                connection.say(&ClientFrame::Close { peer: peer.clone() });
+            }
+            !emptied
         });
-        let Some((peer, above)) = waiting.filter(|_| self.events.len() < EVENTS_HIGH) else {
-            return Ok(());
-        };
-        let (server, of) = (self.config.server.clone(), peer.clone());
-        let messages =
-            self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
-        let more = messages.len() == ROWS as usize;
-        messages.into_iter().for_each(|message| self.give(message));
-        let above = more.then(|| self.last_given(&peer));
-        self.with(&peer, |it| it.unshown_above = above);
+    }
+
+    /// Gives the face what the history has for it, as much as it takes for now.
+    async fn give_unshown(&mut self) -> Result<(), Exit> {
+        while self.events.len() < EVENTS_HIGH {
+            let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
+            let next = conversations.find_map(|(peer, it)| Some((peer.clone(), it.unshown_above?)));
+            let Some((peer, above)) = next else { break };
+            let (server, of) = (self.config.server.clone(), peer.clone());
+            let messages =
+                self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
+            let more = messages.len() == ROWS as usize;
+            messages.into_iter().for_each(|message| self.give(message));
+            let above = more.then(|| self.last_given(&peer));
+            self.with(&peer, |it| it.unshown_above = above);
+        }
         Ok(())
     }
 
@@ -339,12 +366,14 @@ impl Core {
         self.given.get(peer).copied().unwrap_or_default()
     }
 
-    /// Tells of messages that came for conversations which the face does not have open.
-    async fn announce_unshown(&mut self) -> Result<(), Exit> {
+    /// Tells of messages that came for conversations which the face does not have open: from some, or
+    /// from all.
+    async fn announce_unshown(&mut self, from: Option<BTreeSet<Name>>) -> Result<(), Exit> {
         let server = self.config.server.clone();
         let counts = self.store.run(move |tx| history::unshown_counts(tx, &server)).await?;
         for (peer, count) in counts {
-            if !self.is_faced(&peer) {
+            let meant = from.as_ref().is_none_or(|from| from.contains(&peer));
+            if meant && !self.is_faced(&peer) {
                 self.tell(Event::Waiting { peer, count });
             }
         }
@@ -368,7 +397,7 @@ impl Core {
 
     /// Fails if something has been waited for without progress for longer than wanted.
     fn check_patience(&mut self, online: bool) -> Result<(), Exit> {
-        let refused = self.conversations.values().any(Conversation::is_refused);
+        let refused = self.conversations.values().any(|it| it.faced && it.is_refused());
         if online && !self.finishing && !refused {
             self.progress = Instant::now();
         }

@@ -48,6 +48,10 @@ impl Core {
         for command in rest {
             self.obey_one(command, connection.as_deref_mut()).await?;
         }
+        if connection.is_none() {
+            // What is on this disk can be read without a server.
+            self.give_unshown().await?;
+        }
         if connection.is_none() && self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
     }
 
@@ -90,7 +94,11 @@ impl Core {
                 }
                 Ok(())
             }
-            Command::Close(peer) => self.close(&peer, connection).await,
+            Command::Close(peer) => {
+                // The server is told once everything written is stored.
+                self.with(&peer, |it| it.faced = false);
+                Ok(())
+            }
             Command::Online => {
                 self.asked_online += 1;
                 if let Some(connection) = connection {
@@ -107,24 +115,5 @@ impl Core {
                 unreachable!("obey has written these already")
             }
         }
-    }
-
-    /// Closes a conversation, once its outbox is empty.
-    async fn close(
-        &mut self,
-        peer: &Name,
-        connection: Option<&mut Connection>,
-    ) -> Result<(), Exit> {
-        let Some(conversation) = self.conversations.get_mut(peer) else { return Ok(()) };
-        conversation.faced = false;
-        let scope = self.scope(peer);
-        let unsent = self.store.run(move |tx| outbox::unsent(tx, &scope.server)).await?;
-        if !unsent.contains_key(peer) {
-            self.conversations.remove(peer);
-            if let Some(connection) = connection {
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-            }
-        }
-        Ok(())
     }
 }

@@ -18,12 +18,12 @@ use super::Host;
 use super::delivery::SentTable;
 use super::handshake::{self, Refusal, SignedIn};
 use super::link::{ConnectionId, End, EndOnDrop, Link};
-use super::session::{Accepted, Session};
+use super::session::{Accepted, Retired, Session};
 use super::writer::{self, REPLIES, Reply};
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
 use crate::wire::codec::{Frame, ProtocolError};
-use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::frame::{self, ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
@@ -34,11 +34,10 @@ const LINGER_BYTES: usize = 1024 * 1024;
 
 /// Serves a connection from accepting to closing. Run by the read task.
 pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) {
-    let (reader, mut half) = match split(stream) {
+    let (mut reader, mut half) = match split(stream) {
         Ok((reader, half)) => (FrameReader::new(reader), half),
         Err(error) => return log::debug!("a connection was gone at once: {error}"),
     };
-    let mut reader = reader;
     match sign_in(&host, &mut reader, &mut half).await {
         Ok(signed_in) => converse(&host, id, signed_in, &mut reader, half).await,
         Err(frame) => refuse(half, frame).await,
@@ -318,7 +317,9 @@ impl Reading<'_> {
         let mailbox = self.host.registry.mailbox();
         mailbox.ready().await;
         match conversation.own.accept(mailbox, &self.host.quota, messages) {
-            Ok(Accepted::All) => {}
+            // All of it was there already: nobody waits for more than before.
+            Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
+            Ok(Accepted::All { .. }) => {}
             Ok(Accepted::UpTo { refused, because }) => {
                 conversation.refusing = true;
                 self.host.registry.remember_refusal(conversation.own.key());
@@ -326,7 +327,7 @@ impl Reading<'_> {
             }
             // Only a connection that was taken over can be left behind by its session. What it still
             // had to say is in its sender's outbox.
-            Err(super::session::Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
+            Err(Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
         }
         self.announce_waiting(&peer);
         Flow::Continue(())
@@ -365,8 +366,7 @@ impl Reading<'_> {
     }
 
     async fn refuse(&self, peer: Name, n: u64, text: String) -> Flow {
-        let refusal = crate::wire::frame::Refusal::Full;
-        self.say(ServerFrame::Refused { peer, n, refusal, text }).await
+        self.say(ServerFrame::Refused { peer, n, refusal: frame::Refusal::Full, text }).await
     }
 
     async fn object(&self, code: ErrorCode, peer: Option<Name>, text: &str) -> Flow {

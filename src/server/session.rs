@@ -15,7 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use bytes::Bytes;
+use bytes::BytesMut;
 use event_listener::Event;
 
 use super::ledger::Ledger;
@@ -65,8 +65,8 @@ pub(super) struct Retired;
 /// What became of messages that were offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
-    /// All were taken, now or before.
-    All,
+    /// All were taken, `fresh` of them now and the others before.
+    All { fresh: usize },
     /// This one was refused, and so are all behind it.
     UpTo { refused: u64, because: String },
 }
@@ -158,14 +158,14 @@ impl Session {
         }
         let first = state.ledger.last_position() + 1;
         let mut waits = mailbox.usage(self.0.key.receiver());
-        let mut accepted = Accepted::All;
-        messages.retain_mut(|message| {
-            if accepted != Accepted::All || state.ledger.has(message.id) {
+        let mut refused = None;
+        messages.retain(|message| {
+            if refused.is_some() || state.ledger.has(message.id) {
                 return false;
             }
             let length = message.body.len();
             if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
-                accepted = Accepted::UpTo { refused: message.id.n, because };
+                refused = Some(Accepted::UpTo { refused: message.id.n, because });
                 return false;
             }
             state.ledger.push(message.id, length);
@@ -173,16 +173,15 @@ impl Session {
             waits.bytes += length as u64;
             true
         });
-        if state.reader.is_none() {
-            messages.iter_mut().for_each(leave_read_buffer);
-        }
-        if !messages.is_empty() {
+        let fresh = messages.len();
+        if fresh > 0 {
+            leave_read_buffer(&mut messages);
             let batch = Batch::new(first, messages);
             mailbox.append(&self.0.key, &batch);
             // The session holds both ends, so the channel is open and, being unbounded, has room.
             let _ = state.channel.0.try_send(batch);
         }
-        Ok(accepted)
+        Ok(refused.unwrap_or(Accepted::All { fresh }))
     }
 
     /// The mailbox keeps everything up to `position`.
@@ -296,9 +295,13 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A message that must wait would hold back the whole read buffer that its body is a slice of.
-fn leave_read_buffer(message: &mut Message) {
-    message.body = Bytes::copy_from_slice(&message.body);
+/// Gives the bodies a buffer of their own. They may wait long, and a one-byte body would hold back
+/// the whole read buffer that it is a slice of, past every quota.
+fn leave_read_buffer(messages: &mut [Message]) {
+    let mut bodies = BytesMut::with_capacity(messages.iter().map(|it| it.body.len()).sum());
+    messages.iter().for_each(|message| bodies.extend_from_slice(&message.body));
+    let mut bodies = bodies.freeze();
+    messages.iter_mut().for_each(|message| message.body = bodies.split_to(message.body.len()));
 }
 
 #[cfg(test)]

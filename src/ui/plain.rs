@@ -259,18 +259,25 @@ impl Face {
                     None => std::future::pending().await,
                 }
             };
-            match race(events.recv(), race(line, interrupts.next())).await {
-                Either::Left(Ok(Event::Ended(ending))) => return self.end(&ending),
-                Either::Left(Ok(event)) => self.show(event).await,
-                Either::Left(Err(_)) => return FAILED,
-                Either::Right(Either::Left(line)) => {
+            // A signal comes before all that waits to be shown.
+            match race(interrupts.next(), race(events.recv(), line)).await {
+                Either::Left(signal) => self.interrupt(signal).await,
+                Either::Right(Either::Left(Ok(Event::Ended(ending)))) => return self.end(&ending),
+                Either::Right(Either::Left(Ok(event))) => self.show(event).await,
+                Either::Right(Either::Left(Err(_))) => return self.lost_client(),
+                Either::Right(Either::Right(line)) => {
                     if !self.read(line).await {
                         lines = None;
                     }
                 }
-                Either::Right(Either::Right(signal)) => self.interrupt(signal).await,
             }
         }
+    }
+
+    /// The client ended without a word, which it does only when it panics.
+    fn lost_client(&self) -> u8 {
+        self.screen.problem("something went wrong inside; what you wrote is kept for next time");
+        FAILED
     }
 
     fn end(&self, ending: &Ending) -> u8 {

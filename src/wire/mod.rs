@@ -58,9 +58,12 @@
 //!   answer is `ERR TAKEN`. When the owner signs in while signed in elsewhere, the new connection
 //!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
-//! - `WELCOME` announces limits as `word=number`; a client ignores words that it does not know:
-//!   `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
+//! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
+//!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
 //!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session.
+//! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
+//!   spelling. Behind `PROVE` further frames may follow at once.
+//! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
 //! - All of this within [`HANDSHAKE_SECONDS`] (10 s) of connecting, else `ERR TIMEOUT`.
 //!
 //! **Versions.** The word `tinychat/1` stands for everything on this page. A server that does not
@@ -80,14 +83,14 @@
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `ONLINE` | asks who is there |
 //! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
-//! | `QUIT` | done; answered with `BYE quit` |
+//! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
 //! From the server:
 //!
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting` of *peer*'s messages that will now come |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is kept by the server. Cumulative |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed. Not cumulative |
@@ -111,9 +114,9 @@
 //! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
 //! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
 //! `have`, in order; so it does on every new connection and after every refusal. It sends no
-//! `MSG` between `TALK` and `TALKING`. A `have` above its own counter means that the data folder was
-//! copied or restored: it then takes a new installation, renumbers what was not sent and signs in
-//! again.
+//! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
+//! folder means that the folder was copied or restored: it then takes a new installation, renumbers
+//! what was not sent and signs in again.
 //!
 //! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
 //! has; one at or below it is acknowledged and not shown again. It writes message and mark in one
@@ -132,7 +135,8 @@
 //! # Errors
 //!
 //! `ERR code peer text`. After a *fatal* one the server closes; the others leave the connection
-//! and all conversations as they were.
+//! and all conversations as they were. A client takes a code that it does not know for one that is
+//! not fatal; if it is, the server closes.
 //!
 //! | code | fatal | because |
 //! |---|---|---|
@@ -150,7 +154,7 @@
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
-//! | `CLOSED` | no | `MSG` for a conversation that is not open; the message was dropped |
+//! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 
 mod client_frames;
 pub mod codec;

@@ -337,3 +337,18 @@ fn what_was_acknowledged_and_not_shown_is_shown_next_time() {
         john.exited(0).printed(&["marie: two"]).was_quiet();
     });
 }
+
+#[test]
+fn another_spelling_of_the_server_takes_nothing_from_the_first() {
+    story(async |world| {
+        let port = world.address().port();
+        let via = |host: &str, peer: &str, name: &str| {
+            Launch::at(format!("{host}:{port}"), name, &world.path(name)).to(peer)
+        };
+        via("127.0.0.1", "marie", "john").pipe("one\n").await.exited(0).was_quiet();
+        via("localhost", "marie", "john").pipe("two\n").await.exited(0).was_quiet();
+        via("127.0.0.1", "marie", "john").pipe("three\n").await.exited(0).was_quiet();
+        let marie = via("127.0.0.1", "john", "marie").pipe("").await;
+        marie.exited(0).printed(&["john: one", "john: two", "john: three"]);
+    });
+}

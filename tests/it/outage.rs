@@ -229,6 +229,7 @@ fn what_speaks_another_protocol_is_not_tried_again() {
             b"SSH-2.0-OpenSSH_9.9\r\n",
             b"220 mail.example.org ESMTP\r\n",
             b"WELCOME john\r\n",
+            b"WELCOME john ping=9223372036854775807\r\n",
             b"PONG\r\n",
             &noise,
         ] {

@@ -496,3 +496,13 @@ fn a_flag_may_be_joined_to_its_value() {
         assert_eq!(read_all(world, "marie", "john").await, ["john: hello"]);
     });
 }
+
+#[test]
+fn many_conversations_are_opened_at_once() {
+    story(async |world| {
+        let script: String = (1..=20).map(|n| format!("/TALK peer{n}\nhello {n}\n")).collect();
+        Launch::of(world, "john").pipe(script).await.exited(0).printed(&[]).was_quiet();
+        let peer = Launch::of(world, "peer20").to("john").pipe("").await;
+        peer.exited(0).printed(&["john: hello 20"]);
+    });
+}

@@ -1,6 +1,7 @@
 //! The binary `tinychat-server`: its flags, signals, sentences and exit codes.
 
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
@@ -8,6 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use crate::programs::Launch;
 use crate::world::{PATIENCE, story};
 
 /// What an operator waits for a server to stop.
@@ -40,8 +42,12 @@ struct Running {
 
 impl Running {
     fn start(data: &Path) -> Self {
-        let mut child =
-            program(&["--listen", "127.0.0.1:0", "--data", text(data)]).spawn().unwrap();
+        Self::start_logging_to(data, Stdio::null())
+    }
+
+    fn start_logging_to(data: &Path, log: impl Into<Stdio>) -> Self {
+        let mut command = program(&["--listen", "127.0.0.1:0", "--data", text(data)]);
+        let mut child = command.stdout(log).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, words) = mpsc::channel();
         thread::spawn(move || {
@@ -202,4 +208,27 @@ fn version_and_help_are_answers() {
     for flag in ["--listen", "--data", "--log-level", "--version"] {
         assert!(help.contains(flag), "{flag} in {help}");
     }
+}
+
+#[test]
+fn a_log_that_takes_nothing_hurts_nobody() {
+    story(async |world| {
+        // A disk that is full (not every system has such a device), and a reader that does not read.
+        let full = File::options().write(true).open("/dev/full").map(Stdio::from);
+        let (unread, stalled) = std::io::pipe().unwrap();
+        let mut filling = stalled.try_clone().unwrap();
+        thread::spawn(move || while filling.write_all(&[b'x'; 4_096]).is_ok() {});
+        for (name, log) in [("full", full), ("stalled", Ok(Stdio::from(stalled)))] {
+            let Ok(log) = log else { continue };
+            let mut server = Running::start_logging_to(&world.path(name), log);
+            for _ in 0..2 {
+                let john =
+                    Launch::at(&server.address, "john", &world.path(&format!("{name}-john")));
+                john.to("marie").pipe("hello\n").await.exited(0).was_quiet();
+            }
+            let (code, _) = server.signal("TERM");
+            assert_eq!(code, Some(0), "{name}");
+        }
+        drop(unread);
+    });
 }

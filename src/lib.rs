@@ -16,7 +16,7 @@
 //!       message                the nouns: Name, SessionKey, MessageId, Message, Batch
 //! ```
 //!
-//! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`]
+//! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
 //! [`log_output`] and [`args`] are small things beside them: how a task is started, what ends a
 //! program, how its log cannot hurt it, how its flags are read.
 //!

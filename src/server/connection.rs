@@ -16,14 +16,14 @@ use futures::future::{Either, select};
 
 use super::Host;
 use super::delivery::SentTable;
-use super::handshake::{self, Refusal, SignedIn};
+use super::handshake::{self, Rejection, SignedIn};
 use super::link::{ConnectionId, End, EndOnDrop, Link};
 use super::session::{Accepted, Retired, Session};
 use super::writer::{self, REPLIES, Reply};
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
 use crate::wire::codec::{Frame, ProtocolError};
-use crate::wire::frame::{self, ByeReason, ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
 use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
@@ -55,8 +55,8 @@ async fn sign_in(
     let limited = Box::pin(task::within(host.timing.handshake, handshake));
     let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {
         Either::Left((Some(Ok(signed_in)), _)) => return Ok(signed_in),
-        Either::Left((Some(Err(Refusal::Gone)), _)) => return Err(None),
-        Either::Left((Some(Err(Refusal::Answer(code, text))), _)) => (code, text),
+        Either::Left((Some(Err(Rejection::Gone)), _)) => return Err(None),
+        Either::Left((Some(Err(Rejection::Answer(code, text))), _)) => (code, text),
         Either::Left((None, _)) => (ErrorCode::Timeout, "signing in took too long".into()),
         Either::Right(_) => (ErrorCode::Busy, "the server stops".into()),
     };
@@ -361,12 +361,12 @@ impl Reading<'_> {
     }
 
     async fn online(&self) -> Flow {
-        let (count, names) = self.host.directory.names();
-        self.say(ServerFrame::Online { count, names }).await
+        let names = self.host.directory.names();
+        self.say(ServerFrame::Online { count: names.len() as u64, names }).await
     }
 
     async fn refuse(&self, peer: Name, n: u64, text: String) -> Flow {
-        self.say(ServerFrame::Refused { peer, n, refusal: frame::Refusal::Full, text }).await
+        self.say(ServerFrame::Refused { peer, n, refusal: Refusal::Full, text }).await
     }
 
     async fn object(&self, code: ErrorCode, peer: Option<Name>, text: &str) -> Flow {

@@ -25,20 +25,20 @@ pub(super) struct SignedIn {
 
 /// Why nobody signed in.
 #[derive(Debug)]
-pub(super) enum Refusal {
+pub(super) enum Rejection {
     /// Nobody is there any more.
     Gone,
     /// What to answer.
     Answer(ErrorCode, String),
 }
 
-impl From<io::Error> for Refusal {
+impl From<io::Error> for Rejection {
     fn from(_: io::Error) -> Self {
         Self::Gone
     }
 }
 
-impl From<ProtocolError> for Refusal {
+impl From<ProtocolError> for Rejection {
     fn from(error: ProtocolError) -> Self {
         Self::Answer(error.code(), error.to_string())
     }
@@ -49,7 +49,7 @@ pub(super) async fn sign_in(
     names: &Names,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
-) -> Result<SignedIn, Refusal> {
+) -> Result<SignedIn, Rejection> {
     let ClientFrame::Hello { name, key, installation } = next(reader).await? else {
         return Err(out_of_turn("HELLO comes first"));
     };
@@ -80,16 +80,16 @@ pub(super) async fn sign_in(
     }
 }
 
-async fn next(reader: &mut FrameReader<ClientFrame>) -> Result<ClientFrame, Refusal> {
-    Ok(reader.next().await?.ok_or(Refusal::Gone)??)
+async fn next(reader: &mut FrameReader<ClientFrame>) -> Result<ClientFrame, Rejection> {
+    Ok(reader.next().await?.ok_or(Rejection::Gone)??)
 }
 
-fn out_of_turn(text: &str) -> Refusal {
+fn out_of_turn(text: &str) -> Rejection {
     refuse(ErrorCode::State, format_args!("{text}"))
 }
 
-fn refuse(code: ErrorCode, text: std::fmt::Arguments<'_>) -> Refusal {
-    Refusal::Answer(code, text.to_string())
+fn refuse(code: ErrorCode, text: std::fmt::Arguments<'_>) -> Rejection {
+    Rejection::Answer(code, text.to_string())
 }
 
 /// 64 hexadecimal digits that nobody has seen before.

@@ -11,7 +11,6 @@ use dashmap::{DashMap, Entry};
 
 use super::link::{ConnectionId, Link};
 use crate::message::Name;
-use crate::wire::MAX_ONLINE_BODY;
 use crate::wire::frame::Presence;
 
 /// See the [module](self).
@@ -65,17 +64,11 @@ impl Directory {
         self.watchers.remove_if(peer, |_, watchers| watchers.is_empty());
     }
 
-    /// How many people are there, and the names of as many as one answer holds, in order.
-    pub(super) fn names(&self) -> (u64, Vec<Name>) {
+    /// The names of all who are there, in order.
+    pub(super) fn names(&self) -> Vec<Name> {
         let mut names: Vec<Name> = self.online.iter().map(|it| it.key().clone()).collect();
-        let count = names.len() as u64;
         names.sort_unstable();
-        let mut bytes = 0;
-        names.retain(|name| {
-            bytes += name.as_str().len() + 1;
-            bytes <= MAX_ONLINE_BODY
-        });
-        (count, names)
+        names
     }
 
     /// Everybody's connection, at this moment.

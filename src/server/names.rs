@@ -5,13 +5,14 @@
 //! operator can read it and, while the server is down, release a name by deleting its line. A
 //! name is given only after its line is synced. One named thread writes the file.
 
-use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use async_channel::{Receiver, Sender};
+use dashmap::DashMap;
 use futures::channel::oneshot;
 use thiserror::Error;
 
@@ -27,8 +28,12 @@ const QUEUE: usize = 64;
 
 /// A handle to the book.
 pub(super) struct Names {
+    owners: Owners,
     claims: Sender<Claim>,
 }
+
+/// Only the book's thread adds to it.
+type Owners = Arc<DashMap<Name, PublicKey>>;
 
 /// What became of a claim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,15 +83,18 @@ impl Names {
         file.read_to_string(&mut text).map_err(unusable)?;
         // A line without its end was never synced whole, so its name was never given.
         let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let owners = parse(path, &text[..whole])?;
-        let book = Book { file, length: whole as u64, owners };
+        let owners = Arc::new(parse(path, &text[..whole])?);
+        let book = Book { file, length: whole as u64, owners: owners.clone() };
         let (claims, queue) = async_channel::bounded(QUEUE);
         task::spawn_thread("tinychat-names", move || book.serve(&queue)).map_err(unusable)?;
-        Ok(Self { claims })
+        Ok(Self { owners, claims })
     }
 
-    /// Claims a name for a key that has proved itself.
+    /// Claims a name for a key that has proved itself. Only a new name waits for the disk.
     pub(super) async fn claim(&self, name: Name, key: PublicKey) -> Claimed {
+        if let Some(claimed) = known(&self.owners, &name, &key) {
+            return claimed;
+        }
         let (answer, claimed) = oneshot::channel();
         if self.claims.send(Claim { name, key, answer }).await.is_err() {
             return Claimed::NotWritten;
@@ -99,7 +107,13 @@ impl Names {
 struct Book<F> {
     file: F,
     length: u64,
-    owners: HashMap<Name, PublicKey>,
+    owners: Owners,
+}
+
+/// What becomes of a claim to a name that has an owner.
+fn known(owners: &Owners, name: &Name, key: &PublicKey) -> Option<Claimed> {
+    let owner = owners.get(name)?;
+    Some(if *owner == *key { Claimed::Yours } else { Claimed::Taken })
 }
 
 /// What the book needs of its file.
@@ -127,11 +141,12 @@ impl<F: Sheet> Book<F> {
     }
 
     fn claim(&mut self, name: Name, key: PublicKey) -> Claimed {
-        match self.owners.get(&name) {
-            Some(owner) if *owner == key => return Claimed::Yours,
-            Some(_) => return Claimed::Taken,
-            None if self.owners.len() >= MAX_NAMES => return Claimed::Full,
-            None => {}
+        // Somebody else may have claimed it while this claim waited.
+        if let Some(claimed) = known(&self.owners, &name, &key) {
+            return claimed;
+        }
+        if self.owners.len() >= MAX_NAMES {
+            return Claimed::Full;
         }
         if let Err(error) = self.append(&format!("ssh-ed25519 {key} {name}\n")) {
             log::error!("cannot write the book of names: {error}; nobody new can sign in");
@@ -154,8 +169,8 @@ impl<F: Sheet> Book<F> {
     }
 }
 
-fn parse(path: &Path, text: &str) -> Result<HashMap<Name, PublicKey>, NamesError> {
-    let mut owners = HashMap::new();
+fn parse(path: &Path, text: &str) -> Result<DashMap<Name, PublicKey>, NamesError> {
+    let owners = DashMap::new();
     for (index, line) in text.lines().enumerate() {
         if line.is_empty() || line.starts_with('#') {
             continue;
@@ -258,7 +273,7 @@ mod tests {
     #[test]
     fn a_name_that_could_not_be_synced_is_not_given() {
         let file = Failing(Default::default(), std::cell::Cell::new(false));
-        let mut book = Book { file, length: 0, owners: HashMap::new() };
+        let mut book = Book { file, length: 0, owners: Owners::default() };
         assert_eq!(book.claim(name("maximilian"), key()), Claimed::NotWritten);
         let second = key();
         assert_eq!(book.claim(name("john"), second.clone()), Claimed::Yours);

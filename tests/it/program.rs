@@ -9,7 +9,7 @@ use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::programs::Launch;
+use crate::programs::{Launch, send_signal};
 use crate::world::{PATIENCE, story};
 
 /// What an operator waits for a server to stop.
@@ -63,8 +63,7 @@ impl Running {
 
     /// Sends a signal and waits for the end. Returns the exit code, and what was said meanwhile.
     fn signal(&mut self, signal: &str) -> (Option<i32>, Vec<String>) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-s", signal, &id]).status().unwrap().success());
+        assert!(send_signal(self.child.id(), signal));
         let begin = Instant::now();
         let mut said = Vec::new();
         // Its stderr ends with it.

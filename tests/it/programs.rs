@@ -272,7 +272,7 @@ impl Drop for Program {
 }
 
 /// Whether there was a process to send it to. A shell has `kill` built in, wherever the tests run.
-fn send_signal(id: u32, signal: &str) -> bool {
+pub(crate) fn send_signal(id: u32, signal: &str) -> bool {
     let script = format!("kill -{signal} {id} 2>/dev/null");
     Command::new("sh").args(["-c", &script]).status().is_ok_and(|status| status.success())
 }

@@ -48,11 +48,12 @@ impl Core {
         for command in rest {
             self.obey_one(command, connection.as_deref_mut()).await?;
         }
-        if connection.is_none() {
-            // What is on this disk can be read without a server.
-            self.give_unshown().await?;
+        if connection.is_some() {
+            return Ok(());
         }
-        if connection.is_none() && self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
+        // What is on this disk can be read without a server.
+        self.give_unshown().await?;
+        if self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
     }
 
     async fn write(&mut self, written: Vec<(Name, String)>, shown: Vec<i64>) -> Result<(), Exit> {

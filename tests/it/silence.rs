@@ -12,10 +12,10 @@ use crate::world::{Peer, World, line, story_with};
 const PING_AFTER: Duration = Duration::from_millis(50);
 
 /// Long enough for a busy machine to answer a PING.
-const IDLE_AFTER: Duration = Duration::from_secs(1);
+const IDLE_AFTER: Duration = Duration::from_secs(3);
 
 /// How many beats of the metronome are more than [`IDLE_AFTER`].
-const LONG: u32 = 30;
+const LONG: u32 = 80;
 
 /// As many as fill every buffer between server and peer, and more.
 const FLOOD: u64 = 256;

@@ -235,7 +235,14 @@ impl Peer {
     /// presence, have, stored, delivered, waiting.
     pub(crate) async fn talk(&mut self, peer: &str) -> String {
         self.send(&format!("TALK {peer} 0")).await;
-        let line = self.next_but_receipts().await;
+        // What waits may be announced until the conversation is open: the server may be late.
+        let waiting = format!("WAITING {peer} ");
+        let line = loop {
+            let line = self.next_but_receipts().await;
+            if !line.starts_with(&waiting) {
+                break line;
+            }
+        };
         let told = line.strip_prefix(&format!("TALKING {peer} "));
         told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
     }
@@ -270,7 +277,7 @@ impl Peer {
         self.send_bytes(all.as_bytes()).await;
     }
 
-    /// The next message. Receipts and presence may come before it.
+    /// The next message. Receipts, presence and what waits elsewhere may come before it.
     pub(crate) async fn hear(&mut self) -> Heard {
         loop {
             match self.frame().await {
@@ -285,7 +292,8 @@ impl Peer {
                 }
                 ServerFrame::Stored { .. }
                 | ServerFrame::Delivered { .. }
-                | ServerFrame::Presence { .. } => {}
+                | ServerFrame::Presence { .. }
+                | ServerFrame::Waiting { .. } => {}
                 other => panic!("{} expected a message, got: {}", self.name, line(&other)),
             }
         }

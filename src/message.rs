@@ -152,6 +152,11 @@ impl Installation {
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
     }
+
+    /// The number.
+    pub const fn to_u64(self) -> u64 {
+        self.0
+    }
 }
 
 impl fmt::Display for Installation {

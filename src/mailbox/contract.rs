@@ -2,22 +2,28 @@
 
 use async_std::task::block_on;
 use bytes::Bytes;
+use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Kind, Message, Timestamp};
+use crate::message::{Kind, Message};
 
-/// Runs every test of the contract, each on a fresh mailbox.
+/// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {
-    ($implementation:ident, $fresh:expr, $($test:ident)*) => {
-        mod $implementation {
-            use super::*;
-            $(#[test] fn $test() { super::$test(&$fresh); })*
+    ($($test:ident)*) => {
+        mod memory {
+            $(#[test] fn $test() { super::$test(&super::MemoryMailbox::default()); })*
+        }
+
+        mod embedded {
+            $(#[test] fn $test() {
+                let folder = tempfile::tempdir().unwrap();
+                super::$test(&super::EmbeddedMailbox::open(folder.path()).unwrap());
+            })*
         }
     };
 }
 
 contract! {
-    memory, MemoryMailbox::default(),
     an_unknown_session_is_empty
     messages_come_back_in_order
     pending_begins_above_a_position_and_keeps_to_its_limit
@@ -28,15 +34,20 @@ contract! {
     waiting_counts_for_one_receiver_alone
     usage_counts_messages_and_bytes
     every_append_is_committed_in_order
+    what_expires_is_remembered_until_it_is_settled
+    overdue_is_what_came_before
+    who_is_forgotten_begins_anew
 }
 
 fn key(sender: &str, receiver: &str) -> SessionKey {
     SessionKey::new(sender.parse().unwrap(), receiver.parse().unwrap()).unwrap()
 }
 
+const INSTALLATION: Installation = Installation::from_u64(7);
+
 fn batch(first: u64, numbers: impl IntoIterator<Item = u64>) -> Batch {
     let message = |n| Message {
-        id: MessageId { installation: Installation::from_u64(7), n },
+        id: MessageId { installation: INSTALLATION, n },
         time: Timestamp(n),
         kind: Kind::TEXT,
         body: Bytes::from(format!("message {n}")),
@@ -53,17 +64,39 @@ fn pending(mailbox: &dyn Mailbox, key: &SessionKey, after: u64, limit: u64) -> V
     batch.messages().iter().map(|it| it.id.n).collect()
 }
 
+/// What waits up to and with a position.
+fn usage_up_to(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) -> Usage {
+    let batch = block_on(mailbox.pending(key, 0, up_to(u64::MAX))).unwrap();
+    let messages = (batch.first()..).zip(batch.messages());
+    let old = messages.take_while(|(it, _)| *it <= position);
+    old.map(|(_, message)| Usage::one(message.body.len())).sum()
+}
+
+fn remove(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) {
+    mailbox.remove(key, position, usage_up_to(mailbox, key, position));
+}
+
+fn committed(mailbox: &dyn Mailbox, mut enough: impl FnMut(&Commit) -> bool) {
+    loop {
+        match block_on(mailbox.watch().recv()).unwrap() {
+            Event::Committed(commits) if commits.iter().any(&mut enough) => return,
+            Event::Committed(_) => {}
+            Event::Recovered => panic!("nothing failed"),
+        }
+    }
+}
+
 fn an_unknown_session_is_empty(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     assert_eq!(block_on(mailbox.load(&key)).unwrap(), Shelf::default());
     assert!(pending(mailbox, &key, 0, 10).is_empty());
-    mailbox.remove(&key, 5);
+    remove(mailbox, &key, 5);
     assert_eq!(mailbox.usage(key.receiver()), Usage::default());
 }
 
 fn messages_come_back_in_order(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    block_on(mailbox.ready());
+    block_on(mailbox.ready()).unwrap();
     mailbox.append(&key, &batch(1, [1, 2]));
     mailbox.append(&key, &batch(3, [5, 9]));
     let kept = block_on(mailbox.pending(&key, 0, up_to(10))).unwrap();
@@ -75,7 +108,7 @@ fn pending_begins_above_a_position_and_keeps_to_its_limit(mailbox: &dyn Mailbox)
     mailbox.append(&key, &batch(1, 1..=6));
     assert_eq!(pending(mailbox, &key, 2, 3), [3, 4, 5]);
     assert!(pending(mailbox, &key, 6, 3).is_empty());
-    mailbox.remove(&key, 3);
+    remove(mailbox, &key, 3);
     let rest = block_on(mailbox.pending(&key, 0, up_to(2))).unwrap();
     assert_eq!(rest, batch(4, [4, 5]));
 }
@@ -94,17 +127,17 @@ fn pending_keeps_to_bytes_but_gives_one_at_least(mailbox: &dyn Mailbox) {
 fn removing_is_up_to_and_with(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     mailbox.append(&key, &batch(1, 1..=4));
-    mailbox.remove(&key, 2);
-    mailbox.remove(&key, 1);
+    remove(mailbox, &key, 2);
+    remove(mailbox, &key, 1);
     assert_eq!(pending(mailbox, &key, 0, 10), [3, 4]);
-    mailbox.remove(&key, 99);
+    remove(mailbox, &key, 99);
     assert!(pending(mailbox, &key, 0, 10).is_empty());
 }
 
 fn positions_go_on_when_all_was_removed(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     mailbox.append(&key, &batch(1, 1..=4));
-    mailbox.remove(&key, 4);
+    remove(mailbox, &key, 4);
     assert_eq!(block_on(mailbox.load(&key)).unwrap().last_position, 4);
     mailbox.append(&key, &batch(5, [5]));
     assert_eq!(block_on(mailbox.pending(&key, 0, up_to(10))).unwrap(), batch(5, [5]));
@@ -113,13 +146,14 @@ fn positions_go_on_when_all_was_removed(mailbox: &dyn Mailbox) {
 fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     mailbox.append(&key, &batch(1, [3, 4]));
-    mailbox.remove(&key, 1);
+    remove(mailbox, &key, 1);
     let shelf = block_on(mailbox.load(&key)).unwrap();
-    let id = MessageId { installation: Installation::from_u64(7), n: 4 };
-    assert_eq!(shelf.have, [(id.installation, 4)]);
+    let id = MessageId { installation: INSTALLATION, n: 4 };
+    let have = [Have { installation: INSTALLATION, n: 4, settled: 0 }];
+    assert_eq!(shelf.have, have);
     assert_eq!(shelf.waiting, [(id, "message 4".len())]);
-    mailbox.remove(&key, 2);
-    assert_eq!(block_on(mailbox.load(&key)).unwrap().have, [(id.installation, 4)]);
+    remove(mailbox, &key, 2);
+    assert_eq!(block_on(mailbox.load(&key)).unwrap().have, have);
 }
 
 fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
@@ -127,11 +161,10 @@ fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
     mailbox.append(&key("anna", "marie"), &batch(1, 1..=2));
     mailbox.append(&key("marie", "john"), &batch(1, 1..=9));
     mailbox.append(&key("zoe", "marie"), &batch(1, [1]));
-    mailbox.remove(&key("zoe", "marie"), 1);
+    remove(mailbox, &key("zoe", "marie"), 1);
     let name = |text: &str| text.parse::<Name>().unwrap();
-    let waiting = block_on(mailbox.waiting(&name("marie"))).unwrap();
-    assert_eq!(waiting, [(name("anna"), 2), (name("john"), 3)]);
-    assert!(block_on(mailbox.waiting(&name("zoe"))).unwrap().is_empty());
+    assert_eq!(mailbox.waiting(&name("marie")), [(name("anna"), 2), (name("john"), 3)]);
+    assert!(mailbox.waiting(&name("zoe")).is_empty());
 }
 
 fn usage_counts_messages_and_bytes(mailbox: &dyn Mailbox) {
@@ -139,18 +172,194 @@ fn usage_counts_messages_and_bytes(mailbox: &dyn Mailbox) {
     mailbox.append(&key("john", "marie"), &batch(1, 1..=3));
     mailbox.append(&key("anna", "marie"), &batch(1, [10]));
     assert_eq!(mailbox.usage(&marie), Usage { messages: 4, bytes: 3 * 9 + 10 });
-    mailbox.remove(&key("john", "marie"), 2);
+    remove(mailbox, &key("john", "marie"), 2);
     assert_eq!(mailbox.usage(&marie), Usage { messages: 2, bytes: 9 + 10 });
 }
 
 fn every_append_is_committed_in_order(mailbox: &dyn Mailbox) {
-    let (key, commits) = (key("john", "marie"), mailbox.watch());
+    let key = key("john", "marie");
     mailbox.append(&key, &batch(1, 1..=3));
     mailbox.append(&key, &batch(4, 4..=7));
-    let mut up_to = 0;
-    while up_to < 7 {
-        let commit = block_on(commits.recv()).unwrap();
-        assert!(commit.key == key && commit.up_to > up_to);
-        up_to = commit.up_to;
+    let mut so_far = 0;
+    committed(mailbox, |commit| {
+        assert!(commit.key == key && commit.up_to > so_far && commit.expired_up_to == 0);
+        so_far = commit.up_to;
+        so_far == 7
+    });
+}
+
+fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    mailbox.append(&key, &batch(1, 1..=5));
+    let run = Run { first_position: 1, installation: INSTALLATION, first_n: 1, count: 3 };
+    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 3));
+    assert_eq!(pending(mailbox, &key, 0, 10), [4, 5]);
+    committed(mailbox, |commit| commit.expired_up_to == 3);
+    assert_eq!(block_on(mailbox.load(&key)).unwrap().expired, [run]);
+    mailbox.settle(&key, INSTALLATION, 2);
+    let shelf = block_on(mailbox.load(&key)).unwrap();
+    assert_eq!(shelf.expired, [Run { first_position: 3, first_n: 3, count: 1, ..run }]);
+    assert_eq!(shelf.have[0].settled, 2);
+    mailbox.settle(&key, INSTALLATION, 3);
+    assert!(block_on(mailbox.load(&key)).unwrap().expired.is_empty());
+}
+
+fn overdue_is_what_came_before(mailbox: &dyn Mailbox) {
+    let (one, other) = (key("john", "marie"), key("anna", "marie"));
+    mailbox.append(&one, &batch(1, 11..=15));
+    mailbox.append(&other, &batch(1, 21..=22));
+    // Only what is committed is old enough for anything.
+    let mut missing = vec![one.clone(), other];
+    committed(mailbox, |commit| {
+        missing.retain(|key| *key != commit.key);
+        missing.is_empty()
+    });
+    let overdue = |before| block_on(mailbox.overdue(Timestamp(before))).unwrap();
+    assert_eq!(overdue(11), []);
+    assert_eq!(overdue(14), [(one.clone(), 3)]);
+    assert_eq!(overdue(99).len(), 2);
+    remove(mailbox, &one, 4);
+    assert_eq!(overdue(15), []);
+    assert_eq!(overdue(16), [(one, 5)]);
+}
+
+fn who_is_forgotten_begins_anew(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    mailbox.append(&key, &batch(1, [9]));
+    remove(mailbox, &key, 1);
+    mailbox.forget(&key, INSTALLATION);
+    assert!(block_on(mailbox.load(&key)).unwrap().have.is_empty());
+    mailbox.append(&key, &batch(2, [1]));
+    assert_eq!(block_on(mailbox.load(&key)).unwrap().have[0].n, 1);
+}
+
+/// Something that is done to a mailbox; positions and numbers are fitted to what is there.
+#[derive(Clone, Debug)]
+enum Step {
+    Append { session: usize, count: u64 },
+    Remove { session: usize, count: u64 },
+    Expire { session: usize, count: u64 },
+    Settle { session: usize, n: u64 },
+    WaitForCommit,
+    Reopen,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let session = 0..3usize;
+    let step = prop_oneof![
+        4 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Append { session, count }),
+        3 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Remove { session, count }),
+        1 => (session.clone(), 1..3u64).prop_map(|(session, count)| Step::Expire { session, count }),
+        1 => (session, 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
+        1 => Just(Step::WaitForCommit),
+        1 => Just(Step::Reopen),
+    ];
+    prop::collection::vec(step, 0..40)
+}
+
+/// Both mailboxes, to which the same is done.
+struct Pair {
+    folder: tempfile::TempDir,
+    memory: MemoryMailbox,
+    embedded: EmbeddedMailbox,
+    keys: Vec<SessionKey>,
+    next_n: u64,
+}
+
+impl Pair {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let embedded = EmbeddedMailbox::open(folder.path()).unwrap();
+        let keys = vec![key("john", "marie"), key("anna", "marie"), key("marie", "john")];
+        Self { folder, memory: MemoryMailbox::default(), embedded, keys, next_n: 1 }
+    }
+
+    fn both(&self, act: impl Fn(&dyn Mailbox)) {
+        act(&self.memory);
+        act(&self.embedded);
+    }
+
+    fn shelf(&self, key: &SessionKey) -> Shelf {
+        block_on(self.memory.load(key)).unwrap()
+    }
+
+    fn take(&mut self, step: Step) {
+        match step {
+            Step::Append { session, count } => {
+                let key = self.keys[session].clone();
+                let first = self.shelf(&key).last_position + 1;
+                let batch = batch(first, self.next_n..self.next_n + count);
+                self.next_n += count;
+                self.both(|mailbox| mailbox.append(&key, &batch));
+            }
+            Step::Remove { session, count } => {
+                let key = self.keys[session].clone();
+                let Shelf { last_position, waiting, .. } = self.shelf(&key);
+                let up_to = last_position - waiting.len() as u64 + count.min(waiting.len() as u64);
+                let freed = usage_up_to(&self.memory, &key, up_to);
+                self.both(|mailbox| mailbox.remove(&key, up_to, freed));
+            }
+            Step::Expire { session, count } => self.expire(session, count),
+            Step::Settle { session, n } => {
+                let key = self.keys[session].clone();
+                // Nobody settles what was never taken.
+                if self.shelf(&key).have.is_empty() {
+                    return;
+                }
+                self.both(|mailbox| mailbox.settle(&key, INSTALLATION, n));
+            }
+            Step::WaitForCommit => self.wait_for_commit(),
+            Step::Reopen => {
+                block_on(self.embedded.close());
+                self.embedded = EmbeddedMailbox::open(self.folder.path()).unwrap();
+            }
+        }
+    }
+
+    /// The oldest messages whose numbers are consecutive.
+    fn expire(&self, session: usize, count: u64) {
+        let key = &self.keys[session];
+        let Shelf { last_position, waiting, .. } = self.shelf(key);
+        let Some((first, _)) = waiting.first() else { return };
+        let first_position = last_position + 1 - waiting.len() as u64;
+        let mut run =
+            Run { first_position, installation: INSTALLATION, first_n: first.n, count: 1 };
+        for (id, _) in waiting.iter().skip(1).take(count as usize) {
+            run.count += u64::from(run.is_followed_by(*id));
+        }
+        let freed = usage_up_to(&self.memory, key, run.last_position());
+        self.both(|mailbox| mailbox.expire(key, &[run], freed));
+    }
+
+    /// Appends and removes something in a session of its own, which is committed after all else.
+    fn wait_for_commit(&self) {
+        let key = key("zoe", "john");
+        let first = block_on(self.embedded.load(&key)).unwrap().last_position + 1;
+        self.embedded.append(&key, &batch(first, [first]));
+        committed(&self.embedded, |commit| commit.key == key && commit.up_to >= first);
+        remove(&self.embedded, &key, first);
+    }
+
+    fn agree(&self) {
+        for key in &self.keys {
+            let pending =
+                |mailbox: &dyn Mailbox| block_on(mailbox.pending(key, 0, up_to(100))).unwrap();
+            assert_eq!(pending(&self.embedded).messages(), pending(&self.memory).messages());
+            assert_eq!(block_on(self.embedded.load(key)).unwrap(), self.shelf(key));
+            assert_eq!(self.embedded.usage(key.receiver()), self.memory.usage(key.receiver()));
+            assert_eq!(self.embedded.waiting(key.receiver()), self.memory.waiting(key.receiver()));
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+    #[test]
+    fn the_embedded_mailbox_agrees_with_the_simple_one(steps in steps()) {
+        let mut pair = Pair::new();
+        for step in steps {
+            pair.take(step);
+            pair.agree();
+        }
     }
 }

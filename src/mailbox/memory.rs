@@ -1,6 +1,8 @@
-//! A mailbox that forgets everything with its process: for servers that need no more, and for tests.
+//! A mailbox that forgets everything with its process: the simplest that can be right. What the
+//! embedded one does is held against it in tests.
 //!
-//! Invariant: the positions of a session's entries are consecutive and end at `last_position`.
+//! Owned by a test. Invariant: every change is complete, and counts as committed, when its call
+//! returns.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -8,35 +10,29 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Commit, Mailbox, MailboxError, Shelf, Usage};
-use crate::message::{Batch, Installation, Message, Name, SessionKey};
+use super::{Commit, Event, Have, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
 
-/// A mailbox that forgets everything with its process.
+/// See the [module](self).
 pub struct MemoryMailbox {
     state: Mutex<State>,
-    commits: (Sender<Commit>, Receiver<Commit>),
+    events: (Sender<Event>, Receiver<Event>),
 }
 
-/// What waits for each receiver.
-type State = HashMap<Name, Shelves>;
-
-#[derive(Default)]
-struct Shelves {
-    usage: Usage,
-    by_sender: BTreeMap<Name, Entries>,
-}
+/// What waits for each receiver, by sender.
+type State = HashMap<Name, BTreeMap<Name, Entries>>;
 
 #[derive(Default)]
 struct Entries {
-    have: BTreeMap<Installation, u64>,
+    have: Vec<Have>,
     last_position: u64,
     waiting: VecDeque<Message>,
+    expired: Vec<Run>,
 }
 
 impl Default for MemoryMailbox {
     fn default() -> Self {
-        // Unbounded, because one commit stands for one append and those are bounded by the backlog.
-        Self { state: Mutex::default(), commits: async_channel::unbounded() }
+        Self { state: Mutex::default(), events: async_channel::unbounded() }
     }
 }
 
@@ -45,11 +41,23 @@ impl MemoryMailbox {
         // Every change below is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn change(&self, key: &SessionKey, change: impl FnOnce(&mut Entries)) {
+        let mut state = self.state();
+        let by_sender = state.entry(key.receiver().clone()).or_default();
+        change(by_sender.entry(key.sender().clone()).or_default());
+    }
+
+    fn tell(&self, key: &SessionKey, up_to: u64, expired_up_to: u64) {
+        let commit = Commit { key: key.clone(), up_to, expired_up_to };
+        // The receiving end lives as long as this mailbox, so the channel is never closed.
+        let _ = self.events.0.try_send(Event::Committed(vec![commit]));
+    }
 }
 
 impl Mailbox for MemoryMailbox {
-    fn ready(&self) -> BoxFuture<'_, ()> {
-        ready(()).boxed()
+    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
+        ready(Ok(())).boxed()
     }
 
     fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>> {
@@ -58,18 +66,12 @@ impl Mailbox for MemoryMailbox {
     }
 
     fn append(&self, key: &SessionKey, batch: &Batch) {
-        let mut state = self.state();
-        let Shelves { usage, by_sender } = state.entry(key.receiver().clone()).or_default();
-        let entries = by_sender.entry(key.sender().clone()).or_default();
-        for message in batch.messages() {
-            entries.have.insert(message.id.installation, message.id.n);
-            usage.messages += 1;
-            usage.bytes += message.body.len() as u64;
-        }
-        entries.last_position = batch.last();
-        entries.waiting.extend(batch.messages().iter().cloned());
-        // The receiving end lives as long as this mailbox, so the channel is never closed.
-        let _ = self.commits.0.try_send(Commit { key: key.clone(), up_to: batch.last() });
+        self.change(key, |entries| {
+            batch.messages().iter().for_each(|message| entries.take(message.id));
+            entries.last_position = batch.last();
+            entries.waiting.extend(batch.messages().iter().cloned());
+        });
+        self.tell(key, batch.last(), 0);
     }
 
     fn pending(
@@ -85,43 +87,72 @@ impl Mailbox for MemoryMailbox {
         ready(Ok(batch)).boxed()
     }
 
-    fn remove(&self, key: &SessionKey, up_to: u64) {
-        let mut state = self.state();
-        let Some(Shelves { usage, by_sender }) = state.get_mut(key.receiver()) else { return };
-        let Some(entries) = by_sender.get_mut(key.sender()) else { return };
-        while entries.first_position() <= up_to {
-            let Some(message) = entries.waiting.pop_front() else { break };
-            usage.messages -= 1;
-            usage.bytes -= message.body.len() as u64;
-        }
-        if entries.waiting.is_empty() {
-            entries.waiting.shrink_to_fit();
-        }
+    fn remove(&self, key: &SessionKey, up_to: u64, _: Usage) {
+        self.change(key, |entries| entries.remove(up_to));
     }
 
-    fn waiting(&self, receiver: &Name) -> BoxFuture<'_, Result<Vec<(Name, u64)>, MailboxError>> {
+    fn expire(&self, key: &SessionKey, expired: &[Run], _: Usage) {
+        let Some(last) = expired.last().map(Run::last_position) else { return };
+        self.change(key, |entries| {
+            entries.remove(last);
+            entries.expired.extend_from_slice(expired);
+        });
+        self.tell(key, 0, last);
+    }
+
+    fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
+        self.change(key, |entries| {
+            for have in entries.have.iter_mut().filter(|it| it.installation == installation) {
+                have.settled = have.settled.max(n);
+            }
+            super::settle_expired(&mut entries.expired, installation, n);
+        });
+    }
+
+    fn forget(&self, key: &SessionKey, installation: Installation) {
+        self.change(key, |entries| entries.have.retain(|it| it.installation != installation));
+    }
+
+    fn overdue(
+        &self,
+        before: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
         let state = self.state();
-        let waiting = state
-            .get(receiver)
-            .into_iter()
-            .flat_map(|shelves| &shelves.by_sender)
+        let all = state.iter().flat_map(|(receiver, by_sender)| {
+            by_sender.iter().filter_map(|(sender, entries)| {
+                let key = SessionKey::new(sender.clone(), receiver.clone()).ok()?;
+                Some((key, entries.overdue(before)?))
+            })
+        });
+        ready(Ok(all.collect())).boxed()
+    }
+
+    fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
+        let state = self.state();
+        let by_sender = state.get(receiver).into_iter().flatten();
+        by_sender
             .filter(|(_, entries)| !entries.waiting.is_empty())
             .map(|(sender, entries)| (sender.clone(), entries.waiting.len() as u64))
-            .collect();
-        ready(Ok(waiting)).boxed()
+            .collect()
     }
 
     fn usage(&self, receiver: &Name) -> Usage {
-        self.state().get(receiver).map(|shelves| shelves.usage).unwrap_or_default()
+        let state = self.state();
+        let all = state.get(receiver).into_iter().flat_map(|by_sender| by_sender.values());
+        all.flat_map(|it| &it.waiting).map(|message| Usage::one(message.body.len())).sum()
     }
 
-    fn watch(&self) -> Receiver<Commit> {
-        self.commits.1.clone()
+    fn watch(&self) -> Receiver<Event> {
+        self.events.1.clone()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        ready(()).boxed()
     }
 }
 
 fn entries<'a>(state: &'a State, key: &SessionKey) -> Option<&'a Entries> {
-    state.get(key.receiver())?.by_sender.get(key.sender())
+    state.get(key.receiver())?.get(key.sender())
 }
 
 impl Entries {
@@ -129,25 +160,37 @@ impl Entries {
         self.last_position + 1 - self.waiting.len() as u64
     }
 
+    fn take(&mut self, id: crate::message::MessageId) {
+        match self.have.iter_mut().find(|have| have.installation == id.installation) {
+            Some(have) => have.n = id.n,
+            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
+        }
+    }
+
+    fn remove(&mut self, up_to: u64) {
+        while self.first_position() <= up_to && self.waiting.pop_front().is_some() {}
+    }
+
+    fn overdue(&self, before: Timestamp) -> Option<u64> {
+        let overdue = self.waiting.iter().take_while(|message| message.time < before).count();
+        (overdue > 0).then(|| self.first_position() + overdue as u64 - 1)
+    }
+
     fn after(&self, position: u64, limit: Usage) -> Batch {
         let first = self.first_position().max(position + 1);
         let skip = usize::try_from(first - self.first_position()).unwrap_or(usize::MAX);
-        let mut taken = Usage::default();
-        let fits = |message: &&Message| {
-            let one = taken.messages == 0;
-            taken.messages += 1;
-            taken.bytes += message.body.len() as u64;
-            one || (taken.messages <= limit.messages && taken.bytes <= limit.bytes)
-        };
+        let mut room = Room::new(limit);
+        let fits = |message: &&Message| room.takes(message.body.len());
         let messages = self.waiting.iter().skip(skip).take_while(fits).cloned();
         Batch::new(first, messages.collect::<Vec<_>>())
     }
 
     fn shelf(&self) -> Shelf {
         Shelf {
-            have: self.have.iter().map(|(installation, n)| (*installation, *n)).collect(),
+            have: self.have.clone(),
             last_position: self.last_position,
             waiting: self.waiting.iter().map(|it| (it.id, it.body.len())).collect(),
+            expired: self.expired.clone(),
         }
     }
 }

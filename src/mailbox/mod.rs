@@ -2,10 +2,12 @@
 //! [`Mailbox`] trait and its contract.
 //!
 //! Owned by the server. Invariant: what [`Mailbox::watch`] reported as committed is still there
-//! after a crash, unless it was removed. [`MemoryMailbox`] forgets everything with its process;
-//! an embedded store will take its place behind the same trait. One suite of tests (`contract.rs`)
-//! runs over every implementation.
+//! after a crash, unless it was removed. [`EmbeddedMailbox`] is a store in the server's data folder.
+//! One suite of tests (`contract.rs`) runs over every implementation; beside it stands one that
+//! forgets everything with its process, the simplest that can be right.
 
+mod embedded;
+#[cfg(test)]
 mod memory;
 
 #[cfg(test)]
@@ -15,18 +17,22 @@ use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+pub use embedded::{EmbeddedMailbox, OpenError};
+#[cfg(test)]
 pub use memory::MemoryMailbox;
 
-use crate::message::{Batch, Installation, MessageId, Name, SessionKey};
+use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Timestamp};
 
 /// Keeps messages of sessions in order of acceptance.
 ///
-/// [`append`](Self::append) and [`remove`](Self::remove) form one journal: they take effect in the
-/// order in which they are called, so the caller holds its session's lock while it calls them.
-/// Neither blocks. A mailbox with a full journal makes its callers wait in [`ready`](Self::ready).
+/// [`append`](Self::append), [`remove`](Self::remove) and the others that change something form one
+/// journal: they take effect in the order in which they are called, so the caller holds its
+/// session's lock while it calls them. None of them blocks. A mailbox with a full journal makes its
+/// callers wait in [`ready`](Self::ready).
 pub trait Mailbox: Send + Sync + 'static {
-    /// Waits until the journal takes more. To be awaited before messages are accepted.
-    fn ready(&self) -> BoxFuture<'_, ()>;
+    /// Waits until the journal takes more. To be awaited before messages are accepted. An error says
+    /// that nothing can be stored now; what was appended before is tried again by itself.
+    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>>;
 
     /// What is kept of a session; all zero and empty for one that nobody wrote in.
     fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>>;
@@ -44,37 +50,122 @@ pub trait Mailbox: Send + Sync + 'static {
         limit: Usage,
     ) -> BoxFuture<'_, Result<Batch, MailboxError>>;
 
-    /// Forgets the messages of a session up to and with a position.
-    fn remove(&self, key: &SessionKey, up_to: u64);
+    /// Forgets the messages of a session up to and with a position, which are `freed` in all.
+    fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage);
+
+    /// The same for messages that were kept for too long: what they were called is remembered, until
+    /// it is [settled](Self::settle).
+    fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage);
+
+    /// The sender's client knows, and has on its disk, what became of everything up to `n`.
+    fn settle(&self, key: &SessionKey, installation: Installation, n: u64);
+
+    /// Nothing of this installation is on its way or will come: forgets what was taken from it.
+    fn forget(&self, key: &SessionKey, installation: Installation);
+
+    /// The sessions whose oldest message came before a time, each with the position of the last
+    /// message of those that did.
+    fn overdue(
+        &self,
+        before: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
 
     /// Who has messages waiting for `receiver`, and how many each.
-    fn waiting(&self, receiver: &Name) -> BoxFuture<'_, Result<Vec<(Name, u64)>, MailboxError>>;
+    fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
 
     /// All that waits for `receiver`, from whomever.
     fn usage(&self, receiver: &Name) -> Usage;
 
-    /// What was committed since the last call, in order. There is one watcher: the server.
-    fn watch(&self) -> Receiver<Commit>;
+    /// What happens to the journal, in order. There is one watcher: the server.
+    fn watch(&self) -> Receiver<Event>;
+
+    /// Commits all that can be committed. To be called last.
+    fn close(&self) -> BoxFuture<'_, ()>;
 }
 
 /// What a mailbox keeps of one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shelf {
-    /// The highest number taken from each installation.
-    pub have: Vec<(Installation, u64)>,
+    /// What is known of each installation.
+    pub have: Vec<Have>,
     /// The position of the last message ever accepted; 0 before the first.
     pub last_position: u64,
     /// What waits: ids and lengths in bytes in order, the last at `last_position`.
     pub waiting: Vec<(MessageId, usize)>,
+    /// What expired and is not settled, by position.
+    pub expired: Vec<Run>,
 }
 
-/// A session's messages up to a position are as safe as this mailbox makes them.
+/// What is known of one installation in one session.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Have {
+    /// The sender's data folder.
+    pub installation: Installation,
+    /// The highest number taken.
+    pub n: u64,
+    /// See [`Mailbox::settle`].
+    pub settled: u64,
+}
+
+/// Messages of one installation with consecutive numbers and positions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// The position of the first one.
+    pub first_position: u64,
+    /// The sender's data folder.
+    pub installation: Installation,
+    /// The number of the first one.
+    pub first_n: u64,
+    /// How many there are.
+    pub count: u64,
+}
+
+impl Run {
+    /// The position of the last message.
+    pub fn last_position(&self) -> u64 {
+        self.first_position + self.count - 1
+    }
+
+    /// The number of the last message.
+    pub fn last_n(&self) -> u64 {
+        self.first_n + self.count - 1
+    }
+
+    /// Whether a message that takes the next position belongs to this run.
+    pub fn is_followed_by(&self, id: MessageId) -> bool {
+        self.installation == id.installation && self.first_n + self.count == id.n
+    }
+
+    /// Takes away the first messages, at most all of them.
+    #[must_use]
+    pub fn split_to(&mut self, count: u64) -> Self {
+        let count = count.min(self.count);
+        let front = Self { count, ..*self };
+        self.first_position += count;
+        self.first_n += count;
+        self.count -= count;
+        front
+    }
+}
+
+/// Something that happened to the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// These sessions, each once, are as safe as the mailbox makes them.
+    Committed(Vec<Commit>),
+    /// Messages are taken again, after [`Mailbox::ready`] failed.
+    Recovered,
+}
+
+/// What was committed of one session.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Commit {
     /// The session.
     pub key: SessionKey,
-    /// Inclusive.
+    /// Messages up to and with this position; 0 if there were none.
     pub up_to: u64,
+    /// Expiries up to and with this position; 0 if there were none.
+    pub expired_up_to: u64,
 }
 
 /// How much waits.
@@ -84,6 +175,74 @@ pub struct Usage {
     pub messages: u64,
     /// Bytes of their bodies.
     pub bytes: u64,
+}
+
+impl Usage {
+    /// What one message with a body of so many bytes uses.
+    pub fn one(bytes: usize) -> Self {
+        Self { messages: 1, bytes: bytes as u64 }
+    }
+
+    /// What a batch uses.
+    pub fn of(batch: &Batch) -> Self {
+        batch.messages().iter().map(|message| Self::one(message.body.len())).sum()
+    }
+
+    /// Whether nothing waits.
+    pub fn is_empty(self) -> bool {
+        self.messages == 0
+    }
+}
+
+impl std::ops::AddAssign for Usage {
+    fn add_assign(&mut self, other: Self) {
+        self.messages += other.messages;
+        self.bytes += other.bytes;
+    }
+}
+
+impl std::ops::SubAssign for Usage {
+    fn sub_assign(&mut self, other: Self) {
+        self.messages = self.messages.saturating_sub(other.messages);
+        self.bytes = self.bytes.saturating_sub(other.bytes);
+    }
+}
+
+impl std::iter::Sum for Usage {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |mut sum, one| {
+            sum += one;
+            sum
+        })
+    }
+}
+
+/// Drops the records of expiry that the sender's client has taken in.
+pub(crate) fn settle_expired(expired: &mut Vec<Run>, installation: Installation, n: u64) {
+    for run in expired.iter_mut().filter(|run| run.installation == installation) {
+        let _ = run.split_to((n + 1).saturating_sub(run.first_n));
+    }
+    expired.retain(|run| run.count > 0);
+}
+
+/// How much more fits into a limit, when one message is to be given in any case.
+struct Room {
+    limit: Usage,
+    taken: Usage,
+}
+
+impl Room {
+    fn new(limit: Usage) -> Self {
+        Self { limit, taken: Usage::default() }
+    }
+
+    /// Whether the next message fits; then it is taken.
+    fn takes(&mut self, length: usize) -> bool {
+        let is_first = self.taken.is_empty();
+        self.taken += Usage::one(length);
+        let Usage { messages, bytes } = self.limit;
+        is_first || (self.taken.messages <= messages && self.taken.bytes <= bytes)
+    }
 }
 
 /// A mailbox could not do what it was asked to. For the operator's log.

@@ -103,7 +103,7 @@ async fn converse(
     log::info!("{} signed in", link.name);
     let sent = SentTable::default();
     let (replies, queue) = async_channel::bounded(REPLIES);
-    let first = welcome(host, &link).await;
+    let first = welcome(host, &link);
     let writing = writer::run(host.clone(), link.clone(), sent.clone(), queue, half, first);
     let writing = task::spawn("write", writing);
     let mut reading =
@@ -142,16 +142,11 @@ impl Drop for Present<'_> {
 }
 
 /// `WELCOME`, and a `WAITING` for each who has written.
-async fn welcome(host: &Host, link: &Link) -> BytesMut {
+fn welcome(host: &Host, link: &Link) -> BytesMut {
     let mut first = BytesMut::new();
     ServerFrame::Welcome { name: link.name.clone(), limits: host.limits() }.encode(&mut first);
-    match host.registry.waiting(&link.name).await {
-        Ok(waiting) => {
-            for (peer, count) in waiting {
-                ServerFrame::Waiting { peer, count }.encode(&mut first);
-            }
-        }
-        Err(error) => log::error!("counting what waits for {}: {error}", link.name),
+    for (peer, count) in host.registry.waiting(&link.name) {
+        ServerFrame::Waiting { peer, count }.encode(&mut first);
     }
     first
 }
@@ -231,7 +226,7 @@ impl Reading<'_> {
 
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
         match frame {
-            ClientFrame::Talk { peer, .. } => self.talk(peer).await,
+            ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
             ClientFrame::Ack { peer, seq } => self.acknowledge(&peer, seq),
             ClientFrame::Online => self.online().await,
@@ -252,7 +247,7 @@ impl Reading<'_> {
         self.object(error.code(), None, &error.to_string()).await
     }
 
-    async fn talk(&mut self, peer: Name) -> Flow {
+    async fn talk(&mut self, peer: Name, settled: u64) -> Flow {
         let Ok(key) = SessionKey::new(self.link.name.clone(), peer.clone()) else {
             let text = "nobody can talk to themselves";
             return self.object(ErrorCode::ToSelf, Some(peer), text).await;
@@ -273,6 +268,12 @@ impl Reading<'_> {
                 return fail(ErrorCode::Busy, "the server cannot read its messages now");
             }
         };
+        if let Err(error) = own.settle(registry.mailbox(), self.link.installation, settled) {
+            if !self.open.contains_key(&peer) {
+                registry.leave(&own, self.link);
+            }
+            return self.object(ErrorCode::Installations, Some(peer), &error.to_string()).await;
+        }
         self.host.directory.watch(&peer, self.link);
         self.open.insert(peer, Conversation { own: own.clone(), refusing: false });
         self.reply(Reply::Open(own)).await
@@ -315,7 +316,17 @@ impl Reading<'_> {
             return Flow::Continue(());
         }
         let mailbox = self.host.registry.mailbox();
-        mailbox.ready().await;
+        if let Err(error) = mailbox.ready().await {
+            log::debug!("refusing what {} writes: {error}", self.link.name);
+            // Nothing was collected if there is no first one.
+            let Some(n) = messages.first().map(|message| message.id.n) else {
+                return Flow::Continue(());
+            };
+            conversation.refusing = true;
+            self.host.registry.remember_refusal(conversation.own.key());
+            let text = "the server cannot write to its disk now; it tries again by itself";
+            return self.refuse(peer, n, Refusal::Store, text.into()).await;
+        }
         match conversation.own.accept(mailbox, &self.host.quota, messages) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
@@ -323,7 +334,7 @@ impl Reading<'_> {
             Ok(Accepted::UpTo { refused, because }) => {
                 conversation.refusing = true;
                 self.host.registry.remember_refusal(conversation.own.key());
-                self.refuse(peer.clone(), refused, because).await?;
+                self.refuse(peer.clone(), refused, Refusal::Full, because).await?;
             }
             // Only a connection that was taken over can be left behind by its session. What it still
             // had to say is in its sender's outbox.
@@ -365,8 +376,8 @@ impl Reading<'_> {
         self.say(ServerFrame::Online { count: names.len() as u64, names }).await
     }
 
-    async fn refuse(&self, peer: Name, n: u64, text: String) -> Flow {
-        self.say(ServerFrame::Refused { peer, n, refusal: Refusal::Full, text }).await
+    async fn refuse(&self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+        self.say(ServerFrame::Refused { peer, n, refusal, text }).await
     }
 
     async fn object(&self, code: ErrorCode, peer: Option<Name>, text: &str) -> Flow {

@@ -8,11 +8,13 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 
 use async_channel::Receiver;
+use event_listener::listener;
 use futures::Stream;
 use futures::stream::unfold;
 
 use super::registry::Registry;
-use super::session::{Drain, Lease, Session};
+use super::session::{Drain, Lease, NotNow, Queued, Session};
+use super::window::Held;
 use crate::mailbox::{MailboxError, Usage};
 use crate::message::{Batch, Name};
 
@@ -47,7 +49,7 @@ struct Source {
 struct Draining {
     session: Session,
     lease: Lease,
-    batches: Receiver<Batch>,
+    batches: Receiver<Queued>,
     /// What was sent, up to and with this position.
     cursor: u64,
     refill_to: u64,
@@ -75,8 +77,14 @@ impl Source {
     async fn begin(&self) -> Draining {
         loop {
             let session = self.registry.reverse_of(&self.own).await;
-            if let Ok(Drain { lease, batches, cursor, refill_to }) = session.drain() {
-                return Draining { session, lease, batches, cursor, refill_to };
+            listener!(session.changed() => changed);
+            match session.drain() {
+                Ok(Drain { lease, batches, cursor, refill_to }) => {
+                    let session = session.clone();
+                    return Draining { session, lease, batches, cursor, refill_to };
+                }
+                Err(NotNow::Retired) => {}
+                Err(NotNow::Expiring) => changed.await,
             }
         }
     }
@@ -96,7 +104,15 @@ impl Draining {
                 }
                 return Ok(Some(batch));
             }
-            let Ok(batch) = self.batches.recv().await else { return Ok(None) };
+            let held = match self.batches.recv().await {
+                Ok(Queued::Batch(held)) => held,
+                Ok(Queued::More) => {
+                    self.refill_to = self.session.resume();
+                    continue;
+                }
+                Err(_) => return Ok(None),
+            };
+            let batch = Held::batch(&held).clone();
             if batch.last() <= self.cursor {
                 continue;
             }
@@ -186,12 +202,13 @@ pub(super) type SentTable = Arc<Mutex<HashMap<Name, Sent>>>;
 
 #[cfg(test)]
 mod tests {
+    use super::super::window::Windows;
     use super::*;
     use crate::message::SessionKey;
 
     fn sent() -> Sent {
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
-        Sent::new(Session::new(key))
+        Sent::new(Session::new(key, &Windows::new(u64::MAX)))
     }
 
     fn assign(sent: &mut Sent, first_position: u64, count: u64) -> u64 {

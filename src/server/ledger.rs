@@ -1,22 +1,26 @@
-//! What a session knows of its messages: which were taken, which wait, which are committed.
+//! What a session knows of its messages: which were taken, which wait, which are committed, which
+//! expired.
 //!
 //! Owned by a session, under its lock. Pure: no I/O, no clock. The rules are those of the delivery
 //! specification in [`wire`](crate::wire): `have` is the highest number taken from each
 //! installation; the two watermarks are computed from what waits and kept nowhere.
 //!
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
-//! of each installation ascend.
+//! of each installation ascend; what is expiring precedes them.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
-use crate::mailbox::{Shelf, Usage};
+use crate::mailbox::{Have, Run, Shelf, Usage, settle_expired};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
+
+/// The most installations of a sender that one session remembers.
+pub(super) const MAX_INSTALLATIONS: usize = 16;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    have: BTreeMap<Installation, u64>,
+    have: Vec<Have>,
     last_position: u64,
     committed: u64,
     /// What waits, oldest first. Messages of one installation with consecutive numbers share a run,
@@ -25,24 +29,10 @@ pub(super) struct Ledger {
     /// The body lengths of what waits, oldest first.
     lengths: VecDeque<u32>,
     bytes: u64,
-}
-
-#[derive(Debug)]
-struct Run {
-    first_position: u64,
-    installation: Installation,
-    first_n: u64,
-    count: u64,
-}
-
-impl Run {
-    fn last_position(&self) -> u64 {
-        self.first_position + self.count - 1
-    }
-
-    fn is_followed_by(&self, id: MessageId) -> bool {
-        self.installation == id.installation && self.first_n + self.count == id.n
-    }
+    /// What was taken out of the queue because of its age, until that is committed.
+    expiring: Vec<Run>,
+    /// What expired and is not settled, by position.
+    expired: Vec<Run>,
 }
 
 impl Ledger {
@@ -51,24 +41,28 @@ impl Ledger {
         let mut ledger = Self {
             last_position: shelf.last_position - shelf.waiting.len() as u64,
             committed: shelf.last_position,
+            expired: shelf.expired.clone(),
             ..Self::default()
         };
         for (id, length) in &shelf.waiting {
             ledger.push(*id, *length);
         }
-        ledger.have = shelf.have.iter().copied().collect();
+        ledger.have = shelf.have.clone();
         ledger
     }
 
     /// Whether the message was taken before, now or long ago.
     pub(super) fn has(&self, id: MessageId) -> bool {
-        self.have.get(&id.installation).is_some_and(|have| id.n <= *have)
+        self.find(id.installation).is_some_and(|have| id.n <= have.n)
     }
 
     /// Takes a message that it does [not have](Self::has).
     pub(super) fn push(&mut self, id: MessageId, length: usize) {
         self.last_position += 1;
-        self.have.insert(id.installation, id.n);
+        match self.have.iter_mut().find(|have| have.installation == id.installation) {
+            Some(have) => have.n = id.n,
+            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
+        }
         self.lengths.push_back(u32::try_from(length).unwrap_or(u32::MAX));
         self.bytes += length as u64;
         match self.runs.back_mut() {
@@ -87,37 +81,84 @@ impl Ledger {
         self.committed = self.committed.max(position);
     }
 
-    /// Everything up to `position` is on the receiver's disk. Returns whether anything was waiting.
-    pub(super) fn acknowledge(&mut self, position: u64) -> bool {
-        let mut any = false;
-        while self.first_waiting() <= position.min(self.last_position) {
-            let Some(length) = self.lengths.pop_front() else { break };
-            self.bytes -= u64::from(length);
-            any = true;
-        }
-        let first = self.first_waiting();
-        while self.runs.front().is_some_and(|run| run.last_position() < first) {
-            self.runs.pop_front();
-        }
-        if let Some(run) = self.runs.front_mut() {
-            let gone = first - run.first_position;
-            run.first_position += gone;
-            run.first_n += gone;
-            run.count -= gone;
-        }
-        if self.lengths.is_empty() {
-            self.lengths.shrink_to_fit();
-        }
-        any
+    /// Everything up to `position` is on the receiver's disk, but for what expired. Returns what
+    /// waits no longer.
+    pub(super) fn acknowledge(&mut self, position: u64) -> Usage {
+        self.take_front(position).1
+    }
+
+    /// Takes messages out of the queue because of their age: those up to `position` that are
+    /// committed. Nothing may be delivered until [`expire`](Self::expire). Returns what they were,
+    /// and how much.
+    pub(super) fn begin_to_expire(&mut self, position: u64) -> (Vec<Run>, Usage) {
+        let (runs, freed) = self.take_front(position.min(self.committed));
+        self.expiring.extend_from_slice(&runs);
+        (runs, freed)
+    }
+
+    /// The expiry of everything up to `position` is committed.
+    pub(super) fn expire(&mut self, position: u64) {
+        let expired = self.expiring.iter().filter(|run| run.last_position() <= position);
+        self.expired.extend(expired);
+        self.expiring.retain(|run| run.last_position() > position);
+    }
+
+    /// Whether an expiry is not committed yet.
+    pub(super) fn is_expiring(&self) -> bool {
+        !self.expiring.is_empty()
+    }
+
+    /// An installation's expired messages above a position, by position.
+    pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
+        let own = self.expired.iter().filter(|run| run.installation == installation);
+        own.filter(|run| run.first_position > after).copied().collect()
+    }
+
+    /// The sender's client knows what became of everything up to `n`. Returns whether that was new.
+    pub(super) fn settle(&mut self, installation: Installation, n: u64) -> bool {
+        let Some(have) = self.have.iter_mut().find(|have| have.installation == installation) else {
+            return false;
+        };
+        // It can only speak of what was taken.
+        let n = n.min(have.n);
+        let is_new = n > have.settled;
+        have.settled = have.settled.max(n);
+        settle_expired(&mut self.expired, installation, n);
+        is_new
+    }
+
+    /// Whether there is a place for one more installation, or it has one.
+    pub(super) fn knows_or_has_room(&self, installation: Installation) -> bool {
+        self.have.len() < MAX_INSTALLATIONS || self.find(installation).is_some()
+    }
+
+    /// Forgets an installation of which nothing is on its way any more and of which
+    /// no connection `is_present`, if there is one. Returns it.
+    pub(super) fn forget_one(
+        &mut self,
+        is_present: impl Fn(Installation) -> bool,
+    ) -> Option<Installation> {
+        let busy = |it: &Installation| {
+            let mut runs = self.runs.iter().chain(&self.expiring).chain(&self.expired);
+            runs.any(|run| run.installation == *it)
+        };
+        let done = self.have.iter().filter(|have| have.settled >= have.n);
+        let mut candidates = done.map(|have| have.installation);
+        let gone = candidates.find(|it| !is_present(*it) && !busy(it))?;
+        self.have.retain(|have| have.installation != gone);
+        Some(gone)
     }
 
     /// How far an installation's messages have come.
     pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
-        let have = self.have.get(&installation).copied().unwrap_or_default();
-        let mut own = self.runs.iter().filter(|run| run.installation == installation);
-        // Numbers ascend, so the first one that still waits is the lowest.
-        let delivered = own.clone().next().map_or(have, |run| run.first_n - 1);
-        let uncommitted = own.find(|run| run.last_position() > self.committed);
+        let have = self.find(installation).map_or(0, |have| have.n);
+        let own = |run: &&Run| run.installation == installation;
+        let mut waiting = self.runs.iter().filter(own);
+        // Numbers ascend, so the first one that still waits is the lowest; what is expiring was
+        // before it.
+        let first = self.expiring.iter().find(own).or_else(|| waiting.clone().next());
+        let delivered = first.map_or(have, |run| run.first_n - 1);
+        let uncommitted = waiting.find(|run| run.last_position() > self.committed);
         let stored = uncommitted.map_or(have, |run| {
             run.first_n - 1 + (self.committed + 1).saturating_sub(run.first_position)
         });
@@ -137,6 +178,35 @@ impl Ledger {
     /// How much waits.
     pub(super) fn waiting(&self) -> Usage {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
+    }
+
+    fn find(&self, installation: Installation) -> Option<&Have> {
+        self.have.iter().find(|have| have.installation == installation)
+    }
+
+    /// Takes everything up to `position` out of the queue.
+    fn take_front(&mut self, position: u64) -> (Vec<Run>, Usage) {
+        let mut freed = Usage::default();
+        while self.first_waiting() <= position.min(self.last_position) {
+            let Some(length) = self.lengths.pop_front() else { break };
+            freed += Usage { messages: 1, bytes: u64::from(length) };
+        }
+        self.bytes -= freed.bytes;
+        if self.lengths.is_empty() {
+            self.lengths.shrink_to_fit();
+        }
+        (self.take_runs(self.first_waiting()), freed)
+    }
+
+    fn take_runs(&mut self, before: u64) -> Vec<Run> {
+        let mut taken = Vec::new();
+        while let Some(run) = self.runs.front_mut().filter(|run| run.first_position < before) {
+            taken.push(run.split_to(before - run.first_position));
+            if run.count == 0 {
+                self.runs.pop_front();
+            }
+        }
+        taken
     }
 }
 
@@ -164,10 +234,10 @@ mod tests {
         ledger.commit(1);
         assert_eq!(marks(&ledger, 1), (2, 1, 0));
         ledger.commit(2);
-        assert!(ledger.acknowledge(1));
+        assert_eq!(ledger.acknowledge(1), Usage::one(5));
         assert_eq!(marks(&ledger, 1), (2, 2, 1));
-        assert!(!ledger.acknowledge(1));
-        assert!(ledger.acknowledge(2));
+        assert!(ledger.acknowledge(1).is_empty());
+        assert_eq!(ledger.acknowledge(2), Usage::one(5));
         assert_eq!(marks(&ledger, 1), (2, 2, 2));
         assert_eq!(ledger.waiting(), Usage::default());
     }
@@ -192,6 +262,53 @@ mod tests {
         ledger.acknowledge(1);
         assert_eq!(marks(&ledger, 1), (7, 7, 6));
         assert_eq!(marks(&ledger, 2), (2, 1, 0));
+    }
+
+    #[test]
+    fn what_expires_is_neither_delivered_nor_acknowledged() {
+        let mut ledger = Ledger::default();
+        for n in 1..=5 {
+            ledger.push(id(1, n), 5);
+        }
+        ledger.commit(3);
+        let (runs, freed) = ledger.begin_to_expire(9);
+        assert_eq!((runs.len(), runs[0].count), (1, 3), "only what is committed");
+        assert_eq!(freed, Usage { messages: 3, bytes: 15 });
+        assert!(ledger.is_expiring() && ledger.expired(Installation::from_u64(1), 0).is_empty());
+        assert!(ledger.acknowledge(2).is_empty(), "it counts no longer");
+        assert_eq!(ledger.acknowledge(4), Usage::one(5));
+        assert_eq!(marks(&ledger, 1), (5, 4, 0), "delivered does not pass what is expiring");
+        ledger.expire(3);
+        assert_eq!(marks(&ledger, 1), (5, 4, 4));
+        let expired = ledger.expired(Installation::from_u64(1), 0);
+        assert_eq!((expired.len(), expired[0].first_n, expired[0].count), (1, 1, 3));
+        assert!(ledger.settle(Installation::from_u64(1), 2));
+        assert!(!ledger.settle(Installation::from_u64(1), 1));
+        assert_eq!(ledger.expired(Installation::from_u64(1), 0)[0].first_n, 3);
+        ledger.settle(Installation::from_u64(1), 4);
+        assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
+    }
+
+    #[test]
+    fn only_who_is_done_and_gone_is_forgotten() {
+        let installation = Installation::from_u64;
+        let mut ledger = Ledger::default();
+        for number in 1..=MAX_INSTALLATIONS as u64 {
+            ledger.push(id(number, 1), 1);
+        }
+        assert!(!ledger.knows_or_has_room(installation(99)));
+        assert!(ledger.knows_or_has_room(installation(1)));
+        let nobody = |_| false;
+        assert_eq!(ledger.forget_one(nobody), None, "all of it waits");
+        ledger.acknowledge(2);
+        assert_eq!(ledger.forget_one(nobody), None, "nobody said that they know it");
+        ledger.settle(installation(1), 1);
+        ledger.settle(installation(2), 1);
+        ledger.settle(installation(3), 1);
+        assert_eq!(ledger.forget_one(|it| it == installation(1)), Some(installation(2)));
+        assert!(ledger.knows_or_has_room(installation(99)));
+        assert_eq!(ledger.forget_one(nobody), Some(installation(1)));
+        assert_eq!(ledger.forget_one(nobody), None, "the third waits");
     }
 
     /// The same as the ledger, slowly: every message with all that is known of it.

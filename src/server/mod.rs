@@ -21,6 +21,7 @@ mod presence;
 mod quota;
 mod registry;
 mod session;
+mod window;
 mod writer;
 
 use std::convert::Infallible;
@@ -42,7 +43,8 @@ pub use names::{MAX_NAMES, NamesError};
 pub use quota::Quota;
 
 use crate::folder::{Folder, FolderError};
-use crate::mailbox::{Mailbox, MemoryMailbox};
+use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
+use crate::message::Timestamp;
 use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
@@ -64,6 +66,10 @@ pub struct Config {
     pub data: PathBuf,
     /// How much may wait.
     pub quota: Quota,
+    /// How much of what waits is held in memory too, in bytes.
+    pub memory: u64,
+    /// How long a message waits before it expires; none for ever.
+    pub keep: Option<Duration>,
     /// How long things may take.
     pub timing: Timing,
     /// The most connections at once. One more is told `ERR BUSY` and closed.
@@ -73,8 +79,16 @@ pub struct Config {
 impl Config {
     /// The defaults, with a data folder.
     pub fn new(listen: Vec<String>, data: PathBuf) -> Self {
-        let (quota, timing) = (Quota::default(), Timing::default());
-        Self { listen, data, quota, timing, max_connections: 50_000 }
+        const MIB: u64 = 1024 * 1024;
+        Self {
+            listen,
+            data,
+            quota: Quota::default(),
+            memory: 256 * MIB,
+            keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            timing: Timing::default(),
+            max_connections: 50_000,
+        }
     }
 }
 
@@ -89,6 +103,8 @@ pub struct Timing {
     pub idle_after: Duration,
     /// Telling everybody and ending every task at the end.
     pub drain: Duration,
+    /// Between looking for messages that are too old.
+    pub sweep: Duration,
 }
 
 impl Default for Timing {
@@ -98,6 +114,7 @@ impl Default for Timing {
             ping_after: Duration::from_secs(PING_AFTER_SECONDS),
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
             drain: Duration::from_secs(4),
+            sweep: Duration::from_secs(10 * 60),
         }
     }
 }
@@ -110,6 +127,8 @@ pub enum StartError {
     Folder(#[from] FolderError),
     #[error("{0}")]
     Names(#[from] NamesError),
+    #[error("{0}")]
+    Mailbox(#[from] OpenError),
     #[error(
         "cannot listen on {address}: another process does; stop that one or choose another address with --listen"
     )]
@@ -135,6 +154,7 @@ struct Host {
     directory: Directory,
     names: Names,
     quota: Quota,
+    keep: Option<Duration>,
     timing: Timing,
     max_connections: usize,
     last_connection: AtomicU64,
@@ -155,6 +175,9 @@ impl Host {
             idle: self.timing.idle_after.as_secs(),
             backlog: self.quota.session.messages,
             backlog_bytes: self.quota.session.bytes,
+            recipient: self.quota.receiver.messages,
+            recipient_bytes: self.quota.receiver.bytes,
+            keep: self.keep.map_or(0, |keep| keep.as_secs()),
             ..Limits::default()
         }
     }
@@ -172,13 +195,14 @@ impl Server {
             listeners.push(listener);
             addresses.push(bound);
         }
-        let mailbox: Arc<dyn Mailbox> = Arc::new(MemoryMailbox::default());
+        let mailbox: Arc<dyn Mailbox> = Arc::new(EmbeddedMailbox::open(&config.data)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
-            registry: Arc::new(Registry::new(mailbox)),
+            registry: Arc::new(Registry::new(mailbox, config.memory)),
             directory: Directory::default(),
             names,
             quota: config.quota,
+            keep: config.keep,
             timing: config.timing,
             max_connections: config.max_connections,
             last_connection: AtomicU64::new(0),
@@ -201,6 +225,7 @@ impl Server {
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
         ];
+        tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
@@ -219,6 +244,9 @@ impl Server {
         }
         for task in tasks {
             task.cancel().await;
+        }
+        if task::within(self.drain, host.registry.mailbox().close()).await.is_none() {
+            log::error!("the disk takes too long; what was not stored is with its senders");
         }
     }
 }
@@ -280,11 +308,26 @@ fn is_one_connections(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-/// Passes what the mailbox committed to the sessions.
+/// Passes what happened in the mailbox to the sessions.
 async fn watch_commits(registry: Arc<Registry>) {
-    let commits = registry.mailbox().watch();
-    while let Ok(commit) = commits.recv().await {
-        registry.commit(&commit.key, commit.up_to);
+    let events = registry.mailbox().watch();
+    while let Ok(event) = events.recv().await {
+        match event {
+            Event::Committed(commits) => commits.iter().for_each(|it| registry.commit(it)),
+            Event::Recovered => registry.announce_recovery(),
+        }
+    }
+}
+
+/// Lets messages expire that have waited for so long.
+async fn sweep(host: Arc<Host>, keep: Duration) {
+    let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+    loop {
+        let before = Timestamp(Timestamp::now().0.saturating_sub(keep));
+        if let Err(error) = host.registry.sweep(before).await {
+            log::error!("looking for messages that are too old: {error}");
+        }
+        task::sleep(host.timing.sweep).await;
     }
 }
 

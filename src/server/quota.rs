@@ -2,8 +2,8 @@
 
 use crate::mailbox::Usage;
 
-/// The bounds of what waits. A message that would exceed one is refused with `ERR FULL`, and its
-/// sender keeps it.
+/// The bounds of what waits; 0 is no limit. A message that would exceed one is refused with
+/// `ERR FULL`, and its sender keeps it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quota {
     /// What waits in one session: 10,000 messages, 16 MiB.
@@ -31,7 +31,8 @@ impl Quota {
         length: usize,
     ) -> Result<(), String> {
         let fits = |used: Usage, limit: Usage| {
-            used.messages < limit.messages && used.bytes + length as u64 <= limit.bytes
+            (limit.messages == 0 || used.messages < limit.messages)
+                && (limit.bytes == 0 || used.bytes + length as u64 <= limit.bytes)
         };
         if !fits(session, self.session) {
             return Err(sentence("from you wait here", session, self.session));

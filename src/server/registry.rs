@@ -11,20 +11,24 @@ use event_listener::listener;
 
 use super::link::Link;
 use super::session::{Session, Status};
-use crate::mailbox::{Mailbox, MailboxError};
-use crate::message::{Name, SessionKey};
+use super::window::Windows;
+use crate::mailbox::{Commit, Mailbox, MailboxError};
+use crate::message::{Name, SessionKey, Timestamp};
 
 /// See the [module](self).
 pub(super) struct Registry {
     sessions: DashMap<String, Session>,
     /// By receiver: sessions in which a message was refused since the receiver last made room.
     refused: DashMap<Name, HashSet<SessionKey>>,
+    windows: Arc<Windows>,
     mailbox: Arc<dyn Mailbox>,
 }
 
 impl Registry {
-    pub(super) fn new(mailbox: Arc<dyn Mailbox>) -> Self {
-        Self { sessions: DashMap::new(), refused: DashMap::new(), mailbox }
+    /// Keeps at most `memory` bytes of what waits in memory.
+    pub(super) fn new(mailbox: Arc<dyn Mailbox>, memory: u64) -> Self {
+        let windows = Windows::new(memory);
+        Self { sessions: DashMap::new(), refused: DashMap::new(), windows, mailbox }
     }
 
     pub(super) fn mailbox(&self) -> &dyn Mailbox {
@@ -47,8 +51,9 @@ impl Registry {
 
     /// Brings back a session that has messages waiting, whose sender may be long gone.
     pub(super) async fn revive(&self, key: &SessionKey) -> Result<(), MailboxError> {
-        if self.get(key).is_none() && !self.mailbox.load(key).await?.waiting.is_empty() {
-            self.open(key).await?;
+        if self.get(key).is_none() {
+            let session = self.open(key).await?;
+            self.retire(&session);
         }
         Ok(())
     }
@@ -64,13 +69,13 @@ impl Registry {
     pub(super) async fn reverse_of(&self, session: &Session) -> Session {
         let key = session.key().reverse();
         loop {
-            listener!(session.activated() => activated);
+            listener!(session.changed() => changed);
             if let Some(reverse) = self.get(&key)
                 && reverse.status() != Status::Retired
             {
                 return reverse;
             }
-            activated.await;
+            changed.await;
         }
     }
 
@@ -95,20 +100,46 @@ impl Registry {
         self.refused.entry(key.receiver().clone()).or_default().insert(key.clone());
     }
 
-    /// The mailbox has committed something.
-    pub(super) fn commit(&self, key: &SessionKey, up_to: u64) {
-        if let Some(session) = self.get(key) {
-            session.commit(up_to);
+    /// The mailbox has made something durable.
+    pub(super) fn commit(&self, commit: &Commit) {
+        let Some(session) = self.get(&commit.key) else { return };
+        session.commit(commit);
+        if session.waiting() == 0 {
+            self.retire(&session);
+        }
+    }
+
+    /// Lets messages expire that came before a time.
+    pub(super) async fn sweep(&self, before: Timestamp) -> Result<(), MailboxError> {
+        loop {
+            let overdue = self.mailbox.overdue(before).await?;
+            let mut any = false;
+            for (key, position) in &overdue {
+                let session = self.open(key).await?;
+                if session.expire(self.mailbox(), *position) {
+                    any = true;
+                    self.announce_room(key.receiver());
+                }
+            }
+            if !any {
+                return Ok(());
+            }
         }
     }
 
     /// Who has how much waiting for `receiver`.
-    pub(super) async fn waiting(&self, receiver: &Name) -> Result<Vec<(Name, u64)>, MailboxError> {
-        self.mailbox.waiting(receiver).await
+    pub(super) fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
+        self.mailbox.waiting(receiver)
+    }
+
+    /// Messages are stored again after they were refused.
+    pub(super) fn announce_recovery(&self) {
+        let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
+        receivers.iter().for_each(|receiver| self.announce_room(receiver));
     }
 
     async fn open(&self, key: &SessionKey) -> Result<Session, MailboxError> {
-        let fresh = || Session::new(key.clone());
+        let fresh = || Session::new(key.clone(), &self.windows);
         let session = self.sessions.entry(key.to_string()).or_insert_with(fresh).clone();
         session.load(self.mailbox()).await?;
         if let Some(reverse) = self.get(&key.reverse()) {

@@ -6,9 +6,10 @@
 //! gets its positions, goes to the mailbox and into the channel, so that all three agree on the
 //! order.
 //!
-//! The channel is the quick way and not the truth: whatever is in it is in the mailbox too. So a
-//! reader that lost a batch, or comes back to messages that an earlier connection took out, sees a
-//! gap in the positions and fills it from the mailbox.
+//! The channel is the quick way and not the truth: whatever is in it is in the mailbox too, and what
+//! exceeds its [`window`](super::window) is there alone. So a reader that lost a batch, or comes back
+//! to messages that an earlier connection took out, sees a gap in the positions and fills it from the
+//! mailbox; and behind a full window stands a mark that says that there is more.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -18,10 +19,11 @@ use async_lock::OnceCell;
 use bytes::BytesMut;
 use event_listener::Event;
 
-use super::ledger::Ledger;
+use super::ledger::{Ledger, MAX_INSTALLATIONS};
 use super::link::{ConnectionId, Link};
 use super::quota::Quota;
-use crate::mailbox::{Mailbox, MailboxError};
+use super::window::{Held, Window, Windows};
+use crate::mailbox::{Commit, Mailbox, MailboxError, Run};
 use crate::message::{Batch, Installation, Message, SessionKey};
 use crate::wire::frame::Watermarks;
 
@@ -32,8 +34,9 @@ pub(super) struct Session(Arc<Inner>);
 struct Inner {
     key: SessionKey,
     state: OnceCell<Mutex<State>>,
-    /// Notified when the reverse session comes into being.
-    activated: Event,
+    /// Notified when the reverse session comes into being, and when an expiry was committed.
+    changed: Event,
+    window: Arc<Window>,
 }
 
 struct State {
@@ -41,10 +44,26 @@ struct State {
     ledger: Ledger,
     /// The sender's connection, while the conversation is open on it.
     owner: Option<Arc<Link>>,
+    /// Connections of the sender that have the conversation open, also those that were taken over
+    /// and are still read.
+    present: Vec<(ConnectionId, Installation)>,
     /// Who drains the channel, and how often it was drained before.
     reader: Option<Lease>,
     last_lease: u64,
-    channel: (Sender<Batch>, Receiver<Batch>),
+    channel: Channel,
+    /// The channel ends with [`Queued::More`].
+    overflowed: bool,
+}
+
+type Channel = (Sender<Queued>, Receiver<Queued>);
+
+/// What travels through a session's channel.
+#[derive(Debug)]
+pub(super) enum Queued {
+    /// Messages.
+    Batch(Held),
+    /// What follows is in the mailbox alone; see [`Session::resume`].
+    More,
 }
 
 /// Where a session stands.
@@ -62,6 +81,22 @@ pub(super) enum Status {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retired;
 
+/// Why a session cannot be drained now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotNow {
+    /// Get it from the registry again.
+    Retired,
+    /// Messages expire, and nothing may pass them until that is committed.
+    Expiring,
+}
+
+/// The sender writes from more data folders than a session remembers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "you have written from {MAX_INSTALLATIONS} data folders to this person, and none of them knows that all of it arrived; use one of those"
+)]
+pub(super) struct TooManyInstallations;
+
 /// What became of messages that were offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Accepted {
@@ -78,7 +113,7 @@ pub(super) struct Lease(u64);
 /// What a write task needs to send a session's messages from the oldest one that waits.
 pub(super) struct Drain {
     pub(super) lease: Lease,
-    pub(super) batches: Receiver<Batch>,
+    pub(super) batches: Receiver<Queued>,
     /// Everything up to here is acknowledged.
     pub(super) cursor: u64,
     /// Up to here messages have to come from the mailbox, for the channel does not have them.
@@ -86,8 +121,9 @@ pub(super) struct Drain {
 }
 
 impl Session {
-    pub(super) fn new(key: SessionKey) -> Self {
-        Self(Arc::new(Inner { key, state: OnceCell::new(), activated: Event::new() }))
+    pub(super) fn new(key: SessionKey, windows: &Arc<Windows>) -> Self {
+        let (state, changed, window) = (OnceCell::new(), Event::new(), Window::new(windows));
+        Self(Arc::new(Inner { key, state, changed, window }))
     }
 
     /// Gets what the mailbox keeps of this session, the first time.
@@ -112,9 +148,9 @@ impl Session {
         self.state().status
     }
 
-    /// Notified when the reverse session comes into being.
-    pub(super) fn activated(&self) -> &Event {
-        &self.0.activated
+    /// Notified when the reverse session comes into being, and when an expiry was committed.
+    pub(super) fn changed(&self) -> &Event {
+        &self.0.changed
     }
 
     /// Says whether the reverse session exists.
@@ -124,7 +160,7 @@ impl Session {
             state.status = status;
         }
         drop(state);
-        self.0.activated.notify(usize::MAX);
+        self.0.changed.notify(usize::MAX);
     }
 
     /// Makes a connection the sender's, in place of any earlier one. A later one stays: what is still
@@ -137,12 +173,39 @@ impl Session {
         if state.owner.as_ref().is_none_or(|owner| owner.id <= link.id) {
             state.owner = Some(link.clone());
         }
+        if !state.present.iter().any(|(id, _)| *id == link.id) {
+            state.present.push((link.id, link.installation));
+        }
         Ok(())
     }
 
     /// Undoes [`enter`](Self::enter), unless another connection has entered since.
     pub(super) fn leave(&self, id: ConnectionId) {
-        self.state().owner.take_if(|owner| owner.id == id);
+        let mut state = self.state();
+        state.owner.take_if(|owner| owner.id == id);
+        state.present.retain(|(it, _)| *it != id);
+    }
+
+    /// The sender's client knows what became of everything up to `settled`. If this installation is
+    /// new here and there are as many as a session remembers, one that is done gives way.
+    pub(super) fn settle(
+        &self,
+        mailbox: &dyn Mailbox,
+        installation: Installation,
+        settled: u64,
+    ) -> Result<(), TooManyInstallations> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if state.ledger.settle(installation, settled) {
+            mailbox.settle(&self.0.key, installation, settled);
+        }
+        if state.ledger.knows_or_has_room(installation) {
+            return Ok(());
+        }
+        let is_present = |it| state.present.iter().any(|(_, present)| *present == it);
+        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations)?;
+        mailbox.forget(&self.0.key, gone);
+        Ok(())
     }
 
     /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
@@ -178,28 +241,49 @@ impl Session {
             leave_read_buffer(&mut messages);
             let batch = Batch::new(first, messages);
             mailbox.append(&self.0.key, &batch);
-            // The session holds both ends, so the channel is open and, being unbounded, has room.
-            let _ = state.channel.0.try_send(batch);
+            state.pass_on(&self.0.window, batch);
         }
         Ok(refused.unwrap_or(Accepted::All { fresh }))
     }
 
-    /// The mailbox keeps everything up to `position`.
-    pub(super) fn commit(&self, position: u64) {
+    /// The mailbox has made this durable.
+    pub(super) fn commit(&self, commit: &Commit) {
         let mut state = self.state();
-        state.ledger.commit(position);
+        state.ledger.commit(commit.up_to);
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        if commit.expired_up_to > 0 {
+            state.ledger.expire(commit.expired_up_to);
+            drop(state);
+            self.0.changed.notify(usize::MAX);
+        }
     }
 
     /// The receiver has everything up to `position` on disk. Returns whether that made room.
     pub(super) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
         let mut state = self.state();
-        let room = state.ledger.acknowledge(position);
-        if room {
-            mailbox.remove(&self.0.key, position);
+        let freed = state.ledger.acknowledge(position);
+        if !freed.is_empty() {
+            mailbox.remove(&self.0.key, position, freed);
             state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         }
-        room
+        !freed.is_empty()
+    }
+
+    /// Messages up to `position` are too old. Delivery begins again behind them once that is
+    /// committed. Returns whether that will make room.
+    pub(super) fn expire(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
+        let mut state = self.state();
+        let (runs, freed) = state.ledger.begin_to_expire(position);
+        if !runs.is_empty() {
+            mailbox.expire(&self.0.key, &runs, freed);
+            state.renew_channel();
+        }
+        !runs.is_empty()
+    }
+
+    /// An installation's messages above a position that expired and are not settled.
+    pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
+        self.state().ledger.expired(installation, after)
     }
 
     /// Tells the sender that there may be room again.
@@ -209,26 +293,28 @@ impl Session {
 
     /// Makes the caller the one that drains this session, from the oldest message that waits. Any
     /// earlier one finds its channel closed.
-    pub(super) fn drain(&self) -> Result<Drain, Retired> {
+    pub(super) fn drain(&self) -> Result<Drain, NotNow> {
         let mut state = self.state();
         if state.status == Status::Retired {
-            return Err(Retired);
+            return Err(NotNow::Retired);
+        }
+        if state.ledger.is_expiring() {
+            return Err(NotNow::Expiring);
         }
         let cursor = state.ledger.first_waiting() - 1;
-        let (sender, batches) = async_channel::unbounded();
-        let mut refill_to = state.ledger.last_position();
-        while let Ok(batch) = state.channel.1.try_recv() {
-            if batch.last() > cursor {
-                refill_to = refill_to.min(batch.first() - 1);
-                let _ = sender.try_send(batch);
-            }
-        }
-        state.channel.0.close();
-        state.channel = (sender, batches.clone());
+        let refill_to = state.renew_channel();
         state.last_lease += 1;
         let lease = Lease(state.last_lease);
         state.reader = Some(lease);
-        Ok(Drain { lease, batches, cursor, refill_to })
+        Ok(Drain { lease, batches: state.channel.1.clone(), cursor, refill_to })
+    }
+
+    /// Has messages travel through the channel again, behind [`Queued::More`]. Returns up to where
+    /// they have to come from the mailbox.
+    pub(super) fn resume(&self) -> u64 {
+        let mut state = self.state();
+        state.overflowed = false;
+        state.ledger.last_position()
     }
 
     /// Undoes [`drain`](Self::drain), unless somebody else drains since.
@@ -251,7 +337,8 @@ impl Session {
         // Not loaded yet: somebody is just opening it.
         let Some(state) = self.0.state.get() else { return false };
         let mut state = lock(state);
-        if state.owner.is_some() || state.ledger.waiting().messages > 0 {
+        let busy = !state.ledger.waiting().is_empty() || state.ledger.is_expiring();
+        if state.owner.is_some() || busy {
             return false;
         }
         state.status = Status::Retired;
@@ -276,10 +363,45 @@ impl State {
             status: Status::Waiting,
             ledger,
             owner: None,
+            present: Vec::new(),
             reader: None,
             last_lease: 0,
             channel: async_channel::unbounded(),
+            overflowed: false,
         }
+    }
+
+    /// Puts a batch into the channel, or a mark that it is in the mailbox alone.
+    fn pass_on(&mut self, window: &Arc<Window>, batch: Batch) {
+        if self.overflowed {
+            return;
+        }
+        let held = window.hold(batch);
+        self.overflowed = held.is_none();
+        // The session holds both ends, so the channel is open and, being unbounded, has room.
+        let _ = self.channel.0.try_send(held.map_or(Queued::More, Queued::Batch));
+    }
+
+    /// Closes the channel and makes another that begins with the oldest message that waits and is
+    /// in memory. Returns up to where messages have to come from the mailbox before those.
+    fn renew_channel(&mut self) -> u64 {
+        let cursor = self.ledger.first_waiting() - 1;
+        let fresh: Channel = async_channel::unbounded();
+        let mut refill_to = None;
+        while let Ok(Queued::Batch(held)) = self.channel.1.try_recv() {
+            if held.batch().last() > cursor {
+                refill_to.get_or_insert(held.batch().first() - 1);
+                let _ = fresh.0.try_send(Queued::Batch(held));
+            }
+        }
+        if refill_to.is_none() {
+            self.overflowed = false;
+        } else if self.overflowed {
+            let _ = fresh.0.try_send(Queued::More);
+        }
+        self.channel.0.close();
+        self.channel = fresh;
+        refill_to.unwrap_or_else(|| self.ledger.last_position())
     }
 
     fn mark_owner(&self, key: &SessionKey, set: impl FnOnce(&mut super::link::Marks)) {
@@ -314,7 +436,8 @@ mod tests {
     #[test]
     fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
         let john = || "john".parse().unwrap();
-        let session = Session::new(SessionKey::new(john(), "marie".parse().unwrap()).unwrap());
+        let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
+        let session = Session::new(key, &Windows::new(u64::MAX));
         block_on(session.load(&MemoryMailbox::default())).unwrap();
         let link = |id| Arc::new(Link::new(ConnectionId(id), john(), Installation::from_u64(1)));
         let (old, new) = (link(1), link(2));

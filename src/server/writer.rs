@@ -102,6 +102,8 @@ struct Conversation {
     /// The session in which this connection's own messages go.
     own: Session,
     told: Watermarks,
+    /// Expired messages were told up to this position.
+    told_expired: u64,
     presence: Presence,
     stream: AbortHandle,
 }
@@ -158,6 +160,8 @@ impl Writer {
         let peer = own.key().receiver().clone();
         self.close(&peer);
         let told = own.watermarks(self.link.installation);
+        // Ahead of TALKING, whose `delivered` would claim them.
+        let told_expired = self.tell_expired(&peer, &own, 0);
         let presence = self.host.directory.presence(&peer);
         let reverse = self.host.registry.get(&own.key().reverse());
         let waiting = reverse.map_or(0, |session| session.waiting());
@@ -165,7 +169,8 @@ impl Writer {
         let stream = deliveries(self.host.registry.clone(), own.clone());
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.push(stream);
-        self.conversations.insert(peer, Conversation { own, told, presence, stream: handle });
+        let conversation = Conversation { own, told, told_expired, presence, stream: handle };
+        self.conversations.insert(peer, conversation);
     }
 
     fn close(&mut self, peer: &Name) {
@@ -207,6 +212,8 @@ impl Writer {
 
     fn tell_receipts(&mut self, peer: &Name, conversation: &mut Conversation) {
         let now = conversation.own.watermarks(self.link.installation);
+        conversation.told_expired =
+            self.tell_expired(peer, &conversation.own, conversation.told_expired);
         let told = std::mem::replace(&mut conversation.told, now);
         if now.delivered > told.delivered {
             self.say(&ServerFrame::Delivered { peer: peer.clone(), n: now.delivered });
@@ -215,6 +222,18 @@ impl Writer {
         if now.stored > told.stored.max(now.delivered) {
             self.say(&ServerFrame::Stored { peer: peer.clone(), n: now.stored });
         }
+    }
+
+    /// Says which messages expired above a position. Returns up to where it is told then.
+    fn tell_expired(&mut self, peer: &Name, own: &Session, after: u64) -> u64 {
+        let mut told = after;
+        for run in own.expired(self.link.installation, after) {
+            for n in run.first_n..=run.last_n() {
+                self.say(&ServerFrame::Expired { peer: peer.clone(), n });
+            }
+            told = run.last_position();
+        }
+        told
     }
 
     /// Says how many messages wait from `peer`, if there are so many at least.

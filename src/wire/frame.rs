@@ -242,6 +242,9 @@ pub struct Limits {
     pub idle: u64,
     pub backlog: u64,
     pub backlog_bytes: u64,
+    pub recipient: u64,
+    pub recipient_bytes: u64,
+    pub keep: u64,
 }
 
 impl Default for Limits {
@@ -256,6 +259,9 @@ impl Default for Limits {
             idle: IDLE_AFTER_SECONDS,
             backlog: 0,
             backlog_bytes: 0,
+            recipient: 0,
+            recipient_bytes: 0,
+            keep: 0,
         }
     }
 }
@@ -308,6 +314,7 @@ words! {
         Name = "NAME",
         ToSelf = "SELF",
         Conversations = "CONVERSATIONS",
+        Installations = "INSTALLATIONS",
         Closed = "CLOSED",
     }
 }

@@ -60,7 +60,9 @@
 //!   sign in again by itself.
 //! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
 //!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
-//!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session.
+//!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
+//!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
+//!   long a message waits before it expires. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
@@ -91,9 +93,9 @@
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
 //! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
-//! | `STORED peer n` | everything up to *n* is kept by the server. Cumulative |
+//! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
-//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed. Not cumulative |
+//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
@@ -110,6 +112,10 @@
 //! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
 //! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
 //! no receipt.
+//!
+//! A message that is acknowledged before it is on the server's disk is never written there; its
+//! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender
+//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it.
 //!
 //! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
 //! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
@@ -154,6 +160,7 @@
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
+//! | `INSTALLATIONS` | no | the conversation was not opened: the server remembers 16 installations of a sender for each session, and all of them are in use. One that said by *settled* that it knows what became of everything it wrote, and is not connected, gives way to a newcomer |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 
 mod client_frames;

@@ -131,6 +131,9 @@ pub(super) const LIMIT_WORDS: &[LimitWord] = &[
     ("idle", |it| &mut it.idle),
     ("backlog", |it| &mut it.backlog),
     ("backlog-bytes", |it| &mut it.backlog_bytes),
+    ("recipient", |it| &mut it.recipient),
+    ("recipient-bytes", |it| &mut it.recipient_bytes),
+    ("keep", |it| &mut it.keep),
 ];
 
 fn challenge(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {

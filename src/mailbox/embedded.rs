@@ -1,0 +1,570 @@
+//! A mailbox in the server's data folder: an LSM store with a write-ahead journal.
+//!
+//! Owned by the server. Two threads wait for the disk, so that nobody else has to: one commits,
+//! the other reads. Everything that is asked for collects in a [`journal`] in memory; the writer
+//! takes all of it, writes it as one commit with one fsync, and takes what came meanwhile. So a
+//! lonely message is synced at once, and under load a commit has thousands.
+//!
+//! Invariant: disk and journal together are the mailbox. What is reported as committed is on the
+//! synced disk; what was removed before its commit began is never written.
+//!
+//! When a commit fails (the disk is full, or failing) the engine refuses all others: the writer
+//! waits until there is room, opens the store again and commits the same changes again. Meanwhile
+//! [`ready`](Mailbox::ready) fails and reading goes on.
+
+mod journal;
+mod layout;
+mod opening;
+mod store;
+mod watermark;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use event_listener::{Event as Notice, listener};
+use futures::channel::oneshot;
+use futures::future::{BoxFuture, FutureExt};
+
+use journal::{Changes, Journal};
+pub use opening::OpenError;
+use opening::Paths;
+use store::{Store, StoreError};
+use watermark::Watermark;
+
+use super::{Commit, Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
+use crate::task;
+
+/// What may wait to be written before readers of sockets have to wait.
+const JOURNAL_LIMIT: Usage = Usage { messages: 65_536, bytes: 16 * 1024 * 1024 };
+
+/// How many questions wait for the reading thread. Behind them the askers wait.
+const QUESTIONS: usize = 256;
+
+/// How often the watermark is renewed, and how long a change that nobody waits for may wait.
+const TICK: Duration = Duration::from_secs(1);
+
+/// After a commit failed: how long until the first and between later attempts.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// How many messages of one session expire at once.
+const SWEEP: usize = 10_000;
+
+/// See the [module](self).
+pub struct EmbeddedMailbox {
+    shared: Arc<Shared>,
+    questions: Sender<Question>,
+    events: Receiver<Event>,
+    /// Closed when the writer thread has ended.
+    ended: Receiver<()>,
+}
+
+/// Something to do with the store on the reading thread.
+type Question = Box<dyn FnOnce(Result<&Store, MailboxError>) + Send>;
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the writer.
+    work: Condvar,
+    /// Wakes those who wait in `ready`.
+    room: Notice,
+    /// None between closing and opening it again.
+    store: RwLock<Option<Store>>,
+}
+
+#[derive(Default)]
+struct State {
+    journal: Journal,
+    waiting: HashMap<Name, Waiting>,
+    /// Why nothing can be stored now.
+    failing: Option<String>,
+    closing: bool,
+}
+
+/// What waits for one receiver, committed or not.
+#[derive(Default)]
+struct Waiting {
+    usage: Usage,
+    by_sender: BTreeMap<Name, Usage>,
+}
+
+impl EmbeddedMailbox {
+    /// Opens the mailbox in a data folder that nobody else uses, or makes it.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let paths = Paths::new(data);
+        let (store, last) = paths.open()?;
+        let unusable = |cause| OpenError::Unusable { path: paths.store.clone(), cause };
+        let waiting = Waiting::count(&store)
+            .map_err(|error| unusable(io::Error::other(error.to_string())))?;
+        let shared = Arc::new(Shared {
+            state: Mutex::new(State { waiting, ..State::default() }),
+            work: Condvar::new(),
+            room: Notice::new(),
+            store: RwLock::new(Some(store)),
+        });
+        let (events_in, events) = async_channel::unbounded();
+        let (alive, ended) = async_channel::bounded(1);
+        let (questions, queue) = async_channel::bounded::<Question>(QUESTIONS);
+        let mut writer = Writer {
+            shared: shared.clone(),
+            paths: paths.clone(),
+            last,
+            marked: last,
+            events: events_in,
+        };
+        let writing = move || {
+            writer.run();
+            drop(alive);
+        };
+        task::spawn_thread("mailbox-writer", writing).map_err(unusable)?;
+        let asked = shared.clone();
+        let reading = move || {
+            while let Ok(question) = queue.recv_blocking() {
+                let store = asked.store.read().unwrap_or_else(PoisonError::into_inner);
+                question(store.as_ref().ok_or_else(closed));
+            }
+        };
+        task::spawn_thread("mailbox-reader", reading).map_err(unusable)?;
+        Ok(Self { shared, questions, events, ended })
+    }
+
+    /// Asks the reading thread.
+    async fn ask<T: Send + 'static>(
+        &self,
+        question: impl FnOnce(&Store) -> Result<T, StoreError> + Send + 'static,
+    ) -> Result<T, MailboxError> {
+        let (reply, answer) = oneshot::channel();
+        let question: Question = Box::new(move |store| {
+            // Nobody may wait for the answer any more.
+            let _ = reply.send(store.and_then(|store| question(store).map_err(Into::into)));
+        });
+        self.questions.send(question).await.map_err(|_| closed())?;
+        answer.await.map_err(|_| closed())?
+    }
+
+    /// Changes what is not committed yet, and wakes the writer if that is to be soon.
+    fn change(&self, change: impl FnOnce(&mut State)) {
+        let mut state = self.shared.state();
+        let was_empty = state.journal.is_empty();
+        let was_pressing = state.journal.is_pressing();
+        change(&mut state);
+        let wake = (was_empty && !state.journal.is_empty())
+            || (!was_pressing && state.journal.is_pressing());
+        drop(state);
+        if wake {
+            self.shared.work.notify_one();
+        }
+    }
+}
+
+impl Drop for EmbeddedMailbox {
+    fn drop(&mut self) {
+        self.shared.begin_to_close();
+    }
+}
+
+impl Mailbox for EmbeddedMailbox {
+    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
+        if let Some(ready) = self.shared.is_ready() {
+            return futures::future::ready(ready).boxed();
+        }
+        let wait = async {
+            loop {
+                listener!(self.shared.room => room);
+                if let Some(ready) = self.shared.is_ready() {
+                    return ready;
+                }
+                room.await;
+            }
+        };
+        wait.boxed()
+    }
+
+    fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>> {
+        let (shared, key) = (self.shared.clone(), key.clone());
+        self.ask(move |store| shelf(&shared, store, &key)).boxed()
+    }
+
+    fn append(&self, key: &SessionKey, batch: &Batch) {
+        self.change(|state| {
+            let waiting = state.waiting.entry(key.receiver().clone()).or_default();
+            waiting.add(key.sender(), Usage::of(batch));
+            state.journal.append(key, batch);
+        });
+    }
+
+    fn pending(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        limit: Usage,
+    ) -> BoxFuture<'_, Result<Batch, MailboxError>> {
+        let (shared, key) = (self.shared.clone(), key.clone());
+        self.ask(move |store| pending(&shared, store, &key, after, limit)).boxed()
+    }
+
+    fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage) {
+        self.change(|state| {
+            state.free(key, freed);
+            state.journal.remove(key, up_to, freed);
+        });
+    }
+
+    fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage) {
+        self.change(|state| {
+            state.free(key, freed);
+            state.journal.expire(key, expired, freed);
+        });
+    }
+
+    fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
+        self.change(|state| state.journal.settle(key, installation, n));
+    }
+
+    fn forget(&self, key: &SessionKey, installation: Installation) {
+        self.change(|state| state.journal.forget(key, installation));
+    }
+
+    fn overdue(
+        &self,
+        before: Timestamp,
+    ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
+        let keys = self.shared.state().keys();
+        let shared = self.shared.clone();
+        self.ask(move |store| {
+            let last = |key: SessionKey| {
+                let last = overdue(&shared, store, &key, before).transpose()?;
+                Some(last.map(|last| (key, last)))
+            };
+            keys.into_iter().filter_map(last).collect()
+        })
+        .boxed()
+    }
+
+    fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
+        let state = self.shared.state();
+        let by_sender = state.waiting.get(receiver).into_iter().flat_map(|it| &it.by_sender);
+        by_sender.map(|(sender, usage)| (sender.clone(), usage.messages)).collect()
+    }
+
+    fn usage(&self, receiver: &Name) -> Usage {
+        self.shared.state().waiting.get(receiver).map(|waiting| waiting.usage).unwrap_or_default()
+    }
+
+    fn watch(&self) -> Receiver<Event> {
+        self.events.clone()
+    }
+
+    fn close(&self) -> BoxFuture<'_, ()> {
+        self.shared.begin_to_close();
+        let ended = async {
+            // Nothing is ever sent: this waits until the other end is dropped.
+            let _ = self.ended.recv().await;
+        };
+        ended.boxed()
+    }
+}
+
+/// What is kept of a session. What is not on disk yet is looked at first: if it is committed
+/// meanwhile it is only seen twice.
+fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, StoreError> {
+    let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
+    let tail = shared.state().journal.tail(key, 0, everything);
+    let row = tail.overlay(store.row(key)?);
+    let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
+    let mut waiting = Vec::new();
+    for message in store.walk(key, row.removed, before) {
+        let (_, message) = message?;
+        waiting.push((message.id, message.body.len()));
+    }
+    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
+    Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
+}
+
+fn pending(
+    shared: &Shared,
+    store: &Store,
+    key: &SessionKey,
+    after: u64,
+    limit: Usage,
+) -> Result<Batch, StoreError> {
+    let tail = shared.state().journal.tail(key, after, limit);
+    let after = after.max(tail.removed());
+    let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
+    let mut messages = store.messages(key, after, before, limit)?;
+    let mut room = Room::new(limit);
+    let full = messages.iter().any(|(_, message)| !room.takes(message.body.len()));
+    debug_assert!(!full, "it asked for what fits");
+    messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.body.len())));
+    let first = messages.first().map_or(after + 1, |(position, _)| *position);
+    // What is removed meanwhile is missing at the beginning only.
+    let consecutive = (first..).zip(messages).take_while(|(position, it)| *position == it.0);
+    Ok(Batch::new(first, consecutive.map(|(_, (_, message))| message).collect::<Vec<Message>>()))
+}
+
+/// The position of the last message of a session that is on disk and came before a time.
+fn overdue(
+    shared: &Shared,
+    store: &Store,
+    key: &SessionKey,
+    before: Timestamp,
+) -> Result<Option<u64>, StoreError> {
+    let removed = shared.state().journal.tail(key, 0, Usage::default()).removed();
+    let after = store.row(key)?.removed.max(removed);
+    let mut last = None;
+    for message in store.walk(key, after, u64::MAX).take(SWEEP) {
+        match message? {
+            (position, message) if message.time < before => last = Some(position),
+            _ => break,
+        }
+    }
+    Ok(last)
+}
+
+fn closed() -> MailboxError {
+    MailboxError("it is closed".into())
+}
+
+impl Shared {
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Every change under this lock is complete before anything can panic.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None while those who append have to wait.
+    fn is_ready(&self) -> Option<Result<(), MailboxError>> {
+        let state = self.state();
+        if let Some(reason) = &state.failing {
+            return Some(Err(MailboxError(reason.clone())));
+        }
+        let Usage { messages, bytes } = state.journal.usage();
+        let room = messages < JOURNAL_LIMIT.messages && bytes < JOURNAL_LIMIT.bytes;
+        room.then_some(Ok(()))
+    }
+
+    fn begin_to_close(&self) {
+        self.state().closing = true;
+        self.work.notify_one();
+    }
+}
+
+impl State {
+    fn free(&mut self, key: &SessionKey, freed: Usage) {
+        let Some(waiting) = self.waiting.get_mut(key.receiver()) else { return };
+        if waiting.subtract(key.sender(), freed) {
+            self.waiting.remove(key.receiver());
+        }
+    }
+
+    /// Every session in which something waits.
+    fn keys(&self) -> Vec<SessionKey> {
+        let pairs = self.waiting.iter().flat_map(|(receiver, waiting)| {
+            waiting.by_sender.keys().map(move |sender| (sender.clone(), receiver.clone()))
+        });
+        pairs.filter_map(|(sender, receiver)| SessionKey::new(sender, receiver).ok()).collect()
+    }
+}
+
+impl Waiting {
+    /// Counts what waits in a store.
+    fn count(store: &Store) -> Result<HashMap<Name, Self>, StoreError> {
+        let mut all: HashMap<Name, Self> = HashMap::new();
+        for session in store.sessions() {
+            let (key, row) = session?;
+            if row.waiting() > 0 {
+                let usage = Usage { messages: row.waiting(), bytes: row.bytes };
+                all.entry(key.receiver().clone()).or_default().add(key.sender(), usage);
+            }
+        }
+        Ok(all)
+    }
+
+    fn add(&mut self, sender: &Name, usage: Usage) {
+        self.usage += usage;
+        match self.by_sender.get_mut(sender) {
+            Some(sum) => *sum += usage,
+            None => drop(self.by_sender.insert(sender.clone(), usage)),
+        }
+    }
+
+    /// Returns whether nothing is left.
+    fn subtract(&mut self, sender: &Name, usage: Usage) -> bool {
+        self.usage -= usage;
+        if let Some(sum) = self.by_sender.get_mut(sender) {
+            *sum -= usage;
+            if sum.is_empty() {
+                self.by_sender.remove(sender);
+            }
+        }
+        self.by_sender.is_empty()
+    }
+}
+
+/// The thread that commits.
+struct Writer {
+    shared: Arc<Shared>,
+    paths: Paths,
+    /// The last commit that is known to be synced.
+    last: u64,
+    /// What the watermark says.
+    marked: u64,
+    events: Sender<Event>,
+}
+
+/// What the writer does next.
+enum Work {
+    Commit(Arc<Changes>),
+    RenewWatermark,
+    Close,
+}
+
+impl Writer {
+    fn run(&mut self) {
+        let mut renewed = Instant::now();
+        loop {
+            match self.next(renewed) {
+                Work::Commit(changes) if !self.commit(&changes) => break,
+                Work::Commit(_) | Work::RenewWatermark => {}
+                Work::Close => break,
+            }
+            if renewed.elapsed() >= TICK {
+                self.renew_watermark(false);
+                renewed = Instant::now();
+            }
+        }
+        self.close();
+    }
+
+    /// Waits for work: changes that press at once, others at the next tick.
+    fn next(&self, renewed: Instant) -> Work {
+        let mut state = self.shared.state();
+        loop {
+            let due = TICK.saturating_sub(renewed.elapsed());
+            let empty = state.journal.is_empty();
+            if state.journal.is_pressing() || (!empty && (due.is_zero() || state.closing)) {
+                return Work::Commit(state.journal.seal());
+            }
+            if state.closing {
+                return Work::Close;
+            }
+            if !empty || self.marked != self.last {
+                if due.is_zero() {
+                    return Work::RenewWatermark;
+                }
+                let waited = self.shared.work.wait_timeout(state, due);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                let waited = self.shared.work.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// False if the mailbox is closed before it succeeds.
+    fn commit(&mut self, changes: &Changes) -> bool {
+        let number = self.last + 1;
+        if let Err(error) = self.try_commit(number, changes)
+            && !self.recover(number, changes, &error)
+        {
+            return false;
+        }
+        self.last = number;
+        self.shared.state().journal.committed();
+        self.shared.room.notify(usize::MAX);
+        self.tell(Event::Committed(commits(changes)));
+        true
+    }
+
+    fn try_commit(&self, number: u64, changes: &Changes) -> Result<(), MailboxError> {
+        let store = self.shared.store.read().unwrap_or_else(PoisonError::into_inner);
+        Ok(store.as_ref().ok_or_else(closed)?.commit(number, changes)?)
+    }
+
+    /// Commits the same again and again until it succeeds. False if the mailbox is closed meanwhile.
+    fn recover(&mut self, number: u64, changes: &Changes, error: &MailboxError) -> bool {
+        log::error!("nothing can be stored now: {error}");
+        self.shared.state().failing = Some(error.to_string());
+        self.shared.room.notify(usize::MAX);
+        let mut pause = RETRY.0;
+        loop {
+            if !self.pause(pause) {
+                log::error!("the mailbox is closed while nothing can be stored");
+                return false;
+            }
+            pause = (pause * 2).min(RETRY.1);
+            match self.retry(number, changes) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => log::warn!("still nothing can be stored: {error}"),
+            }
+        }
+        log::info!("messages are stored again");
+        self.shared.state().failing = None;
+        self.tell(Event::Recovered);
+        true
+    }
+
+    /// Waits so long. False if the mailbox is to be closed.
+    fn pause(&self, time: Duration) -> bool {
+        let state = self.shared.state();
+        let waited = self.shared.work.wait_timeout_while(state, time, |state| !state.closing);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closing
+    }
+
+    /// Opens the store again and commits, if there is room.
+    fn retry(&self, number: u64, changes: &Changes) -> Result<bool, MailboxError> {
+        if !self.paths.has_room() {
+            return Ok(false);
+        }
+        let mut slot = self.shared.store.write().unwrap_or_else(PoisonError::into_inner);
+        // The engine's lock goes with the old handle.
+        *slot = None;
+        let (store, last) = self.paths.open().map_err(|error| MailboxError(error.to_string()))?;
+        let store = slot.insert(store);
+        if last < self.last {
+            return Err(MailboxError(format!("commit {} was synced and is gone", self.last)));
+        }
+        // A commit that failed may have reached the disk nevertheless; opening has synced it then.
+        if last < number {
+            store.commit(number, changes)?;
+        }
+        Ok(true)
+    }
+
+    fn renew_watermark(&mut self, clean: bool) {
+        if self.marked == self.last && !clean {
+            return;
+        }
+        match (Watermark { commit: self.last, clean }).write(&self.paths.watermark) {
+            Ok(()) => self.marked = self.last,
+            Err(error) => log::warn!("the mailbox's watermark stays as it is: {error}"),
+        }
+    }
+
+    /// Lets the store go. Only one that has everything is clean.
+    fn close(&mut self) {
+        let clean = self.shared.state().journal.is_empty();
+        *self.shared.store.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.renew_watermark(clean);
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody may watch: the mailbox is being closed.
+        let _ = self.events.try_send(event);
+    }
+}
+
+/// What a commit has of each session.
+fn commits(changes: &Changes) -> Vec<Commit> {
+    let of_session = |(key, delta): (&SessionKey, &journal::Delta)| Commit {
+        key: key.clone(),
+        up_to: delta.appended_up_to(),
+        expired_up_to: delta.expired_up_to(),
+    };
+    let relevant = |commit: &Commit| commit.up_to > 0 || commit.expired_up_to > 0;
+    changes.sessions().map(of_session).filter(relevant).collect()
+}

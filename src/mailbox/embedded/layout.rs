@@ -1,0 +1,273 @@
+//! How the store looks on disk, version 1. Pure: values to bytes and back.
+//!
+//! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
+//!
+//! | keyspace | key | value |
+//! |---|---|---|
+//! | `meta` | `layout` | version (u8) of all that follows |
+//! | `meta` | `commit` | number of the last commit (u64), in each commit |
+//! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | version (u8), installation, n, time (u64 each), length of kind (u8), kind, body |
+//!
+//! Names have no zero byte. Invariant: a session has messages exactly at the positions above
+//! `removed` up to and with `last`, with `bytes` in their bodies.
+
+use bytes::{Buf, BufMut, Bytes};
+
+use crate::mailbox::{Have, Run};
+use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+
+/// The version that is written and read here.
+pub(super) const VERSION: u8 = 1;
+
+/// What is kept of a session beside its messages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Row {
+    /// Everything up to this position was removed.
+    pub(super) removed: u64,
+    /// The last position that was ever given.
+    pub(super) last: u64,
+    /// What the bodies of the waiting messages have in all.
+    pub(super) bytes: u64,
+    pub(super) have: Vec<Have>,
+    pub(super) expired: Vec<Run>,
+}
+
+/// Bytes that are not what this version writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0} is not as this version writes it")]
+pub(super) struct Malformed(pub(super) &'static str);
+
+/// The key of a session's row.
+pub(super) fn session_key(key: &SessionKey) -> Vec<u8> {
+    [key.receiver().as_str().as_bytes(), &[0], key.sender().as_str().as_bytes()].concat()
+}
+
+/// What all keys of a session's messages begin with.
+pub(super) fn message_prefix(key: &SessionKey) -> Vec<u8> {
+    let mut prefix = session_key(key);
+    prefix.push(0);
+    prefix
+}
+
+/// The key of a message.
+pub(super) fn message_key(prefix: &[u8], position: u64) -> Vec<u8> {
+    [prefix, &position.to_be_bytes()].concat()
+}
+
+/// Whose row a key is.
+pub(super) fn parse_session_key(key: &[u8]) -> Result<SessionKey, Malformed> {
+    let mut names = key.split(|byte| *byte == 0).map(|name| std::str::from_utf8(name).ok());
+    let mut name = || names.next().flatten()?.parse().ok();
+    let (receiver, sender) = (name(), name());
+    match (receiver, sender, names.next()) {
+        (Some(receiver), Some(sender), None) => SessionKey::new(sender, receiver).ok(),
+        _ => None,
+    }
+    .ok_or(Malformed("a session's key"))
+}
+
+/// Which message of which session a key is.
+pub(super) fn parse_message_key(key: &[u8]) -> Result<(SessionKey, u64), Malformed> {
+    let malformed = Malformed("a message's key");
+    let (session, position) = key.split_last_chunk::<8>().ok_or(malformed)?;
+    let session = session.strip_suffix(&[0]).ok_or(malformed)?;
+    Ok((parse_session_key(session)?, u64::from_be_bytes(*position)))
+}
+
+impl Row {
+    /// The row's bytes.
+    pub(super) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(33 + self.have.len() * 24 + self.expired.len() * 32);
+        out.put_u8(VERSION);
+        for number in [self.removed, self.last, self.bytes] {
+            out.put_u64(number);
+        }
+        out.put_u32(count(self.have.len()));
+        for Have { installation, n, settled } in &self.have {
+            for number in [installation.to_u64(), *n, *settled] {
+                out.put_u64(number);
+            }
+        }
+        out.put_u32(count(self.expired.len()));
+        for run in &self.expired {
+            let numbers = [run.first_position, run.installation.to_u64(), run.first_n, run.count];
+            numbers.into_iter().for_each(|number| out.put_u64(number));
+        }
+        out
+    }
+
+    /// The row that these bytes are.
+    pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_all(&mut bytes)
+            .filter(|row| bytes.is_empty() && row.is_sound())
+            .ok_or(Malformed("a session's row"))
+    }
+
+    /// How many messages wait.
+    pub(super) fn waiting(&self) -> u64 {
+        self.last - self.removed
+    }
+
+    fn decode_all(bytes: &mut &[u8]) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != VERSION {
+            return None;
+        }
+        let mut number = || bytes.try_get_u64().ok();
+        let (removed, last, all) = (number()?, number()?, number()?);
+        let mut row = Self { removed, last, bytes: all, ..Self::default() };
+        for _ in 0..bytes.try_get_u32().ok()? {
+            let mut number = || bytes.try_get_u64().ok();
+            let installation = Installation::from_u64(number()?);
+            row.have.push(Have { installation, n: number()?, settled: number()? });
+        }
+        for _ in 0..bytes.try_get_u32().ok()? {
+            let mut number = || bytes.try_get_u64().ok();
+            row.expired.push(Run {
+                first_position: number()?,
+                installation: Installation::from_u64(number()?),
+                first_n: number()?,
+                count: number()?,
+            });
+        }
+        Some(row)
+    }
+
+    fn is_sound(&self) -> bool {
+        self.removed <= self.last && self.expired.iter().all(|run| run.count > 0)
+    }
+}
+
+/// A message's bytes.
+pub(super) fn encode_message(message: &Message) -> Bytes {
+    let kind = message.kind.as_str().as_bytes();
+    let mut out = Vec::with_capacity(26 + kind.len() + message.body.len());
+    out.put_u8(VERSION);
+    out.put_u64(message.id.installation.to_u64());
+    out.put_u64(message.id.n);
+    out.put_u64(message.time.0);
+    // A kind has at most 16 bytes.
+    out.put_u8(kind.len() as u8);
+    out.put_slice(kind);
+    out.put_slice(&message.body);
+    out.into()
+}
+
+/// The message that these bytes are.
+pub(super) fn decode_message(bytes: Bytes) -> Result<Message, Malformed> {
+    decode_all(bytes).ok_or(Malformed("a message"))
+}
+
+fn decode_all(mut bytes: Bytes) -> Option<Message> {
+    if bytes.try_get_u8().ok()? != VERSION {
+        return None;
+    }
+    let mut number = || bytes.try_get_u64().ok();
+    let installation = Installation::from_u64(number()?);
+    let id = MessageId { installation, n: number()? };
+    let time = Timestamp(number()?);
+    let length = usize::from(bytes.try_get_u8().ok()?);
+    if bytes.len() < length {
+        return None;
+    }
+    let kind: Kind = std::str::from_utf8(&bytes.split_to(length)).ok()?.parse().ok()?;
+    Some(Message { id, time, kind, body: bytes })
+}
+
+fn count(length: usize) -> u32 {
+    u32::try_from(length).expect("a row has far fewer entries: backlogs are bounded")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn key(sender: &str, receiver: &str) -> SessionKey {
+        SessionKey::new(sender.parse().unwrap(), receiver.parse().unwrap()).unwrap()
+    }
+
+    /// What is on people's disks: a change of these bytes needs another version.
+    #[test]
+    fn the_bytes_are_those_of_version_1() {
+        assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
+        let prefix = message_prefix(&key("john", "marie"));
+        assert_eq!(message_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
+        let message = Message {
+            id: MessageId { installation: Installation::from_u64(0xa1), n: 2 },
+            time: Timestamp(3),
+            kind: Kind::TEXT,
+            body: Bytes::from_static(b"hi"),
+        };
+        let bytes = encode_message(&message);
+        let expected = b"\x01\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\x04texthi";
+        assert_eq!(bytes.as_ref(), expected);
+        assert_eq!(decode_message(bytes), Ok(message));
+        let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
+        let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
+    }
+
+    #[test]
+    fn what_is_no_key_is_told() {
+        for bad in [&b""[..], b"marie", b"marie\0", b"marie\0marie", b"a\0b\0c", b"\xff\0john"] {
+            assert!(parse_session_key(bad).is_err(), "{bad:?}");
+        }
+        for bad in [&b""[..], b"marie\0john", b"marie\0john1234567\0"] {
+            assert!(parse_message_key(bad).is_err(), "{bad:?}");
+        }
+    }
+
+    prop_compose! {
+        fn run()(first_position: u64, installation: u64, first_n: u64, count in 1..=u64::MAX) -> Run {
+            Run { first_position, installation: Installation::from_u64(installation), first_n, count }
+        }
+    }
+
+    prop_compose! {
+        fn have()(installation: u64, n: u64, settled: u64) -> Have {
+            Have { installation: Installation::from_u64(installation), n, settled }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_row_survives(
+            removed in 0..1000u64, more in 0..1000u64, bytes: u64,
+            have in prop::collection::vec(have(), 0..5),
+            expired in prop::collection::vec(run(), 0..5),
+        ) {
+            let row = Row { removed, last: removed + more, bytes, have, expired };
+            let encoded = row.encode();
+            prop_assert_eq!(Row::decode(&encoded), Ok(row));
+            for cut in 0..encoded.len() {
+                prop_assert!(Row::decode(&encoded[..cut]).is_err());
+            }
+        }
+
+        #[test]
+        fn a_message_survives(installation: u64, n: u64, time: u64, body: Vec<u8>) {
+            let id = MessageId { installation: Installation::from_u64(installation), n };
+            let message =
+                Message { id, time: Timestamp(time), kind: Kind::TEXT, body: body.into() };
+            prop_assert_eq!(decode_message(encode_message(&message)), Ok(message));
+        }
+
+        #[test]
+        fn keys_survive_and_ascend(position in 0..u64::MAX) {
+            let key = key("john", "marie");
+            let prefix = message_prefix(&key);
+            let one = message_key(&prefix, position);
+            prop_assert_eq!(parse_message_key(&one), Ok((key.clone(), position)));
+            prop_assert_eq!(parse_session_key(&session_key(&key)), Ok(key));
+            prop_assert!(one < message_key(&prefix, position + 1));
+        }
+
+        #[test]
+        fn arbitrary_bytes_are_told(bytes: Vec<u8>) {
+            let _ = Row::decode(&bytes);
+            let _ = decode_message(bytes.clone().into());
+            let _ = parse_message_key(&bytes);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! The store: rows and messages in `fjall`, an LSM tree with a write-ahead journal.
+//!
+//! Owned by the mailbox. One thread commits, another reads. Invariant: the commits in the store are
+//! numbered without a gap, and each is there wholly or not at all.
+
+use std::ops::Bound;
+use std::path::Path;
+
+use bytes::Bytes;
+use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+
+use super::journal::{Changes, Delta};
+use super::layout::{
+    self, Malformed, Row, decode_message, encode_message, message_key, message_prefix,
+    parse_message_key, parse_session_key, session_key,
+};
+use crate::mailbox::{MailboxError, Room, Usage};
+use crate::message::{Message, SessionKey};
+
+/// How much is written to memory before it goes to a table of its own, for each keyspace.
+const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How much of the tables is kept in memory.
+const CACHE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// When journals have more, what holds them back is flushed. The least that fjall takes.
+const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
+const LAYOUT: &str = "layout";
+const COMMIT: &str = "commit";
+
+/// See the [module](self).
+pub(super) struct Store {
+    database: Database,
+    meta: Keyspace,
+    sessions: Keyspace,
+    messages: Keyspace,
+}
+
+/// Why a store is not opened, or not read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum StoreError {
+    #[error("{0}")]
+    Engine(#[from] fjall::Error),
+    #[error("{0}")]
+    Malformed(#[from] Malformed),
+    #[error("its layout has version {0}, which this program does not know")]
+    Newer(u8),
+}
+
+impl From<StoreError> for MailboxError {
+    fn from(error: StoreError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes it. What it has is on disk then, also what a killed
+    /// process had only written.
+    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+        let database = Database::builder(folder)
+            .worker_threads(1)
+            .cache_size(CACHE_BYTES)
+            .max_journaling_size(JOURNAL_BYTES)
+            .open()?;
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        let meta = database.keyspace("meta", options)?;
+        let sessions = database.keyspace("sessions", options)?;
+        let messages = database.keyspace("messages", options)?;
+        match meta.get(LAYOUT)?.as_deref() {
+            None => meta.insert(LAYOUT, [layout::VERSION])?,
+            Some([layout::VERSION]) => {}
+            Some([other]) => return Err(StoreError::Newer(*other)),
+            Some(_) => return Err(Malformed("the layout's version").into()),
+        }
+        database.persist(PersistMode::SyncAll)?;
+        Ok(Self { database, meta, sessions, messages })
+    }
+
+    /// The number of the last commit; 0 before the first.
+    pub(super) fn last_commit(&self) -> Result<u64, StoreError> {
+        let Some(number) = self.meta.get(COMMIT)? else { return Ok(0) };
+        let number = <[u8; 8]>::try_from(&*number).map_err(|_| Malformed("a commit's number"))?;
+        Ok(u64::from_be_bytes(number))
+    }
+
+    /// Makes all changes, as the commit with this number. They are on disk when this returns. An
+    /// error leaves it open whether they are: the store has to be opened again to know.
+    pub(super) fn commit(&self, number: u64, changes: &Changes) -> Result<(), StoreError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for (key, delta) in changes.sessions() {
+            self.change(&mut batch, key, delta)?;
+        }
+        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
+        Ok(batch.commit()?)
+    }
+
+    fn change(
+        &self,
+        batch: &mut fjall::OwnedWriteBatch,
+        key: &SessionKey,
+        delta: &Delta,
+    ) -> Result<(), StoreError> {
+        let mut row = self.row(key)?;
+        let on_disk = (row.removed, row.last);
+        delta.row().apply(&mut row);
+        let prefix = message_prefix(key);
+        for position in on_disk.0 + 1..=on_disk.1.min(row.removed) {
+            batch.remove(&self.messages, message_key(&prefix, position));
+        }
+        for (position, message) in delta.messages() {
+            batch.insert(&self.messages, message_key(&prefix, position), encode_message(message));
+        }
+        batch.insert(&self.sessions, session_key(key), row.encode());
+        Ok(())
+    }
+
+    /// A session's row; an empty one if there is none.
+    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
+        let bytes = self.sessions.get(session_key(key))?;
+        Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
+    }
+
+    /// A session's messages above `after` and below `before`, with their positions: no more than
+    /// fit into `limit`, but one at least if there is any.
+    pub(super) fn messages(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+        limit: Usage,
+    ) -> Result<Vec<(u64, Message)>, StoreError> {
+        let mut room = Room::new(limit);
+        let mut messages = Vec::new();
+        for message in self.walk(key, after, before) {
+            let (position, message) = message?;
+            if !room.takes(message.body.len()) {
+                break;
+            }
+            messages.push((position, message));
+        }
+        Ok(messages)
+    }
+
+    /// A session's messages above `after` and below `before`, one after another.
+    pub(super) fn walk(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
+        let prefix = message_prefix(key);
+        let range = (
+            Bound::Excluded(message_key(&prefix, after)),
+            Bound::Excluded(message_key(&prefix, before.max(after + 1))),
+        );
+        self.messages.range::<Vec<u8>, _>(range).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok((parse_message_key(&key)?.1, decode_message(value.into())?))
+        })
+    }
+
+    /// Every session's row.
+    pub(super) fn sessions(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
+        self.sessions.iter().map(session_entry)
+    }
+
+    /// The store as it is now, whatever is committed later.
+    pub(super) fn image(&self) -> Image {
+        Image {
+            snapshot: self.database.snapshot(),
+            sessions: self.sessions.clone(),
+            messages: self.messages.clone(),
+        }
+    }
+}
+
+/// A consistent view of the whole store.
+pub(super) struct Image {
+    snapshot: Snapshot,
+    sessions: Keyspace,
+    messages: Keyspace,
+}
+
+impl Image {
+    /// Every session's row, by receiver and sender.
+    pub(super) fn sessions(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
+        self.snapshot.iter(&self.sessions).map(session_entry)
+    }
+
+    /// Every message, in the order of [`sessions`](Self::sessions) and within one by position.
+    pub(super) fn messages(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, u64, Message), StoreError>> + use<> {
+        self.snapshot.iter(&self.messages).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            let (session, position) = parse_message_key(&key)?;
+            Ok((session, position, decode_message(value.into())?))
+        })
+    }
+}
+
+fn session_entry(entry: fjall::Guard) -> Result<(SessionKey, Row), StoreError> {
+    let (key, value) = entry.into_inner()?;
+    Ok((parse_session_key(&key)?, Row::decode(&Bytes::from(value))?))
+}

@@ -1,0 +1,85 @@
+//! The watermark: how far the store is known to be synced, in a file beside it.
+//!
+//! Owned by the mailbox's writer thread. A journal that was damaged in the middle opens as if it
+//! ended there (fjall's issue 311): only the watermark can tell. Invariant: the file never says
+//! more than what was synced.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+/// What the file says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Watermark {
+    /// This commit, and all before it, are on disk.
+    pub(super) commit: u64,
+    /// The store was closed after it: nothing can be torn.
+    pub(super) clean: bool,
+}
+
+impl Watermark {
+    /// Reads the file, if there is one.
+    pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
+        let text = match fs::read_to_string(path) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error),
+        };
+        Self::parse(&text).map(Some).ok_or_else(|| {
+            io::Error::new(io::ErrorKind::InvalidData, "it is not as this program writes it")
+        })
+    }
+
+    /// Replaces the file. It has the old or the new watermark at any time, also after a power cut.
+    pub(super) fn write(self, path: &Path) -> io::Result<()> {
+        let fresh = path.with_extension("new");
+        let mut options = OpenOptions::new();
+        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+        file.write_all(self.to_string().as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&fresh, path)?;
+        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let mut words = text.strip_suffix('\n')?.split(' ');
+        let version = words.next()? == "tinychat-mailbox-1";
+        let commit = words.next()?.strip_prefix("commit=")?.parse().ok()?;
+        let clean = words.next()?.strip_prefix("clean=")?.parse().ok()?;
+        (version && words.next().is_none()).then_some(Self { commit, clean })
+    }
+}
+
+impl std::fmt::Display for Watermark {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        writeln!(f, "tinychat-mailbox-1 commit={} clean={}", self.commit, self.clean)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_is_read_as_it_was_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("watermark");
+        assert_eq!(Watermark::read(&path).unwrap(), None);
+        for (commit, clean) in [(0, false), (7, true), (u64::MAX, false)] {
+            let watermark = Watermark { commit, clean };
+            watermark.write(&path).unwrap();
+            assert_eq!(Watermark::read(&path).unwrap(), Some(watermark));
+        }
+    }
+
+    #[test]
+    fn a_damaged_file_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("watermark");
+        for text in ["", "tinychat-mailbox-1 commit=7 clean=true", "\0\0\0\n", "commit=7\n"] {
+            fs::write(&path, text).unwrap();
+            assert!(Watermark::read(&path).is_err(), "{text:?}");
+        }
+    }
+}

@@ -12,6 +12,8 @@
 //! waits until there is room, opens the store again and commits the same changes again. Meanwhile
 //! [`ready`](Mailbox::ready) fails and reading goes on.
 
+pub mod backup;
+mod inspection;
 mod journal;
 mod layout;
 mod opening;
@@ -20,7 +22,7 @@ mod watermark;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -29,9 +31,11 @@ use event_listener::{Event as Notice, listener};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 
+pub use inspection::{Inspection, SessionContent};
 use journal::{Changes, Journal};
 pub use opening::OpenError;
 use opening::Paths;
+pub use store::Image;
 use store::{Store, StoreError};
 use watermark::Watermark;
 
@@ -132,6 +136,11 @@ impl EmbeddedMailbox {
         Ok(Self { shared, questions, events, ended })
     }
 
+    /// Everything that is committed now, whatever happens later.
+    pub async fn image(&self) -> Result<Image, MailboxError> {
+        self.ask(|store| Ok(store.image())).await
+    }
+
     /// Asks the reading thread.
     async fn ask<T: Send + 'static>(
         &self,
@@ -158,6 +167,33 @@ impl EmbeddedMailbox {
         if wake {
             self.shared.work.notify_one();
         }
+    }
+}
+
+/// A mailbox that was refused, opened to see what is left in it.
+pub struct Salvage {
+    store: Store,
+    last: u64,
+    paths: Paths,
+}
+
+impl Salvage {
+    /// Opens what is there.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let paths = Paths::new(data);
+        let (store, last) = paths.open_anyway()?;
+        Ok(Self { store, last, paths })
+    }
+
+    /// What is left.
+    pub fn image(&self) -> Image {
+        self.store.image()
+    }
+
+    /// Lets what is left be the whole mailbox from now on. Returns where the journal lies that was
+    /// copied before it was opened, if it was.
+    pub fn accept(self) -> Result<Option<PathBuf>, OpenError> {
+        self.paths.accept(self.last)
     }
 }
 

@@ -17,7 +17,9 @@ use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-pub use embedded::{EmbeddedMailbox, OpenError};
+pub use embedded::{
+    EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
+};
 #[cfg(test)]
 pub use memory::MemoryMailbox;
 

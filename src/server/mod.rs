@@ -12,6 +12,7 @@
 //! [`Server::run`], but those that did not end within its deadline.
 
 mod connection;
+pub mod control;
 mod delivery;
 mod handshake;
 mod ledger;
@@ -144,6 +145,8 @@ pub struct Server {
     host: Arc<Host>,
     stop: Sender<Infallible>,
     drain: Duration,
+    mailbox: Arc<EmbeddedMailbox>,
+    data: PathBuf,
     /// Locks the data folder as long as the server runs.
     _folder: Folder,
 }
@@ -195,10 +198,10 @@ impl Server {
             listeners.push(listener);
             addresses.push(bound);
         }
-        let mailbox: Arc<dyn Mailbox> = Arc::new(EmbeddedMailbox::open(&config.data)?);
+        let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
-            registry: Arc::new(Registry::new(mailbox, config.memory)),
+            registry: Arc::new(Registry::new(mailbox.clone(), config.memory)),
             directory: Directory::default(),
             names,
             quota: config.quota,
@@ -208,7 +211,8 @@ impl Server {
             last_connection: AtomicU64::new(0),
             stopping,
         });
-        Ok(Self { listeners, addresses, host, stop, drain: config.timing.drain, _folder: folder })
+        let (drain, data) = (config.timing.drain, config.data);
+        Ok(Self { listeners, addresses, host, stop, drain, mailbox, data, _folder: folder })
     }
 
     /// Where the server listens, with the ports that it got.
@@ -224,6 +228,7 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("control", control::serve(host.clone(), self.mailbox.clone(), self.data)),
         ];
         tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
         // Each accept task holds one, and each connection.
@@ -245,7 +250,7 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
-        if task::within(self.drain, host.registry.mailbox().close()).await.is_none() {
+        if task::within(self.drain, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }
     }

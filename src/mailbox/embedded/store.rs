@@ -115,6 +115,24 @@ impl Store {
         Ok(())
     }
 
+    /// Takes entries as they are, into a store that is being filled from a backup.
+    pub(super) fn fill(
+        &self,
+        number: u64,
+        entries: impl IntoIterator<Item = (Table, Entry)>,
+    ) -> Result<(), StoreError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for (table, (key, value)) in entries {
+            let keyspace = match table {
+                Table::Sessions => &self.sessions,
+                Table::Messages => &self.messages,
+            };
+            batch.insert(keyspace, key, value);
+        }
+        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
+        Ok(batch.commit()?)
+    }
+
     /// A session's row; an empty one if there is none.
     pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
         let bytes = self.sessions.get(session_key(key))?;
@@ -154,10 +172,7 @@ impl Store {
             Bound::Excluded(message_key(&prefix, after)),
             Bound::Excluded(message_key(&prefix, before.max(after + 1))),
         );
-        self.messages.range::<Vec<u8>, _>(range).map(|entry| {
-            let (key, value) = entry.into_inner()?;
-            Ok((parse_message_key(&key)?.1, decode_message(value.into())?))
-        })
+        self.messages.range::<Vec<u8>, _>(range).map(message_entry)
     }
 
     /// Every session's row.
@@ -178,11 +193,14 @@ impl Store {
 }
 
 /// A consistent view of the whole store.
-pub(super) struct Image {
+pub struct Image {
     snapshot: Snapshot,
     sessions: Keyspace,
     messages: Keyspace,
 }
+
+/// A key and its value, as the layout has them.
+pub(super) type Entry = (Bytes, Bytes);
 
 impl Image {
     /// Every session's row, by receiver and sender.
@@ -192,19 +210,46 @@ impl Image {
         self.snapshot.iter(&self.sessions).map(session_entry)
     }
 
-    /// Every message, in the order of [`sessions`](Self::sessions) and within one by position.
-    pub(super) fn messages(
+    /// The messages of a session, by position.
+    pub(super) fn messages_of(
         &self,
-    ) -> impl Iterator<Item = Result<(SessionKey, u64, Message), StoreError>> + use<> {
-        self.snapshot.iter(&self.messages).map(|entry| {
-            let (key, value) = entry.into_inner()?;
-            let (session, position) = parse_message_key(&key)?;
-            Ok((session, position, decode_message(value.into())?))
-        })
+        key: &SessionKey,
+    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
+        self.snapshot.prefix(&self.messages, message_prefix(key)).map(message_entry)
     }
+
+    /// How many messages there are.
+    pub(super) fn count_messages(&self) -> Result<u64, StoreError> {
+        Ok(self.snapshot.len(&self.messages)? as u64)
+    }
+
+    /// Every row, then every message.
+    pub(super) fn entries(
+        &self,
+    ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
+        let entries = |table, keyspace| {
+            self.snapshot.iter(keyspace).map(move |entry| {
+                let (key, value) = entry.into_inner()?;
+                Ok((table, (key.into(), value.into())))
+            })
+        };
+        entries(Table::Sessions, &self.sessions).chain(entries(Table::Messages, &self.messages))
+    }
+}
+
+/// What a backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    Sessions,
+    Messages,
 }
 
 fn session_entry(entry: fjall::Guard) -> Result<(SessionKey, Row), StoreError> {
     let (key, value) = entry.into_inner()?;
-    Ok((parse_session_key(&key)?, Row::decode(&Bytes::from(value))?))
+    Ok((parse_session_key(&key)?, Row::decode(&value)?))
+}
+
+fn message_entry(entry: fjall::Guard) -> Result<(u64, Message), StoreError> {
+    let (key, value) = entry.into_inner()?;
+    Ok((parse_message_key(&key)?.1, decode_message(value.into())?))
 }

@@ -1,0 +1,165 @@
+//! The command line of `tinychat-server`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use argh::FromArgs;
+use bytesize::ByteSize;
+use log::LevelFilter;
+use tinychat::folder::{FolderError, default_data_folder};
+use tinychat::mailbox::Usage;
+use tinychat::server::{Config, Quota};
+
+/// Host a TinyChat: messages wait here for the people they are for.
+///
+/// Without a command it serves.
+#[derive(FromArgs)]
+pub(crate) struct Flags {
+    /// where to listen, as host:port; may be given several times (default 127.0.0.1:7878)
+    #[argh(option, arg_name = "addr")]
+    listen: Vec<String>,
+
+    /// the data folder (default $XDG_DATA_HOME/tinychat-server)
+    #[argh(option, arg_name = "dir")]
+    data: Option<PathBuf>,
+
+    /// what may wait from one person to another: messages, and bytes behind a comma; 0 is no limit
+    /// (default 10000,16MiB)
+    #[argh(
+        option,
+        arg_name = "n,size",
+        default = "Quota::default().session",
+        from_str_fn(backlog)
+    )]
+    session_backlog: Usage,
+
+    /// what may wait for one person from all others, likewise (default 100000,256MiB)
+    #[argh(
+        option,
+        arg_name = "n,size",
+        default = "Quota::default().receiver",
+        from_str_fn(backlog)
+    )]
+    recipient_backlog: Usage,
+
+    /// how much of what waits is held in memory too (default 256MiB); all of it is on disk
+    #[argh(option, arg_name = "size", default = "ByteSize::mib(256)", from_str_fn(size))]
+    memory: ByteSize,
+
+    /// how long a message waits before it expires and its sender is told, like 30d or 12h (default
+    /// 30d); 0 is for ever
+    #[argh(option, arg_name = "time", default = "Keep(Some(MONTH))", from_str_fn(keep))]
+    keep: Keep,
+
+    /// what to log on stdout: off, error, warn, info, debug or trace (default info)
+    #[argh(option, default = "LevelFilter::Info", arg_name = "level")]
+    pub(crate) log_level: LevelFilter,
+
+    /// print the version
+    #[argh(switch)]
+    pub(crate) version: bool,
+
+    #[argh(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What an operator may do beside serving.
+#[derive(FromArgs)]
+#[argh(subcommand)]
+pub(crate) enum Command {
+    Check(Check),
+    Backup(Backup),
+    Restore(Restore),
+}
+
+/// Look whether the mailbox is sound, and print how much waits in it for whom. Works beside a running
+/// server.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+pub(crate) struct Check {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// use a mailbox that was refused as it is, without what it lost
+    #[argh(switch)]
+    pub(crate) accept: bool,
+}
+
+/// Write names and waiting messages into one file. Works beside a running server.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "backup")]
+pub(crate) struct Backup {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// the file to make; it must not exist yet
+    #[argh(positional)]
+    pub(crate) file: PathBuf,
+}
+
+/// Make a server's data folder from a backup.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "restore")]
+pub(crate) struct Restore {
+    /// the data folder to make; it must be empty or not exist yet
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// the backup
+    #[argh(positional)]
+    pub(crate) file: PathBuf,
+}
+
+/// How long messages are kept.
+#[derive(Clone, Copy)]
+struct Keep(Option<Duration>);
+
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+
+impl Flags {
+    /// The data folder: that given behind a command, that given before it, or the default.
+    pub(crate) fn data(&self, of_command: Option<&PathBuf>) -> Result<PathBuf, FolderError> {
+        match of_command.or(self.data.as_ref()) {
+            Some(data) => Ok(data.clone()),
+            None => default_data_folder("tinychat-server"),
+        }
+    }
+
+    /// What the server is to do.
+    pub(crate) fn config(self) -> Result<Config, FolderError> {
+        let data = self.data(None)?;
+        let mut listen = self.listen;
+        if listen.is_empty() {
+            listen.push("127.0.0.1:7878".into());
+        }
+        Ok(Config {
+            quota: Quota { session: self.session_backlog, receiver: self.recipient_backlog },
+            memory: self.memory.as_u64(),
+            keep: self.keep.0,
+            ..Config::new(listen, data)
+        })
+    }
+}
+
+fn backlog(text: &str) -> Result<Usage, String> {
+    let wrong = || "a backlog is a number of messages and a size, like 10000,16MiB".to_string();
+    let (messages, bytes) = text.split_once(',').unwrap_or((text, "0"));
+    let messages = messages.trim().parse().map_err(|_| wrong())?;
+    let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
+    Ok(Usage { messages, bytes })
+}
+
+fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "a size is a number with its unit, like 256MiB".into())
+}
+
+fn keep(text: &str) -> Result<Keep, String> {
+    if text == "0" {
+        return Ok(Keep(None));
+    }
+    let time = humantime::parse_duration(text);
+    time.map(|time| Keep(Some(time)))
+        .map_err(|_| "a time is a number with its unit, like 30d".into())
+}

@@ -1,0 +1,114 @@
+//! `tinychat-server`: flags, log, signals and exit code around [`tinychat::server`].
+
+mod flags;
+
+use std::error::Error;
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::process::ExitCode;
+
+use flags::{Backup, Check, Command, Flags, Restore};
+use tinychat::args;
+use tinychat::log_output::Guard;
+use tinychat::server::{Server, control};
+use tinychat::signals::Interrupts;
+
+fn main() -> ExitCode {
+    let flags: Flags = match args::parse("tinychat-server", std::env::args_os().skip(1)) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(),
+    };
+    if flags.version {
+        println!("tinychat-server {}", env!("CARGO_PKG_VERSION"));
+        return ExitCode::SUCCESS;
+    }
+    let done = match &flags.command {
+        None => serve(flags),
+        Some(Command::Check(command)) => check(&flags, command),
+        Some(Command::Backup(command)) => backup(&flags, command),
+        Some(Command::Restore(command)) => restore(&flags, command),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("tinychat-server: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let _log_output =
+        Guard::install().map_err(|error| format!("cannot prepare the log: {error}"))?;
+    femme::with_level(flags.log_level);
+    async_std::task::block_on(run(flags))
+}
+
+async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+    let mut interrupts = Interrupts::catch()?;
+    // One file for each connection: the soft limit is often only 1,024.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        log::warn!("the limit of open files stays as it is: {error}");
+    }
+    let server = Server::bind(flags.config()?).await?;
+    for address in server.addresses() {
+        eprintln!("tinychat-server: listening on {address}");
+        if !address.ip().is_loopback() {
+            eprintln!("tinychat-server: {address} can be read on its way: it is not encrypted yet");
+        }
+    }
+    server
+        .run(async {
+            if let Err(error) = interrupts.next().await {
+                log::error!("cannot wait for signals: {error}");
+            }
+            eprintln!("tinychat-server: stopping");
+        })
+        .await;
+    Ok(())
+}
+
+fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
+    let data = flags.data(command.data.as_ref())?;
+    Ok(control::check(&data, command.accept, &mut io::stdout().lock())?)
+}
+
+/// The file appears under its name when it is whole.
+fn backup(flags: &Flags, Backup { data, file }: &Backup) -> Result<(), Box<dyn Error>> {
+    let data = flags.data(data.as_ref())?;
+    if file.exists() {
+        return Err(format!("{} exists; choose another name", file.display()).into());
+    }
+    let mut fresh = file.clone().into_os_string();
+    fresh.push(".partial");
+    let written =
+        write_backup(&data, Path::new(&fresh)).and_then(|()| Ok(fs::rename(&fresh, file)?));
+    if written.is_err() {
+        let _ = fs::remove_file(&fresh);
+    }
+    written
+}
+
+fn write_backup(data: &Path, fresh: &Path) -> Result<(), Box<dyn Error>> {
+    let unwritable = |error: io::Error| format!("cannot write {}: {error}", fresh.display());
+    let mut options = OpenOptions::new();
+    let mut out = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(0o600)
+        .open(fresh)
+        .map_err(unwritable)?;
+    control::backup(data, &mut out)?;
+    out.flush().and_then(|()| out.sync_all()).map_err(unwritable)?;
+    Ok(())
+}
+
+fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dyn Error>> {
+    let data = flags.data(data.as_ref())?;
+    let backup =
+        File::open(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
+    Ok(control::restore(io::BufReader::new(backup), &data)?)
+}

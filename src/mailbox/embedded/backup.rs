@@ -1,0 +1,233 @@
+//! A backup: one file, a tar archive, with the mailbox and the book of names.
+//!
+//! Owned by whoever writes or reads it. In the archive, in this order:
+//!
+//! | entry | |
+//! |---|---|
+//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 1` |
+//! | `names` | the book of names as it is in the data folder |
+//! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
+//! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
+//!
+//! Invariant: an archive that lacks its end, or has another one, is refused whole.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Read, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use bytes::{Buf, BufMut, Bytes};
+
+use super::layout;
+use super::opening::Paths;
+use super::store::{Entry, Image, Store, StoreError, Table};
+use super::watermark::Watermark;
+
+const VERSION: u8 = 1;
+
+/// How much of the store goes into one entry of the archive, roughly.
+const PIECE: usize = 4 * 1024 * 1024;
+
+/// The longest piece that is read: one entry more, which is a message and its key.
+const MAX_PIECE: u64 = (PIECE + 1024 * 1024) as u64;
+
+/// The longest book of names that is read.
+const MAX_NAMES_FILE: u64 = 64 * 1024 * 1024;
+
+/// Why there is no backup, or why it is not restored. Made to be read by an operator.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum BackupError {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("reading the mailbox: {0}")]
+    Read(String),
+    #[error("this is not a whole backup: {0}")]
+    Bad(&'static str),
+    #[error("the backup was made by a newer version of this program")]
+    Newer,
+    #[error("{} is not empty; a backup is restored into a new folder", path.display())]
+    NotEmpty { path: PathBuf },
+    #[error("the backup is damaged: {0}")]
+    Damaged(String),
+}
+
+impl From<StoreError> for BackupError {
+    fn from(error: StoreError) -> Self {
+        Self::Read(error.to_string())
+    }
+}
+
+/// Writes a backup.
+pub fn write(image: &Image, names: &Path, out: impl Write) -> Result<(), BackupError> {
+    let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
+    archive.put("tinychat-backup", format!("{VERSION} {}", layout::VERSION).as_bytes())?;
+    archive.put("names", &whole_lines(names)?)?;
+    let mut piece = Vec::with_capacity(PIECE);
+    let mut pieces = 0;
+    for entry in image.entries() {
+        encode_entry(&mut piece, &entry?);
+        if piece.len() >= PIECE {
+            pieces += 1;
+            archive.put(&format!("mailbox/{pieces}"), &piece)?;
+            piece.clear();
+        }
+    }
+    archive.put(&format!("mailbox/{}", pieces + 1), &piece)?;
+    let end = archive.hash.finalize().to_hex();
+    archive.put("end", end.as_bytes())?;
+    archive.tar.into_inner()?.flush()?;
+    Ok(())
+}
+
+/// Makes a data folder from a backup. It is there wholly or not at all.
+pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
+    let taken = || BackupError::NotEmpty { path: data.into() };
+    match fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
+        Ok(true) => {}
+        Ok(false) => return Err(taken()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error.into()),
+    }
+    let mut partial = data.as_os_str().to_owned();
+    partial.push(".restoring");
+    let partial = PathBuf::from(partial);
+    DirBuilder::new().mode(0o700).recursive(true).create(data)?;
+    DirBuilder::new().mode(0o700).create(&partial)?;
+    let restored = fill(backup, &partial).and_then(|()| Ok(fs::rename(&partial, data)?));
+    if restored.is_err() {
+        // What failed is worth more to its reader than why it could not be cleared away.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    restored
+}
+
+struct Archive<W: Write> {
+    tar: tar::Builder<W>,
+    hash: blake3::Hasher,
+}
+
+impl<W: Write> Archive<W> {
+    fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
+        self.hash.update(content);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        header.set_cksum();
+        self.tar.append_data(&mut header, name, content)
+    }
+}
+
+/// The book as far as it is written: another line may just be on its way.
+fn whole_lines(names: &Path) -> io::Result<Vec<u8>> {
+    let mut text = match fs::read(names) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        text => text?,
+    };
+    text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
+    Ok(text)
+}
+
+fn encode_entry(out: &mut Vec<u8>, (table, (key, value)): &(Table, Entry)) {
+    out.put_u8(match table {
+        Table::Sessions => 1,
+        Table::Messages => 2,
+    });
+    for part in [key, value] {
+        out.put_u32(u32::try_from(part.len()).expect("a message and its key have far less"));
+    }
+    out.put_slice(key);
+    out.put_slice(value);
+}
+
+fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
+    let table = match piece.try_get_u8().ok()? {
+        1 => Table::Sessions,
+        2 => Table::Messages,
+        _ => return None,
+    };
+    let mut length = || piece.try_get_u32().ok().and_then(|it| usize::try_from(it).ok());
+    let (key, value) = (length()?, length()?);
+    let whole = key.checked_add(value).is_some_and(|both| both <= piece.len());
+    whole.then(|| (table, (piece.split_to(key), piece.split_to(value))))
+}
+
+/// Puts what is in a backup into a new folder and looks whether it is sound.
+fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
+    let paths = Paths::new(folder);
+    let store = Store::open(&paths.store)?;
+    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0 };
+    let mut archive = tar::Archive::new(backup);
+    let mut entries = archive.entries()?;
+    let version = reading.named(entries.next(), "tinychat-backup", 64)?;
+    if version != format!("{VERSION} {}", layout::VERSION).as_bytes() {
+        return Err(BackupError::Newer);
+    }
+    write_synced(&folder.join("names"), &reading.named(entries.next(), "names", MAX_NAMES_FILE)?)?;
+    while let Some(mut piece) = reading.piece(entries.next())? {
+        let mut decoded = Vec::new();
+        while piece.has_remaining() {
+            decoded.push(decode_entry(&mut piece).ok_or(BackupError::Bad("a piece is damaged"))?);
+        }
+        store.fill(reading.pieces, decoded)?;
+    }
+    let problems = store.image().inspect().map_err(|error| BackupError::Read(error.0))?.problems;
+    if let Some(problem) = problems.into_iter().next() {
+        return Err(BackupError::Damaged(problem));
+    }
+    let commit = store.last_commit()?;
+    drop(store);
+    Ok(Watermark { commit, clean: true }.write(&paths.watermark)?)
+}
+
+/// Reading an archive, piece by piece.
+struct Reading {
+    hash: blake3::Hasher,
+    pieces: u64,
+}
+
+type TarEntry<'a, R> = Option<io::Result<tar::Entry<'a, R>>>;
+
+impl Reading {
+    fn named<R: Read>(
+        &mut self,
+        entry: TarEntry<'_, R>,
+        name: &str,
+        limit: u64,
+    ) -> Result<Bytes, BackupError> {
+        let mut entry = entry.ok_or(BackupError::Bad("it ends too early"))??;
+        if entry.path_bytes() != name.as_bytes() {
+            return Err(BackupError::Bad("something else is where a part of it should be"));
+        }
+        if entry.size() > limit {
+            return Err(BackupError::Bad("a part is too long"));
+        }
+        let mut content = Vec::new();
+        entry.read_to_end(&mut content)?;
+        if content.len() as u64 != entry.size() {
+            return Err(BackupError::Bad("it ends in the middle of a part"));
+        }
+        self.hash.update(&content);
+        Ok(content.into())
+    }
+
+    /// The next piece of the mailbox; none at the end, whose hash has to fit.
+    fn piece<R: Read>(&mut self, entry: TarEntry<'_, R>) -> Result<Option<Bytes>, BackupError> {
+        let expected = self.hash.finalize().to_hex();
+        let is_end = matches!(&entry, Some(Ok(entry)) if &*entry.path_bytes() == b"end");
+        if !is_end {
+            self.pieces += 1;
+            return self.named(entry, &format!("mailbox/{}", self.pieces), MAX_PIECE).map(Some);
+        }
+        if self.named(entry, "end", 64)? != expected.as_bytes() {
+            return Err(BackupError::Bad("its hash is not that of its contents"));
+        }
+        Ok(None)
+    }
+}
+
+fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    file.write_all(content)?;
+    file.sync_all()
+}

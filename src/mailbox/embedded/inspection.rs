@@ -1,0 +1,154 @@
+//! Looks whether a store is what its layout says, and what is in it.
+//!
+//! Owned by whoever asks: an operator's `check`, or a restore before its result is used. It reads one
+//! consistent image and changes nothing.
+
+use std::collections::HashMap;
+
+use super::layout::Row;
+use super::store::{Image, StoreError};
+use crate::mailbox::{MailboxError, Usage};
+use crate::message::{Installation, SessionKey, Timestamp};
+
+/// How many problems are told; there may be one for each message.
+const MAX_PROBLEMS: usize = 100;
+
+/// What is in a mailbox.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inspection {
+    /// Every session in which something waits or expired, by receiver.
+    pub sessions: Vec<SessionContent>,
+    /// What waits in all.
+    pub usage: Usage,
+    /// What is not as it should be, each a sentence: at most 100.
+    pub problems: Vec<String>,
+}
+
+/// What is in one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SessionContent {
+    /// Whose session it is.
+    pub key: SessionKey,
+    /// What waits.
+    pub usage: Usage,
+    /// When the oldest message came that waits.
+    pub oldest: Option<Timestamp>,
+    /// How many messages expired of which the sender was not told yet, or not for certain.
+    pub expired: u64,
+}
+
+impl Image {
+    /// Reads everything. An error says that reading failed; what is read and wrong is a problem.
+    pub fn inspect(&self) -> Result<Inspection, MailboxError> {
+        let mut inspection = Inspection::default();
+        for session in self.sessions() {
+            let (key, row) = match session {
+                Ok(session) => session,
+                Err(error) => {
+                    inspection.complain(error.to_string());
+                    continue;
+                }
+            };
+            let content = self.inspect_session(key, &row, &mut inspection)?;
+            inspection.usage += content.usage;
+            if !content.usage.is_empty() || content.expired > 0 {
+                inspection.sessions.push(content);
+            }
+        }
+        let stray = self.count_messages()?.saturating_sub(inspection.usage.messages);
+        if stray > 0 {
+            inspection.complain(format!("{stray} messages belong to no session"));
+        }
+        Ok(inspection)
+    }
+
+    fn inspect_session(
+        &self,
+        key: SessionKey,
+        row: &Row,
+        inspection: &mut Inspection,
+    ) -> Result<SessionContent, StoreError> {
+        let mut seen = Seen::default();
+        for message in self.messages_of(&key) {
+            match message {
+                Ok((position, message)) => {
+                    let id = message.id;
+                    seen.take(position, id.installation, id.n, message.time, message.body.len());
+                }
+                Err(StoreError::Malformed(problem)) => {
+                    seen.usage += Usage::one(0);
+                    inspection.complain(format!("{key}: {problem}"));
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        for problem in seen.problems(row) {
+            inspection.complain(format!("{key}: {problem}"));
+        }
+        let expired = row.expired.iter().map(|run| run.count).sum();
+        Ok(SessionContent { key, usage: seen.usage, oldest: seen.oldest, expired })
+    }
+}
+
+impl Inspection {
+    fn complain(&mut self, problem: String) {
+        if self.problems.len() < MAX_PROBLEMS {
+            self.problems.push(problem);
+        }
+    }
+}
+
+impl From<super::layout::Malformed> for MailboxError {
+    fn from(error: super::layout::Malformed) -> Self {
+        Self(error.to_string())
+    }
+}
+
+/// What was seen of a session's messages.
+#[derive(Default)]
+struct Seen {
+    usage: Usage,
+    oldest: Option<Timestamp>,
+    positions: Option<(u64, u64)>,
+    highest: HashMap<Installation, u64>,
+    out_of_order: bool,
+}
+
+impl Seen {
+    fn take(
+        &mut self,
+        position: u64,
+        installation: Installation,
+        n: u64,
+        time: Timestamp,
+        length: usize,
+    ) {
+        self.usage += Usage::one(length);
+        self.oldest = self.oldest.or(Some(time));
+        let (first, _) = self.positions.unwrap_or((position, position));
+        self.positions = Some((first, position));
+        let before = self.highest.insert(installation, n);
+        self.out_of_order |= before.is_some_and(|before| before >= n);
+    }
+
+    fn problems(&self, row: &Row) -> Vec<String> {
+        let mut problems = Vec::new();
+        let expected = (row.waiting() > 0).then_some((row.removed + 1, row.last));
+        if self.positions != expected || self.usage.messages != row.waiting() {
+            let Usage { messages, .. } = self.usage;
+            problems.push(format!("{} messages should wait, {messages} do", row.waiting()));
+        } else if self.usage.bytes != row.bytes {
+            let Usage { bytes, .. } = self.usage;
+            problems.push(format!("they should have {} bytes and have {bytes}", row.bytes));
+        }
+        if self.out_of_order {
+            problems.push("its messages are not in the order in which they were written".into());
+        }
+        let known = |installation| row.have.iter().find(|have| have.installation == installation);
+        let unknown = |(it, n): &(&Installation, &u64)| known(**it).is_none_or(|it| it.n < **n);
+        if self.highest.iter().any(|pair| unknown(&pair)) {
+            problems.push("a message was taken that it does not know of".into());
+        }
+        problems
+    }
+}

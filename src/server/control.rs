@@ -1,0 +1,352 @@
+//! What operators ask of a server, running or not: `check`, `backup`, `restore`.
+//!
+//! A running server listens on the Unix socket `control` in its data folder, for its owner alone. A
+//! request is one line. The answer is *chunks*, each a line `data LENGTH` and so many bytes, then one
+//! line: `done`, or `error` with a sentence. So an answer that was cut is told from a whole one.
+//! With no server the same is done in the operator's own process, on the locked folder.
+//!
+//! Owned by the server. Invariant: what is done here reads one consistent image of the mailbox, on
+//! a thread of its own; chatting goes on.
+
+use std::convert::Infallible;
+use std::fs::{self, Permissions};
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream as BlockingStream;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender};
+use async_std::os::unix::net::{UnixListener, UnixStream};
+use futures::future::{Either, select};
+use futures::{AsyncReadExt, AsyncWriteExt};
+use thiserror::Error;
+
+use super::Host;
+use crate::folder::{Folder, FolderError};
+use crate::mailbox::{
+    EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
+};
+use crate::message::Timestamp;
+use crate::task;
+
+/// How many operators are served at once. The next one is told so.
+const MAX_REQUESTS: usize = 4;
+
+/// The longest request, in bytes.
+const MAX_REQUEST: usize = 64;
+
+/// How long a request may take to come, and how long an operator may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The size of a chunk, and how many wait for the operator to take them.
+const CHUNK: usize = 64 * 1024;
+const CHUNKS: usize = 4;
+
+/// Why an operator does not get what was asked for.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum ControlError {
+    #[error("{0}")]
+    Folder(#[from] FolderError),
+    #[error("{0}")]
+    Open(#[from] OpenError),
+    #[error("{0}")]
+    Backup(#[from] backup::BackupError),
+    #[error("cannot write the answer: {0}")]
+    Write(#[from] io::Error),
+    #[error("{0}")]
+    Refused(String),
+    #[error("the server stopped before it was done")]
+    Cut,
+    #[error("there is no mailbox in {}; name the server's folder with --data", path.display())]
+    NoMailbox { path: PathBuf },
+    #[error("the mailbox is damaged")]
+    Unsound,
+}
+
+/// What is asked for: a word, and what is done. New ones go here.
+struct Operation {
+    word: &'static str,
+    run: fn(&Subject, &mut dyn Write) -> Result<(), ControlError>,
+}
+
+const OPERATIONS: &[Operation] = &[
+    Operation { word: "check", run: |subject, out| subject.check(out) },
+    Operation { word: "backup", run: |subject, out| subject.backup(out) },
+];
+
+/// What an operation looks at.
+struct Subject {
+    image: Image,
+    names: PathBuf,
+}
+
+impl Subject {
+    fn check(&self, out: &mut dyn Write) -> Result<(), ControlError> {
+        let read = |error: crate::mailbox::MailboxError| ControlError::Refused(error.to_string());
+        let inspection = self.image.inspect().map_err(read)?;
+        print_inspection(&inspection, out)?;
+        if inspection.problems.is_empty() { Ok(()) } else { Err(ControlError::Unsound) }
+    }
+
+    fn backup(&self, out: &mut dyn Write) -> Result<(), ControlError> {
+        Ok(backup::write(&self.image, &self.names, out)?)
+    }
+}
+
+fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
+    for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
+        let (sender, receiver) = (key.sender(), key.receiver());
+        write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
+        if let Some(Timestamp(millis)) = oldest {
+            let time = std::time::UNIX_EPOCH + Duration::from_millis(*millis);
+            write!(out, ", the oldest of {}", humantime::format_rfc3339_seconds(time))?;
+        }
+        if *expired > 0 {
+            write!(out, "; {expired} expired")?;
+        }
+        writeln!(out)?;
+    }
+    let (usage, sessions) = (inspection.usage, inspection.sessions.len());
+    writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
+    for problem in &inspection.problems {
+        writeln!(out, "problem: {problem}")?;
+    }
+    Ok(())
+}
+
+/// Looks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was
+/// refused is used from then on as it is.
+pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), ControlError> {
+    match operate(data, "check", out) {
+        Err(ControlError::Open(error @ OpenError::Damaged { .. })) => {
+            let _folder = Folder::open(data)?;
+            salvage(data, accept, &error, out)
+        }
+        checked => checked,
+    }
+}
+
+/// Writes a backup of a server, running or not.
+pub fn backup(data: &Path, out: &mut dyn Write) -> Result<(), ControlError> {
+    operate(data, "backup", out)
+}
+
+/// Makes a server's folder from a backup.
+pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
+    Ok(backup::restore(backup, data)?)
+}
+
+/// Asks the running server, or does it here if there is none.
+fn operate(data: &Path, word: &str, out: &mut dyn Write) -> Result<(), ControlError> {
+    if let Ok(stream) = BlockingStream::connect(socket(data)) {
+        return ask(stream, word, out);
+    }
+    if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
+        return Err(ControlError::NoMailbox { path: data.into() });
+    }
+    let folder = Folder::open(data)?;
+    let mailbox = EmbeddedMailbox::open(data)?;
+    let done = async {
+        let subject = subject(&mailbox, folder.file("names")).await?;
+        perform(word, &subject, out)
+    };
+    let done = async_std::task::block_on(done);
+    async_std::task::block_on(mailbox.close());
+    done
+}
+
+fn perform(word: &str, subject: &Subject, out: &mut dyn Write) -> Result<(), ControlError> {
+    let operation = OPERATIONS.iter().find(|operation| operation.word == word);
+    let unknown = || ControlError::Refused("this server does not know that request".into());
+    (operation.ok_or_else(unknown)?.run)(subject, out)
+}
+
+async fn subject(mailbox: &EmbeddedMailbox, names: PathBuf) -> Result<Subject, ControlError> {
+    let image = mailbox.image().await.map_err(|error| ControlError::Refused(error.to_string()))?;
+    Ok(Subject { image, names })
+}
+
+fn salvage(
+    data: &Path,
+    accept: bool,
+    error: &OpenError,
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    writeln!(out, "{error}")?;
+    let salvage = Salvage::open(data)?;
+    let subject = Subject { image: salvage.image(), names: data.join("names") };
+    match subject.check(out) {
+        Ok(()) | Err(ControlError::Unsound) => {}
+        Err(error) => return Err(error),
+    }
+    drop(subject);
+    if !accept {
+        return Err(ControlError::Unsound);
+    }
+    let kept = salvage.accept()?;
+    writeln!(out, "accepted: the server will start with this")?;
+    if let Some(kept) = kept {
+        writeln!(out, "the journal as it was is kept in {}", kept.display())?;
+    }
+    Ok(())
+}
+
+/// The operator's end of the socket.
+fn ask(mut stream: BlockingStream, word: &str, out: &mut dyn Write) -> Result<(), ControlError> {
+    let cut = |_: io::Error| ControlError::Cut;
+    writeln!(stream, "{word}").map_err(cut)?;
+    let mut answer = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        answer.by_ref().take(4096).read_line(&mut line).map_err(cut)?;
+        match line.trim_end_matches('\n').split_once(' ') {
+            Some(("data", length)) => {
+                let length: u64 = length.parse().map_err(|_| ControlError::Cut)?;
+                let mut chunk = Vec::new();
+                answer.by_ref().take(length).read_to_end(&mut chunk).map_err(cut)?;
+                if chunk.len() as u64 != length {
+                    return Err(ControlError::Cut);
+                }
+                out.write_all(&chunk)?;
+            }
+            Some(("error", sentence)) => return Err(ControlError::Refused(sentence.into())),
+            None if line == "done\n" => return Ok(out.flush()?),
+            _ => return Err(ControlError::Cut),
+        }
+    }
+}
+
+fn socket(data: &Path) -> PathBuf {
+    data.join("control")
+}
+
+/// Listens for operators until the server stops.
+pub(super) async fn serve(host: Arc<Host>, mailbox: Arc<EmbeddedMailbox>, data: PathBuf) {
+    let listener = match listen(&data).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            let path = socket(&data);
+            return log::error!("operators cannot ask on {}: {error}", path.display());
+        }
+    };
+    let (busy, _) = async_channel::bounded::<Infallible>(1);
+    loop {
+        let accepted =
+            match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
+                Either::Left((accepted, _)) => accepted,
+                Either::Right(_) => break,
+            };
+        match accepted {
+            Ok((stream, _)) => {
+                let (mailbox, names, busy) = (mailbox.clone(), data.join("names"), busy.clone());
+                task::spawn("control", async move {
+                    let is_full = busy.sender_count() > MAX_REQUESTS + 1;
+                    if let Err(error) = answer(stream, is_full, &mailbox, names).await {
+                        log::warn!("an operator's request: {error}");
+                    }
+                    drop(busy);
+                });
+            }
+            Err(error) => {
+                log::warn!("accepting an operator: {error}");
+                task::sleep(super::ACCEPT_PAUSE).await;
+            }
+        }
+    }
+    let _ = fs::remove_file(socket(&data));
+}
+
+/// The socket appears under its name only when nobody else can use it.
+async fn listen(data: &Path) -> io::Result<UnixListener> {
+    let fresh = data.join("control.new");
+    let _ = fs::remove_file(&fresh);
+    let listener = UnixListener::bind(&fresh).await?;
+    fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
+    fs::rename(&fresh, socket(data))?;
+    Ok(listener)
+}
+
+async fn answer(
+    mut stream: UnixStream,
+    is_full: bool,
+    mailbox: &EmbeddedMailbox,
+    names: PathBuf,
+) -> Result<(), ControlError> {
+    let word = match task::within(PATIENCE, request(&mut stream)).await {
+        Some(word) => word?,
+        None => return Err(ControlError::Refused("it did not come in time".into())),
+    };
+    let done = if is_full {
+        Err(ControlError::Refused("too many requests are under way; try again later".into()))
+    } else {
+        run(&mut stream, word, mailbox, names).await
+    };
+    let end = match &done {
+        Ok(()) => "done\n".into(),
+        Err(error) => format!("error {}\n", error.to_string().replace('\n', " ")),
+    };
+    send(&mut stream, end.as_bytes()).await?;
+    done
+}
+
+async fn request(stream: &mut UnixStream) -> io::Result<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() <= MAX_REQUEST && stream.read(&mut byte).await? == 1 && byte != *b"\n" {
+        line.push(byte[0]);
+    }
+    String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
+/// Performs an operation on a thread of its own and passes on what it writes.
+async fn run(
+    stream: &mut UnixStream,
+    word: String,
+    mailbox: &EmbeddedMailbox,
+    names: PathBuf,
+) -> Result<(), ControlError> {
+    let subject = subject(mailbox, names).await?;
+    let (chunks, queue) = async_channel::bounded(CHUNKS);
+    let (result, done) = futures::channel::oneshot::channel();
+    task::spawn_thread("control", move || {
+        let mut out = io::BufWriter::with_capacity(CHUNK, ChunkWriter(chunks));
+        let performed = perform(&word, &subject, &mut out);
+        let performed = performed.and_then(|()| Ok(out.flush()?));
+        drop(out);
+        // The operator may be gone.
+        let _ = result.send(performed);
+    })?;
+    pass_on(stream, &queue).await?;
+    done.await.unwrap_or(Err(ControlError::Cut))
+}
+
+async fn pass_on(stream: &mut UnixStream, queue: &Receiver<Vec<u8>>) -> io::Result<()> {
+    while let Ok(chunk) = queue.recv().await {
+        send(stream, format!("data {}\n", chunk.len()).as_bytes()).await?;
+        send(stream, &chunk).await?;
+    }
+    Ok(())
+}
+
+async fn send(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
+    let sent = task::within(PATIENCE, stream.write_all(bytes)).await;
+    sent.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// Hands what is written to the task that sends it.
+struct ChunkWriter(Sender<Vec<u8>>);
+
+impl Write for ChunkWriter {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
+        self.0.send_blocking(bytes.to_vec()).map_err(gone)?;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

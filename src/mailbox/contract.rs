@@ -302,8 +302,11 @@ impl Pair {
             Step::Expire { session, count } => self.expire(session, count),
             Step::Settle { session, n } => {
                 let key = self.keys[session].clone();
-                // Nobody settles what was never taken.
-                if self.shelf(&key).have.is_empty() {
+                // What waits, or was never taken, is not settled.
+                let Shelf { have, waiting, .. } = self.shelf(&key);
+                let taken = have.first().map_or(0, |have| have.n);
+                let n = waiting.first().map_or(taken, |(id, _)| id.n - 1).min(n);
+                if have.is_empty() {
                     return;
                 }
                 self.both(|mailbox| mailbox.settle(&key, INSTALLATION, n));

@@ -10,19 +10,22 @@
 //!
 //! When a commit fails (the disk is full, or failing) the engine refuses all others: the writer
 //! waits until there is room, opens the store again and commits the same changes again. Meanwhile
-//! [`ready`](Mailbox::ready) fails and reading goes on.
+//! [`ready`](Mailbox::ready) fails and reading goes on. A commit that failed may have reached the disk
+//! nevertheless; the number of the last one in the store tells.
 
 pub mod backup;
 mod inspection;
 mod journal;
 mod layout;
 mod opening;
+mod scan;
 mod store;
 mod watermark;
 
 use std::collections::{BTreeMap, HashMap};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
@@ -33,8 +36,8 @@ use futures::future::{BoxFuture, FutureExt};
 
 pub use inspection::{Inspection, SessionContent};
 use journal::{Changes, Journal};
-pub use opening::OpenError;
 use opening::Paths;
+pub use opening::{OpenError, Salvage};
 pub use store::Image;
 use store::{Store, StoreError};
 use watermark::Watermark;
@@ -170,33 +173,6 @@ impl EmbeddedMailbox {
     }
 }
 
-/// A mailbox that was refused, opened to see what is left in it.
-pub struct Salvage {
-    store: Store,
-    last: u64,
-    paths: Paths,
-}
-
-impl Salvage {
-    /// Opens what is there.
-    pub fn open(data: &Path) -> Result<Self, OpenError> {
-        let paths = Paths::new(data);
-        let (store, last) = paths.open_anyway()?;
-        Ok(Self { store, last, paths })
-    }
-
-    /// What is left.
-    pub fn image(&self) -> Image {
-        self.store.image()
-    }
-
-    /// Lets what is left be the whole mailbox from now on. Returns where the journal lies that was
-    /// copied before it was opened, if it was.
-    pub fn accept(self) -> Result<Option<PathBuf>, OpenError> {
-        self.paths.accept(self.last)
-    }
-}
-
 impl Drop for EmbeddedMailbox {
     fn drop(&mut self) {
         self.shared.begin_to_close();
@@ -310,10 +286,11 @@ impl Mailbox for EmbeddedMailbox {
 fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, StoreError> {
     let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
     let tail = shared.state().journal.tail(key, 0, everything);
-    let row = tail.overlay(store.row(key)?);
+    let image = store.image();
+    let row = tail.overlay(image.row(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
     let mut waiting = Vec::new();
-    for message in store.walk(key, row.removed, before) {
+    for message in image.walk(key, row.removed, before) {
         let (_, message) = message?;
         waiting.push((message.id, message.body.len()));
     }
@@ -331,7 +308,7 @@ fn pending(
     let tail = shared.state().journal.tail(key, after, limit);
     let after = after.max(tail.removed());
     let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
-    let mut messages = store.messages(key, after, before, limit)?;
+    let mut messages = store.image().messages(key, after, before, limit)?;
     let mut room = Room::new(limit);
     let full = messages.iter().any(|(_, message)| !room.takes(message.body.len()));
     debug_assert!(!full, "it asked for what fits");
@@ -350,9 +327,10 @@ fn overdue(
     before: Timestamp,
 ) -> Result<Option<u64>, StoreError> {
     let removed = shared.state().journal.tail(key, 0, Usage::default()).removed();
-    let after = store.row(key)?.removed.max(removed);
+    let image = store.image();
+    let after = image.row(key)?.removed.max(removed);
     let mut last = None;
-    for message in store.walk(key, after, u64::MAX).take(SWEEP) {
+    for message in image.walk(key, after, u64::MAX).take(SWEEP) {
         match message? {
             (position, message) if message.time < before => last = Some(position),
             _ => break,
@@ -409,7 +387,7 @@ impl Waiting {
     /// Counts what waits in a store.
     fn count(store: &Store) -> Result<HashMap<Name, Self>, StoreError> {
         let mut all: HashMap<Name, Self> = HashMap::new();
-        for session in store.sessions() {
+        for session in store.image().sessions() {
             let (key, row) = session?;
             if row.waiting() > 0 {
                 let usage = Usage { messages: row.waiting(), bytes: row.bytes };
@@ -517,7 +495,7 @@ impl Writer {
 
     fn try_commit(&self, number: u64, changes: &Changes) -> Result<(), MailboxError> {
         let store = self.shared.store.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(store.as_ref().ok_or_else(closed)?.commit(number, changes)?)
+        commit(store.as_ref().ok_or_else(closed)?, number, changes)
     }
 
     /// Commits the same again and again until it succeeds. False if the mailbox is closed meanwhile.
@@ -566,7 +544,7 @@ impl Writer {
         }
         // A commit that failed may have reached the disk nevertheless; opening has synced it then.
         if last < number {
-            store.commit(number, changes)?;
+            commit(store, number, changes)?;
         }
         Ok(true)
     }
@@ -592,6 +570,13 @@ impl Writer {
         // Nobody may watch: the mailbox is being closed.
         let _ = self.events.try_send(event);
     }
+}
+
+/// A panic of the engine counts as a failure: the thread that commits must go on.
+fn commit(store: &Store, number: u64, changes: &Changes) -> Result<(), MailboxError> {
+    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, changes)));
+    let panicked = || MailboxError("the engine panicked".into());
+    Ok(committed.map_err(|_| panicked())??)
 }
 
 /// What a commit has of each session.

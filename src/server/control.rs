@@ -177,20 +177,21 @@ fn salvage(
 ) -> Result<(), ControlError> {
     writeln!(out, "{error}")?;
     let salvage = Salvage::open(data)?;
-    let subject = Subject { image: salvage.image(), names: data.join("names") };
-    match subject.check(out) {
-        Ok(()) | Err(ControlError::Unsound) => {}
-        Err(error) => return Err(error),
+    if let Some(image) = salvage.image() {
+        match (Subject { image, names: data.join("names") }).check(out) {
+            Ok(()) | Err(ControlError::Unsound) => {}
+            Err(error) => return Err(error),
+        }
     }
-    drop(subject);
     if !accept {
         return Err(ControlError::Unsound);
     }
-    let kept = salvage.accept()?;
-    writeln!(out, "accepted: the server will start with this")?;
-    if let Some(kept) = kept {
-        writeln!(out, "the journal as it was is kept in {}", kept.display())?;
-    }
+    let refused = salvage.accept()?;
+    writeln!(
+        out,
+        "accepted: the server starts with this; what was refused is in {}",
+        refused.display()
+    )?;
     Ok(())
 }
 

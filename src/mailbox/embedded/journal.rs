@@ -11,8 +11,8 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
 use super::layout::Row;
-use crate::mailbox::{Have, Room, Run, Usage, settle_expired};
-use crate::message::{Batch, Installation, Message, SessionKey};
+use crate::mailbox::{Room, Run, Usage, settle_expired};
+use crate::message::{Batch, Installation, Message, MessageId, SessionKey};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -225,10 +225,7 @@ impl RowDelta {
     pub(super) fn apply(&self, row: &mut Row) {
         row.have.retain(|have| !self.forgotten.contains(&have.installation));
         for (installation, n) in &self.have {
-            match row.have.iter_mut().find(|have| have.installation == *installation) {
-                Some(have) => have.n = have.n.max(*n),
-                None => row.have.push(Have { installation: *installation, n: *n, settled: 0 }),
-            }
+            row.take(MessageId { installation: *installation, n: *n });
         }
         let known = row.expired.last().map_or(0, Run::last_position);
         row.expired.extend(self.expired.iter().filter(|run| run.first_position > known));
@@ -260,7 +257,8 @@ mod tests {
     use bytes::Bytes;
 
     use super::*;
-    use crate::message::{Kind, MessageId, Timestamp};
+    use crate::mailbox::Have;
+    use crate::message::{Kind, Timestamp};
 
     const A: Installation = Installation::from_u64(1);
 

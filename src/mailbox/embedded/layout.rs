@@ -104,6 +104,14 @@ impl Row {
             .ok_or(Malformed("a session's row"))
     }
 
+    /// A message is known to have been taken.
+    pub(super) fn take(&mut self, id: MessageId) {
+        match self.have.iter_mut().find(|have| have.installation == id.installation) {
+            Some(have) => have.n = have.n.max(id.n),
+            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
+        }
+    }
+
     /// How many messages wait.
     pub(super) fn waiting(&self) -> u64 {
         self.last - self.removed

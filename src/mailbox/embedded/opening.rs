@@ -1,14 +1,15 @@
 //! Opening the store in a data folder, and refusing one that is damaged.
 //!
 //! Owned by the mailbox. Invariant: a store that lost something that was synced is never used as if
-//! nothing had happened, and before an opening that may cut a journal, its written part lies in a
-//! copy. In the data folder:
+//! nothing had happened, and one that is refused is not changed. In the data folder:
 //!
 //! | name | |
 //! |---|---|
 //! | `mailbox/` | the store |
 //! | `mailbox.watermark` | see [`watermark`](super::watermark) |
-//! | `mailbox.journal/` | the copy, until the store has opened and holds its watermark |
+//! | `mailbox.journal/` | the journal as it was when the store was last opened without having been closed; until it has opened and holds its watermark |
+//! | `mailbox.salvage/` | a copy of a refused store, while an operator looks at what is left |
+//! | `mailbox.refused.1/`, … | a store in whose place an operator accepted what was left |
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -16,21 +17,22 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::store::{Store, StoreError};
+use super::scan::{Verdict, scan};
+use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
 use super::watermark::Watermark;
 
-/// What fjall ends each batch of its journal with.
-const TRAILER: &[u8] = b"FJL\x03";
-
-/// How much of a journal is copied at once.
+/// How much of a file is copied at once.
 const PIECE: usize = 64 * 1024;
+
+/// What the engine may write at once when it opens.
+const ROOM: usize = 2 * MEMTABLE_BYTES as usize;
 
 /// Why a mailbox cannot be opened. Made to be read by its operator.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum OpenError {
     #[error(
-        "the mailbox {} is damaged: {reason}{copy}. `tinychat-server check` with the same --data prints what is in it; restore a backup, or let the server go on with what is left: `tinychat-server check --accept`",
+        "the mailbox {} is damaged: {reason}{copy}. `tinychat-server check` with the same --data prints what is left in it; restore a backup, or let the server go on with what is left: `tinychat-server check --accept`",
         path.display()
     )]
     Damaged { path: PathBuf, reason: String, copy: String },
@@ -46,6 +48,7 @@ pub(super) struct Paths {
     pub(super) store: PathBuf,
     pub(super) watermark: PathBuf,
     journal_copy: PathBuf,
+    salvage: PathBuf,
     probe: PathBuf,
 }
 
@@ -55,6 +58,7 @@ impl Paths {
             store: data.join("mailbox"),
             watermark: data.join("mailbox.watermark"),
             journal_copy: data.join("mailbox.journal"),
+            salvage: data.join("mailbox.salvage"),
             probe: data.join("mailbox.probe"),
         }
     }
@@ -63,41 +67,25 @@ impl Paths {
     /// too.
     pub(super) fn open(&self) -> Result<(Store, u64), OpenError> {
         let known = self.known()?;
-        if !known.clean && self.exists() {
+        if known.commit > 0 {
+            self.look_for_keyspaces()?;
+        }
+        if !known.clean && self.store.exists() {
             self.copy_journal().map_err(|cause| self.unusable(cause))?;
         }
-        let (store, last) = self.open_store()?;
+        self.mend_journals()?;
+        let (store, last) = try_open(&self.store).map_err(|error| self.explain(error))?;
         if last < known.commit {
             let reason =
                 format!("it ends at commit {last}, and commit {} was synced", known.commit);
             return Err(self.damaged(reason));
         }
-        self.open_watermark(last)?;
+        self.hold(last).map_err(|cause| self.unusable(cause))?;
         Ok((store, last))
     }
 
-    /// Opens the store without asking whether it lost anything, or if it is there at all.
-    pub(super) fn open_anyway(&self) -> Result<(Store, u64), OpenError> {
-        self.copy_journal().map_err(|cause| self.unusable(cause))?;
-        self.open_store()
-    }
-
-    /// Lets what is there be the whole mailbox from now on. The copy of the journal is kept under
-    /// another name, which is returned if there was one.
-    pub(super) fn accept(&self, last: u64) -> Result<Option<PathBuf>, OpenError> {
-        let kept = (1..).map(|n| self.journal_copy.with_extension(format!("journal.{n}")));
-        let kept =
-            kept.into_iter().find(|path| !path.exists()).filter(|_| self.journal_copy.exists());
-        if let Some(kept) = &kept {
-            fs::rename(&self.journal_copy, kept).map_err(|cause| self.unusable(cause))?;
-        }
-        self.open_watermark(last)?;
-        Ok(kept)
-    }
-
-    /// Whether the disk takes a little more than a commit needs.
+    /// Whether the disk takes what opening and the next commits need.
     pub(super) fn has_room(&self) -> bool {
-        const ROOM: usize = 1024 * 1024;
         let probe = || {
             let mut file = File::create(&self.probe)?;
             file.write_all(&vec![1; ROOM])?;
@@ -118,11 +106,11 @@ impl Paths {
             Err(cause) => return Err(self.unusable(cause)),
         };
         match known {
-            Some(known) if known.commit > 0 && !self.exists() => {
+            Some(known) if known.commit > 0 && !self.store.exists() => {
                 Err(self.damaged("it is gone, and messages were in it".into()))
             }
             Some(known) => Ok(known),
-            None if self.exists() => {
+            None if self.store.exists() => {
                 Err(self.damaged(format!("its watermark {} is gone", self.watermark.display())))
             }
             None => self.first_watermark(),
@@ -136,53 +124,51 @@ impl Paths {
         Ok(first)
     }
 
-    fn exists(&self) -> bool {
-        self.store.exists()
-    }
-
-    /// The store holds its watermark: nothing that was copied is needed.
-    fn open_watermark(&self, last: u64) -> Result<(), OpenError> {
-        let forget_copy = || {
-            Watermark { commit: last, clean: false }.write(&self.watermark)?;
-            remove_folder(&self.journal_copy)
+    /// The engine takes a keyspace that lost a part for one that was never finished, and begins it
+    /// anew.
+    fn look_for_keyspaces(&self) -> Result<(), OpenError> {
+        let missing = || {
+            let keyspaces = fs::read_dir(self.store.join("keyspaces"))?;
+            let folders = keyspaces.collect::<io::Result<Vec<_>>>()?;
+            let broken = folders.iter().map(|it| it.path().join("current")).find(|it| !it.exists());
+            Ok(broken.or_else(|| (folders.len() < 4).then(|| self.store.join("keyspaces"))))
         };
-        forget_copy().map_err(|cause| self.unusable(cause))
-    }
-
-    fn open_store(&self) -> Result<(Store, u64), OpenError> {
-        match self.try_open() {
-            Err(StoreError::Engine(fjall::Error::JournalRecovery(error))) => {
-                log::warn!("the mailbox's journal ends in a torn commit ({error:?}), which is cut");
-                self.cut_last_commit().map_err(|cause| self.unusable(cause))?;
-                self.try_open()
-            }
-            opened => opened,
+        match missing() {
+            Ok(None) => Ok(()),
+            Ok(Some(path)) => Err(self.damaged(format!("{} is missing", path.display()))),
+            Err(cause) => Err(self.unusable(cause)),
         }
-        .map_err(|error| self.explain(error))
     }
 
-    /// fjall asserts what it reads here and there: a damaged store may make it panic.
-    fn try_open(&self) -> Result<(Store, u64), StoreError> {
-        let open = || {
-            let store = Store::open(&self.store)?;
-            let last = store.last_commit()?;
-            Ok((store, last))
-        };
-        catch_unwind(AssertUnwindSafe(open))
-            .unwrap_or(Err(StoreError::Engine(fjall::Error::Unrecoverable)))
+    /// Cuts off the piece of a commit at the end of the last journal: it was never synced, for its
+    /// sync would have ended after all of it was written. What is damaged elsewhere is left alone.
+    fn mend_journals(&self) -> Result<(), OpenError> {
+        let unusable = |cause| self.unusable(cause);
+        let mut journals = journals(&self.store).map_err(unusable)?;
+        let active = journals.pop();
+        for journal in &journals {
+            match scan(&fs::read(journal).map_err(unusable)?) {
+                Verdict::Whole { .. } => {}
+                Verdict::Torn { end } | Verdict::Damaged { end } => {
+                    return Err(self.damaged(damage(journal, end)));
+                }
+            }
+        }
+        let Some(active) = active else { return Ok(()) };
+        match scan(&fs::read(&active).map_err(unusable)?) {
+            Verdict::Whole { .. } => Ok(()),
+            Verdict::Torn { end } => {
+                log::warn!("the mailbox's journal ends in a piece of a commit, which is cut off");
+                cut(&active, end).map_err(unusable)
+            }
+            Verdict::Damaged { end } => Err(self.damaged(damage(&active, end))),
+        }
     }
 
-    /// Makes the last batch of the journal one that was not written to its end, as which fjall drops
-    /// it. Of a commit that was not synced some pages may have reached the disk and others not, its
-    /// end among the former; fjall takes this for damage, and the watermark says whether it is.
-    fn cut_last_commit(&self) -> io::Result<()> {
-        let Some(active) = journals(&self.store)?.pop() else { return Ok(()) };
-        let mut bytes = Vec::new();
-        File::open(&active)?.read_to_end(&mut bytes)?;
-        let Some(at) = memchr::memmem::rfind(&bytes, TRAILER) else { return Ok(()) };
-        let file = OpenOptions::new().write(true).open(&active)?;
-        file.set_len(at as u64)?;
-        file.sync_all()
+    /// The store holds its watermark: the copy of its journal is not needed.
+    fn hold(&self, last: u64) -> io::Result<()> {
+        Watermark { commit: last, clean: false }.write(&self.watermark)?;
+        remove_folder(&self.journal_copy)
     }
 
     /// Copies what is written of the journals, unless a copy of an earlier opening is still there:
@@ -195,7 +181,7 @@ impl Paths {
         remove_folder(&fresh)?;
         DirBuilder::new().mode(0o700).create(&fresh)?;
         for journal in journals(&self.store)? {
-            copy_written(&journal, &fresh)?;
+            copy_sparsely(&journal, &fresh)?;
         }
         fs::rename(&fresh, &self.journal_copy)
     }
@@ -221,6 +207,75 @@ impl Paths {
     }
 }
 
+/// What is left of a mailbox that was refused, in a copy.
+pub struct Salvage {
+    paths: Paths,
+    store: Option<Store>,
+}
+
+impl Salvage {
+    /// Copies a refused store and opens what can be read of the copy.
+    pub fn open(data: &Path) -> Result<Self, OpenError> {
+        let paths = Paths::new(data);
+        let unusable = |cause| OpenError::Unusable { path: paths.salvage.clone(), cause };
+        remove_folder(&paths.salvage).map_err(unusable)?;
+        copy_folder(&paths.store, &paths.salvage).map_err(unusable)?;
+        for journal in journals(&paths.salvage).map_err(unusable)? {
+            let (Verdict::Whole { end } | Verdict::Torn { end } | Verdict::Damaged { end }) =
+                scan(&fs::read(&journal).map_err(unusable)?);
+            cut(&journal, end).map_err(unusable)?;
+        }
+        let (store, _) = try_open(&paths.salvage).map_err(|error| paths.explain(error))?;
+        Ok(Self { paths, store: Some(store) })
+    }
+
+    /// What is left.
+    pub fn image(&self) -> Option<Image> {
+        self.store.as_ref().map(Store::image)
+    }
+
+    /// Puts what is left in the place of the refused mailbox. Returns where that lies from now on.
+    pub fn accept(mut self) -> Result<PathBuf, OpenError> {
+        let paths = self.paths.clone();
+        let mended = self.store.take().map(|store| store.mend().and_then(|()| store.last_commit()));
+        let last = mended.unwrap_or(Ok(0)).map_err(|error| paths.explain(error))?;
+        let refused = (1..).map(|n| paths.store.with_extension(format!("refused.{n}")));
+        let refused = refused.into_iter().find(|path| !path.exists());
+        let refused = refused.expect("one of so many numbers is free");
+        let replace = || {
+            if paths.store.exists() {
+                fs::rename(&paths.store, &refused)?;
+            }
+            fs::rename(&paths.salvage, &paths.store)?;
+            paths.hold(last)
+        };
+        replace().map_err(|cause| paths.unusable(cause))?;
+        Ok(refused)
+    }
+}
+
+impl Drop for Salvage {
+    fn drop(&mut self) {
+        self.store = None;
+        let _ = remove_folder(&self.paths.salvage);
+    }
+}
+
+fn damage(journal: &Path, end: usize) -> String {
+    format!("its journal {} cannot be read at byte {end}, and goes on behind", journal.display())
+}
+
+/// fjall asserts what it reads here and there: a damaged store may make it panic.
+fn try_open(folder: &Path) -> Result<(Store, u64), StoreError> {
+    let open = || {
+        let store = Store::open(folder)?;
+        let last = store.last_commit()?;
+        Ok((store, last))
+    };
+    catch_unwind(AssertUnwindSafe(open))
+        .unwrap_or(Err(StoreError::Engine(fjall::Error::Unrecoverable)))
+}
+
 /// The journal files of a store, the active one last.
 fn journals(store: &Path) -> io::Result<Vec<PathBuf>> {
     let mut journals = Vec::new();
@@ -239,23 +294,48 @@ fn journals(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(journals.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Copies a journal without the zeros that it was made with.
-fn copy_written(journal: &Path, to: &Path) -> io::Result<()> {
-    let Some(name) = journal.file_name() else { return Ok(()) };
-    let mut from = File::open(journal)?;
-    let mut copy =
-        OpenOptions::new().write(true).create_new(true).mode(0o600).open(to.join(name))?;
+fn cut(journal: &Path, end: usize) -> io::Result<()> {
+    let file = OpenOptions::new().write(true).open(journal)?;
+    file.set_len(end as u64)?;
+    file.sync_all()
+}
+
+fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(to)?;
+    let entries = match fs::read_dir(from) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries?,
+    };
+    for entry in entries {
+        let entry = entry?;
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &to.join(entry.file_name()))?,
+            false => copy_sparsely(&entry.path(), to)?,
+        }
+    }
+    Ok(())
+}
+
+/// Copies a file into a folder, without the zeros that a journal is made with.
+fn copy_sparsely(file: &Path, folder: &Path) -> io::Result<()> {
+    let Some(name) = file.file_name() else { return Ok(()) };
+    let mut from = File::open(file)?;
+    let mut options = OpenOptions::new();
+    let mut copy = options.write(true).create_new(true).mode(0o600).open(folder.join(name))?;
     let mut piece = vec![0; PIECE];
+    let mut length = 0;
     loop {
         let read = from.read(&mut piece)?;
+        length += read as u64;
         match &piece[..read] {
             [] => break,
             zeros if zeros.iter().all(|byte| *byte == 0) => {
-                copy.seek(SeekFrom::Current(read as i64))?;
+                copy.seek(SeekFrom::Start(length))?;
             }
             written => copy.write_all(written)?,
         }
     }
+    copy.set_len(length)?;
     copy.sync_all()
 }
 

@@ -7,7 +7,9 @@ use std::ops::Bound;
 use std::path::Path;
 
 use bytes::Bytes;
-use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
+use fjall::{
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot,
+};
 
 use super::journal::{Changes, Delta};
 use super::layout::{
@@ -18,7 +20,10 @@ use crate::mailbox::{MailboxError, Room, Usage};
 use crate::message::{Message, SessionKey};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
-const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+pub(super) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
+
+/// How many such memories wait to become tables. Beyond it the first one grows.
+const MAX_SEALED: usize = 2;
 
 /// How much of the tables is kept in memory.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
@@ -59,11 +64,13 @@ impl Store {
     /// process had only written.
     pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
         let database = Database::builder(folder)
-            .worker_threads(1)
+            .worker_threads(2)
             .cache_size(CACHE_BYTES)
             .max_journaling_size(JOURNAL_BYTES)
             .open()?;
-        let options = || KeyspaceCreateOptions::default().max_memtable_size(MEMTABLE_BYTES);
+        // Asked to look after this itself, the engine may deadlock (its pull request 323): each commit
+        // above the size puts a request into a queue of which its only reader is a writer too.
+        let options = || KeyspaceCreateOptions::default().max_memtable_size(u64::MAX);
         let meta = database.keyspace("meta", options)?;
         let sessions = database.keyspace("sessions", options)?;
         let messages = database.keyspace("messages", options)?;
@@ -92,7 +99,22 @@ impl Store {
             self.change(&mut batch, key, delta)?;
         }
         batch.insert(&self.meta, COMMIT, number.to_be_bytes());
-        Ok(batch.commit()?)
+        batch.commit()?;
+        self.rotate();
+        Ok(())
+    }
+
+    /// Has what was written to memory become tables.
+    fn rotate(&self) {
+        for keyspace in [&self.meta, &self.sessions, &self.messages] {
+            let is_full = keyspace.tree.active_memtable().size() > MEMTABLE_BYTES;
+            if is_full && keyspace.sealed_memtable_count() < MAX_SEALED {
+                // If it fails the engine refuses the next commit, and that is where it is told.
+                if let Err(error) = keyspace.rotate_memtable() {
+                    log::error!("the mailbox's engine: {error}");
+                }
+            }
+        }
     }
 
     fn change(
@@ -130,12 +152,74 @@ impl Store {
             batch.insert(keyspace, key, value);
         }
         batch.insert(&self.meta, COMMIT, number.to_be_bytes());
+        batch.commit()?;
+        self.rotate();
+        Ok(())
+    }
+
+    /// Makes every session consistent with the messages that are there, where some were lost.
+    pub(super) fn mend(&self) -> Result<(), StoreError> {
+        let image = self.image();
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for session in image.sessions() {
+            let (key, mut row) = session?;
+            let messages = image.messages_of(&key).collect::<Result<Vec<_>, _>>()?;
+            let prefix = message_prefix(&key);
+            // Positions are given anew: they may have holes, and may lie above what the row knows.
+            let highest = messages.last().map_or(0, |(position, _)| *position);
+            row.removed = row.last.max(highest);
+            row.last = row.removed;
+            row.bytes = 0;
+            for (position, message) in messages {
+                row.last += 1;
+                row.bytes += message.body.len() as u64;
+                row.take(message.id);
+                batch.remove(&self.messages, message_key(&prefix, position));
+                let encoded = encode_message(&message);
+                batch.insert(&self.messages, message_key(&prefix, row.last), encoded);
+            }
+            batch.insert(&self.sessions, session_key(&key), row.encode());
+        }
         Ok(batch.commit()?)
     }
 
     /// A session's row; an empty one if there is none.
-    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
+    fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
         let bytes = self.sessions.get(session_key(key))?;
+        Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
+    }
+
+    /// The store as it is now, whatever is committed later.
+    pub(super) fn image(&self) -> Image {
+        Image {
+            snapshot: self.database.snapshot(),
+            sessions: self.sessions.clone(),
+            messages: self.messages.clone(),
+        }
+    }
+}
+
+/// A consistent view of the whole store.
+pub struct Image {
+    snapshot: Snapshot,
+    sessions: Keyspace,
+    messages: Keyspace,
+}
+
+/// A key and its value, as the layout has them.
+pub(super) type Entry = (Bytes, Bytes);
+
+impl Image {
+    /// Every session's row, by receiver and sender.
+    pub(super) fn sessions(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
+        self.snapshot.iter(&self.sessions).map(session_entry)
+    }
+
+    /// A session's row; an empty one if there is none.
+    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
+        let bytes = self.snapshot.get(&self.sessions, session_key(key))?;
         Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
     }
 
@@ -172,42 +256,7 @@ impl Store {
             Bound::Excluded(message_key(&prefix, after)),
             Bound::Excluded(message_key(&prefix, before.max(after + 1))),
         );
-        self.messages.range::<Vec<u8>, _>(range).map(message_entry)
-    }
-
-    /// Every session's row.
-    pub(super) fn sessions(
-        &self,
-    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
-        self.sessions.iter().map(session_entry)
-    }
-
-    /// The store as it is now, whatever is committed later.
-    pub(super) fn image(&self) -> Image {
-        Image {
-            snapshot: self.database.snapshot(),
-            sessions: self.sessions.clone(),
-            messages: self.messages.clone(),
-        }
-    }
-}
-
-/// A consistent view of the whole store.
-pub struct Image {
-    snapshot: Snapshot,
-    sessions: Keyspace,
-    messages: Keyspace,
-}
-
-/// A key and its value, as the layout has them.
-pub(super) type Entry = (Bytes, Bytes);
-
-impl Image {
-    /// Every session's row, by receiver and sender.
-    pub(super) fn sessions(
-        &self,
-    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
-        self.snapshot.iter(&self.sessions).map(session_entry)
+        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(message_entry)
     }
 
     /// The messages of a session, by position.

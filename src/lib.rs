@@ -28,13 +28,15 @@
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
 //! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
 //!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
-//!    the [`mailbox`] and into the session's channel.
+//!    the journal of the [`mailbox`] and, as long as its window has room, into the session's channel.
+//!    A thread commits what the journal has, with one fsync; then John is told `STORED`.
 //! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
 //!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
-//!    connection. If Marie is away the batch waits where it is.
+//!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
+//!    from the mailbox in its turn.
 //! 6. Marie's client writes it to her history, tells her face, and answers `ACK`.
-//! 7. The read task of Marie's connection removes it from the mailbox and marks John's link; John's
-//!    write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
+//! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
+//!    never is) and marks John's link; John's write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
 //!
 //! # Invariants
 //!
@@ -50,6 +52,7 @@
 //! - Every queue has a bound and an answer to "full": see [`server::Quota`], and the constants in
 //!   [`wire`] and beside each channel.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
+//! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!
 //! # Where to start reading
 //!

@@ -45,12 +45,21 @@ pub(super) struct Store {
 /// Why a store is not opened, or not read.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum StoreError {
-    #[error("{0}")]
+    #[error("{}", explain(.0))]
     Engine(#[from] fjall::Error),
     #[error("{0}")]
     Malformed(#[from] Malformed),
     #[error("its layout has version {0}, which this program does not know")]
     Newer(u8),
+}
+
+/// Most of the engine's errors are for its developers; those of the disk are for operators.
+fn explain(error: &fjall::Error) -> String {
+    match error {
+        fjall::Error::Io(cause) => cause.to_string(),
+        fjall::Error::Poisoned => "the engine refuses to write after an earlier failure".into(),
+        other => other.to_string(),
+    }
 }
 
 impl From<StoreError> for MailboxError {

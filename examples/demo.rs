@@ -122,7 +122,7 @@ impl Person {
 
     async fn hears_that_it_is_stored(&mut self, last: u64) -> Result<()> {
         let stored = |event| match event {
-            Event::Stored { n, .. } if n >= last => Some(()),
+            Event::Receipts { stored, .. } if stored.contains(&last) => Some(()),
             _ => None,
         };
         self.await_event("the receipt of the server", stored).await?;
@@ -132,7 +132,7 @@ impl Person {
 
     async fn hears_that_it_is_delivered(&mut self, last: u64) -> Result<()> {
         let delivered = |event| match event {
-            Event::Delivered { n, .. } if n >= last => Some(()),
+            Event::Receipts { delivered, .. } if delivered.contains(&last) => Some(()),
             _ => None,
         };
         self.await_event("the receipt of the receiver", delivered).await?;

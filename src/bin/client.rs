@@ -1,12 +1,16 @@
 //! `tinychat`: flags and exit code around the face that fits.
 
+use std::error::Error;
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
 use tinychat::args;
+use tinychat::client::transcript::Filter;
 use tinychat::message::Name;
+use tinychat::ui::history;
 use tinychat::ui::plain::{self, Options};
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
@@ -34,6 +38,11 @@ struct Flags {
     #[argh(switch)]
     follow: bool,
 
+    /// for scripts: say on standard error of each message when it is stored, delivered, refused or
+    /// expired, like `stored marie 3`
+    #[argh(switch)]
+    receipts: bool,
+
     /// without a terminal: give up after so long without progress, like 90s or 5m (default 60s)
     #[argh(option, arg_name = "time", default = "DEFAULT_TIMEOUT", from_str_fn(parse_time))]
     timeout: Duration,
@@ -46,9 +55,47 @@ struct Flags {
     /// print the version
     #[argh(switch)]
     version: bool,
+
+    #[argh(subcommand)]
+    command: Option<Subcommand>,
+}
+
+/// What may be done beside talking.
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Subcommand {
+    History(History),
+}
+
+/// Print all that you wrote and received, oldest first. Needs no server.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "history")]
+struct History {
+    /// your name
+    #[argh(option, arg_name = "name")]
+    user: Option<Name>,
+
+    /// only what you exchanged with somebody
+    #[argh(option, arg_name = "name")]
+    with: Option<Name>,
+
+    /// only what went through a server; all without it
+    #[argh(option, arg_name = "addr")]
+    server: Option<String>,
+
+    /// your data folder (default $XDG_DATA_HOME/tinychat/NAME)
+    #[argh(option, arg_name = "dir")]
+    data: Option<PathBuf>,
+
+    /// one JSON object a line: time, from, to, text, state
+    #[argh(switch)]
+    json: bool,
 }
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// What is not wrong usage.
+const FAILED: u8 = 1;
 
 /// Seconds, or a number with its unit.
 fn parse_time(text: &str) -> Result<Duration, String> {
@@ -67,12 +114,36 @@ fn main() -> ExitCode {
         println!("tinychat {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
-    match run(flags) {
-        Ok(exit_code) => ExitCode::from(exit_code),
-        Err(error) => {
-            eprintln!("tinychat: {error}");
-            ExitCode::from(error.exit_code())
-        }
+    let done = match flags.command {
+        None => run(flags).map_err(|error| (error.exit_code(), error.to_string())),
+        Some(Subcommand::History(command)) => print_history(command, flags.user, flags.data)
+            .map_err(|error| (FAILED, error.to_string())),
+    };
+    done.map_or_else(complain, ExitCode::from)
+}
+
+fn complain((exit_code, error): (u8, String)) -> ExitCode {
+    eprintln!("tinychat: {error}");
+    ExitCode::from(exit_code)
+}
+
+/// The name and the folder may stand before the command too.
+fn print_history(
+    command: History,
+    user: Option<Name>,
+    data: Option<PathBuf>,
+) -> Result<u8, Box<dyn Error>> {
+    let server = command.server.map(|server| server.parse()).transpose()?;
+    let options = history::Options {
+        user: command.user.or(user).ok_or("whose history? give --user")?,
+        filter: Filter { with: command.with, server },
+        data: command.data.or(data),
+        json: command.json,
+    };
+    match history::run(&options, &mut std::io::stdout().lock()) {
+        // That nobody reads any more is no failure.
+        Err(history::Error::Print(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
+        printed => Ok(printed.map(|()| 0)?),
     }
 }
 
@@ -83,6 +154,7 @@ fn run(flags: Flags) -> Result<u8, plain::Error> {
         to: flags.to,
         data: flags.data,
         follow: flags.follow,
+        receipts: flags.receipts,
         timeout: flags.timeout,
     };
     async_std::task::block_on(plain::run(options))

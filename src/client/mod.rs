@@ -14,6 +14,7 @@ mod core;
 mod history;
 mod outbox;
 mod store;
+pub mod transcript;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -24,6 +25,7 @@ use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT};
 pub use history::Incoming;
+pub use outbox::Pending;
 pub use store::StoreError;
 
 use crate::folder::{Folder, FolderError};
@@ -64,6 +66,8 @@ pub enum Command {
     },
     /// Ask who is there.
     Online,
+    /// Ask what has not arrived.
+    Status,
     /// A message was shown, and need not be shown again.
     Shown(Incoming),
     /// Sign out once everything written is stored and everything that waited has come.
@@ -90,14 +94,15 @@ pub enum Event {
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`] once it is shown.
     Message(Incoming),
-    /// Own messages reached the server: `count` of them, the last being `n`.
-    Stored { peer: Name, n: u64, count: u64 },
-    /// Own messages reached the peer's disk.
-    Delivered { peer: Name, n: u64, count: u64 },
+    /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
+    /// lists. Each number is told once.
+    Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
     /// An own message was given up by the server.
     Expired { peer: Name, n: u64 },
-    /// Own messages are refused for now. They are kept and sent again.
-    Refused { peer: Name, because: String },
+    /// Own messages from `n` on are refused for now. They are kept and sent again.
+    Refused { peer: Name, n: u64, because: String },
+    /// The answer to [`Command::Status`]: what has not arrived, by peer.
+    Status(Vec<Pending>),
     /// The server objected to something; nothing else changed.
     Objection { because: String },
     /// The last event.

@@ -29,11 +29,25 @@ pub(super) struct Outgoing {
     pub(super) body: Bytes,
 }
 
-/// How many messages a receipt has moved on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// The numbers of the messages that a receipt has moved on, in order. Of those that it calls
+/// delivered some may be stored by it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Moved {
-    pub(super) stored: u64,
-    pub(super) delivered: u64,
+    pub(super) stored: Vec<u64>,
+    pub(super) delivered: Vec<u64>,
+}
+
+/// What was written to somebody and has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// To whom.
+    pub peer: Name,
+    /// How many messages the server has not stored.
+    pub unsent: u64,
+    /// How many it has stored and not delivered.
+    pub undelivered: u64,
+    /// When the oldest of them was written.
+    pub since: Timestamp,
 }
 
 type Result<T> = rusqlite::Result<T>;
@@ -154,23 +168,45 @@ pub(super) fn receive_receipt(
     stored: u64,
     delivered: u64,
 ) -> Result<Moved> {
-    let advance = |state: &str, from: &str, n: u64| {
-        let rows = tx
-            .prepare_cached(&format!(
-                "UPDATE message SET state = '{state}'
-                 WHERE server = ? AND peer = ? AND installation = ? AND n <= ? AND state IN ({from})"
-            ))?
-            .execute(params![
-                scope.server.as_str(),
-                scope.peer.as_str(),
-                scope.installation.to_string(),
-                n.cast_signed(),
-            ])?;
-        Ok::<_, rusqlite::Error>(rows as u64)
+    let advance = |from: &str, to: &str, n: u64| {
+        let mut update = tx.prepare_cached(&format!(
+            "UPDATE message SET state = '{to}'
+             WHERE server = ? AND peer = ? AND installation = ? AND n <= ? AND state = '{from}'
+             RETURNING n"
+        ))?;
+        let scope = params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            n.cast_signed(),
+        ];
+        let numbers = update.query_map(scope, |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))?;
+        let mut numbers = numbers.collect::<Result<Vec<_>>>()?;
+        numbers.sort_unstable();
+        Ok::<_, rusqlite::Error>(numbers)
     };
-    let delivered = advance("delivered", "'waiting', 'stored'", delivered)?;
-    let stored = advance("stored", "'waiting'", stored)?;
+    let stored = advance("waiting", "stored", stored.max(delivered))?;
+    let delivered = advance("stored", "delivered", delivered)?;
     Ok(Moved { stored, delivered })
+}
+
+/// What has not arrived, by peer.
+pub(super) fn pending(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Pending>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, sum(state = 'waiting'), sum(state = 'stored'), min(time) FROM message
+         WHERE server = ? AND state IN ('waiting', 'stored') GROUP BY peer",
+    )?;
+    let rows = query.query_map([server.as_str()], |row| {
+        let peer: String = row.get(0)?;
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
+        Ok(Pending {
+            peer: peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+            unsent: number(1)?,
+            undelivered: number(2)?,
+            since: Timestamp(number(3)?),
+        })
+    })?;
+    rows.collect()
 }
 
 /// One message was given up by the server. Returns whether that is new.
@@ -296,7 +332,10 @@ mod tests {
         run(&mut in_memory(), |tx| {
             let scope = scope("marie");
             add_all(tx, &scope, &["1", "2", "3", "4"])?;
-            assert_eq!(receive_receipt(tx, &scope, 3, 1)?, Moved { stored: 2, delivered: 1 });
+            assert_eq!(
+                receive_receipt(tx, &scope, 3, 1)?,
+                Moved { stored: vec![1, 2, 3], delivered: vec![1] }
+            );
             assert_eq!(receive_receipt(tx, &scope, 3, 1)?, Moved::default());
             assert_eq!(settled(tx, &scope)?, 1);
             assert!(expire(tx, &scope, 2)?);
@@ -305,7 +344,10 @@ mod tests {
             assert_eq!(settled(tx, &scope)?, 2);
             assert_eq!(numbers(tx, &scope, 0), [3, 4], "what is stored is still kept");
             assert_eq!(unsent(tx, &scope.server)?.values().sum::<u64>(), 1);
-            assert_eq!(receive_receipt(tx, &scope, 0, 4)?, Moved { stored: 0, delivered: 2 });
+            assert_eq!(
+                receive_receipt(tx, &scope, 0, 4)?,
+                Moved { stored: vec![4], delivered: vec![3, 4] }
+            );
             assert_eq!(settled(tx, &scope)?, 4);
             Ok(())
         });

@@ -15,6 +15,8 @@ pub enum Input {
     Close(Option<Name>),
     /// Who is there?
     Online,
+    /// How is the line, and what has not arrived?
+    Status,
     /// What may be typed?
     Help,
     /// Done.
@@ -52,6 +54,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/ONLINE",
         help: "list the people who are online",
         parse: |words| nothing(words, Input::Online),
+    },
+    Command {
+        name: "STATUS",
+        usage: "/STATUS",
+        help: "say how the line to the server is, and what has not arrived yet",
+        parse: |words| nothing(words, Input::Status),
     },
     Command {
         name: "HELP",

@@ -4,7 +4,13 @@
 //! the one table of what may be typed, [`text`] what may be shown of other people's words.
 
 pub mod command;
+pub mod history;
 mod input;
 pub mod plain;
+mod receipts;
 mod screen;
 pub mod text;
+
+fn count(n: u64, what: &str) -> String {
+    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
+}

@@ -54,6 +54,11 @@ impl Screen {
         eprint(format_args!("{style}-- {text}{style:#}\n"));
     }
 
+    /// A line for a script, on standard error.
+    pub(super) fn line(&self, text: &str) {
+        eprint(format_args!("{}\n", text::clean(text)));
+    }
+
     /// Something went wrong, on standard error.
     pub(super) fn problem(&self, text: &str) {
         eprint(format_args!("tinychat: {}\n", text::clean(text)));

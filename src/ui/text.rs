@@ -31,7 +31,7 @@ pub fn clean(text: &str) -> Cow<'_, str> {
 
 /// Control characters (C0, DEL, C1), line and paragraph separators, and the bidirectional
 /// embeddings, overrides and isolates of Unicode's UAX #9.
-fn is_harmful(c: char) -> bool {
+pub(super) fn is_harmful(c: char) -> bool {
     c.is_control()
         || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -93,12 +93,9 @@ impl Core {
 
     fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
         self.with(&peer, |it| it.stored(stored.max(delivered)));
-        if moved.stored > 0 {
-            let (peer, count) = (peer.clone(), moved.stored);
-            self.tell(Event::Stored { peer, n: stored, count });
-        }
-        if moved.delivered > 0 {
-            self.tell(Event::Delivered { peer, n: delivered, count: moved.delivered });
+        if moved != outbox::Moved::default() {
+            let outbox::Moved { stored, delivered } = moved;
+            self.tell(Event::Receipts { peer, stored, delivered });
         }
     }
 
@@ -135,8 +132,8 @@ impl Core {
                 self.take_in(Intake { receipts, ..Intake::default() }, connection).await
             }
             ServerFrame::Expired { peer, n } => self.expire(peer, n).await,
-            ServerFrame::Refused { peer, refusal, text, .. } => {
-                self.take_refusal(peer, refusal, text);
+            ServerFrame::Refused { peer, n, refusal, text } => {
+                self.take_refusal(peer, n, refusal, text);
                 Ok(())
             }
             ServerFrame::Room { peer } => {
@@ -194,14 +191,14 @@ impl Core {
         Ok(())
     }
 
-    fn take_refusal(&mut self, peer: Name, refusal: Refusal, because: String) {
+    fn take_refusal(&mut self, peer: Name, n: u64, refusal: Refusal, because: String) {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
         };
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.refused(Instant::now(), after)) {
-            self.tell(Event::Refused { peer, because });
+            self.tell(Event::Refused { peer, n, because });
         }
     }
 
@@ -216,7 +213,7 @@ impl Core {
             None => text,
         };
         match (code, peer) {
-            (ErrorCode::Conversations, Some(peer)) => {
+            (ErrorCode::Conversations | ErrorCode::Installations, Some(peer)) => {
                 self.with(&peer, |it| it.refused_to_open(Instant::now(), REOPEN));
                 self.tell(Event::Objection { because });
                 Ok(())

@@ -3,7 +3,7 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::connection::Connection;
-use super::super::{Command, history, outbox};
+use super::super::{Command, Event, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -105,6 +105,12 @@ impl Core {
                 if let Some(connection) = connection {
                     connection.say(&ClientFrame::Online);
                 }
+                Ok(())
+            }
+            Command::Status => {
+                let server = self.config.server.clone();
+                let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;
+                self.tell(Event::Status(pending));
                 Ok(())
             }
             Command::Finish => {

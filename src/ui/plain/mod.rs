@@ -3,27 +3,30 @@
 //! Standard output has messages alone (`marie: hello`); everything else is on standard error. What is
 //! printed, and how, is the `screen`'s; here is what lines and events mean.
 
+mod show;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
-use async_channel::Receiver;
+use async_channel::{Receiver, RecvError};
 use futures::future::{Either, select};
 use thiserror::Error;
 
 use super::command::{self, Input};
+use super::count;
 use super::input::{self, Line};
+use super::receipts::Receipts;
 use super::screen::Screen;
 
-use crate::client::{self, Address, AddressError, Client, Command, Ending, Event, Incoming};
+use crate::client::{self, Address, AddressError, Client, Command, Ending, Event};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
 use crate::wire::MAX_BODY;
-use crate::wire::frame::Presence;
 
 /// Failed.
 const FAILED: u8 = 1;
@@ -44,6 +47,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// Keep listening after the end of input.
     pub follow: bool,
+    /// Say of each message when it is stored, delivered, refused or expired.
+    pub receipts: bool,
     /// How long a script waits for anything.
     pub timeout: Duration,
 }
@@ -211,6 +216,9 @@ struct Face {
     /// Who, not being the current one, was announced since one turned to the current one.
     announced: BTreeSet<Name>,
     connected: Connected,
+    /// Since when it is as it is.
+    since: SystemTime,
+    receipts: Receipts,
     /// A line could not be obeyed, or a message not be printed.
     failed: bool,
     /// Nothing more can be printed. What comes until the client has ended is shown next time.
@@ -237,6 +245,8 @@ impl Face {
             open: BTreeSet::new(),
             announced: BTreeSet::new(),
             connected: Connected::NotYet,
+            since: SystemTime::now(),
+            receipts: Receipts::default(),
             failed: false,
             leaving: false,
             signal: None,
@@ -259,12 +269,16 @@ impl Face {
                     None => std::future::pending().await,
                 }
             };
+            let event = next_event(&events, self.receipts.due());
             // A signal comes before all that waits to be shown.
-            match race(interrupts.next(), race(events.recv(), line)).await {
+            match race(interrupts.next(), race(event, line)).await {
                 Either::Left(signal) => self.interrupt(signal).await,
-                Either::Right(Either::Left(Ok(Event::Ended(ending)))) => return self.end(&ending),
-                Either::Right(Either::Left(Ok(event))) => self.show(event).await,
-                Either::Right(Either::Left(Err(_))) => return self.lost_client(),
+                Either::Right(Either::Left(None)) => self.show_receipts(),
+                Either::Right(Either::Left(Some(event))) => match event {
+                    Ok(Event::Ended(ending)) => return self.end(&ending),
+                    Ok(event) => self.show(event).await,
+                    Err(_) => return self.lost_client(),
+                },
                 Either::Right(Either::Right(line)) => {
                     if !self.read(line).await {
                         lines = None;
@@ -280,7 +294,8 @@ impl Face {
         FAILED
     }
 
-    fn end(&self, ending: &Ending) -> u8 {
+    fn end(&mut self, ending: &Ending) -> u8 {
+        self.show_receipts();
         if let Some(failure) = &ending.failure {
             self.screen.problem(&format!("{failure}"));
         }
@@ -331,6 +346,7 @@ impl Face {
             Input::Talk(peer) => self.talk(peer).await,
             Input::Close(peer) => self.close(peer).await,
             Input::Online => self.client.give(Command::Online).await,
+            Input::Status => self.client.give(Command::Status).await,
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
                 self.quit().await;
@@ -389,111 +405,18 @@ impl Face {
         self.failed |= !self.screen.interactive;
         self.screen.problem(because);
     }
-
-    // What the client tells.
-
-    async fn show(&mut self, event: Event) {
-        match event {
-            Event::Message(message) => self.show_message(message).await,
-            Event::Connected => self.show_connected(),
-            Event::Disconnected { because, .. } => self.show_disconnected(&because),
-            Event::Opened { peer, presence, waiting } => {
-                self.show_opened(&peer, presence, waiting);
-            }
-            Event::Presence { peer, presence } => self.show_presence(&peer, presence),
-            // Opened meanwhile: they come by themselves.
-            Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
-            Event::Waiting { peer, count: waiting } => {
-                let messages = count(waiting, "message");
-                self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));
-            }
-            Event::Online { count, names } => self.show_online(count, &names),
-            Event::Expired { peer, n } => {
-                self.screen.problem(&format!("message {n} to {peer} expired before it was read"));
-            }
-            Event::Refused { peer, because } => {
-                self.screen.problem(&format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room"));
-            }
-            Event::Objection { because } => self.screen.problem(&because),
-            // Receipts are for faces that show each message's state.
-            Event::Stored { .. } | Event::Delivered { .. } => {}
-            Event::Ended(_) => unreachable!("live has taken it"),
-        }
-    }
-
-    async fn show_message(&mut self, message: Incoming) {
-        if self.leaving {
-            return;
-        }
-        if let Err(error) = self.screen.message(&message) {
-            self.leaving = true;
-            // That nobody reads any more is no failure.
-            if error.kind() != io::ErrorKind::BrokenPipe {
-                self.failed = true;
-                self.screen.problem(&format!("cannot print what {} wrote: {error}", message.peer));
-            }
-            return self.client.give(Command::Leave).await;
-        }
-        let peer = message.peer.clone();
-        self.client.give(Command::Shown(message)).await;
-        if self.screen.interactive
-            && self.current.as_ref() != Some(&peer)
-            && self.announced.insert(peer.clone())
-        {
-            self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
-        }
-    }
-
-    fn show_connected(&mut self) {
-        let before = std::mem::replace(&mut self.connected, Connected::Yes);
-        if self.screen.interactive || before == Connected::Lost {
-            self.screen.note(&format!("connected to {} as {}", self.options.server, self.user));
-        }
-    }
-
-    fn show_disconnected(&mut self, because: &str) {
-        if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
-            self.screen.note(&format!(
-                "the server {} is away ({because}); trying again. \
-                 What you write is kept and sent then",
-                self.options.server,
-            ));
-        }
-    }
-
-    fn show_opened(&self, peer: &Name, presence: Presence, waiting: u64) {
-        if !self.screen.interactive {
-            return;
-        }
-        let there = match presence {
-            Presence::Online => "is online",
-            Presence::Away => "is away; what you write waits there",
-        };
-        let waited = match waiting {
-            0 => String::new(),
-            waiting => format!("; {} for you", count(waiting, "message")),
-        };
-        self.screen.note(&format!("talking to {peer}, who {there}{waited}"));
-    }
-
-    fn show_presence(&self, peer: &Name, presence: Presence) {
-        if self.screen.interactive {
-            let what = match presence {
-                Presence::Online => "has come",
-                Presence::Away => "has left",
-            };
-            self.screen.note(&format!("{peer} {what}"));
-        }
-    }
-
-    fn show_online(&self, count: u64, names: &[Name]) {
-        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
-        let left_out = count.saturating_sub(names.len() as u64);
-        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
-        self.screen.note(&format!("{count} online: {}{more}", listed.join(", ")));
-    }
 }
 
-fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
+/// The next event; none if receipts are to be shown before it comes.
+async fn next_event(
+    events: &Receiver<Event>,
+    due: Option<Instant>,
+) -> Option<Result<Event, RecvError>> {
+    match due {
+        None => Some(events.recv().await),
+        Some(due) => {
+            let left = due.saturating_duration_since(Instant::now());
+            task::within(left, events.recv()).await
+        }
+    }
 }

@@ -1,0 +1,118 @@
+//! Everything that a person wrote and received, read from the data folder without a server and
+//! beside a running client.
+//!
+//! Owned by whoever reads it. Nothing is changed, and no lock is taken.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, Row, params};
+use thiserror::Error;
+
+use super::Address;
+use crate::message::{Name, Timestamp};
+
+/// Which messages are wanted; all where nothing is said.
+#[derive(Clone, Debug, Default)]
+pub struct Filter {
+    /// Only those exchanged with somebody.
+    pub with: Option<Name>,
+    /// Only those that went through a server.
+    pub server: Option<Address>,
+}
+
+/// One message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// When it was written here, or when another's reached the server.
+    pub time: Timestamp,
+    /// Who wrote it.
+    pub from: Name,
+    /// To whom.
+    pub to: Name,
+    /// What was written. Data from others: not to be shown as it is.
+    pub text: String,
+    /// Own: `waiting`, `stored`, `delivered` or `expired`. Others': `received`.
+    pub state: String,
+}
+
+/// Why there is nothing to read. Made to be read by the folder's owner.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum TranscriptError {
+    #[error("{user} has written and received nothing here: there is no {}", path.display())]
+    Nothing { user: Name, path: PathBuf },
+    #[error("the data folder belongs to {owner}; choose another with --data")]
+    OtherPerson { owner: String },
+    #[error("cannot read {}: {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: rusqlite::Error },
+}
+
+/// Visits a person's messages, oldest first: in the order in which they were written or came. Ends
+/// early when `visit` fails, with its result.
+pub fn read<E>(
+    data: &Path,
+    user: &Name,
+    filter: &Filter,
+    mut visit: impl FnMut(Entry) -> Result<(), E>,
+) -> Result<Result<(), E>, TranscriptError> {
+    let path = data.join("messages.db");
+    if !path.exists() {
+        return Err(TranscriptError::Nothing { user: user.clone(), path });
+    }
+    let unreadable = |cause| TranscriptError::Unreadable { path: path.clone(), cause };
+    let connection = open(&path).map_err(unreadable)?;
+    let owner: String = connection
+        .query_row("SELECT name FROM person", (), |row| row.get(0))
+        .map_err(unreadable)?;
+    if owner != user.as_str() {
+        return Err(TranscriptError::OtherPerson { owner });
+    }
+    let each = |entry| visit(entry);
+    visit_rows(&connection, user, filter, each).map_err(unreadable)
+}
+
+fn open(path: &Path) -> rusqlite::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    connection.busy_timeout(Duration::from_secs(5))?;
+    Ok(connection)
+}
+
+fn visit_rows<E>(
+    connection: &Connection,
+    user: &Name,
+    filter: &Filter,
+    mut visit: impl FnMut(Entry) -> Result<(), E>,
+) -> rusqlite::Result<Result<(), E>> {
+    let mut query = connection.prepare(
+        "SELECT own, peer, time, body, state FROM message
+         WHERE (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2) ORDER BY id",
+    )?;
+    let with = filter.with.as_ref().map(Name::as_str);
+    let server = filter.server.as_ref().map(Address::as_str);
+    let mut rows = query.query(params![with, server])?;
+    while let Some(row) = rows.next()? {
+        if let Err(error) = visit(entry(row, user)?) {
+            return Ok(Err(error));
+        }
+    }
+    Ok(Ok(()))
+}
+
+fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
+    let own: bool = row.get(0)?;
+    let peer: String = row.get(1)?;
+    let peer: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+    let time: i64 = row.get(2)?;
+    let body: Vec<u8> = row.get(3)?;
+    let state: String = row.get(4)?;
+    let (from, to) = if own { (user.clone(), peer) } else { (peer, user.clone()) };
+    Ok(Entry {
+        time: Timestamp(time.cast_unsigned()),
+        from,
+        to,
+        text: String::from_utf8_lossy(&body).into_owned(),
+        // That it was shown concerns its face alone.
+        state: if own { state } else { "received".into() },
+    })
+}

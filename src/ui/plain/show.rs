@@ -1,0 +1,179 @@
+//! What the client tells, as the plain face shows it.
+//!
+//! Owned by the [face](super). News for a person are notes; a script gets what it asked for.
+
+use std::io;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use super::super::{count, receipts};
+use super::{Connected, Face};
+use crate::client::{Command, Event, Incoming, Pending};
+use crate::message::Name;
+use crate::wire::frame::Presence;
+
+impl Face {
+    pub(super) async fn show(&mut self, event: Event) {
+        match event {
+            Event::Message(message) => self.show_message(message).await,
+            Event::Connected => self.show_connected(),
+            Event::Disconnected { because, .. } => self.show_disconnected(&because),
+            Event::Opened { peer, presence, waiting } => {
+                self.show_opened(&peer, presence, waiting);
+            }
+            Event::Presence { peer, presence } => self.show_presence(&peer, presence),
+            // Opened meanwhile: they come by themselves.
+            Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
+            Event::Waiting { peer, count: waiting } => {
+                let messages = count(waiting, "message");
+                self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));
+            }
+            Event::Online { count, names } => self.show_online(count, &names),
+            Event::Expired { peer, n } => self.show_expired(&peer, n),
+            Event::Refused { peer, n, because } => self.show_refused(&peer, n, &because),
+            Event::Objection { because } => self.screen.problem(&because),
+            Event::Receipts { peer, stored, delivered } => {
+                self.take_receipts(peer, &stored, &delivered);
+            }
+            Event::Status(pending) => self.show_status(&pending),
+            Event::Ended(_) => unreachable!("live has taken it"),
+        }
+    }
+
+    async fn show_message(&mut self, message: Incoming) {
+        if self.leaving {
+            return;
+        }
+        if let Err(error) = self.screen.message(&message) {
+            self.leaving = true;
+            // That nobody reads any more is no failure.
+            if error.kind() != io::ErrorKind::BrokenPipe {
+                self.failed = true;
+                self.screen.problem(&format!("cannot print what {} wrote: {error}", message.peer));
+            }
+            return self.client.give(Command::Leave).await;
+        }
+        let peer = message.peer.clone();
+        self.client.give(Command::Shown(message)).await;
+        if self.screen.interactive
+            && self.current.as_ref() != Some(&peer)
+            && self.announced.insert(peer.clone())
+        {
+            self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    /// Each for a script that asked for it; otherwise news for a person, a run of them at a time.
+    fn take_receipts(&mut self, peer: Name, stored: &[u64], delivered: &[u64]) {
+        if self.options.receipts {
+            receipts::for_scripts(&peer, stored, delivered)
+                .for_each(|line| self.screen.line(&line));
+        } else if self.screen.interactive {
+            self.receipts.collect(peer, stored, delivered, Instant::now());
+        }
+    }
+
+    pub(super) fn show_receipts(&mut self) {
+        self.receipts.take_lines().iter().for_each(|line| self.screen.note(line));
+    }
+
+    fn show_expired(&self, peer: &Name, n: u64) {
+        if self.options.receipts {
+            return self.screen.line(&format!("expired {peer} {n}"));
+        }
+        self.screen.problem(&format!(
+            "message {n} to {peer} expired: the server kept it as long as it keeps messages, and {peer} did not come"
+        ));
+    }
+
+    fn show_refused(&self, peer: &Name, n: u64, because: &str) {
+        if self.options.receipts {
+            self.screen.line(&format!("refused {peer} {n} {because}"));
+        }
+        self.screen.problem(&format!(
+            "{peer} cannot be sent more for now: {because}; kept, and sent when there is room"
+        ));
+    }
+
+    fn show_status(&self, pending: &[Pending]) {
+        let (server, user, since) = (&self.options.server, &self.user, time_of_day(self.since));
+        self.screen.note(&match self.connected {
+            Connected::Yes => format!("connected to {server} as {user} since {since}"),
+            Connected::NotYet => format!("not connected to {server} yet, trying since {since}"),
+            Connected::Lost => {
+                format!("the server {server} is away since {since}; trying again by itself")
+            }
+        });
+        for Pending { peer, unsent, undelivered, since } in pending {
+            let since = time_of_day(UNIX_EPOCH + Duration::from_millis(since.0));
+            let unsent = count(*unsent, "message");
+            self.screen.note(&format!(
+                "{peer}: {unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {since}"
+            ));
+        }
+        if pending.is_empty() {
+            self.screen.note("all that you wrote is delivered");
+        } else if pending.len() > 1 {
+            let all = |number: fn(&Pending) -> u64| pending.iter().map(number).sum::<u64>();
+            let (unsent, undelivered) = (all(|it| it.unsent), all(|it| it.undelivered));
+            self.screen.note(&format!(
+                "in all: {} not sent yet, {undelivered} stored and not delivered yet",
+                count(unsent, "message")
+            ));
+        }
+    }
+
+    fn show_connected(&mut self) {
+        self.since = SystemTime::now();
+        let before = std::mem::replace(&mut self.connected, Connected::Yes);
+        if self.screen.interactive || before == Connected::Lost {
+            self.screen.note(&format!("connected to {} as {}", self.options.server, self.user));
+        }
+    }
+
+    fn show_disconnected(&mut self, because: &str) {
+        if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
+            self.since = SystemTime::now();
+            self.screen.note(&format!(
+                "the server {} is away ({because}); trying again. \
+                 What you write is kept and sent then",
+                self.options.server,
+            ));
+        }
+    }
+
+    fn show_opened(&self, peer: &Name, presence: Presence, waiting: u64) {
+        if !self.screen.interactive {
+            return;
+        }
+        let there = match presence {
+            Presence::Online => "is online",
+            Presence::Away => "is away; what you write waits there",
+        };
+        let waited = match waiting {
+            0 => String::new(),
+            waiting => format!("; {} for you", count(waiting, "message")),
+        };
+        self.screen.note(&format!("talking to {peer}, who {there}{waited}"));
+    }
+
+    fn show_presence(&self, peer: &Name, presence: Presence) {
+        if self.screen.interactive {
+            let what = match presence {
+                Presence::Online => "has come",
+                Presence::Away => "has left",
+            };
+            self.screen.note(&format!("{peer} {what}"));
+        }
+    }
+
+    fn show_online(&self, count: u64, names: &[Name]) {
+        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
+        let left_out = count.saturating_sub(names.len() as u64);
+        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
+        self.screen.note(&format!("{count} online: {}{more}", listed.join(", ")));
+    }
+}
+
+fn time_of_day(time: SystemTime) -> String {
+    humantime::format_rfc3339_seconds(time).to_string()
+}

@@ -18,6 +18,7 @@
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `client` | the client without a face, by its commands and events |
+//! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
@@ -29,6 +30,7 @@ mod world;
 mod backlog;
 mod bad_input;
 mod client;
+mod cut;
 mod delivery;
 mod folder;
 mod names;

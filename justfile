@@ -29,6 +29,10 @@ test:
         cargo test
     fi
 
+# Kill servers and clients at random moments, `just crash 1000` a thousand times; `just test` does some
+crash kills="500":
+    TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
+
 # Run the benchmarks: `just bench --help` lists the flags
 bench *args:
     cargo bench --bench chat -- "$@"

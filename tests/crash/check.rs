@@ -1,0 +1,155 @@
+//! What must hold of what was written, received and told. Pure, and tested below: a check that
+//! cannot fail checks nothing.
+
+use std::collections::{HashMap, HashSet};
+
+/// The longest padding of a message.
+const PADDING: usize = 1_500;
+
+/// The text of a message: the how manieth, of which run of its sender's client. Padded to many
+/// lengths, so that reads, commits and kills end at many places.
+pub(crate) fn text(run: usize, n: u64) -> String {
+    let padding = (run * 389 + n as usize * 611) % PADDING;
+    format!("{run}.{n} {:x<padding$}", "")
+}
+
+/// What tells a message from the others, for whoever has to understand a failure.
+fn brief(text: &str) -> &str {
+    text.split(' ').next().unwrap_or(text)
+}
+
+/// What was handed to one run of a client, for one peer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Handed {
+    pub(crate) count: u64,
+    /// The run ended by itself, so that it has taken everything.
+    pub(crate) finished: bool,
+}
+
+/// The sender's store has what was handed to each run: a beginning of it if the run was killed,
+/// else everything.
+pub(crate) fn written(own: &[String], runs: &[Handed]) -> Result<(), String> {
+    let mut rest = own;
+    for (run, handed) in runs.iter().enumerate() {
+        let expected = (1..=handed.count).map(|n| text(run, n));
+        let taken =
+            rest.iter().zip(expected).take_while(|(got, expected)| *got == expected).count();
+        if handed.finished && (taken as u64) < handed.count {
+            return Err(format!("run {run} ended without {run}.{}", taken + 1));
+        }
+        rest = &rest[taken..];
+    }
+    match rest.first() {
+        Some(text) => {
+            Err(format!("{} is in the sender's store out of order, or twice", brief(text)))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The receiver has what was sent, each once and in order.
+pub(crate) fn received(sent: &[String], received: &[String]) -> Result<(), String> {
+    let mut seen = HashSet::new();
+    if let Some(text) = received.iter().find(|text| !seen.insert(*text)) {
+        return Err(format!("{} came twice", brief(text)));
+    }
+    if let Some(text) = sent.iter().find(|text| !seen.contains(text)) {
+        let (came, text) = (received.len(), brief(text));
+        return Err(format!("{text} is lost ({came} of {} came)", sent.len()));
+    }
+    let differs = sent.iter().zip(received).find(|(sent, received)| sent != received);
+    match differs {
+        Some((sent, received)) => {
+            Err(format!("{} came where {} belongs", brief(received), brief(sent)))
+        }
+        None if received.len() > sent.len() => {
+            Err(format!("nobody sent {}", brief(&received[sent.len()])))
+        }
+        None => Ok(()),
+    }
+}
+
+/// The receiver has a beginning of what was sent, each once and in order, and all that was told.
+pub(crate) fn received_beginning(sent: &[String], got: &[String], told: u64) -> Result<(), String> {
+    if (got.len() as u64) < told {
+        return Err(format!("{told} were told to be kept, {} came", got.len()));
+    }
+    received(&sent[..got.len().min(sent.len())], got)
+}
+
+/// A face was given everything at least once, the first time in order. What it had printed when it
+/// was killed may be shown again.
+pub(crate) fn shown(received: &[String], printed: &[String]) -> Result<(), String> {
+    let mut places = HashMap::new();
+    for (place, text) in printed.iter().enumerate() {
+        places.entry(text).or_insert(place);
+    }
+    let mut last = None;
+    for text in received {
+        let Some(place) = places.get(text) else {
+            return Err(format!("{} was not shown", brief(text)));
+        };
+        if last >= Some(*place) {
+            return Err(format!("{} was shown too early", brief(text)));
+        }
+        last = Some(*place);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn list(texts: &str) -> Vec<String> {
+        texts.split_whitespace().map(String::from).collect()
+    }
+
+    /// Numbered ones, as they are written.
+    fn messages(briefly: &str) -> Vec<String> {
+        let numbers = briefly.split_whitespace().map(|it| it.split_once('.').unwrap());
+        numbers.map(|(run, n)| text(run.parse().unwrap(), n.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn a_killed_run_may_have_taken_less_than_it_was_handed_but_only_from_the_end() {
+        let runs = [(3, false), (2, true)].map(|(count, finished)| Handed { count, finished });
+        for fine in ["0.1 0.2 0.3 1.1 1.2", "0.1 1.1 1.2", "1.1 1.2"] {
+            assert_eq!(written(&messages(fine), &runs), Ok(()), "{fine}");
+        }
+        for wrong in ["0.1 0.3 1.1 1.2", "0.1 1.1", "0.1 0.1 1.1 1.2", "1.1 1.2 0.1", "1.2 1.1", ""]
+        {
+            assert!(written(&messages(wrong), &runs).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_lost_doubled_moved_or_made_up_is_found() {
+        let sent = list("a b c");
+        assert_eq!(received(&sent, &list("a b c")), Ok(()));
+        for wrong in ["a b", "a c", "", "a b b c", "a b c a", "a c b", "a b c d"] {
+            assert!(received(&sent, &list(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_beginning_has_all_that_was_told() {
+        let sent = list("a b c");
+        assert_eq!(received_beginning(&sent, &list("a b"), 2), Ok(()));
+        assert_eq!(received_beginning(&sent, &list("a b c"), 0), Ok(()));
+        for (wrong, told) in [("a", 2), ("b", 0), ("a c", 1), ("a a", 1), ("a b c d", 0)] {
+            assert!(received_beginning(&sent, &list(wrong), told).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_is_shown_may_be_shown_again_but_must_be_shown_in_order() {
+        let received = list("a b c");
+        for fine in ["a b c", "a b a b c", "a b b c c"] {
+            assert_eq!(shown(&received, &list(fine)), Ok(()), "{fine}");
+        }
+        for wrong in ["a b", "a c b", "b a b c", ""] {
+            assert!(shown(&received, &list(wrong)).is_err(), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Somebody with a data folder, whose client comes, goes and is killed.
+//!
+//! Owned by a round. It remembers what was handed to each run of the client, and what each said:
+//! that is what the data folder is held against.
+
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::check::{self, Handed};
+use crate::process::{Printed, Process};
+use crate::store::{self, Entry, texts};
+use crate::world::World;
+
+/// The key in a data folder.
+const KEY: &str = "id_ed25519";
+
+/// See the [module](self).
+pub(crate) struct Person {
+    pub(crate) name: &'static str,
+    data: PathBuf,
+    peers: Vec<Peer>,
+    client: Option<Process>,
+    /// Its input was ended.
+    leaving: bool,
+    /// How many runs were started.
+    runs: usize,
+}
+
+/// Whom one talks to.
+struct Peer {
+    name: &'static str,
+    /// For each run.
+    handed: Vec<Handed>,
+    printed: Vec<String>,
+}
+
+impl Peer {
+    fn new(name: &'static str) -> Self {
+        Self { name, handed: Vec::new(), printed: Vec::new() }
+    }
+
+    /// What a run has printed of this peer's words.
+    fn hear(&mut self, printed: &Printed) {
+        let prefix = format!("{}: ", self.name);
+        let said = printed.out.iter().filter_map(|line| line.strip_prefix(&prefix));
+        self.printed.extend(said.map(String::from));
+    }
+}
+
+impl Person {
+    pub(crate) fn new(world: &World, name: &'static str, peers: &[&'static str]) -> Self {
+        let peers = peers.iter().map(|name| Peer::new(name)).collect();
+        Self { name, data: world.data(name), peers, client: None, leaving: false, runs: 0 }
+    }
+
+    /// Starts the client and opens all conversations.
+    pub(crate) fn come(&mut self, world: &World) {
+        assert!(self.client.is_none(), "{} is there already", self.name);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat"));
+        command.args(["--server", &world.address().to_string(), "--user", self.name]);
+        command.args(["--timeout", "5m"]).arg("--data").arg(&self.data);
+        let client = Process::start(self.name, command, world.watch());
+        for peer in &mut self.peers {
+            client.types(format!("/TALK {}\n", peer.name));
+            peer.handed.push(Handed::default());
+        }
+        (self.client, self.leaving, self.runs) = (Some(client), false, self.runs + 1);
+    }
+
+    pub(crate) fn is_there(&self) -> bool {
+        self.client.is_some()
+    }
+
+    /// Whether lines can be given to the client.
+    pub(crate) fn listens(&self) -> bool {
+        self.client.is_some() && !self.leaving
+    }
+
+    /// Hands the client so many lines for one of the peers.
+    pub(crate) fn write(&mut self, peer: usize, count: u64) {
+        let (run, peer) = (self.runs - 1, &mut self.peers[peer]);
+        let client = self.client.as_ref().expect("somebody who is there");
+        let handed = &mut peer.handed[run].count;
+        let lines = (*handed + 1..=*handed + count).map(|n| check::text(run, n) + "\n");
+        client.types(format!("/TALK {}\n{}", peer.name, lines.collect::<String>()));
+        *handed += count;
+    }
+
+    /// Ends the client's input, so that it leaves when all is done.
+    pub(crate) fn begin_to_leave(&mut self) {
+        self.client.as_mut().expect("somebody who is there").ends_input();
+        self.leaving = true;
+    }
+
+    /// Lets the client end by itself, and waits for it.
+    pub(crate) fn leave(&mut self) {
+        let printed = self.client.take().expect("somebody who is there").finish();
+        let run = self.runs - 1;
+        for peer in &mut self.peers {
+            peer.handed[run].finished = true;
+            peer.hear(&printed);
+        }
+    }
+
+    /// If the client is ending and has ended, takes note of it.
+    pub(crate) fn leave_if_ended(&mut self) {
+        if self.leaving && self.client.as_ref().is_some_and(Process::has_ended) {
+            self.leave();
+        }
+    }
+
+    /// Comes, takes what waits, and leaves.
+    pub(crate) fn visit(&mut self, world: &World) {
+        self.come(world);
+        self.leave();
+    }
+
+    /// Kills the client.
+    pub(crate) fn kill(&mut self, world: &mut World) {
+        let printed = self.client.take().expect("somebody who is there").kill();
+        world.count_kill();
+        self.peers.iter_mut().for_each(|peer| peer.hear(&printed));
+    }
+
+    /// How many messages to a peer are known to be stored by the server, by somebody who is away.
+    pub(crate) fn stored(&self, peer: usize) -> u64 {
+        let peer = self.peers[peer].name;
+        let messages = self.messages();
+        let own = messages.iter().filter(|it| it.own && it.peer == peer);
+        own.filter(|it| it.state != "waiting").count() as u64
+    }
+
+    /// What the present or last run was handed for a peer.
+    pub(crate) fn handed(&self, peer: usize) -> Vec<String> {
+        let run = self.runs - 1;
+        (1..=self.peers[peer].handed[run].count).map(|n| check::text(run, n)).collect()
+    }
+
+    /// The data folder is lost, but for the key, which the name belongs to.
+    pub(crate) fn lose_folder(&self, world: &World) {
+        assert!(self.client.is_none(), "{} is away", self.name);
+        let (key, saved) = (self.data.join(KEY), world.data("saved key"));
+        // Killed in its first moment, a client has made none yet.
+        let has_key = key.exists();
+        if has_key {
+            fs::rename(&key, &saved).unwrap();
+        }
+        if self.data.exists() {
+            fs::remove_dir_all(&self.data).unwrap();
+        }
+        if has_key {
+            DirBuilder::new().mode(0o700).create(&self.data).unwrap();
+            fs::rename(&saved, &key).unwrap();
+        }
+    }
+
+    /// All messages in the data folder of somebody who is away.
+    pub(crate) fn messages(&self) -> Vec<Entry> {
+        assert!(self.client.is_none(), "{}'s data folder is in use", self.name);
+        store::read(&self.data)
+    }
+
+    /// All that was written is in the data folder, and delivered.
+    pub(crate) fn check_written(&self) {
+        let messages = self.messages();
+        for peer in &self.peers {
+            let result = check::written(&texts(&messages, true, peer.name), &peer.handed);
+            result.unwrap_or_else(|why| panic!("{} to {}: {why}", self.name, peer.name));
+        }
+        let mut open = messages.iter().filter(|it| it.own && it.state != "delivered");
+        if let Some(Entry { peer, n, state, .. }) = open.next() {
+            let more = open.count();
+            panic!("{} to {peer}: {n} is only {state}, and so are {more} more", self.name);
+        }
+    }
+
+    /// All that another has written, and has kept, came once and in order, and was shown.
+    pub(crate) fn check_received(&self, from: &Self) {
+        let sent = texts(&from.messages(), true, self.name);
+        let received = texts(&self.messages(), false, from.name);
+        let of = self.peers.iter().find(|peer| peer.name == from.name).expect("they talk");
+        check::received(&sent, &received)
+            .and_then(|()| check::shown(&received, &of.printed))
+            .unwrap_or_else(|why| panic!("{} to {}: {why}", from.name, self.name));
+    }
+}

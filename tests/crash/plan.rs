@@ -1,0 +1,69 @@
+//! How many rounds are played, with which seeds, and how a failing one is played again.
+//!
+//! A seed decides what the round does and how long it waits before each kill; what the processes
+//! have done by then is theirs and the machine's, so that a failure may need some tries to come
+//! again.
+
+use std::env;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use fastrand::Rng;
+
+/// How many kills all kinds of rounds together make. `just crash N` sets it.
+const KILLS: (&str, u64) = ("TINYCHAT_CRASH_KILLS", 70);
+
+/// The seed of the first round of each kind; chosen by chance unless it is set.
+const SEED: &str = "TINYCHAT_CRASH_SEED";
+
+/// How many rounds of a kind are played side by side: much of their time is waiting.
+const SIDE_BY_SIDE: usize = 2;
+
+/// Plays rounds of a kind until they have made their share, in percent, of all kills. A round is
+/// given its chance, and returns how many kills it made.
+pub(crate) fn play(kind: &str, share: u64, round: fn(&mut Rng) -> u64) {
+    let kills = (number(KILLS.0).unwrap_or(KILLS.1) * share).div_ceil(100);
+    let first = number(SEED).unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
+    let (made, next) = (AtomicU64::new(0), AtomicU64::new(first));
+    let play_some = || {
+        while made.load(Ordering::SeqCst) < kills {
+            let seed = next.fetch_add(1, Ordering::SeqCst);
+            let playing = Playing { kind, seed, made: &made };
+            let kills = round(&mut Rng::with_seed(seed));
+            println!("{kind}: the round with seed {seed} held, with {kills} kills");
+            playing.made.fetch_add(kills, Ordering::SeqCst);
+        }
+    };
+    thread::scope(|scope| {
+        for _ in 0..SIDE_BY_SIDE {
+            scope.spawn(play_some);
+        }
+    });
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let value = env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is a number, not {value:?}")))
+}
+
+/// Says how to play a round again that fails.
+struct Playing<'a> {
+    kind: &'a str,
+    seed: u64,
+    made: &'a AtomicU64,
+}
+
+impl Drop for Playing<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            let Self { kind, seed, .. } = self;
+            println!(
+                "{kind}: the round with seed {seed} failed; to play it again:\n  \
+                 {SEED}={seed} {}=1 cargo test --test crash {kind} -- --nocapture",
+                KILLS.0
+            );
+            // The others need not go on.
+            self.made.store(u64::MAX / 2, Ordering::SeqCst);
+        }
+    }
+}

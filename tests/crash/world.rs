@@ -1,0 +1,138 @@
+//! A server that is killed and started again on the same data folder and address, and a folder
+//! for everybody's data.
+//!
+//! Owned by a round, which says when the server is killed and when it starts again.
+
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use tempfile::TempDir;
+
+use crate::process::{Process, Watch};
+
+/// How often a server is started whose address is taken.
+const TRIES: usize = 50;
+
+/// The longest that a server is let start before it is killed again. Most have opened by then.
+const STARTING: Duration = Duration::from_millis(80);
+
+/// Ports below those that systems give away by themselves. Otherwise, while the server is dead, a
+/// client that tries to connect could be given the server's own port, and be connected to itself.
+const PORTS: std::ops::Range<u16> = 10_000..30_000;
+
+/// See the [module](self).
+pub(crate) struct World {
+    /// Dropped before its folder, into which it would write while that is removed.
+    server: Option<Process>,
+    folder: TempDir,
+    address: SocketAddr,
+    watch: Arc<Watch>,
+    kills: u64,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let mut world = Self {
+            server: None,
+            folder: tempfile::tempdir().unwrap(),
+            address: free_address(),
+            watch: Arc::default(),
+            kills: 0,
+        };
+        world.start_server();
+        world
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    pub(crate) fn watch(&self) -> &Arc<Watch> {
+        &self.watch
+    }
+
+    /// Somebody's data folder.
+    pub(crate) fn data(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// How many processes were killed in it.
+    pub(crate) fn kills(&self) -> u64 {
+        self.kills
+    }
+
+    /// A process of somebody was killed.
+    pub(crate) fn count_kill(&mut self) {
+        self.kills += 1;
+    }
+
+    /// Kills the server.
+    pub(crate) fn kill_server(&mut self) {
+        self.server.take().expect("it runs").kill();
+        self.kills += 1;
+    }
+
+    /// Starts the server that was killed, and kills it while it opens its data folder.
+    pub(crate) fn start_and_kill_server(&mut self, random: &mut Rng) {
+        let server = Process::start("the server", self.server_command(), &self.watch);
+        self.await_moment(random, 1, STARTING);
+        drop(server);
+        self.kills += 1;
+    }
+
+    /// Starts the server that was killed.
+    pub(crate) fn start_server(&mut self) {
+        for _ in 0..TRIES {
+            let server = Process::start("the server", self.server_command(), &self.watch);
+            if server.says("listening on") {
+                self.server = Some(server);
+                return;
+            }
+            // Any other trouble is what this test looks for.
+            let said = server.printed().err;
+            assert!(
+                said.iter().any(|line| line.contains("another process does")),
+                "the server says {said:?}"
+            );
+        }
+        panic!("{} is taken by somebody else", self.address);
+    }
+
+    fn server_command(&self) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.args(["--log-level", "warn", "--listen", &self.address.to_string()]);
+        command.arg("--data").arg(self.data("server"));
+        command
+    }
+
+    /// Waits for a random moment: until up to `lines` more were printed, or up to `time` has
+    /// passed.
+    pub(crate) fn await_moment(&self, random: &mut Rng, lines: u64, time: Duration) {
+        let until = self.watch.lines() + random.u64(0..=lines);
+        let time = time.mul_f64(random.f64());
+        self.watch.until(time, |lines| lines >= until);
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!("the data folders are kept in {}", self.folder.path().display());
+            self.folder.disable_cleanup(true);
+        }
+    }
+}
+
+/// It is not the seed's to choose: another try may find another one free.
+fn free_address() -> SocketAddr {
+    loop {
+        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(PORTS)));
+        if TcpListener::bind(address).is_ok() {
+            return address;
+        }
+    }
+}

@@ -141,7 +141,8 @@ impl Connection {
             }
             Transfer::Wrote(half.write(out).await)
         };
-        select(Box::pin(reading), Box::pin(writing)).await.factor_first().0
+        // What can be written goes first: else nothing would be acknowledged while more keeps coming.
+        select(Box::pin(writing), Box::pin(reading)).await.factor_first().0
     }
 
     /// Asks whether the server is still there, or gives it up.

@@ -1,10 +1,18 @@
 //! The client without a face, driven by its commands and events in this process.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use async_channel::Receiver;
+use async_std::net::TcpListener;
+use async_std::task::spawn;
+use futures::AsyncWriteExt;
+use futures::future::select;
 use tinychat::client::{Client, Command, Config, Event};
 use tinychat::message::Name;
+use tinychat::wire::frame::ClientFrame;
+use tinychat::wire::stream::{FrameReader, split};
 
-use crate::world::{World, patiently, story};
+use crate::world::{FIRST_INSTALLATION, World, patiently, story};
 
 /// John's client, and what it tells.
 fn start(world: &World) -> (Client, Receiver<Event>) {
@@ -47,5 +55,66 @@ fn what_a_face_was_given_it_is_not_given_again_in_a_reopened_conversation() {
         assert_eq!(message(&events).await, "two");
         john.give(Command::Leave).await;
         john.join().await;
+    });
+}
+
+/// How many messages a busy server sends at most before it misses the first acknowledgement. More
+/// than all buffers between two sockets take.
+const FLOOD: u64 = 2_000;
+
+/// A server to which somebody signs in and talks to marie. It then sends one message after the other
+/// without a pause, until one is acknowledged. Returns how many it sent.
+async fn flood(listener: TcpListener) -> u64 {
+    let (stream, _) = listener.accept().await.unwrap();
+    let (reader, mut half) = split(stream).unwrap();
+    let mut reader = FrameReader::<ClientFrame>::new(reader);
+    for answer in [
+        &format!("CHALLENGE {}\r\n", "0".repeat(64)),
+        "WELCOME john\r\n",
+        "TALKING marie online 0 0 0 0\r\n",
+    ] {
+        patiently("a frame of the client", reader.next()).await.unwrap().unwrap().unwrap();
+        half.write_all(answer.as_bytes()).await.unwrap();
+    }
+    let sent = AtomicU64::new(0);
+    let sending = async {
+        let body = "x".repeat(16 * 1024);
+        for n in 1..=FLOOD {
+            let message = format!(
+                "MSG marie {n} {FIRST_INSTALLATION} {n} 0 text {}\r\n{body}\r\n",
+                body.len()
+            );
+            patiently("the client reads", half.write_all(message.as_bytes())).await.unwrap();
+            sent.store(n, Ordering::SeqCst);
+        }
+    };
+    let acknowledged = async {
+        let frame = patiently("an ACK", reader.next()).await.unwrap().unwrap().unwrap();
+        assert!(matches!(frame, ClientFrame::Ack { .. }), "{frame:?}");
+    };
+    select(Box::pin(sending), Box::pin(acknowledged)).await;
+    sent.load(Ordering::SeqCst)
+}
+
+#[test]
+fn messages_are_acknowledged_while_more_keep_coming() {
+    story(async |world| {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let config = Config {
+            server: listener.local_addr().unwrap().to_string().parse().unwrap(),
+            user: name("john"),
+            data: world.path("john"),
+            patience: None,
+        };
+        let (john, events) = Client::start(config).unwrap();
+        john.give(Command::Talk(name("marie"))).await;
+        let flood = spawn(flood(listener));
+        // The face keeps up: else the client stops reading, and has time to write.
+        let face = spawn(async move { while events.recv().await.is_ok() {} });
+        let sent = patiently("an end of the flood", flood).await;
+        assert!(sent < FLOOD, "all {sent} messages were sent without an ACK");
+        john.give(Command::Leave).await;
+        john.join().await;
+        face.await;
     });
 }

@@ -388,8 +388,11 @@ impl Core {
 
     /// Whether the face wants to end and nothing is left to wait for.
     async fn is_settled(&self) -> Result<bool, Exit> {
+        // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let quiet = self.conversations.values().filter(|it| it.faced).all(|conversation| {
-            conversation.has_caught_up() && conversation.unshown_above.is_none()
+            conversation.has_caught_up()
+                && conversation.has_sent_all()
+                && conversation.unshown_above.is_none()
         });
         let shown = self.unshown == 0 && self.asked_online == 0;
         Ok(self.finishing && quiet && shown && self.unsent().await? == 0)

@@ -3,6 +3,29 @@
 
 use std::collections::{HashMap, HashSet};
 
+/// What a sender was told about one conversation.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Told {
+    pub(crate) stored: u64,
+    pub(crate) delivered: u64,
+}
+
+impl Told {
+    /// Takes in a line that `--receipts` printed, if it is about that peer. Delivered is stored.
+    pub(crate) fn hear(&mut self, peer: &str, line: &str) {
+        let words: Vec<&str> = line.split(' ').collect();
+        let [state, of, n] = words[..] else { return };
+        let Some(n) = n.parse().ok().filter(|_| of == peer) else { return };
+        match state {
+            "stored" => self.stored = self.stored.max(n),
+            "delivered" => {
+                (self.stored, self.delivered) = (self.stored.max(n), self.delivered.max(n));
+            }
+            _ => {}
+        }
+    }
+}
+
 /// The longest padding of a message.
 const PADDING: usize = 1_500;
 
@@ -109,6 +132,17 @@ mod tests {
     fn messages(briefly: &str) -> Vec<String> {
         let numbers = briefly.split_whitespace().map(|it| it.split_once('.').unwrap());
         numbers.map(|(run, n)| text(run.parse().unwrap(), n.parse().unwrap())).collect()
+    }
+
+    #[test]
+    fn receipts_are_heard_for_one_peer_and_only_grow() {
+        let mut told = Told::default();
+        for line in ["stored bob 3", "stored carol 9", "delivered bob 2", "stored bob 1", "-- x"] {
+            told.hear("bob", line);
+        }
+        assert_eq!(told, Told { stored: 3, delivered: 2 });
+        told.hear("bob", "delivered bob 5");
+        assert_eq!(told, Told { stored: 5, delivered: 5 });
     }
 
     #[test]

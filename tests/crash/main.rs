@@ -137,7 +137,10 @@ fn drain() {
             }
             marie.come(&world);
             world.await_moment(random, BACKLOG / 2, LONGEST / 2);
+            let told = john.told(0);
             marie.kill(&mut world);
+            let came = marie.messages().len() as u64;
+            assert!(came >= told.delivered, "{told:?}, but only {came} came");
         }
         settle(&mut [john, marie], &world);
         world.kills()

@@ -8,7 +8,7 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::check::{self, Handed};
+use crate::check::{self, Handed, Told};
 use crate::process::{Printed, Process};
 use crate::store::{self, Entry, texts};
 use crate::world::World;
@@ -33,19 +33,28 @@ struct Peer {
     name: &'static str,
     /// For each run.
     handed: Vec<Handed>,
+    /// By the runs before the present one.
+    told: Told,
     printed: Vec<String>,
 }
 
 impl Peer {
     fn new(name: &'static str) -> Self {
-        Self { name, handed: Vec::new(), printed: Vec::new() }
+        Self { name, handed: Vec::new(), told: Told::default(), printed: Vec::new() }
     }
 
-    /// What a run has printed of this peer's words.
+    /// What a run has printed about this peer.
     fn hear(&mut self, printed: &Printed) {
+        self.told = self.told_with(printed);
         let prefix = format!("{}: ", self.name);
         let said = printed.out.iter().filter_map(|line| line.strip_prefix(&prefix));
         self.printed.extend(said.map(String::from));
+    }
+
+    fn told_with(&self, printed: &Printed) -> Told {
+        let mut told = self.told;
+        printed.err.iter().for_each(|line| told.hear(self.name, line));
+        told
     }
 }
 
@@ -60,7 +69,7 @@ impl Person {
         assert!(self.client.is_none(), "{} is there already", self.name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat"));
         command.args(["--server", &world.address().to_string(), "--user", self.name]);
-        command.args(["--timeout", "5m"]).arg("--data").arg(&self.data);
+        command.args(["--receipts", "--timeout", "5m"]).arg("--data").arg(&self.data);
         let client = Process::start(self.name, command, world.watch());
         for peer in &mut self.peers {
             client.types(format!("/TALK {}\n", peer.name));
@@ -102,6 +111,7 @@ impl Person {
             peer.handed[run].finished = true;
             peer.hear(&printed);
         }
+        self.check_told();
     }
 
     /// If the client is ending and has ended, takes note of it.
@@ -122,14 +132,22 @@ impl Person {
         let printed = self.client.take().expect("somebody who is there").kill();
         world.count_kill();
         self.peers.iter_mut().for_each(|peer| peer.hear(&printed));
+        self.check_told();
+    }
+
+    /// What was told so far about the messages to a peer.
+    pub(crate) fn told(&self, peer: usize) -> Told {
+        let printed = self.client.as_ref().map(Process::printed).unwrap_or_default();
+        self.peers[peer].told_with(&printed)
     }
 
     /// How many messages to a peer are known to be stored by the server, by somebody who is away.
     pub(crate) fn stored(&self, peer: usize) -> u64 {
-        let peer = self.peers[peer].name;
+        let name = self.peers[peer].name;
         let messages = self.messages();
-        let own = messages.iter().filter(|it| it.own && it.peer == peer);
-        own.filter(|it| it.state != "waiting").count() as u64
+        let own = messages.iter().filter(|it| it.own && it.peer == name);
+        let known = own.filter(|it| it.state != "waiting").count() as u64;
+        known.max(self.told(peer).stored)
     }
 
     /// What the present or last run was handed for a peer.
@@ -139,7 +157,7 @@ impl Person {
     }
 
     /// The data folder is lost, but for the key, which the name belongs to.
-    pub(crate) fn lose_folder(&self, world: &World) {
+    pub(crate) fn lose_folder(&mut self, world: &World) {
         assert!(self.client.is_none(), "{} is away", self.name);
         let (key, saved) = (self.data.join(KEY), world.data("saved key"));
         // Killed in its first moment, a client has made none yet.
@@ -154,12 +172,25 @@ impl Person {
             DirBuilder::new().mode(0o700).create(&self.data).unwrap();
             fs::rename(&saved, &key).unwrap();
         }
+        // Numbers begin anew, in another installation.
+        self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
     }
 
     /// All messages in the data folder of somebody who is away.
     pub(crate) fn messages(&self) -> Vec<Entry> {
         assert!(self.client.is_none(), "{}'s data folder is in use", self.name);
         store::read(&self.data)
+    }
+
+    /// What is on the disk is what was told: delivered is final, and nothing was forgotten.
+    fn check_told(&self) {
+        let messages = self.messages();
+        for peer in &self.peers {
+            let own = messages.iter().filter(|it| it.own && it.peer == peer.name);
+            let delivered = own.filter(|it| it.state == "delivered" && it.n <= peer.told.delivered);
+            let (delivered, told) = (delivered.count() as u64, peer.told.delivered);
+            assert_eq!(delivered, told, "delivered from {} to {}", self.name, peer.name);
+        }
     }
 
     /// All that was written is in the data folder, and delivered.

@@ -90,6 +90,18 @@ struct State {
     /// Why nothing can be stored now.
     failing: Option<String>,
     closing: bool,
+    counts: Counts,
+}
+
+/// What happened since the mailbox was opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Messages that were taken.
+    pub taken: u64,
+    /// Those of them that were written to disk: the others were acknowledged before.
+    pub written: u64,
+    /// Commits, each with one fsync.
+    pub commits: u64,
 }
 
 /// What waits for one receiver, committed or not.
@@ -142,6 +154,11 @@ impl EmbeddedMailbox {
     /// Everything that is committed now, whatever happens later.
     pub async fn image(&self) -> Result<Image, MailboxError> {
         self.ask(|store| Ok(store.image())).await
+    }
+
+    /// What happened since it was opened.
+    pub fn counts(&self) -> Counts {
+        self.shared.state().counts
     }
 
     /// Asks the reading thread.
@@ -205,6 +222,7 @@ impl Mailbox for EmbeddedMailbox {
         self.change(|state| {
             let waiting = state.waiting.entry(key.receiver().clone()).or_default();
             waiting.add(key.sender(), Usage::of(batch));
+            state.counts.taken += batch.messages().len() as u64;
             state.journal.append(key, batch);
         });
     }
@@ -487,7 +505,11 @@ impl Writer {
             return false;
         }
         self.last = number;
-        self.shared.state().journal.committed();
+        let mut state = self.shared.state();
+        state.journal.committed();
+        state.counts.commits += 1;
+        state.counts.written += changes.appended().messages;
+        drop(state);
         self.shared.room.notify(usize::MAX);
         self.tell(Event::Committed(commits(changes)));
         true

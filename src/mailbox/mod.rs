@@ -18,7 +18,7 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 pub use embedded::{
-    EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
+    Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
 };
 #[cfg(test)]
 pub use memory::MemoryMailbox;

@@ -1,4 +1,4 @@
-//! What operators ask of a server, running or not: `check`, `backup`, `restore`.
+//! What operators ask of a server, running or not: `check`, `backup`, `restore`, `status`.
 //!
 //! A running server listens on the Unix socket `control` in its data folder, for its owner alone. A
 //! request is one line. The answer is *chunks*, each a line `data LENGTH` and so many bytes, then one
@@ -26,7 +26,7 @@ use thiserror::Error;
 use super::Host;
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{
-    EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
+    Counts, EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
 };
 use crate::message::Timestamp;
 use crate::task;
@@ -62,6 +62,8 @@ pub enum ControlError {
     Cut,
     #[error("there is no mailbox in {}; name the server's folder with --data", path.display())]
     NoMailbox { path: PathBuf },
+    #[error("no server runs on {}; name its folder with --data", path.display())]
+    NoServer { path: PathBuf },
     #[error("the mailbox is damaged")]
     Unsound,
 }
@@ -75,11 +77,13 @@ struct Operation {
 const OPERATIONS: &[Operation] = &[
     Operation { word: "check", run: |subject, out| subject.check(out) },
     Operation { word: "backup", run: |subject, out| subject.backup(out) },
+    Operation { word: "status", run: |subject, out| subject.status(out) },
 ];
 
 /// What an operation looks at.
 struct Subject {
     image: Image,
+    counts: Counts,
     names: PathBuf,
 }
 
@@ -89,6 +93,12 @@ impl Subject {
         let inspection = self.image.inspect().map_err(read)?;
         print_inspection(&inspection, out)?;
         if inspection.problems.is_empty() { Ok(()) } else { Err(ControlError::Unsound) }
+    }
+
+    fn status(&self, out: &mut dyn Write) -> Result<(), ControlError> {
+        let Counts { taken, written, commits } = self.counts;
+        writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
+        Ok(())
     }
 
     fn backup(&self, out: &mut dyn Write) -> Result<(), ControlError> {
@@ -134,6 +144,13 @@ pub fn backup(data: &Path, out: &mut dyn Write) -> Result<(), ControlError> {
     operate(data, "backup", out)
 }
 
+/// Prints what a running server did since it was started.
+pub fn status(data: &Path, out: &mut dyn Write) -> Result<(), ControlError> {
+    let stream = BlockingStream::connect(socket(data))
+        .map_err(|_| ControlError::NoServer { path: data.into() })?;
+    ask(stream, "status", out)
+}
+
 /// Makes a server's folder from a backup.
 pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
     Ok(backup::restore(backup, data)?)
@@ -166,7 +183,7 @@ fn perform(word: &str, subject: &Subject, out: &mut dyn Write) -> Result<(), Con
 
 async fn subject(mailbox: &EmbeddedMailbox, names: PathBuf) -> Result<Subject, ControlError> {
     let image = mailbox.image().await.map_err(|error| ControlError::Refused(error.to_string()))?;
-    Ok(Subject { image, names })
+    Ok(Subject { image, counts: mailbox.counts(), names })
 }
 
 fn salvage(
@@ -178,7 +195,7 @@ fn salvage(
     writeln!(out, "{error}")?;
     let salvage = Salvage::open(data)?;
     if let Some(image) = salvage.image() {
-        match (Subject { image, names: data.join("names") }).check(out) {
+        match (Subject { image, counts: Counts::default(), names: data.join("names") }).check(out) {
             Ok(()) | Err(ControlError::Unsound) => {}
             Err(error) => return Err(error),
         }

@@ -70,6 +70,17 @@ pub(crate) enum Command {
     Check(Check),
     Backup(Backup),
     Restore(Restore),
+    Status(Status),
+}
+
+/// Print what the running server did since it was started: messages taken, those of them that were
+/// written to disk, commits. What was acknowledged at once is never written.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "status")]
+pub(crate) struct Status {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
 }
 
 /// Look whether the mailbox is sound, and print how much waits in it for whom. Works beside a running

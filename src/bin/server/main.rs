@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use flags::{Backup, Check, Command, Flags, Restore};
+use flags::{Backup, Check, Command, Flags, Restore, Status};
 use tinychat::args;
 use tinychat::log_output::Guard;
 use tinychat::server::{Server, control};
@@ -29,6 +29,7 @@ fn main() -> ExitCode {
         Some(Command::Check(command)) => check(&flags, command),
         Some(Command::Backup(command)) => backup(&flags, command),
         Some(Command::Restore(command)) => restore(&flags, command),
+        Some(Command::Status(command)) => status(&flags, command),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -73,6 +74,11 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
     Ok(control::check(&data, command.accept, &mut io::stdout().lock())?)
+}
+
+fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
+    let data = flags.data(command.data.as_ref())?;
+    Ok(control::status(&data, &mut io::stdout().lock())?)
 }
 
 /// The file appears under its name when it is whole.

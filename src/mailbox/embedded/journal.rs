@@ -157,6 +157,11 @@ impl Changes {
         self.sessions.iter()
     }
 
+    /// What is to be written.
+    pub(super) fn appended(&self) -> Usage {
+        self.appended
+    }
+
     fn delta(&mut self, key: &SessionKey) -> &mut Delta {
         if !self.sessions.contains_key(key) {
             self.sessions.insert(key.clone(), Delta::default());

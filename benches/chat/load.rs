@@ -229,6 +229,29 @@ impl End {
         Ok(())
     }
 
+    /// Writes to somebody who is not there: keeps the window full until all is done that is to be
+    /// done, and waits until all of it is stored.
+    fn store(&mut self, mut enough: impl FnMut(u64) -> bool) -> Result<()> {
+        let (mut stored, mut done) = (self.last_sent, false);
+        while !done || stored < self.last_sent {
+            done = done || self.put_window(stored, enough(self.last_sent));
+            self.flush()?;
+            self.fill()?;
+            while let Some(come) = self.next_ready()? {
+                stored = self.check_stored(&come, stored)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn check_stored(&self, come: &Come, stored: u64) -> Result<u64> {
+        let new = stored + 1..=self.last_sent;
+        match come {
+            Come::Other(ServerFrame::Stored { n, .. }) if new.contains(n) => Ok(*n),
+            other => Err(unexpected(other)),
+        }
+    }
+
     /// Fills the window, or only puts the last message into it, if there is room. Whether it did.
     fn put_window(&mut self, delivered: u64, last: bool) -> bool {
         let room = WINDOW.saturating_sub(self.last_sent - delivered);
@@ -473,4 +496,70 @@ fn hold_signed_in(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
         }
         Ok(held)
     })
+}
+
+/// So many people write to somebody each who is not there, for so long. How many messages were
+/// stored.
+pub(super) fn write_to_nobody(address: SocketAddr, count: usize, time: Duration) -> Result<u64> {
+    let identity = &Identity::generate()?;
+    let open = |number: usize| {
+        let (name, peer) = (format!("from{number}").parse()?, format!("away{number}").parse()?);
+        let mut end = End::sign_in(address, identity, &name, peer)?;
+        end.open_conversation()?;
+        Ok(end)
+    };
+    let ends = (0..count).map(open).collect::<Result<Vec<_>>>()?;
+    let ready = &Barrier::new(count);
+    thread::scope(|scope| {
+        let write = |mut end: End| -> Result<u64> {
+            ready.wait();
+            let until = Instant::now() + time;
+            end.store(|_| Instant::now() >= until)?;
+            let stored = end.last_sent;
+            end.finish()?;
+            Ok(stored)
+        };
+        let writers: Vec<_> = ends.into_iter().map(|end| scope.spawn(move || write(end))).collect();
+        let stored = writers.into_iter().map(|it| it.join().map_err(|_| "a thread panicked")?);
+        stored.sum()
+    })
+}
+
+/// Messages of one person that wait for another.
+pub(super) struct Backlog {
+    identity: Identity,
+    count: u64,
+}
+
+impl Backlog {
+    /// Has so many messages stored.
+    pub(super) fn fill(address: SocketAddr, count: u64) -> Result<Self> {
+        let identity = Identity::generate()?;
+        let mut sender = End::sign_in(address, &identity, &"from0".parse()?, "to0".parse()?)?;
+        sender.open_conversation()?;
+        sender.store(|sent| sent + WINDOW >= count)?;
+        let count = sender.last_sent;
+        sender.finish()?;
+        Ok(Self { identity, count })
+    }
+
+    /// How many.
+    pub(super) fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// Has the other one come and fetch all of it. How long that took.
+    pub(super) fn drain(&self, address: SocketAddr) -> Result<Duration> {
+        let start = Instant::now();
+        let mut receiver =
+            End::sign_in(address, &self.identity, &"to0".parse()?, "from0".parse()?)?;
+        match receiver.next()? {
+            Come::Other(ServerFrame::Waiting { count, .. }) if count == self.count => {}
+            other => return Err(unexpected(&other)),
+        }
+        receiver.open_conversation()?;
+        receiver.receive()?;
+        receiver.finish()?;
+        Ok(start.elapsed())
+    }
 }

@@ -21,14 +21,19 @@
 //! **Memory:** what idle connections add to the process (PSS, divided). Over tinychat they are signed
 //! in, each with a name of its own that the server remembers, and have no conversation open.
 //!
-//! **Not measured:** other body sizes, TLS, a real network or disk (the mailbox is the server's
-//! default), backlogs, many conversations on one connection, signing in, the kernel's memory for
+//! **Durability** ([`durability`]): how fast messages to somebody absent are accepted, each only
+//! after its fsync, beside a plain file to which as many bytes are appended and synced by the window;
+//! how fast a backlog is fetched; how long the server takes to start on it after `kill -9`; and of the
+//! throughput, how many messages never touched the disk. All of it on the disk under `$TMPDIR`.
+//!
+//! **Not measured:** other body sizes, TLS, a real network, many conversations on one connection, signing in, the kernel's memory for
 //! sockets, and more than one core for the server where cores are pinned.
 //!
 //! The load checks what it measures: every message comes once, in order, unchanged and from whom it
 //! should, and nobody is signed out. Otherwise, or when nothing comes for
 //! [`PATIENCE`](load::PATIENCE), it says so and exits with 1.
 
+mod durability;
 mod load;
 mod report;
 mod subject;
@@ -111,6 +116,7 @@ struct Plan {
     time: Duration,
     trips: u64,
     idle: usize,
+    backlog: u64,
     pinning: Pinning,
     clock: Clock,
 }
@@ -121,10 +127,12 @@ impl Plan {
         let time = Duration::from_millis;
         Ok(if quick {
             let (warm_up, time) = (time(100), time(400));
-            Self { rounds: 3, warm_up, time, trips: 3_000, idle: 1_000, pinning, clock }
+            let (trips, idle, backlog) = (3_000, 1_000, 20_000);
+            Self { rounds: 3, warm_up, time, trips, idle, backlog, pinning, clock }
         } else {
             let (warm_up, time) = (time(500), time(2_000));
-            Self { rounds: 5, warm_up, time, trips: 20_000, idle: 10_000, pinning, clock }
+            let (trips, idle, backlog) = (20_000, 10_000, 100_000);
+            Self { rounds: 5, warm_up, time, trips, idle, backlog, pinning, clock }
         })
     }
 }
@@ -134,10 +142,10 @@ fn measure(flags: &Flags) -> Result<()> {
     let mut report = Report::new(&plan.pinning);
     println!("{}", report.heading());
     fit_into_file_limit(&mut plan)?;
-    for (title, run) in groups(&plan) {
+    for Group { title, beside, run } in groups(&plan) {
         if flags.filter.as_ref().is_none_or(|filter| title.contains(filter.as_str())) {
             let figures = compare(&title, plan.rounds, &run)?;
-            println!("{}", report.add(title, figures));
+            println!("{}", report.add(title, beside, figures));
         }
     }
     if let Some(path) = &flags.json {
@@ -149,15 +157,31 @@ fn measure(flags: &Flags) -> Result<()> {
 /// One of the two, measured once: the same names in the same order each time.
 type Run<'a> = Box<dyn Fn(Kind) -> Result<Vec<(String, f64)>> + 'a>;
 
-fn groups(plan: &Plan) -> Vec<(String, Run<'_>)> {
-    let mut groups: Vec<(String, Run<'_>)> = Vec::new();
+/// What is measured together.
+struct Group<'a> {
+    title: String,
+    /// What stands in the place of the server in every second run.
+    beside: &'static str,
+    run: Run<'a>,
+}
+
+fn groups(plan: &Plan) -> Vec<Group<'_>> {
+    let mut groups: Vec<Group<'_>> = Vec::new();
+    let mut add = |title: String, beside, run| groups.push(Group { title, beside, run });
     for pairs in PAIRS {
         let title = format!("throughput, {pairs} {}", if pairs == 1 { "pair" } else { "pairs" });
-        groups.push((title, Box::new(move |kind| throughput(plan, kind, pairs))));
+        add(title, "plain relay", Box::new(move |kind| throughput(plan, kind, pairs)));
     }
-    groups.push(("round trip".into(), Box::new(|kind| round_trip(plan, kind))));
+    add("round trip".into(), "plain relay", Box::new(|kind| round_trip(plan, kind)));
     let title = format!("memory, {} idle connections", plan.idle);
-    groups.push((title, Box::new(|kind| memory(plan, kind))));
+    add(title, "plain relay", Box::new(|kind| memory(plan, kind)));
+    for writers in [1, 16] {
+        let title = format!("durable acceptance, {writers} writing to the absent");
+        let run = Box::new(move |kind| durability::acceptance(plan, kind, writers));
+        add(title, "plain file", run);
+    }
+    let title = format!("backlog of {}", plan.backlog);
+    add(title, "nothing", Box::new(|kind| durability::backlog(plan, kind)));
     groups
 }
 
@@ -186,6 +210,12 @@ fn throughput(plan: &Plan, kind: Kind, pairs: usize) -> Result<Vec<(String, f64)
     let messages = load::talk(&mut pairs, plan.time)? as f64;
     let (elapsed, after) = (start.elapsed(), Spent::until_now(plan.clock, &subject)?);
     pairs.into_iter().try_for_each(Pair::finish)?;
+    let never_written = match kind {
+        Kind::Tinychat => {
+            subject.written().map(|(written, taken)| 100.0 * (1.0 - written / taken))?
+        }
+        Kind::Relay => f64::NAN,
+    };
     let subjects = after.subject.saturating_sub(before.subject);
     let loads = after.load.saturating_sub(before.load);
     let others = after.all.saturating_sub(before.all).saturating_sub(subjects + loads);
@@ -196,6 +226,7 @@ fn throughput(plan: &Plan, kind: Kind, pairs: usize) -> Result<Vec<(String, f64)
         ("busy, % of a core".into(), percent(subjects)),
         ("load busy, % of a core".into(), percent(loads)),
         ("all others busy, % of a core".into(), percent(others)),
+        ("never on disk, % of messages".into(), never_written),
     ])
 }
 

@@ -45,6 +45,7 @@ impl Figure {
 
     fn json(&self, group: &str) -> String {
         let (name, (tinychat, relay)) = (&self.name, self.medians());
+        let relay = if relay.is_nan() { "null".into() } else { relay.to_string() };
         let ratio = self.ratio().map_or("null".into(), |[median, lowest, highest]| {
             format!("{{\"median\": {median}, \"lowest\": {lowest}, \"highest\": {highest}}}")
         });
@@ -67,6 +68,9 @@ fn median(sorted: &[f64]) -> f64 {
 
 /// As many digits as mean something.
 fn number(value: f64) -> String {
+    if value.is_nan() {
+        return "-".into();
+    }
     let digits = if value >= 100.0 { 0 } else { 2 };
     format!("{value:.digits$}")
 }
@@ -88,9 +92,9 @@ impl Report {
     }
 
     /// Adds a group and gives its table.
-    pub(super) fn add(&mut self, title: String, figures: Vec<Figure>) -> String {
+    pub(super) fn add(&mut self, title: String, beside: &str, figures: Vec<Figure>) -> String {
         let mut table =
-            format!("| {title} | tinychat | plain relay | ratio |\n|---|---:|---:|---:|\n");
+            format!("| {title} | tinychat | {beside} | ratio |\n|---|---:|---:|---:|\n");
         for figure in figures {
             table.push_str(&figure.row());
             self.figures.push(figure.json(&title));

@@ -12,14 +12,14 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
 use std::task::{Context, Poll, ready};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_std::net::{TcpListener, TcpStream};
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tempfile::TempDir;
 use tinychat::task;
 
-use super::Result;
+use super::{Error, Result};
 
 /// How long starting may take.
 const START: Duration = Duration::from_secs(10);
@@ -87,20 +87,43 @@ pub(super) struct Subject {
     address: SocketAddr,
     /// Open, for a process that cannot say something may end.
     _stderr: BufReader<ChildStderr>,
-    /// Removed with it.
-    _data: TempDir,
+    /// Removed with it, unless it is started again on it.
+    data: Option<TempDir>,
 }
 
 impl Subject {
     pub(super) fn start(kind: Kind, pinning: &Pinning) -> Result<Self> {
-        let data = tempfile::tempdir()?;
+        Self::start_on(tempfile::tempdir()?, kind, pinning)
+    }
+
+    /// Kills it and starts it again on the same data. How long starting took.
+    pub(super) fn restart(mut self, pinning: &Pinning) -> Result<(Self, Duration)> {
+        end(&mut self.process);
+        let data = self.data.take().ok_or("no data")?;
+        let start = Instant::now();
+        let again = Self::start_on(data, Kind::Tinychat, pinning)?;
+        Ok((again, start.elapsed()))
+    }
+
+    /// Which of the messages that the server took it wrote to disk: how many, and of how many.
+    pub(super) fn written(&self) -> Result<(f64, f64)> {
+        let data = self.data.as_ref().ok_or("no data")?.path();
+        let server = env!("CARGO_BIN_EXE_tinychat-server");
+        let output = Command::new(server).args(["status", "--data"]).arg(data).output()?;
+        let text = String::from_utf8(output.stdout)?;
+        let count = |name| Ok::<f64, Error>(field(&text, name).ok_or("no such count")?.parse()?);
+        Ok((count("written")?, count("taken")?))
+    }
+
+    fn start_on(data: TempDir, kind: Kind, pinning: &Pinning) -> Result<Self> {
         let mut command = match kind {
             Kind::Tinychat => pinning.command(env!("CARGO_BIN_EXE_tinychat-server")),
             Kind::Relay => pinning.command(&std::env::current_exe()?.to_string_lossy()),
         };
         match kind {
             Kind::Tinychat => command
-                .args(["--listen", "127.0.0.1:0", "--log-level", "off", "--data"])
+                .args(["--listen", "127.0.0.1:0", "--log-level", "off"])
+                .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
                 .arg(data.path()),
             Kind::Relay => command.arg("--relay"),
         };
@@ -108,7 +131,9 @@ impl Subject {
             command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
         let announced = process.stderr.take().ok_or("no stderr")?;
         match read_address(announced) {
-            Ok((address, stderr)) => Ok(Self { process, address, _stderr: stderr, _data: data }),
+            Ok((address, stderr)) => {
+                Ok(Self { process, address, _stderr: stderr, data: Some(data) })
+            }
             Err(error) => {
                 end(&mut process);
                 Err(error)

@@ -144,7 +144,11 @@ impl EmbeddedMailbox {
         let reading = move || {
             while let Ok(question) = queue.recv_blocking() {
                 let store = asked.store.read().unwrap_or_else(PoisonError::into_inner);
-                question(store.as_ref().ok_or_else(closed));
+                // A panic of the engine must not end the thread; who asked learns that nobody answers.
+                let answer = AssertUnwindSafe(|| question(store.as_ref().ok_or_else(closed)));
+                if catch_unwind(answer).is_err() {
+                    log::error!("the mailbox's engine panicked while reading");
+                }
             }
         };
         task::spawn_thread("mailbox-reader", reading).map_err(unusable)?;
@@ -358,7 +362,7 @@ fn overdue(
 }
 
 fn closed() -> MailboxError {
-    MailboxError("it is closed".into())
+    MailboxError("its store is closed".into())
 }
 
 impl Shared {

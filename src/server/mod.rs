@@ -58,6 +58,9 @@ use registry::Registry;
 /// How long accepting rests when the system cannot give another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
+/// How long the last commit may take.
+const FLUSH: Duration = Duration::from_secs(1);
+
 /// What a server is to do.
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -114,7 +117,7 @@ impl Default for Timing {
             handshake: Duration::from_secs(HANDSHAKE_SECONDS),
             ping_after: Duration::from_secs(PING_AFTER_SECONDS),
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
-            drain: Duration::from_secs(4),
+            drain: Duration::from_millis(3_500),
             sweep: Duration::from_secs(10 * 60),
         }
     }
@@ -250,7 +253,7 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
-        if task::within(self.drain, self.mailbox.close()).await.is_none() {
+        if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }
     }

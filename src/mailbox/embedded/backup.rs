@@ -48,6 +48,8 @@ pub enum BackupError {
     Newer,
     #[error("{} is not empty; a backup is restored into a new folder", path.display())]
     NotEmpty { path: PathBuf },
+    #[error("{} is left from a restore that was interrupted; remove it first", path.display())]
+    Interrupted { path: PathBuf },
     #[error("the backup is damaged: {0}")]
     Damaged(String),
 }
@@ -93,6 +95,9 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
     partial.push(".restoring");
     let partial = PathBuf::from(partial);
     DirBuilder::new().mode(0o700).recursive(true).create(data)?;
+    if partial.exists() {
+        return Err(BackupError::Interrupted { path: partial });
+    }
     DirBuilder::new().mode(0o700).create(&partial)?;
     let restored = fill(backup, &partial).and_then(|()| Ok(fs::rename(&partial, data)?));
     if restored.is_err() {

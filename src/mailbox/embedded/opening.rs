@@ -71,6 +71,7 @@ impl Paths {
             self.look_for_keyspaces()?;
         }
         if !known.clean && self.store.exists() {
+            self.forget_unfinished(known).map_err(|cause| self.unusable(cause))?;
             self.copy_journal().map_err(|cause| self.unusable(cause))?;
         }
         self.mend_journals()?;
@@ -122,6 +123,15 @@ impl Paths {
         let first = Watermark { commit: 0, clean: false };
         first.write(&self.watermark).map_err(|cause| self.unusable(cause))?;
         Ok(first)
+    }
+
+    /// A store that was killed while it was made for the first time cannot be opened, and never had
+    /// anything: the engine writes its version when all else is there.
+    fn forget_unfinished(&self, known: Watermark) -> io::Result<()> {
+        if known.commit == 0 && !self.store.join("version").exists() {
+            remove_folder(&self.store)?;
+        }
+        Ok(())
     }
 
     /// The engine takes a keyspace that lost a part for one that was never finished, and begins it

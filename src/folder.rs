@@ -15,7 +15,7 @@ use thiserror::Error;
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    _lock: File,
+    lock: File,
 }
 
 /// Why a data folder cannot be used. Made to be read by its owner.
@@ -35,7 +35,7 @@ impl Folder {
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         let path = path.to_path_buf();
         match Self::lock(&path) {
-            Ok(lock) => Ok(Self { path, _lock: lock }),
+            Ok(lock) => Ok(Self { path, lock }),
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
                 Err(FolderError::InUse { path })
             }
@@ -62,6 +62,15 @@ impl Folder {
     }
 }
 
+impl Drop for Folder {
+    /// Closing the file would do, but for a child that is being started at this moment and has it
+    /// open until it becomes another program.
+    fn drop(&mut self) {
+        // If it fails, closing is still to come.
+        let _ = self.lock.unlock();
+    }
+}
+
 /// The folder `name` under `$XDG_DATA_HOME`, which is `~/.local/share` unless set.
 pub fn default_data_folder(name: &str) -> Result<PathBuf, FolderError> {
     let base = etcetera::choose_base_strategy().map_err(|_| FolderError::Homeless)?;
@@ -80,6 +89,17 @@ mod tests {
         assert!(matches!(Folder::open(&path), Err(FolderError::InUse { .. })));
         drop(first);
         Folder::open(&path).unwrap();
+    }
+
+    #[test]
+    fn a_copy_of_the_lock_does_not_hold_the_folder() {
+        let place = tempfile::tempdir().unwrap();
+        let folder = Folder::open(place.path()).unwrap();
+        // As a child has that was started and is not another program yet.
+        let inherited = folder.lock.try_clone().unwrap();
+        drop(folder);
+        Folder::open(place.path()).unwrap();
+        drop(inherited);
     }
 
     #[test]

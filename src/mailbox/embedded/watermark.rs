@@ -21,12 +21,12 @@ pub(super) struct Watermark {
 impl Watermark {
     /// Reads the file, if there is one.
     pub(super) fn read(path: &Path) -> io::Result<Option<Self>> {
-        let text = match fs::read_to_string(path) {
+        let text = match fs::read(path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        Self::parse(&text).map(Some).ok_or_else(|| {
+        str::from_utf8(&text).ok().and_then(Self::parse).map(Some).ok_or_else(|| {
             io::Error::new(io::ErrorKind::InvalidData, "it is not as this program writes it")
         })
     }
@@ -77,9 +77,11 @@ mod tests {
     fn a_damaged_file_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("watermark");
-        for text in ["", "tinychat-mailbox-1 commit=7 clean=true", "\0\0\0\n", "commit=7\n"] {
+        let cut = &b"tinychat-mailbox-1 commit=7 clean=true"[..];
+        for text in [b"", cut, b"\0\0\0\n", b"\xff\xfe\n", b"commit=7\n"] {
             fs::write(&path, text).unwrap();
-            assert!(Watermark::read(&path).is_err(), "{text:?}");
+            let error = Watermark::read(&path).unwrap_err();
+            assert!(error.to_string().contains("not as this program writes it"), "{error}");
         }
     }
 }

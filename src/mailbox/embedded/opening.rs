@@ -17,7 +17,7 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
-use super::scan::{Verdict, scan};
+use super::scan::{Scan, Verdict, scan};
 use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
 use super::watermark::Watermark;
 
@@ -74,12 +74,10 @@ impl Paths {
             self.forget_unfinished(known).map_err(|cause| self.unusable(cause))?;
             self.copy_journal().map_err(|cause| self.unusable(cause))?;
         }
-        self.mend_journals()?;
+        self.mend_journals(known)?;
         let (store, last) = try_open(&self.store).map_err(|error| self.explain(error))?;
         if last < known.commit {
-            let reason =
-                format!("it ends at commit {last}, and commit {} was synced", known.commit);
-            return Err(self.damaged(reason));
+            return Err(self.damaged(shortage(last, known)));
         }
         self.hold(last).map_err(|cause| self.unusable(cause))?;
         Ok((store, last))
@@ -138,7 +136,12 @@ impl Paths {
     /// anew.
     fn look_for_keyspaces(&self) -> Result<(), OpenError> {
         let missing = || {
-            let keyspaces = fs::read_dir(self.store.join("keyspaces"))?;
+            let keyspaces = match fs::read_dir(self.store.join("keyspaces")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    return Ok(Some(self.store.join("keyspaces")));
+                }
+                keyspaces => keyspaces?,
+            };
             let folders = keyspaces.collect::<io::Result<Vec<_>>>()?;
             let broken = folders.iter().map(|it| it.path().join("current")).find(|it| !it.exists());
             Ok(broken.or_else(|| (folders.len() < 4).then(|| self.store.join("keyspaces"))))
@@ -151,28 +154,58 @@ impl Paths {
     }
 
     /// Cuts off the piece of a commit at the end of the last journal: it was never synced, for its
-    /// sync would have ended after all of it was written. What is damaged elsewhere is left alone.
-    fn mend_journals(&self) -> Result<(), OpenError> {
+    /// sync would have ended after all of it was written. What lost or changed more is left alone,
+    /// and refused before the engine sees it.
+    fn mend_journals(&self, known: Watermark) -> Result<(), OpenError> {
         let unusable = |cause| self.unusable(cause);
         let mut journals = journals(&self.store).map_err(unusable)?;
-        let active = journals.pop();
+        let Some(active) = journals.pop() else {
+            let gone = || self.damaged("its journal is missing".into());
+            return if known.commit > 0 { Err(gone()) } else { Ok(()) };
+        };
+        let mut last_commit = None;
         for journal in &journals {
-            match scan(&fs::read(journal).map_err(unusable)?) {
+            let scanned = scan(&fs::read(journal).map_err(unusable)?);
+            last_commit = last_commit.max(scanned.last_commit);
+            match scanned.verdict {
                 Verdict::Whole { .. } => {}
                 Verdict::Torn { end } | Verdict::Damaged { end } => {
                     return Err(self.damaged(damage(journal, end)));
                 }
             }
         }
-        let Some(active) = active else { return Ok(()) };
-        match scan(&fs::read(&active).map_err(unusable)?) {
-            Verdict::Whole { .. } => Ok(()),
-            Verdict::Torn { end } => {
-                log::warn!("the mailbox's journal ends in a piece of a commit, which is cut off");
-                cut(&active, end).map_err(unusable)
+        let scanned = scan(&fs::read(&active).map_err(unusable)?);
+        let torn = match scanned.verdict {
+            Verdict::Whole { .. } => None,
+            Verdict::Torn { end } => Some(end),
+            Verdict::Damaged { end } => return Err(self.damaged(damage(&active, end))),
+        };
+        match last_commit.max(scanned.last_commit) {
+            Some(last) if last < known.commit => {
+                return Err(self.damaged(shortage(last, known)));
             }
-            Verdict::Damaged { end } => Err(self.damaged(damage(&active, end))),
+            None if known.commit > 0 && !self.has_tables().map_err(unusable)? => {
+                return Err(self.damaged(shortage(0, known)));
+            }
+            _ => {}
         }
+        torn.map_or(Ok(()), |end| {
+            log::warn!("the mailbox's journal ends in a piece of a commit, which is cut off");
+            cut(&active, end).map_err(unusable)
+        })
+    }
+
+    /// Whether anything was ever written elsewhere than to the journal.
+    fn has_tables(&self) -> io::Result<bool> {
+        for keyspace in fs::read_dir(self.store.join("keyspaces"))? {
+            let keyspace = keyspace?;
+            let tables = keyspace.path().join("tables");
+            // The engine's own keyspace has tables from the beginning.
+            if keyspace.file_name() != "0" && fs::read_dir(tables)?.next().is_some() {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// The store holds its watermark: the copy of its journal is not needed.
@@ -231,8 +264,9 @@ impl Salvage {
         remove_folder(&paths.salvage).map_err(unusable)?;
         copy_folder(&paths.store, &paths.salvage).map_err(unusable)?;
         for journal in journals(&paths.salvage).map_err(unusable)? {
+            let Scan { verdict, .. } = scan(&fs::read(&journal).map_err(unusable)?);
             let (Verdict::Whole { end } | Verdict::Torn { end } | Verdict::Damaged { end }) =
-                scan(&fs::read(&journal).map_err(unusable)?);
+                verdict;
             cut(&journal, end).map_err(unusable)?;
         }
         let (store, _) = try_open(&paths.salvage).map_err(|error| paths.explain(error))?;
@@ -269,6 +303,10 @@ impl Drop for Salvage {
         self.store = None;
         let _ = remove_folder(&self.paths.salvage);
     }
+}
+
+fn shortage(last: u64, known: Watermark) -> String {
+    format!("it ends at commit {last}, and commit {} was synced", known.commit)
 }
 
 fn damage(journal: &Path, end: usize) -> String {
@@ -355,3 +393,7 @@ fn remove_folder(path: &Path) -> io::Result<()> {
         removed => removed,
     }
 }
+
+#[cfg(test)]
+#[path = "opening_tests.rs"]
+mod tests;

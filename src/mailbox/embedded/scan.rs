@@ -11,6 +11,8 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::store::COMMIT;
+
 const START: u8 = 1;
 const TRAILER: &[u8] = b"FJL\x03";
 
@@ -25,17 +27,32 @@ pub(super) enum Verdict {
     Damaged { end: usize },
 }
 
+/// What a journal has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Scan {
+    pub(super) verdict: Verdict,
+    /// The highest number of a commit in its whole batches.
+    pub(super) last_commit: Option<u64>,
+}
+
 /// Looks at a journal's bytes.
-pub(super) fn scan(journal: &[u8]) -> Verdict {
+pub(super) fn scan(journal: &[u8]) -> Scan {
     let mut end = 0;
     let mut last_sequence = None;
+    let mut last_commit = None;
     while let Some(batch) = batch(journal, end) {
         if last_sequence.is_some_and(|last| batch.sequence <= last) {
             break;
         }
         last_sequence = Some(batch.sequence);
+        last_commit = last_commit.max(batch.commit);
         end = batch.end;
     }
+    Scan { verdict: verdict(journal, end), last_commit }
+}
+
+/// What a journal is whose batches are whole up to `end`.
+fn verdict(journal: &[u8], end: usize) -> Verdict {
     let rest = &journal[end..];
     if rest.iter().all(|byte| *byte == 0) {
         return Verdict::Whole { end };
@@ -50,6 +67,8 @@ pub(super) fn scan(journal: &[u8]) -> Verdict {
 struct Batch {
     end: usize,
     sequence: u64,
+    /// Its number, if it is one of the store's commits.
+    commit: Option<u64>,
 }
 
 /// The whole batch that begins at `start`.
@@ -58,13 +77,16 @@ fn batch(journal: &[u8], start: usize) -> Option<Batch> {
     let sequence = number::<8>(journal, start + 5)?;
     let first = start + 13;
     let mut at = first;
+    let mut commit = None;
     for _ in 0..count {
-        at = item_end(journal, at)?;
+        let end = item_end(journal, at)?;
+        commit = commit.or(commit_number(journal.get(at..end)?));
+        at = end;
     }
     let checksum = number::<8>(journal, at + 1).filter(|_| journal[at] == 3)?;
     let end = at + 13;
     let whole = journal.get(at + 9..end)? == TRAILER && checksum == xxh3_64(&journal[first..at]);
-    whole.then_some(Batch { end, sequence })
+    whole.then_some(Batch { end, sequence, commit })
 }
 
 /// Where the item ends that begins at `at`.
@@ -82,6 +104,14 @@ fn item_end(journal: &[u8], at: usize) -> Option<usize> {
     }
 }
 
+/// The number of a commit, if this item has it. No other key in the store is like that one.
+fn commit_number(item: &[u8]) -> Option<u64> {
+    let (length, key) = (number::<2>(item, 11)?, COMMIT.as_bytes());
+    let value = item.get(21..).filter(|_| item[0] == 2)?.strip_prefix(key)?;
+    let value = value.try_into().ok().filter(|_| length == key.len() as u64)?;
+    Some(u64::from_be_bytes(value))
+}
+
 fn number<const BYTES: usize>(journal: &[u8], at: usize) -> Option<u64> {
     let bytes = journal.get(at..at.checked_add(BYTES)?)?;
     Some(bytes.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
@@ -95,6 +125,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+
+    fn scan(journal: &[u8]) -> Verdict {
+        super::scan(journal).verdict
+    }
 
     /// A journal as fjall writes it, and where its batches end. Batches have distinct contents.
     fn journal(batches: u8) -> (Vec<u8>, Vec<usize>) {

@@ -32,7 +32,8 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
 const LAYOUT: &str = "layout";
-const COMMIT: &str = "commit";
+/// Where the number of the last commit is.
+pub(super) const COMMIT: &str = "commit";
 
 /// See the [module](self).
 pub(super) struct Store {

@@ -1,0 +1,338 @@
+//! Stores as power cuts, bad disks and careless hands leave them. SIGKILL shows none of this: what a
+//! killed process had written stays written.
+//!
+//! Owned by the tests. A mailbox is filled commit by commit, and what lies in its folder is noted;
+//! copies of it are damaged and opened. Invariant: the mailbox itself stays as it was.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use async_std::task::block_on;
+use tempfile::TempDir;
+
+use super::*;
+use crate::mailbox::embedded::EmbeddedMailbox;
+use crate::mailbox::{Event, Mailbox};
+use crate::message::{Batch, Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+
+/// How many commits there are, and how many messages in each.
+const COMMITS: u64 = 6;
+const MESSAGES: u64 = 3;
+
+/// How far apart are the bytes at which something happens: not at all in step with the layout.
+const STRIDE: usize = 67;
+
+/// A mailbox without its last stop: as it was while its server ran.
+struct Filled {
+    folder: TempDir,
+    /// Where each commit ended in the journal: the first is that of an empty mailbox.
+    ends: Vec<usize>,
+}
+
+fn key() -> SessionKey {
+    SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
+}
+
+fn batch(numbers: Range<u64>) -> Batch {
+    let message = |n: u64| Message {
+        id: MessageId { installation: Installation::from_u64(7), n },
+        time: Timestamp(n),
+        kind: Kind::TEXT,
+        body: format!("message {n} {}", "and so on ".repeat(20)).into(),
+    };
+    Batch::new(numbers.start, numbers.map(message).collect::<Vec<_>>())
+}
+
+fn await_commit(mailbox: &EmbeddedMailbox, position: u64) {
+    let committed = |event| match event {
+        Event::Committed(commits) => commits.iter().any(|commit| commit.up_to >= position),
+        Event::Recovered => panic!("nothing failed"),
+    };
+    while !committed(block_on(mailbox.watch().recv()).unwrap()) {}
+}
+
+fn active_journal(data: &Path) -> PathBuf {
+    journals(&data.join("mailbox")).unwrap().pop().unwrap()
+}
+
+/// Where what is written of a whole journal ends.
+fn written(data: &Path) -> usize {
+    match scan(&fs::read(active_journal(data)).unwrap()).verdict {
+        Verdict::Whole { end } => end,
+        other => panic!("a whole journal: {other:?}"),
+    }
+}
+
+impl Filled {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let running = folder.path().join("running");
+        fs::create_dir(&running).unwrap();
+        // Opening again cuts off the zeros that a journal is made with: so much less to look at.
+        block_on(EmbeddedMailbox::open(&running).unwrap().close());
+        let mailbox = EmbeddedMailbox::open(&running).unwrap();
+        let mut ends = vec![written(&running)];
+        for commit in 0..COMMITS {
+            let first = commit * MESSAGES + 1;
+            mailbox.append(&key(), &batch(first..first + MESSAGES));
+            await_commit(&mailbox, first + MESSAGES - 1);
+            ends.push(written(&running));
+        }
+        // A copy of a store in use is what a power cut leaves when everything was synced.
+        copy_folder(&running, &folder.path().join("cut")).unwrap();
+        drop(mailbox);
+        let filled = Self { folder, ends };
+        let copy = filled.copy(COMMITS, false);
+        assert_eq!(opened(copy.path()).unwrap(), (COMMITS * MESSAGES, COMMITS));
+        filled
+    }
+
+    /// A copy to damage, with what its watermark says.
+    fn copy(&self, commit: u64, clean: bool) -> TempDir {
+        let copy = tempfile::tempdir().unwrap();
+        let data = copy.path();
+        copy_folder(&self.folder.path().join("cut/mailbox"), &data.join("mailbox")).unwrap();
+        Watermark { commit, clean }.write(&data.join("mailbox.watermark")).unwrap();
+        copy
+    }
+
+    /// Bytes of the journal, not all of them, that lie in these commits, counted from 1.
+    fn bytes_of(&self, commits: Range<u64>) -> impl Iterator<Item = usize> + use<> {
+        let end = |commit: u64| self.ends[usize::try_from(commit - 1).unwrap()];
+        (end(commits.start) + 1..end(commits.end)).step_by(STRIDE)
+    }
+}
+
+/// How many messages an opened store has, which are the first ones and whole, and its last commit.
+fn opened(data: &Path) -> Result<(u64, u64), OpenError> {
+    let (store, last) = Paths::new(data).open()?;
+    let messages: Vec<_> =
+        store.image().messages_of(&key()).collect::<Result<_, _>>().expect("they can be read");
+    let count = messages.len() as u64;
+    let expected = batch(1..count + 1);
+    assert!(messages.iter().map(|it| &it.1).eq(expected.messages()), "whole and in order");
+    assert_eq!(store.image().inspect().unwrap().problems, Vec::<String>::new());
+    Ok((count, last))
+}
+
+/// Every file below a folder and what it has.
+fn contents(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        match path.is_dir() {
+            true => files.extend(contents(&path)),
+            false => drop(files.insert(path.clone(), fs::read(path).unwrap())),
+        }
+    }
+    files
+}
+
+fn change(data: &Path, change: impl FnOnce(&mut Vec<u8>)) {
+    let journal = active_journal(data);
+    let mut bytes = fs::read(&journal).unwrap();
+    change(&mut bytes);
+    fs::write(&journal, bytes).unwrap();
+}
+
+/// What a disk may do to the journal from a byte on.
+type Damage = (&'static str, fn(&mut Vec<u8>, usize));
+
+const LOST: &[Damage] = &[
+    ("cut", |journal, at| journal.truncate(at)),
+    ("zeros to the end", |journal, at| journal[at..].fill(0)),
+    ("zeros to the end and beyond", |journal, at| {
+        journal[at..].fill(0);
+        journal.resize(journal.len() + 8_192, 0);
+    }),
+];
+
+const CHANGED: &[Damage] = &[
+    ("a hole", |journal, at| {
+        let end = journal.len().min(at + 64);
+        journal[at..end].fill(0);
+    }),
+    ("a flipped byte", |journal, at| journal[at] ^= 0xff),
+];
+
+#[test]
+fn a_commit_that_was_not_synced_may_be_lost_and_no_other() {
+    let filled = Filled::new();
+    for at in filled.bytes_of(COMMITS..COMMITS + 1) {
+        for (what, damage) in LOST.iter().chain(CHANGED) {
+            let copy = filled.copy(COMMITS - 1, false);
+            change(copy.path(), |journal| damage(journal, at));
+            let (messages, last) = opened(copy.path()).unwrap_or_else(|error| {
+                panic!("{what} at {at}: {error}");
+            });
+            // A hole in what is zero anyhow is none.
+            let expected = [(COMMITS - 1) * MESSAGES, COMMITS * MESSAGES];
+            assert!(expected.contains(&messages), "{what} at {at}: {messages} messages");
+            assert_eq!(messages, last * MESSAGES, "{what} at {at}");
+            assert!(!copy.path().join("mailbox.journal").exists(), "{what} at {at}");
+        }
+    }
+}
+
+#[test]
+fn a_mailbox_with_a_torn_end_goes_on() {
+    let filled = Filled::new();
+    let copy = filled.copy(COMMITS - 1, false);
+    change(copy.path(), |journal| journal.truncate(filled.ends[COMMITS as usize] - 1));
+    let mailbox = EmbeddedMailbox::open(copy.path()).unwrap();
+    let next = (COMMITS - 1) * MESSAGES + 1;
+    mailbox.append(&key(), &batch(next..next + 2));
+    await_commit(&mailbox, next + 1);
+    block_on(mailbox.close());
+    assert_eq!(opened(copy.path()).unwrap(), (next + 1, COMMITS));
+}
+
+#[test]
+fn what_was_synced_and_is_lost_is_told_and_left_as_it_is() {
+    let filled = Filled::new();
+    for at in filled.bytes_of(1..COMMITS + 1).step_by(4) {
+        for (what, damage) in LOST {
+            assert_refused(&filled, &format!("{what} at {at}"), |journal| damage(journal, at));
+        }
+    }
+    // At the ends of commits nothing is torn.
+    for end in &filled.ends[..filled.ends.len() - 1] {
+        assert_refused(&filled, &format!("cut at {end}"), |journal| journal.truncate(*end));
+    }
+    assert_refused(&filled, "nothing left", Vec::clear);
+}
+
+#[test]
+fn what_was_synced_and_is_changed_is_told_and_left_as_it_is() {
+    let filled = Filled::new();
+    let original = fs::read(active_journal(filled.copy(COMMITS, false).path())).unwrap();
+    for at in filled.bytes_of(1..COMMITS + 1).step_by(4) {
+        for (what, damage) in CHANGED {
+            let mut journal = original.clone();
+            damage(&mut journal, at);
+            let begin = filled.ends.iter().rev().find(|end| **end <= at).unwrap();
+            let only_its_number_in_order = (5..13).contains(&(at - begin));
+            if journal != original && !only_its_number_in_order {
+                assert_refused(&filled, &format!("{what} at {at}"), |it| *it = journal);
+            }
+        }
+    }
+}
+
+/// A mailbox whose journal was changed is refused, now and later, clean or not, and not changed.
+fn assert_refused(filled: &Filled, what: &str, damage: impl FnOnce(&mut Vec<u8>)) {
+    let mut damage = Some(damage);
+    let mut damaged = Vec::new();
+    for clean in [false, true] {
+        let copy = filled.copy(COMMITS, clean);
+        let data = copy.path();
+        change(data, |journal| match damage.take() {
+            Some(damage) => {
+                damage(journal);
+                damaged = journal.clone();
+            }
+            None => *journal = damaged.clone(),
+        });
+        let before = contents(&data.join("mailbox"));
+        for _ in 0..2 {
+            let error = opened(data).expect_err(what);
+            assert!(matches!(error, OpenError::Damaged { .. }), "{what}: {error}");
+            assert!(contents(&data.join("mailbox")) == before, "{what}, clean={clean}: changed");
+            let copied = data.join("mailbox.journal");
+            assert_eq!(error.to_string().contains("mailbox.journal)"), copied.exists(), "{error}");
+            assert!(clean || copied.exists(), "{what}");
+            if copied.exists() {
+                let journal = active_journal(data);
+                let copied = copied.join(journal.file_name().unwrap());
+                assert!(fs::read(copied).unwrap() == damaged, "{what}: the copy");
+            }
+        }
+    }
+}
+
+/// The sentence of the refusal, which changes nothing.
+fn refusal(data: &Path) -> String {
+    let before = contents(data);
+    let error = opened(data).expect_err("refused");
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    let after = contents(data);
+    let ours = |path: &Path| path.starts_with(data.join("mailbox.journal"));
+    let mut kept = after.clone();
+    kept.retain(|path, _| !ours(path));
+    assert!(kept == before, "a refusal changes nothing");
+    error.to_string()
+}
+
+#[test]
+fn a_watermark_that_is_gone_or_rubbish_is_told() {
+    let filled = Filled::new();
+    let copy = filled.copy(COMMITS, false);
+    let watermark = copy.path().join("mailbox.watermark");
+    fs::remove_file(&watermark).unwrap();
+    assert!(refusal(copy.path()).contains("mailbox.watermark is gone"));
+    for rubbish in [&b""[..], b"rubbish\n", &[0; 40], b"\xff\xfe\n", b"tinychat-mailbox-1 commit=6"]
+    {
+        fs::write(&watermark, rubbish).unwrap();
+        let sentence = refusal(copy.path());
+        assert!(sentence.contains("mailbox.watermark: it is not as this program"), "{sentence}");
+    }
+}
+
+#[test]
+fn a_store_that_is_gone_is_told() {
+    let filled = Filled::new();
+    for clean in [false, true] {
+        let copy = filled.copy(COMMITS, clean);
+        fs::remove_dir_all(copy.path().join("mailbox")).unwrap();
+        assert!(refusal(copy.path()).contains("it is gone, and messages were in it"));
+    }
+}
+
+#[test]
+fn a_part_of_the_store_that_is_gone_is_told() {
+    let filled = Filled::new();
+    for part in ["keyspaces", "keyspaces/2", "keyspaces/0/current", "keyspaces/3/current", "0.jnl"]
+    {
+        for clean in [false, true] {
+            let copy = filled.copy(COMMITS, clean);
+            let path = copy.path().join("mailbox").join(part);
+            match path.is_dir() {
+                true => fs::remove_dir_all(&path).unwrap(),
+                false => fs::remove_file(&path).unwrap(),
+            }
+            let sentence = refusal(copy.path());
+            assert!(sentence.contains(" is missing"), "{part}: {sentence}");
+        }
+    }
+}
+
+#[test]
+fn an_unfinished_first_start_is_begun_anew() {
+    let folder = tempfile::tempdir().unwrap();
+    block_on(EmbeddedMailbox::open(folder.path()).unwrap().close());
+    Watermark { commit: 0, clean: false }.write(&folder.path().join("mailbox.watermark")).unwrap();
+    change(folder.path(), Vec::clear);
+    assert_eq!(opened(folder.path()).unwrap(), (0, 0));
+    fs::remove_dir_all(folder.path().join("mailbox")).unwrap();
+    assert_eq!(opened(folder.path()).unwrap(), (0, 0));
+}
+
+#[test]
+fn a_clean_stop_leaves_no_copy() {
+    let folder = tempfile::tempdir().unwrap();
+    for stop in 0..3 {
+        let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
+        mailbox.append(&key(), &batch(stop + 1..stop + 2));
+        block_on(mailbox.close());
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .filter(|name| !["mailbox", "mailbox.watermark"].contains(&name.as_str()))
+            .collect();
+        assert_eq!(left, Vec::<String>::new());
+        let watermark = Watermark::read(&folder.path().join("mailbox.watermark")).unwrap();
+        assert_eq!(watermark, Some(Watermark { commit: stop + 1, clean: true }));
+    }
+}

@@ -199,9 +199,12 @@ impl Paths {
     fn has_tables(&self) -> io::Result<bool> {
         for keyspace in fs::read_dir(self.store.join("keyspaces"))? {
             let keyspace = keyspace?;
-            let tables = keyspace.path().join("tables");
+            let tables = match fs::read_dir(keyspace.path().join("tables")) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                tables => tables?,
+            };
             // The engine's own keyspace has tables from the beginning.
-            if keyspace.file_name() != "0" && fs::read_dir(tables)?.next().is_some() {
+            if keyspace.file_name() != "0" && tables.count() > 0 {
                 return Ok(true);
             }
         }
@@ -269,7 +272,13 @@ impl Salvage {
                 verdict;
             cut(&journal, end).map_err(unusable)?;
         }
-        let (store, _) = try_open(&paths.salvage).map_err(|error| paths.explain(error))?;
+        // The engine makes a keyspace anew that is missing, and takes what the journal has for it only
+        // when it opens the next time.
+        let twice = try_open(&paths.salvage).and_then(|first| {
+            drop(first);
+            try_open(&paths.salvage)
+        });
+        let (store, _) = twice.map_err(|error| paths.explain(error))?;
         Ok(Self { paths, store: Some(store) })
     }
 

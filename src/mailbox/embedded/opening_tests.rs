@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
-use crate::mailbox::{Event, Mailbox};
+use crate::mailbox::{Event, Mailbox, Usage};
 use crate::message::{Batch, Installation, Kind, Message, MessageId, SessionKey, Timestamp};
 
 /// How many commits there are, and how many messages in each.
@@ -29,6 +29,8 @@ struct Filled {
     folder: TempDir,
     /// Where each commit ended in the journal: the first is that of an empty mailbox.
     ends: Vec<usize>,
+    /// What every file in the store has.
+    files: BTreeMap<PathBuf, Vec<u8>>,
 }
 
 fn key() -> SessionKey {
@@ -83,7 +85,8 @@ impl Filled {
         // A copy of a store in use is what a power cut leaves when everything was synced.
         copy_folder(&running, &folder.path().join("cut")).unwrap();
         drop(mailbox);
-        let filled = Self { folder, ends };
+        let files = contents(&folder.path().join("cut/mailbox"));
+        let filled = Self { folder, ends, files };
         let copy = filled.copy(COMMITS, false);
         assert_eq!(opened(copy.path()).unwrap(), (COMMITS * MESSAGES, COMMITS));
         filled
@@ -93,7 +96,17 @@ impl Filled {
     fn copy(&self, commit: u64, clean: bool) -> TempDir {
         let copy = tempfile::tempdir().unwrap();
         let data = copy.path();
-        copy_folder(&self.folder.path().join("cut/mailbox"), &data.join("mailbox")).unwrap();
+        let store = self.folder.path().join("cut");
+        for (path, content) in &self.files {
+            let path = data.join(path.strip_prefix(&store).unwrap());
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, content).unwrap();
+        }
+        // They are empty, and so have no files.
+        for keyspace in ["1", "2", "3"] {
+            let tables = data.join("mailbox/keyspaces").join(keyspace).join("tables");
+            fs::create_dir_all(tables).unwrap();
+        }
         Watermark { commit, clean }.write(&data.join("mailbox.watermark")).unwrap();
         copy
     }
@@ -334,5 +347,95 @@ fn a_clean_stop_leaves_no_copy() {
         assert_eq!(left, Vec::<String>::new());
         let watermark = Watermark::read(&folder.path().join("mailbox.watermark")).unwrap();
         assert_eq!(watermark, Some(Watermark { commit: stop + 1, clean: true }));
+    }
+}
+
+/// What is left is shown, accepted, and used from then on; what was refused is kept.
+fn accept(data: &Path) -> Vec<u64> {
+    let error = Paths::new(data).open().map(|_| ()).unwrap_err();
+    assert!(matches!(error, OpenError::Damaged { .. }), "{error}");
+    let before = contents(&data.join("mailbox"));
+    drop(Salvage::open(data).unwrap());
+    assert!(contents(&data.join("mailbox")) == before, "looking changes nothing");
+    assert!(!data.join("mailbox.salvage").exists());
+
+    let refused = Salvage::open(data).unwrap().accept().unwrap();
+    let moved = contents(&refused).into_iter();
+    let moved = moved.map(|(path, it)| (path.strip_prefix(&refused).unwrap().to_path_buf(), it));
+    let before = before.into_iter();
+    let before =
+        before.map(|(path, it)| (path.strip_prefix(data.join("mailbox")).unwrap().into(), it));
+    assert!(moved.eq(before), "what was refused is kept as it was");
+    assert!(!data.join("mailbox.salvage").exists());
+    assert!(!data.join("mailbox.journal").exists());
+
+    let mailbox = EmbeddedMailbox::open(data).unwrap();
+    let inspection = block_on(mailbox.image()).unwrap().inspect().unwrap();
+    assert_eq!(inspection.problems, Vec::<String>::new(), "{inspection:?}");
+    let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
+    let left = block_on(mailbox.pending(&key(), 0, everything)).unwrap();
+    let left: Vec<_> = left.messages().iter().map(|message| message.id.n).collect();
+    assert_eq!(mailbox.usage(key().receiver()).messages, left.len() as u64);
+    assert_eq!(inspection.usage.messages, left.len() as u64);
+    // What comes next has its place behind what is left.
+    let shelf = block_on(mailbox.load(&key())).unwrap();
+    let next = shelf.last_position + 1;
+    let fresh = Batch::new(next, batch(100..101).messages().to_vec());
+    mailbox.append(&key(), &fresh);
+    await_commit(&mailbox, next);
+    let all = block_on(mailbox.pending(&key(), 0, everything)).unwrap();
+    let all: Vec<_> = all.messages().iter().map(|message| message.id.n).collect();
+    assert_eq!(all, [&left[..], &[100]].concat());
+    block_on(mailbox.close());
+    left
+}
+
+#[test]
+fn what_is_left_before_a_damage_can_be_accepted() {
+    let filled = Filled::new();
+    for (what, damage) in LOST.iter().chain(CHANGED) {
+        for commit in [1, 3, COMMITS] {
+            let copy = filled.copy(COMMITS, false);
+            let at = filled.ends[usize::try_from(commit).unwrap()] - 100;
+            change(copy.path(), |journal| damage(journal, at));
+            let left: Vec<_> = (1..(commit - 1) * MESSAGES + 1).collect();
+            assert_eq!(accept(copy.path()), left, "{what} in commit {commit}");
+        }
+    }
+}
+
+#[test]
+fn what_is_left_when_a_part_of_the_store_is_gone_can_be_accepted() {
+    let filled = Filled::new();
+    for keyspace in ["1", "2", "3"] {
+        let copy = filled.copy(COMMITS, false);
+        let current = Path::new("mailbox/keyspaces").join(keyspace).join("current");
+        fs::remove_file(copy.path().join(current)).unwrap();
+        // Nothing was flushed: the journal has everything.
+        let all: Vec<_> = (1..COMMITS * MESSAGES + 1).collect();
+        assert_eq!(accept(copy.path()), all, "without keyspace {keyspace}");
+    }
+    let copy = filled.copy(COMMITS, false);
+    fs::remove_dir_all(copy.path().join("mailbox")).unwrap();
+    assert!(matches!(opened(copy.path()), Err(OpenError::Damaged { .. })));
+    Salvage::open(copy.path()).unwrap().accept().unwrap();
+    assert_eq!(opened(copy.path()).unwrap(), (0, 0));
+}
+
+#[test]
+fn holes_between_messages_are_closed_and_lost_rows_made_again() {
+    let filled = Filled::new();
+    for lost in [1..1, 1..3, 4..6, 9..COMMITS * MESSAGES + 1] {
+        for row in [false, true] {
+            let copy = filled.copy(COMMITS, false);
+            let (store, _) = Paths::new(copy.path()).open().unwrap();
+            store.lose(&key(), lost.clone(), row);
+            drop(store);
+            // There is no such commit: it is refused.
+            let watermark = Watermark { commit: COMMITS + 1, clean: false };
+            watermark.write(&copy.path().join("mailbox.watermark")).unwrap();
+            let left = (1..COMMITS * MESSAGES + 1).filter(|n| !lost.contains(n));
+            assert_eq!(accept(copy.path()), left.collect::<Vec<_>>(), "{lost:?}, {row}");
+        }
     }
 }

@@ -3,6 +3,7 @@
 //! Owned by the mailbox. One thread commits, another reads. Invariant: the commits in the store are
 //! numbered without a gap, and each is there wholly or not at all.
 
+use std::collections::BTreeSet;
 use std::ops::Bound;
 use std::path::Path;
 
@@ -171,8 +172,8 @@ impl Store {
     pub(super) fn mend(&self) -> Result<(), StoreError> {
         let image = self.image();
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        for session in image.sessions() {
-            let (key, mut row) = session?;
+        for key in image.every_key()? {
+            let mut row = image.row(&key)?;
             let messages = image.messages_of(&key).collect::<Result<Vec<_>, _>>()?;
             let prefix = message_prefix(&key);
             // Positions are given anew: they may have holes, and may lie above what the row knows.
@@ -191,6 +192,19 @@ impl Store {
             batch.insert(&self.sessions, session_key(&key), row.encode());
         }
         Ok(batch.commit()?)
+    }
+
+    /// Has messages vanish, or their session's row, as no commit ever does.
+    #[cfg(test)]
+    pub(super) fn lose(&self, key: &SessionKey, positions: std::ops::Range<u64>, row: bool) {
+        for position in positions {
+            let key = message_key(&message_prefix(key), position);
+            self.messages.remove(key).expect("a sound disk");
+        }
+        if row {
+            self.sessions.remove(session_key(key)).expect("a sound disk");
+        }
+        self.database.persist(PersistMode::SyncAll).expect("a sound disk");
     }
 
     /// A session's row; an empty one if there is none.
@@ -275,6 +289,18 @@ impl Image {
         key: &SessionKey,
     ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
         self.snapshot.prefix(&self.messages, message_prefix(key)).map(message_entry)
+    }
+
+    /// The sessions that have a row, and those of which there are only messages.
+    fn every_key(&self) -> Result<BTreeSet<SessionKey>, StoreError> {
+        let mut keys = BTreeSet::new();
+        for session in self.sessions() {
+            keys.insert(session?.0);
+        }
+        for message in self.snapshot.iter(&self.messages) {
+            keys.insert(parse_message_key(&message.key()?)?.0);
+        }
+        Ok(keys)
     }
 
     /// How many messages there are.

@@ -20,6 +20,9 @@
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `client` | the client without a face, by its commands and events |
+//! | `script` | a server that the story plays itself, frame by frame; no tests |
+//! | `news` | what became of messages: `--receipts`, `/STATUS` |
+//! | `history` | `tinychat history` |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `outage` | servers that are away, come back, refuse, or are none |
@@ -27,6 +30,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
 mod programs;
+mod script;
 mod world;
 
 mod backlog;
@@ -37,7 +41,9 @@ mod delivery;
 mod durable;
 mod expiry;
 mod folder;
+mod history;
 mod names;
+mod news;
 mod outage;
 mod pipe;
 mod presence;

@@ -4,6 +4,7 @@ use async_std::net::TcpListener;
 use rexpect::session::{PtySession, spawn_command};
 
 use crate::programs::{Launch, PATIENCE, free_address};
+use crate::script::Stage;
 use crate::world::{World, patiently, story};
 
 /// Somebody who sits at a terminal. Dropping it ends the client.
@@ -299,6 +300,35 @@ fn on_a_terminal_the_client_tries_again_without_end() {
         let screen = john.ends(130);
         assert_eq!(screen.matches("is away").count(), 1, "said once: {screen}");
         assert!(!screen.contains("gave up"), "{screen}");
+    });
+}
+
+// What became of messages.
+
+#[test]
+fn a_run_of_messages_that_were_stored_or_delivered_is_one_line() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let launch = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
+        let mut john = Terminal::open(launch);
+        let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+        john.types("one");
+        server.expect_messages("marie", 1, &["one"]).await;
+        server.say("STORED marie 1").await;
+        john.sees("-- stored: 1 message to marie");
+        john.types("two");
+        john.types("three");
+        server.expect_messages("marie", 2, &["two", "three"]).await;
+        // A message that is delivered at once needs no other line.
+        server.say_all(&["STORED marie 2", "STORED marie 3", "DELIVERED marie 3"]).await;
+        john.sees("-- delivered: 3 messages to marie");
+        john.types("/STATUS");
+        john.sees("-- all that you wrote is delivered");
+        john.presses('c');
+        let screen = john.ends(130);
+        for news in ["stored: ", "delivered: "] {
+            assert_eq!(screen.matches(news).count(), 1, "{news}{screen}");
+        }
     });
 }
 

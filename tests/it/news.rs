@@ -1,0 +1,146 @@
+//! What became of messages, as the plain face tells it: `--receipts` for scripts, refusals and
+//! expiry for everybody, `/STATUS` for whoever asks.
+
+use crate::programs::{Finished, Launch, Program};
+use crate::script::{Caller, Stage};
+use crate::world::{World, story};
+
+/// John's client with more flags, which follows and talks to marie, and its connection.
+async fn john(world: &World, stage: &Stage, flags: &[&str]) -> (Program, Caller) {
+    let john = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
+    let john = john.with(&["--follow"]).with(flags).start();
+    let caller = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+    (john, caller)
+}
+
+async fn interrupt(john: Program) -> Finished {
+    john.signal("INT");
+    let john = john.end().await;
+    john.exited(130).printed(&[]);
+    john
+}
+
+/// The lines for scripts among what it said.
+fn receipts(john: &Finished) -> Vec<&str> {
+    let is_receipt = |line: &&str| !line.starts_with("-- ") && !line.starts_with("tinychat: ");
+    john.err.lines().filter(is_receipt).collect()
+}
+
+// For scripts.
+
+#[test]
+fn a_script_is_told_each_state_of_each_message_once() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (mut john, mut server) = john(world, &stage, &["--receipts"]).await;
+        john.types("one\ntwo\nthree\nfour\n");
+        server.expect_messages("marie", 1, &["one", "two", "three", "four"]).await;
+        for line in ["STORED marie 1", "STORED marie 3", "STORED marie 1", "DELIVERED marie 2"] {
+            server.say(line).await;
+            server.catch_up().await;
+        }
+        server.say_all(&["EXPIRED marie 3", "EXPIRED marie 3", "DELIVERED marie 2"]).await;
+        server.say_all(&["DELIVERED marie 4", "STORED marie 4"]).await;
+        server.catch_up().await;
+        john.says("delivered marie 4").await;
+        assert_eq!(
+            receipts(&interrupt(john).await),
+            [
+                "stored marie 1",
+                "stored marie 2",
+                "stored marie 3",
+                "delivered marie 1",
+                "delivered marie 2",
+                "expired marie 3",
+                // Delivered implies stored.
+                "stored marie 4",
+                "delivered marie 4",
+            ]
+        );
+    });
+}
+
+#[test]
+fn a_script_is_told_nothing_twice_across_connections() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (mut john, mut server) = john(world, &stage, &["--receipts"]).await;
+        john.types("one\ntwo\n");
+        server.expect_messages("marie", 1, &["one", "two"]).await;
+        server.say("STORED marie 1").await;
+        john.says("stored marie 1").await;
+        drop(server);
+        let talking = "TALKING marie away 2 2 1 0";
+        let mut server = stage.receive_talking("TALK marie 0", talking).await;
+        server.say_all(&["STORED marie 2", "DELIVERED marie 1"]).await;
+        server.catch_up().await;
+        john.says("delivered marie 1").await;
+        assert_eq!(
+            receipts(&interrupt(john).await),
+            ["stored marie 1", "stored marie 2", "delivered marie 1"]
+        );
+    });
+}
+
+#[test]
+fn scripts_that_did_not_ask_for_receipts_are_told_none() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, mut server) = john(world, &stage, &[]).await;
+        john.types("one\n");
+        server.expect_messages("marie", 1, &["one"]).await;
+        server.say("DELIVERED marie 1").await;
+        server.catch_up().await;
+        interrupt(john).await.was_quiet();
+    });
+}
+
+// For everybody.
+
+#[test]
+fn refusals_and_expiry_are_told_also_where_nobody_asked_for_receipts() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (mut john, mut server) = john(world, &stage, &[]).await;
+        john.types("one\ntwo\n");
+        server.expect_messages("marie", 1, &["one", "two"]).await;
+        server.say("EXPIRED marie 1").await;
+        john.says("message 1 to marie expired: the server kept it as long as").await;
+        server.say("ERR STORE marie 2 the disk is full").await;
+        john.says("marie cannot be sent more for now: the disk is full").await;
+        interrupt(john).await;
+    });
+}
+
+// For whoever asks.
+
+#[test]
+fn status_says_how_the_line_is_and_what_has_not_arrived() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (mut john, mut server) = john(world, &stage, &["--receipts"]).await;
+        john.types("/status\n");
+        john.says(&format!("connected to {} as john since 20", stage.address())).await;
+        john.says("all that you wrote is delivered").await;
+        john.types("one\ntwo\nthree\nfour\n");
+        server.expect_messages("marie", 1, &["one", "two", "three", "four"]).await;
+        server.say_all(&["STORED marie 3", "DELIVERED marie 1"]).await;
+        john.says("delivered marie 1").await;
+        john.types("/STATUS\n");
+        john.says(
+            "marie: 1 message not sent yet, 2 stored and not delivered yet; the oldest is of 20",
+        )
+        .await;
+        john.types("/TALK anna\nfive\nsix\n/STATUS\n");
+        john.says("anna: 2 messages not sent yet, 0 stored and not delivered yet; the oldest")
+            .await;
+        john.says("marie: 1 message not sent yet, 2 stored").await;
+        john.says("in all: 3 messages not sent yet, 2 stored and not delivered yet").await;
+        drop(server);
+        john.says("is away").await;
+        drop(stage);
+        john.types("/STATUS\n");
+        john.says("is away since 20").await;
+        interrupt(john).await.said("3 messages not sent yet; kept, and sent next time");
+    });
+}

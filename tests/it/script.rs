@@ -1,0 +1,128 @@
+//! A server that the story plays itself, frame by frame: for what a real one does seldom or never.
+//!
+//! Owned by the story. Frames are written and compared as lines, as in `world`, and nobody sleeps:
+//! [`Caller::catch_up`] says that the client has handled all that it was told.
+
+use std::net::SocketAddr;
+
+use async_std::net::TcpListener;
+use bytes::BytesMut;
+use futures::AsyncWriteExt;
+use tinychat::wire::codec::Frame;
+use tinychat::wire::frame::ClientFrame;
+use tinychat::wire::stream::{BoxWriter, FrameReader, split};
+
+use crate::world::patiently;
+
+/// Where clients call.
+pub(crate) struct Stage {
+    listener: TcpListener,
+}
+
+impl Stage {
+    pub(crate) async fn open() -> Self {
+        Self { listener: TcpListener::bind("127.0.0.1:0").await.unwrap() }
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.listener.local_addr().unwrap()
+    }
+
+    /// The next client connects and is signed in, whatever it proves.
+    pub(crate) async fn receive(&self) -> Caller {
+        let accepted = patiently("a client connects", self.listener.accept()).await;
+        let (stream, _) = accepted.unwrap();
+        let (reader, half) = split(stream).unwrap();
+        let reader = FrameReader::new(reader);
+        let mut caller = Caller { half, reader, name: String::new() };
+        caller.sign_in().await;
+        caller
+    }
+
+    /// The same, and this is the answer to the `TALK` that it begins with.
+    pub(crate) async fn receive_talking(&self, talk: &str, talking: &str) -> Caller {
+        let mut caller = self.receive().await;
+        caller.expect(talk).await;
+        caller.say(talking).await;
+        caller
+    }
+}
+
+/// One client's connection. Dropping it closes the connection without a word.
+pub(crate) struct Caller {
+    half: BoxWriter,
+    reader: FrameReader<ClientFrame>,
+    pub(crate) name: String,
+}
+
+impl Caller {
+    async fn sign_in(&mut self) {
+        let Some(ClientFrame::Hello { name, .. }) = self.read().await else {
+            panic!("a client begins with HELLO");
+        };
+        self.name = name.to_string();
+        self.say(&format!("CHALLENGE {}", "0".repeat(64))).await;
+        let proof = self.read().await;
+        assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
+        self.say(&format!("WELCOME {}", self.name)).await;
+    }
+
+    /// Says one line.
+    pub(crate) async fn say(&mut self, line: &str) {
+        self.say_all(&[line]).await;
+    }
+
+    /// Says several lines with one write.
+    pub(crate) async fn say_all(&mut self, lines: &[&str]) {
+        let bytes: String = lines.iter().map(|line| format!("{line}\r\n")).collect();
+        let written = self.half.write_all(bytes.as_bytes());
+        patiently("the client takes what it is told", written).await.unwrap();
+    }
+
+    /// The next line is this one. Behind the header of a message its body is shown.
+    pub(crate) async fn expect(&mut self, expected: &str) {
+        assert_eq!(self.next().await.as_deref(), Some(expected), "said by {}", self.name);
+    }
+
+    /// The next lines are these messages to `peer`, numbered from `n` on.
+    pub(crate) async fn expect_messages(&mut self, peer: &str, n: u64, texts: &[&str]) {
+        for (n, text) in (n..).zip(texts) {
+            self.expect(&format!("MSG {peer} {n} text {} {text}", text.len())).await;
+        }
+    }
+
+    /// All that the client says until it has handled what it was told before.
+    pub(crate) async fn catch_up(&mut self) -> Vec<String> {
+        self.say("PING").await;
+        let mut lines = Vec::new();
+        loop {
+            match self.next().await {
+                Some(line) if line == "PONG" => return lines,
+                Some(line) => lines.push(line),
+                None => panic!("{} closed instead of answering; it had said {lines:?}", self.name),
+            }
+        }
+    }
+
+    async fn next(&mut self) -> Option<String> {
+        self.read().await.map(|frame| line(&frame))
+    }
+
+    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread.
+    async fn read(&mut self) -> Option<ClientFrame> {
+        let next = patiently("a frame of the client", self.reader.next()).await;
+        next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+    }
+}
+
+/// A message to the client, as lines to say.
+pub(crate) fn message(from: &str, seq: u64, installation: &str, n: u64, text: &str) -> String {
+    format!("MSG {from} {seq} {installation} {n} 1700000000000 text {}\r\n{text}", text.len())
+}
+
+fn line(frame: &ClientFrame) -> String {
+    let mut bytes = BytesMut::new();
+    frame.encode(&mut bytes);
+    let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
+    text.trim_end().into()
+}

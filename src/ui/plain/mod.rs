@@ -5,7 +5,7 @@
 
 mod show;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::io::{self, IsTerminal};
 use std::path::PathBuf;
@@ -219,6 +219,8 @@ struct Face {
     /// Since when it is as it is.
     since: SystemTime,
     receipts: Receipts,
+    /// By peer, the message whose refusal was told last.
+    refused: BTreeMap<Name, u64>,
     /// A line could not be obeyed, or a message not be printed.
     failed: bool,
     /// Nothing more can be printed. What comes until the client has ended is shown next time.
@@ -247,6 +249,7 @@ impl Face {
             connected: Connected::NotYet,
             since: SystemTime::now(),
             receipts: Receipts::default(),
+            refused: BTreeMap::new(),
             failed: false,
             leaving: false,
             signal: None,

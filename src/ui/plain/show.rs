@@ -85,7 +85,11 @@ impl Face {
         ));
     }
 
-    fn show_refused(&self, peer: &Name, n: u64, because: &str) {
+    fn show_refused(&mut self, peer: &Name, n: u64, because: &str) {
+        // It is tried again and again, and may be refused as often.
+        if self.refused.insert(peer.clone(), n) == Some(n) {
+            return;
+        }
         if self.options.receipts {
             self.screen.line(&format!("refused {peer} {n} {because}"));
         }

@@ -116,8 +116,11 @@ fn main() -> ExitCode {
     }
     let done = match flags.command {
         None => run(flags).map_err(|error| (error.exit_code(), error.to_string())),
-        Some(Subcommand::History(command)) => print_history(command, flags.user, flags.data)
-            .map_err(|error| (FAILED, error.to_string())),
+        Some(Subcommand::History(command)) => match command.user.clone().or(flags.user) {
+            None => Err((args::USAGE, "whose history? give --user".into())),
+            Some(user) => print_history(command, user, flags.data)
+                .map_err(|error| (FAILED, error.to_string())),
+        },
     };
     done.map_or_else(complain, ExitCode::from)
 }
@@ -130,12 +133,12 @@ fn complain((exit_code, error): (u8, String)) -> ExitCode {
 /// The name and the folder may stand before the command too.
 fn print_history(
     command: History,
-    user: Option<Name>,
+    user: Name,
     data: Option<PathBuf>,
 ) -> Result<u8, Box<dyn Error>> {
     let server = command.server.map(|server| server.parse()).transpose()?;
     let options = history::Options {
-        user: command.user.or(user).ok_or("whose history? give --user")?,
+        user,
         filter: Filter { with: command.with, server },
         data: command.data.or(data),
         json: command.json,

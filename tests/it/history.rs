@@ -174,6 +174,14 @@ fn somebody_elses_folder_is_refused() {
 }
 
 #[test]
+fn without_a_name_it_is_wrong_usage() {
+    async_std::task::block_on(async {
+        let nobody = Launch::tinychat(&["history", "--json"]).pipe("").await;
+        nobody.exited(2).printed(&[]).said("--user");
+    });
+}
+
+#[test]
 fn reading_changes_nothing_in_the_store() {
     story(async |world| {
         make_history(world).await;

@@ -1,7 +1,9 @@
 //! Everything that a person wrote and received, read from the data folder without a server and
 //! beside a running client.
 //!
-//! Owned by whoever reads it. Nothing is changed, and no lock is taken.
+//! Owned by whoever reads it. Nothing in the store is changed, and no lock of the folder is taken.
+//! Beside a store that nobody uses SQLite leaves two files, which the next client removes: a reader
+//! cannot know whether a client starts meanwhile, and must not read past its changes.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -241,15 +241,21 @@ fn socket(data: &Path) -> PathBuf {
     data.join("control")
 }
 
-/// Listens for operators until the server stops.
-pub(super) async fn serve(host: Arc<Host>, mailbox: Arc<EmbeddedMailbox>, data: PathBuf) {
-    let listener = match listen(&data).await {
-        Ok(listener) => listener,
-        Err(error) => {
-            let path = socket(&data);
-            return log::error!("operators cannot ask on {}: {error}", path.display());
-        }
+/// Where operators ask. A server that cannot have it serves people all the same.
+pub(super) async fn bind(data: &Path) -> Option<UnixListener> {
+    let unusable = |error| {
+        log::error!("operators cannot ask on {}: {error}", socket(data).display());
     };
+    listen(data).await.map_err(unusable).ok()
+}
+
+/// Answers operators until the server stops.
+pub(super) async fn serve(
+    host: Arc<Host>,
+    listener: UnixListener,
+    mailbox: Arc<EmbeddedMailbox>,
+    data: PathBuf,
+) {
     let (busy, _) = async_channel::bounded::<Infallible>(1);
     loop {
         let accepted =

@@ -36,6 +36,7 @@ use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use async_std::net::{TcpListener, TcpStream};
+use async_std::os::unix::net::UnixListener;
 use futures::AsyncWriteExt;
 use futures::future::{Either, select};
 use thiserror::Error;
@@ -149,6 +150,7 @@ pub struct Server {
     stop: Sender<Infallible>,
     drain: Duration,
     mailbox: Arc<EmbeddedMailbox>,
+    control: Option<UnixListener>,
     data: PathBuf,
     /// Locks the data folder as long as the server runs.
     _folder: Folder,
@@ -215,7 +217,10 @@ impl Server {
             stopping,
         });
         let (drain, data) = (config.timing.drain, config.data);
-        Ok(Self { listeners, addresses, host, stop, drain, mailbox, data, _folder: folder })
+        // Before anybody is told that the server listens: then operators may ask.
+        let control = control::bind(&data).await;
+        let _folder = folder;
+        Ok(Self { listeners, addresses, host, stop, drain, mailbox, control, data, _folder })
     }
 
     /// Where the server listens, with the ports that it got.
@@ -231,8 +236,11 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
-            task::spawn("control", control::serve(host.clone(), self.mailbox.clone(), self.data)),
         ];
+        tasks.extend(self.control.map(|listener| {
+            let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
+            task::spawn("control", serve)
+        }));
         tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];

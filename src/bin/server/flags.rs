@@ -9,6 +9,7 @@ use log::LevelFilter;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
 use tinychat::server::{Config, Quota};
+use tinychat::wire::MAX_NUMBER;
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///
@@ -159,6 +160,7 @@ fn backlog(text: &str) -> Result<Usage, String> {
     let (messages, bytes) = text.split_once(',').unwrap_or((text, "0"));
     let messages = messages.trim().parse().map_err(|_| wrong())?;
     let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
+    announceable(messages).and(announceable(bytes)).ok_or_else(wrong)?;
     Ok(Usage { messages, bytes })
 }
 
@@ -167,10 +169,17 @@ fn size(text: &str) -> Result<ByteSize, String> {
 }
 
 fn keep(text: &str) -> Result<Keep, String> {
-    if text == "0" {
+    let wrong = || "a time is a number with its unit, like 30d; at least 1s, or 0".to_string();
+    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    if time.is_zero() {
         return Ok(Keep(None));
     }
-    let time = humantime::parse_duration(text);
-    time.map(|time| Keep(Some(time)))
-        .map_err(|_| "a time is a number with its unit, like 30d".into())
+    // It is announced in seconds, and 0 says that it is for ever.
+    announceable(time.as_secs()).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    Ok(Keep(Some(time)))
+}
+
+/// What a frame can carry.
+fn announceable(number: u64) -> Option<u64> {
+    (number <= MAX_NUMBER).then_some(number)
 }

@@ -48,8 +48,6 @@ pub enum BackupError {
     Newer,
     #[error("{} is not empty; a backup is restored into a new folder", path.display())]
     NotEmpty { path: PathBuf },
-    #[error("{} is left from a restore that was interrupted; remove it first", path.display())]
-    Interrupted { path: PathBuf },
     #[error("the backup is damaged: {0}")]
     Damaged(String),
 }
@@ -94,11 +92,16 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
     let mut partial = data.as_os_str().to_owned();
     partial.push(".restoring");
     let partial = PathBuf::from(partial);
-    DirBuilder::new().mode(0o700).recursive(true).create(data)?;
-    if partial.exists() {
-        return Err(BackupError::Interrupted { path: partial });
+    if let Some(above) = data.parent() {
+        DirBuilder::new().mode(0o700).recursive(true).create(above)?;
+    }
+    // What a killed restore left.
+    match fs::remove_dir_all(&partial) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
+        _ => {}
     }
     DirBuilder::new().mode(0o700).create(&partial)?;
+    // Renaming replaces an empty folder.
     let restored = fill(backup, &partial).and_then(|()| Ok(fs::rename(&partial, data)?));
     if restored.is_err() {
         // What failed is worth more to its reader than why it could not be cleared away.

@@ -16,6 +16,7 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
@@ -44,6 +45,7 @@ mod folder;
 mod history;
 mod names;
 mod news;
+mod operators;
 mod outage;
 mod pipe;
 mod presence;

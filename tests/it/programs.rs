@@ -54,6 +54,16 @@ impl Launch {
         Self::program(env!("CARGO_BIN_EXE_tinychat-server")).with(&["--listen", &listen]).data(data)
     }
 
+    /// The server's program with these words alone: an operator's command, or flags of his own.
+    pub(crate) fn operator(words: &[&str]) -> Self {
+        Self::program(env!("CARGO_BIN_EXE_tinychat-server")).with(words)
+    }
+
+    /// On this data folder.
+    pub(crate) fn on(self, folder: &Path) -> Self {
+        self.data(folder)
+    }
+
     fn program(path: &str) -> Self {
         let mut command = Command::new(path);
         clean_environment(&mut command);

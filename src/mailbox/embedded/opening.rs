@@ -17,6 +17,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
+use fjall::LsmError;
+
 use super::scan::{Scan, Verdict, scan};
 use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
 use super::watermark::Watermark;
@@ -74,13 +76,32 @@ impl Paths {
             self.forget_unfinished(known).map_err(|cause| self.unusable(cause))?;
             self.copy_journal().map_err(|cause| self.unusable(cause))?;
         }
-        self.mend_journals(known)?;
-        let (store, last) = try_open(&self.store).map_err(|error| self.explain(error))?;
+        let in_journals = self.mend_journals(known)?;
+        let opened = match try_open(&self.store) {
+            Err(StoreError::Engine(error))
+                if known.commit == 0 && in_journals.is_none() && !is_disks(&error) =>
+            {
+                self.begin_anew(error)
+            }
+            opened => opened,
+        };
+        let (store, last) = opened.map_err(|error| self.explain(error))?;
         if last < known.commit {
             return Err(self.damaged(shortage(last, known)));
         }
         self.hold(last).map_err(|cause| self.unusable(cause))?;
         Ok((store, last))
+    }
+
+    /// A first start that was cut short, by a full disk for instance, leaves what the engine cannot
+    /// open. Nothing was in it.
+    fn begin_anew(&self, error: fjall::Error) -> Result<(Store, u64), StoreError> {
+        if self.has_tables().map_err(fjall::Error::Io)? {
+            return Err(error.into());
+        }
+        log::warn!("the mailbox was never finished and is made anew: {error}");
+        remove_folder(&self.store).map_err(fjall::Error::Io)?;
+        try_open(&self.store)
     }
 
     /// Whether the disk takes what opening and the next commits need.
@@ -155,13 +176,13 @@ impl Paths {
 
     /// Cuts off the piece of a commit at the end of the last journal: it was never synced, for its
     /// sync would have ended after all of it was written. What lost or changed more is left alone,
-    /// and refused before the engine sees it.
-    fn mend_journals(&self, known: Watermark) -> Result<(), OpenError> {
+    /// and refused before the engine sees it. Returns the number of the last commit in them.
+    fn mend_journals(&self, known: Watermark) -> Result<Option<u64>, OpenError> {
         let unusable = |cause| self.unusable(cause);
         let mut journals = journals(&self.store).map_err(unusable)?;
         let Some(active) = journals.pop() else {
             let gone = || self.damaged("its journal is missing".into());
-            return if known.commit > 0 { Err(gone()) } else { Ok(()) };
+            return if known.commit > 0 { Err(gone()) } else { Ok(None) };
         };
         let mut last_commit = None;
         for journal in &journals {
@@ -180,7 +201,8 @@ impl Paths {
             Verdict::Torn { end } => Some(end),
             Verdict::Damaged { end } => return Err(self.damaged(damage(&active, end))),
         };
-        match last_commit.max(scanned.last_commit) {
+        let last_commit = last_commit.max(scanned.last_commit);
+        match last_commit {
             Some(last) if last < known.commit => {
                 return Err(self.damaged(shortage(last, known)));
             }
@@ -189,15 +211,20 @@ impl Paths {
             }
             _ => {}
         }
-        torn.map_or(Ok(()), |end| {
+        if let Some(end) = torn {
             log::warn!("the mailbox's journal ends in a piece of a commit, which is cut off");
-            cut(&active, end).map_err(unusable)
-        })
+            cut(&active, end).map_err(unusable)?;
+        }
+        Ok(last_commit)
     }
 
     /// Whether anything was ever written elsewhere than to the journal.
     fn has_tables(&self) -> io::Result<bool> {
-        for keyspace in fs::read_dir(self.store.join("keyspaces"))? {
+        let keyspaces = match fs::read_dir(self.store.join("keyspaces")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            keyspaces => keyspaces?,
+        };
+        for keyspace in keyspaces {
             let keyspace = keyspace?;
             let tables = match fs::read_dir(keyspace.path().join("tables")) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -235,7 +262,10 @@ impl Paths {
     fn explain(&self, error: StoreError) -> OpenError {
         match error {
             StoreError::Newer(_) => OpenError::Newer { path: self.store.clone() },
-            StoreError::Engine(fjall::Error::Io(cause)) => self.unusable(cause),
+            StoreError::Engine(error) if is_disks(&error) => self.unusable(match error {
+                fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause)) => cause,
+                other => io::Error::other(other),
+            }),
             error => self.damaged(error.to_string()),
         }
     }
@@ -312,6 +342,16 @@ impl Drop for Salvage {
         self.store = None;
         let _ = remove_folder(&self.paths.salvage);
     }
+}
+
+/// Whether the disk did not do what it was asked to. What is not as it should be on a disk that does
+/// is damage.
+fn is_disks(error: &fjall::Error) -> bool {
+    let (fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause))) = error else {
+        return false;
+    };
+    use io::ErrorKind::{InvalidData, NotFound, UnexpectedEof};
+    !matches!(cause.kind(), InvalidData | NotFound | UnexpectedEof)
 }
 
 fn shortage(last: u64, known: Watermark) -> String {

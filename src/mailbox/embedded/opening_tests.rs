@@ -327,8 +327,26 @@ fn an_unfinished_first_start_is_begun_anew() {
     Watermark { commit: 0, clean: false }.write(&folder.path().join("mailbox.watermark")).unwrap();
     change(folder.path(), Vec::clear);
     assert_eq!(opened(folder.path()).unwrap(), (0, 0));
+    for part in ["version", "keyspaces/0/current", "keyspaces/2/current"] {
+        // As a full disk leaves it.
+        fs::write(folder.path().join("mailbox").join(part), "").unwrap();
+        assert_eq!(opened(folder.path()).unwrap(), (0, 0), "{part}");
+    }
     fs::remove_dir_all(folder.path().join("mailbox")).unwrap();
     assert_eq!(opened(folder.path()).unwrap(), (0, 0));
+}
+
+#[test]
+fn a_young_mailbox_with_messages_is_not_taken_for_an_unfinished_one() {
+    let filled = Filled::new();
+    for part in ["version", "keyspaces/0/current", "keyspaces/2/current"] {
+        // Its watermark was not renewed yet.
+        let copy = filled.copy(0, false);
+        fs::write(copy.path().join("mailbox").join(part), "").unwrap();
+        assert!(opened(copy.path()).is_err(), "{part}");
+        let before = active_journal(filled.copy(0, false).path());
+        assert!(copy.path().join("mailbox").join(before.file_name().unwrap()).exists(), "{part}");
+    }
 }
 
 #[test]

@@ -9,7 +9,8 @@ use std::path::Path;
 
 use bytes::Bytes;
 use fjall::{
-    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot,
+    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable,
+    Snapshot,
 };
 
 use super::journal::{Changes, Delta};
@@ -58,7 +59,7 @@ pub(super) enum StoreError {
 /// Most of the engine's errors are for its developers; those of the disk are for operators.
 fn explain(error: &fjall::Error) -> String {
     match error {
-        fjall::Error::Io(cause) => cause.to_string(),
+        fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause)) => cause.to_string(),
         fjall::Error::Poisoned => "the engine refuses to write after an earlier failure".into(),
         other => other.to_string(),
     }

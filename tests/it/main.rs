@@ -17,6 +17,7 @@
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
+//! | `full_disk` | a server whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
@@ -42,6 +43,7 @@ mod delivery;
 mod durable;
 mod expiry;
 mod folder;
+mod full_disk;
 mod history;
 mod names;
 mod news;

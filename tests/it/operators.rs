@@ -20,21 +20,21 @@ fn numbered(n: u64) -> String {
 }
 
 /// A server as a process of its own.
-async fn serve(data: &Path, flags: &[&str]) -> (Program, SocketAddr) {
+pub(crate) async fn serve(data: &Path, flags: &[&str]) -> (Program, SocketAddr) {
     let address = free_address();
     let mut server = Launch::server(address, data).with(flags).start();
     server.says("listening on").await;
     (server, address)
 }
 
-async fn sign_in(world: &World, address: SocketAddr, name: &str) -> Peer {
+pub(crate) async fn sign_in(world: &World, address: SocketAddr, name: &str) -> Peer {
     let mut peer = world.connect_to(address).await;
     peer.prove(name, &world.identity(name), FIRST_INSTALLATION).await;
     peer.expect(&format!("WELCOME {name}")).await;
     peer
 }
 
-async fn operate(words: &[&str], data: &Path) -> Finished {
+pub(crate) async fn operate(words: &[&str], data: &Path) -> Finished {
     Launch::operator(words).on(data).pipe("").await
 }
 
@@ -51,7 +51,7 @@ fn text(path: &Path) -> &str {
 }
 
 /// Stops a server as operators do.
-async fn stop(server: Program) {
+pub(crate) async fn stop(server: Program) {
     server.signal("TERM");
     server.exits(0).await;
 }

@@ -225,6 +225,11 @@ impl Program {
         assert!(send_signal(self.id, signal), "{} takes a signal", self.name);
     }
 
+    /// Sends it a signal, unless it has ended.
+    pub(crate) fn signals_if_there(&self, signal: &str) {
+        send_signal(self.id, signal);
+    }
+
     /// Kills it, and gives what it had printed.
     pub(crate) async fn kill(self) -> Finished {
         self.signal("KILL");

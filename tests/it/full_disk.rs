@@ -1,0 +1,256 @@
+//! A server whose disk is full, and gets room again: what it refuses, what it still does, and that
+//! nothing is lost or doubled.
+//!
+//! Each story has a small disk of its own, in memory. To mount one needs root and a system that lets
+//! root do so; elsewhere these stories say that they are skipped.
+
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::operators::{operate, serve, sign_in, stop};
+use crate::programs::{Launch, free_address};
+use crate::world::{Peer, World, patiently, story};
+
+/// The engine and what it may write at once fit into it several times.
+const SIZE: &str = "size=64m,mode=700";
+
+fn numbered(n: u64) -> String {
+    format!("this is message {n}")
+}
+
+/// More than is left in a page that a file has already.
+fn long(n: u64) -> String {
+    format!("{n:09}").repeat(6_000)
+}
+
+/// A small disk.
+struct Disk(PathBuf);
+
+impl Disk {
+    /// None if this system lets nobody mount one here.
+    fn mount(at: PathBuf) -> Option<Self> {
+        fs::create_dir(&at).unwrap();
+        let mut mount = Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", SIZE, "tinychat-test"]).arg(&at).output();
+        let reason = match mounted {
+            Ok(output) if output.status.success() => return Some(Self(at)),
+            Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_string(),
+            Err(error) => format!("mount: {error}"),
+        };
+        eprintln!("skipped: cannot mount a tmpfs: {reason}");
+        None
+    }
+
+    fn data(&self) -> PathBuf {
+        self.0.join("server")
+    }
+
+    fn filler(&self) -> PathBuf {
+        self.0.join("filler")
+    }
+
+    /// Fills it, but for so many bytes.
+    fn fill(&self, spare: u64) {
+        let mut filler = File::create(self.filler()).unwrap();
+        for piece in [1024 * 1024, 4096] {
+            while filler.write_all(&vec![1; piece]).is_ok() {}
+        }
+        let length = filler.metadata().unwrap().len();
+        filler.set_len(length - spare).unwrap();
+    }
+
+    fn make_room(&self) {
+        fs::remove_file(self.filler()).unwrap();
+    }
+}
+
+impl Drop for Disk {
+    fn drop(&mut self) {
+        // Lazily: a server that was just killed may not have ended.
+        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
+    }
+}
+
+/// Tells a story with a small disk, if there can be one.
+fn story_on_disk(tell: impl AsyncFnOnce(&mut World, &Disk)) {
+    story(async |world| {
+        if let Some(disk) = Disk::mount(world.path("disk")) {
+            tell(world, &disk).await;
+        }
+    });
+}
+
+/// Writes one long message after the other until one is refused. Returns its number; none of them
+/// was stored.
+async fn write_until_refused(peer: &mut Peer, whom: &str, mut n: u64) -> u64 {
+    let refused = async {
+        loop {
+            peer.say(whom, n, &long(n)).await;
+            if let Some(line) = peer.barrier().await.into_iter().next() {
+                let refused = line.strip_prefix(&format!("ERR STORE {whom} "));
+                let refused = refused.unwrap_or_else(|| panic!("a refusal: {line}"));
+                return refused.split(' ').next().unwrap().parse().unwrap();
+            }
+            n += 1;
+        }
+    };
+    patiently("a message is refused", refused).await
+}
+
+#[test]
+fn a_full_disk_refuses_aloud_and_loses_nothing() {
+    story_on_disk(async |world, disk| {
+        let (server, address) = serve(&disk.data(), &[]).await;
+        // New names could not be written.
+        sign_in(world, address, "bob").await.quit().await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.until_away("bob").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.expect("STORED bob 3").await;
+        disk.fill(0);
+        let refused = write_until_refused(&mut alice, "bob", 4).await;
+        let have = refused - 1;
+        assert_eq!(alice.talk("bob").await, format!("away {have} 3 0 0"));
+
+        // What was taken goes its way.
+        let text = |n| if n <= 3 { numbered(n) } else { long(n) };
+        let mut bob = sign_in(world, address, "bob").await;
+        assert_eq!(bob.talk("alice").await, format!("online 0 0 0 {have}"));
+        bob.hears_all("alice", 1, 1..=have, text).await;
+        bob.ack("alice", 2).await;
+        alice.expect("PRESENCE bob online").await;
+        alice.expect("DELIVERED bob 2").await;
+        operate(&["check"], &disk.data()).await.exited(0).was_quiet();
+
+        // That made room in the backlog, but none on the disk.
+        alice.expect("ROOM bob").await;
+        alice.talk("bob").await;
+        alice.say("bob", refused, &long(refused)).await;
+        alice.expect(&format!("ERR STORE bob {refused}")).await;
+        alice.hears_nothing().await;
+        disk.make_room();
+        alice.expect("ROOM bob").await;
+        assert_eq!(alice.talk_until_stored("bob").await, format!("online {have} {have} 2 0"));
+        alice.say_all("bob", refused..=refused + 3, long).await;
+        bob.hears_all("alice", refused, refused..=refused + 3, long).await;
+        alice.expect(&format!("STORED bob {}", refused + 3)).await;
+        server.kill().await;
+
+        let (server, address) = serve(&disk.data(), &[]).await;
+        let mut bob = sign_in(world, address, "bob").await;
+        // What bob had acknowledged needs not be on disk yet when the server is killed.
+        let told = bob.talk("alice").await;
+        let waiting: u64 = told.rsplit(' ').next().unwrap().parse().unwrap();
+        let last = refused + 3;
+        assert!((last - 2..=last).contains(&waiting), "{told}");
+        bob.hears_all("alice", 1, last - waiting + 1..=last, text).await;
+        bob.hears_nothing().await;
+        bob.ack("alice", waiting).await;
+        let mut alice = sign_in(world, address, "alice").await;
+        bob.barrier().await;
+        assert_eq!(alice.talk("bob").await, format!("online {last} {last} {last} 0"));
+        stop(server).await;
+    });
+}
+
+#[test]
+fn a_server_that_is_killed_with_a_full_disk_has_what_it_stored() {
+    story_on_disk(async |world, disk| {
+        let (server, address) = serve(&disk.data(), &[]).await;
+        sign_in(world, address, "bob").await.quit().await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.until_away("bob").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.expect("STORED bob 3").await;
+        disk.fill(0);
+        write_until_refused(&mut alice, "bob", 4).await;
+        server.kill().await;
+        starts_again(world, disk, 3, "killed").await;
+    });
+}
+
+#[test]
+fn a_server_that_is_stopped_with_a_full_disk_has_what_it_stored() {
+    story_on_disk(async |world, disk| {
+        let (server, address) = serve(&disk.data(), &[]).await;
+        sign_in(world, address, "bob").await.quit().await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.until_away("bob").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.expect("STORED bob 3").await;
+        disk.fill(0);
+        write_until_refused(&mut alice, "bob", 4).await;
+        stop(server).await;
+        starts_again(world, disk, 3, "stopped").await;
+    });
+}
+
+#[test]
+fn a_server_that_finds_no_room_says_so_and_starts_later() {
+    story_on_disk(async |world, disk| {
+        let (mut server, address) = serve(&disk.data(), &[]).await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.expect("STORED bob 3").await;
+        for spare in [0, 4_096, 8_192, 16_384, 65_536, 262_144] {
+            server.kill().await;
+            disk.fill(spare);
+            refuses_or_starts(&disk.data(), spare == 0).await;
+            disk.make_room();
+            server = serve(&disk.data(), &[]).await.0;
+            let checked = operate(&["check"], &disk.data()).await;
+            let lines = checked.exited(0).lines();
+            assert_eq!(lines.last().unwrap(), "3 messages, 51 bytes, 1 sessions", "{spare} spare");
+        }
+        stop(server).await;
+        // A first start.
+        let fresh = disk.0.join("fresh");
+        for spare in [0, 4_096, 16_384, 32_768, 131_072] {
+            disk.fill(spare);
+            refuses_or_starts(&fresh, spare == 0).await;
+            disk.make_room();
+        }
+        let (server, _) = serve(&fresh, &[]).await;
+        stop(server).await;
+    });
+}
+
+/// A server that has little room says why it ends, or serves.
+async fn refuses_or_starts(data: &Path, refuses: bool) {
+    let mut server = Launch::server(free_address(), data).start();
+    server.says("").await;
+    // One that serves ends well when it is told to; the other has ended by itself.
+    server.signals_if_there("TERM");
+    let ended = server.end().await;
+    if refuses || !ended.err.contains("listening on") {
+        ended.exited(1).said("No space left on device").said("tinychat-server: cannot ");
+        assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+    }
+}
+
+/// After its disk was full: not before there is room, and then with what it had.
+async fn starts_again(world: &World, disk: &Disk, stored: u64, how: &str) {
+    refuses_or_starts(&disk.data(), true).await;
+    disk.make_room();
+    let (server, address) = serve(&disk.data(), &[]).await;
+    operate(&["check"], &disk.data()).await.exited(0).was_quiet();
+    let mut bob = sign_in(world, address, "bob").await;
+    let told = bob.talk("alice").await;
+    // What was never reported as stored may be there or not.
+    let waiting: u64 = told.rsplit(' ').next().unwrap().parse().unwrap();
+    assert!(waiting >= stored, "{how}: {told}");
+    let text = |n| if n <= stored { numbered(n) } else { long(n) };
+    bob.hears_all("alice", 1, 1..=waiting, text).await;
+    bob.hears_nothing().await;
+    let mut alice = sign_in(world, address, "alice").await;
+    assert_eq!(alice.talk("bob").await, format!("online {waiting} {waiting} 0 0"), "{how}");
+    alice.say("bob", waiting + 1, "and on").await;
+    bob.hears("alice", waiting + 1, waiting + 1, "and on").await;
+    stop(server).await;
+}

@@ -328,9 +328,11 @@ fn pending(
     limit: Usage,
 ) -> Result<Batch, StoreError> {
     let tail = shared.state().journal.tail(key, after, limit);
-    let after = after.max(tail.removed());
+    let image = store.image();
+    // A segment stays until its last message is removed.
+    let after = after.max(tail.removed()).max(image.row(key)?.removed);
     let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
-    let mut messages = store.image().messages(key, after, before, limit)?;
+    let mut messages = image.messages(key, after, before, limit)?;
     let mut room = Room::new(limit);
     let full = messages.iter().any(|(_, message)| !room.takes(message.body.len()));
     debug_assert!(!full, "it asked for what fits");

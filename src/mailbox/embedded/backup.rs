@@ -142,7 +142,7 @@ fn encode_entry(out: &mut Vec<u8>, (table, (key, value)): &(Table, Entry)) {
         Table::Messages => 2,
     });
     for part in [key, value] {
-        out.put_u32(u32::try_from(part.len()).expect("a message and its key have far less"));
+        out.put_u32(u32::try_from(part.len()).expect("a segment and its key have far less"));
     }
     out.put_slice(key);
     out.put_slice(value);

@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 use super::layout::Row;
-use super::store::{Image, StoreError};
+use super::store::{Image, Segment, StoreError};
 use crate::mailbox::{MailboxError, Usage};
-use crate::message::{Installation, SessionKey, Timestamp};
+use crate::message::{Installation, Message, SessionKey, Timestamp};
 
 /// How many problems are told; there may be one for each message.
 const MAX_PROBLEMS: usize = 100;
@@ -22,6 +22,7 @@ pub struct Inspection {
     pub usage: Usage,
     /// What is not as it should be, each a sentence: at most 100.
     pub problems: Vec<String>,
+    segments: u64,
 }
 
 /// What is in one session.
@@ -55,9 +56,9 @@ impl Image {
                 inspection.sessions.push(content);
             }
         }
-        let stray = self.count_messages()?.saturating_sub(inspection.usage.messages);
+        let stray = self.count_segments()?.saturating_sub(inspection.segments);
         if stray > 0 {
-            inspection.complain(format!("{stray} messages belong to no session"));
+            inspection.complain(format!("{stray} segments of messages belong to no session"));
         }
         Ok(inspection)
     }
@@ -69,14 +70,14 @@ impl Image {
         inspection: &mut Inspection,
     ) -> Result<SessionContent, StoreError> {
         let mut seen = Seen::default();
-        for message in self.messages_of(&key) {
-            match message {
-                Ok((position, message)) => {
-                    let id = message.id;
-                    seen.take(position, id.installation, id.n, message.time, message.body.len());
+        for segment in self.segments(&key, 0) {
+            inspection.segments += 1;
+            match segment {
+                Ok(Segment { first, messages }) => {
+                    let messages = (first..).zip(messages).filter(|it| it.0 > row.removed);
+                    messages.for_each(|(position, message)| seen.take(position, &message));
                 }
                 Err(StoreError::Malformed(problem)) => {
-                    seen.usage += Usage::one(0);
                     inspection.complain(format!("{key}: {problem}"));
                 }
                 Err(error) => return Err(error),
@@ -115,20 +116,14 @@ struct Seen {
 }
 
 impl Seen {
-    fn take(
-        &mut self,
-        position: u64,
-        installation: Installation,
-        n: u64,
-        time: Timestamp,
-        length: usize,
-    ) {
-        self.usage += Usage::one(length);
-        self.oldest = self.oldest.or(Some(time));
+    fn take(&mut self, position: u64, message: &Message) {
+        let Message { id, time, body, .. } = message;
+        self.usage += Usage::one(body.len());
+        self.oldest = self.oldest.or(Some(*time));
         let (first, _) = self.positions.unwrap_or((position, position));
         self.positions = Some((first, position));
-        let before = self.highest.insert(installation, n);
-        self.out_of_order |= before.is_some_and(|before| before >= n);
+        let before = self.highest.insert(id.installation, id.n);
+        self.out_of_order |= before.is_some_and(|before| before >= id.n);
     }
 
     fn problems(&self, row: &Row) -> Vec<String> {

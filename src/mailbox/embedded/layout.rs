@@ -7,15 +7,19 @@
 //! | `meta` | `layout` | version (u8) of all that follows |
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | version (u8), installation, n, time (u64 each), length of kind (u8), kind, body |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
 //!
-//! Names have no zero byte. Invariant: a session has messages exactly at the positions above
-//! `removed` up to and with `last`, with `bytes` in their bodies.
+//! Names have no zero byte. A segment has messages with consecutive positions, and stands under that
+//! of its last one: so the first segment at or behind a position has what follows, and a commit that
+//! took hundreds of messages writes and later removes a few segments.
+//!
+//! Invariant: a session's segments have the positions above `removed` up to and with `last`, each
+//! once, with `bytes` in their bodies; of the first segment some messages may be removed already.
 
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::mailbox::{Have, Run};
-use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+use crate::message::{Installation, Message, MessageId, SessionKey, Timestamp};
 
 /// The version that is written and read here.
 pub(super) const VERSION: u8 = 1;
@@ -50,8 +54,8 @@ pub(super) fn message_prefix(key: &SessionKey) -> Vec<u8> {
     prefix
 }
 
-/// The key of a message.
-pub(super) fn message_key(prefix: &[u8], position: u64) -> Vec<u8> {
+/// The key of the segment whose last message has a position.
+pub(super) fn segment_key(prefix: &[u8], position: u64) -> Vec<u8> {
     [prefix, &position.to_be_bytes()].concat()
 }
 
@@ -67,9 +71,9 @@ pub(super) fn parse_session_key(key: &[u8]) -> Result<SessionKey, Malformed> {
     .ok_or(Malformed("a session's key"))
 }
 
-/// Which message of which session a key is.
-pub(super) fn parse_message_key(key: &[u8]) -> Result<(SessionKey, u64), Malformed> {
-    let malformed = Malformed("a message's key");
+/// Of which session a segment is, and the position of its last message.
+pub(super) fn parse_segment_key(key: &[u8]) -> Result<(SessionKey, u64), Malformed> {
+    let malformed = Malformed("a segment's key");
     let (session, position) = key.split_last_chunk::<8>().ok_or(malformed)?;
     let session = session.strip_suffix(&[0]).ok_or(malformed)?;
     Ok((parse_session_key(session)?, u64::from_be_bytes(*position)))
@@ -146,49 +150,64 @@ impl Row {
     }
 }
 
-/// A message's bytes.
-pub(super) fn encode_message(message: &Message) -> Bytes {
-    let kind = message.kind.as_str().as_bytes();
-    let mut out = Vec::with_capacity(26 + kind.len() + message.body.len());
+/// A segment's bytes.
+pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Message>) -> Bytes {
+    let mut out = Vec::new();
     out.put_u8(VERSION);
-    out.put_u64(message.id.installation.to_u64());
-    out.put_u64(message.id.n);
-    out.put_u64(message.time.0);
-    // A kind has at most 16 bytes.
-    out.put_u8(kind.len() as u8);
-    out.put_slice(kind);
-    out.put_slice(&message.body);
+    out.put_u32(count(messages.len()));
+    for Message { id, time, kind, body } in messages {
+        for number in [id.installation.to_u64(), id.n, time.0] {
+            out.put_u64(number);
+        }
+        // A kind has at most 16 bytes.
+        out.put_u8(kind.as_str().len() as u8);
+        out.put_slice(kind.as_str().as_bytes());
+        out.put_u32(count(body.len()));
+        out.put_slice(body);
+    }
     out.into()
 }
 
-/// The message that these bytes are.
-pub(super) fn decode_message(bytes: Bytes) -> Result<Message, Malformed> {
-    decode_all(bytes).ok_or(Malformed("a message"))
+/// The messages of a segment, in order; none if the bytes are not one.
+pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
+    decode_messages(bytes).ok_or(Malformed("a segment of messages"))
 }
 
-fn decode_all(mut bytes: Bytes) -> Option<Message> {
+fn decode_messages(mut bytes: Bytes) -> Option<Vec<Message>> {
     if bytes.try_get_u8().ok()? != VERSION {
         return None;
     }
+    let count = bytes.try_get_u32().ok()?;
+    let mut messages = Vec::new();
+    for _ in 0..count {
+        messages.push(decode_message(&mut bytes)?);
+    }
+    (bytes.is_empty() && count > 0).then_some(messages)
+}
+
+fn decode_message(bytes: &mut Bytes) -> Option<Message> {
     let mut number = || bytes.try_get_u64().ok();
     let installation = Installation::from_u64(number()?);
     let id = MessageId { installation, n: number()? };
     let time = Timestamp(number()?);
     let length = usize::from(bytes.try_get_u8().ok()?);
-    if bytes.len() < length {
-        return None;
-    }
-    let kind: Kind = std::str::from_utf8(&bytes.split_to(length)).ok()?.parse().ok()?;
-    Some(Message { id, time, kind, body: bytes })
+    let kind = std::str::from_utf8(&take(bytes, length)?).ok()?.parse().ok()?;
+    let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
+    Some(Message { id, time, kind, body: take(bytes, length)? })
+}
+
+fn take(bytes: &mut Bytes, length: usize) -> Option<Bytes> {
+    (length <= bytes.len()).then(|| bytes.split_to(length))
 }
 
 fn count(length: usize) -> u32 {
-    u32::try_from(length).expect("a row has far fewer entries: backlogs are bounded")
+    u32::try_from(length).expect("rows, segments and bodies are far shorter")
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::message::Kind;
     use proptest::prelude::*;
 
     fn key(sender: &str, receiver: &str) -> SessionKey {
@@ -200,17 +219,18 @@ mod tests {
     fn the_bytes_are_those_of_version_1() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
-        assert_eq!(message_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
+        assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
         let message = Message {
             id: MessageId { installation: Installation::from_u64(0xa1), n: 2 },
             time: Timestamp(3),
             kind: Kind::TEXT,
             body: Bytes::from_static(b"hi"),
         };
-        let bytes = encode_message(&message);
-        let expected = b"\x01\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03\x04texthi";
-        assert_eq!(bytes.as_ref(), expected);
-        assert_eq!(decode_message(bytes), Ok(message));
+        let bytes = encode_segment([&message].into_iter());
+        let numbers = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        let expected = [&b"\x01\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
+        assert_eq!(bytes, expected);
+        assert_eq!(decode_segment(bytes), Ok(vec![message]));
         let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
         let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
         assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
@@ -222,7 +242,7 @@ mod tests {
             assert!(parse_session_key(bad).is_err(), "{bad:?}");
         }
         for bad in [&b""[..], b"marie\0john", b"marie\0john1234567\0"] {
-            assert!(parse_message_key(bad).is_err(), "{bad:?}");
+            assert!(parse_segment_key(bad).is_err(), "{bad:?}");
         }
     }
 
@@ -254,28 +274,38 @@ mod tests {
         }
 
         #[test]
-        fn a_message_survives(installation: u64, n: u64, time: u64, body: Vec<u8>) {
-            let id = MessageId { installation: Installation::from_u64(installation), n };
-            let message =
-                Message { id, time: Timestamp(time), kind: Kind::TEXT, body: body.into() };
-            prop_assert_eq!(decode_message(encode_message(&message)), Ok(message));
+        fn a_segment_survives(
+            messages in prop::collection::vec(any::<(u64, u64, u64, Vec<u8>)>(), 1..5),
+        ) {
+            let message = |(installation, n, time, body): (u64, u64, u64, Vec<u8>)| Message {
+                id: MessageId { installation: Installation::from_u64(installation), n },
+                time: Timestamp(time),
+                kind: Kind::TEXT,
+                body: body.into(),
+            };
+            let messages: Vec<_> = messages.into_iter().map(message).collect();
+            let encoded = encode_segment(messages.iter());
+            prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
+            for cut in 0..encoded.len() {
+                prop_assert!(decode_segment(encoded.slice(..cut)).is_err());
+            }
         }
 
         #[test]
         fn keys_survive_and_ascend(position in 0..u64::MAX) {
             let key = key("john", "marie");
             let prefix = message_prefix(&key);
-            let one = message_key(&prefix, position);
-            prop_assert_eq!(parse_message_key(&one), Ok((key.clone(), position)));
+            let one = segment_key(&prefix, position);
+            prop_assert_eq!(parse_segment_key(&one), Ok((key.clone(), position)));
             prop_assert_eq!(parse_session_key(&session_key(&key)), Ok(key));
-            prop_assert!(one < message_key(&prefix, position + 1));
+            prop_assert!(one < segment_key(&prefix, position + 1));
         }
 
         #[test]
         fn arbitrary_bytes_are_told(bytes: Vec<u8>) {
             let _ = Row::decode(&bytes);
-            let _ = decode_message(bytes.clone().into());
-            let _ = parse_message_key(&bytes);
+            let _ = decode_segment(bytes.clone().into());
+            let _ = parse_segment_key(&bytes);
         }
     }
 }

@@ -122,7 +122,7 @@ impl Filled {
 fn opened(data: &Path) -> Result<(u64, u64), OpenError> {
     let (store, last) = Paths::new(data).open()?;
     let messages: Vec<_> =
-        store.image().messages_of(&key()).collect::<Result<_, _>>().expect("they can be read");
+        store.image().messages_of(&key(), 0).collect::<Result<_, _>>().expect("they can be read");
     let count = messages.len() as u64;
     let expected = batch(1..count + 1);
     assert!(messages.iter().map(|it| &it.1).eq(expected.messages()), "whole and in order");
@@ -442,7 +442,10 @@ fn what_is_left_when_a_part_of_the_store_is_gone_can_be_accepted() {
 #[test]
 fn holes_between_messages_are_closed_and_lost_rows_made_again() {
     let filled = Filled::new();
-    for lost in [1..1, 1..3, 4..6, 9..COMMITS * MESSAGES + 1] {
+    // Each commit is a segment.
+    for lost in
+        [0..=0, 1..=MESSAGES, MESSAGES + 1..=3 * MESSAGES, 2 * MESSAGES + 1..=COMMITS * MESSAGES]
+    {
         for row in [false, true] {
             let copy = filled.copy(COMMITS, false);
             let (store, _) = Paths::new(copy.path()).open().unwrap();

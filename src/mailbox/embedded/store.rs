@@ -4,19 +4,19 @@
 //! numbered without a gap, and each is there wholly or not at all.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
+use std::ops::{Bound, RangeInclusive};
 use std::path::Path;
 
 use bytes::Bytes;
 use fjall::{
-    AbstractTree, Database, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode, Readable,
-    Snapshot,
+    AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
+    Readable, Snapshot,
 };
 
 use super::journal::{Changes, Delta};
 use super::layout::{
-    self, Malformed, Row, decode_message, encode_message, message_key, message_prefix,
-    parse_message_key, parse_session_key, session_key,
+    self, Malformed, Row, decode_segment, encode_segment, message_prefix, parse_segment_key,
+    parse_session_key, segment_key, session_key,
 };
 use crate::mailbox::{MailboxError, Room, Usage};
 use crate::message::{Message, SessionKey};
@@ -32,6 +32,9 @@ const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
 /// When journals have more, what holds them back is flushed. The least that fjall takes.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
+
+/// What a segment has at most, but for its last message: about as much as one read brings.
+const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 
 const LAYOUT: &str = "layout";
 /// Where the number of the last commit is.
@@ -136,17 +139,52 @@ impl Store {
         delta: &Delta,
     ) -> Result<(), StoreError> {
         let mut row = self.row(key)?;
-        let on_disk = (row.removed, row.last);
+        let (removed, last) = (row.removed, row.last);
         delta.row().apply(&mut row);
+        // What was on disk and is removed whole; of a segment that goes on the row knows the beginning.
+        let gone = self.segments(key, removed + 1..=last.min(row.removed));
+        for segment in gone {
+            batch.remove(&self.messages, segment.key()?);
+        }
         let prefix = message_prefix(key);
-        for position in on_disk.0 + 1..=on_disk.1.min(row.removed) {
-            batch.remove(&self.messages, message_key(&prefix, position));
-        }
-        for (position, message) in delta.messages() {
-            batch.insert(&self.messages, message_key(&prefix, position), encode_message(message));
-        }
+        self.put(batch, &prefix, delta.messages());
         batch.insert(&self.sessions, session_key(key), row.encode());
         Ok(())
+    }
+
+    /// Puts messages with consecutive positions, as segments.
+    fn put<'a>(
+        &self,
+        batch: &mut fjall::OwnedWriteBatch,
+        prefix: &[u8],
+        messages: impl Iterator<Item = (u64, &'a Message)>,
+    ) {
+        let (mut segment, mut usage, mut last) = (Vec::new(), Usage::default(), 0);
+        let mut end = |segment: &mut Vec<&Message>, last| {
+            let encoded = encode_segment(segment.drain(..));
+            batch.insert(&self.messages, segment_key(prefix, last), encoded);
+        };
+        for (position, message) in messages {
+            segment.push(message);
+            usage += Usage::one(message.body.len());
+            last = position;
+            if usage.messages >= SEGMENT.messages || usage.bytes >= SEGMENT.bytes {
+                end(&mut segment, last);
+                usage = Usage::default();
+            }
+        }
+        if !segment.is_empty() {
+            end(&mut segment, last);
+        }
+    }
+
+    /// The segments whose last message has one of these positions.
+    fn segments(&self, key: &SessionKey, last: RangeInclusive<u64>) -> impl Iterator<Item = Guard> {
+        let prefix = message_prefix(key);
+        let range = segment_key(&prefix, *last.start())..=segment_key(&prefix, *last.end());
+        // The engine does not take a range that ends before it begins.
+        let range = (!last.is_empty()).then_some(range);
+        range.into_iter().flat_map(|range| self.messages.range(range))
     }
 
     /// Takes entries as they are, into a store that is being filled from a backup.
@@ -175,32 +213,32 @@ impl Store {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for key in image.every_key()? {
             let mut row = image.row(&key)?;
-            let messages = image.messages_of(&key).collect::<Result<Vec<_>, _>>()?;
-            let prefix = message_prefix(&key);
+            let messages = image.messages_of(&key, row.removed).collect::<Result<Vec<_>, _>>()?;
+            for segment in self.segments(&key, 0..=u64::MAX) {
+                batch.remove(&self.messages, segment.key()?);
+            }
             // Positions are given anew: they may have holes, and may lie above what the row knows.
             let highest = messages.last().map_or(0, |(position, _)| *position);
-            row.removed = row.last.max(highest);
-            row.last = row.removed;
-            row.bytes = 0;
-            for (position, message) in messages {
+            let first = row.last.max(highest) + 1;
+            (row.removed, row.last, row.bytes) = (first - 1, first - 1, 0);
+            for (_, message) in &messages {
                 row.last += 1;
                 row.bytes += message.body.len() as u64;
                 row.take(message.id);
-                batch.remove(&self.messages, message_key(&prefix, position));
-                let encoded = encode_message(&message);
-                batch.insert(&self.messages, message_key(&prefix, row.last), encoded);
             }
+            let messages = (first..).zip(messages.iter().map(|(_, message)| message));
+            self.put(&mut batch, &message_prefix(&key), messages);
             batch.insert(&self.sessions, session_key(&key), row.encode());
         }
         Ok(batch.commit()?)
     }
 
-    /// Has messages vanish, or their session's row, as no commit ever does.
+    /// Has the segments vanish that end at these positions, or their session's row, as no commit ever
+    /// does.
     #[cfg(test)]
-    pub(super) fn lose(&self, key: &SessionKey, positions: std::ops::Range<u64>, row: bool) {
-        for position in positions {
-            let key = message_key(&message_prefix(key), position);
-            self.messages.remove(key).expect("a sound disk");
+    pub(super) fn lose(&self, key: &SessionKey, last: RangeInclusive<u64>, row: bool) {
+        for segment in self.segments(key, last) {
+            self.messages.remove(segment.key().expect("a sound disk")).expect("a sound disk");
         }
         if row {
             self.sessions.remove(session_key(key)).expect("a sound disk");
@@ -276,20 +314,49 @@ impl Image {
         after: u64,
         before: u64,
     ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        let prefix = message_prefix(key);
-        let range = (
-            Bound::Excluded(message_key(&prefix, after)),
-            Bound::Excluded(message_key(&prefix, before.max(after + 1))),
-        );
-        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(message_entry)
+        self.messages_of(key, after)
+            .take_while(move |it| it.as_ref().map_or(true, |(position, _)| *position < before))
     }
 
-    /// The messages of a session, by position.
+    /// The messages of a session above a position.
     pub(super) fn messages_of(
         &self,
         key: &SessionKey,
+        after: u64,
     ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        self.snapshot.prefix(&self.messages, message_prefix(key)).map(message_entry)
+        let messages = |segment: Result<Segment, StoreError>| {
+            let (segment, error) = match segment {
+                Ok(segment) => (Some(segment), None),
+                Err(error) => (None, Some(error)),
+            };
+            let messages = segment.into_iter().flat_map(|it| (it.first..).zip(it.messages));
+            messages.map(Ok).chain(error.map(Err))
+        };
+        let above = move |it: &Result<(u64, Message), _>| {
+            it.as_ref().map_or(true, |(position, _)| *position > after)
+        };
+        self.segments(key, after).flat_map(messages).filter(above)
+    }
+
+    /// The segments of a session that have something above a position.
+    pub(super) fn segments(
+        &self,
+        key: &SessionKey,
+        after: u64,
+    ) -> impl Iterator<Item = Result<Segment, StoreError>> + use<> {
+        let prefix = message_prefix(key);
+        let range = (
+            Bound::Excluded(segment_key(&prefix, after)),
+            Bound::Included(segment_key(&prefix, u64::MAX)),
+        );
+        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            let (_, last) = parse_segment_key(&key)?;
+            let messages = decode_segment(value.into())?;
+            let before = last.checked_sub(messages.len() as u64);
+            let first = before.ok_or(Malformed("a segment's position"))? + 1;
+            Ok(Segment { first, messages })
+        })
     }
 
     /// The sessions that have a row, and those of which there are only messages.
@@ -299,17 +366,17 @@ impl Image {
             keys.insert(session?.0);
         }
         for message in self.snapshot.iter(&self.messages) {
-            keys.insert(parse_message_key(&message.key()?)?.0);
+            keys.insert(parse_segment_key(&message.key()?)?.0);
         }
         Ok(keys)
     }
 
-    /// How many messages there are.
-    pub(super) fn count_messages(&self) -> Result<u64, StoreError> {
+    /// How many segments there are.
+    pub(super) fn count_segments(&self) -> Result<u64, StoreError> {
         Ok(self.snapshot.len(&self.messages)? as u64)
     }
 
-    /// Every row, then every message.
+    /// Every row, then every segment.
     pub(super) fn entries(
         &self,
     ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
@@ -323,6 +390,13 @@ impl Image {
     }
 }
 
+/// Messages that are kept together.
+pub(super) struct Segment {
+    /// The position of the first one.
+    pub(super) first: u64,
+    pub(super) messages: Vec<Message>,
+}
+
 /// What a backup has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
@@ -333,9 +407,4 @@ pub(super) enum Table {
 fn session_entry(entry: fjall::Guard) -> Result<(SessionKey, Row), StoreError> {
     let (key, value) = entry.into_inner()?;
     Ok((parse_session_key(&key)?, Row::decode(&value)?))
-}
-
-fn message_entry(entry: fjall::Guard) -> Result<(u64, Message), StoreError> {
-    let (key, value) = entry.into_inner()?;
-    Ok((parse_message_key(&key)?.1, decode_message(value.into())?))
 }

@@ -12,6 +12,7 @@ use tinychat::message::Name;
 use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::{FrameReader, split};
 
+use crate::script::Stage;
 use crate::world::{FIRST_INSTALLATION, World, patiently, story};
 
 /// John's client, and what it tells.
@@ -116,5 +117,32 @@ fn messages_are_acknowledged_while_more_keep_coming() {
         john.give(Command::Leave).await;
         john.join().await;
         face.await;
+    });
+}
+
+#[test]
+fn what_comes_with_the_welcome_is_heard_although_nothing_follows() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let config = Config {
+            server: stage.address().to_string().parse().unwrap(),
+            user: name("john"),
+            data: world.path("john"),
+            patience: None,
+        };
+        let (john, events) = Client::start(config).unwrap();
+        let server = stage.receive_saying(&["WAITING marie 3"]).await;
+        let waiting = async {
+            loop {
+                if let Event::Waiting { peer, count } = events.recv().await.unwrap() {
+                    return (peer, count);
+                }
+            }
+        };
+        let heard = patiently("what waits is told", waiting).await;
+        assert_eq!(heard, (name("marie"), 3));
+        drop(server);
+        john.give(Command::Leave).await;
+        john.join().await;
     });
 }

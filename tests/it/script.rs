@@ -30,12 +30,17 @@ impl Stage {
 
     /// The next client connects and is signed in, whatever it proves.
     pub(crate) async fn receive(&self) -> Caller {
+        self.receive_saying(&[]).await
+    }
+
+    /// The same, and these lines come with `WELCOME` in one write.
+    pub(crate) async fn receive_saying(&self, lines: &[&str]) -> Caller {
         let accepted = patiently("a client connects", self.listener.accept()).await;
         let (stream, _) = accepted.unwrap();
         let (reader, half) = split(stream).unwrap();
         let reader = FrameReader::new(reader);
         let mut caller = Caller { half, reader, name: String::new() };
-        caller.sign_in().await;
+        caller.sign_in(lines).await;
         caller
     }
 
@@ -56,7 +61,7 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    async fn sign_in(&mut self) {
+    async fn sign_in(&mut self, lines: &[&str]) {
         let Some(ClientFrame::Hello { name, .. }) = self.read().await else {
             panic!("a client begins with HELLO");
         };
@@ -64,7 +69,8 @@ impl Caller {
         self.say(&format!("CHALLENGE {}", "0".repeat(64))).await;
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
-        self.say(&format!("WELCOME {}", self.name)).await;
+        let welcome = format!("WELCOME {}", self.name);
+        self.say_all(&[&[welcome.as_str()], lines].concat()).await;
     }
 
     /// Says one line.

@@ -224,6 +224,8 @@ impl Core {
         commands: &Receiver<Command>,
     ) -> Result<std::convert::Infallible, Exit> {
         self.face_outbox().await?;
+        // Some may have come with the answer to signing in; no other need follow.
+        self.take_frames(connection).await?;
         loop {
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;

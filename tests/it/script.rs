@@ -39,7 +39,7 @@ impl Stage {
         let (stream, _) = accepted.unwrap();
         let (reader, half) = split(stream).unwrap();
         let reader = FrameReader::new(reader);
-        let mut caller = Caller { half, reader, name: String::new() };
+        let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
         caller.sign_in(lines).await;
         caller
     }
@@ -57,15 +57,17 @@ impl Stage {
 pub(crate) struct Caller {
     half: BoxWriter,
     reader: FrameReader<ClientFrame>,
-    pub(crate) name: String,
+    name: String,
+    /// The data folder that it writes from.
+    pub(crate) installation: String,
 }
 
 impl Caller {
     async fn sign_in(&mut self, lines: &[&str]) {
-        let Some(ClientFrame::Hello { name, .. }) = self.read().await else {
+        let Some(ClientFrame::Hello { name, installation, .. }) = self.read().await else {
             panic!("a client begins with HELLO");
         };
-        self.name = name.to_string();
+        (self.name, self.installation) = (name.to_string(), installation.to_string());
         self.say(&format!("CHALLENGE {}", "0".repeat(64))).await;
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
@@ -90,6 +92,13 @@ impl Caller {
         assert_eq!(self.next().await.as_deref(), Some(expected), "said by {}", self.name);
     }
 
+    /// The next lines are these.
+    pub(crate) async fn expect_all(&mut self, expected: &[&str]) {
+        for line in expected {
+            self.expect(line).await;
+        }
+    }
+
     /// The next lines are these messages to `peer`, numbered from `n` on.
     pub(crate) async fn expect_messages(&mut self, peer: &str, n: u64, texts: &[&str]) {
         for (n, text) in (n..).zip(texts) {
@@ -108,6 +117,15 @@ impl Caller {
                 None => panic!("{} closed instead of answering; it had said {lines:?}", self.name),
             }
         }
+    }
+
+    /// All that the client still says, until it has closed.
+    pub(crate) async fn rest(mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        while let Some(line) = self.next().await {
+            lines.push(line);
+        }
+        lines
     }
 
     async fn next(&mut self) -> Option<String> {

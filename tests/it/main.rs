@@ -6,8 +6,6 @@
 //! | `delivery` | messages: who gets which, when, how often, in which order |
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
-//! | `durable` | what the server's disk keeps: restarts, crashes, what lies beyond the window |
-//! | `expiry` | messages that nobody fetched in time |
 //! | `waiting` | WAITING: what people are told of conversations that are not open |
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
@@ -41,8 +39,6 @@ mod bad_input;
 mod client;
 mod cut;
 mod delivery;
-mod durable;
-mod expiry;
 mod folder;
 mod full_disk;
 mod history;

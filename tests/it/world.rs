@@ -118,11 +118,6 @@ impl World {
         self.start().await;
     }
 
-    /// Changes what the server is to do when it is started next.
-    pub(crate) fn configure(&mut self, configure: impl FnOnce(&mut Config)) {
-        configure(&mut self.config);
-    }
-
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses()[0]
@@ -131,11 +126,6 @@ impl World {
     /// Where the server listens, if that is more than one address.
     pub(crate) fn addresses(&self) -> &[SocketAddr] {
         &self.running.as_ref().unwrap().addresses
-    }
-
-    /// The server's data folder.
-    pub(crate) fn server_folder(&self) -> std::path::PathBuf {
-        self.config.data.clone()
     }
 
     /// A path for a story's own files; nothing is there yet.
@@ -244,12 +234,7 @@ impl Peer {
     /// Opens a conversation, or begins it again. Returns what TALKING says behind the peer's name:
     /// presence, have, stored, delivered, waiting.
     pub(crate) async fn talk(&mut self, peer: &str) -> String {
-        self.talk_settled(peer, 0).await
-    }
-
-    /// The same, saying that the fate of everything up to `settled` is known.
-    pub(crate) async fn talk_settled(&mut self, peer: &str, settled: u64) -> String {
-        self.send(&format!("TALK {peer} {settled}")).await;
+        self.send(&format!("TALK {peer} 0")).await;
         // What waits may be announced until the conversation is open: the server may be late.
         let waiting = format!("WAITING {peer} ");
         let line = loop {

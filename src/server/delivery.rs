@@ -91,12 +91,16 @@ impl Source {
 }
 
 impl Draining {
-    /// The next batch with something above the cursor; `None` when the channel was closed.
+    /// The next batch with something above the cursor; `None` when delivery has to begin again.
     async fn next(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
         loop {
             if self.cursor < self.refill_to {
                 let key = self.session.key();
                 let batch = registry.mailbox().pending(key, self.cursor, REFILL).await?;
+                if self.session.is_expiring() {
+                    // The mailbox may have left out what may not be passed yet.
+                    return Ok(None);
+                }
                 if batch.messages().is_empty() {
                     // Acknowledged meanwhile, through an older connection.
                     self.cursor = self.refill_to;
@@ -202,9 +206,15 @@ pub(super) type SentTable = Arc<Mutex<HashMap<Name, Sent>>>;
 
 #[cfg(test)]
 mod tests {
+    use async_std::task::block_on;
+    use futures::FutureExt;
+
+    use super::super::link::{ConnectionId, Link};
+    use super::super::quota::Quota;
     use super::super::window::Windows;
     use super::*;
-    use crate::message::SessionKey;
+    use crate::mailbox::{Commit, MemoryMailbox};
+    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
 
     fn sent() -> Sent {
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
@@ -244,5 +254,37 @@ mod tests {
         assert_eq!(assign(&mut sent, 7, 2), 3);
         assert_eq!(sent.acknowledge(3), Ok(Some(7)));
         assert_eq!(sent.acknowledge(4), Ok(Some(8)));
+    }
+
+    fn message(n: u64) -> Message {
+        let id = MessageId { installation: Installation::from_u64(1), n };
+        Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+    }
+
+    /// A crash would bring it back behind those that passed it, and its receiver would drop it.
+    #[test]
+    fn nothing_passes_what_expires_before_that_is_committed() {
+        block_on(async {
+            // All of it comes from the mailbox.
+            let registry = Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), 0));
+            let key = sent().session().key().clone();
+            let enter = async |key: &SessionKey, id| {
+                let installation = Installation::from_u64(1);
+                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
+                registry.enter(key, &Arc::new(link)).await.unwrap()
+            };
+            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let messages = (1..=4).map(message).collect();
+            john.accept(registry.mailbox(), &Quota::default(), messages).unwrap();
+            john.commit(&Commit { key: key.clone(), up_to: 4, expired_up_to: 0 });
+
+            let mut source = Source { registry: registry.clone(), own: marie, draining: None };
+            source.draining = Some(source.begin().await);
+            assert!(john.expire(registry.mailbox(), 2));
+            assert!(source.next().now_or_never().is_none(), "it waits for the commit");
+            john.commit(&Commit { key, up_to: 0, expired_up_to: 2 });
+            let Delivery { batch, .. } = source.next().await.unwrap();
+            assert_eq!((batch.first(), batch.last()), (3, 4));
+        });
     }
 }

@@ -281,6 +281,11 @@ impl Session {
         !runs.is_empty()
     }
 
+    /// Whether messages expire, and nothing may pass them until that is committed.
+    pub(super) fn is_expiring(&self) -> bool {
+        self.state().ledger.is_expiring()
+    }
+
     /// An installation's messages above a position that expired and are not settled.
     pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
         self.state().ledger.expired(installation, after)

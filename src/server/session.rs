@@ -393,15 +393,22 @@ impl State {
         let cursor = self.ledger.first_waiting() - 1;
         let fresh: Channel = async_channel::unbounded();
         let mut refill_to = None;
-        while let Ok(Queued::Batch(held)) = self.channel.1.try_recv() {
-            if held.batch().last() > cursor {
-                refill_to.get_or_insert(held.batch().first() - 1);
-                let _ = fresh.0.try_send(Queued::Batch(held));
+        self.overflowed = false;
+        while let Ok(queued) = self.channel.1.try_recv() {
+            match queued {
+                Queued::Batch(held) if held.batch().last() > cursor => {
+                    refill_to.get_or_insert(held.batch().first() - 1);
+                    let _ = fresh.0.try_send(Queued::Batch(held));
+                }
+                Queued::Batch(_) => {}
+                // What lies behind it, if anything does, is on disk too.
+                Queued::More => {
+                    self.overflowed = refill_to.is_some();
+                    break;
+                }
             }
         }
-        if refill_to.is_none() {
-            self.overflowed = false;
-        } else if self.overflowed {
+        if self.overflowed {
             let _ = fresh.0.try_send(Queued::More);
         }
         self.channel.0.close();
@@ -437,6 +444,7 @@ mod tests {
 
     use super::*;
     use crate::mailbox::MemoryMailbox;
+    use crate::message::{Kind, MessageId, Timestamp};
 
     #[test]
     fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
@@ -453,5 +461,28 @@ mod tests {
         assert!(!session.retire(), "the successor has it open");
         session.leave(new.id);
         assert!(session.retire());
+    }
+
+    /// A reader that was just replaced may still say that it goes on to the mailbox.
+    #[test]
+    fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        let windows = Windows::new(1);
+        let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+        let session = Session::new(key, &windows);
+        block_on(session.load(&mailbox)).unwrap();
+        let write = |n| {
+            let id = MessageId { installation: Installation::from_u64(1), n };
+            let body = "hello".into();
+            let message = Message { id, time: Timestamp(n), kind: Kind::TEXT, body };
+            session.accept(&mailbox, &quota, vec![message]).unwrap();
+        };
+        write(1);
+        write(2);
+        session.resume();
+        let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
+        assert_eq!(refill_to, 0, "the first one is in memory");
+        assert!(matches!(batches.try_recv(), Ok(Queued::Batch(_))));
+        assert!(matches!(batches.try_recv(), Ok(Queued::More)), "and the second is on disk");
     }
 }

@@ -114,14 +114,16 @@ impl Ledger {
         own.filter(|run| run.first_position > after).copied().collect()
     }
 
-    /// The sender's client knows what became of everything up to `n`. Returns whether that was new.
+    /// The sender's client knows what became of everything up to `n`. Returns whether that was new, or
+    /// a record of expiry is superfluous now.
     pub(super) fn settle(&mut self, installation: Installation, n: u64) -> bool {
         let Some(have) = self.have.iter_mut().find(|have| have.installation == installation) else {
             return false;
         };
         // It can only speak of what was taken.
         let n = n.min(have.n);
-        let is_new = n > have.settled;
+        let mut own = self.expired.iter().filter(|run| run.installation == installation);
+        let is_new = n > have.settled || own.any(|run| run.first_n <= n);
         have.settled = have.settled.max(n);
         settle_expired(&mut self.expired, installation, n);
         is_new
@@ -287,6 +289,22 @@ mod tests {
         assert_eq!(ledger.expired(Installation::from_u64(1), 0)[0].first_n, 3);
         ledger.settle(Installation::from_u64(1), 4);
         assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
+    }
+
+    /// A crash may bring back what was delivered and settled; then it may expire.
+    #[test]
+    fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
+        let it = Installation::from_u64(1);
+        let have = vec![Have { installation: it, n: 2, settled: 2 }];
+        let waiting = vec![(id(1, 2), 5)];
+        let shelf = Shelf { have, last_position: 2, waiting, ..Shelf::default() };
+        let mut ledger = Ledger::from_shelf(&shelf);
+        ledger.begin_to_expire(2);
+        ledger.expire(2);
+        assert_eq!(ledger.expired(it, 0).len(), 1);
+        assert!(ledger.settle(it, 2), "the mailbox has a record to drop");
+        assert!(ledger.expired(it, 0).is_empty());
+        assert!(!ledger.settle(it, 2));
     }
 
     #[test]

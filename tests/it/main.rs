@@ -6,6 +6,7 @@
 //! | `delivery` | messages: who gets which, when, how often, in which order |
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
+//! | `restart` | what a server knows after it was stopped, killed, or lost the end of its disk |
 //! | `waiting` | WAITING: what people are told of conversations that are not open |
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
@@ -51,6 +52,7 @@ mod presence;
 mod program;
 mod receipts;
 mod rules;
+mod restart;
 mod shutdown;
 mod silence;
 mod takeover;

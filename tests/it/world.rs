@@ -7,8 +7,11 @@
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
+use std::fs::{self, File};
 use std::future::Future;
+use std::io::{Read, Seek, SeekFrom, Write};
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -118,6 +121,30 @@ impl World {
         self.start().await;
     }
 
+    /// The same, with the server configured differently.
+    pub(crate) async fn restart_with(&mut self, configure: impl FnOnce(&mut Config)) {
+        self.stop().await;
+        configure(&mut self.config);
+        self.start().await;
+    }
+
+    /// What the server's disk has now: a copy, made while the server runs.
+    pub(crate) fn disk(&self) -> PathBuf {
+        let copies = (1..).map(|n| self.folder.path().join(format!("server-{n}")));
+        let copy = { copies }.find(|path| !path.exists()).unwrap();
+        // First, so that it promises nothing that is written while the rest is copied.
+        let watermark = Path::new("mailbox.watermark");
+        fs::create_dir(&copy).unwrap();
+        copy_file(&self.config.data.join(watermark), &copy.join(watermark));
+        copy_folder(&self.config.data, &copy);
+        copy
+    }
+
+    /// The server crashes: what comes to life again has what its disk had then, and nothing else.
+    pub(crate) async fn crash(&mut self, disk: PathBuf) {
+        self.restart_with(|config| config.data = disk).await;
+    }
+
     /// Where the server listens.
     pub(crate) fn address(&self) -> SocketAddr {
         self.addresses()[0]
@@ -129,7 +156,7 @@ impl World {
     }
 
     /// A path for a story's own files; nothing is there yet.
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
@@ -259,6 +286,17 @@ impl Peer {
             }
         };
         patiently(&format!("all to {peer} is stored"), stored).await
+    }
+
+    /// The same as [`talk`](Self::talk), by a client that knows what became of everything up to
+    /// `settled`. Returns everything but receipts up to and with TALKING.
+    pub(crate) async fn settle(&mut self, peer: &str, settled: u64) -> Vec<String> {
+        self.send(&format!("TALK {peer} {settled}")).await;
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| line.starts_with("TALKING ")) {
+            lines.push(self.next_but_receipts().await);
+        }
+        lines
     }
 
     /// Writes a message.
@@ -478,6 +516,42 @@ impl Peer {
         let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
         next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
     }
+}
+
+fn copy_folder(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => {
+                fs::create_dir(&to).unwrap();
+                copy_folder(&from, &to);
+            }
+            kind if kind.is_file() && !to.exists() => copy_file(&from, &to),
+            // A socket; or what was copied before.
+            _ => {}
+        }
+    }
+}
+
+/// Copies a file, but for the zeros that it is made with: the store's journal has many.
+fn copy_file(from: &Path, to: &Path) {
+    const ZEROS: &[u8] = &[0; 64 * 1024];
+    let mut source = match File::open(from) {
+        // Written and renamed meanwhile.
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return,
+        source => source.unwrap(),
+    };
+    let mut copy = File::create(to).unwrap();
+    let (mut piece, mut length) = (ZEROS.to_vec(), 0);
+    while let read @ 1.. = source.read(&mut piece).unwrap() {
+        length += read as u64;
+        if piece[..read] == ZEROS[..read] {
+            copy.seek(SeekFrom::Start(length)).unwrap();
+        } else {
+            copy.write_all(&piece[..read]).unwrap();
+        }
+    }
+    copy.set_len(length).unwrap();
 }
 
 /// The bytes of a message to `peer`.

@@ -7,6 +7,7 @@
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
 //! | `restart` | what a server knows after it was stopped, killed, or lost the end of its disk |
+//! | `expiry` | messages that wait for too long: EXPIRED, and what comes after |
 //! | `waiting` | WAITING: what people are told of conversations that are not open |
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
@@ -40,6 +41,7 @@ mod bad_input;
 mod client;
 mod cut;
 mod delivery;
+mod expiry;
 mod folder;
 mod full_disk;
 mod history;

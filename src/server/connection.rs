@@ -340,16 +340,8 @@ impl Reading<'_> {
             // had to say is in its sender's outbox.
             Err(Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
         }
-        self.announce_waiting(&peer);
+        self.host.announce_waiting(&self.link.name, &peer);
         Flow::Continue(())
-    }
-
-    /// Tells a receiver who is there that something waits. Only their write task knows whether the
-    /// conversation is open: a reader may still hold the session when it is about to be closed.
-    fn announce_waiting(&self, peer: &Name) {
-        if let Some(receiver) = self.host.directory.find(peer) {
-            receiver.mark(&self.link.name, |marks| marks.waiting = true);
-        }
     }
 
     fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {

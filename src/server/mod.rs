@@ -46,7 +46,7 @@ pub use quota::Quota;
 
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::Timestamp;
+use crate::message::{Name, SessionKey, Timestamp};
 use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
@@ -173,6 +173,15 @@ struct Host {
 impl Host {
     fn next_connection(&self) -> ConnectionId {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Tells a receiver who is there that more or less waits from a sender. Only their write task knows
+    /// whether the conversation is open: a reader may still hold the session when it is about to be
+    /// closed.
+    fn announce_waiting(&self, sender: &Name, receiver: &Name) {
+        if let Some(receiver) = self.directory.find(receiver) {
+            receiver.mark(sender, |marks| marks.waiting = true);
+        }
     }
 
     /// What `WELCOME` announces.
@@ -340,7 +349,8 @@ async fn sweep(host: Arc<Host>, keep: Duration) {
     let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     loop {
         let before = Timestamp(Timestamp::now().0.saturating_sub(keep));
-        if let Err(error) = host.registry.sweep(before).await {
+        let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
+        if let Err(error) = host.registry.sweep(before, expiring).await {
             log::error!("looking for messages that are too old: {error}");
         }
         task::sleep(host.timing.sweep).await;

@@ -109,8 +109,12 @@ impl Registry {
         }
     }
 
-    /// Lets messages expire that came before a time.
-    pub(super) async fn sweep(&self, before: Timestamp) -> Result<(), MailboxError> {
+    /// Lets messages expire that came before a time, and says of which sessions.
+    pub(super) async fn sweep(
+        &self,
+        before: Timestamp,
+        expiring: impl Fn(&SessionKey),
+    ) -> Result<(), MailboxError> {
         loop {
             let overdue = self.mailbox.overdue(before).await?;
             let mut any = false;
@@ -119,6 +123,7 @@ impl Registry {
                 if session.expire(self.mailbox(), *position) {
                     any = true;
                     self.announce_room(key.receiver());
+                    expiring(key);
                 }
             }
             if !any {

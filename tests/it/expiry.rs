@@ -249,6 +249,18 @@ fn what_expires_makes_room_and_that_is_told() {
     });
 }
 
+#[test]
+fn a_receiver_who_is_there_is_told_that_less_waits() {
+    story_with(briefly, async |world| {
+        let mut bob = world.sign_in("bob").await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        alice.say("bob", 1, "too late").await;
+        lines_until(&mut alice, "EXPIRED bob 1").await;
+        lines_until(&mut bob, "WAITING alice 0").await;
+    });
+}
+
 /// It is told when it is on disk, so a crash does not bring the message back.
 #[test]
 fn a_crash_brings_nothing_back_that_was_told_as_expired() {

@@ -8,6 +8,7 @@
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
 //! | `restart` | what a server knows after it was stopped, killed, or lost the end of its disk |
 //! | `expiry` | messages that wait for too long: EXPIRED, and what comes after |
+//! | `installations` | people who write from many data folders |
 //! | `waiting` | WAITING: what people are told of conversations that are not open |
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
@@ -45,6 +46,7 @@ mod expiry;
 mod folder;
 mod full_disk;
 mod history;
+mod installations;
 mod names;
 mod news;
 mod operators;

@@ -8,6 +8,7 @@
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
 //! | `restart` | what a server knows after it was stopped, killed, or lost the end of its disk |
 //! | `expiry` | messages that wait for too long: EXPIRED, and what comes after |
+//! | `window` | backlogs that do not fit into memory |
 //! | `installations` | people who write from many data folders |
 //! | `waiting` | WAITING: what people are told of conversations that are not open |
 //! | `presence` | ONLINE, PRESENCE and who is there |
@@ -62,3 +63,4 @@ mod silence;
 mod takeover;
 mod terminal;
 mod waiting;
+mod window;

@@ -209,3 +209,101 @@ fn room_that_another_conversation_made_is_told() {
         carol.expect("ROOM bob").await;
     });
 }
+
+#[test]
+fn a_receivers_bytes_are_counted_too_from_all_senders() {
+    let ten_bytes = |config: &mut Config| {
+        config.quota.receiver = Usage { messages: MANY, bytes: 10 };
+    };
+    story_with(ten_bytes, async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        alice.say("bob", 1, "1234567").await;
+        alice.barrier().await;
+        let mut carol = world.sign_in("carol").await;
+        carol.talk("bob").await;
+        carol.say("bob", 1, "1234").await;
+        let text = refused(&mut carol, "bob", 1).await;
+        assert!(text.contains("1 messages with 7 bytes wait for this receiver"), "{text}");
+        assert!(text.contains(&format!("at most {MANY} and 10")), "{text}");
+        carol.talk("bob").await;
+        carol.say("bob", 1, "123").await;
+        carol.hears_nothing().await;
+        bob.hears("alice", 1, 1, "1234567").await;
+        bob.ack("alice", 1).await;
+        // For the refusal before, though carol found room herself.
+        carol.expect("ROOM bob").await;
+        carol.say("bob", 2, "1234567").await;
+        assert_eq!(carol.talk_until_stored("bob").await, "online 2 2 0 0");
+    });
+}
+
+#[test]
+fn welcome_announces_all_limits_of_what_may_wait() {
+    let some = |config: &mut Config| {
+        config.quota.session = Usage { messages: 1, bytes: 2 };
+        config.quota.receiver = Usage { messages: 3, bytes: 4 };
+        config.keep = Some(std::time::Duration::from_secs(5));
+    };
+    let none = |config: &mut Config| {
+        config.quota.session = Usage::default();
+        config.quota.receiver = Usage::default();
+        config.keep = None;
+    };
+    let announced = |numbers: [u64; 5]| {
+        let words = ["backlog", "backlog-bytes", "recipient", "recipient-bytes", "keep"];
+        words.into_iter().zip(numbers).map(|(word, n)| format!("{word}={n}"))
+    };
+    for (configure, numbers) in
+        [(some as fn(&mut Config), [1, 2, 3, 4, 5]), (none as fn(&mut Config), [0; 5])]
+    {
+        story_with(configure, async |world| {
+            let mut alice = world.connect().await;
+            let identity = world.identity("alice");
+            alice.prove("alice", &identity, crate::world::FIRST_INSTALLATION).await;
+            let welcome = alice.next().await;
+            for limit in announced(numbers) {
+                assert!(welcome.split(' ').any(|word| word == limit), "{limit} in {welcome}");
+            }
+        });
+    }
+}
+
+#[test]
+fn zero_is_no_limit() {
+    let none = |config: &mut Config| {
+        config.quota.session = Usage::default();
+        config.quota.receiver = Usage::default();
+    };
+    story_with(none, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        // More than by default, in messages and in bytes.
+        alice.say_all("bob", 1..=10_001, |_| "x".into()).await;
+        alice.barrier().await;
+        alice.say_all("bob", 10_002..=10_300, |_| "x".repeat(64 * 1024)).await;
+        assert_eq!(alice.talk_until_stored("bob").await, "away 10300 10300 0 0");
+    });
+}
+
+/// What is refused in the middle of what one read brought, and a restart with less room than waits.
+#[test]
+fn what_waits_is_counted_also_after_a_restart() {
+    story_with(three_for_each_session, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=2, |_| "12345".into()).await;
+        alice.talk_until_stored("bob").await;
+        world.restart().await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=4, |_| "12345".into()).await;
+        let text = refused(&mut alice, "bob", 4).await;
+        assert!(text.contains("3 messages with 15 bytes"), "{text}");
+        world.restart_with(three_for_each_receiver).await;
+        let mut carol = world.sign_in("carol").await;
+        carol.talk("bob").await;
+        carol.say("bob", 1, "me too").await;
+        let text = refused(&mut carol, "bob", 1).await;
+        assert!(text.contains("3 messages with 15 bytes wait for this receiver"), "{text}");
+    });
+}

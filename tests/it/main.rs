@@ -25,7 +25,7 @@
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
-//! | `rules` | what DELIVERY asks of a client, as sender and as receiver, rule by rule |
+//! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
 //! | `news` | what became of messages: `--receipts`, `/STATUS` |
 //! | `history` | `tinychat history` |
 //! | `cut` | connections that are cut at any byte, in each direction |
@@ -56,8 +56,8 @@ mod pipe;
 mod presence;
 mod program;
 mod receipts;
-mod rules;
 mod restart;
+mod rules;
 mod shutdown;
 mod silence;
 mod takeover;

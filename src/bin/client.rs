@@ -19,8 +19,8 @@ use tinychat::ui::plain::{self, Options};
 #[derive(FromArgs)]
 struct Flags {
     /// the server, as host or host:port (default 127.0.0.1:7878)
-    #[argh(option, arg_name = "addr", default = "String::from(\"127.0.0.1\")")]
-    server: String,
+    #[argh(option, arg_name = "addr")]
+    server: Option<String>,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -118,7 +118,7 @@ fn main() -> ExitCode {
         None => run(flags).map_err(|error| (error.exit_code(), error.to_string())),
         Some(Subcommand::History(command)) => match command.user.clone().or(flags.user) {
             None => Err((args::USAGE, "whose history? give --user".into())),
-            Some(user) => print_history(command, user, flags.data)
+            Some(user) => print_history(command, user, flags.data, flags.server)
                 .map_err(|error| (FAILED, error.to_string())),
         },
     };
@@ -130,13 +130,14 @@ fn complain((exit_code, error): (u8, String)) -> ExitCode {
     ExitCode::from(exit_code)
 }
 
-/// The name and the folder may stand before the command too.
+/// Name, folder and server may stand before the command too.
 fn print_history(
     command: History,
     user: Name,
     data: Option<PathBuf>,
+    server: Option<String>,
 ) -> Result<u8, Box<dyn Error>> {
-    let server = command.server.map(|server| server.parse()).transpose()?;
+    let server = command.server.or(server).map(|server| server.parse()).transpose()?;
     let options = history::Options {
         user,
         filter: Filter { with: command.with, server },
@@ -152,7 +153,7 @@ fn print_history(
 
 fn run(flags: Flags) -> Result<u8, plain::Error> {
     let options = Options {
-        server: flags.server.parse()?,
+        server: flags.server.as_deref().unwrap_or("127.0.0.1").parse()?,
         user: flags.user,
         to: flags.to,
         data: flags.data,

@@ -12,6 +12,8 @@ use std::path::{Path, PathBuf};
 use async_std::task::block_on;
 use tempfile::TempDir;
 
+use super::super::layout;
+use super::super::store::Table;
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
 use crate::mailbox::{Event, Mailbox, Usage};
@@ -458,4 +460,24 @@ fn holes_between_messages_are_closed_and_lost_rows_made_again() {
             assert_eq!(accept(copy.path()), left.collect::<Vec<_>>(), "{lost:?}, {row}");
         }
     }
+}
+
+#[test]
+fn what_cannot_be_read_is_left_out_of_what_is_accepted() {
+    let filled = Filled::new();
+    let copy = filled.copy(COMMITS, false);
+    let (store, _) = Paths::new(copy.path()).open().unwrap();
+    let garbage = |table, key: Vec<u8>| (table, (key.into(), bytes::Bytes::from_static(b"what?")));
+    let prefix = layout::message_prefix(&key());
+    let entries = [
+        garbage(Table::Sessions, layout::session_key(&key())),
+        garbage(Table::Sessions, b"nobody".to_vec()),
+        garbage(Table::Messages, layout::segment_key(&prefix, 2 * MESSAGES)),
+    ];
+    store.fill(COMMITS, entries).unwrap();
+    drop(store);
+    let watermark = Watermark { commit: COMMITS + 1, clean: false };
+    watermark.write(&copy.path().join("mailbox.watermark")).unwrap();
+    let left = (1..COMMITS * MESSAGES + 1).filter(|n| !(MESSAGES + 1..=2 * MESSAGES).contains(n));
+    assert_eq!(accept(copy.path()), left.collect::<Vec<_>>());
 }

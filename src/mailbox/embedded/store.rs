@@ -209,6 +209,7 @@ impl Store {
 
     /// Makes every session consistent with the messages that are there, where some were lost.
     pub(super) fn mend(&self) -> Result<(), StoreError> {
+        self.discard_unreadable()?;
         let image = self.image();
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for key in image.every_key()? {
@@ -229,6 +230,30 @@ impl Store {
             let messages = (first..).zip(messages.iter().map(|(_, message)| message));
             self.put(&mut batch, &message_prefix(&key), messages);
             batch.insert(&self.sessions, session_key(&key), row.encode());
+        }
+        Ok(batch.commit()?)
+    }
+
+    /// Lets go of what is not as the layout has it: nobody can say what it was.
+    fn discard_unreadable(&self) -> Result<(), StoreError> {
+        let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        for entry in self.image().entries() {
+            let (table, (key, value)) = entry?;
+            let (keyspace, is_sound) = match table {
+                Table::Sessions => {
+                    let is_sound =
+                        parse_session_key(&key).and_then(|_| Row::decode(&value).map(drop));
+                    (&self.sessions, is_sound)
+                }
+                Table::Messages => {
+                    let segment = parse_segment_key(&key).map(drop);
+                    (&self.messages, segment.and_then(|()| decode_segment(value).map(drop)))
+                }
+            };
+            if let Err(problem) = is_sound {
+                log::warn!("{problem}; it is left out");
+                batch.remove(keyspace, key);
+            }
         }
         Ok(batch.commit()?)
     }

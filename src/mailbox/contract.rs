@@ -37,6 +37,7 @@ contract! {
     what_expires_is_remembered_until_it_is_settled
     overdue_is_what_came_before
     who_is_forgotten_begins_anew
+    what_was_settled_is_gone_when_its_installation_is_forgotten
 }
 
 fn key(sender: &str, receiver: &str) -> SessionKey {
@@ -231,6 +232,20 @@ fn who_is_forgotten_begins_anew(mailbox: &dyn Mailbox) {
     assert!(block_on(mailbox.load(&key)).unwrap().have.is_empty());
     mailbox.append(&key, &batch(2, [1]));
     assert_eq!(block_on(mailbox.load(&key)).unwrap().have[0].n, 1);
+}
+
+fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    mailbox.append(&key, &batch(1, [9]));
+    committed(mailbox, |commit| commit.up_to == 1);
+    let run = Run { first_position: 1, installation: INSTALLATION, first_n: 9, count: 1 };
+    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 1));
+    committed(mailbox, |commit| commit.expired_up_to == 1);
+    // Most likely one commit takes both.
+    mailbox.settle(&key, INSTALLATION, 9);
+    mailbox.forget(&key, INSTALLATION);
+    let shelf = block_on(mailbox.load(&key)).unwrap();
+    assert_eq!(shelf, Shelf { last_position: 1, ..Shelf::default() });
 }
 
 /// Something that is done to a mailbox; positions and numbers are fitted to what is there.

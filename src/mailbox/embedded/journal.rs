@@ -229,6 +229,8 @@ impl RowDelta {
     /// Makes the changes in a session's row.
     pub(super) fn apply(&self, row: &mut Row) {
         row.have.retain(|have| !self.forgotten.contains(&have.installation));
+        // Who is forgotten has settled all; what `forget` took out of `settled` may be about these.
+        row.expired.retain(|run| !self.forgotten.contains(&run.installation));
         for (installation, n) in &self.have {
             row.take(MessageId { installation: *installation, n: *n });
         }

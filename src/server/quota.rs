@@ -45,15 +45,30 @@ impl Quota {
 }
 
 fn sentence(who: &str, used: Usage, limit: Usage) -> String {
-    format!(
-        "{} messages with {} bytes {who} already; at most {} and {}",
-        used.messages, used.bytes, limit.messages, limit.bytes,
-    )
+    let at_most = match limit {
+        Usage { messages, bytes: 0 } => format!("{messages} messages"),
+        Usage { messages: 0, bytes } => format!("{bytes} bytes"),
+        Usage { messages, bytes } => format!("{messages} and {bytes}"),
+    };
+    format!("{} messages with {} bytes {who} already; at most {at_most}", used.messages, used.bytes)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn zero_is_no_limit_and_no_number_to_tell() {
+        let usage = |messages, bytes| Usage { messages, bytes };
+        let none = Quota { session: usage(0, 0), receiver: usage(0, 0) };
+        assert_eq!(none.admit(usage(1_000_000, 1 << 40), usage(1_000_000, 1 << 40), 9), Ok(()));
+        for (session, part) in
+            [(usage(3, 0), "at most 3 messages"), (usage(0, 9), "at most 9 bytes")]
+        {
+            let text = Quota { session, ..none }.admit(usage(3, 9), usage(3, 9), 1).unwrap_err();
+            assert!(text.ends_with(part), "{text}");
+        }
+    }
 
     #[test]
     fn each_bound_refuses_and_says_its_numbers() {

@@ -114,19 +114,17 @@ impl Ledger {
         own.filter(|run| run.first_position > after).copied().collect()
     }
 
-    /// The sender's client knows what became of everything up to `n`. Returns whether that was new, or
-    /// a record of expiry is superfluous now.
-    pub(super) fn settle(&mut self, installation: Installation, n: u64) -> bool {
-        let Some(have) = self.have.iter_mut().find(|have| have.installation == installation) else {
-            return false;
-        };
+    /// The sender's client knows what became of everything up to `n`. Returns how much of that can
+    /// be, if it is new or a record of expiry is superfluous now.
+    pub(super) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
+        let have = self.have.iter_mut().find(|have| have.installation == installation)?;
         // It can only speak of what was taken.
         let n = n.min(have.n);
         let mut own = self.expired.iter().filter(|run| run.installation == installation);
         let is_new = n > have.settled || own.any(|run| run.first_n <= n);
         have.settled = have.settled.max(n);
         settle_expired(&mut self.expired, installation, n);
-        is_new
+        is_new.then_some(n)
     }
 
     /// Whether there is a place for one more installation, or it has one.
@@ -284,8 +282,8 @@ mod tests {
         assert_eq!(marks(&ledger, 1), (5, 4, 4));
         let expired = ledger.expired(Installation::from_u64(1), 0);
         assert_eq!((expired.len(), expired[0].first_n, expired[0].count), (1, 1, 3));
-        assert!(ledger.settle(Installation::from_u64(1), 2));
-        assert!(!ledger.settle(Installation::from_u64(1), 1));
+        assert_eq!(ledger.settle(Installation::from_u64(1), 2), Some(2));
+        assert_eq!(ledger.settle(Installation::from_u64(1), 1), None);
         assert_eq!(ledger.expired(Installation::from_u64(1), 0)[0].first_n, 3);
         ledger.settle(Installation::from_u64(1), 4);
         assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
@@ -302,9 +300,9 @@ mod tests {
         ledger.begin_to_expire(2);
         ledger.expire(2);
         assert_eq!(ledger.expired(it, 0).len(), 1);
-        assert!(ledger.settle(it, 2), "the mailbox has a record to drop");
+        assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");
         assert!(ledger.expired(it, 0).is_empty());
-        assert!(!ledger.settle(it, 2));
+        assert_eq!(ledger.settle(it, 2), None);
     }
 
     #[test]

@@ -196,7 +196,7 @@ impl Session {
     ) -> Result<(), TooManyInstallations> {
         let mut guard = self.state();
         let state = &mut *guard;
-        if state.ledger.settle(installation, settled) {
+        if let Some(settled) = state.ledger.settle(installation, settled) {
             mailbox.settle(&self.0.key, installation, settled);
         }
         if state.ledger.knows_or_has_room(installation) {
@@ -461,6 +461,20 @@ mod tests {
         assert!(!session.retire(), "the successor has it open");
         session.leave(new.id);
         assert!(session.retire());
+    }
+
+    #[test]
+    fn nobody_settles_what_they_never_wrote() {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        let (mailbox, it) = (MemoryMailbox::default(), Installation::from_u64(1));
+        let session = Session::new(key, &Windows::new(u64::MAX));
+        block_on(session.load(&mailbox)).unwrap();
+        let id = MessageId { installation: it, n: 1 };
+        let message = Message { id, time: Timestamp(1), kind: Kind::TEXT, body: "hello".into() };
+        session.accept(&mailbox, &Quota::default(), vec![message]).unwrap();
+        session.settle(&mailbox, it, 99).unwrap();
+        let shelf = block_on(mailbox.load(session.key())).unwrap();
+        assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
     }
 
     /// A reader that was just replaced may still say that it goes on to the mailbox.

@@ -61,7 +61,8 @@ const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_
 /// How many messages of one session expire at once.
 const SWEEP: usize = 10_000;
 
-/// See the [module](self).
+/// A mailbox in a folder on this machine: one thread commits what came meanwhile with one fsync,
+/// another reads.
 pub struct EmbeddedMailbox {
     shared: Arc<Shared>,
     questions: Sender<Question>,

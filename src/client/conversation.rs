@@ -103,11 +103,12 @@ impl Conversation {
         }
     }
 
-    /// Everything up to `n` is stored.
-    pub(super) fn stored(&mut self, n: u64) {
-        if let Link::Open(open) = &mut self.link {
-            open.stored = open.stored.max(n);
-        }
+    /// Everything up to `n` is stored. Says whether that is more than before.
+    pub(super) fn stored(&mut self, n: u64) -> bool {
+        let Link::Open(open) = &mut self.link else { return false };
+        let more = n > open.stored;
+        open.stored = open.stored.max(n);
+        more
     }
 
     /// A message of the peer has come.
@@ -205,7 +206,8 @@ mod tests {
         conversation.opened(0, 0, 0);
         conversation.sent(Some(512), false);
         assert_eq!(conversation.may_send(), None);
-        conversation.stored(100);
+        assert!(conversation.stored(100));
+        assert!(!conversation.stored(100), "the same again is no progress");
         assert_eq!(conversation.may_send(), Some((512, 100)));
         conversation.sent(Some(520), true);
         assert_eq!(conversation.may_send(), None);

@@ -92,7 +92,11 @@ impl Core {
     }
 
     fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
-        self.with(&peer, |it| it.stored(stored.max(delivered)));
+        // Also what was stored before: a server that lost it is sent it again.
+        let conversation = self.conversations.get_mut(&peer);
+        if conversation.is_some_and(|it| it.stored(stored.max(delivered))) {
+            self.progress = Instant::now();
+        }
         if moved != outbox::Moved::default() {
             let outbox::Moved { stored, delivered } = moved;
             self.tell(Event::Receipts { peer, stored, delivered });

@@ -220,33 +220,43 @@ fn an_acknowledgement_that_comes_too_late_counts_no_longer() {
 
 #[test]
 fn what_expires_makes_room_and_that_is_told() {
-    let three = |config: &mut Config| {
-        briefly(config);
-        config.timing.sweep = Duration::from_millis(300);
-        config.quota.session = Usage { messages: 3, bytes: 1_000 };
-    };
-    story_with(three, async |world| {
-        let mut alice = world.sign_in("alice").await;
-        alice.talk("bob").await;
-        let mut last = 0;
-        // The first ones may expire in between, now and then.
-        let refused = loop {
-            alice.say_all("bob", last + 1..=last + 4, numbered).await;
-            last += 4;
-            let lines = alice.barrier().await;
-            let refused = lines.iter().find_map(|line| line.strip_prefix("ERR FULL bob "));
-            if let Some(refused) = refused {
-                break refused.split(' ').next().unwrap().parse::<u64>().unwrap();
-            }
+    let three = Usage { messages: 3, bytes: 1_000 };
+    let three_for_each_session = move |config: &mut Config| config.quota.session = three;
+    let three_for_each_receiver = move |config: &mut Config| config.quota.receiver = three;
+    for limit in [&three_for_each_session as &dyn Fn(&mut Config), &three_for_each_receiver] {
+        let configure = |config: &mut Config| {
+            briefly(config);
+            config.timing.sweep = Duration::from_millis(300);
+            limit(config);
         };
-        let lines = lines_until(&mut alice, "ROOM bob").await;
-        assert!(!lines.iter().any(|line| line.starts_with("ERR ")), "{lines:?}");
-        let told = alice.settle("bob", 0).await;
-        let have = format!(" {} ", refused - 1);
-        assert!(told.last().unwrap().contains(&have), "nothing from {refused} on: {told:?}");
-        alice.say("bob", refused, &numbered(refused)).await;
-        lines_until(&mut alice, &format!("EXPIRED bob {refused}")).await;
-    });
+        story_with(configure, async |world| {
+            let mut alice = world.sign_in("alice").await;
+            alice.talk("bob").await;
+            let refused = writes_until_refused(&mut alice).await;
+            let lines = lines_until(&mut alice, "ROOM bob").await;
+            assert!(!lines.iter().any(|line| line.starts_with("ERR ")), "{lines:?}");
+            let told = alice.settle("bob", 0).await;
+            let have = format!(" {} ", refused - 1);
+            assert!(told.last().unwrap().contains(&have), "nothing from {refused} on: {told:?}");
+            alice.say("bob", refused, &numbered(refused)).await;
+            lines_until(&mut alice, &format!("EXPIRED bob {refused}")).await;
+        });
+    }
+}
+
+/// Four by four, where three may wait: now and then some of them expire in between. Returns the
+/// first that was refused.
+async fn writes_until_refused(alice: &mut Peer) -> u64 {
+    let mut last = 0;
+    loop {
+        alice.say_all("bob", last + 1..=last + 4, numbered).await;
+        last += 4;
+        let lines = alice.barrier().await;
+        let refused = lines.iter().find_map(|line| line.strip_prefix("ERR FULL bob "));
+        if let Some(refused) = refused {
+            return refused.split(' ').next().unwrap().parse().unwrap();
+        }
+    }
 }
 
 #[test]

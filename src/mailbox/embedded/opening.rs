@@ -259,7 +259,8 @@ impl Paths {
         fs::rename(&fresh, &self.journal_copy)
     }
 
-    fn explain(&self, error: StoreError) -> OpenError {
+    /// What a failure of the store means to its operator.
+    pub(super) fn explain(&self, error: StoreError) -> OpenError {
         match error {
             StoreError::Newer(_) => OpenError::Newer { path: self.store.clone() },
             StoreError::Engine(error) if is_disks(&error) => self.unusable(match error {

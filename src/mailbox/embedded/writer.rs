@@ -1,0 +1,207 @@
+//! The thread that commits: takes whatever the journal has, writes it as one commit with one fsync,
+//! and takes what came meanwhile.
+//!
+//! Owned by the mailbox; ends when that is closed. Invariant: commits follow each other in the order
+//! in which they were sealed; one that failed is made again before any other.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+use async_channel::Sender;
+
+use super::journal::{Changes, Delta};
+use super::opening::Paths;
+use super::store::Store;
+use super::watermark::Watermark;
+use super::{Shared, closed};
+use crate::mailbox::{Commit, Event, MailboxError};
+use crate::message::SessionKey;
+
+/// How often the watermark is renewed, and how long a change that nobody waits for may wait.
+const TICK: Duration = Duration::from_secs(1);
+
+/// After a commit failed: how long until the first and between later attempts.
+const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
+
+/// See the [module](self).
+pub(super) struct Writer {
+    shared: Arc<Shared>,
+    paths: Paths,
+    /// The last commit that is known to be synced.
+    last: u64,
+    /// What the watermark says.
+    marked: u64,
+    events: Sender<Event>,
+}
+
+/// What the writer does next.
+enum Work {
+    Commit(Arc<Changes>),
+    RenewWatermark,
+    Close,
+}
+
+impl Writer {
+    /// A writer for a store whose last commit is known, which tells of its commits.
+    pub(super) fn new(shared: Arc<Shared>, paths: Paths, last: u64, events: Sender<Event>) -> Self {
+        Self { shared, paths, last, marked: last, events }
+    }
+
+    /// Commits until the mailbox is closed and all that can be committed is.
+    pub(super) fn run(&mut self) {
+        let mut renewed = Instant::now();
+        loop {
+            match self.next(renewed) {
+                Work::Commit(changes) if !self.commit(&changes) => break,
+                Work::Commit(_) | Work::RenewWatermark => {}
+                Work::Close => break,
+            }
+            if renewed.elapsed() >= TICK {
+                self.renew_watermark(false);
+                renewed = Instant::now();
+            }
+        }
+        self.close();
+    }
+
+    /// Waits for work: changes that press at once, others at the next tick.
+    fn next(&self, renewed: Instant) -> Work {
+        let mut state = self.shared.state();
+        loop {
+            let due = TICK.saturating_sub(renewed.elapsed());
+            let empty = state.journal.is_empty();
+            if state.journal.is_pressing() || (!empty && (due.is_zero() || state.closing)) {
+                return Work::Commit(state.journal.seal());
+            }
+            if state.closing {
+                return Work::Close;
+            }
+            if !empty || self.marked != self.last {
+                if due.is_zero() {
+                    return Work::RenewWatermark;
+                }
+                let waited = self.shared.work.wait_timeout(state, due);
+                state = waited.unwrap_or_else(PoisonError::into_inner).0;
+            } else {
+                let waited = self.shared.work.wait(state);
+                state = waited.unwrap_or_else(PoisonError::into_inner);
+            }
+        }
+    }
+
+    /// False if the mailbox is closed before it succeeds.
+    fn commit(&mut self, changes: &Changes) -> bool {
+        let number = self.last + 1;
+        if let Err(error) = self.try_commit(number, changes)
+            && !self.recover(number, changes, &error)
+        {
+            return false;
+        }
+        self.last = number;
+        let mut state = self.shared.state();
+        state.journal.committed();
+        state.counts.commits += 1;
+        state.counts.written += changes.appended().messages;
+        drop(state);
+        self.shared.room.notify(usize::MAX);
+        self.tell(Event::Committed(commits(changes)));
+        true
+    }
+
+    fn try_commit(&self, number: u64, changes: &Changes) -> Result<(), MailboxError> {
+        let store = self.shared.store.read().unwrap_or_else(PoisonError::into_inner);
+        commit(store.as_ref().ok_or_else(closed)?, number, changes)
+    }
+
+    /// Commits the same again and again until it succeeds. False if the mailbox is closed meanwhile.
+    fn recover(&mut self, number: u64, changes: &Changes, error: &MailboxError) -> bool {
+        log::error!("nothing can be stored now: {error}");
+        self.shared.state().failing = Some(error.to_string());
+        self.shared.room.notify(usize::MAX);
+        let mut pause = RETRY.0;
+        loop {
+            if !self.pause(pause) {
+                log::error!("the mailbox is closed while nothing can be stored");
+                return false;
+            }
+            pause = (pause * 2).min(RETRY.1);
+            match self.retry(number, changes) {
+                Ok(true) => break,
+                Ok(false) => {}
+                Err(error) => log::warn!("still nothing can be stored: {error}"),
+            }
+        }
+        log::info!("messages are stored again");
+        self.shared.state().failing = None;
+        self.tell(Event::Recovered);
+        true
+    }
+
+    /// Waits so long. False if the mailbox is to be closed.
+    fn pause(&self, time: Duration) -> bool {
+        let state = self.shared.state();
+        let waited = self.shared.work.wait_timeout_while(state, time, |state| !state.closing);
+        !waited.unwrap_or_else(PoisonError::into_inner).0.closing
+    }
+
+    /// Opens the store again and commits, if there is room.
+    fn retry(&self, number: u64, changes: &Changes) -> Result<bool, MailboxError> {
+        if !self.paths.has_room() {
+            return Ok(false);
+        }
+        let mut slot = self.shared.store.write().unwrap_or_else(PoisonError::into_inner);
+        // The engine's lock goes with the old handle.
+        *slot = None;
+        let (store, last) = self.paths.open().map_err(|error| MailboxError(error.to_string()))?;
+        let store = slot.insert(store);
+        if last < self.last {
+            return Err(MailboxError(format!("commit {} was synced and is gone", self.last)));
+        }
+        // A commit that failed may have reached the disk nevertheless; opening has synced it then.
+        if last < number {
+            commit(store, number, changes)?;
+        }
+        Ok(true)
+    }
+
+    fn renew_watermark(&mut self, clean: bool) {
+        if self.marked == self.last && !clean {
+            return;
+        }
+        match (Watermark { commit: self.last, clean }).write(&self.paths.watermark) {
+            Ok(()) => self.marked = self.last,
+            Err(error) => log::warn!("the mailbox's watermark stays as it is: {error}"),
+        }
+    }
+
+    /// Lets the store go. Only one that has everything is clean.
+    fn close(&mut self) {
+        let clean = self.shared.state().journal.is_empty();
+        *self.shared.store.write().unwrap_or_else(PoisonError::into_inner) = None;
+        self.renew_watermark(clean);
+    }
+
+    fn tell(&self, event: Event) {
+        // Nobody may watch: the mailbox is being closed.
+        let _ = self.events.try_send(event);
+    }
+}
+
+/// A panic of the engine counts as a failure: the thread that commits must go on.
+fn commit(store: &Store, number: u64, changes: &Changes) -> Result<(), MailboxError> {
+    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, changes)));
+    let panicked = || MailboxError("the engine panicked".into());
+    Ok(committed.map_err(|_| panicked())??)
+}
+
+/// What a commit has of each session.
+fn commits(changes: &Changes) -> Vec<Commit> {
+    let of_session = |(key, delta): (&SessionKey, &Delta)| Commit {
+        key: key.clone(),
+        up_to: delta.appended_up_to(),
+        expired_up_to: delta.expired_up_to(),
+    };
+    let relevant = |commit: &Commit| commit.up_to > 0 || commit.expired_up_to > 0;
+    changes.sessions().map(of_session).filter(relevant).collect()
+}

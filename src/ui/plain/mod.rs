@@ -418,8 +418,26 @@ async fn next_event(
     match due {
         None => Some(events.recv().await),
         Some(due) => {
-            let left = due.saturating_duration_since(Instant::now());
+            // Events that come without a pause would be taken before the time is looked at.
+            let left = due.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
             task::within(left, events.recv()).await
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn receipts_that_are_due_do_not_wait_for_a_pause_between_events() {
+        async_std::task::block_on(async {
+            let (tell, events) = async_channel::unbounded();
+            tell.try_send(Event::Connected).unwrap();
+            let now = Instant::now();
+            assert_eq!(next_event(&events, Some(now)).await, None);
+            let later = Some(now + Duration::from_secs(3600));
+            assert_eq!(next_event(&events, later).await, Some(Ok(Event::Connected)));
+        });
     }
 }

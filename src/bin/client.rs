@@ -39,7 +39,7 @@ struct Flags {
     follow: bool,
 
     /// for scripts: say on standard error of each message when it is stored, delivered, refused or
-    /// expired, like `stored marie 3`
+    /// expired, like `stored marie 3` or `refused marie 4 full: REASON` (or slow, or store)
     #[argh(switch)]
     receipts: bool,
 

@@ -32,7 +32,7 @@ use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
 use crate::trust::{Identity, IdentityError};
-use crate::wire::frame::Presence;
+use crate::wire::frame::{Presence, Refusal};
 
 /// How many commands wait. A face that gives more waits.
 const COMMANDS: usize = 256;
@@ -100,7 +100,7 @@ pub enum Event {
     /// An own message was given up by the server.
     Expired { peer: Name, n: u64 },
     /// Own messages from `n` on are refused for now. They are kept and sent again.
-    Refused { peer: Name, n: u64, because: String },
+    Refused { peer: Name, n: u64, refusal: Refusal, because: String },
     /// The answer to [`Command::Status`]: what has not arrived, by peer.
     Status(Vec<Pending>),
     /// The server objected to something; nothing else changed.

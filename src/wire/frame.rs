@@ -228,6 +228,17 @@ pub enum Refusal {
     },
 }
 
+impl Refusal {
+    /// Its code, as scripts read it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Store => "store",
+            Self::Slow { .. } => "slow",
+        }
+    }
+}
+
 /// What a server announces in `WELCOME`. Bytes, characters, seconds or messages; the
 /// [specification](super#signing-in) has the words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

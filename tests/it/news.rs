@@ -101,16 +101,16 @@ fn scripts_that_did_not_ask_for_receipts_are_told_none() {
 // For everybody.
 
 /// What is said of a message that the server refuses, for each way to refuse it.
-const REFUSALS: [(&str, &str); 3] = [
-    ("ERR FULL marie 2 3 messages wait", "3 messages wait"),
-    ("ERR STORE marie 2 the disk is full", "the disk is full"),
-    ("ERR SLOW marie 2 1000 ten a second", "ten a second"),
+const REFUSALS: [(&str, &str, &str); 3] = [
+    ("ERR FULL marie 2 3 messages wait", "full", "3 messages wait"),
+    ("ERR STORE marie 2 the disk is full", "store", "the disk is full"),
+    ("ERR SLOW marie 2 1000 ten a second", "slow", "ten a second"),
 ];
 
 #[test]
 fn a_refusal_is_told_with_its_reason_and_once_however_often_it_is_tried_again() {
     story(async |world| {
-        for (refusal, because) in REFUSALS {
+        for (refusal, code, because) in REFUSALS {
             let stage = Stage::open().await;
             let (mut john, mut server) = john(world, &stage, &["--receipts"]).await;
             john.types("one\ntwo\n");
@@ -124,7 +124,7 @@ fn a_refusal_is_told_with_its_reason_and_once_however_often_it_is_tried_again() 
             server.say("STORED marie 2").await;
             john.says("stored marie 2").await;
             let john = interrupt(john).await;
-            let refused = format!("refused marie 2 {because}");
+            let refused = format!("refused marie 2 {code}: {because}");
             assert_eq!(receipts(&john), ["stored marie 1", &refused, "stored marie 2"]);
             let sentence = format!("marie cannot be sent more for now: {because}");
             assert_eq!(john.err.matches(&sentence).count(), 1, "{}", john.err);
@@ -145,10 +145,10 @@ fn another_message_that_is_refused_is_told_again() {
         server.say("TALKING marie away 0 0 0 0").await;
         server.expect_messages("marie", 1, &["one", "two"]).await;
         server.say_all(&["STORED marie 1", "ERR FULL marie 2 no room"]).await;
-        john.says("refused marie 2").await;
+        john.says("refused marie 2 full").await;
         assert_eq!(
             receipts(&interrupt(john).await),
-            ["refused marie 1 no room", "stored marie 1", "refused marie 2 no room"]
+            ["refused marie 1 full: no room", "stored marie 1", "refused marie 2 full: no room"]
         );
     });
 }

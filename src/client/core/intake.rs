@@ -202,7 +202,7 @@ impl Core {
         };
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.refused(Instant::now(), after)) {
-            self.tell(Event::Refused { peer, n, because });
+            self.tell(Event::Refused { peer, n, refusal, because });
         }
     }
 

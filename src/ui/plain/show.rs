@@ -9,7 +9,7 @@ use super::super::{count, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
 use crate::message::Name;
-use crate::wire::frame::Presence;
+use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
     pub(super) async fn show(&mut self, event: Event) {
@@ -29,7 +29,9 @@ impl Face {
             }
             Event::Online { count, names } => self.show_online(count, &names),
             Event::Expired { peer, n } => self.show_expired(&peer, n),
-            Event::Refused { peer, n, because } => self.show_refused(&peer, n, &because),
+            Event::Refused { peer, n, refusal, because } => {
+                self.show_refused(&peer, n, refusal, &because);
+            }
             Event::Objection { because } => self.screen.problem(&because),
             Event::Receipts { peer, stored, delivered } => {
                 self.take_receipts(peer, &stored, &delivered);
@@ -85,13 +87,13 @@ impl Face {
         ));
     }
 
-    fn show_refused(&mut self, peer: &Name, n: u64, because: &str) {
+    fn show_refused(&mut self, peer: &Name, n: u64, refusal: Refusal, because: &str) {
         // It is tried again and again, and may be refused as often.
         if self.refused.insert(peer.clone(), n) == Some(n) {
             return;
         }
         if self.options.receipts {
-            self.screen.line(&format!("refused {peer} {n} {because}"));
+            self.screen.line(&format!("refused {peer} {n} {}: {because}", refusal.code()));
         }
         self.screen.problem(&format!(
             "{peer} cannot be sent more for now: {because}; kept, and sent when there is room"

@@ -3,7 +3,8 @@
 //!
 //! Owned by whoever reads it. Nothing in the store is changed, and no lock of the folder is taken.
 //! Beside a store that nobody uses SQLite leaves two files, which the next client removes: a reader
-//! cannot know whether a client starts meanwhile, and must not read past its changes.
+//! cannot know whether a client starts meanwhile, and must not read past its changes. Invariant: no
+//! transaction is open while somebody looks at what was read, or the client's log could not shrink.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,9 @@ use thiserror::Error;
 
 use super::Address;
 use crate::message::{Name, Timestamp};
+
+/// How many messages are read at once.
+const ROWS: u32 = 256;
 
 /// Which messages are wanted; all where nothing is said.
 #[derive(Clone, Debug, Default)]
@@ -86,19 +90,37 @@ fn visit_rows<E>(
     filter: &Filter,
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> rusqlite::Result<Result<(), E>> {
-    let mut query = connection.prepare(
-        "SELECT own, peer, time, body, state FROM message
-         WHERE (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2) ORDER BY id",
+    let mut above = 0;
+    loop {
+        let rows = rows(connection, user, filter, above)?;
+        let Some((last, _)) = rows.last() else { return Ok(Ok(())) };
+        above = *last;
+        for (_, entry) in rows {
+            if let Err(error) = visit(entry) {
+                return Ok(Err(error));
+            }
+        }
+    }
+}
+
+/// The next messages above an id, each with its own.
+fn rows(
+    connection: &Connection,
+    user: &Name,
+    filter: &Filter,
+    above: i64,
+) -> rusqlite::Result<Vec<(i64, Entry)>> {
+    let mut query = connection.prepare_cached(
+        "SELECT own, peer, time, body, state, id FROM message
+         WHERE id > ?3 AND (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2)
+         ORDER BY id LIMIT ?4",
     )?;
     let with = filter.with.as_ref().map(Name::as_str);
     let server = filter.server.as_ref().map(Address::as_str);
-    let mut rows = query.query(params![with, server])?;
-    while let Some(row) = rows.next()? {
-        if let Err(error) = visit(entry(row, user)?) {
-            return Ok(Err(error));
-        }
-    }
-    Ok(Ok(()))
+    let rows = query.query_map(params![with, server, above, ROWS], |row| {
+        Ok((row.get(5)?, entry(row, user)?))
+    })?;
+    rows.collect()
 }
 
 fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
@@ -117,4 +139,45 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         // That it was shown concerns its face alone.
         state: if own { state } else { "received".into() },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::Store;
+    use super::*;
+
+    #[test]
+    fn a_slow_reader_does_not_keep_the_log_from_shrinking() {
+        const MANY: usize = ROWS as usize * 2 + 1;
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let john: Name = "john".parse().unwrap();
+        let (store, _) = Store::open(&path, &john, &"localhost".parse().unwrap()).unwrap();
+        let beside = Connection::open(&path).unwrap();
+        beside.busy_timeout(Duration::ZERO).unwrap();
+        let write = |n: usize| {
+            let row =
+                "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+                       VALUES ('localhost:7878', 'marie', 0, 'i', ?, 0, 'text', ?, 'received')";
+            beside.execute(row, params![n.cast_signed(), n.to_string().as_bytes()]).unwrap();
+        };
+        beside.execute_batch("BEGIN").unwrap();
+        (1..=MANY).for_each(write);
+        beside.execute_batch("COMMIT").unwrap();
+
+        let mut seen: Vec<usize> = Vec::new();
+        let visited = read(folder.path(), &john, &Filter::default(), |entry| {
+            seen.push(entry.text.parse().unwrap());
+            if seen.len() < 5 {
+                write(MANY + seen.len());
+                let shrink = "PRAGMA wal_checkpoint(TRUNCATE)";
+                let busy: bool = beside.query_row(shrink, (), |row| row.get(0)).unwrap();
+                assert!(!busy, "at {}", entry.text);
+            }
+            Ok::<_, ()>(())
+        });
+        visited.unwrap().unwrap();
+        assert_eq!(seen, (1..=MANY + 4).collect::<Vec<_>>(), "each once, in order");
+        drop(store);
+    }
 }

@@ -318,8 +318,8 @@ impl Reading<'_> {
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready().await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
-            // Nothing was collected if there is no first one.
-            let Some(n) = messages.first().map(|message| message.id.n) else {
+            // What is there already needs no disk.
+            let Some(n) = conversation.own.first_fresh(&messages) else {
                 return Flow::Continue(());
             };
             conversation.refusing = true;

@@ -208,6 +208,12 @@ impl Session {
         Ok(())
     }
 
+    /// The number of the first message that was not taken before, if there is one.
+    pub(super) fn first_fresh(&self, messages: &[Message]) -> Option<u64> {
+        let state = self.state();
+        messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
+    }
+
     /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
     pub(super) fn accept(
         &self,
@@ -439,64 +445,5 @@ fn leave_read_buffer(messages: &mut [Message]) {
 }
 
 #[cfg(test)]
-mod tests {
-    use async_std::task::block_on;
-
-    use super::*;
-    use crate::mailbox::MemoryMailbox;
-    use crate::message::{Kind, MessageId, Timestamp};
-
-    #[test]
-    fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
-        let john = || "john".parse().unwrap();
-        let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
-        let session = Session::new(key, &Windows::new(u64::MAX));
-        block_on(session.load(&MemoryMailbox::default())).unwrap();
-        let link = |id| Arc::new(Link::new(ConnectionId(id), john(), Installation::from_u64(1)));
-        let (old, new) = (link(1), link(2));
-        for entering in [&old, &new, &old] {
-            session.enter(entering).unwrap();
-        }
-        session.leave(old.id);
-        assert!(!session.retire(), "the successor has it open");
-        session.leave(new.id);
-        assert!(session.retire());
-    }
-
-    #[test]
-    fn nobody_settles_what_they_never_wrote() {
-        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
-        let (mailbox, it) = (MemoryMailbox::default(), Installation::from_u64(1));
-        let session = Session::new(key, &Windows::new(u64::MAX));
-        block_on(session.load(&mailbox)).unwrap();
-        let id = MessageId { installation: it, n: 1 };
-        let message = Message { id, time: Timestamp(1), kind: Kind::TEXT, body: "hello".into() };
-        session.accept(&mailbox, &Quota::default(), vec![message]).unwrap();
-        session.settle(&mailbox, it, 99).unwrap();
-        let shelf = block_on(mailbox.load(session.key())).unwrap();
-        assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
-    }
-
-    /// A reader that was just replaced may still say that it goes on to the mailbox.
-    #[test]
-    fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
-        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
-        let windows = Windows::new(1);
-        let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
-        let session = Session::new(key, &windows);
-        block_on(session.load(&mailbox)).unwrap();
-        let write = |n| {
-            let id = MessageId { installation: Installation::from_u64(1), n };
-            let body = "hello".into();
-            let message = Message { id, time: Timestamp(n), kind: Kind::TEXT, body };
-            session.accept(&mailbox, &quota, vec![message]).unwrap();
-        };
-        write(1);
-        write(2);
-        session.resume();
-        let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
-        assert_eq!(refill_to, 0, "the first one is in memory");
-        assert!(matches!(batches.try_recv(), Ok(Queued::Batch(_))));
-        assert!(matches!(batches.try_recv(), Ok(Queued::More)), "and the second is on disk");
-    }
-}
+#[path = "session_tests.rs"]
+mod tests;

@@ -1,0 +1,96 @@
+//! What a session does with connections that come late, folders beyond their number, and a channel
+//! that is full.
+
+use async_std::task::block_on;
+
+use super::*;
+use crate::mailbox::MemoryMailbox;
+use crate::message::{Kind, MessageId, Timestamp};
+
+#[test]
+fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
+    let john = || "john".parse().unwrap();
+    let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
+    let session = Session::new(key, &Windows::new(u64::MAX));
+    block_on(session.load(&MemoryMailbox::default())).unwrap();
+    let link = |id| Arc::new(Link::new(ConnectionId(id), john(), Installation::from_u64(1)));
+    let (old, new) = (link(1), link(2));
+    for entering in [&old, &new, &old] {
+        session.enter(entering).unwrap();
+    }
+    session.leave(old.id);
+    assert!(!session.retire(), "the successor has it open");
+    session.leave(new.id);
+    assert!(session.retire());
+}
+
+const INSTALLATION: Installation = Installation::from_u64(1);
+
+fn message(installation: Installation, n: u64) -> Message {
+    let id = MessageId { installation, n };
+    Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+}
+
+fn session(mailbox: &MemoryMailbox, memory: u64) -> Session {
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let session = Session::new(key, &Windows::new(memory));
+    block_on(session.load(mailbox)).unwrap();
+    session
+}
+
+#[test]
+fn only_what_was_not_taken_needs_a_disk() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let messages: Vec<_> = (1..=3).map(|n| message(INSTALLATION, n)).collect();
+    assert_eq!(session.first_fresh(&messages), Some(1));
+    session.accept(&mailbox, &Quota::default(), messages[..2].to_vec()).unwrap();
+    assert_eq!(session.first_fresh(&messages), Some(3));
+    assert_eq!(session.first_fresh(&messages[..2]), None);
+}
+
+#[test]
+fn an_installation_whose_connection_is_still_read_does_not_give_way() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let old = Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION);
+    let old = Arc::new(old);
+    session.enter(&old).unwrap();
+    for number in 1..=MAX_INSTALLATIONS as u64 {
+        let message = message(Installation::from_u64(number), 1);
+        session.accept(&mailbox, &Quota::default(), vec![message]).unwrap();
+    }
+    assert!(session.acknowledge(&mailbox, MAX_INSTALLATIONS as u64));
+    session.settle(&mailbox, INSTALLATION, 1).unwrap();
+    let newcomer = Installation::from_u64(99);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), Err(TooManyInstallations));
+    session.leave(old.id);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), Ok(()));
+}
+
+#[test]
+fn nobody_settles_what_they_never_wrote() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let messages = vec![message(INSTALLATION, 1)];
+    session.accept(&mailbox, &Quota::default(), messages).unwrap();
+    session.settle(&mailbox, INSTALLATION, 99).unwrap();
+    let shelf = block_on(mailbox.load(session.key())).unwrap();
+    assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
+}
+
+/// A reader that was just replaced may still say that it goes on to the mailbox.
+#[test]
+fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    // The window has room for one.
+    let session = session(&mailbox, 1);
+    for n in [1, 2] {
+        session.accept(&mailbox, &quota, vec![message(INSTALLATION, n)]).unwrap();
+    }
+    session.resume();
+    let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
+    assert_eq!(refill_to, 0, "the first one is in memory");
+    assert!(matches!(batches.try_recv(), Ok(Queued::Batch(_))));
+    assert!(matches!(batches.try_recv(), Ok(Queued::More)), "and the second is on disk");
+}

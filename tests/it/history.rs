@@ -108,6 +108,11 @@ fn the_servers_of_a_folder_are_told_apart_where_that_is_wanted() {
         for host in hosts {
             let server = format!("{host}:{port}");
             assert_eq!(rows(&folder, &["--server", &server]).await, [row(host)]);
+            let (data, text) = (folder.to_str().unwrap(), format!("by {host}"));
+            let flags = ["--user", "john", "--data", data, "--server", &server, "history"];
+            let john = Launch::tinychat(&flags).pipe("").await;
+            assert_eq!(john.exited(0).lines().len(), 1, "with the flags in front");
+            assert!(john.text().contains(&text), "{}", john.text());
         }
         assert_eq!(rows(&folder, &["--server", "elsewhere"]).await, [""; 0]);
     });

@@ -191,7 +191,10 @@ fn status_says_how_the_line_is_and_what_has_not_arrived() {
         john.says("anna: 2 messages not sent yet, 0 stored and not delivered yet; the oldest")
             .await;
         john.says("marie: 1 message not sent yet, 2 stored").await;
-        john.says("in all: 3 messages not sent yet, 2 stored and not delivered yet").await;
+        john.says(
+            "in all: 3 messages not sent yet, 2 stored and not delivered yet; the oldest is of 20",
+        )
+        .await;
         drop(server);
         john.says("is away").await;
         drop(stage);

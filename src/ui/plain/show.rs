@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::super::{count, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
-use crate::message::Name;
+use crate::message::{Name, Timestamp};
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
@@ -109,22 +109,19 @@ impl Face {
                 format!("the server {server} is away since {since}; trying again by itself")
             }
         });
-        for Pending { peer, unsent, undelivered, since } in pending {
-            let since = time_of_day(UNIX_EPOCH + Duration::from_millis(since.0));
-            let unsent = count(*unsent, "message");
-            self.screen.note(&format!(
-                "{peer}: {unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {since}"
-            ));
+        for it in pending {
+            let counts = counts(it.unsent, it.undelivered, it.since);
+            self.screen.note(&format!("{}: {counts}", it.peer));
         }
-        if pending.is_empty() {
-            self.screen.note("all that you wrote is delivered");
-        } else if pending.len() > 1 {
-            let all = |number: fn(&Pending) -> u64| pending.iter().map(number).sum::<u64>();
-            let (unsent, undelivered) = (all(|it| it.unsent), all(|it| it.undelivered));
-            self.screen.note(&format!(
-                "in all: {} not sent yet, {undelivered} stored and not delivered yet",
-                count(unsent, "message")
-            ));
+        match pending {
+            [] => self.screen.note("all that you wrote is delivered"),
+            [_] => {}
+            [first, others @ ..] => {
+                let all = |number: fn(&Pending) -> u64| pending.iter().map(number).sum::<u64>();
+                let oldest = others.iter().map(|it| it.since).fold(first.since, Timestamp::min);
+                let counts = counts(all(|it| it.unsent), all(|it| it.undelivered), oldest);
+                self.screen.note(&format!("in all: {counts}"));
+            }
         }
     }
 
@@ -178,6 +175,14 @@ impl Face {
         let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
         self.screen.note(&format!("{count} online: {}{more}", listed.join(", ")));
     }
+}
+
+fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
+    let oldest = time_of_day(UNIX_EPOCH + Duration::from_millis(oldest.0));
+    let unsent = count(unsent, "message");
+    format!(
+        "{unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {oldest}"
+    )
 }
 
 fn time_of_day(time: SystemTime) -> String {

@@ -3,9 +3,9 @@
 //! Owned by the [face](super). News for a person are notes; a script gets what it asked for.
 
 use std::io;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime};
 
-use super::super::{count, receipts};
+use super::super::{clock, count, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
 use crate::message::{Name, Timestamp};
@@ -178,7 +178,7 @@ impl Face {
 }
 
 fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
-    let oldest = time_of_day(UNIX_EPOCH + Duration::from_millis(oldest.0));
+    let oldest = time_of_day(clock(oldest));
     let unsent = count(unsent, "message");
     format!(
         "{unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {oldest}"
@@ -187,4 +187,17 @@ fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
 
 fn time_of_day(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_time_does_not_stop_status() {
+        for (time, shown) in [(0, "1970-01-01T00:00:00Z"), (u64::MAX, "9999-12-31T23:59:59Z")] {
+            let counts = counts(1, 0, Timestamp(time));
+            assert!(counts.ends_with(&format!("the oldest is of {shown}")), "{counts}");
+        }
+    }
 }

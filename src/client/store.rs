@@ -23,7 +23,7 @@ use crate::message::{Installation, Name};
 use crate::task;
 
 /// What `user_version` says of the layout below.
-const LAYOUT_VERSION: i64 = 1;
+pub(super) const LAYOUT_VERSION: i64 = 1;
 
 const LAYOUT: &str = "
     -- Whose folder this is.

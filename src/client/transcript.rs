@@ -9,10 +9,11 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, Row, params};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::Address;
+use super::store::LAYOUT_VERSION;
 use crate::message::{Name, Timestamp};
 
 /// How many messages are read at once.
@@ -46,10 +47,12 @@ pub struct Entry {
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum TranscriptError {
-    #[error("{user} has written and received nothing here: there is no {}", path.display())]
+    #[error("{user} has written and received nothing here: {} is missing or empty", path.display())]
     Nothing { user: Name, path: PathBuf },
     #[error("the data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
+    #[error("the message store {} was made by a newer version of this program", path.display())]
+    Newer { path: PathBuf },
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: rusqlite::Error },
 }
@@ -63,14 +66,19 @@ pub fn read<E>(
     mut visit: impl FnMut(Entry) -> Result<(), E>,
 ) -> Result<Result<(), E>, TranscriptError> {
     let path = data.join("messages.db");
+    let nothing = || TranscriptError::Nothing { user: user.clone(), path: path.clone() };
     if !path.exists() {
-        return Err(TranscriptError::Nothing { user: user.clone(), path });
+        return Err(nothing());
     }
     let unreadable = |cause| TranscriptError::Unreadable { path: path.clone(), cause };
     let connection = open(&path).map_err(unreadable)?;
-    let owner: String = connection
-        .query_row("SELECT name FROM person", (), |row| row.get(0))
-        .map_err(unreadable)?;
+    match layout_version(&connection).map_err(unreadable)? {
+        // Whoever made it was killed before it was laid out.
+        0 => return Err(nothing()),
+        LAYOUT_VERSION => {}
+        _ => return Err(TranscriptError::Newer { path }),
+    }
+    let owner = owner(&connection).map_err(unreadable)?.ok_or_else(nothing)?;
     if owner != user.as_str() {
         return Err(TranscriptError::OtherPerson { owner });
     }
@@ -82,6 +90,14 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     Ok(connection)
+}
+
+fn layout_version(connection: &Connection) -> rusqlite::Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
+    connection.query_row("SELECT name FROM person", (), |row| row.get(0)).optional()
 }
 
 fn visit_rows<E>(
@@ -179,5 +195,24 @@ mod tests {
         visited.unwrap().unwrap();
         assert_eq!(seen, (1..=MANY + 4).collect::<Vec<_>>(), "each once, in order");
         drop(store);
+    }
+
+    #[test]
+    fn a_store_that_was_never_used_or_is_too_new_is_told_as_what_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let john: Name = "john".parse().unwrap();
+        let told = || {
+            let ignore = |_| Ok::<_, ()>(());
+            read(folder.path(), &john, &Filter::default(), ignore).unwrap_err().to_string()
+        };
+        std::fs::write(&path, "").unwrap();
+        assert!(told().contains("received nothing here"), "{}", told());
+        let store = Connection::open(&path).unwrap();
+        store.execute_batch("CREATE TABLE person (name TEXT)").unwrap();
+        store.pragma_update(None, "user_version", LAYOUT_VERSION).unwrap();
+        assert!(told().contains("received nothing here"), "{}", told());
+        store.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
+        assert!(told().contains("newer version"), "{}", told());
     }
 }

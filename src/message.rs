@@ -6,7 +6,7 @@
 use std::fmt;
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use precis_core::profile::PrecisFastInvocation;
@@ -201,6 +201,13 @@ impl Timestamp {
     pub fn now() -> Self {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+    }
+
+    /// The same as a time that can be printed, with four digits for the year. One that was damaged on
+    /// disk must not stop whoever reads it.
+    pub fn printable(self) -> SystemTime {
+        const END_OF_9999: u64 = 253_402_300_799_999;
+        UNIX_EPOCH + Duration::from_millis(self.0.min(END_OF_9999))
     }
 }
 

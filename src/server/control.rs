@@ -28,7 +28,6 @@ use crate::folder::{Folder, FolderError};
 use crate::mailbox::{
     Counts, EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
 };
-use crate::message::Timestamp;
 use crate::task;
 
 /// How many operators are served at once. The next one is told so.
@@ -110,9 +109,9 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
     for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
         let (sender, receiver) = (key.sender(), key.receiver());
         write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
-        if let Some(Timestamp(millis)) = oldest {
-            let time = std::time::UNIX_EPOCH + Duration::from_millis(*millis);
-            write!(out, ", the oldest of {}", humantime::format_rfc3339_seconds(time))?;
+        if let Some(oldest) = oldest {
+            let oldest = humantime::format_rfc3339_seconds(oldest.printable());
+            write!(out, ", the oldest of {oldest}")?;
         }
         if *expired > 0 {
             write!(out, "; {expired} expired")?;
@@ -372,5 +371,25 @@ impl Write for ChunkWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Usage;
+    use crate::message::{SessionKey, Timestamp};
+
+    #[test]
+    fn a_damaged_time_does_not_stop_check() {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        let (usage, oldest) = (Usage::one(5), Some(Timestamp(u64::MAX)));
+        let sessions = vec![SessionContent { key, usage, oldest, expired: 0 }];
+        let mut inspection = Inspection::default();
+        (inspection.sessions, inspection.usage) = (sessions, usage);
+        let mut out = Vec::new();
+        print_inspection(&inspection, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("1 messages, 5 bytes, the oldest of 9999-12-31"), "{text}");
     }
 }

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{clock, text};
+use super::text;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
@@ -64,14 +64,14 @@ struct Object<'a> {
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let Entry { time, from, to, text, state } = entry;
-    let time = humantime::format_rfc3339_millis(clock(*time)).to_string();
+    let time = humantime::format_rfc3339_millis(time.printable()).to_string();
     let object = Object { time, from: from.as_str(), to: to.as_str(), text, state };
     writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
 }
 
 fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let Entry { time, from, to, text, state } = entry;
-    let time = humantime::format_rfc3339_seconds(clock(*time));
+    let time = humantime::format_rfc3339_seconds(time.printable());
     for line in text::lines(text.as_bytes()) {
         writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
     }

@@ -11,16 +11,6 @@ mod receipts;
 mod screen;
 pub mod text;
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-
-use crate::message::Timestamp;
-
 fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
-}
-
-/// A time that can be printed. One that was damaged on disk must not stop whoever reads it.
-fn clock(Timestamp(millis): Timestamp) -> SystemTime {
-    const END_OF_9999: u64 = 253_402_300_799_999;
-    UNIX_EPOCH + Duration::from_millis(millis.min(END_OF_9999))
 }

@@ -5,7 +5,7 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use super::super::{clock, count, receipts};
+use super::super::{count, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
 use crate::message::{Name, Timestamp};
@@ -178,7 +178,7 @@ impl Face {
 }
 
 fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
-    let oldest = time_of_day(clock(oldest));
+    let oldest = time_of_day(oldest.printable());
     let unsent = count(unsent, "message");
     format!(
         "{unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {oldest}"

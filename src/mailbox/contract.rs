@@ -98,15 +98,15 @@ fn an_unknown_session_is_empty(mailbox: &dyn Mailbox) {
 fn messages_come_back_in_order(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     block_on(mailbox.ready()).unwrap();
-    mailbox.append(&key, &batch(1, [1, 2]));
-    mailbox.append(&key, &batch(3, [5, 9]));
+    mailbox.append(&key, &batch(1, [1, 2]), Instant::now());
+    mailbox.append(&key, &batch(3, [5, 9]), Instant::now());
     let kept = block_on(mailbox.pending(&key, 0, up_to(10))).unwrap();
     assert_eq!(kept, batch(1, [1, 2, 5, 9]));
 }
 
 fn pending_begins_above_a_position_and_keeps_to_its_limit(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=6));
+    mailbox.append(&key, &batch(1, 1..=6), Instant::now());
     assert_eq!(pending(mailbox, &key, 2, 3), [3, 4, 5]);
     assert!(pending(mailbox, &key, 6, 3).is_empty());
     remove(mailbox, &key, 3);
@@ -116,7 +116,7 @@ fn pending_begins_above_a_position_and_keeps_to_its_limit(mailbox: &dyn Mailbox)
 
 fn pending_keeps_to_bytes_but_gives_one_at_least(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=6));
+    mailbox.append(&key, &batch(1, 1..=6), Instant::now());
     let length = "message 1".len() as u64;
     for (bytes, given) in [(0, 1), (length, 1), (3 * length, 3), (3 * length + 1, 3)] {
         let limit = Usage { messages: 5, bytes };
@@ -127,7 +127,7 @@ fn pending_keeps_to_bytes_but_gives_one_at_least(mailbox: &dyn Mailbox) {
 
 fn removing_is_up_to_and_with(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=4));
+    mailbox.append(&key, &batch(1, 1..=4), Instant::now());
     remove(mailbox, &key, 2);
     remove(mailbox, &key, 1);
     assert_eq!(pending(mailbox, &key, 0, 10), [3, 4]);
@@ -137,16 +137,16 @@ fn removing_is_up_to_and_with(mailbox: &dyn Mailbox) {
 
 fn positions_go_on_when_all_was_removed(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=4));
+    mailbox.append(&key, &batch(1, 1..=4), Instant::now());
     remove(mailbox, &key, 4);
     assert_eq!(block_on(mailbox.load(&key)).unwrap().last_position, 4);
-    mailbox.append(&key, &batch(5, [5]));
+    mailbox.append(&key, &batch(5, [5]), Instant::now());
     assert_eq!(block_on(mailbox.pending(&key, 0, up_to(10))).unwrap(), batch(5, [5]));
 }
 
 fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, [3, 4]));
+    mailbox.append(&key, &batch(1, [3, 4]), Instant::now());
     remove(mailbox, &key, 1);
     let shelf = block_on(mailbox.load(&key)).unwrap();
     let id = MessageId { installation: INSTALLATION, n: 4 };
@@ -158,10 +158,10 @@ fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
 }
 
 fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
-    mailbox.append(&key("john", "marie"), &batch(1, 1..=3));
-    mailbox.append(&key("anna", "marie"), &batch(1, 1..=2));
-    mailbox.append(&key("marie", "john"), &batch(1, 1..=9));
-    mailbox.append(&key("zoe", "marie"), &batch(1, [1]));
+    mailbox.append(&key("john", "marie"), &batch(1, 1..=3), Instant::now());
+    mailbox.append(&key("anna", "marie"), &batch(1, 1..=2), Instant::now());
+    mailbox.append(&key("marie", "john"), &batch(1, 1..=9), Instant::now());
+    mailbox.append(&key("zoe", "marie"), &batch(1, [1]), Instant::now());
     remove(mailbox, &key("zoe", "marie"), 1);
     let name = |text: &str| text.parse::<Name>().unwrap();
     assert_eq!(mailbox.waiting(&name("marie")), [(name("anna"), 2), (name("john"), 3)]);
@@ -170,8 +170,8 @@ fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
 
 fn usage_counts_messages_and_bytes(mailbox: &dyn Mailbox) {
     let marie: Name = "marie".parse().unwrap();
-    mailbox.append(&key("john", "marie"), &batch(1, 1..=3));
-    mailbox.append(&key("anna", "marie"), &batch(1, [10]));
+    mailbox.append(&key("john", "marie"), &batch(1, 1..=3), Instant::now());
+    mailbox.append(&key("anna", "marie"), &batch(1, [10]), Instant::now());
     assert_eq!(mailbox.usage(&marie), Usage { messages: 4, bytes: 3 * 9 + 10 });
     remove(mailbox, &key("john", "marie"), 2);
     assert_eq!(mailbox.usage(&marie), Usage { messages: 2, bytes: 9 + 10 });
@@ -179,8 +179,8 @@ fn usage_counts_messages_and_bytes(mailbox: &dyn Mailbox) {
 
 fn every_append_is_committed_in_order(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=3));
-    mailbox.append(&key, &batch(4, 4..=7));
+    mailbox.append(&key, &batch(1, 1..=3), Instant::now());
+    mailbox.append(&key, &batch(4, 4..=7), Instant::now());
     let mut so_far = 0;
     committed(mailbox, |commit| {
         assert!(commit.key == key && commit.up_to > so_far && commit.expired_up_to == 0);
@@ -191,7 +191,7 @@ fn every_append_is_committed_in_order(mailbox: &dyn Mailbox) {
 
 fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, 1..=5));
+    mailbox.append(&key, &batch(1, 1..=5), Instant::now());
     let run = Run { first_position: 1, installation: INSTALLATION, first_n: 1, count: 3 };
     mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 3));
     assert_eq!(pending(mailbox, &key, 0, 10), [4, 5]);
@@ -207,8 +207,8 @@ fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
 
 fn overdue_is_what_came_before(mailbox: &dyn Mailbox) {
     let (one, other) = (key("john", "marie"), key("anna", "marie"));
-    mailbox.append(&one, &batch(1, 11..=15));
-    mailbox.append(&other, &batch(1, 21..=22));
+    mailbox.append(&one, &batch(1, 11..=15), Instant::now());
+    mailbox.append(&other, &batch(1, 21..=22), Instant::now());
     // Only what is committed is old enough for anything.
     let mut missing = vec![one.clone(), other];
     committed(mailbox, |commit| {
@@ -226,17 +226,17 @@ fn overdue_is_what_came_before(mailbox: &dyn Mailbox) {
 
 fn who_is_forgotten_begins_anew(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, [9]));
+    mailbox.append(&key, &batch(1, [9]), Instant::now());
     remove(mailbox, &key, 1);
     mailbox.forget(&key, INSTALLATION);
     assert!(block_on(mailbox.load(&key)).unwrap().have.is_empty());
-    mailbox.append(&key, &batch(2, [1]));
+    mailbox.append(&key, &batch(2, [1]), Instant::now());
     assert_eq!(block_on(mailbox.load(&key)).unwrap().have[0].n, 1);
 }
 
 fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    mailbox.append(&key, &batch(1, [9]));
+    mailbox.append(&key, &batch(1, [9]), Instant::now());
     committed(mailbox, |commit| commit.up_to == 1);
     let run = Run { first_position: 1, installation: INSTALLATION, first_n: 9, count: 1 };
     mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 1));
@@ -305,7 +305,7 @@ impl Pair {
                 let first = self.shelf(&key).last_position + 1;
                 let batch = batch(first, self.next_n..self.next_n + count);
                 self.next_n += count;
-                self.both(|mailbox| mailbox.append(&key, &batch));
+                self.both(|mailbox| mailbox.append(&key, &batch, Instant::now()));
             }
             Step::Remove { session, count } => {
                 let key = self.keys[session].clone();
@@ -353,7 +353,7 @@ impl Pair {
     fn wait_for_commit(&self) {
         let key = key("zoe", "john");
         let first = block_on(self.embedded.load(&key)).unwrap().last_position + 1;
-        self.embedded.append(&key, &batch(first, [first]));
+        self.embedded.append(&key, &batch(first, [first]), Instant::now());
         committed(&self.embedded, |commit| commit.key == key && commit.up_to >= first);
         remove(&self.embedded, &key, first);
     }

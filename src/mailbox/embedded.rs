@@ -27,6 +27,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use event_listener::{Event as Notice, listener};
@@ -46,7 +47,10 @@ use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
 use crate::task;
 
 /// What may wait to be written before readers of sockets have to wait.
-const JOURNAL_LIMIT: Usage = Usage { messages: 65_536, bytes: 16 * 1024 * 1024 };
+const JOURNAL_LIMIT: Usage = Usage { messages: 131_072, bytes: 32 * 1024 * 1024 };
+
+/// When so much waits to be written it is written at once, also if it is not due.
+const JOURNAL_HIGH: Usage = Usage { messages: 98_304, bytes: 24 * 1024 * 1024 };
 
 /// How many questions wait for the reading thread. Behind them the askers wait.
 const QUESTIONS: usize = 256;
@@ -85,6 +89,16 @@ struct State {
     failing: Option<String>,
     closing: bool,
     counts: Counts,
+    writer: Sleep,
+}
+
+/// How long the writer sleeps, if nobody wakes it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Sleep {
+    #[default]
+    Not,
+    Until(Instant),
+    Forever,
 }
 
 /// What happened since the mailbox was opened.
@@ -166,14 +180,11 @@ impl EmbeddedMailbox {
         answer.await.map_err(|_| closed())?
     }
 
-    /// Changes what is not committed yet, and wakes the writer if that is to be soon.
+    /// Changes what is not committed yet, and wakes the writer if it would wait for too long.
     fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.shared.state();
-        let was_empty = state.journal.is_empty();
-        let was_pressing = state.journal.is_pressing();
         change(&mut state);
-        let wake = (was_empty && !state.journal.is_empty())
-            || (!was_pressing && state.journal.is_pressing());
+        let wake = state.wakes_writer();
         drop(state);
         if wake {
             self.shared.work.notify_one();
@@ -209,12 +220,12 @@ impl Mailbox for EmbeddedMailbox {
         self.ask(move |store| shelf(&shared, store, &key)).boxed()
     }
 
-    fn append(&self, key: &SessionKey, batch: &Batch) {
+    fn append(&self, key: &SessionKey, batch: &Batch, due: Instant) {
         self.change(|state| {
             let waiting = state.waiting.entry(key.receiver().clone()).or_default();
             waiting.add(key.sender(), Usage::of(batch));
             state.counts.taken += batch.messages().len() as u64;
-            state.journal.append(key, batch);
+            state.journal.append(key, batch, due);
         });
     }
 
@@ -366,9 +377,7 @@ impl Shared {
         if let Some(reason) = &state.failing {
             return Some(Err(MailboxError(reason.clone())));
         }
-        let Usage { messages, bytes } = state.journal.usage();
-        let room = messages < JOURNAL_LIMIT.messages && bytes < JOURNAL_LIMIT.bytes;
-        room.then_some(Ok(()))
+        (!state.journal.usage().reaches(JOURNAL_LIMIT)).then_some(Ok(()))
     }
 
     fn begin_to_close(&self) {
@@ -378,6 +387,27 @@ impl Shared {
 }
 
 impl State {
+    /// Whether something is to be committed without delay.
+    fn is_pressing(&self) -> bool {
+        self.journal.is_pressing() || self.journal.usage().reaches(JOURNAL_HIGH)
+    }
+
+    /// Whether the writer has something to do that it would sleep through. True once: it is awake
+    /// then.
+    fn wakes_writer(&mut self) -> bool {
+        let wakes = match self.writer {
+            Sleep::Not => false,
+            Sleep::Forever => !self.journal.is_empty(),
+            Sleep::Until(time) => {
+                self.is_pressing() || self.journal.due().is_some_and(|due| due < time)
+            }
+        };
+        if wakes {
+            self.writer = Sleep::Not;
+        }
+        wakes
+    }
+
     fn free(&mut self, key: &SessionKey, freed: Usage) {
         let Some(waiting) = self.waiting.get_mut(key.receiver()) else { return };
         if waiting.subtract(key.sender(), freed) {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -65,7 +66,7 @@ impl Mailbox for MemoryMailbox {
         ready(Ok(shelf)).boxed()
     }
 
-    fn append(&self, key: &SessionKey, batch: &Batch) {
+    fn append(&self, key: &SessionKey, batch: &Batch, _due: Instant) {
         self.change(key, |entries| {
             batch.messages().iter().for_each(|message| entries.take(message.id));
             entries.last_position = batch.last();

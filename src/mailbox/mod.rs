@@ -13,6 +13,8 @@ mod memory;
 #[cfg(test)]
 mod contract;
 
+use std::time::Instant;
+
 use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
@@ -39,8 +41,9 @@ pub trait Mailbox: Send + Sync + 'static {
     /// What is kept of a session; all zero and empty for one that nobody wrote in.
     fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>>;
 
-    /// Keeps a batch, whose first position follows the last one of its session.
-    fn append(&self, key: &SessionKey, batch: &Batch);
+    /// Keeps a batch, whose first position follows the last one of its session. Its commit may wait
+    /// until `due`, for what is [removed](Self::remove) before need not be written at all.
+    fn append(&self, key: &SessionKey, batch: &Batch, due: Instant);
 
     /// The messages of a session above a position, in order, committed or not: as many as fit into
     /// `limit`, but one at least if there is any. Fewer only at the end of what was appended before
@@ -188,6 +191,11 @@ impl Usage {
     /// What a batch uses.
     pub fn of(batch: &Batch) -> Self {
         batch.messages().iter().map(|message| Self::one(message.body.len())).sum()
+    }
+
+    /// Whether it is as much as a limit, or more.
+    pub fn reaches(self, limit: Self) -> bool {
+        self.messages >= limit.messages || self.bytes >= limit.bytes
     }
 
     /// Whether nothing waits.

@@ -18,6 +18,7 @@ mod handshake;
 mod ledger;
 mod link;
 mod names;
+mod pace;
 mod presence;
 mod quota;
 mod registry;

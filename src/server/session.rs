@@ -13,6 +13,7 @@
 
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
@@ -21,6 +22,7 @@ use event_listener::Event;
 
 use super::ledger::{Ledger, MAX_INSTALLATIONS};
 use super::link::{ConnectionId, Link};
+use super::pace::Pace;
 use super::quota::Quota;
 use super::window::{Held, Window, Windows};
 use crate::mailbox::{Commit, Mailbox, MailboxError, Run};
@@ -49,6 +51,7 @@ struct State {
     present: Vec<(ConnectionId, Installation)>,
     /// Who drains the channel, and how often it was drained before.
     reader: Option<Lease>,
+    pace: Pace,
     last_lease: u64,
     channel: Channel,
     /// The channel ends with [`Queued::More`].
@@ -246,7 +249,7 @@ impl Session {
         if fresh > 0 {
             leave_read_buffer(&mut messages);
             let batch = Batch::new(first, messages);
-            mailbox.append(&self.0.key, &batch);
+            mailbox.append(&self.0.key, &batch, state.due(batch.last()));
             state.pass_on(&self.0.window, batch);
         }
         Ok(refused.unwrap_or(Accepted::All { fresh }))
@@ -269,6 +272,7 @@ impl Session {
         let mut state = self.state();
         let freed = state.ledger.acknowledge(position);
         if !freed.is_empty() {
+            state.pace.acknowledged(position, Instant::now());
             mailbox.remove(&self.0.key, position, freed);
             state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         }
@@ -317,6 +321,7 @@ impl Session {
         state.last_lease += 1;
         let lease = Lease(state.last_lease);
         state.reader = Some(lease);
+        state.pace.restart();
         Ok(Drain { lease, batches: state.channel.1.clone(), cursor, refill_to })
     }
 
@@ -376,10 +381,17 @@ impl State {
             owner: None,
             present: Vec::new(),
             reader: None,
+            pace: Pace::default(),
             last_lease: 0,
             channel: async_channel::unbounded(),
             overflowed: false,
         }
+    }
+
+    /// When messages up to `position` that are accepted now are to be committed.
+    fn due(&mut self, position: u64) -> Instant {
+        let now = Instant::now();
+        if self.reader.is_some() { self.pace.accepted(position, now) } else { now }
     }
 
     /// Puts a batch into the channel, or a mark that it is in the mailbox alone.

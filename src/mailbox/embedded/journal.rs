@@ -9,6 +9,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::layout::Row;
 use crate::mailbox::{Room, Run, Usage, settle_expired};
@@ -27,7 +28,10 @@ pub(super) struct Changes {
     sessions: HashMap<SessionKey, Delta>,
     /// Messages that are to be written.
     appended: Usage,
-    /// Something on disk is to be changed soon, also if no message is to be written.
+    /// Nothing that is to be written is due before; it may be due later, for what was due first may
+    /// be taken back.
+    due: Option<Instant>,
+    /// Something on disk is to be changed at once, also if no message is to be written.
     pressing: bool,
 }
 
@@ -35,8 +39,15 @@ pub(super) struct Changes {
 #[derive(Debug, Default)]
 pub(super) struct Delta {
     /// Those at or below `row.removed` are not written.
-    appended: VecDeque<Batch>,
+    appended: VecDeque<Appended>,
     row: RowDelta,
+}
+
+/// Messages that are to be written, and by when.
+#[derive(Debug)]
+struct Appended {
+    batch: Batch,
+    due: Instant,
 }
 
 /// The changes of one session's row.
@@ -61,27 +72,27 @@ pub(super) struct Tail {
 }
 
 impl Journal {
-    /// A batch is to be kept.
-    pub(super) fn append(&mut self, key: &SessionKey, batch: &Batch) {
+    /// A batch is to be kept, and to be on disk soon after `due`.
+    pub(super) fn append(&mut self, key: &SessionKey, batch: &Batch, due: Instant) {
         let usage = Usage::of(batch);
         self.open.appended += usage;
+        self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
         let delta = self.open.delta(key);
         for message in batch.messages() {
             raise(&mut delta.row.have, message.id.installation, message.id.n);
         }
         delta.row.last = batch.last();
         delta.row.bytes_added += usage.bytes;
-        delta.appended.push_back(batch.clone());
+        delta.appended.push_back(Appended { batch: batch.clone(), due });
     }
 
     /// Everything up to a position, `freed` in all, is to be forgotten. What was not sealed yet is
-    /// never written.
+    /// never written; of the rest nobody waits to hear that it is gone.
     pub(super) fn remove(&mut self, key: &SessionKey, up_to: u64, freed: Usage) {
         let delta = self.open.delta(key);
         let cancelled = delta.cancel(up_to);
         delta.row.bytes_freed += freed.bytes;
         self.open.appended -= cancelled;
-        self.open.pressing |= freed.messages > cancelled.messages;
     }
 
     /// These messages, the oldest of their session, are to become records of expiry.
@@ -119,7 +130,18 @@ impl Journal {
 
     /// Whether there is something to commit without delay.
     pub(super) fn is_pressing(&self) -> bool {
-        self.sealed.is_some() || self.open.pressing || !self.open.appended.is_empty()
+        self.sealed.is_some() || self.open.pressing
+    }
+
+    /// When what is to be written is due, or somewhat earlier.
+    pub(super) fn due(&self) -> Option<Instant> {
+        self.open.due.filter(|_| !self.open.appended.is_empty())
+    }
+
+    /// Looks again when what is to be written is due, for the time of something that was taken back
+    /// has come.
+    pub(super) fn review(&mut self) {
+        self.open.due = self.open.sessions.values().filter_map(Delta::due).min();
     }
 
     /// Whether there is nothing to commit at all.
@@ -177,7 +199,7 @@ impl Delta {
     }
 
     fn messages_after(&self, after: u64) -> impl Iterator<Item = (u64, &Message)> {
-        self.appended.iter().flat_map(move |batch| {
+        self.appended.iter().flat_map(move |Appended { batch, .. }| {
             let messages = batch.after(after);
             (batch.last() + 1 - messages.len() as u64..).zip(messages)
         })
@@ -185,7 +207,12 @@ impl Delta {
 
     /// The last position that is to be written; 0 if none is.
     pub(super) fn appended_up_to(&self) -> u64 {
-        self.appended.back().map_or(0, Batch::last)
+        self.appended.back().map_or(0, |last| last.batch.last())
+    }
+
+    /// When the first of what is to be written is due.
+    fn due(&self) -> Option<Instant> {
+        self.appended.front().map(|first| first.due)
     }
 
     /// The last position that expires; 0 if none does.
@@ -203,7 +230,7 @@ impl Delta {
     fn cancel(&mut self, up_to: u64) -> Usage {
         let taken_back = self.messages().take_while(|(position, _)| *position <= up_to);
         let cancelled = taken_back.map(|(_, message)| Usage::one(message.body.len())).sum();
-        while self.appended.front().is_some_and(|batch| batch.last() <= up_to) {
+        while self.appended.front().is_some_and(|first| first.batch.last() <= up_to) {
             self.appended.pop_front();
         }
         self.row.removed = self.row.removed.max(up_to);
@@ -261,6 +288,8 @@ fn raise(numbers: &mut Vec<(Installation, u64)>, installation: Installation, n: 
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use bytes::Bytes;
 
     use super::*;
@@ -298,8 +327,8 @@ mod tests {
     #[test]
     fn what_is_removed_before_it_is_sealed_is_never_written() {
         let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3));
-        journal.append(&key(), &batch(4, 3));
+        journal.append(&key(), &batch(1, 3), Instant::now());
+        journal.append(&key(), &batch(4, 3), Instant::now());
         assert_eq!(journal.usage(), usage(6));
         journal.remove(&key(), 4, usage(4));
         assert_eq!(journal.usage(), usage(2));
@@ -309,12 +338,12 @@ mod tests {
     }
 
     #[test]
-    fn when_all_is_taken_back_nothing_presses_but_have_is_remembered() {
+    fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
         let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3));
-        assert!(journal.is_pressing());
+        journal.append(&key(), &batch(1, 3), Instant::now());
+        assert!(journal.due().is_some());
         journal.remove(&key(), 3, usage(3));
-        assert!(!journal.is_pressing() && !journal.is_empty());
+        assert!(journal.due().is_none() && !journal.is_pressing() && !journal.is_empty());
         let row = overlay(&journal, Row::default());
         assert_eq!(row.have, [Have { installation: A, n: 3, settled: 0 }]);
         assert_eq!((row.removed, row.last, row.bytes), (3, 3, 0));
@@ -324,11 +353,10 @@ mod tests {
     #[test]
     fn what_is_sealed_is_removed_by_the_next_commit() {
         let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3));
+        journal.append(&key(), &batch(1, 3), Instant::now());
         assert_eq!(written(&journal.seal()), [1, 2, 3]);
-        journal.append(&key(), &batch(4, 1));
+        journal.append(&key(), &batch(4, 1), Instant::now());
         journal.remove(&key(), 2, usage(2));
-        assert!(journal.is_pressing());
         let tail = |limit| -> Vec<_> {
             journal.tail(&key(), 0, limit).messages.iter().map(|(position, _)| *position).collect()
         };
@@ -346,10 +374,36 @@ mod tests {
     }
 
     #[test]
+    fn what_is_not_taken_back_is_due_in_its_time() {
+        let mut journal = Journal::default();
+        let start = Instant::now();
+        let at = |seconds| start + Duration::from_secs(seconds);
+        journal.append(&key(), &batch(1, 3), at(1));
+        journal.append(&key(), &batch(4, 3), at(3));
+        journal.append(&key().reverse(), &batch(1, 3), at(2));
+        assert_eq!(journal.due(), Some(at(1)));
+        journal.remove(&key(), 3, usage(3));
+        journal.review();
+        assert_eq!(journal.due(), Some(at(2)));
+        journal.remove(&key().reverse(), 3, usage(3));
+        journal.review();
+        assert_eq!(journal.due(), Some(at(3)));
+        journal.remove(&key(), 5, usage(2));
+        journal.review();
+        assert_eq!(journal.due(), Some(at(3)), "one is left");
+        journal.remove(&key(), 6, usage(1));
+        assert_eq!(journal.due(), None);
+        journal.append(&key(), &batch(7, 1), at(9));
+        assert_eq!(journal.due(), Some(at(3)), "no later than it must be");
+        journal.review();
+        assert_eq!(journal.due(), Some(at(9)));
+    }
+
+    #[test]
     fn records_of_expiry_stay_until_they_are_settled() {
         let mut journal = Journal::default();
         let run = Run { first_position: 1, installation: A, first_n: 1, count: 3 };
-        journal.append(&key(), &batch(1, 4));
+        journal.append(&key(), &batch(1, 4), Instant::now());
         journal.expire(&key(), &[run], usage(3));
         let row = overlay(&journal, Row::default());
         assert_eq!((row.removed, row.expired.as_slice()), (3, &[run][..]));
@@ -368,7 +422,7 @@ mod tests {
         let row = Row { removed: 9, last: 9, have: vec![have], ..Row::default() };
         journal.forget(&key(), A);
         assert!(overlay(&journal, row.clone()).have.is_empty());
-        journal.append(&key(), &batch(1, 2));
+        journal.append(&key(), &batch(1, 2), Instant::now());
         assert_eq!(overlay(&journal, row).have[0].n, 2);
     }
 }

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use async_std::task::block_on;
 use tempfile::TempDir;
@@ -80,7 +81,7 @@ impl Filled {
         let mut ends = vec![written(&running)];
         for commit in 0..COMMITS {
             let first = commit * MESSAGES + 1;
-            mailbox.append(&key(), &batch(first..first + MESSAGES));
+            mailbox.append(&key(), &batch(first..first + MESSAGES), Instant::now());
             await_commit(&mailbox, first + MESSAGES - 1);
             ends.push(written(&running));
         }
@@ -198,7 +199,7 @@ fn a_mailbox_with_a_torn_end_goes_on() {
     change(copy.path(), |journal| journal.truncate(filled.ends[COMMITS as usize] - 1));
     let mailbox = EmbeddedMailbox::open(copy.path()).unwrap();
     let next = (COMMITS - 1) * MESSAGES + 1;
-    mailbox.append(&key(), &batch(next..next + 2));
+    mailbox.append(&key(), &batch(next..next + 2), Instant::now());
     await_commit(&mailbox, next + 1);
     block_on(mailbox.close());
     assert_eq!(opened(copy.path()).unwrap(), (next + 1, COMMITS));
@@ -356,7 +357,7 @@ fn a_clean_stop_leaves_no_copy() {
     let folder = tempfile::tempdir().unwrap();
     for stop in 0..3 {
         let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
-        mailbox.append(&key(), &batch(stop + 1..stop + 2));
+        mailbox.append(&key(), &batch(stop + 1..stop + 2), Instant::now());
         block_on(mailbox.close());
         let left: Vec<_> = fs::read_dir(folder.path())
             .unwrap()
@@ -400,7 +401,7 @@ fn accept(data: &Path) -> Vec<u64> {
     let shelf = block_on(mailbox.load(&key())).unwrap();
     let next = shelf.last_position + 1;
     let fresh = Batch::new(next, batch(100..101).messages().to_vec());
-    mailbox.append(&key(), &fresh);
+    mailbox.append(&key(), &fresh, Instant::now());
     await_commit(&mailbox, next);
     let all = block_on(mailbox.pending(&key(), 0, everything)).unwrap();
     let all: Vec<_> = all.messages().iter().map(|message| message.id.n).collect();

@@ -1,5 +1,7 @@
 //! What the mailbox does while the disk is behind: who waits, what is written together, what never is.
 
+use std::time::Duration;
+
 use async_std::task::block_on;
 
 use super::*;
@@ -23,9 +25,9 @@ fn who_appends_waits_while_the_disk_is_behind() {
     {
         // Nothing can be committed as long as this is held.
         let _disk = mailbox.shared.store.write().unwrap();
-        mailbox.append(&key, &batch(1, JOURNAL_LIMIT.messages - 1));
+        mailbox.append(&key, &batch(1, JOURNAL_LIMIT.messages - 1), Instant::now());
         assert!(mailbox.ready().now_or_never().is_some(), "there is room for one more");
-        mailbox.append(&key, &batch(JOURNAL_LIMIT.messages, 1));
+        mailbox.append(&key, &batch(JOURNAL_LIMIT.messages, 1), Instant::now());
         assert!(mailbox.ready().now_or_never().is_none());
     }
     block_on(mailbox.ready()).unwrap();
@@ -39,10 +41,10 @@ fn what_is_appended_together_is_committed_together() {
     let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
     {
         let _disk = mailbox.shared.store.write().unwrap();
-        mailbox.append(&key, &batch(1, 1));
+        mailbox.append(&key, &batch(1, 1), Instant::now());
         // The writer has begun with it, at the latest now.
         mailbox.shared.state().journal.seal();
-        (2..=500).for_each(|n| mailbox.append(&key, &batch(n, 1)));
+        (2..=500).for_each(|n| mailbox.append(&key, &batch(n, 1), Instant::now()));
     }
     block_on(mailbox.close());
     let Counts { taken, written, commits } = mailbox.counts();
@@ -57,9 +59,9 @@ fn what_is_acknowledged_before_its_commit_is_never_written() {
     let five = |messages| Usage { messages, bytes: 5 * messages };
     {
         let _disk = mailbox.shared.store.write().unwrap();
-        mailbox.append(&key, &batch(1, 1));
+        mailbox.append(&key, &batch(1, 1), Instant::now());
         mailbox.shared.state().journal.seal();
-        (2..=500).for_each(|n| mailbox.append(&key, &batch(n, 1)));
+        (2..=500).for_each(|n| mailbox.append(&key, &batch(n, 1), Instant::now()));
         mailbox.remove(&key, 500, five(500));
     }
     block_on(mailbox.close());
@@ -68,4 +70,27 @@ fn what_is_acknowledged_before_its_commit_is_never_written() {
     let again = EmbeddedMailbox::open(folder.path()).unwrap();
     let shelf = block_on(again.load(&key)).unwrap();
     assert_eq!((shelf.waiting.len(), shelf.have[0].n), (0, 500), "but it is known");
+}
+
+#[test]
+fn a_commit_waits_for_what_may_be_acknowledged_and_not_for_longer() {
+    let folder = tempfile::tempdir().unwrap();
+    let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let (events, later) = (mailbox.watch(), Instant::now() + Duration::from_secs(3_600));
+    let committed = || match block_on(events.recv()).unwrap() {
+        Event::Committed(commits) => commits[0].up_to,
+        Event::Recovered => panic!("nothing failed"),
+    };
+    // What is due wakes a writer that sleeps for another, and takes it along.
+    mailbox.append(&key, &batch(1, 1), later);
+    mailbox.append(&key, &batch(2, 1), Instant::now());
+    assert_eq!(committed(), 2);
+    // Nobody asks again: it is written in its time.
+    mailbox.append(&key, &batch(3, 1), Instant::now() + Duration::from_millis(5));
+    assert_eq!(committed(), 3);
+    let high = batch(4, JOURNAL_HIGH.messages);
+    mailbox.append(&key, &high, later);
+    assert_eq!(committed(), high.last(), "too much to wait");
+    block_on(mailbox.close());
 }

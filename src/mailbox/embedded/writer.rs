@@ -5,7 +5,7 @@
 //! in which they were sealed; one that failed is made again before any other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, PoisonError};
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
@@ -14,7 +14,7 @@ use super::journal::{Changes, Delta};
 use super::opening::Paths;
 use super::store::Store;
 use super::watermark::Watermark;
-use super::{Shared, closed};
+use super::{Shared, Sleep, State, closed};
 use crate::mailbox::{Commit, Event, MailboxError};
 use crate::message::SessionKey;
 
@@ -65,29 +65,47 @@ impl Writer {
         self.close();
     }
 
-    /// Waits for work: changes that press at once, others at the next tick.
+    /// Waits for work: messages until they are due, other changes until the next tick.
     fn next(&self, renewed: Instant) -> Work {
+        let tick = renewed + TICK;
         let mut state = self.shared.state();
         loop {
-            let due = TICK.saturating_sub(renewed.elapsed());
+            let now = Instant::now();
+            if state.journal.due().is_some_and(|due| due <= now) {
+                state.journal.review();
+            }
+            let due = state.journal.due();
             let empty = state.journal.is_empty();
-            if state.journal.is_pressing() || (!empty && (due.is_zero() || state.closing)) {
+            let ripe = due.is_some_and(|due| due <= now) || tick <= now || state.closing;
+            if state.is_pressing() || (!empty && ripe) {
                 return Work::Commit(state.journal.seal());
             }
             if state.closing {
                 return Work::Close;
             }
-            if !empty || self.marked != self.last {
-                if due.is_zero() {
-                    return Work::RenewWatermark;
-                }
-                let waited = self.shared.work.wait_timeout(state, due);
-                state = waited.unwrap_or_else(PoisonError::into_inner).0;
-            } else {
-                let waited = self.shared.work.wait(state);
-                state = waited.unwrap_or_else(PoisonError::into_inner);
+            let stale = self.marked != self.last;
+            if stale && tick <= now {
+                return Work::RenewWatermark;
             }
+            let tick = (stale || !empty).then_some(tick);
+            state = self.sleep(state, due.into_iter().chain(tick).min());
         }
+    }
+
+    /// Sleeps until somebody has work that cannot wait, and no longer than until a time.
+    fn sleep<'a>(
+        &self,
+        mut state: MutexGuard<'a, State>,
+        until: Option<Instant>,
+    ) -> MutexGuard<'a, State> {
+        state.writer = until.map_or(Sleep::Forever, Sleep::Until);
+        let work = &self.shared.work;
+        let mut state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
+            None => work.wait(state).unwrap_or_else(PoisonError::into_inner),
+            Some(time) => work.wait_timeout(state, time).unwrap_or_else(PoisonError::into_inner).0,
+        };
+        state.writer = Sleep::Not;
+        state
     }
 
     /// False if the mailbox is closed before it succeeds.

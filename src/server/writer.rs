@@ -24,7 +24,7 @@ use crate::mailbox::MailboxError;
 use crate::message::{Name, SessionKey};
 use crate::task;
 use crate::wire::codec::Frame;
-use crate::wire::encode_message;
+use crate::wire::encode_messages;
 use crate::wire::frame::{ByeReason, ErrorCode, Presence, ServerFrame, Watermarks};
 use crate::wire::stream::BoxWriter;
 
@@ -262,9 +262,7 @@ impl Writer {
             let sent = sent.entry(peer.clone()).or_insert_with(|| Sent::new(session.clone()));
             sent.assign(&session, first, messages.len() as u64)
         };
-        for (seq, message) in (seq..).zip(messages) {
-            encode_message(&mut self.out, &peer, seq, message);
-        }
+        encode_messages(&mut self.out, &peer, seq, messages);
     }
 
     fn say(&mut self, frame: &ServerFrame) {

@@ -169,7 +169,7 @@ pub mod frame;
 mod server_frames;
 pub mod stream;
 
-pub use server_frames::encode_message;
+pub use server_frames::encode_messages;
 
 /// The one version that is spoken here.
 pub const VERSION: &str = "tinychat/1";

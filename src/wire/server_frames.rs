@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::codec::{Frame, ProtocolError, Verb, Words, body, line, number};
 use super::frame::{ByeReason, ErrorCode, Limits, Refusal, ServerFrame, Watermarks};
@@ -49,7 +49,9 @@ impl Frame for ServerFrame {
                 encode_refusal(out, peer, *n, *refusal, text);
             }
             Self::Room { peer } => line(out, format_args!("ROOM {peer}")),
-            Self::Message { peer, seq, message } => encode_message(out, peer, *seq, message),
+            Self::Message { peer, seq, message } => {
+                encode_messages(out, peer, *seq, std::slice::from_ref(message));
+            }
             Self::Online { count, names } => encode_online(out, *count, names),
             Self::Presence { peer, presence } => {
                 line(out, format_args!("PRESENCE {peer} {}", presence.as_str()));
@@ -67,12 +69,36 @@ impl Frame for ServerFrame {
     }
 }
 
-/// Appends one message's frame; what a write task does for every message of a batch.
-pub fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {
-    let Message { id: MessageId { installation, n }, time: Timestamp(time), kind, body: text } =
-        message;
-    line(out, format_args!("MSG {peer} {seq} {installation} {n} {time} {kind} {}", text.len()));
-    body(out, text);
+/// Appends the frames of messages that are numbered from `first_seq`; what a write task does for
+/// every batch, so that most of the server's bytes are made here.
+pub fn encode_messages(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
+    let [mut seq, mut n, mut time, mut length] = [itoa::Buffer::new(); 4];
+    let mut numbers = first_seq..;
+    // What was accepted together has most words in common.
+    let together =
+        |a: &Message, b: &Message| a.id.installation == b.id.installation && a.time == b.time;
+    for messages in messages.chunk_by(together) {
+        let installation = messages[0].id.installation.to_string();
+        let time = time.format(messages[0].time.0);
+        for (message, number) in messages.iter().zip(&mut numbers) {
+            let words = [
+                "MSG",
+                peer.as_str(),
+                seq.format(number),
+                &installation,
+                n.format(message.id.n),
+                time,
+                message.kind.as_str(),
+            ];
+            for word in words {
+                out.put_slice(word.as_bytes());
+                out.put_u8(b' ');
+            }
+            out.put_slice(length.format(message.body.len()).as_bytes());
+            out.put_slice(b"\r\n");
+            body(out, &message.body);
+        }
+    }
 }
 
 fn encode_welcome(out: &mut BytesMut, name: &Name, limits: &Limits) {
@@ -137,13 +163,13 @@ pub(super) const LIMIT_WORDS: &[LimitWord] = &[
 ];
 
 fn challenge(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
-    Ok(ServerFrame::Challenge { nonce: words.next("a nonce")?.into() })
+    Ok(ServerFrame::Challenge { nonce: words.word("a nonce")?.into() })
 }
 
 fn welcome(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
     let name = words.name()?;
     let mut limits = Limits::default();
-    for word in words.rest.by_ref() {
+    for word in words.by_ref() {
         let bad = ProtocolError::BadWord { verb: "WELCOME", word: "word=number" };
         let (key, value) = word.split_once('=').ok_or(bad.clone())?;
         let value = number(value).ok_or(bad)?;
@@ -206,12 +232,12 @@ fn online(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolErr
 }
 
 fn error(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
-    let code = words.next("a code")?;
+    let code = words.word("a code")?;
     if matches!(code, "FULL" | "STORE" | "SLOW") {
         return refused(words, code);
     }
     let code = ErrorCode::from_word(code);
-    let peer = match words.next("a peer or -")? {
+    let peer = match words.word("a peer or -")? {
         "-" => None,
         peer => Some(peer.parse()?),
     };
@@ -230,6 +256,6 @@ fn refused(words: &mut Words<'_>, code: &str) -> Result<ServerFrame, ProtocolErr
 }
 
 fn bye(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
-    let reason = ByeReason::from_word(words.next("a reason")?);
+    let reason = ByeReason::from_word(words.word("a reason")?);
     Ok(ServerFrame::Bye { reason, text: words.sentence() })
 }

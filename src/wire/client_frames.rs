@@ -45,7 +45,7 @@ impl Frame for ClientFrame {
 }
 
 fn hello(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
-    let version = words.next("a version")?;
+    let version = words.word("a version")?;
     if version != VERSION {
         // Another version may have other words: the rest means nothing here.
         let shown: String = version.chars().take(24).collect();
@@ -53,7 +53,7 @@ fn hello(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> 
     }
     Ok(ClientFrame::Hello {
         name: words.name()?,
-        key: words.next("a public key")?.into(),
+        key: words.word("a public key")?.into(),
         installation: words.parse("an installation")?,
     })
 }

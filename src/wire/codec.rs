@@ -7,9 +7,10 @@
 
 use std::fmt::Write as _;
 use std::marker::PhantomData;
-use std::str::{FromStr, Split};
+use std::ops::Range;
+use std::str::FromStr;
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Buf, BufMut, Bytes, BytesMut};
 use memchr::memchr;
 use smol_str::SmolStr;
 use thiserror::Error;
@@ -84,82 +85,101 @@ pub struct Verb<F> {
 /// Turns bytes into frames.
 #[derive(Debug)]
 pub struct Decoder<F> {
-    buffer: BytesMut,
+    /// Begins with a whole frame, or is empty. The bodies of frames are slices of it.
+    whole: Bytes,
+    /// What comes after it, if that is empty: a frame of which more is to come.
+    begun: BytesMut,
     frames: PhantomData<fn() -> F>,
 }
 
 impl<F> Default for Decoder<F> {
     fn default() -> Self {
-        Self { buffer: BytesMut::new(), frames: PhantomData }
+        Self { whole: Bytes::new(), begun: BytesMut::new(), frames: PhantomData }
     }
 }
 
+/// Where the next frame lies at the beginning of some bytes.
+struct Measured<'a, F: 'static> {
+    verb: &'static Verb<F>,
+    line: &'a str,
+    body: Range<usize>,
+    end: usize,
+}
+
 impl<F: Frame> Decoder<F> {
-    /// Takes what a read brought. To keep the buffer within its bound, call
-    /// [`decode`](Self::decode) until it wants more before feeding again.
+    /// Takes what a read brought. To be called only when [`decode`](Self::decode) wants more: then
+    /// the decoder keeps within its bound.
     pub fn feed(&mut self, bytes: &[u8]) {
-        self.buffer.extend_from_slice(bytes);
+        self.begun.extend_from_slice(&std::mem::take(&mut self.whole));
+        self.begun.extend_from_slice(bytes);
     }
 
     /// The next frame, or `None` if its end has not come yet. After a fatal error the decoder is of
     /// no more use.
     pub fn decode(&mut self) -> Result<Option<F>, ProtocolError> {
-        let Some(header) = self.header_length()? else {
-            self.release();
+        if self.whole.is_empty() {
+            // An idle connection holds no buffer.
+            if self.begun.is_empty() || measure::<F>(&self.begun)?.is_none() {
+                return Ok(None);
+            }
+            self.whole = std::mem::take(&mut self.begun).freeze();
+        }
+        let Some(Measured { verb, line, body, end }) = measure::<F>(&self.whole)? else {
+            self.begun = BytesMut::from(&*std::mem::take(&mut self.whole));
             return Ok(None);
         };
-        let line = as_line(&self.buffer[..header])?;
-        let verb = find_verb::<F>(line)?;
-        let Some(limit) = verb.body else {
-            let frame = self.buffer.split_to(header).freeze();
-            return parse(verb, &frame, Bytes::new()).map(Some);
+        let frame = if verb.body.is_some() && !self.whole[body.end..].starts_with(b"\r\n") {
+            Err(ProtocolError::BodyUnterminated { verb: verb.word })
+        } else {
+            parse(verb, line, self.whole.slice(body))
         };
-        let body = body_length(verb.word, line, limit)?;
-        if self.buffer.len() < header + body + 2 {
-            return Ok(None);
+        if end < self.whole.len() {
+            self.whole.advance(end)
+        } else {
+            self.whole = Bytes::new()
         }
-        let mut frame = self.buffer.split_to(header + body + 2).freeze();
-        if &frame[header + body..] != b"\r\n" {
-            return Err(ProtocolError::BodyUnterminated { verb: verb.word });
-        }
-        let head = frame.split_to(header);
-        frame.truncate(body);
-        parse(verb, &head, frame).map(Some)
+        frame.map(Some)
     }
 
     /// Whether the bytes so far end with a whole frame.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty()
+        self.whole.is_empty() && self.begun.is_empty()
     }
+}
 
-    fn header_length(&self) -> Result<Option<usize>, ProtocolError> {
-        let head = &self.buffer[..self.buffer.len().min(MAX_HEADER)];
-        match memchr(b'\n', head) {
-            Some(end) => Ok(Some(end + 1)),
-            None if head.len() == MAX_HEADER => Err(ProtocolError::LineTooLong),
-            None => Ok(None),
+/// Looks for a whole frame. None if its end has not come yet.
+fn measure<F: Frame>(bytes: &[u8]) -> Result<Option<Measured<'_, F>>, ProtocolError> {
+    let head = &bytes[..bytes.len().min(MAX_HEADER)];
+    let header = match memchr(b'\n', head) {
+        Some(end) => end + 1,
+        None if head.len() == MAX_HEADER => return Err(ProtocolError::LineTooLong),
+        None => return Ok(None),
+    };
+    let line = as_line(&head[..header])?;
+    let verb = find_verb::<F>(line)?;
+    let (body, end) = match verb.body {
+        None => (header..header, header),
+        Some(limit) => {
+            let end = header + body_length(verb.word, line, limit)?;
+            (header..end, end + 2)
         }
-    }
-
-    /// An idle connection holds no buffer.
-    fn release(&mut self) {
-        if self.buffer.is_empty() {
-            self.buffer = BytesMut::new();
-        }
-    }
+    };
+    Ok((end <= bytes.len()).then_some(Measured { verb, line, body, end }))
 }
 
 fn as_line(header: &[u8]) -> Result<&str, ProtocolError> {
     let line = header.strip_suffix(b"\r\n").ok_or(ProtocolError::ControlCharacter)?;
     let line = std::str::from_utf8(line).map_err(|_| ProtocolError::NotUtf8)?;
-    if line.chars().any(char::is_control) {
-        return Err(ProtocolError::ControlCharacter);
-    }
-    Ok(line)
+    let has_control = if line.is_ascii() {
+        line.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        line.chars().any(char::is_control)
+    };
+    if has_control { Err(ProtocolError::ControlCharacter) } else { Ok(line) }
 }
 
 fn find_verb<F: Frame>(line: &str) -> Result<&'static Verb<F>, ProtocolError> {
-    let word = line.split(' ').next().unwrap_or_default();
+    let (word, _) = split_word(line);
     F::VERBS.iter().find(|verb| verb.word == word).ok_or_else(|| {
         let shown: String = word.chars().take(24).collect();
         ProtocolError::UnknownVerb(shown.into())
@@ -167,7 +187,8 @@ fn find_verb<F: Frame>(line: &str) -> Result<&'static Verb<F>, ProtocolError> {
 }
 
 fn body_length(verb: &'static str, line: &str, limit: usize) -> Result<usize, ProtocolError> {
-    let word = line.rsplit(' ').next().unwrap_or_default();
+    let last = line.bytes().rposition(|byte| byte == b' ').map_or(0, |space| space + 1);
+    let word = &line[last..];
     let length = number(word).ok_or(ProtocolError::BadWord { verb, word: "a length" })?;
     match usize::try_from(length) {
         Ok(length) if length <= limit => Ok(length),
@@ -175,42 +196,60 @@ fn body_length(verb: &'static str, line: &str, limit: usize) -> Result<usize, Pr
     }
 }
 
-fn parse<F: Frame>(verb: &Verb<F>, header: &[u8], body: Bytes) -> Result<F, ProtocolError> {
-    let line = as_line(header)?;
-    let mut words = Words { verb: verb.word, rest: line.split(' ') };
-    words.rest.next();
+fn parse<F: Frame>(verb: &Verb<F>, line: &str, body: Bytes) -> Result<F, ProtocolError> {
+    let mut words = Words { verb: verb.word, rest: split_word(line).1 };
     let frame = (verb.parse)(&mut words, body)?;
     if verb.body.is_some() {
-        words.next("a length")?;
+        words.word("a length")?;
     }
     words.end()?;
     Ok(frame)
 }
 
+/// The first word of a line, and what follows the space behind it. Words are short: looking at each
+/// byte is quicker than what is made for long texts.
+fn split_word(line: &str) -> (&str, Option<&str>) {
+    match line.bytes().position(|byte| byte == b' ') {
+        Some(space) => (&line[..space], Some(&line[space + 1..])),
+        None => (line, None),
+    }
+}
+
 /// The words behind a verb, taken one by one.
 pub struct Words<'a> {
     verb: &'static str,
-    pub(super) rest: Split<'a, char>,
+    /// None at the end; an empty rest has one empty word.
+    rest: Option<&'a str>,
+}
+
+impl<'a> Iterator for Words<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let (word, rest) = split_word(self.rest?);
+        self.rest = rest;
+        Some(word)
+    }
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn next(&mut self, word: &'static str) -> Result<&'a str, ProtocolError> {
+    pub(super) fn word(&mut self, word: &'static str) -> Result<&'a str, ProtocolError> {
         let bad = ProtocolError::BadWord { verb: self.verb, word };
-        self.rest.next().filter(|it| !it.is_empty()).ok_or(bad)
+        self.next().filter(|it| !it.is_empty()).ok_or(bad)
     }
 
     pub(super) fn parse<T: FromStr>(&mut self, word: &'static str) -> Result<T, ProtocolError> {
         let bad = ProtocolError::BadWord { verb: self.verb, word };
-        self.next(word)?.parse().map_err(|_| bad)
+        self.word(word)?.parse().map_err(|_| bad)
     }
 
     pub(super) fn name(&mut self) -> Result<Name, ProtocolError> {
-        Ok(self.next("a name")?.parse()?)
+        Ok(self.word("a name")?.parse()?)
     }
 
     pub(super) fn number(&mut self, word: &'static str) -> Result<u64, ProtocolError> {
         let bad = ProtocolError::BadWord { verb: self.verb, word };
-        number(self.next(word)?).ok_or(bad)
+        number(self.word(word)?).ok_or(bad)
     }
 
     /// A number that counts from 1.
@@ -220,7 +259,7 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn presence(&mut self) -> Result<Presence, ProtocolError> {
-        match self.next("online or away")? {
+        match self.word("online or away")? {
             "online" => Ok(Presence::Online),
             "away" => Ok(Presence::Away),
             _ => Err(ProtocolError::BadWord { verb: self.verb, word: "online or away" }),
@@ -229,12 +268,12 @@ impl<'a> Words<'a> {
 
     /// The rest of the line.
     pub(super) fn sentence(&mut self) -> String {
-        self.rest.by_ref().collect::<Vec<_>>().join(" ")
+        self.rest.take().unwrap_or_default().to_owned()
     }
 
     pub(super) fn end(&mut self) -> Result<(), ProtocolError> {
         let bad = ProtocolError::BadWord { verb: self.verb, word: "the end of the line" };
-        self.rest.next().map_or(Ok(()), |_| Err(bad))
+        self.rest.map_or(Ok(()), |_| Err(bad))
     }
 }
 

@@ -8,7 +8,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use precis_core::profile::PrecisFastInvocation;
 use precis_profiles::UsernameCaseMapped;
 use smol_str::SmolStr;
@@ -235,6 +235,9 @@ impl FromStr for Kind {
 
     fn from_str(text: &str) -> Result<Self, KindError> {
         let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        if text == Self::TEXT.as_str() {
+            return Ok(Self::TEXT);
+        }
         if !(1..=MAX_KIND_CHARS).contains(&text.len()) || !text.bytes().all(allowed) {
             return Err(KindError);
         }
@@ -268,13 +271,32 @@ pub struct Message {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Batch {
     first: u64,
-    messages: Arc<[Message]>,
+    bytes: u64,
+    messages: Arc<Vec<Message>>,
 }
 
 impl Batch {
     /// A batch whose first message has the position `first`.
-    pub fn new(first: u64, messages: impl Into<Arc<[Message]>>) -> Self {
-        Self { first, messages: messages.into() }
+    pub fn new(first: u64, messages: Vec<Message>) -> Self {
+        let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
+        Self { first, bytes, messages: Arc::new(messages) }
+    }
+
+    /// What all bodies have together.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The same with a buffer of its own for the bodies, instead of slices of larger ones.
+    #[must_use]
+    pub fn compact(mut self) -> Self {
+        let mut bodies = BytesMut::new();
+        self.messages.iter().for_each(|message| bodies.extend_from_slice(&message.body));
+        let mut bodies = bodies.freeze();
+        for message in Arc::make_mut(&mut self.messages) {
+            message.body = bodies.split_to(message.body.len());
+        }
+        self
     }
 
     /// The position of the first message.

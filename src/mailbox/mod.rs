@@ -190,7 +190,7 @@ impl Usage {
 
     /// What a batch uses.
     pub fn of(batch: &Batch) -> Self {
-        batch.messages().iter().map(|message| Self::one(message.body.len())).sum()
+        Self { messages: batch.messages().len() as u64, bytes: batch.bytes() }
     }
 
     /// Whether it is as much as a limit, or more.

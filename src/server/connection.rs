@@ -22,7 +22,7 @@ use super::session::{Accepted, Retired, Session};
 use super::writer::{self, REPLIES, Reply};
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
-use crate::wire::codec::{Frame, ProtocolError};
+use crate::wire::codec::{Decoder, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
 use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
@@ -31,6 +31,9 @@ use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 /// can read why: closing with bytes unread would take the answer away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
+
+/// About how long the frame of a message is, to guess how many came together.
+const USUAL_FRAME: usize = 128;
 
 /// Serves a connection from accepting to closing. Run by the read task.
 pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) {
@@ -166,11 +169,14 @@ struct Collected {
     peer: Name,
     time: Timestamp,
     messages: Vec<Message>,
+    /// How many bytes their bodies are slices of.
+    chunk: usize,
 }
 
 impl Collected {
-    fn new(peer: Name) -> Self {
-        Self { peer, time: Timestamp::now(), messages: Vec::new() }
+    fn new(peer: Name, decoder: &Decoder<ClientFrame>) -> Self {
+        let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
+        Self { peer, time: Timestamp::now(), messages, chunk: decoder.chunk() }
     }
 }
 
@@ -209,7 +215,7 @@ impl Reading<'_> {
         loop {
             match reader.next_ready() {
                 Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
-                    self.collect(peer, n, kind, body).await?;
+                    self.collect(reader.decoder(), peer, n, kind, body).await?;
                 }
                 Ok(Some(frame)) => {
                     self.accept_collected().await?;
@@ -292,20 +298,27 @@ impl Reading<'_> {
     }
 
     /// Puts a message to those before it, if they go to the same peer.
-    async fn collect(&mut self, peer: Name, n: u64, kind: Kind, body: Bytes) -> Flow {
+    async fn collect(
+        &mut self,
+        decoder: &Decoder<ClientFrame>,
+        peer: Name,
+        n: u64,
+        kind: Kind,
+        body: Bytes,
+    ) -> Flow {
         debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
         if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
             self.accept_collected().await?;
         }
         let id = MessageId { installation: self.link.installation, n };
-        let collected = self.collected.get_or_insert_with(|| Collected::new(peer));
+        let collected = self.collected.get_or_insert_with(|| Collected::new(peer, decoder));
         collected.messages.push(Message { id, time: collected.time, kind, body });
         Flow::Continue(())
     }
 
     /// Offers the collected messages to their session.
     async fn accept_collected(&mut self) -> Flow {
-        let Some(Collected { peer, messages, .. }) = self.collected.take() else {
+        let Some(Collected { peer, messages, chunk, .. }) = self.collected.take() else {
             return Flow::Continue(());
         };
         let Some(conversation) = self.open.get_mut(&peer) else {
@@ -327,7 +340,7 @@ impl Reading<'_> {
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        match conversation.own.accept(mailbox, &self.host.quota, messages) {
+        match conversation.own.accept(mailbox, &self.host.quota, messages, chunk) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}

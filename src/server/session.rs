@@ -17,15 +17,14 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use bytes::BytesMut;
 use event_listener::Event;
 
 use super::ledger::{Ledger, MAX_INSTALLATIONS};
 use super::link::{ConnectionId, Link};
 use super::pace::Pace;
 use super::quota::Quota;
-use super::window::{Held, Window, Windows};
-use crate::mailbox::{Commit, Mailbox, MailboxError, Run};
+use super::window::{Held, Window, Windows, cost};
+use crate::mailbox::{Commit, Mailbox, MailboxError, Run, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey};
 use crate::wire::frame::Watermarks;
 
@@ -218,11 +217,13 @@ impl Session {
     }
 
     /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
+    /// Their bodies are slices of a buffer of `chunk` bytes.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
         quota: &Quota,
         mut messages: Vec<Message>,
+        chunk: usize,
     ) -> Result<Accepted, Retired> {
         let mut state = self.state();
         if state.status == Status::Retired {
@@ -247,8 +248,10 @@ impl Session {
         });
         let fresh = messages.len();
         if fresh > 0 {
-            leave_read_buffer(&mut messages);
-            let batch = Batch::new(first, messages);
+            let mut batch = Batch::new(first, messages);
+            if chunk as u64 > cost(Usage::of(&batch)) {
+                batch = batch.compact();
+            }
             mailbox.append(&self.0.key, &batch, state.due(batch.last()));
             state.pass_on(&self.0.window, batch);
         }
@@ -445,15 +448,6 @@ fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     // A panic under this lock may have left ledger and channel apart, but never a message lost: the
     // mailbox has it, and the next reader fills the gap from there.
     state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// Gives the bodies a buffer of their own. They may wait long, and a one-byte body would hold back
-/// the whole read buffer that it is a slice of, past every quota.
-fn leave_read_buffer(messages: &mut [Message]) {
-    let mut bodies = BytesMut::with_capacity(messages.iter().map(|it| it.body.len()).sum());
-    messages.iter().for_each(|message| bodies.extend_from_slice(&message.body));
-    let mut bodies = bodies.freeze();
-    messages.iter_mut().for_each(|message| message.body = bodies.split_to(message.body.len()));
 }
 
 #[cfg(test)]

@@ -16,6 +16,12 @@ pub(super) const WINDOW: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
 /// What a message costs in memory beside its body, roughly.
 const OVERHEAD: u64 = 128;
 
+/// What messages may cost in memory. So much of a read buffer they may hold back, but not more: a
+/// one-byte body must not keep all of it, past every limit.
+pub(super) fn cost(usage: Usage) -> u64 {
+    usage.bytes + usage.messages * OVERHEAD
+}
+
 /// The windows of all sessions together.
 #[derive(Debug)]
 pub(super) struct Windows {
@@ -48,7 +54,7 @@ impl Window {
     /// and one read brings few.
     pub(super) fn hold(self: &Arc<Self>, batch: Batch) -> Option<Held> {
         let usage = Usage::of(&batch);
-        let cost = usage.bytes + usage.messages * OVERHEAD;
+        let cost = cost(usage);
         let held = Held { batch, cost, window: self.clone() };
         let before = self.messages.fetch_add(usage.messages, Ordering::Relaxed);
         let bytes_before = self.bytes.fetch_add(cost, Ordering::Relaxed);

@@ -87,6 +87,8 @@ pub struct Verb<F> {
 pub struct Decoder<F> {
     /// Begins with a whole frame, or is empty. The bodies of frames are slices of it.
     whole: Bytes,
+    /// How long that was at first.
+    chunk: usize,
     /// What comes after it, if that is empty: a frame of which more is to come.
     begun: BytesMut,
     frames: PhantomData<fn() -> F>,
@@ -94,7 +96,7 @@ pub struct Decoder<F> {
 
 impl<F> Default for Decoder<F> {
     fn default() -> Self {
-        Self { whole: Bytes::new(), begun: BytesMut::new(), frames: PhantomData }
+        Self { whole: Bytes::new(), chunk: 0, begun: BytesMut::new(), frames: PhantomData }
     }
 }
 
@@ -123,6 +125,7 @@ impl<F: Frame> Decoder<F> {
                 return Ok(None);
             }
             self.whole = std::mem::take(&mut self.begun).freeze();
+            self.chunk = self.whole.len();
         }
         let Some(Measured { verb, line, body, end }) = measure::<F>(&self.whole)? else {
             self.begun = BytesMut::from(&*std::mem::take(&mut self.whole));
@@ -141,9 +144,19 @@ impl<F: Frame> Decoder<F> {
         frame.map(Some)
     }
 
+    /// How many bytes there are before the end of what was fed.
+    pub fn remaining(&self) -> usize {
+        self.whole.len() + self.begun.len()
+    }
+
+    /// How many bytes the body of the frame that came last holds in memory, as a slice of them.
+    pub fn chunk(&self) -> usize {
+        self.chunk
+    }
+
     /// Whether the bytes so far end with a whole frame.
     pub fn is_empty(&self) -> bool {
-        self.whole.is_empty() && self.begun.is_empty()
+        self.remaining() == 0
     }
 }
 

@@ -75,6 +75,11 @@ impl<F: Frame> FrameReader<F> {
         self.decoder.decode()
     }
 
+    /// What is read and not looked at yet, and how much a body holds in memory.
+    pub fn decoder(&self) -> &Decoder<F> {
+        &self.decoder
+    }
+
     /// Reads once and returns how many bytes came: 0 at the end. May be dropped while it waits
     /// without losing a byte. Call it when [`next_ready`](Self::next_ready) has nothing left.
     pub async fn fill(&mut self) -> io::Result<usize> {

@@ -78,8 +78,11 @@ impl Journal {
         self.open.appended += usage;
         self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
         let delta = self.open.delta(key);
-        for message in batch.messages() {
-            raise(&mut delta.row.have, message.id.installation, message.id.n);
+        let same = |a: &Message, b: &Message| a.id.installation == b.id.installation;
+        for messages in batch.messages().chunk_by(same) {
+            // Of one installation numbers ascend.
+            let MessageId { installation, n } = messages[messages.len() - 1].id;
+            raise(&mut delta.row.have, installation, n);
         }
         delta.row.last = batch.last();
         delta.row.bytes_added += usage.bytes;

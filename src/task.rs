@@ -5,12 +5,24 @@
 
 use std::future::Future;
 use std::io;
+use std::num::NonZeroUsize;
 use std::panic::AssertUnwindSafe;
 use std::thread;
 use std::time::Duration;
 
+use async_global_executor::GlobalExecutorConfig;
 use async_std::task::{self, JoinHandle};
 use futures::FutureExt;
+
+/// Has tasks run on so many threads, instead of one for each processor. To be called before anything
+/// else of this module; later it changes nothing.
+pub fn set_threads(count: NonZeroUsize) {
+    let config = GlobalExecutorConfig::default()
+        .with_min_threads(count.get())
+        .with_max_threads(count.get())
+        .with_thread_name_fn(Box::new(|| "tasks".into()));
+    async_global_executor::init_with_config(config);
+}
 
 /// Starts a task. Joining it gives `None` if it panicked.
 pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<Option<F::Output>>

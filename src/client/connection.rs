@@ -72,7 +72,7 @@ impl Connection {
         let limit = Duration::from_secs(HANDSHAKE_SECONDS);
         let opening = async {
             let stream = TcpStream::connect(server.as_str()).await?;
-            let (reader, half) = split(stream)?;
+            let (reader, half) = split(stream.try_into()?)?;
             let (mut reader, mut half) = (FrameReader::new(reader), half);
             let limits =
                 sign_in(&server, name, installation, identity, &mut reader, &mut half).await?;

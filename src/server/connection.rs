@@ -5,12 +5,12 @@
 //! nothing that its successor opened.
 
 use std::collections::HashMap;
+use std::net::TcpStream;
 use std::ops::ControlFlow;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use async_channel::Sender;
-use async_std::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
 

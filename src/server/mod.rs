@@ -28,17 +28,16 @@ mod writer;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_std::net::{TcpListener, TcpStream};
+use async_io::Async;
 use async_std::os::unix::net::UnixListener;
-use futures::AsyncWriteExt;
 use futures::future::{Either, select};
 use thiserror::Error;
 
@@ -145,7 +144,7 @@ pub enum StartError {
 
 /// A server that listens.
 pub struct Server {
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Async<TcpListener>>,
     addresses: Vec<SocketAddr>,
     host: Arc<Host>,
     stop: Sender<Infallible>,
@@ -277,11 +276,11 @@ impl Server {
     }
 }
 
-async fn listen(address: String) -> Result<(TcpListener, SocketAddr), StartError> {
+async fn listen(address: String) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
     let bound = async {
-        let listener = TcpListener::bind(&address).await?;
+        let listener = async_std::net::TcpListener::bind(&address).await?;
         let bound = listener.local_addr()?;
-        Ok((listener, bound))
+        Ok((Async::new(listener.try_into()?)?, bound))
     };
     bound.await.map_err(|cause: io::Error| match cause.kind() {
         io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
@@ -291,17 +290,20 @@ async fn listen(address: String) -> Result<(TcpListener, SocketAddr), StartError
 
 /// Accepts until the server stops. An error of one connection, or of a system that is out of files,
 /// does not end it. While there are `full` clones of `live` nobody is served.
-async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>, full: usize) {
+async fn accept(
+    host: Arc<Host>,
+    listener: Async<TcpListener>,
+    live: Sender<Infallible>,
+    full: usize,
+) {
     loop {
-        let accepted =
-            match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
-                Either::Left((accepted, _)) => accepted,
-                Either::Right(_) => return,
-            };
+        let accepting = Box::pin(listener.read_with(TcpListener::accept));
+        let accepted = match select(accepting, Box::pin(host.stopping.recv())).await {
+            Either::Left((accepted, _)) => accepted,
+            Either::Right(_) => return,
+        };
         match accepted {
-            Ok((stream, _)) if live.sender_count() >= full => {
-                turn_away(stream).await;
-            }
+            Ok((stream, _)) if live.sender_count() >= full => turn_away(stream),
             Ok((stream, _)) => {
                 let (host, live) = (host.clone(), live.clone());
                 // Given here, so that a connection made later has a higher one.
@@ -321,11 +323,12 @@ async fn accept(host: Arc<Host>, listener: TcpListener, live: Sender<Infallible>
 }
 
 /// Says that there is no room, if the socket's buffer takes it at once, and closes.
-async fn turn_away(mut stream: TcpStream) {
+fn turn_away(mut stream: TcpStream) {
     let text = "this server has as many connections as it takes; try again later".into();
     let mut out = bytes::BytesMut::new();
     ServerFrame::Error { code: ErrorCode::Busy, peer: None, text }.encode(&mut out);
-    let _ = task::within(Duration::from_millis(10), stream.write_all(&out)).await;
+    // The peer may be gone already; then there is nobody to tell.
+    let _ = stream.set_nonblocking(true).and_then(|()| stream.write(&out));
 }
 
 /// Errors that concern only the connection that was about to be accepted.

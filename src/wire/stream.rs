@@ -7,12 +7,13 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::io;
-use std::net::Shutdown;
+use std::io::{self, Read};
+use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use async_std::net::TcpStream;
+use async_io::Async;
 use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 
@@ -34,27 +35,61 @@ pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 /// Splits a TCP connection and makes it send small frames at once.
 pub fn split(stream: TcpStream) -> io::Result<(BoxReader, BoxWriter)> {
     stream.set_nodelay(true)?;
-    Ok((Box::new(stream.clone()), Box::new(TcpWriter(stream))))
+    let stream = Arc::new(Async::new(stream)?);
+    let reader = TcpReader { stream: stream.clone(), drained: false };
+    Ok((Box::new(reader), Box::new(TcpWriter(stream))))
 }
 
-/// The runtime's stream says nothing to the peer when it is closed while its other half is open.
-struct TcpWriter(TcpStream);
+/// Reads only where there is something to read: asking a socket that was just drained costs as much
+/// as reading from it.
+struct TcpReader {
+    stream: Arc<Async<TcpStream>>,
+    /// The last read took all that was there.
+    drained: bool,
+}
+
+impl AsyncRead for TcpReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if self.drained {
+                ready!(self.stream.poll_readable(context))?;
+            }
+            let read = self.stream.get_ref().read(bytes);
+            self.drained = !matches!(read, Ok(read) if read == bytes.len());
+            match read {
+                Err(error) if is_temporary(&error) => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Tells the peer when it is closed, also while the other half is open.
+struct TcpWriter(Arc<Async<TcpStream>>);
 
 impl AsyncWrite for TcpWriter {
     fn poll_write(
-        mut self: Pin<&mut Self>,
+        self: Pin<&mut Self>,
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(context, bytes)
+        Pin::new(&mut &*self.0).poll_write(context, bytes)
     }
 
-    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(context)
+    fn poll_flush(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut &*self.0).poll_flush(context)
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.shutdown(Shutdown::Write))
+        Poll::Ready(self.0.get_ref().shutdown(Shutdown::Write))
     }
 }
 

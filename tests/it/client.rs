@@ -67,7 +67,7 @@ const FLOOD: u64 = 2_000;
 /// without a pause, until one is acknowledged. Returns how many it sent.
 async fn flood(listener: TcpListener) -> u64 {
     let (stream, _) = listener.accept().await.unwrap();
-    let (reader, mut half) = split(stream).unwrap();
+    let (reader, mut half) = split(stream.try_into().unwrap()).unwrap();
     let mut reader = FrameReader::<ClientFrame>::new(reader);
     for answer in [
         &format!("CHALLENGE {}\r\n", "0".repeat(64)),

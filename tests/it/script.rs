@@ -37,7 +37,7 @@ impl Stage {
     pub(crate) async fn receive_saying(&self, lines: &[&str]) -> Caller {
         let accepted = patiently("a client connects", self.listener.accept()).await;
         let (stream, _) = accepted.unwrap();
-        let (reader, half) = split(stream).unwrap();
+        let (reader, half) = split(stream.try_into().unwrap()).unwrap();
         let reader = FrameReader::new(reader);
         let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
         caller.sign_in(lines).await;

@@ -174,7 +174,9 @@ impl World {
     /// The same, to one of several addresses.
     pub(crate) async fn connect_to(&self, address: SocketAddr) -> Peer {
         let stream = patiently("the server accepts", TcpStream::connect(address)).await.unwrap();
-        let (reader, half) = split(stream.clone()).unwrap();
+        let stream = std::net::TcpStream::try_from(stream).unwrap();
+        let (reader, half) = split(stream.try_clone().unwrap()).unwrap();
+        let stream = stream.into();
         Peer { name: "somebody".into(), stream, half, reader: FrameReader::new(reader) }
     }
 

@@ -1,5 +1,6 @@
 //! The command line of `tinychat-server`.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -51,6 +52,11 @@ pub(crate) struct Flags {
     /// 30d); 0 is for ever
     #[argh(option, arg_name = "time", default = "Keep(Some(MONTH))", from_str_fn(keep))]
     keep: Keep,
+
+    /// how many threads serve connections (default 1, which serves thousands of messages at a time
+    /// and is quickest where people are few); the disk has threads of its own
+    #[argh(option, arg_name = "n", default = "NonZeroUsize::MIN")]
+    pub(crate) threads: NonZeroUsize,
 
     /// what to log on stdout: off, error, warn, info, debug or trace (default info)
     #[argh(option, default = "LevelFilter::Info", arg_name = "level")]

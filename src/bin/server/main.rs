@@ -14,6 +14,7 @@ use tinychat::args;
 use tinychat::log_output::Guard;
 use tinychat::server::{Server, control};
 use tinychat::signals::Interrupts;
+use tinychat::task;
 
 fn main() -> ExitCode {
     let flags: Flags = match args::parse("tinychat-server", std::env::args_os().skip(1)) {
@@ -44,6 +45,7 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let _log_output =
         Guard::install().map_err(|error| format!("cannot prepare the log: {error}"))?;
     femme::with_level(flags.log_level);
+    task::set_threads(flags.threads);
     async_std::task::block_on(run(flags))
 }
 

@@ -193,6 +193,16 @@ impl Usage {
         Self { messages: batch.messages().len() as u64, bytes: batch.bytes() }
     }
 
+    /// What those messages of a batch use that are above one position and not above another.
+    pub fn between(batch: &Batch, after: u64, up_to: u64) -> Self {
+        if after < batch.first() && batch.last() <= up_to {
+            return Self::of(batch);
+        }
+        let above = batch.after(after);
+        let rest = batch.after(up_to).len().min(above.len());
+        above[..above.len() - rest].iter().map(|message| Self::one(message.body.len())).sum()
+    }
+
     /// Whether it is as much as a limit, or more.
     pub fn reaches(self, limit: Self) -> bool {
         self.messages >= limit.messages || self.bytes >= limit.bytes

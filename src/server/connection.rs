@@ -178,6 +178,11 @@ impl Collected {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
         Self { peer, time: Timestamp::now(), messages, chunk: decoder.chunk() }
     }
+
+    fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
+        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
+        self.messages.push(Message { id, time: self.time, kind, body });
+    }
 }
 
 /// A conversation that is open on this connection.
@@ -215,7 +220,12 @@ impl Reading<'_> {
         loop {
             match reader.next_ready() {
                 Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
-                    self.collect(reader.decoder(), peer, n, kind, body).await?;
+                    if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
+                        self.accept_collected().await?;
+                    }
+                    let id = MessageId { installation: self.link.installation, n };
+                    let fresh = || Collected::new(peer, reader.decoder());
+                    self.collected.get_or_insert_with(fresh).push(id, kind, body);
                 }
                 Ok(Some(frame)) => {
                     self.accept_collected().await?;
@@ -295,25 +305,6 @@ impl Reading<'_> {
     fn leave(&self, peer: &Name, conversation: &Conversation) {
         self.host.directory.unwatch(peer, self.link);
         self.host.registry.leave(&conversation.own, self.link);
-    }
-
-    /// Puts a message to those before it, if they go to the same peer.
-    async fn collect(
-        &mut self,
-        decoder: &Decoder<ClientFrame>,
-        peer: Name,
-        n: u64,
-        kind: Kind,
-        body: Bytes,
-    ) -> Flow {
-        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
-        if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
-            self.accept_collected().await?;
-        }
-        let id = MessageId { installation: self.link.installation, n };
-        let collected = self.collected.get_or_insert_with(|| Collected::new(peer, decoder));
-        collected.messages.push(Message { id, time: collected.time, kind, body });
-        Flow::Continue(())
     }
 
     /// Offers the collected messages to their session.

@@ -246,36 +246,40 @@ impl<'a> Iterator for Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn word(&mut self, word: &'static str) -> Result<&'a str, ProtocolError> {
-        let bad = ProtocolError::BadWord { verb: self.verb, word };
-        self.next().filter(|it| !it.is_empty()).ok_or(bad)
+    /// The next word, which is to be of this kind.
+    pub(super) fn word(&mut self, kind: &'static str) -> Result<&'a str, ProtocolError> {
+        match self.next() {
+            Some(word) if !word.is_empty() => Ok(word),
+            _ => Err(self.bad(kind)),
+        }
     }
 
-    pub(super) fn parse<T: FromStr>(&mut self, word: &'static str) -> Result<T, ProtocolError> {
-        let bad = ProtocolError::BadWord { verb: self.verb, word };
-        self.word(word)?.parse().map_err(|_| bad)
+    pub(super) fn parse<T: FromStr>(&mut self, kind: &'static str) -> Result<T, ProtocolError> {
+        self.word(kind)?.parse().map_err(|_| self.bad(kind))
     }
 
     pub(super) fn name(&mut self) -> Result<Name, ProtocolError> {
         Ok(self.word("a name")?.parse()?)
     }
 
-    pub(super) fn number(&mut self, word: &'static str) -> Result<u64, ProtocolError> {
-        let bad = ProtocolError::BadWord { verb: self.verb, word };
-        number(self.word(word)?).ok_or(bad)
+    pub(super) fn number(&mut self, kind: &'static str) -> Result<u64, ProtocolError> {
+        number(self.word(kind)?).ok_or_else(|| self.bad(kind))
     }
 
     /// A number that counts from 1.
-    pub(super) fn ordinal(&mut self, word: &'static str) -> Result<u64, ProtocolError> {
-        let bad = ProtocolError::BadWord { verb: self.verb, word };
-        self.number(word).and_then(|n| if n == 0 { Err(bad) } else { Ok(n) })
+    pub(super) fn ordinal(&mut self, kind: &'static str) -> Result<u64, ProtocolError> {
+        match self.number(kind)? {
+            0 => Err(self.bad(kind)),
+            n => Ok(n),
+        }
     }
 
     pub(super) fn presence(&mut self) -> Result<Presence, ProtocolError> {
-        match self.word("online or away")? {
+        const KIND: &str = "online or away";
+        match self.word(KIND)? {
             "online" => Ok(Presence::Online),
             "away" => Ok(Presence::Away),
-            _ => Err(ProtocolError::BadWord { verb: self.verb, word: "online or away" }),
+            _ => Err(self.bad(KIND)),
         }
     }
 
@@ -285,8 +289,13 @@ impl<'a> Words<'a> {
     }
 
     pub(super) fn end(&mut self) -> Result<(), ProtocolError> {
-        let bad = ProtocolError::BadWord { verb: self.verb, word: "the end of the line" };
-        self.rest.map_or(Ok(()), |_| Err(bad))
+        if self.rest.is_some() { Err(self.bad("the end of the line")) } else { Ok(()) }
+    }
+
+    /// What is said where a word of some kind was expected.
+    #[cold]
+    pub(super) fn bad(&self, word: &'static str) -> ProtocolError {
+        ProtocolError::BadWord { verb: self.verb, word }
     }
 }
 

@@ -72,30 +72,23 @@ impl Frame for ServerFrame {
 /// Appends the frames of messages that are numbered from `first_seq`; what a write task does for
 /// every batch, so that most of the server's bytes are made here.
 pub fn encode_messages(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
-    let [mut seq, mut n, mut time, mut length] = [itoa::Buffer::new(); 4];
+    let [mut seq, mut n, mut length] = [itoa::Buffer::new(); 3];
     let mut numbers = first_seq..;
     // What was accepted together has most words in common.
-    let together =
-        |a: &Message, b: &Message| a.id.installation == b.id.installation && a.time == b.time;
+    let together = |a: &Message, b: &Message| {
+        (a.id.installation, a.time, &a.kind) == (b.id.installation, b.time, &b.kind)
+    };
+    let beginning = format!("MSG {peer} ");
     for messages in messages.chunk_by(together) {
-        let installation = messages[0].id.installation.to_string();
-        let time = time.format(messages[0].time.0);
+        let Message { id: MessageId { installation, .. }, time: Timestamp(time), kind, .. } =
+            &messages[0];
+        let (from, what) = (format!(" {installation} "), format!(" {time} {kind} "));
         for (message, number) in messages.iter().zip(&mut numbers) {
-            let words = [
-                "MSG",
-                peer.as_str(),
-                seq.format(number),
-                &installation,
-                n.format(message.id.n),
-                time,
-                message.kind.as_str(),
-            ];
-            for word in words {
-                out.put_slice(word.as_bytes());
-                out.put_u8(b' ');
+            let (seq, n) = (seq.format(number), n.format(message.id.n));
+            let length = length.format(message.body.len());
+            for part in [&beginning, seq, &from, n, &what, length, "\r\n"] {
+                out.put_slice(part.as_bytes());
             }
-            out.put_slice(length.format(message.body.len()).as_bytes());
-            out.put_slice(b"\r\n");
             body(out, &message.body);
         }
     }
@@ -170,9 +163,9 @@ fn welcome(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError
     let name = words.name()?;
     let mut limits = Limits::default();
     for word in words.by_ref() {
-        let bad = ProtocolError::BadWord { verb: "WELCOME", word: "word=number" };
-        let (key, value) = word.split_once('=').ok_or(bad.clone())?;
-        let value = number(value).ok_or(bad)?;
+        let bad = || ProtocolError::BadWord { verb: "WELCOME", word: "word=number" };
+        let (key, value) = word.split_once('=').ok_or_else(bad)?;
+        let value = number(value).ok_or_else(bad)?;
         if let Some((_, field)) = LIMIT_WORDS.iter().find(|(it, _)| *it == key) {
             *field(&mut limits) = value;
         }

@@ -231,9 +231,12 @@ impl Delta {
     /// Takes back the messages up to a position. Acknowledgements may come one by one, so a batch
     /// stays whole until its last message is taken back.
     fn cancel(&mut self, up_to: u64) -> Usage {
-        let taken_back = self.messages().take_while(|(position, _)| *position <= up_to);
-        let cancelled = taken_back.map(|(_, message)| Usage::one(message.body.len())).sum();
-        while self.appended.front().is_some_and(|first| first.batch.last() <= up_to) {
+        let mut cancelled = Usage::default();
+        while let Some(Appended { batch, .. }) = self.appended.front() {
+            cancelled += Usage::between(batch, self.row.removed, up_to);
+            if batch.last() > up_to {
+                break;
+            }
             self.appended.pop_front();
         }
         self.row.removed = self.row.removed.max(up_to);

@@ -11,8 +11,10 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use ssh_key::private::Ed25519Keypair;
+use ssh_key::public::Ed25519PublicKey;
 use ssh_key::rand_core::OsRng;
-use ssh_key::{Algorithm, HashAlg, LineEnding, PrivateKey, SshSig};
+use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use thiserror::Error;
 
 /// The word that OpenSSH puts before an Ed25519 public key.
@@ -21,6 +23,7 @@ const ALGORITHM: &str = "ssh-ed25519";
 /// A person's private key.
 pub struct Identity {
     key: PrivateKey,
+    public: PublicKey,
 }
 
 /// Why there is no identity. Made to be read by the person whose key it is.
@@ -49,9 +52,9 @@ pub enum IdentityError {
 impl Identity {
     /// A new key that is on no disk.
     pub fn generate() -> Result<Self, IdentityError> {
-        let key =
-            PrivateKey::random(&mut OsRng, Algorithm::Ed25519).map_err(IdentityError::Sign)?;
-        Ok(Self { key })
+        let key = Ed25519Keypair::random(&mut OsRng);
+        let public = PublicKey(key.public);
+        Ok(Self { key: key.into(), public })
     }
 
     /// The key in the file `path`, made there (mode 0600) if there is none.
@@ -65,7 +68,7 @@ impl Identity {
 
     /// The public half.
     pub fn public(&self) -> PublicKey {
-        PublicKey(ssh_key::PublicKey::new(self.key.public_key().key_data().clone(), ""))
+        self.public
     }
 
     /// An armoured SSHSIG over `text`.
@@ -92,10 +95,10 @@ impl Identity {
         if key.is_encrypted() {
             return Err(IdentityError::Locked { path });
         }
-        if key.algorithm() != Algorithm::Ed25519 {
-            return Err(IdentityError::NotEd25519 { path });
+        match key.public_key().key_data().ed25519() {
+            Some(public) => Ok(Self { public: PublicKey(*public), key }),
+            None => Err(IdentityError::NotEd25519 { path }),
         }
-        Ok(Self { key })
     }
 
     fn create(path: &Path) -> Result<Self, IdentityError> {
@@ -126,15 +129,19 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// A person's public key. Displayed as the base64 word of an OpenSSH public key line.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PublicKey(ssh_key::PublicKey);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey(Ed25519PublicKey);
 
 impl PublicKey {
     /// Whether `armour` is an SSHSIG by this key over `text`.
     pub fn has_signed(&self, namespace: &str, text: &str, armour: &[u8]) -> bool {
         SshSig::from_pem(armour)
-            .and_then(|signature| self.0.verify(namespace, text.as_bytes(), &signature))
+            .and_then(|signature| self.openssh().verify(namespace, text.as_bytes(), &signature))
             .is_ok()
+    }
+
+    fn openssh(&self) -> ssh_key::PublicKey {
+        ssh_key::PublicKey::from(self.0)
     }
 }
 
@@ -151,15 +158,15 @@ impl FromStr for PublicKey {
         if word.contains(char::is_whitespace) {
             return Err(PublicKeyError);
         }
-        ssh_key::PublicKey::from_openssh(&format!("{ALGORITHM} {word}"))
-            .map(Self)
-            .map_err(|_| PublicKeyError)
+        let key = ssh_key::PublicKey::from_openssh(&format!("{ALGORITHM} {word}"));
+        let key = key.map_err(|_| PublicKeyError)?;
+        key.key_data().ed25519().copied().map(Self).ok_or(PublicKeyError)
     }
 }
 
 impl fmt::Display for PublicKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.0.to_openssh().map_err(|_| fmt::Error)?;
+        let line = self.openssh().to_openssh().map_err(|_| fmt::Error)?;
         f.write_str(line.split(' ').nth(1).unwrap_or_default())
     }
 }

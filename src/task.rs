@@ -29,18 +29,23 @@ pub fn spawn<F>(name: &'static str, future: F) -> JoinHandle<Option<F::Output>>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    task::spawn(async move {
-        let result = AssertUnwindSafe(future).catch_unwind().await;
+    // Not an async block: that would hold the future twice, once as it was given and once as it runs.
+    task::spawn(AssertUnwindSafe(future).catch_unwind().map(move |result| {
         if result.is_err() {
             log::error!("the {name} task panicked; what it served is closed");
         }
         result.ok()
-    })
+    }))
 }
 
 /// Starts a thread for a store that blocks. It ends when what it serves is dropped.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).spawn(body).map(drop)
+}
+
+/// Lets all tasks run that are ready.
+pub async fn let_others_run() {
+    task::yield_now().await;
 }
 
 /// Waits.

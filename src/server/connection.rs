@@ -5,26 +5,26 @@
 //! nothing that its successor opened.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::net::TcpStream;
 use std::ops::ControlFlow;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
-use async_channel::Sender;
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
 
 use super::Host;
-use super::delivery::SentTable;
 use super::handshake::{self, Rejection, SignedIn};
-use super::link::{ConnectionId, End, EndOnDrop, Link};
+use super::link::{ConnectionId, End, EndOnDrop, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
-use super::writer::{self, REPLIES, Reply};
+use super::writer;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
 use crate::wire::codec::{Decoder, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
-use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
+use crate::wire::stream::{BoxWriter, FrameReader, READ_CHUNK, split, write_frame};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
 /// How long, and for how many bytes, a connection that was refused is still read, so that the peer
@@ -35,17 +35,18 @@ const LINGER_BYTES: usize = 1024 * 1024;
 /// About how long the frame of a message is, to guess how many came together.
 const USUAL_FRAME: usize = 128;
 
-/// Serves a connection from accepting to closing. Run by the read task.
+/// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
+/// long as nothing is said each connection holds room for all that it may wait for.
 pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) {
     let (mut reader, mut half) = match split(stream) {
         Ok((reader, half)) => (FrameReader::new(reader), half),
         Err(error) => return log::debug!("a connection was gone at once: {error}"),
     };
-    match sign_in(&host, &mut reader, &mut half).await {
+    match Box::pin(sign_in(&host, &mut reader, &mut half)).await {
         Ok(signed_in) => converse(&host, id, signed_in, &mut reader, half).await,
-        Err(frame) => refuse(half, frame).await,
+        Err(frame) => Box::pin(refuse(half, frame)).await,
     }
-    linger(reader).await;
+    Box::pin(linger(reader)).await;
 }
 
 /// Signs in, within the time for it and while the server runs. What is left to say if that fails.
@@ -100,17 +101,12 @@ async fn converse(
     reader: &mut FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
-    let SignedIn { name, installation } = signed_in;
-    let link = Arc::new(Link::new(id, name, installation));
+    let link = Arc::new(Link::new(id, signed_in.name, signed_in.installation));
     let presence = Present::enter(host, &link);
     log::info!("{} signed in", link.name);
-    let sent = SentTable::default();
-    let (replies, queue) = async_channel::bounded(REPLIES);
-    let first = welcome(host, &link);
-    let writing = writer::run(host.clone(), link.clone(), sent.clone(), queue, half, first);
+    let writing = writer::run(host.clone(), link.clone(), half, welcome(host, &link));
     let writing = task::spawn("write", writing);
-    let mut reading =
-        Reading { host, link: &link, sent, replies, open: HashMap::new(), collected: None };
+    let mut reading = Reading { host, link: &link, open: HashMap::new(), collected: None };
     let end = reading.run(reader).await;
     log::info!("{} left: {end}", link.name);
     link.end(end);
@@ -158,8 +154,6 @@ fn welcome(host: &Host, link: &Link) -> BytesMut {
 struct Reading<'a> {
     host: &'a Arc<Host>,
     link: &'a Arc<Link>,
-    sent: SentTable,
-    replies: Sender<Reply>,
     open: HashMap<Name, Conversation>,
     collected: Option<Collected>,
 }
@@ -198,19 +192,30 @@ type Flow = ControlFlow<End>;
 impl Reading<'_> {
     /// Reads until the connection ends, and says why it does.
     async fn run(&mut self, reader: &mut FrameReader<ClientFrame>) -> End {
+        let link = self.link;
         loop {
+            // Signing in may have read more than its own frames.
             if let ControlFlow::Break(end) = self.handle_ready(reader).await {
                 return end;
             }
-            let (ended, fill) = (Box::pin(self.link.ended()), Box::pin(reader.fill()));
-            match select(ended, fill).await {
-                Either::Left((end, _)) => return end.clone(),
-                Either::Right((Ok(1..), _)) => self.link.pulse().heard(),
-                Either::Right((Ok(0), _)) => return End::Gone,
-                Either::Right((Err(error), _)) => {
-                    log::debug!("reading from {}: {error}", self.link.name);
+            let read = poll_fn(|context| match link.poll_ended(Side::Read, context) {
+                Poll::Ready(end) => Poll::Ready(Err(end.clone())),
+                Poll::Pending => reader.poll_fill(context).map(Ok),
+            });
+            match read.await {
+                Ok(Ok(0)) => return End::Gone,
+                Ok(Ok(read)) => {
+                    link.pulse().heard();
+                    if read == READ_CHUNK {
+                        // There may be more at once, from somebody who never stops.
+                        task::let_others_run().await;
+                    }
+                }
+                Ok(Err(error)) => {
+                    log::debug!("reading from {}: {error}", link.name);
                     return End::Gone;
                 }
+                Err(end) => return end,
             }
         }
     }
@@ -227,14 +232,18 @@ impl Reading<'_> {
                     let fresh = || Collected::new(peer, reader.decoder());
                     self.collected.get_or_insert_with(fresh).push(id, kind, body);
                 }
+                Ok(Some(ClientFrame::Ack { peer, seq })) => {
+                    self.accept_collected().await?;
+                    self.acknowledge(&peer, seq)?;
+                }
                 Ok(Some(frame)) => {
                     self.accept_collected().await?;
-                    self.handle(frame).await?;
+                    Box::pin(self.handle(frame)).await?;
                 }
                 Ok(None) => return self.accept_collected().await,
                 Err(error) => {
                     self.accept_collected().await?;
-                    self.protest(&error).await?;
+                    Box::pin(self.protest(&error)).await?;
                 }
             }
         }
@@ -244,7 +253,6 @@ impl Reading<'_> {
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
-            ClientFrame::Ack { peer, seq } => self.acknowledge(&peer, seq),
             ClientFrame::Online => self.online().await,
             ClientFrame::Ping => self.say(ServerFrame::Pong).await,
             ClientFrame::Pong => Flow::Continue(()),
@@ -252,7 +260,9 @@ impl Reading<'_> {
             ClientFrame::Hello { .. } | ClientFrame::Prove { .. } => {
                 fail(ErrorCode::State, "you are signed in already")
             }
-            ClientFrame::Message { .. } => unreachable!("handle_ready collects messages"),
+            ClientFrame::Message { .. } | ClientFrame::Ack { .. } => {
+                unreachable!("handle_ready looks after what is frequent")
+            }
         }
     }
 
@@ -350,8 +360,7 @@ impl Reading<'_> {
 
     fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
         let resolved = {
-            // Each change of the table is whole before anything can panic.
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sent = self.link.sent();
             sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.acknowledge(seq)))
         };
         match resolved {
@@ -386,12 +395,7 @@ impl Reading<'_> {
 
     /// Hands something to the write task, waiting while it has too much to do.
     async fn reply(&self, reply: Reply) -> Flow {
-        let sending = Box::pin(self.replies.send(reply));
-        match select(sending, Box::pin(self.link.ended())).await {
-            Either::Left((Ok(()), _)) => Flow::Continue(()),
-            Either::Left((Err(_), _)) => Flow::Break(End::Gone),
-            Either::Right((end, _)) => Flow::Break(end.clone()),
-        }
+        self.link.reply(reply).await.map_or_else(Flow::Break, Flow::Continue)
     }
 }
 

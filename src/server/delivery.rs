@@ -5,7 +5,7 @@
 //! messages come from.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use async_channel::Receiver;
 use event_listener::listener;
@@ -202,7 +202,7 @@ impl Sent {
 /// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
 /// were closed: a number is never used again on a connection, and what was sent may still be
 /// acknowledged.
-pub(super) type SentTable = Arc<Mutex<HashMap<Name, Sent>>>;
+pub(super) type SentTable = HashMap<Name, Sent>;
 
 #[cfg(test)]
 mod tests {

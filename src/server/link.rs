@@ -1,23 +1,30 @@
 //! What the two tasks of a connection, and everybody else, share about it.
 //!
-//! Made when somebody has signed in; both tasks hold it. What others have to say to a connection is
-//! *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
+//! Made when somebody has signed in; both tasks hold it. What the read task has to say is queued here
+//! for the write task, up to a limit. What others have to say to a connection is *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
 //! to it. So a slow connection costs one mark for each peer, and nobody waits for it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt;
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use event_listener::{Event, listener};
+use futures::task::AtomicWaker;
 
+use super::delivery::SentTable;
+use super::session::Session;
 use crate::message::{Installation, Name};
-use crate::wire::frame::{ByeReason, ErrorCode};
+use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 
 /// Tells a connection from all others of this process. One that was made later has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub(super) u64);
+
+/// How many answers wait for the write task. Behind them the read task waits, and so the peer.
+const REPLIES: usize = 16;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -26,10 +33,29 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) installation: Installation,
     notices: Mutex<Notices>,
-    noticed: Event,
+    sent: Mutex<SentTable>,
     end: OnceLock<End>,
-    ended: Event,
+    /// Of the read task, and of the write task.
+    wakers: [AtomicWaker; 2],
     pulse: Pulse,
+}
+
+/// One of a connection's two tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Side {
+    Read,
+    Write,
+}
+
+/// What a read task hands to its write task.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// To be written as it is.
+    Frame(Box<ServerFrame>),
+    /// Open, or begin again, the conversation in which this connection owns the session.
+    Open(Session),
+    /// Close the conversation with this peer.
+    Close(Name),
 }
 
 /// Why a connection ends.
@@ -66,16 +92,17 @@ pub(super) struct Marks {
     pub(super) room: bool,
 }
 
-/// Everything marked since the last look.
+/// Everything said and marked since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
+    pub(super) replies: VecDeque<Reply>,
     pub(super) peers: HashMap<Name, Marks>,
     pub(super) ping: bool,
 }
 
 impl Notices {
     fn is_empty(&self) -> bool {
-        self.peers.is_empty() && !self.ping
+        self.replies.is_empty() && self.peers.is_empty() && !self.ping
     }
 }
 
@@ -86,9 +113,9 @@ impl Link {
             name,
             installation,
             notices: Mutex::default(),
-            noticed: Event::new(),
+            sent: Mutex::default(),
             end: OnceLock::new(),
-            ended: Event::new(),
+            wakers: Default::default(),
             pulse: Pulse::default(),
         }
     }
@@ -96,43 +123,82 @@ impl Link {
     /// Marks something about `peer` for the write task.
     pub(super) fn mark(&self, peer: &Name, set: impl FnOnce(&mut Marks)) {
         set(self.notices().peers.entry(peer.clone()).or_default());
-        self.noticed.notify(1);
+        self.wake(Side::Write);
     }
 
     /// Has the write task send `PING`.
     pub(super) fn mark_ping(&self) {
         self.notices().ping = true;
-        self.noticed.notify(1);
+        self.wake(Side::Write);
     }
 
-    /// Waits until something is marked and takes it all. Only the write task calls this.
-    pub(super) async fn noticed(&self) -> Notices {
-        loop {
-            listener!(self.noticed => marked);
-            let notices = std::mem::take(&mut *self.notices());
-            if !notices.is_empty() {
-                return notices;
+    /// Hands something to the write task, waiting while that has too much to do. Only the read task
+    /// calls this.
+    pub(super) async fn reply(&self, reply: Reply) -> Result<(), End> {
+        let mut reply = Some(reply);
+        poll_fn(|context| {
+            if let Poll::Ready(end) = self.poll_ended(Side::Read, context) {
+                return Poll::Ready(Err(end.clone()));
             }
-            marked.await;
+            let mut notices = self.notices();
+            if notices.replies.len() >= REPLIES {
+                return Poll::Pending;
+            }
+            notices.replies.extend(reply.take());
+            drop(notices);
+            self.wake(Side::Write);
+            Poll::Ready(Ok(()))
+        })
+        .await
+    }
+
+    /// Takes everything that was said and marked, if there is anything. Only the write task calls
+    /// this.
+    pub(super) fn poll_noticed(&self, context: &Context<'_>) -> Poll<Notices> {
+        self.wakers[Side::Write as usize].register(context.waker());
+        let notices = self.take_notices();
+        if notices.is_empty() { Poll::Pending } else { Poll::Ready(notices) }
+    }
+
+    /// The same without waiting.
+    pub(super) fn take_notices(&self) -> Notices {
+        let mut notices = self.notices();
+        let was_full = notices.replies.len() >= REPLIES;
+        let taken = std::mem::take(&mut *notices);
+        drop(notices);
+        if was_full {
+            self.wake(Side::Read);
         }
+        taken
+    }
+
+    /// What this connection has sent.
+    pub(super) fn sent(&self) -> MutexGuard<'_, SentTable> {
+        // Each change of the table is whole before anything can panic.
+        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Ends the connection, for the first reason that is given.
     pub(super) fn end(&self, end: End) {
         if self.end.set(end).is_ok() {
-            self.ended.notify(usize::MAX);
+            self.wake(Side::Read);
+            self.wake(Side::Write);
         }
     }
 
+    /// Whether the connection has ended. Each side is woken once it has.
+    pub(super) fn poll_ended(&self, side: Side, context: &Context<'_>) -> Poll<&End> {
+        self.wakers[side as usize].register(context.waker());
+        self.end.get().map_or(Poll::Pending, Poll::Ready)
+    }
+
     /// Waits for the connection's end.
-    pub(super) async fn ended(&self) -> &End {
-        loop {
-            listener!(self.ended => ended);
-            if let Some(end) = self.end.get() {
-                return end;
-            }
-            ended.await;
-        }
+    pub(super) async fn ended(&self, side: Side) -> &End {
+        poll_fn(|context| self.poll_ended(side, context)).await
+    }
+
+    fn wake(&self, side: Side) {
+        self.wakers[side as usize].wake();
     }
 
     /// When this connection was last heard, and since when it takes nothing.

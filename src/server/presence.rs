@@ -123,7 +123,7 @@ mod tests {
         let (john, marie) = (link(1, "john"), link(2, "marie"));
         directory.watch(&marie.name, &john);
         directory.sign_in(&marie);
-        let notices = async_std::task::block_on(john.noticed());
+        let notices = john.take_notices();
         assert!(notices.peers[&marie.name].presence);
         directory.unwatch(&marie.name, &john);
         assert!(directory.watchers.is_empty());

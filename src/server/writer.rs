@@ -5,20 +5,21 @@
 //! is written with one system call. It holds at most [`FLUSH_AT`] bytes and one batch beside.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
 use std::io;
+use std::ops::ControlFlow;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_channel::Receiver;
 use bytes::{Buf, BytesMut};
-use futures::future::{Either, select};
 use futures::stream::{AbortHandle, Abortable, SelectAll};
-use futures::{AsyncWriteExt, FutureExt, Stream, StreamExt, select_biased};
+use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
 use super::Host;
-use super::delivery::{Delivery, Sent, SentTable, deliveries};
-use super::link::{End, EndOnDrop, Link, Marks, Notices, Pulse};
+use super::delivery::{Delivery, Sent, deliveries};
+use super::link::{End, EndOnDrop, Link, Marks, Notices, Reply, Side};
 use super::session::Session;
 use crate::mailbox::MailboxError;
 use crate::message::{Name, SessionKey};
@@ -34,55 +35,13 @@ const FLUSH_AT: usize = 256 * 1024;
 /// How long a connection that ends may take to take what it is told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// How many answers wait for the write task. Behind them the read task waits, and so the peer.
-pub(super) const REPLIES: usize = 16;
-
-/// What a read task hands to its write task.
-pub(super) enum Reply {
-    /// To be written as it is. Boxed, because each connection holds room for [`REPLIES`] of these.
-    Frame(Box<ServerFrame>),
-    /// Open, or begin again, the conversation in which this connection owns the session.
-    Open(Session),
-    /// Close the conversation with this peer.
-    Close(Name),
-}
-
 /// Writes until the connection ends, then says why and closes.
-pub(super) async fn run(
-    host: Arc<Host>,
-    link: Arc<Link>,
-    sent: SentTable,
-    replies: Receiver<Reply>,
-    half: BoxWriter,
-    first: BytesMut,
-) {
+pub(super) async fn run(host: Arc<Host>, link: Arc<Link>, half: BoxWriter, first: BytesMut) {
     let _both = EndOnDrop(link.clone());
-    let mut writer = Writer {
-        host,
-        link: link.clone(),
-        sent,
-        conversations: HashMap::new(),
-        streams: SelectAll::new(),
-        out: first,
-        half,
-    };
-    if let Err(error) = writer.serve(&replies).await {
-        log::debug!("writing to {}: {error}", link.name);
-        link.end(End::Gone);
-        // A frame may be cut in its middle: a farewell would be taken for the rest of it.
-        let _ = writer.half.close().await;
-        return;
-    }
-    // What still waits in the sessions stays there: only answers are part of the farewell.
-    while let Ok(reply) = replies.try_recv() {
-        if let Reply::Frame(frame) = reply {
-            frame.encode(&mut writer.out);
-        }
-    }
-    let end = link.ended().await;
-    if task::within(FAREWELL, writer.farewell(end)).await.is_none() {
-        log::debug!("{} did not take its farewell", link.name);
-    }
+    let mut writer =
+        Writer { host, link, conversations: HashMap::new(), streams: None, out: first, half };
+    let served = writer.serve().await;
+    Box::pin(writer.leave(served)).await;
 }
 
 type DeliveryStream = Pin<Box<dyn Stream<Item = Result<Delivery, MailboxError>> + Send>>;
@@ -90,9 +49,9 @@ type DeliveryStream = Pin<Box<dyn Stream<Item = Result<Delivery, MailboxError>> 
 struct Writer {
     host: Arc<Host>,
     link: Arc<Link>,
-    sent: SentTable,
     conversations: HashMap<Name, Conversation>,
-    streams: SelectAll<Abortable<DeliveryStream>>,
+    /// What open conversations bring; none as long as there was none.
+    streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
     out: BytesMut,
     half: BoxWriter,
 }
@@ -108,40 +67,50 @@ struct Conversation {
     stream: AbortHandle,
 }
 
-/// One of the things that a write task waits for.
-enum Work {
+/// How far a write came.
+enum Flushed {
+    Done(io::Result<()>),
+    /// The connection has ended, and the peer has not taken everything yet.
     Ended,
-    Reply(Reply),
-    Notices(Notices),
-    Delivery(Result<Delivery, MailboxError>),
 }
 
 impl Writer {
-    async fn serve(&mut self, replies: &Receiver<Reply>) -> io::Result<()> {
-        self.flush().await?;
+    /// Writes what comes until the connection ends.
+    async fn serve(&mut self) -> io::Result<()> {
         loop {
-            let mut next = Some(self.next(replies).await);
-            while let Some(work) = next {
-                match work {
-                    Work::Ended => return Ok(()),
-                    Work::Reply(reply) => self.reply(reply),
-                    Work::Notices(notices) => self.tell(notices),
-                    Work::Delivery(delivery) => self.deliver(delivery),
-                }
-                let more = self.out.len() < FLUSH_AT;
-                next = if more { self.next(replies).now_or_never() } else { None };
-            }
             self.flush().await?;
+            if poll_fn(|context| self.poll_collect(context)).await.is_break() {
+                return Ok(());
+            }
         }
     }
 
-    async fn next(&mut self, replies: &Receiver<Reply>) -> Work {
-        let Self { link, streams, .. } = self;
-        select_biased! {
-            _ = link.ended().fuse() => Work::Ended,
-            reply = replies.recv().fuse() => reply.map_or(Work::Ended, Work::Reply),
-            notices = link.noticed().fuse() => Work::Notices(notices),
-            delivery = streams.select_next_some() => Work::Delivery(delivery),
+    /// Collects what is ready, up to what is written at once. Breaks at the connection's end.
+    fn poll_collect(&mut self, context: &mut Context<'_>) -> Poll<ControlFlow<()>> {
+        let before = self.out.len();
+        while self.out.len() < FLUSH_AT {
+            if self.link.poll_ended(Side::Write, context).is_ready() {
+                return Poll::Ready(ControlFlow::Break(()));
+            }
+            if let Poll::Ready(notices) = self.link.poll_noticed(context) {
+                self.tell(notices);
+            } else if let Poll::Ready(delivery) = self.poll_delivery(context) {
+                self.deliver(delivery);
+            } else if self.out.len() > before {
+                break;
+            } else {
+                return Poll::Pending;
+            }
+        }
+        Poll::Ready(ControlFlow::Continue(()))
+    }
+
+    fn poll_delivery(&mut self, context: &mut Context<'_>) -> Poll<Result<Delivery, MailboxError>> {
+        // Without an open conversation the streams end; another may be opened.
+        let next = self.streams.as_mut().map(|streams| streams.poll_next_unpin(context));
+        match next {
+            Some(Poll::Ready(Some(delivery))) => Poll::Ready(delivery),
+            _ => Poll::Pending,
         }
     }
 
@@ -168,7 +137,7 @@ impl Writer {
         self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
         let stream = deliveries(self.host.registry.clone(), own.clone());
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
-        self.streams.push(stream);
+        self.streams.get_or_insert_default().push(stream);
         let conversation = Conversation { own, told, told_expired, presence, stream: handle };
         self.conversations.insert(peer, conversation);
     }
@@ -180,6 +149,9 @@ impl Writer {
     }
 
     fn tell(&mut self, notices: Notices) {
+        for reply in notices.replies {
+            self.reply(reply);
+        }
         if notices.ping {
             self.say(&ServerFrame::Ping);
         }
@@ -257,8 +229,7 @@ impl Writer {
         let messages = batch.after(after);
         let first = batch.last() + 1 - messages.len() as u64;
         let seq = {
-            // Each change of the table is whole before anything can panic.
-            let mut sent = self.sent.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut sent = self.link.sent();
             let sent = sent.entry(peer.clone()).or_insert_with(|| Sent::new(session.clone()));
             sent.assign(&session, first, messages.len() as u64)
         };
@@ -272,18 +243,62 @@ impl Writer {
     /// Writes all that was collected. A peer that ends meanwhile, or takes nothing until the
     /// heartbeat ends it, is not waited for.
     async fn flush(&mut self) -> io::Result<()> {
-        let Self { link, out, half, .. } = self;
-        let writing = Box::pin(write_all(half, out, link.pulse()));
-        let written = match select(writing, Box::pin(link.ended())).await {
-            Either::Left((written, _)) => written,
-            Either::Right((_, writing)) => match task::within(FAREWELL, writing).await {
-                Some(written) => written,
-                None => Err(io::ErrorKind::TimedOut.into()),
-            },
+        self.link.pulse().write_begins();
+        let written = match poll_fn(|context| self.poll_flush(context)).await {
+            Flushed::Done(written) => written,
+            Flushed::Ended => {
+                let rest = self.half.write_all(&self.out);
+                let late = || Err(io::ErrorKind::TimedOut.into());
+                Box::pin(task::within(FAREWELL, rest)).await.unwrap_or_else(late)
+            }
         };
-        link.pulse().write_ended();
+        self.link.pulse().write_ended();
         self.out = BytesMut::new();
         written
+    }
+
+    /// Writes as long as the peer takes something. The heartbeat looks at each step alone: a peer
+    /// that takes little at a time is slow, and one that takes nothing is dead.
+    fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Flushed> {
+        while !self.out.is_empty() {
+            match Pin::new(&mut self.half).poll_write(context, &self.out) {
+                Poll::Ready(Ok(0)) => {
+                    return Poll::Ready(Flushed::Done(Err(io::ErrorKind::WriteZero.into())));
+                }
+                Poll::Ready(Ok(written)) => {
+                    self.out.advance(written);
+                    self.link.pulse().write_begins();
+                }
+                Poll::Ready(Err(error)) => return Poll::Ready(Flushed::Done(Err(error))),
+                Poll::Pending => {
+                    let ended = self.link.poll_ended(Side::Write, context);
+                    return ended.map(|_| Flushed::Ended);
+                }
+            }
+        }
+        Poll::Ready(Flushed::Done(Ok(())))
+    }
+
+    /// Closes, and says why if that can still be understood.
+    async fn leave(mut self, served: io::Result<()>) {
+        let link = self.link.clone();
+        if let Err(error) = served {
+            log::debug!("writing to {}: {error}", link.name);
+            link.end(End::Gone);
+            // A frame may be cut in its middle: a farewell would be taken for the rest of it.
+            let _ = self.half.close().await;
+            return;
+        }
+        // What still waits in the sessions stays there: only answers are part of the farewell.
+        for reply in link.take_notices().replies {
+            if let Reply::Frame(frame) = reply {
+                frame.encode(&mut self.out);
+            }
+        }
+        let end = link.ended(Side::Write).await;
+        if task::within(FAREWELL, self.farewell(end)).await.is_none() {
+            log::debug!("{} did not take its farewell", link.name);
+        }
     }
 
     async fn farewell(mut self, end: &End) {
@@ -300,20 +315,6 @@ impl Writer {
         let _ = self.half.write_all(&self.out).await;
         let _ = self.half.close().await;
     }
-}
-
-/// Writes everything. The heartbeat looks at each step alone: a peer that takes little at a time is
-/// slow, and one that takes nothing is dead.
-async fn write_all(half: &mut BoxWriter, out: &mut BytesMut, pulse: &Pulse) -> io::Result<()> {
-    while !out.is_empty() {
-        pulse.write_begins();
-        let written = half.write(out).await?;
-        if written == 0 {
-            return Err(io::ErrorKind::WriteZero.into());
-        }
-        out.advance(written);
-    }
-    Ok(())
 }
 
 fn goodbye(reason: ByeReason) -> &'static str {

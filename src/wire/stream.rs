@@ -20,7 +20,7 @@ use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use super::codec::{Decoder, Frame, ProtocolError};
 
 /// How much one read may bring.
-const READ_CHUNK: usize = 64 * 1024;
+pub const READ_CHUNK: usize = 64 * 1024;
 
 thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
@@ -115,16 +115,21 @@ impl<F: Frame> FrameReader<F> {
         &self.decoder
     }
 
-    /// Reads once and returns how many bytes came: 0 at the end. May be dropped while it waits
-    /// without losing a byte. Call it when [`next_ready`](Self::next_ready) has nothing left.
-    pub async fn fill(&mut self) -> io::Result<usize> {
+    /// Reads once: how many bytes came, 0 at the end. Call it when [`next_ready`](Self::next_ready) has
+    /// nothing left.
+    pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { half, decoder } = self;
-        read(half, |bytes| decoder.feed(bytes)).await
+        poll_read(half, context, |bytes| decoder.feed(bytes))
+    }
+
+    /// Waits until it has [read](Self::poll_fill). May be dropped while it waits without losing a byte.
+    pub async fn fill(&mut self) -> io::Result<usize> {
+        poll_fn(|context| self.poll_fill(context)).await
     }
 
     /// Reads once and forgets what came.
     pub async fn discard(&mut self) -> io::Result<usize> {
-        read(&mut self.half, |_| {}).await
+        poll_fn(|context| poll_read(&mut self.half, context, |_| {})).await
     }
 
     /// Reads until there is a frame; `None` at the end.
@@ -140,15 +145,16 @@ impl<F: Frame> FrameReader<F> {
     }
 }
 
-async fn read(half: &mut BoxReader, mut take: impl FnMut(&[u8])) -> io::Result<usize> {
-    poll_fn(|context| {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let read = ready!(Pin::new(&mut *half).poll_read(context, scratch))?;
-            take(&scratch[..read]);
-            Poll::Ready(Ok(read))
-        })
+fn poll_read(
+    half: &mut BoxReader,
+    context: &mut Context<'_>,
+    take: impl FnOnce(&[u8]),
+) -> Poll<io::Result<usize>> {
+    SCRATCH.with_borrow_mut(|scratch| {
+        let read = ready!(Pin::new(half).poll_read(context, scratch))?;
+        take(&scratch[..read]);
+        Poll::Ready(Ok(read))
     })
-    .await
 }
 
 /// Writes one frame at once; for signing in, where frames go one by one.

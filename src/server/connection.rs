@@ -4,7 +4,6 @@
 //! in and joins it at the end. Invariant: whatever a connection opened, it closes itself, and closes
 //! nothing that its successor opened.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::net::TcpStream;
 use std::ops::ControlFlow;
@@ -17,7 +16,7 @@ use futures::future::{Either, select};
 
 use super::Host;
 use super::handshake::{self, Rejection, SignedIn};
-use super::link::{ConnectionId, End, EndOnDrop, Link, Reply, Side};
+use super::link::{ByPeer, ConnectionId, End, EndOnDrop, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::writer;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
@@ -42,10 +41,15 @@ pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) 
         Ok((reader, half)) => (FrameReader::new(reader), half),
         Err(error) => return log::debug!("a connection was gone at once: {error}"),
     };
-    match Box::pin(sign_in(&host, &mut reader, &mut half)).await {
-        Ok(signed_in) => converse(&host, id, signed_in, &mut reader, half).await,
-        Err(frame) => Box::pin(refuse(half, frame)).await,
-    }
+    let signed_in = match Box::pin(sign_in(&host, &mut reader, &mut half)).await {
+        Ok(signed_in) => signed_in,
+        Err(frame) => {
+            Box::pin(refuse(half, frame)).await;
+            return Box::pin(linger(reader)).await;
+        }
+    };
+    let link = Arc::new(Link::new(id, signed_in));
+    converse(&host, &link, &mut reader, half).await;
     Box::pin(linger(reader)).await;
 }
 
@@ -96,17 +100,15 @@ async fn linger(mut reader: FrameReader<ClientFrame>) {
 /// Everything after signing in.
 async fn converse(
     host: &Arc<Host>,
-    id: ConnectionId,
-    signed_in: SignedIn,
+    link: &Arc<Link>,
     reader: &mut FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
-    let link = Arc::new(Link::new(id, signed_in.name, signed_in.installation));
-    let presence = Present::enter(host, &link);
+    let presence = Present::enter(host, link);
     log::info!("{} signed in", link.name);
-    let writing = writer::run(host.clone(), link.clone(), half, welcome(host, &link));
+    let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link));
     let writing = task::spawn("write", writing);
-    let mut reading = Reading { host, link: &link, open: HashMap::new(), collected: None };
+    let mut reading = Reading { host, link, open: ByPeer::default(), collected: None };
     let end = reading.run(reader).await;
     log::info!("{} left: {end}", link.name);
     link.end(end);
@@ -154,7 +156,7 @@ fn welcome(host: &Host, link: &Link) -> BytesMut {
 struct Reading<'a> {
     host: &'a Arc<Host>,
     link: &'a Arc<Link>,
-    open: HashMap<Name, Conversation>,
+    open: ByPeer<Conversation>,
     collected: Option<Collected>,
 }
 
@@ -195,7 +197,7 @@ impl Reading<'_> {
         let link = self.link;
         loop {
             // Signing in may have read more than its own frames.
-            if let ControlFlow::Break(end) = self.handle_ready(reader).await {
+            if let ControlFlow::Break(end) = Box::pin(self.handle_ready(reader)).await {
                 return end;
             }
             let read = poll_fn(|context| match link.poll_ended(Side::Read, context) {

@@ -4,7 +4,7 @@
 //! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
 //! messages come from.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -12,6 +12,7 @@ use event_listener::listener;
 use futures::Stream;
 use futures::stream::unfold;
 
+use super::link::ByPeer;
 use super::registry::Registry;
 use super::session::{Drain, Lease, NotNow, Queued, Session};
 use super::window::Held;
@@ -202,13 +203,14 @@ impl Sent {
 /// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
 /// were closed: a number is never used again on a connection, and what was sent may still be
 /// acknowledged.
-pub(super) type SentTable = HashMap<Name, Sent>;
+pub(super) type SentTable = ByPeer<Sent>;
 
 #[cfg(test)]
 mod tests {
     use async_std::task::block_on;
     use futures::FutureExt;
 
+    use super::super::handshake::SignedIn;
     use super::super::link::{ConnectionId, Link};
     use super::super::quota::Quota;
     use super::super::window::Windows;
@@ -270,7 +272,8 @@ mod tests {
             let key = sent().session().key().clone();
             let enter = async |key: &SessionKey, id| {
                 let installation = Installation::from_u64(1);
-                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
+                let signed_in = SignedIn { name: key.sender().clone(), installation };
+                let link = Link::new(ConnectionId(id), signed_in);
                 registry.enter(key, &Arc::new(link)).await.unwrap()
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);

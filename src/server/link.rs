@@ -7,14 +7,16 @@
 use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
+use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
 use super::delivery::SentTable;
+use super::handshake::SignedIn;
 use super::session::Session;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
@@ -39,6 +41,10 @@ pub(super) struct Link {
     wakers: [AtomicWaker; 2],
     pulse: Pulse,
 }
+
+/// What a connection holds for each of its peers. Without random keys, which are as large as an empty
+/// table; a client that chose its peers for their hashes would slow down itself.
+pub(super) type ByPeer<T> = HashMap<Name, T, BuildHasherDefault<DefaultHasher>>;
 
 /// One of a connection's two tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,7 +102,7 @@ pub(super) struct Marks {
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     pub(super) replies: VecDeque<Reply>,
-    pub(super) peers: HashMap<Name, Marks>,
+    pub(super) peers: ByPeer<Marks>,
     pub(super) ping: bool,
 }
 
@@ -107,7 +113,8 @@ impl Notices {
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId, name: Name, installation: Installation) -> Self {
+    pub(super) fn new(id: ConnectionId, signed_in: SignedIn) -> Self {
+        let SignedIn { name, installation } = signed_in;
         Self {
             id,
             name,
@@ -221,10 +228,12 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// The times that the heartbeat looks at, in milliseconds since `start`.
+/// When the first connection began: what every [`Pulse`] counts from.
+static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+
+/// The times that the heartbeat looks at, in milliseconds.
 #[derive(Debug)]
 pub(super) struct Pulse {
-    start: Instant,
     heard: AtomicU64,
     /// 0 while no write is under way.
     writing_since: AtomicU64,
@@ -235,8 +244,7 @@ pub(super) struct Pulse {
 impl Default for Pulse {
     fn default() -> Self {
         Self {
-            start: Instant::now(),
-            heard: AtomicU64::new(0),
+            heard: AtomicU64::new(now()),
             writing_since: AtomicU64::new(0),
             pinged: AtomicU64::new(u64::MAX),
         }
@@ -245,11 +253,11 @@ impl Default for Pulse {
 
 impl Pulse {
     pub(super) fn heard(&self) {
-        self.heard.store(self.now(), Ordering::Relaxed);
+        self.heard.store(now(), Ordering::Relaxed);
     }
 
     pub(super) fn write_begins(&self) {
-        self.writing_since.store(self.now().max(1), Ordering::Relaxed);
+        self.writing_since.store(now().max(1), Ordering::Relaxed);
     }
 
     pub(super) fn write_ended(&self) {
@@ -258,14 +266,14 @@ impl Pulse {
 
     /// How long the peer was not heard.
     pub(super) fn silence(&self) -> Duration {
-        self.since(self.heard.load(Ordering::Relaxed))
+        since(self.heard.load(Ordering::Relaxed))
     }
 
     /// How long the write that is under way takes; zero if none is.
     pub(super) fn stall(&self) -> Duration {
         match self.writing_since.load(Ordering::Relaxed) {
             0 => Duration::ZERO,
-            since => self.since(since),
+            then => since(then),
         }
     }
 
@@ -274,12 +282,12 @@ impl Pulse {
         let heard = self.heard.load(Ordering::Relaxed);
         self.pinged.swap(heard, Ordering::Relaxed) != heard
     }
+}
 
-    fn since(&self, then: u64) -> Duration {
-        Duration::from_millis(self.now().saturating_sub(then))
-    }
+fn since(then: u64) -> Duration {
+    Duration::from_millis(now().saturating_sub(then))
+}
 
-    fn now(&self) -> u64 {
-        u64::try_from(self.start.elapsed().as_millis()).unwrap_or(u64::MAX)
-    }
+fn now() -> u64 {
+    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
 }

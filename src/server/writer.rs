@@ -4,7 +4,6 @@
 //! the link, and for each open conversation the reverse session with its batches. Whatever is ready
 //! is written with one system call. It holds at most [`FLUSH_AT`] bytes and one batch beside.
 
-use std::collections::HashMap;
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
@@ -19,7 +18,7 @@ use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
 use super::Host;
 use super::delivery::{Delivery, Sent, deliveries};
-use super::link::{End, EndOnDrop, Link, Marks, Notices, Reply, Side};
+use super::link::{ByPeer, End, EndOnDrop, Link, Marks, Notices, Reply, Side};
 use super::session::Session;
 use crate::mailbox::MailboxError;
 use crate::message::{Name, SessionKey};
@@ -39,7 +38,7 @@ const FAREWELL: Duration = Duration::from_secs(1);
 pub(super) async fn run(host: Arc<Host>, link: Arc<Link>, half: BoxWriter, first: BytesMut) {
     let _both = EndOnDrop(link.clone());
     let mut writer =
-        Writer { host, link, conversations: HashMap::new(), streams: None, out: first, half };
+        Writer { host, link, conversations: ByPeer::default(), streams: None, out: first, half };
     let served = writer.serve().await;
     Box::pin(writer.leave(served)).await;
 }
@@ -49,7 +48,7 @@ type DeliveryStream = Pin<Box<dyn Stream<Item = Result<Delivery, MailboxError>> 
 struct Writer {
     host: Arc<Host>,
     link: Arc<Link>,
-    conversations: HashMap<Name, Conversation>,
+    conversations: ByPeer<Conversation>,
     /// What open conversations bring; none as long as there was none.
     streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
     out: BytesMut,

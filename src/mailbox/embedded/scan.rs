@@ -16,6 +16,10 @@ use super::store::COMMIT;
 const START: u8 = 1;
 const TRAILER: &[u8] = b"FJL\x03";
 
+/// A value, and the two kinds of its removal.
+const KINDS: std::ops::RangeInclusive<u8> = 0..=2;
+const NOT_COMPRESSED: u8 = 0;
+
 /// What a journal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
@@ -89,15 +93,17 @@ fn batch(journal: &[u8], start: usize) -> Option<Batch> {
     whole.then_some(Batch { end, sequence, commit })
 }
 
-/// Where the item ends that begins at `at`.
+/// Where the item ends that begins at `at`. Of what the engine does not read it is none.
 fn item_end(journal: &[u8], at: usize) -> Option<usize> {
     match journal.get(at)? {
         // Kind and compression (a byte each), keyspace (8), lengths of key (2), of the value as it
         // was (4) and as it is here (4).
         2 => {
             let key = number::<2>(journal, at + 11)?;
-            let value = number::<4>(journal, at + 17)?;
-            at.checked_add(21)?.checked_add(usize::try_from(key + value).ok()?)
+            let (value, here) = (number::<4>(journal, at + 13)?, number::<4>(journal, at + 17)?);
+            let is_known = KINDS.contains(&journal[at + 1]) && journal[at + 2] == NOT_COMPRESSED;
+            let length = usize::try_from(key + here).ok().filter(|_| is_known && value == here)?;
+            at.checked_add(21)?.checked_add(length)
         }
         4 => Some(at + 9),
         _ => None,
@@ -120,6 +126,7 @@ fn number<const BYTES: usize>(journal: &[u8], at: usize) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::panic::{AssertUnwindSafe, catch_unwind};
 
     use fjall::{Database, KeyspaceCreateOptions, PersistMode};
     use proptest::prelude::*;
@@ -150,6 +157,20 @@ mod tests {
         let mut bytes = fs::read(&file).unwrap();
         bytes.truncate(ends.last().unwrap() + 100);
         (bytes, ends)
+    }
+
+    /// How many batches of such a journal the engine reads; none if it refuses it.
+    fn read_by_the_engine(journal: &[u8]) -> Option<usize> {
+        let folder = tempfile::tempdir().unwrap();
+        let open = || {
+            let database = Database::builder(folder.path()).open().ok()?;
+            let keyspace = database.keyspace("one", KeyspaceCreateOptions::default).ok()?;
+            let is_read = |batch: &u8| keyspace.contains_key([*batch, 1]).unwrap();
+            Some((0..u8::MAX).filter(is_read).count())
+        };
+        assert_eq!(open(), Some(0));
+        fs::write(folder.path().join("0.jnl"), journal).unwrap();
+        catch_unwind(AssertUnwindSafe(open)).ok().flatten()
     }
 
     #[test]
@@ -192,6 +213,23 @@ mod tests {
                 false => assert_eq!(verdict, Verdict::Torn { end: ends[2] }, "at {at}"),
             }
         }
+    }
+
+    /// The engine would end the journal there: its checksum covers bytes that only the engine judges.
+    #[test]
+    fn a_batch_that_the_engine_does_not_read_is_not_whole() {
+        let (bytes, ends) = journal(3);
+        // Behind the start: kind, compression, and the lengths of the value.
+        for at in [1, 2, 13, 17].map(|field| ends[0] + 13 + field) {
+            let mut bytes = bytes.clone();
+            bytes[at] = 9;
+            let items = ends[0] + 13..ends[1] - 13;
+            let checksum = xxh3_64(&bytes[items.clone()]);
+            bytes[items.end + 1..items.end + 9].copy_from_slice(&checksum.to_le_bytes());
+            assert_eq!(scan(&bytes), Verdict::Damaged { end: ends[0] }, "at {at}");
+            assert_ne!(read_by_the_engine(&bytes), Some(3), "at {at}");
+        }
+        assert_eq!(read_by_the_engine(&bytes), Some(3));
     }
 
     proptest! {

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `mailbox/` | the store |
 //! | `mailbox.watermark` | see [`watermark`](super::watermark) |
-//! | `mailbox.journal/` | the journal as it was when the store was last opened without having been closed; until it has opened and holds its watermark |
+//! | `mailbox.journal/` | the journal as it was before the store was refused, or a torn end was cut off; until the store has opened and holds its watermark |
 //! | `mailbox.salvage/` | a copy of a refused store, while an operator looks at what is left |
 //! | `mailbox.refused.1/`, … | a store in whose place an operator accepted what was left |
 
@@ -74,7 +74,6 @@ impl Paths {
         }
         if !known.clean && self.store.exists() {
             self.forget_unfinished(known).map_err(|cause| self.unusable(cause))?;
-            self.copy_journal().map_err(|cause| self.unusable(cause))?;
         }
         let in_journals = self.mend_journals(known)?;
         let opened = match try_open(&self.store) {
@@ -177,45 +176,51 @@ impl Paths {
     /// Cuts off the piece of a commit at the end of the last journal: it was never synced, for its
     /// sync would have ended after all of it was written. What lost or changed more is left alone,
     /// and refused before the engine sees it. Returns the number of the last commit in them.
+    ///
+    /// Nothing is lost of journals that are whole, whatever comes: the engine reads all of them. So
+    /// only others are copied first.
     fn mend_journals(&self, known: Watermark) -> Result<Option<u64>, OpenError> {
         let unusable = |cause| self.unusable(cause);
-        let mut journals = journals(&self.store).map_err(unusable)?;
-        let Some(active) = journals.pop() else {
-            let gone = || self.damaged("its journal is missing".into());
-            return if known.commit > 0 { Err(gone()) } else { Ok(None) };
-        };
-        let mut last_commit = None;
-        for journal in &journals {
-            let scanned = scan(&fs::read(journal).map_err(unusable)?);
-            last_commit = last_commit.max(scanned.last_commit);
-            match scanned.verdict {
-                Verdict::Whole { .. } => {}
-                Verdict::Torn { end } | Verdict::Damaged { end } => {
-                    return Err(self.damaged(damage(journal, end)));
-                }
-            }
+        let journals = self.look_at_journals(known).map_err(unusable)?;
+        let is_whole = journals.torn.is_none() && journals.problem.is_none();
+        if !known.clean && !is_whole {
+            self.copy_journal().map_err(unusable)?;
         }
-        let scanned = scan(&fs::read(&active).map_err(unusable)?);
-        let torn = match scanned.verdict {
-            Verdict::Whole { .. } => None,
-            Verdict::Torn { end } => Some(end),
-            Verdict::Damaged { end } => return Err(self.damaged(damage(&active, end))),
-        };
-        let last_commit = last_commit.max(scanned.last_commit);
-        match last_commit {
-            Some(last) if last < known.commit => {
-                return Err(self.damaged(shortage(last, known)));
-            }
-            None if known.commit > 0 && !self.has_tables().map_err(unusable)? => {
-                return Err(self.damaged(shortage(0, known)));
-            }
-            _ => {}
+        if let Some(problem) = journals.problem {
+            return Err(self.damaged(problem));
         }
-        if let Some(end) = torn {
+        if let Some((active, end)) = journals.torn {
             log::warn!("the mailbox's journal ends in a piece of a commit, which is cut off");
             cut(&active, end).map_err(unusable)?;
         }
-        Ok(last_commit)
+        Ok(journals.last_commit)
+    }
+
+    fn look_at_journals(&self, known: Watermark) -> io::Result<Journals> {
+        let mut found = Journals::default();
+        let journals = journals(&self.store)?;
+        for journal in &journals {
+            let Scan { verdict, last_commit } = scan(&fs::read(journal)?);
+            found.last_commit = found.last_commit.max(last_commit);
+            match verdict {
+                Verdict::Whole { .. } => {}
+                Verdict::Torn { end } if Some(journal) == journals.last() => {
+                    found.torn = Some((journal.clone(), end));
+                }
+                Verdict::Torn { end } | Verdict::Damaged { end } => {
+                    found.problem = Some(damage(journal, end));
+                    return Ok(found);
+                }
+            }
+        }
+        found.problem = match found.last_commit {
+            _ if known.commit == 0 => None,
+            _ if journals.is_empty() => Some("its journal is missing".into()),
+            Some(last) if last < known.commit => Some(shortage(last, known)),
+            None if !self.has_tables()? => Some(shortage(0, known)),
+            _ => None,
+        };
+        Ok(found)
     }
 
     /// Whether anything was ever written elsewhere than to the journal.
@@ -282,6 +287,16 @@ impl Paths {
     fn unusable(&self, cause: io::Error) -> OpenError {
         OpenError::Unusable { path: self.store.clone(), cause }
     }
+}
+
+/// What is known of a store's journals before the engine sees them.
+#[derive(Default)]
+struct Journals {
+    last_commit: Option<u64>,
+    /// The last one, if it ends in a piece of a commit, and where that begins.
+    torn: Option<(PathBuf, usize)>,
+    /// Why the store is to be refused.
+    problem: Option<String>,
 }
 
 /// What is left of a mailbox that was refused, in a copy.

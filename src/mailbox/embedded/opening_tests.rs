@@ -206,6 +206,36 @@ fn a_mailbox_with_a_torn_end_goes_on() {
 }
 
 #[test]
+fn a_journal_is_copied_unless_it_is_whole_and_one_that_is_whole_stays_so() {
+    let filled = Filled::new();
+    for torn in [false, true] {
+        let copy = filled.copy(COMMITS - 1, false);
+        if torn {
+            change(copy.path(), |journal| journal.truncate(filled.ends[COMMITS as usize] - 1));
+        }
+        let journal = fs::read(active_journal(copy.path())).unwrap();
+        let paths = Paths::new(copy.path());
+        let last = COMMITS - u64::from(torn);
+        assert_eq!(paths.mend_journals(paths.known().unwrap()).unwrap(), Some(last));
+        match fs::read_dir(copy.path().join("mailbox.journal")) {
+            Ok(mut copies) => {
+                assert!(torn);
+                assert_eq!(fs::read(copies.next().unwrap().unwrap().path()).unwrap(), journal);
+            }
+            Err(_) => assert!(!torn),
+        }
+        let written = filled.ends[usize::try_from(last).unwrap()];
+        assert_eq!(opened(copy.path()).unwrap().1, last);
+        let opened = fs::read(active_journal(copy.path())).unwrap();
+        assert!(
+            opened.starts_with(&journal[..written]),
+            "the engine changes nothing that is whole"
+        );
+        assert!(!copy.path().join("mailbox.journal").exists());
+    }
+}
+
+#[test]
 fn what_was_synced_and_is_lost_is_told_and_left_as_it_is() {
     let filled = Filled::new();
     for at in filled.bytes_of(1..COMMITS + 1).step_by(4) {

@@ -23,7 +23,7 @@ use super::scan::{Scan, Verdict, scan};
 use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
 use super::watermark::Watermark;
 
-/// How much of a file is copied at once.
+/// How much of a file is read or copied at once.
 const PIECE: usize = 64 * 1024;
 
 /// What the engine may write at once when it opens.
@@ -200,7 +200,7 @@ impl Paths {
         let mut found = Journals::default();
         let journals = journals(&self.store)?;
         for journal in &journals {
-            let Scan { verdict, last_commit } = scan(&fs::read(journal)?);
+            let Scan { verdict, last_commit } = scan(&read_written(journal)?);
             found.last_commit = found.last_commit.max(last_commit);
             match verdict {
                 Verdict::Whole { .. } => {}
@@ -313,7 +313,7 @@ impl Salvage {
         remove_folder(&paths.salvage).map_err(unusable)?;
         copy_folder(&paths.store, &paths.salvage).map_err(unusable)?;
         for journal in journals(&paths.salvage).map_err(unusable)? {
-            let Scan { verdict, .. } = scan(&fs::read(&journal).map_err(unusable)?);
+            let Scan { verdict, .. } = scan(&read_written(&journal).map_err(unusable)?);
             let (Verdict::Whole { end } | Verdict::Torn { end } | Verdict::Damaged { end }) =
                 verdict;
             cut(&journal, end).map_err(unusable)?;
@@ -429,6 +429,31 @@ fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// What is written of a journal, without the zeros at its end: more of those change nothing in what
+/// it is.
+fn read_written(journal: &Path) -> io::Result<Vec<u8>> {
+    let mut file = File::open(journal)?;
+    let mut piece = vec![0; PIECE];
+    let (mut written, mut length) = (Vec::new(), 0);
+    loop {
+        let read = file.read(&mut piece)?;
+        match &piece[..read] {
+            [] => return Ok(written),
+            zeros if is_zero(zeros) => {}
+            other => {
+                written.resize(length, 0);
+                written.extend_from_slice(other);
+            }
+        }
+        length += read;
+    }
+}
+
+fn is_zero(piece: &[u8]) -> bool {
+    static ZEROS: [u8; PIECE] = [0; PIECE];
+    piece.chunks(PIECE).all(|piece| *piece == ZEROS[..piece.len()])
+}
+
 /// Copies a file into a folder, without the zeros that a journal is made with.
 fn copy_sparsely(file: &Path, folder: &Path) -> io::Result<()> {
     let Some(name) = file.file_name() else { return Ok(()) };
@@ -442,7 +467,7 @@ fn copy_sparsely(file: &Path, folder: &Path) -> io::Result<()> {
         length += read as u64;
         match &piece[..read] {
             [] => break,
-            zeros if zeros.iter().all(|byte| *byte == 0) => {
+            zeros if is_zero(zeros) => {
                 copy.seek(SeekFrom::Start(length))?;
             }
             written => copy.write_all(written)?,

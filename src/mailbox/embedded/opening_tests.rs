@@ -206,6 +206,23 @@ fn a_mailbox_with_a_torn_end_goes_on() {
 }
 
 #[test]
+fn zeros_are_read_between_what_is_written_and_not_behind_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let journal = folder.path().join("0.jnl");
+    for (zeros, written) in [(0, 0), (0, 1), (7, 5), (PIECE, 1), (PIECE - 1, 1), (2 * PIECE, PIECE)]
+    {
+        for behind in [0, 1, PIECE, 3 * PIECE + 1] {
+            let content = [vec![0; zeros], vec![1; written]].concat();
+            fs::write(&journal, [&content[..], &vec![0; behind]].concat()).unwrap();
+            let read = read_written(&journal).unwrap();
+            let (start, end) = read.split_at(content.len());
+            assert!(start == content, "{zeros}, {written}, {behind}");
+            assert!(end.len() < PIECE && is_zero(end), "{zeros}, {written}, {behind}");
+        }
+    }
+}
+
+#[test]
 fn a_journal_is_copied_unless_it_is_whole_and_one_that_is_whole_stays_so() {
     let filled = Filled::new();
     for torn in [false, true] {

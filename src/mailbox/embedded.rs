@@ -309,11 +309,7 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let image = store.image();
     let row = tail.overlay(image.row(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
-    let mut waiting = Vec::new();
-    for message in image.walk(key, row.removed, before) {
-        let (_, message) = message?;
-        waiting.push((message.id, message.body.len()));
-    }
+    let mut waiting = image.ids(key, row.removed, before)?;
     waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
     Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
 }

@@ -19,7 +19,7 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::mailbox::{Have, Run};
-use crate::message::{Installation, Message, MessageId, SessionKey, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
 
 /// The version that is written and read here.
 pub(super) const VERSION: u8 = 1;
@@ -41,6 +41,8 @@ pub(super) struct Row {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not as this version writes it")]
 pub(super) struct Malformed(pub(super) &'static str);
+
+const MALFORMED_SEGMENT: Malformed = Malformed("a segment of messages");
 
 /// The key of a session's row.
 pub(super) fn session_key(key: &SessionKey) -> Vec<u8> {
@@ -170,34 +172,48 @@ pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Mes
 
 /// The messages of a segment, in order; none if the bytes are not one.
 pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
-    decode_messages(bytes).ok_or(Malformed("a segment of messages"))
+    let message = |it: Part<'_>| {
+        let Part { id, time, kind, body } = it;
+        Message { id, time, kind, body: bytes.slice_ref(body) }
+    };
+    decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
-fn decode_messages(mut bytes: Bytes) -> Option<Vec<Message>> {
+/// What the messages of a segment are called and how long their bodies are, in order, without
+/// making them; none if the bytes are not one.
+pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, usize)>, Malformed> {
+    decode_parts(bytes, |it| (it.id, it.body.len())).ok_or(MALFORMED_SEGMENT)
+}
+
+/// A message where it lies in its segment.
+struct Part<'a> {
+    id: MessageId,
+    time: Timestamp,
+    kind: Kind,
+    body: &'a [u8],
+}
+
+fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
     if bytes.try_get_u8().ok()? != VERSION {
         return None;
     }
     let count = bytes.try_get_u32().ok()?;
-    let mut messages = Vec::new();
+    let mut parts = Vec::new();
     for _ in 0..count {
-        messages.push(decode_message(&mut bytes)?);
+        parts.push(make(decode_part(&mut bytes)?));
     }
-    (bytes.is_empty() && count > 0).then_some(messages)
+    (bytes.is_empty() && count > 0).then_some(parts)
 }
 
-fn decode_message(bytes: &mut Bytes) -> Option<Message> {
+fn decode_part<'a>(bytes: &mut &'a [u8]) -> Option<Part<'a>> {
     let mut number = || bytes.try_get_u64().ok();
     let installation = Installation::from_u64(number()?);
     let id = MessageId { installation, n: number()? };
     let time = Timestamp(number()?);
     let length = usize::from(bytes.try_get_u8().ok()?);
-    let kind = std::str::from_utf8(&take(bytes, length)?).ok()?.parse().ok()?;
+    let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?.parse().ok()?;
     let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
-    Some(Message { id, time, kind, body: take(bytes, length)? })
-}
-
-fn take(bytes: &mut Bytes, length: usize) -> Option<Bytes> {
-    (length <= bytes.len()).then(|| bytes.split_to(length))
+    Some(Part { id, time, kind, body: bytes.split_off(..length)? })
 }
 
 fn count(length: usize) -> u32 {
@@ -207,7 +223,6 @@ fn count(length: usize) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Kind;
     use proptest::prelude::*;
 
     fn key(sender: &str, receiver: &str) -> SessionKey {
@@ -285,9 +300,12 @@ mod tests {
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
             let encoded = encode_segment(messages.iter());
+            let ids: Vec<_> = messages.iter().map(|it| (it.id, it.body.len())).collect();
             prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
+            prop_assert_eq!(decode_ids(&encoded), Ok(ids));
             for cut in 0..encoded.len() {
                 prop_assert!(decode_segment(encoded.slice(..cut)).is_err());
+                prop_assert!(decode_ids(&encoded[..cut]).is_err());
             }
         }
 

@@ -15,11 +15,11 @@ use fjall::{
 
 use super::journal::{Changes, Delta};
 use super::layout::{
-    self, Malformed, Row, decode_segment, encode_segment, message_prefix, parse_segment_key,
-    parse_session_key, segment_key, session_key,
+    self, Malformed, Row, decode_ids, decode_segment, encode_segment, message_prefix,
+    parse_segment_key, parse_session_key, segment_key, session_key,
 };
 use crate::mailbox::{MailboxError, Room, Usage};
-use crate::message::{Message, SessionKey};
+use crate::message::{Message, MessageId, SessionKey};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
 pub(super) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
@@ -363,21 +363,51 @@ impl Image {
         self.segments(key, after).flat_map(messages).filter(above)
     }
 
+    /// The ids of a session's messages above `after` and below `before` and how long their bodies
+    /// are, in order.
+    pub(super) fn ids(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+    ) -> Result<Vec<(MessageId, usize)>, StoreError> {
+        let mut all = Vec::new();
+        for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
+            let Segment { first, messages } = segment?;
+            let next = first + messages.len() as u64;
+            let wanted = |it: &(u64, _)| after < it.0 && it.0 < before;
+            all.extend((first..).zip(messages).filter(wanted).map(|(_, id)| id));
+            if next >= before {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
     /// The segments of a session that have something above a position.
     pub(super) fn segments(
         &self,
         key: &SessionKey,
         after: u64,
     ) -> impl Iterator<Item = Result<Segment, StoreError>> + use<> {
+        self.decoded(key, after, decode_segment)
+    }
+
+    fn decoded<T, D: Fn(Bytes) -> Result<Vec<T>, Malformed>>(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        decode: D,
+    ) -> impl Iterator<Item = Result<Segment<T>, StoreError>> + use<T, D> {
         let prefix = message_prefix(key);
         let range = (
             Bound::Excluded(segment_key(&prefix, after)),
             Bound::Included(segment_key(&prefix, u64::MAX)),
         );
-        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(|entry| {
+        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(move |entry| {
             let (key, value) = entry.into_inner()?;
             let (_, last) = parse_segment_key(&key)?;
-            let messages = decode_segment(value.into())?;
+            let messages = decode(value.into())?;
             let before = last.checked_sub(messages.len() as u64);
             let first = before.ok_or(Malformed("a segment's position"))? + 1;
             Ok(Segment { first, messages })
@@ -415,11 +445,11 @@ impl Image {
     }
 }
 
-/// Messages that are kept together.
-pub(super) struct Segment {
+/// Messages that are kept together, or something of each.
+pub(super) struct Segment<T = Message> {
     /// The position of the first one.
     pub(super) first: u64,
-    pub(super) messages: Vec<Message>,
+    pub(super) messages: Vec<T>,
 }
 
 /// What a backup has.

@@ -58,6 +58,9 @@ const QUESTIONS: usize = 256;
 /// How many messages of one session expire at once.
 const SWEEP: usize = 10_000;
 
+/// In how many sessions one question looks for what is too old. Others are answered in between.
+const SESSIONS: usize = 64;
+
 /// A mailbox in a folder on this machine: one thread commits what came meanwhile with one fsync,
 /// another reads.
 pub struct EmbeddedMailbox {
@@ -266,15 +269,23 @@ impl Mailbox for EmbeddedMailbox {
         before: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
         let keys = self.shared.state().keys();
-        let shared = self.shared.clone();
-        self.ask(move |store| {
-            let last = |key: SessionKey| {
-                let last = overdue(&shared, store, &key, before).transpose()?;
-                Some(last.map(|last| (key, last)))
-            };
-            keys.into_iter().filter_map(last).collect()
-        })
-        .boxed()
+        let sweep = async move {
+            let mut all = Vec::new();
+            for keys in keys.chunks(SESSIONS) {
+                let (shared, keys) = (self.shared.clone(), keys.to_vec());
+                let last = move |store: &Store, key: SessionKey| {
+                    let last = overdue(&shared, store, &key, before).transpose()?;
+                    Some(last.map(|last| (key, last)))
+                };
+                let found = move |store: &Store| {
+                    keys.into_iter().filter_map(|key| last(store, key)).collect()
+                };
+                let found: Vec<_> = self.ask(found).await?;
+                all.extend(found);
+            }
+            Ok(all)
+        };
+        sweep.boxed()
     }
 
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {

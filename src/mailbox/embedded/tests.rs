@@ -115,3 +115,33 @@ fn ids_are_those_of_the_messages() {
     }
     block_on(mailbox.close());
 }
+
+#[test]
+fn others_are_answered_while_many_sessions_are_looked_through() {
+    let folder = tempfile::tempdir().unwrap();
+    let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
+    let key = |n| SessionKey::new(format!("john{n}").parse().unwrap(), "marie".parse().unwrap());
+    let events = mailbox.watch();
+    for n in 0..=SESSIONS {
+        mailbox.append(&key(n).unwrap(), &batch(1, 1), Instant::now());
+    }
+    let mut committed = 0;
+    while committed <= SESSIONS {
+        match block_on(events.recv()).unwrap() {
+            Event::Committed(commits) => committed += commits.len(),
+            Event::Recovered => panic!("nothing failed"),
+        }
+    }
+    let mut overdue = mailbox.overdue(Timestamp(2));
+    let mut proceed = || {
+        // Nothing is answered as long as this is held.
+        let _disk = mailbox.shared.store.write().unwrap();
+        (&mut overdue).now_or_never()
+    };
+    assert!(proceed().is_none());
+    // Questions are answered in turn: when this one is, so is the first of the others.
+    assert_eq!(block_on(mailbox.load(&key(0).unwrap())).unwrap().waiting.len(), 1);
+    assert!(proceed().is_none(), "there are more to ask");
+    assert_eq!(block_on(overdue).unwrap().len(), SESSIONS + 1);
+    block_on(mailbox.close());
+}

@@ -212,8 +212,8 @@ mod tests {
         let path = folder.path().join("names");
         let (johns, other) = (key(), key());
         let names = Names::open(&path).unwrap();
-        assert_eq!(block_on(names.claim(name("john"), johns.clone())), Claimed::Yours);
-        assert_eq!(block_on(names.claim(name("john"), other.clone())), Claimed::Taken);
+        assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
+        assert_eq!(block_on(names.claim(name("john"), other)), Claimed::Taken);
         let names = Names::open(&path).unwrap();
         assert_eq!(block_on(names.claim(name("john"), other)), Claimed::Taken);
         assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
@@ -227,7 +227,7 @@ mod tests {
         fs::write(&path, format!("{whole}ssh-ed25519 AAAAC3")).unwrap();
         let names = Names::open(&path).unwrap();
         let johns = key();
-        assert_eq!(block_on(names.claim(name("john"), johns.clone())), Claimed::Yours);
+        assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, format!("{whole}ssh-ed25519 {johns} john\n"));
     }
@@ -276,7 +276,7 @@ mod tests {
         let mut book = Book { file, length: 0, owners: Owners::default() };
         assert_eq!(book.claim(name("maximilian"), key()), Claimed::NotWritten);
         let second = key();
-        assert_eq!(book.claim(name("john"), second.clone()), Claimed::Yours);
+        assert_eq!(book.claim(name("john"), second), Claimed::Yours);
         let text = String::from_utf8(book.file.0.into_inner().into_inner()).unwrap();
         assert_eq!(text, format!("ssh-ed25519 {second} john\n"));
     }

@@ -137,9 +137,9 @@ impl<F: Frame> Decoder<F> {
             parse(verb, line, self.whole.slice(body))
         };
         if end < self.whole.len() {
-            self.whole.advance(end)
+            self.whole.advance(end);
         } else {
-            self.whole = Bytes::new()
+            self.whole = Bytes::new();
         }
         frame.map(Some)
     }

@@ -3,57 +3,70 @@
 use std::fmt::Write as _;
 use std::fs;
 
-use super::subject::Pinning;
+use serde_json::{Value, json};
 
-/// One thing that was measured of both, once each round.
+use super::Plan;
+use super::subject::Kind;
+
+/// One thing that was measured of several subjects, once each round.
 pub(super) struct Figure {
     name: String,
-    tinychat: Vec<f64>,
-    relay: Vec<f64>,
+    /// The values of the rounds, for each subject; tinychat is the first.
+    columns: Vec<Vec<f64>>,
 }
 
 impl Figure {
-    pub(super) fn new(name: String) -> Self {
-        Self { name, tinychat: Vec::new(), relay: Vec::new() }
+    pub(super) fn new(name: String, subjects: usize) -> Self {
+        Self { name, columns: vec![Vec::new(); subjects] }
     }
 
-    pub(super) fn add(&mut self, tinychat: f64, relay: f64) {
-        self.tinychat.push(tinychat);
-        self.relay.push(relay);
+    pub(super) fn add(&mut self, column: usize, value: f64) {
+        self.columns[column].push(value);
     }
 
-    fn medians(&self) -> (f64, f64) {
-        (median(&sorted(self.tinychat.clone())), median(&sorted(self.relay.clone())))
+    fn medians(&self) -> Vec<f64> {
+        self.columns.iter().map(|column| median(&sorted(column.clone()))).collect()
     }
 
-    /// Of the rounds' ratios the median, the lowest and the highest. None where there was nothing to
-    /// divide by.
-    fn ratio(&self) -> Option<[f64; 3]> {
-        let ratios = self.tinychat.iter().zip(&self.relay).map(|(ours, plain)| ours / plain);
-        let ratios = sorted(ratios.filter(|ratio| ratio.is_finite()).collect());
-        let (lowest, highest) = (*ratios.first()?, *ratios.last()?);
-        Some([median(&ratios), lowest, highest])
+    /// Of the rounds' ratios to each other subject the median, the lowest and the highest. None where
+    /// there was nothing to divide by.
+    fn ratios(&self) -> Vec<Option<[f64; 3]>> {
+        let Some((ours, others)) = self.columns.split_first() else { return Vec::new() };
+        let ratio = |theirs: &Vec<f64>| {
+            let ratios = ours.iter().zip(theirs).map(|(ours, theirs)| ours / theirs);
+            let ratios = sorted(ratios.filter(|ratio| ratio.is_finite()).collect());
+            Some([median(&ratios), *ratios.first()?, *ratios.last()?])
+        };
+        others.iter().map(ratio).collect()
     }
 
     fn row(&self) -> String {
-        let (tinychat, relay) = self.medians();
-        let ratio = self.ratio().map_or("-".into(), |[median, lowest, highest]| {
-            format!("{median:.2} ({lowest:.2} to {highest:.2})")
+        let medians = self.medians().into_iter().map(number);
+        let ratios = self.ratios().into_iter().map(|ratio| match ratio {
+            Some([median, lowest, highest]) => {
+                format!("**{median:.2}** ({lowest:.2} to {highest:.2})")
+            }
+            None => "-".into(),
         });
-        format!("| {} | {} | {} | {ratio} |\n", self.name, number(tinychat), number(relay))
+        let cells: Vec<_> = medians.chain(ratios).collect();
+        format!("| {} | {} |\n", self.name, cells.join(" | "))
     }
 
-    fn json(&self, group: &str) -> String {
-        let (name, (tinychat, relay)) = (&self.name, self.medians());
-        let relay = if relay.is_nan() { "null".into() } else { relay.to_string() };
-        let ratio = self.ratio().map_or("null".into(), |[median, lowest, highest]| {
-            format!("{{\"median\": {median}, \"lowest\": {lowest}, \"highest\": {highest}}}")
+    fn json(&self, group: &str, kinds: &[Kind]) -> Value {
+        let subjects = kinds.iter().zip(self.medians()).zip(&self.columns);
+        let subjects = subjects.map(|((kind, median), rounds)| {
+            json!({ "name": kind.name(), "median": median, "rounds": rounds })
         });
-        // These texts have nothing that JSON and Rust would escape in different ways.
-        format!(
-            "{{\"group\": {group:?}, \"figure\": {name:?}, \"tinychat\": {tinychat}, \
-             \"relay\": {relay}, \"ratio\": {ratio}}}"
-        )
+        let ratios =
+            self.ratios().into_iter().zip(&kinds[1..]).map(
+                |(ratio, kind)| json!({ "to": kind.name(), "median, lowest, highest": ratio }),
+            );
+        json!({
+            "group": group,
+            "figure": self.name,
+            "subjects": subjects.collect::<Vec<_>>(),
+            "ratios": ratios.collect::<Vec<_>>(),
+        })
     }
 }
 
@@ -63,7 +76,7 @@ fn sorted(mut values: Vec<f64>) -> Vec<f64> {
 }
 
 fn median(sorted: &[f64]) -> f64 {
-    sorted[sorted.len() / 2]
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
 /// As many digits as mean something.
@@ -71,43 +84,59 @@ fn number(value: f64) -> String {
     if value.is_nan() {
         return "-".into();
     }
+    if value >= 1e6 {
+        return format!("{:.2} M", value / 1e6);
+    }
     let digits = if value >= 100.0 { 0 } else { 2 };
     format!("{value:.digits$}")
 }
 
 /// Everything that was measured, and where.
 pub(super) struct Report {
-    machine: String,
-    pinning: String,
-    figures: Vec<String>,
+    heading: String,
+    figures: Vec<Value>,
 }
 
 impl Report {
-    pub(super) fn new(pinning: &Pinning) -> Self {
-        Self { machine: machine(), pinning: pinning.to_string(), figures: Vec::new() }
+    pub(super) fn new(plan: &Plan, available: &[Kind]) -> Self {
+        let Plan { rounds, idle, launch, .. } = plan;
+        let mut heading = format!(
+            "TinyChat beside others: {}; {}; medians of {rounds} rounds; backlog limits off",
+            machine(),
+            launch.pinning
+        );
+        for flag in &launch.flags {
+            // Writing into a string cannot fail.
+            let _ = write!(heading, " {flag}");
+        }
+        for missing in [Kind::Nats, Kind::Redis].iter().filter(|it| !available.contains(it)) {
+            let _ = write!(heading, "; no {} here", missing.program().unwrap_or_default());
+        }
+        let _ = write!(heading, "; {idle} idle connections");
+        Self { heading, figures: Vec::new() }
     }
 
     pub(super) fn heading(&self) -> String {
-        format!("# TinyChat beside a plain relay: {}; {}\n", self.machine, self.pinning)
+        format!("# {}\n", self.heading)
     }
 
     /// Adds a group and gives its table.
-    pub(super) fn add(&mut self, title: String, beside: &str, figures: Vec<Figure>) -> String {
-        let mut table =
-            format!("| {title} | tinychat | {beside} | ratio |\n|---|---:|---:|---:|\n");
+    pub(super) fn add(&mut self, title: &str, kinds: &[Kind], figures: &[Figure]) -> String {
+        let names = kinds.iter().map(|kind| kind.name().to_owned());
+        let ratios = kinds.iter().skip(1).map(|kind| format!("÷ {}", kind.name()));
+        let columns: Vec<_> = names.chain(ratios).collect();
+        let mut table = format!("| {title} | {} |\n|---|", columns.join(" | "));
+        table.push_str(&"---:|".repeat(columns.len()));
+        table.push('\n');
         for figure in figures {
             table.push_str(&figure.row());
-            self.figures.push(figure.json(&title));
+            self.figures.push(figure.json(title, kinds));
         }
         table
     }
 
     pub(super) fn json(&self) -> String {
-        let Self { machine, pinning, figures } = self;
-        let mut text = format!("{{\n\"machine\": {machine:?},\n\"pinning\": {pinning:?},\n");
-        // Writing into a string cannot fail.
-        let _ = write!(text, "\"figures\": [\n{}\n]\n}}\n", figures.join(",\n"));
-        text
+        format!("{:#}\n", json!({ "about": self.heading, "figures": self.figures }))
     }
 }
 

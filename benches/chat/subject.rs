@@ -1,37 +1,66 @@
 //! What is measured, as a process: starting it, pinning it, asking the kernel about it, killing it.
-//! And the plain relay itself, which is this program with `--relay`, on the server's runtime.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::fs;
-use std::future::poll_fn;
-use std::io::{self, BufRead, BufReader};
-use std::net::{Shutdown, SocketAddr};
-use std::pin::Pin;
+use std::io::{BufRead, BufReader};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc;
-use std::task::{Context, Poll, ready};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use async_std::net::{TcpListener, TcpStream};
-use futures::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tempfile::TempDir;
-use tinychat::task;
 
 use super::{Error, Result};
 
 /// How long starting may take.
 const START: Duration = Duration::from_secs(10);
 
-/// How much one read of the relay may bring: as much as in the server.
-const READ_CHUNK: usize = 64 * 1024;
-
-/// Which of the two.
+/// What stands in a column of the tables.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Tinychat,
+    /// What copies bytes and does nothing else.
     Relay,
+    /// `nats-server`, publish and subscribe.
+    Nats,
+    /// `redis-server`, a list that is synced.
+    Redis,
+    /// A file of this process.
+    File,
+}
+
+impl Kind {
+    /// Those that can be measured on this machine.
+    pub(super) fn available() -> Vec<Self> {
+        let all = [Self::Tinychat, Self::Relay, Self::Nats, Self::Redis, Self::File];
+        all.into_iter().filter(|kind| kind.program().is_none_or(is_installed)).collect()
+    }
+
+    /// How it is called in the tables.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Tinychat => "tinychat",
+            Self::Relay => "plain relay",
+            Self::Nats => "nats",
+            Self::Redis => "redis list",
+            Self::File => "plain file",
+        }
+    }
+
+    /// The program that somebody else wrote.
+    pub(super) fn program(self) -> Option<&'static str> {
+        match self {
+            Self::Nats => Some("nats-server"),
+            Self::Redis => Some("redis-server"),
+            _ => None,
+        }
+    }
+}
+
+fn is_installed(program: &str) -> bool {
+    let version = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+    version.is_ok_and(|status| status.success())
 }
 
 /// Which core the load runs on and which one what is measured, where there are two to choose from.
@@ -51,19 +80,29 @@ impl Pinning {
         Ok(Self(pinned.then_some((load, subject))))
     }
 
-    fn command(&self, program: &str) -> Command {
-        let Some((_, core)) = self.0 else { return Command::new(program) };
+    fn command(&self, program: &str, place: Place) -> Command {
+        let Some((load, subject)) = self.0 else { return Command::new(program) };
+        let core = if place == Place::BesideLoad { load } else { subject };
         let mut command = Command::new("taskset");
         command.args(["--cpu-list", &core.to_string(), program]);
         command
     }
 }
 
+/// Where a subject runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Place {
+    /// On a core of its own.
+    Apart,
+    /// On the load's core.
+    BesideLoad,
+}
+
 impl fmt::Display for Pinning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.0 {
             Some((load, subject)) => {
-                write!(f, "load on core {load}, server or relay on core {subject}")
+                write!(f, "load on core {load}, what is measured on core {subject}")
             }
             None => {
                 f.write_str("NOT pinned (one core, or no taskset): load and server share cores")
@@ -81,27 +120,34 @@ fn cores(list: &str) -> Vec<usize> {
     list.split(',').filter_map(range).flatten().collect()
 }
 
-/// A running server or relay. Killed when dropped.
+/// How to start what is measured.
+pub(super) struct Launch {
+    pub(super) pinning: Pinning,
+    /// More flags for the server.
+    pub(super) flags: Vec<String>,
+}
+
+/// A running process that is measured. Killed when dropped.
 pub(super) struct Subject {
     process: Child,
     address: SocketAddr,
     /// Open, for a process that cannot say something may end.
-    _stderr: BufReader<ChildStderr>,
+    _stderr: Option<BufReader<ChildStderr>>,
     /// Removed with it, unless it is started again on it.
     data: Option<TempDir>,
 }
 
 impl Subject {
-    pub(super) fn start(kind: Kind, pinning: &Pinning) -> Result<Self> {
-        Self::start_on(tempfile::tempdir()?, kind, pinning)
+    pub(super) fn start(kind: Kind, launch: &Launch, place: Place) -> Result<Self> {
+        Self::start_on(tempfile::tempdir()?, kind, launch, place)
     }
 
-    /// Kills it and starts it again on the same data. How long starting took.
-    pub(super) fn restart(mut self, pinning: &Pinning) -> Result<(Self, Duration)> {
+    /// Kills the server and starts it again on the same data. How long starting took.
+    pub(super) fn restart(mut self, launch: &Launch) -> Result<(Self, Duration)> {
         end(&mut self.process);
         let data = self.data.take().ok_or("no data")?;
         let start = Instant::now();
-        let again = Self::start_on(data, Kind::Tinychat, pinning)?;
+        let again = Self::start_on(data, Kind::Tinychat, launch, Place::Apart)?;
         Ok((again, start.elapsed()))
     }
 
@@ -115,30 +161,72 @@ impl Subject {
         Ok((count("written")?, count("taken")?))
     }
 
-    fn start_on(data: TempDir, kind: Kind, pinning: &Pinning) -> Result<Self> {
-        let mut command = match kind {
-            Kind::Tinychat => pinning.command(env!("CARGO_BIN_EXE_tinychat-server")),
-            Kind::Relay => pinning.command(&std::env::current_exe()?.to_string_lossy()),
+    fn start_on(data: TempDir, kind: Kind, launch: &Launch, place: Place) -> Result<Self> {
+        let own = std::env::current_exe()?;
+        let program = match kind {
+            Kind::Tinychat => env!("CARGO_BIN_EXE_tinychat-server"),
+            Kind::Relay | Kind::File => own.to_str().ok_or("the program's path is not UTF-8")?,
+            Kind::Nats => "nats-server",
+            Kind::Redis => "redis-server",
         };
+        let mut command = launch.pinning.command(program, place);
+        command.stdin(Stdio::null()).stdout(Stdio::null());
         match kind {
-            Kind::Tinychat => command
-                .args(["--listen", "127.0.0.1:0", "--log-level", "off"])
-                .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
-                .arg(data.path()),
-            Kind::Relay => command.arg("--relay"),
-        };
-        let mut process =
-            command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn()?;
+            Kind::Tinychat => {
+                command
+                    .args(["--listen", "127.0.0.1:0", "--log-level", "off"])
+                    .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
+                    .arg(data.path())
+                    .args(&launch.flags);
+                Self::hear_address(command, data)
+            }
+            Kind::Relay | Kind::File => {
+                command.arg("--relay");
+                Self::hear_address(command, data)
+            }
+            Kind::Nats => Self::give_address(command, data, "--addr", |_| {}),
+            Kind::Redis => Self::give_address(command, data, "--bind", |command| {
+                command.args(["--appendonly", "yes", "--appendfsync", "always", "--save", ""]);
+            }),
+        }
+    }
+
+    /// Starts a program that says where it listens.
+    fn hear_address(mut command: Command, data: TempDir) -> Result<Self> {
+        let mut process = command.stderr(Stdio::piped()).spawn()?;
         let announced = process.stderr.take().ok_or("no stderr")?;
         match read_address(announced) {
             Ok((address, stderr)) => {
-                Ok(Self { process, address, _stderr: stderr, data: Some(data) })
+                Ok(Self { process, address, _stderr: Some(stderr), data: Some(data) })
             }
             Err(error) => {
                 end(&mut process);
                 Err(error)
             }
         }
+    }
+
+    /// Starts a program that has to be told where to listen, in its folder, and waits until it does.
+    fn give_address(
+        mut command: Command,
+        data: TempDir,
+        host: &str,
+        more: impl FnOnce(&mut Command),
+    ) -> Result<Self> {
+        let address = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?;
+        let port = address.port().to_string();
+        command.args([host, "127.0.0.1", "--port", &port]).current_dir(data.path());
+        more(&mut command);
+        let process = command.stderr(Stdio::null()).spawn()?;
+        let subject = Self { process, address, _stderr: None, data: Some(data) };
+        let start = Instant::now();
+        while TcpStream::connect(address).is_err() {
+            if start.elapsed() > START {
+                return Err("it does not listen".into());
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
+        Ok(subject)
     }
 
     pub(super) fn address(&self) -> SocketAddr {
@@ -230,59 +318,4 @@ impl Clock {
             words.split_whitespace().skip(11).take(2).flat_map(str::parse).collect();
         Ok(Duration::from_secs_f64(ticks.iter().sum::<f64>() / self.ticks_a_second))
     }
-}
-
-thread_local! {
-    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
-}
-
-/// The plain relay: joins every two connections and copies bytes between them, and nothing else, until
-/// its process is killed. Made to be hard to beat: a direction that waits holds no buffer, and what
-/// was read is written at once from where it lies.
-pub(super) fn relay() -> Result<()> {
-    rlimit::increase_nofile_limit(u64::MAX)?;
-    async_std::task::block_on(async {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
-        eprintln!("relay: listening on {}", listener.local_addr()?);
-        loop {
-            let (first, second) = (accept(&listener).await?, accept(&listener).await?);
-            task::spawn("copy", copy(first.clone(), second.clone()));
-            task::spawn("copy", copy(second, first));
-        }
-    })
-}
-
-async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
-async fn copy(mut from: TcpStream, mut to: TcpStream) {
-    while let Ok(Some(rest)) = poll_fn(|context| pass_on(context, &mut from, &mut to)).await {
-        if to.write_all(&rest).await.is_err() {
-            break;
-        }
-    }
-    // The other one may be gone already.
-    let _ = to.shutdown(Shutdown::Both);
-}
-
-/// Reads once and writes what it can. What is left to write; `None` at the end.
-fn pass_on(
-    context: &mut Context<'_>,
-    from: &mut TcpStream,
-    to: &mut TcpStream,
-) -> Poll<io::Result<Option<Vec<u8>>>> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        let read = ready!(Pin::new(from).poll_read(context, scratch))?;
-        if read == 0 {
-            return Poll::Ready(Ok(None));
-        }
-        let written = match Pin::new(to).poll_write(context, &scratch[..read])? {
-            Poll::Ready(written) => written,
-            Poll::Pending => 0,
-        };
-        Poll::Ready(Ok(Some(scratch[written..read].to_vec())))
-    })
 }

@@ -100,7 +100,11 @@ struct State {
 enum Sleep {
     #[default]
     Not,
-    Until(Instant),
+    /// Until then, and whether it knows that something is to be removed.
+    Until {
+        time: Instant,
+        removing: bool,
+    },
     Forever,
 }
 
@@ -405,8 +409,9 @@ impl State {
         let wakes = match self.writer {
             Sleep::Not => false,
             Sleep::Forever => !self.journal.is_empty(),
-            Sleep::Until(time) => {
-                self.is_pressing() || self.journal.due().is_some_and(|due| due < time)
+            Sleep::Until { time, removing } => {
+                let earlier = self.journal.due().is_some_and(|due| due < time);
+                earlier || self.is_pressing() || (!removing && self.journal.is_removing())
             }
         };
         if wakes {

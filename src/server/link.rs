@@ -8,8 +8,8 @@ use std::collections::{HashMap, VecDeque};
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, DefaultHasher};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, LazyLock, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -228,66 +228,102 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// When the first connection began: what every [`Pulse`] counts from.
-static START: LazyLock<Instant> = LazyLock::new(Instant::now);
-
-/// The times that the heartbeat looks at, in milliseconds.
-#[derive(Debug)]
+/// Signs of life, for the heartbeat. The tasks only leave them, which costs no look at a clock; the
+/// heartbeat notes when it found them.
+#[derive(Debug, Default)]
 pub(super) struct Pulse {
-    heard: AtomicU64,
-    /// 0 while no write is under way.
-    writing_since: AtomicU64,
-    /// The value of `heard` for which a `PING` was sent.
-    pinged: AtomicU64,
+    heard: AtomicBool,
+    /// Whether a write is under way, and how often one began or made progress.
+    writing: AtomicBool,
+    steps: AtomicU32,
+    found: Mutex<Found>,
 }
 
-impl Default for Pulse {
-    fn default() -> Self {
-        Self {
-            heard: AtomicU64::new(now()),
-            writing_since: AtomicU64::new(0),
-            pinged: AtomicU64::new(u64::MAX),
-        }
-    }
+/// What the heartbeat found when it looked last.
+#[derive(Debug, Default)]
+struct Found {
+    silent_since: Option<Instant>,
+    pinged: bool,
+    steps: u32,
+    stalled_since: Option<Instant>,
+}
+
+/// How long a peer was silent, and how long it takes nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Stillness {
+    pub(super) silence: Duration,
+    pub(super) stall: Duration,
 }
 
 impl Pulse {
     pub(super) fn heard(&self) {
-        self.heard.store(now(), Ordering::Relaxed);
+        self.heard.store(true, Ordering::Relaxed);
     }
 
-    pub(super) fn write_begins(&self) {
-        self.writing_since.store(now().max(1), Ordering::Relaxed);
+    /// A write begins, goes on or ends.
+    pub(super) fn writes(&self, under_way: bool) {
+        self.writing.store(under_way, Ordering::Relaxed);
+        self.steps.fetch_add(1, Ordering::Relaxed);
     }
 
-    pub(super) fn write_ended(&self) {
-        self.writing_since.store(0, Ordering::Relaxed);
-    }
-
-    /// How long the peer was not heard.
-    pub(super) fn silence(&self) -> Duration {
-        since(self.heard.load(Ordering::Relaxed))
-    }
-
-    /// How long the write that is under way takes; zero if none is.
-    pub(super) fn stall(&self) -> Duration {
-        match self.writing_since.load(Ordering::Relaxed) {
-            0 => Duration::ZERO,
-            then => since(then),
+    /// Looks for signs of life since the last look. Only the heartbeat calls this.
+    pub(super) fn look(&self, now: Instant) -> Stillness {
+        let mut found = self.found();
+        if self.heard.swap(false, Ordering::Relaxed) {
+            found.silent_since = None;
+            found.pinged = false;
         }
+        let steps = self.steps.load(Ordering::Relaxed);
+        let writing = self.writing.load(Ordering::Relaxed);
+        if std::mem::replace(&mut found.steps, steps) != steps {
+            found.stalled_since = None;
+        }
+        let since = |since: &mut Option<Instant>| now - *since.get_or_insert(now);
+        let silence = since(&mut found.silent_since);
+        let stall = if writing { since(&mut found.stalled_since) } else { Duration::ZERO };
+        Stillness { silence, stall }
     }
 
     /// True once for each silence.
     pub(super) fn take_ping(&self) -> bool {
-        let heard = self.heard.load(Ordering::Relaxed);
-        self.pinged.swap(heard, Ordering::Relaxed) != heard
+        !std::mem::replace(&mut self.found().pinged, true)
+    }
+
+    fn found(&self) -> MutexGuard<'_, Found> {
+        // Only the heartbeat locks it, and each change is whole before anything can panic.
+        self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-fn since(then: u64) -> Duration {
-    Duration::from_millis(now().saturating_sub(then))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-fn now() -> u64 {
-    u64::try_from(START.elapsed().as_millis()).unwrap_or(u64::MAX)
+    #[test]
+    fn the_heartbeat_measures_between_its_looks() {
+        let (pulse, start) = (Pulse::default(), Instant::now());
+        let at = |seconds| start + Duration::from_secs(seconds);
+        let seconds = |silence, stall| Stillness {
+            silence: Duration::from_secs(silence),
+            stall: Duration::from_secs(stall),
+        };
+        assert_eq!(pulse.look(at(0)), seconds(0, 0));
+        assert_eq!(pulse.look(at(3)), seconds(3, 0));
+        assert!(pulse.take_ping() && !pulse.take_ping(), "once for a silence");
+        pulse.heard();
+        assert_eq!(pulse.look(at(4)), seconds(0, 0));
+        assert!(pulse.take_ping());
+        pulse.writes(true);
+        assert_eq!(pulse.look(at(5)), seconds(1, 0));
+        assert_eq!(pulse.look(at(7)), seconds(3, 2));
+        pulse.writes(true);
+        assert_eq!(pulse.look(at(8)), seconds(4, 0));
+        assert_eq!(pulse.look(at(9)), seconds(5, 1));
+        pulse.writes(false);
+        pulse.writes(true);
+        assert_eq!(pulse.look(at(10)), seconds(6, 0), "another one");
+        pulse.writes(false);
+        assert_eq!(pulse.look(at(11)), seconds(7, 0));
+        assert_eq!(pulse.look(at(12)), seconds(8, 0));
+    }
 }

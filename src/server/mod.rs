@@ -33,7 +33,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use async_io::Async;
@@ -51,7 +51,7 @@ use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
-use link::{ConnectionId, End, Link};
+use link::{ConnectionId, End, Link, Stillness};
 use names::Names;
 use presence::Directory;
 use registry::Registry;
@@ -367,17 +367,18 @@ async fn heartbeat(host: Arc<Host>) {
     let tick = (ping_after.min(idle_after) / 8).max(Duration::from_millis(5));
     loop {
         task::sleep(tick).await;
+        let now = Instant::now();
         for link in host.directory.links() {
-            check_pulse(&link, ping_after, idle_after);
+            check_pulse(&link, now, ping_after, idle_after);
         }
     }
 }
 
-fn check_pulse(link: &Link, ping_after: Duration, idle_after: Duration) {
-    let pulse = link.pulse();
-    if pulse.silence() >= idle_after || pulse.stall() >= idle_after {
+fn check_pulse(link: &Link, now: Instant, ping_after: Duration, idle_after: Duration) {
+    let Stillness { silence, stall } = link.pulse().look(now);
+    if silence >= idle_after || stall >= idle_after {
         link.end(End::Bye(ByeReason::Idle));
-    } else if pulse.silence() >= ping_after && pulse.take_ping() {
+    } else if silence >= ping_after && link.pulse().take_ping() {
         link.mark_ping();
     }
 }

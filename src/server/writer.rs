@@ -21,7 +21,7 @@ use super::delivery::{Delivery, Sent, deliveries};
 use super::link::{ByPeer, End, EndOnDrop, Link, Marks, Notices, Reply, Side};
 use super::session::Session;
 use crate::mailbox::MailboxError;
-use crate::message::{Name, SessionKey};
+use crate::message::{Installation, Name, SessionKey};
 use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::encode_messages;
@@ -64,6 +64,49 @@ struct Conversation {
     told_expired: u64,
     presence: Presence,
     stream: AbortHandle,
+}
+
+impl Conversation {
+    /// Tells what was marked about the peer.
+    fn tell(&mut self, host: &Host, link: &Link, peer: &Name, marks: Marks, out: &mut BytesMut) {
+        if marks.receipts {
+            self.tell_receipts(link.installation, peer, out);
+        }
+        if marks.presence {
+            let presence = host.directory.presence(peer);
+            if std::mem::replace(&mut self.presence, presence) != presence {
+                ServerFrame::Presence { peer: peer.clone(), presence }.encode(out);
+            }
+        }
+        if marks.room {
+            ServerFrame::Room { peer: peer.clone() }.encode(out);
+        }
+    }
+
+    fn tell_receipts(&mut self, installation: Installation, peer: &Name, out: &mut BytesMut) {
+        let now = self.own.watermarks(installation);
+        self.told_expired = tell_expired(&self.own, installation, self.told_expired, out);
+        let told = std::mem::replace(&mut self.told, now);
+        if now.delivered > told.delivered {
+            ServerFrame::Delivered { peer: peer.clone(), n: now.delivered }.encode(out);
+        }
+        // Delivered implies stored.
+        if now.stored > told.stored.max(now.delivered) {
+            ServerFrame::Stored { peer: peer.clone(), n: now.stored }.encode(out);
+        }
+    }
+}
+
+/// Says which messages of a session expired above a position. Returns up to where it is told then.
+fn tell_expired(own: &Session, installation: Installation, after: u64, out: &mut BytesMut) -> u64 {
+    let mut told = after;
+    for run in own.expired(installation, after) {
+        for n in run.first_n..=run.last_n() {
+            ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
+        }
+        told = run.last_position();
+    }
+    told
 }
 
 /// How far a write came.
@@ -129,7 +172,7 @@ impl Writer {
         self.close(&peer);
         let told = own.watermarks(self.link.installation);
         // Ahead of TALKING, whose `delivered` would claim them.
-        let told_expired = self.tell_expired(&peer, &own, 0);
+        let told_expired = tell_expired(&own, self.link.installation, 0, &mut self.out);
         let presence = self.host.directory.presence(&peer);
         let reverse = self.host.registry.get(&own.key().reverse());
         let waiting = reverse.map_or(0, |session| session.waiting());
@@ -155,56 +198,13 @@ impl Writer {
             self.say(&ServerFrame::Ping);
         }
         for (peer, marks) in notices.peers {
-            match self.conversations.remove(&peer) {
-                Some(mut conversation) => {
-                    self.tell_open(&peer, marks, &mut conversation);
-                    self.conversations.insert(peer, conversation);
-                }
+            let Self { host, link, conversations, out, .. } = self;
+            match conversations.get_mut(&peer) {
+                Some(conversation) => conversation.tell(host, link, &peer, marks, out),
                 None if marks.waiting => self.tell_waiting(peer, 0),
                 None => {}
             }
         }
-    }
-
-    fn tell_open(&mut self, peer: &Name, marks: Marks, conversation: &mut Conversation) {
-        if marks.receipts {
-            self.tell_receipts(peer, conversation);
-        }
-        if marks.presence {
-            let presence = self.host.directory.presence(peer);
-            if std::mem::replace(&mut conversation.presence, presence) != presence {
-                self.say(&ServerFrame::Presence { peer: peer.clone(), presence });
-            }
-        }
-        if marks.room {
-            self.say(&ServerFrame::Room { peer: peer.clone() });
-        }
-    }
-
-    fn tell_receipts(&mut self, peer: &Name, conversation: &mut Conversation) {
-        let now = conversation.own.watermarks(self.link.installation);
-        conversation.told_expired =
-            self.tell_expired(peer, &conversation.own, conversation.told_expired);
-        let told = std::mem::replace(&mut conversation.told, now);
-        if now.delivered > told.delivered {
-            self.say(&ServerFrame::Delivered { peer: peer.clone(), n: now.delivered });
-        }
-        // Delivered implies stored.
-        if now.stored > told.stored.max(now.delivered) {
-            self.say(&ServerFrame::Stored { peer: peer.clone(), n: now.stored });
-        }
-    }
-
-    /// Says which messages expired above a position. Returns up to where it is told then.
-    fn tell_expired(&mut self, peer: &Name, own: &Session, after: u64) -> u64 {
-        let mut told = after;
-        for run in own.expired(self.link.installation, after) {
-            for n in run.first_n..=run.last_n() {
-                self.say(&ServerFrame::Expired { peer: peer.clone(), n });
-            }
-            told = run.last_position();
-        }
-        told
     }
 
     /// Says how many messages wait from `peer`, if there are so many at least.
@@ -242,7 +242,7 @@ impl Writer {
     /// Writes all that was collected. A peer that ends meanwhile, or takes nothing until the
     /// heartbeat ends it, is not waited for.
     async fn flush(&mut self) -> io::Result<()> {
-        self.link.pulse().write_begins();
+        self.link.pulse().writes(true);
         let written = match poll_fn(|context| self.poll_flush(context)).await {
             Flushed::Done(written) => written,
             Flushed::Ended => {
@@ -251,7 +251,7 @@ impl Writer {
                 Box::pin(task::within(FAREWELL, rest)).await.unwrap_or_else(late)
             }
         };
-        self.link.pulse().write_ended();
+        self.link.pulse().writes(false);
         self.out = BytesMut::new();
         written
     }
@@ -266,7 +266,7 @@ impl Writer {
                 }
                 Poll::Ready(Ok(written)) => {
                     self.out.advance(written);
-                    self.link.pulse().write_begins();
+                    self.link.pulse().writes(true);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Flushed::Done(Err(error))),
                 Poll::Pending => {

@@ -72,25 +72,40 @@ impl Frame for ServerFrame {
 /// Appends the frames of messages that are numbered from `first_seq`; what a write task does for
 /// every batch, so that most of the server's bytes are made here.
 pub fn encode_messages(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
-    let [mut seq, mut n, mut length] = [itoa::Buffer::new(); 3];
-    let mut numbers = first_seq..;
     // What was accepted together has most words in common.
     let together = |a: &Message, b: &Message| {
         (a.id.installation, a.time, &a.kind) == (b.id.installation, b.time, &b.kind)
     };
-    let beginning = format!("MSG {peer} ");
+    let mut seq = first_seq;
     for messages in messages.chunk_by(together) {
-        let Message { id: MessageId { installation, .. }, time: Timestamp(time), kind, .. } =
-            &messages[0];
-        let (from, what) = (format!(" {installation} "), format!(" {time} {kind} "));
-        for (message, number) in messages.iter().zip(&mut numbers) {
-            let (seq, n) = (seq.format(number), n.format(message.id.n));
-            let length = length.format(message.body.len());
-            for part in [&beginning, seq, &from, n, &what, length, "\r\n"] {
-                out.put_slice(part.as_bytes());
-            }
-            body(out, &message.body);
+        match messages {
+            [message] => encode_message(out, peer, seq, message),
+            messages => encode_similar(out, peer, seq, messages),
         }
+        seq += messages.len() as u64;
+    }
+}
+
+fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {
+    let Message { id: MessageId { installation, n }, time: Timestamp(time), kind, body: text } =
+        message;
+    line(out, format_args!("MSG {peer} {seq} {installation} {n} {time} {kind} {}", text.len()));
+    body(out, text);
+}
+
+/// The words that all have are formatted once.
+fn encode_similar(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
+    let Some(Message { id, time: Timestamp(time), kind, .. }) = messages.first() else { return };
+    let to = format!("MSG {peer} ");
+    let (from, what) = (format!(" {} ", id.installation), format!(" {time} {kind} "));
+    let [mut seq, mut n, mut length] = [itoa::Buffer::new(); 3];
+    for (number, message) in (first_seq..).zip(messages) {
+        let (seq, n) = (seq.format(number), n.format(message.id.n));
+        let length = length.format(message.body.len());
+        for part in [&to, seq, &from, n, &what, length, "\r\n"] {
+            out.put_slice(part.as_bytes());
+        }
+        body(out, &message.body);
     }
 }
 

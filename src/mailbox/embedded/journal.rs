@@ -33,6 +33,8 @@ pub(super) struct Changes {
     due: Option<Instant>,
     /// Something on disk is to be changed at once, also if no message is to be written.
     pressing: bool,
+    /// Something on disk is to be removed, which nobody waits for.
+    removing: bool,
 }
 
 /// The changes of one session.
@@ -96,6 +98,7 @@ impl Journal {
         let cancelled = delta.cancel(up_to);
         delta.row.bytes_freed += freed.bytes;
         self.open.appended -= cancelled;
+        self.open.removing |= freed.messages > cancelled.messages;
     }
 
     /// These messages, the oldest of their session, are to become records of expiry.
@@ -134,6 +137,11 @@ impl Journal {
     /// Whether there is something to commit without delay.
     pub(super) fn is_pressing(&self) -> bool {
         self.sealed.is_some() || self.open.pressing
+    }
+
+    /// Whether something on disk is to be removed.
+    pub(super) fn is_removing(&self) -> bool {
+        self.open.removing
     }
 
     /// When what is to be written is due, or somewhat earlier.
@@ -188,10 +196,7 @@ impl Changes {
     }
 
     fn delta(&mut self, key: &SessionKey) -> &mut Delta {
-        if !self.sessions.contains_key(key) {
-            self.sessions.insert(key.clone(), Delta::default());
-        }
-        self.sessions.get_mut(key).expect("it was just put there")
+        self.sessions.entry(key.clone()).or_default()
     }
 }
 
@@ -350,6 +355,7 @@ mod tests {
         assert!(journal.due().is_some());
         journal.remove(&key(), 3, usage(3));
         assert!(journal.due().is_none() && !journal.is_pressing() && !journal.is_empty());
+        assert!(!journal.is_removing(), "nothing was on disk");
         let row = overlay(&journal, Row::default());
         assert_eq!(row.have, [Have { installation: A, n: 3, settled: 0 }]);
         assert_eq!((row.removed, row.last, row.bytes), (3, 3, 0));
@@ -362,7 +368,9 @@ mod tests {
         journal.append(&key(), &batch(1, 3), Instant::now());
         assert_eq!(written(&journal.seal()), [1, 2, 3]);
         journal.append(&key(), &batch(4, 1), Instant::now());
+        assert!(!journal.is_removing());
         journal.remove(&key(), 2, usage(2));
+        assert!(journal.is_removing());
         let tail = |limit| -> Vec<_> {
             journal.tail(&key(), 0, limit).messages.iter().map(|(position, _)| *position).collect()
         };

@@ -18,8 +18,12 @@ use super::{Shared, Sleep, State, closed};
 use crate::mailbox::{Commit, Event, MailboxError};
 use crate::message::SessionKey;
 
-/// How often the watermark is renewed, and how long a change that nobody waits for may wait.
+/// How often the watermark is renewed, and how long messages stay on disk that nobody needs any more.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How long changes wait that nobody waits for and that free nothing: which numbers were taken of
+/// messages that never needed the disk. Whatever is under way then is written with them.
+const LAZY: Duration = Duration::from_secs(10);
 
 /// After a commit failed: how long until the first and between later attempts.
 const RETRY: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(5));
@@ -32,6 +36,8 @@ pub(super) struct Writer {
     last: u64,
     /// What the watermark says.
     marked: u64,
+    /// When the last commit ended.
+    committed: Instant,
     events: Sender<Event>,
 }
 
@@ -45,7 +51,7 @@ enum Work {
 impl Writer {
     /// A writer for a store whose last commit is known, which tells of its commits.
     pub(super) fn new(shared: Arc<Shared>, paths: Paths, last: u64, events: Sender<Event>) -> Self {
-        Self { shared, paths, last, marked: last, events }
+        Self { shared, paths, last, marked: last, committed: Instant::now(), events }
     }
 
     /// Commits until the mailbox is closed and all that can be committed is.
@@ -65,7 +71,7 @@ impl Writer {
         self.close();
     }
 
-    /// Waits for work: messages until they are due, other changes until the next tick.
+    /// Waits for work: messages until they are due, other changes for a while.
     fn next(&self, renewed: Instant) -> Work {
         let tick = renewed + TICK;
         let mut state = self.shared.state();
@@ -74,21 +80,21 @@ impl Writer {
             if state.journal.due().is_some_and(|due| due <= now) {
                 state.journal.review();
             }
-            let due = state.journal.due();
-            let empty = state.journal.is_empty();
-            let ripe = due.is_some_and(|due| due <= now) || tick <= now || state.closing;
-            if state.is_pressing() || (!empty && ripe) {
+            let others = if state.journal.is_removing() { tick } else { self.committed + LAZY };
+            let others = (!state.journal.is_empty()).then_some(others);
+            let due = state.journal.due().into_iter().chain(others).min();
+            let is_due = due.is_some_and(|due| due <= now || state.closing);
+            if state.is_pressing() || is_due {
                 return Work::Commit(state.journal.seal());
             }
             if state.closing {
                 return Work::Close;
             }
-            let stale = self.marked != self.last;
-            if stale && tick <= now {
+            let renewal = (self.marked != self.last).then_some(tick);
+            if renewal.is_some_and(|tick| tick <= now) {
                 return Work::RenewWatermark;
             }
-            let tick = (stale || !empty).then_some(tick);
-            state = self.sleep(state, due.into_iter().chain(tick).min());
+            state = self.sleep(state, due.into_iter().chain(renewal).min());
         }
     }
 
@@ -98,7 +104,8 @@ impl Writer {
         mut state: MutexGuard<'a, State>,
         until: Option<Instant>,
     ) -> MutexGuard<'a, State> {
-        state.writer = until.map_or(Sleep::Forever, Sleep::Until);
+        let removing = state.journal.is_removing();
+        state.writer = until.map_or(Sleep::Forever, |time| Sleep::Until { time, removing });
         let work = &self.shared.work;
         let mut state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
             None => work.wait(state).unwrap_or_else(PoisonError::into_inner),
@@ -117,6 +124,7 @@ impl Writer {
             return false;
         }
         self.last = number;
+        self.committed = Instant::now();
         let mut state = self.shared.state();
         state.journal.committed();
         state.counts.commits += 1;

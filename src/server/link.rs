@@ -11,7 +11,6 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
-use std::time::{Duration, Instant};
 
 use futures::task::AtomicWaker;
 
@@ -229,30 +228,39 @@ impl Drop for EndOnDrop {
 }
 
 /// Signs of life, for the heartbeat. The tasks only leave them, which costs no look at a clock; the
-/// heartbeat notes when it found them.
-#[derive(Debug, Default)]
+/// heartbeat counts its own looks since it found one.
+#[derive(Debug)]
 pub(super) struct Pulse {
     heard: AtomicBool,
     /// Whether a write is under way, and how often one began or made progress.
     writing: AtomicBool,
     steps: AtomicU32,
-    found: Mutex<Found>,
+    // What the heartbeat found.
+    pinged: AtomicBool,
+    seen_steps: AtomicU32,
+    silent: AtomicU32,
+    stalled: AtomicU32,
 }
 
-/// What the heartbeat found when it looked last.
-#[derive(Debug, Default)]
-struct Found {
-    silent_since: Option<Instant>,
-    pinged: bool,
-    steps: u32,
-    stalled_since: Option<Instant>,
+impl Default for Pulse {
+    fn default() -> Self {
+        Self {
+            heard: AtomicBool::new(true),
+            writing: AtomicBool::new(false),
+            steps: AtomicU32::new(0),
+            pinged: AtomicBool::new(false),
+            seen_steps: AtomicU32::new(0),
+            silent: AtomicU32::new(0),
+            stalled: AtomicU32::new(0),
+        }
+    }
 }
 
-/// How long a peer was silent, and how long it takes nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// For how many looks of the heartbeat a peer was silent, and took nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stillness {
-    pub(super) silence: Duration,
-    pub(super) stall: Duration,
+    pub(super) silent: u32,
+    pub(super) stalled: u32,
 }
 
 impl Pulse {
@@ -267,31 +275,25 @@ impl Pulse {
     }
 
     /// Looks for signs of life since the last look. Only the heartbeat calls this.
-    pub(super) fn look(&self, now: Instant) -> Stillness {
-        let mut found = self.found();
-        if self.heard.swap(false, Ordering::Relaxed) {
-            found.silent_since = None;
-            found.pinged = false;
+    pub(super) fn look(&self) -> Stillness {
+        let heard = self.heard.swap(false, Ordering::Relaxed);
+        if heard {
+            self.pinged.store(false, Ordering::Relaxed);
         }
         let steps = self.steps.load(Ordering::Relaxed);
-        let writing = self.writing.load(Ordering::Relaxed);
-        if std::mem::replace(&mut found.steps, steps) != steps {
-            found.stalled_since = None;
-        }
-        let since = |since: &mut Option<Instant>| now - *since.get_or_insert(now);
-        let silence = since(&mut found.silent_since);
-        let stall = if writing { since(&mut found.stalled_since) } else { Duration::ZERO };
-        Stillness { silence, stall }
+        let stepped = self.seen_steps.swap(steps, Ordering::Relaxed) != steps;
+        let stalls = self.writing.load(Ordering::Relaxed) && !stepped;
+        let count = |looks: &AtomicU32, still: bool| {
+            let now = if still { looks.load(Ordering::Relaxed).saturating_add(1) } else { 0 };
+            looks.store(now, Ordering::Relaxed);
+            now
+        };
+        Stillness { silent: count(&self.silent, !heard), stalled: count(&self.stalled, stalls) }
     }
 
-    /// True once for each silence.
+    /// True once for each silence. Only the heartbeat calls this.
     pub(super) fn take_ping(&self) -> bool {
-        !std::mem::replace(&mut self.found().pinged, true)
-    }
-
-    fn found(&self) -> MutexGuard<'_, Found> {
-        // Only the heartbeat locks it, and each change is whole before anything can panic.
-        self.found.lock().unwrap_or_else(PoisonError::into_inner)
+        !self.pinged.swap(true, Ordering::Relaxed)
     }
 }
 
@@ -300,30 +302,27 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_heartbeat_measures_between_its_looks() {
-        let (pulse, start) = (Pulse::default(), Instant::now());
-        let at = |seconds| start + Duration::from_secs(seconds);
-        let seconds = |silence, stall| Stillness {
-            silence: Duration::from_secs(silence),
-            stall: Duration::from_secs(stall),
-        };
-        assert_eq!(pulse.look(at(0)), seconds(0, 0));
-        assert_eq!(pulse.look(at(3)), seconds(3, 0));
+    fn the_heartbeat_counts_its_looks() {
+        let pulse = Pulse::default();
+        let look = |silent, stalled| assert_eq!(pulse.look(), Stillness { silent, stalled });
+        look(0, 0);
+        look(1, 0);
+        look(2, 0);
         assert!(pulse.take_ping() && !pulse.take_ping(), "once for a silence");
         pulse.heard();
-        assert_eq!(pulse.look(at(4)), seconds(0, 0));
+        look(0, 0);
         assert!(pulse.take_ping());
         pulse.writes(true);
-        assert_eq!(pulse.look(at(5)), seconds(1, 0));
-        assert_eq!(pulse.look(at(7)), seconds(3, 2));
+        look(1, 0);
+        look(2, 1);
         pulse.writes(true);
-        assert_eq!(pulse.look(at(8)), seconds(4, 0));
-        assert_eq!(pulse.look(at(9)), seconds(5, 1));
+        look(3, 0);
+        look(4, 1);
         pulse.writes(false);
         pulse.writes(true);
-        assert_eq!(pulse.look(at(10)), seconds(6, 0), "another one");
+        look(5, 0);
         pulse.writes(false);
-        assert_eq!(pulse.look(at(11)), seconds(7, 0));
-        assert_eq!(pulse.look(at(12)), seconds(8, 0));
+        look(6, 0);
+        look(7, 0);
     }
 }

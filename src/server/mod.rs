@@ -33,7 +33,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use async_io::Async;
@@ -367,18 +367,17 @@ async fn heartbeat(host: Arc<Host>) {
     let tick = (ping_after.min(idle_after) / 8).max(Duration::from_millis(5));
     loop {
         task::sleep(tick).await;
-        let now = Instant::now();
         for link in host.directory.links() {
-            check_pulse(&link, now, ping_after, idle_after);
+            check_pulse(&link, tick, ping_after, idle_after);
         }
     }
 }
 
-fn check_pulse(link: &Link, now: Instant, ping_after: Duration, idle_after: Duration) {
-    let Stillness { silence, stall } = link.pulse().look(now);
-    if silence >= idle_after || stall >= idle_after {
+fn check_pulse(link: &Link, tick: Duration, ping_after: Duration, idle_after: Duration) {
+    let Stillness { silent, stalled } = link.pulse().look();
+    if tick.saturating_mul(silent.max(stalled)) >= idle_after {
         link.end(End::Bye(ByeReason::Idle));
-    } else if silence >= ping_after && link.pulse().take_ping() {
+    } else if tick.saturating_mul(silent) >= ping_after && link.pulse().take_ping() {
         link.mark_ping();
     }
 }

@@ -29,7 +29,9 @@
 //! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
 //!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
 //!    the journal of the [`mailbox`] and, as long as its window has room, into the session's channel.
-//!    A thread commits what the journal has, with one fsync; then John is told `STORED`.
+//!    A thread commits what the journal has, with one fsync; then John is told `STORED`. If Marie is
+//!    there and usually acknowledges soon, the commit waits for that a little longer than it takes
+//!    (`server/pace.rs`), and mostly there is nothing left to write.
 //! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
 //!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
 //!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
@@ -47,6 +49,9 @@
 //! - Positions decide the order of delivery, not where a message happens to lie.
 //! - Each connection has one reader and one writer. Others *mark* what they have to say and wait for
 //!   nobody; so a slow peer costs one mark for each of its conversations.
+//! - Costs are paid for each batch, not for each message: one read, one lock, one wake-up, one write.
+//!   Bodies stay slices of what was read. A connection that waits holds no buffer, and boxes what is
+//!   rare, for each task holds room for the most that it may ever wait for.
 //! - A connection that was replaced closes nothing that its successor opened: everything it undoes is
 //!   compared by id.
 //! - Every queue has a bound and an answer to "full": see [`server::Quota`], and the constants in

@@ -35,7 +35,8 @@ pub(super) struct Link {
     pub(super) installation: Installation,
     notices: Mutex<Notices>,
     sent: Mutex<SentTable>,
-    end: OnceLock<End>,
+    /// Boxed, for most of the time there is none.
+    end: OnceLock<Box<End>>,
     /// Of the read task, and of the write task.
     wakers: [AtomicWaker; 2],
     pulse: Pulse,
@@ -186,7 +187,7 @@ impl Link {
 
     /// Ends the connection, for the first reason that is given.
     pub(super) fn end(&self, end: End) {
-        if self.end.set(end).is_ok() {
+        if self.end.set(Box::new(end)).is_ok() {
             self.wake(Side::Read);
             self.wake(Side::Write);
         }
@@ -195,7 +196,7 @@ impl Link {
     /// Whether the connection has ended. Each side is woken once it has.
     pub(super) fn poll_ended(&self, side: Side, context: &Context<'_>) -> Poll<&End> {
         self.wakers[side as usize].register(context.waker());
-        self.end.get().map_or(Poll::Pending, Poll::Ready)
+        self.end.get().map_or(Poll::Pending, |end| Poll::Ready(end))
     }
 
     /// Waits for the connection's end.

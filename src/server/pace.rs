@@ -8,7 +8,7 @@
 use std::time::{Duration, Instant};
 
 /// The least and the most that a commit waits. People notice neither.
-const GRACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(100));
+const GRACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_millis(200));
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn the_disk_waits_for_those_who_acknowledge_soon() {
-        for (took, grace) in [(1, 10), (5, 10), (20, 40), (50, 100), (51, 0), (5_000, 0)] {
+        for (took, grace) in [(1, 10), (5, 10), (20, 40), (100, 200), (101, 0), (5_000, 0)] {
             let (mut pace, now) = pace(ms(took));
             assert_eq!(pace.accepted(2, now), now + ms(grace), "after {took} ms");
         }

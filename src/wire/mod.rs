@@ -93,7 +93,7 @@
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
 //! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
-//! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative |
+//! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |

@@ -44,6 +44,7 @@ mod client;
 mod cut;
 mod delivery;
 mod expiry;
+mod flood;
 mod folder;
 mod full_disk;
 mod history;

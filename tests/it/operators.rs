@@ -420,6 +420,8 @@ fn wrong_limits_and_commands_are_wrong_usage() {
             &["--keep", "500ms"],
             &["--keep", "400000000000y"],
             &["--memory", "lots"],
+            &["--threads", "0"],
+            &["--threads", "many"],
             &["--memory", "-1"],
             &["--session-backlog", "many"],
             &["--session-backlog", "5,"],

@@ -53,9 +53,9 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "time", default = "Keep(Some(MONTH))", from_str_fn(keep))]
     keep: Keep,
 
-    /// how many threads serve connections (default 1, which serves thousands of messages at a time
-    /// and is quickest where people are few); the disk has threads of its own
-    #[argh(option, arg_name = "n", default = "NonZeroUsize::MIN")]
+    /// how many threads serve connections (default 1, which is quickest until it has no time left);
+    /// the disk has threads of its own
+    #[argh(option, arg_name = "n", default = "NonZeroUsize::MIN", from_str_fn(threads))]
     pub(crate) threads: NonZeroUsize,
 
     /// what to log on stdout: off, error, warn, info, debug or trace (default info)
@@ -168,6 +168,10 @@ fn backlog(text: &str) -> Result<Usage, String> {
     let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
     announceable(messages).and(announceable(bytes)).ok_or_else(wrong)?;
     Ok(Usage { messages, bytes })
+}
+
+fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "the server needs at least one thread; give a number from 1".into())
 }
 
 fn size(text: &str) -> Result<ByteSize, String> {

@@ -36,8 +36,8 @@ pub(super) struct Writer {
     last: u64,
     /// What the watermark says.
     marked: u64,
-    /// When the last commit ended.
-    committed: Instant,
+    /// When something to commit was first seen since the last commit.
+    seen: Option<Instant>,
     events: Sender<Event>,
 }
 
@@ -51,7 +51,7 @@ enum Work {
 impl Writer {
     /// A writer for a store whose last commit is known, which tells of its commits.
     pub(super) fn new(shared: Arc<Shared>, paths: Paths, last: u64, events: Sender<Event>) -> Self {
-        Self { shared, paths, last, marked: last, committed: Instant::now(), events }
+        Self { shared, paths, last, marked: last, seen: None, events }
     }
 
     /// Commits until the mailbox is closed and all that can be committed is.
@@ -72,16 +72,19 @@ impl Writer {
     }
 
     /// Waits for work: messages until they are due, other changes for a while.
-    fn next(&self, renewed: Instant) -> Work {
+    fn next(&mut self, renewed: Instant) -> Work {
         let tick = renewed + TICK;
-        let mut state = self.shared.state();
+        let shared = self.shared.clone();
+        let mut state = shared.state();
         loop {
             let now = Instant::now();
             if state.journal.due().is_some_and(|due| due <= now) {
                 state.journal.review();
             }
-            let others = if state.journal.is_removing() { tick } else { self.committed + LAZY };
-            let others = (!state.journal.is_empty()).then_some(others);
+            let others = (!state.journal.is_empty()).then(|| {
+                let seen = *self.seen.get_or_insert(now);
+                seen + if state.journal.is_removing() { TICK } else { LAZY }
+            });
             let due = state.journal.due().into_iter().chain(others).min();
             let is_due = due.is_some_and(|due| due <= now || state.closing);
             if state.is_pressing() || is_due {
@@ -124,7 +127,7 @@ impl Writer {
             return false;
         }
         self.last = number;
-        self.committed = Instant::now();
+        self.seen = None;
         let mut state = self.shared.state();
         state.journal.committed();
         state.counts.commits += 1;

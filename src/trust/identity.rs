@@ -17,6 +17,8 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use thiserror::Error;
 
+use super::Fingerprint;
+
 /// The word that OpenSSH puts before an Ed25519 public key.
 const ALGORITHM: &str = "ssh-ed25519";
 
@@ -140,6 +142,14 @@ impl PublicKey {
             .is_ok()
     }
 
+    /// What `ssh-keygen -l` shows of it.
+    pub fn fingerprint(&self) -> Fingerprint {
+        // The wire form of RFC 8709 §4: the algorithm and the key, each behind its length.
+        let parts = [ALGORITHM.as_bytes(), &self.0.0];
+        let wire = parts.map(|part| [&(part.len() as u32).to_be_bytes(), part].concat()).concat();
+        Fingerprint::of(&wire)
+    }
+
     fn openssh(&self) -> ssh_key::PublicKey {
         ssh_key::PublicKey::from(self.0)
     }
@@ -218,6 +228,13 @@ mod tests {
         assert!(!signed(&john, "file", "text"));
         assert!(!signed(&john, "tinychat", "other text"));
         assert!(!john.public().has_signed("tinychat", "text", b"garbage"));
+    }
+
+    #[test]
+    fn a_fingerprint_is_what_openssh_shows() {
+        let key = Identity::generate().unwrap().public();
+        let shown = key.openssh().fingerprint(HashAlg::Sha256).to_string();
+        assert_eq!(key.fingerprint().to_string(), shown);
     }
 
     #[test]

@@ -78,12 +78,10 @@ struct Person {
 
 impl Person {
     fn come(server: &Address, place: &Path, name: &Name) -> Result<Self> {
-        let (client, events) = Client::start(client::Config {
-            server: server.clone(),
-            user: name.clone(),
-            data: place.join(name.as_str()),
-            patience: Some(STEP),
-        })?;
+        let data = place.join(name.as_str());
+        let config = client::Config::new(server.clone(), name.clone(), data);
+        let config = client::Config { patience: Some(STEP), ..config };
+        let (client, events) = Client::start(config, None)?;
         Ok(Self { name: name.clone(), client, events })
     }
 

@@ -57,6 +57,15 @@ pub fn parse<T: TopLevelCommand>(
     })
 }
 
+/// The value of a flag that is `on` or `off`.
+pub fn on_or_off(text: &str) -> Result<bool, String> {
+    match text {
+        "on" => Ok(true),
+        "off" => Ok(false),
+        _ => Err("it is on or off".into()),
+    }
+}
+
 /// `--flag=value` becomes two words.
 fn split_value(word: String, into: &mut Vec<String>) {
     match word.split_once('=') {

@@ -4,7 +4,7 @@
 //! process is killed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io;
+use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
@@ -75,6 +75,19 @@ impl Drop for Folder {
 pub fn default_data_folder(name: &str) -> Result<PathBuf, FolderError> {
     let base = etcetera::choose_base_strategy().map_err(|_| FolderError::Homeless)?;
     Ok(base.data_dir().join(name))
+}
+
+/// Writes a file for its owner alone (mode 0600) that is either whole or not there, whenever the power
+/// goes.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut fresh = path.to_path_buf();
+    fresh.set_extension("new");
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&fresh, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

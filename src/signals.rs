@@ -1,4 +1,4 @@
-//! SIGINT and SIGTERM as something to await.
+//! SIGINT, SIGTERM and SIGHUP as something to await.
 
 use std::io;
 
@@ -41,5 +41,20 @@ impl Interrupts {
             Some(Err(error)) => Err(error),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
         }
+    }
+}
+
+/// SIGHUP as something to await: what was configured is to be read again.
+pub struct Hangups(Signals);
+
+impl Hangups {
+    /// From now on this signal does nothing by itself.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Hup])?))
+    }
+
+    /// Waits for the next one. False if none can come any more.
+    pub async fn next(&mut self) -> bool {
+        matches!(self.0.next().await, Some(Ok(_)))
     }
 }

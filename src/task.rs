@@ -43,6 +43,12 @@ pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
     thread::Builder::new().name(name.into()).spawn(body).map(drop)
 }
 
+/// Runs work that blocks for a moment, on a thread for such work. What blocks for long or again and
+/// again has a [thread](spawn_thread) of its own.
+pub async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    task::spawn_blocking(work).await
+}
+
 /// Lets all tasks run that are ready.
 pub async fn let_others_run() {
     task::yield_now().await;

@@ -174,7 +174,7 @@ impl Subject {
         match kind {
             Kind::Tinychat => {
                 command
-                    .args(["--listen", "127.0.0.1:0", "--log-level", "off"])
+                    .args(["--listen", "127.0.0.1:0", "--tls", "off", "--log-level", "off"])
                     .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
                     .arg(data.path())
                     .args(&launch.flags);

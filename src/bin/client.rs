@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use tinychat::args;
+use tinychat::client::Target;
 use tinychat::client::transcript::Filter;
 use tinychat::message::Name;
 use tinychat::ui::history;
@@ -18,9 +19,14 @@ use tinychat::ui::plain::{self, Options};
 /// Type a line to send it; /HELP lists the commands.
 #[derive(FromArgs)]
 struct Flags {
-    /// the server, as host or host:port (default 127.0.0.1:7878)
+    /// the server, as host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH (default
+    /// 127.0.0.1:7878)
     #[argh(option, arg_name = "addr")]
     server: Option<String>,
+
+    /// on (default), or off for a server on this machine that was started with --tls off
+    #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
+    tls: bool,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -33,6 +39,11 @@ struct Flags {
     /// your data folder: key, outbox and history (default $XDG_DATA_HOME/tinychat/NAME)
     #[argh(option, arg_name = "dir")]
     data: Option<PathBuf>,
+
+    /// your own Ed25519 key in OpenSSH's format, like ~/.ssh/id_ed25519; an agent is asked first if it
+    /// is locked (default: the key in the data folder, made the first time)
+    #[argh(option, arg_name = "file")]
+    identity: Option<PathBuf>,
 
     /// keep listening after the end of input
     #[argh(switch)]
@@ -137,7 +148,8 @@ fn print_history(
     data: Option<PathBuf>,
     server: Option<String>,
 ) -> Result<u8, Box<dyn Error>> {
-    let server = command.server.or(server).map(|server| server.parse()).transpose()?;
+    let target = command.server.or(server).map(|server| server.parse::<Target>()).transpose()?;
+    let server = target.map(|target| target.address);
     let options = history::Options {
         user,
         filter: Filter { with: command.with, server },
@@ -154,9 +166,11 @@ fn print_history(
 fn run(flags: Flags) -> Result<u8, plain::Error> {
     let options = Options {
         server: flags.server.as_deref().unwrap_or("127.0.0.1").parse()?,
+        tls: flags.tls,
         user: flags.user,
         to: flags.to,
         data: flags.data,
+        identity: flags.identity,
         follow: flags.follow,
         receipts: flags.receipts,
         timeout: flags.timeout,

@@ -1,28 +1,80 @@
 //! Where a server is, as people write it.
 
 use std::fmt;
+use std::io;
+use std::path::{Path, absolute};
 use std::str::FromStr;
 
+use async_std::net::TcpStream;
+use async_std::os::unix::net::UnixStream;
+use rustls::pki_types::ServerName;
 use thiserror::Error;
+
+use crate::trust::Fingerprint;
+use crate::wire::transport::Socket;
 
 /// The port of an address that names none.
 pub const DEFAULT_PORT: u16 = 7878;
 
-/// `host`, `host:port`, or `[ipv6]:port`. Displayed with its port; what one name means is looked up
-/// on every connect.
+/// What stands before the path of a Unix socket.
+const UNIX: &str = "unix:";
+
+/// What an address with a fingerprint begins with.
+const SCHEME: &str = "tinychat://";
+
+/// `host`, `host:port`, `[ipv6]:port`, or `unix:PATH`. Displayed with its port, or with its whole path;
+/// what a host's name means is looked up on every connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
-/// A text is not an [`Address`].
+/// An [`Address`], and the fingerprint of the server that is to be found there, if one knows it:
+/// `tinychat://host:port#SHA256:…`. Either part behind the host may be left out, and so may the scheme.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// Where it is.
+    pub address: Address,
+    /// Whose key it has to show.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+/// A text is not an [`Address`] or a [`Target`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error("{0:?} is not an address; write it as host or host:port, like chat.example.org:7878")]
+#[error(
+    "{0:?} is not an address; write it as host or host:port, like chat.example.org:7878, as tinychat://HOST:PORT#SHA256:FINGERPRINT or as unix:PATH"
+)]
 pub struct AddressError(String);
+
+impl FromStr for Target {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        if text.starts_with(UNIX) {
+            return Ok(Self { address: text.parse()?, fingerprint: None });
+        }
+        let wrong = || AddressError(text.into());
+        let rest = text.strip_prefix(SCHEME).unwrap_or(text);
+        let (address, fingerprint) = match rest.split_once('#') {
+            Some((address, fingerprint)) => (address, Some(fingerprint)),
+            None => (rest, None),
+        };
+        let address = address.strip_suffix('/').unwrap_or(address);
+        Ok(Self {
+            address: address.parse().map_err(|_| wrong())?,
+            fingerprint: fingerprint.map(str::parse).transpose().map_err(|_| wrong())?,
+        })
+    }
+}
 
 impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let (host, port) = split(text).ok_or_else(|| AddressError(text.into()))?;
+        let wrong = || AddressError(text.into());
+        if let Some(path) = text.strip_prefix(UNIX) {
+            let path = absolute(path).map_err(|_| wrong())?;
+            return Ok(Self(format!("{UNIX}{}", path.display())));
+        }
+        let (host, port) = split(text).ok_or_else(wrong)?;
         Ok(Self(format!("{}:{port}", host.to_ascii_lowercase())))
     }
 }
@@ -53,9 +105,33 @@ impl fmt::Display for Address {
 }
 
 impl Address {
-    /// `host:port`.
+    /// `host:port`, or `unix:` and the path.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Whether it is a Unix socket.
+    pub fn is_unix(&self) -> bool {
+        self.unix_path().is_some()
+    }
+
+    /// Connects.
+    pub(super) async fn connect(&self) -> io::Result<Socket> {
+        match self.unix_path() {
+            Some(path) => Ok(Socket::Unix(UnixStream::connect(path).await?.try_into()?)),
+            None => Ok(Socket::Tcp(TcpStream::connect(self.as_str()).await?.try_into()?)),
+        }
+    }
+
+    /// What TLS calls the server. Who it is does not depend on it.
+    pub(super) fn server_name(&self) -> ServerName<'static> {
+        let host = self.0.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let unnamed = || ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
+        ServerName::try_from(host.to_owned()).unwrap_or_else(|_| unnamed())
+    }
+
+    fn unix_path(&self) -> Option<&Path> {
+        self.0.strip_prefix(UNIX).map(Path::new)
     }
 }
 
@@ -71,8 +147,33 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.1:1"),
             ("[::1]", "[::1]:7878"),
             ("[::1]:9", "[::1]:9"),
+            ("unix:/run/chat", "unix:/run/chat"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().as_str(), full);
+            assert_eq!(text.parse::<Target>().unwrap().address.as_str(), full);
+        }
+    }
+
+    #[test]
+    fn a_path_is_known_by_one_name() {
+        let here = std::env::current_dir().unwrap();
+        let address: Address = "unix:chat".parse().unwrap();
+        assert_eq!(address.as_str(), format!("unix:{}", here.join("chat").display()));
+        assert!("unix:".parse::<Address>().is_err());
+    }
+
+    #[test]
+    fn an_address_may_name_the_servers_key() {
+        let key = Fingerprint::of(b"key");
+        let address: Address = "host:99".parse().unwrap();
+        for text in ["tinychat://host:99", "tinychat://host:99/", "HOST:99"] {
+            let target: Target = text.parse().unwrap();
+            assert_eq!(target, Target { address: address.clone(), fingerprint: None });
+            let target: Target = format!("{text}#{key}").parse().unwrap();
+            assert_eq!(target, Target { address: address.clone(), fingerprint: Some(key) });
+        }
+        for text in ["host#", "host#SHA256:x", "tinychat://", "tinychat://#x", "http://host"] {
+            assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }
 
@@ -92,5 +193,15 @@ mod tests {
         ] {
             assert!(text.parse::<Address>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn every_address_has_a_name_for_tls() {
+        for (text, name) in [("host:1", "host"), ("[::1]:1", "::1"), ("127.0.0.1:1", "127.0.0.1")] {
+            let address: Address = text.parse().unwrap();
+            assert_eq!(address.server_name().to_str(), name);
+        }
+        let address: Address = "hôte:1".parse().unwrap();
+        assert_eq!(address.server_name().to_str(), "0.0.0.0");
     }
 }

@@ -4,31 +4,40 @@
 //! `out`; reading never waits for writing, so that two sides with full buffers cannot stand still.
 
 use std::io;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_std::net::TcpStream;
+use async_channel::Sender;
 use bytes::{Buf, BytesMut};
 use futures::future::select;
 use futures::{AsyncWriteExt, future};
 use smol_str::ToSmolStr;
 
-use super::{Address, Failure};
-use crate::message::{Installation, Name};
+use super::{Address, Config, Event, Failure};
+use crate::message::Installation;
 use crate::task;
-use crate::trust::Identity;
+use crate::trust::known_servers::{KnownServers, Meeting};
+use crate::trust::tls::Channel;
+use crate::trust::{Fingerprint, Identity};
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame};
-use crate::wire::stream::{BoxWriter, FrameReader, split, write_frame};
+use crate::wire::stream::{FrameReader, write_frame};
+use crate::wire::transport::{BoxWriter, Transport};
 use crate::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
 
 /// The longest silence in seconds that a server can have us bear. More would not fit into every clock.
 const MAX_SILENCE: u64 = 24 * 60 * 60;
+
+/// Why a connection ended that the server closed without a word.
+const CLOSED: &str = "the server closed the connection";
 
 /// A connection that somebody is signed in on.
 pub(super) struct Connection {
     reader: FrameReader<ServerFrame>,
     half: BoxWriter,
     out: BytesMut,
+    /// Nothing that was written is left in the layers below.
+    flushed: bool,
     limits: Limits,
     since: Instant,
     heard: Instant,
@@ -63,22 +72,23 @@ pub(super) enum Progress {
 
 impl Connection {
     /// Connects and signs in, within the time for it.
-    pub(super) async fn open(
-        server: Address,
-        name: Name,
-        installation: Installation,
-        identity: &Identity,
-    ) -> Result<Self, Broken> {
+    pub(super) async fn open(visit: Visit) -> Result<Self, Broken> {
         let limit = Duration::from_secs(HANDSHAKE_SECONDS);
         let opening = async {
-            let stream = TcpStream::connect(server.as_str()).await?;
-            let (reader, half) = split(stream.try_into()?)?;
-            let (mut reader, mut half) = (FrameReader::new(reader), half);
-            let limits =
-                sign_in(&server, name, installation, identity, &mut reader, &mut half).await?;
+            let Transport { reader, writer: mut half, channel } = visit.connect().await?;
+            let mut reader = FrameReader::new(reader);
+            let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
             let now = Instant::now();
-            let out = BytesMut::new();
-            Ok(Self { reader, half, out, limits, since: now, heard: now, pinged: false })
+            Ok(Self {
+                reader,
+                half,
+                out: BytesMut::new(),
+                flushed: true,
+                limits,
+                since: now,
+                heard: now,
+                pinged: false,
+            })
         };
         let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
         task::within(limit, opening).await.unwrap_or_else(late)
@@ -108,7 +118,7 @@ impl Connection {
     /// waits without losing a byte.
     pub(super) async fn progress(&mut self, reading: bool) -> Result<Progress, Broken> {
         match self.transfer(reading).await {
-            Transfer::Read(Ok(0)) => Err(Broken::Away("the server closed the connection".into())),
+            Transfer::Read(Ok(0)) => Err(Broken::Away(CLOSED.into())),
             Transfer::Read(read) => {
                 read?;
                 (self.heard, self.pinged) = (Instant::now(), false);
@@ -116,6 +126,12 @@ impl Connection {
             }
             Transfer::Wrote(wrote) => {
                 self.out.advance(wrote?);
+                self.flushed = false;
+                Ok(Progress::Wrote)
+            }
+            Transfer::Flushed(done) => {
+                done?;
+                self.flushed = true;
                 Ok(Progress::Wrote)
             }
             Transfer::Silence => Ok(Progress::Silence),
@@ -125,7 +141,7 @@ impl Connection {
     async fn transfer(&mut self, reading: bool) -> Transfer {
         let patience = if self.pinged { self.limits.idle } else { self.limits.ping };
         let deadline = self.heard + Duration::from_secs(patience.clamp(1, MAX_SILENCE));
-        let Self { reader, half, out, .. } = self;
+        let Self { reader, half, out, flushed, .. } = self;
         let reading = async {
             // Whoever does not listen cannot complain of silence.
             let silence = deadline.saturating_duration_since(Instant::now());
@@ -136,8 +152,11 @@ impl Connection {
             read.map_or(Transfer::Silence, Transfer::Read)
         };
         let writing = async {
-            if out.is_empty() {
+            if out.is_empty() && *flushed {
                 return future::pending().await;
+            }
+            if out.is_empty() {
+                return Transfer::Flushed(half.flush().await);
             }
             Transfer::Wrote(half.write(out).await)
         };
@@ -160,6 +179,7 @@ impl Connection {
         self.say(&ClientFrame::Quit);
         let leaving = async {
             self.half.write_all(&self.out).await?;
+            self.half.flush().await?;
             while self.reader.discard().await? > 0 {}
             io::Result::Ok(())
         };
@@ -172,31 +192,104 @@ impl Connection {
 enum Transfer {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),
+    Flushed(io::Result<()>),
     Silence,
 }
 
-async fn sign_in(
-    server: &Address,
-    name: Name,
-    installation: Installation,
-    identity: &Identity,
-    reader: &mut FrameReader<ServerFrame>,
-    half: &mut BoxWriter,
-) -> Result<Limits, Broken> {
-    let key = identity.public().to_smolstr();
-    let hello = ClientFrame::Hello { name: name.clone(), key, installation };
-    write_frame(half, &hello).await?;
-    let nonce = match next(server, reader).await? {
-        ServerFrame::Challenge { nonce } => nonce,
-        other => return Err(unexpected(server, &other)),
-    };
-    let signature = identity
-        .sign(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce))
-        .map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))?;
-    write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
-    match next(server, reader).await? {
-        ServerFrame::Welcome { limits, .. } => Ok(limits),
-        other => Err(unexpected(server, &other)),
+/// Who comes to which server, and what has to be known for it.
+pub(super) struct Visit {
+    pub(super) config: Config,
+    pub(super) identity: Arc<Identity>,
+    pub(super) installation: Installation,
+    pub(super) known_servers: KnownServers,
+    pub(super) events: Sender<Event>,
+}
+
+impl Visit {
+    /// Connects, and makes sure that it is the right server before anything is said to it.
+    async fn connect(&self) -> Result<Transport, Broken> {
+        let Config { server, tls, .. } = &self.config;
+        let socket = server.connect().await?;
+        if !tls || server.is_unix() {
+            if socket.is_local() {
+                return Ok(Transport::plain(socket)?);
+            }
+            return Err(Broken::Failed(Failure::Unprotected(server.clone())));
+        }
+        let transport = Transport::connect(socket, server.server_name()).await;
+        let transport = transport.map_err(|error| no_tls(server, &error))?;
+        if let Channel::Tls { server: shown, .. } = transport.channel {
+            self.recognise(shown).await?;
+        }
+        Ok(transport)
+    }
+
+    async fn recognise(&self, shown: Fingerprint) -> Result<(), Broken> {
+        let Config { server, fingerprint, .. } = &self.config;
+        if let Some(named) = fingerprint.filter(|named| *named != shown) {
+            let server = server.clone();
+            return Err(Broken::Failed(Failure::WrongServer { server, named, shown }));
+        }
+        let (servers, address) = (self.known_servers.clone(), server.clone());
+        let meeting = task::blocking(move || servers.meet(address.as_str(), shown)).await;
+        match meeting.map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))? {
+            Meeting::Known => Ok(()),
+            Meeting::First => {
+                // The face may have ended first; then there is nobody to tell.
+                let _ = self.events.try_send(Event::FirstMeeting { fingerprint: shown });
+                Ok(())
+            }
+            Meeting::Changed { known, line } => {
+                let (server, file) = (server.clone(), self.known_servers.path().into());
+                Err(Broken::Failed(Failure::ServerChanged { server, known, shown, file, line }))
+            }
+        }
+    }
+
+    async fn sign_in(
+        &self,
+        reader: &mut FrameReader<ServerFrame>,
+        half: &mut BoxWriter,
+        channel: Channel,
+    ) -> Result<Limits, Broken> {
+        let Config { server, user, .. } = &self.config;
+        let key = self.identity.public().to_smolstr();
+        let hello = ClientFrame::Hello { name: user.clone(), key, installation: self.installation };
+        write_frame(half, &hello).await?;
+        let nonce = match next(server, reader).await.map_err(|broken| hint(broken, channel))? {
+            ServerFrame::Challenge { nonce } => nonce,
+            other => return Err(unexpected(server, &other)),
+        };
+        let (identity, text) = (self.identity.clone(), sign_in_text(user, &nonce, &channel));
+        let signature = task::blocking(move || identity.sign(SIGN_IN_NAMESPACE, &text)).await;
+        // An agent that is away now may be back for the next try.
+        let signature = signature.map_err(|error| Broken::Away(error.to_string()))?;
+        write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
+        match next(server, reader).await? {
+            ServerFrame::Welcome { limits, .. } => Ok(limits),
+            other => Err(unexpected(server, &other)),
+        }
+    }
+}
+
+/// What failed TLS means for the next try.
+fn no_tls(server: &Address, error: &io::Error) -> Broken {
+    match error.kind() {
+        io::ErrorKind::InvalidData => {
+            Broken::Failed(Failure::NoTls { server: server.clone(), because: error.to_string() })
+        }
+        io::ErrorKind::UnexpectedEof => Broken::Away(CLOSED.into()),
+        _ => Broken::Away(error.to_string()),
+    }
+}
+
+/// A server that expects TLS closes without a word that could be understood.
+fn hint(broken: Broken, channel: Channel) -> Broken {
+    match broken {
+        Broken::Away(because) if because == CLOSED && channel == Channel::Plain => {
+            Broken::Away(format!("{because}; if it expects TLS, leave --tls off away"))
+        }
+        broken => broken,
     }
 }
 
@@ -209,7 +302,7 @@ async fn next(
         Some(Ok(ServerFrame::Bye { reason, text })) => Err(dismissed(reason, text)),
         Some(Ok(frame)) => Ok(frame),
         Some(Err(error)) => Err(not_a_server(server, error.to_string())),
-        None => Err(Broken::Away("the server closed the connection".into())),
+        None => Err(Broken::Away(CLOSED.into())),
     }
 }
 

@@ -23,7 +23,7 @@ use async_channel::{Receiver, Sender};
 use async_std::task::JoinHandle;
 use thiserror::Error;
 
-pub use address::{Address, AddressError, DEFAULT_PORT};
+pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use store::StoreError;
@@ -31,7 +31,8 @@ pub use store::StoreError;
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
-use crate::trust::{Identity, IdentityError};
+use crate::trust::known_servers::KnownServers;
+use crate::trust::{Fingerprint, Identity, IdentityError, KeyFile};
 use crate::wire::frame::{Presence, Refusal};
 
 /// How many commands wait. A face that gives more waits.
@@ -42,12 +43,37 @@ const COMMANDS: usize = 256;
 pub struct Config {
     /// The server.
     pub server: Address,
+    /// Whose key the server has to show, if that is known already.
+    pub fingerprint: Option<Fingerprint>,
+    /// Whether to speak TLS with it; never over a Unix socket. Without TLS the server has to be on this
+    /// machine.
+    pub tls: bool,
     /// The name to sign in with.
     pub user: Name,
     /// The person's data folder.
     pub data: PathBuf,
+    /// The person's own key, if it is not the one in the data folder.
+    pub identity: Option<PathBuf>,
+    /// The socket of the person's SSH agent.
+    pub agent: Option<PathBuf>,
     /// How long anything may be waited for without progress; `None` for ever.
     pub patience: Option<Duration>,
+}
+
+impl Config {
+    /// The defaults: under TLS, with the key in the data folder, and all the patience in the world.
+    pub fn new(server: Address, user: Name, data: PathBuf) -> Self {
+        Self {
+            server,
+            fingerprint: None,
+            tls: true,
+            user,
+            data,
+            identity: None,
+            agent: None,
+            patience: None,
+        }
+    }
 }
 
 /// What a face wants.
@@ -80,6 +106,8 @@ pub enum Command {
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are what the variants name")]
 pub enum Event {
+    /// A server that was never met shows this key. From now on it has to be the same one.
+    FirstMeeting { fingerprint: Fingerprint },
     /// Signed in.
     Connected,
     /// The server is away. What is written meanwhile is kept and sent later.
@@ -126,6 +154,28 @@ pub enum Failure {
     Refused(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
     NotAServer { server: Address, because: String },
+    #[error(
+        "{server} does not speak TLS as a TinyChat server does: {because}; one that was started with --tls off is reached with --tls off, on its own machine"
+    )]
+    NoTls { server: Address, because: String },
+    #[error(
+        "{0} is not on this machine: what is said to it without TLS could be read on its way; leave --tls off away"
+    )]
+    Unprotected(Address),
+    #[error(
+        "{server} is not the server that you named: it shows another key.\n  named: {named}\n  shown: {shown}\nAsk its operator which one is right. Nothing was said to it."
+    )]
+    WrongServer { server: Address, named: Fingerprint, shown: Fingerprint },
+    #[error(
+        "THE KEY OF {server} HAS CHANGED. Somebody may stand between you and your server, or it was set up anew.\n  known: {known}\n  shown: {shown}\nAsk its operator, not through this server, which one is right. If it is the new one, delete line {line} of\n  {}\nand start again. Nothing was said to the server.", file.display()
+    )]
+    ServerChanged {
+        server: Address,
+        known: Fingerprint,
+        shown: Fingerprint,
+        file: PathBuf,
+        line: usize,
+    },
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]
@@ -154,10 +204,16 @@ pub struct Client {
 }
 
 impl Client {
-    /// Opens the data folder, makes a key if there is none, and begins to connect.
-    pub fn start(config: Config) -> Result<(Self, Receiver<Event>), StartError> {
+    /// Opens the data folder, makes a key if there is none, and begins to connect. Fails with
+    /// [`IdentityError::Locked`] or [`IdentityError::Passphrase`] if the key needs a passphrase, or
+    /// another one.
+    pub fn start(
+        config: Config,
+        passphrase: Option<&str>,
+    ) -> Result<(Self, Receiver<Event>), StartError> {
         let folder = Folder::open(&config.data)?;
-        let identity = Identity::load_or_create(&folder.file("id_ed25519"))?;
+        let identity = identity(&config, &folder, passphrase)?;
+        let known_servers = KnownServers::new(folder.file("known_servers"));
         let (store, installation) = {
             let path = folder.file("messages.db");
             store::Store::open(&path, &config.user, &config.server)?
@@ -165,7 +221,7 @@ impl Client {
         let (commands, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
-        let core = core::Core::new(config, identity, installation, store, events);
+        let core = core::Core::new(config, identity, known_servers, installation, store, events);
         let task = task::spawn("client", async move {
             core.run(queue).await;
             drop(folder);
@@ -182,5 +238,21 @@ impl Client {
     pub async fn join(self) {
         drop(self.commands);
         self.task.await;
+    }
+}
+
+/// The person's own key, or the one in the data folder, which is made the first time.
+fn identity(
+    config: &Config,
+    folder: &Folder,
+    passphrase: Option<&str>,
+) -> Result<Identity, IdentityError> {
+    let agent = config.agent.as_deref();
+    match &config.identity {
+        Some(path) => Identity::open(KeyFile { path, agent, passphrase }),
+        None => {
+            let path = &folder.file("id_ed25519");
+            Identity::open_or_create(KeyFile { path, agent, passphrase })
+        }
     }
 }

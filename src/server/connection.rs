@@ -5,11 +5,10 @@
 //! nothing that its successor opened.
 
 use std::future::poll_fn;
-use std::net::TcpStream;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use futures::future::{Either, select};
@@ -21,9 +20,11 @@ use super::session::{Accepted, Retired, Session};
 use super::writer;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
+use crate::trust::tls::{Channel, Credentials};
 use crate::wire::codec::{Decoder, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
-use crate::wire::stream::{BoxWriter, FrameReader, READ_CHUNK, split, write_frame};
+use crate::wire::stream::{FrameReader, READ_CHUNK, write_frame};
+use crate::wire::transport::{BoxWriter, Socket, Transport};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
 /// How long, and for how many bytes, a connection that was refused is still read, so that the peer
@@ -36,12 +37,17 @@ const USUAL_FRAME: usize = 128;
 
 /// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
 /// long as nothing is said each connection holds room for all that it may wait for.
-pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) {
-    let (mut reader, mut half) = match split(stream) {
-        Ok((reader, half)) => (FrameReader::new(reader), half),
-        Err(error) => return log::debug!("a connection was gone at once: {error}"),
-    };
-    let signed_in = match Box::pin(sign_in(&host, &mut reader, &mut half)).await {
+pub(super) async fn serve(
+    host: Arc<Host>,
+    id: ConnectionId,
+    socket: Socket,
+    credentials: Option<Arc<Credentials>>,
+) {
+    let until = Instant::now() + host.timing.handshake;
+    let Some(transport) = Box::pin(secure(&host, until, socket, credentials)).await else { return };
+    let Transport { reader, writer: mut half, channel } = transport;
+    let mut reader = FrameReader::new(reader);
+    let signed_in = match Box::pin(sign_in(&host, until, &mut reader, &mut half, &channel)).await {
         Ok(signed_in) => signed_in,
         Err(frame) => {
             Box::pin(refuse(half, frame)).await;
@@ -53,14 +59,44 @@ pub(super) async fn serve(host: Arc<Host>, id: ConnectionId, stream: TcpStream) 
     Box::pin(linger(reader)).await;
 }
 
-/// Signs in, within the time for it and while the server runs. What is left to say if that fails.
+/// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
+async fn secure(
+    host: &Host,
+    until: Instant,
+    socket: Socket,
+    credentials: Option<Arc<Credentials>>,
+) -> Option<Transport> {
+    let Some(credentials) = credentials else {
+        let transport = Transport::plain(socket);
+        return transport.inspect_err(|error| log::debug!("gone at once: {error}")).ok();
+    };
+    let accepting = Box::pin(Transport::accept(socket, &credentials));
+    let limited = Box::pin(task::within(left(until), accepting));
+    match select(limited, Box::pin(host.stopping.recv())).await {
+        Either::Left((Some(Ok(transport)), _)) => return Some(transport),
+        Either::Left((Some(Err(error)), _)) => {
+            log::info!("a connection was refused: {}", error.to_string().escape_debug());
+        }
+        Either::Left((None, _)) => log::info!("a connection was refused: TLS took too long"),
+        Either::Right(_) => {}
+    }
+    None
+}
+
+fn left(until: Instant) -> Duration {
+    until.saturating_duration_since(Instant::now())
+}
+
+/// Signs in, in time and while the server runs. What is left to say if that fails.
 async fn sign_in(
     host: &Host,
+    until: Instant,
     reader: &mut FrameReader<ClientFrame>,
     half: &mut BoxWriter,
+    channel: &Channel,
 ) -> Result<SignedIn, Option<ServerFrame>> {
-    let handshake = Box::pin(handshake::sign_in(&host.names, reader, half));
-    let limited = Box::pin(task::within(host.timing.handshake, handshake));
+    let handshake = Box::pin(handshake::sign_in(&host.names, reader, half, channel));
+    let limited = Box::pin(task::within(left(until), handshake));
     let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {
         Either::Left((Some(Ok(signed_in)), _)) => return Ok(signed_in),
         Either::Left((Some(Err(Rejection::Gone)), _)) => return Err(None),

@@ -11,9 +11,11 @@ use ssh_key::rand_core::{OsRng, RngCore};
 use super::names::{Claimed, Names};
 use crate::message::{Installation, Name};
 use crate::trust::PublicKey;
+use crate::trust::tls::Channel;
 use crate::wire::codec::ProtocolError;
 use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
-use crate::wire::stream::{BoxWriter, FrameReader, write_frame};
+use crate::wire::stream::{FrameReader, write_frame};
+use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// Somebody who proved to own a name.
@@ -49,6 +51,7 @@ pub(super) async fn sign_in(
     names: &Names,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
+    channel: &Channel,
 ) -> Result<SignedIn, Rejection> {
     let ClientFrame::Hello { name, key, installation } = next(reader).await? else {
         return Err(out_of_turn("HELLO comes first"));
@@ -60,8 +63,9 @@ pub(super) async fn sign_in(
     let ClientFrame::Prove { signature } = next(reader).await? else {
         return Err(out_of_turn("PROVE answers CHALLENGE"));
     };
-    if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce), &signature) {
-        let text = "the signature does not fit the key, the name and the challenge";
+    if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, channel), &signature) {
+        let text =
+            "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
     match names.claim(name.clone(), key).await {

@@ -17,6 +17,7 @@ mod delivery;
 mod handshake;
 mod ledger;
 mod link;
+mod listener;
 mod names;
 mod pace;
 mod presence;
@@ -29,18 +30,18 @@ mod writer;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io::{self, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
-use async_io::Async;
 use async_std::os::unix::net::UnixListener;
 use futures::future::{Either, select};
 use thiserror::Error;
 
+pub use listener::Endpoint;
 pub use names::{MAX_NAMES, NamesError};
 pub use quota::Quota;
 
@@ -48,10 +49,13 @@ use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
 use crate::message::{Name, SessionKey, Timestamp};
 use crate::task;
+use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
+use crate::wire::transport::Socket;
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 use link::{ConnectionId, End, Link, Stillness};
+use listener::Listener;
 use names::Names;
 use presence::Directory;
 use registry::Registry;
@@ -65,8 +69,10 @@ const FLUSH: Duration = Duration::from_secs(1);
 /// What a server is to do.
 #[derive(Clone, Debug)]
 pub struct Config {
-    /// Where to listen, each `host:port`; port 0 takes a free one.
+    /// Where to listen, each `host:port` or `unix:PATH`; port 0 takes a free one.
     pub listen: Vec<String>,
+    /// What connections over TCP are protected with.
+    pub tls: Tls,
     /// The data folder.
     pub data: PathBuf,
     /// How much may wait.
@@ -87,6 +93,7 @@ impl Config {
         const MIB: u64 = 1024 * 1024;
         Self {
             listen,
+            tls: Tls::Own,
             data,
             quota: Quota::default(),
             memory: 256 * MIB,
@@ -95,6 +102,17 @@ impl Config {
             max_connections: 50_000,
         }
     }
+}
+
+/// What connections over TCP are protected with.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tls {
+    /// TLS with a certificate in the data folder, which is made there if there is none.
+    Own,
+    /// TLS with the operator's certificate.
+    Files(CertificateFiles),
+    /// Nothing. For loopback addresses only.
+    Off,
 }
 
 /// How long things may take. The defaults are those of the protocol.
@@ -138,14 +156,21 @@ pub enum StartError {
         "cannot listen on {address}: another process does; stop that one or choose another address with --listen"
     )]
     AddressInUse { address: String },
-    #[error("cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878")]
+    #[error(
+        "cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878, or as unix:PATH"
+    )]
     Listen { address: String, cause: io::Error },
+    #[error("{0}")]
+    Certificate(#[from] CertificateError),
+    #[error(
+        "--tls off is for Unix sockets and loopback addresses like 127.0.0.1; what goes over {0} could be read on its way"
+    )]
+    Unprotected(Endpoint),
 }
 
 /// A server that listens.
 pub struct Server {
-    listeners: Vec<Async<TcpListener>>,
-    addresses: Vec<SocketAddr>,
+    listeners: Vec<Listener>,
     host: Arc<Host>,
     stop: Sender<Infallible>,
     drain: Duration,
@@ -161,6 +186,8 @@ struct Host {
     registry: Arc<Registry>,
     directory: Directory,
     names: Names,
+    /// None without TLS.
+    certificates: Option<Arc<Certificates>>,
     quota: Quota,
     keep: Option<Duration>,
     timing: Timing,
@@ -205,12 +232,14 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
         let names = Names::open(&folder.file("names"))?;
+        let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
-        let mut addresses = Vec::new();
         for address in config.listen {
-            let (listener, bound) = listen(address).await?;
+            let listener = Listener::bind(address).await?;
+            if certificates.is_none() && !listener.endpoint().is_local() {
+                return Err(StartError::Unprotected(listener.endpoint().clone()));
+            }
             listeners.push(listener);
-            addresses.push(bound);
         }
         let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
         let (stop, stopping) = async_channel::bounded(1);
@@ -218,6 +247,7 @@ impl Server {
             registry: Arc::new(Registry::new(mailbox.clone(), config.memory)),
             directory: Directory::default(),
             names,
+            certificates,
             quota: config.quota,
             keep: config.keep,
             timing: config.timing,
@@ -229,12 +259,26 @@ impl Server {
         // Before anybody is told that the server listens: then operators may ask.
         let control = control::bind(&data).await;
         let _folder = folder;
-        Ok(Self { listeners, addresses, host, stop, drain, mailbox, control, data, _folder })
+        Ok(Self { listeners, host, stop, drain, mailbox, control, data, _folder })
     }
 
     /// Where the server listens, with the ports that it got.
-    pub fn addresses(&self) -> &[SocketAddr] {
-        &self.addresses
+    pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
+        self.listeners.iter().map(Listener::endpoint)
+    }
+
+    /// The TCP addresses among these.
+    pub fn addresses(&self) -> Vec<SocketAddr> {
+        let tcp = |endpoint: &Endpoint| match endpoint {
+            Endpoint::Tcp(address) => Some(*address),
+            Endpoint::Unix(_) => None,
+        };
+        self.endpoints().filter_map(tcp).collect()
+    }
+
+    /// What connections over TCP are protected with; none without TLS.
+    pub fn certificates(&self) -> Option<Arc<Certificates>> {
+        self.host.certificates.clone()
     }
 
     /// Serves until `stop` is done; then stops accepting, tells everybody, and waits for their tasks
@@ -276,40 +320,41 @@ impl Server {
     }
 }
 
-async fn listen(address: String) -> Result<(Async<TcpListener>, SocketAddr), StartError> {
-    let bound = async {
-        let listener = async_std::net::TcpListener::bind(&address).await?;
-        let bound = listener.local_addr()?;
-        Ok((Async::new(listener.try_into()?)?, bound))
+fn certificates(tls: Tls, folder: &Folder) -> Result<Option<Certificates>, CertificateError> {
+    let own = || CertificateFiles {
+        certificate: folder.file("certificate.pem"),
+        key: folder.file("key.pem"),
     };
-    bound.await.map_err(|cause: io::Error| match cause.kind() {
-        io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
-        _ => StartError::Listen { address, cause },
-    })
+    match tls {
+        Tls::Own => Certificates::open_or_make(own()).map(Some),
+        Tls::Files(files) => Certificates::open(files).map(Some),
+        Tls::Off => Ok(None),
+    }
 }
 
 /// Accepts until the server stops. An error of one connection, or of a system that is out of files,
 /// does not end it. While there are `full` clones of `live` nobody is served.
-async fn accept(
-    host: Arc<Host>,
-    listener: Async<TcpListener>,
-    live: Sender<Infallible>,
-    full: usize,
-) {
+async fn accept(host: Arc<Host>, listener: Listener, live: Sender<Infallible>, full: usize) {
+    // A Unix socket needs none: who could read it could read the memory of both sides too.
+    let certificates =
+        host.certificates.as_ref().filter(|_| matches!(listener.endpoint(), Endpoint::Tcp(_)));
     loop {
-        let accepting = Box::pin(listener.read_with(TcpListener::accept));
+        let accepting = Box::pin(listener.accept());
         let accepted = match select(accepting, Box::pin(host.stopping.recv())).await {
             Either::Left((accepted, _)) => accepted,
             Either::Right(_) => return,
         };
         match accepted {
-            Ok((stream, _)) if live.sender_count() >= full => turn_away(stream),
-            Ok((stream, _)) => {
+            Ok(socket) if live.sender_count() >= full => {
+                turn_away(&socket, certificates.is_some());
+            }
+            Ok(socket) => {
+                let credentials = certificates.map(|certificates| certificates.current());
                 let (host, live) = (host.clone(), live.clone());
                 // Given here, so that a connection made later has a higher one.
                 let id = host.next_connection();
                 task::spawn("read", async move {
-                    connection::serve(host, id, stream).await;
+                    connection::serve(host, id, socket, credentials).await;
                     drop(live);
                 });
             }
@@ -322,13 +367,17 @@ async fn accept(
     }
 }
 
-/// Says that there is no room, if the socket's buffer takes it at once, and closes.
-fn turn_away(mut stream: TcpStream) {
+/// Says that there is no room, if the socket's buffer takes it at once, and closes. Under TLS there is
+/// nobody yet to say it to, and a handshake would cost what there is no room for.
+fn turn_away(mut socket: &Socket, secure: bool) {
+    if secure {
+        return;
+    }
     let text = "this server has as many connections as it takes; try again later".into();
     let mut out = bytes::BytesMut::new();
     ServerFrame::Error { code: ErrorCode::Busy, peer: None, text }.encode(&mut out);
     // The peer may be gone already; then there is nobody to tell.
-    let _ = stream.set_nonblocking(true).and_then(|()| stream.write(&out));
+    let _ = socket.set_nonblocking().and_then(|()| socket.write(&out));
 }
 
 /// Errors that concern only the connection that was about to be accepted.

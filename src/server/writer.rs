@@ -26,7 +26,7 @@ use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::encode_messages;
 use crate::wire::frame::{ByeReason, ErrorCode, Presence, ServerFrame, Watermarks};
-use crate::wire::stream::BoxWriter;
+use crate::wire::transport::BoxWriter;
 
 /// When so many bytes are ready they are written before more is collected.
 const FLUSH_AT: usize = 256 * 1024;
@@ -269,13 +269,17 @@ impl Writer {
                     self.link.pulse().writes(true);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Flushed::Done(Err(error))),
-                Poll::Pending => {
-                    let ended = self.link.poll_ended(Side::Write, context);
-                    return ended.map(|_| Flushed::Ended);
-                }
+                Poll::Pending => return self.poll_given_up(context),
             }
         }
-        Poll::Ready(Flushed::Done(Ok(())))
+        match Pin::new(&mut self.half).poll_flush(context) {
+            Poll::Ready(flushed) => Poll::Ready(Flushed::Done(flushed)),
+            Poll::Pending => self.poll_given_up(context),
+        }
+    }
+
+    fn poll_given_up(&self, context: &mut Context<'_>) -> Poll<Flushed> {
+        self.link.poll_ended(Side::Write, context).map(|_| Flushed::Ended)
     }
 
     /// Closes, and says why if that can still be understood.
@@ -285,7 +289,7 @@ impl Writer {
             log::debug!("writing to {}: {error}", link.name);
             link.end(End::Gone);
             // A frame may be cut in its middle: a farewell would be taken for the rest of it.
-            let _ = self.half.close().await;
+            let _ = task::within(FAREWELL, self.half.close()).await;
             return;
         }
         // What still waits in the sessions stays there: only answers are part of the farewell.

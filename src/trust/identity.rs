@@ -2,12 +2,12 @@
 //! `PROTOCOL.sshsig`), such that `ssh-keygen -Y` can make and check them.
 //!
 //! Owned by the client (the private half) and by the server's book of names (the public one). The
-//! private key never leaves [`Identity`].
+//! private key never leaves [`Identity`], or the agent that has it.
 
 use std::fmt;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -16,16 +16,35 @@ use ssh_key::public::Ed25519PublicKey;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::Fingerprint;
+use super::agent::Agent;
+use crate::folder::write_private;
 
 /// The word that OpenSSH puts before an Ed25519 public key.
 const ALGORITHM: &str = "ssh-ed25519";
 
-/// A person's private key.
+/// A person's private key, or the agent that has it.
 pub struct Identity {
-    key: PrivateKey,
+    signer: Signer,
     public: PublicKey,
+}
+
+enum Signer {
+    Key(Box<PrivateKey>),
+    Agent(Agent),
+}
+
+/// Where a key is, and what it takes to use it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyFile<'a> {
+    /// A private key in OpenSSH's format; or a public one, whose private half an agent has.
+    pub path: &'a Path,
+    /// The socket of an agent that may have the key (`SSH_AUTH_SOCK`).
+    pub agent: Option<&'a Path>,
+    /// What may unlock it.
+    pub passphrase: Option<&'a str>,
 }
 
 /// Why there is no identity. Made to be read by the person whose key it is.
@@ -43,12 +62,21 @@ pub enum IdentityError {
     Exposed { path: PathBuf },
     #[error("{} is not a private key in OpenSSH's format: {cause}", path.display())]
     Format { path: PathBuf, cause: ssh_key::Error },
-    #[error("the key {} is locked by a passphrase, which cannot be asked for yet", path.display())]
+    #[error(
+        "the key {0} is locked by a passphrase and there is no terminal to ask for it at; hand it to your agent first, with: ssh-add {0}",
+        path.display()
+    )]
     Locked { path: PathBuf },
-    #[error("the key {} is of another kind: only Ed25519 keys can sign in", path.display())]
+    #[error("this passphrase does not unlock the key {}", path.display())]
+    Passphrase { path: PathBuf },
+    #[error("the key {} is of another kind: only Ed25519 keys can sign in; ssh-keygen -t ed25519 makes one", path.display())]
     NotEd25519 { path: PathBuf },
+    #[error("{} is a public key, and no agent has the private one; name that, or hand it to your agent with ssh-add", path.display())]
+    Public { path: PathBuf },
     #[error("cannot make a signature: {0}")]
     Sign(ssh_key::Error),
+    #[error("the agent that has the key makes no signature: {0}")]
+    Agent(ssh_agent_client_rs::Error),
 }
 
 impl Identity {
@@ -56,15 +84,46 @@ impl Identity {
     pub fn generate() -> Result<Self, IdentityError> {
         let key = Ed25519Keypair::random(&mut OsRng);
         let public = PublicKey(key.public);
-        Ok(Self { key: key.into(), public })
+        Ok(Self { signer: Signer::Key(Box::new(key.into())), public })
     }
 
-    /// The key in the file `path`, made there (mode 0600) if there is none.
-    pub fn load_or_create(path: &Path) -> Result<Self, IdentityError> {
-        match fs::read(path) {
-            Ok(bytes) => Self::load(path, &bytes),
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Self::create(path),
-            Err(cause) => Err(IdentityError::Read { path: path.into(), cause }),
+    /// The key in a file, made there (mode 0600) if there is none.
+    pub fn open_or_create(file: KeyFile<'_>) -> Result<Self, IdentityError> {
+        match file.path.try_exists() {
+            Ok(false) => Self::create(file.path),
+            _ => Self::open(file),
+        }
+    }
+
+    /// The key in a file. If it is locked, an agent that has it is asked first.
+    pub fn open(file: KeyFile<'_>) -> Result<Self, IdentityError> {
+        let path = file.path.to_path_buf();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => Zeroizing::new(bytes),
+            Err(cause) => return Err(IdentityError::Read { path, cause }),
+        };
+        if let Ok(text) = std::str::from_utf8(&bytes)
+            && let Ok(key) = ssh_key::PublicKey::from_openssh(text)
+        {
+            let public = ed25519(&key, &path)?;
+            return held(file.agent, public).ok_or(IdentityError::Public { path });
+        }
+        refuse_exposed(&path)?;
+        let key = match PrivateKey::from_openssh(&bytes) {
+            Ok(key) => key,
+            Err(cause) => return Err(IdentityError::Format { path, cause }),
+        };
+        let public = ed25519(key.public_key(), &path)?;
+        if !key.is_encrypted() {
+            return Ok(Self { signer: Signer::Key(Box::new(key)), public });
+        }
+        match (held(file.agent, public), file.passphrase) {
+            (Some(identity), _) => Ok(identity),
+            (None, None) => Err(IdentityError::Locked { path }),
+            (None, Some(passphrase)) => match key.decrypt(passphrase) {
+                Ok(key) => Ok(Self { signer: Signer::Key(Box::new(key)), public }),
+                Err(_) => Err(IdentityError::Passphrase { path }),
+            },
         }
     }
 
@@ -73,61 +132,63 @@ impl Identity {
         self.public
     }
 
-    /// An armoured SSHSIG over `text`.
+    /// An armoured SSHSIG over `text`. May block, where an agent has to ask its owner.
     pub fn sign(&self, namespace: &str, text: &str) -> Result<String, IdentityError> {
-        self.key
-            .sign(namespace, HashAlg::Sha512, text.as_bytes())
-            .and_then(|signature| signature.to_pem(LineEnding::LF))
+        let signature = match &self.signer {
+            Signer::Key(key) => key
+                .sign(namespace, HashAlg::Sha512, text.as_bytes())
+                .map_err(IdentityError::Sign)?,
+            Signer::Agent(agent) => self.sign_by(agent, namespace, text)?,
+        };
+        signature.to_pem(LineEnding::LF).map_err(IdentityError::Sign)
+    }
+
+    /// What the agent signs is what the key itself would: `PROTOCOL.sshsig` §3.
+    fn sign_by(&self, agent: &Agent, namespace: &str, text: &str) -> Result<SshSig, IdentityError> {
+        let data = SshSig::signed_data(namespace, HashAlg::Sha512, text.as_bytes())
+            .map_err(IdentityError::Sign)?;
+        let key = self.public.openssh();
+        let signature = agent.sign(&key, &data).map_err(IdentityError::Agent)?;
+        SshSig::new(key.key_data().clone(), namespace, HashAlg::Sha512, signature)
             .map_err(IdentityError::Sign)
     }
 
-    fn load(path: &Path, bytes: &[u8]) -> Result<Self, IdentityError> {
-        let path = path.to_path_buf();
-        match fs::metadata(&path) {
-            Ok(metadata) if metadata.mode() & 0o077 != 0 => {
-                return Err(IdentityError::Exposed { path });
-            }
-            Ok(_) => {}
-            Err(cause) => return Err(IdentityError::Read { path, cause }),
-        }
-        let key = match PrivateKey::from_openssh(bytes) {
-            Ok(key) => key,
-            Err(cause) => return Err(IdentityError::Format { path, cause }),
-        };
-        if key.is_encrypted() {
-            return Err(IdentityError::Locked { path });
-        }
-        match key.public_key().key_data().ed25519() {
-            Some(public) => Ok(Self { public: PublicKey(*public), key }),
-            None => Err(IdentityError::NotEd25519 { path }),
-        }
-    }
-
     fn create(path: &Path) -> Result<Self, IdentityError> {
-        let identity = Self::generate()?;
-        let text = identity.key.to_openssh(LineEnding::LF).map_err(IdentityError::Sign)?;
-        write_whole(path, text.as_bytes())
+        let key = PrivateKey::from(Ed25519Keypair::random(&mut OsRng));
+        let text = key.to_openssh(LineEnding::LF).map_err(IdentityError::Sign)?;
+        write_private(path, text.as_bytes())
             .map_err(|cause| IdentityError::Write { path: path.into(), cause })?;
-        Ok(identity)
+        let public = ed25519(key.public_key(), path)?;
+        Ok(Self { signer: Signer::Key(Box::new(key)), public })
     }
+}
+
+fn ed25519(key: &ssh_key::PublicKey, path: &Path) -> Result<PublicKey, IdentityError> {
+    let wrong = || IdentityError::NotEd25519 { path: path.into() };
+    key.key_data().ed25519().copied().map(PublicKey).ok_or_else(wrong)
+}
+
+fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
+    match fs::metadata(path) {
+        Ok(metadata) if metadata.mode() & 0o077 != 0 => {
+            Err(IdentityError::Exposed { path: path.into() })
+        }
+        Ok(_) => Ok(()),
+        Err(cause) => Err(IdentityError::Read { path: path.into(), cause }),
+    }
+}
+
+/// The identity of a key that an agent has.
+fn held(agent: Option<&Path>, public: PublicKey) -> Option<Identity> {
+    let agent = Agent::at(agent?);
+    let has = agent.has(&public.openssh());
+    has.then_some(Identity { signer: Signer::Agent(agent), public })
 }
 
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({})", self.public())
     }
-}
-
-/// Writes a private file that is either whole or not there, whenever the power goes.
-fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut fresh = path.to_path_buf();
-    fresh.set_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&fresh, path)?;
-    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
 /// A person's public key. Displayed as the base64 word of an OpenSSH public key line.
@@ -186,12 +247,17 @@ mod tests {
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
+    /// A key that nobody helps with.
+    fn file(path: &Path) -> KeyFile<'_> {
+        KeyFile { path, agent: None, passphrase: None }
+    }
+
     #[test]
     fn a_key_is_made_once_and_for_its_owner_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id_ed25519");
-        let made = Identity::load_or_create(&path).unwrap();
-        let again = Identity::load_or_create(&path).unwrap();
+        let made = Identity::open_or_create(file(&path)).unwrap();
+        let again = Identity::open_or_create(file(&path)).unwrap();
         assert_eq!(made.public(), again.public());
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
     }
@@ -200,9 +266,9 @@ mod tests {
     fn a_key_that_others_can_read_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id_ed25519");
-        Identity::load_or_create(&path).unwrap();
+        Identity::open_or_create(file(&path)).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).unwrap();
-        let error = Identity::load_or_create(&path).unwrap_err();
+        let error = Identity::open_or_create(file(&path)).unwrap_err();
         assert!(error.to_string().contains("chmod 600"), "{error}");
     }
 
@@ -210,9 +276,9 @@ mod tests {
     fn a_broken_key_is_refused_and_not_replaced() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("id_ed25519");
-        Identity::load_or_create(&path).unwrap();
+        Identity::open_or_create(file(&path)).unwrap();
         fs::write(&path, "garbage").unwrap();
-        assert!(matches!(Identity::load_or_create(&path), Err(IdentityError::Format { .. })));
+        assert!(matches!(Identity::open_or_create(file(&path)), Err(IdentityError::Format { .. })));
         assert_eq!(fs::read(&path).unwrap(), b"garbage");
     }
 

@@ -1,7 +1,11 @@
-//! Who somebody is: keys, and proofs made with them. fingerprints of keys, for people to compare.
+//! Who somebody is: keys of people and of servers, proofs made with them, and what is remembered of
+//! them.
 
+mod agent;
 pub mod fingerprint;
 pub mod identity;
+pub mod known_servers;
+pub mod tls;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
-pub use identity::{Identity, IdentityError, PublicKey};
+pub use identity::{Identity, IdentityError, KeyFile, PublicKey};

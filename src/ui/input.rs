@@ -1,4 +1,4 @@
-//! Lines from standard input, read by a thread of their own because reading blocks.
+//! Lines that people type or programs pipe in, read by a thread of their own because reading blocks.
 
 use std::io::{self, BufRead, Read};
 
@@ -25,6 +25,18 @@ pub(super) enum Line {
 pub(super) fn read() -> io::Result<Receiver<Line>> {
     let (lines, input) = async_channel::bounded(AHEAD);
     task::spawn_thread("tinychat-input", move || pass(io::stdin().lock(), &lines))?;
+    Ok(input)
+}
+
+/// Reads one line of something else. The channel closes behind it.
+pub(super) fn read_line(from: impl Read + Send + 'static) -> io::Result<Receiver<Line>> {
+    let (lines, input) = async_channel::bounded(1);
+    task::spawn_thread("tinychat-line", move || {
+        if let Ok(Some(line)) = next(&mut io::BufReader::new(from)) {
+            // Whoever asked may not wait for it any more.
+            let _ = lines.send_blocking(line);
+        }
+    })?;
     Ok(input)
 }
 

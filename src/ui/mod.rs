@@ -6,6 +6,7 @@
 pub mod command;
 pub mod history;
 mod input;
+mod passphrase;
 pub mod plain;
 mod receipts;
 mod screen;

@@ -1,7 +1,7 @@
 //! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
 //! another language from it alone. The modules below implement it: [`frame`] has the types,
 //! [`codec`] turns bytes into frames and back without any I/O by the tables in `client_frames` and
-//! `server_frames`, [`stream`] puts the codec on a connection.
+//! `server_frames`, [`stream`] puts the codec on a connection, [`transport`] is what carries it.
 //!
 //! # Form
 //!
@@ -29,6 +29,26 @@
 //! Text from others is data: a client shows no control character and no bidirectional override
 //! out of a body or a sentence.
 //!
+//! # Transport
+//!
+//! Over TCP everything is under TLS 1.3 (RFC 8446) from the first byte on. A client may offer
+//! `tinychat/1` by ALPN (RFC 7301); sessions are not resumed. Over a Unix socket there is no TLS, nor
+//! is there over TCP where the operator switched it off, which is possible on loopback addresses
+//! alone. A client leaves TLS out only towards a Unix socket, or where its user wants it and the address that it
+//! is connected to is a loopback address.
+//!
+//! Who a server is, is told from the key of its certificate, and from nothing else in it. The key's
+//! *fingerprint* is `SHA256:` and the base64, without padding, of SHA-256 over the certificate's
+//! SubjectPublicKeyInfo (RFC 5280 §4.1) in DER, as printed by
+//!
+//! ```text
+//! openssl x509 -in certificate.pem -pubkey -noout | openssl pkey -pubin -outform DER |
+//!     openssl dgst -sha256 -binary | base64 | tr -d =
+//! ```
+//!
+//! An address can carry it: `tinychat://chat.example.org:7878#SHA256:47DE…`. A client remembers the
+//! fingerprint with which it met a server, and says nothing to one that shows another.
+//!
 //! # Signing in
 //!
 //! ```text
@@ -43,17 +63,24 @@
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
 //! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`), namespace `tinychat`, by
-//!   *key*, over these four lines, each ended by one LF, where *name* is the mapped spelling and
-//!   `none` says that the connection has no channel binding:
+//!   *key*, over these five lines, each ended by one LF:
 //!
 //!   ```text
 //!   tinychat/1 sign-in
+//!   server SHA256:47DE…
 //!   name john
 //!   nonce 5f3c…
-//!   binding none
+//!   binding tls-exporter 9e02…
 //!   ```
 //!
-//!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it. The body of `PROVE` is the whole armoured text.
+//!   *name* is the mapped spelling. *server* is the fingerprint of the key that the server has shown on
+//!   this connection. The binding is `tls-exporter` of RFC 9266: the 32 bytes which the exporter of the TLS connection
+//!   gives for the label `EXPORTER-Channel-Binding` without a context, as 64 lower-case hexadecimal digits. Whoever
+//!   stands between the two has other ones on either side, so that a signature is of no use to them. Without TLS the lines are
+//!   `server none` and `binding none`.
+//!
+//!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
+//!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
 //! - The first key that proves itself for a name owns the name from then on; for another key the
 //!   answer is `ERR TAKEN`. When the owner signs in while signed in elsewhere, the new connection
 //!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
@@ -168,8 +195,12 @@ pub mod codec;
 pub mod frame;
 mod server_frames;
 pub mod stream;
+pub mod transport;
 
 pub use server_frames::encode_messages;
+
+use crate::message::Name;
+use crate::trust::tls::Channel;
 
 /// The one version that is spoken here.
 pub const VERSION: &str = "tinychat/1";
@@ -208,6 +239,15 @@ pub const IDLE_AFTER_SECONDS: u64 = 90;
 pub const SIGN_IN_NAMESPACE: &str = "tinychat";
 
 /// The text that is signed to sign in; see [the specification](self#signing-in).
-pub fn sign_in_text(name: &crate::message::Name, nonce: &str) -> String {
-    format!("{VERSION} sign-in\nname {name}\nnonce {nonce}\nbinding none\n")
+pub fn sign_in_text(name: &Name, nonce: &str, channel: &Channel) -> String {
+    let (server, binding) = match channel {
+        Channel::Plain => ("none".into(), "none".into()),
+        Channel::Tls { server, binding } => (server.to_string(), exporter_words(binding)),
+    };
+    format!("{VERSION} sign-in\nserver {server}\nname {name}\nnonce {nonce}\nbinding {binding}\n")
+}
+
+fn exporter_words(binding: &[u8]) -> String {
+    let digits: String = binding.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("tls-exporter {digits}")
 }

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use tinychat::trust::tls::Channel;
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 use crate::world::{FIRST_INSTALLATION, Peer, World, message, story, story_with};
@@ -265,7 +266,7 @@ async fn cut_after(world: &World, mut bytes: usize) -> bool {
         return false;
     }
     bytes -= hello.len();
-    let text = sign_in_text(&"mallory".parse().unwrap(), &peer.challenge().await);
+    let text = sign_in_text(&"mallory".parse().unwrap(), &peer.challenge().await, &Channel::Plain);
     let proof = mallory.sign(SIGN_IN_NAMESPACE, &text).unwrap();
     let proof = format!("PROVE {}\r\n{proof}\r\n", proof.len());
     let rest = format!("{proof}TALK bob 0\r\n{}", message("bob", 1, "the only message"));

@@ -1,5 +1,6 @@
 //! The client without a face, driven by its commands and events in this process.
 
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use async_channel::Receiver;
@@ -10,20 +11,21 @@ use futures::future::select;
 use tinychat::client::{Client, Command, Config, Event};
 use tinychat::message::Name;
 use tinychat::wire::frame::ClientFrame;
-use tinychat::wire::stream::{FrameReader, split};
+use tinychat::wire::stream::FrameReader;
+use tinychat::wire::transport::{Socket, Transport};
 
 use crate::script::Stage;
 use crate::world::{FIRST_INSTALLATION, World, patiently, story};
 
 /// John's client, and what it tells.
 fn start(world: &World) -> (Client, Receiver<Event>) {
-    let config = Config {
-        server: world.address().to_string().parse().unwrap(),
-        user: name("john"),
-        data: world.path("john"),
-        patience: None,
-    };
-    Client::start(config).unwrap()
+    start_at(world.address(), world)
+}
+
+fn start_at(server: SocketAddr, world: &World) -> (Client, Receiver<Event>) {
+    let server = server.to_string().parse().unwrap();
+    let config = Config { tls: false, ..Config::new(server, name("john"), world.path("john")) };
+    Client::start(config, None).unwrap()
 }
 
 fn name(text: &str) -> Name {
@@ -67,7 +69,8 @@ const FLOOD: u64 = 2_000;
 /// without a pause, until one is acknowledged. Returns how many it sent.
 async fn flood(listener: TcpListener) -> u64 {
     let (stream, _) = listener.accept().await.unwrap();
-    let (reader, mut half) = split(stream.try_into().unwrap()).unwrap();
+    let socket = Socket::Tcp(stream.try_into().unwrap());
+    let Transport { reader, writer: mut half, .. } = Transport::plain(socket).unwrap();
     let mut reader = FrameReader::<ClientFrame>::new(reader);
     for answer in [
         &format!("CHALLENGE {}\r\n", "0".repeat(64)),
@@ -101,13 +104,7 @@ async fn flood(listener: TcpListener) -> u64 {
 fn messages_are_acknowledged_while_more_keep_coming() {
     story(async |world| {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let config = Config {
-            server: listener.local_addr().unwrap().to_string().parse().unwrap(),
-            user: name("john"),
-            data: world.path("john"),
-            patience: None,
-        };
-        let (john, events) = Client::start(config).unwrap();
+        let (john, events) = start_at(listener.local_addr().unwrap(), world);
         john.give(Command::Talk(name("marie"))).await;
         let flood = spawn(flood(listener));
         // The face keeps up: else the client stops reading, and has time to write.
@@ -124,13 +121,7 @@ fn messages_are_acknowledged_while_more_keep_coming() {
 fn what_comes_with_the_welcome_is_heard_although_nothing_follows() {
     story(async |world| {
         let stage = Stage::open().await;
-        let config = Config {
-            server: stage.address().to_string().parse().unwrap(),
-            user: name("john"),
-            data: world.path("john"),
-            patience: None,
-        };
-        let (john, events) = Client::start(config).unwrap();
+        let (john, events) = start_at(stage.address(), world);
         let server = stage.receive_saying(&["WAITING marie 3"]).await;
         let waiting = async {
             loop {

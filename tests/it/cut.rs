@@ -140,8 +140,8 @@ struct John {
 impl John {
     fn start(server: SocketAddr, user: &str, marie: &str, data: PathBuf) -> Self {
         let (server, user) = (server.to_string().parse().unwrap(), user.parse().unwrap());
-        let config = Config { server, user, data, patience: None };
-        let (client, events) = Client::start(config).unwrap();
+        let config = Config { tls: false, ..Config::new(server, user, data) };
+        let (client, events) = Client::start(config, None).unwrap();
         let marie = marie.parse().unwrap();
         Self { client, events, marie, delivered: 0, heard: Vec::new() }
     }

@@ -48,7 +48,7 @@ fn people_who_share_an_account_have_folders_of_their_own() {
         let (server, home) = (world.address().to_string(), world.path("home"));
         for (name, peer, printed) in [("john", "marie", &[][..]), ("marie", "john", &["john: hi"])]
         {
-            let flags = ["--server", &server, "--user", name, "--to", peer];
+            let flags = ["--server", &server, "--tls", "off", "--user", name, "--to", peer];
             let somebody = Launch::tinychat(&flags).variable("XDG_DATA_HOME", &home);
             somebody.pipe("hi\n").await.exited(0).printed(printed).was_quiet();
             assert_eq!(bodies(&home.join("tinychat").join(name)).len(), printed.len() + 1);

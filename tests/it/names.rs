@@ -4,6 +4,7 @@ use std::path::Path;
 use std::process::Command;
 
 use tinychat::trust::Identity;
+use tinychat::trust::tls::Channel;
 use tinychat::wire::sign_in_text;
 
 use crate::world::{FIRST_INSTALLATION, Peer, World, story};
@@ -25,7 +26,7 @@ async fn alice_signs(world: &World, namespace: &str, text: impl Fn(&str) -> Stri
 }
 
 fn text_for(name: &str, nonce: &str) -> String {
-    sign_in_text(&name.parse().unwrap(), nonce)
+    sign_in_text(&name.parse().unwrap(), nonce, &Channel::Plain)
 }
 
 #[test]
@@ -113,8 +114,10 @@ fn a_signature_over_something_else_proves_nothing() {
         let mut wrong = vec![
             alice_signs(world, "tinychat", |_| text_for("alice", &other_nonce)).await,
             alice_signs(world, "tinychat", |nonce| text_for("bob", nonce)).await,
-            alice_signs(world, "tinychat", |nonce| text_for("alice", nonce).replace("none", "x"))
-                .await,
+            alice_signs(world, "tinychat", |nonce| {
+                text_for("alice", nonce).replace("binding none", "binding x")
+            })
+            .await,
             alice_signs(world, "tinychat", |nonce| text_for("alice", nonce).trim_end().into())
                 .await,
             alice_signs(world, "git", |nonce| text_for("alice", nonce)).await,
@@ -193,7 +196,8 @@ fn ssh_keygen_makes_the_proof() {
         let mut alice = world.connect().await;
         let nonce = hello(&mut alice, "Alice", word).await;
         let text = world.path("text");
-        let lines = format!("tinychat/1 sign-in\nname alice\nnonce {nonce}\nbinding none\n");
+        let lines =
+            format!("tinychat/1 sign-in\nserver none\nname alice\nnonce {nonce}\nbinding none\n");
         std::fs::write(&text, lines).unwrap();
         ssh_keygen(&["-q", "-Y", "sign", "-n", "tinychat", "-f", path(&key), path(&text)]);
         alice.send_proof(&std::fs::read_to_string(world.path("text.sig")).unwrap()).await;

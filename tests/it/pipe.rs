@@ -491,7 +491,8 @@ fn a_flag_may_be_joined_to_its_value() {
     story(async |world| {
         let server = format!("--server={}", world.address());
         let data = format!("--data={}", world.path("john").display());
-        let flags = [&server, &data, "--user=john", "--to=marie", "--timeout=30s", "--plain"];
+        let names = ["--user=john", "--to=marie"];
+        let flags = [&server, "--tls=off", &data, names[0], names[1], "--timeout=30s", "--plain"];
         Launch::tinychat(&flags).pipe("hello\n").await.exited(0).was_quiet();
         assert_eq!(read_all(world, "marie", "john").await, ["john: hello"]);
     });

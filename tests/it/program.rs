@@ -46,7 +46,8 @@ impl Running {
     }
 
     fn start_logging_to(data: &Path, log: impl Into<Stdio>) -> Self {
-        let mut command = program(&["--listen", "127.0.0.1:0", "--data", text(data)]);
+        let flags = ["--listen", "127.0.0.1:0", "--tls", "off", "--data", text(data)];
+        let mut command = program(&flags);
         let mut child = command.stdout(log).spawn().unwrap();
         let stderr = BufReader::new(child.stderr.take().unwrap());
         let (sender, words) = mpsc::channel();

@@ -38,9 +38,10 @@ impl Launch {
         Self::at(world.address(), name, &world.path(name))
     }
 
-    /// Somebody at the client, with a server and a data folder.
+    /// Somebody at the client, with a server without TLS and a data folder.
     pub(crate) fn at(server: impl Display, name: &str, data: &Path) -> Self {
-        Self::tinychat(&["--user", name, "--server", &server.to_string()]).data(data)
+        let server = server.to_string();
+        Self::tinychat(&["--user", name, "--server", &server, "--tls", "off"]).data(data)
     }
 
     /// The client with these flags alone.
@@ -48,10 +49,10 @@ impl Launch {
         Self::program(env!("CARGO_BIN_EXE_tinychat")).with(flags)
     }
 
-    /// The server on a fixed address.
+    /// The server on a fixed address, without TLS.
     pub(crate) fn server(listen: SocketAddr, data: &Path) -> Self {
         let listen = listen.to_string();
-        Self::program(env!("CARGO_BIN_EXE_tinychat-server")).with(&["--listen", &listen]).data(data)
+        Self::operator(&["--listen", &listen, "--tls", "off"]).data(data)
     }
 
     /// The server's program with these words alone: an operator's command, or flags of his own.
@@ -155,6 +156,8 @@ fn clean_environment(command: &mut Command) {
     }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
+    // Nobody's agent has a hand in it.
+    command.env_remove("SSH_AUTH_SOCK");
     command.env("TERM", "xterm-256color");
 }
 

@@ -27,8 +27,8 @@ struct John {
 impl John {
     fn start(stage: &Stage, data: PathBuf) -> Self {
         let server = stage.address().to_string().parse().unwrap();
-        let config = Config { server, user: name("john"), data, patience: None };
-        let (client, events) = Client::start(config).unwrap();
+        let config = Config { tls: false, ..Config::new(server, name("john"), data) };
+        let (client, events) = Client::start(config, None).unwrap();
         Self { client, events }
     }
 

@@ -10,7 +10,8 @@ use bytes::BytesMut;
 use futures::AsyncWriteExt;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ClientFrame;
-use tinychat::wire::stream::{BoxWriter, FrameReader, split};
+use tinychat::wire::stream::FrameReader;
+use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 
 use crate::world::patiently;
 
@@ -37,7 +38,8 @@ impl Stage {
     pub(crate) async fn receive_saying(&self, lines: &[&str]) -> Caller {
         let accepted = patiently("a client connects", self.listener.accept()).await;
         let (stream, _) = accepted.unwrap();
-        let (reader, half) = split(stream.try_into().unwrap()).unwrap();
+        let socket = Socket::Tcp(stream.try_into().unwrap());
+        let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
         let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
         caller.sign_in(lines).await;

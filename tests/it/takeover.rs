@@ -1,5 +1,6 @@
 //! One name on two connections: the newer one takes over.
 
+use tinychat::trust::tls::Channel;
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 use crate::world::{FIRST_INSTALLATION, Peer, SECOND_INSTALLATION, message, story};
@@ -166,7 +167,7 @@ fn an_earlier_connection_whose_proof_comes_late_takes_nothing_over() {
         let mut old = world.connect().await;
         let key = alices.public();
         old.send(&format!("HELLO tinychat/1 alice {key} {FIRST_INSTALLATION}")).await;
-        let text = sign_in_text(&"alice".parse().unwrap(), &old.challenge().await);
+        let text = sign_in_text(&"alice".parse().unwrap(), &old.challenge().await, &Channel::Plain);
         let (mut new, mut bob) = world.conversation("alice", "bob").await;
         old.send_proof(&alices.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
         old.expect("WELCOME alice").await;

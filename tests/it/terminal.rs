@@ -70,7 +70,7 @@ fn john(world: &World) -> Terminal {
 fn who_gives_no_names_is_asked_for_them() {
     story(async |world| {
         let server = world.address().to_string();
-        let launch = Launch::tinychat(&["--server", &server]);
+        let launch = Launch::tinychat(&["--server", &server, "--tls", "off"]);
         let mut john = Terminal::open(launch.variable("XDG_DATA_HOME", world.path("home")));
         john.sees("Your name: ");
         john.types("a:b");
@@ -105,8 +105,8 @@ fn who_gives_one_name_is_asked_for_the_other() {
         assert!(!john.ends(0).contains("Your name"));
 
         let (server, data) = (world.address().to_string(), world.path("anna"));
-        let flags = ["--server", &server, "--to", "marie", "--data", data.to_str().unwrap()];
-        let mut anna = Terminal::open(Launch::tinychat(&flags));
+        let flags = ["--server", &server, "--tls", "off", "--to", "marie"];
+        let mut anna = Terminal::open(Launch::tinychat(&flags).on(&data));
         anna.sees("Your name: ");
         anna.types("anna");
         anna.sees("talking to marie");

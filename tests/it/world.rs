@@ -20,13 +20,16 @@ use async_std::task::{JoinHandle, block_on};
 use bytes::BytesMut;
 use futures::channel::oneshot;
 use futures::{AsyncReadExt, AsyncWriteExt};
+use rustls::pki_types::ServerName;
 use tempfile::TempDir;
-use tinychat::server::{Config, Server};
+use tinychat::server::{Config, Server, Tls};
 use tinychat::task::within;
 use tinychat::trust::Identity;
+use tinychat::trust::tls::Channel;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ServerFrame;
-use tinychat::wire::stream::{BoxWriter, FrameReader, split};
+use tinychat::wire::stream::FrameReader;
+use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// How long anything may take on a slow and busy machine before it counts as hanging.
@@ -80,6 +83,8 @@ impl World {
     pub(crate) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
+        // Most stories are the same with and without it.
+        config.tls = Tls::Off;
         configure(&mut config);
         let identities = Mutex::default();
         let mut world = Self { folder, config, identities, running: None };
@@ -91,7 +96,7 @@ impl World {
     pub(crate) async fn start(&mut self) {
         assert!(self.running.is_none(), "it runs already");
         let server = Server::bind(self.config.clone()).await.unwrap();
-        let addresses = server.addresses().to_vec();
+        let addresses = server.addresses();
         let (stop, stopped) = oneshot::channel();
         // Dropping the other end ends it too.
         let stopped = async {
@@ -175,9 +180,14 @@ impl World {
     pub(crate) async fn connect_to(&self, address: SocketAddr) -> Peer {
         let stream = patiently("the server accepts", TcpStream::connect(address)).await.unwrap();
         let stream = std::net::TcpStream::try_from(stream).unwrap();
-        let (reader, half) = split(stream.try_clone().unwrap()).unwrap();
-        let stream = stream.into();
-        Peer { name: "somebody".into(), stream, half, reader: FrameReader::new(reader) }
+        let socket = Socket::Tcp(stream.try_clone().unwrap());
+        if self.config.tls == Tls::Off {
+            let transport = Transport::plain(socket).unwrap();
+            return Peer { stream: Some(stream.into()), ..Peer::on(transport) };
+        }
+        let name = address.ip().into();
+        let connecting = Transport::connect(socket, ServerName::IpAddress(name));
+        Peer::on(patiently("TLS is agreed on", connecting).await.unwrap())
     }
 
     /// Somebody who has signed in and got WELCOME.
@@ -207,9 +217,12 @@ impl World {
 /// One connection, as the raw protocol. Dropping it closes the connection without a word.
 pub(crate) struct Peer {
     name: String,
-    stream: TcpStream,
     half: BoxWriter,
     reader: FrameReader<ServerFrame>,
+    /// The socket itself, if there is no TLS on it.
+    stream: Option<TcpStream>,
+    /// What its sign-in is bound to.
+    pub(crate) channel: Channel,
 }
 
 /// A message as it came.
@@ -223,12 +236,19 @@ pub(crate) struct Heard {
 }
 
 impl Peer {
+    /// Somebody on a connection that was made already.
+    pub(crate) fn on(transport: Transport) -> Self {
+        let Transport { reader, writer: half, channel } = transport;
+        let reader = FrameReader::new(reader);
+        Self { name: "somebody".into(), half, reader, stream: None, channel }
+    }
+
     /// Claims a name and proves a key for it; what the server says to it is up to the story.
     pub(crate) async fn prove(&mut self, name: &str, identity: &Identity, installation: &str) {
         self.name = name.into();
         self.send(&format!("HELLO tinychat/1 {name} {} {installation}", identity.public())).await;
         let nonce = self.challenge().await;
-        let text = sign_in_text(&name.parse().unwrap(), &nonce);
+        let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
     }
 
@@ -251,7 +271,11 @@ impl Peer {
     /// Sends whatever it is.
     pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         let what = format!("the server takes what {} sends", self.name);
-        patiently(&what, self.half.write_all(bytes)).await.unwrap();
+        let sending = async {
+            self.half.write_all(bytes).await?;
+            self.half.flush().await
+        };
+        patiently(&what, sending).await.unwrap();
     }
 
     /// Sends whatever it is, to a server that may have closed already.
@@ -490,7 +514,8 @@ impl Peer {
     pub(crate) async fn raw(&mut self, at_most: usize) -> Vec<u8> {
         let mut bytes = vec![0; at_most];
         let what = format!("bytes for {}", self.name);
-        let read = patiently(&what, self.stream.read(&mut bytes)).await.unwrap_or(0);
+        let read =
+            patiently(&what, self.stream.as_mut().unwrap().read(&mut bytes)).await.unwrap_or(0);
         bytes.truncate(read);
         bytes
     }
@@ -500,7 +525,7 @@ impl Peer {
         let mut bytes = Vec::new();
         let what = format!("the end of {}'s connection", self.name);
         // A reset is an end too.
-        let _ = patiently(&what, self.stream.read_to_end(&mut bytes)).await;
+        let _ = patiently(&what, self.stream.as_mut().unwrap().read_to_end(&mut bytes)).await;
         bytes
     }
 

@@ -6,6 +6,7 @@ use std::thread;
 use bytes::BytesMut;
 use tinychat::message::{Installation, Name};
 use tinychat::trust::Identity;
+use tinychat::trust::tls::Channel;
 use tinychat::wire::codec::{Decoder, Frame};
 use tinychat::wire::frame::{ClientFrame, ServerFrame};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
@@ -34,7 +35,8 @@ impl Person {
             ServerFrame::Challenge { nonce } => nonce,
             other => return Err(unexpected(&other)),
         };
-        let signature = identity.sign(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce))?.into();
+        let signature =
+            identity.sign(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, &Channel::Plain))?.into();
         person.say(&ClientFrame::Prove { signature })?;
         match person.hear()? {
             ServerFrame::Welcome { .. } => Ok(person),

@@ -1,5 +1,6 @@
 //! The command line of `tinychat-server`.
 
+use std::error::Error;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,9 +8,11 @@ use std::time::Duration;
 use argh::FromArgs;
 use bytesize::ByteSize;
 use log::LevelFilter;
+use tinychat::args;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
-use tinychat::server::{Config, Quota};
+use tinychat::server::{Config, Quota, Tls};
+use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
 
 /// Host a TinyChat: messages wait here for the people they are for.
@@ -17,9 +20,22 @@ use tinychat::wire::MAX_NUMBER;
 /// Without a command it serves.
 #[derive(FromArgs)]
 pub(crate) struct Flags {
-    /// where to listen, as host:port; may be given several times (default 127.0.0.1:7878)
+    /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878)
     #[argh(option, arg_name = "addr")]
     listen: Vec<String>,
+
+    /// on (default), or off on loopback addresses, as behind a proxy; a Unix socket never has TLS
+    #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
+    tls: bool,
+
+    /// your own certificate in PEM, with --key; both are read again on SIGHUP (default: one in the data
+    /// folder, made the first time)
+    #[argh(option, arg_name = "file")]
+    cert: Option<PathBuf>,
+
+    /// the certificate's private key in PEM
+    #[argh(option, arg_name = "file")]
+    key: Option<PathBuf>,
 
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
     #[argh(option, arg_name = "dir")]
@@ -146,8 +162,9 @@ impl Flags {
     }
 
     /// What the server is to do.
-    pub(crate) fn config(self) -> Result<Config, FolderError> {
+    pub(crate) fn config(self) -> Result<Config, Box<dyn Error>> {
         let data = self.data(None)?;
+        let tls = tls(self.tls, self.cert, self.key)?;
         let mut listen = self.listen;
         if listen.is_empty() {
             listen.push("127.0.0.1:7878".into());
@@ -156,8 +173,21 @@ impl Flags {
             quota: Quota { session: self.session_backlog, receiver: self.recipient_backlog },
             memory: self.memory.as_u64(),
             keep: self.keep.0,
+            tls,
             ..Config::new(listen, data)
         })
+    }
+}
+
+fn tls(on: bool, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<Tls, String> {
+    match (on, certificate, key) {
+        (true, None, None) => Ok(Tls::Own),
+        (true, Some(certificate), Some(key)) => {
+            Ok(Tls::Files(CertificateFiles { certificate, key }))
+        }
+        (true, ..) => Err("--cert and --key go together".into()),
+        (false, None, None) => Ok(Tls::Off),
+        (false, ..) => Err("there is no use for a certificate with --tls off".into()),
     }
 }
 

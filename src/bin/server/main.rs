@@ -5,16 +5,19 @@ mod flags;
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use flags::{Backup, Check, Command, Flags, Restore, Status};
 use tinychat::args;
 use tinychat::log_output::Guard;
-use tinychat::server::{Server, control};
-use tinychat::signals::Interrupts;
+use tinychat::server::{Endpoint, Server, control};
+use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
+use tinychat::trust::tls::Certificates;
 
 fn main() -> ExitCode {
     let flags: Flags = match args::parse("tinychat-server", std::env::args_os().skip(1)) {
@@ -56,12 +59,8 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         log::warn!("the limit of open files stays as it is: {error}");
     }
     let server = Server::bind(flags.config()?).await?;
-    for address in server.addresses() {
-        eprintln!("tinychat-server: listening on {address}");
-        if !address.ip().is_loopback() {
-            eprintln!("tinychat-server: {address} can be read on its way: it is not encrypted yet");
-        }
-    }
+    announce(&server);
+    task::spawn("hangup", read_again(server.certificates(), Hangups::catch()?));
     server
         .run(async {
             if let Err(error) = interrupts.next().await {
@@ -71,6 +70,44 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
         })
         .await;
     Ok(())
+}
+
+/// Says where the server is, and what to give to those who are to come.
+fn announce(server: &Server) {
+    let certificates = server.certificates();
+    for endpoint in server.endpoints() {
+        eprintln!("tinychat-server: listening on {endpoint}");
+        if let (Endpoint::Tcp(address), Some(certificates)) = (endpoint, &certificates) {
+            let (host, key) = (public_host(*address), certificates.current().fingerprint);
+            eprintln!("tinychat-server: join with --server 'tinychat://{host}#{key}'");
+        }
+    }
+}
+
+/// What others can put for an address: for "all that this machine has", the machine's name.
+fn public_host(address: SocketAddr) -> String {
+    if !address.ip().is_unspecified() {
+        return address.to_string();
+    }
+    let system = rustix::system::uname();
+    format!("{}:{}", system.nodename().to_string_lossy(), address.port())
+}
+
+/// Reads the certificate again whenever SIGHUP comes. There may be nothing to read.
+async fn read_again(certificates: Option<Arc<Certificates>>, mut hangups: Hangups) {
+    while hangups.next().await {
+        let Some(certificates) = certificates.clone() else { continue };
+        let reloading = certificates.clone();
+        match task::blocking(move || reloading.reload()).await {
+            Ok(()) => {
+                log::info!(
+                    "read the certificate again; its key is {}",
+                    certificates.current().fingerprint
+                );
+            }
+            Err(error) => log::error!("{error}; the certificate stays the one that it was"),
+        }
+    }
 }
 
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {

@@ -15,7 +15,7 @@ use async_channel::{Receiver, Sender};
 use futures::future::{Either, select};
 
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Progress};
+use super::connection::{Broken, Connection, Progress, Visit};
 use super::conversation::Conversation;
 use super::outbox::Scope;
 use super::store::Store;
@@ -23,6 +23,7 @@ use super::{Command, Config, Ending, Event, Failure, Incoming, StoreError, histo
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::trust::Identity;
+use crate::trust::known_servers::KnownServers;
 use crate::wire::frame::ClientFrame;
 
 /// When so many events wait for the face, the server is not read.
@@ -47,6 +48,7 @@ const GOODBYE: Duration = Duration::from_secs(2);
 pub(super) struct Core {
     config: Config,
     identity: Arc<Identity>,
+    known_servers: KnownServers,
     installation: Installation,
     store: Store,
     events: Sender<Event>,
@@ -95,6 +97,7 @@ impl Core {
     pub(super) fn new(
         config: Config,
         identity: Identity,
+        known_servers: KnownServers,
         installation: Installation,
         store: Store,
         events: Sender<Event>,
@@ -102,6 +105,7 @@ impl Core {
         Self {
             config,
             identity: Arc::new(identity),
+            known_servers,
             installation,
             store,
             events,
@@ -163,12 +167,13 @@ impl Core {
     // Connecting.
 
     async fn connect(&mut self, commands: &Receiver<Command>) -> Result<Connection, Exit> {
-        let (config, identity) = (self.config.clone(), self.identity.clone());
-        let installation = self.installation;
-        let opening = async move {
-            Connection::open(config.server, config.user, installation, &identity).await
-        };
-        let mut opening = Box::pin(opening);
+        let mut opening = Box::pin(Connection::open(Visit {
+            config: self.config.clone(),
+            identity: self.identity.clone(),
+            installation: self.installation,
+            known_servers: self.known_servers.clone(),
+            events: self.events.clone(),
+        }));
         loop {
             self.check_patience(false)?;
             let limit = self.time_left();

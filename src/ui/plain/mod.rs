@@ -14,22 +14,28 @@ use std::time::{Duration, Instant, SystemTime};
 use async_channel::{Receiver, RecvError};
 use futures::future::{Either, select};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 use super::command::{self, Input};
 use super::count;
 use super::input::{self, Line};
+use super::passphrase::Unseen;
 use super::receipts::Receipts;
 use super::screen::Screen;
 
-use crate::client::{self, Address, AddressError, Client, Command, Ending, Event};
+use crate::client::{self, AddressError, Client, Command, Ending, Event, StartError, Target};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
+use crate::trust::IdentityError;
 use crate::wire::MAX_BODY;
 
 /// Failed.
 const FAILED: u8 = 1;
+
+/// How often a passphrase is asked for.
+const PASSPHRASES: usize = 3;
 
 /// How long leaving may take after a signal.
 const LEAVING: Duration = Duration::from_secs(4);
@@ -37,14 +43,18 @@ const LEAVING: Duration = Duration::from_secs(4);
 /// What the command line says.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The server.
-    pub server: Address,
+    /// The server, and its key if that is known already.
+    pub server: Target,
+    /// Whether to speak TLS with it.
+    pub tls: bool,
     /// Who one is; asked for on a terminal if missing.
     pub user: Option<Name>,
     /// Whom to talk to; asked for on a terminal if missing.
     pub to: Option<Name>,
     /// One's data folder, if not the default one.
     pub data: Option<PathBuf>,
+    /// One's own key, if not the one in the data folder.
+    pub identity: Option<PathBuf>,
     /// Keep listening after the end of input.
     pub follow: bool,
     /// Say of each message when it is stored, delivered, refused or expired.
@@ -91,10 +101,10 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     };
     let (user, to) = asked;
     let config = config(&options, &user)?;
-    if !is_loopback(&options.server) {
-        screen.note(&format!("the line to {} is not encrypted yet", options.server));
-    }
-    let (client, events) = Client::start(config)?;
+    let (client, events) = match start(config, &screen, &lines, &mut interrupts).await? {
+        Either::Left(started) => started,
+        Either::Right(exit_code) => return Ok(exit_code),
+    };
     let mut face = Face::new(client, screen, options, user);
     if let Some(peer) = to {
         face.talk(peer).await;
@@ -120,18 +130,67 @@ fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
     };
     let script = !io::stdin().is_terminal() && !options.follow;
     Ok(client::Config {
-        server: options.server.clone(),
+        server: options.server.address.clone(),
+        fingerprint: options.server.fingerprint,
+        tls: options.tls,
         user: user.clone(),
         data,
+        identity: options.identity.clone(),
+        agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
     })
 }
 
-/// Whether the address stays on this machine, as far as it can be told without looking it up.
-fn is_loopback(server: &Address) -> bool {
-    let host = server.as_str().rsplit_once(':').map_or("", |(host, _)| host);
-    let ip = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || ip.is_ok_and(|ip| ip.is_loopback())
+/// Starts the client; asks for the key's passphrase if it has one. Otherwise gives an exit code.
+async fn start(
+    config: client::Config,
+    screen: &Screen,
+    lines: &Receiver<Line>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
+    let mut tries = 0..PASSPHRASES;
+    let mut started = Client::start(config.clone(), None);
+    while let Err(StartError::Identity(
+        locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
+    )) = &started
+    {
+        if matches!(locked, IdentityError::Passphrase { .. }) {
+            screen.problem(&locked.to_string());
+        }
+        // Without a terminal, and behind the last try, the failure itself says what to do.
+        let Some(unseen) = tries.next().and_then(|_| Unseen::begin().ok()) else { break };
+        match ask_passphrase(&unseen, screen, lines, interrupts).await? {
+            Either::Left(passphrase) => {
+                started = Client::start(config.clone(), Some(&passphrase));
+            }
+            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+        }
+    }
+    Ok(Either::Left(started?))
+}
+
+/// Asks once. Gives an exit code if the input ends or a signal comes.
+async fn ask_passphrase(
+    unseen: &Unseen,
+    screen: &Screen,
+    lines: &Receiver<Line>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<Zeroizing<String>, u8>, Error> {
+    screen.prompt("Passphrase of your key: ");
+    let typed = if screen.interactive { lines.clone() } else { unseen.read_line()? };
+    Ok(match race(typed.recv(), interrupts.next()).await {
+        Either::Left(Ok(Line::Text(passphrase))) => Either::Left(Zeroizing::new(passphrase)),
+        // It cannot be the right one.
+        Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(Zeroizing::default()),
+        Either::Left(Err(_)) => {
+            screen.end_line();
+            Either::Right(FAILED)
+        }
+        Either::Right(signal) => {
+            screen.end_line();
+            Either::Right(signal?.exit_code())
+        }
+    })
 }
 
 /// Asks for what the flags did not say, if somebody sits there. Otherwise gives an exit code.
@@ -300,7 +359,7 @@ impl Face {
     fn end(&mut self, ending: &Ending) -> u8 {
         self.show_receipts();
         if let Some(failure) = &ending.failure {
-            self.screen.problem(&format!("{failure}"));
+            failure.to_string().lines().for_each(|line| self.screen.problem(line));
         }
         if ending.unsent > 0 {
             let messages = count(ending.unsent, "message");

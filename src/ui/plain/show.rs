@@ -9,12 +9,14 @@ use super::super::{count, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
 use crate::message::{Name, Timestamp};
+use crate::trust::Fingerprint;
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
     pub(super) async fn show(&mut self, event: Event) {
         match event {
             Event::Message(message) => self.show_message(message).await,
+            Event::FirstMeeting { fingerprint } => self.show_first_meeting(fingerprint),
             Event::Connected => self.show_connected(),
             Event::Disconnected { because, .. } => self.show_disconnected(&because),
             Event::Opened { peer, presence, waiting } => {
@@ -101,7 +103,8 @@ impl Face {
     }
 
     fn show_status(&self, pending: &[Pending]) {
-        let (server, user, since) = (&self.options.server, &self.user, time_of_day(self.since));
+        let (server, user, since) =
+            (&self.options.server.address, &self.user, time_of_day(self.since));
         self.screen.note(&match self.connected {
             Connected::Yes => format!("connected to {server} as {user} since {since}"),
             Connected::NotYet => format!("not connected to {server} yet, trying since {since}"),
@@ -125,11 +128,22 @@ impl Face {
         }
     }
 
+    /// Also told to scripts: whoever starts one for the first time should see whom it trusts.
+    fn show_first_meeting(&self, fingerprint: Fingerprint) {
+        let server = &self.options.server.address;
+        self.screen.note(&format!("first time at {server}; its key is {fingerprint}"));
+        if self.options.server.fingerprint.is_none() {
+            let operator = "compare it with what the server's operator says";
+            self.screen.note(&format!("{operator}; from now on another key is refused"));
+        }
+    }
+
     fn show_connected(&mut self) {
         self.since = SystemTime::now();
         let before = std::mem::replace(&mut self.connected, Connected::Yes);
         if self.screen.interactive || before == Connected::Lost {
-            self.screen.note(&format!("connected to {} as {}", self.options.server, self.user));
+            self.screen
+                .note(&format!("connected to {} as {}", self.options.server.address, self.user));
         }
     }
 
@@ -139,7 +153,7 @@ impl Face {
             self.screen.note(&format!(
                 "the server {} is away ({because}); trying again. \
                  What you write is kept and sent then",
-                self.options.server,
+                self.options.server.address,
             ));
         }
     }

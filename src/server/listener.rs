@@ -1,0 +1,131 @@
+//! Where connections come from: TCP addresses and Unix sockets.
+//!
+//! Owned by the server. A Unix socket's file is removed with its listener, but for what a kill leaves
+//! behind: that is cleared away by the next one.
+
+use std::fmt;
+use std::fs::{self, Permissions};
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use async_io::Async;
+
+use super::StartError;
+use crate::wire::transport::Socket;
+
+/// What stands before the path of a Unix socket.
+const UNIX: &str = "unix:";
+
+/// Where a server listens. Displayed as it is written behind `--listen`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants are the kinds")]
+pub enum Endpoint {
+    Tcp(SocketAddr),
+    Unix(PathBuf),
+}
+
+impl Endpoint {
+    /// Whether nobody can listen in between.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
+            Self::Unix(_) => true,
+        }
+    }
+}
+
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "{UNIX}{}", path.display()),
+        }
+    }
+}
+
+/// Listens.
+#[derive(Debug)]
+pub(super) struct Listener {
+    kind: Kind,
+    endpoint: Endpoint,
+}
+
+#[derive(Debug)]
+enum Kind {
+    Tcp(Async<TcpListener>),
+    Unix(Async<UnixListener>),
+}
+
+impl Listener {
+    /// Listens on `host:port` or `unix:PATH`.
+    pub(super) async fn bind(address: String) -> Result<Self, StartError> {
+        let bound = match address.strip_prefix(UNIX) {
+            Some(path) => bind_unix(path.into()),
+            None => bind_tcp(&address).await,
+        };
+        bound.map_err(|cause| match cause.kind() {
+            io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
+            _ => StartError::Listen { address, cause },
+        })
+    }
+
+    /// Where it listens, with the port that it got.
+    pub(super) fn endpoint(&self) -> &Endpoint {
+        &self.endpoint
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> io::Result<Socket> {
+        match &self.kind {
+            Kind::Tcp(listener) => {
+                Ok(Socket::Tcp(listener.read_with(TcpListener::accept).await?.0))
+            }
+            Kind::Unix(listener) => {
+                Ok(Socket::Unix(listener.read_with(UnixListener::accept).await?.0))
+            }
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        if let Endpoint::Unix(path) = &self.endpoint {
+            let _ = fs::remove_file(path);
+        }
+    }
+}
+
+async fn bind_tcp(address: &str) -> io::Result<Listener> {
+    let listener = async_std::net::TcpListener::bind(address).await?;
+    let endpoint = Endpoint::Tcp(listener.local_addr()?);
+    Ok(Listener { kind: Kind::Tcp(Async::new(listener.try_into()?)?), endpoint })
+}
+
+/// Everybody on the machine who reaches the folder may connect, as to a port on 127.0.0.1: who somebody
+/// is, is proved by signing in.
+fn bind_unix(path: PathBuf) -> io::Result<Listener> {
+    clear_away(&path)?;
+    let listener = UnixListener::bind(&path)?;
+    // Made first, so that the file is removed if something fails.
+    let listener = Listener {
+        kind: Kind::Unix(Async::new(listener)?),
+        endpoint: Endpoint::Unix(path.clone()),
+    };
+    fs::set_permissions(&path, Permissions::from_mode(0o666))?;
+    Ok(listener)
+}
+
+/// Removes a socket that nobody listens on any more. Another kind of file is left, and in the way.
+fn clear_away(path: &Path) -> io::Result<()> {
+    let is_socket = fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
+    if !is_socket {
+        return Ok(());
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
+        _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}

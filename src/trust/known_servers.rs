@@ -1,0 +1,165 @@
+//! The servers that one has met, and the keys that they showed: trust on first use.
+//!
+//! Owned by the client; kept in the file `known_servers` of its data folder, one line a server:
+//! `chat.example.org:7878 SHA256:47DE…`. Its owner may edit it. Several lines for one address are
+//! several keys that it may show. A server that is met for the first time is written down and synced
+//! before anything is said to it.
+
+use std::fs::{self, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::Fingerprint;
+
+/// The file. Everything here blocks.
+#[derive(Clone, Debug)]
+pub struct KnownServers {
+    path: PathBuf,
+}
+
+/// What is known of a server that showed a key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meeting {
+    /// It is the one that it was.
+    Known,
+    /// It was never met; now it is known.
+    First,
+    /// It showed another key before.
+    Changed {
+        /// That key, or the first of several.
+        known: Fingerprint,
+        /// The line that says so, counted from 1.
+        line: usize,
+    },
+}
+
+/// Why the file cannot be used. Made to be read by its owner.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum KnownServersError {
+    #[error("cannot use {}: {cause}", path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error(
+        "line {line} of {} is not 'HOST:PORT SHA256:FINGERPRINT'; mend or delete it",
+        path.display()
+    )]
+    BadLine { path: PathBuf, line: usize },
+}
+
+impl KnownServers {
+    /// The file of this name, whether it is there or not.
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Looks a server up that shows this key, and writes it down if it is new.
+    pub fn meet(&self, server: &str, shown: Fingerprint) -> Result<Meeting, KnownServersError> {
+        let unusable = |cause| KnownServersError::Unusable { path: self.path.clone(), cause };
+        let text = match fs::read_to_string(&self.path) {
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => String::new(),
+            read => read.map_err(unusable)?,
+        };
+        let known = self.known(&text, server)?;
+        match known.first() {
+            _ if known.iter().any(|(_, known)| *known == shown) => Ok(Meeting::Known),
+            Some((line, known)) => Ok(Meeting::Changed { known: *known, line: *line }),
+            None => {
+                let new_line = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
+                self.append(&format!("{new_line}{server} {shown}\n")).map_err(unusable)?;
+                Ok(Meeting::First)
+            }
+        }
+    }
+
+    /// The keys of a server, each with its line.
+    fn known(
+        &self,
+        text: &str,
+        server: &str,
+    ) -> Result<Vec<(usize, Fingerprint)>, KnownServersError> {
+        let mut known = Vec::new();
+        for (line, words) in (1..).zip(text.lines()) {
+            let words = words.trim();
+            if words.is_empty() || words.starts_with('#') {
+                continue;
+            }
+            let bad = || KnownServersError::BadLine { path: self.path.clone(), line };
+            let (address, key) = words.split_once(char::is_whitespace).ok_or_else(bad)?;
+            let key = key.trim().parse().map_err(|_| bad())?;
+            if address.eq_ignore_ascii_case(server) {
+                known.push((line, key));
+            }
+        }
+        Ok(known)
+    }
+
+    fn append(&self, line: &str) -> io::Result<()> {
+        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
+        file.write_all(line.as_bytes())?;
+        file.sync_all()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+
+    fn key(name: &str) -> Fingerprint {
+        Fingerprint::of(name.as_bytes())
+    }
+
+    fn servers(text: &str) -> (tempfile::TempDir, KnownServers) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("known_servers");
+        if !text.is_empty() {
+            fs::write(&path, text).unwrap();
+        }
+        (folder, KnownServers::new(path))
+    }
+
+    #[test]
+    fn a_server_is_remembered_from_the_first_time_on() {
+        let (_folder, servers) = servers("");
+        assert_eq!(servers.meet("a:1", key("a")).unwrap(), Meeting::First);
+        assert_eq!(servers.meet("b:1", key("b")).unwrap(), Meeting::First);
+        assert_eq!(servers.meet("a:1", key("a")).unwrap(), Meeting::Known);
+        let changed = Meeting::Changed { known: key("b"), line: 2 };
+        assert_eq!(servers.meet("b:1", key("a")).unwrap(), changed);
+        assert_eq!(fs::metadata(servers.path()).unwrap().mode() & 0o777, 0o600);
+        let text = fs::read_to_string(servers.path()).unwrap();
+        assert_eq!(text, format!("a:1 {}\nb:1 {}\n", key("a"), key("b")));
+    }
+
+    #[test]
+    fn its_owner_may_write_into_it() {
+        let (a, b) = (key("a"), key("b"));
+        let (_folder, servers) = servers(&format!("# mine\n\n A:1   {a}\na:1 {b}\nb:1 {b}"));
+        assert_eq!(servers.meet("a:1", a).unwrap(), Meeting::Known);
+        assert_eq!(servers.meet("a:1", b).unwrap(), Meeting::Known);
+        let changed = Meeting::Changed { known: a, line: 3 };
+        assert_eq!(servers.meet("a:1", key("c")).unwrap(), changed);
+        // The last line has no end, and stays a line of its own.
+        assert_eq!(servers.meet("c:1", a).unwrap(), Meeting::First);
+        assert_eq!(servers.meet("b:1", b).unwrap(), Meeting::Known);
+        assert_eq!(servers.meet("c:1", a).unwrap(), Meeting::Known);
+    }
+
+    #[test]
+    fn a_line_that_means_nothing_is_named() {
+        for line in ["a:1", "a:1 SHA256:x", &format!("{} a:1", key("a"))] {
+            let (_folder, servers) = servers(&format!("# mine\n{line}\n"));
+            let error = servers.meet("b:1", key("b")).unwrap_err();
+            assert!(error.to_string().contains("line 2 of"), "{error}");
+        }
+    }
+}

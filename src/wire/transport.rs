@@ -1,0 +1,269 @@
+//! What carries the protocol: TCP or a Unix socket, as it is or under TLS; and the one place that
+//! splits a connection into its halves.
+//!
+//! The halves are boxed, so that both tasks of a connection look alike over all of them. Whoever writes
+//! flushes: under TLS something may be left behind a write.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use async_io::Async;
+use futures::io::ReadHalf;
+use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
+use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use rustls::pki_types::ServerName;
+
+use crate::trust::tls::{Channel, Credentials, client_config, fingerprint};
+
+/// The reading half of any transport.
+pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
+
+/// The writing half of any transport.
+pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
+
+/// A connection, ready for frames.
+pub struct Transport {
+    /// Where frames are read.
+    pub reader: BoxReader,
+    /// Where frames are written.
+    pub writer: BoxWriter,
+    /// What a sign-in on it is bound to.
+    pub channel: Channel,
+}
+
+impl Transport {
+    /// A connection as it is.
+    pub fn plain(socket: Socket) -> io::Result<Self> {
+        let (reader, writer) = split(socket)?;
+        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), channel: Channel::Plain })
+    }
+
+    /// A connection under TLS, accepted with these credentials.
+    pub async fn accept(socket: Socket, credentials: &Credentials) -> io::Result<Self> {
+        let acceptor = TlsAcceptor::from(credentials.config.clone());
+        let stream = acceptor.accept(Duplex::new(socket)?).await?;
+        let channel = Channel::of(credentials.fingerprint, stream.get_ref().1);
+        Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))
+    }
+
+    /// A connection under TLS to a server of this name, whoever it is.
+    pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
+        let connector = TlsConnector::from(Arc::new(client_config().map_err(io::Error::other)?));
+        let stream = connector.connect(name, Duplex::new(socket)?).await?;
+        let connection = stream.get_ref().1;
+        let certificate = connection.peer_certificates().and_then(|chain| chain.first());
+        let certificate = certificate.ok_or_else(|| io::Error::other("there is no certificate"))?;
+        let channel = fingerprint(certificate).and_then(|it| Channel::of(it, connection));
+        Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))
+    }
+
+    fn secured(stream: TlsStream<Duplex>, channel: Channel) -> Self {
+        let (reader, writer) = stream.split();
+        Self { reader: Box::new(TlsReader(reader)), writer: Box::new(writer), channel }
+    }
+}
+
+/// A connected socket of either kind.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the variants are the kinds")]
+pub enum Socket {
+    Tcp(TcpStream),
+    Unix(UnixStream),
+}
+
+impl Socket {
+    /// Whether what it carries stays on this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => {
+                stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
+            }
+            Self::Unix(_) => true,
+        }
+    }
+
+    /// From now on reads and writes that would wait fail instead.
+    pub fn set_nonblocking(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.set_nonblocking(true),
+            Self::Unix(stream) => stream.set_nonblocking(true),
+        }
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Self::Tcp(stream) => stream.shutdown(Shutdown::Write),
+            Self::Unix(stream) => stream.shutdown(Shutdown::Write),
+        }
+    }
+}
+
+impl AsFd for Socket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Self::Tcp(stream) => stream.as_fd(),
+            Self::Unix(stream) => stream.as_fd(),
+        }
+    }
+}
+
+impl Read for &Socket {
+    fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => { stream }.read(bytes),
+            Socket::Unix(stream) => { stream }.read(bytes),
+        }
+    }
+}
+
+impl Write for &Socket {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => { stream }.write(bytes),
+            Socket::Unix(stream) => { stream }.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Splits a socket and makes it send small frames at once.
+fn split(socket: Socket) -> io::Result<(SocketReader, SocketWriter)> {
+    if let Socket::Tcp(stream) = &socket {
+        stream.set_nodelay(true)?;
+    }
+    let socket = Arc::new(Async::new(socket)?);
+    Ok((SocketReader { socket: socket.clone(), drained: false }, SocketWriter(socket)))
+}
+
+/// Reads only where there is something to read: asking a socket that was just drained costs as much
+/// as reading from it.
+struct SocketReader {
+    socket: Arc<Async<Socket>>,
+    /// The last read took all that was there.
+    drained: bool,
+}
+
+impl AsyncRead for SocketReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            if self.drained {
+                ready!(self.socket.poll_readable(context))?;
+            }
+            let read = self.socket.get_ref().read(bytes);
+            self.drained = !matches!(read, Ok(read) if read == bytes.len());
+            match read {
+                Err(error) if is_temporary(&error) => {}
+                read => return Poll::Ready(read),
+            }
+        }
+    }
+}
+
+/// Tells the peer when it is closed, also while the other half is open.
+struct SocketWriter(Arc<Async<Socket>>);
+
+impl AsyncWrite for SocketWriter {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match self.0.get_ref().write(bytes) {
+                Err(error) if is_temporary(&error) => ready!(self.0.poll_writable(context))?,
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(self.0.get_ref().shutdown_write())
+    }
+}
+
+fn is_temporary(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
+}
+
+/// Both halves of a socket, for TLS.
+struct Duplex {
+    reader: SocketReader,
+    writer: SocketWriter,
+}
+
+impl Duplex {
+    fn new(socket: Socket) -> io::Result<Self> {
+        let (reader, writer) = split(socket)?;
+        Ok(Self { reader, writer })
+    }
+}
+
+impl AsyncRead for Duplex {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.reader).poll_read(context, bytes)
+    }
+}
+
+impl AsyncWrite for Duplex {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.writer).poll_write(context, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.writer).poll_flush(context)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.writer).poll_close(context)
+    }
+}
+
+/// Reads as many records at once as there are and fit: one has 16 KiB at most, often much less.
+struct TlsReader(ReadHalf<TlsStream<Duplex>>);
+
+impl AsyncRead for TlsReader {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut filled = 0;
+        while filled < bytes.len() {
+            match Pin::new(&mut self.0).poll_read(context, &mut bytes[filled..]) {
+                Poll::Ready(Ok(read @ 1..)) => filled += read,
+                // The end, or an error, is met again by the next read.
+                Poll::Ready(Ok(_) | Err(_)) | Poll::Pending if filled > 0 => break,
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    // The peer did not say that this is the end. Frames do: nothing can be cut off unseen.
+                    return Poll::Ready(Ok(0));
+                }
+                other => return other,
+            }
+        }
+        Poll::Ready(Ok(filled))
+    }
+}

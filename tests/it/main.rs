@@ -14,8 +14,11 @@
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
 //! | `names` | whose name it is: keys, proofs, spellings |
+//! | `identity` | keys that people bring, passphrases, agents |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
+//! | `flood` | somebody who never stops sending |
+//! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
@@ -48,6 +51,7 @@ mod flood;
 mod folder;
 mod full_disk;
 mod history;
+mod identity;
 mod installations;
 mod names;
 mod news;
@@ -63,5 +67,6 @@ mod shutdown;
 mod silence;
 mod takeover;
 mod terminal;
+mod tls;
 mod waiting;
 mod window;

@@ -65,7 +65,8 @@ impl Launch {
         self.data(folder)
     }
 
-    fn program(path: &str) -> Self {
+    /// Any program at all.
+    pub(crate) fn program(path: &str) -> Self {
         let mut command = Command::new(path);
         clean_environment(&mut command);
         Self { command, read_lines: None, input: Stdio::piped(), output: Stdio::piped() }
@@ -203,18 +204,21 @@ impl Program {
 
     /// A line on its standard error, behind those that were awaited before, contains this.
     pub(crate) async fn says(&mut self, part: &str) {
-        let found = async {
-            loop {
-                match self.err.next_line().await {
-                    Some(line) if line.contains(part) => return true,
-                    Some(_) => {}
-                    None => return false,
-                }
-            }
-        };
-        let found = within(PATIENCE, found).await;
+        self.says_line(part).await;
+    }
+
+    /// The same; gives the whole line.
+    pub(crate) async fn says_line(&mut self, part: &str) -> String {
+        let found = within(PATIENCE, self.err.find(part)).await;
         let found = self.in_time(found, &format!("say {part:?}"));
-        assert!(found, "{} did not say {part:?}\n{}", self.name, self.report());
+        found.unwrap_or_else(|| panic!("{} did not say {part:?}\n{}", self.name, self.report()))
+    }
+
+    /// A line on its standard output, behind those that were awaited before, contains this.
+    pub(crate) async fn logs(&mut self, part: &str) {
+        let found = within(PATIENCE, self.out.find(part)).await;
+        let found = self.in_time(found, &format!("log {part:?}"));
+        assert!(found.is_some(), "{} did not log {part:?}\n{}", self.name, self.report());
     }
 
     /// Its standard output is no longer read, as when `head` has seen enough.
@@ -385,6 +389,16 @@ impl Stream {
                 return line;
             }
             let _ = self.news.recv().await;
+        }
+    }
+
+    /// The next line that contains this; `None` at the end of all.
+    async fn find(&mut self, part: &str) -> Option<String> {
+        loop {
+            let line = self.next_line().await?;
+            if line.contains(part) {
+                return Some(line);
+            }
         }
     }
 

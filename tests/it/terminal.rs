@@ -8,7 +8,7 @@ use crate::script::Stage;
 use crate::world::{World, patiently, story};
 
 /// Somebody who sits at a terminal. Dropping it ends the client.
-struct Terminal {
+pub(crate) struct Terminal {
     session: PtySession,
     /// Everything that was on the screen so far.
     seen: String,
@@ -16,7 +16,7 @@ struct Terminal {
 
 impl Terminal {
     /// Without colours, unless a story wants them.
-    fn open(launch: Launch) -> Self {
+    pub(crate) fn open(launch: Launch) -> Self {
         Self::open_coloured(launch.variable("NO_COLOR", "1"))
     }
 
@@ -28,25 +28,25 @@ impl Terminal {
 
     /// This comes on the screen, behind what was awaited before.
     #[track_caller]
-    fn sees(&mut self, text: &str) {
+    pub(crate) fn sees(&mut self, text: &str) {
         match self.session.exp_string(text) {
             Ok(before) => self.seen += &(before + text),
             Err(error) => panic!("waited in vain for {text:?}: {error}\nbefore: {}", self.seen),
         }
     }
 
-    fn types(&mut self, line: &str) {
+    pub(crate) fn types(&mut self, line: &str) {
         self.session.send_line(line).unwrap();
     }
 
     /// Presses a key together with Ctrl.
-    fn presses(&mut self, key: char) {
+    pub(crate) fn presses(&mut self, key: char) {
         self.session.send_control(key).unwrap();
     }
 
     /// The client ends with this exit code. Gives everything that was on the screen.
     #[track_caller]
-    fn ends(mut self, code: i32) -> String {
+    pub(crate) fn ends(mut self, code: i32) -> String {
         match self.session.exp_eof() {
             Ok(rest) => self.seen += &rest,
             Err(error) => panic!("waited in vain for the end: {error}\nbefore: {}", self.seen),

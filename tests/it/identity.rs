@@ -1,0 +1,204 @@
+//! Keys that people bring: their own, locked ones, those in an agent, and those that will not do.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::programs::{Launch, Program};
+use crate::terminal::Terminal;
+use crate::tls::make_key;
+use crate::world::{World, story};
+
+/// The story of a key that `ssh-keygen` made, if there is one: at this path, with this passphrase.
+fn story_of_a_key(passphrase: &str, tell: impl AsyncFnOnce(&mut World, &str)) {
+    for tool in ["ssh-keygen", "ssh-agent", "ssh-add"] {
+        if Command::new(tool).arg("-?").output().is_err() {
+            eprintln!("SKIPPED: there is no {tool} here");
+            return;
+        }
+    }
+    story(async |world| {
+        let key = text(&world.path("id"));
+        make_key(&key, passphrase);
+        tell(world, &key).await;
+    });
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().unwrap().into()
+}
+
+/// Alice, who brings this key.
+fn alice(world: &World, key: &str) -> Launch {
+    Launch::of(world, "alice").to("bob").with(&["--identity", key])
+}
+
+/// Whether the server knows alice by the key beside `key`.
+fn is_known_by(world: &World, key: &str) -> bool {
+    let line = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+    let names = std::fs::read_to_string(world.path("server").join("names")).unwrap();
+    let word = line.split(' ').nth(1).unwrap();
+    names.contains(&format!("ssh-ed25519 {word} alice\n"))
+}
+
+#[test]
+fn a_person_may_bring_a_key() {
+    story_of_a_key("", async |world, key| {
+        alice(world, key).pipe("hello\n").await.exited(0).was_quiet();
+        assert!(is_known_by(world, key));
+        assert!(!world.path("alice").join("id_ed25519").exists(), "no other one is made");
+    });
+}
+
+#[test]
+fn a_key_that_will_not_do_is_refused_with_the_reason() {
+    story_of_a_key("", async |world, key| {
+        let refused = async |key: &str, part: &str| {
+            alice(world, key).pipe("hello\n").await.exited(1).said(part);
+        };
+        refused("/nowhere/id", "cannot read the key /nowhere/id").await;
+        let garbage = text(&world.path("garbage"));
+        tinychat::folder::write_private(Path::new(&garbage), b"rubbish").unwrap();
+        refused(&garbage, "is not a private key").await;
+        refused(&format!("{key}.pub"), "no agent has the private one").await;
+        let other = text(&world.path("ecdsa"));
+        let mut command = Command::new("ssh-keygen");
+        command.args(["-q", "-t", "ecdsa", "-N", "", "-f", &other]);
+        assert!(command.status().unwrap().success());
+        refused(&other, "only Ed25519 keys can sign in").await;
+        refused(&format!("{other}.pub"), "only Ed25519 keys can sign in").await;
+        std::fs::set_permissions(key, std::fs::Permissions::from_mode(0o644)).unwrap();
+        refused(key, "chmod 600").await;
+    });
+}
+
+// Locked keys.
+
+/// The program in a shell that shows what is typed, and how the terminal is left behind.
+fn in_a_shell(launch: Launch) -> Launch {
+    let command = launch.into_command();
+    let words = command.get_args().map(|word| word.to_str().unwrap().to_owned());
+    let words: Vec<_> =
+        [command.get_program().to_str().unwrap().to_owned()].into_iter().chain(words).collect();
+    let script = "stty echo; trap : INT; \"$@\"; echo \"exit $?\"; stty -a";
+    let shell = Launch::program("sh").with(&["-c", script, "sh"]);
+    shell.with(&words.iter().map(String::as_str).collect::<Vec<_>>())
+}
+
+#[test]
+fn a_passphrase_is_asked_for_and_not_shown() {
+    story_of_a_key("open sesame", async |world, key| {
+        let mut terminal = Terminal::open(in_a_shell(alice(world, key)));
+        terminal.sees("Passphrase of your key: ");
+        terminal.types("open barley");
+        terminal.sees("this passphrase does not unlock the key");
+        terminal.sees("Passphrase of your key: ");
+        terminal.types("open sesame");
+        terminal.sees("talking to bob");
+        terminal.types("can you see me?");
+        terminal.sees("stored: 1 message");
+        terminal.types("QUIT");
+        terminal.sees("exit 0");
+        terminal.sees(" echo ");
+        let seen = terminal.ends(0);
+        assert!(seen.contains("can you see me?"), "{seen}");
+        assert!(!seen.contains("sesame") && !seen.contains("barley"), "{seen}");
+        assert!(is_known_by(world, key));
+    });
+}
+
+#[test]
+fn whoever_does_not_know_the_passphrase_is_asked_three_times() {
+    story_of_a_key("open sesame", async |world, key| {
+        let mut terminal = Terminal::open(alice(world, key));
+        for _ in 0..3 {
+            terminal.sees("Passphrase of your key: ");
+            terminal.types("open barley");
+        }
+        terminal.sees("this passphrase does not unlock the key");
+        terminal.ends(1);
+    });
+}
+
+#[test]
+fn ctrl_c_at_the_passphrase_leaves_the_terminal_as_it_was() {
+    story_of_a_key("open sesame", async |world, key| {
+        let mut terminal = Terminal::open(in_a_shell(alice(world, key)));
+        terminal.sees("Passphrase of your key: ");
+        terminal.presses('c');
+        terminal.sees("exit 130");
+        terminal.sees(" echo ");
+        terminal.ends(0);
+    });
+}
+
+#[test]
+fn a_script_is_asked_at_the_terminal_that_it_belongs_to() {
+    story_of_a_key("open sesame", async |world, key| {
+        let script = "stty echo; echo hello | \"$@\"; echo \"exit $?\"";
+        let command = alice(world, key).into_command();
+        let mut words = vec!["-c", script, "sh", command.get_program().to_str().unwrap()];
+        words.extend(command.get_args().map(|word| word.to_str().unwrap()));
+        let mut terminal = Terminal::open(Launch::program("sh").with(&words));
+        terminal.sees("Passphrase of your key: ");
+        terminal.types("open sesame");
+        terminal.sees("exit 0");
+        assert!(!terminal.ends(0).contains("sesame"));
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING alice 1").await;
+    });
+}
+
+#[test]
+fn a_script_without_a_terminal_is_told_to_use_an_agent() {
+    if Command::new("setsid").arg("true").output().is_err() {
+        eprintln!("SKIPPED: there is no setsid here to leave the terminal with");
+        return;
+    }
+    story_of_a_key("open sesame", async |world, key| {
+        let command = alice(world, key).into_command();
+        let mut words = vec!["--wait", command.get_program().to_str().unwrap()];
+        words.extend(command.get_args().map(|word| word.to_str().unwrap()));
+        let alone = Launch::program("setsid").with(&words).pipe("hello\n").await;
+        alone.exited(1).said(&format!("ssh-add {key}"));
+    });
+}
+
+// Agents.
+
+/// An agent that has one key.
+struct Agent {
+    socket: PathBuf,
+    _program: Program,
+}
+
+impl Agent {
+    async fn with(world: &World, key: &str) -> Self {
+        let socket = world.path("agent");
+        let mut program = Launch::program("ssh-agent").with(&["-D", "-a", &text(&socket)]).start();
+        program.logs("SSH_AUTH_SOCK=").await;
+        let add = Launch::program("ssh-add").with(&["-q", key]);
+        add.variable("SSH_AUTH_SOCK", &socket).pipe("").await.exited(0);
+        Self { socket, _program: program }
+    }
+}
+
+#[test]
+fn an_agent_signs_for_a_key_that_is_locked() {
+    story_of_a_key("", async |world, key| {
+        let agent = Agent::with(world, key).await;
+        let mut lock = Command::new("ssh-keygen");
+        lock.args(["-q", "-p", "-a", "1", "-P", "", "-N", "open sesame", "-f", key]);
+        assert!(lock.stdout(std::process::Stdio::null()).status().unwrap().success());
+        for key in [key, &format!("{key}.pub")] {
+            let alice = alice(world, key).variable("SSH_AUTH_SOCK", &agent.socket);
+            alice.pipe("hello\n").await.exited(0).was_quiet();
+        }
+        assert!(is_known_by(world, key));
+        // An agent that has other keys is of no use.
+        let other = text(&world.path("other"));
+        make_key(&other, "");
+        let alice = alice(world, &format!("{other}.pub")).variable("SSH_AUTH_SOCK", &agent.socket);
+        alice.pipe("hello\n").await.exited(1).said("no agent has the private one");
+    });
+}

@@ -9,6 +9,7 @@
 mod address;
 mod backoff;
 mod connection;
+mod contacts;
 mod conversation;
 mod core;
 mod history;
@@ -94,6 +95,8 @@ pub enum Command {
     Online,
     /// Ask what has not arrived.
     Status,
+    /// Ask for somebody's key, or for one's own.
+    Key(Option<Name>),
     /// A message was shown, and need not be shown again.
     Shown(Incoming),
     /// Sign out once everything written is stored and everything that waited has come.
@@ -118,6 +121,11 @@ pub enum Event {
     Presence { peer: Name, presence: Presence },
     /// Somebody with whom no conversation is open has written.
     Waiting { peer: Name, count: u64 },
+    /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
+    /// `current`, then the server is away, and this is what it said last.
+    Key { name: Name, key: Option<Fingerprint>, current: bool },
+    /// Somebody's name belongs to another key than when one talked last.
+    KeyChanged { peer: Name, was: Fingerprint, now: Fingerprint },
     /// Who is there: how many, and their names as far as they fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`] once it is shown.

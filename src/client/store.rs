@@ -55,6 +55,17 @@ const LAYOUT: &str = "
         UNIQUE (server, peer, own, installation, n)
     ) STRICT;
 
+    -- The keys with which a server knew those whom one talked to.
+    CREATE TABLE contact (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- The base64 word of an OpenSSH public key line.
+        key TEXT NOT NULL,
+        -- Milliseconds since 1970.
+        since INTEGER NOT NULL,
+        PRIMARY KEY (server, peer)
+    ) STRICT;
+
     CREATE INDEX unsettled ON message (server, peer, installation, n)
         WHERE state IN ('waiting', 'stored');
     CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';

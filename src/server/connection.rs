@@ -292,6 +292,10 @@ impl Reading<'_> {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
             ClientFrame::Online => self.online().await,
+            ClientFrame::Key { peer } => {
+                let key = self.host.names.owner(&peer);
+                self.say(ServerFrame::Key { peer, key }).await
+            }
             ClientFrame::Ping => self.say(ServerFrame::Pong).await,
             ClientFrame::Pong => Flow::Continue(()),
             ClientFrame::Quit => Flow::Break(End::Bye(ByeReason::Quit)),

@@ -90,6 +90,11 @@ impl Names {
         Ok(Self { owners, claims })
     }
 
+    /// Whose name it is.
+    pub(super) fn owner(&self, name: &Name) -> Option<PublicKey> {
+        self.owners.get(name).map(|owner| *owner)
+    }
+
     /// Claims a name for a key that has proved itself. Only a new name waits for the disk.
     pub(super) async fn claim(&self, name: Name, key: PublicKey) -> Claimed {
         if let Some(claimed) = known(&self.owners, &name, &key) {

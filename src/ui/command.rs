@@ -17,6 +17,8 @@ pub enum Input {
     Online,
     /// How is the line, and what has not arrived?
     Status,
+    /// What is somebody's key, or one's own?
+    Fingerprint(Option<Name>),
     /// What may be typed?
     Help,
     /// Done.
@@ -47,7 +49,7 @@ pub const COMMANDS: &[Command] = &[
         name: "CLOSE",
         usage: "/CLOSE [name]",
         help: "close this conversation, or the one with somebody",
-        parse: close,
+        parse: |words| Ok(Input::Close(name_if_any(words)?)),
     },
     Command {
         name: "ONLINE",
@@ -60,6 +62,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/STATUS",
         help: "say how the line to the server is, and what has not arrived yet",
         parse: |words| nothing(words, Input::Status),
+    },
+    Command {
+        name: "FINGERPRINT",
+        usage: "/FINGERPRINT [name]",
+        help: "show your key, or somebody's, to compare by voice",
+        parse: |words| Ok(Input::Fingerprint(name_if_any(words)?)),
     },
     Command {
         name: "HELP",
@@ -101,11 +109,8 @@ fn name(words: &str) -> Result<Name, String> {
     words.parse().map_err(|error| format!("{error}"))
 }
 
-fn close(words: &str) -> Result<Input, String> {
-    if words.is_empty() {
-        return Ok(Input::Close(None));
-    }
-    Ok(Input::Close(Some(name(words)?)))
+fn name_if_any(words: &str) -> Result<Option<Name>, String> {
+    if words.is_empty() { Ok(None) } else { name(words).map(Some) }
 }
 
 fn nothing(words: &str, input: Input) -> Result<Input, String> {
@@ -144,6 +149,8 @@ mod tests {
             ("/close", Input::Close(None)),
             ("/CLOSE marie", Input::Close(Some("marie".parse().unwrap()))),
             ("/online", Input::Online),
+            ("/fingerprint", Input::Fingerprint(None)),
+            ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
             ("/QUIT", Input::Quit),
         ] {
             assert_eq!(parse(line), Ok(input), "{line:?}");

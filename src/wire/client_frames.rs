@@ -15,6 +15,7 @@ impl Frame for ClientFrame {
         Verb { word: "PING", body: None, parse: |_, _| Ok(Self::Ping) },
         Verb { word: "PONG", body: None, parse: |_, _| Ok(Self::Pong) },
         Verb { word: "ONLINE", body: None, parse: |_, _| Ok(Self::Online) },
+        Verb { word: "KEY", body: None, parse: |words, _| Ok(Self::Key { peer: words.name()? }) },
         Verb { word: "QUIT", body: None, parse: |_, _| Ok(Self::Quit) },
         Verb { word: "HELLO", body: None, parse: hello },
         Verb { word: "PROVE", body: Some(MAX_PROOF), parse: prove },
@@ -37,6 +38,7 @@ impl Frame for ClientFrame {
             }
             Self::Ack { peer, seq } => line(out, format_args!("ACK {peer} {seq}")),
             Self::Online => line(out, format_args!("ONLINE")),
+            Self::Key { peer } => line(out, format_args!("KEY {peer}")),
             Self::Ping => line(out, format_args!("PING")),
             Self::Pong => line(out, format_args!("PONG")),
             Self::Quit => line(out, format_args!("QUIT")),

@@ -8,6 +8,7 @@ use super::super::server_frames::LIMIT_WORDS;
 use super::super::{MAX_BODY, MAX_PROOF};
 use super::*;
 use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
+use crate::trust::{Identity, PublicKey};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -66,6 +67,7 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
             .prop_map(|(peer, n, kind, body)| ClientFrame::Message { peer, n, kind, body }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
         Just(ClientFrame::Online),
+        name().prop_map(|peer| ClientFrame::Key { peer }),
         Just(ClientFrame::Ping),
         Just(ClientFrame::Pong),
         Just(ClientFrame::Quit),
@@ -85,6 +87,11 @@ fn message() -> impl Strategy<Value = Message> {
 
 fn presence() -> impl Strategy<Value = Presence> {
     prop_oneof![Just(Presence::Online), Just(Presence::Away)]
+}
+
+fn key() -> impl Strategy<Value = Option<PublicKey>> {
+    let fresh = || Some(Identity::generate().unwrap().public());
+    any::<bool>().prop_map(move |owned| owned.then(fresh).flatten())
 }
 
 fn refusal() -> impl Strategy<Value = Refusal> {
@@ -117,6 +124,7 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Delivered { peer, n }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Expired { peer, n }),
         name().prop_map(|peer| ServerFrame::Room { peer }),
+        (name(), key()).prop_map(|(peer, key)| ServerFrame::Key { peer, key }),
         (name(), presence()).prop_map(|(peer, presence)| ServerFrame::Presence { peer, presence }),
         Just(ServerFrame::Ping),
         Just(ServerFrame::Pong),
@@ -175,7 +183,7 @@ proptest! {
 
     #[test]
     fn text_that_is_almost_a_frame_never_panics(
-        text in "(MSG|ACK|TALK|HELLO|ERR|WELCOME|ONLINE|PROVE|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
+        text in "(MSG|ACK|TALK|KEY|HELLO|ERR|WELCOME|ONLINE|PROVE|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
     ) {
         let _ = decoded::<ClientFrame>([text.as_bytes()]);
         let _ = decoded::<ServerFrame>([text.as_bytes()]);

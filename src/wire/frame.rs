@@ -10,6 +10,7 @@ use super::{
     PING_AFTER_SECONDS,
 };
 use crate::message::{Installation, Kind, MAX_NAME_CHARS, Message, Name};
+use crate::trust::PublicKey;
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,6 +61,11 @@ pub enum ClientFrame {
     },
     /// Asks who is there.
     Online,
+    /// Asks whose name it is.
+    Key {
+        /// The name.
+        peer: Name,
+    },
     /// Asks for a `Pong`.
     Ping,
     /// The answer to the server's `Ping`.
@@ -100,6 +106,13 @@ pub enum ServerFrame {
         own: Watermarks,
         /// How many of the peer's messages will now come.
         waiting: u64,
+    },
+    /// Whose name it is.
+    Key {
+        /// The name.
+        peer: Name,
+        /// Who owns it; none as long as nobody does.
+        key: Option<PublicKey>,
     },
     /// Kept by the server, up to `n`.
     Stored {

@@ -111,6 +111,7 @@
 //! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `ONLINE` | asks who is there |
+//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK`, and whenever *peer* comes, knows before it shows a message whether its writer still has the key that it had |
 //! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
@@ -129,6 +130,7 @@
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
+//! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY` |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |

@@ -24,6 +24,7 @@ impl Frame for ServerFrame {
         Verb { word: "EXPIRED", body: None, parse: expired },
         Verb { word: "ROOM", body: None, parse: |words, _| Ok(Self::Room { peer: words.name()? }) },
         Verb { word: "ONLINE", body: Some(MAX_ONLINE_BODY), parse: online },
+        Verb { word: "KEY", body: None, parse: key },
         Verb { word: "CHALLENGE", body: None, parse: challenge },
         Verb { word: "WELCOME", body: None, parse: welcome },
         Verb { word: "BYE", body: None, parse: bye },
@@ -53,6 +54,8 @@ impl Frame for ServerFrame {
                 encode_messages(out, peer, *seq, std::slice::from_ref(message));
             }
             Self::Online { count, names } => encode_online(out, *count, names),
+            Self::Key { peer, key: Some(key) } => line(out, format_args!("KEY {peer} {key}")),
+            Self::Key { peer, key: None } => line(out, format_args!("KEY {peer} -")),
             Self::Presence { peer, presence } => {
                 line(out, format_args!("PRESENCE {peer} {}", presence.as_str()));
             }
@@ -237,6 +240,18 @@ fn online(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolErr
     let text = std::str::from_utf8(&body).map_err(|_| ProtocolError::NotUtf8)?;
     let names = text.lines().map(Name::from_str).collect::<Result<_, _>>()?;
     Ok(ServerFrame::Online { count, names })
+}
+
+fn key(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    let peer = words.name()?;
+    let key = match words.word("a public key or -")? {
+        "-" => None,
+        key => {
+            let bad = |_| ProtocolError::BadWord { verb: "KEY", word: "a public key or -" };
+            Some(key.parse().map_err(bad)?)
+        }
+    };
+    Ok(ServerFrame::Key { peer, key })
 }
 
 fn error(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {

@@ -15,6 +15,7 @@
 //! | `takeover` | one name on two connections |
 //! | `names` | whose name it is: keys, proofs, spellings |
 //! | `identity` | keys that people bring, passphrases, agents |
+//! | `contacts` | keys of those whom one talks to |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
@@ -44,6 +45,7 @@ mod world;
 mod backlog;
 mod bad_input;
 mod client;
+mod contacts;
 mod cut;
 mod delivery;
 mod expiry;

@@ -134,10 +134,16 @@ impl Caller {
         self.read().await.map(|frame| line(&frame))
     }
 
-    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread.
+    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread. Nobody
+    /// has a key here.
     async fn read(&mut self) -> Option<ClientFrame> {
-        let next = patiently("a frame of the client", self.reader.next()).await;
-        next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+        loop {
+            let next = patiently("a frame of the client", self.reader.next()).await;
+            match next.ok()?.map(|it| it.unwrap_or_else(|error| panic!("{}: {error}", self.name))) {
+                Some(ClientFrame::Key { peer }) => self.say(&format!("KEY {peer} -")).await,
+                frame => return frame,
+            }
+        }
     }
 }
 

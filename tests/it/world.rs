@@ -133,6 +133,11 @@ impl World {
         self.start().await;
     }
 
+    /// From its next start on the server listens here.
+    pub(crate) fn listen_on(&mut self, address: SocketAddr) {
+        self.config.listen = vec![address.to_string()];
+    }
+
     /// What the server's disk has now: a copy, made while the server runs.
     pub(crate) fn disk(&self) -> PathBuf {
         let copies = (1..).map(|n| self.folder.path().join(format!("server-{n}")));

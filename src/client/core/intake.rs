@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::connection::{Connection, dismissed, refused};
-use super::super::{Event, Incoming, history, outbox};
+use super::super::{Event, Incoming, contacts, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Message, Name};
-use crate::wire::frame::{ClientFrame, ErrorCode, Refusal, ServerFrame, Watermarks};
+use crate::trust::PublicKey;
+use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
 /// The longest that a server can have us wait. More would not fit into every clock.
 const MAX_SECONDS: u64 = 24 * 60 * 60;
@@ -151,7 +152,12 @@ impl Core {
                 }
                 Ok(())
             }
+            ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
+                if presence == Presence::Online {
+                    // It may be somebody else who comes.
+                    connection.say(&ClientFrame::Key { peer: peer.clone() });
+                }
                 if self.is_faced(&peer) {
                     self.tell(Event::Presence { peer, presence });
                 }
@@ -185,6 +191,23 @@ impl Core {
         };
         self.installation = self.store.run(renumber).await?;
         Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+    }
+
+    /// A name that nobody owns says nothing of who had it.
+    async fn take_key(&mut self, peer: Name, key: Option<PublicKey>) -> Result<(), Exit> {
+        if let Some(key) = key {
+            let (server, met) = (self.config.server.clone(), peer.clone());
+            let before = self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await?;
+            if let Some(was) = before {
+                let (was, now) = (was.fingerprint(), key.fingerprint());
+                self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+            }
+        }
+        if self.asked_keys.remove(&peer) {
+            let key = key.map(|key| key.fingerprint());
+            self.tell(Event::Key { name: peer, key, current: true });
+        }
+        Ok(())
     }
 
     async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {

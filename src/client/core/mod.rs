@@ -19,7 +19,9 @@ use super::connection::{Broken, Connection, Progress, Visit};
 use super::conversation::Conversation;
 use super::outbox::Scope;
 use super::store::Store;
-use super::{Command, Config, Ending, Event, Failure, Incoming, StoreError, history, outbox};
+use super::{
+    Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
+};
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::trust::Identity;
@@ -58,6 +60,8 @@ pub(super) struct Core {
     finishing: bool,
     /// `ONLINE` was asked for and not answered.
     asked_online: u64,
+    /// Whose keys were asked for and not told.
+    asked_keys: BTreeSet<Name>,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
@@ -113,6 +117,7 @@ impl Core {
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
+            asked_keys: BTreeSet::new(),
             unshown: 0,
             given: BTreeMap::new(),
             progress: Instant::now(),
@@ -195,6 +200,7 @@ impl Core {
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
+            self.tell_known_keys().await?;
             self.check_patience(false)?;
             let limit = left.min(self.time_left());
             let command = task::within(limit, commands.recv()).await;
@@ -207,9 +213,12 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, commands: &Receiver<Command>) -> Exit {
         self.tell(Event::Connected);
-        // The answer went with the earlier connection.
+        // The answers went with the earlier connection, if there was one.
         for _ in 0..self.asked_online {
             connection.say(&ClientFrame::Online);
+        }
+        for peer in &self.asked_keys {
+            connection.say(&ClientFrame::Key { peer: peer.clone() });
         }
         let exit = self.converse(&mut connection, commands).await;
         self.backoff.lived(connection.lived());
@@ -279,6 +288,8 @@ impl Core {
         for peer in due {
             let scope = self.scope(&peer);
             let settled = self.store.run(move |tx| outbox::settled(tx, &scope)).await?;
+            // Ahead of all that is said in it.
+            connection.say(&ClientFrame::Key { peer: peer.clone() });
             connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, Conversation::opening);
         }
@@ -387,6 +398,17 @@ impl Core {
         Ok(())
     }
 
+    /// Tells what the server last said of the keys that were asked for.
+    async fn tell_known_keys(&mut self) -> Result<(), Exit> {
+        for name in std::mem::take(&mut self.asked_keys) {
+            let (server, peer) = (self.config.server.clone(), name.clone());
+            let key = self.store.run(move |tx| contacts::known(tx, &server, &peer)).await?;
+            let key = key.map(|key| key.fingerprint());
+            self.tell(Event::Key { name, key, current: false });
+        }
+        Ok(())
+    }
+
     /// How many messages the server has not stored yet.
     async fn unsent(&self) -> Result<u64, StoreError> {
         let server = self.config.server.clone();
@@ -401,7 +423,7 @@ impl Core {
                 && conversation.has_sent_all()
                 && conversation.unshown_above.is_none()
         });
-        let shown = self.unshown == 0 && self.asked_online == 0;
+        let shown = self.unshown == 0 && self.asked_online == 0 && self.asked_keys.is_empty();
         Ok(self.finishing && quiet && shown && self.unsent().await? == 0)
     }
 

@@ -107,6 +107,10 @@ impl Core {
                 }
                 Ok(())
             }
+            Command::Key(peer) => {
+                self.ask_key(peer, connection);
+                Ok(())
+            }
             Command::Status => {
                 let server = self.config.server.clone();
                 let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;
@@ -122,5 +126,19 @@ impl Core {
                 unreachable!("obey has written these already")
             }
         }
+    }
+
+    /// What cannot be asked now is asked once the connection is there, or answered from the disk if that
+    /// does not come about.
+    fn ask_key(&mut self, peer: Option<Name>, connection: Option<&mut Connection>) {
+        let user = &self.config.user;
+        let Some(peer) = peer.filter(|peer| peer != user) else {
+            let key = Some(self.identity.public().fingerprint());
+            return self.tell(Event::Key { name: user.clone(), key, current: true });
+        };
+        if let Some(connection) = connection {
+            connection.say(&ClientFrame::Key { peer: peer.clone() });
+        }
+        self.asked_keys.insert(peer);
     }
 }

@@ -29,6 +29,8 @@ impl Face {
                 let messages = count(waiting, "message");
                 self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));
             }
+            Event::Key { name, key, current } => self.show_key(&name, key, current),
+            Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
             Event::Online { count, names } => self.show_online(count, &names),
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Refused { peer, n, refusal, because } => {
@@ -63,6 +65,35 @@ impl Face {
             && self.announced.insert(peer.clone())
         {
             self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    fn show_key(&self, name: &Name, key: Option<Fingerprint>, current: bool) {
+        let whose = if *name == self.user { "your key".into() } else { format!("{name}'s key") };
+        let seen = if current { "" } else { ", as last seen, for the server is away" };
+        let Some(key) = key else {
+            return self.screen.note(&match current {
+                true => format!("nobody has the name {name} yet"),
+                false => format!("{name}'s key is not known, and the server is away"),
+            });
+        };
+        self.screen.note(&format!("{whose}{seen}: {key}"));
+        self.screen.note(&format!("to read aloud: {}", key.spoken()));
+    }
+
+    /// Also told to scripts: what they write goes to somebody else, maybe.
+    fn show_changed_key(&self, peer: &Name, was: Fingerprint, now: Fingerprint) {
+        for line in [
+            format!("THE KEY OF {peer} HAS CHANGED."),
+            format!("  before: {was}"),
+            format!("  now:    {now}"),
+            format!(
+                "Either {peer} lost the old one and the server's operator gave the name again, or"
+            ),
+            "somebody else has the name now. Before you write what matters, compare the key".into(),
+            format!("by voice: /FINGERPRINT {peer}"),
+        ] {
+            self.screen.problem(&line);
         }
     }
 

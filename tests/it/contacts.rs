@@ -1,0 +1,139 @@
+//! The keys of those whom one talks to: asked for, compared, and changed.
+
+use tinychat::trust::Identity;
+
+use crate::programs::Launch;
+use crate::tls::make_key;
+use crate::world::{FIRST_INSTALLATION, World, story};
+
+/// The operator gives a name free. The server is to be found where it was.
+async fn release(world: &mut World, name: &str) {
+    world.listen_on(world.address());
+    world.stop().await;
+    let names = world.path("server").join("names");
+    let lines = std::fs::read_to_string(&names).unwrap();
+    let kept = lines.lines().filter(|line| !line.ends_with(&format!(" {name}")));
+    std::fs::write(&names, kept.map(|line| format!("{line}\n")).collect::<String>()).unwrap();
+    world.start().await;
+}
+
+#[test]
+fn the_server_says_whose_name_it_is() {
+    story(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.send("KEY bob").await;
+        alice.expect("KEY bob -").await;
+        let _bob = world.sign_in("bob").await;
+        let bobs = world.identity("bob").public();
+        alice.send("KEY Bob").await;
+        alice.expect(&format!("KEY bob {bobs}")).await;
+        alice.send("KEY alice").await;
+        alice.expect(&format!("KEY alice {}", world.identity("alice").public())).await;
+        alice.send("KEY").await;
+        alice.expect("ERR BAD -").await;
+    });
+}
+
+#[test]
+fn a_key_is_known_ahead_of_all_that_is_said() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        bob.say("alice", 1, "hello").await;
+        bob.expect("STORED alice 1").await;
+        let mut alice = world.sign_in("alice").await;
+        alice.expect("WAITING bob 1").await;
+        alice.send_bytes(b"KEY bob\r\nTALK bob 0\r\n").await;
+        alice.expect(&format!("KEY bob {}", world.identity("bob").public())).await;
+        alice.expect("TALKING bob online 0 0 0 1").await;
+        alice.hears("bob", 1, 1, "hello").await;
+    });
+}
+
+#[test]
+fn people_compare_keys() {
+    story(async |world| {
+        let bobs = world.identity("bob").public().fingerprint();
+        let alice = || Launch::of(world, "alice").to("bob");
+        let asked = alice().pipe("/FINGERPRINT bob\n").await;
+        asked.exited(0).said("nobody has the name bob yet");
+        world.sign_in("bob").await.quit().await;
+        for line in ["/FINGERPRINT Bob", "/fingerprint bob"] {
+            let asked = alice().pipe(format!("{line}\n")).await;
+            asked.exited(0).said(&format!("bob's key: {bobs}")).said(&bobs.spoken());
+        }
+    });
+}
+
+#[test]
+fn what_one_reads_aloud_is_what_openssh_shows() {
+    if std::process::Command::new("ssh-keygen").arg("-?").output().is_err() {
+        eprintln!("SKIPPED: there is no ssh-keygen here");
+        return;
+    }
+    story(async |world| {
+        let key = world.path("id").to_str().unwrap().to_owned();
+        make_key(&key, "");
+        let shown = Launch::program("ssh-keygen").with(&["-l", "-f", &key]).pipe("").await;
+        let fingerprint = shown.lines()[0].split(' ').nth(1).unwrap().to_owned();
+        let alice = Launch::of(world, "alice").to("bob").with(&["--identity", &key]);
+        let asked = alice.pipe("/FINGERPRINT\n/FINGERPRINT alice\n").await;
+        asked.exited(0).said(&format!("your key: {fingerprint}"));
+        assert_eq!(asked.err.matches(&fingerprint).count(), 2, "{}", asked.err);
+    });
+}
+
+#[test]
+fn a_key_that_was_seen_is_known_while_the_server_is_away() {
+    story(async |world| {
+        world.sign_in("bob").await.quit().await;
+        let bobs = world.identity("bob").public().fingerprint();
+        let launch = Launch::of(world, "alice").to("bob").with(&["--receipts"]);
+        let mut alice = launch.start();
+        alice.types("hello\n");
+        alice.says("stored bob 1").await;
+        world.stop().await;
+        alice.types("/FINGERPRINT bob\n/FINGERPRINT carol\n");
+        alice.says(&format!("bob's key, as last seen, for the server is away: {bobs}")).await;
+        alice.says("carol's key is not known, and the server is away").await;
+        world.start().await;
+    });
+}
+
+#[test]
+fn a_changed_key_is_announced_loudly_and_once() {
+    story(async |world| {
+        world.sign_in("bob").await.quit().await;
+        let old = world.identity("bob").public().fingerprint();
+        let alice = |world: &World| Launch::of(world, "alice").to("bob");
+        alice(world).pipe("hello\n").await.exited(0).was_quiet();
+        release(world, "bob").await;
+        // As long as nobody has the name, nothing is known to be wrong.
+        alice(world).pipe("").await.exited(0).was_quiet();
+        let mallory = Identity::generate().unwrap();
+        let mut somebody = world.connect().await;
+        somebody.prove("bob", &mallory, FIRST_INSTALLATION).await;
+        somebody.expect("WELCOME bob").await;
+        let told = alice(world).pipe("").await;
+        let new = mallory.public().fingerprint();
+        told.exited(0).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
+        told.said(&format!("before: {old}")).said(&format!("now:    {new}"));
+        alice(world).pipe("").await.exited(0).was_quiet();
+    });
+}
+
+#[test]
+fn a_key_that_changes_while_one_talks_is_announced() {
+    story(async |world| {
+        world.sign_in("bob").await.quit().await;
+        let start = Launch::of(world, "alice").to("bob").with(&["--follow", "--receipts"]);
+        let mut alice = start.start();
+        alice.types("hello\n");
+        alice.says("stored bob 1").await;
+        release(world, "bob").await;
+        let mut somebody = world.connect().await;
+        somebody.prove("bob", &Identity::generate().unwrap(), FIRST_INSTALLATION).await;
+        somebody.expect("WELCOME bob").await;
+        alice.says("THE KEY OF bob HAS CHANGED").await;
+    });
+}

@@ -50,6 +50,7 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     groups.push(group("round trip on one core", &talking, |kind| round_trip(plan, kind)));
     let title = format!("memory, {} idle connections", plan.idle);
     groups.push(group(title, &talking, |kind| memory(plan, kind)));
+    groups.extend(under_tls(plan));
     for writers in [1, PAIRS] {
         let title = format!("to absent recipients, senders {writers}, under way {WINDOW} each");
         let run = move |kind| acceptance(plan, kind, writers);
@@ -61,6 +62,21 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     groups.push(group(title, &[Tinychat], |_| backlog(plan)));
     let title = format!("cost against size, pairs {PAIRS}, µs/message");
     groups.push(group(title, &[Tinychat], |_| cost_against_size(plan)));
+    groups
+}
+
+/// What TLS costs.
+fn under_tls(plan: &Plan) -> Vec<Group<'_>> {
+    let both = [Kind::Tls, Kind::Tinychat];
+    let mut groups = Vec::new();
+    for (pairs, window) in [(PAIRS, WINDOW), (128, 1)] {
+        let title = format!("TLS, throughput, pairs {pairs}, under way {window} each");
+        let run = move |kind| throughput(plan, kind, pairs, window, Receiving::FromMemory);
+        groups.push(group(title, &both, run));
+    }
+    groups.push(group("TLS, round trip on one core", &both, |kind| round_trip(plan, kind)));
+    let title = format!("TLS, memory, {} idle connections", plan.idle);
+    groups.push(group(title, &both, |kind| memory(plan, kind)));
     groups
 }
 
@@ -84,7 +100,7 @@ fn throughput(
     let talk = talk(plan, &subject, &mut pairs)?;
     pairs.finish()?;
     let never_written = match kind {
-        Kind::Tinychat => {
+        _ if kind.is_tinychat() => {
             subject.written().map(|(written, taken)| 100.0 * (1.0 - written / taken))?
         }
         _ => f64::NAN,
@@ -168,12 +184,17 @@ fn memory(plan: &Plan, kind: Kind) -> Result<Values> {
     let first = Pairs::open(kind, subject.address(), 1, 1, Receiving::FromMemory)?;
     first.finish()?;
     thread::sleep(REST);
-    let before = subject.memory()?;
+    let (before, earlier) = (subject.memory()?, subject.processor_time(plan.clock)?);
     let crowd = Crowd::gather(kind, subject.address(), plan.idle)?;
+    let spent = subject.processor_time(plan.clock)?.saturating_sub(earlier);
     thread::sleep(REST);
     let added = subject.memory()?.saturating_sub(before) as f64;
     crowd.check()?;
-    Ok(vec![("bytes a connection".into(), added / crowd.len() as f64)])
+    let count = crowd.len() as f64;
+    Ok(vec![
+        ("bytes a connection".into(), added / count),
+        ("processor time to connect and sign in, µs".into(), spent.as_secs_f64() * 1e6 / count),
+    ])
 }
 
 /// How many messages a second are accepted for people who are not there, each told stored after its

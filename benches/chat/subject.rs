@@ -20,6 +20,8 @@ const START: Duration = Duration::from_secs(10);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     Tinychat,
+    /// The same under TLS, as people run it.
+    Tls,
     /// What copies bytes and does nothing else.
     Relay,
     /// `nats-server`, publish and subscribe.
@@ -33,7 +35,7 @@ pub(super) enum Kind {
 impl Kind {
     /// Those that can be measured on this machine.
     pub(super) fn available() -> Vec<Self> {
-        let all = [Self::Tinychat, Self::Relay, Self::Nats, Self::Redis, Self::File];
+        let all = [Self::Tinychat, Self::Tls, Self::Relay, Self::Nats, Self::Redis, Self::File];
         all.into_iter().filter(|kind| kind.program().is_none_or(is_installed)).collect()
     }
 
@@ -41,11 +43,17 @@ impl Kind {
     pub(super) fn name(self) -> &'static str {
         match self {
             Self::Tinychat => "tinychat",
+            Self::Tls => "tinychat, TLS",
             Self::Relay => "plain relay",
             Self::Nats => "nats",
             Self::Redis => "redis list",
             Self::File => "plain file",
         }
+    }
+
+    /// Whether it is what this crate has made.
+    pub(super) fn is_tinychat(self) -> bool {
+        matches!(self, Self::Tinychat | Self::Tls)
     }
 
     /// The program that somebody else wrote.
@@ -164,7 +172,7 @@ impl Subject {
     fn start_on(data: TempDir, kind: Kind, launch: &Launch, place: Place) -> Result<Self> {
         let own = std::env::current_exe()?;
         let program = match kind {
-            Kind::Tinychat => env!("CARGO_BIN_EXE_tinychat-server"),
+            Kind::Tinychat | Kind::Tls => env!("CARGO_BIN_EXE_tinychat-server"),
             Kind::Relay | Kind::File => own.to_str().ok_or("the program's path is not UTF-8")?,
             Kind::Nats => "nats-server",
             Kind::Redis => "redis-server",
@@ -172,9 +180,10 @@ impl Subject {
         let mut command = launch.pinning.command(program, place);
         command.stdin(Stdio::null()).stdout(Stdio::null());
         match kind {
-            Kind::Tinychat => {
+            Kind::Tinychat | Kind::Tls => {
+                let tls = if kind == Kind::Tls { "on" } else { "off" };
                 command
-                    .args(["--listen", "127.0.0.1:0", "--tls", "off", "--log-level", "off"])
+                    .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
                     .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
                     .arg(data.path())
                     .args(&launch.flags);

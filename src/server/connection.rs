@@ -43,20 +43,31 @@ pub(super) async fn serve(
     socket: Socket,
     credentials: Option<Arc<Credentials>>,
 ) {
-    let until = Instant::now() + host.timing.handshake;
-    let Some(transport) = Box::pin(secure(&host, until, socket, credentials)).await else { return };
-    let Transport { reader, writer: mut half, channel } = transport;
-    let mut reader = FrameReader::new(reader);
-    let signed_in = match Box::pin(sign_in(&host, until, &mut reader, &mut half, &channel)).await {
-        Ok(signed_in) => signed_in,
-        Err(frame) => {
-            Box::pin(refuse(half, frame)).await;
-            return Box::pin(linger(reader)).await;
-        }
-    };
-    let link = Arc::new(Link::new(id, signed_in));
+    let arriving = Box::pin(arrive(&host, id, socket, credentials));
+    let Some((link, mut reader, half)) = arriving.await else { return };
     converse(&host, &link, &mut reader, half).await;
     Box::pin(linger(reader)).await;
+}
+
+/// Everything up to the proof. None if it failed, and that was said.
+async fn arrive(
+    host: &Host,
+    id: ConnectionId,
+    socket: Socket,
+    credentials: Option<Arc<Credentials>>,
+) -> Option<(Arc<Link>, FrameReader<ClientFrame>, BoxWriter)> {
+    let until = Instant::now() + host.timing.handshake;
+    let transport = secure(host, until, socket, credentials).await?;
+    let Transport { reader, writer: mut half, channel } = transport;
+    let mut reader = FrameReader::new(reader);
+    match sign_in(host, until, &mut reader, &mut half, channel).await {
+        Ok(signed_in) => Some((Arc::new(Link::new(id, signed_in)), reader, half)),
+        Err(frame) => {
+            refuse(half, frame).await;
+            linger(reader).await;
+            None
+        }
+    }
 }
 
 /// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
@@ -93,7 +104,7 @@ async fn sign_in(
     until: Instant,
     reader: &mut FrameReader<ClientFrame>,
     half: &mut BoxWriter,
-    channel: &Channel,
+    channel: Channel,
 ) -> Result<SignedIn, Option<ServerFrame>> {
     let handshake = Box::pin(handshake::sign_in(&host.names, reader, half, channel));
     let limited = Box::pin(task::within(left(until), handshake));

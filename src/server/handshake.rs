@@ -51,7 +51,7 @@ pub(super) async fn sign_in(
     names: &Names,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
-    channel: &Channel,
+    channel: Channel,
 ) -> Result<SignedIn, Rejection> {
     let ClientFrame::Hello { name, key, installation } = next(reader).await? else {
         return Err(out_of_turn("HELLO comes first"));
@@ -63,7 +63,7 @@ pub(super) async fn sign_in(
     let ClientFrame::Prove { signature } = next(reader).await? else {
         return Err(out_of_turn("PROVE answers CHALLENGE"));
     };
-    if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, channel), &signature) {
+    if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, &channel), &signature) {
         let text =
             "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));

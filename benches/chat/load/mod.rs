@@ -38,11 +38,12 @@ impl Crowd {
     /// So many of them, an even number.
     pub(super) fn gather(kind: Kind, address: SocketAddr, count: usize) -> Result<Self> {
         let streams = match kind {
-            Kind::Tinychat => person::crowd(address, count)?,
+            _ if kind.is_tinychat() => person::crowd(kind, address, count)?,
             _ => {
                 let pairs = (0..count / 2).map(|number| pairs::connect(kind, address, number));
                 let pairs = pairs.collect::<Result<Vec<_>>>()?;
-                pairs.into_iter().flatten().map(socket::Socket::into_stream).collect()
+                let streams = pairs.into_iter().flatten().map(socket::Socket::into_stream);
+                streams.collect::<Result<_>>()?
             }
         };
         Ok(Self { address, kind, streams })
@@ -54,10 +55,11 @@ impl Crowd {
 
     /// Makes sure that all of them are still there.
     pub(super) fn check(&self) -> Result<()> {
-        if self.kind != Kind::Tinychat {
+        if !self.kind.is_tinychat() {
             return Ok(());
         }
-        let mut clerk = person::Person::sign_in(self.address, &Identity::generate()?, "clerk")?;
+        let socket = socket::Socket::connect_to(self.kind, self.address)?;
+        let mut clerk = person::Person::sign_in_on(socket, &Identity::generate()?, "clerk")?;
         let online = clerk.count_online()?;
         let right = online == self.streams.len() as u64 + 1;
         if right { Ok(()) } else { Err(format!("{online} are signed in").into()) }

@@ -103,7 +103,7 @@ impl Pairs {
 
     /// Makes sure that nothing came twice.
     pub(crate) fn finish(self) -> Result<()> {
-        for pair in self.pairs.into_iter().filter(|pair| pair.kind == Kind::Tinychat) {
+        for pair in self.pairs.into_iter().filter(|pair| pair.kind.is_tinychat()) {
             for socket in pair.ends {
                 socket.set_nonblocking(false)?;
                 Person { socket }.finish()?;
@@ -219,10 +219,11 @@ fn names(kind: Kind, number: usize) -> (String, String) {
 pub(super) fn connect(kind: Kind, address: SocketAddr, number: usize) -> Result<[Socket; 2]> {
     let (from, to) = names(kind, number);
     match kind {
-        Kind::Tinychat => {
+        Kind::Tinychat | Kind::Tls => {
             let identity = Identity::generate()?;
-            let mut sender = Person::sign_in(address, &identity, &from)?;
-            let mut receiver = Person::sign_in(address, &identity, &to)?;
+            let connect = || Socket::connect_to(kind, address);
+            let mut sender = Person::sign_in_on(connect()?, &identity, &from)?;
+            let mut receiver = Person::sign_in_on(connect()?, &identity, &to)?;
             receiver.talk_to(&from)?;
             sender.talk_to(&to)?;
             Ok([sender.socket, receiver.socket])

@@ -6,11 +6,11 @@ use std::thread;
 use bytes::BytesMut;
 use tinychat::message::{Installation, Name};
 use tinychat::trust::Identity;
-use tinychat::trust::tls::Channel;
 use tinychat::wire::codec::{Decoder, Frame};
 use tinychat::wire::frame::{ClientFrame, ServerFrame};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
+use super::super::subject::Kind;
 use super::super::{Error, Result};
 use super::socket::Socket;
 
@@ -26,8 +26,14 @@ pub(super) struct Person {
 }
 
 impl Person {
+    /// Without TLS.
     pub(super) fn sign_in(address: SocketAddr, identity: &Identity, name: &str) -> Result<Self> {
-        let mut person = Self { socket: Socket::connect(address)? };
+        Self::sign_in_on(Socket::connect(address)?, identity, name)
+    }
+
+    pub(super) fn sign_in_on(socket: Socket, identity: &Identity, name: &str) -> Result<Self> {
+        let channel = socket.channel()?;
+        let mut person = Self { socket };
         let name: Name = name.parse()?;
         let key = identity.public().to_string().into();
         person.say(&ClientFrame::Hello { name: name.clone(), key, installation: INSTALLATION })?;
@@ -36,7 +42,7 @@ impl Person {
             other => return Err(unexpected(&other)),
         };
         let signature =
-            identity.sign(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, &Channel::Plain))?.into();
+            identity.sign(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, &channel))?.into();
         person.say(&ClientFrame::Prove { signature })?;
         match person.hear()? {
             ServerFrame::Welcome { .. } => Ok(person),
@@ -107,11 +113,12 @@ pub(super) fn unexpected(frame: &ServerFrame) -> Error {
 }
 
 /// So many people who are signed in and do nothing more.
-pub(super) fn crowd(address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+pub(super) fn crowd(kind: Kind, address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
     let identity = &Identity::generate()?;
     let sign_in = |number: usize| -> Result<TcpStream> {
-        let person = Person::sign_in(address, identity, &format!("idle{number}"))?;
-        Ok(person.socket.into_stream())
+        let socket = Socket::connect_to(kind, address)?;
+        let person = Person::sign_in_on(socket, identity, &format!("idle{number}"))?;
+        person.socket.into_stream()
     };
     let share = |first: usize| (first..count).step_by(SIGNING_IN).map(sign_in).collect();
     thread::scope(|scope| {

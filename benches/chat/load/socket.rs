@@ -2,21 +2,29 @@
 //!
 //! Blocking while things are prepared, with [`PATIENCE`]; then perhaps not.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{BufReader, ErrorKind, IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::Arc;
 
 use memchr::memchr;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConnection, StreamOwned};
+use tinychat::trust::tls::{Channel, client_config, fingerprint};
 
 use super::super::Result;
+use super::super::subject::Kind;
 use super::PATIENCE;
 
 /// How much one read may bring.
 const READ_CHUNK: usize = 64 * 1024;
 
+/// The same, with what one record of TLS may have left before.
+const ROOM: usize = READ_CHUNK + 16 * 1024;
+
 /// See the [module](self).
 pub(super) struct Socket {
-    stream: TcpStream,
+    stream: Stream,
     /// What was read; all before `start` was looked at, all from `end` on means nothing.
     input: Vec<u8>,
     start: usize,
@@ -27,24 +35,123 @@ pub(super) struct Socket {
     stuck: bool,
 }
 
+/// As it is, or under TLS. Records are read through a buffer: the TLS library alone reads 4 KiB at a
+/// time.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, Buffered>>),
+}
+
+impl Stream {
+    fn tcp(&self) -> &TcpStream {
+        match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.sock.0.get_ref(),
+        }
+    }
+
+    /// Reads as much as there is and fits, at least once.
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let stream = match self {
+            Self::Plain(stream) => return stream.read(bytes),
+            Self::Tls(stream) => stream,
+        };
+        let mut filled = stream.read(bytes)?;
+        // What is buffered already is not told of again.
+        while filled < bytes.len() && stream.sock.has_more() {
+            match stream.read(&mut bytes[filled..]) {
+                Ok(read @ 1..) => filled += read,
+                _ => break,
+            }
+        }
+        Ok(filled)
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        match self {
+            Self::Plain(_) => Ok(()),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// Reads through a buffer, and writes at once.
+struct Buffered(BufReader<TcpStream>);
+
+impl Buffered {
+    fn has_more(&self) -> bool {
+        !self.0.buffer().is_empty()
+    }
+}
+
+impl Read for Buffered {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        self.0.read(bytes)
+    }
+}
+
+impl Write for Buffered {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.get_mut().write(bytes)
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> std::io::Result<usize> {
+        self.0.get_mut().write_vectored(slices)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Socket {
     pub(super) fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        let (input, out) = (vec![0; READ_CHUNK], Vec::new());
+        let (input, out) = (vec![0; ROOM], Vec::new());
+        let stream = Stream::Plain(stream);
         Ok(Self { stream, input, start: 0, end: 0, out, written: 0, stuck: false })
+    }
+
+    /// The same, in the way that is usual with what is measured.
+    pub(super) fn connect_to(kind: Kind, address: SocketAddr) -> Result<Self> {
+        let mut socket = Self::connect(address)?;
+        if let (Kind::Tls, Stream::Plain(stream)) = (kind, &socket.stream) {
+            let stream = Buffered(BufReader::with_capacity(READ_CHUNK, stream.try_clone()?));
+            let name = ServerName::IpAddress(address.ip().into());
+            let connection = ClientConnection::new(Arc::new(client_config()?), name)?;
+            let mut stream = Box::new(StreamOwned::new(connection, stream));
+            stream.conn.complete_io(&mut stream.sock)?;
+            socket.stream = Stream::Tls(stream);
+        }
+        Ok(socket)
+    }
+
+    /// What a sign-in is bound to.
+    pub(super) fn channel(&self) -> Result<Channel> {
+        let Stream::Tls(stream) = &self.stream else { return Ok(Channel::Plain) };
+        let chain = stream.conn.peer_certificates().unwrap_or_default();
+        let certificate = chain.first().ok_or("the server shows no certificate")?;
+        Ok(Channel::of(fingerprint(certificate)?, &stream.conn)?)
     }
 
     /// Has reads and writes return at once, or wait again.
     pub(super) fn set_nonblocking(&self, nonblocking: bool) -> Result<()> {
-        Ok(self.stream.set_nonblocking(nonblocking)?)
+        Ok(self.stream.tcp().set_nonblocking(nonblocking)?)
     }
 
     /// Only the connection, without its buffers.
-    pub(super) fn into_stream(self) -> TcpStream {
-        self.stream
+    pub(super) fn into_stream(self) -> Result<TcpStream> {
+        Ok(self.stream.tcp().try_clone()?)
     }
 
     /// What was read and not consumed.
@@ -77,8 +184,9 @@ impl Socket {
     pub(super) fn try_fill(&mut self) -> Result<bool> {
         self.input.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
-        if self.end == self.input.len() {
-            self.input.resize(2 * self.end, 0);
+        // Whatever lies in buffers has to fit: the poll tells of nothing but the socket.
+        if self.input.len() - self.end < ROOM {
+            self.input.resize(self.input.len() + ROOM, 0);
         }
         match self.stream.read(&mut self.input[self.end..]) {
             Ok(0) => Err("the connection was closed".into()),
@@ -108,10 +216,16 @@ impl Socket {
                 Err(error) => return Err(error.into()),
             }
         }
-        self.stuck = false;
         self.out.clear();
         self.written = 0;
-        Ok(true)
+        match self.stream.flush() {
+            Err(error) if is_late(error.kind()) => self.stuck = true,
+            flushed => {
+                flushed?;
+                self.stuck = false;
+            }
+        }
+        Ok(!self.stuck)
     }
 
     /// Whether the last [try](Self::try_flush) left something.
@@ -128,7 +242,7 @@ impl Socket {
 
 impl AsFd for Socket {
     fn as_fd(&self) -> BorrowedFd<'_> {
-        self.stream.as_fd()
+        self.stream.tcp().as_fd()
     }
 }
 

@@ -114,7 +114,7 @@
             cargo-nextest
             just
             openssh # ssh-keygen, which the tests hold our signatures against
-            openssl # `openssl s_client`, to talk to a server by hand
+            openssl # `openssl s_client`, with which the tests sign in by hand
             sqlite # to look into a data folder
             tmux # two clients side by side
           ];
@@ -132,7 +132,10 @@
             pname = "${package.name}-tests";
             dontBuild = true; # `cargo test` builds what it runs
             checkType = "debug";
-            nativeCheckInputs = [ pkgs.openssh ];
+            nativeCheckInputs = with pkgs; [
+              openssh
+              openssl
+            ];
             preCheck = ''
               export HOME=$(mktemp -d)
             '';

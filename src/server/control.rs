@@ -83,7 +83,7 @@ const OPERATIONS: &[Operation] = &[
 struct Subject {
     image: Image,
     counts: Counts,
-    names: PathBuf,
+    data: PathBuf,
 }
 
 impl Subject {
@@ -101,7 +101,7 @@ impl Subject {
     }
 
     fn backup(&self, out: &mut dyn Write) -> Result<(), ControlError> {
-        Ok(backup::write(&self.image, &self.names, out)?)
+        Ok(backup::write(&self.image, &self.data, out)?)
     }
 }
 
@@ -163,10 +163,10 @@ fn operate(data: &Path, word: &str, out: &mut dyn Write) -> Result<(), ControlEr
     if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
         return Err(ControlError::NoMailbox { path: data.into() });
     }
-    let folder = Folder::open(data)?;
+    let _folder = Folder::open(data)?;
     let mailbox = EmbeddedMailbox::open(data)?;
     let done = async {
-        let subject = subject(&mailbox, folder.file("names")).await?;
+        let subject = subject(&mailbox, data.into()).await?;
         perform(word, &subject, out)
     };
     let done = async_std::task::block_on(done);
@@ -180,9 +180,9 @@ fn perform(word: &str, subject: &Subject, out: &mut dyn Write) -> Result<(), Con
     (operation.ok_or_else(unknown)?.run)(subject, out)
 }
 
-async fn subject(mailbox: &EmbeddedMailbox, names: PathBuf) -> Result<Subject, ControlError> {
+async fn subject(mailbox: &EmbeddedMailbox, data: PathBuf) -> Result<Subject, ControlError> {
     let image = mailbox.image().await.map_err(|error| ControlError::Refused(error.to_string()))?;
-    Ok(Subject { image, counts: mailbox.counts(), names })
+    Ok(Subject { image, counts: mailbox.counts(), data })
 }
 
 fn salvage(
@@ -194,7 +194,7 @@ fn salvage(
     writeln!(out, "{error}")?;
     let salvage = Salvage::open(data)?;
     if let Some(image) = salvage.image() {
-        match (Subject { image, counts: Counts::default(), names: data.join("names") }).check(out) {
+        match (Subject { image, counts: Counts::default(), data: data.into() }).check(out) {
             Ok(()) | Err(ControlError::Unsound) => {}
             Err(error) => return Err(error),
         }
@@ -264,10 +264,10 @@ pub(super) async fn serve(
             };
         match accepted {
             Ok((stream, _)) => {
-                let (mailbox, names, busy) = (mailbox.clone(), data.join("names"), busy.clone());
+                let (mailbox, data, busy) = (mailbox.clone(), data.clone(), busy.clone());
                 task::spawn("control", async move {
                     let is_full = busy.sender_count() > MAX_REQUESTS + 1;
-                    if let Err(error) = answer(stream, is_full, &mailbox, names).await {
+                    if let Err(error) = answer(stream, is_full, &mailbox, data).await {
                         log::warn!("an operator's request: {error}");
                     }
                     drop(busy);
@@ -296,7 +296,7 @@ async fn answer(
     mut stream: UnixStream,
     is_full: bool,
     mailbox: &EmbeddedMailbox,
-    names: PathBuf,
+    data: PathBuf,
 ) -> Result<(), ControlError> {
     let word = match task::within(PATIENCE, request(&mut stream)).await {
         Some(word) => word?,
@@ -305,7 +305,7 @@ async fn answer(
     let done = if is_full {
         Err(ControlError::Refused("too many requests are under way; try again later".into()))
     } else {
-        run(&mut stream, word, mailbox, names).await
+        run(&mut stream, word, mailbox, data).await
     };
     let end = match &done {
         Ok(()) => "done\n".into(),
@@ -329,9 +329,9 @@ async fn run(
     stream: &mut UnixStream,
     word: String,
     mailbox: &EmbeddedMailbox,
-    names: PathBuf,
+    data: PathBuf,
 ) -> Result<(), ControlError> {
-    let subject = subject(mailbox, names).await?;
+    let subject = subject(mailbox, data).await?;
     let (chunks, queue) = async_channel::bounded(CHUNKS);
     let (result, done) = futures::channel::oneshot::channel();
     task::spawn_thread("control", move || {

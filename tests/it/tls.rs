@@ -382,6 +382,31 @@ fn an_operators_certificate_is_read_again_and_a_renewed_one_alarms_nobody() {
 }
 
 #[test]
+fn a_restored_server_is_the_one_that_it_was() {
+    story(async |world| {
+        let (data, file) = (world.path("hosted"), world.path("backup"));
+        let hosted = Hosted::start(&[], &data).await;
+        let address = hosted.address.clone();
+        hosted.person(world, "alice", &address).to("bob").pipe("one\n").await.exited(0);
+        let words = ["backup", file.to_str().unwrap()];
+        Launch::operator(&words).on(&data).pipe("").await.exited(0);
+        hosted.stop().await;
+        let restored = world.path("restored");
+        let words = ["restore", file.to_str().unwrap()];
+        Launch::operator(&words).on(&restored).pipe("").await.exited(0);
+        let mode = std::fs::metadata(restored.join("key.pem")).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+        let mut server = Launch::operator(&["--listen", &address]).on(&restored).start();
+        server.says("join with").await;
+        let flags = ["--user", "alice", "--server", &address, "--to", "bob"];
+        let alice = Launch::tinychat(&flags).on(&world.path("alice")).pipe("two\n").await;
+        alice.exited(0).was_quiet();
+        server.signal("TERM");
+        server.finish().await.exited(0);
+    });
+}
+
+#[test]
 fn a_server_may_listen_on_a_unix_socket() {
     story(async |world| {
         let path = world.path("chat.socket");

@@ -120,7 +120,8 @@ pub(crate) struct Check {
     pub(crate) accept: bool,
 }
 
-/// Write names and waiting messages into one file. Works beside a running server.
+/// Write names, waiting messages and the server's own key into one file; keep it to yourself. Works
+/// beside a running server.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "backup")]
 pub(crate) struct Backup {

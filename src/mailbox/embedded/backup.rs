@@ -1,4 +1,4 @@
-//! A backup: one file, a tar archive, with the mailbox and the book of names.
+//! A backup: one file, a tar archive, with the mailbox, the book of names and the server's own key.
 //!
 //! Owned by whoever writes or reads it. In the archive, in this order:
 //!
@@ -6,6 +6,7 @@
 //! |---|---|
 //! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 1` |
 //! | `names` | the book of names as it is in the data folder |
+//! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
@@ -34,6 +35,10 @@ const MAX_PIECE: u64 = (PIECE + 1024 * 1024) as u64;
 /// The longest book of names that is read.
 const MAX_NAMES_FILE: u64 = 64 * 1024 * 1024;
 
+/// What else of the data folder is in a backup, and how long each may be.
+const KEY_FILES: [&str; 2] = ["key.pem", "certificate.pem"];
+const MAX_KEY_FILE: u64 = 64 * 1024;
+
 /// Why there is no backup, or why it is not restored. Made to be read by an operator.
 #[derive(Debug, thiserror::Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
@@ -58,11 +63,14 @@ impl From<StoreError> for BackupError {
     }
 }
 
-/// Writes a backup.
-pub fn write(image: &Image, names: &Path, out: impl Write) -> Result<(), BackupError> {
+/// Writes a backup of a data folder whose store has this image.
+pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", format!("{VERSION} {}", layout::VERSION).as_bytes())?;
-    archive.put("names", &whole_lines(names)?)?;
+    archive.put("names", &whole_lines(&data.join("names"))?)?;
+    for name in KEY_FILES {
+        archive.put(name, &read_if_there(&data.join(name))?)?;
+    }
     let mut piece = Vec::with_capacity(PIECE);
     let mut pieces = 0;
     for entry in image.entries() {
@@ -128,12 +136,16 @@ impl<W: Write> Archive<W> {
 
 /// The book as far as it is written: another line may just be on its way.
 fn whole_lines(names: &Path) -> io::Result<Vec<u8>> {
-    let mut text = match fs::read(names) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        text => text?,
-    };
+    let mut text = read_if_there(names)?;
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
     Ok(text)
+}
+
+fn read_if_there(path: &Path) -> io::Result<Vec<u8>> {
+    match fs::read(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 fn encode_entry(out: &mut Vec<u8>, (table, (key, value)): &(Table, Entry)) {
@@ -172,6 +184,12 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
         return Err(BackupError::Newer);
     }
     write_synced(&folder.join("names"), &reading.named(entries.next(), "names", MAX_NAMES_FILE)?)?;
+    for name in KEY_FILES {
+        let content = reading.named(entries.next(), name, MAX_KEY_FILE)?;
+        if !content.is_empty() {
+            write_synced(&folder.join(name), &content)?;
+        }
+    }
     while let Some(mut piece) = reading.piece(entries.next())? {
         let mut decoded = Vec::new();
         while piece.has_remaining() {

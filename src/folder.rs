@@ -82,8 +82,12 @@ pub fn default_data_folder(name: &str) -> Result<PathBuf, FolderError> {
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut fresh = path.to_path_buf();
     fresh.set_extension("new");
-    let mut file =
-        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
+    // What a crash left; or what somebody put there, who could then read along.
+    match fs::remove_file(&fresh) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&fresh)?;
     file.write_all(bytes)?;
     file.sync_all()?;
     fs::rename(&fresh, path)?;
@@ -92,6 +96,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use super::*;
 
     #[test]
@@ -113,6 +119,18 @@ mod tests {
         drop(folder);
         Folder::open(place.path()).unwrap();
         drop(inherited);
+    }
+
+    #[test]
+    fn a_private_file_is_never_one_that_was_there() {
+        let place = tempfile::tempdir().unwrap();
+        let (path, left) = (place.path().join("key"), place.path().join("key.new"));
+        fs::write(&left, "left").unwrap();
+        fs::set_permissions(&left, fs::Permissions::from_mode(0o666)).unwrap();
+        write_private(&path, b"secret").unwrap();
+        assert_eq!(fs::read(&path).unwrap(), b"secret");
+        assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
+        assert!(!left.exists());
     }
 
     #[test]

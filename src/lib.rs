@@ -11,7 +11,7 @@
 //!     |            |
 //!  mailbox         |           what keeps a message until its receiver has it
 //!     |            |
-//!   wire, trust, folder        the protocol; keys; data folders
+//!   wire, trust, folder        the protocol and what carries it; keys, TLS; data folders
 //!          |
 //!       message                the nouns: Name, SessionKey, MessageId, Message, Batch
 //! ```

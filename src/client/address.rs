@@ -28,7 +28,8 @@ const SCHEME: &str = "tinychat://";
 pub struct Address(String);
 
 /// An [`Address`], and the fingerprint of the server that is to be found there, if one knows it:
-/// `tinychat://host:port#SHA256:…`. Either part behind the host may be left out, and so may the scheme.
+/// `tinychat://host:port#SHA256:…`, `unix:PATH#SHA256:…`. Either part behind the host may be left out, and
+/// so may the scheme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Where it is.
@@ -48,16 +49,20 @@ impl FromStr for Target {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        if text.starts_with(UNIX) {
-            return Ok(Self { address: text.parse()?, fingerprint: None });
-        }
         let wrong = || AddressError(text.into());
         let rest = text.strip_prefix(SCHEME).unwrap_or(text);
-        let (address, fingerprint) = match rest.split_once('#') {
+        let (address, fingerprint) = match rest.rsplit_once('#') {
+            // A path may have one of its own.
+            Some((_, word)) if rest.starts_with(UNIX) && !word.starts_with("SHA256:") => {
+                (rest, None)
+            }
             Some((address, fingerprint)) => (address, Some(fingerprint)),
             None => (rest, None),
         };
-        let address = address.strip_suffix('/').unwrap_or(address);
+        let address = match address.strip_suffix('/') {
+            Some(host) if !rest.starts_with(UNIX) => host,
+            _ => address,
+        };
         Ok(Self {
             address: address.parse().map_err(|_| wrong())?,
             fingerprint: fingerprint.map(str::parse).transpose().map_err(|_| wrong())?,
@@ -108,11 +113,6 @@ impl Address {
     /// `host:port`, or `unix:` and the path.
     pub fn as_str(&self) -> &str {
         &self.0
-    }
-
-    /// Whether it is a Unix socket.
-    pub fn is_unix(&self) -> bool {
-        self.unix_path().is_some()
     }
 
     /// Connects.
@@ -172,6 +172,11 @@ mod tests {
             let target: Target = format!("{text}#{key}").parse().unwrap();
             assert_eq!(target, Target { address: address.clone(), fingerprint: Some(key) });
         }
+        let target: Target = format!("unix:/run/#1#{key}").parse().unwrap();
+        assert_eq!(target.address.as_str(), "unix:/run/#1");
+        assert_eq!(target.fingerprint, Some(key));
+        let target: Target = "unix:/run/#1".parse().unwrap();
+        assert_eq!((target.address.as_str(), target.fingerprint), ("unix:/run/#1", None));
         for text in ["host#", "host#SHA256:x", "tinychat://", "tinychat://#x", "http://host"] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }

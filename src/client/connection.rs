@@ -16,9 +16,10 @@ use smol_str::ToSmolStr;
 use super::{Address, Config, Event, Failure};
 use crate::message::Installation;
 use crate::task;
+use crate::trust::agent::AgentError;
 use crate::trust::known_servers::{KnownServers, Meeting};
 use crate::trust::tls::Channel;
-use crate::trust::{Fingerprint, Identity};
+use crate::trust::{Fingerprint, Identity, IdentityError};
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
@@ -210,18 +211,36 @@ impl Visit {
     async fn connect(&self) -> Result<Transport, Broken> {
         let Config { server, tls, .. } = &self.config;
         let socket = server.connect().await?;
-        if !tls || server.is_unix() {
+        if !tls {
             if socket.is_local() {
                 return Ok(Transport::plain(socket)?);
             }
             return Err(Broken::Failed(Failure::Unprotected(server.clone())));
         }
-        let transport = Transport::connect(socket, server.server_name()).await;
-        let transport = transport.map_err(|error| no_tls(server, &error))?;
+        let transport = match Transport::connect(socket, server.server_name()).await {
+            Ok(transport) => transport,
+            Err(error) => return Err(self.no_tls(&error).await),
+        };
         if let Channel::Tls { server: shown, .. } = transport.channel {
             self.recognise(shown).await?;
         }
         Ok(transport)
+    }
+
+    /// What failed TLS means for the next try. Where a server was once, somebody else may be for now: a
+    /// proxy, or the page that wants to be paid for the line.
+    async fn no_tls(&self, error: &io::Error) -> Broken {
+        let server = self.config.server.clone();
+        let because = match error.kind() {
+            io::ErrorKind::InvalidData => error.to_string(),
+            io::ErrorKind::UnexpectedEof => return Broken::Away(CLOSED.into()),
+            _ => return Broken::Away(error.to_string()),
+        };
+        let (servers, address) = (self.known_servers.clone(), server.clone());
+        match task::blocking(move || servers.has_met(address.as_str())).await {
+            Ok(true) => Broken::Away(format!("somebody else answers: {because}")),
+            _ => Broken::Failed(Failure::NoTls { server, because }),
+        }
     }
 
     async fn recognise(&self, shown: Fingerprint) -> Result<(), Broken> {
@@ -262,8 +281,7 @@ impl Visit {
         };
         let (identity, text) = (self.identity.clone(), sign_in_text(user, &nonce, &channel));
         let signature = task::blocking(move || identity.sign(SIGN_IN_NAMESPACE, &text)).await;
-        // An agent that is away now may be back for the next try.
-        let signature = signature.map_err(|error| Broken::Away(error.to_string()))?;
+        let signature = signature.map_err(unsigned)?;
         write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
         match next(server, reader).await? {
             ServerFrame::Welcome { limits, .. } => Ok(limits),
@@ -272,14 +290,14 @@ impl Visit {
     }
 }
 
-/// What failed TLS means for the next try.
-fn no_tls(server: &Address, error: &io::Error) -> Broken {
-    match error.kind() {
-        io::ErrorKind::InvalidData => {
-            Broken::Failed(Failure::NoTls { server: server.clone(), because: error.to_string() })
+/// What a missing signature means for the next try: an agent that is away now may be back by then, and
+/// one that refuses was asked to.
+fn unsigned(error: IdentityError) -> Broken {
+    match error {
+        IdentityError::Agent(AgentError::Away(_) | AgentError::Late) => {
+            Broken::Away(error.to_string())
         }
-        io::ErrorKind::UnexpectedEof => Broken::Away(CLOSED.into()),
-        _ => Broken::Away(error.to_string()),
+        _ => Broken::Failed(Failure::Refused(error.to_string())),
     }
 }
 

@@ -46,8 +46,7 @@ pub struct Config {
     pub server: Address,
     /// Whose key the server has to show, if that is known already.
     pub fingerprint: Option<Fingerprint>,
-    /// Whether to speak TLS with it; never over a Unix socket. Without TLS the server has to be on this
-    /// machine.
+    /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
     /// The name to sign in with.
     pub user: Name,

@@ -29,6 +29,7 @@ use crate::mailbox::{
     Counts, EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
 };
 use crate::task;
+use crate::trust::Fingerprint;
 
 /// How many operators are served at once. The next one is told so.
 const MAX_REQUESTS: usize = 4;
@@ -84,6 +85,8 @@ struct Subject {
     image: Image,
     counts: Counts,
     data: PathBuf,
+    /// Of the key that the running server shows.
+    key: Option<Fingerprint>,
 }
 
 impl Subject {
@@ -97,6 +100,9 @@ impl Subject {
     fn status(&self, out: &mut dyn Write) -> Result<(), ControlError> {
         let Counts { taken, written, commits } = self.counts;
         writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
+        if let Some(key) = self.key {
+            writeln!(out, "key {key}")?;
+        }
         Ok(())
     }
 
@@ -166,7 +172,7 @@ fn operate(data: &Path, word: &str, out: &mut dyn Write) -> Result<(), ControlEr
     let _folder = Folder::open(data)?;
     let mailbox = EmbeddedMailbox::open(data)?;
     let done = async {
-        let subject = subject(&mailbox, data.into()).await?;
+        let subject = subject(&mailbox, data.into(), None).await?;
         perform(word, &subject, out)
     };
     let done = async_std::task::block_on(done);
@@ -180,9 +186,13 @@ fn perform(word: &str, subject: &Subject, out: &mut dyn Write) -> Result<(), Con
     (operation.ok_or_else(unknown)?.run)(subject, out)
 }
 
-async fn subject(mailbox: &EmbeddedMailbox, data: PathBuf) -> Result<Subject, ControlError> {
+async fn subject(
+    mailbox: &EmbeddedMailbox,
+    data: PathBuf,
+    key: Option<Fingerprint>,
+) -> Result<Subject, ControlError> {
     let image = mailbox.image().await.map_err(|error| ControlError::Refused(error.to_string()))?;
-    Ok(Subject { image, counts: mailbox.counts(), data })
+    Ok(Subject { image, counts: mailbox.counts(), data, key })
 }
 
 fn salvage(
@@ -194,7 +204,9 @@ fn salvage(
     writeln!(out, "{error}")?;
     let salvage = Salvage::open(data)?;
     if let Some(image) = salvage.image() {
-        match (Subject { image, counts: Counts::default(), data: data.into() }).check(out) {
+        match (Subject { image, counts: Counts::default(), data: data.into(), key: None })
+            .check(out)
+        {
             Ok(()) | Err(ControlError::Unsound) => {}
             Err(error) => return Err(error),
         }
@@ -265,9 +277,10 @@ pub(super) async fn serve(
         match accepted {
             Ok((stream, _)) => {
                 let (mailbox, data, busy) = (mailbox.clone(), data.clone(), busy.clone());
+                let key = host.certificates.as_ref().map(|it| it.current().fingerprint);
                 task::spawn("control", async move {
                     let is_full = busy.sender_count() > MAX_REQUESTS + 1;
-                    if let Err(error) = answer(stream, is_full, &mailbox, data).await {
+                    if let Err(error) = answer(stream, is_full, &mailbox, data, key).await {
                         log::warn!("an operator's request: {error}");
                     }
                     drop(busy);
@@ -297,6 +310,7 @@ async fn answer(
     is_full: bool,
     mailbox: &EmbeddedMailbox,
     data: PathBuf,
+    key: Option<Fingerprint>,
 ) -> Result<(), ControlError> {
     let word = match task::within(PATIENCE, request(&mut stream)).await {
         Some(word) => word?,
@@ -305,7 +319,7 @@ async fn answer(
     let done = if is_full {
         Err(ControlError::Refused("too many requests are under way; try again later".into()))
     } else {
-        run(&mut stream, word, mailbox, data).await
+        run(&mut stream, word, mailbox, data, key).await
     };
     let end = match &done {
         Ok(()) => "done\n".into(),
@@ -330,8 +344,9 @@ async fn run(
     word: String,
     mailbox: &EmbeddedMailbox,
     data: PathBuf,
+    key: Option<Fingerprint>,
 ) -> Result<(), ControlError> {
-    let subject = subject(mailbox, data).await?;
+    let subject = subject(mailbox, data, key).await?;
     let (chunks, queue) = async_channel::bounded(CHUNKS);
     let (result, done) = futures::channel::oneshot::channel();
     task::spawn_thread("control", move || {

@@ -7,7 +7,7 @@ use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -56,7 +56,7 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(Async<TcpListener>),
-    Unix(Async<UnixListener>),
+    Unix(Async<UnixListener>, #[expect(dead_code, reason = "removes the file")] SocketFile),
 }
 
 impl Listener {
@@ -83,19 +83,40 @@ impl Listener {
             Kind::Tcp(listener) => {
                 Ok(Socket::Tcp(listener.read_with(TcpListener::accept).await?.0))
             }
-            Kind::Unix(listener) => {
+            Kind::Unix(listener, _) => {
                 Ok(Socket::Unix(listener.read_with(UnixListener::accept).await?.0))
             }
         }
     }
 }
 
-impl Drop for Listener {
+/// The file of a Unix socket. Goes with this, unless another one is there by then.
+#[derive(Debug)]
+struct SocketFile {
+    path: PathBuf,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
+impl SocketFile {
+    fn of(path: PathBuf) -> io::Result<Self> {
+        let id = id(&path)?;
+        Ok(Self { path, id })
+    }
+}
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
-        if let Endpoint::Unix(path) = &self.endpoint {
-            let _ = fs::remove_file(path);
+        if id(&self.path).is_ok_and(|id| id == self.id) {
+            // Whatever is left there is cleared away by the next one.
+            let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn id(path: &Path) -> io::Result<(u64, u64)> {
+    let metadata = fs::symlink_metadata(path)?;
+    Ok((metadata.dev(), metadata.ino()))
 }
 
 async fn bind_tcp(address: &str) -> io::Result<Listener> {
@@ -109,20 +130,20 @@ async fn bind_tcp(address: &str) -> io::Result<Listener> {
 fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     clear_away(&path)?;
     let listener = UnixListener::bind(&path)?;
-    // Made first, so that the file is removed if something fails.
-    let listener = Listener {
-        kind: Kind::Unix(Async::new(listener)?),
-        endpoint: Endpoint::Unix(path.clone()),
-    };
+    let file = SocketFile::of(path.clone())?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
-    Ok(listener)
+    let kind = Kind::Unix(Async::new(listener)?, file);
+    Ok(Listener { kind, endpoint: Endpoint::Unix(path) })
 }
 
 /// Removes a socket that nobody listens on any more. Another kind of file is left, and in the way.
 fn clear_away(path: &Path) -> io::Result<()> {
-    let is_socket = fs::symlink_metadata(path).is_ok_and(|it| it.file_type().is_socket());
-    if !is_socket {
-        return Ok(());
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Ok(metadata) if !metadata.file_type().is_socket() => {
+            return Err(io::Error::other("there is a file that is no socket"));
+        }
+        _ => {}
     }
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),

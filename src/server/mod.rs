@@ -71,7 +71,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 pub struct Config {
     /// Where to listen, each `host:port` or `unix:PATH`; port 0 takes a free one.
     pub listen: Vec<String>,
-    /// What connections over TCP are protected with.
+    /// What connections are protected with.
     pub tls: Tls,
     /// The data folder.
     pub data: PathBuf,
@@ -83,7 +83,7 @@ pub struct Config {
     pub keep: Option<Duration>,
     /// How long things may take.
     pub timing: Timing,
-    /// The most connections at once. One more is told `ERR BUSY` and closed.
+    /// The most connections at once. One more is closed; without TLS it is told `ERR BUSY` before.
     pub max_connections: usize,
 }
 
@@ -104,14 +104,14 @@ impl Config {
     }
 }
 
-/// What connections over TCP are protected with.
+/// What connections are protected with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Tls {
     /// TLS with a certificate in the data folder, which is made there if there is none.
     Own,
     /// TLS with the operator's certificate.
     Files(CertificateFiles),
-    /// Nothing. For loopback addresses only.
+    /// Nothing. For Unix sockets and loopback addresses only.
     Off,
 }
 
@@ -276,7 +276,7 @@ impl Server {
         self.endpoints().filter_map(tcp).collect()
     }
 
-    /// What connections over TCP are protected with; none without TLS.
+    /// What connections are protected with; none without TLS.
     pub fn certificates(&self) -> Option<Arc<Certificates>> {
         self.host.certificates.clone()
     }
@@ -335,9 +335,7 @@ fn certificates(tls: Tls, folder: &Folder) -> Result<Option<Certificates>, Certi
 /// Accepts until the server stops. An error of one connection, or of a system that is out of files,
 /// does not end it. While there are `full` clones of `live` nobody is served.
 async fn accept(host: Arc<Host>, listener: Listener, live: Sender<Infallible>, full: usize) {
-    // A Unix socket needs none: who could read it could read the memory of both sides too.
-    let certificates =
-        host.certificates.as_ref().filter(|_| matches!(listener.endpoint(), Endpoint::Tcp(_)));
+    let certificates = host.certificates.as_ref();
     loop {
         let accepting = Box::pin(listener.accept());
         let accepted = match select(accepting, Box::pin(host.stopping.recv())).await {

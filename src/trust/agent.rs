@@ -1,49 +1,186 @@
-//! A person's SSH agent, which may have the key and makes signatures with it (RFC draft
-//! `draft-ietf-sshm-ssh-agent`).
+//! A person's SSH agent, which may have the key and makes signatures with it: the two requests of
+//! `draft-ietf-sshm-ssh-agent` that this takes.
 //!
-//! Owned by the identity whose key the agent has. Each question has a connection of its own: an agent may be
-//! started again meanwhile. Everything here blocks.
+//! Owned by the identity whose key the agent has. Each question has a connection of its own: an agent
+//! may be started again meanwhile. Everything here blocks.
 
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ssh_agent_client_rs::{Client, Error, Identity};
-use ssh_key::{PublicKey, Signature};
+use bytes::{Buf, BufMut, Bytes};
+use ssh_key::Signature;
+use thiserror::Error;
 
 /// How long an agent may take to say which keys it has.
-const PROMPTLY: Duration = Duration::from_secs(5);
+const PROMPTLY: Duration = Duration::from_secs(2);
 
-/// How long it may take to sign: it may ask a person, or wait for a finger on a token.
-const PATIENTLY: Duration = Duration::from_secs(60);
+/// How long it may take to sign. It may ask a person, or wait for a finger on a token; but the server
+/// waits no longer for all of the sign-in.
+const PATIENTLY: Duration = Duration::from_secs(8);
+
+/// The longest answer that is read, as in OpenSSH.
+const MAX_ANSWER: u32 = 256 * 1024;
+
+// Numbers of messages (§5.1 of the draft).
+const FAILURE: u8 = 5;
+const REQUEST_IDENTITIES: u8 = 11;
+const IDENTITIES_ANSWER: u8 = 12;
+const SIGN_REQUEST: u8 = 13;
+const SIGN_RESPONSE: u8 = 14;
 
 /// Where an agent listens.
 pub(super) struct Agent(PathBuf);
+
+/// Why an agent makes no signature.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum AgentError {
+    #[error("your SSH agent refuses to sign")]
+    Refused,
+    #[error("your SSH agent did not sign within {} s", PATIENTLY.as_secs())]
+    Late,
+    #[error("your SSH agent is away: {0}")]
+    Away(io::Error),
+    #[error("your SSH agent does not speak the agent's protocol")]
+    Nonsense,
+}
+
+impl From<io::Error> for AgentError {
+    fn from(error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Late,
+            _ => Self::Away(error),
+        }
+    }
+}
 
 impl Agent {
     pub(super) fn at(path: &Path) -> Self {
         Self(path.into())
     }
 
-    /// Whether it has the key. One that does not answer has none.
-    pub(super) fn has(&self, key: &PublicKey) -> bool {
-        let is_it = |identity: &Identity<'_>| match identity {
-            Identity::PublicKey(it) => it.key_data() == key.key_data(),
-            Identity::Certificate(_) => false,
-        };
-        let keys = self.connect(PROMPTLY).and_then(|mut agent| agent.list_all_identities());
-        keys.is_ok_and(|keys| keys.iter().any(is_it))
+    /// Whether it has the key with these bytes. One that does not answer has none.
+    pub(super) fn has(&self, key: &[u8]) -> bool {
+        self.keys().is_ok_and(|keys| keys.iter().any(|it| it == key))
     }
 
-    /// A signature over `data`.
-    pub(super) fn sign(&self, key: &PublicKey, data: &[u8]) -> Result<Signature, Error> {
-        self.connect(PATIENTLY)?.sign(key, data)
+    fn keys(&self) -> Result<Vec<Bytes>, AgentError> {
+        let mut answer = self.ask(&[REQUEST_IDENTITIES], IDENTITIES_ANSWER, PROMPTLY)?;
+        let count = answer.try_get_u32().map_err(|_| AgentError::Nonsense)?;
+        let key_and_comment = |_| Some((take_string(&mut answer)?, take_string(&mut answer)?));
+        let keys: Option<Vec<_>> = (0..count).map(key_and_comment).collect();
+        Ok(keys.ok_or(AgentError::Nonsense)?.into_iter().map(|(key, _)| key).collect())
     }
 
-    fn connect(&self, patience: Duration) -> Result<Client, Error> {
-        let stream = UnixStream::connect(&self.0)?;
-        stream.set_read_timeout(Some(patience))?;
-        stream.set_write_timeout(Some(patience))?;
-        Ok(Client::with_read_write(Box::new(stream)))
+    /// A signature over `data` by the key with these bytes.
+    pub(super) fn sign(&self, key: &[u8], data: &[u8]) -> Result<Signature, AgentError> {
+        const NO_FLAGS: u32 = 0;
+        let mut request = vec![SIGN_REQUEST];
+        put_string(&mut request, key);
+        put_string(&mut request, data);
+        request.put_u32(NO_FLAGS);
+        let mut answer = self.ask(&request, SIGN_RESPONSE, PATIENTLY)?;
+        let signature = take_string(&mut answer).ok_or(AgentError::Nonsense)?;
+        Signature::try_from(&signature[..]).map_err(|_| AgentError::Nonsense)
+    }
+
+    /// What follows the number of the answer that is expected.
+    fn ask(&self, request: &[u8], expected: u8, limit: Duration) -> Result<Bytes, AgentError> {
+        let mut stream = UnixStream::connect(&self.0)?;
+        stream.set_read_timeout(Some(limit))?;
+        stream.set_write_timeout(Some(limit))?;
+        let mut framed = Vec::new();
+        put_string(&mut framed, request);
+        stream.write_all(&framed)?;
+        let mut length = [0; 4];
+        stream.read_exact(&mut length)?;
+        let length = u32::from_be_bytes(length);
+        if length > MAX_ANSWER {
+            return Err(AgentError::Nonsense);
+        }
+        let mut answer = vec![0; length as usize];
+        stream.read_exact(&mut answer)?;
+        let mut answer = Bytes::from(answer);
+        match answer.try_get_u8() {
+            Ok(word) if word == expected => Ok(answer),
+            Ok(FAILURE) => Err(AgentError::Refused),
+            _ => Err(AgentError::Nonsense),
+        }
+    }
+}
+
+/// A `string` of RFC 4251 §5.
+fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
+    out.put_u32(u32::try_from(bytes.len()).expect("keys and what is signed are short"));
+    out.put_slice(bytes);
+}
+
+fn take_string(from: &mut Bytes) -> Option<Bytes> {
+    let length = from.try_get_u32().ok()? as usize;
+    (length <= from.len()).then(|| from.split_to(length))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::thread;
+
+    use super::*;
+
+    /// What asking gives if this is the answer.
+    fn answered<T: Send + 'static>(
+        answer: &[u8],
+        ask: impl FnOnce(&Agent) -> T + Send + 'static,
+    ) -> T {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("agent");
+        let listener = UnixListener::bind(&path).unwrap();
+        let asking = thread::spawn(move || ask(&Agent::at(&path)));
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut length = [0; 4];
+        stream.read_exact(&mut length).unwrap();
+        stream.read_exact(&mut vec![0; u32::from_be_bytes(length) as usize]).unwrap();
+        stream.write_all(answer).unwrap();
+        drop(stream);
+        asking.join().unwrap()
+    }
+
+    #[test]
+    fn a_key_is_found_among_others() {
+        let mut answer = vec![IDENTITIES_ANSWER, 0, 0, 0, 2];
+        for part in [b"other", b"", b"our own", b"it"] as [&[u8]; 4] {
+            put_string(&mut answer, part);
+        }
+        let mut framed = Vec::new();
+        put_string(&mut framed, &answer);
+        assert!(answered(&framed, |agent| agent.has(b"our own")));
+        assert!(!answered(&framed, |agent| agent.has(b"it")));
+    }
+
+    #[test]
+    fn answers_that_make_no_sense_are_none() {
+        for answer in [
+            &b""[..],
+            &[0, 0],
+            &[0, 0, 0, 0],
+            &[0, 0, 0, 9, 12],
+            &[0, 0, 0, 1, 12],
+            &[0, 0, 0, 5, 12, 255, 255, 255, 255],
+            &[255, 255, 255, 255, 12],
+            &[0, 0, 0, 9, 14, 0, 0, 0, 200, 1, 1, 1, 1],
+        ] {
+            assert!(!answered(answer, |agent| agent.has(b"our own")));
+            assert!(answered(answer, |agent| agent.sign(b"our own", b"text").is_err()));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_from_an_agent_that_is_away() {
+        let refused = answered(&[0, 0, 0, 1, FAILURE], |agent| agent.sign(b"our own", b"text"));
+        assert!(matches!(refused, Err(AgentError::Refused)));
+        let away = Agent::at(Path::new("/nowhere/agent")).sign(b"our own", b"text");
+        assert!(matches!(away, Err(AgentError::Away(_))));
     }
 }

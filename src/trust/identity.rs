@@ -16,10 +16,9 @@ use ssh_key::public::Ed25519PublicKey;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::Fingerprint;
-use super::agent::Agent;
+use super::agent::{Agent, AgentError};
 use crate::folder::write_private;
 
 /// The word that OpenSSH puts before an Ed25519 public key.
@@ -60,7 +59,7 @@ pub enum IdentityError {
         path.display()
     )]
     Exposed { path: PathBuf },
-    #[error("{} is not a private key in OpenSSH's format: {cause}", path.display())]
+    #[error("{} is not a key in OpenSSH's format: {cause}", path.display())]
     Format { path: PathBuf, cause: ssh_key::Error },
     #[error(
         "the key {0} is locked by a passphrase and there is no terminal to ask for it at; hand it to your agent first, with: ssh-add {0}",
@@ -75,8 +74,8 @@ pub enum IdentityError {
     Public { path: PathBuf },
     #[error("cannot make a signature: {0}")]
     Sign(ssh_key::Error),
-    #[error("the agent that has the key makes no signature: {0}")]
-    Agent(ssh_agent_client_rs::Error),
+    #[error("{0}")]
+    Agent(#[from] AgentError),
 }
 
 impl Identity {
@@ -99,20 +98,20 @@ impl Identity {
     pub fn open(file: KeyFile<'_>) -> Result<Self, IdentityError> {
         let path = file.path.to_path_buf();
         let bytes = match fs::read(&path) {
-            Ok(bytes) => Zeroizing::new(bytes),
+            Ok(bytes) => bytes,
             Err(cause) => return Err(IdentityError::Read { path, cause }),
         };
-        if let Ok(text) = std::str::from_utf8(&bytes)
-            && let Ok(key) = ssh_key::PublicKey::from_openssh(text)
-        {
-            let public = ed25519(&key, &path)?;
+        if let Some(public) = public_half(&bytes, &path)? {
             return held(file.agent, public).ok_or(IdentityError::Public { path });
         }
-        refuse_exposed(&path)?;
         let key = match PrivateKey::from_openssh(&bytes) {
             Ok(key) => key,
+            Err(ssh_key::Error::AlgorithmUnknown) => {
+                return Err(IdentityError::NotEd25519 { path });
+            }
             Err(cause) => return Err(IdentityError::Format { path, cause }),
         };
+        refuse_exposed(&path)?;
         let public = ed25519(key.public_key(), &path)?;
         if !key.is_encrypted() {
             return Ok(Self { signer: Signer::Key(Box::new(key)), public });
@@ -147,10 +146,9 @@ impl Identity {
     fn sign_by(&self, agent: &Agent, namespace: &str, text: &str) -> Result<SshSig, IdentityError> {
         let data = SshSig::signed_data(namespace, HashAlg::Sha512, text.as_bytes())
             .map_err(IdentityError::Sign)?;
-        let key = self.public.openssh();
-        let signature = agent.sign(&key, &data).map_err(IdentityError::Agent)?;
-        SshSig::new(key.key_data().clone(), namespace, HashAlg::Sha512, signature)
-            .map_err(IdentityError::Sign)
+        let signature = agent.sign(&self.public.wire_form(), &data)?;
+        let key = self.public.openssh().key_data().clone();
+        SshSig::new(key, namespace, HashAlg::Sha512, signature).map_err(IdentityError::Sign)
     }
 
     fn create(path: &Path) -> Result<Self, IdentityError> {
@@ -161,6 +159,21 @@ impl Identity {
         let public = ed25519(key.public_key(), path)?;
         Ok(Self { signer: Signer::Key(Box::new(key)), public })
     }
+}
+
+/// The key in a file that has no private one: a line that begins with its kind.
+fn public_half(bytes: &[u8], path: &Path) -> Result<Option<PublicKey>, IdentityError> {
+    let line = String::from_utf8_lossy(bytes);
+    let kind = line.split(' ').next().unwrap_or_default();
+    if !["ssh-", "ecdsa-", "sk-"].iter().any(|beginning| kind.starts_with(beginning)) {
+        return Ok(None);
+    }
+    if kind != ALGORITHM {
+        return Err(IdentityError::NotEd25519 { path: path.into() });
+    }
+    let key = ssh_key::PublicKey::from_openssh(&line)
+        .map_err(|cause| IdentityError::Format { path: path.into(), cause })?;
+    ed25519(&key, path).map(Some)
 }
 
 fn ed25519(key: &ssh_key::PublicKey, path: &Path) -> Result<PublicKey, IdentityError> {
@@ -181,7 +194,7 @@ fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
 /// The identity of a key that an agent has.
 fn held(agent: Option<&Path>, public: PublicKey) -> Option<Identity> {
     let agent = Agent::at(agent?);
-    let has = agent.has(&public.openssh());
+    let has = agent.has(&public.wire_form());
     has.then_some(Identity { signer: Signer::Agent(agent), public })
 }
 
@@ -205,10 +218,13 @@ impl PublicKey {
 
     /// What `ssh-keygen -l` shows of it.
     pub fn fingerprint(&self) -> Fingerprint {
-        // The wire form of RFC 8709 §4: the algorithm and the key, each behind its length.
+        Fingerprint::of(&self.wire_form())
+    }
+
+    /// As in RFC 8709 §4: the algorithm and the key, each behind its length.
+    fn wire_form(&self) -> Vec<u8> {
         let parts = [ALGORITHM.as_bytes(), &self.0.0];
-        let wire = parts.map(|part| [&(part.len() as u32).to_be_bytes(), part].concat()).concat();
-        Fingerprint::of(&wire)
+        parts.map(|part| [&(part.len() as u32).to_be_bytes(), part].concat()).concat()
     }
 
     fn openssh(&self) -> ssh_key::PublicKey {

@@ -5,14 +5,14 @@
 //! several keys that it may show. A server that is met for the first time is written down and synced
 //! before anything is said to it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
 use super::Fingerprint;
+use crate::folder::write_private;
 
 /// The file. Everything here blocks.
 #[derive(Clone, Debug)]
@@ -63,19 +63,30 @@ impl KnownServers {
     /// Looks a server up that shows this key, and writes it down if it is new.
     pub fn meet(&self, server: &str, shown: Fingerprint) -> Result<Meeting, KnownServersError> {
         let unusable = |cause| KnownServersError::Unusable { path: self.path.clone(), cause };
-        let text = match fs::read_to_string(&self.path) {
-            Err(cause) if cause.kind() == io::ErrorKind::NotFound => String::new(),
-            read => read.map_err(unusable)?,
-        };
+        let text = self.read()?;
         let known = self.known(&text, server)?;
         match known.first() {
             _ if known.iter().any(|(_, known)| *known == shown) => Ok(Meeting::Known),
             Some((line, known)) => Ok(Meeting::Changed { known: *known, line: *line }),
             None => {
                 let new_line = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-                self.append(&format!("{new_line}{server} {shown}\n")).map_err(unusable)?;
+                let text = format!("{text}{new_line}{server} {shown}\n");
+                write_private(&self.path, text.as_bytes()).map_err(unusable)?;
                 Ok(Meeting::First)
             }
+        }
+    }
+
+    /// Whether a server was met before, whatever key it showed.
+    pub fn has_met(&self, server: &str) -> Result<bool, KnownServersError> {
+        Ok(!self.known(&self.read()?, server)?.is_empty())
+    }
+
+    fn read(&self) -> Result<String, KnownServersError> {
+        match fs::read_to_string(&self.path) {
+            Ok(text) => Ok(text),
+            Err(cause) if cause.kind() == io::ErrorKind::NotFound => Ok(String::new()),
+            Err(cause) => Err(KnownServersError::Unusable { path: self.path.clone(), cause }),
         }
     }
 
@@ -99,12 +110,6 @@ impl KnownServers {
             }
         }
         Ok(known)
-    }
-
-    fn append(&self, line: &str) -> io::Result<()> {
-        let mut file = OpenOptions::new().append(true).create(true).mode(0o600).open(&self.path)?;
-        file.write_all(line.as_bytes())?;
-        file.sync_all()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Who somebody is: keys of people and of servers, proofs made with them, and what is remembered of
 //! them.
 
-mod agent;
+pub mod agent;
 pub mod fingerprint;
 pub mod identity;
 pub mod known_servers;

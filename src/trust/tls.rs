@@ -27,8 +27,8 @@ use thiserror::Error;
 use super::Fingerprint;
 use crate::folder::write_private;
 
-/// What a connection speaks, in the words of ALPN (RFC 7301). A peer may leave it out.
-const ALPN: &[u8] = b"tinychat/1";
+/// What a connection speaks, in the words of ALPN (RFC 7301).
+pub const ALPN: &[u8] = b"tinychat/1";
 
 /// The label of the channel binding `tls-exporter` (RFC 9266 §2), whose context is empty.
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";

@@ -7,12 +7,17 @@ use std::fs::{File, OpenOptions};
 use std::io;
 
 use async_channel::Receiver;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
 
 use super::input::{self, Line};
 
 /// The terminal that the program belongs to, wherever its input comes from.
 const TERMINAL: &str = "/dev/tty";
+
+/// No key (`_POSIX_VDISABLE`).
+const DISABLED: u8 = 0;
 
 /// As long as it lives, the terminal does not show what is typed.
 pub(super) struct Unseen {
@@ -29,6 +34,10 @@ impl Unseen {
         unseen.local_modes.remove(LocalModes::ECHO);
         // The end of the line is shown: it says that the line was taken.
         unseen.local_modes.insert(LocalModes::ECHONL);
+        // Whoever ends or stops the program by these keys would be left without an echo.
+        for key in [SpecialCodeIndex::VQUIT, SpecialCodeIndex::VSUSP] {
+            unseen.special_codes[key] = DISABLED;
+        }
         tcsetattr(&terminal, OptionalActions::Flush, &unseen)?;
         Ok(Self { terminal, before })
     }

@@ -31,11 +31,11 @@
 //!
 //! # Transport
 //!
-//! Over TCP everything is under TLS 1.3 (RFC 8446) from the first byte on. A client may offer
-//! `tinychat/1` by ALPN (RFC 7301); sessions are not resumed. Over a Unix socket there is no TLS, nor
-//! is there over TCP where the operator switched it off, which is possible on loopback addresses
-//! alone. A client leaves TLS out only towards a Unix socket, or where its user wants it and the address that it
-//! is connected to is a loopback address.
+//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike.
+//! Client and server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client goes away from a
+//! server that does not. Sessions are not resumed. Where the operator switched TLS off, which is
+//! possible on Unix sockets and loopback addresses alone, frames are sent as they are; a client leaves it out only
+//! where its user wants that and what it is connected to is a Unix socket or a loopback address.
 //!
 //! Who a server is, is told from the key of its certificate, and from nothing else in it. The key's
 //! *fingerprint* is `SHA256:` and the base64, without padding, of SHA-256 over the certificate's
@@ -77,7 +77,8 @@
 //!   this connection. The binding is `tls-exporter` of RFC 9266: the 32 bytes which the exporter of the TLS connection
 //!   gives for the label `EXPORTER-Channel-Binding` without a context, as 64 lower-case hexadecimal digits. Whoever
 //!   stands between the two has other ones on either side, so that a signature is of no use to them. Without TLS the lines are
-//!   `server none` and `binding none`.
+//!   `server none` and `binding none`: then nothing shows for which server a signature was made, and one that serves
+//!   without TLS can use it at another that does. Use a key there that opens no other door.
 //!
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
@@ -111,7 +112,7 @@
 //! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `ONLINE` | asks who is there |
-//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK`, and whenever *peer* comes, knows before it shows a message whether its writer still has the key that it had |
+//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows a message whether its writer still has the key that it had; one that asks whenever *peer* comes learns of a change meanwhile |
 //! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!

@@ -18,7 +18,7 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use rustls::pki_types::ServerName;
 
-use crate::trust::tls::{Channel, Credentials, client_config, fingerprint};
+use crate::trust::tls::{ALPN, Channel, Credentials, client_config, fingerprint};
 
 /// The reading half of any transport.
 pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
@@ -56,6 +56,10 @@ impl Transport {
         let connector = TlsConnector::from(Arc::new(client_config().map_err(io::Error::other)?));
         let stream = connector.connect(name, Duplex::new(socket)?).await?;
         let connection = stream.get_ref().1;
+        if connection.alpn_protocol() != Some(ALPN) {
+            let text = "it speaks TLS, but not for TinyChat";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
         let certificate = connection.peer_certificates().and_then(|chain| chain.first());
         let certificate = certificate.ok_or_else(|| io::Error::other("there is no certificate"))?;
         let channel = fingerprint(certificate).and_then(|it| Channel::of(it, connection));
@@ -64,7 +68,8 @@ impl Transport {
 
     fn secured(stream: TlsStream<Duplex>, channel: Channel) -> Self {
         let (reader, writer) = stream.split();
-        Self { reader: Box::new(TlsReader(reader)), writer: Box::new(writer), channel }
+        let reader = TlsReader { half: reader, rests: false, failed: None };
+        Self { reader: Box::new(reader), writer: Box::new(writer), channel }
     }
 }
 
@@ -242,8 +247,19 @@ impl AsyncWrite for Duplex {
     }
 }
 
-/// Reads as many records at once as there are and fit: one has 16 KiB at most, often much less.
-struct TlsReader(ReadHalf<TlsStream<Duplex>>);
+/// Reads several records at once, as far as there are and they fit: one has 16 KiB at most, often much
+/// less. After [`RECORDS`] of them others have their turn: a small one costs as much work as a large
+/// one.
+struct TlsReader {
+    half: ReadHalf<TlsStream<Duplex>>,
+    /// It has read so many records that it now lets others run.
+    rests: bool,
+    /// How the reading ended behind what was given last.
+    failed: Option<io::Error>,
+}
+
+/// How many records are read at once.
+const RECORDS: usize = 32;
 
 impl AsyncRead for TlsReader {
     fn poll_read(
@@ -251,19 +267,36 @@ impl AsyncRead for TlsReader {
         context: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        if std::mem::take(&mut self.rests) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
         let mut filled = 0;
-        while filled < bytes.len() {
-            match Pin::new(&mut self.0).poll_read(context, &mut bytes[filled..]) {
+        for _ in 0..RECORDS {
+            if let Some(error) = self.failed.take() {
+                return Poll::Ready(ended(error));
+            }
+            match Pin::new(&mut self.half).poll_read(context, &mut bytes[filled..]) {
                 Poll::Ready(Ok(read @ 1..)) => filled += read,
-                // The end, or an error, is met again by the next read.
-                Poll::Ready(Ok(_) | Err(_)) | Poll::Pending if filled > 0 => break,
-                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
-                    // The peer did not say that this is the end. Frames do: nothing can be cut off unseen.
-                    return Poll::Ready(Ok(0));
+                Poll::Ready(Err(error)) if filled > 0 => {
+                    self.failed = Some(error);
+                    return Poll::Ready(Ok(filled));
                 }
+                Poll::Ready(Err(error)) => return Poll::Ready(ended(error)),
+                // The end is met again by the next read.
+                Poll::Ready(Ok(_)) | Poll::Pending if filled > 0 => return Poll::Ready(Ok(filled)),
                 other => return other,
             }
+            if filled == bytes.len() {
+                return Poll::Ready(Ok(filled));
+            }
         }
+        self.rests = true;
         Poll::Ready(Ok(filled))
     }
+}
+
+/// A peer may go without saying that this is the end. Frames say it: nothing can be cut off unseen.
+fn ended(error: io::Error) -> io::Result<usize> {
+    if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
 }

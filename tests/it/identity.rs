@@ -1,6 +1,8 @@
 //! Keys that people bring: their own, locked ones, those in an agent, and those that will not do.
 
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -59,7 +61,10 @@ fn a_key_that_will_not_do_is_refused_with_the_reason() {
         refused("/nowhere/id", "cannot read the key /nowhere/id").await;
         let garbage = text(&world.path("garbage"));
         tinychat::folder::write_private(Path::new(&garbage), b"rubbish").unwrap();
-        refused(&garbage, "is not a private key").await;
+        refused(&garbage, "is not a key in OpenSSH's format").await;
+        let broken = text(&world.path("broken.pub"));
+        std::fs::write(&broken, "ssh-ed25519 AAAAC3 alice").unwrap();
+        refused(&broken, "is not a key in OpenSSH's format").await;
         refused(&format!("{key}.pub"), "no agent has the private one").await;
         let other = text(&world.path("ecdsa"));
         let mut command = Command::new("ssh-keygen");
@@ -165,6 +170,46 @@ fn a_script_without_a_terminal_is_told_to_use_an_agent() {
 }
 
 // Agents.
+
+#[test]
+fn an_agent_that_refuses_is_asked_once() {
+    story_of_a_key("", async |world, key| {
+        let socket = world.path("agent");
+        let agent = UnixListener::bind(&socket).unwrap();
+        let word = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+        let blob = ssh_key::PublicKey::from_openssh(&word).unwrap().to_bytes().unwrap();
+        let refusing = std::thread::spawn(move || {
+            let mut asked = 0;
+            for stream in agent.incoming() {
+                asked += usize::from(answer(stream.unwrap(), &blob));
+                if asked > 0 {
+                    break;
+                }
+            }
+            agent
+        });
+        let alice = alice(world, &format!("{key}.pub")).variable("SSH_AUTH_SOCK", &socket);
+        alice.pipe("hello\n").await.exited(1).said("your SSH agent refuses to sign");
+        let agent = refusing.join().unwrap();
+        agent.set_nonblocking(true).unwrap();
+        assert!(agent.accept().is_err(), "it is not asked again");
+    });
+}
+
+/// Answers one question: the only key is this one, and nothing is signed with it. Whether that was asked.
+fn answer(mut stream: UnixStream, key: &[u8]) -> bool {
+    let mut request = [0; 5];
+    stream.read_exact(&mut request).unwrap();
+    let length = u32::from_be_bytes(request[..4].try_into().unwrap()) as usize;
+    stream.read_exact(&mut vec![0; length - 1]).unwrap();
+    let length = |bytes: usize| u32::try_from(bytes).unwrap().to_be_bytes();
+    let answer = match request[4] {
+        11 => [&[12, 0, 0, 0, 1], &length(key.len())[..], key, &length(0)].concat(),
+        _ => vec![5],
+    };
+    stream.write_all(&[&length(answer.len())[..], &answer].concat()).unwrap();
+    request[4] == 13
+}
 
 /// An agent that has one key.
 struct Agent {

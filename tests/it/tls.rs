@@ -4,15 +4,19 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task::spawn;
 use futures::future::join;
 use futures::{AsyncReadExt, AsyncWriteExt};
-use rustls::pki_types::ServerName;
+use rustls::ServerConfig;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tinychat::server::{Config, Server, StartError, Tls};
 use tinychat::trust::Fingerprint;
-use tinychat::trust::tls::{CertificateFiles, Certificates, Channel};
+use tinychat::trust::tls::{ALPN, CertificateFiles, Certificates, Channel, Credentials};
 use tinychat::wire::transport::{Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
@@ -376,6 +380,7 @@ fn an_operators_certificate_is_read_again_and_a_renewed_one_alarms_nobody() {
         Certificates::open_or_make(files.clone()).unwrap();
         hosted.server.signal("HUP");
         hosted.server.logs("read the certificate again").await;
+        hosted.server.says("clients that know the old one refuse the new one").await;
         alice(&hosted).pipe("four\n").await.exited(1).said("HAS CHANGED");
         hosted.stop().await;
     });
@@ -416,7 +421,11 @@ fn a_server_may_listen_on_a_unix_socket() {
         server.says(&format!("listening on {listen}")).await;
         let alice = || Launch::tinychat(&["--user", "alice", "--server", &listen, "--to", "bob"]);
         let alice = || alice().on(&world.path("alice"));
-        alice().pipe("hello\n").await.exited(0).was_quiet();
+        alice().pipe("hello\n").await.exited(0).said("first time at");
+        let target = server.says_line("join with").await.split('\'').nth(1).unwrap().to_owned();
+        let flags = ["--user", "carol", "--server", &target, "--to", "bob"];
+        let carol = Launch::tinychat(&flags).on(&world.path("carol")).pipe("hello\n").await;
+        carol.exited(0);
         // Another server does not take it away; one that was killed leaves it to the next.
         let other =
             Launch::operator(&["--listen", &listen]).on(&world.path("other")).pipe("").await;
@@ -438,7 +447,7 @@ fn a_file_that_is_no_socket_is_not_replaced_by_one() {
         std::fs::write(&path, "dear bob").unwrap();
         let listen = format!("unix:{}", path.display());
         let server = Launch::operator(&["--listen", &listen]).on(&world.path("hosted"));
-        server.pipe("").await.exited(1).said("cannot listen on");
+        server.pipe("").await.exited(1).said("there is a file that is no socket");
         assert_eq!(std::fs::read(&path).unwrap(), b"dear bob");
     });
 }
@@ -458,6 +467,179 @@ fn a_client_that_leaves_tls_out_is_told_what_to_do() {
     story_with(with_tls, async |world| {
         let alice = Launch::of(world, "alice").to("bob").with(&["--timeout", "1s"]);
         alice.pipe("hello\n").await.exited(1).said("leave --tls off away");
+    });
+}
+
+#[test]
+fn a_server_on_the_net_gets_nothing_without_tls() {
+    story(async |world| {
+        let Some(listener) = on_the_net().await else {
+            return eprintln!("SKIPPED: this machine has no address but its own loopback");
+        };
+        let server = listener.local_addr().unwrap().to_string();
+        let alice =
+            Launch::at(&server, "alice", &world.path("alice")).to("bob").pipe("hello\n").await;
+        alice.exited(1).said("is not on this machine");
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut said = Vec::new();
+        let _ = patiently("the client goes away", stream.read_to_end(&mut said)).await;
+        assert_eq!(said, b"");
+    });
+}
+
+/// A listener on an address of this machine that others can reach, if it has one.
+async fn on_the_net() -> Option<TcpListener> {
+    let probe = std::net::UdpSocket::bind("0.0.0.0:0").ok()?;
+    // Nothing is sent: it tells which address would be the sender's (192.0.2.0/24 is for examples).
+    probe.connect("192.0.2.1:9").ok()?;
+    let own = probe.local_addr().ok()?.ip();
+    if own.is_loopback() { None } else { TcpListener::bind((own, 0)).await.ok() }
+}
+
+#[test]
+fn a_named_key_and_no_tls_do_not_go_together() {
+    story(async |world| {
+        let key = Fingerprint::of(b"any");
+        let server = format!("tinychat://{}#{key}", world.address());
+        let alice =
+            Launch::at(&server, "alice", &world.path("alice")).to("bob").pipe("hello\n").await;
+        alice.exited(2).said("leave out either the fingerprint or --tls off");
+    });
+}
+
+#[test]
+fn an_operator_can_look_the_key_up() {
+    story(async |world| {
+        let data = world.path("hosted");
+        let hosted = Hosted::start(&[], &data).await;
+        let status = Launch::operator(&["status"]).on(&data).pipe("").await;
+        assert!(status.lines().contains(&format!("key {}", hosted.key)), "{:?}", status.lines());
+        hosted.stop().await;
+    });
+}
+
+// Servers that are not what they seem.
+
+/// A server that is not ours, at an address that clients may know.
+struct Fake {
+    address: SocketAddr,
+    /// How many bytes were said to each that agreed on TLS.
+    said: async_channel::Receiver<usize>,
+}
+
+impl Fake {
+    async fn at(address: SocketAddr, config: ServerConfig) -> Self {
+        let listener = TcpListener::bind(address).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tell, said) = async_channel::unbounded();
+        let credentials = Credentials { config: config.into(), fingerprint: Fingerprint::of(b"") };
+        spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let socket = Socket::Tcp(stream.try_into().unwrap());
+                if let Ok(mut transport) = Transport::accept(socket, &credentials).await {
+                    let mut bytes = Vec::new();
+                    let _ = transport.reader.read_to_end(&mut bytes).await;
+                    let _ = tell.send(bytes.len()).await;
+                }
+            }
+        });
+        Self { address, said }
+    }
+}
+
+/// What a server shows that has this certificate, and this key, whether they fit or not.
+fn shows(
+    certificate: &CertificateFiles,
+    key: &CertificateFiles,
+    alpn: Option<&[u8]>,
+) -> ServerConfig {
+    let chain = vec![CertificateDer::from_pem_file(&certificate.certificate).unwrap()];
+    let key = PrivateKeyDer::from_pem_file(&key.key).unwrap();
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let key = provider.key_provider.load_private_key(key).unwrap();
+    let both = SingleCertAndKey::from(CertifiedKey::new(chain, key));
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(&[&rustls::version::TLS13])
+        .unwrap()
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(both));
+    config.alpn_protocols = alpn.map(Vec::from).into_iter().collect();
+    config
+}
+
+/// Alice has met a server, which is away now; its address, and its certificate.
+async fn alice_has_met_a_server(world: &World) -> (SocketAddr, CertificateFiles) {
+    let data = world.path("hosted");
+    let hosted = Hosted::start(&[], &data).await;
+    let address = hosted.address.clone();
+    hosted.person(world, "alice", &address).to("bob").pipe("one\n").await.exited(0);
+    hosted.stop().await;
+    let files =
+        CertificateFiles { certificate: data.join("certificate.pem"), key: data.join("key.pem") };
+    (address.parse().unwrap(), files)
+}
+
+fn alice_again(world: &World, address: SocketAddr) -> Launch {
+    let server = address.to_string();
+    let alice = Launch::tinychat(&["--user", "alice", "--server", &server, "--to", "bob"]);
+    alice.on(&world.path("alice"))
+}
+
+#[test]
+fn whoever_shows_a_certificate_needs_its_key() {
+    story(async |world| {
+        let (address, files) = alice_has_met_a_server(world).await;
+        let mallorys = certificate_files(&world.path(""), "mallory");
+        Certificates::open_or_make(mallorys.clone()).unwrap();
+        let fake = Fake::at(address, shows(&files, &mallorys, Some(ALPN))).await;
+        let alice = alice_again(world, address).with(&["--timeout", "1s"]).pipe("two\n").await;
+        alice.exited(1).said("not sent yet");
+        assert!(fake.said.is_empty(), "nobody agreed on TLS");
+        assert_eq!(fake.address, address);
+    });
+}
+
+#[test]
+fn nothing_is_said_to_a_server_with_another_key() {
+    story(async |world| {
+        let (address, _) = alice_has_met_a_server(world).await;
+        let mallorys = certificate_files(&world.path(""), "mallory");
+        Certificates::open_or_make(mallorys.clone()).unwrap();
+        let fake = Fake::at(address, shows(&mallorys, &mallorys, Some(ALPN))).await;
+        alice_again(world, address).pipe("two\n").await.exited(1).said("HAS CHANGED");
+        assert_eq!(patiently("alice is gone", fake.said.recv()).await, Ok(0));
+    });
+}
+
+#[test]
+fn a_server_of_something_else_is_not_met() {
+    story(async |world| {
+        let others = certificate_files(&world.path(""), "other");
+        Certificates::open_or_make(others.clone()).unwrap();
+        let any = "127.0.0.1:0".parse().unwrap();
+        let fake = Fake::at(any, shows(&others, &others, None)).await;
+        let alice = alice_again(world, fake.address).pipe("two\n").await;
+        alice.exited(1).said("does not speak TLS as a TinyChat server does");
+        assert!(!known_servers(world, "alice").exists());
+    });
+}
+
+#[test]
+fn somebody_else_at_a_known_address_is_waited_out() {
+    story(async |world| {
+        let (address, files) = alice_has_met_a_server(world).await;
+        let listener = TcpListener::bind(address).await.unwrap();
+        let mut alice = alice_again(world, address).with(&["--follow", "--receipts"]).start();
+        alice.types("two\n");
+        let (mut stream, _) = patiently("alice comes", listener.accept()).await.unwrap();
+        stream.write_all(b"HTTP/1.1 302 Pay first\r\n\r\n").await.unwrap();
+        drop((stream, listener));
+        // The line is paid for.
+        let flags = ["--listen", &address.to_string()];
+        let server = Launch::operator(&flags).on(files.key.parent().unwrap()).start();
+        alice.says("stored bob 2").await;
+        server.signal("TERM");
+        server.finish().await.exited(0);
     });
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "addr")]
     listen: Vec<String>,
 
-    /// on (default), or off on loopback addresses, as behind a proxy; a Unix socket never has TLS
+    /// on (default), or off, as behind a proxy: on Unix sockets and loopback addresses only
     #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
     tls: bool,
 
@@ -96,8 +96,8 @@ pub(crate) enum Command {
     Status(Status),
 }
 
-/// Print what the running server did since it was started: messages taken, those of them that were
-/// written to disk, commits. What was acknowledged at once is never written.
+/// Print the running server's key, and what it did since it was started: messages taken, those of them
+/// that were written to disk, commits. What was acknowledged at once is never written.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "status")]
 pub(crate) struct Status {

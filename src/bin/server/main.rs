@@ -5,7 +5,6 @@ mod flags;
 use std::error::Error;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::ExitCode;
@@ -17,6 +16,7 @@ use tinychat::log_output::Guard;
 use tinychat::server::{Endpoint, Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
+use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
 
 fn main() -> ExitCode {
@@ -77,36 +77,43 @@ fn announce(server: &Server) {
     let certificates = server.certificates();
     for endpoint in server.endpoints() {
         eprintln!("tinychat-server: listening on {endpoint}");
-        if let (Endpoint::Tcp(address), Some(certificates)) = (endpoint, &certificates) {
-            let (host, key) = (public_host(*address), certificates.current().fingerprint);
-            eprintln!("tinychat-server: join with --server 'tinychat://{host}#{key}'");
-        }
+        let Some(certificates) = &certificates else { continue };
+        let (place, key) = (public(endpoint), certificates.current().fingerprint);
+        eprintln!("tinychat-server: join with --server '{place}#{key}'");
     }
 }
 
-/// What others can put for an address: for "all that this machine has", the machine's name.
-fn public_host(address: SocketAddr) -> String {
-    if !address.ip().is_unspecified() {
-        return address.to_string();
+/// What others can put for an endpoint: for "all addresses that this machine has", the machine's name.
+fn public(endpoint: &Endpoint) -> String {
+    match endpoint {
+        Endpoint::Tcp(address) if address.ip().is_unspecified() => {
+            let system = rustix::system::uname();
+            format!("tinychat://{}:{}", system.nodename().to_string_lossy(), address.port())
+        }
+        Endpoint::Tcp(address) => format!("tinychat://{address}"),
+        Endpoint::Unix(_) => endpoint.to_string(),
     }
-    let system = rustix::system::uname();
-    format!("{}:{}", system.nodename().to_string_lossy(), address.port())
 }
 
 /// Reads the certificate again whenever SIGHUP comes. There may be nothing to read.
 async fn read_again(certificates: Option<Arc<Certificates>>, mut hangups: Hangups) {
     while hangups.next().await {
         let Some(certificates) = certificates.clone() else { continue };
-        let reloading = certificates.clone();
+        let (reloading, old) = (certificates.clone(), certificates.current().fingerprint);
         match task::blocking(move || reloading.reload()).await {
-            Ok(()) => {
-                log::info!(
-                    "read the certificate again; its key is {}",
-                    certificates.current().fingerprint
-                );
-            }
+            Ok(()) => tell_of_change(old, certificates.current().fingerprint),
             Err(error) => log::error!("{error}; the certificate stays the one that it was"),
         }
+    }
+}
+
+fn tell_of_change(old: Fingerprint, new: Fingerprint) {
+    log::info!("read the certificate again");
+    if new != old {
+        eprintln!("tinychat-server: the key was {old} and is {new} now");
+        eprintln!(
+            "tinychat-server: clients that know the old one refuse the new one until their owners accept it"
+        );
     }
 }
 

@@ -14,7 +14,6 @@ use std::time::{Duration, Instant, SystemTime};
 use async_channel::{Receiver, RecvError};
 use futures::future::{Either, select};
 use thiserror::Error;
-use zeroize::Zeroizing;
 
 use super::command::{self, Input};
 use super::count;
@@ -69,6 +68,8 @@ pub struct Options {
 pub enum Error {
     #[error("without a terminal to ask at, --user is needed")]
     NoUser,
+    #[error("a server shows its key under TLS only; leave out either the fingerprint or --tls off")]
+    Unverifiable,
     #[error("{0}")]
     Address(#[from] AddressError),
     #[error(transparent)]
@@ -83,7 +84,7 @@ impl Error {
     /// What a program that stops for this exits with.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::NoUser => crate::args::USAGE,
+            Self::NoUser | Self::Unverifiable => crate::args::USAGE,
             _ => FAILED,
         }
     }
@@ -91,6 +92,9 @@ impl Error {
 
 /// Runs until the conversation is over. Returns the exit code.
 pub async fn run(options: Options) -> Result<u8, Error> {
+    if options.server.fingerprint.is_some() && !options.tls {
+        return Err(Error::Unverifiable);
+    }
     let mut interrupts = Interrupts::catch()?;
     task::spawn("last resort", leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
@@ -154,12 +158,12 @@ async fn start(
         locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
     )) = &started
     {
+        // Without a terminal, and behind the last try, the failure itself says what to do.
+        let Some(unseen) = tries.next().and_then(|_| Unseen::begin().ok()) else { break };
         if matches!(locked, IdentityError::Passphrase { .. }) {
             screen.problem(&locked.to_string());
         }
-        // Without a terminal, and behind the last try, the failure itself says what to do.
-        let Some(unseen) = tries.next().and_then(|_| Unseen::begin().ok()) else { break };
-        match ask_passphrase(&unseen, screen, lines, interrupts).await? {
+        match ask_passphrase(unseen, screen, lines, interrupts).await? {
             Either::Left(passphrase) => {
                 started = Client::start(config.clone(), Some(&passphrase));
             }
@@ -169,19 +173,19 @@ async fn start(
     Ok(Either::Left(started?))
 }
 
-/// Asks once. Gives an exit code if the input ends or a signal comes.
+/// Asks once. Gives an exit code if the input ends or a signal comes. The terminal is as it was then.
 async fn ask_passphrase(
-    unseen: &Unseen,
+    unseen: Unseen,
     screen: &Screen,
     lines: &Receiver<Line>,
     interrupts: &mut Interrupts,
-) -> Result<Either<Zeroizing<String>, u8>, Error> {
+) -> Result<Either<String, u8>, Error> {
     screen.prompt("Passphrase of your key: ");
     let typed = if screen.interactive { lines.clone() } else { unseen.read_line()? };
     Ok(match race(typed.recv(), interrupts.next()).await {
-        Either::Left(Ok(Line::Text(passphrase))) => Either::Left(Zeroizing::new(passphrase)),
+        Either::Left(Ok(Line::Text(passphrase))) => Either::Left(passphrase),
         // It cannot be the right one.
-        Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(Zeroizing::default()),
+        Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(String::new()),
         Either::Left(Err(_)) => {
             screen.end_line();
             Either::Right(FAILED)

@@ -1,4 +1,5 @@
-//! The keys of those whom one has talked to: trust on first use, as of servers.
+//! The keys of those whom one has talked to: trust on first use, as of servers. Another key is trusted
+//! when its owner says so.
 //!
 //! Owned by the client's core, in its [store](super::store). Each server has its own word for it, so that
 //! every row carries the server's address.
@@ -9,36 +10,81 @@ use super::Address;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
-/// Remembers the key with which a server knows somebody. Returns the one that was remembered, if it was
-/// another.
+/// What is known of somebody whom the server knows by a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meeting {
+    /// It is the key that is trusted; from now on, if it is the first.
+    Same,
+    /// Another one is.
+    Other(PublicKey),
+}
+
+/// Holds somebody's key against the one that is trusted, which the first one is.
 pub(super) fn meet(
     tx: &Transaction<'_>,
     server: &Address,
     peer: &Name,
     key: PublicKey,
-) -> rusqlite::Result<Option<PublicKey>> {
-    let known = known(tx, server, peer)?;
-    if known == Some(key) {
-        return Ok(None);
+) -> rusqlite::Result<Meeting> {
+    let trusted = trusted(tx, server, peer)?;
+    if let Some(trusted) = trusted.filter(|trusted| *trusted != key) {
+        let offer = "UPDATE contact SET offered = ? WHERE server = ? AND peer = ?";
+        tx.execute(offer, (key.to_string(), server.as_str(), peer.as_str()))?;
+        return Ok(Meeting::Other(trusted));
     }
-    tx.execute(
-        "INSERT OR REPLACE INTO contact (server, peer, key, since) VALUES (?, ?, ?, ?)",
-        (server.as_str(), peer.as_str(), key.to_string(), Timestamp::now().0.cast_signed()),
-    )?;
-    Ok(known)
+    trust(tx, server, peer, key)?;
+    Ok(Meeting::Same)
 }
 
-/// The key that is remembered.
-pub(super) fn known(
+/// Trusts the other key that somebody was met with last; none if there was none.
+pub(super) fn trust_offered(
     tx: &Transaction<'_>,
     server: &Address,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
-    let query = "SELECT key FROM contact WHERE server = ? AND peer = ?";
-    let key: Option<String> =
-        tx.query_row(query, [server.as_str(), peer.as_str()], |row| row.get(0)).optional()?;
-    // A line that means nothing is as good as none; the next meeting writes it anew.
-    Ok(key.and_then(|key| key.parse().ok()))
+    let offered = read(tx, "offered", server, peer)?;
+    if let Some(key) = offered {
+        trust(tx, server, peer, key)?;
+    }
+    Ok(offered)
+}
+
+fn trust(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    key: PublicKey,
+) -> rusqlite::Result<()> {
+    let now = Timestamp::now().0.cast_signed();
+    tx.execute(
+        "INSERT INTO contact (server, peer, key, since) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET offered = NULL, key = excluded.key,
+             since = iif(key = excluded.key, since, excluded.since)",
+        (server.as_str(), peer.as_str(), key.to_string(), now),
+    )?;
+    Ok(())
+}
+
+/// The key that is trusted.
+pub(super) fn trusted(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+) -> rusqlite::Result<Option<PublicKey>> {
+    read(tx, "key", server, peer)
+}
+
+fn read(
+    tx: &Transaction<'_>,
+    column: &'static str,
+    server: &Address,
+    peer: &Name,
+) -> rusqlite::Result<Option<PublicKey>> {
+    let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
+    let key: Option<Option<String>> =
+        tx.query_row(&query, [server.as_str(), peer.as_str()], |row| row.get(0)).optional()?;
+    // What means nothing is as good as nothing; the next meeting writes it anew.
+    Ok(key.flatten().and_then(|key| key.parse().ok()))
 }
 
 #[cfg(test)]
@@ -48,17 +94,34 @@ mod tests {
     use crate::trust::Identity;
 
     #[test]
-    fn a_key_is_remembered_by_server_and_name_and_a_change_is_told_once() {
+    fn a_key_is_trusted_by_server_and_name_until_another_one_is() {
         let mut store = in_memory();
         let (here, there): (Address, Address) = ("a".parse().unwrap(), "b".parse().unwrap());
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
         let mut meet = |server: &Address, key| run(&mut store, |tx| meet(tx, server, &marie, key));
-        assert_eq!(meet(&here, first), None);
-        assert_eq!(meet(&here, first), None);
-        assert_eq!(meet(&there, second), None);
-        assert_eq!(meet(&here, second), Some(first));
-        assert_eq!(meet(&here, second), None);
-        assert_eq!(run(&mut store, |tx| known(tx, &here, &marie)), Some(second));
+        assert_eq!(meet(&here, first), Meeting::Same);
+        assert_eq!(meet(&here, first), Meeting::Same);
+        assert_eq!(meet(&there, second), Meeting::Same);
+        assert_eq!(meet(&here, second), Meeting::Other(first));
+        assert_eq!(meet(&here, second), Meeting::Other(first), "as long as it is not accepted");
+        assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(first));
+        assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), Some(second));
+        assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), None);
+        assert_eq!(run(&mut store, |tx| super::meet(tx, &here, &marie, second)), Meeting::Same);
+        assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(second));
+    }
+
+    #[test]
+    fn the_old_key_that_comes_back_takes_the_offer_away() {
+        let mut store = in_memory();
+        let here: Address = "a".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
+        for key in [first, second, first] {
+            run(&mut store, |tx| meet(tx, &here, &marie, key));
+        }
+        assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), None);
+        assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(first));
     }
 }

@@ -96,6 +96,8 @@ pub enum Command {
     Status,
     /// Ask for somebody's key, or for one's own.
     Key(Option<Name>),
+    /// Trust the key that somebody has now.
+    Trust(Name),
     /// A message was shown, and need not be shown again.
     Shown(Incoming),
     /// Sign out once everything written is stored and everything that waited has come.
@@ -123,8 +125,11 @@ pub enum Event {
     /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
     /// `current`, then the server is away, and this is what it said last.
     Key { name: Name, key: Option<Fingerprint>, current: bool },
-    /// Somebody's name belongs to another key than when one talked last.
+    /// Somebody's name belongs to another key than the one that is trusted. What is written to them stays
+    /// here until [`Command::Trust`].
     KeyChanged { peer: Name, was: Fingerprint, now: Fingerprint },
+    /// The answer to [`Command::Trust`]: the key that is trusted now; none if it had not changed.
+    Trusted { peer: Name, key: Option<Fingerprint> },
     /// Who is there: how many, and their names as far as they fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`] once it is shown.
@@ -183,6 +188,10 @@ pub enum Failure {
         file: PathBuf,
         line: usize,
     },
+    #[error(
+        "what you wrote to {0} was not sent, for the key of {0} has changed; /TRUST {0} accepts it"
+    )]
+    KeyChanged(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]

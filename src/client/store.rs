@@ -59,8 +59,10 @@ const LAYOUT: &str = "
     CREATE TABLE contact (
         server TEXT NOT NULL,
         peer TEXT NOT NULL,
-        -- The base64 word of an OpenSSH public key line.
+        -- The base64 word of an OpenSSH public key line: the one that is trusted, and another one that
+        -- the server has for the name since.
         key TEXT NOT NULL,
+        offered TEXT,
         -- Milliseconds since 1970.
         since INTEGER NOT NULL,
         PRIMARY KEY (server, peer)

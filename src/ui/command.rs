@@ -19,6 +19,8 @@ pub enum Input {
     Status,
     /// What is somebody's key, or one's own?
     Fingerprint(Option<Name>),
+    /// Trust somebody's new key.
+    Trust(Name),
     /// What may be typed?
     Help,
     /// Done.
@@ -68,6 +70,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/FINGERPRINT [name]",
         help: "show your key, or somebody's, to compare by voice",
         parse: |words| Ok(Input::Fingerprint(name_if_any(words)?)),
+    },
+    Command {
+        name: "TRUST",
+        usage: "/TRUST name",
+        help: "accept the new key of somebody whose key has changed",
+        parse: |words| Ok(Input::Trust(name(words)?)),
     },
     Command {
         name: "HELP",

@@ -101,7 +101,7 @@ fn a_key_that_was_seen_is_known_while_the_server_is_away() {
 }
 
 #[test]
-fn a_changed_key_is_announced_loudly_and_once() {
+fn a_changed_key_gets_nothing_until_it_is_accepted() {
     story(async |world| {
         world.sign_in("bob").await.quit().await;
         let old = world.identity("bob").public().fingerprint();
@@ -114,11 +114,45 @@ fn a_changed_key_is_announced_loudly_and_once() {
         let mut somebody = world.connect().await;
         somebody.prove("bob", &mallory, FIRST_INSTALLATION).await;
         somebody.expect("WELCOME bob").await;
-        let told = alice(world).pipe("").await;
-        let new = mallory.public().fingerprint();
-        told.exited(0).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
-        told.said(&format!("before: {old}")).said(&format!("now:    {new}"));
-        alice(world).pipe("").await.exited(0).was_quiet();
+        somebody.expect("WAITING alice 1").await;
+        somebody.talk("alice").await;
+        somebody.hears("alice", 1, 1, "hello").await;
+        somebody.ack("alice", 1).await;
+        for count in ["1 message not sent yet", "2 messages not sent yet"] {
+            let told = alice(world).pipe("for bob alone\n").await;
+            let new = mallory.public().fingerprint();
+            told.exited(1).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
+            told.said(&format!("before: {old}")).said(&format!("now:    {new}"));
+            told.said("what you wrote to bob was not sent").said(count);
+        }
+        // Reading is no harm.
+        let told = alice(world).with(&["--receipts"]).pipe("/FINGERPRINT bob\n").await;
+        told.said(&format!("bob's key: {}", mallory.public().fingerprint()));
+        let lines = somebody.catch_up().await;
+        assert!(lines.iter().all(|line| line.starts_with("PRESENCE ")), "{lines:?}");
+
+        alice(world).pipe("/TRUST bob\nand this\n").await.exited(0).said("you trust bob's key");
+        for (n, text) in [(2, "for bob alone"), (3, "for bob alone"), (4, "and this")] {
+            somebody.hears("alice", n, n, text).await;
+        }
+        alice(world).pipe("/TRUST bob\n").await.exited(0).said("bob's key has not changed");
+    });
+}
+
+#[test]
+fn others_are_sent_what_is_theirs_while_one_is_held() {
+    story(async |world| {
+        for name in ["bob", "carol"] {
+            world.sign_in(name).await.quit().await;
+        }
+        let alice = |world: &World| Launch::of(world, "alice").to("bob").with(&["--receipts"]);
+        alice(world).pipe("one\n").await.exited(0);
+        release(world, "bob").await;
+        let mut somebody = world.connect().await;
+        somebody.prove("bob", &Identity::generate().unwrap(), FIRST_INSTALLATION).await;
+        somebody.expect("WELCOME bob").await;
+        let told = alice(world).pipe("two\n/TALK carol\nthree\n").await;
+        told.exited(1).said("stored carol 1").said("1 message not sent yet");
     });
 }
 

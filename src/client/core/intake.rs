@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::connection::{Connection, dismissed, refused};
-use super::super::{Event, Incoming, contacts, history, outbox};
+use super::super::contacts::{self, Meeting};
+use super::super::{Event, Incoming, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Message, Name};
 use crate::trust::PublicKey;
@@ -197,10 +198,14 @@ impl Core {
     async fn take_key(&mut self, peer: Name, key: Option<PublicKey>) -> Result<(), Exit> {
         if let Some(key) = key {
             let (server, met) = (self.config.server.clone(), peer.clone());
-            let before = self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await?;
-            if let Some(was) = before {
-                let (was, now) = (was.fingerprint(), key.fingerprint());
-                self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+            match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
+                Meeting::Same => _ = self.held.remove(&peer),
+                Meeting::Other(was) => {
+                    if self.held.insert(peer.clone()) {
+                        let (was, now) = (was.fingerprint(), key.fingerprint());
+                        self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+                    }
+                }
             }
         }
         if self.asked_keys.remove(&peer) {

@@ -62,6 +62,8 @@ pub(super) struct Core {
     asked_online: u64,
     /// Whose keys were asked for and not told.
     asked_keys: BTreeSet<Name>,
+    /// Who has another key than the one that is trusted. Nothing is sent to them.
+    held: BTreeSet<Name>,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
@@ -118,6 +120,7 @@ impl Core {
             finishing: false,
             asked_online: 0,
             asked_keys: BTreeSet::new(),
+            held: BTreeSet::new(),
             unshown: 0,
             given: BTreeMap::new(),
             progress: Instant::now(),
@@ -130,7 +133,7 @@ impl Core {
             Exit::Failed(failure) => Some(failure),
             Exit::Away(_) | Exit::Finished | Exit::Left => None,
         };
-        let unsent = self.unsent().await.unwrap_or_default();
+        let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
         self.note_shown(&commands).await;
         self.store.close().await;
@@ -298,8 +301,8 @@ impl Core {
 
     /// Sends what is above the last number that was sent: new or again, it is the same.
     async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
-        let peers: Vec<Name> = self.conversations.keys().cloned().collect();
-        for peer in peers {
+        let peers = self.conversations.keys().filter(|peer| !self.held.contains(*peer));
+        for peer in peers.cloned().collect::<Vec<Name>>() {
             if connection.unwritten() >= UNWRITTEN_HIGH {
                 break;
             }
@@ -402,29 +405,39 @@ impl Core {
     async fn tell_known_keys(&mut self) -> Result<(), Exit> {
         for name in std::mem::take(&mut self.asked_keys) {
             let (server, peer) = (self.config.server.clone(), name.clone());
-            let key = self.store.run(move |tx| contacts::known(tx, &server, &peer)).await?;
+            let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
             let key = key.map(|key| key.fingerprint());
             self.tell(Event::Key { name, key, current: false });
         }
         Ok(())
     }
 
-    /// How many messages the server has not stored yet.
-    async fn unsent(&self) -> Result<u64, StoreError> {
+    /// How many messages the server has not stored yet, by peer.
+    async fn unsent(&self) -> Result<BTreeMap<Name, u64>, StoreError> {
         let server = self.config.server.clone();
-        Ok(self.store.run(move |tx| outbox::unsent(tx, &server)).await?.values().sum())
+        self.store.run(move |tx| outbox::unsent(tx, &server)).await
     }
 
-    /// Whether the face wants to end and nothing is left to wait for.
+    /// Whether the face wants to end and nothing is left to wait for. Fails if that waits for the face.
     async fn is_settled(&self) -> Result<bool, Exit> {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
-        let quiet = self.conversations.values().filter(|it| it.faced).all(|conversation| {
+        let faced = self.conversations.iter().filter(|(_, it)| it.faced);
+        let quiet = { faced }.all(|(peer, conversation)| {
             conversation.has_caught_up()
-                && conversation.has_sent_all()
+                && (conversation.has_sent_all() || self.held.contains(peer))
                 && conversation.unshown_above.is_none()
         });
         let shown = self.unshown == 0 && self.asked_online == 0 && self.asked_keys.is_empty();
-        Ok(self.finishing && quiet && shown && self.unsent().await? == 0)
+        if !(self.finishing && quiet && shown) {
+            return Ok(false);
+        }
+        let unsent = self.unsent().await?;
+        match unsent.keys().find(|peer| self.held.contains(*peer)) {
+            Some(peer) if unsent.keys().all(|peer| self.held.contains(peer)) => {
+                Err(Exit::Failed(Failure::KeyChanged(peer.clone())))
+            }
+            _ => Ok(unsent.is_empty()),
+        }
     }
 
     /// Fails if something has been waited for without progress for longer than wanted.

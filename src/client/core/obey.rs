@@ -3,7 +3,7 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::connection::Connection;
-use super::super::{Command, Event, history, outbox};
+use super::super::{Command, Event, contacts, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -111,6 +111,7 @@ impl Core {
                 self.ask_key(peer, connection);
                 Ok(())
             }
+            Command::Trust(peer) => self.trust(peer).await,
             Command::Status => {
                 let server = self.config.server.clone();
                 let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;
@@ -126,6 +127,15 @@ impl Core {
                 unreachable!("obey has written these already")
             }
         }
+    }
+
+    async fn trust(&mut self, peer: Name) -> Result<(), Exit> {
+        let (server, contact) = (self.config.server.clone(), peer.clone());
+        let trusting = self.store.run(move |tx| contacts::trust_offered(tx, &server, &contact));
+        let key = trusting.await?.map(|key| key.fingerprint());
+        self.held.remove(&peer);
+        self.tell(Event::Trusted { peer, key });
+        Ok(())
     }
 
     /// What cannot be asked now is asked once the connection is there, or answered from the disk if that

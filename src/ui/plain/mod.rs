@@ -413,6 +413,7 @@ impl Face {
             Input::Close(peer) => self.close(peer).await,
             Input::Online => self.client.give(Command::Online).await,
             Input::Status => self.client.give(Command::Status).await,
+            Input::Trust(peer) => self.client.give(Command::Trust(peer)).await,
             Input::Fingerprint(name) => self.client.give(Command::Key(name)).await,
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {

@@ -31,6 +31,12 @@ impl Face {
             }
             Event::Key { name, key, current } => self.show_key(&name, key, current),
             Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
+            Event::Trusted { peer, key: Some(key) } => {
+                self.screen.note(&format!("you trust {peer}'s key {key} from now on"));
+            }
+            Event::Trusted { peer, key: None } => {
+                self.screen.problem(&format!("{peer}'s key has not changed"));
+            }
             Event::Online { count, names } => self.show_online(count, &names),
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Refused { peer, n, refusal, because } => {
@@ -90,8 +96,10 @@ impl Face {
             format!(
                 "Either {peer} lost the old one and the server's operator gave the name again, or"
             ),
-            "somebody else has the name now. Before you write what matters, compare the key".into(),
-            format!("by voice: /FINGERPRINT {peer}"),
+            format!(
+                "somebody else has the name now. Compare the new key by voice: /FINGERPRINT {peer}"
+            ),
+            format!("What you write to {peer} stays here until you accept it: /TRUST {peer}"),
         ] {
             self.screen.problem(&line);
         }

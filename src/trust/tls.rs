@@ -110,7 +110,7 @@ impl Certificates {
         Ok(Self { files, current })
     }
 
-    /// Reads what [`make`] once made in these files, or makes it.
+    /// Reads what was once made in these files, or makes it.
     pub fn open_or_make(files: CertificateFiles) -> Result<Self, CertificateError> {
         // The key is written first, and kept: it is what clients know.
         if !files.certificate.exists() {

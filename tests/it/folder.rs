@@ -152,9 +152,10 @@ fn what_cannot_be_a_folder_is_refused() {
 #[test]
 fn damaged_files_are_refused_and_left_as_they_are() {
     story(async |world| {
-        for (file, complaint) in
-            [("messages.db", "cannot use the message store"), ("id_ed25519", "not a key in OpenSSH")]
-        {
+        for (file, complaint) in [
+            ("messages.db", "cannot use the message store"),
+            ("id_ed25519", "not a key in OpenSSH"),
+        ] {
             let folder = world.path(file);
             Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
             let garbage = "garbage\n".repeat(1_000);

@@ -184,7 +184,8 @@ impl Subject {
                 let tls = if kind == Kind::Tls { "on" } else { "off" };
                 command
                     .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
-                    .args(["--session-backlog", "0", "--recipient-backlog", "0", "--data"])
+                    .args(["--session-backlog", "0", "--recipient-backlog", "0"])
+                    .args(["--message-rate", "0", "--byte-rate", "0", "--data"])
                     .arg(data.path())
                     .args(&launch.flags);
                 Self::hear_address(command, data)

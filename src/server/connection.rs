@@ -18,6 +18,7 @@ use super::handshake::{self, Rejection, SignedIn};
 use super::link::{ByPeer, ConnectionId, End, EndOnDrop, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::writer;
+use crate::mailbox::Usage;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
 use crate::trust::tls::{Channel, Credentials};
@@ -31,6 +32,9 @@ use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 /// can read why: closing with bytes unread would take the answer away.
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
+
+/// How long somebody who writes too fast is held up, before more is refused.
+const SLOWED: Duration = Duration::from_secs(1);
 
 /// About how long the frame of a message is, to guess how many came together.
 const USUAL_FRAME: usize = 128;
@@ -371,16 +375,38 @@ impl Reading<'_> {
     }
 
     /// Offers the collected messages to their session.
+    /// Accepts what was collected, no more at a time than may be written at once.
     async fn accept_collected(&mut self) -> Flow {
-        let Some(Collected { peer, messages, chunk, .. }) = self.collected.take() else {
-            return Flow::Continue(());
-        };
+        while let Some(mut collected) = self.collected.take() {
+            let at_once = self.host.writing.at_once().min(collected.messages.len());
+            let rest = collected.messages.split_off(at_once);
+            if !rest.is_empty() {
+                let Collected { ref peer, time, chunk, .. } = collected;
+                self.collected =
+                    Some(Collected { peer: peer.clone(), time, messages: rest, chunk });
+            }
+            self.accept(collected).await?;
+        }
+        Flow::Continue(())
+    }
+
+    async fn accept(&mut self, collected: Collected) -> Flow {
+        let Collected { peer, messages, chunk, .. } = collected;
         let Some(conversation) = self.open.get_mut(&peer) else {
             let text = "open the conversation with TALK first; the message was dropped";
             return self.object(ErrorCode::Closed, Some(peer), text).await;
         };
         if conversation.refusing {
             return Flow::Continue(());
+        }
+        if let Err(wait) = slow_down(self.host, &self.link.name, &messages).await {
+            let Some(n) = conversation.own.first_fresh(&messages) else {
+                return Flow::Continue(());
+            };
+            conversation.refusing = true;
+            let seconds = wait.as_secs() + 1;
+            let text = format!("you write too fast; it goes on in {seconds} s");
+            return self.refuse(peer, n, Refusal::Slow { seconds }, text).await;
         }
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready().await {
@@ -449,6 +475,19 @@ impl Reading<'_> {
     /// Hands something to the write task, waiting while it has too much to do.
     async fn reply(&self, reply: Reply) -> Flow {
         self.link.reply(reply).await.map_or_else(Flow::Break, Flow::Continue)
+    }
+}
+
+/// Has somebody who writes too fast wait, if it is not for long; else says how long it would be.
+async fn slow_down(host: &Host, name: &Name, messages: &[Message]) -> Result<(), Duration> {
+    let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
+    let written = Usage { messages: messages.len() as u64, bytes };
+    match host.writing.admit(name, written) {
+        Err(wait) if wait <= SLOWED => {
+            task::sleep(wait).await;
+            host.writing.admit(name, written)
+        }
+        admitted => admitted,
     }
 }
 

@@ -22,6 +22,7 @@ mod names;
 mod pace;
 mod presence;
 mod quota;
+mod rates;
 mod registry;
 mod session;
 mod window;
@@ -39,11 +40,13 @@ use std::time::Duration;
 use async_channel::{Receiver, Sender};
 use async_std::os::unix::net::UnixListener;
 use futures::future::{Either, select};
+use governor::clock::DefaultClock;
 use thiserror::Error;
 
 pub use listener::Endpoint;
 pub use names::{MAX_NAMES, NamesError};
 pub use quota::Quota;
+pub use rates::{Rate, Rates};
 
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
@@ -58,10 +61,14 @@ use link::{ConnectionId, End, Link, Stillness};
 use listener::Listener;
 use names::Names;
 use presence::Directory;
+use rates::{Coming, Origin, TooMany, Writing};
 use registry::Registry;
 
 /// How long accepting rests when the system cannot give another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
+
+/// How often those are forgotten who have been quiet.
+const QUIET: Duration = Duration::from_secs(60);
 
 /// How long the last commit may take.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -77,6 +84,8 @@ pub struct Config {
     pub data: PathBuf,
     /// How much may wait.
     pub quota: Quota,
+    /// How fast things may come.
+    pub rates: Rates,
     /// How much of what waits is held in memory too, in bytes.
     pub memory: u64,
     /// How long a message waits before it expires; none for ever.
@@ -96,6 +105,7 @@ impl Config {
             tls: Tls::Own,
             data,
             quota: Quota::default(),
+            rates: Rates::default(),
             memory: 256 * MIB,
             keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
             timing: Timing::default(),
@@ -189,6 +199,8 @@ struct Host {
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
     quota: Quota,
+    writing: Writing,
+    coming: Coming,
     keep: Option<Duration>,
     timing: Timing,
     max_connections: usize,
@@ -249,6 +261,8 @@ impl Server {
             names,
             certificates,
             quota: config.quota,
+            writing: Writing::new(&config.rates, DefaultClock::default()),
+            coming: Coming::new(&config.rates, DefaultClock::default()),
             keep: config.keep,
             timing: config.timing,
             max_connections: config.max_connections,
@@ -289,6 +303,7 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("rates", forget_the_quiet(host.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
             let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
@@ -344,16 +359,24 @@ async fn accept(host: Arc<Host>, listener: Listener, live: Sender<Infallible>, f
         };
         match accepted {
             Ok(socket) if live.sender_count() >= full => {
-                turn_away(&socket, certificates.is_some());
+                let text = "this server has as many connections as it takes; try again later";
+                turn_away(&socket, certificates.is_some(), text);
             }
             Ok(socket) => {
+                let entered = match Entered::from(&host, &socket) {
+                    Ok(entered) => entered,
+                    Err(why) => {
+                        turn_away(&socket, certificates.is_some(), why.sentence());
+                        continue;
+                    }
+                };
                 let credentials = certificates.map(|certificates| certificates.current());
                 let (host, live) = (host.clone(), live.clone());
                 // Given here, so that a connection made later has a higher one.
                 let id = host.next_connection();
                 task::spawn("read", async move {
                     connection::serve(host, id, socket, credentials).await;
-                    drop(live);
+                    drop((live, entered));
                 });
             }
             Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
@@ -365,15 +388,35 @@ async fn accept(host: Arc<Host>, listener: Listener, live: Sender<Infallible>, f
     }
 }
 
+/// A connection that is counted for its address as long as this lives.
+struct Entered {
+    host: Arc<Host>,
+    origin: Origin,
+}
+
+impl Entered {
+    /// None if its address is not counted.
+    fn from(host: &Arc<Host>, socket: &Socket) -> Result<Option<Self>, TooMany> {
+        let Some(origin) = socket.peer_ip().and_then(Origin::of) else { return Ok(None) };
+        host.coming.enter(origin)?;
+        Ok(Some(Self { host: host.clone(), origin }))
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.host.coming.leave(self.origin);
+    }
+}
+
 /// Says that there is no room, if the socket's buffer takes it at once, and closes. Under TLS there is
 /// nobody yet to say it to, and a handshake would cost what there is no room for.
-fn turn_away(mut socket: &Socket, secure: bool) {
+fn turn_away(mut socket: &Socket, secure: bool, text: &str) {
     if secure {
         return;
     }
-    let text = "this server has as many connections as it takes; try again later".into();
     let mut out = bytes::BytesMut::new();
-    ServerFrame::Error { code: ErrorCode::Busy, peer: None, text }.encode(&mut out);
+    ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() }.encode(&mut out);
     // The peer may be gone already; then there is nobody to tell.
     let _ = socket.set_nonblocking().and_then(|()| socket.write(&out));
 }
@@ -417,6 +460,15 @@ async fn heartbeat(host: Arc<Host>) {
         for link in host.directory.links() {
             check_pulse(&link, tick, ping_after, idle_after);
         }
+    }
+}
+
+/// Keeps what is remembered of rates to those who have been busy lately.
+async fn forget_the_quiet(host: Arc<Host>) {
+    loop {
+        task::sleep(QUIET).await;
+        host.writing.forget_the_quiet();
+        host.coming.forget_the_quiet();
     }
 }
 

@@ -19,6 +19,7 @@
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
+//! | `rates` | who writes too fast, and addresses that come too often |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -62,6 +63,7 @@ mod outage;
 mod pipe;
 mod presence;
 mod program;
+mod rates;
 mod receipts;
 mod restart;
 mod rules;

@@ -22,7 +22,7 @@ use futures::channel::oneshot;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
-use tinychat::server::{Config, Server, Tls};
+use tinychat::server::{Config, Rates, Server, Tls};
 use tinychat::task::within;
 use tinychat::trust::Identity;
 use tinychat::trust::tls::Channel;
@@ -83,8 +83,9 @@ impl World {
     pub(crate) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
-        // Most stories are the same with and without it.
+        // Most stories are the same with and without them.
         config.tls = Tls::Off;
+        config.rates = Rates::UNLIMITED;
         configure(&mut config);
         let identities = Mutex::default();
         let mut world = Self { folder, config, identities, running: None };
@@ -534,7 +535,13 @@ impl Peer {
         bytes
     }
 
-    async fn next_but_receipts(&mut self) -> String {
+    /// The next line; none if the server has closed.
+    pub(crate) async fn next_line(&mut self) -> Option<String> {
+        self.read().await.map(|frame| line(&frame))
+    }
+
+    /// The next line that is no receipt.
+    pub(crate) async fn next_but_receipts(&mut self) -> String {
         loop {
             let line = self.next().await;
             if !is_receipt(&line) {

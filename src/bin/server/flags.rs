@@ -11,7 +11,7 @@ use log::LevelFilter;
 use tinychat::args;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
-use tinychat::server::{Config, Quota, Tls};
+use tinychat::server::{Config, Quota, Rate, Rates, Tls};
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
 
@@ -59,6 +59,28 @@ pub(crate) struct Flags {
         from_str_fn(backlog)
     )]
     recipient_backlog: Usage,
+
+    /// how many connections in all (default 50000); one more is closed
+    #[argh(option, arg_name = "n", default = "50_000")]
+    connections: usize,
+
+    /// how many connections from one address at once; 0 is no limit (default 500). 127.0.0.1 and ::1 are
+    /// not counted: behind a proxy everybody comes from there
+    #[argh(option, arg_name = "n", default = "Rates::default().connections")]
+    address_connections: u32,
+
+    /// how many new connections from one address a minute, likewise (default 600)
+    #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
+    address_handshakes: u32,
+
+    /// how many messages one person may write a second on average, and at once behind a comma; 0 is no
+    /// limit (default 100,20000)
+    #[argh(option, arg_name = "n,n", default = "Rates::default().messages", from_str_fn(rate))]
+    message_rate: Rate,
+
+    /// how many bytes, likewise (default 1MiB,256MiB)
+    #[argh(option, arg_name = "size,size", default = "Rates::default().bytes", from_str_fn(rate))]
+    byte_rate: Rate,
 
     /// how much of what waits is held in memory too (default 256MiB); all of it is on disk
     #[argh(option, arg_name = "size", default = "ByteSize::mib(256)", from_str_fn(size))]
@@ -174,6 +196,13 @@ impl Flags {
             quota: Quota { session: self.session_backlog, receiver: self.recipient_backlog },
             memory: self.memory.as_u64(),
             keep: self.keep.0,
+            rates: Rates {
+                messages: self.message_rate,
+                bytes: self.byte_rate,
+                connections: self.address_connections,
+                handshakes: self.address_handshakes,
+            },
+            max_connections: self.connections,
             tls,
             ..Config::new(listen, data)
         })
@@ -199,6 +228,20 @@ fn backlog(text: &str) -> Result<Usage, String> {
     let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
     announceable(messages).and(announceable(bytes)).ok_or_else(wrong)?;
     Ok(Usage { messages, bytes })
+}
+
+/// So much a second, and so much at once; without the second as much as in ten seconds.
+fn rate(text: &str) -> Result<Rate, String> {
+    let wrong = || "a rate is how much a second and how much at once, like 100,20000".to_string();
+    let amount = |text: &str| {
+        let amount = size(text.trim()).map_err(|_| wrong())?;
+        u32::try_from(amount.as_u64()).map_err(|_| "a rate is less than 4GiB".to_string())
+    };
+    let (each_second, burst) = match text.split_once(',') {
+        Some((each_second, burst)) => (amount(each_second)?, amount(burst)?),
+        None => amount(text).map(|amount| (amount, amount.saturating_mul(10)))?,
+    };
+    if each_second > 0 && burst == 0 { Err(wrong()) } else { Ok(Rate { each_second, burst }) }
 }
 
 fn threads(text: &str) -> Result<NonZeroUsize, String> {

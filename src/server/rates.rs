@@ -1,0 +1,313 @@
+//! How fast: what each person may write, and how often each address may come.
+//!
+//! Owned by the server; asked by accept tasks and read tasks. A rate is a token bucket (GCRA, as `governor`
+//! has it): so much a second on average, and a burst at once. Nobody is remembered who has been quiet
+//! long enough to have all of it again.
+
+use std::hash::Hash;
+use std::net::{IpAddr, Ipv6Addr};
+use std::num::NonZeroU32;
+use std::time::Duration;
+
+use dashmap::DashMap;
+use governor::clock::{Clock, DefaultClock};
+use governor::middleware::NoOpMiddleware;
+use governor::state::keyed::DashMapStateStore;
+use governor::{Quota as Bucket, RateLimiter};
+
+use crate::mailbox::Usage;
+use crate::message::Name;
+
+/// How much may come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// In a second, on average; 0 is no limit.
+    pub each_second: u32,
+    /// At once.
+    pub burst: u32,
+}
+
+/// What bounds how fast things come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rates {
+    /// Messages that one person writes.
+    pub messages: Rate,
+    /// Bytes of their bodies.
+    pub bytes: Rate,
+    /// Connections at once from one address; 0 is no limit.
+    pub connections: u32,
+    /// New connections a minute from one address; 0 is no limit.
+    pub handshakes: u32,
+}
+
+impl Rates {
+    /// None at all.
+    pub const UNLIMITED: Self = Self {
+        messages: Rate { each_second: 0, burst: 0 },
+        bytes: Rate { each_second: 0, burst: 0 },
+        connections: 0,
+        handshakes: 0,
+    };
+}
+
+/// What no person meets: files may be piped in, and a lab may sit behind one address.
+impl Default for Rates {
+    fn default() -> Self {
+        const MIB: u32 = 1024 * 1024;
+        Self {
+            messages: Rate { each_second: 100, burst: 20_000 },
+            bytes: Rate { each_second: MIB, burst: 256 * MIB },
+            connections: 500,
+            handshakes: 600,
+        }
+    }
+}
+
+type Limiter<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
+
+/// Buckets of one kind, one for each `K`; none where there is no limit.
+struct Buckets<K: Hash + Eq + Clone, C: Clock> {
+    limiter: Option<Limiter<K, C>>,
+    burst: u32,
+    clock: C,
+}
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
+    fn new(bucket: Option<Bucket>, clock: C) -> Self {
+        Self {
+            limiter: bucket.map(|bucket| RateLimiter::dashmap_with_clock(bucket, clock.clone())),
+            burst: bucket.map_or(0, |bucket| bucket.burst_size().get()),
+            clock,
+        }
+    }
+
+    /// Takes so many out of a bucket; if it has too few, says when it will have them. More than a
+    /// bucket holds are as many as it holds.
+    fn take(&self, key: &K, count: u64) -> Result<(), Duration> {
+        let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst);
+        let (Some(limiter), Some(count)) = (&self.limiter, NonZeroU32::new(count)) else {
+            return Ok(());
+        };
+        match limiter.check_key_n(key, count) {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(until)) => Err(until.wait_time_from(self.clock.now())),
+            // Not met: it is no more than the burst.
+            Err(_) => Ok(()),
+        }
+    }
+
+    fn forget_the_quiet(&self) {
+        if let Some(limiter) = &self.limiter {
+            limiter.retain_recent();
+            limiter.shrink_to_fit();
+        }
+    }
+}
+
+impl Rate {
+    fn bucket(self) -> Option<Bucket> {
+        let each_second = NonZeroU32::new(self.each_second)?;
+        Some(Bucket::per_second(each_second).allow_burst(NonZeroU32::new(self.burst)?))
+    }
+}
+
+/// What people write. See [`Rates`].
+pub(super) struct Writing<C: Clock = DefaultClock> {
+    messages: Buckets<Name, C>,
+    bytes: Buckets<Name, C>,
+}
+
+impl<C: Clock + Clone> Writing<C> {
+    pub(super) fn new(rates: &Rates, clock: C) -> Self {
+        Self {
+            messages: Buckets::new(rates.messages.bucket(), clock.clone()),
+            bytes: Buckets::new(rates.bytes.bucket(), clock),
+        }
+    }
+
+    /// Whether somebody may write so much now, which is no more than [`at_once`](Self::at_once); else
+    /// how long to wait for it. Where the bytes of one message are more than a burst they are as many.
+    pub(super) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
+        self.messages.take(name, written.messages)?;
+        self.bytes.take(name, written.bytes)
+    }
+
+    /// How many messages at most may be written at once.
+    pub(super) fn at_once(&self) -> usize {
+        match &self.messages.limiter {
+            Some(_) => self.messages.burst as usize,
+            None => usize::MAX,
+        }
+    }
+
+    pub(super) fn forget_the_quiet(&self) {
+        self.messages.forget_the_quiet();
+        self.bytes.forget_the_quiet();
+    }
+}
+
+/// What comes from an address. See [`Rates`].
+pub(super) struct Coming<C: Clock = DefaultClock> {
+    most: u32,
+    connected: DashMap<Origin, u32>,
+    handshakes: Buckets<Origin, C>,
+}
+
+/// An address as limits see it: of IPv6 the first half, which is what one customer gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Origin(IpAddr);
+
+impl Origin {
+    /// None for this machine's own address: behind a proxy everybody comes from there.
+    pub(super) fn of(address: IpAddr) -> Option<Self> {
+        match address.to_canonical() {
+            IpAddr::V4(std::net::Ipv4Addr::LOCALHOST) | IpAddr::V6(Ipv6Addr::LOCALHOST) => None,
+            IpAddr::V6(address) => {
+                let prefix = address.to_bits() >> 64 << 64;
+                Some(Self(Ipv6Addr::from_bits(prefix).into()))
+            }
+            address => Some(Self(address)),
+        }
+    }
+}
+
+/// Why a connection is turned away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum TooMany {
+    Connections,
+    Handshakes,
+}
+
+impl TooMany {
+    pub(super) fn sentence(self) -> &'static str {
+        match self {
+            Self::Connections => "too many connections from your address; close some first",
+            Self::Handshakes => "too many new connections from your address; try again in a minute",
+        }
+    }
+}
+
+impl<C: Clock + Clone> Coming<C> {
+    pub(super) fn new(rates: &Rates, clock: C) -> Self {
+        let bucket = NonZeroU32::new(rates.handshakes).map(Bucket::per_minute);
+        let handshakes = Buckets::new(bucket, clock);
+        Self { most: rates.connections, connected: DashMap::new(), handshakes }
+    }
+
+    /// Counts a connection, or turns it away. What is counted has to [leave](Self::leave).
+    pub(super) fn enter(&self, origin: Origin) -> Result<(), TooMany> {
+        self.handshakes.take(&origin, 1).map_err(|_| TooMany::Handshakes)?;
+        let mut connected = self.connected.entry(origin).or_default();
+        if self.most > 0 && *connected >= self.most {
+            return Err(TooMany::Connections);
+        }
+        *connected += 1;
+        Ok(())
+    }
+
+    pub(super) fn leave(&self, origin: Origin) {
+        self.connected.remove_if_mut(&origin, |_, connected| {
+            *connected = connected.saturating_sub(1);
+            *connected == 0
+        });
+    }
+
+    pub(super) fn forget_the_quiet(&self) {
+        self.handshakes.forget_the_quiet();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn usage(messages: u64, bytes: u64) -> Usage {
+        Usage { messages, bytes }
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn origin(text: &str) -> Option<Origin> {
+        Origin::of(text.parse().unwrap())
+    }
+
+    #[test]
+    fn a_burst_is_free_and_what_follows_waits_for_its_share() {
+        let clock = FakeRelativeClock::default();
+        let messages = Rate { each_second: 10, burst: 100 };
+        let writing = Writing::new(&Rates { messages, ..Rates::UNLIMITED }, clock.clone());
+        let alice = name("alice");
+        assert_eq!(writing.admit(&alice, usage(100, 1 << 40)), Ok(()));
+        let wait = writing.admit(&alice, usage(20, 0)).unwrap_err();
+        assert!(wait > SECOND && wait <= 2 * SECOND, "{wait:?}");
+        assert_eq!(writing.admit(&name("bob"), usage(100, 0)), Ok(()), "others have their own");
+        clock.advance(2 * SECOND);
+        assert_eq!(writing.admit(&alice, usage(20, 0)), Ok(()));
+        assert!(writing.admit(&alice, usage(1, 0)).is_err());
+        // More than fits at once is as much as fits.
+        clock.advance(100 * SECOND);
+        assert_eq!(writing.admit(&alice, usage(1_000_000, 0)), Ok(()));
+    }
+
+    #[test]
+    fn bytes_are_counted_too_and_zero_is_no_limit() {
+        let clock = FakeRelativeClock::default();
+        let bytes = Rate { each_second: 1_000, burst: 5_000 };
+        let writing = Writing::new(&Rates { bytes, ..Rates::UNLIMITED }, clock.clone());
+        let alice = name("alice");
+        assert_eq!(writing.admit(&alice, usage(1_000_000, 5_000)), Ok(()));
+        assert!(writing.admit(&alice, usage(1, 1)).is_err());
+        assert_eq!(writing.admit(&alice, usage(1, 0)), Ok(()));
+        let writing = Writing::new(&Rates::UNLIMITED, clock);
+        for _ in 0..10 {
+            assert_eq!(writing.admit(&alice, usage(1 << 40, 1 << 50)), Ok(()));
+        }
+    }
+
+    #[test]
+    fn an_address_has_so_many_connections_and_gets_them_back() {
+        let rates = Rates { connections: 2, ..Rates::UNLIMITED };
+        let coming = Coming::new(&rates, FakeRelativeClock::default());
+        let (here, there) = (origin("127.0.0.2").unwrap(), origin("127.0.0.3").unwrap());
+        assert_eq!([coming.enter(here), coming.enter(here)], [Ok(()); 2]);
+        assert_eq!(coming.enter(here), Err(TooMany::Connections));
+        assert_eq!(coming.enter(there), Ok(()));
+        coming.leave(here);
+        assert_eq!(coming.enter(here), Ok(()));
+        for at in [here, here, there] {
+            coming.leave(at);
+        }
+        assert!(coming.connected.is_empty(), "nobody is remembered");
+    }
+
+    #[test]
+    fn an_address_may_come_so_often_a_minute() {
+        let clock = FakeRelativeClock::default();
+        let coming = Coming::new(&Rates { handshakes: 3, ..Rates::UNLIMITED }, clock.clone());
+        let here = origin("192.0.2.1").unwrap();
+        assert_eq!([coming.enter(here), coming.enter(here), coming.enter(here)], [Ok(()); 3]);
+        assert_eq!(coming.enter(here), Err(TooMany::Handshakes));
+        clock.advance(20 * SECOND);
+        assert_eq!(coming.enter(here), Ok(()));
+        clock.advance(3_600 * SECOND);
+        coming.forget_the_quiet();
+        assert!(coming.handshakes.limiter.unwrap().is_empty());
+    }
+
+    #[test]
+    fn addresses_are_counted_as_customers_have_them() {
+        assert_eq!(origin("127.0.0.1"), None);
+        assert_eq!(origin("::1"), None);
+        assert_eq!(origin("::ffff:127.0.0.1"), None);
+        assert!(origin("127.0.0.2").is_some());
+        assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
+        assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:1"));
+        assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+    }
+}

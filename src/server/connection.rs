@@ -33,7 +33,7 @@ use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// How long somebody who writes too fast is held up, before more is refused.
+/// How long somebody who is too fast is held up at a time. More of it is refused.
 const SLOWED: Duration = Duration::from_secs(1);
 
 /// About how long the frame of a message is, to guess how many came together.
@@ -302,7 +302,18 @@ impl Reading<'_> {
         }
     }
 
+    /// Has somebody who is too fast wait, at most for a moment. If that is not enough, says for how long
+    /// it would be.
+    async fn keep_to_rate(&self, written: Usage) -> Result<(), Duration> {
+        let admit = || self.host.writing.admit(&self.link.name, written);
+        let Err(wait) = admit() else { return Ok(()) };
+        task::sleep(wait.min(SLOWED)).await;
+        if wait > SLOWED { Err(wait - SLOWED) } else { admit() }
+    }
+
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
+        // Who asks too often is slowed, and answered all the same.
+        let _ = self.keep_to_rate(Usage::one(0)).await;
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
@@ -392,6 +403,8 @@ impl Reading<'_> {
 
     async fn accept(&mut self, collected: Collected) -> Flow {
         let Collected { peer, messages, chunk, .. } = collected;
+        // Also what is dropped takes its time.
+        let in_time = self.keep_to_rate(usage(&messages)).await;
         let Some(conversation) = self.open.get_mut(&peer) else {
             let text = "open the conversation with TALK first; the message was dropped";
             return self.object(ErrorCode::Closed, Some(peer), text).await;
@@ -399,7 +412,7 @@ impl Reading<'_> {
         if conversation.refusing {
             return Flow::Continue(());
         }
-        if let Err(wait) = slow_down(self.host, &self.link.name, &messages).await {
+        if let Err(wait) = in_time {
             let Some(n) = conversation.own.first_fresh(&messages) else {
                 return Flow::Continue(());
             };
@@ -478,17 +491,9 @@ impl Reading<'_> {
     }
 }
 
-/// Has somebody who writes too fast wait, if it is not for long; else says how long it would be.
-async fn slow_down(host: &Host, name: &Name, messages: &[Message]) -> Result<(), Duration> {
+fn usage(messages: &[Message]) -> Usage {
     let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
-    let written = Usage { messages: messages.len() as u64, bytes };
-    match host.writing.admit(name, written) {
-        Err(wait) if wait <= SLOWED => {
-            task::sleep(wait).await;
-            host.writing.admit(name, written)
-        }
-        admitted => admitted,
-    }
+    Usage { messages: messages.len() as u64, bytes }
 }
 
 impl Drop for Reading<'_> {

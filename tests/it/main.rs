@@ -20,6 +20,7 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
+//! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -54,6 +55,7 @@ mod flood;
 mod folder;
 mod full_disk;
 mod history;
+mod hostile;
 mod identity;
 mod installations;
 mod names;

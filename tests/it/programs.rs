@@ -176,6 +176,11 @@ pub(crate) struct Program {
 }
 
 impl Program {
+    /// The number of its process.
+    pub(crate) fn id(&self) -> u32 {
+        self.id
+    }
+
     /// Gives it input.
     pub(crate) fn types(&self, input: impl Into<Vec<u8>>) {
         let thread = self.input.as_ref().expect("the input was ended");

@@ -63,12 +63,17 @@ fn what_was_refused_comes_later_and_in_order() {
 
 // Addresses.
 
-/// A connection from another address of this machine.
+/// A connection from another address of this machine, 127.0.0.`last`.
+pub(crate) fn stream_from(last: u8, server: SocketAddr) -> std::io::Result<TcpStream> {
+    let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
+    bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0)))?;
+    connect(&socket, &server)?;
+    Ok(socket.into())
+}
+
 fn connect_from(last: u8, server: SocketAddr) -> Peer {
-    let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
-    bind(&socket, &SocketAddr::from((Ipv4Addr::new(127, 0, 0, last), 0))).unwrap();
-    connect(&socket, &server).unwrap();
-    Peer::on(Transport::plain(Socket::Tcp(TcpStream::from(socket))).unwrap())
+    let stream = stream_from(last, server).unwrap();
+    Peer::on(Transport::plain(Socket::Tcp(stream)).unwrap())
 }
 
 /// Somebody who tries again and again until there is room.

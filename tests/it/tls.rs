@@ -252,14 +252,14 @@ fn one_connection_too_many_is_closed_before_tls() {
 // The real programs.
 
 /// A server as people start it, and the address that it says to join with.
-struct Hosted {
-    server: Program,
-    address: String,
+pub(crate) struct Hosted {
+    pub(crate) server: Program,
+    pub(crate) address: String,
     key: String,
 }
 
 impl Hosted {
-    async fn start(flags: &[&str], data: &Path) -> Self {
+    pub(crate) async fn start(flags: &[&str], data: &Path) -> Self {
         let launch = Launch::operator(&["--listen", "127.0.0.1:0"]).with(flags).on(data);
         let mut server = launch.start();
         let line = server.says_line("join with --server '").await;
@@ -273,7 +273,7 @@ impl Hosted {
         Launch::tinychat(&["--user", name, "--server", server]).on(&world.path(name))
     }
 
-    async fn stop(self) {
+    pub(crate) async fn stop(self) {
         self.server.signal("TERM");
         self.server.finish().await.exited(0);
     }

@@ -55,8 +55,9 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
 async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut interrupts = Interrupts::catch()?;
     // One file for each connection: the soft limit is often only 1,024.
-    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
-        log::warn!("the limit of open files stays as it is: {error}");
+    match rlimit::increase_nofile_limit(u64::MAX) {
+        Ok(limit) => log::info!("up to {limit} files may be open"),
+        Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
     }
     let server = Server::bind(flags.config()?).await?;
     announce(&server);

@@ -13,7 +13,7 @@ use rustls::pki_types::ServerName;
 use tinychat::trust::Identity;
 use tinychat::wire::transport::{Socket, Transport};
 
-use crate::rates::stream_from;
+use crate::rates::{has_more_addresses, stream_from};
 use crate::tls::Hosted;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
 
@@ -34,6 +34,9 @@ const MEMORY: u64 = 320 * 1024 * 1024;
 
 #[test]
 fn two_chat_on_whatever_others_do() {
+    if !has_more_addresses() {
+        return;
+    }
     story(async |world| {
         let hosted = Hosted::start(&[], &world.path("hosted")).await;
         let server: SocketAddr = hosted.address.parse().unwrap();

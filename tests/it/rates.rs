@@ -63,6 +63,15 @@ fn what_was_refused_comes_later_and_in_order() {
 
 // Addresses.
 
+/// Whether this machine has more addresses of its own than 127.0.0.1: Linux has, others need to be told.
+pub(crate) fn has_more_addresses() -> bool {
+    let has = std::net::TcpListener::bind((Ipv4Addr::new(127, 0, 0, 2), 0)).is_ok();
+    if !has {
+        eprintln!("SKIPPED: this machine has no address 127.0.0.2");
+    }
+    has
+}
+
 /// A connection from another address of this machine, 127.0.0.`last`.
 pub(crate) fn stream_from(last: u8, server: SocketAddr) -> std::io::Result<TcpStream> {
     let socket = socket(AddressFamily::INET, SocketType::STREAM, None)?;
@@ -92,6 +101,9 @@ async fn until_there_is_room(world: &World, last: u8) {
 
 #[test]
 fn an_address_has_so_many_connections() {
+    if !has_more_addresses() {
+        return;
+    }
     let two = |config: &mut Config| config.rates = Rates { connections: 2, ..Rates::UNLIMITED };
     story_with(two, async |world| {
         let address = world.address();
@@ -111,6 +123,9 @@ fn an_address_has_so_many_connections() {
 
 #[test]
 fn an_address_comes_so_often_a_minute() {
+    if !has_more_addresses() {
+        return;
+    }
     let three = |config: &mut Config| config.rates = Rates { handshakes: 3, ..Rates::UNLIMITED };
     story_with(three, async |world| {
         let address = world.address();

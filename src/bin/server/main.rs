@@ -54,12 +54,12 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
 
 async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
     let mut interrupts = Interrupts::catch()?;
+    let server = Server::bind(flags.config()?).await?;
     // One file for each connection: the soft limit is often only 1,024.
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => log::info!("up to {limit} files may be open"),
         Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
     }
-    let server = Server::bind(flags.config()?).await?;
     announce(&server);
     task::spawn("hangup", read_again(server.certificates(), Hangups::catch()?));
     server

@@ -33,6 +33,19 @@ test:
 crash kills="500":
     TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
 
+# Throw bytes at the codec and the sign-in, for so many seconds each; needs cargo-fuzz
+fuzz seconds="60":
+    #!/usr/bin/env bash
+    set -euo pipefail
+    # The coverage is counted by a flag that a stable compiler takes only so.
+    export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
+    for target in codec sign_in; do
+        found="target/fuzz/corpus/$target"
+        mkdir -p "$found"
+        cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \
+            -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
+    done
+
 # Run the benchmarks: `just bench --help` lists the flags
 bench *args:
     cargo bench --bench chat -- "$@"

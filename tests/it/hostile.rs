@@ -1,21 +1,24 @@
 //! Many who mean harm, all at once, from other addresses than two who go on chatting: against the
 //! real server with its usual limits.
 
+use std::convert::Infallible;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
 use std::time::{Duration, Instant};
 
-use async_std::task::{JoinHandle, spawn};
+use async_channel::Receiver;
+use async_std::task::{JoinHandle, block_on, spawn};
 use rustls::pki_types::ServerName;
+use tinychat::task::within;
 use tinychat::trust::Identity;
 use tinychat::wire::transport::{Socket, Transport};
 
 use crate::rates::{has_more_addresses, stream_from};
 use crate::tls::Hosted;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
+
+/// Closed when it is over.
+type Over = Receiver<Infallible>;
 
 /// How many connections say nothing at all.
 const HALF_OPEN: usize = 2_000;
@@ -45,7 +48,7 @@ fn two_chat_on_whatever_others_do() {
         let mut bob = join(world, server, 1, "bob").await;
         bob.talk("alice").await;
 
-        let over = Arc::new(AtomicBool::new(false));
+        let (going_on, over) = async_channel::bounded(1);
         let silent = be_silent(server);
         let attacks = attack(world, server, &over).await;
         let mut took: Vec<Duration> = Vec::new();
@@ -70,7 +73,7 @@ fn two_chat_on_whatever_others_do() {
         assert!(memory < MEMORY, "the server takes {memory} bytes");
 
         patiently("those who say nothing are closed", silent).await;
-        over.store(true, Ordering::Relaxed);
+        drop(going_on);
         for attack in attacks {
             patiently("an attacker notices that it is over", attack).await;
         }
@@ -106,7 +109,7 @@ fn be_silent(server: SocketAddr) -> JoinHandle<()> {
     })
 }
 
-async fn attack(world: &World, server: SocketAddr, over: &Arc<AtomicBool>) -> Vec<JoinHandle<()>> {
+async fn attack(world: &World, server: SocketAddr, over: &Over) -> Vec<JoinHandle<()>> {
     let mut attacks = Vec::new();
     for number in 0..OTHERS {
         let dripping = join(world, server, 3, &format!("drip{number}")).await;
@@ -124,41 +127,39 @@ async fn attack(world: &World, server: SocketAddr, over: &Arc<AtomicBool>) -> Ve
 }
 
 /// Sends a message byte by byte, and never its end.
-async fn drip(mut peer: Peer, over: Arc<AtomicBool>) {
+async fn drip(mut peer: Peer, over: Over) {
     peer.try_to_send(b"TALK nobody 0\r\nMSG nobody 1 text 60000\r\n").await;
     for _ in 0..50_000 {
-        if over.load(Ordering::Relaxed) {
+        if over.is_closed() {
             return;
         }
         peer.try_to_send(b"x").await;
-        tinychat::task::sleep(Duration::from_millis(1)).await;
+        let _ = within(Duration::from_millis(1), over.recv()).await;
     }
 }
 
 /// One writes all that the other may have waiting, who takes none of it.
-async fn never_read(mut writer: Peer, mut reader: Peer, number: usize, over: Arc<AtomicBool>) {
+async fn never_read(mut writer: Peer, mut reader: Peer, number: usize, over: Over) {
     reader.talk(&format!("writer{number}")).await;
     let peer = format!("reader{number}");
     writer.talk(&peer).await;
     let text = "x".repeat(1_000);
     for n in 1..=12_000 {
-        if over.load(Ordering::Relaxed) {
+        if over.is_closed() {
             break;
         }
         let frame = format!("MSG {peer} {n} text {}\r\n{text}\r\n", text.len());
         writer.try_to_send(frame.as_bytes()).await;
     }
-    while !over.load(Ordering::Relaxed) {
-        tinychat::task::sleep(Duration::from_millis(50)).await;
-    }
+    let _ = over.recv().await;
     drop(reader);
 }
 
 /// Writes to somebody absent as fast as it can, whatever is answered.
-async fn flood(mut peer: Peer, over: Arc<AtomicBool>) {
+async fn flood(mut peer: Peer, over: Over) {
     peer.talk("nobody").await;
     let mut n = 0;
-    while !over.load(Ordering::Relaxed) && n < 2_000_000 {
+    while !over.is_closed() && n < 2_000_000 {
         let mut frames = String::new();
         for _ in 0..500 {
             n += 1;
@@ -169,13 +170,13 @@ async fn flood(mut peer: Peer, over: Arc<AtomicBool>) {
 }
 
 /// Connects again and again to say what is no TLS.
-fn talk_rubbish(server: SocketAddr, over: &AtomicBool) {
-    while !over.load(Ordering::Relaxed) {
+fn talk_rubbish(server: SocketAddr, over: &Over) {
+    while !over.is_closed() {
         if let Ok(mut stream) = stream_from(6, server) {
             let rubbish: Vec<u8> = (0..1_000).map(|_| fastrand::u8(..)).collect();
             let _ = stream.write_all(&rubbish);
         }
-        thread::sleep(Duration::from_millis(5));
+        let _ = block_on(within(Duration::from_millis(5), over.recv()));
     }
 }
 

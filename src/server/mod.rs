@@ -11,6 +11,7 @@
 //! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
 //! [`Server::run`], but those that did not end within its deadline.
 
+mod arrival;
 mod connection;
 pub mod control;
 mod delivery;

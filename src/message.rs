@@ -199,7 +199,12 @@ pub struct Timestamp(pub u64);
 impl Timestamp {
     /// The wall clock's time. A clock before 1970 counts as 1970.
     pub fn now() -> Self {
-        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Self::of(SystemTime::now())
+    }
+
+    /// A time. One before 1970 counts as 1970.
+    pub fn of(time: SystemTime) -> Self {
+        let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 

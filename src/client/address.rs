@@ -10,7 +10,7 @@ use async_std::os::unix::net::UnixStream;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
-use crate::trust::Fingerprint;
+use crate::trust::{Fingerprint, Invite};
 use crate::wire::transport::Socket;
 
 /// The port of an address that names none.
@@ -22,6 +22,9 @@ const UNIX: &str = "unix:";
 /// What an address with a fingerprint begins with.
 const SCHEME: &str = "tinychat://";
 
+/// What stands before an invitation.
+const INVITE: &str = "?invite=";
+
 /// `host`, `host:port`, `[ipv6]:port`, or `unix:PATH`. Displayed with its port, or with its whole path;
 /// what a host's name means is looked up on every connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -29,13 +32,15 @@ pub struct Address(String);
 
 /// An [`Address`], and the fingerprint of the server that is to be found there, if one knows it:
 /// `tinychat://host:port#SHA256:…`, `unix:PATH#SHA256:…`. Either part behind the host may be left out, and
-/// so may the scheme.
+/// so may the scheme. In front of the fingerprint there may be what lets a newcomer in: `?invite=…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Where it is.
     pub address: Address,
     /// Whose key it has to show.
     pub fingerprint: Option<Fingerprint>,
+    /// What the server may ask a newcomer for.
+    pub invite: Option<Invite>,
 }
 
 /// A text is not an [`Address`] or a [`Target`].
@@ -59,6 +64,12 @@ impl FromStr for Target {
             Some((address, fingerprint)) => (address, Some(fingerprint)),
             None => (rest, None),
         };
+        let (address, invite) = match address.rsplit_once(INVITE) {
+            // A path may have that too.
+            Some((_, word)) if rest.starts_with(UNIX) && word.contains('/') => (address, None),
+            Some((address, invite)) => (address, Some(invite)),
+            None => (address, None),
+        };
         let address = match address.strip_suffix('/') {
             Some(host) if !rest.starts_with(UNIX) => host,
             _ => address,
@@ -66,6 +77,7 @@ impl FromStr for Target {
         Ok(Self {
             address: address.parse().map_err(|_| wrong())?,
             fingerprint: fingerprint.map(str::parse).transpose().map_err(|_| wrong())?,
+            invite: invite.map(str::parse).transpose().map_err(|_| wrong())?,
         })
     }
 }
@@ -130,6 +142,11 @@ impl Address {
         ServerName::try_from(host.to_owned()).unwrap_or_else(|_| unnamed())
     }
 
+    /// Whether it is a Unix socket's path.
+    pub fn is_unix(&self) -> bool {
+        self.unix_path().is_some()
+    }
+
     fn unix_path(&self) -> Option<&Path> {
         self.0.strip_prefix(UNIX).map(Path::new)
     }
@@ -168,16 +185,34 @@ mod tests {
         let address: Address = "host:99".parse().unwrap();
         for text in ["tinychat://host:99", "tinychat://host:99/", "HOST:99"] {
             let target: Target = text.parse().unwrap();
-            assert_eq!(target, Target { address: address.clone(), fingerprint: None });
+            assert_eq!(
+                target,
+                Target { address: address.clone(), fingerprint: None, invite: None }
+            );
             let target: Target = format!("{text}#{key}").parse().unwrap();
-            assert_eq!(target, Target { address: address.clone(), fingerprint: Some(key) });
+            let known = Target { address: address.clone(), fingerprint: Some(key), invite: None };
+            assert_eq!(target, known);
+            let invite = Invite::generate();
+            let target: Target = format!("{text}?invite={invite}#{key}").parse().unwrap();
+            assert_eq!(target, Target { invite: Some(invite), ..known });
+            let target: Target = format!("{text}?invite={invite}").parse().unwrap();
+            assert_eq!((target.fingerprint, target.invite), (None, Some(invite)));
         }
         let target: Target = format!("unix:/run/#1#{key}").parse().unwrap();
         assert_eq!(target.address.as_str(), "unix:/run/#1");
         assert_eq!(target.fingerprint, Some(key));
         let target: Target = "unix:/run/#1".parse().unwrap();
         assert_eq!((target.address.as_str(), target.fingerprint), ("unix:/run/#1", None));
-        for text in ["host#", "host#SHA256:x", "tinychat://", "tinychat://#x", "http://host"] {
+        for text in [
+            "host#",
+            "host#SHA256:x",
+            "host?invite=",
+            "host?invite=x",
+            "host?word=1",
+            "tinychat://",
+            "tinychat://#x",
+            "http://host",
+        ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
     }

@@ -271,9 +271,10 @@ impl Visit {
         half: &mut BoxWriter,
         channel: Channel,
     ) -> Result<Limits, Broken> {
-        let Config { server, user, .. } = &self.config;
+        let Config { server, user, invite, .. } = &self.config;
         let key = self.identity.public().to_smolstr();
-        let hello = ClientFrame::Hello { name: user.clone(), key, installation: self.installation };
+        let (name, installation, invite) = (user.clone(), self.installation, *invite);
+        let hello = ClientFrame::Hello { name, key, installation, invite };
         write_frame(half, &hello).await?;
         let nonce = match next(server, reader).await.map_err(|broken| hint(broken, channel))? {
             ServerFrame::Challenge { nonce } => nonce,

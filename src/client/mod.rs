@@ -33,7 +33,7 @@ use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
 use crate::trust::known_servers::KnownServers;
-use crate::trust::{Fingerprint, Identity, IdentityError, KeyFile};
+use crate::trust::{Fingerprint, Identity, IdentityError, Invite, KeyFile};
 use crate::wire::frame::{Presence, Refusal};
 
 /// How many commands wait. A face that gives more waits.
@@ -46,6 +46,8 @@ pub struct Config {
     pub server: Address,
     /// Whose key the server has to show, if that is known already.
     pub fingerprint: Option<Fingerprint>,
+    /// What lets a newcomer in.
+    pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
     /// The name to sign in with.
@@ -66,6 +68,7 @@ impl Config {
         Self {
             server,
             fingerprint: None,
+            invite: None,
             tls: true,
             user,
             data,

@@ -1,7 +1,8 @@
 //! The beginning of a connection: TLS, signing in, and what is left to say to those who fail.
 //!
-//! Run by the read task before there is a write task. Invariant: all of it together takes no longer than
-//! the time for signing in, but for the moment in which a refusal is read.
+//! Run by the read task before there is a write task. Invariants: all of it together takes no longer than
+//! the time for signing in, but for the moment in which a refusal is read; who is [`Present`] is in
+//! the directory.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,10 +11,11 @@ use futures::future::{Either, select};
 
 use super::Host;
 use super::handshake::{self, Rejection, SignedIn};
-use super::link::{ConnectionId, Link};
+use super::link::{ConnectionId, End, EndOnDrop, Link};
+use super::roll::Unwelcome;
 use crate::task;
 use crate::trust::tls::{Channel, Credentials};
-use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Socket, Transport};
 
@@ -22,19 +24,29 @@ use crate::wire::transport::{BoxWriter, Socket, Transport};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
+/// Somebody who has signed in, and how to talk to them.
+pub(super) struct Arrived<'a> {
+    pub(super) present: Present<'a>,
+    pub(super) reader: FrameReader<ClientFrame>,
+    pub(super) half: BoxWriter,
+}
+
 /// Everything up to the proof. None if it failed, and that was said.
 pub(super) async fn arrive(
     host: &Host,
     id: ConnectionId,
     socket: Socket,
     credentials: Option<Arc<Credentials>>,
-) -> Option<(Arc<Link>, FrameReader<ClientFrame>, BoxWriter)> {
+) -> Option<Arrived<'_>> {
     let until = Instant::now() + host.timing.handshake;
     let transport = secure(host, until, socket, credentials).await?;
     let Transport { reader, writer: mut half, channel } = transport;
     let mut reader = FrameReader::new(reader);
     match sign_in(host, until, &mut reader, &mut half, channel).await {
-        Ok(signed_in) => Some((Arc::new(Link::new(id, signed_in)), reader, half)),
+        Ok(signed_in) => {
+            let present = Present::enter(host, id, signed_in);
+            Some(Arrived { present, reader, half })
+        }
         Err(frame) => {
             refuse(half, frame).await;
             linger(reader).await;
@@ -65,6 +77,43 @@ async fn secure(
         Either::Right(_) => {}
     }
     None
+}
+
+/// Somebody is signed in as long as this lives, also if the task that holds it panics.
+pub(super) struct Present<'a> {
+    host: &'a Host,
+    link: EndOnDrop,
+}
+
+impl<'a> Present<'a> {
+    fn enter(host: &'a Host, id: ConnectionId, signed_in: SignedIn) -> Self {
+        let SignedIn { name, installation, key } = signed_in;
+        let link = Arc::new(Link::new(id, name, installation));
+        if let Some(replaced) = host.directory.sign_in(&link) {
+            replaced.end(End::Bye(ByeReason::Replaced));
+        }
+        // The drain tells those whom it finds; this one may just have missed it.
+        if host.stopping.is_closed() {
+            link.end(End::Bye(ByeReason::Shutdown));
+        }
+        // So does an operator who bans.
+        match host.names.standing(&link.name) {
+            Ok(owner) if owner == key => {}
+            Ok(_) => Unwelcome::Removed.end(&link),
+            Err(unwelcome) => unwelcome.end(&link),
+        }
+        Self { host, link: EndOnDrop(link) }
+    }
+
+    pub(super) fn link(&self) -> &Arc<Link> {
+        &self.link.0
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.host.directory.sign_out(&self.link.0);
+    }
 }
 
 fn left(until: Instant) -> Duration {

@@ -12,10 +12,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::link::{ByPeer, ConnectionId, End, EndOnDrop, Link, Reply, Side};
+use super::Host;
+use super::arrival::{self, Arrived, Present};
+use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::writer;
-use super::{Host, arrival};
 use crate::mailbox::Usage;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
@@ -41,19 +42,19 @@ pub(super) async fn serve(
     credentials: Option<Arc<Credentials>>,
 ) {
     let arriving = Box::pin(arrival::arrive(&host, id, socket, credentials));
-    let Some((link, mut reader, half)) = arriving.await else { return };
-    converse(&host, &link, &mut reader, half).await;
+    let Some(Arrived { present, mut reader, half }) = arriving.await else { return };
+    converse(&host, present, &mut reader, half).await;
     Box::pin(arrival::linger(reader)).await;
 }
 
 /// Everything after signing in.
 async fn converse(
     host: &Arc<Host>,
-    link: &Arc<Link>,
+    present: Present<'_>,
     reader: &mut FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
-    let presence = Present::enter(host, link);
+    let link = present.link();
     log::info!("{} signed in", link.name);
     let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link));
     let writing = task::spawn("write", writing);
@@ -62,33 +63,8 @@ async fn converse(
     log::info!("{} left: {end}", link.name);
     link.end(end);
     drop(reading);
-    drop(presence);
+    drop(present);
     writing.await;
-}
-
-/// Somebody is signed in as long as this lives, also if the task that holds it panics.
-struct Present<'a> {
-    host: &'a Host,
-    link: EndOnDrop,
-}
-
-impl<'a> Present<'a> {
-    fn enter(host: &'a Host, link: &Arc<Link>) -> Self {
-        if let Some(replaced) = host.directory.sign_in(link) {
-            replaced.end(End::Bye(ByeReason::Replaced));
-        }
-        // The drain tells those whom it finds; this one may just have missed it.
-        if host.stopping.is_closed() {
-            link.end(End::Bye(ByeReason::Shutdown));
-        }
-        Self { host, link: EndOnDrop(link.clone()) }
-    }
-}
-
-impl Drop for Present<'_> {
-    fn drop(&mut self) {
-        self.host.directory.sign_out(&self.link.0);
-    }
 }
 
 /// `WELCOME`, and a `WAITING` for each who has written.

@@ -210,7 +210,6 @@ mod tests {
     use async_std::task::block_on;
     use futures::FutureExt;
 
-    use super::super::handshake::SignedIn;
     use super::super::link::{ConnectionId, Link};
     use super::super::quota::Quota;
     use super::super::window::Windows;
@@ -272,20 +271,22 @@ mod tests {
             let key = sent().session().key().clone();
             let enter = async |key: &SessionKey, id| {
                 let installation = Installation::from_u64(1);
-                let signed_in = SignedIn { name: key.sender().clone(), installation };
-                let link = Link::new(ConnectionId(id), signed_in);
+                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
                 registry.enter(key, &Arc::new(link)).await.unwrap()
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
             let messages = (1..=4).map(message).collect();
             john.accept(registry.mailbox(), &Quota::default(), messages, 0).unwrap();
-            john.commit(&Commit { key: key.clone(), up_to: 4, expired_up_to: 0 });
+            john.commit(
+                registry.mailbox(),
+                &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },
+            );
 
             let mut source = Source { registry: registry.clone(), own: marie, draining: None };
             source.draining = Some(source.begin().await);
             assert!(john.expire(registry.mailbox(), 2));
             assert!(source.next().now_or_never().is_none(), "it waits for the commit");
-            john.commit(&Commit { key, up_to: 0, expired_up_to: 2 });
+            john.commit(registry.mailbox(), &Commit { key, up_to: 0, expired_up_to: 2 });
             let Delivery { batch, .. } = source.next().await.unwrap();
             assert_eq!((batch.first(), batch.last()), (3, 4));
         });

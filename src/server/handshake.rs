@@ -8,7 +8,7 @@ use std::io;
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
-use super::names::{Claimed, Names};
+use super::names::Names;
 use crate::message::{Installation, Name};
 use crate::trust::PublicKey;
 use crate::trust::tls::Channel;
@@ -23,6 +23,7 @@ use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 pub(super) struct SignedIn {
     pub(super) name: Name,
     pub(super) installation: Installation,
+    pub(super) key: PublicKey,
 }
 
 /// Why nobody signed in.
@@ -53,7 +54,7 @@ pub(super) async fn sign_in(
     writer: &mut BoxWriter,
     channel: Channel,
 ) -> Result<SignedIn, Rejection> {
-    let ClientFrame::Hello { name, key, installation } = next(reader).await? else {
+    let ClientFrame::Hello { name, key, installation, invite } = next(reader).await? else {
         return Err(out_of_turn("HELLO comes first"));
     };
     let key: PublicKey =
@@ -68,19 +69,9 @@ pub(super) async fn sign_in(
             "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
-    match names.claim(name.clone(), key).await {
-        Claimed::Yours => Ok(SignedIn { name, installation }),
-        Claimed::Taken => Err(refuse(
-            ErrorCode::Taken,
-            format_args!("the name {name} belongs to somebody with another key; choose another"),
-        )),
-        Claimed::Full => {
-            Err(refuse(ErrorCode::Busy, format_args!("this server has no more names to give")))
-        }
-        Claimed::NotWritten => Err(refuse(
-            ErrorCode::Busy,
-            format_args!("the server cannot write new names now; try again later"),
-        )),
+    match names.claim(&name, key, invite).await {
+        Ok(()) => Ok(SignedIn { name, installation, key }),
+        Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }
 }
 

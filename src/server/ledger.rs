@@ -29,7 +29,9 @@ pub(super) struct Ledger {
     /// The body lengths of what waits, oldest first.
     lengths: VecDeque<u32>,
     bytes: u64,
-    /// What was taken out of the queue because of its age, until that is committed.
+    /// Everything up to here is to expire once it is committed.
+    condemned: u64,
+    /// What was taken out of the queue to expire, until that is committed.
     expiring: Vec<Run>,
     /// What expired and is not settled, by position.
     expired: Vec<Run>,
@@ -87,11 +89,15 @@ impl Ledger {
         self.take_front(position).1
     }
 
-    /// Takes messages out of the queue because of their age: those up to `position` that are
-    /// committed. Nothing may be delivered until [`expire`](Self::expire). Returns what they were,
-    /// and how much.
-    pub(super) fn begin_to_expire(&mut self, position: u64) -> (Vec<Run>, Usage) {
-        let (runs, freed) = self.take_front(position.min(self.committed));
+    /// Has messages up to `position` expire. Nothing may be delivered until all of them
+    /// [have](Self::expire).
+    pub(super) fn condemn(&mut self, position: u64) {
+        self.condemned = self.condemned.max(position.min(self.last_position));
+    }
+
+    /// Takes out of the queue what is to expire and is committed. Returns what that was, and how much.
+    pub(super) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
+        let (runs, freed) = self.take_front(self.condemned.min(self.committed));
         self.expiring.extend_from_slice(&runs);
         (runs, freed)
     }
@@ -103,9 +109,9 @@ impl Ledger {
         self.expiring.retain(|run| run.last_position() > position);
     }
 
-    /// Whether an expiry is not committed yet.
+    /// Whether something is to expire, and that is not committed yet.
     pub(super) fn is_expiring(&self) -> bool {
-        !self.expiring.is_empty()
+        !self.expiring.is_empty() || self.first_waiting() <= self.condemned
     }
 
     /// An installation's expired messages above a position, by position.
@@ -271,8 +277,9 @@ mod tests {
             ledger.push(id(1, n), 5);
         }
         ledger.commit(3);
-        let (runs, freed) = ledger.begin_to_expire(9);
-        assert_eq!((runs.len(), runs[0].count), (1, 3), "only what is committed");
+        ledger.condemn(3);
+        let (runs, freed) = ledger.begin_to_expire();
+        assert_eq!((runs.len(), runs[0].count), (1, 3));
         assert_eq!(freed, Usage { messages: 3, bytes: 15 });
         assert!(ledger.is_expiring() && ledger.expired(Installation::from_u64(1), 0).is_empty());
         assert!(ledger.acknowledge(2).is_empty(), "it counts no longer");
@@ -289,6 +296,26 @@ mod tests {
         assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
     }
 
+    #[test]
+    fn what_is_to_expire_does_so_once_it_is_committed() {
+        let mut ledger = Ledger::default();
+        for n in 1..=3 {
+            ledger.push(id(1, n), 5);
+        }
+        ledger.commit(1);
+        ledger.condemn(9);
+        ledger.push(id(1, 4), 5);
+        assert_eq!(ledger.begin_to_expire().1, Usage::one(5), "only what is committed");
+        ledger.expire(1);
+        assert!(ledger.is_expiring(), "two are still to come");
+        ledger.commit(4);
+        assert_eq!(ledger.begin_to_expire().1, Usage { messages: 2, bytes: 10 });
+        ledger.expire(3);
+        assert!(!ledger.is_expiring());
+        assert_eq!((ledger.waiting(), ledger.first_waiting()), (Usage::one(5), 4));
+        assert_eq!(marks(&ledger, 1), (4, 4, 3));
+    }
+
     /// A crash may bring back what was delivered and settled; then it may expire.
     #[test]
     fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
@@ -297,7 +324,8 @@ mod tests {
         let waiting = vec![(id(1, 2), 5)];
         let shelf = Shelf { have, last_position: 2, waiting, ..Shelf::default() };
         let mut ledger = Ledger::from_shelf(&shelf);
-        ledger.begin_to_expire(2);
+        ledger.condemn(2);
+        ledger.begin_to_expire();
         ledger.expire(2);
         assert_eq!(ledger.expired(it, 0).len(), 1);
         assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");

@@ -15,7 +15,6 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 
 use super::delivery::SentTable;
-use super::handshake::SignedIn;
 use super::session::Session;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
@@ -113,8 +112,7 @@ impl Notices {
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId, signed_in: SignedIn) -> Self {
-        let SignedIn { name, installation } = signed_in;
+    pub(super) fn new(id: ConnectionId, name: Name, installation: Installation) -> Self {
         Self {
             id,
             name,

@@ -28,6 +28,19 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
+    /// What others can put for it behind `--server`: for "all addresses that this machine has", the
+    /// machine's name.
+    pub fn public(&self) -> String {
+        match self {
+            Self::Tcp(address) if address.ip().is_unspecified() => {
+                let system = rustix::system::uname();
+                format!("tinychat://{}:{}", system.nodename().to_string_lossy(), address.port())
+            }
+            Self::Tcp(address) => format!("tinychat://{address}"),
+            Self::Unix(_) => self.to_string(),
+        }
+    }
+
     /// Whether nobody can listen in between.
     pub fn is_local(&self) -> bool {
         match self {

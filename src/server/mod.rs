@@ -12,6 +12,7 @@
 //! [`Server::run`], but those that did not end within its deadline.
 
 mod arrival;
+mod book;
 mod connection;
 pub mod control;
 mod delivery;
@@ -25,6 +26,7 @@ mod presence;
 mod quota;
 mod rates;
 mod registry;
+mod roll;
 mod session;
 mod window;
 mod writer;
@@ -45,14 +47,16 @@ use governor::clock::DefaultClock;
 use thiserror::Error;
 
 pub use listener::Endpoint;
-pub use names::{MAX_NAMES, NamesError};
+pub use names::NamesError;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
+pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
 use crate::message::{Name, SessionKey, Timestamp};
 use crate::task;
+use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
@@ -83,6 +87,8 @@ pub struct Config {
     pub tls: Tls,
     /// The data folder.
     pub data: PathBuf,
+    /// Who may have a new name.
+    pub registration: Registration,
     /// How much may wait.
     pub quota: Quota,
     /// How fast things may come.
@@ -105,6 +111,7 @@ impl Config {
             listen,
             tls: Tls::Own,
             data,
+            registration: Registration::default(),
             quota: Quota::default(),
             rates: Rates::default(),
             memory: 256 * MIB,
@@ -194,9 +201,11 @@ pub struct Server {
 
 /// What all connections share.
 struct Host {
+    /// Where it listens.
+    endpoints: Vec<Endpoint>,
     registry: Arc<Registry>,
     directory: Directory,
-    names: Names,
+    names: Arc<Names>,
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
     quota: Quota,
@@ -224,6 +233,24 @@ impl Host {
         }
     }
 
+    /// Ends the connections of those who may no longer be here.
+    fn dismiss_the_unwelcome(&self) {
+        for link in self.directory.links() {
+            if let Err(unwelcome) = self.names.standing(&link.name) {
+                unwelcome.end(&link);
+            }
+        }
+    }
+
+    /// An address that lets somebody in: `place`, or where this server listens.
+    fn invitation(&self, place: Option<&str>, invite: &Invite) -> String {
+        let own = || self.endpoints.first().map(Endpoint::public);
+        let place = place.map(ToOwned::to_owned).or_else(own).unwrap_or_default();
+        let key = self.certificates.as_ref().map(|it| it.current().fingerprint);
+        let key = key.map(|key| format!("#{key}")).unwrap_or_default();
+        format!("{place}?invite={invite}{key}")
+    }
+
     /// What `WELCOME` announces.
     fn limits(&self) -> Limits {
         Limits {
@@ -244,7 +271,7 @@ impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
-        let names = Names::open(&folder.file("names"))?;
+        let names = Arc::new(Names::open(&folder.file("names"), config.registration)?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
         for address in config.listen {
@@ -257,6 +284,7 @@ impl Server {
         let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
+            endpoints: listeners.iter().map(|it| it.endpoint().clone()).collect(),
             registry: Arc::new(Registry::new(mailbox.clone(), config.memory)),
             directory: Directory::default(),
             names,

@@ -1,52 +1,35 @@
-//! Which key owns which name: the first that proved itself for it.
+//! Which key owns which name, and who may come at all: the [roll](super::roll), and its
+//! [book](super::book) on disk.
 //!
-//! Owned by the server; kept in the file `names` of its data folder, one line a name in the form of
-//! OpenSSH's `authorized_keys` with the name as comment (`ssh-ed25519 AAAA… john`), so that an
-//! operator can read it and, while the server is down, release a name by deleting its line. A
-//! name is given only after its line is synced. One named thread writes the file.
+//! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named
+//! thread changes it. Invariant: what was said to be so is in the synced book.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use async_channel::{Receiver, Sender};
-use dashmap::DashMap;
+use async_channel::Sender;
 use futures::channel::oneshot;
 use thiserror::Error;
 
-use crate::message::Name;
+use super::book::Book;
+use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
+use crate::message::{Name, Timestamp};
 use crate::task;
-use crate::trust::PublicKey;
+use crate::trust::{Invite, PublicKey};
 
-/// The most names that a server gives. The one after is refused with `ERR BUSY`.
-pub const MAX_NAMES: usize = 100_000;
-
-/// How many claims wait for the disk. Those behind wait in their handshakes.
+/// How many changes wait for the disk. Those behind wait with their askers.
 const QUEUE: usize = 64;
 
-/// A handle to the book.
+/// A handle to the names.
 pub(super) struct Names {
-    owners: Owners,
-    claims: Sender<Claim>,
+    roll: Arc<RwLock<Roll>>,
+    registration: Registration,
+    orders: Sender<Order>,
 }
 
-/// Only the book's thread adds to it.
-type Owners = Arc<DashMap<Name, PublicKey>>;
-
-/// What became of a claim.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claimed {
-    /// The key owns the name, from now on or since long.
-    Yours,
-    /// Another key does.
-    Taken,
-    /// No more names are given.
-    Full,
-    /// The book could not be written; the log has the reason.
-    NotWritten,
-}
+/// Something to do on the thread.
+type Order = Box<dyn FnOnce(&mut Clerk) + Send>;
 
 /// Why the book cannot be opened. For the operator.
 #[derive(Debug, Error)]
@@ -55,143 +38,156 @@ pub enum NamesError {
     #[error("cannot use {}: {cause}", path.display())]
     Unusable { path: PathBuf, cause: io::Error },
     #[error(
-        "line {line} of {} is not 'ssh-ed25519 KEY NAME'; mend or delete it and start again",
+        "line {line} of {} is not 'ssh-ed25519 KEY NAME' or another line of this book; mend or delete it and start again",
         path.display()
     )]
     BadLine { path: PathBuf, line: usize },
 }
 
-struct Claim {
-    name: Name,
-    key: PublicKey,
-    answer: oneshot::Sender<Claimed>,
-}
-
 impl Names {
     /// Opens the book, or begins it.
-    pub(super) fn open(path: &Path) -> Result<Self, NamesError> {
+    pub(super) fn open(path: &Path, registration: Registration) -> Result<Self, NamesError> {
         let unusable = |cause| NamesError::Unusable { path: path.into(), cause };
-        let mut file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600)
-            .open(path)
-            .map_err(unusable)?;
-        let mut text = String::new();
-        file.read_to_string(&mut text).map_err(unusable)?;
-        // A line without its end was never synced whole, so its name was never given.
-        let whole = text.rfind('\n').map_or(0, |end| end + 1);
-        let owners = Arc::new(parse(path, &text[..whole])?);
-        let book = Book { file, length: whole as u64, owners: owners.clone() };
-        let (claims, queue) = async_channel::bounded(QUEUE);
-        task::spawn_thread("tinychat-names", move || book.serve(&queue)).map_err(unusable)?;
-        Ok(Self { owners, claims })
+        let (book, text) = Book::open(path).map_err(unusable)?;
+        let bad = |line| NamesError::BadLine { path: path.into(), line };
+        let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
+        let mut clerk = Clerk { book, roll: roll.clone() };
+        let (orders, queue) = async_channel::bounded::<Order>(QUEUE);
+        let serve = move || {
+            while let Ok(order) = queue.recv_blocking() {
+                order(&mut clerk);
+            }
+        };
+        task::spawn_thread("tinychat-names", serve).map_err(unusable)?;
+        Ok(Self { roll, registration, orders })
     }
 
     /// Whose name it is.
     pub(super) fn owner(&self, name: &Name) -> Option<PublicKey> {
-        self.owners.get(name).map(|owner| *owner)
+        self.roll().member(name)?.key
+    }
+
+    /// Everybody, by name.
+    pub(super) fn members(&self) -> Vec<(Name, Member)> {
+        self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
     /// Claims a name for a key that has proved itself. Only a new name waits for the disk.
-    pub(super) async fn claim(&self, name: Name, key: PublicKey) -> Claimed {
-        if let Some(claimed) = known(&self.owners, &name, &key) {
-            return claimed;
+    pub(super) async fn claim(
+        &self,
+        name: &Name,
+        key: PublicKey,
+        invite: Option<Invite>,
+    ) -> Result<(), Unwelcome> {
+        let (invite, registration) = (invite.as_ref(), self.registration);
+        match self.roll().admit(name, &key, invite, registration, Timestamp::now())? {
+            Welcome::Back => return Ok(()),
+            Welcome::New(_) => {}
         }
-        let (answer, claimed) = oneshot::channel();
-        if self.claims.send(Claim { name, key, answer }).await.is_err() {
-            return Claimed::NotWritten;
-        }
-        claimed.await.unwrap_or(Claimed::NotWritten)
+        let (name, invite) = (name.clone(), invite.copied());
+        let claimed = self.order(move |it| it.claim(name, key, invite.as_ref(), registration));
+        claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
+    }
+
+    /// The key with which somebody may be signed in with this name.
+    pub(super) fn standing(&self, name: &Name) -> Result<PublicKey, Unwelcome> {
+        self.roll().standing(name)
+    }
+
+    /// Who may have a new name.
+    pub(super) fn registration(&self) -> Registration {
+        self.registration
+    }
+
+    /// Makes an operator's change.
+    pub(super) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Roll) -> Result<T, ChangeError> + Send + 'static,
+    ) -> Result<T, ChangeError> {
+        let stopped = || ChangeError::NotWritten("the server stops".into());
+        self.order(move |clerk| clerk.rewrite(change)).await.ok_or_else(stopped)?
+    }
+
+    /// None if the thread has ended.
+    async fn order<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut Clerk) -> T + Send + 'static,
+    ) -> Option<T> {
+        let (reply, done) = oneshot::channel();
+        let order: Order = Box::new(move |clerk| {
+            // Whoever asked may be gone; it is so all the same.
+            let _ = reply.send(work(clerk));
+        });
+        self.orders.send(order).await.ok()?;
+        done.await.ok()
+    }
+
+    fn roll(&self) -> RwLockReadGuard<'_, Roll> {
+        read(&self.roll)
     }
 }
 
-/// What the thread owns. `length` is where the last whole line ends.
-struct Book<F> {
-    file: F,
-    length: u64,
-    owners: Owners,
+/// What the thread owns. Only it changes the roll.
+struct Clerk {
+    book: Book,
+    roll: Arc<RwLock<Roll>>,
 }
 
-/// What becomes of a claim to a name that has an owner.
-fn known(owners: &Owners, name: &Name, key: &PublicKey) -> Option<Claimed> {
-    let owner = owners.get(name)?;
-    Some(if *owner == *key { Claimed::Yours } else { Claimed::Taken })
-}
-
-/// What the book needs of its file.
-trait Sheet: Write + Seek {
-    fn cut(&self, length: u64) -> io::Result<()>;
-    fn sync(&self) -> io::Result<()>;
-}
-
-impl Sheet for File {
-    fn cut(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
-    }
-
-    fn sync(&self) -> io::Result<()> {
-        self.sync_data()
-    }
-}
-
-impl<F: Sheet> Book<F> {
-    fn serve(mut self, queue: &Receiver<Claim>) {
-        while let Ok(Claim { name, key, answer }) = queue.recv_blocking() {
-            // Whoever asked may be gone; the name is theirs all the same.
-            let _ = answer.send(self.claim(name, key));
-        }
-    }
-
-    fn claim(&mut self, name: Name, key: PublicKey) -> Claimed {
-        // Somebody else may have claimed it while this claim waited.
-        if let Some(claimed) = known(&self.owners, &name, &key) {
-            return claimed;
-        }
-        if self.owners.len() >= MAX_NAMES {
-            return Claimed::Full;
-        }
-        if let Err(error) = self.append(&format!("ssh-ed25519 {key} {name}\n")) {
+impl Clerk {
+    fn claim(
+        &mut self,
+        name: Name,
+        key: PublicKey,
+        invite: Option<&Invite>,
+        registration: Registration,
+    ) -> Result<(), Unwelcome> {
+        // Somebody else may have claimed it, or used the invitation, while this claim waited.
+        let welcome =
+            read(&self.roll).admit(&name, &key, invite, registration, Timestamp::now())?;
+        let written = match welcome {
+            Welcome::Back => return Ok(()),
+            Welcome::New(None) => self.enrol(name.clone(), key),
+            Welcome::New(cost) => self.rewrite(|roll| {
+                roll.enrol(name.clone(), key, cost);
+                Ok(())
+            }),
+        };
+        written.map_err(|error| {
             log::error!("cannot write the book of names: {error}; nobody new can sign in");
-            return Claimed::NotWritten;
-        }
-        log::info!("{name} is a new name");
-        self.owners.insert(name, key);
-        Claimed::Yours
-    }
-
-    /// Writes behind the last whole line, over whatever a failed attempt left there.
-    fn append(&mut self, line: &str) -> io::Result<()> {
-        // A longer line may be left there.
-        self.file.cut(self.length)?;
-        self.file.seek(SeekFrom::Start(self.length))?;
-        self.file.write_all(line.as_bytes())?;
-        self.file.sync()?;
-        self.length += line.len() as u64;
+            Unwelcome::NotWritten
+        })?;
+        log::info!("{name} is a new name, or has a new key");
         Ok(())
     }
-}
 
-fn parse(path: &Path, text: &str) -> Result<DashMap<Name, PublicKey>, NamesError> {
-    let owners = DashMap::new();
-    for (index, line) in text.lines().enumerate() {
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        let bad = || NamesError::BadLine { path: path.into(), line: index + 1 };
-        let (name, key) = parse_line(line).ok_or_else(bad)?;
-        if owners.insert(name, key).is_some() {
-            return Err(bad());
-        }
+    /// The usual case, which costs one line however many names there are.
+    fn enrol(&mut self, name: Name, key: PublicKey) -> io::Result<()> {
+        let member = Member { key: Some(key), banned: false };
+        self.book.append(&member_line(&name, &member))?;
+        write(&self.roll).enrol(name, key, None);
+        Ok(())
     }
-    Ok(owners)
+
+    /// Makes a change and writes the whole book.
+    fn rewrite<T, E: From<io::Error>>(
+        &mut self,
+        change: impl FnOnce(&mut Roll) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut roll = read(&self.roll).clone();
+        let made = change(&mut roll)?;
+        self.book.replace(&roll.to_string())?;
+        *write(&self.roll) = roll;
+        Ok(made)
+    }
 }
 
-fn parse_line(line: &str) -> Option<(Name, PublicKey)> {
-    let (key, name) = line.strip_prefix("ssh-ed25519 ")?.split_once(' ')?;
-    Some((name.parse().ok()?, key.parse().ok()?))
+// Each change is whole before anything can panic.
+fn read(roll: &RwLock<Roll>) -> RwLockReadGuard<'_, Roll> {
+    roll.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(roll: &RwLock<Roll>) -> RwLockWriteGuard<'_, Roll> {
+    roll.write().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -211,30 +207,64 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn open(path: &Path) -> Names {
+        Names::open(path, Registration::Open).unwrap()
+    }
+
+    fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
+        block_on(names.claim(&name(who), key, None))
+    }
+
     #[test]
     fn a_name_stays_with_its_first_key_across_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         let (johns, other) = (key(), key());
-        let names = Names::open(&path).unwrap();
-        assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
-        assert_eq!(block_on(names.claim(name("john"), other)), Claimed::Taken);
-        let names = Names::open(&path).unwrap();
-        assert_eq!(block_on(names.claim(name("john"), other)), Claimed::Taken);
-        assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
+        let names = open(&path);
+        assert_eq!(claim(&names, "john", johns), Ok(()));
+        assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
+        let names = open(&path);
+        assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
+        assert_eq!(claim(&names, "john", johns), Ok(()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("ssh-ed25519 {johns} john\n"));
     }
 
     #[test]
-    fn a_torn_last_line_was_never_given_and_is_written_over() {
+    fn a_change_is_in_the_book_when_it_is_made() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
-        let whole = format!("# mine\nssh-ed25519 {} anna\n", key());
-        fs::write(&path, format!("{whole}ssh-ed25519 AAAAC3")).unwrap();
-        let names = Names::open(&path).unwrap();
-        let johns = key();
-        assert_eq!(block_on(names.claim(name("john"), johns)), Claimed::Yours);
-        let text = fs::read_to_string(&path).unwrap();
-        assert_eq!(text, format!("{whole}ssh-ed25519 {johns} john\n"));
+        let (johns, names) = (key(), open(&path));
+        claim(&names, "john", johns).unwrap();
+        block_on(names.change(|roll| roll.set_banned(&name("john"), true))).unwrap();
+        let unknown = block_on(names.change(|roll| roll.remove(&name("bob"))));
+        assert_eq!(unknown, Err(ChangeError::Unknown(name("bob"))));
+        claim(&names, "anna", key()).unwrap();
+        for names in [names, open(&path)] {
+            assert_eq!(claim(&names, "john", johns), Err(Unwelcome::Banned));
+            assert_eq!(names.standing(&name("john")), Err(Unwelcome::Banned));
+            assert_eq!(names.members().len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_good_once_also_when_two_bring_it_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        let invite = Invite::generate();
+        let names = Names::open(&path, Registration::Invite).unwrap();
+        let until = Timestamp(u64::MAX);
+        let opening = names.change(move |it| it.invite(invite.digest(), until, None, Timestamp(0)));
+        block_on(opening).unwrap();
+        let (anna, bob) = (name("anna"), name("bob"));
+        let both = futures::future::join(
+            names.claim(&anna, key(), Some(invite)),
+            names.claim(&bob, key(), Some(invite)),
+        );
+        let (one, other) = block_on(both);
+        assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
+        let names = Names::open(&path, Registration::Invite).unwrap();
+        let again = block_on(names.claim(&bob, key(), Some(invite)));
+        assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
 
     #[test]
@@ -242,47 +272,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         fs::write(&path, format!("ssh-ed25519 {} john\nrubbish\n", key())).unwrap();
-        let Err(error) = Names::open(&path) else { panic!("opened") };
+        let Err(error) = Names::open(&path, Registration::Open) else { panic!("opened") };
         assert!(error.to_string().contains("line 2 of"), "{error}");
-    }
-
-    /// A disk that fails its first sync.
-    struct Failing(std::cell::RefCell<io::Cursor<Vec<u8>>>, std::cell::Cell<bool>);
-
-    impl Write for Failing {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.get_mut().write(bytes)
-        }
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    impl Seek for Failing {
-        fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-            self.0.get_mut().seek(to)
-        }
-    }
-
-    impl Sheet for Failing {
-        fn cut(&self, length: u64) -> io::Result<()> {
-            self.0.borrow_mut().get_mut().truncate(usize::try_from(length).unwrap());
-            Ok(())
-        }
-
-        fn sync(&self) -> io::Result<()> {
-            if self.1.replace(true) { Ok(()) } else { Err(io::Error::other("disk full")) }
-        }
-    }
-
-    #[test]
-    fn a_name_that_could_not_be_synced_is_not_given() {
-        let file = Failing(Default::default(), std::cell::Cell::new(false));
-        let mut book = Book { file, length: 0, owners: Owners::default() };
-        assert_eq!(book.claim(name("maximilian"), key()), Claimed::NotWritten);
-        let second = key();
-        assert_eq!(book.claim(name("john"), second), Claimed::Yours);
-        let text = String::from_utf8(book.file.0.into_inner().into_inner()).unwrap();
-        assert_eq!(text, format!("ssh-ed25519 {second} john\n"));
     }
 }

@@ -87,14 +87,13 @@ impl Directory {
 
 #[cfg(test)]
 mod tests {
-    use super::super::handshake::SignedIn;
     use super::*;
     use crate::message::Installation;
 
     fn link(id: u64, name: &str) -> Arc<Link> {
         let installation = Installation::from_u64(id);
         let name = name.parse().unwrap();
-        Arc::new(Link::new(ConnectionId(id), SignedIn { name, installation }))
+        Arc::new(Link::new(ConnectionId(id), name, installation))
     }
 
     #[test]

@@ -103,7 +103,7 @@ impl Registry {
     /// The mailbox has made something durable.
     pub(super) fn commit(&self, commit: &Commit) {
         let Some(session) = self.get(&commit.key) else { return };
-        session.commit(commit);
+        session.commit(self.mailbox(), commit);
         if session.waiting() == 0 {
             self.retire(&session);
         }
@@ -130,6 +130,17 @@ impl Registry {
                 return Ok(());
             }
         }
+    }
+
+    /// Lets everything expire that waits for `receiver`. Returns how many messages that is.
+    pub(super) async fn discard(&self, receiver: &Name) -> Result<u64, MailboxError> {
+        let mut discarded = 0;
+        for (sender, _) in self.mailbox.waiting(receiver) {
+            let Ok(key) = SessionKey::new(sender, receiver.clone()) else { continue };
+            discarded += self.open(&key).await?.discard(self.mailbox());
+        }
+        self.announce_room(receiver);
+        Ok(discarded)
     }
 
     /// Who has how much waiting for `receiver`.

@@ -259,9 +259,10 @@ impl Session {
     }
 
     /// The mailbox has made this durable.
-    pub(super) fn commit(&self, commit: &Commit) {
+    pub(super) fn commit(&self, mailbox: &dyn Mailbox, commit: &Commit) {
         let mut state = self.state();
         state.ledger.commit(commit.up_to);
+        state.begin_to_expire(mailbox, &self.0.key);
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         if commit.expired_up_to > 0 {
             state.ledger.expire(commit.expired_up_to);
@@ -282,16 +283,21 @@ impl Session {
         !freed.is_empty()
     }
 
-    /// Messages up to `position` are too old. Delivery begins again behind them once that is
+    /// Messages up to `position` are to expire. Delivery begins again behind them once that is
     /// committed. Returns whether that will make room.
     pub(super) fn expire(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
         let mut state = self.state();
-        let (runs, freed) = state.ledger.begin_to_expire(position);
-        if !runs.is_empty() {
-            mailbox.expire(&self.0.key, &runs, freed);
-            state.renew_channel();
-        }
-        !runs.is_empty()
+        state.ledger.condemn(position);
+        state.begin_to_expire(mailbox, &self.0.key)
+    }
+
+    /// Everything that waits is to expire. Returns how much that is.
+    pub(super) fn discard(&self, mailbox: &dyn Mailbox) -> u64 {
+        let mut state = self.state();
+        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
+        state.ledger.condemn(last);
+        state.begin_to_expire(mailbox, &self.0.key);
+        waiting
     }
 
     /// Whether messages expire, and nothing may pass them until that is committed.
@@ -389,6 +395,18 @@ impl State {
             channel: async_channel::unbounded(),
             overflowed: false,
         }
+    }
+
+    /// Has everything expire that is to and can. Returns whether there was any.
+    fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
+        let (runs, freed) = self.ledger.begin_to_expire();
+        if !runs.is_empty() {
+            mailbox.expire(key, &runs, freed);
+        }
+        if self.ledger.is_expiring() {
+            self.renew_channel();
+        }
+        !runs.is_empty()
     }
 
     /// When messages up to `position` that are accepted now are to be committed.

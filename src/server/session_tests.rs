@@ -4,7 +4,6 @@
 use async_std::task::block_on;
 use bytes::Bytes;
 
-use super::super::handshake::SignedIn;
 use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Kind, MessageId, Timestamp};
@@ -15,8 +14,7 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
     let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
     let session = Session::new(key, &Windows::new(u64::MAX));
     block_on(session.load(&MemoryMailbox::default())).unwrap();
-    let signed_in = || SignedIn { name: john(), installation: INSTALLATION };
-    let link = |id| Arc::new(Link::new(ConnectionId(id), signed_in()));
+    let link = |id| Arc::new(Link::new(ConnectionId(id), john(), INSTALLATION));
     let (old, new) = (link(1), link(2));
     for entering in [&old, &new, &old] {
         session.enter(entering).unwrap();
@@ -56,8 +54,7 @@ fn only_what_was_not_taken_needs_a_disk() {
 fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let mailbox = MemoryMailbox::default();
     let session = session(&mailbox, u64::MAX);
-    let signed_in = SignedIn { name: "john".parse().unwrap(), installation: INSTALLATION };
-    let old = Arc::new(Link::new(ConnectionId(1), signed_in));
+    let old = Arc::new(Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION));
     session.enter(&old).unwrap();
     for number in 1..=MAX_INSTALLATIONS as u64 {
         let message = message(Installation::from_u64(number), 1);

@@ -205,7 +205,7 @@ impl fmt::Debug for Identity {
 }
 
 /// A person's public key. Displayed as the base64 word of an OpenSSH public key line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct PublicKey(Ed25519PublicKey);
 
 impl PublicKey {

@@ -4,8 +4,10 @@
 pub mod agent;
 pub mod fingerprint;
 pub mod identity;
+pub mod invite;
 pub mod known_servers;
 pub mod tls;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::{Identity, IdentityError, KeyFile, PublicKey};
+pub use invite::{Invite, InviteDigest, InviteError};

@@ -23,8 +23,11 @@ impl Frame for ClientFrame {
 
     fn encode(&self, out: &mut BytesMut) {
         match self {
-            Self::Hello { name, key, installation } => {
+            Self::Hello { name, key, installation, invite: None } => {
                 line(out, format_args!("HELLO {VERSION} {name} {key} {installation}"));
+            }
+            Self::Hello { name, key, installation, invite: Some(invite) } => {
+                line(out, format_args!("HELLO {VERSION} {name} {key} {installation} {invite}"));
             }
             Self::Prove { signature } => {
                 line(out, format_args!("PROVE {}", signature.len()));
@@ -57,6 +60,7 @@ fn hello(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> 
         name: words.name()?,
         key: words.word("a public key")?.into(),
         installation: words.parse("an installation")?,
+        invite: words.optional("an invitation")?,
     })
 }
 

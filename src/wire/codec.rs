@@ -258,6 +258,14 @@ impl<'a> Words<'a> {
         self.word(kind)?.parse().map_err(|_| self.bad(kind))
     }
 
+    /// The same for a word that may be missing.
+    pub(super) fn optional<T: FromStr>(
+        &mut self,
+        kind: &'static str,
+    ) -> Result<Option<T>, ProtocolError> {
+        if self.rest.is_some() { self.parse(kind).map(Some) } else { Ok(None) }
+    }
+
     pub(super) fn name(&mut self) -> Result<Name, ProtocolError> {
         Ok(self.word("a name")?.parse()?)
     }

@@ -8,7 +8,7 @@ use super::super::server_frames::LIMIT_WORDS;
 use super::super::{MAX_BODY, MAX_PROOF};
 use super::*;
 use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
-use crate::trust::{Identity, PublicKey};
+use crate::trust::{Identity, Invite, PublicKey};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -54,10 +54,9 @@ fn text() -> impl Strategy<Value = String> {
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let key = "[A-Za-z0-9+/=]{1,80}".prop_map(SmolStr::from);
     prop_oneof![
-        (name(), key, any::<u64>()).prop_map(|(name, key, number)| ClientFrame::Hello {
-            name,
-            key,
-            installation: Installation::from_u64(number),
+        (name(), key, any::<u64>(), any::<bool>()).prop_map(|(name, key, number, invited)| {
+            let (installation, invite) = (Installation::from_u64(number), Invite::generate());
+            ClientFrame::Hello { name, key, installation, invite: invited.then_some(invite) }
         }),
         vec(any::<u8>(), 0..=MAX_PROOF)
             .prop_map(|signature| ClientFrame::Prove { signature: signature.into() }),
@@ -231,6 +230,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"MSG marie 1 text 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
         (b"HELLO tinychat/2 what ever\r\n", ErrorCode::Version),
+        (b"HELLO tinychat/1 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/1 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),
     ] {
         let error = decode_one(bytes).unwrap_err();

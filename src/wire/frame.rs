@@ -10,7 +10,7 @@ use super::{
     PING_AFTER_SECONDS,
 };
 use crate::message::{Installation, Kind, MAX_NAME_CHARS, Message, Name};
-use crate::trust::PublicKey;
+use crate::trust::{Invite, PublicKey};
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub enum ClientFrame {
         key: SmolStr,
         /// The data folder that messages will come from.
         installation: Installation,
+        /// What lets a newcomer in.
+        invite: Option<Invite>,
     },
     /// An armoured SSHSIG over [`sign_in_text`](super::sign_in_text).
     Prove {
@@ -333,6 +335,9 @@ words! {
         Key = "KEY",
         Proof = "PROOF",
         Taken = "TAKEN",
+        Invite = "INVITE",
+        Newcomer = "NEWCOMER",
+        Banned = "BANNED",
         Busy = "BUSY",
         Timeout = "TIMEOUT",
         Name = "NAME",

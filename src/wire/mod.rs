@@ -53,7 +53,7 @@
 //!
 //! ```text
 //! client                                           server
-//! HELLO tinychat/1 name key installation     ->
+//! HELLO tinychat/1 name key installation [invite] ->
 //!                                            <-    CHALLENGE nonce
 //! PROVE length, signature                    ->
 //!                                            <-    WELCOME name limits…
@@ -61,6 +61,8 @@
 //! ```
 //!
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
+//! - *invite* is what the operator's address had behind `?invite=`: 32 lower-case hexadecimal digits. A client that
+//!   has one may say it each time; only a newcomer's is looked at.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
 //! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`), namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
@@ -184,7 +186,10 @@
 //! | `VERSION` | yes | see above |
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
-//! | `TAKEN` | yes | the name belongs to another key |
+//! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days, for anybody or for one name alone |
+//! | `NEWCOMER` | yes | nobody may have a new name here |
+//! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
 //! | `TIMEOUT` | yes | signing in took too long |
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |

@@ -24,6 +24,7 @@
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `admission` | who may come: registration, invitations, bans, keys that were lost |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
@@ -44,6 +45,7 @@ mod programs;
 mod script;
 mod world;
 
+mod admission;
 mod backlog;
 mod bad_input;
 mod client;

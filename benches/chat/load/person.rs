@@ -36,7 +36,12 @@ impl Person {
         let mut person = Self { socket };
         let name: Name = name.parse()?;
         let key = identity.public().to_string().into();
-        person.say(&ClientFrame::Hello { name: name.clone(), key, installation: INSTALLATION })?;
+        person.say(&ClientFrame::Hello {
+            name: name.clone(),
+            key,
+            installation: INSTALLATION,
+            invite: None,
+        })?;
         let nonce = match person.hear()? {
             ServerFrame::Challenge { nonce } => nonce,
             other => return Err(unexpected(&other)),

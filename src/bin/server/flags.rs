@@ -9,9 +9,11 @@ use argh::FromArgs;
 use bytesize::ByteSize;
 use log::LevelFilter;
 use tinychat::args;
+use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
-use tinychat::server::{Config, Quota, Rate, Rates, Tls};
+use tinychat::message::Name;
+use tinychat::server::{Config, Quota, Rate, Rates, Registration, Tls};
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
 
@@ -40,6 +42,11 @@ pub(crate) struct Flags {
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
     #[argh(option, arg_name = "dir")]
     data: Option<PathBuf>,
+
+    /// who may have a new name: open (default), anybody; invite, who has an address that `invite`
+    /// printed; closed, nobody
+    #[argh(option, arg_name = "who", default = "Registration::Open", from_str_fn(registration))]
+    registration: Registration,
 
     /// what may wait from one person to another: messages, and bytes behind a comma; 0 is no limit
     /// (default 10000,16MiB)
@@ -116,6 +123,109 @@ pub(crate) enum Command {
     Backup(Backup),
     Restore(Restore),
     Status(Status),
+    Invite(Invite),
+    User(User),
+}
+
+/// Print an address that lets one person in where the server was started with --registration invite. It
+/// is good once, for 7 days.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "invite")]
+pub(crate) struct Invite {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// where others find the server, as host or host:port (default: where it listens)
+    #[argh(option, arg_name = "addr")]
+    pub(crate) address: Option<Address>,
+}
+
+/// Look after the people who have names here. Works beside a running server.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "user")]
+pub(crate) struct User {
+    #[argh(subcommand)]
+    pub(crate) action: UserAction,
+}
+
+/// What an operator may do about people.
+#[derive(FromArgs)]
+#[argh(subcommand)]
+pub(crate) enum UserAction {
+    List(List),
+    Remove(Remove),
+    ResetKey(ResetKey),
+    Ban(Ban),
+    Unban(Unban),
+}
+
+/// Print a line for each name: the name; online, away, banned or reset; the fingerprint of its key.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "list")]
+pub(crate) struct List {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+}
+
+/// Forget a name: whoever may have a new name may have it. What waits there is not delivered any more, and
+/// its senders are told.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "remove")]
+pub(crate) struct Remove {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// whose
+    #[argh(positional)]
+    pub(crate) name: Name,
+}
+
+/// Take the key from a name, and print an address that gives it to the key of whoever comes with it first. It
+/// is good once, for 7 days. What waits there stays.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "reset-key")]
+pub(crate) struct ResetKey {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// where others find the server, as host or host:port (default: where it listens)
+    #[argh(option, arg_name = "addr")]
+    pub(crate) address: Option<Address>,
+
+    /// whose
+    #[argh(positional)]
+    pub(crate) name: Name,
+}
+
+/// Have nobody sign in with a name, nor with its key under another one. What they wrote before is
+/// delivered.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "ban")]
+pub(crate) struct Ban {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// whom
+    #[argh(positional)]
+    pub(crate) name: Name,
+}
+
+/// Let somebody who was banned come again.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "unban")]
+pub(crate) struct Unban {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir")]
+    pub(crate) data: Option<PathBuf>,
+
+    /// whom
+    #[argh(positional)]
+    pub(crate) name: Name,
 }
 
 /// Print the running server's key, and what it did since it was started: messages taken, those of them
@@ -203,6 +313,7 @@ impl Flags {
                 handshakes: self.address_handshakes,
             },
             max_connections: self.connections,
+            registration: self.registration,
             tls,
             ..Config::new(listen, data)
         })
@@ -218,6 +329,15 @@ fn tls(on: bool, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<T
         (true, ..) => Err("--cert and --key go together".into()),
         (false, None, None) => Ok(Tls::Off),
         (false, ..) => Err("there is no use for a certificate with --tls off".into()),
+    }
+}
+
+fn registration(text: &str) -> Result<Registration, String> {
+    match text {
+        "open" => Ok(Registration::Open),
+        "invite" => Ok(Registration::Invite),
+        "closed" => Ok(Registration::Closed),
+        _ => Err("registration is open, invite or closed".into()),
     }
 }
 

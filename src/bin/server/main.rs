@@ -10,10 +10,14 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use flags::{Backup, Check, Command, Flags, Restore, Status};
+use flags::{
+    Backup, Ban, Check, Command, Flags, Invite, List, Remove, ResetKey, Restore, Status, Unban,
+    UserAction,
+};
 use tinychat::args;
+use tinychat::client::Address;
 use tinychat::log_output::Guard;
-use tinychat::server::{Endpoint, Server, control};
+use tinychat::server::{Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
@@ -34,6 +38,8 @@ fn main() -> ExitCode {
         Some(Command::Backup(command)) => backup(&flags, command),
         Some(Command::Restore(command)) => restore(&flags, command),
         Some(Command::Status(command)) => status(&flags, command),
+        Some(Command::Invite(command)) => invite(&flags, command),
+        Some(Command::User(command)) => user(&flags, &command.action),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -79,20 +85,8 @@ fn announce(server: &Server) {
     for endpoint in server.endpoints() {
         eprintln!("tinychat-server: listening on {endpoint}");
         let Some(certificates) = &certificates else { continue };
-        let (place, key) = (public(endpoint), certificates.current().fingerprint);
+        let (place, key) = (endpoint.public(), certificates.current().fingerprint);
         eprintln!("tinychat-server: join with --server '{place}#{key}'");
-    }
-}
-
-/// What others can put for an endpoint: for "all addresses that this machine has", the machine's name.
-fn public(endpoint: &Endpoint) -> String {
-    match endpoint {
-        Endpoint::Tcp(address) if address.ip().is_unspecified() => {
-            let system = rustix::system::uname();
-            format!("tinychat://{}:{}", system.nodename().to_string_lossy(), address.port())
-        }
-        Endpoint::Tcp(address) => format!("tinychat://{address}"),
-        Endpoint::Unix(_) => endpoint.to_string(),
     }
 }
 
@@ -125,7 +119,49 @@ fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
 
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::status(&data, &mut io::stdout().lock())?)
+    Ok(control::operate_running(&data, &["status"], &mut io::stdout().lock())?)
+}
+
+fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {
+    let place = address.as_ref().map(place);
+    let words: Vec<&str> = ["invite"].into_iter().chain(place.as_deref()).collect();
+    let data = flags.data(data.as_ref())?;
+    control::operate_running(&data, &words, &mut io::stdout().lock())?;
+    explain_invitation("whoever joins with it first gets in");
+    Ok(())
+}
+
+fn reset_key(flags: &Flags, command: &ResetKey) -> Result<(), Box<dyn Error>> {
+    let ResetKey { data, address, name } = command;
+    let place = address.as_ref().map(place);
+    let words: Vec<&str> =
+        ["reset-key", name.as_str()].into_iter().chain(place.as_deref()).collect();
+    let data = flags.data(data.as_ref())?;
+    control::operate_running(&data, &words, &mut io::stdout().lock())?;
+    explain_invitation(&format!("whoever joins with it as {name} first has the name"));
+    Ok(())
+}
+
+fn explain_invitation(what: &str) {
+    eprintln!("tinychat-server: an address for --server, good once and for 7 days: {what}");
+}
+
+/// An address as it is written in an invitation.
+fn place(address: &Address) -> String {
+    let scheme = if address.is_unix() { "" } else { "tinychat://" };
+    format!("{scheme}{address}")
+}
+
+fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
+    let (data, words) = match action {
+        UserAction::List(List { data }) => (data, vec!["list"]),
+        UserAction::Remove(Remove { data, name }) => (data, vec!["remove", name.as_str()]),
+        UserAction::Ban(Ban { data, name }) => (data, vec!["ban", name.as_str()]),
+        UserAction::Unban(Unban { data, name }) => (data, vec!["unban", name.as_str()]),
+        UserAction::ResetKey(command) => return reset_key(flags, command),
+    };
+    let data = flags.data(data.as_ref())?;
+    Ok(control::operate(&data, &words, &mut io::stdout().lock())?)
 }
 
 /// The file appears under its name when it is whole.
@@ -154,7 +190,7 @@ fn write_backup(data: &Path, fresh: &Path) -> Result<(), Box<dyn Error>> {
         .mode(0o600)
         .open(fresh)
         .map_err(unwritable)?;
-    control::backup(data, &mut out)?;
+    control::operate(data, &["backup"], &mut out)?;
     out.flush().and_then(|()| out.sync_all()).map_err(unwritable)?;
     Ok(())
 }

@@ -136,6 +136,7 @@ fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
     Ok(client::Config {
         server: options.server.address.clone(),
         fingerprint: options.server.fingerprint,
+        invite: options.server.invite,
         tls: options.tls,
         user: user.clone(),
         data,

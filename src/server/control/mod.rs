@@ -1,12 +1,15 @@
-//! What operators ask of a server, running or not: `check`, `backup`, `restore`, `status`.
+//! What operators ask of a server, running or not: what is in the mailbox, who may come.
 //!
 //! A running server listens on the Unix socket `control` in its data folder, for its owner alone. A
-//! request is one line. The answer is *chunks*, each a line `data LENGTH` and so many bytes, then one
-//! line: `done`, or `error` with a sentence. So an answer that was cut is told from a whole one.
-//! With no server the same is done in the operator's own process, on the locked folder.
+//! request is one line of words, the first of which names an [operation](operations). The answer is *chunks*, each a
+//! line `data LENGTH` and so many bytes, then one line: `done`, or `error` with a sentence. So an answer that was cut is
+//! told from a whole one. With no server the same is done in the operator's own process, on the
+//! locked folder.
 //!
-//! Owned by the server. Invariant: what is done here reads one consistent image of the mailbox, on
-//! a thread of its own; chatting goes on.
+//! Owned by the server. Invariant: an operation runs on a thread of its own; chatting goes on.
+
+mod operations;
+mod people;
 
 use std::convert::Infallible;
 use std::fs::{self, Permissions};
@@ -24,18 +27,20 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use thiserror::Error;
 
 use super::Host;
+use super::names::{Names, NamesError};
+use super::registry::Registry;
+use super::roll::{ChangeError, Registration};
 use crate::folder::{Folder, FolderError};
-use crate::mailbox::{
-    Counts, EmbeddedMailbox, Image, Inspection, Mailbox, OpenError, Salvage, SessionContent, backup,
-};
+use crate::mailbox::{EmbeddedMailbox, MailboxError, OpenError, Salvage, backup};
+use crate::message::NameError;
 use crate::task;
-use crate::trust::Fingerprint;
+use operations::{Subject, perform};
 
 /// How many operators are served at once. The next one is told so.
 const MAX_REQUESTS: usize = 4;
 
 /// The longest request, in bytes.
-const MAX_REQUEST: usize = 64;
+const MAX_REQUEST: usize = 512;
 
 /// How long a request may take to come, and how long an operator may take nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -53,7 +58,15 @@ pub enum ControlError {
     #[error("{0}")]
     Open(#[from] OpenError),
     #[error("{0}")]
+    Names(#[from] NamesError),
+    #[error("{0}")]
     Backup(#[from] backup::BackupError),
+    #[error("{0}")]
+    Mailbox(#[from] MailboxError),
+    #[error("{0}")]
+    Change(#[from] ChangeError),
+    #[error("{0}")]
+    Name(#[from] NameError),
     #[error("cannot write the answer: {0}")]
     Write(#[from] io::Error),
     #[error("{0}")]
@@ -68,74 +81,10 @@ pub enum ControlError {
     Unsound,
 }
 
-/// What is asked for: a word, and what is done. New ones go here.
-struct Operation {
-    word: &'static str,
-    run: fn(&Subject, &mut dyn Write) -> Result<(), ControlError>,
-}
-
-const OPERATIONS: &[Operation] = &[
-    Operation { word: "check", run: |subject, out| subject.check(out) },
-    Operation { word: "backup", run: |subject, out| subject.backup(out) },
-    Operation { word: "status", run: |subject, out| subject.status(out) },
-];
-
-/// What an operation looks at.
-struct Subject {
-    image: Image,
-    counts: Counts,
-    data: PathBuf,
-    /// Of the key that the running server shows.
-    key: Option<Fingerprint>,
-}
-
-impl Subject {
-    fn check(&self, out: &mut dyn Write) -> Result<(), ControlError> {
-        let read = |error: crate::mailbox::MailboxError| ControlError::Refused(error.to_string());
-        let inspection = self.image.inspect().map_err(read)?;
-        print_inspection(&inspection, out)?;
-        if inspection.problems.is_empty() { Ok(()) } else { Err(ControlError::Unsound) }
-    }
-
-    fn status(&self, out: &mut dyn Write) -> Result<(), ControlError> {
-        let Counts { taken, written, commits } = self.counts;
-        writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
-        if let Some(key) = self.key {
-            writeln!(out, "key {key}")?;
-        }
-        Ok(())
-    }
-
-    fn backup(&self, out: &mut dyn Write) -> Result<(), ControlError> {
-        Ok(backup::write(&self.image, &self.data, out)?)
-    }
-}
-
-fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
-    for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
-        let (sender, receiver) = (key.sender(), key.receiver());
-        write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
-        if let Some(oldest) = oldest {
-            let oldest = humantime::format_rfc3339_seconds(oldest.printable());
-            write!(out, ", the oldest of {oldest}")?;
-        }
-        if *expired > 0 {
-            write!(out, "; {expired} expired")?;
-        }
-        writeln!(out)?;
-    }
-    let (usage, sessions) = (inspection.usage, inspection.sessions.len());
-    writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
-    for problem in &inspection.problems {
-        writeln!(out, "problem: {problem}")?;
-    }
-    Ok(())
-}
-
 /// Looks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was
 /// refused is used from then on as it is.
 pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), ControlError> {
-    match operate(data, "check", out) {
+    match operate(data, &["check"], out) {
         Err(ControlError::Open(error @ OpenError::Damaged { .. })) => {
             let _folder = Folder::open(data)?;
             salvage(data, accept, &error, out)
@@ -144,55 +93,43 @@ pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), Contr
     }
 }
 
-/// Writes a backup of a server, running or not.
-pub fn backup(data: &Path, out: &mut dyn Write) -> Result<(), ControlError> {
-    operate(data, "backup", out)
-}
-
-/// Prints what a running server did since it was started.
-pub fn status(data: &Path, out: &mut dyn Write) -> Result<(), ControlError> {
-    let stream = BlockingStream::connect(socket(data))
-        .map_err(|_| ControlError::NoServer { path: data.into() })?;
-    ask(stream, "status", out)
-}
-
 /// Makes a server's folder from a backup.
 pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
     Ok(backup::restore(backup, data)?)
 }
 
-/// Asks the running server, or does it here if there is none.
-fn operate(data: &Path, word: &str, out: &mut dyn Write) -> Result<(), ControlError> {
+/// Asks the running server, or does it here if there is none. The words are those of a request.
+pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
     if let Ok(stream) = BlockingStream::connect(socket(data)) {
-        return ask(stream, word, out);
+        return ask(stream, words, out);
     }
     if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
         return Err(ControlError::NoMailbox { path: data.into() });
     }
-    let _folder = Folder::open(data)?;
-    let mailbox = EmbeddedMailbox::open(data)?;
-    let done = async {
-        let subject = subject(&mailbox, data.into(), None).await?;
-        perform(word, &subject, out)
+    let folder = Folder::open(data)?;
+    let mailbox = Arc::new(EmbeddedMailbox::open(data)?);
+    let subject = Subject {
+        registry: Arc::new(Registry::new(mailbox.clone(), 0)),
+        // Nobody comes while no server runs.
+        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
+        mailbox,
+        data: data.into(),
+        host: None,
     };
-    let done = async_std::task::block_on(done);
-    async_std::task::block_on(mailbox.close());
+    let done = perform(words, &subject, out);
+    async_std::task::block_on(subject.registry.mailbox().close());
     done
 }
 
-fn perform(word: &str, subject: &Subject, out: &mut dyn Write) -> Result<(), ControlError> {
-    let operation = OPERATIONS.iter().find(|operation| operation.word == word);
-    let unknown = || ControlError::Refused("this server does not know that request".into());
-    (operation.ok_or_else(unknown)?.run)(subject, out)
-}
-
-async fn subject(
-    mailbox: &EmbeddedMailbox,
-    data: PathBuf,
-    key: Option<Fingerprint>,
-) -> Result<Subject, ControlError> {
-    let image = mailbox.image().await.map_err(|error| ControlError::Refused(error.to_string()))?;
-    Ok(Subject { image, counts: mailbox.counts(), data, key })
+/// The same for what only a running server can answer.
+pub fn operate_running(
+    data: &Path,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let stream = BlockingStream::connect(socket(data))
+        .map_err(|_| ControlError::NoServer { path: data.into() })?;
+    ask(stream, words, out)
 }
 
 fn salvage(
@@ -204,9 +141,7 @@ fn salvage(
     writeln!(out, "{error}")?;
     let salvage = Salvage::open(data)?;
     if let Some(image) = salvage.image() {
-        match (Subject { image, counts: Counts::default(), data: data.into(), key: None })
-            .check(out)
-        {
+        match operations::inspect(&image, out) {
             Ok(()) | Err(ControlError::Unsound) => {}
             Err(error) => return Err(error),
         }
@@ -224,9 +159,13 @@ fn salvage(
 }
 
 /// The operator's end of the socket.
-fn ask(mut stream: BlockingStream, word: &str, out: &mut dyn Write) -> Result<(), ControlError> {
+fn ask(
+    mut stream: BlockingStream,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
     let cut = |_: io::Error| ControlError::Cut;
-    writeln!(stream, "{word}").map_err(cut)?;
+    writeln!(stream, "{}", words.join(" ")).map_err(cut)?;
     let mut answer = BufReader::new(stream);
     loop {
         let mut line = String::new();
@@ -268,6 +207,13 @@ pub(super) async fn serve(
     data: PathBuf,
 ) {
     let (busy, _) = async_channel::bounded::<Infallible>(1);
+    let subject = Arc::new(Subject {
+        registry: host.registry.clone(),
+        names: host.names.clone(),
+        mailbox,
+        data,
+        host: Some(host.clone()),
+    });
     loop {
         let accepted =
             match select(Box::pin(listener.accept()), Box::pin(host.stopping.recv())).await {
@@ -276,11 +222,10 @@ pub(super) async fn serve(
             };
         match accepted {
             Ok((stream, _)) => {
-                let (mailbox, data, busy) = (mailbox.clone(), data.clone(), busy.clone());
-                let key = host.certificates.as_ref().map(|it| it.current().fingerprint);
+                let (subject, busy) = (subject.clone(), busy.clone());
                 task::spawn("control", async move {
                     let is_full = busy.sender_count() > MAX_REQUESTS + 1;
-                    if let Err(error) = answer(stream, is_full, &mailbox, data, key).await {
+                    if let Err(error) = answer(stream, is_full, subject).await {
                         log::warn!("an operator's request: {error}");
                     }
                     drop(busy);
@@ -292,7 +237,7 @@ pub(super) async fn serve(
             }
         }
     }
-    let _ = fs::remove_file(socket(&data));
+    let _ = fs::remove_file(socket(&subject.data));
 }
 
 /// The socket appears under its name only when nobody else can use it.
@@ -308,18 +253,16 @@ async fn listen(data: &Path) -> io::Result<UnixListener> {
 async fn answer(
     mut stream: UnixStream,
     is_full: bool,
-    mailbox: &EmbeddedMailbox,
-    data: PathBuf,
-    key: Option<Fingerprint>,
+    subject: Arc<Subject>,
 ) -> Result<(), ControlError> {
-    let word = match task::within(PATIENCE, request(&mut stream)).await {
-        Some(word) => word?,
+    let request = match task::within(PATIENCE, request(&mut stream)).await {
+        Some(request) => request?,
         None => return Err(ControlError::Refused("it did not come in time".into())),
     };
     let done = if is_full {
         Err(ControlError::Refused("too many requests are under way; try again later".into()))
     } else {
-        run(&mut stream, word, mailbox, data, key).await
+        run(&mut stream, request, subject).await
     };
     let end = match &done {
         Ok(()) => "done\n".into(),
@@ -341,17 +284,15 @@ async fn request(stream: &mut UnixStream) -> io::Result<String> {
 /// Performs an operation on a thread of its own and passes on what it writes.
 async fn run(
     stream: &mut UnixStream,
-    word: String,
-    mailbox: &EmbeddedMailbox,
-    data: PathBuf,
-    key: Option<Fingerprint>,
+    request: String,
+    subject: Arc<Subject>,
 ) -> Result<(), ControlError> {
-    let subject = subject(mailbox, data, key).await?;
     let (chunks, queue) = async_channel::bounded(CHUNKS);
     let (result, done) = futures::channel::oneshot::channel();
     task::spawn_thread("control", move || {
+        let words: Vec<&str> = request.split(' ').collect();
         let mut out = io::BufWriter::with_capacity(CHUNK, ChunkWriter(chunks));
-        let performed = perform(&word, &subject, &mut out);
+        let performed = perform(&words, &subject, &mut out);
         let performed = performed.and_then(|()| Ok(out.flush()?));
         drop(out);
         // The operator may be gone.
@@ -386,25 +327,5 @@ impl Write for ChunkWriter {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::mailbox::Usage;
-    use crate::message::{SessionKey, Timestamp};
-
-    #[test]
-    fn a_damaged_time_does_not_stop_check() {
-        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
-        let (usage, oldest) = (Usage::one(5), Some(Timestamp(u64::MAX)));
-        let sessions = vec![SessionContent { key, usage, oldest, expired: 0 }];
-        let mut inspection = Inspection::default();
-        (inspection.sessions, inspection.usage) = (sessions, usage);
-        let mut out = Vec::new();
-        print_inspection(&inspection, &mut out).unwrap();
-        let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("1 messages, 5 bytes, the oldest of 9999-12-31"), "{text}");
     }
 }

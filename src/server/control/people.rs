@@ -1,0 +1,136 @@
+//! What operators do about people: invite, list, remove, give a new key, ban.
+//!
+//! Each change is in the synced book of names before those whom it concerns are told.
+
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use async_std::task::block_on;
+
+use super::super::Host;
+use super::super::roll::{Member, Registration};
+use super::ControlError;
+use super::operations::Subject;
+use crate::message::{Name, Timestamp};
+use crate::trust::Invite;
+use crate::wire::frame::Presence;
+
+/// How long an invitation is good.
+const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// Prints an address that lets one person in.
+pub(super) fn invite(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let host = running(subject)?;
+    if subject.names.registration() == Registration::Closed {
+        let text = "registration is closed, also for those who are invited; start the server with --registration invite";
+        return Err(ControlError::Refused(text.into()));
+    }
+    let invite = Invite::generate();
+    open(subject, invite, None)?;
+    Ok(writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?)
+}
+
+/// Takes the key from a name and prints an address that gives it a new one.
+pub(super) fn reset_key(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let host = running(subject)?;
+    let name: Name = words[0].parse()?;
+    let (invite, who) = (Invite::generate(), name.clone());
+    block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
+    host.dismiss_the_unwelcome();
+    open(subject, invite, Some(name))?;
+    Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
+}
+
+/// Prints a line for each name: the name, how it stands, the fingerprint of its key.
+pub(super) fn list(subject: &Subject, _: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
+    let members = subject.names.members();
+    let width = members.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
+    for (name, member) in members {
+        let key = member.key.map_or_else(|| "-".into(), |key| key.fingerprint().to_string());
+        let standing = standing(subject, &name, &member);
+        writeln!(out, "{:width$} {standing:6} {key}", name.as_str())?;
+    }
+    Ok(())
+}
+
+fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
+    let presence = subject.host.as_ref().map(|host| host.directory.presence(name));
+    match (member, presence) {
+        (Member { banned: true, .. }, _) => "banned",
+        (Member { key: None, .. }, _) => "reset",
+        (_, Some(Presence::Online)) => "online",
+        _ => "away",
+    }
+}
+
+/// Forgets a name, and lets expire what waits for it.
+pub(super) fn remove(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let name: Name = words[0].parse()?;
+    let who = name.clone();
+    block_on(subject.names.change(move |roll| roll.remove(&who)))?;
+    dismiss(subject);
+    let waited = block_on(subject.registry.discard(&name))?;
+    let messages = if waited == 1 { "message" } else { "messages" };
+    Ok(writeln!(
+        out,
+        "removed {name}; {waited} {messages} that waited there will not be delivered"
+    )?)
+}
+
+/// Has nobody sign in with a name or its key.
+pub(super) fn ban(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    set_banned(subject, words[0], true)?;
+    Ok(writeln!(out, "banned {}", words[0])?)
+}
+
+/// Undoes [`ban`].
+pub(super) fn unban(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    set_banned(subject, words[0], false)?;
+    Ok(writeln!(out, "{} may come again", words[0])?)
+}
+
+fn set_banned(subject: &Subject, name: &str, banned: bool) -> Result<(), ControlError> {
+    let name: Name = name.parse()?;
+    block_on(subject.names.change(move |roll| roll.set_banned(&name, banned)))?;
+    dismiss(subject);
+    Ok(())
+}
+
+fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), ControlError> {
+    let until = Timestamp::of(SystemTime::now() + INVITED);
+    let open = subject
+        .names
+        .change(move |roll| roll.invite(invite.digest(), until, only, Timestamp::now()));
+    Ok(block_on(open)?)
+}
+
+fn running(subject: &Subject) -> Result<&Host, ControlError> {
+    let host = subject.host.as_deref();
+    host.ok_or_else(|| ControlError::NoServer { path: subject.data.clone() })
+}
+
+fn dismiss(subject: &Subject) {
+    if let Some(host) = &subject.host {
+        host.dismiss_the_unwelcome();
+    }
+}

@@ -61,7 +61,8 @@
 //!
 //! # Where to start reading
 //!
-//! [`wire`] for the protocol; [`server::Server::run`], then `server/connection.rs`,
+//! [`wire`] for the protocol; `server/roll.rs` and `server/contacts.rs` for who may come and whom people
+//! want to hear; [`server::Server::run`], then `server/connection.rs`,
 //! `server/session.rs` and `server/writer.rs`; [`client::Client`], then `client/core`;
 //! [`ui::plain`]. The tests in `tests/it` tell it as stories.
 

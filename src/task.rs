@@ -10,9 +10,11 @@ use std::panic::AssertUnwindSafe;
 use std::thread;
 use std::time::Duration;
 
+use async_channel::Sender;
 use async_global_executor::GlobalExecutorConfig;
 use async_std::task::{self, JoinHandle};
 use futures::FutureExt;
+use futures::channel::oneshot;
 
 /// Has tasks run on so many threads, instead of one for each processor. To be called before anything
 /// else of this module; later it changes nothing.
@@ -41,6 +43,47 @@ where
 /// Starts a thread for a store that blocks. It ends when what it serves is dropped.
 pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread::Builder::new().name(name.into()).spawn(body).map(drop)
+}
+
+/// A thread that owns something which blocks, and does what it is asked to, one after another. It ends
+/// when this is dropped.
+pub struct Worker<T> {
+    orders: Sender<Order<T>>,
+}
+
+type Order<T> = Box<dyn FnOnce(&mut T) + Send>;
+
+impl<T: Send + 'static> Worker<T> {
+    /// Starts the thread. Behind `queue` orders those who ask wait.
+    pub fn start(name: &str, queue: usize, mut owned: T) -> io::Result<Self> {
+        let (orders, queue) = async_channel::bounded::<Order<T>>(queue);
+        spawn_thread(name, move || {
+            while let Ok(order) = queue.recv_blocking() {
+                order(&mut owned);
+            }
+        })?;
+        Ok(Self { orders })
+    }
+
+    /// Has something done, and waits for it. None if the thread panicked.
+    pub async fn ask<A: Send + 'static>(
+        &self,
+        work: impl FnOnce(&mut T) -> A + Send + 'static,
+    ) -> Option<A> {
+        let (reply, done) = oneshot::channel();
+        let order: Order<T> = Box::new(move |owned| {
+            // Whoever asked may be gone; it is done all the same.
+            let _ = reply.send(work(owned));
+        });
+        self.orders.send(order).await.ok()?;
+        done.await.ok()
+    }
+
+    /// Has something done some time, unless there is too much to do.
+    pub fn suggest(&self, work: impl FnOnce(&mut T) + Send + 'static) {
+        // It is no more than a suggestion.
+        let _ = self.orders.try_send(Box::new(work));
+    }
 }
 
 /// Runs work that blocks for a moment, on a thread for such work. What blocks for long or again and

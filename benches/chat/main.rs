@@ -9,7 +9,7 @@
 //! rounds' own ratios (tinychat divided by the other), with the lowest and the highest. Absolute figures
 //! speak of one machine on one day; compare ratios.
 //!
-//! **Limits.** The server's backlog limits are switched off (`--session-backlog 0 --recipient-backlog
+//! **Limits.** The server's backlog limits are switched off (`--first-contact 0 --session-backlog 0 --recipient-backlog
 //! 0`). All else is as people get it: each message is numbered, kept until it is acknowledged, synced to
 //! disk before it is told stored, and delivered once.
 //!

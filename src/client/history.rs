@@ -102,6 +102,15 @@ pub(super) fn unshown_counts(
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
+/// Whether somebody was written to before, or something of theirs was shown.
+pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+    let mut query = tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message
+         WHERE server = ? AND peer = ? AND (own = 1 OR state = 'shown'))",
+    )?;
+    query.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
+}
+
 /// Messages were shown.
 pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
     let mut update =

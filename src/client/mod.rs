@@ -101,6 +101,15 @@ pub enum Command {
     Key(Option<Name>),
     /// Trust the key that somebody has now.
     Trust(Name),
+    /// Hear no more of somebody, or of somebody again.
+    Block {
+        /// Of whom.
+        peer: Name,
+        /// Whether no more.
+        blocked: bool,
+    },
+    /// Ask who is blocked.
+    Blocks,
     /// A message was shown, and need not be shown again.
     Shown(Incoming),
     /// Sign out once everything written is stored and everything that waited has come.
@@ -123,8 +132,13 @@ pub enum Event {
     Opened { peer: Name, presence: Presence, waiting: u64 },
     /// Somebody with whom a conversation is open came or went.
     Presence { peer: Name, presence: Presence },
-    /// Somebody with whom no conversation is open has written.
-    Waiting { peer: Name, count: u64 },
+    /// Somebody with whom no conversation is open has written; `known` is who has written or was written
+    /// to before.
+    Waiting { peer: Name, count: u64, known: bool },
+    /// The answer to [`Command::Block`].
+    Blocked { peer: Name, blocked: bool },
+    /// The answer to [`Command::Blocks`].
+    Blocks { names: Vec<Name> },
     /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
     /// `current`, then the server is away, and this is what it said last.
     Key { name: Name, key: Option<Fingerprint>, current: bool },

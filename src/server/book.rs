@@ -8,7 +8,22 @@ use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use thiserror::Error;
+
 use crate::folder::write_private;
+
+/// Why a book cannot be opened. For the operator.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum BookError {
+    #[error("cannot use {}: {cause}", path.display())]
+    Unusable { path: PathBuf, cause: io::Error },
+    #[error(
+        "line {line} of {} is not one that this program writes; mend or delete it and start again",
+        path.display()
+    )]
+    BadLine { path: PathBuf, line: usize },
+}
 
 /// See the [module](self). `length` is where the last whole line ends.
 pub(super) struct Book<F = File> {
@@ -19,7 +34,11 @@ pub(super) struct Book<F = File> {
 
 impl Book {
     /// Opens a book, or begins it, and reads its whole lines.
-    pub(super) fn open(path: &Path) -> io::Result<(Self, String)> {
+    pub(super) fn open(path: &Path) -> Result<(Self, String), BookError> {
+        Self::read(path).map_err(|cause| BookError::Unusable { path: path.into(), cause })
+    }
+
+    fn read(path: &Path) -> io::Result<(Self, String)> {
         let mut file = open(path)?;
         // It may be new: then its name has to last as well.
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;

@@ -12,11 +12,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::Host;
 use super::arrival::{self, Arrived, Present};
 use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::writer;
+use super::{Host, Quota};
 use crate::mailbox::Usage;
 use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
@@ -196,6 +196,12 @@ impl Reading<'_> {
                 let key = self.host.names.owner(&peer);
                 self.say(ServerFrame::Key { peer, key }).await
             }
+            ClientFrame::Block { peer } => self.block(peer).await,
+            ClientFrame::Unblock { peer } => self.unblock(peer).await,
+            ClientFrame::Blocks => {
+                let names = self.host.registry.circle().blocked_by(&self.link.name);
+                self.say(ServerFrame::Blocks { names }).await
+            }
             ClientFrame::Ping => self.say(ServerFrame::Pong).await,
             ClientFrame::Pong => Flow::Continue(()),
             ClientFrame::Quit => Flow::Break(End::Bye(ByeReason::Quit)),
@@ -215,11 +221,33 @@ impl Reading<'_> {
         self.object(error.code(), None, &error.to_string()).await
     }
 
+    async fn block(&mut self, peer: Name) -> Flow {
+        let Some(key) = self.session_with(&peer) else { return self.to_self(peer).await };
+        if let Err(error) = self.host.block(&key.reverse()).await {
+            return self.object(ErrorCode::Block, Some(peer), &error.to_string()).await;
+        }
+        self.say(ServerFrame::Blocked { peer }).await
+    }
+
+    async fn unblock(&mut self, peer: Name) -> Flow {
+        let Some(key) = self.session_with(&peer) else { return self.to_self(peer).await };
+        if let Err(error) = self.host.unblock(&key.reverse()).await {
+            return self.object(ErrorCode::Block, Some(peer), &error.to_string()).await;
+        }
+        self.say(ServerFrame::Unblocked { peer }).await
+    }
+
+    /// The key of the session in which this connection writes to `peer`; none to itself.
+    fn session_with(&self, peer: &Name) -> Option<SessionKey> {
+        SessionKey::new(self.link.name.clone(), peer.clone()).ok()
+    }
+
+    async fn to_self(&self, peer: Name) -> Flow {
+        self.object(ErrorCode::ToSelf, Some(peer), "nobody can talk to themselves").await
+    }
+
     async fn talk(&mut self, peer: Name, settled: u64) -> Flow {
-        let Ok(key) = SessionKey::new(self.link.name.clone(), peer.clone()) else {
-            let text = "nobody can talk to themselves";
-            return self.object(ErrorCode::ToSelf, Some(peer), text).await;
-        };
+        let Some(key) = self.session_with(&peer) else { return self.to_self(peer).await };
         if !self.open.contains_key(&peer) && self.open.len() >= MAX_CONVERSATIONS {
             let text = format!("{MAX_CONVERSATIONS} conversations are open; close one first");
             return self.object(ErrorCode::Conversations, Some(peer), &text).await;
@@ -241,6 +269,9 @@ impl Reading<'_> {
                 registry.leave(&own, self.link);
             }
             return self.object(ErrorCode::Installations, Some(peer), &error.to_string()).await;
+        }
+        if registry.get(&key.reverse()).is_some_and(|reverse| reverse.is_used()) {
+            self.host.contacts.accept(&key.reverse());
         }
         self.host.directory.watch(&peer, self.link);
         self.open.insert(peer, Conversation { own: own.clone(), refusing: false });
@@ -279,42 +310,41 @@ impl Reading<'_> {
         let Collected { peer, messages, chunk, .. } = collected;
         // Also what is dropped takes its time.
         let in_time = self.keep_to_rate(usage(&messages)).await;
-        let Some(conversation) = self.open.get_mut(&peer) else {
+        let Some(conversation) = self.open.get(&peer) else {
             let text = "open the conversation with TALK first; the message was dropped";
             return self.object(ErrorCode::Closed, Some(peer), text).await;
         };
         if conversation.refusing {
             return Flow::Continue(());
         }
+        let own = conversation.own.clone();
         if let Err(wait) = in_time {
-            let Some(n) = conversation.own.first_fresh(&messages) else {
-                return Flow::Continue(());
-            };
-            conversation.refusing = true;
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             let seconds = wait.as_secs() + 1;
             let text = format!("you write too fast; it goes on in {seconds} s");
             return self.refuse(peer, n, Refusal::Slow { seconds }, text).await;
         }
+        let quota = self.quota(&own, own.waiting() + messages.len() as u64).await;
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready().await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
             // What is there already needs no disk.
-            let Some(n) = conversation.own.first_fresh(&messages) else {
-                return Flow::Continue(());
-            };
-            conversation.refusing = true;
-            self.host.registry.remember_refusal(conversation.own.key());
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            self.host.registry.remember_refusal(own.key());
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        match conversation.own.accept(mailbox, &self.host.quota, messages, chunk) {
+        match own.accept(mailbox, &quota, messages, chunk) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}
             Ok(Accepted::UpTo { refused, because }) => {
-                conversation.refusing = true;
-                self.host.registry.remember_refusal(conversation.own.key());
-                self.refuse(peer.clone(), refused, Refusal::Full, because).await?;
+                self.host.registry.remember_refusal(own.key());
+                let text = match quota == self.host.quota {
+                    true => because,
+                    false => format!("{because}, as long as {peer} does not talk to you"),
+                };
+                self.refuse(peer.clone(), refused, Refusal::Full, text).await?;
             }
             // Only a connection that was taken over can be left behind by its session. What it still
             // had to say is in its sender's outbox.
@@ -322,6 +352,22 @@ impl Reading<'_> {
         }
         self.host.announce_waiting(&self.link.name, &peer);
         Flow::Continue(())
+    }
+
+    /// What may wait in a session in which `waiting` messages are about to.
+    async fn quota(&self, own: &Session, waiting: u64) -> Quota {
+        let Host { quota, registry, .. } = &**self.host;
+        if !quota.is_for_friends(waiting) {
+            return *quota;
+        }
+        match registry.knows(own.key()).await {
+            Ok(true) => *quota,
+            Ok(false) => quota.for_stranger(),
+            Err(error) => {
+                log::error!("who knows whom: {error}");
+                quota.for_stranger()
+            }
+        }
     }
 
     fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
@@ -343,11 +389,15 @@ impl Reading<'_> {
     }
 
     async fn online(&self) -> Flow {
-        let names = self.host.directory.names();
+        let names = self.host.online(&self.link.name);
         self.say(ServerFrame::Online { count: names.len() as u64, names }).await
     }
 
-    async fn refuse(&self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+    /// Says that message `n` was not taken, nor will be what follows in this conversation until `TALK`.
+    async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+        if let Some(conversation) = self.open.get_mut(&peer) {
+            conversation.refusing = true;
+        }
         self.say(ServerFrame::Refused { peer, n, refusal, text }).await
     }
 

@@ -85,7 +85,7 @@ impl Source {
                     return Draining { session, lease, batches, cursor, refill_to };
                 }
                 Err(NotNow::Retired) => {}
-                Err(NotNow::Expiring) => changed.await,
+                Err(NotNow::HeldBack) => changed.await,
             }
         }
     }
@@ -98,7 +98,7 @@ impl Draining {
             if self.cursor < self.refill_to {
                 let key = self.session.key();
                 let batch = registry.mailbox().pending(key, self.cursor, REFILL).await?;
-                if self.session.is_expiring() {
+                if self.session.is_held_back() {
                     // The mailbox may have left out what may not be passed yet.
                     return Ok(None);
                 }
@@ -267,7 +267,8 @@ mod tests {
     fn nothing_passes_what_expires_before_that_is_committed() {
         block_on(async {
             // All of it comes from the mailbox.
-            let registry = Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), 0));
+            let registry =
+                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
             let key = sent().session().key().clone();
             let enter = async |key: &SessionKey, id| {
                 let installation = Installation::from_u64(1);

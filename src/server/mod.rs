@@ -12,8 +12,10 @@
 //! [`Server::run`], but those that did not end within its deadline.
 
 mod arrival;
+mod blocking;
 mod book;
 mod connection;
+mod contacts;
 pub mod control;
 mod delivery;
 mod handshake;
@@ -46,8 +48,8 @@ use futures::future::{Either, select};
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
+pub use book::BookError;
 pub use listener::Endpoint;
-pub use names::NamesError;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
@@ -62,6 +64,7 @@ use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
 use crate::wire::transport::Socket;
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use contacts::Contacts;
 use link::{ConnectionId, End, Link, Stillness};
 use listener::Listener;
 use names::Names;
@@ -167,7 +170,7 @@ pub enum StartError {
     #[error("{0}")]
     Folder(#[from] FolderError),
     #[error("{0}")]
-    Names(#[from] NamesError),
+    Book(#[from] BookError),
     #[error("{0}")]
     Mailbox(#[from] OpenError),
     #[error(
@@ -206,6 +209,7 @@ struct Host {
     registry: Arc<Registry>,
     directory: Directory,
     names: Arc<Names>,
+    contacts: Arc<Contacts>,
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
     quota: Quota,
@@ -272,6 +276,7 @@ impl Server {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
         let names = Arc::new(Names::open(&folder.file("names"), config.registration)?);
+        let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
         for address in config.listen {
@@ -285,9 +290,14 @@ impl Server {
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
             endpoints: listeners.iter().map(|it| it.endpoint().clone()).collect(),
-            registry: Arc::new(Registry::new(mailbox.clone(), config.memory)),
+            registry: Arc::new(Registry::new(
+                mailbox.clone(),
+                contacts.circle().clone(),
+                config.memory,
+            )),
             directory: Directory::default(),
             names,
+            contacts,
             certificates,
             quota: config.quota,
             writing: Writing::new(&config.rates, DefaultClock::default()),

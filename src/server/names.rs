@@ -5,17 +5,13 @@
 //! thread changes it. Invariant: what was said to be so is in the synced book.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use async_channel::Sender;
-use futures::channel::oneshot;
-use thiserror::Error;
-
-use super::book::Book;
+use super::book::{Book, BookError};
 use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
 use crate::message::{Name, Timestamp};
-use crate::task;
+use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
 /// How many changes wait for the disk. Those behind wait with their askers.
@@ -25,41 +21,19 @@ const QUEUE: usize = 64;
 pub(super) struct Names {
     roll: Arc<RwLock<Roll>>,
     registration: Registration,
-    orders: Sender<Order>,
-}
-
-/// Something to do on the thread.
-type Order = Box<dyn FnOnce(&mut Clerk) + Send>;
-
-/// Why the book cannot be opened. For the operator.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each variant is")]
-pub enum NamesError {
-    #[error("cannot use {}: {cause}", path.display())]
-    Unusable { path: PathBuf, cause: io::Error },
-    #[error(
-        "line {line} of {} is not 'ssh-ed25519 KEY NAME' or another line of this book; mend or delete it and start again",
-        path.display()
-    )]
-    BadLine { path: PathBuf, line: usize },
+    clerk: Worker<Clerk>,
 }
 
 impl Names {
     /// Opens the book, or begins it.
-    pub(super) fn open(path: &Path, registration: Registration) -> Result<Self, NamesError> {
-        let unusable = |cause| NamesError::Unusable { path: path.into(), cause };
-        let (book, text) = Book::open(path).map_err(unusable)?;
-        let bad = |line| NamesError::BadLine { path: path.into(), line };
+    pub(super) fn open(path: &Path, registration: Registration) -> Result<Self, BookError> {
+        let unusable = |cause| BookError::Unusable { path: path.into(), cause };
+        let (book, text) = Book::open(path)?;
+        let bad = |line| BookError::BadLine { path: path.into(), line };
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
-        let mut clerk = Clerk { book, roll: roll.clone() };
-        let (orders, queue) = async_channel::bounded::<Order>(QUEUE);
-        let serve = move || {
-            while let Ok(order) = queue.recv_blocking() {
-                order(&mut clerk);
-            }
-        };
-        task::spawn_thread("tinychat-names", serve).map_err(unusable)?;
-        Ok(Self { roll, registration, orders })
+        let clerk = Clerk { book, roll: roll.clone() };
+        let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
+        Ok(Self { roll, registration, clerk })
     }
 
     /// Whose name it is.
@@ -85,7 +59,7 @@ impl Names {
             Welcome::New(_) => {}
         }
         let (name, invite) = (name.clone(), invite.copied());
-        let claimed = self.order(move |it| it.claim(name, key, invite.as_ref(), registration));
+        let claimed = self.clerk.ask(move |it| it.claim(name, key, invite.as_ref(), registration));
         claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
     }
 
@@ -105,21 +79,7 @@ impl Names {
         change: impl FnOnce(&mut Roll) -> Result<T, ChangeError> + Send + 'static,
     ) -> Result<T, ChangeError> {
         let stopped = || ChangeError::NotWritten("the server stops".into());
-        self.order(move |clerk| clerk.rewrite(change)).await.ok_or_else(stopped)?
-    }
-
-    /// None if the thread has ended.
-    async fn order<T: Send + 'static>(
-        &self,
-        work: impl FnOnce(&mut Clerk) -> T + Send + 'static,
-    ) -> Option<T> {
-        let (reply, done) = oneshot::channel();
-        let order: Order = Box::new(move |clerk| {
-            // Whoever asked may be gone; it is so all the same.
-            let _ = reply.send(work(clerk));
-        });
-        self.orders.send(order).await.ok()?;
-        done.await.ok()
+        self.clerk.ask(move |clerk| clerk.rewrite(change)).await.ok_or_else(stopped)?
     }
 
     fn roll(&self) -> RwLockReadGuard<'_, Roll> {

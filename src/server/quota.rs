@@ -10,6 +10,8 @@ pub struct Quota {
     pub session: Usage,
     /// What waits for one receiver, from everybody: 100,000 messages, 256 MiB.
     pub receiver: Usage,
+    /// How many messages wait in a session whose receiver does not know the sender yet: 1,000.
+    pub first_contact: u64,
 }
 
 impl Default for Quota {
@@ -18,11 +20,24 @@ impl Default for Quota {
         Self {
             session: Usage { messages: 10_000, bytes: 16 * MIB },
             receiver: Usage { messages: 100_000, bytes: 256 * MIB },
+            first_contact: 1_000,
         }
     }
 }
 
 impl Quota {
+    /// Whether the receiver has to know the sender before so much waits in a session.
+    pub(super) fn is_for_friends(&self, messages: u64) -> bool {
+        self.first_contact > 0 && messages > self.first_contact
+    }
+
+    /// The bounds for a sender whom the receiver does not know yet.
+    pub(super) fn for_stranger(self) -> Self {
+        let Usage { messages, bytes } = self.session;
+        let limit = if messages == 0 { u64::MAX } else { messages };
+        Self { session: Usage { messages: limit.min(self.first_contact), bytes }, ..self }
+    }
+
     /// Whether one more message of `length` bytes may wait; else the sentence that refuses it.
     pub(super) fn admit(
         &self,
@@ -60,7 +75,7 @@ mod tests {
     #[test]
     fn zero_is_no_limit_and_no_number_to_tell() {
         let usage = |messages, bytes| Usage { messages, bytes };
-        let none = Quota { session: usage(0, 0), receiver: usage(0, 0) };
+        let none = Quota { session: usage(0, 0), receiver: usage(0, 0), first_contact: 0 };
         assert_eq!(none.admit(usage(1_000_000, 1 << 40), usage(1_000_000, 1 << 40), 9), Ok(()));
         for (session, part) in
             [(usage(3, 0), "at most 3 messages"), (usage(0, 9), "at most 9 bytes")]
@@ -73,7 +88,8 @@ mod tests {
     #[test]
     fn each_bound_refuses_and_says_its_numbers() {
         let usage = |messages, bytes| Usage { messages, bytes };
-        let quota = Quota { session: usage(3, 100), receiver: usage(5, 150) };
+        let (session, receiver) = (usage(3, 100), usage(5, 150));
+        let quota = Quota { session, receiver, first_contact: 0 };
         for (session, receiver, length, refused) in [
             (usage(2, 90), usage(4, 140), 10, None),
             (usage(3, 0), usage(3, 0), 1, Some("3 messages with 0 bytes from you")),
@@ -87,5 +103,21 @@ mod tests {
                 other => panic!("{other:?}"),
             }
         }
+    }
+
+    #[test]
+    fn strangers_may_leave_less() {
+        let usage = |messages, bytes| Usage { messages, bytes };
+        let quota = |messages, first_contact| Quota {
+            session: usage(messages, 9),
+            receiver: usage(0, 0),
+            first_contact,
+        };
+        for (messages, first_contact, limit) in [(0, 5, 5), (3, 5, 3), (9, 5, 5)] {
+            let quota = quota(messages, first_contact);
+            assert_eq!(quota.for_stranger().session, usage(limit, 9));
+            assert!(!quota.is_for_friends(5) && quota.is_for_friends(6));
+        }
+        assert!(!quota(9, 0).is_for_friends(u64::MAX));
     }
 }

@@ -4,16 +4,20 @@
 //! is not empty; `TALK` by either side revives it. No guard of the map lives across an await.
 
 use std::collections::HashSet;
+use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use dashmap::DashMap;
 use event_listener::listener;
 
+use super::contacts::{Circle, Standing};
 use super::link::Link;
 use super::session::{Session, Status};
 use super::window::Windows;
 use crate::mailbox::{Commit, Mailbox, MailboxError};
 use crate::message::{Name, SessionKey, Timestamp};
+use crate::task;
 
 /// See the [module](self).
 pub(super) struct Registry {
@@ -22,13 +26,21 @@ pub(super) struct Registry {
     refused: DashMap<Name, HashSet<SessionKey>>,
     windows: Arc<Windows>,
     mailbox: Arc<dyn Mailbox>,
+    circle: Arc<Circle>,
 }
+
+/// How long what waits of somebody may take to expire when they are no longer blocked.
+const UNBLOCKING: Duration = Duration::from_secs(5);
 
 impl Registry {
     /// Keeps at most `memory` bytes of what waits in memory.
-    pub(super) fn new(mailbox: Arc<dyn Mailbox>, memory: u64) -> Self {
+    pub(super) fn new(mailbox: Arc<dyn Mailbox>, circle: Arc<Circle>, memory: u64) -> Self {
         let windows = Windows::new(memory);
-        Self { sessions: DashMap::new(), refused: DashMap::new(), windows, mailbox }
+        Self { sessions: DashMap::new(), refused: DashMap::new(), windows, mailbox, circle }
+    }
+
+    pub(super) fn circle(&self) -> &Circle {
+        &self.circle
     }
 
     pub(super) fn mailbox(&self) -> &dyn Mailbox {
@@ -143,9 +155,56 @@ impl Registry {
         Ok(discarded)
     }
 
-    /// Who has how much waiting for `receiver`.
+    /// Who has how much waiting for `receiver` that they want to hear.
     pub(super) fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
-        self.mailbox.waiting(receiver)
+        let mut waiting = self.mailbox.waiting(receiver);
+        waiting.retain(|(sender, _)| !self.circle.blocks(receiver, sender));
+        waiting
+    }
+
+    /// How much that is of one sender.
+    pub(super) fn waiting_of(&self, key: &SessionKey) -> u64 {
+        let session = self.get(key).filter(|_| !self.circle.is_blocked(key));
+        session.map_or(0, |session| session.waiting())
+    }
+
+    /// Whether the receiver of a session wants to hear of its sender, or has written to them.
+    pub(super) async fn knows(&self, key: &SessionKey) -> Result<bool, MailboxError> {
+        if self.circle.standing(key) == Some(Standing::Accepted) {
+            return Ok(true);
+        }
+        let answer = self.open(&key.reverse()).await?;
+        let has_written = answer.is_used();
+        self.retire(&answer);
+        Ok(has_written)
+    }
+
+    /// The receiver of a session now blocks its sender.
+    pub(super) async fn block(&self, key: &SessionKey) -> Result<(), MailboxError> {
+        let session = self.open(key).await?;
+        session.block();
+        self.retire(&session);
+        Ok(())
+    }
+
+    /// The receiver of a session wants to hear of its sender again. What was written meanwhile has no body,
+    /// and must be gone from the disk before that is `remembered` there.
+    pub(super) async fn unblock<E>(
+        &self,
+        key: &SessionKey,
+        remembered: impl Future<Output = Result<(), E>>,
+    ) -> Result<Result<(), E>, MailboxError> {
+        let session = self.open(key).await?;
+        session.begin_to_unblock(self.mailbox());
+        let expired = task::within(UNBLOCKING, session.has_expired()).await;
+        let done = match expired {
+            Some(()) => Ok(remembered.await),
+            None => Err(MailboxError("it takes too long".into())),
+        };
+        session.end_unblocking(matches!(done, Ok(Ok(()))));
+        self.announce_room(key.receiver());
+        self.retire(&session);
+        done
     }
 
     /// Messages are stored again after they were refused.
@@ -157,7 +216,7 @@ impl Registry {
     async fn open(&self, key: &SessionKey) -> Result<Session, MailboxError> {
         let fresh = || Session::new(key.clone(), &self.windows);
         let session = self.sessions.entry(key.to_string()).or_insert_with(fresh).clone();
-        session.load(self.mailbox()).await?;
+        session.load(self.mailbox(), &self.circle).await?;
         if let Some(reverse) = self.get(&key.reverse()) {
             session.set_status(Status::Active);
             reverse.set_status(Status::Active);

@@ -17,8 +17,10 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use event_listener::Event;
+use bytes::Bytes;
+use event_listener::{Event, listener};
 
+use super::contacts::Circle;
 use super::ledger::{Ledger, MAX_INSTALLATIONS};
 use super::link::{ConnectionId, Link};
 use super::pace::Pace;
@@ -35,7 +37,7 @@ pub(super) struct Session(Arc<Inner>);
 struct Inner {
     key: SessionKey,
     state: OnceCell<Mutex<State>>,
-    /// Notified when the reverse session comes into being, and when an expiry was committed.
+    /// Notified when the reverse session comes into being, and when nothing is held back any more.
     changed: Event,
     window: Arc<Window>,
 }
@@ -55,6 +57,10 @@ struct State {
     channel: Channel,
     /// The channel ends with [`Queued::More`].
     overflowed: bool,
+    /// The receiver does not want to hear of the sender.
+    blocked: bool,
+    /// That is about to end.
+    unblocking: bool,
 }
 
 type Channel = (Sender<Queued>, Receiver<Queued>);
@@ -88,8 +94,9 @@ pub(super) struct Retired;
 pub(super) enum NotNow {
     /// Get it from the registry again.
     Retired,
-    /// Messages expire, and nothing may pass them until that is committed.
-    Expiring,
+    /// Messages expire, and nothing may pass them until that is committed; or the receiver does not
+    /// want any.
+    HeldBack,
 }
 
 /// The sender writes from more data folders than a session remembers.
@@ -129,10 +136,15 @@ impl Session {
     }
 
     /// Gets what the mailbox keeps of this session, the first time.
-    pub(super) async fn load(&self, mailbox: &dyn Mailbox) -> Result<(), MailboxError> {
+    pub(super) async fn load(
+        &self,
+        mailbox: &dyn Mailbox,
+        circle: &Circle,
+    ) -> Result<(), MailboxError> {
         let fresh = async || {
             let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
-            Ok(Mutex::new(State::new(ledger)))
+            let blocked = circle.is_blocked(&self.0.key);
+            Ok(Mutex::new(State { blocked, ..State::new(ledger) }))
         };
         self.0.state.get_or_try_init(fresh).await.map(drop)
     }
@@ -150,7 +162,7 @@ impl Session {
         self.state().status
     }
 
-    /// Notified when the reverse session comes into being, and when an expiry was committed.
+    /// Notified when the reverse session comes into being, and when nothing is held back any more.
     pub(super) fn changed(&self) -> &Event {
         &self.0.changed
     }
@@ -217,7 +229,8 @@ impl Session {
     }
 
     /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
-    /// Their bodies are slices of a buffer of `chunk` bytes.
+    /// Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
+    /// numbers are kept.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
@@ -232,9 +245,12 @@ impl Session {
         let first = state.ledger.last_position() + 1;
         let mut waits = mailbox.usage(self.0.key.receiver());
         let mut refused = None;
-        messages.retain(|message| {
+        messages.retain_mut(|message| {
             if refused.is_some() || state.ledger.has(message.id) {
                 return false;
+            }
+            if state.blocked {
+                message.body = Bytes::new();
             }
             let length = message.body.len();
             if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
@@ -300,9 +316,50 @@ impl Session {
         waiting
     }
 
-    /// Whether messages expire, and nothing may pass them until that is committed.
-    pub(super) fn is_expiring(&self) -> bool {
-        self.state().ledger.is_expiring()
+    /// Whether nothing may be delivered now; see [`NotNow::HeldBack`].
+    pub(super) fn is_held_back(&self) -> bool {
+        self.state().is_held_back()
+    }
+
+    /// The receiver does not want to hear of the sender any more: nothing is delivered, and what is
+    /// written is kept without its body.
+    pub(super) fn block(&self) {
+        let mut state = self.state();
+        state.blocked = true;
+        state.renew_channel();
+    }
+
+    /// The receiver wants to hear of the sender again: what waits is to expire, and what comes behind it
+    /// is delivered. The session stays until [`end_unblocking`](Self::end_unblocking).
+    pub(super) fn begin_to_unblock(&self, mailbox: &dyn Mailbox) {
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.blocked, false) {
+            return;
+        }
+        state.unblocking = true;
+        let last = state.ledger.last_position();
+        state.ledger.condemn(last);
+        state.begin_to_expire(mailbox, &self.0.key);
+    }
+
+    /// Waits until nothing is left that is to expire.
+    pub(super) async fn has_expired(&self) {
+        loop {
+            listener!(self.0.changed => changed);
+            if !self.state().ledger.is_expiring() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Unblocking is done, or it failed.
+    pub(super) fn end_unblocking(&self, unblocked: bool) {
+        let mut state = self.state();
+        state.unblocking = false;
+        state.blocked = !unblocked;
+        drop(state);
+        self.0.changed.notify(usize::MAX);
     }
 
     /// An installation's messages above a position that expired and are not settled.
@@ -322,8 +379,8 @@ impl Session {
         if state.status == Status::Retired {
             return Err(NotNow::Retired);
         }
-        if state.ledger.is_expiring() {
-            return Err(NotNow::Expiring);
+        if state.is_held_back() {
+            return Err(NotNow::HeldBack);
         }
         let cursor = state.ledger.first_waiting() - 1;
         let refill_to = state.renew_channel();
@@ -352,6 +409,11 @@ impl Session {
         self.state().ledger.watermarks(installation)
     }
 
+    /// Whether anything was ever written.
+    pub(super) fn is_used(&self) -> bool {
+        self.state().ledger.last_position() > 0
+    }
+
     /// How many messages wait.
     pub(super) fn waiting(&self) -> u64 {
         self.state().ledger.waiting().messages
@@ -362,7 +424,8 @@ impl Session {
         // Not loaded yet: somebody is just opening it.
         let Some(state) = self.0.state.get() else { return false };
         let mut state = lock(state);
-        let busy = !state.ledger.waiting().is_empty() || state.ledger.is_expiring();
+        let busy =
+            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.unblocking;
         if state.owner.is_some() || busy {
             return false;
         }
@@ -387,6 +450,8 @@ impl State {
         Self {
             status: Status::Waiting,
             ledger,
+            blocked: false,
+            unblocking: false,
             owner: None,
             present: Vec::new(),
             reader: None,
@@ -395,6 +460,10 @@ impl State {
             channel: async_channel::unbounded(),
             overflowed: false,
         }
+    }
+
+    fn is_held_back(&self) -> bool {
+        self.blocked || self.unblocking || self.ledger.is_expiring()
     }
 
     /// Has everything expire that is to and can. Returns whether there was any.

@@ -13,7 +13,7 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
     let john = || "john".parse().unwrap();
     let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
     let session = Session::new(key, &Windows::new(u64::MAX));
-    block_on(session.load(&MemoryMailbox::default())).unwrap();
+    block_on(session.load(&MemoryMailbox::default(), &Circle::default())).unwrap();
     let link = |id| Arc::new(Link::new(ConnectionId(id), john(), INSTALLATION));
     let (old, new) = (link(1), link(2));
     for entering in [&old, &new, &old] {
@@ -35,7 +35,7 @@ fn message(installation: Installation, n: u64) -> Message {
 fn session(mailbox: &MemoryMailbox, memory: u64) -> Session {
     let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
     let session = Session::new(key, &Windows::new(memory));
-    block_on(session.load(mailbox)).unwrap();
+    block_on(session.load(mailbox, &Circle::default())).unwrap();
     session
 }
 

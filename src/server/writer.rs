@@ -73,7 +73,7 @@ impl Conversation {
             self.tell_receipts(link.installation, peer, out);
         }
         if marks.presence {
-            let presence = host.directory.presence(peer);
+            let presence = host.presence(peer, &link.name);
             if std::mem::replace(&mut self.presence, presence) != presence {
                 ServerFrame::Presence { peer: peer.clone(), presence }.encode(out);
             }
@@ -173,9 +173,8 @@ impl Writer {
         let told = own.watermarks(self.link.installation);
         // Ahead of TALKING, whose `delivered` would claim them.
         let told_expired = tell_expired(&own, self.link.installation, 0, &mut self.out);
-        let presence = self.host.directory.presence(&peer);
-        let reverse = self.host.registry.get(&own.key().reverse());
-        let waiting = reverse.map_or(0, |session| session.waiting());
+        let presence = self.host.presence(&peer, &self.link.name);
+        let waiting = self.host.registry.waiting_of(&own.key().reverse());
         self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
         let stream = deliveries(self.host.registry.clone(), own.clone());
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
@@ -210,8 +209,9 @@ impl Writer {
     /// Says how many messages wait from `peer`, if there are so many at least.
     fn tell_waiting(&mut self, peer: Name, at_least: u64) {
         let Ok(key) = SessionKey::new(peer.clone(), self.link.name.clone()) else { return };
-        let count = self.host.registry.get(&key).map_or(0, |session| session.waiting());
-        if count >= at_least {
+        let registry = &self.host.registry;
+        let count = registry.waiting_of(&key);
+        if count >= at_least && !registry.circle().is_blocked(&key) {
             self.say(&ServerFrame::Waiting { peer, count });
         }
     }

@@ -21,6 +21,10 @@ pub enum Input {
     Fingerprint(Option<Name>),
     /// Trust somebody's new key.
     Trust(Name),
+    /// Hear no more of somebody; or who is that?
+    Block(Option<Name>),
+    /// Hear of somebody again.
+    Unblock(Name),
     /// What may be typed?
     Help,
     /// Done.
@@ -76,6 +80,18 @@ pub const COMMANDS: &[Command] = &[
         usage: "/TRUST name",
         help: "accept the new key of somebody whose key has changed",
         parse: |words| Ok(Input::Trust(name(words)?)),
+    },
+    Command {
+        name: "BLOCK",
+        usage: "/BLOCK [name]",
+        help: "hear no more of somebody; alone: list whom you block",
+        parse: |words| Ok(Input::Block(name_if_any(words)?)),
+    },
+    Command {
+        name: "UNBLOCK",
+        usage: "/UNBLOCK name",
+        help: "hear of somebody again",
+        parse: |words| Ok(Input::Unblock(name(words)?)),
     },
     Command {
         name: "HELP",

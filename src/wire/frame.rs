@@ -68,6 +68,18 @@ pub enum ClientFrame {
         /// The name.
         peer: Name,
     },
+    /// Hear no more of somebody.
+    Block {
+        /// Of whom.
+        peer: Name,
+    },
+    /// Hear of somebody again.
+    Unblock {
+        /// Of whom.
+        peer: Name,
+    },
+    /// Asks who is blocked.
+    Blocks,
     /// Asks for a `Pong`.
     Ping,
     /// The answer to the server's `Ping`.
@@ -167,6 +179,21 @@ pub enum ServerFrame {
         /// How many people are signed in.
         count: u64,
         /// Their names, as many as fit.
+        names: Vec<Name>,
+    },
+    /// Somebody is blocked from now on.
+    Blocked {
+        /// Who.
+        peer: Name,
+    },
+    /// Somebody is not blocked any more.
+    Unblocked {
+        /// Who.
+        peer: Name,
+    },
+    /// Who is blocked.
+    Blocks {
+        /// Their names.
         names: Vec<Name>,
     },
     /// A peer of an open conversation came or went.
@@ -345,6 +372,7 @@ words! {
         Conversations = "CONVERSATIONS",
         Installations = "INSTALLATIONS",
         Closed = "CLOSED",
+        Block = "BLOCK",
     }
 }
 

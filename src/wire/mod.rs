@@ -7,7 +7,7 @@
 //!
 //! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly
 //! one space, ended by CR LF; UTF-8 without other control characters; at most [`MAX_HEADER`]
-//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Three verbs carry a
+//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Four verbs carry a
 //! *body*: the last word of their header is the body's length in bytes, and the body follows, ended
 //! by CR LF again (which the length does not count):
 //!
@@ -115,6 +115,9 @@
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `ONLINE` | asks who is there |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows a message whether its writer still has the key that it had; one that asks whenever *peer* comes learns of a change meanwhile |
+//! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
+//! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
+//! | `BLOCKS` | asks whom one blocks |
 //! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
@@ -134,6 +137,8 @@
 //! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY` |
+//! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
+//! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
@@ -161,6 +166,13 @@
 //! transaction before `ACK`, and stores everything that arrives, also for a conversation that it
 //! has just closed. After `TALK` the server begins again with the oldest message that was not
 //! acknowledged.
+//!
+//! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
+//! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
+//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives.
+//!
+//! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
+//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more.
 //!
 //! Order within a session is the order in which the server took the messages.
 //!
@@ -196,6 +208,7 @@
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
 //! | `INSTALLATIONS` | no | the conversation was not opened: the server remembers 16 installations of a sender for each session, and all of them are in use. One that said by *settled* that it knows what became of everything it wrote, and is not connected, gives way to a newcomer |
+//! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 
 mod client_frames;

@@ -25,6 +25,21 @@ impl Frame for ServerFrame {
         Verb { word: "ROOM", body: None, parse: |words, _| Ok(Self::Room { peer: words.name()? }) },
         Verb { word: "ONLINE", body: Some(MAX_ONLINE_BODY), parse: online },
         Verb { word: "KEY", body: None, parse: key },
+        Verb {
+            word: "BLOCKED",
+            body: None,
+            parse: |words, _| Ok(Self::Blocked { peer: words.name()? }),
+        },
+        Verb {
+            word: "UNBLOCKED",
+            body: None,
+            parse: |words, _| Ok(Self::Unblocked { peer: words.name()? }),
+        },
+        Verb {
+            word: "BLOCKS",
+            body: Some(MAX_ONLINE_BODY),
+            parse: |_, body| Ok(Self::Blocks { names: parse_names(&body)? }),
+        },
         Verb { word: "CHALLENGE", body: None, parse: challenge },
         Verb { word: "WELCOME", body: None, parse: welcome },
         Verb { word: "BYE", body: None, parse: bye },
@@ -53,7 +68,18 @@ impl Frame for ServerFrame {
             Self::Message { peer, seq, message } => {
                 encode_messages(out, peer, *seq, std::slice::from_ref(message));
             }
-            Self::Online { count, names } => encode_online(out, *count, names),
+            Self::Online { count, names } => {
+                let names = join_names(names);
+                line(out, format_args!("ONLINE {count} {}", names.len()));
+                body(out, names.as_bytes());
+            }
+            Self::Blocked { peer } => line(out, format_args!("BLOCKED {peer}")),
+            Self::Unblocked { peer } => line(out, format_args!("UNBLOCKED {peer}")),
+            Self::Blocks { names } => {
+                let names = join_names(names);
+                line(out, format_args!("BLOCKS {}", names.len()));
+                body(out, names.as_bytes());
+            }
             Self::Key { peer, key: Some(key) } => line(out, format_args!("KEY {peer} {key}")),
             Self::Key { peer, key: None } => line(out, format_args!("KEY {peer} -")),
             Self::Presence { peer, presence } => {
@@ -132,7 +158,7 @@ fn encode_refusal(out: &mut BytesMut, peer: &Name, n: u64, refusal: Refusal, tex
     }
 }
 
-fn encode_online(out: &mut BytesMut, count: u64, names: &[Name]) {
+fn join_names(names: &[Name]) -> String {
     let mut text = String::new();
     for name in names {
         if text.len() + name.as_str().len() + 1 > MAX_ONLINE_BODY {
@@ -141,8 +167,7 @@ fn encode_online(out: &mut BytesMut, count: u64, names: &[Name]) {
         text.push_str(name.as_str());
         text.push('\n');
     }
-    line(out, format_args!("ONLINE {count} {}", text.len()));
-    body(out, text.as_bytes());
+    text
 }
 
 /// A sentence that fits on a header line whatever it was made from: no control character, at most
@@ -237,9 +262,12 @@ fn message(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolEr
 
 fn online(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolError> {
     let count = words.number("a count")?;
-    let text = std::str::from_utf8(&body).map_err(|_| ProtocolError::NotUtf8)?;
-    let names = text.lines().map(Name::from_str).collect::<Result<_, _>>()?;
-    Ok(ServerFrame::Online { count, names })
+    Ok(ServerFrame::Online { count, names: parse_names(&body)? })
+}
+
+fn parse_names(body: &[u8]) -> Result<Vec<Name>, ProtocolError> {
+    let text = std::str::from_utf8(body).map_err(|_| ProtocolError::NotUtf8)?;
+    Ok(text.lines().map(Name::from_str).collect::<Result<_, _>>()?)
 }
 
 fn key(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {

@@ -105,7 +105,8 @@ impl World {
     fn server_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
         command.args(["--log-level", "warn", "--listen", &self.address.to_string()]);
-        command.arg("--data").arg(self.data("server"));
+        // John leaves more than a stranger may.
+        command.args(["--first-contact", "0"]).arg("--data").arg(self.data("server"));
         command
     }
 

@@ -126,7 +126,7 @@ fn what_comes_with_the_welcome_is_heard_although_nothing_follows() {
         let server = stage.receive_saying(&["WAITING marie 3"]).await;
         let waiting = async {
             loop {
-                if let Event::Waiting { peer, count } = events.recv().await.unwrap() {
+                if let Event::Waiting { peer, count, .. } = events.recv().await.unwrap() {
                     return (peer, count);
                 }
             }

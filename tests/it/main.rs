@@ -16,6 +16,7 @@
 //! | `names` | whose name it is: keys, proofs, spellings |
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `contacts` | keys of those whom one talks to |
+//! | `blocking` | whom one does not want to hear, and what strangers may leave |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
@@ -48,6 +49,7 @@ mod world;
 mod admission;
 mod backlog;
 mod bad_input;
+mod blocking;
 mod client;
 mod contacts;
 mod cut;

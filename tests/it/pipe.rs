@@ -317,7 +317,7 @@ fn somebody_who_was_not_talked_to_is_announced_and_waits() {
         Launch::of(world, "anna").to("john").pipe("psst\nhey\n").await.exited(0);
         let mut marie = world.sign_in("marie").await;
         let mut john = follow(world, &mut marie).await;
-        john.says("2 messages from anna; /TALK anna to read").await;
+        john.says("2 messages from anna, who is new to you; /TALK anna to read").await;
         marie.say("john", 1, "hello").await;
         john.prints("marie: hello").await;
         john.types("/TALK anna\n");
@@ -423,7 +423,7 @@ fn a_name_that_belongs_to_another_is_refused_at_once() {
         world.sign_in("john").await.quit().await;
         let john = Launch::of(world, "john").to("marie").with(&["--timeout", "5m"]);
         let john = john.pipe("hello\n").await;
-        john.exited(1).printed(&[]).said("the name john belongs to somebody with another key");
+        john.exited(1).printed(&[]).said("the name belongs to somebody with another key");
         john.never_said("trying again");
     });
 }

@@ -91,7 +91,7 @@ fn describe(event: Event) -> Option<String> {
         Event::Expired { peer, n } => Some(format!("{peer}: expired {n}")),
         Event::Refused { peer, n, .. } => Some(format!("{peer}: refused {n}")),
         Event::Message(it) => Some(format!("{}: {}", it.peer, String::from_utf8_lossy(&it.body))),
-        Event::Waiting { peer, count } => Some(format!("{peer}: {count} waiting")),
+        Event::Waiting { peer, count, .. } => Some(format!("{peer}: {count} waiting")),
         Event::Objection { because } => Some(because),
         Event::Ended(ending) => Some(format!("{ending:?}")),
         _ => None,

@@ -193,7 +193,7 @@ fn who_writes_without_being_talked_to_is_announced() {
         let mut john = john(world);
         john.sees("talking to marie");
         Launch::of(world, "anna").to("john").pipe("psst\n").await.exited(0);
-        john.sees("-- 1 message from anna; /TALK anna to read");
+        john.sees("-- 1 message from anna, who is new to you; /TALK anna to read");
         john.types("/TALK anna");
         john.sees("anna: psst");
         john.types("/QUIT");

@@ -86,6 +86,7 @@ impl World {
         // Most stories are the same with and without them.
         config.tls = Tls::Off;
         config.rates = Rates::UNLIMITED;
+        config.quota.first_contact = 0;
         configure(&mut config);
         let identities = Mutex::default();
         let mut world = Self { folder, config, identities, running: None };

@@ -67,6 +67,11 @@ pub(crate) struct Flags {
     )]
     recipient_backlog: Usage,
 
+    /// how many messages may wait from somebody whom the receiver has neither written to nor talked to
+    /// yet; 0 is no limit (default 1000)
+    #[argh(option, arg_name = "n", default = "Quota::default().first_contact")]
+    first_contact: u64,
+
     /// how many connections in all (default 50000); one more is closed
     #[argh(option, arg_name = "n", default = "50_000")]
     connections: usize,
@@ -252,7 +257,7 @@ pub(crate) struct Check {
     pub(crate) accept: bool,
 }
 
-/// Write names, waiting messages and the server's own key into one file; keep it to yourself. Works
+/// Write names, contacts, waiting messages and the server's own key into one file; keep it to yourself. Works
 /// beside a running server.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "backup")]
@@ -303,7 +308,11 @@ impl Flags {
             listen.push("127.0.0.1:7878".into());
         }
         Ok(Config {
-            quota: Quota { session: self.session_backlog, receiver: self.recipient_backlog },
+            quota: Quota {
+                session: self.session_backlog,
+                receiver: self.recipient_backlog,
+                first_contact: self.first_contact,
+            },
             memory: self.memory.as_u64(),
             keep: self.keep.0,
             rates: Rates {

@@ -148,10 +148,7 @@ impl Core {
             }
             ServerFrame::Waiting { peer, count } => {
                 // About to be opened: the count comes with TALKING.
-                if !self.is_faced(&peer) {
-                    self.tell(Event::Waiting { peer, count });
-                }
-                Ok(())
+                if self.is_faced(&peer) { Ok(()) } else { self.tell_waiting(peer, count).await }
             }
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
@@ -167,6 +164,19 @@ impl Core {
             ServerFrame::Online { count, names } => {
                 self.asked_online = self.asked_online.saturating_sub(1);
                 self.tell(Event::Online { count, names });
+                Ok(())
+            }
+            ServerFrame::Blocked { peer } => {
+                self.blocked(peer, true);
+                Ok(())
+            }
+            ServerFrame::Unblocked { peer } => {
+                self.blocked(peer, false);
+                Ok(())
+            }
+            ServerFrame::Blocks { names } => {
+                self.asked_for_blocks = self.asked_for_blocks.saturating_sub(1);
+                self.tell(Event::Blocks { names });
                 Ok(())
             }
             ServerFrame::Ping => {
@@ -192,6 +202,14 @@ impl Core {
         };
         self.installation = self.store.run(renumber).await?;
         Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+    }
+
+    fn blocked(&mut self, peer: Name, blocked: bool) {
+        // Somebody may have changed their mind since.
+        if self.asked_blocks.get(&peer) == Some(&blocked) {
+            self.asked_blocks.remove(&peer);
+            self.tell(Event::Blocked { peer, blocked });
+        }
     }
 
     /// A name that nobody owns says nothing of who had it.
@@ -250,7 +268,16 @@ impl Core {
                 self.tell(Event::Objection { because });
                 Ok(())
             }
+            (ErrorCode::Block, Some(peer)) => {
+                self.asked_blocks.remove(&peer);
+                self.tell(Event::Objection { because });
+                Ok(())
+            }
             // After an unknown one the server closes, if it is fatal.
+            (ErrorCode::ToSelf, Some(peer)) if self.asked_blocks.remove(&peer).is_some() => {
+                self.tell(Event::Objection { because });
+                Ok(())
+            }
             (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
                 self.tell(Event::Objection { because });
                 Ok(())

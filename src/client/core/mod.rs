@@ -60,6 +60,10 @@ pub(super) struct Core {
     finishing: bool,
     /// `ONLINE` was asked for and not answered.
     asked_online: u64,
+    /// Who is to be blocked, or no more, and is not yet.
+    asked_blocks: BTreeMap<Name, bool>,
+    /// `BLOCKS` was asked for and not answered.
+    asked_for_blocks: u64,
     /// Whose keys were asked for and not told.
     asked_keys: BTreeSet<Name>,
     /// Who has another key than the one that is trusted. Nothing is sent to them.
@@ -119,6 +123,8 @@ impl Core {
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
+            asked_blocks: BTreeMap::new(),
+            asked_for_blocks: 0,
             asked_keys: BTreeSet::new(),
             held: BTreeSet::new(),
             unshown: 0,
@@ -216,13 +222,7 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, commands: &Receiver<Command>) -> Exit {
         self.tell(Event::Connected);
-        // The answers went with the earlier connection, if there was one.
-        for _ in 0..self.asked_online {
-            connection.say(&ClientFrame::Online);
-        }
-        for peer in &self.asked_keys {
-            connection.say(&ClientFrame::Key { peer: peer.clone() });
-        }
+        self.ask_again(&mut connection);
         let exit = self.converse(&mut connection, commands).await;
         self.backoff.lived(connection.lived());
         match exit {
@@ -232,6 +232,22 @@ impl Core {
             }
             Err(exit) => exit,
             Ok(never) => match never {},
+        }
+    }
+
+    /// The answers went with the earlier connection, if there was one.
+    fn ask_again(&self, connection: &mut Connection) {
+        for (peer, blocked) in &self.asked_blocks {
+            connection.say(&blocking(peer.clone(), *blocked));
+        }
+        for _ in 0..self.asked_for_blocks {
+            connection.say(&ClientFrame::Blocks);
+        }
+        for _ in 0..self.asked_online {
+            connection.say(&ClientFrame::Online);
+        }
+        for peer in &self.asked_keys {
+            connection.say(&ClientFrame::Key { peer: peer.clone() });
         }
     }
 
@@ -395,9 +411,17 @@ impl Core {
         for (peer, count) in counts {
             let meant = from.as_ref().is_none_or(|from| from.contains(&peer));
             if meant && !self.is_faced(&peer) {
-                self.tell(Event::Waiting { peer, count });
+                self.tell_waiting(peer, count).await?;
             }
         }
+        Ok(())
+    }
+
+    /// Tells that somebody has written with whom no conversation is open.
+    async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
+        let (server, of) = (self.config.server.clone(), peer.clone());
+        let known = self.store.run(move |tx| history::is_known(tx, &server, &of)).await?;
+        self.tell(Event::Waiting { peer, count, known });
         Ok(())
     }
 
@@ -427,8 +451,11 @@ impl Core {
                 && (conversation.has_sent_all() || self.held.contains(peer))
                 && conversation.unshown_above.is_none()
         });
-        let shown = self.unshown == 0 && self.asked_online == 0 && self.asked_keys.is_empty();
-        if !(self.finishing && quiet && shown) {
+        let answered = self.asked_online == 0
+            && self.asked_keys.is_empty()
+            && self.asked_blocks.is_empty()
+            && self.asked_for_blocks == 0;
+        if !(self.finishing && quiet && answered && self.unshown == 0) {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
@@ -464,4 +491,9 @@ impl Core {
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
     }
+}
+
+/// What has the server block somebody, or no more.
+fn blocking(peer: Name, blocked: bool) -> ClientFrame {
+    if blocked { ClientFrame::Block { peer } } else { ClientFrame::Unblock { peer } }
 }

@@ -4,7 +4,7 @@ use async_channel::{Receiver, RecvError};
 
 use super::super::connection::Connection;
 use super::super::{Command, Event, contacts, history, outbox};
-use super::{Core, Exit};
+use super::{Core, Exit, blocking};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
 
@@ -111,6 +111,17 @@ impl Core {
                 self.ask_key(peer, connection);
                 Ok(())
             }
+            Command::Block { peer, blocked } => {
+                self.block(peer, blocked, connection);
+                Ok(())
+            }
+            Command::Blocks => {
+                self.asked_for_blocks += 1;
+                if let Some(connection) = connection {
+                    connection.say(&ClientFrame::Blocks);
+                }
+                Ok(())
+            }
             Command::Trust(peer) => self.trust(peer).await,
             Command::Status => {
                 let server = self.config.server.clone();
@@ -127,6 +138,17 @@ impl Core {
                 unreachable!("obey has written these already")
             }
         }
+    }
+
+    /// What cannot be said now is said once the connection is there.
+    fn block(&mut self, peer: Name, blocked: bool, connection: Option<&mut Connection>) {
+        if blocked {
+            self.with(&peer, |it| it.faced = false);
+        }
+        if let Some(connection) = connection {
+            connection.say(&blocking(peer.clone(), blocked));
+        }
+        self.asked_blocks.insert(peer, blocked);
     }
 
     async fn trust(&mut self, peer: Name) -> Result<(), Exit> {

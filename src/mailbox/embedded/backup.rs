@@ -1,11 +1,11 @@
-//! A backup: one file, a tar archive, with the mailbox, the book of names and the server's own key.
+//! A backup: one file, a tar archive, with the mailbox, the server's books and its own key.
 //!
 //! Owned by whoever writes or reads it. In the archive, in this order:
 //!
 //! | entry | |
 //! |---|---|
 //! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 1` |
-//! | `names` | the book of names as it is in the data folder |
+//! | `names`, `contacts` | the books of names and of contacts as they are in the data folder |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
@@ -32,8 +32,9 @@ const PIECE: usize = 4 * 1024 * 1024;
 /// The longest piece that is read: one entry more, which is a message and its key.
 const MAX_PIECE: u64 = (PIECE + 1024 * 1024) as u64;
 
-/// The longest book of names that is read.
-const MAX_NAMES_FILE: u64 = 64 * 1024 * 1024;
+/// The books in a data folder, and the longest one that is read.
+const BOOKS: [&str; 2] = ["names", "contacts"];
+const MAX_BOOK: u64 = 256 * 1024 * 1024;
 
 /// What else of the data folder is in a backup, and how long each may be.
 const KEY_FILES: [&str; 2] = ["key.pem", "certificate.pem"];
@@ -67,7 +68,9 @@ impl From<StoreError> for BackupError {
 pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", format!("{VERSION} {}", layout::VERSION).as_bytes())?;
-    archive.put("names", &whole_lines(&data.join("names"))?)?;
+    for name in BOOKS {
+        archive.put(name, &whole_lines(&data.join(name))?)?;
+    }
     for name in KEY_FILES {
         archive.put(name, &read_if_there(&data.join(name))?)?;
     }
@@ -183,7 +186,9 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
     if version != format!("{VERSION} {}", layout::VERSION).as_bytes() {
         return Err(BackupError::Newer);
     }
-    write_synced(&folder.join("names"), &reading.named(entries.next(), "names", MAX_NAMES_FILE)?)?;
+    for name in BOOKS {
+        write_synced(&folder.join(name), &reading.named(entries.next(), name, MAX_BOOK)?)?;
+    }
     for name in KEY_FILES {
         let content = reading.named(entries.next(), name, MAX_KEY_FILE)?;
         if !content.is_empty() {

@@ -27,7 +27,9 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use thiserror::Error;
 
 use super::Host;
-use super::names::{Names, NamesError};
+use super::book::BookError;
+use super::contacts::Contacts;
+use super::names::Names;
 use super::registry::Registry;
 use super::roll::{ChangeError, Registration};
 use crate::folder::{Folder, FolderError};
@@ -58,7 +60,7 @@ pub enum ControlError {
     #[error("{0}")]
     Open(#[from] OpenError),
     #[error("{0}")]
-    Names(#[from] NamesError),
+    Book(#[from] BookError),
     #[error("{0}")]
     Backup(#[from] backup::BackupError),
     #[error("{0}")]
@@ -108,8 +110,10 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     }
     let folder = Folder::open(data)?;
     let mailbox = Arc::new(EmbeddedMailbox::open(data)?);
+    let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
     let subject = Subject {
-        registry: Arc::new(Registry::new(mailbox.clone(), 0)),
+        registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
+        contacts,
         // Nobody comes while no server runs.
         names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
         mailbox,
@@ -210,6 +214,7 @@ pub(super) async fn serve(
     let subject = Arc::new(Subject {
         registry: host.registry.clone(),
         names: host.names.clone(),
+        contacts: host.contacts.clone(),
         mailbox,
         data,
         host: Some(host.clone()),

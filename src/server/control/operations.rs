@@ -10,6 +10,7 @@ use std::sync::Arc;
 use async_std::task::block_on;
 
 use super::super::Host;
+use super::super::contacts::Contacts;
 use super::super::names::Names;
 use super::super::registry::Registry;
 use super::{ControlError, people};
@@ -39,6 +40,7 @@ pub(super) struct Subject {
     pub(super) mailbox: Arc<EmbeddedMailbox>,
     pub(super) registry: Arc<Registry>,
     pub(super) names: Arc<Names>,
+    pub(super) contacts: Arc<Contacts>,
     pub(super) data: PathBuf,
     /// The server, if one runs.
     pub(super) host: Option<Arc<Host>>,

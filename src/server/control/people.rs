@@ -81,6 +81,8 @@ pub(super) fn remove(
     let who = name.clone();
     block_on(subject.names.change(move |roll| roll.remove(&who)))?;
     dismiss(subject);
+    block_on(subject.contacts.forget(&name))
+        .map_err(|error| ControlError::Refused(error.to_string()))?;
     let waited = block_on(subject.registry.discard(&name))?;
     let messages = if waited == 1 { "message" } else { "messages" };
     Ok(writeln!(

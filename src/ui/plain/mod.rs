@@ -416,6 +416,11 @@ impl Face {
             Input::Status => self.client.give(Command::Status).await,
             Input::Trust(peer) => self.client.give(Command::Trust(peer)).await,
             Input::Fingerprint(name) => self.client.give(Command::Key(name)).await,
+            Input::Block(None) => self.client.give(Command::Blocks).await,
+            Input::Block(Some(peer)) => self.block(peer).await,
+            Input::Unblock(peer) => {
+                self.client.give(Command::Block { peer, blocked: false }).await;
+            }
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
                 self.quit().await;
@@ -460,6 +465,15 @@ impl Face {
             self.screen.note(&format!("closed the conversation with {peer}"));
         }
         self.client.give(Command::Close(peer)).await;
+    }
+
+    async fn block(&mut self, peer: Name) {
+        if peer == self.user {
+            return self.mistake("you cannot block yourself");
+        }
+        self.open.remove(&peer);
+        self.current.take_if(|current| *current == peer);
+        self.client.give(Command::Block { peer, blocked: true }).await;
     }
 
     async fn quit(&mut self) {

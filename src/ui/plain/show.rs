@@ -25,10 +25,9 @@ impl Face {
             Event::Presence { peer, presence } => self.show_presence(&peer, presence),
             // Opened meanwhile: they come by themselves.
             Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
-            Event::Waiting { peer, count: waiting } => {
-                let messages = count(waiting, "message");
-                self.screen.note(&format!("{messages} from {peer}; /TALK {peer} to read"));
-            }
+            Event::Waiting { peer, count, known } => self.show_waiting(&peer, count, known),
+            Event::Blocked { peer, blocked } => self.show_blocked(&peer, blocked),
+            Event::Blocks { names } => self.show_blocks(&names),
             Event::Key { name, key, current } => self.show_key(&name, key, current),
             Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
             Event::Trusted { peer, key: Some(key) } => {
@@ -72,6 +71,33 @@ impl Face {
         {
             self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
         }
+    }
+
+    fn show_waiting(&self, peer: &Name, waiting: u64, known: bool) {
+        let messages = count(waiting, "message");
+        self.screen.note(&match known {
+            true => format!("{messages} from {peer}; /TALK {peer} to read"),
+            false => format!(
+                "{messages} from {peer}, who is new to you; /TALK {peer} to read, /BLOCK {peer} to refuse"
+            ),
+        });
+    }
+
+    fn show_blocked(&self, peer: &Name, blocked: bool) {
+        self.screen.note(&match blocked {
+            true => format!(
+                "you hear no more of {peer}, to whom you seem to be away; /UNBLOCK {peer} ends that"
+            ),
+            false => format!("{peer} reaches you again; what {peer} wrote meanwhile is gone"),
+        });
+    }
+
+    fn show_blocks(&self, names: &[Name]) {
+        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
+        self.screen.note(&match names {
+            [] => "you block nobody".into(),
+            _ => format!("you block {}", listed.join(", ")),
+        });
     }
 
     fn show_key(&self, name: &Name, key: Option<Fingerprint>, current: bool) {

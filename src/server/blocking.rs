@@ -1,0 +1,59 @@
+//! What it means to block somebody: they seem to be alone with somebody who never comes.
+//!
+//! Owned by the server. What a blocked person writes is taken, without its body, told *stored*, and expires
+//! in its time; to them whoever blocks them is away. Invariant: a message of which only the number was
+//! kept is never delivered: it expires before the block is over.
+
+use super::Host;
+use super::contacts::ContactsError;
+use crate::message::{Name, SessionKey};
+use crate::wire::frame::Presence;
+
+impl Host {
+    /// Has the receiver of a session block its sender.
+    pub(super) async fn block(&self, key: &SessionKey) -> Result<(), ContactsError> {
+        self.contacts.set_blocked(key, true).await?;
+        if let Err(error) = self.registry.block(key).await {
+            // Whoever loads it later finds it blocked.
+            log::error!("blocking {key}: {error}");
+        }
+        self.announce_presence(key);
+        Ok(())
+    }
+
+    /// Undoes [`block`](Self::block).
+    pub(super) async fn unblock(&self, key: &SessionKey) -> Result<(), ContactsError> {
+        if !self.registry.circle().is_blocked(key) {
+            return Ok(());
+        }
+        let remembered = self.contacts.set_blocked(key, false);
+        let unblocked = self.registry.unblock(key, remembered).await;
+        unblocked.unwrap_or_else(|error| {
+            log::error!("unblocking {key}: {error}");
+            Err(ContactsError::NotWritten)
+        })?;
+        self.announce_presence(key);
+        Ok(())
+    }
+
+    /// Whether somebody is there, for somebody else.
+    pub(super) fn presence(&self, of: &Name, to: &Name) -> Presence {
+        match self.registry.circle().blocks(of, to) {
+            true => Presence::Away,
+            false => self.directory.presence(of),
+        }
+    }
+
+    /// Who is there, for somebody.
+    pub(super) fn online(&self, to: &Name) -> Vec<Name> {
+        let mut names = self.directory.names();
+        names.retain(|name| !self.registry.circle().blocks(name, to));
+        names
+    }
+
+    fn announce_presence(&self, key: &SessionKey) {
+        if let Some(sender) = self.directory.find(key.sender()) {
+            sender.mark(key.receiver(), |marks| marks.presence = true);
+        }
+    }
+}

@@ -114,7 +114,7 @@ impl Person {
         let message = self.await_event("a message", message).await?;
         check(message.peer == *from && message.body == text, &format!("{from} wrote {text:?}"))?;
         println!("{} reads: {text}", self.name);
-        self.client.give(Command::Shown(message)).await;
+        self.client.give(Command::Shown(message.id)).await;
         Ok(())
     }
 

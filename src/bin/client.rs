@@ -11,8 +11,8 @@ use tinychat::args;
 use tinychat::client::Target;
 use tinychat::client::transcript::Filter;
 use tinychat::message::Name;
-use tinychat::ui::history;
-use tinychat::ui::plain::{self, Options};
+use tinychat::ui::entry::{self, Options};
+use tinychat::ui::{history, plain};
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
 ///
@@ -163,7 +163,7 @@ fn print_history(
     }
 }
 
-fn run(flags: Flags) -> Result<u8, plain::Error> {
+fn run(flags: Flags) -> Result<u8, entry::Error> {
     let options = Options {
         server: flags.server.as_deref().unwrap_or("127.0.0.1").parse()?,
         tls: flags.tls,

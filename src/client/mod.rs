@@ -7,6 +7,7 @@
 //! is told.
 
 mod address;
+pub mod archive;
 mod backoff;
 mod connection;
 mod contacts;
@@ -25,6 +26,7 @@ use async_std::task::JoinHandle;
 use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
+pub use archive::{Record, State, Summary};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use store::StoreError;
@@ -110,8 +112,19 @@ pub enum Command {
     },
     /// Ask who is blocked.
     Blocks,
-    /// A message was shown, and need not be shown again.
-    Shown(Incoming),
+    /// Ask for the conversations that have something in them.
+    Overview,
+    /// Ask for what was said in a conversation: the last messages below an id.
+    Page {
+        /// With whom.
+        peer: Name,
+        /// None for the newest.
+        below: Option<i64>,
+        /// How many.
+        limit: u32,
+    },
+    /// The message with this id was shown, and need not be shown again.
+    Shown(i64),
     /// Sign out once everything written is stored and everything that waited has come.
     Finish,
     /// Sign out now.
@@ -151,6 +164,12 @@ pub enum Event {
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`] once it is shown.
     Message(Incoming),
+    /// The answer to [`Command::Overview`], the latest first.
+    Overview(Vec<Summary>),
+    /// The answer to [`Command::Page`], oldest first. There are fewer than asked for only at the beginning.
+    Page { peer: Name, records: Vec<Record> },
+    /// What one wrote is on disk.
+    Written { peer: Name, record: Record },
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
     /// lists. Each number is told once.
     Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use rusqlite::{Transaction, params};
 
 use super::Address;
+use super::archive::{Record, State};
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
@@ -56,10 +57,10 @@ type Result<T> = rusqlite::Result<T>;
 pub(super) fn add(
     tx: &Transaction<'_>,
     scope: &Scope,
-    text: &str,
+    text: String,
     time: Timestamp,
     sent: bool,
-) -> Result<u64> {
+) -> Result<Record> {
     let n = last_number(tx, scope)? + 1;
     tx.prepare_cached(
         "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
@@ -75,7 +76,9 @@ pub(super) fn add(
         text.as_bytes(),
         sent,
     ])?;
-    Ok(n)
+    let id = tx.last_insert_rowid();
+    let (kind, body) = (Kind::TEXT, text.into());
+    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting })
 }
 
 /// The highest number that was made; 0 if none was.
@@ -308,7 +311,9 @@ mod tests {
     }
 
     fn add_all(tx: &Transaction<'_>, scope: &Scope, texts: &[&str]) -> Result<Vec<u64>> {
-        texts.iter().map(|text| add(tx, scope, text, Timestamp(0), false)).collect()
+        { texts.iter() }
+            .map(|text| Ok(add(tx, scope, text.to_string(), Timestamp(0), false)?.n))
+            .collect()
     }
 
     fn numbers(tx: &Transaction<'_>, scope: &Scope, above: u64) -> Vec<u64> {
@@ -361,7 +366,7 @@ mod tests {
             assert_eq!(last_sent(tx, &scope)?, 0);
             assert_eq!(take_unsettled(tx, &scope, 0, 2)?.len(), 2);
             assert_eq!(last_sent(tx, &scope)?, 2);
-            assert_eq!(add(tx, &scope, "4", Timestamp(0), true)?, 4);
+            assert_eq!(add(tx, &scope, "4".into(), Timestamp(0), true)?.n, 4);
             assert_eq!(last_sent(tx, &scope)?, 4);
             Ok(())
         });

@@ -71,6 +71,7 @@ const LAYOUT: &str = "
     CREATE INDEX unsettled ON message (server, peer, installation, n)
         WHERE state IN ('waiting', 'stored');
     CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';
+    CREATE INDEX conversation ON message (server, peer, id);
 ";
 
 /// Why there is no store, or why it failed. Made to be read by its owner.

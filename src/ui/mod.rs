@@ -4,6 +4,7 @@
 //! the one table of what may be typed, [`text`] what may be shown of other people's words.
 
 pub mod command;
+pub mod entry;
 pub mod history;
 mod input;
 mod passphrase;

@@ -178,7 +178,7 @@ impl John {
             }
             Event::Message(message) => {
                 self.heard.push(String::from_utf8(message.body.to_vec()).unwrap());
-                self.client.give(Command::Shown(message)).await;
+                self.client.give(Command::Shown(message.id)).await;
             }
             Event::Ended(ending) => panic!("{context}: John's client ended: {ending:?}"),
             _ => {}

@@ -152,7 +152,7 @@ impl Core {
             let shown: Vec<i64> = std::iter::once(command)
                 .chain(more)
                 .filter_map(|command| match command {
-                    Command::Shown(message) => Some(message.id),
+                    Command::Shown(id) => Some(id),
                     _ => None,
                 })
                 .collect();

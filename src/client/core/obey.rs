@@ -3,7 +3,7 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::connection::Connection;
-use super::super::{Command, Event, contacts, history, outbox};
+use super::super::{Command, Event, archive, contacts, history, outbox};
 use super::{Core, Exit, blocking};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -38,7 +38,7 @@ impl Core {
         while let Some(command) = next {
             match command {
                 Command::Send { peer, text } => written.push((peer, text)),
-                Command::Shown(message) => shown.push(message.id),
+                Command::Shown(id) => shown.push(id),
                 other => rest.push(other),
             }
             let more = written.len() + shown.len() + rest.len() < BATCH;
@@ -61,21 +61,22 @@ impl Core {
             return Ok(());
         }
         self.unshown = self.unshown.saturating_sub(shown.len() as u64);
-        let peers: Vec<Name> = written.iter().map(|(peer, _)| peer.clone()).collect();
         let written: Vec<_> = written
             .into_iter()
             .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
             .collect();
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();
-            for (scope, text, sent) in &written {
-                outbox::add(tx, scope, text, now, *sent)?;
+            let mut records = Vec::with_capacity(written.len());
+            for (scope, text, sent) in written {
+                records.push((outbox::add(tx, &scope, text, now, sent)?, scope.peer));
             }
-            history::mark_shown(tx, &shown)
+            history::mark_shown(tx, &shown)?;
+            Ok(records)
         };
-        self.store.run(work).await?;
-        for peer in peers {
-            self.conversations.entry(peer).or_default().more();
+        for (record, peer) in self.store.run(work).await? {
+            self.conversations.entry(peer.clone()).or_default().more();
+            self.tell(Event::Written { peer, record });
         }
         Ok(())
     }
@@ -123,6 +124,21 @@ impl Core {
                 Ok(())
             }
             Command::Trust(peer) => self.trust(peer).await,
+            Command::Overview => {
+                let server = self.config.server.clone();
+                let all = self.store.run(move |tx| archive::overview(tx, &server)).await?;
+                self.tell(Event::Overview(all));
+                Ok(())
+            }
+            Command::Page { peer, below, limit } => {
+                let (server, with) = (self.config.server.clone(), peer.clone());
+                let page = move |tx: &rusqlite::Transaction<'_>| {
+                    archive::page(tx, &server, &with, below, limit)
+                };
+                let records = self.store.run(page).await?;
+                self.tell(Event::Page { peer, records });
+                Ok(())
+            }
             Command::Status => {
                 let server = self.config.server.clone();
                 let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;

@@ -6,97 +6,29 @@
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::future::Future;
-use std::io::{self, IsTerminal};
-use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::io;
+use std::time::{Instant, SystemTime};
 
 use async_channel::{Receiver, RecvError};
-use futures::future::{Either, select};
-use thiserror::Error;
+use futures::future::Either;
 
 use super::command::{self, Input};
 use super::count;
+use super::entry::{self, Error, Options, ask, race};
 use super::input::{self, Line};
-use super::passphrase::Unseen;
 use super::receipts::Receipts;
 use super::screen::Screen;
 
-use crate::client::{self, AddressError, Client, Command, Ending, Event, StartError, Target};
-use crate::folder::{FolderError, default_data_folder};
+use crate::client::{Client, Command, Ending, Event};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
-use crate::trust::IdentityError;
 use crate::wire::MAX_BODY;
-
-/// Failed.
-const FAILED: u8 = 1;
-
-/// How often a passphrase is asked for.
-const PASSPHRASES: usize = 3;
-
-/// How long leaving may take after a signal.
-const LEAVING: Duration = Duration::from_secs(4);
-
-/// What the command line says.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The server, and its key if that is known already.
-    pub server: Target,
-    /// Whether to speak TLS with it.
-    pub tls: bool,
-    /// Who one is; asked for on a terminal if missing.
-    pub user: Option<Name>,
-    /// Whom to talk to; asked for on a terminal if missing.
-    pub to: Option<Name>,
-    /// One's data folder, if not the default one.
-    pub data: Option<PathBuf>,
-    /// One's own key, if not the one in the data folder.
-    pub identity: Option<PathBuf>,
-    /// Keep listening after the end of input.
-    pub follow: bool,
-    /// Say of each message when it is stored, delivered, refused or expired.
-    pub receipts: bool,
-    /// How long a script waits for anything.
-    pub timeout: Duration,
-}
-
-/// Why the face does not come up.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each variant is")]
-pub enum Error {
-    #[error("without a terminal to ask at, --user is needed")]
-    NoUser,
-    #[error("a server shows its key under TLS only; leave out either the fingerprint or --tls off")]
-    Unverifiable,
-    #[error("{0}")]
-    Address(#[from] AddressError),
-    #[error(transparent)]
-    Folder(#[from] FolderError),
-    #[error(transparent)]
-    Start(#[from] client::StartError),
-    #[error("{0}")]
-    Io(#[from] io::Error),
-}
-
-impl Error {
-    /// What a program that stops for this exits with.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::NoUser | Self::Unverifiable => crate::args::USAGE,
-            _ => FAILED,
-        }
-    }
-}
 
 /// Runs until the conversation is over. Returns the exit code.
 pub async fn run(options: Options) -> Result<u8, Error> {
-    if options.server.fingerprint.is_some() && !options.tls {
-        return Err(Error::Unverifiable);
-    }
     let mut interrupts = Interrupts::catch()?;
-    task::spawn("last resort", leave_if_stuck(Interrupts::catch()?));
+    task::spawn("last resort", entry::leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
     let lines = input::read()?;
     let asked = match ask_missing(&options, &screen, &lines, &mut interrupts).await? {
@@ -104,11 +36,12 @@ pub async fn run(options: Options) -> Result<u8, Error> {
         Either::Right(exit_code) => return Ok(exit_code),
     };
     let (user, to) = asked;
-    let config = config(&options, &user)?;
-    let (client, events) = match start(config, &screen, &lines, &mut interrupts).await? {
-        Either::Left(started) => started,
-        Either::Right(exit_code) => return Ok(exit_code),
-    };
+    let config = entry::config(&options, &user)?;
+    let (client, events) =
+        match entry::start(config, &screen, Some(&lines), &mut interrupts).await? {
+            Either::Left(started) => started,
+            Either::Right(exit_code) => return Ok(exit_code),
+        };
     let mut face = Face::new(client, screen, options, user);
     if let Some(peer) = to {
         face.talk(peer).await;
@@ -116,86 +49,6 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let exit_code = face.live(lines, events, &mut interrupts).await;
     face.client.join().await;
     Ok(exit_code)
-}
-
-/// Whoever prints waits as long as nobody reads, and obeys no signal meanwhile. What matters is on
-/// disk.
-async fn leave_if_stuck(mut interrupts: Interrupts) {
-    if let Ok(signal) = interrupts.next().await {
-        task::sleep(LEAVING).await;
-        std::process::exit(signal.exit_code().into());
-    }
-}
-
-fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
-    let data = match &options.data {
-        Some(data) => data.clone(),
-        None => default_data_folder("tinychat")?.join(user.as_str()),
-    };
-    let script = !io::stdin().is_terminal() && !options.follow;
-    Ok(client::Config {
-        server: options.server.address.clone(),
-        fingerprint: options.server.fingerprint,
-        invite: options.server.invite,
-        tls: options.tls,
-        user: user.clone(),
-        data,
-        identity: options.identity.clone(),
-        agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
-        patience: script.then_some(options.timeout),
-    })
-}
-
-/// Starts the client; asks for the key's passphrase if it has one. Otherwise gives an exit code.
-async fn start(
-    config: client::Config,
-    screen: &Screen,
-    lines: &Receiver<Line>,
-    interrupts: &mut Interrupts,
-) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
-    let mut tries = 0..PASSPHRASES;
-    let mut started = Client::start(config.clone(), None);
-    while let Err(StartError::Identity(
-        locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
-    )) = &started
-    {
-        // Without a terminal, and behind the last try, the failure itself says what to do.
-        let Some(unseen) = tries.next().and_then(|_| Unseen::begin().ok()) else { break };
-        if matches!(locked, IdentityError::Passphrase { .. }) {
-            screen.problem(&locked.to_string());
-        }
-        match ask_passphrase(unseen, screen, lines, interrupts).await? {
-            Either::Left(passphrase) => {
-                started = Client::start(config.clone(), Some(&passphrase));
-            }
-            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
-        }
-    }
-    Ok(Either::Left(started?))
-}
-
-/// Asks once. Gives an exit code if the input ends or a signal comes. The terminal is as it was then.
-async fn ask_passphrase(
-    unseen: Unseen,
-    screen: &Screen,
-    lines: &Receiver<Line>,
-    interrupts: &mut Interrupts,
-) -> Result<Either<String, u8>, Error> {
-    screen.prompt("Passphrase of your key: ");
-    let typed = if screen.interactive { lines.clone() } else { unseen.read_line()? };
-    Ok(match race(typed.recv(), interrupts.next()).await {
-        Either::Left(Ok(Line::Text(passphrase))) => Either::Left(passphrase),
-        // It cannot be the right one.
-        Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(String::new()),
-        Either::Left(Err(_)) => {
-            screen.end_line();
-            Either::Right(FAILED)
-        }
-        Either::Right(signal) => {
-            screen.end_line();
-            Either::Right(signal?.exit_code())
-        }
-    })
 }
 
 /// Asks for what the flags did not say, if somebody sits there. Otherwise gives an exit code.
@@ -211,7 +64,7 @@ async fn ask_missing(
     }
     let user = match &options.user {
         Some(user) => user.clone(),
-        None => match ask(screen, "Your name: ", lines, interrupts).await? {
+        None => match ask(screen, "Your name: ", || Ok(lines.clone()), interrupts).await? {
             Either::Left(user) => user,
             Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
         },
@@ -220,52 +73,13 @@ async fn ask_missing(
         return Ok(Either::Left((user, options.to.clone())));
     }
     loop {
-        match ask(screen, "Talk to: ", lines, interrupts).await? {
+        match ask(screen, "Talk to: ", || Ok(lines.clone()), interrupts).await? {
             Either::Left(peer) if peer == user => {
                 screen.problem("nobody can talk to themselves here");
             }
             Either::Left(peer) => return Ok(Either::Left((user, Some(peer)))),
             Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
         }
-    }
-}
-
-/// Asks until a name is given; or gives an exit code, if the input ends or a signal comes.
-async fn ask(
-    screen: &Screen,
-    question: &str,
-    lines: &Receiver<Line>,
-    interrupts: &mut Interrupts,
-) -> Result<Either<Name, u8>, Error> {
-    loop {
-        screen.prompt(question);
-        let line = match race(lines.recv(), interrupts.next()).await {
-            Either::Left(Ok(Line::Text(line))) => line,
-            Either::Left(Ok(Line::Unusable(because) | Line::Failed(because))) => {
-                screen.problem(&because);
-                continue;
-            }
-            Either::Left(Err(_)) => {
-                screen.end_line();
-                return Ok(Either::Right(0));
-            }
-            Either::Right(signal) => {
-                screen.end_line();
-                return Ok(Either::Right(signal?.exit_code()));
-            }
-        };
-        match line.trim().parse() {
-            Ok(name) => return Ok(Either::Left(name)),
-            Err(error) => screen.problem(&format!("{error}")),
-        }
-    }
-}
-
-/// Whichever comes first.
-async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
-    match select(Box::pin(a), Box::pin(b)).await {
-        Either::Left((output, _)) => Either::Left(output),
-        Either::Right((output, _)) => Either::Right(output),
     }
 }
 
@@ -358,7 +172,7 @@ impl Face {
     /// The client ended without a word, which it does only when it panics.
     fn lost_client(&self) -> u8 {
         self.screen.problem("something went wrong inside; what you wrote is kept for next time");
-        FAILED
+        entry::FAILED
     }
 
     fn end(&mut self, ending: &Ending) -> u8 {
@@ -372,7 +186,7 @@ impl Face {
         }
         match self.signal {
             Some(signal) => signal.exit_code(),
-            None if ending.failure.is_some() || self.failed => FAILED,
+            None if ending.failure.is_some() || self.failed => entry::FAILED,
             None => 0,
         }
     }
@@ -507,6 +321,8 @@ async fn next_event(
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -46,6 +46,8 @@ impl Face {
                 self.take_receipts(peer, &stored, &delivered);
             }
             Event::Status(pending) => self.show_status(&pending),
+            // It has what it shows.
+            Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
         }
     }
@@ -64,7 +66,7 @@ impl Face {
             return self.client.give(Command::Leave).await;
         }
         let peer = message.peer.clone();
-        self.client.give(Command::Shown(message)).await;
+        self.client.give(Command::Shown(message.id)).await;
         if self.screen.interactive
             && self.current.as_ref() != Some(&peer)
             && self.announced.insert(peer.clone())

@@ -1,0 +1,171 @@
+//! What was said, for a face that shows it page by page.
+//!
+//! Each function is one step of a transaction of the [`store`](super::store). A record's id is its place:
+//! ids ascend in the order in which messages were written or came.
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::Address;
+use crate::message::{Kind, Name, Timestamp};
+
+type Result<T> = rusqlite::Result<T>;
+
+/// A message, own or another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place.
+    pub id: i64,
+    /// Whether one wrote it oneself.
+    pub own: bool,
+    /// Its number within conversation and installation.
+    pub n: u64,
+    /// When it was written here, or when another's reached the server.
+    pub time: Timestamp,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was written. Data from others: not to be shown as it is.
+    pub body: Bytes,
+    /// Where it is.
+    pub state: State,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants are the words of the store")]
+pub enum State {
+    Waiting,
+    Stored,
+    Delivered,
+    Expired,
+    Received,
+    Shown,
+}
+
+impl State {
+    fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "waiting" => Self::Waiting,
+            "stored" => Self::Stored,
+            "delivered" => Self::Delivered,
+            "expired" => Self::Expired,
+            "received" => Self::Received,
+            "shown" => Self::Shown,
+            _ => return None,
+        })
+    }
+}
+
+/// A conversation that has something in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// With whom.
+    pub peer: Name,
+    /// When something was last said.
+    pub last: Timestamp,
+    /// Whether they were written to, or something of theirs was shown.
+    pub known: bool,
+}
+
+/// The last messages of a conversation below an id, oldest first.
+pub(super) fn page(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    below: Option<i64>,
+    limit: u32,
+) -> Result<Vec<Record>> {
+    let mut query = tx.prepare_cached(
+        "SELECT id, own, n, time, kind, body, state FROM message
+         WHERE server = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
+    )?;
+    let below = below.unwrap_or(i64::MAX);
+    let rows = query.query_map(params![server.as_str(), peer.as_str(), below, limit], record)?;
+    let mut records = rows.collect::<Result<Vec<_>>>()?;
+    records.reverse();
+    Ok(records)
+}
+
+fn record(row: &Row<'_>) -> Result<Record> {
+    let damaged = || rusqlite::Error::InvalidQuery;
+    let (n, time): (i64, i64) = (row.get(2)?, row.get(3)?);
+    let (kind, state): (String, String) = (row.get(4)?, row.get(6)?);
+    Ok(Record {
+        id: row.get(0)?,
+        own: row.get(1)?,
+        n: n.cast_unsigned(),
+        time: Timestamp(time.cast_unsigned()),
+        kind: kind.parse().map_err(|_| damaged())?,
+        body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
+        state: State::of_word(&state).ok_or_else(damaged)?,
+    })
+}
+
+/// Every conversation, the one in which something was said last first.
+pub(super) fn overview(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Summary>> {
+    let mut all = Vec::new();
+    let mut after = String::new();
+    // One look for each: however much was said.
+    while let Some(peer) = next_peer(tx, server, &after)? {
+        all.push(summary(tx, server, peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?)?);
+        after = peer;
+    }
+    all.sort_by_key(|summary: &Summary| std::cmp::Reverse(summary.last.0));
+    Ok(all)
+}
+
+fn next_peer(tx: &Transaction<'_>, server: &Address, after: &str) -> Result<Option<String>> {
+    tx.prepare_cached(
+        "SELECT peer FROM message WHERE server = ? AND peer > ? ORDER BY peer LIMIT 1",
+    )?
+    .query_row([server.as_str(), after], |row| row.get(0))
+    .optional()
+}
+
+fn summary(tx: &Transaction<'_>, server: &Address, peer: Name) -> Result<Summary> {
+    let last: i64 = tx
+        .prepare_cached(
+            "SELECT time FROM message WHERE server = ? AND peer = ? ORDER BY id DESC LIMIT 1",
+        )?
+        .query_row([server.as_str(), peer.as_str()], |row| row.get(0))?;
+    let known = super::history::is_known(tx, server, &peer)?;
+    Ok(Summary { peer, last: Timestamp(last.cast_unsigned()), known })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::store::tests::{in_memory, run};
+    use super::*;
+
+    #[test]
+    fn a_conversation_is_read_page_by_page() {
+        let (mut store, server) = (in_memory(), "localhost".parse::<Address>().unwrap());
+        let name = |text: &str| text.parse::<Name>().unwrap();
+        for n in 1..=9 {
+            let (own, state) = if n % 2 == 0 { (1, "stored") } else { (0, "received") };
+            for peer in ["anna", "marie"] {
+                let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+                           VALUES (?, ?, ?, 'i', ?, ?, 'text', ?, ?)";
+                let body = format!("{n} of {peer}").into_bytes();
+                let values = params![server.as_str(), peer, own, n, 10 * n, body, state];
+                store.execute(row, values).unwrap();
+            }
+        }
+        let page = |store: &mut _, below, limit| {
+            run(store, |tx| page(tx, &server, &name("marie"), below, limit))
+        };
+        let newest = page(&mut store, None, 4);
+        let numbers = |records: &[Record]| records.iter().map(|it| it.n).collect::<Vec<_>>();
+        assert_eq!(numbers(&newest), [6, 7, 8, 9]);
+        assert_eq!((newest[0].own, newest[0].state), (true, State::Stored));
+        assert_eq!(
+            (newest[1].body.as_ref(), newest[1].state),
+            (&b"7 of marie"[..], State::Received)
+        );
+        let older = page(&mut store, Some(newest[0].id), 9);
+        assert_eq!(numbers(&older), [1, 2, 3, 4, 5]);
+        let all = run(&mut store, |tx| overview(tx, &server));
+        let told: Vec<_> = all.iter().map(|it| (it.peer.as_str(), it.last.0, it.known)).collect();
+        assert_eq!(told, [("anna", 90, true), ("marie", 90, true)]);
+    }
+}

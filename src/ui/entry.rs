@@ -1,0 +1,207 @@
+//! How every face begins: what the command line says, and from it a running client.
+//!
+//! Owned by nobody. Invariant: a passphrase is only asked for at a terminal, and never shown.
+
+use std::future::Future;
+use std::io::{self, IsTerminal};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use futures::future::{Either, select};
+use thiserror::Error;
+
+use super::input::Line;
+use super::passphrase::Unseen;
+use super::screen::Screen;
+use crate::client::{self, AddressError, Client, Event, StartError, Target};
+use crate::folder::{FolderError, default_data_folder};
+use crate::message::Name;
+use crate::signals::Interrupts;
+use crate::task;
+use crate::trust::IdentityError;
+
+/// Failed.
+pub(super) const FAILED: u8 = 1;
+
+/// How often a passphrase is asked for.
+const PASSPHRASES: usize = 3;
+
+/// How long leaving may take after a signal.
+const LEAVING: Duration = Duration::from_secs(4);
+
+/// What the command line says.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The server, and its key if that is known already.
+    pub server: Target,
+    /// Whether to speak TLS with it.
+    pub tls: bool,
+    /// Who one is; asked for on a terminal if missing.
+    pub user: Option<Name>,
+    /// Whom to talk to; asked for on a terminal if missing.
+    pub to: Option<Name>,
+    /// One's data folder, if not the default one.
+    pub data: Option<PathBuf>,
+    /// One's own key, if not the one in the data folder.
+    pub identity: Option<PathBuf>,
+    /// Keep listening after the end of input.
+    pub follow: bool,
+    /// Say of each message when it is stored, delivered, refused or expired.
+    pub receipts: bool,
+    /// How long a script waits for anything.
+    pub timeout: Duration,
+}
+
+/// Why the face does not come up.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum Error {
+    #[error("without a terminal to ask at, --user is needed")]
+    NoUser,
+    #[error("a server shows its key under TLS only; leave out either the fingerprint or --tls off")]
+    Unverifiable,
+    #[error("{0}")]
+    Address(#[from] AddressError),
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Start(#[from] client::StartError),
+    #[error("{0}")]
+    Io(#[from] io::Error),
+}
+
+impl Error {
+    /// What a program that stops for this exits with.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::NoUser | Self::Unverifiable => crate::args::USAGE,
+            _ => FAILED,
+        }
+    }
+}
+
+/// Whoever prints waits as long as nobody reads, and obeys no signal meanwhile. What matters is on
+/// disk.
+pub(super) async fn leave_if_stuck(mut interrupts: Interrupts) {
+    if let Ok(signal) = interrupts.next().await {
+        task::sleep(LEAVING).await;
+        std::process::exit(signal.exit_code().into());
+    }
+}
+
+/// What the command line says of the client.
+pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
+    if options.server.fingerprint.is_some() && !options.tls {
+        return Err(Error::Unverifiable);
+    }
+    let data = match &options.data {
+        Some(data) => data.clone(),
+        None => default_data_folder("tinychat")?.join(user.as_str()),
+    };
+    let script = !io::stdin().is_terminal() && !options.follow;
+    Ok(client::Config {
+        server: options.server.address.clone(),
+        fingerprint: options.server.fingerprint,
+        invite: options.server.invite,
+        tls: options.tls,
+        user: user.clone(),
+        data,
+        identity: options.identity.clone(),
+        agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
+        patience: script.then_some(options.timeout),
+    })
+}
+
+/// Starts the client; asks for the key's passphrase if it has one, in one of `lines` if the terminal's
+/// are read already. Otherwise gives an exit code.
+pub(super) async fn start(
+    config: client::Config,
+    screen: &Screen,
+    lines: Option<&Receiver<Line>>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
+    let mut tries = 0..PASSPHRASES;
+    let mut started = Client::start(config.clone(), None);
+    while let Err(StartError::Identity(
+        locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
+    )) = &started
+    {
+        // Without a terminal, and behind the last try, the failure itself says what to do.
+        let Some(unseen) = tries.next().and_then(|_| Unseen::begin().ok()) else { break };
+        if matches!(locked, IdentityError::Passphrase { .. }) {
+            screen.problem(&locked.to_string());
+        }
+        match ask_passphrase(unseen, screen, lines, interrupts).await? {
+            Either::Left(passphrase) => {
+                started = Client::start(config.clone(), Some(&passphrase));
+            }
+            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+        }
+    }
+    Ok(Either::Left(started?))
+}
+
+/// Asks once. Gives an exit code if the input ends or a signal comes. The terminal is as it was then.
+async fn ask_passphrase(
+    unseen: Unseen,
+    screen: &Screen,
+    lines: Option<&Receiver<Line>>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<String, u8>, Error> {
+    screen.prompt("Passphrase of your key: ");
+    let lines = lines.filter(|_| screen.interactive);
+    let typed = lines.map_or_else(|| unseen.read_line(), |lines| Ok(lines.clone()))?;
+    Ok(match race(typed.recv(), interrupts.next()).await {
+        Either::Left(Ok(Line::Text(passphrase))) => Either::Left(passphrase),
+        // It cannot be the right one.
+        Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(String::new()),
+        Either::Left(Err(_)) => {
+            screen.end_line();
+            Either::Right(FAILED)
+        }
+        Either::Right(signal) => {
+            screen.end_line();
+            Either::Right(signal?.exit_code())
+        }
+    })
+}
+
+/// Asks until a name is given; or gives an exit code, if the input ends or a signal comes.
+pub(super) async fn ask(
+    screen: &Screen,
+    question: &str,
+    lines: impl Fn() -> io::Result<Receiver<Line>>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<Name, u8>, Error> {
+    loop {
+        screen.prompt(question);
+        let line = match race(lines()?.recv(), interrupts.next()).await {
+            Either::Left(Ok(Line::Text(line))) => line,
+            Either::Left(Ok(Line::Unusable(because) | Line::Failed(because))) => {
+                screen.problem(&because);
+                continue;
+            }
+            Either::Left(Err(_)) => {
+                screen.end_line();
+                return Ok(Either::Right(0));
+            }
+            Either::Right(signal) => {
+                screen.end_line();
+                return Ok(Either::Right(signal?.exit_code()));
+            }
+        };
+        match line.trim().parse() {
+            Ok(name) => return Ok(Either::Left(name)),
+            Err(error) => screen.problem(&format!("{error}")),
+        }
+    }
+}
+
+/// Whichever comes first.
+pub(super) async fn race<A: Future, B: Future>(a: A, b: B) -> Either<A::Output, B::Output> {
+    match select(Box::pin(a), Box::pin(b)).await {
+        Either::Left((output, _)) => Either::Left(output),
+        Either::Right((output, _)) => Either::Right(output),
+    }
+}

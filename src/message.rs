@@ -416,7 +416,7 @@ mod tests {
         #[test]
         fn a_name_of_marks_parses_to_itself(text in "[=<>a-cA-Cα-ω\u{300}-\u{345}\u{6d0}-\u{6e8}]{1,9}") {
             if let Ok(name) = text.parse::<Name>() {
-                prop_assert_eq!(name.as_str().parse(), Ok(name.clone()));
+                prop_assert_eq!(name.as_str().parse(), Ok(name));
             }
         }
 

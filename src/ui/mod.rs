@@ -7,6 +7,7 @@ pub mod command;
 pub mod entry;
 pub mod history;
 mod input;
+mod news;
 mod passphrase;
 pub mod plain;
 mod receipts;

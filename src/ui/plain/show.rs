@@ -5,11 +5,12 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use super::super::{count, receipts};
+use super::super::{count, news, receipts};
 use super::{Connected, Face};
 use crate::client::{Command, Event, Incoming, Pending};
-use crate::message::{Name, Timestamp};
+use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::ui::news::time_of_day;
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
@@ -25,18 +26,27 @@ impl Face {
             Event::Presence { peer, presence } => self.show_presence(&peer, presence),
             // Opened meanwhile: they come by themselves.
             Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
-            Event::Waiting { peer, count, known } => self.show_waiting(&peer, count, known),
-            Event::Blocked { peer, blocked } => self.show_blocked(&peer, blocked),
-            Event::Blocks { names } => self.show_blocks(&names),
-            Event::Key { name, key, current } => self.show_key(&name, key, current),
-            Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
+            Event::Waiting { peer, count, known } => {
+                self.screen.note(&news::waiting(&peer, count, known));
+            }
+            Event::Blocked { peer, blocked } => self.screen.note(&news::blocked(&peer, blocked)),
+            Event::Blocks { names } => self.screen.note(&news::blocks(&names)),
+            Event::Key { name, key, current } => {
+                let lines = news::key(&self.user, &name, key, current);
+                lines.iter().for_each(|line| self.screen.note(line));
+            }
+            // Also told to scripts: what they write goes to somebody else, maybe.
+            Event::KeyChanged { peer, was, now } => {
+                let lines = news::changed_key(&peer, was, now);
+                lines.iter().for_each(|line| self.screen.problem(line));
+            }
             Event::Trusted { peer, key: Some(key) } => {
-                self.screen.note(&format!("you trust {peer}'s key {key} from now on"));
+                self.screen.note(&news::trusted(&peer, Some(key)));
             }
             Event::Trusted { peer, key: None } => {
-                self.screen.problem(&format!("{peer}'s key has not changed"));
+                self.screen.problem(&news::trusted(&peer, None));
             }
-            Event::Online { count, names } => self.show_online(count, &names),
+            Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Refused { peer, n, refusal, because } => {
                 self.show_refused(&peer, n, refusal, &because);
@@ -75,64 +85,6 @@ impl Face {
         }
     }
 
-    fn show_waiting(&self, peer: &Name, waiting: u64, known: bool) {
-        let messages = count(waiting, "message");
-        self.screen.note(&match known {
-            true => format!("{messages} from {peer}; /TALK {peer} to read"),
-            false => format!(
-                "{messages} from {peer}, who is new to you; /TALK {peer} to read, /BLOCK {peer} to refuse"
-            ),
-        });
-    }
-
-    fn show_blocked(&self, peer: &Name, blocked: bool) {
-        self.screen.note(&match blocked {
-            true => format!(
-                "you hear no more of {peer}, to whom you seem to be away; /UNBLOCK {peer} ends that"
-            ),
-            false => format!("{peer} reaches you again; what {peer} wrote meanwhile is gone"),
-        });
-    }
-
-    fn show_blocks(&self, names: &[Name]) {
-        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
-        self.screen.note(&match names {
-            [] => "you block nobody".into(),
-            _ => format!("you block {}", listed.join(", ")),
-        });
-    }
-
-    fn show_key(&self, name: &Name, key: Option<Fingerprint>, current: bool) {
-        let whose = if *name == self.user { "your key".into() } else { format!("{name}'s key") };
-        let seen = if current { "" } else { ", as last seen, for the server is away" };
-        let Some(key) = key else {
-            return self.screen.note(&match current {
-                true => format!("nobody has the name {name} yet"),
-                false => format!("{name}'s key is not known, and the server is away"),
-            });
-        };
-        self.screen.note(&format!("{whose}{seen}: {key}"));
-        self.screen.note(&format!("to read aloud: {}", key.spoken()));
-    }
-
-    /// Also told to scripts: what they write goes to somebody else, maybe.
-    fn show_changed_key(&self, peer: &Name, was: Fingerprint, now: Fingerprint) {
-        for line in [
-            format!("THE KEY OF {peer} HAS CHANGED."),
-            format!("  before: {was}"),
-            format!("  now:    {now}"),
-            format!(
-                "Either {peer} lost the old one and the server's operator gave the name again, or"
-            ),
-            format!(
-                "somebody else has the name now. Compare the new key by voice: /FINGERPRINT {peer}"
-            ),
-            format!("What you write to {peer} stays here until you accept it: /TRUST {peer}"),
-        ] {
-            self.screen.problem(&line);
-        }
-    }
-
     /// Each for a script that asked for it; otherwise news for a person, a run of them at a time.
     fn take_receipts(&mut self, peer: Name, stored: &[u64], delivered: &[u64]) {
         if self.options.receipts {
@@ -151,9 +103,7 @@ impl Face {
         if self.options.receipts {
             return self.screen.line(&format!("expired {peer} {n}"));
         }
-        self.screen.problem(&format!(
-            "message {n} to {peer} expired: the server kept it as long as it keeps messages, and {peer} did not come"
-        ));
+        self.screen.problem(&news::expired(peer, n));
     }
 
     fn show_refused(&mut self, peer: &Name, n: u64, refusal: Refusal, because: &str) {
@@ -164,9 +114,7 @@ impl Face {
         if self.options.receipts {
             self.screen.line(&format!("refused {peer} {n} {}: {because}", refusal.code()));
         }
-        self.screen.problem(&format!(
-            "{peer} cannot be sent more for now: {because}; kept, and sent when there is room"
-        ));
+        self.screen.problem(&news::refused(peer, because));
     }
 
     fn show_status(&self, pending: &[Pending]) {
@@ -179,30 +127,15 @@ impl Face {
                 format!("the server {server} is away since {since}; trying again by itself")
             }
         });
-        for it in pending {
-            let counts = counts(it.unsent, it.undelivered, it.since);
-            self.screen.note(&format!("{}: {counts}", it.peer));
-        }
-        match pending {
-            [] => self.screen.note("all that you wrote is delivered"),
-            [_] => {}
-            [first, others @ ..] => {
-                let all = |number: fn(&Pending) -> u64| pending.iter().map(number).sum::<u64>();
-                let oldest = others.iter().map(|it| it.since).fold(first.since, Timestamp::min);
-                let counts = counts(all(|it| it.unsent), all(|it| it.undelivered), oldest);
-                self.screen.note(&format!("in all: {counts}"));
-            }
-        }
+        news::pending(pending).iter().for_each(|line| self.screen.note(line));
     }
 
     /// Also told to scripts: whoever starts one for the first time should see whom it trusts.
     fn show_first_meeting(&self, fingerprint: Fingerprint) {
         let server = &self.options.server.address;
-        self.screen.note(&format!("first time at {server}; its key is {fingerprint}"));
-        if self.options.server.fingerprint.is_none() {
-            let operator = "compare it with what the server's operator says";
-            self.screen.note(&format!("{operator}; from now on another key is refused"));
-        }
+        let named = self.options.server.fingerprint.is_some();
+        let lines = news::first_meeting(server.as_str(), fingerprint, named);
+        lines.iter().for_each(|line| self.screen.note(line));
     }
 
     fn show_connected(&mut self) {
@@ -247,38 +180,6 @@ impl Face {
                 Presence::Away => "has left",
             };
             self.screen.note(&format!("{peer} {what}"));
-        }
-    }
-
-    fn show_online(&self, count: u64, names: &[Name]) {
-        let listed: Vec<&str> = names.iter().map(Name::as_str).collect();
-        let left_out = count.saturating_sub(names.len() as u64);
-        let more = if left_out > 0 { format!(" and {left_out} more") } else { String::new() };
-        self.screen.note(&format!("{count} online: {}{more}", listed.join(", ")));
-    }
-}
-
-fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
-    let oldest = time_of_day(oldest.printable());
-    let unsent = count(unsent, "message");
-    format!(
-        "{unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {oldest}"
-    )
-}
-
-fn time_of_day(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_damaged_time_does_not_stop_status() {
-        for (time, shown) in [(0, "1970-01-01T00:00:00Z"), (u64::MAX, "9999-12-31T23:59:59Z")] {
-            let counts = counts(1, 0, Timestamp(time));
-            assert!(counts.ends_with(&format!("the oldest is of {shown}")), "{counts}");
         }
     }
 }

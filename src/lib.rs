@@ -64,7 +64,8 @@
 //! [`wire`] for the protocol; `server/roll.rs` and `server/contacts.rs` for who may come and whom people
 //! want to hear; [`server::Server::run`], then `server/connection.rs`,
 //! `server/session.rs` and `server/writer.rs`; [`client::Client`], then `client/core`;
-//! [`ui::plain`]. The tests in `tests/it` tell it as stories.
+//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
+//! out. The tests in `tests/it` tell it as stories.
 
 pub mod args;
 pub mod client;

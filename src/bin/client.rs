@@ -1,7 +1,7 @@
 //! `tinychat`: flags and exit code around the face that fits.
 
 use std::error::Error;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,7 +12,8 @@ use tinychat::client::Target;
 use tinychat::client::transcript::Filter;
 use tinychat::message::Name;
 use tinychat::ui::entry::{self, Options};
-use tinychat::ui::{history, plain};
+use tinychat::ui::settings::{self, Settings, SettingsError};
+use tinychat::ui::{history, plain, tui};
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
 ///
@@ -25,8 +26,8 @@ struct Flags {
     server: Option<String>,
 
     /// on (default), or off for a server on this machine that was started with --tls off
-    #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
-    tls: bool,
+    #[argh(option, arg_name = "on|off", from_str_fn(args::on_or_off))]
+    tls: Option<bool>,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -55,12 +56,11 @@ struct Flags {
     receipts: bool,
 
     /// without a terminal: give up after so long without progress, like 90s or 5m (default 60s)
-    #[argh(option, arg_name = "time", default = "DEFAULT_TIMEOUT", from_str_fn(parse_time))]
-    timeout: Duration,
+    #[argh(option, arg_name = "time", from_str_fn(settings::time))]
+    timeout: Option<Duration>,
 
-    /// lines in, lines out, also on a terminal; the only face so far
+    /// lines in, lines out, also on a terminal, instead of the full screen
     #[argh(switch)]
-    #[expect(dead_code, reason = "there is no other face to choose yet")]
     plain: bool,
 
     /// print the version
@@ -76,6 +76,16 @@ struct Flags {
 #[argh(subcommand)]
 enum Subcommand {
     History(History),
+    Config(Config),
+}
+
+/// Say where your settings are: config.toml, in which every flag has its key.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "config")]
+struct Config {
+    /// make the file, with every key explained
+    #[argh(switch)]
+    init: bool,
 }
 
 /// Print all that you wrote and received, oldest first. Needs no server.
@@ -108,14 +118,6 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 /// What is not wrong usage.
 const FAILED: u8 = 1;
 
-/// Seconds, or a number with its unit.
-fn parse_time(text: &str) -> Result<Duration, String> {
-    if let Ok(seconds) = text.parse() {
-        return Ok(Duration::from_secs(seconds));
-    }
-    humantime::parse_duration(text).map_err(|_| "a time is a number with its unit, like 90s".into())
-}
-
 fn main() -> ExitCode {
     let flags: Flags = match args::parse("tinychat", std::env::args_os().skip(1)) {
         Ok(flags) => flags,
@@ -125,15 +127,38 @@ fn main() -> ExitCode {
         println!("tinychat {}", env!("CARGO_PKG_VERSION"));
         return ExitCode::SUCCESS;
     }
+    if let Some(Subcommand::Config(command)) = flags.command {
+        let told = configure(command.init).map_err(|error| (FAILED, error.to_string()));
+        return told.map_or_else(complain, ExitCode::from);
+    }
+    let settings = match Settings::path().and_then(|path| Settings::read(&path)) {
+        Ok(settings) => settings,
+        // Without a home there are none.
+        Err(SettingsError::Homeless) => Settings::default(),
+        Err(error) => return complain((args::USAGE, error.to_string())),
+    };
     let done = match flags.command {
-        None => run(flags).map_err(|error| (error.exit_code(), error.to_string())),
-        Some(Subcommand::History(command)) => match command.user.clone().or(flags.user) {
-            None => Err((args::USAGE, "whose history? give --user".into())),
-            Some(user) => print_history(command, user, flags.data, flags.server)
-                .map_err(|error| (FAILED, error.to_string())),
-        },
+        Some(Subcommand::History(command)) => {
+            match command.user.clone().or(flags.user).or(settings.user) {
+                None => Err((args::USAGE, "whose history? give --user".into())),
+                Some(user) => {
+                    print_history(command, user, flags.data.or(settings.data), flags.server)
+                        .map_err(|error| (FAILED, error.to_string()))
+                }
+            }
+        }
+        _ => run(flags, settings).map_err(|error| (error.exit_code(), error.to_string())),
     };
     done.map_or_else(complain, ExitCode::from)
+}
+
+fn configure(init: bool) -> Result<u8, SettingsError> {
+    let path = Settings::path()?;
+    if init {
+        Settings::init(&path)?;
+    }
+    println!("{}", path.display());
+    Ok(0)
 }
 
 fn complain((exit_code, error): (u8, String)) -> ExitCode {
@@ -163,17 +188,29 @@ fn print_history(
     }
 }
 
-fn run(flags: Flags) -> Result<u8, entry::Error> {
+/// What the command line says goes before what was set.
+fn run(flags: Flags, settings: Settings) -> Result<u8, entry::Error> {
+    let server = flags.server.or(settings.server);
     let options = Options {
-        server: flags.server.as_deref().unwrap_or("127.0.0.1").parse()?,
-        tls: flags.tls,
-        user: flags.user,
-        to: flags.to,
-        data: flags.data,
-        identity: flags.identity,
-        follow: flags.follow,
-        receipts: flags.receipts,
-        timeout: flags.timeout,
+        server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
+        tls: flags.tls.or(settings.tls).unwrap_or(true),
+        user: flags.user.or(settings.user),
+        to: flags.to.or(settings.to),
+        data: flags.data.or(settings.data),
+        identity: flags.identity.or(settings.identity),
+        follow: flags.follow || settings.follow,
+        receipts: flags.receipts || settings.receipts,
+        timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),
     };
-    async_std::task::block_on(plain::run(options))
+    if flags.plain || settings.plain || !has_screen() {
+        return async_std::task::block_on(plain::run(options));
+    }
+    async_std::task::block_on(tui::run(options, settings.bell))
+}
+
+/// Whether there is a terminal that can be drawn on.
+fn has_screen() -> bool {
+    let can_draw = std::env::var("TERM").is_ok_and(|it| !it.is_empty() && it != "dumb");
+    let are_terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    can_draw && are_terminals && tui::has_size()
 }

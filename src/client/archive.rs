@@ -65,6 +65,8 @@ pub struct Summary {
     pub last: Timestamp,
     /// Whether they were written to, or something of theirs was shown.
     pub known: bool,
+    /// How many own messages the server has not stored.
+    pub unsent: u64,
 }
 
 /// The last messages of a conversation below an id, oldest first.
@@ -104,10 +106,13 @@ fn record(row: &Row<'_>) -> Result<Record> {
 /// Every conversation, the one in which something was said last first.
 pub(super) fn overview(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Summary>> {
     let mut all = Vec::new();
+    let mut unsent = super::outbox::unsent(tx, server)?;
     let mut after = String::new();
     // One look for each: however much was said.
     while let Some(peer) = next_peer(tx, server, &after)? {
-        all.push(summary(tx, server, peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?)?);
+        let name: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        let unsent = unsent.remove(&name).unwrap_or(0);
+        all.push(Summary { unsent, ..summary(tx, server, name)? });
         after = peer;
     }
     all.sort_by_key(|summary: &Summary| std::cmp::Reverse(summary.last.0));
@@ -129,7 +134,7 @@ fn summary(tx: &Transaction<'_>, server: &Address, peer: Name) -> Result<Summary
         )?
         .query_row([server.as_str(), peer.as_str()], |row| row.get(0))?;
     let known = super::history::is_known(tx, server, &peer)?;
-    Ok(Summary { peer, last: Timestamp(last.cast_unsigned()), known })
+    Ok(Summary { peer, last: Timestamp(last.cast_unsigned()), known, unsent: 0 })
 }
 
 #[cfg(test)]

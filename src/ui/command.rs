@@ -25,6 +25,8 @@ pub enum Input {
     Block(Option<Name>),
     /// Hear of somebody again.
     Unblock(Name),
+    /// Make no noise for somebody, or again: the one whom one talks to, or another.
+    Mute(Option<Name>),
     /// What may be typed?
     Help,
     /// Done.
@@ -92,6 +94,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/UNBLOCK name",
         help: "hear of somebody again",
         parse: |words| Ok(Input::Unblock(name(words)?)),
+    },
+    Command {
+        name: "MUTE",
+        usage: "/MUTE [name]",
+        help: "on the full screen: no bell for somebody, and no count in the title; again: as before",
+        parse: |words| Ok(Input::Mute(name_if_any(words)?)),
     },
     Command {
         name: "HELP",

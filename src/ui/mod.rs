@@ -12,7 +12,9 @@ mod passphrase;
 pub mod plain;
 mod receipts;
 mod screen;
+pub mod settings;
 pub mod text;
+pub mod tui;
 
 fn count(n: u64, what: &str) -> String {
     if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }

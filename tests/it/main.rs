@@ -31,6 +31,8 @@
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
+//! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
+//! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
@@ -73,6 +75,8 @@ mod rates;
 mod receipts;
 mod restart;
 mod rules;
+mod screen;
+mod settings;
 mod shutdown;
 mod silence;
 mod takeover;

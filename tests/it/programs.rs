@@ -157,8 +157,10 @@ fn clean_environment(command: &mut Command) {
     }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
-    // Nobody's agent has a hand in it.
+    // Nobody's agent has a hand in it, nor anybody's settings or clock.
     command.env_remove("SSH_AUTH_SOCK");
+    command.env("XDG_CONFIG_HOME", "/nonexistent");
+    command.env("TZ", "UTC");
     command.env("TERM", "xterm-256color");
 }
 

@@ -1,4 +1,4 @@
-//! The client on a (pseudo-)terminal: prompts, news, keys and colours.
+//! The plain face on a (pseudo-)terminal: prompts, news, keys and colours.
 
 use async_std::net::TcpListener;
 use rexpect::session::{PtySession, spawn_command};
@@ -7,7 +7,7 @@ use crate::programs::{Launch, PATIENCE, free_address};
 use crate::script::Stage;
 use crate::world::{World, patiently, story};
 
-/// Somebody who sits at a terminal. Dropping it ends the client.
+/// Somebody who sits at a terminal with the plain face. Dropping it ends the client.
 pub(crate) struct Terminal {
     session: PtySession,
     /// Everything that was on the screen so far.
@@ -22,7 +22,8 @@ impl Terminal {
 
     fn open_coloured(launch: Launch) -> Self {
         let patience = PATIENCE.as_millis().try_into().unwrap();
-        let session = spawn_command(launch.into_command(), Some(patience)).unwrap();
+        let session =
+            spawn_command(launch.with(&["--plain"]).into_command(), Some(patience)).unwrap();
         Self { session, seen: String::new() }
     }
 

@@ -235,6 +235,7 @@ impl Face {
             Input::Unblock(peer) => {
                 self.client.give(Command::Block { peer, blocked: false }).await;
             }
+            Input::Mute(_) => self.mistake("there is no noise to mute here"),
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
                 self.quit().await;

@@ -1,0 +1,300 @@
+//! What a person has set once for all: `config.toml` under the XDG config folder.
+//!
+//! Owned by whoever starts a face; what the command line says goes first. Invariant: one table says which
+//! keys there are, what each takes and how `tinychat config --init` explains it.
+
+use std::fs::{self, DirBuilder, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use etcetera::BaseStrategy;
+use thiserror::Error;
+use toml::Value;
+
+use crate::message::Name;
+
+/// See the [module](self). None where nothing was set.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are the keys, which the table explains")]
+pub struct Settings {
+    pub server: Option<String>,
+    pub tls: Option<bool>,
+    pub user: Option<Name>,
+    pub to: Option<Name>,
+    pub data: Option<PathBuf>,
+    pub identity: Option<PathBuf>,
+    pub plain: bool,
+    pub follow: bool,
+    pub receipts: bool,
+    pub timeout: Option<Duration>,
+    pub bell: Bell,
+}
+
+/// When the terminal's bell rings, for conversations that are not in front and not muted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Bell {
+    /// Never.
+    Off,
+    /// When somebody whom one talks to writes.
+    #[default]
+    Direct,
+    /// Also when somebody new does.
+    All,
+}
+
+/// Why the settings cannot be used. Made to be read by their owner.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum SettingsError {
+    #[error("there is no home folder to look for settings in")]
+    Homeless,
+    #[error("cannot read {}: {cause}", path.display())]
+    Unreadable { path: PathBuf, cause: io::Error },
+    #[error("cannot write {}: {cause}", path.display())]
+    Unwritable { path: PathBuf, cause: io::Error },
+    #[error("{} is there already; it was left as it is", path.display())]
+    Exists { path: PathBuf },
+    #[error("{}: {what}", path.display())]
+    Wrong { path: PathBuf, what: String },
+}
+
+/// One row of the table.
+struct Setting {
+    key: &'static str,
+    comment: &'static str,
+    /// As it stands, commented out, in a new file.
+    example: &'static str,
+    set: fn(&mut Settings, &Value) -> Result<(), String>,
+}
+
+const SETTINGS: &[Setting] = &[
+    Setting {
+        key: "server",
+        comment: "The server: host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH.",
+        example: "\"chat.example.org\"",
+        set: |it, value| {
+            it.server = Some(string(value)?.into());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "tls",
+        comment: "false for a server on this machine that was started with --tls off.",
+        example: "true",
+        set: |it, value| {
+            it.tls = Some(boolean(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "user",
+        comment: "Your name.",
+        example: "\"john\"",
+        set: |it, value| {
+            it.user = Some(name(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "to",
+        comment: "Whom to talk to first.",
+        example: "\"marie\"",
+        set: |it, value| {
+            it.to = Some(name(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "data",
+        comment: "Your data folder: key, outbox and history.",
+        example: "\"/home/john/.local/share/tinychat/john\"",
+        set: |it, value| {
+            it.data = Some(string(value)?.into());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "identity",
+        comment: "Your own Ed25519 key in OpenSSH's format.",
+        example: "\"/home/john/.ssh/id_ed25519\"",
+        set: |it, value| {
+            it.identity = Some(string(value)?.into());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "plain",
+        comment: "Lines in, lines out, also on a terminal.",
+        example: "false",
+        set: |it, value| {
+            it.plain = boolean(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "bell",
+        comment: "When the bell rings: \"off\"; \"direct\", when somebody you talk to writes; \"all\", also for requests.",
+        example: "\"direct\"",
+        set: |it, value| {
+            it.bell = bell(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "follow",
+        comment: "Lines in, lines out: keep listening after the end of input.",
+        example: "false",
+        set: |it, value| {
+            it.follow = boolean(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "receipts",
+        comment: "Lines in, lines out: say on standard error of each message when it is stored, delivered, refused or expired.",
+        example: "false",
+        set: |it, value| {
+            it.receipts = boolean(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "timeout",
+        comment: "Without a terminal: give up after so long without progress.",
+        example: "\"60s\"",
+        set: |it, value| {
+            it.timeout = Some(time(string(value)?)?);
+            Ok(())
+        },
+    },
+];
+
+impl Settings {
+    /// Where the file is, if there is one.
+    pub fn path() -> Result<PathBuf, SettingsError> {
+        let base = etcetera::choose_base_strategy().map_err(|_| SettingsError::Homeless)?;
+        Ok(base.config_dir().join("tinychat").join("config.toml"))
+    }
+
+    /// What a file says; nothing if there is none.
+    pub fn read(path: &Path) -> Result<Self, SettingsError> {
+        let text = match fs::read_to_string(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::default()),
+            read => read.map_err(|cause| SettingsError::Unreadable { path: path.into(), cause })?,
+        };
+        Self::parse(&text).map_err(|what| SettingsError::Wrong { path: path.into(), what })
+    }
+
+    /// Makes a file with every key explained and none set.
+    pub fn init(path: &Path) -> Result<(), SettingsError> {
+        let unwritable = |cause| SettingsError::Unwritable { path: path.into(), cause };
+        if let Some(folder) = path.parent() {
+            DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
+        }
+        match OpenOptions::new().write(true).create_new(true).mode(0o600).open(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                Err(SettingsError::Exists { path: path.into() })
+            }
+            made => {
+                made.and_then(|mut it| it.write_all(explained().as_bytes())).map_err(unwritable)
+            }
+        }
+    }
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let table: toml::Table = text.parse().map_err(|error| format!("{error}"))?;
+        let mut settings = Self::default();
+        for (key, value) in &table {
+            let setting = SETTINGS.iter().find(|it| it.key == key).ok_or_else(|| unknown(key))?;
+            (setting.set)(&mut settings, value).map_err(|what| format!("{key}: {what}"))?;
+        }
+        Ok(settings)
+    }
+}
+
+/// Seconds, or a number with its unit.
+pub fn time(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse() {
+        return Ok(Duration::from_secs(seconds));
+    }
+    humantime::parse_duration(text).map_err(|_| "a time is a number with its unit, like 90s".into())
+}
+
+fn explained() -> String {
+    let mut text =
+        String::from("# What TinyChat's client is to do. The command line goes before it.\n");
+    for Setting { key, comment, example, .. } in SETTINGS {
+        text += &format!("\n# {comment}\n#{key} = {example}\n");
+    }
+    text
+}
+
+fn unknown(key: &str) -> String {
+    let distance = |it: &Setting| strsim::damerau_levenshtein(it.key, key);
+    let nearest = SETTINGS.iter().min_by_key(|it| distance(it)).filter(|it| distance(it) <= 3);
+    let meant = nearest.map(|it| format!("; did you mean {}?", it.key)).unwrap_or_default();
+    format!("there is no setting {key:?}{meant}")
+}
+
+fn string(value: &Value) -> Result<&str, String> {
+    value.as_str().ok_or_else(|| "a text in quotes is expected".into())
+}
+
+fn boolean(value: &Value) -> Result<bool, String> {
+    value.as_bool().ok_or_else(|| "true or false is expected".into())
+}
+
+fn name(value: &Value) -> Result<Name, String> {
+    string(value)?.parse().map_err(|error| format!("{error}"))
+}
+
+fn bell(value: &Value) -> Result<Bell, String> {
+    match string(value)? {
+        "off" => Ok(Bell::Off),
+        "direct" => Ok(Bell::Direct),
+        "all" => Ok(Bell::All),
+        _ => Err("it is off, direct or all".into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_key_is_explained_and_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/er/config.toml");
+        assert_eq!(Settings::read(&path).unwrap(), Settings::default());
+        Settings::init(&path).unwrap();
+        assert_eq!(Settings::read(&path).unwrap(), Settings::default());
+        assert!(matches!(Settings::init(&path), Err(SettingsError::Exists { .. })));
+        let text = fs::read_to_string(&path).unwrap();
+        let set: String = { text.lines() }
+            .map(|line| line.strip_prefix('#').filter(|it| !it.starts_with(' ')).unwrap_or(""))
+            .map(|line| format!("{line}\n"))
+            .collect();
+        let settings = Settings::parse(&set).unwrap();
+        assert_eq!(settings.user, Some("john".parse().unwrap()));
+        assert_eq!((settings.tls, settings.bell), (Some(true), Bell::Direct));
+        assert_eq!(settings.timeout, Some(Duration::from_secs(60)));
+        assert_eq!(set.lines().filter(|line| line.contains('=')).count(), SETTINGS.len());
+    }
+
+    #[test]
+    fn a_mistake_is_told_with_what_may_have_been_meant() {
+        for (text, what) in [
+            ("bel = 'all'", "there is no setting \"bel\"; did you mean bell?"),
+            ("something = 1", "there is no setting \"something\""),
+            ("bell = 'loud'", "bell: it is off, direct or all"),
+            ("tls = 'off'", "tls: true or false is expected"),
+            ("user = 'a b'", "user: a name has letters"),
+            ("user = ", "user = "),
+        ] {
+            let error = Settings::parse(text).unwrap_err();
+            assert!(error.contains(what), "{text}: {error}");
+        }
+    }
+}

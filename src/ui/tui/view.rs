@@ -1,0 +1,403 @@
+//! How the [app](super::app) is drawn. Reads it, changes nothing.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::style::{Color, Modifier, Style};
+use ratatui::text::{Line as Text, Span};
+use ratatui::widgets::{Block, Clear, Paragraph};
+
+use super::app::{App, Line, Overlay, is_online};
+use super::conversation::{Conversation, INDENT, Row, Sight};
+use super::jump::Jump;
+use super::keys::KEYS;
+use super::wrap::{self, columns, fit};
+use crate::client::State;
+use crate::ui::command::COMMANDS;
+use crate::ui::{count, text};
+
+/// Narrower screens have no list of conversations.
+const LIST_FROM: u16 = 60;
+
+/// The widest that the list gets.
+const LIST: u16 = 22;
+
+/// The most rows of what one is writing.
+const INPUT: u16 = 8;
+
+/// Cells before what is said of a key or a command.
+const HELP_INDENT: u16 = 24;
+
+/// Where each part of the screen is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Areas {
+    pub(super) list: Rect,
+    pub(super) messages: Rect,
+    pub(super) status: Rect,
+    pub(super) input: Rect,
+}
+
+impl Areas {
+    /// On a screen of this size; what one is writing takes so many rows at a width.
+    pub(super) fn of((width, height): (u16, u16), rows: impl Fn(u16) -> usize) -> Self {
+        let list = if width < LIST_FROM { 0 } else { LIST.min(width / 4) };
+        let rest = width - list;
+        // The cursor needs a cell behind the last letter.
+        let rows = u16::try_from(rows(rest.saturating_sub(1))).unwrap_or(u16::MAX);
+        let input = rows.clamp(1, INPUT.min(height / 3).max(1)).min(height);
+        let status = height.saturating_sub(input).min(1);
+        let messages = height - input - status;
+        Self {
+            list: Rect::new(0, 0, list, height),
+            messages: Rect::new(list, 0, rest, messages),
+            status: Rect::new(list, messages, rest, status),
+            input: Rect::new(list, messages + status, rest.saturating_sub(1), input),
+        }
+    }
+}
+
+/// Which colours there are.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Theme {
+    pub(super) colours: bool,
+}
+
+impl Theme {
+    fn colour(self, colour: Color) -> Style {
+        if self.colours { Style::new().fg(colour) } else { Style::new() }
+    }
+
+    fn dim(self) -> Style {
+        Style::new().add_modifier(Modifier::DIM)
+    }
+
+    fn bold(self) -> Style {
+        Style::new().add_modifier(Modifier::BOLD)
+    }
+}
+
+/// Draws everything.
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
+    let areas = app.areas();
+    draw_list(frame, app, areas.list, theme);
+    let sight = app.sight();
+    match (app.current(), &sight) {
+        (Some(current), Some(sight)) => {
+            draw_messages(frame, current, sight, areas.messages, theme);
+            draw_input(frame, current, areas.input, app.overlay.is_none());
+        }
+        _ => draw_nobody(frame, app, areas.messages, theme),
+    }
+    draw_status(frame, app, sight.as_ref(), areas.status);
+    match &app.overlay {
+        Some(Overlay::Help(rows)) => draw_help(frame, *rows, theme),
+        Some(Overlay::Jump(jump)) => draw_jump(frame, jump, theme),
+        Some(Overlay::Paste(_, lines)) => draw_question(frame, *lines, theme),
+        None => {}
+    }
+}
+
+fn draw_list(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+    if area.width == 0 {
+        return;
+    }
+    let border = Block::new().borders(ratatui::widgets::Borders::RIGHT).border_style(theme.dim());
+    let inside = border.inner(area);
+    frame.render_widget(border, area);
+    // The one that one talks to is in sight.
+    let height = usize::from(inside.height).max(1);
+    let first = app.current.map_or(0, |current| (current + 1).saturating_sub(height));
+    let rows = app.conversations.iter().enumerate().skip(first).take(height);
+    let rows: Vec<_> = rows
+        .map(|(index, it)| list_row(it, index, app.current == Some(index), inside.width, theme))
+        .collect();
+    frame.render_widget(Paragraph::new(rows), inside);
+}
+
+fn list_row(
+    it: &Conversation,
+    index: usize,
+    is_current: bool,
+    width: u16,
+    theme: Theme,
+) -> Text<'static> {
+    let number = if index < 9 { (index + 1).to_string() } else { " ".into() };
+    let presence = if is_online(it) { "+" } else { " " };
+    let mut marks = String::new();
+    if !it.composer.is_empty() && !is_current {
+        marks += "*";
+    }
+    if it.muted {
+        marks += "m";
+    }
+    if it.request > 0 {
+        marks += &format!("?{}", it.request);
+    } else if it.unread() > 0 {
+        marks += &it.unread().to_string();
+    }
+    let room = width.saturating_sub(4 + columns(&marks));
+    let name = fit(it.peer.as_str(), room);
+    let gap = " ".repeat(usize::from(room.saturating_sub(columns(&name))));
+    let mut style = Style::new();
+    if it.unread() > 0 && !it.muted || it.request > 0 {
+        style = style.patch(theme.bold()).patch(theme.colour(Color::Yellow));
+    }
+    if is_current {
+        style = style.add_modifier(Modifier::REVERSED);
+    }
+    Text::styled(format!("{number}{presence} {name}{gap} {marks}"), style)
+}
+
+fn draw_messages(
+    frame: &mut Frame<'_>,
+    current: &Conversation,
+    sight: &Sight,
+    area: Rect,
+    theme: Theme,
+) {
+    let mut rows: Vec<Text<'_>> =
+        sight.rows.iter().map(|row| message_row(row, area.width, theme)).collect();
+    if current.request > 0 {
+        let text = request(current);
+        let lines = wrap::rows(&text, area.width).into_iter();
+        rows.extend(lines.map(|row| Text::styled(text[row].to_string(), theme.bold())));
+    }
+    let surplus = rows.len().saturating_sub(usize::from(area.height));
+    rows.drain(..surplus);
+    let used = u16::try_from(rows.len()).unwrap_or(area.height);
+    let top = area.y + area.height.saturating_sub(used);
+    let area = Rect { y: top, height: used.min(area.height), ..area };
+    frame.render_widget(Paragraph::new(rows), area);
+}
+
+fn request(current: &Conversation) -> String {
+    let (peer, messages) = (&current.peer, count(current.request, "message"));
+    format!(
+        "{peer}, who is new to you, has left {messages}. Enter shows what, /BLOCK {peer} refuses it."
+    )
+}
+
+fn message_row(row: &Row, width: u16, theme: Theme) -> Text<'static> {
+    match row {
+        Row::Day(day) => Text::styled(rule(day, width), theme.dim()),
+        Row::Unread => Text::styled(rule("unread", width), theme.colour(Color::Yellow)),
+        Row::Note { text, urgent: false } => Text::styled(format!("-- {text}"), theme.dim()),
+        Row::Note { text, urgent: true } => {
+            Text::styled(format!("** {text}"), theme.bold().patch(theme.colour(Color::Red)))
+        }
+        Row::Body(text) => Text::raw(format!("{}{text}", " ".repeat(usize::from(INDENT)))),
+        Row::Head { time, own, state, name, text } => {
+            let (mark, style) = if *own { mark(*state, theme) } else { (" ", Style::new()) };
+            let whose =
+                theme.bold().patch(theme.colour(if *own { Color::Cyan } else { Color::Green }));
+            let (name, text) = text.split_at(*name);
+            Text::from(vec![
+                Span::styled(time.clone(), theme.dim()),
+                Span::raw(" "),
+                Span::styled(mark, style),
+                Span::raw(" "),
+                Span::styled(name.to_string(), whose),
+                Span::raw(text.to_string()),
+            ])
+        }
+    }
+}
+
+/// An own message's state, in one cell.
+fn mark(state: State, theme: Theme) -> (&'static str, Style) {
+    match state {
+        State::Waiting => (".", theme.colour(Color::Yellow)),
+        State::Stored => ("-", theme.dim()),
+        State::Delivered => ("+", theme.colour(Color::Green)),
+        State::Expired => ("!", theme.bold().patch(theme.colour(Color::Red))),
+        State::Received | State::Shown => (" ", Style::new()),
+    }
+}
+
+fn rule(what: &str, width: u16) -> String {
+    let what = fit(what, width.saturating_sub(6));
+    let left = width.saturating_sub(columns(&what) + 2);
+    let line = |cells: u16| "─".repeat(usize::from(cells));
+    format!("{} {what} {}", line(left / 2), line(left - left / 2))
+}
+
+fn draw_input(frame: &mut Frame<'_>, current: &Conversation, area: Rect, with_cursor: bool) {
+    let (rows, (row, column)) = current.composer.shown(area.width);
+    let first = (row + 1).saturating_sub(area.height);
+    let shown = rows.iter().skip(usize::from(first)).take(usize::from(area.height));
+    let shown: Vec<_> = shown.map(|row| Text::raw(text::clean(row).into_owned())).collect();
+    frame.render_widget(Paragraph::new(shown), area);
+    if with_cursor && area.height > 0 {
+        let column = column.min(area.width);
+        frame.set_cursor_position(Position::new(area.x + column, area.y + row - first));
+    }
+}
+
+fn draw_nobody(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+    let mut rows: Vec<Text<'_>> = [
+        "Nobody is here yet. Type a name, or press Ctrl-K, to talk to somebody:",
+        "what you write waits for them. F1 explains the rest.",
+    ]
+    .map(Text::raw)
+    .into();
+    rows.extend(
+        app.notes.iter().map(|note| Text::styled(format!("-- {}", text::clean(note)), theme.dim())),
+    );
+    frame.render_widget(Paragraph::new(rows).wrap(ratatui::widgets::Wrap { trim: false }), area);
+}
+
+fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Rect) {
+    let mut parts = Vec::new();
+    if let Some(sight) = sight.filter(|sight| sight.below > 0) {
+        parts.push(format!("{} new below", sight.below));
+    }
+    if app.finishing {
+        parts.push("waiting to send; Ctrl-C leaves at once".into());
+    } else if app.leaving {
+        parts.push("Ctrl-C again leaves".into());
+    }
+    if app.unsent() > 0 {
+        parts.push(format!("{} not sent", app.unsent()));
+    }
+    if let Some(it) = app.current() {
+        let key = it.key.map(|key| format!(" {}", short(&key.to_string()))).unwrap_or_default();
+        let presence = it.presence.map(|it| format!(" {}", it.as_str())).unwrap_or_default();
+        parts.push(format!("{}{presence}{key}", it.peer));
+    }
+    parts.push(line(app));
+    let status = fit(&format!(" {} ", text::clean(&parts.join(" | "))), area.width);
+    let style = Style::new().add_modifier(Modifier::REVERSED);
+    let fill = " ".repeat(usize::from(area.width.saturating_sub(columns(&status))));
+    frame.render_widget(Paragraph::new(Text::styled(format!("{status}{fill}"), style)), area);
+}
+
+/// How the line to the server is.
+fn line(app: &App) -> String {
+    match &app.line {
+        Line::Connecting => format!("connecting to {}", app.server),
+        Line::Online => format!("{} online", app.user),
+        Line::Away { because } => format!("no server{} ({because})", contact(app)),
+    }
+}
+
+/// For how long the server was not heard of.
+fn contact(app: &App) -> String {
+    let Some(contact) = app.contact else { return " yet".into() };
+    let minutes = app.now().0.saturating_sub(contact.0) / 60_000;
+    match (minutes / 60, minutes) {
+        (_, 0) => String::new(),
+        (0, _) => format!(" for {minutes} min"),
+        (hours, _) => format!(" for {hours} h"),
+    }
+}
+
+/// What is enough to notice another key at a glance.
+fn short(fingerprint: &str) -> &str {
+    let digits = fingerprint.trim_start_matches("SHA256:");
+    &digits[..digits.len().min(8)]
+}
+
+// What is in front.
+
+/// What help says: what is explained, and how; none for a heading.
+fn help_entries() -> Vec<(String, Option<String>)> {
+    let heading = |text: &str| (text.to_string(), None);
+    let entry = |what: &str, help: &str| (what.to_string(), Some(help.to_string()));
+    let mut all = vec![heading("Beside what you wrote")];
+    all.extend([State::Waiting, State::Stored, State::Delivered, State::Expired].map(explain_mark));
+    all.push(heading("In the list"));
+    all.extend([
+        entry("+", "online"),
+        entry("*", "a draft"),
+        entry("m", "muted"),
+        entry("3", "so many unread"),
+        entry("?3", "so many from somebody who is new to you: a request"),
+    ]);
+    all.push(heading("Keys"));
+    let named = KEYS.iter().filter(|key| !key.name.is_empty());
+    all.extend(named.map(|key| entry(key.name, key.help)));
+    all.push(entry("Alt-1 to Alt-9", "turn to one of the first nine conversations"));
+    all.push(heading("What you may type"));
+    all.extend(COMMANDS.iter().map(|it| entry(it.usage, it.help)));
+    all.push(entry("//text", "send a line that begins with a slash"));
+    all
+}
+
+fn explain_mark(state: State) -> (String, Option<String>) {
+    let meaning = match state {
+        State::Waiting => "it waits here, and is sent when the server is there",
+        State::Stored => "it is stored on the server, and waits there",
+        State::Delivered => "it is delivered",
+        State::Expired => "it failed: the server kept it for as long as it keeps messages",
+        State::Received | State::Shown => "",
+    };
+    (mark(state, Theme { colours: false }).0.into(), Some(meaning.into()))
+}
+
+/// The rows of help.
+fn help_lines(width: u16, theme: Theme) -> Vec<Text<'static>> {
+    let indent = HELP_INDENT.min(width / 2).max(2);
+    let mut lines = Vec::new();
+    for (what, help) in help_entries() {
+        let Some(help) = help else {
+            lines.push(Text::styled(what, theme.bold()));
+            continue;
+        };
+        let rows = wrap::rows(&help, width.saturating_sub(indent)).into_iter();
+        lines.extend(rows.enumerate().map(|(index, row)| {
+            let what = if index == 0 { what.as_str() } else { "" };
+            Text::raw(format!("  {what:fill$}{}", &help[row], fill = usize::from(indent) - 2))
+        }));
+    }
+    lines
+}
+
+/// How far help can be scrolled on a screen of this size.
+pub(super) fn help_rows((width, height): (u16, u16)) -> u16 {
+    let lines = help_lines(width.saturating_sub(2), Theme { colours: false }).len();
+    u16::try_from(lines).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(2))
+}
+
+fn draw_help(frame: &mut Frame<'_>, rows: u16, theme: Theme) {
+    let inside = draw_box(frame, frame.area(), " Help: Esc closes, PgUp and PgDn scroll ", theme);
+    let lines = help_lines(inside.width, theme);
+    frame.render_widget(Paragraph::new(lines).scroll((rows, 0)), inside);
+}
+
+fn draw_jump(frame: &mut Frame<'_>, jump: &Jump, theme: Theme) {
+    let area = middle(frame.area(), 50, 14);
+    let inside = draw_box(frame, area, " Jump to ", theme);
+    let mut rows = vec![Text::raw(format!("> {}", text::clean(&jump.typed)))];
+    let height = usize::from(inside.height.saturating_sub(1)).max(1);
+    let first = (jump.selected + 1).saturating_sub(height);
+    for (index, target) in jump.found().iter().enumerate().skip(first).take(height) {
+        let reversed = Style::new().add_modifier(Modifier::REVERSED);
+        let style = if index == jump.selected { reversed } else { Style::new() };
+        rows.push(Text::styled(fit(&format!("  {}", target.text()), inside.width), style));
+    }
+    frame.render_widget(Paragraph::new(rows), inside);
+    let column = columns(&jump.typed).saturating_add(2).min(inside.width);
+    frame.set_cursor_position(Position::new(inside.x + column, inside.y));
+}
+
+fn draw_question(frame: &mut Frame<'_>, lines: usize, theme: Theme) {
+    let area = middle(frame.area(), 50, 4);
+    let inside = draw_box(frame, area, " Paste ", theme);
+    let rows = [
+        Text::raw(format!("{lines} lines were pasted.")),
+        Text::raw("Enter takes them as one message, Esc does not."),
+    ];
+    frame.render_widget(Paragraph::new(rows.to_vec()), inside);
+}
+
+fn draw_box(frame: &mut Frame<'_>, area: Rect, title: &'static str, theme: Theme) -> Rect {
+    let block = Block::bordered().title(title).border_style(theme.dim());
+    let inside = block.inner(area);
+    frame.render_widget(Clear, area);
+    frame.render_widget(block, area);
+    inside
+}
+
+fn middle(area: Rect, width: u16, height: u16) -> Rect {
+    let (width, height) = (width.min(area.width), height.min(area.height));
+    Rect::new((area.width - width) / 2, (area.height - height) / 2, width, height)
+}

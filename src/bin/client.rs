@@ -55,6 +55,10 @@ struct Flags {
     #[argh(switch)]
     receipts: bool,
 
+    /// tell people that you have read what they wrote
+    #[argh(switch)]
+    read_receipts: bool,
+
     /// without a terminal: give up after so long without progress, like 90s or 5m (default 60s)
     #[argh(option, arg_name = "time", from_str_fn(settings::time))]
     timeout: Option<Duration>,
@@ -200,6 +204,7 @@ fn run(flags: Flags, settings: Settings) -> Result<u8, entry::Error> {
         identity: flags.identity.or(settings.identity),
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
+        read_receipts: flags.read_receipts || settings.read_receipts,
         timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),
     };
     if flags.plain || settings.plain || !has_screen() {

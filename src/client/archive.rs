@@ -1,6 +1,6 @@
 //! What was said, for a face that shows it page by page.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). A record's id is its place:
+//! Each function is one step of a transaction of the `store`. A record's id is its place:
 //! ids ascend in the order in which messages were written or came.
 
 use bytes::Bytes;
@@ -37,6 +37,8 @@ pub enum State {
     Waiting,
     Stored,
     Delivered,
+    /// Delivered, and the peer says to have seen it.
+    Read,
     Expired,
     Received,
     Shown,
@@ -48,6 +50,7 @@ impl State {
             "waiting" => Self::Waiting,
             "stored" => Self::Stored,
             "delivered" => Self::Delivered,
+            "read" => Self::Read,
             "expired" => Self::Expired,
             "received" => Self::Received,
             "shown" => Self::Shown,
@@ -78,8 +81,12 @@ pub(super) fn page(
     limit: u32,
 ) -> Result<Vec<Record>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, own, n, time, kind, body, state FROM message
-         WHERE server = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
+        "SELECT id, own, n, time, kind, body,
+                CASE WHEN own = 1 AND state = 'delivered' AND n <= coalesce(
+                    (SELECT seen.n FROM seen WHERE seen.server = message.server
+                     AND seen.peer = message.peer AND seen.installation = message.installation), 0)
+                THEN 'read' ELSE state END
+         FROM message WHERE server = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
     )?;
     let below = below.unwrap_or(i64::MAX);
     let rows = query.query_map(params![server.as_str(), peer.as_str(), below, limit], record)?;

@@ -7,11 +7,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Address;
 use super::outbox::{counts, peer_and_count};
-use crate::message::{Kind, Message, MessageId, Name, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
 
 /// A message that somebody wrote, as it lies in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,11 +121,47 @@ pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
     Ok(())
 }
 
+/// A message of somebody: whose, from which installation, and its number.
+pub(super) type Seen = (Name, Installation, u64);
+
+/// Of messages that were shown: by sender and installation the highest number.
+pub(super) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
+    let mut query =
+        tx.prepare_cached("SELECT peer, installation, n FROM message WHERE id = ? AND own = 0")?;
+    let mut highest = BTreeMap::new();
+    for id in ids {
+        if let Some((peer, installation, n)) = query.query_row([id], seen).optional()? {
+            let before: &mut u64 = highest.entry((peer, installation)).or_default();
+            *before = n.max(*before);
+        }
+    }
+    Ok(highest.into_iter().map(|((peer, installation), n)| (peer, installation, n)).collect())
+}
+
+/// The last message of somebody that was shown.
+pub(super) fn last_shown(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+) -> Result<Option<Seen>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, installation, n FROM message
+         WHERE server = ? AND peer = ? AND state = 'shown' ORDER BY id DESC LIMIT 1",
+    )?;
+    query.query_row([server.as_str(), peer.as_str()], seen).optional()
+}
+
+fn seen(row: &rusqlite::Row<'_>) -> Result<Seen> {
+    let (peer, installation): (String, String) = (row.get(0)?, row.get(1)?);
+    let damaged = |_| rusqlite::Error::InvalidQuery;
+    let installation = installation.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+    Ok((peer.parse().map_err(damaged)?, installation, row.get::<_, i64>(2)?.cast_unsigned()))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::store::tests::{in_memory, run};
     use super::*;
-    use crate::message::Installation;
 
     fn message(installation: u64, n: u64) -> Message {
         Message {

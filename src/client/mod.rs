@@ -62,6 +62,8 @@ pub struct Config {
     pub agent: Option<PathBuf>,
     /// How long anything may be waited for without progress; `None` for ever.
     pub patience: Option<Duration>,
+    /// Whether people are told that what they wrote was shown.
+    pub read_receipts: bool,
 }
 
 impl Config {
@@ -77,6 +79,7 @@ impl Config {
             identity: None,
             agent: None,
             patience: None,
+            read_receipts: false,
         }
     }
 }
@@ -173,6 +176,8 @@ pub enum Event {
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
     /// lists. Each number is told once.
     Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
+    /// The peer says to have seen everything up to `n`.
+    Read { peer: Name, n: u64 },
     /// An own message was given up by the server.
     Expired { peer: Name, n: u64 },
     /// Own messages from `n` on are refused for now. They are kept and sent again.

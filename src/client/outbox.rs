@@ -228,6 +228,21 @@ pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool
     Ok(rows > 0)
 }
 
+/// The peer says to have seen everything up to `n`.
+pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<()> {
+    tx.prepare_cached(
+        "INSERT INTO seen (server, peer, installation, n) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET n = max(n, excluded.n)",
+    )?
+    .execute(params![
+        scope.server.as_str(),
+        scope.peer.as_str(),
+        scope.installation.to_string(),
+        n.cast_signed(),
+    ])?;
+    Ok(())
+}
+
 /// How many messages are not stored yet, by peer.
 pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(

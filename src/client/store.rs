@@ -23,7 +23,7 @@ use crate::message::{Installation, Name};
 use crate::task;
 
 /// What `user_version` says of the layout below.
-pub(super) const LAYOUT_VERSION: i64 = 1;
+pub(super) const LAYOUT_VERSION: i64 = 2;
 
 const LAYOUT: &str = "
     -- Whose folder this is.
@@ -68,6 +68,15 @@ const LAYOUT: &str = "
         PRIMARY KEY (server, peer)
     ) STRICT;
 
+    -- What people say to have seen of what was written to them in an installation.
+    CREATE TABLE seen (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (server, peer, installation)
+    ) STRICT;
+
     CREATE INDEX unsettled ON message (server, peer, installation, n)
         WHERE state IN ('waiting', 'stored');
     CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';
@@ -82,8 +91,8 @@ pub enum StoreError {
     Open { path: PathBuf, cause: rusqlite::Error },
     #[error("cannot open the message store {}: {cause}", path.display())]
     Make { path: PathBuf, cause: io::Error },
-    #[error("the message store {} was made by a newer version of this program", path.display())]
-    Newer { path: PathBuf },
+    #[error("the message store {} was made by another version of this program", path.display())]
+    OtherVersion { path: PathBuf },
     #[error("this data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
     #[error("{0}")]
@@ -117,8 +126,8 @@ impl Store {
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
         let version = prepare(&mut connection).map_err(failed)?;
-        if version > LAYOUT_VERSION {
-            return Err(StoreError::Newer { path: path.into() });
+        if version != LAYOUT_VERSION {
+            return Err(StoreError::OtherVersion { path: path.into() });
         }
         belong_to(&mut connection, person)?;
         let installation = installation(&mut connection, server)?;
@@ -275,7 +284,7 @@ pub(super) mod tests {
         connection.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
         assert!(matches!(
             Store::open(&path, &name("john"), &server()),
-            Err(StoreError::Newer { .. })
+            Err(StoreError::OtherVersion { .. })
         ));
     }
 }

@@ -51,8 +51,8 @@ pub enum TranscriptError {
     Nothing { user: Name, path: PathBuf },
     #[error("the data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
-    #[error("the message store {} was made by a newer version of this program", path.display())]
-    Newer { path: PathBuf },
+    #[error("the message store {} was made by another version of this program", path.display())]
+    OtherVersion { path: PathBuf },
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: rusqlite::Error },
 }
@@ -76,7 +76,7 @@ pub fn read<E>(
         // Whoever made it was killed before it was laid out.
         0 => return Err(nothing()),
         LAYOUT_VERSION => {}
-        _ => return Err(TranscriptError::Newer { path }),
+        _ => return Err(TranscriptError::OtherVersion { path }),
     }
     let owner = owner(&connection).map_err(unreadable)?.ok_or_else(nothing)?;
     if owner != user.as_str() {
@@ -213,6 +213,6 @@ mod tests {
         store.pragma_update(None, "user_version", LAYOUT_VERSION).unwrap();
         assert!(told().contains("received nothing here"), "{}", told());
         store.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
-        assert!(told().contains("newer version"), "{}", told());
+        assert!(told().contains("another version"), "{}", told());
     }
 }

@@ -18,7 +18,7 @@ use super::session::{Accepted, Retired, Session};
 use super::writer;
 use super::{Host, Quota};
 use crate::mailbox::Usage;
-use crate::message::{Kind, Message, MessageId, Name, SessionKey, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
 use crate::trust::tls::Credentials;
 use crate::wire::codec::{Decoder, Frame, ProtocolError};
@@ -191,6 +191,10 @@ impl Reading<'_> {
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
+            ClientFrame::Read { peer, installation, n } => {
+                self.read(&peer, installation, n);
+                Flow::Continue(())
+            }
             ClientFrame::Online => self.online().await,
             ClientFrame::Key { peer } => {
                 let key = self.host.names.owner(&peer);
@@ -288,6 +292,18 @@ impl Reading<'_> {
     fn leave(&self, peer: &Name, conversation: &Conversation) {
         self.host.directory.unwatch(peer, self.link);
         self.host.registry.leave(&conversation.own, self.link);
+    }
+
+    /// A hint: without an open conversation it is dropped.
+    fn read(&self, peer: &Name, installation: Installation, n: u64) {
+        let key = self.session_with(peer).filter(|_| self.open.contains_key(peer));
+        let Some(theirs) = key.map(|key| key.reverse()) else { return };
+        let registry = &self.host.registry;
+        if let Some(session) =
+            registry.get(&theirs).filter(|_| !registry.circle().is_blocked(&theirs))
+        {
+            session.read(installation, n);
+        }
     }
 
     /// Offers the collected messages to their session.

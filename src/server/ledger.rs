@@ -35,6 +35,8 @@ pub(super) struct Ledger {
     expiring: Vec<Run>,
     /// What expired and is not settled, by position.
     expired: Vec<Run>,
+    /// By installation, what the receiver says to have seen. Not on disk.
+    read: Vec<(Installation, u64)>,
 }
 
 impl Ledger {
@@ -133,6 +135,23 @@ impl Ledger {
         is_new.then_some(n)
     }
 
+    /// The receiver says to have seen everything of an installation up to `n`. Returns whether that is
+    /// news; it can only speak of what was delivered.
+    pub(super) fn read(&mut self, installation: Installation, n: u64) -> bool {
+        let n = n.min(self.watermarks(installation).delivered);
+        let is_news = n > self.read_up_to(installation);
+        if is_news {
+            self.read.retain(|(it, _)| *it != installation);
+            self.read.push((installation, n));
+        }
+        is_news
+    }
+
+    /// What of an installation the receiver says to have seen.
+    pub(super) fn read_up_to(&self, installation: Installation) -> u64 {
+        self.read.iter().find(|(it, _)| *it == installation).map_or(0, |(_, n)| *n)
+    }
+
     /// Whether there is a place for one more installation, or it has one.
     pub(super) fn knows_or_has_room(&self, installation: Installation) -> bool {
         self.have.len() < MAX_INSTALLATIONS || self.find(installation).is_some()
@@ -152,6 +171,7 @@ impl Ledger {
         let mut candidates = done.map(|have| have.installation);
         let gone = candidates.find(|it| !is_present(*it) && !busy(it))?;
         self.have.retain(|have| have.installation != gone);
+        self.read.retain(|(it, _)| *it != gone);
         Some(gone)
     }
 
@@ -246,6 +266,20 @@ mod tests {
         assert_eq!(ledger.acknowledge(2), Usage::one(5));
         assert_eq!(marks(&ledger, 1), (2, 2, 2));
         assert_eq!(ledger.waiting(), Usage::default());
+    }
+
+    #[test]
+    fn read_is_what_was_delivered_at_most() {
+        let mut ledger = Ledger::default();
+        ledger.push(id(1, 1), 5);
+        ledger.push(id(1, 2), 5);
+        let it = Installation::from_u64(1);
+        assert!(!ledger.read(it, 2) && !ledger.read(Installation::from_u64(2), 1));
+        ledger.acknowledge(1);
+        assert!(ledger.read(it, 2) && !ledger.read(it, 1));
+        assert_eq!((ledger.read_up_to(it), ledger.read.len()), (1, 1));
+        ledger.acknowledge(2);
+        assert!(ledger.read(it, 2) && !ledger.read(it, 2));
     }
 
     #[test]

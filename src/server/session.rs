@@ -409,6 +409,19 @@ impl Session {
         self.state().ledger.watermarks(installation)
     }
 
+    /// The receiver says to have seen everything of an installation up to `n`.
+    pub(super) fn read(&self, installation: Installation, n: u64) {
+        let mut state = self.state();
+        if state.ledger.read(installation, n) {
+            state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        }
+    }
+
+    /// What of an installation the receiver says to have seen.
+    pub(super) fn read_up_to(&self, installation: Installation) -> u64 {
+        self.state().ledger.read_up_to(installation)
+    }
+
     /// Whether anything was ever written.
     pub(super) fn is_used(&self) -> bool {
         self.state().ledger.last_position() > 0

@@ -62,6 +62,7 @@ struct Conversation {
     told: Watermarks,
     /// Expired messages were told up to this position.
     told_expired: u64,
+    told_read: u64,
     presence: Presence,
     stream: AbortHandle,
 }
@@ -93,6 +94,10 @@ impl Conversation {
         // Delivered implies stored.
         if now.stored > told.stored.max(now.delivered) {
             ServerFrame::Stored { peer: peer.clone(), n: now.stored }.encode(out);
+        }
+        let read = self.own.read_up_to(installation);
+        if read > std::mem::replace(&mut self.told_read, read) {
+            ServerFrame::Read { peer: peer.clone(), n: read }.encode(out);
         }
     }
 }
@@ -176,10 +181,15 @@ impl Writer {
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
         self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
+        let told_read = own.read_up_to(self.link.installation);
+        if told_read > 0 {
+            self.say(&ServerFrame::Read { peer: peer.clone(), n: told_read });
+        }
         let stream = deliveries(self.host.registry.clone(), own.clone());
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.get_or_insert_default().push(stream);
-        let conversation = Conversation { own, told, told_expired, presence, stream: handle };
+        let conversation =
+            Conversation { own, told, told_expired, told_read, presence, stream: handle };
         self.conversations.insert(peer, conversation);
     }
 

@@ -49,6 +49,8 @@ pub struct Options {
     pub follow: bool,
     /// Say of each message when it is stored, delivered, refused or expired.
     pub receipts: bool,
+    /// Tell people that one has read what they wrote.
+    pub read_receipts: bool,
     /// How long a script waits for anything.
     pub timeout: Duration,
 }
@@ -110,6 +112,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         identity: options.identity.clone(),
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
+        read_receipts: options.read_receipts,
     })
 }
 

@@ -28,6 +28,7 @@ pub struct Settings {
     pub plain: bool,
     pub follow: bool,
     pub receipts: bool,
+    pub read_receipts: bool,
     pub timeout: Option<Duration>,
     pub bell: Bell,
 }
@@ -157,6 +158,15 @@ const SETTINGS: &[Setting] = &[
         example: "false",
         set: |it, value| {
             it.receipts = boolean(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "read-receipts",
+        comment: "Tell people that you have read what they wrote.",
+        example: "false",
+        set: |it, value| {
+            it.read_receipts = boolean(value)?;
             Ok(())
         },
     },

@@ -10,6 +10,7 @@ impl Frame for ClientFrame {
     const VERBS: &'static [Verb<Self>] = &[
         Verb { word: "MSG", body: Some(MAX_BODY), parse: message },
         Verb { word: "ACK", body: None, parse: ack },
+        Verb { word: "READ", body: None, parse: read },
         Verb { word: "TALK", body: None, parse: talk },
         Verb { word: "CLOSE", body: None, parse: close },
         Verb { word: "PING", body: None, parse: |_, _| Ok(Self::Ping) },
@@ -51,6 +52,9 @@ impl Frame for ClientFrame {
                 body(out, text);
             }
             Self::Ack { peer, seq } => line(out, format_args!("ACK {peer} {seq}")),
+            Self::Read { peer, installation, n } => {
+                line(out, format_args!("READ {peer} {installation} {n}"));
+            }
             Self::Online => line(out, format_args!("ONLINE")),
             Self::Key { peer } => line(out, format_args!("KEY {peer}")),
             Self::Block { peer } => line(out, format_args!("BLOCK {peer}")),
@@ -101,4 +105,12 @@ fn message(words: &mut Words<'_>, body: Bytes) -> Result<ClientFrame, ProtocolEr
 
 fn ack(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
     Ok(ClientFrame::Ack { peer: words.name()?, seq: words.ordinal("a number from 1")? })
+}
+
+fn read(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    Ok(ClientFrame::Read {
+        peer: words.name()?,
+        installation: words.parse("an installation")?,
+        n: words.ordinal("a number from 1")?,
+    })
 }

@@ -65,6 +65,9 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         (name(), 1..=MAX_NUMBER, kind(), body_bytes())
             .prop_map(|(peer, n, kind, body)| ClientFrame::Message { peer, n, kind, body }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
+        (name(), any::<u64>(), 1..=MAX_NUMBER).prop_map(|(peer, number, n)| {
+            ClientFrame::Read { peer, installation: Installation::from_u64(number), n }
+        }),
         Just(ClientFrame::Online),
         name().prop_map(|peer| ClientFrame::Key { peer }),
         name().prop_map(|peer| ClientFrame::Block { peer }),
@@ -124,6 +127,7 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, count)| ServerFrame::Waiting { peer, count }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Stored { peer, n }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Delivered { peer, n }),
+        (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Read { peer, n }),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, n)| ServerFrame::Expired { peer, n }),
         name().prop_map(|peer| ServerFrame::Room { peer }),
         name().prop_map(|peer| ServerFrame::Blocked { peer }),

@@ -61,6 +61,15 @@ pub enum ClientFrame {
         /// The highest one, cumulative.
         seq: u64,
     },
+    /// A person has seen what somebody wrote.
+    Read {
+        /// Who wrote it.
+        peer: Name,
+        /// From which installation.
+        installation: Installation,
+        /// Cumulative.
+        n: u64,
+    },
     /// Asks who is there.
     Online,
     /// Asks whose name it is.
@@ -137,6 +146,13 @@ pub enum ServerFrame {
     },
     /// On the receiver's disk, up to `n`.
     Delivered {
+        /// Who was written to.
+        peer: Name,
+        /// Cumulative.
+        n: u64,
+    },
+    /// Seen by the person, up to `n`.
+    Read {
         /// Who was written to.
         peer: Name,
         /// Cumulative.

@@ -113,6 +113,7 @@
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
 //! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
+//! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is there |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows a message whether its writer still has the key that it had; one that asks whenever *peer* comes learns of a change meanwhile |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
@@ -129,6 +130,7 @@
 //! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
+//! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |

@@ -15,6 +15,7 @@ impl Frame for ServerFrame {
         Verb { word: "MSG", body: Some(MAX_BODY), parse: message },
         Verb { word: "DELIVERED", body: None, parse: delivered },
         Verb { word: "STORED", body: None, parse: stored },
+        Verb { word: "READ", body: None, parse: read },
         Verb { word: "WAITING", body: None, parse: waiting },
         Verb { word: "PRESENCE", body: None, parse: presence },
         Verb { word: "TALKING", body: None, parse: talking },
@@ -60,6 +61,7 @@ impl Frame for ServerFrame {
             }
             Self::Stored { peer, n } => line(out, format_args!("STORED {peer} {n}")),
             Self::Delivered { peer, n } => line(out, format_args!("DELIVERED {peer} {n}")),
+            Self::Read { peer, n } => line(out, format_args!("READ {peer} {n}")),
             Self::Expired { peer, n } => line(out, format_args!("EXPIRED {peer} {n}")),
             Self::Refused { peer, n, refusal, text } => {
                 encode_refusal(out, peer, *n, *refusal, text);
@@ -239,6 +241,10 @@ fn stored(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError>
 
 fn delivered(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
     Ok(ServerFrame::Delivered { peer: words.name()?, n: words.ordinal("a number from 1")? })
+}
+
+fn read(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Read { peer: words.name()?, n: words.ordinal("a number from 1")? })
 }
 
 fn expired(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {

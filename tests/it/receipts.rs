@@ -140,3 +140,45 @@ fn talk_answers_for_a_peer_who_never_came() {
         assert_eq!(alice.talk("nobody-yet").await, "away 0 0 0 0");
     });
 }
+
+// What was read.
+
+#[test]
+fn what_was_read_is_told_as_far_as_it_was_delivered_and_again_to_who_comes_back() {
+    story(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        bob.hears_all("alice", 1, 1..=3, numbered).await;
+        bob.ack("alice", 2).await;
+        bob.send(&format!("READ alice {FIRST_INSTALLATION} 3")).await;
+        alice.expect("DELIVERED bob 2").await;
+        alice.expect("READ bob 2").await;
+        bob.send(&format!("READ alice {FIRST_INSTALLATION} 1")).await;
+        bob.send(&format!("READ alice {SECOND_INSTALLATION} 1")).await;
+        bob.send(&format!("READ carl {FIRST_INSTALLATION} 1")).await;
+        bob.barrier().await;
+        alice.hears_nothing().await;
+        alice.quit().await;
+        bob.expect("PRESENCE alice away").await;
+        let mut alice = world.sign_in("alice").await;
+        assert_eq!(alice.talk("bob").await, "online 3 3 2 0");
+        alice.expect("READ bob 2").await;
+    });
+}
+
+#[test]
+fn of_what_blocked_people_wrote_nothing_is_told() {
+    story(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        alice.say("bob", 1, "one").await;
+        bob.hears("alice", 1, 1, "one").await;
+        bob.ack("alice", 1).await;
+        alice.expect("DELIVERED bob 1").await;
+        bob.send("BLOCK alice").await;
+        bob.expect("BLOCKED alice").await;
+        bob.send(&format!("READ alice {FIRST_INSTALLATION} 1")).await;
+        bob.barrier().await;
+        alice.expect("PRESENCE bob away").await;
+        assert_eq!(alice.catch_up_with_receipts().await, [""; 0]);
+    });
+}

@@ -324,3 +324,32 @@ fn the_server_going_and_coming_is_on_the_status_line() {
         john.ends(0);
     });
 }
+
+#[test]
+fn what_was_read_has_a_mark_of_its_own_for_those_whose_readers_want_it_known() {
+    story(async |world| {
+        let mut john = desk(world, "john", "marie");
+        john.sees("john online");
+        john.says("have you read this?");
+        john.sees(" - you: have you read this?");
+        let marie = || Launch::of(world, "marie").to("john");
+        let mut discreet = Desk::open(marie());
+        discreet.sees("have you read this?");
+        john.sees(" + you: have you read this?");
+        discreet.presses("\u{3}\u{3}");
+        discreet.ends(0);
+        john.sees("marie away");
+        // What was seen before is said when it may be.
+        let mut open = Desk::open(marie().with(&["--read-receipts"]));
+        open.sees("have you read this?");
+        john.sees(" = you: have you read this?");
+        john.says("and this?");
+        john.sees(" = you: and this?");
+        open.presses("\u{3}\u{3}");
+        open.ends(0);
+        john.presses("\u{3}\u{3}");
+        john.ends(0);
+        let john = desk(world, "john", "marie");
+        john.sees(" = you: and this?");
+    });
+}

@@ -133,11 +133,18 @@ impl Core {
                 let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
                 self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
                 if self.is_faced(&peer) {
-                    self.tell(Event::Opened { peer, presence, waiting });
+                    self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
+                    self.say_what_was_read(&peer, connection).await?;
                 }
                 self.take_in(Intake { receipts, ..Intake::default() }, connection).await
             }
             ServerFrame::Expired { peer, n } => self.expire(peer, n).await,
+            ServerFrame::Read { peer, n } => {
+                let scope = self.scope(&peer);
+                self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
+                self.tell(Event::Read { peer, n });
+                Ok(())
+            }
             ServerFrame::Refused { peer, n, refusal, text } => {
                 self.take_refusal(peer, n, refusal, text);
                 Ok(())
@@ -187,6 +194,23 @@ impl Core {
             ServerFrame::Bye { reason, text } => Err(dismissed(reason, text).into()),
             _ => Ok(()),
         }
+    }
+
+    /// The server may have forgotten, and something may have been shown without one.
+    async fn say_what_was_read(
+        &self,
+        peer: &Name,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        if !self.config.read_receipts {
+            return Ok(());
+        }
+        let (server, of) = (self.config.server.clone(), peer.clone());
+        let last = self.store.run(move |tx| history::last_shown(tx, &server, &of)).await?;
+        if let Some((peer, installation, n)) = last {
+            connection.say(&ClientFrame::Read { peer, installation, n });
+        }
+        Ok(())
     }
 
     /// A server that has more than was ever sent from here has it from the original of this copy. What

@@ -44,7 +44,12 @@ impl Core {
             let more = written.len() + shown.len() + rest.len() < BATCH;
             next = if more { commands.try_recv().ok() } else { None };
         }
-        self.write(written, shown).await?;
+        for (peer, installation, n) in self.write(written, shown).await? {
+            // Without a connection it is said with the next one.
+            if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
+                connection.say(&ClientFrame::Read { peer, installation, n });
+            }
+        }
         for command in rest {
             self.obey_one(command, connection.as_deref_mut()).await?;
         }
@@ -56,10 +61,16 @@ impl Core {
         if self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
     }
 
-    async fn write(&mut self, written: Vec<(Name, String)>, shown: Vec<i64>) -> Result<(), Exit> {
+    /// Gives what people are to be told of what was shown.
+    async fn write(
+        &mut self,
+        written: Vec<(Name, String)>,
+        shown: Vec<i64>,
+    ) -> Result<Vec<history::Seen>, Exit> {
         if written.is_empty() && shown.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
+        let tells = self.config.read_receipts;
         self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let written: Vec<_> = written
             .into_iter()
@@ -72,13 +83,15 @@ impl Core {
                 records.push((outbox::add(tx, &scope, text, now, sent)?, scope.peer));
             }
             history::mark_shown(tx, &shown)?;
-            Ok(records)
+            let seen = if tells { history::highest(tx, &shown)? } else { Vec::new() };
+            Ok((records, seen))
         };
-        for (record, peer) in self.store.run(work).await? {
+        let (records, seen) = self.store.run(work).await?;
+        for (record, peer) in records {
             self.conversations.entry(peer.clone()).or_default().more();
             self.tell(Event::Written { peer, record });
         }
-        Ok(())
+        Ok(seen)
     }
 
     async fn obey_one(

@@ -1,7 +1,7 @@
 //! What operators ask of a server, running or not: what is in the mailbox, who may come.
 //!
 //! A running server listens on the Unix socket `control` in its data folder, for its owner alone. A
-//! request is one line of words, the first of which names an [operation](operations). The answer is *chunks*, each a
+//! request is one line of words, the first of which names an operation (`operations`). The answer is *chunks*, each a
 //! line `data LENGTH` and so many bytes, then one line: `done`, or `error` with a sentence. So an answer that was cut is
 //! told from a whole one. With no server the same is done in the operator's own process, on the
 //! locked folder.

@@ -47,6 +47,8 @@ impl Face {
                 self.screen.problem(&news::trusted(&peer, None));
             }
             Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
+            // Lines say what happens to messages; this happens to people.
+            Event::Read { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Refused { peer, n, refusal, because } => {
                 self.show_refused(&peer, n, refusal, &because);

@@ -406,6 +406,11 @@ impl App {
                     it.moved(&delivered, State::Delivered);
                 }
             }
+            Event::Read { peer, n } => {
+                if let Some(it) = self.find(&peer) {
+                    it.read_up_to(n);
+                }
+            }
             Event::Expired { peer, n } => {
                 if let Some(it) = self.find(&peer) {
                     it.moved(&[n], State::Expired);
@@ -909,6 +914,7 @@ fn is_contact(event: &Event) -> bool {
         event,
         Event::Connected
             | Event::Receipts { .. }
+            | Event::Read { .. }
             | Event::Opened { .. }
             | Event::Presence { .. }
             | Event::Waiting { .. }

@@ -551,6 +551,7 @@ fn help() {
 │  .                     it waits here, and is sent when the server is there   │
 │  -                     it is stored on the server, and waits there           │
 │  +                     it is delivered                                       │
+│  =                     it was read (said only by people who want that)       │
 │  !                     it failed: the server kept it for as long as it keeps │
 │                        messages                                              │
 │In the list                                                                   │
@@ -568,7 +569,6 @@ fn help() {
 │  Alt-B, Alt-F          move by words                                         │
 │  Ctrl-A, Ctrl-E        move to the line's beginning or end                   │
 │  Ctrl-U, Ctrl-K        cut to the line's beginning or end                    │
-│  Ctrl-K                where nothing is written: jump to people and commands │
 └──────────────────────────────────────────────────────────────────────────────┘
 ",
     );

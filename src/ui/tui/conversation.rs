@@ -48,6 +48,8 @@ pub(super) struct Conversation {
     marker: Option<i64>,
     /// What is at the bottom; none at the end.
     anchor: Option<Anchor>,
+    /// The peer says to have seen own messages up to this number.
+    read: u64,
     /// How many messages are still to come that waited; none before that is known.
     waited: Option<u64>,
     loading: bool,
@@ -125,6 +127,7 @@ impl Conversation {
             unread: BTreeSet::new(),
             marker: None,
             anchor: None,
+            read: 0,
             waited: None,
             loading: false,
             complete: false,
@@ -221,7 +224,18 @@ impl Conversation {
             if let Some(record) = own.find(|it| it.n == *n)
                 && matches!(record.state, State::Waiting | State::Stored)
             {
-                record.state = state;
+                record.state =
+                    if state == State::Delivered && *n <= self.read { State::Read } else { state };
+            }
+        }
+    }
+
+    /// The peer says to have seen own messages up to a number.
+    pub(super) fn read_up_to(&mut self, n: u64) {
+        self.read = self.read.max(n);
+        for record in self.records.values_mut().filter(|it| it.own && it.n <= n) {
+            if record.state == State::Delivered {
+                record.state = State::Read;
             }
         }
     }

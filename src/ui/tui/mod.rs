@@ -1,7 +1,7 @@
 //! The full screen: conversations on the left, the one that one talks to, its state, and what one is
 //! writing.
 //!
-//! The [`app`] is pure; here is what it lives on: the terminal, the clock, the client. Owned by whoever
+//! The `app` is pure; here is what it lives on: the terminal, the clock, the client. Owned by whoever
 //! runs it. Invariant: the terminal is as it was, however this ends.
 
 mod app;

@@ -208,6 +208,7 @@ fn mark(state: State, theme: Theme) -> (&'static str, Style) {
         State::Waiting => (".", theme.colour(Color::Yellow)),
         State::Stored => ("-", theme.dim()),
         State::Delivered => ("+", theme.colour(Color::Green)),
+        State::Read => ("=", theme.colour(Color::Green)),
         State::Expired => ("!", theme.bold().patch(theme.colour(Color::Red))),
         State::Received | State::Shown => (" ", Style::new()),
     }
@@ -303,7 +304,10 @@ fn help_entries() -> Vec<(String, Option<String>)> {
     let heading = |text: &str| (text.to_string(), None);
     let entry = |what: &str, help: &str| (what.to_string(), Some(help.to_string()));
     let mut all = vec![heading("Beside what you wrote")];
-    all.extend([State::Waiting, State::Stored, State::Delivered, State::Expired].map(explain_mark));
+    all.extend(
+        [State::Waiting, State::Stored, State::Delivered, State::Read, State::Expired]
+            .map(explain_mark),
+    );
     all.push(heading("In the list"));
     all.extend([
         entry("+", "online"),
@@ -327,6 +331,7 @@ fn explain_mark(state: State) -> (String, Option<String>) {
         State::Waiting => "it waits here, and is sent when the server is there",
         State::Stored => "it is stored on the server, and waits there",
         State::Delivered => "it is delivered",
+        State::Read => "it was read (said only by people who want that)",
         State::Expired => "it failed: the server kept it for as long as it keeps messages",
         State::Received | State::Shown => "",
     };

@@ -10,7 +10,8 @@ use crossterm::event::{
 };
 use crossterm::execute;
 use crossterm::terminal::{
-    EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
+    SetTitle, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
@@ -20,6 +21,8 @@ pub(super) struct Terminal {
     screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
     pub(super) colours: bool,
     title: String,
+    /// Something is shown whose width terminals do not agree about.
+    is_fragile: bool,
 }
 
 impl Terminal {
@@ -41,7 +44,7 @@ impl Terminal {
         let screen = taken.and_then(|()| ratatui::Terminal::new(screen));
         let colours = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
         let screen = screen.inspect_err(|_| restore())?;
-        Ok(Self { screen, colours, title: String::new() })
+        Ok(Self { screen, colours, title: String::new(), is_fragile: false })
     }
 
     /// Draws what has changed.
@@ -54,7 +57,15 @@ impl Terminal {
             execute!(stdout(), SetTitle(title))?;
             self.title = title.into();
         }
-        self.screen.draw(draw).map(drop)
+        // Terminals that know this show all of it at once; others ignore it.
+        execute!(stdout(), BeginSynchronizedUpdate)?;
+        if self.is_fragile {
+            // Some of it may be where it is not supposed to be.
+            self.screen.clear()?;
+        }
+        let shown = self.screen.draw(draw)?;
+        self.is_fragile = shown.buffer.content().iter().any(|cell| is_fragile(cell.symbol()));
+        execute!(stdout(), EndSynchronizedUpdate)
     }
 
     /// Has everything drawn anew next time.
@@ -72,6 +83,11 @@ impl Drop for Terminal {
     fn drop(&mut self) {
         restore();
     }
+}
+
+/// Whether terminals differ in how wide they show it: emoji that are joined, or chosen by a selector.
+fn is_fragile(symbol: &str) -> bool {
+    symbol.contains(['\u{200d}', '\u{fe0f}'])
 }
 
 /// Columns and rows, if the terminal says.

@@ -1,0 +1,147 @@
+//! What is being written: letters and pastes, edits, what was written before, completion.
+//!
+//! Invariant: what is written is in a draft, in what was cut last, or in what was written before.
+
+use super::super::composer::Composer;
+use super::super::keys::Action;
+use super::{App, LONG_PASTE, MAX_DRAFT, Overlay};
+use crate::ui::command::COMMANDS;
+use crate::wire::MAX_BODY;
+
+impl App {
+    pub(super) fn edit(&mut self, action: Action) {
+        let Self { conversations, cut, current, .. } = self;
+        let Some(it) = current.and_then(|index| conversations.get_mut(index)) else { return };
+        let composer = &mut it.composer;
+        match action {
+            Action::Left => composer.left(),
+            Action::Right => composer.right(),
+            Action::WordLeft => composer.word_left(),
+            Action::WordRight => composer.word_right(),
+            Action::LineStart => composer.line_start(),
+            Action::LineEnd => composer.line_end(),
+            Action::Backspace => composer.backspace(),
+            Action::Delete => composer.delete(),
+            Action::KillToEnd => keep(cut, composer.kill_to_end()),
+            Action::KillToStart => keep(cut, composer.kill_to_start()),
+            Action::KillWord => keep(cut, composer.kill_word()),
+            _ => {}
+        }
+    }
+
+    pub(super) fn write(&mut self, text: &str) {
+        match self.current_mut() {
+            Some(it) if it.composer.text().len() + text.len() > MAX_DRAFT => {
+                let what = format!("a message has at most {MAX_BODY} bytes; this is too much");
+                it.note(what, false);
+            }
+            Some(it) => it.composer.insert(text),
+            // There is nobody to write to yet.
+            None => {
+                self.jump();
+                if let Some(Overlay::Jump(jump)) = &mut self.overlay {
+                    jump.type_text(text);
+                }
+            }
+        }
+    }
+
+    pub(super) fn paste(&mut self, text: String) {
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
+        let lines = text.lines().count();
+        match &mut self.overlay {
+            Some(Overlay::Jump(jump)) => jump.type_text(&text),
+            Some(Overlay::Paste(before, count)) => {
+                *before += &text;
+                *count += lines;
+            }
+            _ if lines > LONG_PASTE && self.current.is_some() => {
+                self.overlay = Some(Overlay::Paste(text, lines));
+            }
+            _ => self.write(&text),
+        }
+    }
+
+    pub(super) fn draft_is_empty(&self) -> bool {
+        self.current().is_none_or(|it| it.composer.is_empty())
+    }
+
+    pub(super) fn up_or_down(&mut self, down: bool) {
+        let width = self.areas().input.width;
+        let Some(index) = self.current else { return };
+        if !self.conversations[index].composer.move_row(width, down) {
+            self.recall(index, down);
+        }
+    }
+
+    /// Goes through what was written before; the draft that one had is at the end.
+    fn recall(&mut self, index: usize, down: bool) {
+        self.keep_if_changed(index);
+        let composer = &mut self.conversations[index].composer;
+        let at = self.recalled.as_ref().map_or(self.written.len(), |(at, _)| *at);
+        let next = if down { at + 1 } else { at.wrapping_sub(1) };
+        if let Some(text) = self.written.get(next) {
+            let draft = self.recalled.take().map(|(_, draft)| draft);
+            let draft = draft.unwrap_or_else(|| composer.text().to_string());
+            *composer = Composer::with(text.clone());
+            self.recalled = Some((next, draft));
+        } else if down && let Some((_, draft)) = self.recalled.take() {
+            *composer = Composer::with(draft);
+        }
+    }
+
+    /// Gives back the draft that one had.
+    pub(super) fn end_recalling(&mut self) {
+        let Some(index) = self.current.filter(|index| *index < self.conversations.len()) else {
+            return;
+        };
+        self.keep_if_changed(index);
+        if let Some((_, draft)) = self.recalled.take() {
+            self.conversations[index].composer = Composer::with(draft);
+        }
+    }
+
+    /// What one makes of something that was recalled can be recalled, too.
+    pub(super) fn keep_if_changed(&mut self, index: usize) {
+        let text = self.conversations[index].composer.text();
+        if self.recalled.is_some() && !self.written.iter().any(|it| it == text) {
+            self.written.push(text.to_string());
+        }
+    }
+
+    pub(super) fn complete(&mut self) {
+        let Some(index) = self.current else { return };
+        let before = self.conversations[index].composer.before().to_string();
+        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
+        let candidates: Vec<String> = match before.strip_prefix('/') {
+            Some(command) if word.len() == before.len() => COMMANDS
+                .iter()
+                .filter(|it| it.name.starts_with(&command.to_uppercase()))
+                .map(|it| format!("/{}", it.name))
+                .collect(),
+            _ => {
+                let names = self.conversations.iter().map(|it| it.peer.to_string());
+                names.filter(|name| !word.is_empty() && name.starts_with(word)).collect()
+            }
+        };
+        let Some(common) = common_beginning(&candidates) else { return };
+        let space = if candidates.len() == 1 { " " } else { "" };
+        let with = format!("{common}{space}");
+        self.conversations[index].composer.replace_before(word.len(), &with);
+    }
+}
+
+/// Keeps what was cut, unless it is nothing.
+fn keep(cut: &mut String, text: String) {
+    if !text.is_empty() {
+        *cut = text;
+    }
+}
+
+fn common_beginning(candidates: &[String]) -> Option<String> {
+    let (first, others) = candidates.split_first()?;
+    let shared = |end: &usize| others.iter().all(|it| it.starts_with(&first[..*end]));
+    let ends = first.char_indices().map(|(at, c)| at + c.len_utf8());
+    let end = ends.take_while(shared).last()?;
+    Some(first[..end].to_string())
+}

@@ -1,0 +1,174 @@
+//! What the client tells, and what becomes of it on the screen.
+
+use super::Conversation;
+use super::{App, Effect, Line, OPENED};
+use crate::client::{Event, Incoming, Record, State, Summary};
+use crate::message::Name;
+use crate::trust::Fingerprint;
+use crate::ui::news;
+use crate::ui::settings::Bell;
+
+impl App {
+    pub(super) fn take(&mut self, event: Event) {
+        if is_contact(&event) {
+            self.contact = Some(self.now);
+        }
+        match event {
+            Event::Overview(all) => self.take_overview(all),
+            Event::Page { peer, records } => {
+                if let Some(it) = self.find(&peer) {
+                    it.take_page(records);
+                }
+            }
+            Event::Message(message) => self.take_message(message),
+            Event::Written { peer, record } => {
+                let index = self.conversation(&peer);
+                let it = &mut self.conversations[index];
+                it.unsent += 1;
+                it.add(record);
+            }
+            Event::Receipts { peer, stored, delivered } => {
+                if let Some(it) = self.find(&peer) {
+                    it.unsent = it.unsent.saturating_sub(stored.len() as u64);
+                    it.moved(&stored, State::Stored);
+                    it.moved(&delivered, State::Delivered);
+                }
+            }
+            Event::Read { peer, n } => {
+                if let Some(it) = self.find(&peer) {
+                    it.read_up_to(n);
+                }
+            }
+            Event::Expired { peer, n } => {
+                if let Some(it) = self.find(&peer) {
+                    it.moved(&[n], State::Expired);
+                }
+            }
+            Event::Waiting { peer, count, known } => self.take_waiting(peer, count, known),
+            Event::Opened { peer, presence, waiting } => {
+                if let Some(it) = self.find(&peer) {
+                    it.presence = Some(presence);
+                    it.opened(waiting);
+                }
+            }
+            Event::Presence { peer, presence } => {
+                if let Some(it) = self.find(&peer) {
+                    it.presence = Some(presence);
+                }
+            }
+            Event::Connected => self.line = Line::Online,
+            Event::Disconnected { because, .. } => {
+                let before = std::mem::replace(&mut self.line, Line::Away { because });
+                if before == Line::Online {
+                    self.conversations.iter_mut().for_each(Conversation::disconnected);
+                }
+            }
+            Event::Key { name, key, current } => self.take_key(name, key, current),
+            Event::KeyChanged { peer, was, now } => {
+                for line in news::changed_key(&peer, was, now) {
+                    self.note_about(&peer, line, true);
+                }
+            }
+            Event::Refused { peer, because, .. } => {
+                self.note_about(&peer, news::refused(&peer, &because), false);
+            }
+            Event::Blocked { peer, blocked } => self.take_blocked(&peer, blocked),
+            Event::Trusted { peer, key } => {
+                self.note_about(&peer, news::trusted(&peer, key), false);
+            }
+            Event::FirstMeeting { fingerprint } => {
+                for line in news::first_meeting(&self.server, fingerprint, self.named) {
+                    self.note(line);
+                }
+            }
+            Event::Blocks { names } => self.note(news::blocks(&names)),
+            Event::Online { count, names } => self.note(news::online(count, &names)),
+            Event::Status(pending) => {
+                for line in news::pending(&pending) {
+                    self.note(line);
+                }
+            }
+            Event::Objection { because } => self.note(because),
+            // The face ends with it.
+            Event::Ended(_) => {}
+        }
+    }
+
+    fn take_overview(&mut self, all: Vec<Summary>) {
+        for Summary { peer, known, unsent, .. } in all {
+            let index = self.conversation(&peer);
+            self.conversations[index].unsent = unsent;
+            if known && self.open.len() < OPENED {
+                self.open(peer);
+            }
+        }
+        let wanted = self.memory.current.clone();
+        let is_wanted = |it: &Conversation| Some(it.peer.as_str()) == wanted.as_deref();
+        if let (None, Some(index)) = (self.current, self.conversations.iter().position(is_wanted)) {
+            self.turn_to(index);
+        }
+    }
+
+    fn take_message(&mut self, message: Incoming) {
+        let Incoming { id, peer, time, kind, body } = message;
+        let index = self.conversation(&peer);
+        let (is_current, pane) = (self.current == Some(index), self.pane());
+        let record = Record { id, own: false, n: 0, time, kind, body, state: State::Received };
+        let it = &mut self.conversations[index];
+        it.request = 0;
+        if is_current {
+            it.add_in_front(record, &pane);
+        } else {
+            it.add(record);
+        }
+        if !(it.muted || self.bell == Bell::Off || is_current && self.focused) {
+            self.effects.push(Effect::Bell);
+        }
+    }
+
+    fn take_waiting(&mut self, peer: Name, count: u64, known: bool) {
+        if known || self.open.contains(&peer) {
+            return self.open(peer);
+        }
+        let index = self.conversation(&peer);
+        let it = &mut self.conversations[index];
+        let is_new = it.request == 0 && count > 0;
+        it.request = count;
+        if is_new && self.bell == Bell::All {
+            self.effects.push(Effect::Bell);
+        }
+    }
+
+    fn take_key(&mut self, name: Name, key: Option<Fingerprint>, current: bool) {
+        if self.asked_keys.remove(&name) {
+            for line in news::key(&self.user, &name, key, current) {
+                self.note(line);
+            }
+        }
+        if let Some(it) = self.find(&name) {
+            it.key = key;
+        }
+    }
+
+    fn take_blocked(&mut self, peer: &Name, blocked: bool) {
+        self.note(news::blocked(peer, blocked));
+        if let Some(it) = self.find(peer) {
+            it.request = 0;
+        }
+    }
+}
+
+/// Whether it comes from the server, and just now.
+fn is_contact(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::Connected
+            | Event::Receipts { .. }
+            | Event::Read { .. }
+            | Event::Opened { .. }
+            | Event::Presence { .. }
+            | Event::Waiting { .. }
+            | Event::Online { .. }
+            | Event::Refused { .. }
+    )
+}

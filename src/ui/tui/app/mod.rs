@@ -1,0 +1,397 @@
+//! What is on the screen, and what each key and each event makes of it. Pure: no I/O; what is to be done
+//! outside comes back as effects, and the time is an argument.
+//!
+//! Owned by the [face](super). Invariants: no draft is lost but by Ctrl-C, which can be undone; a message
+//! counts as unread until it was in sight on a screen in front of somebody.
+
+mod compose;
+mod hear;
+mod obey;
+mod press;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crossterm::event::KeyEvent;
+use jiff::tz::TimeZone;
+
+use super::conversation::{Anchor, Conversation, PAGE, Pane, Sight};
+use super::jump::Jump;
+use super::memory::{Memory, Person};
+use super::view::Areas;
+use crate::client::{Command, Event};
+use crate::message::{Name, Timestamp};
+use crate::ui::settings::Bell;
+use crate::wire::MAX_BODY;
+use crate::wire::frame::Presence;
+
+/// A paste of more lines is asked about.
+const LONG_PASTE: usize = 20;
+
+/// The longest draft: something is to be put right if it is too long to be sent.
+const MAX_DRAFT: usize = 2 * MAX_BODY;
+
+/// How many conversations are opened by themselves. The server holds 1,000 open.
+const OPENED: usize = 900;
+
+/// How much of what one wrote is remembered.
+const WRITTEN: usize = 100;
+
+/// Something that happened.
+#[derive(Debug)]
+pub(super) enum Input {
+    Key(KeyEvent),
+    Paste(String),
+    Resized(u16, u16),
+    /// Whether the terminal is in front.
+    Focus(bool),
+    Event(Event),
+    /// Time has passed.
+    Tick,
+}
+
+/// Something to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    Give(Command),
+    Bell,
+    /// Draw everything anew.
+    Redraw,
+}
+
+/// How the line to the server is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Line {
+    Connecting,
+    Online,
+    Away { because: String },
+}
+
+/// What is in front of everything else.
+#[derive(Debug)]
+pub(super) enum Overlay {
+    /// Scrolled by so many rows.
+    Help(u16),
+    Jump(Jump),
+    /// A paste that is long, and how many lines it has.
+    Paste(String, usize),
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct App {
+    pub(super) user: Name,
+    pub(super) server: String,
+    pub(super) zone: TimeZone,
+    pub(super) size: (u16, u16),
+    pub(super) line: Line,
+    /// When the server was last heard of.
+    pub(super) contact: Option<Timestamp>,
+    pub(super) conversations: Vec<Conversation>,
+    pub(super) current: Option<usize>,
+    /// Conversations that were closed, as they were left.
+    closed: BTreeMap<Name, Conversation>,
+    pub(super) overlay: Option<Overlay>,
+    /// What there is to say where no conversation is.
+    pub(super) notes: Vec<String>,
+    /// Ctrl-C was pressed with nothing written: the next one leaves.
+    pub(super) leaving: bool,
+    /// What was written is to be sent before one leaves.
+    pub(super) finishing: bool,
+    named: bool,
+    bell: Bell,
+    focused: bool,
+    /// Conversations that were opened at the client.
+    open: BTreeSet<Name>,
+    /// Whose key a person wants to see.
+    asked_keys: BTreeSet<Name>,
+    cut: String,
+    written: Vec<String>,
+    /// Where one is in what was written before, and the draft that one had.
+    recalled: Option<(usize, String)>,
+    memory: Memory,
+    effects: Vec<Effect>,
+    now: Timestamp,
+}
+
+/// What the app begins with.
+pub(super) struct Start {
+    pub(super) user: Name,
+    pub(super) server: String,
+    /// Whether its key was known from its address.
+    pub(super) named: bool,
+    pub(super) to: Option<Name>,
+    pub(super) zone: TimeZone,
+    pub(super) size: (u16, u16),
+    pub(super) bell: Bell,
+    pub(super) memory: Memory,
+}
+
+impl App {
+    pub(super) fn new(start: Start) -> Self {
+        let Start { user, server, named, to, zone, size, bell, mut memory } = start;
+        if let Some(to) = &to {
+            memory.current = Some(to.to_string());
+        }
+        let mut app = Self {
+            user,
+            server,
+            named,
+            zone,
+            size,
+            line: Line::Connecting,
+            contact: None,
+            conversations: Vec::new(),
+            current: None,
+            closed: BTreeMap::new(),
+            overlay: None,
+            notes: Vec::new(),
+            leaving: false,
+            finishing: false,
+            bell,
+            focused: true,
+            open: BTreeSet::new(),
+            asked_keys: BTreeSet::new(),
+            cut: String::new(),
+            written: memory.written.clone(),
+            recalled: None,
+            memory,
+            effects: vec![Effect::Give(Command::Overview)],
+            now: Timestamp(0),
+        };
+        if let Some(to) = to {
+            app.talk_to(to);
+        }
+        app
+    }
+
+    /// Takes in what happened, and says what is to be done.
+    pub(super) fn update(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        self.now = now;
+        match input {
+            Input::Key(key) => self.press(&key),
+            Input::Paste(text) => self.paste(text),
+            Input::Resized(width, height) => self.size = (width, height),
+            Input::Focus(focused) => self.focus(focused),
+            Input::Event(event) => self.take(event),
+            Input::Tick => {}
+        }
+        if self.current.is_none() && self.overlay.is_none() && !self.conversations.is_empty() {
+            // Nothing was being written, for there was nobody to write to.
+            self.turn_to(0);
+        }
+        self.look();
+        std::mem::take(&mut self.effects)
+    }
+
+    /// What is to be there again next time.
+    pub(super) fn memory(&mut self) -> Memory {
+        if let Some(index) = self.current {
+            self.keep_if_changed(index);
+        }
+        let mut memory = self.memory.clone();
+        memory.current = self.current().map(|it| it.peer.to_string());
+        memory.written.clone_from(&self.written);
+        for it in self.conversations.iter().chain(self.closed.values()) {
+            let scroll = it.anchor().map(|Anchor { id, skip }| (id, skip));
+            let draft = self.draft(it).to_string();
+            let person = Person { draft, scroll, muted: it.muted };
+            match person == Person::default() {
+                true => memory.people.remove(it.peer.as_str()),
+                false => memory.people.insert(it.peer.to_string(), person),
+            };
+        }
+        memory
+    }
+
+    /// What one is writing there, also while one looks at what one wrote before.
+    fn draft<'a>(&'a self, conversation: &'a Conversation) -> &'a str {
+        let is_current = self.current().is_some_and(|it| it.peer == conversation.peer);
+        match &self.recalled {
+            Some((_, draft)) if is_current => draft,
+            _ => conversation.composer.text(),
+        }
+    }
+
+    /// The terminal's title.
+    pub(super) fn title(&self) -> String {
+        let unread: usize =
+            self.conversations.iter().filter(|it| !it.muted).map(Conversation::unread).sum();
+        let count = if unread > 0 { format!("({unread}) ") } else { String::new() };
+        match self.current() {
+            Some(it) => format!("{count}{} - TinyChat", it.peer),
+            None => format!("{count}TinyChat"),
+        }
+    }
+
+    pub(super) fn current(&self) -> Option<&Conversation> {
+        self.conversations.get(self.current?)
+    }
+
+    fn current_mut(&mut self) -> Option<&mut Conversation> {
+        self.conversations.get_mut(self.current?)
+    }
+
+    /// How many own messages the server has not stored.
+    pub(super) fn unsent(&self) -> u64 {
+        self.conversations.iter().map(|it| it.unsent).sum()
+    }
+
+    /// Whether time alone changes something in sight.
+    pub(super) fn is_clock_shown(&self) -> bool {
+        matches!(self.line, Line::Away { .. })
+    }
+
+    pub(super) fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    pub(super) fn areas(&self) -> Areas {
+        let text = self.current().map(|it| &it.composer);
+        Areas::of(self.size, |width| text.map_or(1, |it| it.shown(width).0.len()))
+    }
+
+    pub(super) fn pane(&self) -> Pane {
+        let area = self.areas().messages;
+        Pane { width: area.width, height: area.height, zone: self.zone.clone() }
+    }
+
+    pub(super) fn sight(&self) -> Option<Sight> {
+        Some(self.current()?.sight(&self.pane()))
+    }
+
+    fn give(&mut self, command: Command) {
+        self.effects.push(Effect::Give(command));
+    }
+
+    /// Says something to the person, where they look.
+    fn note(&mut self, text: impl Into<String>) {
+        match self.current {
+            Some(index) => self.conversations[index].note(text.into(), false),
+            None => self.notes.push(text.into()),
+        }
+    }
+
+    fn note_about(&mut self, peer: &Name, text: impl Into<String>, urgent: bool) {
+        let index = self.conversation(peer);
+        self.conversations[index].note(text.into(), urgent);
+    }
+
+    /// What came while nobody looked begins at a line, as if one turned to it.
+    fn focus(&mut self, focused: bool) {
+        let pane = self.pane();
+        let was_focused = std::mem::replace(&mut self.focused, focused);
+        if let Some(index) = self.current.filter(|_| focused && !was_focused) {
+            self.conversations[index].enter(&pane);
+        }
+    }
+
+    /// What is in sight was seen, and what will be soon is loaded.
+    fn look(&mut self) {
+        let pane = self.pane();
+        let (focused, index) = (self.focused, self.current);
+        let Some(current) = index.and_then(|index| self.conversations.get_mut(index)) else {
+            return;
+        };
+        let mut commands = Vec::new();
+        if let Some(below) = current.wants(&pane) {
+            commands.push(Command::Page { peer: current.peer.clone(), below, limit: PAGE });
+        }
+        if focused && current.is_in_place() {
+            let sight = current.sight(&pane);
+            commands.extend(current.see(&sight).into_iter().map(Command::Shown));
+        }
+        commands.into_iter().for_each(|command| self.give(command));
+    }
+
+    // Conversations.
+
+    /// Where somebody is in the list; at its end from now on if they were not.
+    fn conversation(&mut self, peer: &Name) -> usize {
+        if let Some(index) = self.conversations.iter().position(|it| it.peer == *peer) {
+            return index;
+        }
+        let conversation = self.closed.remove(peer).unwrap_or_else(|| self.begin(peer));
+        self.conversations.push(conversation);
+        self.conversations.len() - 1
+    }
+
+    /// The conversation with somebody, if there is one, also if it was closed.
+    fn find(&mut self, peer: &Name) -> Option<&mut Conversation> {
+        let open = self.conversations.iter_mut().find(|it| it.peer == *peer);
+        open.or_else(|| self.closed.get_mut(peer))
+    }
+
+    /// A new one, as it is remembered from last time.
+    fn begin(&self, peer: &Name) -> Conversation {
+        let mut fresh = Conversation::new(peer.clone());
+        if let Some(Person { draft, scroll, muted }) = self.memory.people.get(peer.as_str()) {
+            fresh.composer = super::composer::Composer::with(draft.clone());
+            fresh.set_anchor(scroll.map(|(id, skip)| Anchor { id, skip }));
+            fresh.muted = *muted;
+        }
+        fresh
+    }
+
+    fn turn_to(&mut self, index: usize) {
+        self.end_recalling();
+        if let Some(before) = self.current_mut() {
+            before.leave();
+        }
+        self.overlay = None;
+        self.current = Some(index);
+        let pane = self.pane();
+        let it = &mut self.conversations[index];
+        it.enter(&pane);
+        let (peer, is_request) = (it.peer.clone(), it.request > 0);
+        if !is_request {
+            self.open(peer);
+        }
+    }
+
+    /// Has the client hear of somebody.
+    fn open(&mut self, peer: Name) {
+        let index = self.conversation(&peer);
+        self.conversations[index].request = 0;
+        if self.open.insert(peer.clone()) {
+            self.give(Command::Talk(peer.clone()));
+            self.give(Command::Key(Some(peer)));
+        }
+    }
+
+    fn talk_to(&mut self, peer: Name) {
+        if peer == self.user {
+            return self.note("nobody can talk to themselves here");
+        }
+        let index = self.conversation(&peer);
+        self.conversations[index].request = 0;
+        self.turn_to(index);
+    }
+
+    fn close(&mut self, peer: Option<Name>) {
+        let peer = peer.or_else(|| self.current().map(|it| it.peer.clone()));
+        let Some(index) = self.conversations.iter().position(|it| Some(&it.peer) == peer.as_ref())
+        else {
+            return self.note("no such conversation is here");
+        };
+        let gone = self.conversations.remove(index);
+        if self.open.remove(&gone.peer) {
+            self.give(Command::Close(gone.peer.clone()));
+        }
+        self.closed.insert(gone.peer.clone(), gone);
+        self.current = match self.current {
+            Some(current) if current == index => None,
+            Some(current) if current > index => Some(current - 1),
+            other => other,
+        };
+        if self.current.is_none() && index > 0 {
+            self.turn_to(index - 1);
+        }
+    }
+}
+
+/// Whether somebody is there, for a list.
+pub(super) fn is_online(conversation: &Conversation) -> bool {
+    conversation.presence == Some(Presence::Online)
+}

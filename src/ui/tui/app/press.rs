@@ -1,0 +1,169 @@
+//! What keys do beside writing: turning to conversations, scrolling, what is in front, leaving.
+
+use crossterm::event::{KeyCode, KeyEvent};
+
+use super::super::jump::{Jump, Target};
+use super::super::keys::{self, Action};
+use super::super::view;
+use super::{App, Effect, Overlay};
+use crate::client::Command;
+
+impl App {
+    pub(super) fn press(&mut self, key: &KeyEvent) {
+        let action = keys::action(key);
+        if action != Some(Action::Interrupt) {
+            self.leaving = false;
+        }
+        if self.overlay.is_some() && self.press_in_overlay(key, action) {
+            return;
+        }
+        match (action, key.code) {
+            (Some(action), _) => self.act(action),
+            (None, KeyCode::Char(c)) if keys::is_written(key) => self.write(&c.to_string()),
+            _ => {}
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        match action {
+            Action::Send => self.send(),
+            Action::Interrupt => self.interrupt(),
+            Action::EndOfInput => self.end_of_input(),
+            Action::Complete => self.complete(),
+            Action::Up | Action::Down => self.up_or_down(action == Action::Down),
+            Action::Top | Action::End => self.top_or_end(action == Action::End),
+            Action::PageUp | Action::PageDown => self.page(action == Action::PageDown),
+            Action::Next => self.step(1),
+            Action::Previous => self.step(self.conversations.len().saturating_sub(1)),
+            Action::Select(index) if index < self.conversations.len() => self.turn_to(index),
+            Action::NextUnread => self.next_unread(),
+            Action::Help => self.overlay = Some(Overlay::Help(0)),
+            Action::Redraw => self.effects.push(Effect::Redraw),
+            Action::KillToEnd if self.draft_is_empty() => self.jump(),
+            Action::NewLine if self.current.is_some() => self.write("\n"),
+            Action::Yank if self.current.is_some() => self.write(&self.cut.clone()),
+            Action::Select(_) | Action::Cancel => {}
+            edit => self.edit(edit),
+        }
+    }
+
+    /// Whether the key was for what is in front.
+    fn press_in_overlay(&mut self, key: &KeyEvent, action: Option<Action>) -> bool {
+        let Some(mut overlay) = self.overlay.take() else { return false };
+        match (&mut overlay, action, key.code) {
+            (_, Some(Action::Cancel | Action::Interrupt), _) => return true,
+            (Overlay::Help(_), Some(Action::Help | Action::Send), _) => return true,
+            (Overlay::Help(rows), Some(Action::Up | Action::PageUp), _) => {
+                *rows = rows.saturating_sub(5);
+            }
+            (Overlay::Help(rows), Some(Action::Down | Action::PageDown), _) => {
+                *rows = rows.saturating_add(5).min(view::help_rows(self.size));
+            }
+            (Overlay::Paste(text, _), Some(Action::Send), _) => {
+                let text = std::mem::take(text);
+                self.write(&text);
+                return true;
+            }
+            (Overlay::Jump(jump), Some(Action::Send), _) => {
+                if let Some(target) = jump.choose() {
+                    self.arrive(target);
+                    return true;
+                }
+            }
+            (Overlay::Jump(jump), Some(Action::Up | Action::Previous), _) => jump.move_by(false),
+            (Overlay::Jump(jump), Some(Action::Down | Action::Next), _) => jump.move_by(true),
+            (Overlay::Jump(jump), Some(Action::Backspace), _) => jump.backspace(),
+            (Overlay::Jump(jump), None, KeyCode::Char(c)) if keys::is_written(key) => {
+                jump.type_text(&c.to_string());
+            }
+            // It stays until it is answered.
+            _ => {}
+        }
+        self.overlay = Some(overlay);
+        true
+    }
+
+    pub(super) fn jump(&mut self) {
+        let people = self.conversations.iter().map(|it| it.peer.clone()).collect();
+        self.overlay = Some(Overlay::Jump(Jump::new(people)));
+    }
+
+    fn arrive(&mut self, target: Target) {
+        match target {
+            Target::Person(name) | Target::Newcomer(name) => self.talk_to(name),
+            Target::Command(usage, false) => {
+                self.obey(usage);
+            }
+            Target::Command(usage, true) => {
+                let word = usage.split(' ').next().unwrap_or(usage);
+                self.write(&format!("{word} "));
+            }
+        }
+    }
+
+    fn interrupt(&mut self) {
+        if !self.draft_is_empty() {
+            // Who was looking at what they wrote before is back at what they were writing.
+            let draft = self.recalled.take().map(|(_, draft)| draft).unwrap_or_default();
+            if let Some(it) = self.current_mut() {
+                self.cut = it.composer.replace(draft);
+            }
+        } else if self.leaving || self.finishing {
+            self.leave();
+        } else {
+            self.leaving = true;
+        }
+    }
+
+    fn end_of_input(&mut self) {
+        if self.draft_is_empty() {
+            self.leave();
+        } else {
+            self.edit(Action::Delete);
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.give(Command::Leave);
+    }
+
+    fn top_or_end(&mut self, end: bool) {
+        if !self.draft_is_empty() {
+            return self.edit(if end { Action::LineEnd } else { Action::LineStart });
+        }
+        let pane = self.pane();
+        let Some(it) = self.current_mut() else {
+            return;
+        };
+        if end { it.scroll_to_end() } else { it.scroll_to_top(&pane) }
+    }
+
+    fn page(&mut self, down: bool) {
+        let pane = self.pane();
+        let by = usize::from(pane.height.saturating_sub(1).max(1));
+        let Some(it) = self.current_mut() else {
+            return;
+        };
+        if down { it.scroll_down(by, &pane) } else { it.scroll_up(by, &pane) }
+    }
+
+    fn step(&mut self, by: usize) {
+        if !self.conversations.is_empty() {
+            let next = self.current.map_or(0, |current| current + by);
+            self.turn_to(next % self.conversations.len());
+        }
+    }
+
+    fn next_unread(&mut self) {
+        let count = self.conversations.len();
+        let from = self.current.map_or(0, |current| current + 1);
+        let mut others = (from..from + count).map(|index| index % count);
+        let wants = |index: &usize| {
+            let it = &self.conversations[*index];
+            it.unread() > 0 || it.request > 0
+        };
+        if let Some(index) = others.find(wants) {
+            self.turn_to(index);
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! What one key or event makes of the next.
+
+use super::*;
+
+// Keys.
+
+#[test]
+fn several_lines_are_one_message() {
+    let mut desk = Desk::busy((80, 24));
+    desk.types("one");
+    desk.take(Input::Key(KeyEvent::new(KeyCode::Enter, KeyModifiers::ALT)));
+    desk.types("two");
+    desk.gave();
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.gave(), [Command::Send { peer: name("marie"), text: "one\ntwo".into() }]);
+}
+
+#[test]
+fn what_was_written_before_comes_back_and_the_draft_behind_it() {
+    let mut desk = Desk::busy((80, 24));
+    desk.writes("one");
+    desk.writes("two");
+    desk.types("dra");
+    desk.press(KeyCode::Up);
+    desk.press(KeyCode::Up);
+    assert_eq!(desk.draft(), "one");
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Down);
+    assert_eq!(desk.draft(), "dra");
+    desk.press(KeyCode::Up);
+    desk.writes(" and a half");
+    assert_eq!(desk.draft(), "dra", "one goes on with what one was writing");
+    let last = desk.app.current().unwrap().records().last().unwrap();
+    assert_eq!(&last.body[..], b"two and a half");
+}
+
+#[test]
+fn a_mistake_stays_to_be_put_right() {
+    let mut desk = Desk::busy((80, 24));
+    desk.writes("/TLAK anna");
+    assert_eq!(desk.draft(), "/TLAK anna");
+    assert!(desk.screen().contains("did you mean /TALK?"));
+    desk.ctrl('u');
+    desk.take(Input::Paste("x".repeat(MAX_BODY + 1)));
+    desk.writes("");
+    assert_eq!(desk.draft().len(), MAX_BODY + 1);
+    assert!(desk.screen().contains("a message has at most 65536 bytes; not sent"));
+    desk.take(Input::Paste("x".repeat(MAX_BODY)));
+    assert_eq!(desk.draft().len(), MAX_BODY + 1, "more is not taken");
+}
+
+#[test]
+fn tab_completes_commands_and_names() {
+    let mut desk = Desk::busy((80, 24));
+    desk.says("marianne", "hi");
+    for (typed, completed) in [
+        ("/on", "/ONLINE "),
+        ("/B", "/BLOCK "),
+        ("/TALK mar", "/TALK mari"),
+        ("/TALK maria", "/TALK marianne "),
+        ("ask marie", "ask marie "),
+        ("nobody", "nobody"),
+    ] {
+        desk.types(typed);
+        desk.press(KeyCode::Tab);
+        assert_eq!(desk.draft(), completed);
+        desk.ctrl('u');
+    }
+}
+
+#[test]
+fn one_gets_to_the_next_unread_and_around() {
+    let mut desk = Desk::busy((80, 24));
+    for peer in ["anna", "bob", "carl"] {
+        desk.says(peer, "hello");
+    }
+    let current = |desk: &Desk| desk.app.current().unwrap().peer.to_string();
+    desk.alt('3');
+    desk.alt('a');
+    assert_eq!(current(&desk), "carl");
+    desk.alt('a');
+    assert_eq!(current(&desk), "anna");
+    desk.alt('a');
+    assert_eq!(current(&desk), "anna", "all is read");
+    desk.ctrl('p');
+    assert_eq!(current(&desk), "marie");
+    desk.ctrl('p');
+    assert_eq!(current(&desk), "carl");
+    desk.ctrl('n');
+    assert_eq!(current(&desk), "marie");
+}
+
+#[test]
+fn a_letter_with_ctrl_that_means_nothing_writes_nothing() {
+    let mut desk = Desk::busy((80, 24));
+    desk.ctrl('x');
+    desk.alt('x');
+    assert_eq!(desk.draft(), "");
+}
+
+// Attention.
+
+#[test]
+fn the_bell_rings_for_what_one_does_not_look_at_unless_it_is_muted() {
+    let mut desk = Desk::busy((80, 24));
+    let rings = |desk: &mut Desk, peer: &str| {
+        desk.effects.clear();
+        desk.says(peer, "hello");
+        desk.effects.contains(&Effect::Bell)
+    };
+    assert!(rings(&mut desk, "anna"));
+    assert!(!rings(&mut desk, "marie"), "one looks at it");
+    desk.take(Input::Focus(false));
+    assert!(rings(&mut desk, "marie"), "one does not look at all");
+    desk.writes("/MUTE anna");
+    assert!(!rings(&mut desk, "anna"));
+    assert_eq!(desk.app.title(), "(1) marie - TinyChat", "what is muted is not counted");
+    desk.writes("/MUTE anna");
+    assert!(rings(&mut desk, "anna"));
+    for (bell, message, request) in
+        [(Bell::Off, false, false), (Bell::Direct, true, false), (Bell::All, true, true)]
+    {
+        let mut desk = Desk::busy((80, 24));
+        desk.app.bell = bell;
+        assert_eq!(rings(&mut desk, "anna"), message);
+        desk.effects.clear();
+        desk.hear(Event::Waiting { peer: name("mallory"), count: 1, known: false });
+        assert_eq!(desk.effects.contains(&Effect::Bell), request);
+    }
+}
+
+#[test]
+fn what_comes_while_one_is_elsewhere_is_unread_and_begins_at_a_line() {
+    let mut desk = Desk::busy((60, 8));
+    desk.take(Input::Focus(false));
+    desk.gave();
+    for n in 1..=9 {
+        desk.says("marie", &format!("stop {n}"));
+    }
+    assert_eq!(desk.app.title(), "(9) marie - TinyChat");
+    assert_eq!(desk.gave(), [], "nothing was shown to anybody");
+    desk.take(Input::Focus(true));
+    let screen = desk.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[0].contains(" unread ") && lines[1].contains("stop 1"), "{screen}");
+    assert!(screen.contains("4 new below"), "{screen}");
+}
+
+#[test]
+fn what_waited_is_read_from_its_beginning_and_what_comes_later_at_the_end() {
+    let mut desk = Desk::of(Some("marie"), (60, 8));
+    desk.opens("marie", 9);
+    for n in 1..=10 {
+        desk.says("marie", &format!("stop {n}"));
+    }
+    let screen = desk.screen();
+    let lines: Vec<&str> = screen.lines().collect();
+    assert!(lines[1].contains(" unread ") && lines[2].contains("stop 1"), "{screen}");
+    assert!(screen.contains("6 new below"), "{screen}");
+    desk.press(KeyCode::End);
+    desk.says("marie", "stop 11");
+    assert!(desk.screen().contains("stop 11"));
+    assert_eq!(desk.app.current().unwrap().unread(), 0);
+}
+
+// Across conversations and runs.
+
+#[test]
+fn what_is_closed_is_as_it_was_when_it_is_opened_again() {
+    let mut desk = Desk::busy((60, 12));
+    desk.says("anna", "hello");
+    desk.types("half a thought");
+    desk.alt('2');
+    desk.alt('1');
+    desk.alt('2');
+    desk.writes("/CLOSE marie");
+    assert_eq!(desk.app.conversations.len(), 1);
+    desk.hear(stored("marie", 1));
+    assert_eq!(desk.app.conversations.len(), 1, "a receipt opens nothing");
+    desk.writes("/TALK marie");
+    assert_eq!(desk.draft(), "half a thought");
+    assert!(desk.screen().contains("then I come to the platform"));
+    desk.ctrl('c');
+    desk.writes("/CLOSE");
+    assert_eq!(desk.app.current().unwrap().peer, name("anna"));
+    desk.writes("/CLOSE");
+    assert!(desk.screen().contains("Nobody is here yet"));
+}
+
+#[test]
+fn drafts_places_and_who_is_muted_survive_a_restart() {
+    let mut desk = Desk::busy((60, 6));
+    desk.types("half a thought");
+    desk.press(KeyCode::PageUp);
+    let anchor = desk.app.current().unwrap().anchor();
+    assert!(anchor.is_some());
+    desk.says("anna", "hello");
+    desk.alt('2');
+    desk.writes("/MUTE");
+    desk.types("to anna");
+    let memory = desk.app.memory();
+
+    let mut later = Desk::begin(None, (60, 6), memory.clone());
+    let summary = |peer, last, unsent| Summary { peer: name(peer), last, known: true, unsent };
+    later.hear(Event::Overview(vec![summary("marie", MORNING, 2), summary("anna", MORNING, 0)]));
+    assert_eq!(later.app.current().unwrap().peer, name("anna"), "one is where one was");
+    assert_eq!(later.draft(), "to anna");
+    assert!(later.app.current().unwrap().muted);
+    assert_eq!(later.app.unsent(), 2);
+    later.alt('1');
+    assert_eq!(later.draft(), "half a thought");
+    let page = |ids: std::ops::RangeInclusive<i64>| {
+        let record = |id| Record {
+            id,
+            own: false,
+            n: 1,
+            time: MORNING,
+            kind: Kind::TEXT,
+            body: "old".into(),
+            state: State::Shown,
+        };
+        Event::Page { peer: name("marie"), records: ids.map(record).collect() }
+    };
+    later.gave();
+    later.hear(page(301..=500));
+    let below = Some(301);
+    assert_eq!(later.gave(), [Command::Page { peer: name("marie"), below, limit: PAGE }]);
+    later.hear(page(101..=300));
+    later.gave();
+    later.hear(page(1..=100));
+    assert_eq!(later.app.current().unwrap().anchor(), anchor);
+    assert_eq!(later.app.memory().people, memory.people);
+}

@@ -1,0 +1,151 @@
+//! How fast the full screen is, and what it takes: `just bench`, or `cargo bench --bench client`.
+//!
+//! **Method.** The client runs as a process of its own on a pseudo-terminal of 80 by 24 cells, signed in at a
+//! server on this machine, on a data folder whose only conversation has as many messages as asked for. A
+//! terminal emulator reads what it writes.
+//!
+//! **Start:** from its start until the last message is on the screen. **Key:** from a key press until its
+//! letter is there; both have the emulator's own time in them. **Memory:** what is resident then (PSS).
+//! **Idle:** the processor time it takes while nothing happens.
+//!
+//! Absolute figures speak of one machine on one day.
+
+mod desk;
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::thread;
+use std::time::Duration;
+
+use argh::FromArgs;
+use rusqlite::Connection;
+use tinychat::args;
+
+use desk::Desk;
+
+type Error = Box<dyn std::error::Error>;
+type Result<T> = std::result::Result<T, Error>;
+
+/// How often the client is started.
+const STARTS: usize = 10;
+
+/// How many keys are pressed: as many letters as one row has room for.
+const KEYS: usize = 50;
+
+/// Measure the client's full screen.
+#[derive(FromArgs)]
+struct Flags {
+    /// how many messages there are (default 100000)
+    #[argh(option, default = "100_000")]
+    messages: u32,
+
+    /// how many seconds to watch the idle client (default 60)
+    #[argh(option, default = "60")]
+    idle: u64,
+
+    /// given by cargo
+    #[argh(switch)]
+    #[allow(dead_code, reason = "cargo gives it to every benchmark")]
+    bench: bool,
+}
+
+fn main() -> ExitCode {
+    let flags: Flags = match args::parse("client", std::env::args_os().skip(1)) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(),
+    };
+    match measure(&flags) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("client: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(flags: &Flags) -> Result<()> {
+    let folder = tempfile::tempdir()?;
+    let server = Server::start(&folder.path().join("server"))?;
+    let data = folder.path().join("john");
+    let john = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat"));
+        command.args(["--user", "john", "--to", "marie", "--tls", "off", "--server"]);
+        command.arg(server.address.to_string()).arg("--data").arg(&data);
+        command.env("XDG_CONFIG_HOME", folder.path()).env("TERM", "xterm-256color");
+        command
+    };
+    let status = john().stdin(Stdio::null()).stderr(Stdio::null()).status()?;
+    if !status.success() {
+        return Err(format!("the client exits with {status}").into());
+    }
+    let last = fill(&data.join("messages.db"), &server.address.to_string(), flags.messages)?;
+    println!("{} messages", flags.messages);
+    let starts = (0..STARTS).map(|_| {
+        let desk = Desk::open(john())?;
+        let took = desk.sees(&last)?;
+        desk.leave()?;
+        Ok(took)
+    });
+    let starts = starts.collect::<Result<Vec<_>>>()?;
+    print("start to the last message on the screen", starts);
+    let mut desk = Desk::open(john())?;
+    desk.sees(&last)?;
+    desk.sees("john online")?;
+    let keys = (0..KEYS).map(|_| desk.press_and_see()).collect::<Result<Vec<_>>>()?;
+    print("key press to its letter on the screen", keys);
+    println!("resident (PSS): {:.1} MiB", desk.memory()? as f64 / 1024.0);
+    let before = desk.processor_time()?;
+    thread::sleep(Duration::from_secs(flags.idle));
+    let used = desk.processor_time()? - before;
+    println!("processor time of {} s idle: {} ms", flags.idle, used.as_millis());
+    desk.leave()
+}
+
+fn print(what: &str, mut times: Vec<Duration>) {
+    times.sort_unstable();
+    let at = |share: usize| times[(times.len() - 1) * share / 100].as_secs_f64() * 1_000.0;
+    println!("{what}: median {:.1} ms, 90 % {:.1} ms, worst {:.1} ms", at(50), at(90), at(100));
+}
+
+/// A conversation with so many messages. Gives the last one.
+fn fill(store: &Path, server: &str, messages: u32) -> Result<String> {
+    let mut connection = Connection::open(store)?;
+    let transaction = connection.transaction()?;
+    transaction.execute(
+        "WITH RECURSIVE each(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < ?1)
+         INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
+         SELECT ?2, 'marie', n % 2, '1', n, 1700000000000 + 60000 * n, 'text',
+                CAST('message ' || n || ' of somebody who has a lot to say' AS BLOB),
+                CASE n % 2 WHEN 0 THEN 'shown' ELSE 'delivered' END, 1
+         FROM each",
+        (messages, server),
+    )?;
+    transaction.commit()?;
+    Ok(format!("message {messages} of"))
+}
+
+/// A server on this machine. Dropping it ends it.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Server {
+    fn start(data: &Path) -> Result<Self> {
+        fs::create_dir_all(data.parent().unwrap_or(data))?;
+        let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.args(["--tls", "off", "--log-level", "off", "--listen", &address.to_string()]);
+        let process = command.arg("--data").arg(data).stderr(Stdio::null()).spawn()?;
+        Ok(Self { process, address })
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -213,6 +213,11 @@ impl Timestamp {
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// So long before; 1970 at the earliest.
+    pub fn before(self, ago: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// The same as a time that can be printed, with four digits for the year. One that was damaged on
     /// disk must not stop whoever reads it.
     pub fn printable(self) -> SystemTime {

@@ -66,6 +66,34 @@ impl Desk {
         Ok(pressed.elapsed())
     }
 
+    /// Searches for words. Gives how long it takes from their last letter.
+    pub(super) fn search(&mut self, words: &str, found: &str) -> Result<Duration> {
+        let (last, before) = words.as_bytes().split_last().ok_or("there are no words")?;
+        self.terminal.write_all(b"\x06")?;
+        self.until("┌ Find")?;
+        self.terminal.write_all(before)?;
+        self.until(&format!("> {}", str::from_utf8(before)?))?;
+        // What is found for the beginning is to be there first.
+        thread::sleep(Duration::from_millis(300));
+        let pressed = Instant::now();
+        self.terminal.write_all(&[*last])?;
+        self.until(&format!("> {words}"))?;
+        self.until(found)?;
+        self.until("┌ Find ─")?;
+        Ok(pressed.elapsed())
+    }
+
+    /// Goes to the first that was found, and comes back. Gives how long going took.
+    pub(super) fn jump(&mut self) -> Result<Duration> {
+        let pressed = Instant::now();
+        self.terminal.write_all(b"\r")?;
+        self.until(" > ")?;
+        let took = pressed.elapsed();
+        self.terminal.write_all(b"\x1b")?;
+        thread::sleep(Duration::from_millis(100));
+        Ok(took)
+    }
+
     /// What it has in memory, divided by those who share it, in KiB.
     pub(super) fn memory(&self) -> Result<u64> {
         let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.id()?))?;

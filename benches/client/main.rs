@@ -8,6 +8,9 @@
 //! letter is there; both have the emulator's own time in them. **Memory:** what is resident then (PSS).
 //! **Idle:** the processor time it takes while nothing happens.
 //!
+//! **Search:** from the last key of the words until what is found is on the screen; **jump:** from Enter until the
+//! message is there in its context. The index of words is complete then; *rare* is in one message, *common* in all.
+//!
 //! Absolute figures speak of one machine on one day.
 
 mod desk;
@@ -17,7 +20,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 use rusqlite::Connection;
@@ -34,12 +37,19 @@ const STARTS: usize = 10;
 /// How many keys are pressed: as many letters as one row has room for.
 const KEYS: usize = 50;
 
+/// How often each words are searched.
+const SEARCHES: usize = 10;
+
 /// Measure the client's full screen.
 #[derive(FromArgs)]
 struct Flags {
     /// how many messages there are (default 100000)
     #[argh(option, default = "100_000")]
     messages: u32,
+
+    /// how many messages are searched (default 1000000)
+    #[argh(option, default = "1_000_000")]
+    searched: u32,
 
     /// how many seconds to watch the idle client (default 60)
     #[argh(option, default = "60")]
@@ -80,7 +90,8 @@ fn measure(flags: &Flags) -> Result<()> {
     if !status.success() {
         return Err(format!("the client exits with {status}").into());
     }
-    let last = fill(&data.join("messages.db"), &server.address.to_string(), flags.messages)?;
+    let store = data.join("messages.db");
+    let last = fill(&store, &server.address.to_string(), 0, flags.messages)?;
     println!("{} messages", flags.messages);
     let starts = (0..STARTS).map(|_| {
         let desk = Desk::open(john())?;
@@ -100,6 +111,38 @@ fn measure(flags: &Flags) -> Result<()> {
     thread::sleep(Duration::from_secs(flags.idle));
     let used = desk.processor_time()? - before;
     println!("processor time of {} s idle: {} ms", flags.idle, used.as_millis());
+    desk.leave()?;
+    let more = flags.searched.saturating_sub(flags.messages);
+    fill(&store, &server.address.to_string(), flags.messages, more)?;
+    println!("{} messages", flags.searched.max(flags.messages));
+    search(&store, &john)
+}
+
+/// Waits for the index, and searches.
+fn search(store: &Path, john: &impl Fn() -> Command) -> Result<()> {
+    let mut desk = Desk::open(john())?;
+    desk.sees("john online")?;
+    let began = Instant::now();
+    let connection = Connection::open(store)?;
+    let missing = "SELECT (SELECT max(id) FROM message) - (SELECT up_to FROM indexed)";
+    while connection.query_row(missing, (), |row| row.get::<_, i64>(0))? > 1_000 {
+        thread::sleep(Duration::from_millis(100));
+    }
+    println!("the index is built in {:.1} s", began.elapsed().as_secs_f64());
+    for (what, words, found) in [
+        ("rare", "77777", "message 77777 of"),
+        ("rare, with a common one", "somebody 77777", "message 77777 of"),
+        ("common", "somebody", " of somebody"),
+        ("a beginning of common ones", "some", " of somebody"),
+    ] {
+        let (mut searches, mut jumps) = (Vec::new(), Vec::new());
+        for _ in 0..SEARCHES {
+            searches.push(desk.search(words, found)?);
+            jumps.push(desk.jump()?);
+        }
+        print(&format!("search, {what}"), searches);
+        print(&format!("jump, {what}"), jumps);
+    }
     desk.leave()
 }
 
@@ -109,18 +152,20 @@ fn print(what: &str, mut times: Vec<Duration>) {
     println!("{what}: median {:.1} ms, 90 % {:.1} ms, worst {:.1} ms", at(50), at(90), at(100));
 }
 
-/// A conversation with so many messages. Gives the last one.
-fn fill(store: &Path, server: &str, messages: u32) -> Result<String> {
+/// Puts so many more messages into a conversation. Gives the last one.
+fn fill(store: &Path, server: &str, before: u32, more: u32) -> Result<String> {
+    let messages = before + more;
     let mut connection = Connection::open(store)?;
     let transaction = connection.transaction()?;
     transaction.execute(
-        "WITH RECURSIVE each(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM each WHERE n < ?1)
+        "WITH RECURSIVE each(n) AS
+             (SELECT ?3 + 1 WHERE ?3 < ?1 UNION ALL SELECT n + 1 FROM each WHERE n < ?1)
          INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
          SELECT ?2, 'marie', n % 2, '1', n, 1700000000000 + 60000 * n, 'text',
                 CAST('message ' || n || ' of somebody who has a lot to say' AS BLOB),
                 CASE n % 2 WHEN 0 THEN 'shown' ELSE 'delivered' END, 1
          FROM each",
-        (messages, server),
+        (messages, server, before),
     )?;
     transaction.commit()?;
     Ok(format!("message {messages} of"))

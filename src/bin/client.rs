@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use tinychat::args;
-use tinychat::client::Target;
 use tinychat::client::transcript::Filter;
-use tinychat::message::Name;
+use tinychat::client::{Query, Target};
+use tinychat::message::{Name, Timestamp};
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::{history, plain, tui};
@@ -108,6 +108,14 @@ struct History {
     #[argh(option, arg_name = "addr")]
     server: Option<String>,
 
+    /// only what has these words; the last one may be the beginning of a word
+    #[argh(option, arg_name = "words", from_str_fn(query))]
+    search: Option<Query>,
+
+    /// only what is not older than this, like 90m or 2d
+    #[argh(option, arg_name = "time", from_str_fn(settings::time))]
+    since: Option<Duration>,
+
     /// your data folder (default $XDG_DATA_HOME/tinychat/NAME)
     #[argh(option, arg_name = "dir")]
     data: Option<PathBuf>,
@@ -170,6 +178,10 @@ fn complain((exit_code, error): (u8, String)) -> ExitCode {
     ExitCode::from(exit_code)
 }
 
+fn query(text: &str) -> Result<Query, String> {
+    Query::new(text).ok_or_else(|| "there is no word to look for".into())
+}
+
 /// Name, folder and server may stand before the command too.
 fn print_history(
     command: History,
@@ -179,9 +191,10 @@ fn print_history(
 ) -> Result<u8, Box<dyn Error>> {
     let target = command.server.or(server).map(|server| server.parse::<Target>()).transpose()?;
     let server = target.map(|target| target.address);
+    let since = command.since.map(|ago| Timestamp::now().before(ago));
     let options = history::Options {
         user,
-        filter: Filter { with: command.with, server },
+        filter: Filter { with: command.with, server, since, words: command.search },
         data: command.data.or(data),
         json: command.json,
     };

@@ -72,26 +72,41 @@ pub struct Summary {
     pub unsent: u64,
 }
 
-/// The last messages of a conversation below an id, oldest first.
+/// Which messages of a conversation are wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// The last ones.
+    Newest,
+    /// The last ones below an id.
+    Below(i64),
+    /// The first ones above an id.
+    Above(i64),
+}
+
+/// Messages of a conversation, oldest first.
 pub(super) fn page(
     tx: &Transaction<'_>,
     server: &Address,
     peer: &Name,
-    below: Option<i64>,
+    place: Place,
     limit: u32,
 ) -> Result<Vec<Record>> {
-    let mut query = tx.prepare_cached(
+    let (range, id, order) = match place {
+        Place::Newest => ("<=", i64::MAX, "DESC"),
+        Place::Below(id) => ("<", id, "DESC"),
+        Place::Above(id) => (">", id, "ASC"),
+    };
+    let mut query = tx.prepare_cached(&format!(
         "SELECT id, own, n, time, kind, body,
                 CASE WHEN own = 1 AND state = 'delivered' AND n <= coalesce(
                     (SELECT seen.n FROM seen WHERE seen.server = message.server
                      AND seen.peer = message.peer AND seen.installation = message.installation), 0)
                 THEN 'read' ELSE state END
-         FROM message WHERE server = ? AND peer = ? AND id < ? ORDER BY id DESC LIMIT ?",
-    )?;
-    let below = below.unwrap_or(i64::MAX);
-    let rows = query.query_map(params![server.as_str(), peer.as_str(), below, limit], record)?;
+         FROM message WHERE server = ? AND peer = ? AND id {range} ? ORDER BY id {order} LIMIT ?"
+    ))?;
+    let rows = query.query_map(params![server.as_str(), peer.as_str(), id, limit], record)?;
     let mut records = rows.collect::<Result<Vec<_>>>()?;
-    records.reverse();
+    records.sort_unstable_by_key(|record| record.id);
     Ok(records)
 }
 
@@ -163,10 +178,10 @@ mod tests {
                 store.execute(row, values).unwrap();
             }
         }
-        let page = |store: &mut _, below, limit| {
-            run(store, |tx| page(tx, &server, &name("marie"), below, limit))
+        let page = |store: &mut _, place, limit| {
+            run(store, |tx| page(tx, &server, &name("marie"), place, limit))
         };
-        let newest = page(&mut store, None, 4);
+        let newest = page(&mut store, Place::Newest, 4);
         let numbers = |records: &[Record]| records.iter().map(|it| it.n).collect::<Vec<_>>();
         assert_eq!(numbers(&newest), [6, 7, 8, 9]);
         assert_eq!((newest[0].own, newest[0].state), (true, State::Stored));
@@ -174,8 +189,10 @@ mod tests {
             (newest[1].body.as_ref(), newest[1].state),
             (&b"7 of marie"[..], State::Received)
         );
-        let older = page(&mut store, Some(newest[0].id), 9);
+        let older = page(&mut store, Place::Below(newest[0].id), 9);
         assert_eq!(numbers(&older), [1, 2, 3, 4, 5]);
+        let newer = page(&mut store, Place::Above(older[1].id), 3);
+        assert_eq!(numbers(&newer), [3, 4, 5]);
         let all = run(&mut store, |tx| overview(tx, &server));
         let told: Vec<_> = all.iter().map(|it| (it.peer.as_str(), it.last.0, it.known)).collect();
         assert_eq!(told, [("anna", 90, true), ("marie", 90, true)]);

@@ -15,6 +15,7 @@ mod conversation;
 mod core;
 mod history;
 mod outbox;
+pub mod search;
 mod store;
 pub mod transcript;
 
@@ -26,9 +27,10 @@ use async_std::task::JoinHandle;
 use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
-pub use archive::{Record, State, Summary};
+pub use archive::{Place, Record, State, Summary};
 pub use history::Incoming;
 pub use outbox::Pending;
+pub use search::{Hit, Query};
 pub use store::StoreError;
 
 use crate::folder::{Folder, FolderError};
@@ -117,14 +119,21 @@ pub enum Command {
     Blocks,
     /// Ask for the conversations that have something in them.
     Overview,
-    /// Ask for what was said in a conversation: the last messages below an id.
+    /// Ask for what was said in a conversation.
     Page {
         /// With whom.
         peer: Name,
-        /// None for the newest.
-        below: Option<i64>,
+        /// Which.
+        place: Place,
         /// How many.
         limit: u32,
+    },
+    /// Look for words in everything that was said through this server.
+    Search {
+        /// What is looked for.
+        query: Query,
+        /// How many are wanted at most.
+        limit: usize,
     },
     /// The message with this id was shown, and need not be shown again.
     Shown(i64),
@@ -169,8 +178,11 @@ pub enum Event {
     Message(Incoming),
     /// The answer to [`Command::Overview`], the latest first.
     Overview(Vec<Summary>),
-    /// The answer to [`Command::Page`], oldest first. There are fewer than asked for only at the beginning.
-    Page { peer: Name, records: Vec<Record> },
+    /// The answer to [`Command::Page`], oldest first. There are fewer than asked for only at the
+    /// conversation's beginning or end.
+    Page { peer: Name, place: Place, records: Vec<Record> },
+    /// The answer to [`Command::Search`]: what fits best, of equals the newest first.
+    Found { query: Query, hits: Vec<Hit> },
     /// What one wrote is on disk.
     Written { peer: Name, record: Record },
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both

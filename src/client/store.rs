@@ -10,20 +10,22 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use futures::channel::oneshot;
-use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, TransactionBehavior};
 use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
-use super::Address;
+use super::{Address, search};
 use crate::message::{Installation, Name};
 use crate::task;
 
 /// What `user_version` says of the layout below.
-pub(super) const LAYOUT_VERSION: i64 = 2;
+pub(super) const LAYOUT_VERSION: i64 = 3;
 
 const LAYOUT: &str = "
     -- Whose folder this is.
@@ -83,6 +85,9 @@ const LAYOUT: &str = "
     CREATE INDEX conversation ON message (server, peer, id);
 ";
 
+/// So many messages are put into the index of words with one commit. Until then searches look through them.
+const INDEX_AT_ONCE: u32 = 512;
+
 /// Why there is no store, or why it failed. Made to be read by its owner.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
@@ -101,11 +106,23 @@ pub enum StoreError {
     Gone,
 }
 
+impl StoreError {
+    /// Whether something on the disk is not as SQLite left it. An index that lost its beginning meets what
+    /// it has written before.
+    pub(super) fn is_damage(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        let code = error.sqlite_error_code();
+        matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation))
+    }
+}
+
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the store.
 pub(super) struct Store {
     jobs: Sender<Job>,
+    /// The index of words was damaged and thrown away, and nobody was told.
+    index_reset: Arc<AtomicBool>,
     /// Closed when the database is.
     ended: Receiver<Infallible>,
 }
@@ -133,19 +150,32 @@ impl Store {
         let installation = installation(&mut connection, server)?;
         let (jobs, queue) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
+        let index_reset = Arc::new(AtomicBool::new(false));
+        let reset = index_reset.clone();
         let thread = move || {
-            serve(connection, &queue);
+            serve(connection, &queue, &reset);
             drop(alive);
         };
         task::spawn_thread("tinychat-store", thread).map_err(|_| StoreError::Gone)?;
-        Ok((Self { jobs, ended }, installation))
+        Ok((Self { jobs, index_reset, ended }, installation))
     }
 
     /// Closes the database, and waits until all of it is in its one file.
     pub(super) async fn close(self) {
-        let Self { jobs, ended } = self;
+        let Self { jobs, ended, .. } = self;
         drop(jobs);
         let _ = ended.recv().await;
+    }
+
+    /// Throws the index of words away. It is built again while nothing else is to be done.
+    pub(super) async fn reset_index(&self) -> Result<(), StoreError> {
+        self.index_reset.store(true, Ordering::Relaxed);
+        self.run(search::reset).await
+    }
+
+    /// Whether the index of words was thrown away since this was last asked.
+    pub(super) fn was_index_reset(&self) -> bool {
+        self.index_reset.swap(false, Ordering::Relaxed)
     }
 
     /// Runs work as one transaction. When this returns, what it changed is on disk.
@@ -163,10 +193,37 @@ impl Store {
     }
 }
 
-fn serve(mut connection: Connection, queue: &Receiver<Job>) {
-    while let Ok(job) = queue.recv_blocking() {
+fn serve(mut connection: Connection, queue: &Receiver<Job>, index_reset: &AtomicBool) {
+    loop {
+        // While nobody waits.
+        while queue.is_empty() && index(&mut connection, index_reset) {}
+        let Ok(job) = queue.recv_blocking() else { return };
         job(&mut connection);
     }
+}
+
+/// Returns whether there is more to do. An index that cannot be written is looked at again later; one that
+/// is damaged is thrown away.
+fn index(connection: &mut Connection, index_reset: &AtomicBool) -> bool {
+    match index_more(connection).map_err(StoreError::from) {
+        Ok(more) => more,
+        Err(error) if error.is_damage() => {
+            index_reset.store(true, Ordering::Relaxed);
+            transact(connection, search::reset).is_ok()
+        }
+        Err(_) => false,
+    }
+}
+
+/// Puts what is not in the index of words into it, once that is much. Returns whether there may be more.
+fn index_more(connection: &mut Connection) -> rusqlite::Result<bool> {
+    let missing: u32 = connection
+        .prepare_cached("SELECT coalesce(max(id), 0) - (SELECT up_to FROM indexed) FROM message")?
+        .query_row((), |row| row.get(0))?;
+    if missing < INDEX_AT_ONCE {
+        return Ok(false);
+    }
+    transact(connection, |tx| search::advance(tx, INDEX_AT_ONCE))
 }
 
 fn transact<T>(
@@ -185,6 +242,7 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
         let version = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
         if version == 0 {
             tx.execute_batch(LAYOUT)?;
+            tx.execute_batch(search::LAYOUT)?;
             tx.pragma_update(None, "user_version", LAYOUT_VERSION)?;
             return Ok(LAYOUT_VERSION);
         }

@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::Address;
+use super::search::Query;
 use super::store::LAYOUT_VERSION;
 use crate::message::{Name, Timestamp};
 
@@ -26,6 +27,10 @@ pub struct Filter {
     pub with: Option<Name>,
     /// Only those that went through a server.
     pub server: Option<Address>,
+    /// Only those of this time or later.
+    pub since: Option<Timestamp>,
+    /// Only those that have these words.
+    pub words: Option<Query>,
 }
 
 /// One message.
@@ -112,6 +117,9 @@ fn visit_rows<E>(
         let Some((last, _)) = rows.last() else { return Ok(Ok(())) };
         above = *last;
         for (_, entry) in rows {
+            if filter.words.as_ref().is_some_and(|words| !words.fits(&entry.text)) {
+                continue;
+            }
             if let Err(error) = visit(entry) {
                 return Ok(Err(error));
             }
@@ -128,12 +136,13 @@ fn rows(
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut query = connection.prepare_cached(
         "SELECT own, peer, time, body, state, id FROM message
-         WHERE id > ?3 AND (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2)
+         WHERE id > ?3 AND (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2) AND time >= ?5
          ORDER BY id LIMIT ?4",
     )?;
     let with = filter.with.as_ref().map(Name::as_str);
     let server = filter.server.as_ref().map(Address::as_str);
-    let rows = query.query_map(params![with, server, above, ROWS], |row| {
+    let since = filter.since.map_or(i64::MIN, |since| since.0.cast_signed());
+    let rows = query.query_map(params![with, server, above, ROWS, since], |row| {
         Ok((row.get(5)?, entry(row, user)?))
     })?;
     rows.collect()

@@ -27,6 +27,8 @@ pub enum Input {
     Unblock(Name),
     /// Make no noise for somebody, or again: the one whom one talks to, or another.
     Mute(Option<Name>),
+    /// Find what was said by words; without any, ask for them.
+    Search(String),
     /// What may be typed?
     Help,
     /// Done.
@@ -100,6 +102,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/MUTE [name]",
         help: "on the full screen: no bell for somebody, and no count in the title; again: as before",
         parse: |words| Ok(Input::Mute(name_if_any(words)?)),
+    },
+    Command {
+        name: "SEARCH",
+        usage: "/SEARCH words",
+        help: "find what was said, in all conversations",
+        parse: |words| Ok(Input::Search(words.into())),
     },
     Command {
         name: "HELP",

@@ -5,7 +5,7 @@
 use std::time::SystemTime;
 
 use super::count;
-use crate::client::Pending;
+use crate::client::{Hit, Pending};
 use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
@@ -100,6 +100,13 @@ pub(super) fn expired(peer: &Name, n: u64) -> String {
 
 pub(super) fn refused(peer: &Name, because: &str) -> String {
     format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room")
+}
+
+/// A message that was looked for.
+pub(super) fn found(user: &Name, hit: &Hit) -> String {
+    let Hit { peer, own, time, excerpt, .. } = hit;
+    let (from, to) = if *own { (user, peer) } else { (peer, user) };
+    format!("{} {from} to {to}: {excerpt}", time_of_day(time.printable()))
 }
 
 /// What has not arrived.

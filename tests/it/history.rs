@@ -210,3 +210,55 @@ fn a_reader_who_has_seen_enough_is_no_failure() {
         john.end().await.exited(0).was_quiet();
     });
 }
+
+#[test]
+fn words_and_time_narrow_it_down() {
+    story(async |world| {
+        make_history(world).await;
+        let john = world.path("john");
+        assert_eq!(rows(&john, &["--search", "THR"]).await, ["marie>john received three"]);
+        assert_eq!(rows(&john, &["--search", "two", "--with", "marie"]).await, [""; 0]);
+        assert_eq!(rows(&john, &["--since", "1h"]).await.len(), 4);
+        let store = rusqlite::Connection::open(john.join("messages.db")).unwrap();
+        store
+            .execute("UPDATE message SET time = time - 7200000 WHERE body <> x'74776f'", ())
+            .unwrap();
+        assert_eq!(rows(&john, &["--since", "1h"]).await, ["john>anna stored two"]);
+        assert_eq!(rows(&john, &["--since", "3h"]).await.len(), 4);
+        read(&john, &["--search", "?!"]).await.exited(2).said("no word to look for");
+        read(&john, &["--since", "soon"]).await.exited(2).said("a number with its unit");
+    });
+}
+
+#[test]
+fn what_was_said_is_found_while_one_talks_also_with_a_damaged_index() {
+    story(async |world| {
+        let (mut marie, john) = (world.sign_in("marie").await, world.path("john"));
+        marie.talk("john").await;
+        marie.say("john", 1, "three").await;
+        marie.say_all("john", 2..=600, |n| format!("message {n}")).await;
+        let path = john.join("messages.db");
+        let indexed = || -> i64 {
+            let store = rusqlite::Connection::open(&path).unwrap();
+            store.query_row("SELECT up_to FROM indexed", (), |row| row.get(0)).unwrap()
+        };
+        // It is made while nothing else is to be done.
+        let mut runs = 0;
+        while runs == 0 || indexed() == 0 {
+            Launch::of(world, "john").to("marie").pipe("").await.exited(0);
+            runs += 1;
+            assert!(runs < 50, "there is never an index");
+        }
+        let search = async || Launch::of(world, "john").to("marie").pipe("/SEARCH thr\n").await;
+        let found = " marie to john: three";
+        search().await.exited(0).said(found).never_said("damaged");
+        let store = rusqlite::Connection::open(&path).unwrap();
+        let damage = "UPDATE word_data SET block = zeroblob(length(block)) WHERE id > 10";
+        assert!(store.execute(damage, ()).unwrap() > 0);
+        drop(store);
+        search().await.exited(0).said("the index of words was damaged").said(found);
+        search().await.exited(0).said(found).never_said("damaged");
+        let nothing = Launch::of(world, "john").to("marie").pipe("/SEARCH zebra\n/SEARCH\n").await;
+        nothing.exited(1).said("nothing was found").said("no word to look for");
+    });
+}

@@ -353,3 +353,30 @@ fn what_was_read_has_a_mark_of_its_own_for_those_whose_readers_want_it_known() {
         john.sees(" = you: and this?");
     });
 }
+
+#[test]
+fn what_was_said_is_found_gone_to_and_left_again() {
+    story(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("john").await;
+        alice.say("john", 1, "the needle is here").await;
+        for n in 2..=600 {
+            alice.say("john", n, &format!("hay number {n}")).await;
+        }
+        let mut john = desk(world, "john", "alice");
+        john.sees("the needle is here");
+        john.presses(&format!("{ESC}[F"));
+        john.sees("hay number 600");
+        john.presses("\u{6}");
+        john.presses("needl");
+        john.sees("alice: the needle is here");
+        john.presses(ENTER);
+        john.sees("> alice: the needle is here");
+        john.sees("hay number 2");
+        john.sees_no_more("hay number 600");
+        john.presses(ESC);
+        john.sees("hay number 600");
+        john.presses("\u{3}\u{3}");
+        john.ends(0);
+    });
+}

@@ -3,13 +3,16 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::connection::Connection;
-use super::super::{Command, Event, archive, contacts, history, outbox};
+use super::super::search::{self, Hit, Query};
+use super::super::{Command, Event, StoreError, archive, contacts, history, outbox};
 use super::{Core, Exit, blocking};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
 
 /// How many commands are obeyed in one transaction.
 const BATCH: usize = 256;
+
+const REINDEXED: &str = "the index of words was damaged; it is built again from the messages, and until then searches find the newest ones";
 
 impl Core {
     /// Obeys what came out of the queue: a command, nothing in time, or that nobody commands any more.
@@ -39,6 +42,11 @@ impl Core {
             match command {
                 Command::Send { peer, text } => written.push((peer, text)),
                 Command::Shown(id) => shown.push(id),
+                // Whoever types faster than it is found wants the last one.
+                search @ Command::Search { .. } => {
+                    rest.retain(|it| !matches!(it, Command::Search { .. }));
+                    rest.push(search);
+                }
                 other => rest.push(other),
             }
             let more = written.len() + shown.len() + rest.len() < BATCH;
@@ -143,13 +151,17 @@ impl Core {
                 self.tell(Event::Overview(all));
                 Ok(())
             }
-            Command::Page { peer, below, limit } => {
+            Command::Page { peer, place, limit } => {
                 let (server, with) = (self.config.server.clone(), peer.clone());
                 let page = move |tx: &rusqlite::Transaction<'_>| {
-                    archive::page(tx, &server, &with, below, limit)
+                    archive::page(tx, &server, &with, place, limit)
                 };
                 let records = self.store.run(page).await?;
-                self.tell(Event::Page { peer, records });
+                self.tell(Event::Page { peer, place, records });
+                Ok(())
+            }
+            Command::Search { query, limit } => {
+                self.search(query, limit).await;
                 Ok(())
             }
             Command::Status => {
@@ -167,6 +179,31 @@ impl Core {
                 unreachable!("obey has written these already")
             }
         }
+    }
+
+    /// An index that is damaged is thrown away: the messages are still there.
+    async fn search(&mut self, query: Query, limit: usize) {
+        let mut found = self.find(&query, limit).await;
+        if found.as_ref().is_err_and(StoreError::is_damage) {
+            found = match self.store.reset_index().await {
+                Ok(()) => self.find(&query, limit).await,
+                Err(error) => Err(error),
+            };
+        }
+        if self.store.was_index_reset() {
+            self.tell(Event::Objection { because: REINDEXED.into() });
+        }
+        match found {
+            Ok(hits) => self.tell(Event::Found { query, hits }),
+            Err(error) => {
+                self.tell(Event::Objection { because: format!("cannot search: {error}") });
+            }
+        }
+    }
+
+    async fn find(&self, query: &Query, limit: usize) -> Result<Vec<Hit>, StoreError> {
+        let (server, query) = (self.config.server.clone(), query.clone());
+        self.store.run(move |tx| search::find(tx, &server, &query, limit)).await
     }
 
     /// What cannot be said now is said once the connection is there.

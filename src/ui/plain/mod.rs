@@ -19,7 +19,7 @@ use super::input::{self, Line};
 use super::receipts::Receipts;
 use super::screen::Screen;
 
-use crate::client::{Client, Command, Ending, Event};
+use crate::client::{Client, Command, Ending, Event, Query};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
@@ -113,6 +113,9 @@ enum Connected {
     Yes,
     Lost,
 }
+
+/// How much of what was found is printed.
+const FOUND: usize = 20;
 
 impl Face {
     fn new(client: Client, screen: Screen, options: Options, user: Name) -> Self {
@@ -235,6 +238,10 @@ impl Face {
             Input::Unblock(peer) => {
                 self.client.give(Command::Block { peer, blocked: false }).await;
             }
+            Input::Search(words) => match Query::new(&words) {
+                Some(query) => self.client.give(Command::Search { query, limit: FOUND }).await,
+                None => self.mistake("there is no word to look for; usage: /SEARCH words"),
+            },
             Input::Mute(_) => self.mistake("there is no noise to mute here"),
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use super::super::{count, news, receipts};
 use super::{Connected, Face};
-use crate::client::{Command, Event, Incoming, Pending};
+use crate::client::{Command, Event, Hit, Incoming, Pending};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::news::time_of_day;
@@ -47,6 +47,7 @@ impl Face {
                 self.screen.problem(&news::trusted(&peer, None));
             }
             Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
+            Event::Found { query: _, hits } => self.show_found(&hits),
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
@@ -117,6 +118,16 @@ impl Face {
             self.screen.line(&format!("refused {peer} {n} {}: {because}", refusal.code()));
         }
         self.screen.problem(&news::refused(peer, because));
+    }
+
+    /// The best last, where one looks first.
+    fn show_found(&self, hits: &[Hit]) {
+        for hit in hits.iter().rev() {
+            self.screen.note(&news::found(&self.user, hit));
+        }
+        if hits.is_empty() {
+            self.screen.note("nothing was found");
+        }
     }
 
     fn show_status(&self, pending: &[Pending]) {

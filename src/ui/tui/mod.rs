@@ -7,11 +7,13 @@
 mod app;
 mod composer;
 mod conversation;
+mod find;
 mod jump;
 mod keys;
 mod memory;
 mod terminal;
 mod view;
+mod window;
 mod wrap;
 
 use std::io;

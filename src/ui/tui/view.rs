@@ -1,5 +1,6 @@
 //! How the [app](super::app) is drawn. Reads it, changes nothing.
 
+use jiff::tz::TimeZone;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
@@ -7,11 +8,13 @@ use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::app::{App, Line, Overlay, is_online};
-use super::conversation::{Conversation, INDENT, Row, Sight};
-use super::jump::Jump;
+use super::conversation::{Conversation, Row, Sight};
+use super::find::Find;
+use super::jump::{Jump, Target};
 use super::keys::KEYS;
+use super::window::{INDENT, stamp};
 use super::wrap::{self, columns, fit};
-use crate::client::State;
+use crate::client::{Hit, State};
 use crate::ui::command::COMMANDS;
 use crate::ui::{count, text};
 
@@ -91,6 +94,7 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
     match &app.overlay {
         Some(Overlay::Help(rows)) => draw_help(frame, *rows, theme),
         Some(Overlay::Jump(jump)) => draw_jump(frame, jump, theme),
+        Some(Overlay::Find(find)) => draw_find(frame, find, &app.zone, theme),
         Some(Overlay::Paste(_, lines)) => draw_question(frame, *lines, theme),
         None => {}
     }
@@ -185,8 +189,12 @@ fn message_row(row: &Row, width: u16, theme: Theme) -> Text<'static> {
             Text::styled(format!("** {text}"), theme.bold().patch(theme.colour(Color::Red)))
         }
         Row::Body(text) => Text::raw(format!("{}{text}", " ".repeat(usize::from(INDENT)))),
-        Row::Head { time, own, state, name, text } => {
-            let (mark, style) = if *own { mark(*state, theme) } else { (" ", Style::new()) };
+        Row::Head { time, own, state, found, name, text } => {
+            let (mark, style) = match (found, own) {
+                (true, _) => (">", theme.bold().patch(theme.colour(Color::Yellow))),
+                (false, true) => mark(*state, theme),
+                (false, false) => (" ", Style::new()),
+            };
             let whose =
                 theme.bold().patch(theme.colour(if *own { Color::Cyan } else { Color::Green }));
             let (name, text) = text.split_at(*name);
@@ -370,17 +378,52 @@ fn draw_help(frame: &mut Frame<'_>, rows: u16, theme: Theme) {
 
 fn draw_jump(frame: &mut Frame<'_>, jump: &Jump, theme: Theme) {
     let area = middle(frame.area(), 50, 14);
-    let inside = draw_box(frame, area, " Jump to ", theme);
-    let mut rows = vec![Text::raw(format!("> {}", text::clean(&jump.typed)))];
+    let rows = jump.found().iter().map(Target::text).collect();
+    draw_choice(frame, area, " Jump to ", &jump.typed, rows, jump.selected, theme);
+}
+
+fn draw_find(frame: &mut Frame<'_>, find: &Find, zone: &TimeZone, theme: Theme) {
+    let area = middle(frame.area(), 76, 18);
+    let hit = |hit: &Hit| {
+        let who = if hit.own { "you to" } else { "" };
+        let text = text::clean(&hit.excerpt).into_owned();
+        format!(
+            "{} {who}{}{}: {text}",
+            stamp(hit.time, zone),
+            if hit.own { " " } else { "" },
+            hit.peer
+        )
+    };
+    let rows = match (find.query(), find.is_answered()) {
+        (None, _) => vec!["words, in any order; the last one may be a beginning".into()],
+        (Some(_), true) if find.hits.is_empty() => vec!["nothing was found".into()],
+        _ => find.hits.iter().map(hit).collect(),
+    };
+    let title = if find.is_answered() { " Find " } else { " Find (searching) " };
+    draw_choice(frame, area, title, &find.typed, rows, find.selected, theme);
+}
+
+/// A box with what is typed and what may be chosen.
+fn draw_choice(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &'static str,
+    typed: &str,
+    rows: Vec<String>,
+    selected: usize,
+    theme: Theme,
+) {
+    let inside = draw_box(frame, area, title, theme);
+    let mut lines = vec![Text::raw(format!("> {}", text::clean(typed)))];
     let height = usize::from(inside.height.saturating_sub(1)).max(1);
-    let first = (jump.selected + 1).saturating_sub(height);
-    for (index, target) in jump.found().iter().enumerate().skip(first).take(height) {
+    let first = (selected + 1).saturating_sub(height);
+    for (index, row) in rows.iter().enumerate().skip(first).take(height) {
         let reversed = Style::new().add_modifier(Modifier::REVERSED);
-        let style = if index == jump.selected { reversed } else { Style::new() };
-        rows.push(Text::styled(fit(&format!("  {}", target.text()), inside.width), style));
+        let style = if index == selected { reversed } else { Style::new() };
+        lines.push(Text::styled(fit(&format!("  {row}"), inside.width), style));
     }
-    frame.render_widget(Paragraph::new(rows), inside);
-    let column = columns(&jump.typed).saturating_add(2).min(inside.width);
+    frame.render_widget(Paragraph::new(lines), inside);
+    let column = columns(typed).saturating_add(2).min(inside.width);
     frame.set_cursor_position(Position::new(inside.x + column, inside.y));
 }
 

@@ -51,6 +51,11 @@ impl App {
         let lines = text.lines().count();
         match &mut self.overlay {
             Some(Overlay::Jump(jump)) => jump.type_text(&text),
+            Some(Overlay::Find(find)) => {
+                find.type_text(&text);
+                let query = find.query();
+                self.ask(query);
+            }
             Some(Overlay::Paste(before, count)) => {
                 *before += &text;
                 *count += lines;

@@ -1,7 +1,7 @@
 //! What the client tells, and what becomes of it on the screen.
 
 use super::Conversation;
-use super::{App, Effect, Line, OPENED};
+use super::{App, Effect, Line, OPENED, Overlay};
 use crate::client::{Event, Incoming, Record, State, Summary};
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -15,9 +15,10 @@ impl App {
         }
         match event {
             Event::Overview(all) => self.take_overview(all),
-            Event::Page { peer, records } => {
+            Event::Page { peer, place, records } => {
+                let pane = self.pane();
                 if let Some(it) = self.find(&peer) {
-                    it.take_page(records);
+                    it.take_page(place, records, &pane);
                 }
             }
             Event::Message(message) => self.take_message(message),
@@ -26,6 +27,11 @@ impl App {
                 let it = &mut self.conversations[index];
                 it.unsent += 1;
                 it.add(record);
+            }
+            Event::Found { query, hits } => {
+                if let Some(Overlay::Find(find)) = &mut self.overlay {
+                    find.take(query, hits);
+                }
             }
             Event::Receipts { peer, stored, delivered } => {
                 if let Some(it) = self.find(&peer) {

@@ -16,10 +16,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
-use super::conversation::{Anchor, Conversation, PAGE, Pane, Sight};
+use super::conversation::{Anchor, Conversation, Pane, Sight};
+use super::find::Find;
 use super::jump::Jump;
 use super::memory::{Memory, Person};
 use super::view::Areas;
+use super::window::PAGE;
 use crate::client::{Command, Event};
 use crate::message::{Name, Timestamp};
 use crate::ui::settings::Bell;
@@ -74,6 +76,7 @@ pub(super) enum Overlay {
     /// Scrolled by so many rows.
     Help(u16),
     Jump(Jump),
+    Find(Find),
     /// A paste that is long, and how many lines it has.
     Paste(String, usize),
 }
@@ -93,6 +96,8 @@ pub(super) struct App {
     /// Conversations that were closed, as they were left.
     closed: BTreeMap<Name, Conversation>,
     pub(super) overlay: Option<Overlay>,
+    /// Where one was before one went to what was found.
+    origin: Option<(Name, Option<Anchor>)>,
     /// What there is to say where no conversation is.
     pub(super) notes: Vec<String>,
     /// Ctrl-C was pressed with nothing written: the next one leaves.
@@ -146,6 +151,7 @@ impl App {
             current: None,
             closed: BTreeMap::new(),
             overlay: None,
+            origin: None,
             notes: Vec::new(),
             leaving: false,
             finishing: false,
@@ -294,11 +300,10 @@ impl App {
         let Some(current) = index.and_then(|index| self.conversations.get_mut(index)) else {
             return;
         };
-        let mut commands = Vec::new();
-        if let Some(below) = current.wants(&pane) {
-            commands.push(Command::Page { peer: current.peer.clone(), below, limit: PAGE });
-        }
-        if focused && current.is_in_place() {
+        let peer = current.peer.clone();
+        let page = |place| Command::Page { peer: peer.clone(), place, limit: PAGE };
+        let mut commands: Vec<Command> = current.wants(&pane).into_iter().map(page).collect();
+        if focused {
             let sight = current.sight(&pane);
             commands.extend(current.see(&sight).into_iter().map(Command::Shown));
         }
@@ -340,6 +345,7 @@ impl App {
             before.leave();
         }
         self.overlay = None;
+        self.origin = None;
         self.current = Some(index);
         let pane = self.pane();
         let it = &mut self.conversations[index];
@@ -358,6 +364,27 @@ impl App {
             self.give(Command::Talk(peer.clone()));
             self.give(Command::Key(Some(peer)));
         }
+    }
+
+    /// Turns to a message that was found.
+    fn go_to(&mut self, peer: &Name, id: i64) {
+        let here = self.current().map(|it| (it.peer.clone(), it.anchor()));
+        let origin = self.origin.take().or(here);
+        let index = self.conversation(peer);
+        self.turn_to(index);
+        self.conversations[index].go_to(id);
+        self.origin = origin;
+    }
+
+    /// Turns back to where one was.
+    fn go_back(&mut self) {
+        let Some((peer, anchor)) = self.origin.take() else { return };
+        if let Some(it) = self.current_mut() {
+            it.set_anchor(None);
+        }
+        let index = self.conversation(&peer);
+        self.turn_to(index);
+        self.conversations[index].set_anchor(anchor);
     }
 
     fn talk_to(&mut self, peer: Name) {

@@ -64,6 +64,7 @@ impl App {
             }
             Typed::Unblock(peer) => self.give(Command::Block { peer, blocked: false }),
             Typed::Mute(peer) => self.mute(peer),
+            Typed::Search(words) => self.search(&words),
             Typed::Help => self.overlay = Some(Overlay::Help(0)),
             Typed::Quit if self.unsent() == 0 => self.leave(),
             Typed::Quit => {

@@ -2,11 +2,12 @@
 
 use crossterm::event::{KeyCode, KeyEvent};
 
+use super::super::find::{Find, HITS};
 use super::super::jump::{Jump, Target};
 use super::super::keys::{self, Action};
 use super::super::view;
 use super::{App, Effect, Overlay};
-use crate::client::Command;
+use crate::client::{Command, Query};
 
 impl App {
     pub(super) fn press(&mut self, key: &KeyEvent) {
@@ -42,7 +43,9 @@ impl App {
             Action::KillToEnd if self.draft_is_empty() => self.jump(),
             Action::NewLine if self.current.is_some() => self.write("\n"),
             Action::Yank if self.current.is_some() => self.write(&self.cut.clone()),
-            Action::Select(_) | Action::Cancel => {}
+            Action::Find => self.search(""),
+            Action::Cancel => self.go_back(),
+            Action::Select(_) => {}
             edit => self.edit(edit),
         }
     }
@@ -64,6 +67,22 @@ impl App {
                 self.write(&text);
                 return true;
             }
+            (Overlay::Find(find), Some(Action::Send), _) => {
+                if let Some(hit) = find.choose() {
+                    self.go_to(&hit.peer, hit.id);
+                    return true;
+                }
+            }
+            (Overlay::Find(find), Some(Action::Up | Action::Previous), _) => find.move_by(false),
+            (Overlay::Find(find), Some(Action::Down | Action::Next), _) => find.move_by(true),
+            (Overlay::Find(find), Some(Action::Backspace), _) => {
+                find.backspace();
+                self.ask(find.query());
+            }
+            (Overlay::Find(find), None, KeyCode::Char(c)) if keys::is_written(key) => {
+                find.type_text(&c.to_string());
+                self.ask(find.query());
+            }
             (Overlay::Jump(jump), Some(Action::Send), _) => {
                 if let Some(target) = jump.choose() {
                     self.arrive(target);
@@ -81,6 +100,20 @@ impl App {
         }
         self.overlay = Some(overlay);
         true
+    }
+
+    /// Begins to look for words.
+    pub(super) fn search(&mut self, words: &str) {
+        let mut find = Find::default();
+        find.type_text(words);
+        self.ask(find.query());
+        self.overlay = Some(Overlay::Find(find));
+    }
+
+    pub(super) fn ask(&mut self, query: Option<Query>) {
+        if let Some(query) = query {
+            self.give(Command::Search { query, limit: HITS });
+        }
     }
 
     pub(super) fn jump(&mut self) {

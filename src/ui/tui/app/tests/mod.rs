@@ -14,7 +14,7 @@ use ratatui::backend::TestBackend;
 use super::super::view::{self, Theme};
 use super::super::wrap::columns;
 use super::*;
-use crate::client::{Incoming, Record, State, Summary};
+use crate::client::{Incoming, Place, Record, State, Summary};
 use crate::message::Kind;
 use crate::trust::Fingerprint;
 use crate::wire::frame::Refusal;
@@ -59,7 +59,7 @@ impl Desk {
     /// With marie, who is there and has said something, and anna.
     fn busy(size: (u16, u16)) -> Self {
         let mut desk = Self::of(Some("marie"), size);
-        desk.hear(Event::Page { peer: name("marie"), records: Vec::new() });
+        desk.hear(Event::Page { peer: name("marie"), place: Place::Newest, records: Vec::new() });
         desk.opens("marie", 0);
         desk.comes("marie");
         let key = Some(Fingerprint::of(b"marie's"));

@@ -153,7 +153,8 @@ fn happen(desk: &mut Desk, step: &Step, number: usize, came: &mut BTreeSet<i64>)
             desk.hear(Event::Waiting { peer: name(PEOPLE[peer]), count, known: false });
         }
         Step::Page(peer) => {
-            desk.hear(Event::Page { peer: name(PEOPLE[peer]), records: Vec::new() });
+            let (peer, records) = (name(PEOPLE[peer]), Vec::new());
+            desk.hear(Event::Page { peer, place: Place::Newest, records });
         }
         Step::Stored(peer) => desk.hear(stored(PEOPLE[peer], 1)),
         Step::Connected(true) => desk.hear(Event::Connected),

@@ -386,9 +386,8 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes, PgUp and PgDn scroll ──────────────────────────────────────┐
-│  Ctrl-L                draw the screen anew                                  │
 │  F1                    this page                                             │
-│  Esc                   close what is in front                                │
+│  Esc                   close what is in front; return from what was found    │
 │  Ctrl-C                clear what you are writing; twice: leave              │
 │  Ctrl-D                where nothing is written: leave                       │
 │  Alt-1 to Alt-9        turn to one of the first nine conversations           │
@@ -404,6 +403,7 @@ fn help() {
 │  /UNBLOCK name         hear of somebody again                                │
 │  /MUTE [name]          on the full screen: no bell for somebody, and no      │
 │                        count in the title; again: as before                  │
+│  /SEARCH words         find what was said, in all conversations              │
 │  /HELP                 print this list                                       │
 │  /QUIT                 send what is written, then leave; so do QUIT alone on │
 │                        a line and Ctrl-D                                     │

@@ -1,6 +1,8 @@
 //! What one key or event makes of the next.
 
+use super::super::super::window::PAGE;
 use super::*;
+use crate::client::{Hit, Query};
 
 // Keys.
 
@@ -209,7 +211,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
     assert_eq!(later.app.unsent(), 2);
     later.alt('1');
     assert_eq!(later.draft(), "half a thought");
-    let page = |ids: std::ops::RangeInclusive<i64>| {
+    let page = |place, ids: std::ops::RangeInclusive<i64>| {
         let record = |id| Record {
             id,
             own: false,
@@ -219,15 +221,57 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             body: "old".into(),
             state: State::Shown,
         };
-        Event::Page { peer: name("marie"), records: ids.map(record).collect() }
+        Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
     };
     later.gave();
-    later.hear(page(301..=500));
-    let below = Some(301);
-    assert_eq!(later.gave(), [Command::Page { peer: name("marie"), below, limit: PAGE }]);
-    later.hear(page(101..=300));
-    later.gave();
-    later.hear(page(1..=100));
-    assert_eq!(later.app.current().unwrap().anchor(), anchor);
+    later.hear(page(Place::Newest, 301..=500));
+    let anchor = anchor.unwrap();
+    let places = [Place::Below(anchor.id + 1), Place::Above(anchor.id)];
+    let wanted = places.map(|place| Command::Page { peer: name("marie"), place, limit: PAGE });
+    assert_eq!(later.gave(), wanted);
+    later.hear(page(Place::Below(anchor.id + 1), 1..=anchor.id));
+    later.hear(page(Place::Above(anchor.id), anchor.id + 1..=anchor.id + 200));
+    assert_eq!(later.app.current().unwrap().anchor(), Some(anchor));
     assert_eq!(later.app.memory().people, memory.people);
+}
+
+// Finding.
+
+#[test]
+fn what_was_said_is_found_gone_to_and_left_again() {
+    let mut desk = Desk::busy((80, 12));
+    desk.says("anna", "the cat is back");
+    desk.alt('2');
+    desk.gave();
+    desk.ctrl('f');
+    desk.types("plat");
+    let query = Query::new("plat").unwrap();
+    let given = desk.gave();
+    assert_eq!(given.last(), Some(&Command::Search { query: query.clone(), limit: 50 }));
+    let hit = Hit {
+        id: 5,
+        peer: name("marie"),
+        own: false,
+        time: MORNING,
+        excerpt: "then I come to the \u{1b}platform".into(),
+    };
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.gave(), [], "nothing is found yet");
+    let stale = Query::new("pla").unwrap();
+    desk.hear(Event::Found { query: stale, hits: vec![] });
+    desk.hear(Event::Found { query, hits: vec![hit] });
+    let screen = desk.screen();
+    assert!(
+        screen.contains("2026-11-20 09:30 marie: then I come to the \u{fffd}platform"),
+        "{screen}"
+    );
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.app.current().unwrap().peer, name("marie"));
+    let places = [Place::Below(6), Place::Above(5)];
+    let wanted = places.map(|place| Command::Page { peer: name("marie"), place, limit: PAGE });
+    assert_eq!(desk.gave(), wanted);
+    desk.press(KeyCode::Esc);
+    assert_eq!(desk.app.current().unwrap().peer, name("anna"));
+    desk.writes("/SEARCH the cat");
+    assert!(desk.screen().contains("> the cat"));
 }

@@ -1,0 +1,390 @@
+//! Finding what was said, by words: an index (SQLite's FTS5) over every message of the store.
+//!
+//! Each function is one step of a transaction of the `store`. The index follows the messages: what
+//! is above its mark is looked through as it is, so that nothing waits for the index and nothing is lost
+//! with it. Invariant: an index that is thrown away is built again from the messages.
+//!
+//! A *word* is one of Unicode's (UAX #29), folded: without case, without the marks that are put on Latin,
+//! Greek and Cyrillic letters (U+0300 to U+036F), in compatibility form. Scripts that are written without
+//! spaces have words of one letter; what is asked for stands together then.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Transaction, params};
+use unicode_normalization::UnicodeNormalization;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::Address;
+use crate::message::{Kind, Name, Timestamp};
+
+type Result<T> = rusqlite::Result<T>;
+
+/// The index keeps no text: that is in the messages. A token is what has no space in it.
+pub(super) const LAYOUT: &str = "
+    CREATE VIRTUAL TABLE word USING fts5 (
+        text, content = '', contentless_delete = 1, detail = full, prefix = '2 3',
+        tokenize = \"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'\"
+    );
+
+    -- Messages up to this id are in the index.
+    CREATE TABLE indexed (up_to INTEGER NOT NULL) STRICT;
+    INSERT INTO indexed VALUES (0);
+";
+
+/// How many of the newest messages that fit are weighed against each other.
+const WEIGHED: u32 = 500;
+
+/// How many messages that are not in the index yet are looked through, the newest first.
+const LOOKED_THROUGH: u32 = 4_096;
+
+/// The shortest word that may be the beginning of a longer one. Others would be in too many.
+const MIN_BEGINNING: usize = 2;
+
+/// The longest word that is told from others by all of its letters.
+const MAX_WORD: usize = 64;
+
+/// The most words that are looked for at once.
+const MAX_WORDS: usize = 16;
+
+/// How much stands before what was found, and in all, in characters.
+const EXCERPT: (usize, usize) = (24, 120);
+
+/// What is looked for: phrases, all of which have to be there. The last word may be the beginning of one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Query {
+    phrases: Vec<Vec<String>>,
+}
+
+/// A message that was found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hit {
+    /// Its place in the history.
+    pub id: i64,
+    /// With whom it was exchanged.
+    pub peer: Name,
+    /// Whether one wrote it oneself.
+    pub own: bool,
+    /// When it was written here, or when another's reached the server.
+    pub time: Timestamp,
+    /// A part of it with what was looked for. Data from others: not to be shown as it is.
+    pub excerpt: String,
+}
+
+/// A message whose words may fit.
+struct Candidate {
+    hit: Hit,
+    text: String,
+}
+
+impl Query {
+    /// What somebody typed: words apart by spaces. None if there is no word in it.
+    pub fn new(text: &str) -> Option<Self> {
+        let phrases = text.split_whitespace().map(|phrase| words(phrase).collect());
+        let mut phrases: Vec<Vec<String>> = phrases.filter(|it: &Vec<_>| !it.is_empty()).collect();
+        phrases.truncate(MAX_WORDS);
+        (!phrases.is_empty()).then_some(Self { phrases })
+    }
+
+    /// Whether a text has all of it.
+    pub fn fits(&self, text: &str) -> bool {
+        let words: Vec<String> = words(text).collect();
+        let last = self.phrases.len() - 1;
+        let is_there = |(index, phrase): (usize, &Vec<String>)| {
+            words.windows(phrase.len()).any(|here| stands_here(phrase, here, index == last))
+        };
+        self.phrases.iter().enumerate().all(is_there)
+    }
+
+    /// How well it fits: whole words count more than beginnings, and short texts more than long ones.
+    fn weight(&self, text: &str) -> u64 {
+        let words: Vec<String> = words(text).collect();
+        let all: Vec<&String> = self.phrases.iter().flatten().collect();
+        let whole = all.iter().filter(|word| words.contains(word)).count() as u64;
+        let brevity = 100 / (words.len() as u64 + 9);
+        whole * 20 + brevity
+    }
+
+    /// The part of a text in which the first of it is, in one line.
+    fn excerpt(&self, text: &str) -> String {
+        let (before, all) = EXCERPT;
+        let (places, words): (Vec<usize>, Vec<String>) = words_at(text).unzip();
+        let first = self.phrases.first().map_or(&[][..], Vec::as_slice);
+        let is_last = self.phrases.len() == 1;
+        let mut heres = words.windows(first.len().max(1));
+        let found = heres.position(|here| stands_here(first, here, is_last)).unwrap_or(0);
+        let at = places.get(found).copied().unwrap_or(0);
+        let (from, _) = text[..at].char_indices().rev().take(before).last().unwrap_or((at, ' '));
+        let rest = &text[from..];
+        let to = rest.char_indices().nth(all).map_or(rest.len(), |(to, _)| to);
+        let part = rest[..to].split_whitespace().collect::<Vec<_>>().join(" ");
+        let begin = if from > 0 { "…" } else { "" };
+        let end = if to < rest.len() { "…" } else { "" };
+        format!("{begin}{part}{end}")
+    }
+
+    /// In the language of FTS5.
+    fn expression(&self) -> String {
+        let phrases = self
+            .phrases
+            .iter()
+            .map(|phrase| format!("\"{}\"", phrase.join(" ").replace('"', "\"\"")));
+        let all = phrases.collect::<Vec<_>>().join(" AND ");
+        let last = self.phrases.last().and_then(|phrase| phrase.last());
+        let begins = last.is_some_and(|word| may_begin(word));
+        all + if begins { " *" } else { "" }
+    }
+}
+
+/// The messages that fit best, of equals the newest first.
+pub(super) fn find(
+    tx: &Transaction<'_>,
+    server: &Address,
+    query: &Query,
+    limit: usize,
+) -> Result<Vec<Hit>> {
+    let mut found = BTreeMap::new();
+    for Candidate { hit, text } in
+        unindexed(tx, server)?.into_iter().chain(indexed(tx, server, query)?)
+    {
+        // The index knows a beginning of long words only.
+        if query.fits(&text) {
+            found.insert(
+                hit.id,
+                (query.weight(&text), Hit { excerpt: query.excerpt(&text), ..hit }),
+            );
+        }
+    }
+    let mut found: Vec<(u64, Hit)> = found.into_values().collect();
+    found.sort_by_key(|(weight, hit)| std::cmp::Reverse((*weight, hit.id)));
+    found.truncate(limit);
+    Ok(found.into_iter().map(|(_, hit)| hit).collect())
+}
+
+/// Puts more messages into the index. Returns whether there may be still more.
+pub(super) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
+    let rows: Vec<(i64, String, Vec<u8>)> = tx
+        .prepare_cached(
+            "SELECT id, kind, body FROM message
+             WHERE id > (SELECT up_to FROM indexed) ORDER BY id LIMIT ?",
+        )?
+        .query_map([limit], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_>>()?;
+    let Some((last, ..)) = rows.last() else { return Ok(false) };
+    let mut insert = tx.prepare_cached("INSERT INTO word (rowid, text) VALUES (?, ?)")?;
+    for (id, kind, body) in &rows {
+        if kind == Kind::TEXT.as_str() {
+            let words = words(&String::from_utf8_lossy(body)).collect::<Vec<_>>().join(" ");
+            insert.execute(params![id, words])?;
+        }
+    }
+    tx.execute("UPDATE indexed SET up_to = ?", [last])?;
+    Ok(rows.len() == limit as usize)
+}
+
+/// Throws the index away. It is built again by [`advance`].
+pub(super) fn reset(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute_batch("DROP TABLE word; DROP TABLE indexed;")?;
+    tx.execute_batch(LAYOUT)
+}
+
+/// The newest messages that the index finds.
+fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<Candidate>> {
+    // CROSS has SQLite begin with what was found.
+    let mut found = tx.prepare_cached(
+        "SELECT message.id, peer, own, time, body FROM
+             (SELECT rowid FROM word WHERE word MATCH ?1 ORDER BY rowid DESC LIMIT ?2) AS hit
+             CROSS JOIN message ON message.id = hit.rowid
+         WHERE server = ?3",
+    )?;
+    let rows = found.query_map(params![query.expression(), WEIGHED, server.as_str()], candidate)?;
+    rows.collect()
+}
+
+/// The newest messages that are not in the index.
+fn unindexed(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Candidate>> {
+    // The plus has SQLite go by the id, not through all that the server has.
+    let mut rest = tx.prepare_cached(
+        "SELECT id, peer, own, time, body FROM message
+         WHERE id > (SELECT up_to FROM indexed) AND +server = ? AND kind = ?
+         ORDER BY id DESC LIMIT ?",
+    )?;
+    rest.query_map(params![server.as_str(), Kind::TEXT.as_str(), LOOKED_THROUGH], candidate)?
+        .collect()
+}
+
+fn candidate(row: &rusqlite::Row<'_>) -> Result<Candidate> {
+    let (peer, time): (String, i64) = (row.get(1)?, row.get(3)?);
+    let body: Vec<u8> = row.get(4)?;
+    let hit = Hit {
+        id: row.get(0)?,
+        peer: peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+        own: row.get(2)?,
+        time: Timestamp(time.cast_unsigned()),
+        excerpt: String::new(),
+    };
+    Ok(Candidate { hit, text: String::from_utf8_lossy(&body).into_owned() })
+}
+
+/// Whether a phrase is what stands here; as the last one it may end with a beginning.
+fn stands_here(phrase: &[String], here: &[String], is_last: bool) -> bool {
+    let end = phrase.len() - 1;
+    phrase.iter().zip(here).enumerate().all(|(index, (wanted, word))| {
+        let may_go_on = is_last && index == end && may_begin(wanted);
+        if may_go_on { word.starts_with(wanted.as_str()) } else { word == wanted }
+    })
+}
+
+fn may_begin(word: &str) -> bool {
+    word.chars().count() >= MIN_BEGINNING
+}
+
+fn words(text: &str) -> impl Iterator<Item = String> {
+    words_at(text).map(|(_, word)| word)
+}
+
+/// The words of a text, each folded and with its place.
+fn words_at(text: &str) -> impl Iterator<Item = (usize, String)> {
+    text.unicode_word_indices().map(|(at, word)| (at, fold(word)))
+}
+
+/// See the [module](self).
+fn fold(word: &str) -> String {
+    let is_kept =
+        |c: &char| !matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}');
+    let letters = word.nfkd().filter(is_kept).flat_map(char::to_lowercase);
+    letters.map(|c| if c == 'ς' { 'σ' } else { c }).take(MAX_WORD).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::store::tests::{in_memory, run};
+    use super::*;
+
+    fn server() -> Address {
+        "localhost".parse().unwrap()
+    }
+
+    fn say(tx: &Transaction<'_>, id: i64, text: &str) {
+        tx.execute(
+            "INSERT INTO message (id, server, peer, own, installation, n, time, kind, body, state)
+             VALUES (?1, ?2, 'marie', 0, 'i', ?1, 7, 'text', ?3, 'shown')",
+            params![id, server().as_str(), text.as_bytes()],
+        )
+        .unwrap();
+    }
+
+    fn query(text: &str) -> Query {
+        Query::new(text).unwrap()
+    }
+
+    fn found(tx: &Transaction<'_>, words: &str) -> Vec<i64> {
+        let hits = find(tx, &server(), &query(words), 10).unwrap();
+        hits.into_iter().map(|hit| hit.id).collect()
+    }
+
+    #[test]
+    fn words_of_any_script_are_found() {
+        for (text, words) in [
+            ("The Train leaves at 9:40", "train"),
+            ("The train leaves", "tra"),
+            ("train to Köln", "koln"),
+            ("un café crème", "CAFÉ"),
+            ("поезд опаздывает", "ПОЕЗД"),
+            ("ΟΔΥΣΣΕΥΣ", "οδυσσευς"),
+            ("明日は晴れ", "晴れ"),
+            ("今天天气很好", "天气"),
+            ("รถไฟมาสาย", "มาสาย"),
+            ("הרכבת מאחרת", "מאחרת"),
+            ("기차가 늦었다", "기차"),
+            ("ｆｕｌｌ width", "full"),
+            ("صَباح الخير", "الخير"),
+            ("one, two; three", "one three tw"),
+            ("it can't be", "can't"),
+        ] {
+            assert!(query(words).fits(text), "{words:?} in {text:?}");
+            run(&mut in_memory(), |tx| {
+                say(tx, 1, text);
+                say(tx, 2, "something else");
+                assert_eq!(found(tx, words), [1], "{words:?} in {text:?}");
+                assert!(!advance(tx, 10)?);
+                assert_eq!(found(tx, words), [1], "{words:?} in {text:?}");
+                Ok(())
+            });
+        }
+        for (text, words) in
+            [("the train", "rain"), ("a b", "c"), ("晴天", "天晴"), ("tr", "train")]
+        {
+            assert!(!query(words).fits(text), "{words:?} in {text:?}");
+        }
+        assert_eq!(Query::new(" ?! "), None);
+    }
+
+    #[test]
+    fn what_fits_better_is_first_and_of_equals_the_newest() {
+        run(&mut in_memory(), |tx| {
+            for (id, text) in [
+                (1, "the train"),
+                (2, "trains are late"),
+                (3, "the train"),
+                (4, "a train that nobody in this long message wanted to take any more"),
+                (5, "bicycle"),
+            ] {
+                say(tx, id, text);
+            }
+            advance(tx, 3)?;
+            assert_eq!(found(tx, "train"), [3, 1, 4, 2]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_was_found_is_shown_with_what_is_around_it() {
+        let text =
+            format!("{}\nthe needle\tis here {}", "hay ".repeat(30), "and so on ".repeat(30));
+        let excerpt = query("need").excerpt(&text);
+        assert!(excerpt.starts_with("…"), "{excerpt}");
+        assert!(excerpt.contains("hay the needle is here and"), "{excerpt}");
+        assert!(excerpt.ends_with('…') && excerpt.chars().count() <= 122, "{excerpt}");
+        assert_eq!(query("b").excerpt("a b"), "a b");
+    }
+
+    #[test]
+    fn an_index_that_is_thrown_away_is_built_again() {
+        run(&mut in_memory(), |tx| {
+            for id in 1..=9 {
+                say(tx, id, &format!("word{id}"));
+            }
+            assert!(advance(tx, 5)? && !advance(tx, 5)? && !advance(tx, 5)?);
+            reset(tx)?;
+            assert_eq!(found(tx, "word3"), [3], "without it all is looked through");
+            assert!(!advance(tx, 20)?);
+            assert_eq!(found(tx, "word9"), [9]);
+            Ok(())
+        });
+    }
+
+    proptest! {
+        #[test]
+        fn the_index_finds_what_a_look_through_all_finds(
+            texts in prop::collection::vec("[aAbé字\u{301} '.\"_-]{0,12}", 1..30),
+            words in "[aAbé字 '\"]{1,6}",
+            indexed in 0..30u32,
+        ) {
+            let Some(query) = Query::new(&words) else { return Ok(()) };
+            run(&mut in_memory(), |tx| {
+                for (id, text) in (1..).zip(&texts) {
+                    say(tx, id, text);
+                }
+                advance(tx, indexed.max(1))?;
+                let mut hits: Vec<i64> =
+                    find(tx, &server(), &query, 100)?.into_iter().map(|hit| hit.id).collect();
+                hits.sort_unstable();
+                let fits = (1..).zip(&texts).filter(|(_, text)| query.fits(text));
+                assert_eq!(hits, fits.map(|(id, _)| id).collect::<Vec<i64>>());
+                Ok(())
+            });
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! The list of what was found by words, as they are typed. Pure.
+
+use crate::client::{Hit, Query};
+
+/// How many hits are wanted.
+pub(super) const HITS: usize = 50;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Find {
+    pub(super) typed: String,
+    pub(super) selected: usize,
+    pub(super) hits: Vec<Hit>,
+    /// For what they were found; none before the first answer.
+    answered: Option<Query>,
+}
+
+impl Find {
+    /// What was typed, as a query; none if there is no word in it.
+    pub(super) fn query(&self) -> Option<Query> {
+        Query::new(&self.typed)
+    }
+
+    /// Whether the hits are those of what was typed.
+    pub(super) fn is_answered(&self) -> bool {
+        self.answered == self.query()
+    }
+
+    pub(super) fn type_text(&mut self, text: &str) {
+        self.typed.extend(text.chars().filter(|c| !c.is_control()));
+    }
+
+    pub(super) fn backspace(&mut self) {
+        self.typed.pop();
+    }
+
+    /// An answer may be one to what was typed before.
+    pub(super) fn take(&mut self, query: Query, hits: Vec<Hit>) {
+        if self.query().as_ref() == Some(&query) {
+            (self.answered, self.hits, self.selected) = (Some(query), hits, 0);
+        }
+    }
+
+    pub(super) fn choose(&self) -> Option<&Hit> {
+        self.hits.get(self.selected).filter(|_| self.is_answered())
+    }
+
+    pub(super) fn move_by(&mut self, down: bool) {
+        let last = self.hits.len().saturating_sub(1);
+        self.selected =
+            if down { (self.selected + 1).min(last) } else { self.selected.saturating_sub(1) };
+    }
+}

@@ -1,0 +1,523 @@
+//! A part of a conversation that is loaded without a gap, how it is laid out in rows, and where one has
+//! scrolled to in it. Pure.
+//!
+//! Owned by its [conversation](super::conversation). Invariant: where one has scrolled to stays, whatever is
+//! loaded above or comes below.
+
+use std::collections::BTreeMap;
+
+use jiff::tz::TimeZone;
+
+use super::wrap;
+use crate::client::{Place, Record, State};
+use crate::message::{Kind, Name, Timestamp};
+use crate::ui::text;
+
+/// How many messages are read at once.
+pub(super) const PAGE: u32 = 200;
+
+/// How many stay loaded when one is at the end.
+const KEPT: usize = 2_000;
+
+/// How much that the client said stays.
+const NOTES: usize = 200;
+
+/// Cells before a message's text: time, mark, spaces between.
+pub(super) const INDENT: u16 = 8;
+
+/// See the [module](self).
+#[derive(Debug)]
+pub(super) struct Window {
+    peer: Name,
+    records: BTreeMap<i64, Record>,
+    notes: Vec<Note>,
+    /// What was the first unread when one turned to it.
+    pub(super) marker: Option<i64>,
+    /// What was looked for.
+    found: Option<i64>,
+    /// What is at the bottom; none at the end.
+    anchor: Option<Anchor>,
+    /// What is to be in the middle once what is behind it is loaded.
+    centre: Option<i64>,
+    /// Pages that were asked for, of what is older and of what is newer.
+    asked: [Option<Place>; 2],
+    /// Whether there is nothing older, and nothing newer.
+    complete: [bool; 2],
+}
+
+/// The lowest row in sight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Anchor {
+    /// A record.
+    pub(super) id: i64,
+    /// How many of its rows are below what is in sight.
+    pub(super) skip: usize,
+}
+
+/// What the client has to say, behind a record.
+#[derive(Clone, Debug)]
+struct Note {
+    after: i64,
+    text: String,
+    urgent: bool,
+}
+
+/// How large the place is in which a conversation is shown, and where its times are.
+#[derive(Clone, Debug)]
+pub(super) struct Pane {
+    pub(super) width: u16,
+    pub(super) height: u16,
+    pub(super) zone: TimeZone,
+}
+
+/// What is in one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Row {
+    Day(String),
+    Unread,
+    /// The first row of a message; the first `name` bytes say who wrote it.
+    Head {
+        time: String,
+        own: bool,
+        state: State,
+        found: bool,
+        name: usize,
+        text: String,
+    },
+    /// A further one.
+    Body(String),
+    Note {
+        text: String,
+        urgent: bool,
+    },
+}
+
+const OLDER: usize = 0;
+const NEWER: usize = 1;
+
+impl Window {
+    /// The end of a conversation, to which what comes is put.
+    pub(super) fn tail(peer: Name) -> Self {
+        Self {
+            peer,
+            records: BTreeMap::new(),
+            notes: Vec::new(),
+            marker: None,
+            found: None,
+            anchor: None,
+            centre: None,
+            asked: [None; 2],
+            complete: [false, true],
+        }
+    }
+
+    /// What is around a place to which one had scrolled.
+    pub(super) fn at(peer: Name, anchor: Anchor) -> Self {
+        Self { anchor: Some(anchor), complete: [false; 2], ..Self::tail(peer) }
+    }
+
+    /// What is around a message that was found.
+    pub(super) fn around(peer: Name, id: i64) -> Self {
+        let window = Self::at(peer, Anchor { id, skip: 0 });
+        Self { found: Some(id), centre: Some(id), ..window }
+    }
+
+    // What comes.
+
+    pub(super) fn add(&mut self, record: Record) {
+        self.records.entry(record.id).or_insert(record);
+    }
+
+    /// Whether it was asked for by [`wants`](Self::wants).
+    pub(super) fn has_asked(&self, place: Place) -> bool {
+        self.asked.contains(&Some(place))
+    }
+
+    /// What was asked for.
+    pub(super) fn take_page(&mut self, place: Place, records: Vec<Record>, pane: &Pane) {
+        let side = if matches!(place, Place::Above(_)) { NEWER } else { OLDER };
+        self.asked[side] = None;
+        self.complete[side] |= records.len() < PAGE as usize;
+        if let (true, Some(last)) = (self.records.is_empty(), records.last()) {
+            // What was said so far was said behind all of these.
+            self.notes.iter_mut().for_each(|note| note.after = last.id);
+        }
+        // What was not shown comes again as news: only then the client counts it.
+        let shown = records.into_iter().filter(|it| it.state != State::Received);
+        shown.for_each(|record| self.add(record));
+        if side == NEWER
+            && let Some(id) = self.centre.take()
+        {
+            self.anchor = Some(self.anchor_with_centre(id, pane));
+        }
+    }
+
+    /// The pages that are needed to fill the place and to scroll on. To be asked for then.
+    pub(super) fn wants(&mut self, pane: &Pane) -> Vec<Place> {
+        let first = self.records.keys().next().copied();
+        let last = self.records.keys().next_back().copied();
+        let here = self.anchor.map(|anchor| anchor.id);
+        let older = match (first, here) {
+            (Some(first), _) => Place::Below(first),
+            // With the message in it.
+            (None, Some(here)) if !self.complete[NEWER] => Place::Below(here.saturating_add(1)),
+            (None, _) => Place::Newest,
+        };
+        let newer = last.or(here).map_or(Place::Newest, Place::Above);
+        [(OLDER, older), (NEWER, newer)]
+            .into_iter()
+            .filter(|(side, place)| {
+                let is_wanted = self.asked[*side].is_none()
+                    && !self.complete[*side]
+                    && (!self.is_in_place() || !self.has_enough(*side, pane));
+                if is_wanted {
+                    self.asked[*side] = Some(*place);
+                }
+                is_wanted
+            })
+            .map(|(_, place)| place)
+            .collect()
+    }
+
+    /// Whether there is more on a side than fills the place.
+    fn has_enough(&self, side: usize, pane: &Pane) -> bool {
+        let enough = usize::from(pane.height) * 2;
+        let bottom = self.bottom_in(pane);
+        let ids: Box<dyn Iterator<Item = i64>> = match side {
+            OLDER => Box::new(self.backwards(bottom)),
+            _ => Box::new(self.records.range(bottom.id + 1..).map(|(id, _)| *id)),
+        };
+        let mut rows = 0;
+        for id in ids {
+            rows += self.block(id, pane).len();
+            if rows >= enough {
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Whether where one has scrolled to is loaded, as far as it can be.
+    pub(super) fn is_in_place(&self) -> bool {
+        let Some(Anchor { id, .. }) = self.anchor else { return true };
+        let first = self.records.keys().next();
+        self.complete[OLDER] || first.is_some_and(|first| *first <= id) && !self.records.is_empty()
+    }
+
+    /// Whether it goes up to a record, or to the end.
+    pub(super) fn reaches(&self, other: &Self) -> bool {
+        let last = self.records.keys().next_back();
+        self.complete[NEWER]
+            || last.zip(other.records.keys().next()).is_some_and(|(last, first)| last >= first)
+    }
+
+    /// What it has becomes a part of the end.
+    pub(super) fn join(&mut self, earlier: Self) {
+        let Self { records, found, anchor, complete, .. } = earlier;
+        self.records.extend(records);
+        self.complete[OLDER] = complete[OLDER];
+        (self.found, self.anchor) = (found, anchor);
+        self.asked[OLDER] = None;
+    }
+
+    /// Own messages went on; the peer says to have seen those up to `read`.
+    pub(super) fn moved(&mut self, numbers: &[u64], state: State, read: u64) {
+        for n in numbers {
+            let mut own = self.records.values_mut().rev().filter(|it| it.own);
+            // A copied folder counts anew: the latest one is meant.
+            if let Some(record) = own.find(|it| it.n == *n)
+                && matches!(record.state, State::Waiting | State::Stored)
+            {
+                let is_read = state == State::Delivered && *n <= read;
+                record.state = if is_read { State::Read } else { state };
+            }
+        }
+    }
+
+    /// The peer says to have seen own messages up to a number.
+    pub(super) fn read_up_to(&mut self, n: u64) {
+        for record in self.records.values_mut().filter(|it| it.own && it.n <= n) {
+            if record.state == State::Delivered {
+                record.state = State::Read;
+            }
+        }
+    }
+
+    /// These were shown.
+    pub(super) fn seen(&mut self, ids: &[i64]) {
+        for id in ids {
+            if let Some(record) = self.records.get_mut(id) {
+                record.state = State::Shown;
+            }
+        }
+    }
+
+    /// Says something below all that is there.
+    pub(super) fn note(&mut self, text: String, urgent: bool) {
+        let after = self.records.keys().next_back().copied().unwrap_or(0);
+        self.notes.push(Note { after, text, urgent });
+        self.notes.drain(..self.notes.len().saturating_sub(NOTES));
+    }
+
+    /// Lets go of what is far above the end, but of nothing from `unread` on.
+    pub(super) fn trim(&mut self, unread: Option<i64>) {
+        let unread = unread.unwrap_or(i64::MAX);
+        let is_old = |window: &Self| window.records.keys().next().is_some_and(|id| *id < unread);
+        while self.anchor.is_none() && self.records.len() > KEPT && is_old(self) {
+            self.records.pop_first();
+            self.complete[OLDER] = false;
+        }
+    }
+
+    /// Whether there is so much that it is time to [`trim`](Self::trim).
+    pub(super) fn is_long(&self) -> bool {
+        self.records.len() > 2 * KEPT
+    }
+
+    // Where one is.
+
+    /// Where one has scrolled to; none at the end.
+    pub(super) fn anchor(&self) -> Option<Anchor> {
+        self.anchor
+    }
+
+    /// Puts it back.
+    pub(super) fn set_anchor(&mut self, anchor: Option<Anchor>) {
+        self.anchor = anchor;
+    }
+
+    /// Scrolls so that a record is at the top, if all from there on does not fit.
+    pub(super) fn put_at_top(&mut self, first: i64, pane: &Pane) {
+        self.anchor = self.anchor_with_top(first, pane);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.records.is_empty()
+    }
+
+    /// What is loaded, oldest first.
+    #[cfg(test)]
+    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+        self.records.values()
+    }
+
+    /// The rows in sight, at most as many as there is room for, and the last record of which something is
+    /// there; 0 if there is none.
+    pub(super) fn sight(&self, pane: &Pane) -> (Vec<Row>, i64) {
+        let height = usize::from(pane.height);
+        let Anchor { id, skip } = self.bottom_in(pane);
+        let mut rows = Vec::new();
+        for (index, id) in self.backwards(Anchor { id, skip }).enumerate() {
+            let mut block = self.block(id, pane);
+            if index == 0 {
+                block.truncate(block.len().saturating_sub(skip));
+            }
+            rows.splice(0..0, block);
+            if rows.len() >= height {
+                break;
+            }
+        }
+        if self.records.is_empty() {
+            rows.extend(self.note_rows(|_| true, pane));
+        }
+        rows.drain(..rows.len().saturating_sub(height));
+        (rows, if self.records.is_empty() { 0 } else { id })
+    }
+
+    pub(super) fn scroll_up(&mut self, by: usize, pane: &Pane) {
+        let Anchor { mut id, mut skip } = self.bottom_in(pane);
+        skip += by;
+        loop {
+            let rows = self.block(id, pane).len();
+            match self.before(id) {
+                Some(before) if skip >= rows => (id, skip) = (before, skip - rows),
+                _ => break,
+            }
+        }
+        let anchor = Anchor { id, skip };
+        self.anchor = if self.fills(anchor, pane) { Some(anchor) } else { self.at_top(pane) };
+    }
+
+    pub(super) fn scroll_down(&mut self, by: usize, pane: &Pane) {
+        if self.anchor.is_none() {
+            return;
+        }
+        let Anchor { mut id, mut skip } = self.bottom_in(pane);
+        let mut left = by;
+        while left > skip {
+            let Some(after) = self.after(id) else {
+                self.anchor = None;
+                return;
+            };
+            left -= skip;
+            id = after;
+            skip = self.block(id, pane).len();
+        }
+        skip -= left;
+        let at_end = skip == 0 && self.after(id).is_none();
+        self.anchor = (!at_end).then_some(Anchor { id, skip });
+    }
+
+    pub(super) fn scroll_to_top(&mut self, pane: &Pane) {
+        self.anchor = self.at_top(pane);
+    }
+
+    pub(super) fn scroll_to_end(&mut self) {
+        self.anchor = None;
+    }
+
+    // Rows.
+
+    fn bottom(&self) -> Anchor {
+        let last = self.records.keys().next_back().copied().unwrap_or(0);
+        // What was loaded may have been let go of.
+        let anchor = self.anchor.filter(|it| self.records.contains_key(&it.id));
+        anchor.unwrap_or(Anchor { id: last, skip: 0 })
+    }
+
+    /// The same where all is in its place: rows may have become fewer or more since one scrolled.
+    fn bottom_in(&self, pane: &Pane) -> Anchor {
+        let end = Anchor { id: self.records.keys().next_back().copied().unwrap_or(0), skip: 0 };
+        let Anchor { id, skip } = self.bottom();
+        let rows = self.block(id, pane).len();
+        let anchor = Anchor { id, skip: skip.min(rows.saturating_sub(1)) };
+        if anchor == end || self.fills(anchor, pane) {
+            return anchor;
+        }
+        self.at_top(pane).unwrap_or(end)
+    }
+
+    fn backwards(&self, from: Anchor) -> impl Iterator<Item = i64> {
+        self.records.range(..=from.id).rev().map(|(id, _)| *id)
+    }
+
+    fn before(&self, id: i64) -> Option<i64> {
+        self.records.range(..id).next_back().map(|(id, _)| *id)
+    }
+
+    fn after(&self, id: i64) -> Option<i64> {
+        self.records.range(id + 1..).next().map(|(id, _)| *id)
+    }
+
+    /// Whether there are rows enough from here upwards.
+    fn fills(&self, anchor: Anchor, pane: &Pane) -> bool {
+        let mut rows = 0;
+        for id in self.backwards(anchor) {
+            rows += self.block(id, pane).len();
+            if rows >= usize::from(pane.height) + anchor.skip {
+                return true;
+            }
+        }
+        false
+    }
+
+    fn at_top(&self, pane: &Pane) -> Option<Anchor> {
+        self.anchor_with_top(*self.records.keys().next()?, pane)
+    }
+
+    /// Where to scroll for a record to be at the top; none if all from there on fits.
+    fn anchor_with_top(&self, first: i64, pane: &Pane) -> Option<Anchor> {
+        let mut rows = 0;
+        for id in self.records.range(first..).map(|(id, _)| *id) {
+            rows += self.block(id, pane).len();
+            if let Some(skip) = rows.checked_sub(usize::from(pane.height)) {
+                let at_end = skip == 0 && self.after(id).is_none();
+                return (!at_end).then_some(Anchor { id, skip });
+            }
+        }
+        None
+    }
+
+    /// Where to scroll for a record to be in the middle, if there is enough behind it.
+    fn anchor_with_centre(&self, id: i64, pane: &Pane) -> Anchor {
+        let mut anchor = Anchor { id, skip: 0 };
+        let mut rows = 0;
+        for id in self.records.range(id + 1..).map(|(id, _)| *id) {
+            rows += self.block(id, pane).len();
+            anchor.id = id;
+            if rows >= usize::from(pane.height) / 2 {
+                break;
+            }
+        }
+        anchor
+    }
+
+    /// The rows of a record, with what stands before and behind it.
+    pub(super) fn block(&self, id: i64, pane: &Pane) -> Vec<Row> {
+        let Some(record) = self.records.get(&id) else { return Vec::new() };
+        let mut rows = Vec::new();
+        let day = day(record.time, &pane.zone);
+        let before = self.before(id).and_then(|before| self.records.get(&before));
+        if before.is_none() {
+            rows.extend(self.note_rows(|after| after < id, pane));
+        }
+        if before.is_none_or(|before| self::day(before.time, &pane.zone) != day) {
+            rows.push(Row::Day(day));
+        }
+        if self.marker == Some(id) {
+            rows.push(Row::Unread);
+        }
+        rows.extend(self.message_rows(record, pane));
+        rows.extend(self.note_rows(|after| after == id, pane));
+        rows
+    }
+
+    fn note_rows(&self, is_there: impl Fn(i64) -> bool, pane: &Pane) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for Note { text, urgent, .. } in self.notes.iter().filter(|note| is_there(note.after)) {
+            let clean = text::clean(text);
+            let ranges = wrap::rows(&clean, pane.width.saturating_sub(3)).into_iter();
+            rows.extend(
+                ranges.map(|range| Row::Note { text: clean[range].to_string(), urgent: *urgent }),
+            );
+        }
+        rows
+    }
+
+    fn message_rows(&self, record: &Record, pane: &Pane) -> Vec<Row> {
+        let Record { own, state, time, .. } = *record;
+        let name = format!("{}: ", if own { "you" } else { self.peer.as_str() });
+        let mut rows = Vec::new();
+        for line in shown_lines(record) {
+            let line = if rows.is_empty() { format!("{name}{line}") } else { line };
+            for range in wrap::rows(&line, pane.width.saturating_sub(INDENT)) {
+                let text = line[range].to_string();
+                rows.push(match rows.is_empty() {
+                    true => {
+                        let found = self.found == Some(record.id);
+                        let (time, name) = (clock(time, &pane.zone), name.len().min(text.len()));
+                        Row::Head { time, own, state, found, name, text }
+                    }
+                    false => Row::Body(text),
+                });
+            }
+        }
+        rows
+    }
+}
+
+fn shown_lines(record: &Record) -> Vec<String> {
+    match record.kind == Kind::TEXT {
+        true => text::lines(&record.body).collect(),
+        false => vec![format!("(something of kind {}, which cannot be shown here)", record.kind)],
+    }
+}
+
+/// When it was, in short.
+pub(super) fn stamp(time: Timestamp, zone: &TimeZone) -> String {
+    local(time, zone).strftime("%Y-%m-%d %H:%M").to_string()
+}
+
+fn day(time: Timestamp, zone: &TimeZone) -> String {
+    local(time, zone).strftime("%A, %-d %B %Y").to_string()
+}
+
+fn clock(time: Timestamp, zone: &TimeZone) -> String {
+    local(time, zone).strftime("%H:%M").to_string()
+}
+
+/// A damaged time must not stop whoever reads it.
+fn local(time: Timestamp, zone: &TimeZone) -> jiff::ZonedDateTime {
+    let printable = jiff::Timestamp::try_from(time.printable());
+    printable.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned_datetime(zone.clone())
+}

@@ -56,6 +56,8 @@
 //!   compared by id.
 //! - Every queue has a bound and an answer to "full": see [`server::Quota`], and the constants in
 //!   [`wire`] and beside each channel.
+//! - One process owns a person's data folder, with the store and the line to the server; others ask it over a
+//!   Unix socket (`client/beside`), and become the owner when it goes.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!

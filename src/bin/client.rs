@@ -1,7 +1,7 @@
 //! `tinychat`: flags and exit code around the face that fits.
 
 use std::error::Error;
-use std::io::{ErrorKind, IsTerminal};
+use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -11,9 +11,11 @@ use tinychat::args;
 use tinychat::client::transcript::Filter;
 use tinychat::client::{Query, Target};
 use tinychat::message::{Name, Timestamp};
+use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
-use tinychat::ui::{history, plain, tui};
+use tinychat::ui::{beside, history, plain, tui};
+use tinychat::wire::MAX_BODY;
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
 ///
@@ -80,6 +82,9 @@ struct Flags {
 #[argh(subcommand)]
 enum Subcommand {
     History(History),
+    Send(Send),
+    Tail(Tail),
+    Status(Status),
     Config(Config),
 }
 
@@ -90,6 +95,49 @@ struct Config {
     /// make the file, with every key explained
     #[argh(switch)]
     init: bool,
+}
+
+/// Write one message, also while you chat; exits 0 once the server has stored it.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "send")]
+struct Send {
+    /// to whom
+    #[argh(option, arg_name = "name")]
+    to: Name,
+
+    /// wait until it is stored (default), or delivered
+    #[argh(option, arg_name = "stored|delivered", from_str_fn(is_delivered))]
+    wait: Option<bool>,
+
+    /// the words come on standard input; - says the same
+    #[argh(switch)]
+    stdin: bool,
+
+    /// the words
+    #[argh(positional)]
+    text: Vec<String>,
+}
+
+/// Print what others write, as it comes, also while you chat; nothing is taken from your screen.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "tail")]
+struct Tail {
+    /// only what somebody writes
+    #[argh(option, arg_name = "name")]
+    with: Option<Name>,
+
+    /// one JSON object a line: time, from, to, text, state
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Print whether you are online, what has not arrived, and what is unread.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "status")]
+struct Status {
+    /// as one JSON object: running, user, server, online, unsent, undelivered, unread
+    #[argh(switch)]
+    json: bool,
 }
 
 /// Print all that you wrote and received, oldest first. Needs no server.
@@ -131,7 +179,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
-    let flags: Flags = match args::parse("tinychat", std::env::args_os().skip(1)) {
+    // The parser of flags knows no argument that is a hyphen alone.
+    let words = std::env::args_os().skip(1);
+    let words = words.map(|word| if word == "-" { "--stdin".into() } else { word });
+    let flags: Flags = match args::parse("tinychat", words) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(),
     };
@@ -159,7 +210,23 @@ fn main() -> ExitCode {
                 }
             }
         }
-        _ => run(flags, settings).map_err(|error| (error.exit_code(), error.to_string())),
+        Some(Subcommand::Send(ref command)) => {
+            let text = message(command);
+            let errand = text.map(|text| Errand::Send {
+                to: command.to.clone(),
+                text,
+                delivered: command.wait.unwrap_or(false),
+            });
+            errand.and_then(|errand| run_beside(&flags, settings, errand))
+        }
+        Some(Subcommand::Tail(Tail { ref with, json })) => {
+            let with = with.clone();
+            run_beside(&flags, settings, Errand::Tail { with, json })
+        }
+        Some(Subcommand::Status(Status { json })) => {
+            run_beside(&flags, settings, Errand::Status { json })
+        }
+        _ => run(&flags, settings).map_err(|error| (error.exit_code(), error.to_string())),
     };
     done.map_or_else(complain, ExitCode::from)
 }
@@ -205,25 +272,69 @@ fn print_history(
     }
 }
 
+fn is_delivered(text: &str) -> Result<bool, String> {
+    match text {
+        "stored" => Ok(false),
+        "delivered" => Ok(true),
+        _ => Err("it is stored or delivered".into()),
+    }
+}
+
+/// The words of a message, or all of standard input without the end of its last line.
+fn message(command: &Send) -> Result<String, (u8, String)> {
+    let text = match (command.text.as_slice(), command.stdin) {
+        ([], false) => {
+            return Err((args::USAGE, "what is to be sent? give the words, or -".into()));
+        }
+        ([], true) => {
+            let mut text = String::new();
+            let mut input = std::io::stdin().lock().take(MAX_BODY as u64 + 2);
+            input.read_to_string(&mut text).map_err(|error| (FAILED, error.to_string()))?;
+            text.strip_suffix('\n').map_or(text.clone(), String::from)
+        }
+        (words, false) => words.join(" "),
+        (_, true) => return Err((args::USAGE, "give either the words, or -".into())),
+    };
+    match text.len() {
+        0 => Err((FAILED, "there is nothing to send".into())),
+        1..=MAX_BODY => Ok(text),
+        _ => Err((FAILED, format!("a message has at most {MAX_BODY} bytes; nothing was sent"))),
+    }
+}
+
+fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<u8, (u8, String)> {
+    let failed = |error: entry::Error| (error.exit_code(), error.to_string());
+    let options = options(flags, settings).map_err(failed)?;
+    let user = options.user.clone();
+    let user = user.ok_or_else(|| (args::USAGE, "who are you? give --user".to_string()))?;
+    let done = async_std::task::block_on(beside::run(options, user, errand));
+    done.map_err(|error| (error.exit_code(), error.to_string()))
+}
+
 /// What the command line says goes before what was set.
-fn run(flags: Flags, settings: Settings) -> Result<u8, entry::Error> {
-    let server = flags.server.or(settings.server);
-    let options = Options {
+fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
+    let server = flags.server.clone().or(settings.server);
+    Ok(Options {
         server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
-        user: flags.user.or(settings.user),
-        to: flags.to.or(settings.to),
-        data: flags.data.or(settings.data),
-        identity: flags.identity.or(settings.identity),
+        user: flags.user.clone().or(settings.user),
+        to: flags.to.clone().or(settings.to),
+        data: flags.data.clone().or(settings.data),
+        identity: flags.identity.clone().or(settings.identity),
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
         read_receipts: flags.read_receipts || settings.read_receipts,
         timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),
-    };
-    if flags.plain || settings.plain || !has_screen() {
+    })
+}
+
+fn run(flags: &Flags, settings: Settings) -> Result<u8, entry::Error> {
+    let (plain, bell) = (flags.plain || settings.plain, settings.bell);
+    let options = options(flags, settings)?;
+    if plain || !has_screen() {
         return async_std::task::block_on(plain::run(options));
     }
-    async_std::task::block_on(tui::run(options, settings.bell))
+    async_std::task::block_on(tui::run(options, bell))
 }
 
 /// Whether there is a terminal that can be drawn on.

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::Address;
+use super::{Address, Incoming};
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -45,6 +45,19 @@ pub enum State {
 }
 
 impl State {
+    /// The word of the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Expired => "expired",
+            Self::Received => "received",
+            Self::Shown => "shown",
+        }
+    }
+
     fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "waiting" => Self::Waiting,
@@ -71,6 +84,17 @@ pub struct Summary {
     /// How many own messages the server has not stored.
     pub unsent: u64,
 }
+
+/// What others wrote, for those who follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct News {
+    /// Up to which id that is all.
+    pub(super) last: i64,
+    pub(super) messages: Vec<Incoming>,
+}
+
+/// How much of it is read at once.
+const NEWS: u32 = 256;
 
 /// Which messages of a conversation are wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,6 +132,47 @@ pub(super) fn page(
     let mut records = rows.collect::<Result<Vec<_>>>()?;
     records.sort_unstable_by_key(|record| record.id);
     Ok(records)
+}
+
+/// Where an own message is; none if there is no such message.
+pub(super) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
+    let mut query = tx.prepare_cached("SELECT state FROM message WHERE id = ?")?;
+    let word: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
+    Ok(word.and_then(|word| State::of_word(&word)))
+}
+
+/// What others wrote above an id, oldest first; without one only the last id.
+pub(super) fn news(
+    tx: &Transaction<'_>,
+    server: &Address,
+    with: Option<&Name>,
+    above: Option<i64>,
+) -> Result<News> {
+    let Some(above) = above else {
+        let last = "SELECT coalesce(max(id), 0) FROM message";
+        return Ok(News { last: tx.query_row(last, (), |row| row.get(0))?, messages: Vec::new() });
+    };
+    let mut query = tx.prepare_cached(
+        "SELECT id, peer, time, kind, body FROM message
+         WHERE id > ?1 AND own = 0 AND +server = ?2 AND (?3 IS NULL OR +peer = ?3)
+         ORDER BY id LIMIT ?4",
+    )?;
+    let with = with.map(Name::as_str);
+    let rows = query.query_map(params![above, server.as_str(), with, NEWS], incoming)?;
+    let messages = rows.collect::<Result<Vec<_>>>()?;
+    Ok(News { last: messages.last().map_or(above, |it| it.id), messages })
+}
+
+fn incoming(row: &Row<'_>) -> Result<Incoming> {
+    let damaged = || rusqlite::Error::InvalidQuery;
+    let (peer, kind): (String, String) = (row.get(1)?, row.get(3)?);
+    Ok(Incoming {
+        id: row.get(0)?,
+        peer: peer.parse().map_err(|_| damaged())?,
+        time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
+        kind: kind.parse().map_err(|_| damaged())?,
+        body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+    })
 }
 
 fn record(row: &Row<'_>) -> Result<Record> {

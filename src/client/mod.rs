@@ -9,6 +9,7 @@
 mod address;
 pub mod archive;
 mod backoff;
+pub mod beside;
 mod connection;
 mod contacts;
 mod conversation;
@@ -66,6 +67,8 @@ pub struct Config {
     pub patience: Option<Duration>,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
+    /// Whether the data folder is given to a face that wants it.
+    pub yields: bool,
 }
 
 impl Config {
@@ -82,6 +85,7 @@ impl Config {
             agent: None,
             patience: None,
             read_receipts: false,
+            yields: false,
         }
     }
 }
@@ -265,10 +269,17 @@ pub enum StartError {
     Store(#[from] StoreError),
 }
 
+/// What the core is told: by the face, or for those beside it.
+#[derive(Debug)]
+enum Order {
+    Command(Command),
+    Ask(beside::Ask),
+}
+
 /// A running client. Dropping it is like [`Command::Leave`].
 #[derive(Debug)]
 pub struct Client {
-    commands: Sender<Command>,
+    orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
 }
 
@@ -287,25 +298,32 @@ impl Client {
             let path = folder.file("messages.db");
             store::Store::open(&path, &config.user, &config.server)?
         };
-        let (commands, queue) = async_channel::bounded(COMMANDS);
+        let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
+        let yields = config.yields;
         let core = core::Core::new(config, identity, known_servers, installation, store, events);
+        // Without it others cannot ask; that is all.
+        let beside = beside::Listener::open(folder.file(beside::SOCKET))
+            .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));
         let task = task::spawn("client", async move {
             core.run(queue).await;
+            if let Ok(beside) = beside {
+                beside.cancel().await;
+            }
             drop(folder);
         });
-        Ok((Self { commands, task }, told))
+        Ok((Self { orders, task }, told))
     }
 
     /// Gives a command. After [`Event::Ended`] it does nothing.
     pub async fn give(&self, command: Command) {
-        let _ = self.commands.send(command).await;
+        let _ = self.orders.send(Order::Command(command)).await;
     }
 
     /// Waits until the client has ended and its data folder is free.
     pub async fn join(self) {
-        drop(self.commands);
+        drop(self.orders);
         self.task.await;
     }
 }

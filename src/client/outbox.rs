@@ -6,13 +6,16 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use rusqlite::{Transaction, params};
+use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Address;
 use super::archive::{Record, State};
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
+
+/// For so many messages it is remembered for whom they were written.
+const REMEMBERED: i64 = 100_000;
 
 /// The conversation whose messages are meant, numbered in one installation.
 #[derive(Clone, Debug)]
@@ -79,6 +82,26 @@ pub(super) fn add(
     let id = tx.last_insert_rowid();
     let (kind, body) = (Kind::TEXT, text.into());
     Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting })
+}
+
+/// Writes a message that somebody asks for, unless it was written for the same token before. Returns its id,
+/// and the message if it is new.
+pub(super) fn add_once(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    token: &str,
+    text: String,
+    time: Timestamp,
+    sent: bool,
+) -> Result<(i64, Option<Record>)> {
+    let before = "SELECT message FROM asked WHERE token = ?";
+    if let Some(id) = tx.query_row(before, [token], |row| row.get(0)).optional()? {
+        return Ok((id, None));
+    }
+    let record = add(tx, scope, text, time, sent)?;
+    tx.execute("INSERT INTO asked VALUES (?, ?)", params![token, record.id])?;
+    tx.execute("DELETE FROM asked WHERE message < ?", [record.id - REMEMBERED])?;
+    Ok((record.id, Some(record)))
 }
 
 /// The highest number that was made; 0 if none was.

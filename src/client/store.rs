@@ -25,7 +25,7 @@ use crate::message::{Installation, Name};
 use crate::task;
 
 /// What `user_version` says of the layout below.
-pub(super) const LAYOUT_VERSION: i64 = 3;
+pub(super) const LAYOUT_VERSION: i64 = 4;
 
 const LAYOUT: &str = "
     -- Whose folder this is.
@@ -78,6 +78,10 @@ const LAYOUT: &str = "
         n INTEGER NOT NULL,
         PRIMARY KEY (server, peer, installation)
     ) STRICT;
+
+    -- What was written for somebody beside the face, by a word that each makes up: who asks again, of another
+    -- owner of this folder, is not written twice.
+    CREATE TABLE asked (token TEXT PRIMARY KEY, message INTEGER NOT NULL) STRICT;
 
     CREATE INDEX unsettled ON message (server, peer, installation, n)
         WHERE state IN ('waiting', 'stored');

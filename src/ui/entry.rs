@@ -4,8 +4,8 @@
 
 use std::future::Future;
 use std::io::{self, IsTerminal};
-use std::path::PathBuf;
-use std::time::Duration;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use futures::future::{Either, select};
@@ -14,6 +14,7 @@ use thiserror::Error;
 use super::input::Line;
 use super::passphrase::Unseen;
 use super::screen::Screen;
+use crate::client::beside::{Guest, Reply, Request};
 use crate::client::{self, AddressError, Client, Event, StartError, Target};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
@@ -29,6 +30,10 @@ const PASSPHRASES: usize = 3;
 
 /// How long leaving may take after a signal.
 const LEAVING: Duration = Duration::from_secs(4);
+
+/// How long whoever gives up the folder may take to leave it, and how often to look.
+const YIELDING: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_millis(20);
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -113,6 +118,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
         read_receipts: options.read_receipts,
+        yields: false,
     })
 }
 
@@ -126,6 +132,13 @@ pub(super) async fn start(
 ) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
+    if is_in_use(&started) && yields(&config.data).await {
+        let asked = Instant::now();
+        while is_in_use(&started) && asked.elapsed() < YIELDING {
+            task::sleep(LOOK).await;
+            started = Client::start(config.clone(), None);
+        }
+    }
     while let Err(StartError::Identity(
         locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
     )) = &started
@@ -143,6 +156,16 @@ pub(super) async fn start(
         }
     }
     Ok(Either::Left(started?))
+}
+
+fn is_in_use<T>(started: &Result<T, StartError>) -> bool {
+    matches!(started, Err(StartError::Folder(FolderError::InUse { .. })))
+}
+
+/// Whether whoever has the folder gives it to a face.
+async fn yields(data: &Path) -> bool {
+    let Ok(mut owner) = Guest::ask(data, &Request::Yield).await else { return false };
+    matches!(owner.next().await, Ok(Reply::Yields(true)))
 }
 
 /// Asks once. Gives an exit code if the input ends or a signal comes. The terminal is as it was then.

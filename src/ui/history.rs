@@ -13,7 +13,7 @@ use thiserror::Error;
 use super::text;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
-use crate::message::Name;
+use crate::message::{Name, Timestamp};
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -69,6 +69,19 @@ fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
 }
 
+/// One that just came, as JSON.
+pub(super) fn print_received(
+    from: &str,
+    user: &Name,
+    time: Timestamp,
+    text: &str,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let time = humantime::format_rfc3339_millis(time.printable()).to_string();
+    let object = Object { time, from, to: user.as_str(), text, state: "received" };
+    writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
+}
+
 fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let Entry { time, from, to, text, state } = entry;
     let time = humantime::format_rfc3339_seconds(time.printable());
@@ -95,7 +108,6 @@ fn escape(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Timestamp;
 
     fn printed(print: fn(&Entry, &mut dyn Write) -> io::Result<()>, text: &str) -> String {
         let entry = Entry {

@@ -254,3 +254,24 @@ async fn starts_again(world: &World, disk: &Disk, stored: u64, how: &str) {
     bob.hears("alice", waiting + 1, waiting + 1, "and on").await;
     stop(server).await;
 }
+
+#[test]
+fn a_script_whose_own_disk_is_full_is_told_and_sends_once_when_there_is_room() {
+    story_on_disk(async |world, disk| {
+        let (address, data) = (world.address(), disk.0.join("john"));
+        let send = async |text: &str| {
+            let words = ["send", "--to", "marie", text];
+            Launch::at(address, "john", &data).with(&words).pipe("").await
+        };
+        send("one").await.exited(0);
+        disk.fill(0);
+        send("two").await.exited(1).said("No space left");
+        disk.make_room();
+        send("three").await.exited(0);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        marie.hears("john", 1, 1, "one").await;
+        marie.hears("john", 2, 2, "three").await;
+        marie.hears_nothing().await;
+    });
+}

@@ -27,11 +27,13 @@
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `admission` | who may come: registration, invitations, bans, keys that were lost |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
-//! | `full_disk` | a server whose disk is full, and gets room again |
+//! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
+//! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
+//! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
@@ -51,6 +53,7 @@ mod world;
 mod admission;
 mod backlog;
 mod bad_input;
+mod beside;
 mod blocking;
 mod client;
 mod contacts;
@@ -73,6 +76,7 @@ mod presence;
 mod program;
 mod rates;
 mod receipts;
+mod recipes;
 mod restart;
 mod rules;
 mod screen;

@@ -10,6 +10,7 @@ use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
@@ -17,6 +18,7 @@ use std::thread;
 use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
+use rustix::process::{Pid, Signal, kill_process_group};
 use tinychat::task::within;
 
 use crate::world::World;
@@ -28,6 +30,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Launch {
     command: Command,
     read_lines: Option<usize>,
+    group: bool,
     input: Stdio,
     output: Stdio,
 }
@@ -69,7 +72,13 @@ impl Launch {
     pub(crate) fn program(path: &str) -> Self {
         let mut command = Command::new(path);
         clean_environment(&mut command);
-        Self { command, read_lines: None, input: Stdio::piped(), output: Stdio::piped() }
+        Self {
+            command,
+            read_lines: None,
+            group: false,
+            input: Stdio::piped(),
+            output: Stdio::piped(),
+        }
     }
 
     /// Whom to talk to.
@@ -118,6 +127,12 @@ impl Launch {
         self.command
     }
 
+    /// With a group of its own: what it starts is killed with it.
+    pub(crate) fn with_group(mut self) -> Self {
+        self.command.process_group(0);
+        Self { group: true, ..self }
+    }
+
     /// Starts it.
     pub(crate) fn start(mut self) -> Program {
         let words: Vec<_> = self.command.get_args().map(|it| it.to_string_lossy()).collect();
@@ -139,6 +154,7 @@ impl Launch {
             out: Stream::of(stdout, limit),
             err: Stream::of(stderr, None),
             brake: Some(brake),
+            group: self.group,
         }
     }
 
@@ -175,6 +191,7 @@ pub(crate) struct Program {
     out: Stream,
     err: Stream,
     brake: Option<Sender<()>>,
+    group: bool,
 }
 
 impl Program {
@@ -200,6 +217,17 @@ impl Program {
         let next = within(PATIENCE, self.out.next_line()).await;
         let got = self.in_time(next, &format!("print {line:?}"));
         assert_eq!(got.as_deref(), Some(line), "printed by {}\n{}", self.name, self.report());
+    }
+
+    /// The next line on its standard output.
+    pub(crate) async fn next_line(&mut self) -> String {
+        let next = within(PATIENCE, self.out.next_line()).await;
+        self.in_time(next, "print a line").expect("it goes on printing")
+    }
+
+    /// Whether it has not ended.
+    pub(crate) fn is_running(&self) -> bool {
+        self.status.is_empty()
     }
 
     /// The next lines on its standard output are these.
@@ -294,6 +322,11 @@ impl Program {
 impl Drop for Program {
     fn drop(&mut self) {
         let ended = self.status.is_closed() || !self.status.is_empty();
+        if self.group {
+            let group = Pid::from_raw(self.id.cast_signed()).unwrap();
+            // It may have ended by itself.
+            let _ = kill_process_group(group, Signal::KILL);
+        }
         if !ended {
             send_signal(self.id, "KILL");
         }

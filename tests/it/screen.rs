@@ -19,7 +19,7 @@ const ALT_ENTER: &str = "\u{1b}\r";
 const ENTER: &str = "\r";
 
 /// Somebody who sits at the full screen. Dropping it ends the client.
-struct Desk {
+pub(crate) struct Desk {
     process: PtyProcess,
     terminal: File,
     seen: Arc<Seen>,
@@ -40,7 +40,7 @@ struct State {
 
 impl Desk {
     /// On a terminal of 80 by 24 cells, which the program finds as it starts.
-    fn open(launch: Launch) -> Self {
+    pub(crate) fn open(launch: Launch) -> Self {
         let script = "stty echo cols 80 rows 24; exec \"$@\"";
         let command = launch.into_command();
         let mut shell = Launch::program("sh").with(&["-c", script, "sh"]).into_command();
@@ -58,25 +58,25 @@ impl Desk {
         Self { process, terminal, seen }
     }
 
-    fn presses(&mut self, keys: &str) {
+    pub(crate) fn presses(&mut self, keys: &str) {
         self.terminal.write_all(keys.as_bytes()).unwrap();
     }
 
     /// Types a line and sends it.
-    fn says(&mut self, text: &str) {
+    pub(crate) fn says(&mut self, text: &str) {
         self.presses(text);
         self.presses(ENTER);
     }
 
     /// The screen comes to have this on it.
     #[track_caller]
-    fn sees(&self, text: &str) {
+    pub(crate) fn sees(&self, text: &str) {
         self.until(text, |state| state.emulator.screen().contents().contains(text));
     }
 
     /// The screen comes to have this on it no more.
     #[track_caller]
-    fn sees_no_more(&self, text: &str) {
+    pub(crate) fn sees_no_more(&self, text: &str) {
         let what = format!("the end of {text}");
         self.until(&what, |state| !state.emulator.screen().contents().contains(text));
     }
@@ -113,7 +113,7 @@ impl Desk {
     /// The program ends with this exit code and leaves the terminal as it was. Gives all that came from
     /// it.
     #[track_caller]
-    fn ends(self, code: i32) -> String {
+    pub(crate) fn ends(self, code: i32) -> String {
         self.until("the end", |state| state.ended);
         let status = self.process.wait().unwrap();
         assert!(matches!(status, WaitStatus::Exited(_, it) if it == code), "{status:?}");
@@ -151,7 +151,7 @@ fn size(cells: u16) -> NonZeroU16 {
 }
 
 /// Somebody at the full screen who talks to somebody.
-fn desk(world: &World, name: &str, peer: &str) -> Desk {
+pub(crate) fn desk(world: &World, name: &str, peer: &str) -> Desk {
     Desk::open(Launch::of(world, name).to(peer))
 }
 

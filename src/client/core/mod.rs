@@ -1,9 +1,10 @@
 //! The one task that owns connection, conversations and store, and brings them together.
 //!
-//! It lives in turns of two phases: connecting, and being online. In both it obeys commands at once;
+//! It lives in turns of two phases: connecting, and being online. In both it obeys orders at once;
 //! what cannot be sent yet waits in the store. Start reading at [`Core::run`]; `intake` has what the
 //! server says, `obey` what the face wants.
 
+mod answer;
 mod intake;
 mod obey;
 
@@ -14,6 +15,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Receiver, Sender};
 use futures::future::{Either, select};
 
+use super::Order;
 use super::backoff::Backoff;
 use super::connection::{Broken, Connection, Progress, Visit};
 use super::conversation::Conversation;
@@ -73,6 +75,10 @@ pub(super) struct Core {
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
     /// was given may be shown after a conversation was closed and opened again.
     given: BTreeMap<Name, i64>,
+    /// Those beside the face who want to know when something happens.
+    watchers: Vec<Sender<()>>,
+    /// Signed in.
+    is_online: bool,
     /// When something last moved, or nothing was waited for.
     progress: Instant,
 }
@@ -129,30 +135,33 @@ impl Core {
             held: BTreeSet::new(),
             unshown: 0,
             given: BTreeMap::new(),
+            watchers: Vec::new(),
+            is_online: false,
             progress: Instant::now(),
         }
     }
 
     /// Lives until told to end, or until there is no point in going on.
-    pub(super) async fn run(mut self, commands: Receiver<Command>) {
-        let failure = match self.live(&commands).await {
+    pub(super) async fn run(mut self, orders: Receiver<Order>) {
+        let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
             Exit::Away(_) | Exit::Finished | Exit::Left => None,
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
-        self.note_shown(&commands).await;
+        self.note_shown(&orders).await;
         self.store.close().await;
     }
 
     /// The face may still show what it was given before the end. That is not to be shown again.
-    async fn note_shown(&self, commands: &Receiver<Command>) {
-        while let Ok(command) = commands.recv().await {
-            let more = std::iter::from_fn(|| commands.try_recv().ok()).take(EVENTS_HIGH);
-            let shown: Vec<i64> = std::iter::once(command)
+    async fn note_shown(&self, orders: &Receiver<Order>) {
+        while let Ok(order) = orders.recv().await {
+            let more = std::iter::from_fn(|| orders.try_recv().ok()).take(EVENTS_HIGH);
+            let shown: Vec<i64> = std::iter::once(order)
                 .chain(more)
-                .filter_map(|command| match command {
-                    Command::Shown(id) => Some(id),
+                .filter_map(|order| match order {
+                    Order::Command(Command::Shown(id)) => Some(id),
+                    // Whoever asks beside the face finds another owner.
                     _ => None,
                 })
                 .collect();
@@ -162,17 +171,17 @@ impl Core {
         }
     }
 
-    async fn live(&mut self, commands: &Receiver<Command>) -> Exit {
+    async fn live(&mut self, orders: &Receiver<Order>) -> Exit {
         if let Err(error) = self.announce_unshown(None).await {
             return error;
         }
         loop {
-            let exit = match self.connect(commands).await {
-                Ok(connection) => self.online(connection, commands).await,
+            let exit = match self.connect(orders).await {
+                Ok(connection) => self.online(connection, orders).await,
                 Err(exit) => exit,
             };
             let Exit::Away(because) = exit else { return exit };
-            if let Err(exit) = self.pause(because, commands).await {
+            if let Err(exit) = self.pause(because, orders).await {
                 return exit;
             }
         }
@@ -180,7 +189,7 @@ impl Core {
 
     // Connecting.
 
-    async fn connect(&mut self, commands: &Receiver<Command>) -> Result<Connection, Exit> {
+    async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         let mut opening = Box::pin(Connection::open(Visit {
             config: self.config.clone(),
             identity: self.identity.clone(),
@@ -191,39 +200,41 @@ impl Core {
         loop {
             self.check_patience(false)?;
             let limit = self.time_left();
-            let command = Box::pin(task::within(limit, commands.recv()));
+            let command = Box::pin(task::within(limit, orders.recv()));
             match select(opening, command).await {
                 Either::Left((connection, _)) => return Ok(connection?),
                 Either::Right((command, rest)) => {
                     opening = rest;
-                    self.obey_next(command, commands, None).await?;
+                    self.obey_next(command, orders, None).await?;
                 }
             }
         }
     }
 
     /// Waits before connecting again.
-    async fn pause(&mut self, because: String, commands: &Receiver<Command>) -> Result<(), Exit> {
+    async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
         let retry_in = self.backoff.next(fastrand::f64());
         self.conversations.values_mut().for_each(Conversation::disconnected);
+        self.is_online = false;
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             self.tell_known_keys().await?;
             self.check_patience(false)?;
             let limit = left.min(self.time_left());
-            let command = task::within(limit, commands.recv()).await;
-            self.obey_next(command, commands, None).await?;
+            let command = task::within(limit, orders.recv()).await;
+            self.obey_next(command, orders, None).await?;
         }
         Ok(())
     }
 
     // Being online.
 
-    async fn online(&mut self, mut connection: Connection, commands: &Receiver<Command>) -> Exit {
+    async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
+        self.is_online = true;
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
-        let exit = self.converse(&mut connection, commands).await;
+        let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
             Err(exit @ (Exit::Finished | Exit::Left)) => {
@@ -254,7 +265,7 @@ impl Core {
     async fn converse(
         &mut self,
         connection: &mut Connection,
-        commands: &Receiver<Command>,
+        orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
         self.face_outbox().await?;
         // Some may have come with the answer to signing in; no other need follow.
@@ -270,14 +281,14 @@ impl Core {
             }
             let reading = self.events.len() < EVENTS_HIGH;
             let wake = if reading { self.time_left() } else { EVENTS_PAUSE };
-            let command = Box::pin(task::within(wake, commands.recv()));
+            let command = Box::pin(task::within(wake, orders.recv()));
             let progress = match select(command, Box::pin(connection.progress(reading))).await {
                 Either::Left((command, _)) => Either::Left(command),
                 Either::Right((progress, _)) => Either::Right(progress?),
             };
             match progress {
                 Either::Left(command) => {
-                    self.obey_next(command, commands, Some(&mut *connection)).await?;
+                    self.obey_next(command, orders, Some(&mut *connection)).await?;
                 }
                 Either::Right(Progress::Read) => self.take_frames(connection).await?,
                 Either::Right(Progress::Wrote) => {}
@@ -389,8 +400,17 @@ impl Core {
     }
 
     fn tell(&self, event: Event) {
+        self.stir();
         // The face may have ended first; then there is nobody to tell.
         let _ = self.events.try_send(event);
+    }
+
+    /// Has those beside the face look again.
+    fn stir(&self) {
+        for watcher in &self.watchers {
+            // One that was not taken yet is as good as two.
+            let _ = watcher.try_send(());
+        }
     }
 
     fn give(&mut self, message: Incoming) {

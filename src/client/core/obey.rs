@@ -1,29 +1,30 @@
-//! What the face wants: commands are obeyed at once, online or not.
+//! What the face wants: orders are obeyed at once, online or not.
 
 use async_channel::{Receiver, RecvError};
 
+use super::super::Order;
 use super::super::connection::Connection;
 use super::super::search::{self, Hit, Query};
-use super::super::{Command, Event, StoreError, archive, contacts, history, outbox};
+use super::super::{Command, Event, Record, StoreError, archive, contacts, history, outbox};
 use super::{Core, Exit, blocking};
 use crate::message::{Name, Timestamp};
 use crate::wire::frame::ClientFrame;
 
-/// How many commands are obeyed in one transaction.
+/// How many orders are obeyed in one transaction.
 const BATCH: usize = 256;
 
 const REINDEXED: &str = "the index of words was damaged; it is built again from the messages, and until then searches find the newest ones";
 
 impl Core {
-    /// Obeys what came out of the queue: a command, nothing in time, or that nobody commands any more.
+    /// Obeys what came out of the queue: a command, nothing in time, or that nobody orders any more.
     pub(super) async fn obey_next(
         &mut self,
-        command: Option<Result<Command, RecvError>>,
-        commands: &Receiver<Command>,
+        order: Option<Result<Order, RecvError>>,
+        orders: &Receiver<Order>,
         connection: Option<&mut Connection>,
     ) -> Result<(), Exit> {
-        match command {
-            Some(Ok(command)) => self.obey(command, commands, connection).await,
+        match order {
+            Some(Ok(order)) => self.obey(order, orders, connection).await,
             Some(Err(_)) => Err(Exit::Left),
             None => Ok(()),
         }
@@ -32,25 +33,27 @@ impl Core {
     /// Obeys a command and those right behind it, with one transaction for all that they write.
     async fn obey(
         &mut self,
-        first: Command,
-        commands: &Receiver<Command>,
+        first: Order,
+        orders: &Receiver<Order>,
         mut connection: Option<&mut Connection>,
     ) -> Result<(), Exit> {
         let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
-        while let Some(command) = next {
-            match command {
-                Command::Send { peer, text } => written.push((peer, text)),
-                Command::Shown(id) => shown.push(id),
+        let mut asks = Vec::new();
+        while let Some(order) = next {
+            match order {
+                Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
+                Order::Command(Command::Shown(id)) => shown.push(id),
                 // Whoever types faster than it is found wants the last one.
-                search @ Command::Search { .. } => {
+                Order::Command(search @ Command::Search { .. }) => {
                     rest.retain(|it| !matches!(it, Command::Search { .. }));
                     rest.push(search);
                 }
-                other => rest.push(other),
+                Order::Command(other) => rest.push(other),
+                Order::Ask(ask) => asks.push(ask),
             }
-            let more = written.len() + shown.len() + rest.len() < BATCH;
-            next = if more { commands.try_recv().ok() } else { None };
+            let more = written.len() + shown.len() + rest.len() + asks.len() < BATCH;
+            next = if more { orders.try_recv().ok() } else { None };
         }
         for (peer, installation, n) in self.write(written, shown).await? {
             // Without a connection it is said with the next one.
@@ -60,6 +63,9 @@ impl Core {
         }
         for command in rest {
             self.obey_one(command, connection.as_deref_mut()).await?;
+        }
+        for ask in asks {
+            self.answer(ask).await?;
         }
         if connection.is_some() {
             return Ok(());
@@ -96,10 +102,15 @@ impl Core {
         };
         let (records, seen) = self.store.run(work).await?;
         for (record, peer) in records {
-            self.conversations.entry(peer.clone()).or_default().more();
-            self.tell(Event::Written { peer, record });
+            self.wrote(peer, record);
         }
         Ok(seen)
+    }
+
+    /// Something new is in the outbox.
+    pub(super) fn wrote(&mut self, peer: Name, record: Record) {
+        self.conversations.entry(peer.clone()).or_default().more();
+        self.tell(Event::Written { peer, record });
     }
 
     async fn obey_one(

@@ -1,0 +1,350 @@
+//! Beside the face: other processes of the same person ask the one that owns the data folder, the *owner*,
+//! over the Unix socket `socket` in that folder.
+//!
+//! A *guest* (`guest`) says one request, a line of JSON, and the owner answers with lines of JSON until one
+//! of them hangs up. A guest whose owner goes away asks the next one, or becomes the owner itself; so an
+//! answer is made from what is on disk, and nothing is written twice: what is to be written has a token.
+//!
+//! Owned by the client. Invariant: the face loses nothing to a guest. Messages stay unread until the face
+//! has shown them.
+
+mod guest;
+
+use std::collections::BTreeMap;
+use std::fs::{self, Permissions};
+use std::io;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use async_channel::{Receiver, Sender, WeakSender};
+use async_std::os::unix::net::{UnixListener, UnixStream};
+use futures::future::{Either, select};
+use futures::io::BufReader;
+use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
+use serde::{Deserialize, Serialize};
+
+use super::archive::News;
+use super::{Command, Order, State};
+use crate::message::Name;
+use crate::task;
+use crate::wire::MAX_BODY;
+
+pub use guest::{Guest, GuestError};
+
+/// The socket's name in the data folder.
+pub(super) const SOCKET: &str = "socket";
+
+/// How many guests are served at once. The next one is told so.
+const MAX_GUESTS: usize = 64;
+
+/// The longest request: each byte of a body may take six in JSON.
+const MAX_REQUEST: u64 = 6 * MAX_BODY as u64 + 1_024;
+
+/// How long a request may take to come, and how long a guest may take nothing.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// How long to wait when no guest can be taken, as without files left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a guest asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Write a message. Answered with each state that it comes to, until the guest hangs up.
+    Send {
+        /// Made up by the guest, the same whenever it asks again.
+        token: String,
+        /// To whom.
+        to: String,
+        /// What, at most [`MAX_BODY`] bytes.
+        text: String,
+    },
+    /// Follow what others write. Answered with each message, until the guest hangs up.
+    Follow {
+        /// From which id on; none for what comes from now on.
+        above: Option<i64>,
+        /// Only what somebody writes.
+        with: Option<String>,
+    },
+    /// How things are.
+    Status,
+    /// Let somebody else own the folder, if no face needs it.
+    Yield,
+}
+
+/// What an owner answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// The message is in this state.
+    State(String),
+    /// Everything up to this id has been told.
+    Told(i64),
+    /// A message of somebody.
+    Message(Line),
+    /// How things are.
+    Status(Snapshot),
+    /// Whether the folder is free soon.
+    Yields(bool),
+    /// It cannot be done.
+    Refused(String),
+}
+
+/// A message as guests get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its place in the history.
+    pub id: i64,
+    /// Who wrote it.
+    pub from: String,
+    /// When it reached the server, in milliseconds since 1970.
+    pub time: u64,
+    /// What the body is.
+    pub kind: String,
+    /// What was written. Data from others: not to be shown as it is.
+    pub text: String,
+}
+
+/// How things are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Who one is.
+    pub user: String,
+    /// The server.
+    pub server: String,
+    /// Whether one is signed in there.
+    pub online: bool,
+    /// How many own messages the server has not stored.
+    pub unsent: u64,
+    /// How many it has stored and not delivered.
+    pub undelivered: u64,
+    /// How many messages were received and not shown, by sender.
+    pub unread: BTreeMap<String, u64>,
+}
+
+/// What the owner's core is asked for a guest.
+#[derive(Debug)]
+pub(super) enum Ask {
+    /// Say whenever something happens.
+    Watch {
+        watcher: Sender<()>,
+    },
+    Write {
+        token: String,
+        peer: Name,
+        text: String,
+        answer: Sender<i64>,
+    },
+    State {
+        id: i64,
+        answer: Sender<Option<State>>,
+    },
+    News {
+        above: Option<i64>,
+        with: Option<Name>,
+        answer: Sender<News>,
+    },
+    Status {
+        answer: Sender<Snapshot>,
+    },
+}
+
+/// The owner's end of the socket. Dropping it has new guests find nobody.
+pub(super) struct Listener {
+    socket: UnixListener,
+    path: PathBuf,
+}
+
+impl Listener {
+    /// Takes the place of an earlier owner, who is gone: the folder is locked.
+    pub(super) fn open(path: PathBuf) -> io::Result<Self> {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let socket = std::os::unix::net::UnixListener::bind(&path)?;
+        fs::set_permissions(&path, Permissions::from_mode(0o600))?;
+        Ok(Self { socket: socket.into(), path })
+    }
+
+    /// Serves guests until the core is gone. `yields` says whether the folder is given to whoever asks.
+    pub(super) async fn serve(self, orders: WeakSender<Order>, yields: bool) {
+        let guests = Arc::new(AtomicUsize::new(0));
+        loop {
+            let Ok((stream, _)) = self.socket.accept().await else {
+                task::sleep(ACCEPT_PAUSE).await;
+                continue;
+            };
+            let host = Host { orders: orders.clone(), yields };
+            let place = Place::take(&guests);
+            task::spawn("guest", async move {
+                // A guest that hangs up is no news.
+                let _ = host.serve(stream, place).await;
+            });
+        }
+    }
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// One of the places for guests.
+struct Place(Arc<AtomicUsize>);
+
+impl Place {
+    fn take(guests: &Arc<AtomicUsize>) -> Option<Self> {
+        let place = Self(guests.clone());
+        (guests.fetch_add(1, Ordering::Relaxed) < MAX_GUESTS).then_some(place)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// What serves one guest.
+struct Host {
+    orders: WeakSender<Order>,
+    yields: bool,
+}
+
+/// The core is gone, or the guest.
+#[derive(Debug)]
+struct Gone;
+
+impl From<io::Error> for Gone {
+    fn from(_: io::Error) -> Self {
+        Self
+    }
+}
+
+impl Host {
+    async fn serve(self, mut stream: UnixStream, place: Option<Place>) -> Result<(), Gone> {
+        if place.is_none() {
+            return say(&mut stream, &Reply::Refused("too many ask at once".into())).await;
+        }
+        let mut line = String::new();
+        let mut reader = BufReader::new((&stream).take(MAX_REQUEST));
+        task::within(PATIENCE, reader.read_line(&mut line)).await.ok_or(Gone)??;
+        match serde_json::from_str(&line) {
+            Ok(Request::Send { token, to, text }) => self.send(&mut stream, token, &to, text).await,
+            Ok(Request::Follow { above, with }) => self.follow(&mut stream, above, with).await,
+            Ok(Request::Status) => {
+                let snapshot = self.ask(|answer| Ask::Status { answer }).await?;
+                say(&mut stream, &Reply::Status(snapshot)).await
+            }
+            Ok(Request::Yield) => {
+                say(&mut stream, &Reply::Yields(self.yields)).await?;
+                if self.yields { self.order(Order::Command(Command::Leave)).await } else { Ok(()) }
+            }
+            Err(error) => say(&mut stream, &Reply::Refused(error.to_string())).await,
+        }
+    }
+
+    /// Tells each state that the message comes to.
+    async fn send(
+        &self,
+        stream: &mut UnixStream,
+        token: String,
+        to: &str,
+        text: String,
+    ) -> Result<(), Gone> {
+        let peer: Name = match to.parse() {
+            Ok(peer) if text.len() <= MAX_BODY => peer,
+            Ok(_) => return say(stream, &Reply::Refused(too_long())).await,
+            Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
+        };
+        let moved = self.watch().await?;
+        let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
+        let mut told = None;
+        loop {
+            let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            if told.replace(state) != Some(state) {
+                say(stream, &Reply::State(state.as_str().into())).await?;
+            }
+            wait(&moved, stream).await?;
+        }
+    }
+
+    /// Tells each message of others, from the disk.
+    async fn follow(
+        &self,
+        stream: &mut UnixStream,
+        above: Option<i64>,
+        with: Option<String>,
+    ) -> Result<(), Gone> {
+        let with: Option<Name> = match with.map(|with| with.parse()).transpose() {
+            Ok(with) => with,
+            Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
+        };
+        let moved = self.watch().await?;
+        let mut above = above;
+        loop {
+            let asked = with.clone();
+            let news = self.ask(|answer| Ask::News { above, with: asked, answer }).await?;
+            let is_all = news.messages.is_empty();
+            for message in news.messages {
+                let line = Line {
+                    id: message.id,
+                    from: message.peer.to_string(),
+                    time: message.time.0,
+                    kind: message.kind.to_string(),
+                    text: String::from_utf8_lossy(&message.body).into_owned(),
+                };
+                say(stream, &Reply::Message(line)).await?;
+            }
+            if above.replace(news.last).is_none() {
+                say(stream, &Reply::Told(news.last)).await?;
+            }
+            if is_all {
+                wait(&moved, stream).await?;
+            }
+        }
+    }
+
+    async fn watch(&self) -> Result<Receiver<()>, Gone> {
+        let (watcher, moved) = async_channel::bounded(1);
+        self.order(Order::Ask(Ask::Watch { watcher })).await?;
+        Ok(moved)
+    }
+
+    async fn ask<T>(&self, ask: impl FnOnce(Sender<T>) -> Ask) -> Result<T, Gone> {
+        let (answer, answered) = async_channel::bounded(1);
+        self.order(Order::Ask(ask(answer))).await?;
+        answered.recv().await.map_err(|_| Gone)
+    }
+
+    async fn order(&self, order: Order) -> Result<(), Gone> {
+        let orders = self.orders.upgrade().ok_or(Gone)?;
+        orders.send(order).await.map_err(|_| Gone)
+    }
+}
+
+/// Waits until something happens, or the guest hangs up.
+async fn wait(moved: &Receiver<()>, stream: &UnixStream) -> Result<(), Gone> {
+    let mut byte = [0];
+    let mut reader = stream;
+    match select(Box::pin(moved.recv()), Box::pin(reader.read(&mut byte))).await {
+        Either::Left((moved, _)) => moved.map_err(|_| Gone),
+        // A guest has nothing more to say.
+        Either::Right(_) => Err(Gone),
+    }
+}
+
+async fn say(stream: &mut UnixStream, reply: &Reply) -> Result<(), Gone> {
+    let mut line = serde_json::to_vec(reply).map_err(|_| Gone)?;
+    line.push(b'\n');
+    task::within(PATIENCE, stream.write_all(&line)).await.ok_or(Gone)?.map_err(Gone::from)
+}
+
+fn too_long() -> String {
+    format!("a message has at most {MAX_BODY} bytes")
+}

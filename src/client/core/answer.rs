@@ -1,0 +1,57 @@
+//! What those beside the face ask: answered from the store, whatever the connection does.
+
+use super::super::beside::{Ask, Snapshot};
+use super::super::{archive, history, outbox};
+use super::{Core, Exit};
+use crate::message::Timestamp;
+
+impl Core {
+    /// Answers. That nobody waits for the answer any more does not matter.
+    pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Exit> {
+        match ask {
+            Ask::Watch { watcher } => {
+                self.watchers.retain(|watcher| !watcher.is_closed());
+                self.watchers.push(watcher);
+            }
+            Ask::Write { token, peer, text, answer } => {
+                let (scope, sent) = (self.scope(&peer), self.is_open(&peer));
+                let now = Timestamp::now();
+                let add = move |tx: &rusqlite::Transaction<'_>| {
+                    outbox::add_once(tx, &scope, &token, text, now, sent)
+                };
+                let (id, fresh) = self.store.run(add).await?;
+                let _ = answer.try_send(id);
+                if let Some(record) = fresh {
+                    self.wrote(peer, record);
+                }
+            }
+            Ask::State { id, answer } => {
+                let state = self.store.run(move |tx| archive::state(tx, id)).await?;
+                let _ = answer.try_send(state);
+            }
+            Ask::News { above, with, answer } => {
+                let server = self.config.server.clone();
+                let news = move |tx: &rusqlite::Transaction<'_>| {
+                    archive::news(tx, &server, with.as_ref(), above)
+                };
+                let _ = answer.try_send(self.store.run(news).await?);
+            }
+            Ask::Status { answer } => {
+                let server = self.config.server.clone();
+                let look = move |tx: &rusqlite::Transaction<'_>| {
+                    Ok((outbox::pending(tx, &server)?, history::unshown_counts(tx, &server)?))
+                };
+                let (pending, unread) = self.store.run(look).await?;
+                let _ = answer.try_send(Snapshot {
+                    user: self.config.user.to_string(),
+                    server: self.config.server.to_string(),
+                    online: self.is_online,
+                    unsent: pending.iter().map(|it| it.unsent).sum(),
+                    undelivered: pending.iter().map(|it| it.undelivered).sum(),
+                    unread: unread.into_iter().map(|(peer, n)| (peer.to_string(), n)).collect(),
+                });
+            }
+        }
+        Ok(())
+    }
+}

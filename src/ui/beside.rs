@@ -1,0 +1,377 @@
+//! `tinychat send`, `tail` and `status`: for scripts, beside the face of the same person or without one.
+//!
+//! Each asks the process that owns the data folder. If none does, it owns it for so long: it runs a client
+//! without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
+//! that changes, a message is written once and told once.
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+use async_channel::{Receiver, Sender};
+use futures::future::Either;
+use thiserror::Error;
+
+use super::entry::{self, Options, race};
+use super::screen::Screen;
+use super::{history, news, text};
+use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
+use crate::client::{Client, Command, Event, StartError};
+use crate::folder::FolderError;
+use crate::message::{Name, Timestamp};
+use crate::signals::{Interrupt, Interrupts};
+use crate::task;
+
+/// How often to look for an owner while the folder is locked and nobody answers.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// For how long that may be.
+const UNANSWERED: Duration = Duration::from_secs(10);
+
+/// How long whoever gave up the folder leaves it to others.
+const COURTESY: Duration = Duration::from_secs(1);
+
+/// How many conversations a client without a face opens. The server holds 1,000 open.
+const OPENED: usize = 900;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub enum Errand {
+    /// Write a message, and wait until it is stored, or delivered.
+    Send {
+        /// To whom.
+        to: Name,
+        /// What.
+        text: String,
+        /// Whether to wait until it is delivered.
+        delivered: bool,
+    },
+    /// Print what others write, as it comes.
+    Tail {
+        /// Only what somebody writes.
+        with: Option<Name>,
+        /// One JSON object a line.
+        json: bool,
+    },
+    /// Print how things are.
+    Status {
+        /// As one JSON object.
+        json: bool,
+    },
+}
+
+/// Why it is not done.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum Error {
+    #[error("{0}")]
+    Entry(#[from] entry::Error),
+    #[error("{0}")]
+    Refused(String),
+    #[error("cannot print it: {0}")]
+    Print(io::Error),
+    #[error("another process owns the data folder and does not answer")]
+    Unanswered,
+    #[error("not {what} after {} s; it is kept, and goes out when a client runs", after.as_secs())]
+    TimedOut { what: &'static str, after: Duration },
+    #[error("it expired: the server kept it for as long as it keeps messages")]
+    Expired,
+    #[error("{0}")]
+    Failed(String),
+}
+
+impl Error {
+    /// What a program that stops for this exits with.
+    pub fn exit_code(&self) -> u8 {
+        if let Self::Entry(error) = self { error.exit_code() } else { entry::FAILED }
+    }
+}
+
+impl From<io::Error> for Error {
+    fn from(error: io::Error) -> Self {
+        Self::Entry(error.into())
+    }
+}
+
+/// Does it. Returns the exit code.
+pub async fn run(options: Options, user: Name, errand: Errand) -> Result<u8, Error> {
+    let mut interrupts = Interrupts::catch()?;
+    let config = entry::config(&options, &user)?;
+    let mut asker = Asker { options, user, data: config.data, owned: None };
+    let done = race(asker.perform(&errand), interrupts.next()).await;
+    let done = match done {
+        Either::Left(done) => done.map(|()| 0),
+        Either::Right(signal) => Ok(signal.map(Interrupt::exit_code)?),
+    };
+    asker.let_go().await;
+    match done {
+        // That nobody reads any more is no failure.
+        Err(Error::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        done => done,
+    }
+}
+
+/// Who asks, and the client that it runs if nobody else does.
+struct Asker {
+    options: Options,
+    user: Name,
+    data: PathBuf,
+    owned: Option<Owned>,
+}
+
+/// A client without a face.
+struct Owned {
+    leave: Sender<()>,
+    /// Why it ended, if not as wanted.
+    ended: Receiver<Option<String>>,
+}
+
+impl Asker {
+    async fn perform(&mut self, errand: &Errand) -> Result<(), Error> {
+        match errand {
+            Errand::Send { to, .. } if *to == self.user => {
+                Err(Error::Refused("nobody can talk to themselves".into()))
+            }
+            Errand::Send { to, text, delivered } => self.send(to, text, *delivered).await,
+            Errand::Tail { with, json } => self.tail(with.as_ref(), *json).await,
+            Errand::Status { json } => self.status(*json).await,
+        }
+    }
+
+    async fn send(&mut self, to: &Name, text: &str, delivered: bool) -> Result<(), Error> {
+        let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
+        let request = Request::Send { token, to: to.to_string(), text: text.into() };
+        let what = if delivered { "delivered" } else { "stored" };
+        let after = self.options.timeout;
+        let sent = async {
+            loop {
+                let mut guest = self.ask(&request, &[]).await?;
+                while let Some(reply) = heard(guest.next().await)? {
+                    match reply {
+                        Reply::State(state) if state == "delivered" => return Ok(()),
+                        Reply::State(state) if state == "stored" && !delivered => return Ok(()),
+                        Reply::State(state) if state == "expired" => return Err(Error::Expired),
+                        _ => {}
+                    }
+                }
+            }
+        };
+        task::within(after, sent).await.unwrap_or(Err(Error::TimedOut { what, after }))
+    }
+
+    async fn tail(&mut self, with: Option<&Name>, json: bool) -> Result<(), Error> {
+        let mut above = None;
+        let open: Vec<Name> = with.cloned().into_iter().collect();
+        loop {
+            let with = with.map(ToString::to_string);
+            let mut guest = self.ask(&Request::Follow { above, with }, &open).await?;
+            while let Some(reply) = heard(guest.next().await)? {
+                match reply {
+                    Reply::Told(id) => {
+                        let begins = above.replace(id).is_none();
+                        let note = "following what others write; Ctrl-C ends it";
+                        begins.then(|| Screen::new().note(note));
+                    }
+                    Reply::Message(line) => {
+                        above = Some(line.id);
+                        print(&self.user, &line, json).map_err(Error::Print)?;
+                    }
+                    _ => {}
+                }
+            }
+            self.leave_it_to_others().await;
+        }
+    }
+
+    async fn status(&mut self, json: bool) -> Result<(), Error> {
+        loop {
+            let mut guest = self.ask(&Request::Status, &[]).await?;
+            if let Some(Reply::Status(snapshot)) = heard(guest.next().await)? {
+                return show(&snapshot, self.owned.is_none(), json).map_err(Error::Print);
+            }
+        }
+    }
+
+    /// Finds an owner, or becomes it, and asks.
+    async fn ask(&mut self, request: &Request, open: &[Name]) -> Result<Guest, Error> {
+        let began = Instant::now();
+        loop {
+            match Guest::ask(&self.data, request).await {
+                Ok(guest) => return Ok(guest),
+                Err(GuestError::Refused(because)) => return Err(Error::Refused(because)),
+                Err(GuestError::Nobody | GuestError::Cut) => {}
+            }
+            self.check_owned()?;
+            let follows = matches!(request, Request::Follow { .. });
+            if self.owned.is_some() || !self.become_owner(follows, open)? {
+                if began.elapsed() > UNANSWERED {
+                    return Err(Error::Unanswered);
+                }
+                task::sleep(LOOK).await;
+            }
+        }
+    }
+
+    /// Whether the folder was free.
+    fn become_owner(&mut self, follows: bool, open: &[Name]) -> Result<bool, Error> {
+        let mut config = entry::config(&self.options, &self.user)?;
+        config.yields = true;
+        config.patience = None;
+        let (client, events) = match Client::start(config, None) {
+            Ok(started) => started,
+            Err(StartError::Folder(FolderError::InUse { .. })) => return Ok(false),
+            Err(error) => return Err(entry::Error::from(error).into()),
+        };
+        let (end, ended) = async_channel::bounded(1);
+        let (leave, left) = async_channel::bounded(1);
+        let life = Life { options: self.options.clone(), client, follows, open: open.to_vec() };
+        task::spawn("no face", async move {
+            let _ = end.try_send(life.live(events, left).await);
+        });
+        self.owned = Some(Owned { leave, ended });
+        Ok(true)
+    }
+
+    /// Whether the client that this runs has failed.
+    fn check_owned(&mut self) -> Result<(), Error> {
+        let ended = self.owned.as_ref().and_then(|owned| owned.ended.try_recv().ok());
+        match ended {
+            Some(Some(failure)) => Err(Error::Failed(failure)),
+            Some(None) => {
+                self.owned = None;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Somebody wanted the folder.
+    async fn leave_it_to_others(&mut self) {
+        if self.owned.is_some() {
+            self.let_go().await;
+            task::sleep(COURTESY).await;
+        }
+    }
+
+    async fn let_go(&mut self) {
+        if let Some(Owned { leave, ended }) = self.owned.take() {
+            let _ = leave.try_send(());
+            let _ = ended.recv().await;
+        }
+    }
+}
+
+/// What a client does that has no face.
+struct Life {
+    options: Options,
+    client: Client,
+    /// Whether somebody follows what comes.
+    follows: bool,
+    /// Whom to hear in any case.
+    open: Vec<Name>,
+}
+
+impl Life {
+    /// Until it is to leave. Gives why it ended, if not as wanted.
+    async fn live(self, events: Receiver<Event>, left: Receiver<()>) -> Option<String> {
+        if self.follows {
+            self.client.give(Command::Overview).await;
+        }
+        for peer in &self.open {
+            self.client.give(Command::Talk(peer.clone())).await;
+        }
+        let mut leaving = false;
+        let failure = loop {
+            let event = match leaving {
+                false => race(events.recv(), left.recv()).await,
+                true => Either::Left(events.recv().await),
+            };
+            match event {
+                Either::Left(Ok(Event::Ended(ending))) => break ending.failure,
+                Either::Left(Ok(event)) => self.take(event).await,
+                Either::Left(Err(_)) => break None,
+                Either::Right(_) => {
+                    leaving = true;
+                    self.client.give(Command::Leave).await;
+                }
+            }
+        };
+        self.client.join().await;
+        failure.map(|failure| failure.to_string())
+    }
+
+    async fn take(&self, event: Event) {
+        match event {
+            Event::Overview(all) if self.follows => {
+                for it in all.into_iter().filter(|it| it.known).take(OPENED) {
+                    self.client.give(Command::Talk(it.peer)).await;
+                }
+            }
+            // Who is new asks the face.
+            Event::Waiting { peer, known: true, .. } if self.follows => {
+                self.client.give(Command::Talk(peer)).await;
+            }
+            Event::FirstMeeting { fingerprint } => {
+                let Options { server, .. } = &self.options;
+                let named = server.fingerprint.is_some();
+                let lines = news::first_meeting(&server.address.to_string(), fingerprint, named);
+                lines.iter().for_each(|line| Screen::new().note(line));
+            }
+            Event::KeyChanged { peer, was, now } => {
+                let lines = news::changed_key(&peer, was, now);
+                lines.iter().for_each(|line| Screen::new().problem(line));
+            }
+            Event::Objection { because } => Screen::new().problem(&because),
+            _ => {}
+        }
+    }
+}
+
+/// None if the owner has gone.
+fn heard(reply: Result<Reply, GuestError>) -> Result<Option<Reply>, Error> {
+    match reply {
+        Ok(reply) => Ok(Some(reply)),
+        Err(GuestError::Refused(because)) => Err(Error::Refused(because)),
+        Err(GuestError::Nobody | GuestError::Cut) => Ok(None),
+    }
+}
+
+fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    let Line { from, time, text, .. } = line;
+    match json {
+        true => history::print_received(from, user, Timestamp(*time), text, &mut out)?,
+        false => {
+            for line in text::lines(text.as_bytes()) {
+                writeln!(out, "{}: {line}", text::clean(from))?;
+            }
+        }
+    }
+    out.flush()
+}
+
+fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    if json {
+        #[derive(serde::Serialize)]
+        struct Object<'a> {
+            running: bool,
+            #[serde(flatten)]
+            snapshot: &'a Snapshot,
+        }
+        writeln!(out, "{}", serde_json::to_string(&Object { running: runs, snapshot })?)?;
+        return out.flush();
+    }
+    let Snapshot { user, server, online, unsent, undelivered, unread } = snapshot;
+    let line = match (runs, online) {
+        (false, _) => "no client runs",
+        (true, true) => "online",
+        (true, false) => "the server is away",
+    };
+    writeln!(out, "{user} at {server}: {line}")?;
+    writeln!(out, "{unsent} not sent yet, {undelivered} stored and not delivered yet")?;
+    for (peer, count) in unread {
+        writeln!(out, "{count} unread from {peer}")?;
+    }
+    out.flush()
+}

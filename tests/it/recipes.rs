@@ -1,0 +1,109 @@
+//! The scripts of README, run as they stand there.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::programs::{Launch, Program};
+use crate::world::{World, story};
+
+/// A folder in which a shell finds `tinychat`, john's settings, and a `notify-send` that writes into a file.
+struct Bench {
+    folder: PathBuf,
+    readme: Option<String>,
+}
+
+impl Bench {
+    fn new(world: &World) -> Self {
+        let folder = world.path("bench");
+        fs::create_dir_all(folder.join("tinychat")).unwrap();
+        let (server, data) = (world.address(), world.path("john"));
+        let settings =
+            format!("server = \"{server}\"\ntls = false\nuser = \"john\"\ndata = {data:?}\n");
+        fs::write(folder.join("tinychat/config.toml"), settings).unwrap();
+        let notify = folder.join("notify-send");
+        fs::write(&notify, "#!/bin/sh\necho \"$1\" >> \"$NOTIFIED\"\n").unwrap();
+        fs::set_permissions(&notify, fs::Permissions::from_mode(0o755)).unwrap();
+        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        Self { folder, readme: fs::read_to_string(readme).ok() }
+    }
+
+    /// A script that stands in README.
+    fn runs(&self, script: &str) -> Launch {
+        let stands = self.readme.as_ref().is_none_or(|readme| readme.contains(script));
+        assert!(stands, "README has no {script:?}");
+        let client = PathBuf::from(env!("CARGO_BIN_EXE_tinychat"));
+        let path = std::env::var("PATH").unwrap_or_default();
+        let path =
+            format!("{}:{}:{path}", self.folder.display(), client.parent().unwrap().display());
+        let script = format!("cd {}; {script}", self.folder.display());
+        Launch::program("sh")
+            .with_group()
+            .with(&["-c", &script])
+            .variable("PATH", path)
+            .variable("XDG_CONFIG_HOME", &self.folder)
+            .variable("NOTIFIED", self.folder.join("notified"))
+    }
+}
+
+#[test]
+fn a_cron_job_and_a_line_of_a_log() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        fs::write(bench.folder.join("backup.log"), "begun\ndone in 7 min\n").unwrap();
+        bench.runs("df -h / | tinychat send --to marie -").pipe("").await.exited(0);
+        assert!(marie.hear().await.text.starts_with("Filesystem"));
+        let script = "tail -n 1 backup.log | tinychat send --to marie --wait delivered -";
+        let sent = bench.runs(script).start();
+        marie.hears("john", 2, 2, "done in 7 min").await;
+        marie.ack("john", 2).await;
+        sent.finish().await.exited(0);
+    });
+}
+
+#[test]
+fn a_notice_on_a_word_beside_a_tail_of_one_person() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        let begins =
+            async |program: &mut Program| program.says("following what others write").await;
+        let mut tail = bench.runs("tinychat tail --json --with marie").start();
+        begins(&mut tail).await;
+        let script = "tinychat tail | while read -r line; do case \"$line\" in *fire*) notify-send \"$line\" ;; esac; done";
+        let mut notices = bench.runs(script).start();
+        begins(&mut notices).await;
+        for (n, text) in [(1, "hello"), (2, "there is a fire"), (3, "bye")] {
+            marie.say("john", n, text).await;
+        }
+        for text in ["hello", "there is a fire", "bye"] {
+            let line = tail.next_line().await;
+            let message: Value = serde_json::from_str(&line).unwrap();
+            assert_eq!((&message["from"], &message["text"]), (&"marie".into(), &text.into()));
+        }
+        let notified = bench.folder.join("notified");
+        while fs::read_to_string(&notified).unwrap_or_default() != "marie: there is a fire\n" {
+            assert!(tail.is_running() && notices.is_running());
+        }
+        let status = bench.runs("tinychat status --json").pipe("").await.exited(0).text();
+        let status: Value = serde_json::from_str(&status).unwrap();
+        assert_eq!((&status["running"], &status["unread"]["marie"]), (&true.into(), &3.into()));
+    });
+}
+
+#[test]
+fn all_that_was_said_goes_into_a_file() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        Launch::of(world, "john").to("marie").pipe("one\ntwo\n").await.exited(0);
+        let script = "tinychat history --with marie --json > marie.jsonl";
+        bench.runs(script).pipe("").await.exited(0).printed(&[]);
+        let text = fs::read_to_string(bench.folder.join("marie.jsonl")).unwrap();
+        assert_eq!(text.lines().count(), 2);
+    });
+}

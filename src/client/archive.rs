@@ -148,10 +148,8 @@ pub(super) fn news(
     with: Option<&Name>,
     above: Option<i64>,
 ) -> Result<News> {
-    let Some(above) = above else {
-        let last = "SELECT coalesce(max(id), 0) FROM message";
-        return Ok(News { last: tx.query_row(last, (), |row| row.get(0))?, messages: Vec::new() });
-    };
+    let last = tx.query_row("SELECT coalesce(max(id), 0) FROM message", (), |row| row.get(0))?;
+    let Some(above) = above else { return Ok(News { last, messages: Vec::new() }) };
     let mut query = tx.prepare_cached(
         "SELECT id, peer, time, kind, body FROM message
          WHERE id > ?1 AND own = 0 AND +server = ?2 AND (?3 IS NULL OR +peer = ?3)
@@ -160,7 +158,9 @@ pub(super) fn news(
     let with = with.map(Name::as_str);
     let rows = query.query_map(params![above, server.as_str(), with, NEWS], incoming)?;
     let messages = rows.collect::<Result<Vec<_>>>()?;
-    Ok(News { last: messages.last().map_or(above, |it| it.id), messages })
+    let is_all = messages.len() < NEWS as usize;
+    let last = messages.last().filter(|_| !is_all).map_or(last, |it| it.id);
+    Ok(News { last, messages })
 }
 
 fn incoming(row: &Row<'_>) -> Result<Incoming> {

@@ -179,7 +179,6 @@ impl Asker {
                     _ => {}
                 }
             }
-            self.leave_it_to_others().await;
         }
     }
 
@@ -201,7 +200,9 @@ impl Asker {
                 Err(GuestError::Refused(because)) => return Err(Error::Refused(because)),
                 Err(GuestError::Nobody | GuestError::Cut) => {}
             }
-            self.check_owned()?;
+            if self.has_given_up()? {
+                task::sleep(COURTESY).await;
+            }
             let follows = matches!(request, Request::Follow { .. });
             if self.owned.is_some() || !self.become_owner(follows, open)? {
                 if began.elapsed() > UNANSWERED {
@@ -232,24 +233,12 @@ impl Asker {
         Ok(true)
     }
 
-    /// Whether the client that this runs has failed.
-    fn check_owned(&mut self) -> Result<(), Error> {
-        let ended = self.owned.as_ref().and_then(|owned| owned.ended.try_recv().ok());
-        match ended {
+    /// Whether the client that this runs has ended because somebody wanted the folder.
+    fn has_given_up(&mut self) -> Result<bool, Error> {
+        match self.owned.as_ref().and_then(|owned| owned.ended.try_recv().ok()) {
             Some(Some(failure)) => Err(Error::Failed(failure)),
-            Some(None) => {
-                self.owned = None;
-                Ok(())
-            }
-            None => Ok(()),
-        }
-    }
-
-    /// Somebody wanted the folder.
-    async fn leave_it_to_others(&mut self) {
-        if self.owned.is_some() {
-            self.let_go().await;
-            task::sleep(COURTESY).await;
+            Some(None) => Ok(self.owned.take().is_some()),
+            None => Ok(false),
         }
     }
 

@@ -132,12 +132,14 @@ pub(super) async fn start(
 ) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
-    if is_in_use(&started) && yields(&config.data).await {
-        let asked = Instant::now();
-        while is_in_use(&started) && asked.elapsed() < YIELDING {
-            task::sleep(LOOK).await;
-            started = Client::start(config.clone(), None);
+    let began = Instant::now();
+    while is_in_use(&started) && began.elapsed() < YIELDING {
+        // A face keeps it; whoever only follows may have become the owner this very moment.
+        if yields(&config.data).await == Some(false) {
+            break;
         }
+        task::sleep(LOOK).await;
+        started = Client::start(config.clone(), None);
     }
     while let Err(StartError::Identity(
         locked @ (IdentityError::Locked { .. } | IdentityError::Passphrase { .. }),
@@ -162,10 +164,12 @@ fn is_in_use<T>(started: &Result<T, StartError>) -> bool {
     matches!(started, Err(StartError::Folder(FolderError::InUse { .. })))
 }
 
-/// Whether whoever has the folder gives it to a face.
-async fn yields(data: &Path) -> bool {
-    let Ok(mut owner) = Guest::ask(data, &Request::Yield).await else { return false };
-    matches!(owner.next().await, Ok(Reply::Yields(true)))
+/// Whether whoever has the folder gives it to a face; none if nobody answers.
+async fn yields(data: &Path) -> Option<bool> {
+    match Guest::ask(data, &Request::Yield).await.ok()?.next().await {
+        Ok(Reply::Yields(yields)) => Some(yields),
+        _ => None,
+    }
 }
 
 /// Asks once. Gives an exit code if the input ends or a signal comes. The terminal is as it was then.

@@ -72,6 +72,7 @@ impl Conversation {
     pub(super) fn add(&mut self, record: Record) {
         if record.state == State::Received {
             self.unread.insert(record.id);
+            self.waited = self.waited.map(|waited| waited.saturating_sub(1));
         }
         self.tail.add(record);
         if self.tail.is_long() {
@@ -91,10 +92,14 @@ impl Conversation {
         self.waited.get_or_insert(waiting);
     }
 
+    /// Whether what comes now has waited.
+    pub(super) fn is_catching_up(&self) -> bool {
+        self.waited != Some(0)
+    }
+
     /// Somebody wrote, and one looks at the conversation. What waited is to be read from its beginning.
     pub(super) fn add_in_front(&mut self, record: Record, pane: &Pane) {
-        let has_waited = self.waited != Some(0);
-        self.waited = self.waited.map(|waited| waited.saturating_sub(1));
+        let has_waited = self.is_catching_up();
         let id = record.id;
         self.add(record);
         if has_waited && self.tail.anchor().is_none() {
@@ -105,8 +110,11 @@ impl Conversation {
 
     /// A page that was [wanted](Self::wants).
     pub(super) fn take_page(&mut self, place: Place, records: Vec<Record>, pane: &Pane) {
-        let visit = self.visit.as_mut().filter(|visit| visit.has_asked(place));
-        visit.unwrap_or(&mut self.tail).take_page(place, records, pane);
+        // One that nobody waits for any more would leave a gap.
+        let windows = self.visit.iter_mut().chain([&mut self.tail]);
+        if let Some(window) = { windows }.find(|window| window.has_asked(place)) {
+            window.take_page(place, records, pane);
+        }
         let joined = self.visit.take_if(|visit| visit.reaches(&self.tail));
         if let Some(visit) = joined {
             self.tail.join(visit);
@@ -187,6 +195,11 @@ impl Conversation {
     pub(super) fn leave(&mut self) {
         self.tail.marker = None;
         self.tail.trim(self.unread.first().copied());
+    }
+
+    /// Whether its end is in sight, so that what is said there is.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.anchor().is_none()
     }
 
     /// Goes to a message that was found.
@@ -404,6 +417,33 @@ mod tests {
         answer(&mut conversation, &pane);
         conversation.scroll_to_end();
         assert_eq!(conversation.sight(&pane).last, 2001);
+    }
+
+    #[test]
+    fn one_goes_to_what_is_unread_and_a_page_for_nobody_leaves_no_gap() {
+        let mut conversation = Conversation::new("marie".parse().unwrap());
+        let pane = pane(9);
+        answer(&mut conversation, &pane);
+        conversation.go_to(500);
+        let places = conversation.wants(&pane);
+        let unread = |ids: std::ops::RangeInclusive<i64>| -> Vec<_> {
+            ids.map(|id| record(id, false, "unread")).collect()
+        };
+        conversation.take_page(places[0], unread(301..=500), &pane);
+        conversation.take_page(places[1], unread(501..=700), &pane);
+        let found = |row: &Row| matches!(row, Row::Head { found: true, .. });
+        assert!(conversation.sight(&pane).rows.iter().any(found));
+        assert_eq!(conversation.wants(&pane), []);
+        conversation.go_to(60);
+        let places = conversation.wants(&pane);
+        conversation.scroll_to_end();
+        places.into_iter().for_each(|place| conversation.take_page(place, page(1..=60), &pane));
+        assert_eq!(conversation.records().next().unwrap().id, 1801, "that was for nobody");
+        // The same answer again would be asked for without end.
+        let mut stranger = Conversation::new("carl".parse().unwrap());
+        let places = stranger.wants(&pane);
+        stranger.take_page(places[0], unread(1..=200), &pane);
+        assert_eq!(stranger.wants(&pane), []);
     }
 
     #[test]

@@ -23,7 +23,8 @@ impl Find {
 
     /// Whether the hits are those of what was typed.
     pub(super) fn is_answered(&self) -> bool {
-        self.answered == self.query()
+        let query = self.query();
+        query.is_none() || self.answered == query
     }
 
     pub(super) fn type_text(&mut self, text: &str) {

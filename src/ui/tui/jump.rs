@@ -39,7 +39,7 @@ impl Jump {
         Self { people, typed: String::new(), selected: 0 }
     }
 
-    /// What fits to what was typed, the best first. A name that nobody has here yet is last.
+    /// What fits to what was typed, the best first. A name that nobody has here yet is behind people and before commands.
     pub(super) fn found(&self) -> Vec<Target> {
         let people = self.people.iter().cloned().map(Target::Person);
         let commands = COMMANDS.iter().map(|it| Target::Command(it.usage, it.usage.contains(' ')));
@@ -60,7 +60,10 @@ impl Jump {
         if let Ok(name) = self.typed.parse::<Name>()
             && !self.people.contains(&name)
         {
-            found.push(Target::Newcomer(name));
+            // Who types a name wants a person.
+            let people = found.iter().filter(|it| matches!(it, Target::Person(_))).count();
+            found.sort_by_key(|it| matches!(it, Target::Command(..)));
+            found.insert(people, Target::Newcomer(name));
         }
         found
     }
@@ -95,12 +98,12 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_is_first_and_somebody_new_is_last() {
+    fn the_nearest_is_first_and_somebody_new_behind_those_whom_one_knows() {
         let mut jump = Jump::new(vec![name("anna"), name("marie"), name("marianne")]);
         assert_eq!(jump.choose(), Some(Target::Person(name("anna"))));
         jump.type_text("mrie");
         assert_eq!(jump.choose(), Some(Target::Person(name("marie"))));
-        assert_eq!(jump.found().last(), Some(&Target::Newcomer(name("mrie"))));
+        assert_eq!(jump.found()[2], Target::Newcomer(name("mrie")));
         jump.move_by(true);
         assert_eq!(jump.selected, 1);
         jump.typed.clear();

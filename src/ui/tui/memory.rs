@@ -16,13 +16,13 @@ use crate::folder::write_private;
 /// The file's name in the data folder.
 pub(super) const FILE: &str = "screen.json";
 
-/// See the [module](self).
+/// What is remembered for one server. See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(super) struct Memory {
     /// Whom one was talking to.
     pub(super) current: Option<String>,
-    /// By name; for each server of its own.
+    /// By name.
     pub(super) people: BTreeMap<String, Person>,
     /// What one wrote last, oldest first.
     pub(super) written: Vec<String>,
@@ -42,15 +42,21 @@ pub(super) struct Person {
 }
 
 impl Memory {
-    /// What a file says; nothing if there is none, or it is damaged.
-    pub(super) fn read(path: &Path) -> Self {
-        let text = fs::read(path).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// What a file says of a server; nothing if there is none, or it is damaged.
+    pub(super) fn read(path: &Path, server: &str) -> Self {
+        servers(path).remove(server).unwrap_or_default()
     }
 
-    pub(super) fn write(&self, path: &Path) -> io::Result<()> {
-        write_private(path, &serde_json::to_vec_pretty(self)?)
+    pub(super) fn write(&self, path: &Path, server: &str) -> io::Result<()> {
+        let mut servers = servers(path);
+        servers.insert(server.into(), self.clone());
+        write_private(path, &serde_json::to_vec_pretty(&servers)?)
     }
+}
+
+fn servers(path: &Path) -> BTreeMap<String, Memory> {
+    let text = fs::read(path).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -61,16 +67,18 @@ mod tests {
     fn it_survives_being_written_and_what_is_damaged_is_nothing() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
-        assert_eq!(Memory::read(&path), Memory::default());
+        assert_eq!(Memory::read(&path, "here"), Memory::default());
         let person = Person { draft: "half a\nthought".into(), scroll: Some((7, 2)), muted: true };
         let memory = Memory {
             current: Some("marie".into()),
             people: BTreeMap::from([("marie".into(), person)]),
             written: vec!["one".into()],
         };
-        memory.write(&path).unwrap();
-        assert_eq!(Memory::read(&path), memory);
+        memory.write(&path, "here").unwrap();
+        Memory::default().write(&path, "there").unwrap();
+        assert_eq!(Memory::read(&path, "here"), memory);
+        assert_eq!(Memory::read(&path, "there"), Memory::default(), "each server has its own");
         fs::write(&path, "{").unwrap();
-        assert_eq!(Memory::read(&path), Memory::default());
+        assert_eq!(Memory::read(&path, "here"), Memory::default());
     }
 }

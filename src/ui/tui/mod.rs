@@ -47,7 +47,7 @@ const REMEMBER: Duration = Duration::from_secs(1);
 const CLOCK: Duration = Duration::from_secs(30);
 
 /// How much is taken in before the screen is drawn again.
-const BATCH: usize = 1_024;
+const BATCH: usize = 256;
 
 /// Runs until its person leaves. Returns the exit code.
 pub async fn run(options: Options, bell: Bell) -> Result<u8, Error> {
@@ -71,10 +71,11 @@ pub async fn run(options: Options, bell: Bell) -> Result<u8, Error> {
         Either::Right(exit_code) => return Ok(exit_code),
     };
     let terminal = Terminal::take()?;
-    let memory = Memory::read(&path);
+    let server = options.server.address.to_string();
+    let memory = Memory::read(&path, &server);
     let app = App::new(Start {
         user,
-        server: options.server.address.to_string(),
+        server,
         named: options.server.fingerprint.is_some(),
         to: options.to,
         zone: TimeZone::system(),
@@ -168,19 +169,15 @@ impl Face {
 
     /// Takes in an event and those right behind it, so that the screen is drawn once for all of them.
     async fn take_events(&mut self, first: Event, events: &Receiver<Event>) -> io::Result<()> {
-        let mut next = Some(first);
-        for _ in 0..BATCH {
-            let Some(event) = next.take() else { break };
+        let rest = std::iter::from_fn(|| events.try_recv().ok()).take(BATCH);
+        for event in std::iter::once(first).chain(rest) {
             if let Event::Ended(ending) = &event {
                 self.ending = Some(ending.clone());
             }
-            self.take_in(Input::Event(event)).await?;
-            next = events.try_recv().ok();
+            self.app.happen(Input::Event(event), Timestamp::now());
         }
-        match next {
-            Some(event) => Box::pin(self.take_events(event, events)).await,
-            None => Ok(()),
-        }
+        let effects = self.app.settle();
+        self.perform(effects).await
     }
 
     async fn take_terminal(&mut self, event: TerminalEvent) -> io::Result<()> {
@@ -200,7 +197,12 @@ impl Face {
     }
 
     async fn take_in(&mut self, input: Input) -> io::Result<()> {
-        for effect in self.app.update(input, Timestamp::now()) {
+        let effects = self.app.update(input, Timestamp::now());
+        self.perform(effects).await
+    }
+
+    async fn perform(&mut self, effects: Vec<Effect>) -> io::Result<()> {
+        for effect in effects {
             match effect {
                 Effect::Give(command) => self.client.give(command).await,
                 Effect::Bell => self.rings = true,
@@ -220,7 +222,7 @@ impl Face {
     fn remember(&mut self) {
         self.changed = None;
         let memory = self.app.memory();
-        if memory != self.remembered && memory.write(&self.path).is_ok() {
+        if memory != self.remembered && memory.write(&self.path, &self.app.server).is_ok() {
             self.remembered = memory;
         }
     }

@@ -255,7 +255,7 @@ fn draw_nobody(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
 }
 
 fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Rect) {
-    let mut parts = Vec::new();
+    let mut parts: Vec<String> = app.remark.iter().cloned().collect();
     if let Some(sight) = sight.filter(|sight| sight.below > 0) {
         parts.push(format!("{} new below", sight.below));
     }
@@ -267,12 +267,26 @@ fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Re
     if app.unsent() > 0 {
         parts.push(format!("{} not sent", app.unsent()));
     }
+    let (unread, requests) = app.elsewhere();
+    if area.width < LIST_FROM && unread + requests > 0 {
+        let requests = if requests > 0 { format!(" ?{requests}") } else { String::new() };
+        parts.push(format!("{unread} elsewhere{requests}"));
+    }
+    let is_online = app.line == Line::Online;
+    if !is_online {
+        parts.push(line(app));
+    }
     if let Some(it) = app.current() {
         let key = it.key.map(|key| format!(" {}", short(&key.to_string()))).unwrap_or_default();
         let presence = it.presence.map(|it| format!(" {}", it.as_str())).unwrap_or_default();
         parts.push(format!("{}{presence}{key}", it.peer));
     }
-    parts.push(line(app));
+    if is_online {
+        parts.push(line(app));
+    }
+    if let Line::Away { because } = &app.line {
+        parts.push(because.clone());
+    }
     let status = fit(&format!(" {} ", text::clean(&parts.join(" | "))), area.width);
     let style = Style::new().add_modifier(Modifier::REVERSED);
     let fill = " ".repeat(usize::from(area.width.saturating_sub(columns(&status))));
@@ -284,7 +298,7 @@ fn line(app: &App) -> String {
     match &app.line {
         Line::Connecting => format!("connecting to {}", app.server),
         Line::Online => format!("{} online", app.user),
-        Line::Away { because } => format!("no server{} ({because})", contact(app)),
+        Line::Away { .. } => format!("no server{}", contact(app)),
     }
 }
 

@@ -43,6 +43,7 @@ pub(super) struct Window {
     asked: [Option<Place>; 2],
     /// Whether there is nothing older, and nothing newer.
     complete: [bool; 2],
+    is_tail: bool,
 }
 
 /// The lowest row in sight.
@@ -108,12 +109,13 @@ impl Window {
             centre: None,
             asked: [None; 2],
             complete: [false, true],
+            is_tail: true,
         }
     }
 
     /// What is around a place to which one had scrolled.
     pub(super) fn at(peer: Name, anchor: Anchor) -> Self {
-        Self { anchor: Some(anchor), complete: [false; 2], ..Self::tail(peer) }
+        Self { anchor: Some(anchor), complete: [false; 2], is_tail: false, ..Self::tail(peer) }
     }
 
     /// What is around a message that was found.
@@ -142,9 +144,13 @@ impl Window {
             // What was said so far was said behind all of these.
             self.notes.iter_mut().for_each(|note| note.after = last.id);
         }
-        // What was not shown comes again as news: only then the client counts it.
-        let shown = records.into_iter().filter(|it| it.state != State::Received);
-        shown.for_each(|record| self.add(record));
+        let before = self.records.len();
+        // At the end what was not shown comes again as news: only then the client counts it.
+        let shown = |it: &Record| !self.is_tail || it.state != State::Received;
+        let records: Vec<Record> = records.into_iter().filter(shown).collect();
+        records.into_iter().for_each(|record| self.add(record));
+        // The same question has the same answer.
+        self.complete[side] |= self.records.len() == before;
         if side == NEWER
             && let Some(id) = self.centre.take()
         {

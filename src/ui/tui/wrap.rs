@@ -36,9 +36,10 @@ fn wrap_line(text: &str, line: Range<usize>, width: u16, rows: &mut Vec<Range<us
     rows.push(start..line.end);
 }
 
-/// How many cells a text takes.
+/// How many cells a text takes as it is shown: a tab is four spaces.
 pub(super) fn columns(text: &str) -> u16 {
-    u16::try_from(text.width()).unwrap_or(u16::MAX)
+    let tabs = text.bytes().filter(|byte| *byte == b'\t').count();
+    u16::try_from(text.width() + 3 * tabs).unwrap_or(u16::MAX)
 }
 
 /// In which row and column a byte is. At a border it is at the beginning of the later row.
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(fit("hello", 4), "hel…");
         assert_eq!(fit("字字", 3), "字…");
         assert_eq!(fit("字字", 2), "…");
+        assert_eq!(columns("a\tb"), 6);
     }
 
     proptest! {

@@ -81,7 +81,7 @@ impl App {
 
     /// Goes through what was written before; the draft that one had is at the end.
     fn recall(&mut self, index: usize, down: bool) {
-        self.keep_if_changed(index);
+        self.keep_if_changed();
         let composer = &mut self.conversations[index].composer;
         let at = self.recalled.as_ref().map_or(self.written.len(), |(at, _)| *at);
         let next = if down { at + 1 } else { at.wrapping_sub(1) };
@@ -100,18 +100,22 @@ impl App {
         let Some(index) = self.current.filter(|index| *index < self.conversations.len()) else {
             return;
         };
-        self.keep_if_changed(index);
+        self.keep_if_changed();
         if let Some((_, draft)) = self.recalled.take() {
             self.conversations[index].composer = Composer::with(draft);
         }
     }
 
     /// What one makes of something that was recalled can be recalled, too.
-    pub(super) fn keep_if_changed(&mut self, index: usize) {
-        let text = self.conversations[index].composer.text();
-        if self.recalled.is_some() && !self.written.iter().any(|it| it == text) {
-            self.written.push(text.to_string());
-        }
+    fn keep_if_changed(&mut self) {
+        let changed = self.changed().map(String::from);
+        self.written.extend(changed);
+    }
+
+    /// What one has made of something that was recalled, if it is not there already.
+    pub(super) fn changed(&self) -> Option<&str> {
+        let text = self.current().filter(|_| self.recalled.is_some())?.composer.text();
+        (!self.written.iter().any(|it| it == text)).then_some(text)
     }
 
     pub(super) fn complete(&mut self) {

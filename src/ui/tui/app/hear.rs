@@ -66,11 +66,16 @@ impl App {
             Event::Disconnected { because, .. } => {
                 let before = std::mem::replace(&mut self.line, Line::Away { because });
                 if before == Line::Online {
+                    // Until now it answered.
+                    self.contact = Some(self.now);
                     self.conversations.iter_mut().for_each(Conversation::disconnected);
                 }
             }
             Event::Key { name, key, current } => self.take_key(name, key, current),
             Event::KeyChanged { peer, was, now } => {
+                if let Some(it) = self.find(&peer) {
+                    it.key = Some(now);
+                }
                 for line in news::changed_key(&peer, was, now) {
                     self.note_about(&peer, line, true);
                 }
@@ -80,6 +85,9 @@ impl App {
             }
             Event::Blocked { peer, blocked } => self.take_blocked(&peer, blocked),
             Event::Trusted { peer, key } => {
+                if let Some(it) = self.find(&peer).filter(|_| key.is_some()) {
+                    it.key = key;
+                }
                 self.note_about(&peer, news::trusted(&peer, key), false);
             }
             Event::FirstMeeting { fingerprint } => {
@@ -108,6 +116,13 @@ impl App {
                 self.open(peer);
             }
         }
+        // Also with whom nothing was said yet.
+        self.overviewed = true;
+        let drafts = self.memory.people.iter().filter(|(_, person)| !person.draft.is_empty());
+        let names = drafts.map(|(name, _)| name).chain(&self.memory.current);
+        let names = names.filter_map(|name| name.parse().ok());
+        let names: Vec<Name> = names.filter(|name| *name != self.user).collect();
+        names.iter().for_each(|name| _ = self.conversation(name));
         let wanted = self.memory.current.clone();
         let is_wanted = |it: &Conversation| Some(it.peer.as_str()) == wanted.as_deref();
         if let (None, Some(index)) = (self.current, self.conversations.iter().position(is_wanted)) {
@@ -118,15 +133,16 @@ impl App {
     fn take_message(&mut self, message: Incoming) {
         let Incoming { id, peer, time, kind, body } = message;
         let index = self.conversation(&peer);
-        let (is_current, pane) = (self.current == Some(index), self.pane());
+        let is_current = self.current == Some(index);
         let record = Record { id, own: false, n: 0, time, kind, body, state: State::Received };
-        let it = &mut self.conversations[index];
-        it.request = 0;
-        if is_current {
-            it.add_in_front(record, &pane);
+        self.conversations[index].request = 0;
+        if is_current && self.conversations[index].is_catching_up() {
+            let pane = self.pane();
+            self.conversations[index].add_in_front(record, &pane);
         } else {
-            it.add(record);
+            self.conversations[index].add(record);
         }
+        let it = &self.conversations[index];
         if !(it.muted || self.bell == Bell::Off || is_current && self.focused) {
             self.effects.push(Effect::Bell);
         }

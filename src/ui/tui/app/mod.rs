@@ -2,7 +2,8 @@
 //! outside comes back as effects, and the time is an argument.
 //!
 //! Owned by the [face](super). Invariants: no draft is lost but by Ctrl-C, which can be undone; a message
-//! counts as unread until it was in sight on a screen in front of somebody.
+//! counts as unread until it was in sight on a screen in front of somebody, or somebody passed it by on the
+//! way to the end.
 
 mod compose;
 mod hear;
@@ -104,6 +105,10 @@ pub(super) struct App {
     pub(super) leaving: bool,
     /// What was written is to be sent before one leaves.
     pub(super) finishing: bool,
+    /// What was just said where it is not in sight.
+    pub(super) remark: Option<String>,
+    /// The conversations of the client's disk are known.
+    overviewed: bool,
     named: bool,
     bell: Bell,
     focused: bool,
@@ -155,6 +160,8 @@ impl App {
             notes: Vec::new(),
             leaving: false,
             finishing: false,
+            remark: None,
+            overviewed: false,
             bell,
             focused: true,
             open: BTreeSet::new(),
@@ -174,6 +181,12 @@ impl App {
 
     /// Takes in what happened, and says what is to be done.
     pub(super) fn update(&mut self, input: Input, now: Timestamp) -> Vec<Effect> {
+        self.happen(input, now);
+        self.settle()
+    }
+
+    /// Takes in what happened. There may be more of it before it [settles](Self::settle).
+    pub(super) fn happen(&mut self, input: Input, now: Timestamp) {
         self.now = now;
         match input {
             Input::Key(key) => self.press(&key),
@@ -183,22 +196,29 @@ impl App {
             Input::Event(event) => self.take(event),
             Input::Tick => {}
         }
-        if self.current.is_none() && self.overlay.is_none() && !self.conversations.is_empty() {
+    }
+
+    /// What follows from what happened, and is to be done.
+    pub(super) fn settle(&mut self) -> Vec<Effect> {
+        let is_free = self.overviewed && self.current.is_none();
+        if is_free && self.overlay.is_none() && !self.conversations.is_empty() {
             // Nothing was being written, for there was nobody to write to.
             self.turn_to(0);
+        }
+        if self.finishing && self.unsent() == 0 {
+            self.finishing = false;
+            self.leave();
         }
         self.look();
         std::mem::take(&mut self.effects)
     }
 
     /// What is to be there again next time.
-    pub(super) fn memory(&mut self) -> Memory {
-        if let Some(index) = self.current {
-            self.keep_if_changed(index);
-        }
+    pub(super) fn memory(&self) -> Memory {
         let mut memory = self.memory.clone();
         memory.current = self.current().map(|it| it.peer.to_string());
         memory.written.clone_from(&self.written);
+        memory.written.extend(self.changed().map(String::from));
         for it in self.conversations.iter().chain(self.closed.values()) {
             let scroll = it.anchor().map(|Anchor { id, skip }| (id, skip));
             let draft = self.draft(it).to_string();
@@ -244,6 +264,15 @@ impl App {
         self.conversations.iter().map(|it| it.unsent).sum()
     }
 
+    /// How much is unread in other conversations, and how many ask to be heard.
+    pub(super) fn elsewhere(&self) -> (u64, u64) {
+        let others = self.conversations.iter().enumerate();
+        let others = others.filter(|(index, _)| Some(*index) != self.current).map(|(_, it)| it);
+        others.fold((0, 0), |(unread, requests), it| {
+            (unread + it.unread() as u64, requests + u64::from(it.request > 0))
+        })
+    }
+
     /// Whether time alone changes something in sight.
     pub(super) fn is_clock_shown(&self) -> bool {
         matches!(self.line, Line::Away { .. })
@@ -274,7 +303,13 @@ impl App {
     /// Says something to the person, where they look.
     fn note(&mut self, text: impl Into<String>) {
         match self.current {
-            Some(index) => self.conversations[index].note(text.into(), false),
+            Some(index) => {
+                let (it, text) = (&mut self.conversations[index], text.into());
+                if !it.is_at_end() {
+                    self.remark = Some(text.clone());
+                }
+                it.note(text, false);
+            }
             None => self.notes.push(text.into()),
         }
     }
@@ -350,6 +385,7 @@ impl App {
         let pane = self.pane();
         let it = &mut self.conversations[index];
         it.enter(&pane);
+        self.notes.drain(..).for_each(|note| it.note(note, false));
         let (peer, is_request) = (it.peer.clone(), it.request > 0);
         if !is_request {
             self.open(peer);

@@ -66,11 +66,7 @@ impl App {
             Typed::Mute(peer) => self.mute(peer),
             Typed::Search(words) => self.search(&words),
             Typed::Help => self.overlay = Some(Overlay::Help(0)),
-            Typed::Quit if self.unsent() == 0 => self.leave(),
-            Typed::Quit => {
-                self.finishing = true;
-                self.give(Command::Finish);
-            }
+            Typed::Quit => self.finishing = true,
         }
         true
     }
@@ -81,8 +77,11 @@ impl App {
             self.note(format!("a message has at most {MAX_BODY} bytes; not sent"));
             return false;
         }
+        let is_unread_below = self.sight().is_some_and(|sight| sight.below > 0);
         let it = &mut self.conversations[index];
-        it.scroll_to_end();
+        if !is_unread_below {
+            it.scroll_to_end();
+        }
         let peer = it.peer.clone();
         self.open(peer.clone());
         self.give(Command::Send { peer, text });

@@ -12,6 +12,7 @@ use crate::client::{Command, Query};
 impl App {
     pub(super) fn press(&mut self, key: &KeyEvent) {
         let action = keys::action(key);
+        self.remark = None;
         if action != Some(Action::Interrupt) {
             self.leaving = false;
         }
@@ -123,7 +124,12 @@ impl App {
 
     fn arrive(&mut self, target: Target) {
         match target {
-            Target::Person(name) | Target::Newcomer(name) => self.talk_to(name),
+            // Whether a request is taken is asked there.
+            Target::Person(name) => {
+                let index = self.conversation(&name);
+                self.turn_to(index);
+            }
+            Target::Newcomer(name) => self.talk_to(name),
             Target::Command(usage, false) => {
                 self.obey(usage);
             }
@@ -150,7 +156,7 @@ impl App {
 
     fn end_of_input(&mut self) {
         if self.draft_is_empty() {
-            self.leave();
+            self.finishing = true;
         } else {
             self.edit(Action::Delete);
         }

@@ -76,7 +76,7 @@ fn busy() {
                    │09:32   marie: then I come to the platform
                    │09:34 - you: the 9:40?
                    │09:34 . you: hello?
-                   │ 1 not sent | marie VqT94VF7 | no server for 3 min (connect…
+                   │ 1 not sent | no server for 3 min | marie VqT94VF7 | connec…
                    │I meant
 ",
     );
@@ -161,7 +161,7 @@ fn narrow() {
         carriage
 09:32   marie: then I come to the
         platform
- marie online VqT94VF7 | john online
+ 1 elsewhere | marie online VqT94VF7 | …
 what I say takes more than one row of
 this screen,
 and another line
@@ -340,7 +340,7 @@ fn a_changed_key() {
                    │** voice: /FINGERPRINT marie
                    │** What you write to marie stays here until you accept it:
                    │** /TRUST marie
-                   │ marie online VqT94VF7 | john online
+                   │ marie online P8TM/nRY | john online
                    │
 ",
     );
@@ -427,14 +427,14 @@ fn jump() {
      ┌ Jump to ───────────────────────────────────────┐
      │> m                                             │
      │  marie                                         │
+     │  m, to whom you have not talked yet            │
      │  /MUTE [name]                                  │
      │  /TALK name                                    │
      │  /CLOSE [name]                                 │
-     │  /FINGERPRINT [name]                           │
-     │  /TRUST name                                   │─────
-     │  /BLOCK [name]                                 │n on
+     │  /FINGERPRINT [name]                           │─────
+     │  /TRUST name                                   │n on
+     │  /BLOCK [name]                                 │
      │  /UNBLOCK name                                 │
-     │  m, to whom you have not talked yet            │
      │                                                │
      │                                                │rm
      └────────────────────────────────────────────────┘
@@ -480,9 +480,16 @@ fn who_quits_with_something_unsent_waits_for_it_unless_they_press_ctrl_c() {
     desk.writes("wait for this");
     desk.writes("/QUIT");
     assert!(desk.screen().contains("waiting to send; Ctrl-C leaves at once"), "{}", desk.screen());
-    desk.types("/QUIT");
-    desk.press(KeyCode::Enter);
-    assert_eq!(desk.gave(), [Command::Finish]);
+    desk.gave();
+    desk.hear(Event::Connected);
+    desk.says("anna", "somebody else, unread");
+    assert_eq!(desk.gave(), []);
+    desk.hear(stored("marie", 2));
+    assert_eq!(desk.gave(), [Command::Leave], "whatever is unread");
+    let mut desk = Desk::busy((80, 6));
+    desk.writes("wait for this");
+    desk.ctrl('d');
+    assert_eq!(desk.gave(), [], "Ctrl-D is the same");
     desk.ctrl('c');
     assert_eq!(desk.gave(), [Command::Leave]);
     let mut desk = Desk::busy((80, 6));

@@ -275,3 +275,101 @@ fn what_was_said_is_found_gone_to_and_left_again() {
     desk.writes("/SEARCH the cat");
     assert!(desk.screen().contains("> the cat"));
 }
+
+// What a fresh eye found.
+
+#[test]
+fn live_messages_do_not_throw_one_back_to_what_had_waited() {
+    let mut desk = Desk::busy((60, 8));
+    desk.opens("anna", 3);
+    desk.alt('2');
+    for n in 1..=30 {
+        desk.says("marie", &format!("stop {n}"));
+    }
+    desk.alt('1');
+    desk.press(KeyCode::End);
+    desk.says("marie", "live");
+    assert!(desk.screen().contains("marie: live"), "{}", desk.screen());
+    let mut desk = Desk::of(Some("marie"), (60, 8));
+    desk.opens("marie", 30);
+    desk.writes("/TALK anna");
+    (1..=30).for_each(|n| desk.says("marie", &format!("stop {n}")));
+    desk.writes("/TALK marie");
+    while desk.app.sight().unwrap().below > 0 {
+        desk.press(KeyCode::PageDown);
+    }
+    desk.says("marie", "live");
+    assert!(desk.screen().contains("marie: live"), "{}", desk.screen());
+}
+
+#[test]
+fn an_answer_while_much_is_unread_below_passes_nothing_by() {
+    let mut desk = Desk::of(Some("marie"), (60, 8));
+    desk.opens("marie", 30);
+    (1..=30).for_each(|n| desk.says("marie", &format!("stop {n}")));
+    let unread = desk.app.current().unwrap().unread();
+    assert!(unread > 20);
+    desk.writes("I am reading");
+    assert_eq!(desk.app.current().unwrap().unread(), unread);
+}
+
+#[test]
+fn a_draft_to_somebody_new_and_whom_one_talked_to_are_there_after_a_restart() {
+    let mut desk = Desk::busy((60, 8));
+    desk.writes("/TALK zoe");
+    desk.types("dear zoe");
+    let mut later = Desk::begin(None, (60, 8), desk.app.memory());
+    // It may come before the conversations are known.
+    later.hear(Event::Waiting { peer: name("anna"), count: 1, known: true });
+    assert!(later.app.current().is_none());
+    later.hear(Event::Overview(Vec::new()));
+    assert_eq!(later.app.current().unwrap().peer, name("zoe"));
+    assert_eq!(later.draft(), "dear zoe");
+}
+
+#[test]
+fn what_is_said_first_is_in_the_first_conversation() {
+    let mut desk = Desk::begin(None, (80, 10), Memory::default());
+    desk.hear(Event::FirstMeeting { fingerprint: Fingerprint::of(b"server") });
+    desk.hear(Event::Overview(Vec::new()));
+    desk.hear(Event::Waiting { peer: name("carl"), count: 1, known: false });
+    let screen = desk.screen();
+    assert!(screen.contains("first time at chat.example.org"), "{screen}");
+}
+
+#[test]
+fn what_is_said_out_of_sight_is_on_the_status_line_until_the_next_key() {
+    let mut desk = Desk::busy((80, 5));
+    desk.press(KeyCode::Home);
+    desk.writes("/onlin");
+    assert!(desk.screen().contains("there is no command /ONLIN"), "{}", desk.screen());
+    desk.press(KeyCode::Left);
+    assert!(!desk.screen().contains("there is no command"));
+}
+
+#[test]
+fn a_name_that_is_typed_is_a_person_and_a_request_is_not_taken_unasked() {
+    let mut desk = Desk::of(None, (60, 10));
+    desk.types("lena");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.app.current().unwrap().peer, name("lena"));
+    desk.hear(Event::Waiting { peer: name("stranger"), count: 1, known: false });
+    desk.ctrl('k');
+    desk.types("strang");
+    desk.gave();
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.app.current().unwrap().request, 1);
+    assert!(!desk.gave().contains(&Command::Talk(name("stranger"))));
+}
+
+#[test]
+fn what_is_recalled_and_changed_is_remembered_once() {
+    let mut desk = Desk::busy((60, 8));
+    desk.writes("one");
+    desk.press(KeyCode::Up);
+    for c in ["a", "b", "c"] {
+        desk.types(c);
+        assert!(desk.app.memory().written.contains(&desk.draft().to_string()));
+    }
+    assert_eq!(desk.app.memory().written.len(), 3, "the greeting, one and what it is now");
+}

@@ -70,6 +70,7 @@
 //! out. The tests in `tests/it` tell it as stories.
 
 pub mod args;
+mod blobs;
 pub mod client;
 pub mod folder;
 pub mod log_output;

@@ -45,6 +45,21 @@ pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
     thread::Builder::new().name(name.into()).spawn(body).map(drop)
 }
 
+/// Runs a future on a thread of its own, where it may block as long as it likes, and waits for its end.
+/// None if there is no thread to be had, or if it panicked.
+pub async fn on_thread<F>(name: &str, future: F) -> Option<F::Output>
+where
+    F: Future<Output: Send> + Send + 'static,
+{
+    let (reply, done) = oneshot::channel();
+    // Whoever asked may be gone; it is done all the same.
+    let body = move || drop(reply.send(async_io::block_on(future)));
+    if let Err(error) = spawn_thread(name, body) {
+        log::error!("starting a thread for {name}: {error}");
+    }
+    done.await.ok()
+}
+
 /// A thread that owns something which blocks, and does what it is asked to, one after another. It ends
 /// when this is dropped.
 pub struct Worker<T> {

@@ -10,11 +10,13 @@ use std::time::{Duration, Instant};
 use futures::future::{Either, select};
 
 use super::Host;
-use super::handshake::{self, Rejection, SignedIn};
+use super::handshake::{self, Greeted, Rejection, SignedIn};
 use super::link::{ConnectionId, End, EndOnDrop, Link};
 use super::roll::Unwelcome;
+use super::tickets::Pass;
 use crate::task;
 use crate::trust::tls::{Channel, Credentials};
+use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Socket, Transport};
@@ -24,11 +26,16 @@ use crate::wire::transport::{BoxWriter, Socket, Transport};
 const LINGER: Duration = Duration::from_secs(1);
 const LINGER_BYTES: usize = 1024 * 1024;
 
-/// Somebody who has signed in, and how to talk to them.
+/// Somebody who has signed in, or carries files for them, and how to talk to them.
 pub(super) struct Arrived<'a> {
-    pub(super) present: Present<'a>,
+    pub(super) who: Who<'a>,
     pub(super) reader: FrameReader<ClientFrame>,
     pub(super) half: BoxWriter,
+}
+
+pub(super) enum Who<'a> {
+    Person(Present<'a>),
+    Carrier(Box<Pass>),
 }
 
 /// Everything up to the proof. None if it failed, and that was said.
@@ -43,9 +50,12 @@ pub(super) async fn arrive(
     let Transport { reader, writer: mut half, channel } = transport;
     let mut reader = FrameReader::new(reader);
     match sign_in(host, until, &mut reader, &mut half, channel).await {
-        Ok(signed_in) => {
-            let present = Present::enter(host, id, signed_in);
-            Some(Arrived { present, reader, half })
+        Ok(greeted) => {
+            let who = match greeted {
+                Greeted::SignedIn(signed_in) => Who::Person(Present::enter(host, id, signed_in)),
+                Greeted::Carrier(pass) => Who::Carrier(Box::new(pass)),
+            };
+            Some(Arrived { who, reader, half })
         }
         Err(frame) => {
             refuse(half, frame).await;
@@ -127,11 +137,12 @@ async fn sign_in(
     reader: &mut FrameReader<ClientFrame>,
     half: &mut BoxWriter,
     channel: Channel,
-) -> Result<SignedIn, Option<ServerFrame>> {
-    let handshake = Box::pin(handshake::sign_in(&host.names, reader, half, channel));
+) -> Result<Greeted, Option<ServerFrame>> {
+    let signing_in = handshake::sign_in(&host.names, &host.tickets, reader, half, channel);
+    let handshake = Box::pin(signing_in);
     let limited = Box::pin(task::within(left(until), handshake));
     let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {
-        Either::Left((Some(Ok(signed_in)), _)) => return Ok(signed_in),
+        Either::Left((Some(Ok(greeted)), _)) => return Ok(greeted),
         Either::Left((Some(Err(Rejection::Gone)), _)) => return Err(None),
         Either::Left((Some(Err(Rejection::Answer(code, text))), _)) => (code, text),
         Either::Left((None, _)) => (ErrorCode::Timeout, "signing in took too long".into()),
@@ -154,7 +165,7 @@ async fn refuse(mut half: BoxWriter, frame: Option<ServerFrame>) {
 }
 
 /// Reads on for a moment, and forgets what comes.
-pub(super) async fn linger(mut reader: FrameReader<ClientFrame>) {
+pub(super) async fn linger<F: Frame>(mut reader: FrameReader<F>) {
     let drain = async {
         let mut left = LINGER_BYTES;
         while let Ok(read @ 1..) = reader.discard().await {

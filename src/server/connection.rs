@@ -12,9 +12,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 
-use super::arrival::{self, Arrived, Present};
+use super::arrival::{self, Arrived, Present, Who};
+use super::carrier;
 use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
+use super::tickets::{Issued, Tickets};
 use super::writer;
 use super::{Host, Quota};
 use crate::mailbox::Usage;
@@ -42,7 +44,13 @@ pub(super) async fn serve(
     credentials: Option<Arc<Credentials>>,
 ) {
     let arriving = Box::pin(arrival::arrive(&host, id, socket, credentials));
-    let Some(Arrived { present, mut reader, half }) = arriving.await else { return };
+    let Some(Arrived { who, mut reader, half }) = arriving.await else { return };
+    let present = match who {
+        Who::Person(present) => present,
+        Who::Carrier(pass) => {
+            return Box::pin(carrier::run(host.clone(), pass, reader, half)).await;
+        }
+    };
     converse(&host, present, &mut reader, half).await;
     Box::pin(arrival::linger(reader)).await;
 }
@@ -58,7 +66,8 @@ async fn converse(
     log::info!("{} signed in", link.name);
     let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link));
     let writing = task::spawn("write", writing);
-    let mut reading = Reading { host, link, open: ByPeer::default(), collected: None };
+    let mut reading =
+        Reading { host, link, open: ByPeer::default(), collected: None, ticket: None };
     let end = reading.run(reader).await;
     log::info!("{} left: {end}", link.name);
     link.end(end);
@@ -83,6 +92,7 @@ struct Reading<'a> {
     link: &'a Arc<Link>,
     open: ByPeer<Conversation>,
     collected: Option<Collected>,
+    ticket: Option<Box<Issued>>,
 }
 
 /// Messages for one peer that came with one read, one after another, and are not accepted yet.
@@ -206,10 +216,15 @@ impl Reading<'_> {
                 let names = self.host.registry.circle().blocked_by(&self.link.name);
                 self.say(ServerFrame::Blocks { names }).await
             }
+            ClientFrame::Ticket => {
+                let issue = || Box::new(Tickets::issue(&self.host.tickets, &self.link.name));
+                let ticket = self.ticket.get_or_insert_with(issue).ticket();
+                self.say(ServerFrame::Ticket { ticket }).await
+            }
             ClientFrame::Ping => self.say(ServerFrame::Pong).await,
             ClientFrame::Pong => Flow::Continue(()),
             ClientFrame::Quit => Flow::Break(End::Bye(ByeReason::Quit)),
-            ClientFrame::Hello { .. } | ClientFrame::Prove { .. } => {
+            ClientFrame::Hello { .. } | ClientFrame::Prove { .. } | ClientFrame::Carry { .. } => {
                 fail(ErrorCode::State, "you are signed in already")
             }
             ClientFrame::Message { .. } | ClientFrame::Ack { .. } => {

@@ -1,14 +1,17 @@
-//! Signing in: from a fresh connection to a name that was proved, or to a refusal.
+//! Signing in: from a fresh connection to a name that was proved, or to a refusal. A connection that carries
+//! files shows a ticket instead.
 //!
 //! Runs in the read task before the write task exists. Nothing of the server is touched before the
 //! proof holds.
 
 use std::io;
+use std::sync::Arc;
 
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::names::Names;
+use super::tickets::{Pass, PassError, Tickets};
 use crate::message::{Installation, Name};
 use crate::trust::PublicKey;
 use crate::trust::tls::Channel;
@@ -24,6 +27,15 @@ pub(super) struct SignedIn {
     pub(super) name: Name,
     pub(super) installation: Installation,
     pub(super) key: PublicKey,
+}
+
+/// What a connection is for.
+#[derive(Debug)]
+pub(super) enum Greeted {
+    /// Somebody talks.
+    SignedIn(SignedIn),
+    /// It carries files of somebody who is signed in.
+    Carrier(Pass),
 }
 
 /// Why nobody signed in.
@@ -50,12 +62,19 @@ impl From<ProtocolError> for Rejection {
 /// Runs the handshake up to, and without, `WELCOME`.
 pub(super) async fn sign_in(
     names: &Names,
+    tickets: &Arc<Tickets>,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
     channel: Channel,
-) -> Result<SignedIn, Rejection> {
-    let ClientFrame::Hello { name, key, installation, invite } = next(reader).await? else {
-        return Err(out_of_turn("HELLO comes first"));
+) -> Result<Greeted, Rejection> {
+    let (name, key, installation, invite) = match next(reader).await? {
+        ClientFrame::Hello { name, key, installation, invite } => (name, key, installation, invite),
+        ClientFrame::Carry { ticket } => {
+            let pass = tickets.redeem(&ticket);
+            let refused = |error: PassError| refuse(error.code(), format_args!("{error}"));
+            return pass.map(Greeted::Carrier).map_err(refused);
+        }
+        _ => return Err(out_of_turn("HELLO or CARRY comes first")),
     };
     let key: PublicKey =
         key.parse().map_err(|error| refuse(ErrorCode::Key, format_args!("{error}")))?;
@@ -70,7 +89,7 @@ pub(super) async fn sign_in(
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
     match names.claim(&name, key, invite).await {
-        Ok(()) => Ok(SignedIn { name, installation, key }),
+        Ok(()) => Ok(Greeted::SignedIn(SignedIn { name, installation, key })),
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }
 }

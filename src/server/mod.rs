@@ -14,6 +14,7 @@
 mod arrival;
 mod blocking;
 mod book;
+mod carrier;
 mod connection;
 mod contacts;
 pub mod control;
@@ -30,6 +31,7 @@ mod rates;
 mod registry;
 mod roll;
 mod session;
+mod tickets;
 mod window;
 mod writer;
 
@@ -48,12 +50,14 @@ use futures::future::{Either, select};
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
+pub use crate::blobs::FileLimits;
 pub use book::BookError;
 pub use listener::Endpoint;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 
+use crate::blobs::Blobs;
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
 use crate::message::{Name, SessionKey, Timestamp};
@@ -71,6 +75,7 @@ use names::Names;
 use presence::Directory;
 use rates::{Coming, Origin, TooMany, Writing};
 use registry::Registry;
+use tickets::Tickets;
 
 /// How long accepting rests when the system cannot give another connection.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
@@ -94,6 +99,8 @@ pub struct Config {
     pub registration: Registration,
     /// How much may wait.
     pub quota: Quota,
+    /// How much may wait of files.
+    pub files: FileLimits,
     /// How fast things may come.
     pub rates: Rates,
     /// How much of what waits is held in memory too, in bytes.
@@ -102,6 +109,8 @@ pub struct Config {
     pub keep: Option<Duration>,
     /// How long things may take.
     pub timing: Timing,
+    /// The most connections that carry files at once. One more is told `ERR BUSY`.
+    pub max_carriers: usize,
     /// The most connections at once. One more is closed; without TLS it is told `ERR BUSY` before.
     pub max_connections: usize,
 }
@@ -116,10 +125,12 @@ impl Config {
             data,
             registration: Registration::default(),
             quota: Quota::default(),
+            files: FileLimits::DEFAULT,
             rates: Rates::default(),
             memory: 256 * MIB,
             keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
             timing: Timing::default(),
+            max_carriers: 64,
             max_connections: 50_000,
         }
     }
@@ -181,6 +192,8 @@ pub enum StartError {
         "cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878, or as unix:PATH"
     )]
     Listen { address: String, cause: io::Error },
+    #[error("cannot use the files that wait in the data folder: {0}")]
+    Files(io::Error),
     #[error("{0}")]
     Certificate(#[from] CertificateError),
     #[error(
@@ -213,6 +226,9 @@ struct Host {
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
     quota: Quota,
+    blobs: Arc<Blobs>,
+    file_limit: u64,
+    tickets: Arc<Tickets>,
     writing: Writing,
     coming: Coming,
     keep: Option<Duration>,
@@ -266,6 +282,7 @@ impl Host {
             recipient: self.quota.receiver.messages,
             recipient_bytes: self.quota.receiver.bytes,
             keep: self.keep.map_or(0, |keep| keep.as_secs()),
+            file: self.file_limit,
             ..Limits::default()
         }
     }
@@ -287,6 +304,7 @@ impl Server {
             listeners.push(listener);
         }
         let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
+        let blobs = Arc::new(Blobs::open(&config.data, config.files).map_err(StartError::Files)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
             endpoints: listeners.iter().map(|it| it.endpoint().clone()).collect(),
@@ -300,6 +318,9 @@ impl Server {
             contacts,
             certificates,
             quota: config.quota,
+            blobs,
+            file_limit: config.files.file,
+            tickets: Arc::new(Tickets::new(config.max_carriers)),
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             keep: config.keep,
@@ -349,6 +370,7 @@ impl Server {
             task::spawn("control", serve)
         }));
         tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
+        tasks.push(task::spawn("files", sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
@@ -486,6 +508,16 @@ async fn sweep(host: Arc<Host>, keep: Duration) {
         if let Err(error) = host.registry.sweep(before, expiring).await {
             log::error!("looking for messages that are too old: {error}");
         }
+        task::sleep(host.timing.sweep).await;
+    }
+}
+
+/// Keeps no file for longer than a message, and no upload that nobody goes on with.
+async fn sweep_files(host: Arc<Host>) {
+    loop {
+        let (now, blobs) = (Timestamp::now(), host.blobs.clone());
+        let before = host.keep.map(|keep| now.before(keep));
+        task::blocking(move || blobs.sweep(now, before)).await;
         task::sleep(host.timing.sweep).await;
     }
 }

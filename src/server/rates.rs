@@ -34,6 +34,8 @@ pub struct Rates {
     pub messages: Rate,
     /// Bytes of their bodies.
     pub bytes: Rate,
+    /// Bytes of files that one person sends and fetches.
+    pub files: Rate,
     /// Connections at once from one address; 0 is no limit.
     pub connections: u32,
     /// New connections a minute from one address; 0 is no limit.
@@ -45,6 +47,7 @@ impl Rates {
     pub const UNLIMITED: Self = Self {
         messages: Rate { each_second: 0, burst: 0 },
         bytes: Rate { each_second: 0, burst: 0 },
+        files: Rate { each_second: 0, burst: 0 },
         connections: 0,
         handshakes: 0,
     };
@@ -57,6 +60,7 @@ impl Default for Rates {
         Self {
             messages: Rate { each_second: 100, burst: 20_000 },
             bytes: Rate { each_second: MIB, burst: 256 * MIB },
+            files: Rate { each_second: 0, burst: 0 },
             connections: 500,
             handshakes: 600,
         }
@@ -115,13 +119,15 @@ impl Rate {
 pub(super) struct Writing<C: Clock = DefaultClock> {
     messages: Buckets<Name, C>,
     bytes: Buckets<Name, C>,
+    files: Buckets<Name, C>,
 }
 
 impl<C: Clock + Clone> Writing<C> {
     pub(super) fn new(rates: &Rates, clock: C) -> Self {
         Self {
             messages: Buckets::new(rates.messages.bucket(), clock.clone()),
-            bytes: Buckets::new(rates.bytes.bucket(), clock),
+            bytes: Buckets::new(rates.bytes.bucket(), clock.clone()),
+            files: Buckets::new(rates.files.bucket(), clock),
         }
     }
 
@@ -130,6 +136,11 @@ impl<C: Clock + Clone> Writing<C> {
     pub(super) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
         self.messages.take(name, written.messages)?;
         self.bytes.take(name, written.bytes)
+    }
+
+    /// The same for bytes of files, as many as a chunk has.
+    pub(super) fn admit_file(&self, name: &Name, bytes: u64) -> Result<(), Duration> {
+        self.files.take(name, bytes)
     }
 
     /// How many messages at most may be written at once.
@@ -143,6 +154,7 @@ impl<C: Clock + Clone> Writing<C> {
     pub(super) fn forget_the_quiet(&self) {
         self.messages.forget_the_quiet();
         self.bytes.forget_the_quiet();
+        self.files.forget_the_quiet();
     }
 }
 

@@ -20,7 +20,7 @@ use thiserror::Error;
 
 use super::link::{End, Link};
 use crate::message::{Name, Timestamp};
-use crate::trust::{Invite, InviteDigest, PublicKey};
+use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
 
 /// The most names that a server gives.
@@ -109,7 +109,7 @@ impl From<std::io::Error> for ChangeError {
 pub(super) struct Roll {
     members: BTreeMap<Name, Member>,
     banned_keys: HashSet<PublicKey>,
-    invites: HashMap<InviteDigest, Invitation>,
+    invites: HashMap<SecretDigest, Invitation>,
     comments: Vec<String>,
 }
 
@@ -133,7 +133,7 @@ pub(super) enum Welcome {
     /// Nothing: the name is theirs since long.
     Back,
     /// A new name, which costs this invitation.
-    New(Option<InviteDigest>),
+    New(Option<SecretDigest>),
 }
 
 impl Roll {
@@ -182,7 +182,7 @@ impl Roll {
             return Err(Unwelcome::Banned);
         }
         let invite = invite.map(Invite::digest);
-        let is_good = |it: &InviteDigest, only: Option<&Name>| {
+        let is_good = |it: &SecretDigest, only: Option<&Name>| {
             self.invites.get(it).is_some_and(|it| now < it.until && it.only.as_ref() == only)
         };
         match self.members.get(name) {
@@ -208,7 +208,7 @@ impl Roll {
     }
 
     /// Gives a name to a key, at the cost of an invitation.
-    pub(super) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<InviteDigest>) {
+    pub(super) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
         let before = self.members.insert(name, Member { key: Some(key), banned: false });
         if before.is_some_and(|before| before.banned) {
             self.index_banned();
@@ -221,7 +221,7 @@ impl Roll {
     /// Opens an invitation: for anybody, or for one whose name waits for a new key.
     pub(super) fn invite(
         &mut self,
-        digest: InviteDigest,
+        digest: SecretDigest,
         until: Timestamp,
         only: Option<Name>,
         now: Timestamp,
@@ -299,10 +299,10 @@ fn parse_member(line: &str) -> Option<(Name, Member)> {
     Some((name.parse().ok()?, Member { key, banned }))
 }
 
-fn parse_invitation(words: &str) -> Option<(InviteDigest, Invitation)> {
+fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
     let mut words = words.split(' ');
     let until = Timestamp::of(humantime::parse_rfc3339(words.next()?).ok()?);
-    let digest = InviteDigest::from_hex(words.next()?).ok()?;
+    let digest = SecretDigest::from_hex(words.next()?).ok()?;
     let only = words.next().map(str::parse).transpose().ok()?;
     words.next().is_none().then_some((digest, Invitation { until, only }))
 }

@@ -4,10 +4,10 @@
 pub mod agent;
 pub mod fingerprint;
 pub mod identity;
-pub mod invite;
 pub mod known_servers;
+pub mod secret;
 pub mod tls;
 
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::{Identity, IdentityError, KeyFile, PublicKey};
-pub use invite::{Invite, InviteDigest, InviteError};
+pub use secret::{Invite, Secret, SecretDigest, SecretError, Ticket};

@@ -28,9 +28,11 @@ impl Frame for ClientFrame {
             parse: |words, _| Ok(Self::Unblock { peer: words.name()? }),
         },
         Verb { word: "BLOCKS", body: None, parse: |_, _| Ok(Self::Blocks) },
+        Verb { word: "TICKET", body: None, parse: |_, _| Ok(Self::Ticket) },
         Verb { word: "QUIT", body: None, parse: |_, _| Ok(Self::Quit) },
         Verb { word: "HELLO", body: None, parse: hello },
         Verb { word: "PROVE", body: Some(MAX_PROOF), parse: prove },
+        Verb { word: "CARRY", body: None, parse: carry },
     ];
 
     fn encode(&self, out: &mut BytesMut) {
@@ -62,24 +64,36 @@ impl Frame for ClientFrame {
             Self::Blocks => line(out, format_args!("BLOCKS")),
             Self::Ping => line(out, format_args!("PING")),
             Self::Pong => line(out, format_args!("PONG")),
+            Self::Ticket => line(out, format_args!("TICKET")),
+            Self::Carry { ticket } => line(out, format_args!("CARRY {VERSION} {ticket}")),
             Self::Quit => line(out, format_args!("QUIT")),
         }
     }
 }
 
 fn hello(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
-    let version = words.word("a version")?;
-    if version != VERSION {
-        // Another version may have other words: the rest means nothing here.
-        let shown: String = version.chars().take(24).collect();
-        return Err(ProtocolError::Version(shown.into()));
-    }
+    version(words)?;
     Ok(ClientFrame::Hello {
         name: words.name()?,
         key: words.word("a public key")?.into(),
         installation: words.parse("an installation")?,
         invite: words.optional("an invitation")?,
     })
+}
+
+fn carry(words: &mut Words<'_>, _: Bytes) -> Result<ClientFrame, ProtocolError> {
+    version(words)?;
+    Ok(ClientFrame::Carry { ticket: words.parse("a ticket")? })
+}
+
+fn version(words: &mut Words<'_>) -> Result<(), ProtocolError> {
+    let version = words.word("a version")?;
+    if version != VERSION {
+        // Another version may have other words: the rest means nothing here.
+        let shown: String = version.chars().take(24).collect();
+        return Err(ProtocolError::Version(shown.into()));
+    }
+    Ok(())
 }
 
 fn prove(_: &mut Words<'_>, body: Bytes) -> Result<ClientFrame, ProtocolError> {

@@ -16,7 +16,7 @@ use smol_str::SmolStr;
 use thiserror::Error;
 
 use super::frame::{ErrorCode, Presence};
-use super::{MAX_HEADER, MAX_NUMBER, VERSION};
+use super::{MAX_HEADER, MAX_NUMBER, MAX_SENTENCE, VERSION};
 use crate::message::{Name, NameError};
 
 /// Bytes that are not a frame. Says what to answer ([`code`](Self::code)) and whether the stream
@@ -142,6 +142,12 @@ impl<F: Frame> Decoder<F> {
             self.whole = Bytes::new();
         }
         frame.map(Some)
+    }
+
+    /// Takes the rest for frames of another kind.
+    pub fn switch<G>(self) -> Decoder<G> {
+        let Self { whole, chunk, begun, .. } = self;
+        Decoder { whole, chunk, begun, frames: PhantomData }
     }
 
     /// How many bytes there are before the end of what was fed.
@@ -318,6 +324,17 @@ pub(super) fn line(out: &mut BytesMut, words: std::fmt::Arguments<'_>) {
     // Writing into a growing buffer cannot fail.
     let _ = out.write_fmt(words);
     out.put_slice(b"\r\n");
+}
+
+/// A sentence that fits on a header line whatever it was made from: no control character, at most
+/// [`MAX_SENTENCE`] bytes.
+pub(super) fn sentence(text: &str) -> String {
+    let mut clean: String = text
+        .chars()
+        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
+        .collect();
+    clean.truncate(clean.floor_char_boundary(MAX_SENTENCE));
+    clean
 }
 
 /// Puts a body behind its header line.

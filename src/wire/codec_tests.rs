@@ -5,10 +5,10 @@ use proptest::prelude::*;
 
 use super::super::frame::*;
 use super::super::server_frames::LIMIT_WORDS;
-use super::super::{MAX_BODY, MAX_PROOF};
+use super::super::{MAX_BODY, MAX_CHUNK, MAX_PROOF};
 use super::*;
-use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
-use crate::trust::{Identity, Invite, PublicKey};
+use crate::message::{BlobId, Installation, Kind, Message, MessageId, Timestamp};
+use crate::trust::{Identity, Invite, PublicKey, Ticket};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -73,9 +73,48 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         name().prop_map(|peer| ClientFrame::Block { peer }),
         name().prop_map(|peer| ClientFrame::Unblock { peer }),
         Just(ClientFrame::Blocks),
+        Just(ClientFrame::Ticket),
+        any::<bool>().prop_map(|_| ClientFrame::Carry { ticket: Ticket::generate() }),
         Just(ClientFrame::Ping),
         Just(ClientFrame::Pong),
         Just(ClientFrame::Quit),
+    ]
+}
+
+fn blob() -> impl Strategy<Value = BlobId> {
+    any::<u128>().prop_map(BlobId::from_u128)
+}
+
+fn chunk_bytes() -> impl Strategy<Value = Bytes> {
+    prop_oneof![vec(any::<u8>(), 0..80), vec(any::<u8>(), 260_000..=MAX_CHUNK)]
+        .prop_map(Bytes::from)
+}
+
+fn file_request() -> impl Strategy<Value = FileRequest> {
+    let number = || 0..=MAX_NUMBER;
+    prop_oneof![
+        (name(), number()).prop_map(|(peer, size)| FileRequest::Offer { peer, size }),
+        blob().prop_map(|blob| FileRequest::Resume { blob }),
+        (number(), chunk_bytes()).prop_map(|(offset, body)| FileRequest::Chunk { offset, body }),
+        (blob(), number()).prop_map(|(blob, offset)| FileRequest::Fetch { blob, offset }),
+        blob().prop_map(|blob| FileRequest::Drop { blob }),
+    ]
+}
+
+fn file_reply() -> impl Strategy<Value = FileReply> {
+    let number = || 0..=MAX_NUMBER;
+    let hash = prop::option::of(any::<[u8; 32]>().prop_map(blake3::Hash::from_bytes));
+    let code = prop::sample::select(FileError::ALL);
+    prop_oneof![
+        (blob(), number(), hash).prop_map(|(blob, size, hash)| FileReply::Have {
+            blob,
+            size,
+            hash
+        }),
+        blob().prop_map(|blob| FileReply::Kept { blob }),
+        (number(), chunk_bytes()).prop_map(|(offset, body)| FileReply::Chunk { offset, body }),
+        blob().prop_map(|blob| FileReply::Gone { blob }),
+        (code, text()).prop_map(|(code, text)| FileReply::Error { code, text }),
     ]
 }
 
@@ -108,7 +147,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
 }
 
 fn limits() -> impl Strategy<Value = Limits> {
-    prop::array::uniform9(0..=MAX_NUMBER).prop_map(|values| {
+    vec(0..=MAX_NUMBER, LIMIT_WORDS.len()).prop_map(|values| {
         let mut limits = Limits::default();
         for ((_, field), value) in LIMIT_WORDS.iter().zip(values) {
             *field(&mut limits) = value;
@@ -135,6 +174,7 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         vec(name(), 0..20).prop_map(|names| ServerFrame::Blocks { names }),
         (name(), key()).prop_map(|(peer, key)| ServerFrame::Key { peer, key }),
         (name(), presence()).prop_map(|(peer, presence)| ServerFrame::Presence { peer, presence }),
+        any::<bool>().prop_map(|_| ServerFrame::Ticket { ticket: Ticket::generate() }),
         Just(ServerFrame::Ping),
         Just(ServerFrame::Pong),
     ];
@@ -173,6 +213,33 @@ proptest! {
     }
 
     #[test]
+    fn what_is_said_of_files_is_heard(
+        requests in vec(file_request(), 0..4),
+        replies in vec(file_reply(), 0..4),
+        step in 1usize..70_000,
+    ) {
+        let bytes = encoded(&requests);
+        prop_assert_eq!(decoded::<FileRequest>(bytes.chunks(step)), Ok(requests));
+        let bytes = encoded(&replies);
+        prop_assert_eq!(decoded::<FileReply>(bytes.chunks(step)), Ok(replies));
+    }
+
+    #[test]
+    fn a_connection_for_files_reads_on_where_it_was_greeted(requests in vec(file_request(), 0..4)) {
+        let greeting = ClientFrame::Carry { ticket: Ticket::generate() };
+        let mut bytes = encoded(std::slice::from_ref(&greeting));
+        bytes.extend_from_slice(&encoded(&requests));
+        let mut decoder = Decoder::<ClientFrame>::default();
+        decoder.feed(&bytes);
+        prop_assert_eq!(decoder.decode(), Ok(Some(greeting)));
+        let mut decoder = decoder.switch::<FileRequest>();
+        for request in requests {
+            prop_assert_eq!(decoder.decode(), Ok(Some(request)));
+        }
+        prop_assert_eq!(decoder.decode(), Ok(None));
+    }
+
+    #[test]
     fn no_header_line_is_too_long(frame in server_frame()) {
         let bytes = encoded(&[frame]);
         prop_assert!(memchr(b'\n', &bytes).unwrap() < MAX_HEADER);
@@ -192,10 +259,12 @@ proptest! {
 
     #[test]
     fn text_that_is_almost_a_frame_never_panics(
-        text in "(MSG|ACK|TALK|KEY|HELLO|ERR|WELCOME|ONLINE|PROVE|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
+        text in "(MSG|ACK|TALK|KEY|HELLO|ERR|WELCOME|ONLINE|PROVE|CHUNK|HAVE|FETCH|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
     ) {
         let _ = decoded::<ClientFrame>([text.as_bytes()]);
         let _ = decoded::<ServerFrame>([text.as_bytes()]);
+        let _ = decoded::<FileRequest>([text.as_bytes()]);
+        let _ = decoded::<FileReply>([text.as_bytes()]);
     }
 
     #[test]
@@ -239,6 +308,9 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"MSG marie 1 text 65537\r\n", ErrorCode::Body),
         (b"MSG marie 1 text 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
+        (b"CHUNK 0 1\r\n", ErrorCode::Verb),
+        (b"CARRY tinychat/2 what ever\r\n", ErrorCode::Version),
+        (b"CARRY tinychat/1 0123\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/2 what ever\r\n", ErrorCode::Version),
         (b"HELLO tinychat/1 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/1 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),

@@ -9,8 +9,8 @@ use super::{
     HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, MAX_BODY, MAX_CONVERSATIONS, MAX_HEADER,
     PING_AFTER_SECONDS,
 };
-use crate::message::{Installation, Kind, MAX_NAME_CHARS, Message, Name};
-use crate::trust::{Invite, PublicKey};
+use crate::message::{BlobId, Installation, Kind, MAX_NAME_CHARS, Message, Name};
+use crate::trust::{Invite, PublicKey, Ticket};
 
 /// What a client says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,8 +93,90 @@ pub enum ClientFrame {
     Ping,
     /// The answer to the server's `Ping`.
     Pong,
+    /// Asks for a word that says on other connections who one is.
+    Ticket,
+    /// This connection carries files, for whom the ticket was given to. From here on the client says
+    /// [`FileRequest`]s.
+    Carry {
+        /// What the server said.
+        ticket: Ticket,
+    },
     /// Done.
     Quit,
+}
+
+/// What a client says on a connection that carries files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileRequest {
+    /// There is a file for somebody.
+    Offer {
+        /// For whom.
+        peer: Name,
+        /// How many bytes it has.
+        size: u64,
+    },
+    /// An upload goes on.
+    Resume {
+        /// Which.
+        blob: BlobId,
+    },
+    /// The next bytes of what was offered or resumed.
+    Chunk {
+        /// Where in the file they lie.
+        offset: u64,
+        /// At most [`MAX_CHUNK`](super::MAX_CHUNK).
+        body: Bytes,
+    },
+    /// Asks for a file from some byte on.
+    Fetch {
+        /// Which.
+        blob: BlobId,
+        /// Where.
+        offset: u64,
+    },
+    /// The server need not keep a file any more.
+    Drop {
+        /// Which.
+        blob: BlobId,
+    },
+}
+
+/// What a server says on a connection that carries files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileReply {
+    /// So much of a file is there.
+    Have {
+        /// Which.
+        blob: BlobId,
+        /// Bytes.
+        size: u64,
+        /// What they hash to, where they may be others than those that were sent.
+        hash: Option<blake3::Hash>,
+    },
+    /// All of a file is on the server's disk.
+    Kept {
+        /// Which.
+        blob: BlobId,
+    },
+    /// The next bytes of what was fetched.
+    Chunk {
+        /// Where in the file they lie.
+        offset: u64,
+        /// At most [`MAX_CHUNK`](super::MAX_CHUNK).
+        body: Bytes,
+    },
+    /// A file is not kept any more.
+    Gone {
+        /// Which.
+        blob: BlobId,
+    },
+    /// Something was wrong; the server closes.
+    Error {
+        /// What, for programs.
+        code: FileError,
+        /// What, for people.
+        text: String,
+    },
 }
 
 /// What a server says.
@@ -189,6 +271,11 @@ pub enum ServerFrame {
         seq: u64,
         /// The message.
         message: Message,
+    },
+    /// What says on other connections who one is, as long as this one lives.
+    Ticket {
+        /// The word.
+        ticket: Ticket,
     },
     /// Who is there.
     Online {
@@ -314,6 +401,7 @@ pub struct Limits {
     pub recipient: u64,
     pub recipient_bytes: u64,
     pub keep: u64,
+    pub file: u64,
 }
 
 impl Default for Limits {
@@ -331,6 +419,7 @@ impl Default for Limits {
             recipient: 0,
             recipient_bytes: 0,
             keep: 0,
+            file: 0,
         }
     }
 }
@@ -389,6 +478,21 @@ words! {
         Installations = "INSTALLATIONS",
         Closed = "CLOSED",
         Block = "BLOCK",
+        Ticket = "TICKET",
+    }
+}
+
+words! {
+    /// What was wrong with a file; the [specification](super#files) says when each is sent.
+    #[allow(missing_docs, reason = "the table of errors in the specification describes each")]
+    FileError {
+        Bad = "BAD",
+        Size = "SIZE",
+        Quota = "QUOTA",
+        Space = "SPACE",
+        Gone = "GONE",
+        Busy = "BUSY",
+        Store = "STORE",
     }
 }
 

@@ -92,7 +92,7 @@
 //!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
 //!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
 //!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
-//!   long a message waits before it expires. 0 is no limit.
+//!   long a message waits before it expires; `file`: how many bytes a file may have. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
@@ -120,6 +120,7 @@
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
 //! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
+//! | `TICKET` | asks for a word that says on other connections who one is, to carry [files](self#files) |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
 //! From the server:
@@ -141,6 +142,7 @@
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY` |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
+//! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
@@ -178,6 +180,64 @@
 //!
 //! Order within a session is the order in which the server took the messages.
 //!
+//! # Files
+//!
+//! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. What it is called and
+//! what is said of it travels in a message, whose kind is `file` and which is sent once the blob is kept. So a file
+//! that somebody reads of is there. Its body is a JSON object (RFC 8259); a reader ignores members that it does not
+//! know:
+//!
+//! | member | |
+//! |---|---|
+//! | `blob` | the id |
+//! | `name` | what the sender calls it: data from others, and no path |
+//! | `type` | its media type (RFC 6838) as the sender sees it |
+//! | `size` | its length in bytes |
+//! | `blake3` | the BLAKE3 hash of its content, as 64 lower-case hexadecimal digits. A receiver takes the file for what was sent if its content hashes to this |
+//! | `caption` | what the sender says of it; may be missing |
+//!
+//! Files go over connections of their own, so that no message waits behind one and TCP holds up a sender whose
+//! receiver is slow. Such a connection begins, instead of with `HELLO`, with
+//!
+//! ```text
+//! CARRY tinychat/1 ticket
+//! ```
+//!
+//! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so
+//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Behind
+//! it stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
+//!
+//! | frame | meaning |
+//! |---|---|
+//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on |
+//! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
+//! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Behind the last the server answers `KEPT`; of an empty file, and where all was there already, that one is empty |
+//! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
+//! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none |
+//!
+//! From the server:
+//!
+//! | frame | meaning |
+//! |---|---|
+//! | `HAVE blob size [blake3]` | so many bytes of it are there. With a hash, they may be others than those that were sent: a client whose bytes hash to something else drops the blob and begins again |
+//! | `KEPT blob` | all of it is on the server's synced disk |
+//! | `CHUNK offset length`, body | bytes of what was fetched |
+//! | `GONE blob` | the answer to `DROP` |
+//! | `ERR code text` | the server closes |
+//!
+//! | code | because |
+//! |---|---|
+//! | `BAD` | not a frame, or not one that can come now; somebody else goes on with the same upload |
+//! | `SIZE` | the file is larger than `file` in `WELCOME` |
+//! | `QUOTA` | what waits of this sender would be too much with it |
+//! | `SPACE` | what waits of all would be, or the disk too full |
+//! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
+//! | `BUSY` | try again later |
+//! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
+//!
+//! A whole file is kept as long as a message. An upload that stands still is given up after a day, or 10 minutes
+//! if nothing of it ever came.
+//!
 //! # Silence
 //!
 //! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it
@@ -210,16 +270,19 @@
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
 //! | `INSTALLATIONS` | no | the conversation was not opened: the server remembers 16 installations of a sender for each session, and all of them are in use. One that said by *settled* that it knows what became of everything it wrote, and is not connected, gives way to a newcomer |
+//! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 
 mod client_frames;
 pub mod codec;
+mod file_frames;
 pub mod frame;
 mod server_frames;
 pub mod stream;
 pub mod transport;
 
+pub use file_frames::chunk_line;
 pub use server_frames::encode_messages;
 
 use crate::message::Name;
@@ -239,6 +302,9 @@ pub const MAX_BODY: usize = 64 * 1024;
 
 /// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
 pub const MAX_PROOF: usize = 2 * 1024;
+
+/// The longest body of `CHUNK`, in bytes.
+pub const MAX_CHUNK: usize = 256 * 1024;
 
 /// The longest body of the server's `ONLINE`, in bytes.
 pub const MAX_ONLINE_BODY: usize = 1024 * 1024;

@@ -5,9 +5,9 @@ use std::str::FromStr;
 
 use bytes::{BufMut, Bytes, BytesMut};
 
-use super::codec::{Frame, ProtocolError, Verb, Words, body, line, number};
+use super::codec::{Frame, ProtocolError, Verb, Words, body, line, number, sentence};
 use super::frame::{ByeReason, ErrorCode, Limits, Refusal, ServerFrame, Watermarks};
-use super::{MAX_BODY, MAX_ONLINE_BODY, MAX_SENTENCE};
+use super::{MAX_BODY, MAX_ONLINE_BODY};
 use crate::message::{Message, MessageId, Name, Timestamp};
 
 impl Frame for ServerFrame {
@@ -41,6 +41,7 @@ impl Frame for ServerFrame {
             body: Some(MAX_ONLINE_BODY),
             parse: |_, body| Ok(Self::Blocks { names: parse_names(&body)? }),
         },
+        Verb { word: "TICKET", body: None, parse: ticket },
         Verb { word: "CHALLENGE", body: None, parse: challenge },
         Verb { word: "WELCOME", body: None, parse: welcome },
         Verb { word: "BYE", body: None, parse: bye },
@@ -87,6 +88,7 @@ impl Frame for ServerFrame {
             Self::Presence { peer, presence } => {
                 line(out, format_args!("PRESENCE {peer} {}", presence.as_str()));
             }
+            Self::Ticket { ticket } => line(out, format_args!("TICKET {ticket}")),
             Self::Ping => line(out, format_args!("PING")),
             Self::Pong => line(out, format_args!("PONG")),
             Self::Error { code, peer, text } => {
@@ -172,17 +174,6 @@ fn join_names(names: &[Name]) -> String {
     text
 }
 
-/// A sentence that fits on a header line whatever it was made from: no control character, at most
-/// [`MAX_SENTENCE`] bytes.
-fn sentence(text: &str) -> String {
-    let mut clean: String = text
-        .chars()
-        .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
-        .collect();
-    clean.truncate(clean.floor_char_boundary(MAX_SENTENCE));
-    clean
-}
-
 /// The words of `WELCOME` and the fields that they fill.
 pub(super) type LimitWord = (&'static str, fn(&mut Limits) -> &mut u64);
 pub(super) const LIMIT_WORDS: &[LimitWord] = &[
@@ -198,10 +189,15 @@ pub(super) const LIMIT_WORDS: &[LimitWord] = &[
     ("recipient", |it| &mut it.recipient),
     ("recipient-bytes", |it| &mut it.recipient_bytes),
     ("keep", |it| &mut it.keep),
+    ("file", |it| &mut it.file),
 ];
 
 fn challenge(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
     Ok(ServerFrame::Challenge { nonce: words.word("a nonce")?.into() })
+}
+
+fn ticket(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
+    Ok(ServerFrame::Ticket { ticket: words.parse("a ticket")? })
 }
 
 fn welcome(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {

@@ -34,6 +34,11 @@ impl<F: Frame> FrameReader<F> {
         Self { half, decoder: Decoder::default() }
     }
 
+    /// Goes on with frames of another kind behind what was given.
+    pub fn switch<G: Frame>(self) -> FrameReader<G> {
+        FrameReader { half: self.half, decoder: self.decoder.switch() }
+    }
+
     /// The next frame among the bytes that were read so far.
     pub fn next_ready(&mut self) -> Result<Option<F>, ProtocolError> {
         self.decoder.decode()

@@ -5,12 +5,14 @@
 
 use libfuzzer_sys::fuzz_target;
 use tinychat::wire::codec::{Decoder, Frame, ProtocolError};
-use tinychat::wire::frame::{ClientFrame, ServerFrame};
+use tinychat::wire::frame::{ClientFrame, FileReply, FileRequest, ServerFrame};
 
 fuzz_target!(|data: &[u8]| {
     let Some((step, bytes)) = data.split_first() else { return };
     check::<ClientFrame>(bytes, usize::from(*step) + 1);
     check::<ServerFrame>(bytes, usize::from(*step) + 1);
+    check::<FileRequest>(bytes, usize::from(*step) + 1);
+    check::<FileReply>(bytes, usize::from(*step) + 1);
 });
 
 fn check<F: Frame + PartialEq + std::fmt::Debug>(bytes: &[u8], step: usize) {

@@ -22,6 +22,7 @@
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
+//! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -55,6 +56,7 @@ mod backlog;
 mod bad_input;
 mod beside;
 mod blocking;
+mod carrying;
 mod client;
 mod contacts;
 mod cut;

@@ -11,7 +11,9 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use tinychat::trust::Identity;
+use tinychat::wire::MAX_CHUNK;
 
+use crate::carrying::{Carrier, noise};
 use crate::programs::{Finished, Launch, Program, free_address};
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
 
@@ -148,6 +150,48 @@ fn a_stopped_server_is_checked_and_backed_up() {
         let mut bob = sign_in(world, address, "bob").await;
         assert_eq!(takes_all(&mut bob, "alice", numbered).await, 3);
         stop(server).await;
+    });
+}
+
+#[test]
+fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, address) = serve(&data, &[]).await;
+        let mut alice = sign_in(world, address, "alice").await;
+        let content = noise(MAX_CHUNK + 5);
+        let mut carrier = Carrier::at(world, address, &mut alice).await;
+        let blob = carrier.upload("bob", &content).await;
+        carrier.offer("bob", 10).await;
+        let line = format!("1 files, {} bytes; of 1 on their way 0 bytes", content.len());
+        let checked = ["0 messages, 0 bytes, 0 sessions", &line];
+        operate(&["check"], &data).await.exited(0).printed(&checked);
+        let (file, copy) = (world.path("backup"), world.path("server-2"));
+        backup(&data, &file).await.exited(0).was_quiet();
+        fs::write(data.join("blobs/notes.txt"), "whose?").unwrap();
+        let strayed = operate(&["check"], &data).await;
+        strayed.exited(1).said("not all in the folder of files is a file that waits");
+        assert!(
+            strayed.text().contains("notes.txt: it belongs to no message"),
+            "{}",
+            strayed.text()
+        );
+        stop(server).await;
+
+        restore(&copy, &file).await.exited(0).was_quiet();
+        let (server, address) = serve(&copy, &[]).await;
+        let mut bob = sign_in(world, address, "bob").await;
+        let mut carrier = Carrier::at(world, address, &mut bob).await;
+        assert_eq!(carrier.fetch(&blob, 0, content.len()).await, content);
+        operate(&["user", "remove", "bob"], &copy).await.exited(0);
+        operate(&["check"], &copy).await.exited(0).printed(&checked[..1]);
+        stop(server).await;
+
+        let mut damaged = fs::read(&file).unwrap();
+        let middle = damaged.len() / 2;
+        damaged[middle] ^= 1;
+        fs::write(&file, damaged).unwrap();
+        restore(&world.path("server-3"), &file).await.exited(1).said("its hash is not");
     });
 }
 

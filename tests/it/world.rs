@@ -459,6 +459,11 @@ impl Peer {
         patiently(&format!("{name} is away"), away).await;
     }
 
+    /// What there is to go on with another kind of frame.
+    pub(crate) fn into_parts(self) -> (FrameReader<ServerFrame>, BoxWriter) {
+        (self.reader, self.half)
+    }
+
     /// Quits, and waits for the server's goodbye.
     pub(crate) async fn quit(mut self) {
         self.send("QUIT").await;
@@ -602,7 +607,7 @@ pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
 }
 
 /// A frame as text: its header line, and its body behind it.
-pub(crate) fn line(frame: &ServerFrame) -> String {
+pub(crate) fn line(frame: &impl Frame) -> String {
     let mut bytes = BytesMut::new();
     frame.encode(&mut bytes);
     String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().into()

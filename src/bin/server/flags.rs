@@ -13,7 +13,7 @@ use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
-use tinychat::server::{Config, Quota, Rate, Rates, Registration, Tls};
+use tinychat::server::{Config, FileLimits, Quota, Rate, Rates, Registration, Tls};
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
 
@@ -71,6 +71,31 @@ pub(crate) struct Flags {
     /// yet; 0 is no limit (default 1000)
     #[argh(option, arg_name = "n", default = "Quota::default().first_contact")]
     first_contact: u64,
+
+    /// what one file may have; 0 is no limit (default 2GiB)
+    #[argh(option, arg_name = "size", default = "FILES.file", from_str_fn(bytes))]
+    file_size: u64,
+
+    /// what the files of one person may have that wait or are on their way; 0 is no limit (default 4GiB)
+    #[argh(option, arg_name = "size", default = "FILES.person", from_str_fn(bytes))]
+    person_files: u64,
+
+    /// what all of them may have; 0 is no limit (default 64GiB)
+    #[argh(option, arg_name = "size", default = "FILES.all", from_str_fn(bytes))]
+    all_files: u64,
+
+    /// what files leave free on the disk (default 1GiB)
+    #[argh(option, arg_name = "size", default = "FILES.reserve", from_str_fn(bytes))]
+    reserve: u64,
+
+    /// how many bytes of files each person may send and fetch a second, and at once behind a comma; 0 is
+    /// no limit (default 0)
+    #[argh(option, arg_name = "n,burst", default = "Rates::default().files", from_str_fn(rate))]
+    file_rate: Rate,
+
+    /// how many files may be on their way at once (default 64), no more than 8 of them one person's
+    #[argh(option, arg_name = "n", default = "64")]
+    transfers: usize,
 
     /// how many connections in all (default 50000); one more is closed
     #[argh(option, arg_name = "n", default = "50_000")]
@@ -288,6 +313,8 @@ pub(crate) struct Restore {
 #[derive(Clone, Copy)]
 struct Keep(Option<Duration>);
 
+const FILES: FileLimits = FileLimits::DEFAULT;
+
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Flags {
@@ -313,11 +340,19 @@ impl Flags {
                 receiver: self.recipient_backlog,
                 first_contact: self.first_contact,
             },
+            files: FileLimits {
+                file: self.file_size,
+                person: self.person_files,
+                all: self.all_files,
+                reserve: self.reserve,
+            },
+            max_carriers: self.transfers,
             memory: self.memory.as_u64(),
             keep: self.keep.0,
             rates: Rates {
                 messages: self.message_rate,
                 bytes: self.byte_rate,
+                files: self.file_rate,
                 connections: self.address_connections,
                 handshakes: self.address_handshakes,
             },
@@ -379,6 +414,11 @@ fn threads(text: &str) -> Result<NonZeroUsize, String> {
 
 fn size(text: &str) -> Result<ByteSize, String> {
     text.parse().map_err(|_| "a size is a number with its unit, like 256MiB".into())
+}
+
+fn bytes(text: &str) -> Result<u64, String> {
+    let size = size(text)?.as_u64();
+    announceable(size).ok_or_else(|| "a size is less than 8EiB".into())
 }
 
 fn keep(text: &str) -> Result<Keep, String> {

@@ -1,4 +1,4 @@
-//! A backup: one file, a tar archive, with the mailbox, the server's books and its own key.
+//! A backup: one file, a tar archive, with the mailbox, the files that wait, the server's books and its own key.
 //!
 //! Owned by whoever writes or reads it. In the archive, in this order:
 //!
@@ -8,11 +8,12 @@
 //! | `names`, `contacts` | the books of names and of contacts as they are in the data folder |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
+//! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
 //! Invariant: an archive that lacks its end, or has another one, is refused whole.
 
-use std::fs::{self, DirBuilder, OpenOptions};
+use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -23,6 +24,7 @@ use super::layout;
 use super::opening::Paths;
 use super::store::{Entry, Image, Store, StoreError, Table};
 use super::watermark::Watermark;
+use crate::blobs;
 
 const VERSION: u8 = 1;
 
@@ -85,6 +87,12 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
         }
     }
     archive.put(&format!("mailbox/{}", pieces + 1), &piece)?;
+    // Behind the messages: what they speak of is there, or its receiver has it by now.
+    for found in blobs::survey(&data.join(blobs::FOLDER))? {
+        if found.label.is_ok_and(|label| label.kept.is_some()) {
+            archive.put_file(&format!("{}/{}", blobs::FOLDER, found.id), &found.path)?;
+        }
+    }
     let end = archive.hash.finalize().to_hex();
     archive.put("end", end.as_bytes())?;
     archive.tar.into_inner()?.flush()?;
@@ -128,12 +136,39 @@ struct Archive<W: Write> {
 
 impl<W: Write> Archive<W> {
     fn put(&mut self, name: &str, content: &[u8]) -> io::Result<()> {
-        self.hash.update(content);
+        self.put_from(name, content.len() as u64, content)
+    }
+
+    fn put_file(&mut self, name: &str, path: &Path) -> io::Result<()> {
+        match File::open(path) {
+            // Its receiver has it.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(error),
+            Ok(file) => self.put_from(name, file.metadata()?.len(), file),
+        }
+    }
+
+    fn put_from(&mut self, name: &str, length: u64, content: impl Read) -> io::Result<()> {
         let mut header = tar::Header::new_gnu();
-        header.set_size(content.len() as u64);
+        header.set_size(length);
         header.set_mode(0o600);
         header.set_cksum();
+        let content = Hashed { inner: content, hash: &mut self.hash };
         self.tar.append_data(&mut header, name, content)
+    }
+}
+
+/// What is read through it is hashed.
+struct Hashed<'a, T> {
+    inner: T,
+    hash: &'a mut blake3::Hasher,
+}
+
+impl<R: Read> Read for Hashed<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.inner.read(buffer)?;
+        self.hash.update(&buffer[..read]);
+        Ok(read)
     }
 }
 
@@ -195,7 +230,7 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
             write_synced(&folder.join(name), &content)?;
         }
     }
-    while let Some(mut piece) = reading.piece(entries.next())? {
+    while let Some(mut piece) = reading.piece(entries.next(), folder)? {
         let mut decoded = Vec::new();
         while piece.has_remaining() {
             decoded.push(decode_entry(&mut piece).ok_or(BackupError::Bad("a piece is damaged"))?);
@@ -204,6 +239,9 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
     }
     let problems = store.image().inspect().map_err(|error| BackupError::Read(error.0))?.problems;
     if let Some(problem) = problems.into_iter().next() {
+        return Err(BackupError::Damaged(problem));
+    }
+    if let Some(problem) = blobs::inspect(folder)?.problems.into_iter().next() {
         return Err(BackupError::Damaged(problem));
     }
     let commit = store.last_commit()?;
@@ -242,18 +280,53 @@ impl Reading {
         Ok(content.into())
     }
 
-    /// The next piece of the mailbox; none at the end, whose hash has to fit.
-    fn piece<R: Read>(&mut self, entry: TarEntry<'_, R>) -> Result<Option<Bytes>, BackupError> {
+    /// The next piece of the mailbox; an empty one for a file that waits, which is put where it belongs. None at the
+    /// end, whose hash has to fit.
+    fn piece<R: Read>(
+        &mut self,
+        entry: TarEntry<'_, R>,
+        folder: &Path,
+    ) -> Result<Option<Bytes>, BackupError> {
         let expected = self.hash.finalize().to_hex();
-        let is_end = matches!(&entry, Some(Ok(entry)) if &*entry.path_bytes() == b"end");
-        if !is_end {
-            self.pieces += 1;
-            return self.named(entry, &format!("mailbox/{}", self.pieces), MAX_PIECE).map(Some);
+        let path = match &entry {
+            Some(Ok(entry)) => entry.path_bytes().into_owned(),
+            _ => Vec::new(),
+        };
+        if path == b"end" {
+            let is_whole = self.named(entry, "end", 64)? == expected.as_bytes();
+            let bad = BackupError::Bad("its hash is not that of its contents");
+            return if is_whole { Ok(None) } else { Err(bad) };
         }
-        if self.named(entry, "end", 64)? != expected.as_bytes() {
-            return Err(BackupError::Bad("its hash is not that of its contents"));
+        if path.starts_with(blobs::FOLDER.as_bytes()) {
+            return self.blob(entry, &path, folder).map(|()| Some(Bytes::new()));
         }
-        Ok(None)
+        self.pieces += 1;
+        self.named(entry, &format!("mailbox/{}", self.pieces), MAX_PIECE).map(Some)
+    }
+
+    fn blob<R: Read>(
+        &mut self,
+        entry: TarEntry<'_, R>,
+        path: &[u8],
+        folder: &Path,
+    ) -> Result<(), BackupError> {
+        const OTHER: BackupError = BackupError::Bad("something else is where a file should be");
+        let name = std::str::from_utf8(path).ok().and_then(|path| path.split_once('/'));
+        let (_, name) = name.filter(|(folder, _)| *folder == blobs::FOLDER).ok_or(OTHER)?;
+        // What is an id is no path that leads anywhere else.
+        let (id, _) = blobs::named(name).filter(|(_, is_part)| !is_part).ok_or(OTHER)?;
+        let entry = entry.ok_or(BackupError::Bad("it ends too early"))??;
+        let blobs = folder.join(blobs::FOLDER);
+        DirBuilder::new().mode(0o700).recursive(true).create(&blobs)?;
+        let (path, size) = (blobs.join(id.to_string()), entry.size());
+        let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+        let copied = io::copy(&mut Hashed { inner: entry, hash: &mut self.hash }, &mut file)?;
+        file.sync_all()?;
+        if copied == size {
+            Ok(())
+        } else {
+            Err(BackupError::Bad("it ends in the middle of a file"))
+        }
     }
 }
 

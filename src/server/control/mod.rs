@@ -32,6 +32,7 @@ use super::contacts::Contacts;
 use super::names::Names;
 use super::registry::Registry;
 use super::roll::{ChangeError, Registration};
+use crate::blobs::{Blobs, FileLimits};
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, MailboxError, OpenError, Salvage, backup};
 use crate::message::NameError;
@@ -81,6 +82,8 @@ pub enum ControlError {
     NoServer { path: PathBuf },
     #[error("the mailbox is damaged")]
     Unsound,
+    #[error("not all in the folder of files is a file that waits")]
+    Stray,
 }
 
 /// Looks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was
@@ -117,6 +120,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         // Nobody comes while no server runs.
         names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
         mailbox,
+        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT)?),
         data: data.into(),
         host: None,
     };
@@ -216,6 +220,7 @@ pub(super) async fn serve(
         names: host.names.clone(),
         contacts: host.contacts.clone(),
         mailbox,
+        blobs: host.blobs.clone(),
         data,
         host: Some(host.clone()),
     });

@@ -14,6 +14,7 @@ use super::super::contacts::Contacts;
 use super::super::names::Names;
 use super::super::registry::Registry;
 use super::{ControlError, people};
+use crate::blobs::{self, Blobs, Stock};
 use crate::mailbox::{Counts, EmbeddedMailbox, Image, Inspection, SessionContent, backup};
 
 /// What is asked for: a word, how many words are behind it, and what is done. New ones go here.
@@ -24,7 +25,7 @@ struct Operation {
 }
 
 const OPERATIONS: &[Operation] = &[
-    Operation { word: "check", arguments: 0..=0, run: |it, _, out| inspect(&it.image()?, out) },
+    Operation { word: "check", arguments: 0..=0, run: |it, _, out| it.check(out) },
     Operation { word: "backup", arguments: 0..=0, run: |it, _, out| it.backup(out) },
     Operation { word: "status", arguments: 0..=0, run: |it, _, out| it.status(out) },
     Operation { word: "invite", arguments: 0..=1, run: people::invite },
@@ -41,6 +42,7 @@ pub(super) struct Subject {
     pub(super) registry: Arc<Registry>,
     pub(super) names: Arc<Names>,
     pub(super) contacts: Arc<Contacts>,
+    pub(super) blobs: Arc<Blobs>,
     pub(super) data: PathBuf,
     /// The server, if one runs.
     pub(super) host: Option<Arc<Host>>,
@@ -62,6 +64,16 @@ pub(super) fn perform(
 impl Subject {
     fn image(&self) -> Result<Image, ControlError> {
         Ok(block_on(self.mailbox.image())?)
+    }
+
+    fn check(&self, out: &mut dyn Write) -> Result<(), ControlError> {
+        let sound = inspect(&self.image()?, out);
+        if !matches!(sound, Ok(()) | Err(ControlError::Unsound)) {
+            return sound;
+        }
+        let stock = blobs::inspect(&self.data)?;
+        print_stock(&stock, out)?;
+        if stock.problems.is_empty() { sound } else { sound.and(Err(ControlError::Stray)) }
     }
 
     fn backup(&self, out: &mut dyn Write) -> Result<(), ControlError> {
@@ -105,6 +117,15 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
         writeln!(out, "problem: {problem}")?;
     }
     Ok(())
+}
+
+fn print_stock(stock: &Stock, out: &mut dyn Write) -> io::Result<()> {
+    if *stock == Stock::default() {
+        return Ok(());
+    }
+    let Stock { kept: (files, bytes), coming: (begun, came), problems } = stock;
+    writeln!(out, "{files} files, {bytes} bytes; of {begun} on their way {came} bytes")?;
+    problems.iter().try_for_each(|problem| writeln!(out, "problem: {problem}"))
 }
 
 #[cfg(test)]

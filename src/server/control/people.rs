@@ -84,6 +84,7 @@ pub(super) fn remove(
     block_on(subject.contacts.forget(&name))
         .map_err(|error| ControlError::Refused(error.to_string()))?;
     let waited = block_on(subject.registry.discard(&name))?;
+    subject.blobs.forget(&name);
     let messages = if waited == 1 { "message" } else { "messages" };
     Ok(writeln!(
         out,

@@ -1,0 +1,251 @@
+//! One file that waits, as it lies on the disk: a label of [`LABEL`] bytes, then the content.
+//!
+//! The label is lines of text, filled up with zeros, so that a blob says itself whose it is:
+//!
+//! ```text
+//! tinychat blob 1
+//! from john
+//! to marie
+//! size 1048576
+//! kept 1767225600000
+//! ```
+//!
+//! `kept` is there once all of it is: milliseconds since 1970. Until then the file's name ends with
+//! `.part`. Invariant: what is kept is synced. What there is of a part need not be: after a power cut it may not be
+//! what was written, so whoever goes on with one that an earlier server has left compares its hash first.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+
+use crate::message::{BlobId, Name, Timestamp};
+
+/// How long a label is, in bytes.
+pub(crate) const LABEL: usize = 4096;
+
+/// What the name of a file ends with of which more is to come.
+const PART: &str = ".part";
+
+/// Whose a blob is, and how large.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Who sends it.
+    pub(crate) from: Name,
+    /// Who is to have it.
+    pub(crate) to: Name,
+    /// The content's length in bytes.
+    pub(crate) size: u64,
+    /// Since when all of it is there.
+    pub(crate) kept: Option<Timestamp>,
+}
+
+impl Label {
+    fn encode(&self) -> Vec<u8> {
+        let Self { from, to, size, kept } = self;
+        let mut text = format!("tinychat blob 1\nfrom {from}\nto {to}\nsize {size}\n");
+        if let Some(Timestamp(kept)) = kept {
+            text += &format!("kept {kept}\n");
+        }
+        // Two names and two numbers have some 300 bytes.
+        let mut label = text.into_bytes();
+        label.resize(LABEL, 0);
+        label
+    }
+
+    /// None if it is no label.
+    pub(crate) fn parse(label: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(label).ok()?.trim_end_matches('\0');
+        let mut lines = text.strip_prefix("tinychat blob 1\n")?.lines();
+        let from = lines.next()?.strip_prefix("from ")?.parse().ok()?;
+        let to = lines.next()?.strip_prefix("to ")?.parse().ok()?;
+        let size = lines.next()?.strip_prefix("size ")?.parse().ok()?;
+        let kept = match lines.next() {
+            Some(line) => Some(Timestamp(line.strip_prefix("kept ")?.parse().ok()?)),
+            None => None,
+        };
+        lines.next().is_none().then_some(Self { from, to, size, kept })
+    }
+
+    /// Reads the label in front of a blob.
+    pub(crate) fn read(file: impl Read) -> io::Result<Self> {
+        let mut label = Vec::with_capacity(LABEL);
+        file.take(LABEL as u64).read_to_end(&mut label)?;
+        let bad = || io::Error::new(io::ErrorKind::InvalidData, "it has no label of a blob");
+        if label.len() == LABEL { Self::parse(&label).ok_or_else(bad) } else { Err(bad()) }
+    }
+
+    /// How long the whole file is.
+    pub(crate) fn length(&self) -> u64 {
+        LABEL as u64 + self.size
+    }
+}
+
+/// Which blob a file is by its name, and whether more of it is to come.
+pub(crate) fn named(name: &str) -> Option<(BlobId, bool)> {
+    match name.strip_suffix(PART) {
+        Some(id) => Some((id.parse().ok()?, true)),
+        None => Some((name.parse().ok()?, false)),
+    }
+}
+
+/// Where a whole blob lies.
+pub(super) fn whole_path(folder: &Path, id: BlobId) -> PathBuf {
+    folder.join(id.to_string())
+}
+
+/// Where a blob lies of which more is to come.
+pub(super) fn part_path(folder: &Path, id: BlobId) -> PathBuf {
+    folder.join(format!("{id}{PART}"))
+}
+
+/// A blob of which more is to come.
+#[derive(Debug)]
+pub(super) struct Part {
+    file: File,
+    path: PathBuf,
+    label: Label,
+    have: u64,
+    /// An earlier server wrote what there is.
+    inherited: bool,
+    /// When something was last written.
+    pub(super) touched: Timestamp,
+}
+
+/// What came is not the next part of a blob.
+#[derive(Debug)]
+pub(super) enum WriteError {
+    /// Somebody else went on with it, or more comes than was offered.
+    OutOfPlace,
+    Io(io::Error),
+}
+
+impl Part {
+    /// Makes the file.
+    pub(super) fn create(folder: &Path, id: BlobId, label: Label) -> io::Result<Self> {
+        let path = part_path(folder, id);
+        let mut options = OpenOptions::new();
+        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+        let touched = Timestamp::now();
+        let part = Self { file, path, label, have: 0, inherited: false, touched };
+        match part.file.write_all_at(&part.label.encode(), 0) {
+            Ok(()) => Ok(part),
+            Err(error) => {
+                // What is left is found again at the next start.
+                let _ = std::fs::remove_file(&part.path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Goes on with what an earlier server has left.
+    pub(super) fn reopen(path: PathBuf) -> io::Result<Self> {
+        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+        let label = Label::read(&file)?;
+        let metadata = file.metadata()?;
+        let have = metadata.len().saturating_sub(LABEL as u64).min(label.size);
+        let touched = Timestamp::of(metadata.modified()?);
+        Ok(Self { file, path, label, have, inherited: true, touched })
+    }
+
+    /// How much of it there is, in bytes.
+    pub(super) fn have(&self) -> u64 {
+        self.have
+    }
+
+    /// What the bytes that are there have to hash to, if they may be others than those that were written.
+    pub(super) fn in_doubt(&mut self) -> io::Result<Option<blake3::Hash>> {
+        if !self.inherited {
+            return Ok(None);
+        }
+        self.file.seek(SeekFrom::Start(LABEL as u64))?;
+        let mut hasher = blake3::Hasher::new();
+        hasher.update_reader((&self.file).take(self.have))?;
+        Ok(Some(hasher.finalize()))
+    }
+
+    pub(super) fn is_whole(&self) -> bool {
+        self.have == self.label.size
+    }
+
+    /// Puts the next bytes to it.
+    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), WriteError> {
+        let end = offset.checked_add(bytes.len() as u64);
+        if offset != self.have || end.is_none_or(|end| end > self.label.size) {
+            return Err(WriteError::OutOfPlace);
+        }
+        self.file.write_all_at(bytes, LABEL as u64 + self.have).map_err(WriteError::Io)?;
+        self.have += bytes.len() as u64;
+        (self.inherited, self.touched) = (false, Timestamp::now());
+        Ok(())
+    }
+
+    /// Puts the whole blob where it is kept. When this returns it is on disk.
+    pub(super) fn keep(&mut self, folder: &Path, id: BlobId) -> io::Result<Timestamp> {
+        let now = Timestamp::now();
+        self.file.write_all_at(&Label { kept: Some(now), ..self.label.clone() }.encode(), 0)?;
+        self.file.sync_all()?;
+        std::fs::rename(&self.path, whole_path(folder, id))?;
+        File::open(folder)?.sync_all()?;
+        Ok(now)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn label(size: u64) -> Label {
+        Label { from: "john".parse().unwrap(), to: "marie".parse().unwrap(), size, kept: None }
+    }
+
+    #[test]
+    fn a_label_says_what_it_was_made_of_and_nothing_else_is_one() {
+        let kept = Label { kept: Some(Timestamp(7)), ..label(5) };
+        for label in [label(0), label(u64::MAX), kept] {
+            assert_eq!(Label::parse(&label.encode()), Some(label));
+        }
+        for bad in ["", "tinychat blob 2\nfrom a\nto b\nsize 1\n", "tinychat blob 1\nfrom a\n"] {
+            assert_eq!(Label::parse(bad.as_bytes()), None, "{bad:?}");
+        }
+        let more = [&label(1).encode()[..50], b"\nsomething else\n"].concat();
+        assert_eq!(Label::parse(&more), None);
+    }
+
+    #[test]
+    fn names_of_files_are_ids_or_nothing() {
+        let id = BlobId::from_u128(7);
+        assert_eq!(named(&id.to_string()), Some((id, false)));
+        assert_eq!(named(&format!("{id}.part")), Some((id, true)));
+        for other in ["", ".part", "notes.txt", "7"] {
+            assert_eq!(named(other), None);
+        }
+    }
+
+    #[test]
+    fn only_the_next_bytes_are_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::create(folder.path(), BlobId::from_u128(1), label(4)).unwrap();
+        part.write(0, b"ab").unwrap();
+        for (offset, bytes) in [(0, "ab"), (1, "b"), (3, "d"), (2, "cde"), (u64::MAX, "x")] {
+            let written = part.write(offset, bytes.as_bytes());
+            assert!(matches!(written, Err(WriteError::OutOfPlace)), "{offset} {bytes}");
+        }
+        part.write(2, b"cd").unwrap();
+        assert!(part.is_whole());
+    }
+
+    #[test]
+    fn what_an_earlier_server_left_is_in_doubt_until_somebody_goes_on_with_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = BlobId::from_u128(2);
+        let mut part = Part::create(folder.path(), id, label(9)).unwrap();
+        part.write(0, b"abcde").unwrap();
+        assert_eq!(part.in_doubt().unwrap(), None);
+        let mut again = Part::reopen(part_path(folder.path(), id)).unwrap();
+        assert_eq!((again.have(), &again.label), (5, &part.label));
+        assert_eq!(again.in_doubt().unwrap(), Some(blake3::hash(b"abcde")));
+        again.write(5, b"f").unwrap();
+        assert_eq!(again.in_doubt().unwrap(), None);
+    }
+}

@@ -1,0 +1,427 @@
+//! Files that wait: the server's folder of blobs, and how much of them there may be.
+//!
+//! Owned by the server; asked by connections that carry files, on threads where they may block. A blob is
+//! for one receiver, under a random id. What is offered counts with all its bytes from then on, so that nothing which
+//! was begun ends for want of room. Invariant: a blob is in the index as *kept* only when all of it is on the
+//! disk, synced, under its own name.
+
+mod file;
+
+use std::collections::HashMap;
+use std::fs::{self, DirBuilder, File};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use ssh_key::rand_core::{OsRng, RngCore};
+use thiserror::Error;
+
+pub(crate) use file::{LABEL, Label, named};
+use file::{Part, WriteError, part_path, whole_path};
+
+use crate::message::{BlobId, Name, SessionKey, Timestamp};
+use crate::wire::frame::FileError;
+
+/// The folder's name in the server's data folder.
+pub(crate) const FOLDER: &str = "blobs";
+
+/// How many files of one person may wait or be on their way.
+const FILES_OF_ONE: usize = 1_000;
+
+/// How long an offer of which nothing came counts, and how long one does with which nobody goes on.
+const UNBEGUN: Duration = Duration::from_secs(10 * 60);
+const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How much there may be, in bytes; 0 is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileLimits {
+    /// Of one file.
+    pub file: u64,
+    /// Of all that one person has sent and that waits.
+    pub person: u64,
+    /// Of all that waits.
+    pub all: u64,
+    /// What is left free on the disk.
+    pub reserve: u64,
+}
+
+impl FileLimits {
+    /// What is enough for friends, and leaves the disk some room.
+    pub const DEFAULT: Self = Self { file: 2 * GIB, person: 4 * GIB, all: 64 * GIB, reserve: GIB };
+}
+
+const GIB: u64 = 1024 * 1024 * 1024;
+
+/// Why a file is not taken, or not given. Told to whoever asked; nobody learns of others' files.
+#[derive(Debug, Error)]
+pub(crate) enum BlobError {
+    #[error("a file may have {} here; this one has {}", ByteSize(*limit), ByteSize(*size))]
+    TooLarge { size: u64, limit: u64 },
+    #[error(
+        "files of yours with {} wait here already, of {} that may; this one has {}",
+        ByteSize(*used), ByteSize(*limit), ByteSize(*size)
+    )]
+    Quota { size: u64, used: u64, limit: u64 },
+    #[error("{FILES_OF_ONE} files of yours wait here already")]
+    TooMany,
+    #[error("the server has room for {} more; the file has {}", ByteSize(*room), ByteSize(*size))]
+    Space { size: u64, room: u64 },
+    #[error("the server does not have this file for you any more")]
+    Gone,
+    #[error("somebody else goes on with this file, or more comes than was offered")]
+    OutOfPlace,
+    #[error("the server cannot use its disk now")]
+    Disk(#[source] io::Error),
+}
+
+impl BlobError {
+    /// What to answer.
+    pub(crate) fn code(&self) -> FileError {
+        match self {
+            Self::TooLarge { .. } => FileError::Size,
+            Self::Quota { .. } | Self::TooMany => FileError::Quota,
+            Self::Space { .. } => FileError::Space,
+            Self::Gone => FileError::Gone,
+            Self::OutOfPlace => FileError::Bad,
+            Self::Disk(_) => FileError::Store,
+        }
+    }
+}
+
+impl From<WriteError> for BlobError {
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::OutOfPlace => Self::OutOfPlace,
+            WriteError::Io(error) => Self::Disk(error),
+        }
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Blobs {
+    folder: PathBuf,
+    limits: FileLimits,
+    index: Mutex<HashMap<BlobId, Entry>>,
+}
+
+struct Entry {
+    label: Label,
+    /// None once all of it is kept.
+    coming: Option<Arc<Coming>>,
+}
+
+/// A blob of which more is to come. The part may be locked for as long as the disk takes, so nobody waits for
+/// that who holds the index: what others want to know stands beside it.
+struct Coming {
+    part: Mutex<Part>,
+    /// How much of it there is, in bytes.
+    have: AtomicU64,
+    /// When something last came; milliseconds since 1970.
+    touched: AtomicU64,
+}
+
+impl Coming {
+    fn of(part: Part) -> Arc<Self> {
+        let (have, touched) = (part.have().into(), part.touched.0.into());
+        Arc::new(Self { part: Mutex::new(part), have, touched })
+    }
+
+    fn part(&self) -> MutexGuard<'_, Part> {
+        self.part.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn have(&self) -> u64 {
+        self.have.load(Ordering::Relaxed)
+    }
+
+    /// Whether nobody has gone on with it for too long.
+    fn is_abandoned(&self, now: Timestamp) -> bool {
+        let patience = if self.have() == 0 { UNBEGUN } else { ABANDONED };
+        self.touched.load(Ordering::Relaxed) < now.before(patience).0
+    }
+}
+
+/// An upload, to go on with. The last that was given goes on; an earlier one finds itself out of place.
+pub(crate) struct Upload {
+    id: BlobId,
+    coming: Arc<Coming>,
+}
+
+/// What may be gone on with.
+pub(crate) enum Resumed {
+    /// The upload, how much there is, and what that has to hash to, if that is in doubt.
+    Part(Upload, u64, Option<blake3::Hash>),
+    /// All of it is kept already.
+    Kept,
+}
+
+impl Blobs {
+    /// Opens the folder below a data folder, and makes it the first time. What is no blob is left alone.
+    pub(crate) fn open(data: &Path, limits: FileLimits) -> io::Result<Self> {
+        let folder = data.join(FOLDER);
+        DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
+        let mut index = HashMap::new();
+        for found in survey(&folder)? {
+            let Found { id, path, label: Ok(label), .. } = found else { continue };
+            let coming = match label.kept {
+                Some(_) => None,
+                None => Some(Coming::of(Part::reopen(path)?)),
+            };
+            index.insert(id, Entry { label, coming });
+        }
+        Ok(Self { folder, limits, index: Mutex::new(index) })
+    }
+
+    /// Begins an upload, if there is room for all of it.
+    pub(crate) fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
+        let (from, to) = (key.sender().clone(), key.receiver().clone());
+        let label = Label { from, to, size, kept: None };
+        let id = new_id();
+        // Made under the lock: else two at once could both have the last room.
+        let mut index = self.index();
+        self.admit(&index, &label)?;
+        let part = Part::create(&self.folder, id, label.clone()).map_err(BlobError::Disk)?;
+        let coming = Coming::of(part);
+        index.insert(id, Entry { label, coming: Some(coming.clone()) });
+        Ok((id, Upload { id, coming }))
+    }
+
+    fn admit(&self, index: &HashMap<BlobId, Entry>, label: &Label) -> Result<(), BlobError> {
+        let (size, FileLimits { file, person, all, reserve }) = (label.size, self.limits);
+        if file > 0 && size > file {
+            return Err(BlobError::TooLarge { size, limit: file });
+        }
+        let (mut count, mut used, mut total, mut to_come) = (0, 0_u64, 0_u64, 0_u64);
+        for Entry { label: other, coming } in index.values() {
+            total = total.saturating_add(other.size);
+            if other.from == label.from {
+                count += 1;
+                used = used.saturating_add(other.size);
+            }
+            if let Some(coming) = coming {
+                to_come = to_come.saturating_add(other.size.saturating_sub(coming.have()));
+            }
+        }
+        if count >= FILES_OF_ONE {
+            return Err(BlobError::TooMany);
+        }
+        if person > 0 && used.saturating_add(size) > person {
+            return Err(BlobError::Quota { size, used, limit: person });
+        }
+        let quota = if all > 0 { all.saturating_sub(total) } else { u64::MAX };
+        let free = free(&self.folder).map_err(BlobError::Disk)?;
+        let room = quota.min(free.saturating_sub(to_come.saturating_add(reserve)));
+        if size > room { Err(BlobError::Space { size, room }) } else { Ok(()) }
+    }
+
+    /// Goes on with an upload of somebody.
+    pub(crate) fn resume(&self, id: BlobId, from: &Name) -> Result<Resumed, BlobError> {
+        let coming = {
+            let index = self.index();
+            let entry = index.get(&id).filter(|entry| entry.label.from == *from);
+            match entry.ok_or(BlobError::Gone)?.coming.clone() {
+                Some(coming) => coming,
+                None => return Ok(Resumed::Kept),
+            }
+        };
+        let (have, hash) = {
+            let mut part = coming.part();
+            (part.have(), part.in_doubt().map_err(BlobError::Disk)?)
+        };
+        Ok(Resumed::Part(Upload { id, coming }, have, hash))
+    }
+
+    /// Puts the next bytes to an upload. Returns whether that is all of it; then it is on the disk. To be
+    /// called with nothing too: an empty file is whole at once, and the end may have failed before.
+    pub(crate) fn write(
+        &self,
+        Upload { id, coming }: &Upload,
+        offset: u64,
+        bytes: &[u8],
+    ) -> Result<bool, BlobError> {
+        let kept = {
+            let mut part = coming.part();
+            part.write(offset, bytes)?;
+            coming.have.store(part.have(), Ordering::Relaxed);
+            coming.touched.store(part.touched.0, Ordering::Relaxed);
+            if !part.is_whole() {
+                return Ok(false);
+            }
+            part.keep(&self.folder, *id)
+        };
+        let mut index = self.index();
+        // It may have been dropped meanwhile.
+        let Some(entry) = index.get_mut(id) else {
+            let _ = fs::remove_file(whole_path(&self.folder, *id));
+            return Err(BlobError::Gone);
+        };
+        entry.label.kept = Some(kept.map_err(BlobError::Disk)?);
+        entry.coming = None;
+        Ok(true)
+    }
+
+    /// Opens a whole blob for its receiver, and says how many bytes it has behind its label.
+    pub(crate) fn fetch(&self, id: BlobId, to: &Name) -> Result<(File, u64), BlobError> {
+        let size = {
+            let index = self.index();
+            let entry = index.get(&id).filter(|it| it.label.to == *to && it.coming.is_none());
+            entry.ok_or(BlobError::Gone)?.label.size
+        };
+        match File::open(whole_path(&self.folder, id)) {
+            Ok(file) => Ok((file, size)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Gone),
+            Err(error) => Err(BlobError::Disk(error)),
+        }
+    }
+
+    /// Keeps a blob no longer: its receiver has it, or its sender thinks better of it.
+    pub(crate) fn drop_for(&self, id: BlobId, who: &Name) {
+        self.remove_where(|it, entry| {
+            *it == id && (entry.label.to == *who || entry.label.from == *who)
+        });
+    }
+
+    /// Keeps nothing that is for somebody.
+    pub(crate) fn forget(&self, to: &Name) {
+        self.remove_where(|_, entry| entry.label.to == *to);
+    }
+
+    /// Keeps nothing that has waited since `before`, and no upload that nobody goes on with.
+    pub(crate) fn sweep(&self, now: Timestamp, before: Option<Timestamp>) {
+        self.remove_where(|_, entry| match &entry.coming {
+            Some(coming) => coming.is_abandoned(now),
+            None => entry.label.kept.zip(before).is_some_and(|(kept, before)| kept < before),
+        });
+    }
+
+    /// What cannot be removed still counts.
+    fn remove_where(&self, is_meant: impl Fn(&BlobId, &Entry) -> bool) {
+        self.index().retain(|id, entry| {
+            let meant = is_meant(id, entry);
+            let path = match entry.coming {
+                Some(_) => part_path(&self.folder, *id),
+                None => whole_path(&self.folder, *id),
+            };
+            !(meant && is_removed(&path))
+        });
+    }
+
+    fn index(&self) -> MutexGuard<'_, HashMap<BlobId, Entry>> {
+        self.index.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_removed(path: &Path) -> bool {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            log::error!("removing {}: {error}", path.display());
+            false
+        }
+        _ => true,
+    }
+}
+
+fn new_id() -> BlobId {
+    let mut bytes = [0; 16];
+    OsRng.fill_bytes(&mut bytes);
+    BlobId::from_u128(u128::from_be_bytes(bytes))
+}
+
+/// How much more a file system takes from us, in bytes.
+fn free(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// A file in the folder that is named as blobs are.
+pub(crate) struct Found {
+    pub(crate) id: BlobId,
+    pub(crate) path: PathBuf,
+    /// How long it is, with its label.
+    pub(crate) length: u64,
+    /// Whose it is, if it is what its name says.
+    pub(crate) label: io::Result<Label>,
+}
+
+/// What is in a folder of blobs, by id. What is not named as blobs are is left out.
+pub(crate) fn survey(folder: &Path) -> io::Result<Vec<Found>> {
+    let mut all = Vec::new();
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(all),
+        entries => entries?,
+    };
+    for entry in entries {
+        let path = entry?.path();
+        let Some((id, is_part)) = path.file_name().and_then(|it| named(it.to_str()?)) else {
+            continue;
+        };
+        match look(&path, is_part) {
+            // It was taken meanwhile.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error),
+            Ok((length, label)) => all.push(Found { id, path, length, label }),
+        }
+    }
+    all.sort_by_key(|found| found.id);
+    Ok(all)
+}
+
+fn look(path: &Path, is_part: bool) -> io::Result<(u64, io::Result<Label>)> {
+    let wrong = |what: &str| Err(io::Error::new(io::ErrorKind::InvalidData, what));
+    let file = File::open(path)?;
+    let length = file.metadata()?.len();
+    let label = match Label::read(&file) {
+        Ok(label) if is_part => Ok(Label { kept: None, ..label }),
+        Ok(label) if label.length() != length => wrong("it is not as long as it says"),
+        Ok(label) if label.kept.is_none() => wrong("it does not say since when it is whole"),
+        label => label,
+    };
+    Ok((length, label))
+}
+
+/// What an operator's `check` says of the files that wait.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Stock {
+    /// Whole ones, and their bytes.
+    pub(crate) kept: (u64, u64),
+    /// Uploads that are not done, and the bytes that came of them.
+    pub(crate) coming: (u64, u64),
+    /// What is not as it should be, each a sentence.
+    pub(crate) problems: Vec<String>,
+}
+
+/// Looks whether all that is in the folder below a data folder belongs there.
+pub(crate) fn inspect(data: &Path) -> io::Result<Stock> {
+    let (folder, mut stock) = (data.join(FOLDER), Stock::default());
+    for Found { path, length, label, .. } in survey(&folder)? {
+        let content = length.saturating_sub(LABEL as u64);
+        match label {
+            Ok(label) => {
+                let sum = if label.kept.is_some() { &mut stock.kept } else { &mut stock.coming };
+                *sum = (sum.0 + 1, sum.1 + content);
+            }
+            Err(error) => stock.problems.push(format!("{}: {error}", path.display())),
+        }
+    }
+    for stray in strays(&folder)? {
+        stock.problems.push(format!("{}: it belongs to no message", stray.display()));
+    }
+    Ok(stock)
+}
+
+fn strays(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()));
+    let is_stray = |path: &PathBuf| path.file_name().and_then(|it| named(it.to_str()?)).is_none();
+    paths.filter(|path| path.as_ref().map_or(true, is_stray)).collect()
+}
+
+#[cfg(test)]
+mod tests;

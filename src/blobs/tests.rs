@@ -1,0 +1,155 @@
+use super::*;
+
+const SMALL: FileLimits = FileLimits { file: 100, person: 150, all: 220, reserve: 0 };
+
+fn key(from: &str, to: &str) -> SessionKey {
+    SessionKey::new(name(from), name(to)).unwrap()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn refusal<T>(result: Result<T, BlobError>) -> (FileError, String) {
+    let Err(error) = result else { panic!("it was taken") };
+    (error.code(), error.to_string())
+}
+
+/// Somebody sends somebody a file, wholly.
+fn send(blobs: &Blobs, from: &str, to: &str, bytes: &[u8]) -> BlobId {
+    let (id, upload) = blobs.offer(&key(from, to), bytes.len() as u64).unwrap();
+    assert!(blobs.write(&upload, 0, bytes).unwrap());
+    id
+}
+
+#[test]
+fn a_file_is_there_for_its_receiver_alone_and_until_it_is_dropped() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (id, upload) = blobs.offer(&key("john", "marie"), 6).unwrap();
+    assert!(!blobs.write(&upload, 0, b"abc").unwrap());
+    assert_eq!(refusal(blobs.fetch(id, &name("marie"))).0, FileError::Gone, "half of it");
+    assert!(blobs.write(&upload, 3, b"def").unwrap());
+    let (mut file, size) = blobs.fetch(id, &name("marie")).unwrap();
+    assert_eq!(Label::read(&mut file).unwrap().size, size);
+    assert_eq!(io::read_to_string(file).unwrap(), "abcdef");
+    assert_eq!(refusal(blobs.fetch(id, &name("john"))).0, FileError::Gone);
+    blobs.drop_for(id, &name("mallory"));
+    assert!(blobs.fetch(id, &name("marie")).is_ok());
+    blobs.drop_for(id, &name("marie"));
+    assert_eq!(refusal(blobs.fetch(id, &name("marie"))).0, FileError::Gone);
+    assert_eq!(inspect(data.path()).unwrap(), Stock::default());
+}
+
+#[test]
+fn what_is_offered_counts_with_all_its_bytes() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (code, text) = refusal(blobs.offer(&key("john", "marie"), 101));
+    assert_eq!(
+        (code, text.as_str()),
+        (FileError::Size, "a file may have 100 B here; this one has 101 B")
+    );
+    blobs.offer(&key("john", "marie"), 90).unwrap();
+    let (code, text) = refusal(blobs.offer(&key("john", "anna"), 61));
+    assert_eq!(code, FileError::Quota);
+    assert!(text.contains("90 B") && text.contains("150 B") && text.contains("61 B"), "{text}");
+    blobs.offer(&key("anna", "marie"), 100).unwrap();
+    let (code, text) = refusal(blobs.offer(&key("mallory", "marie"), 31));
+    assert_eq!(
+        (code, text.as_str()),
+        (FileError::Space, "the server has room for 30 B more; the file has 31 B")
+    );
+    let full = FileLimits { file: 0, person: 0, all: 0, reserve: u64::MAX };
+    let elsewhere = tempfile::tempdir().unwrap();
+    let full = Blobs::open(elsewhere.path(), full).unwrap();
+    assert_eq!(refusal(full.offer(&key("john", "marie"), 1)).0, FileError::Space);
+}
+
+#[test]
+fn an_upload_goes_on_with_the_next_server_which_is_believed_by_its_hash() {
+    let data = tempfile::tempdir().unwrap();
+    let id = {
+        let blobs = Blobs::open(data.path(), SMALL).unwrap();
+        let (id, upload) = blobs.offer(&key("john", "marie"), 6).unwrap();
+        blobs.write(&upload, 0, b"abcd").unwrap();
+        let Resumed::Part(_, 4, None) = blobs.resume(id, &name("john")).unwrap() else { panic!() };
+        id
+    };
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    assert!(matches!(blobs.resume(id, &name("marie")), Err(BlobError::Gone)));
+    let Resumed::Part(upload, 4, Some(hash)) = blobs.resume(id, &name("john")).unwrap() else {
+        panic!()
+    };
+    assert_eq!(hash, blake3::hash(b"abcd"));
+    assert!(blobs.write(&upload, 4, b"ef").unwrap());
+    assert!(matches!(blobs.resume(id, &name("john")), Ok(Resumed::Kept)));
+    let again = Blobs::open(data.path(), SMALL).unwrap();
+    assert_eq!(again.fetch(id, &name("marie")).unwrap().1, 6);
+    assert_eq!(inspect(data.path()).unwrap().kept, (1, 6));
+}
+
+#[test]
+fn who_went_on_first_finds_themselves_out_of_place() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (id, stale) = blobs.offer(&key("john", "marie"), 4).unwrap();
+    let Resumed::Part(upload, ..) = blobs.resume(id, &name("john")).unwrap() else { panic!() };
+    blobs.write(&upload, 0, b"ab").unwrap();
+    assert_eq!(refusal(blobs.write(&stale, 0, b"xy")).0, FileError::Bad);
+    assert!(blobs.write(&upload, 2, b"cd").unwrap());
+}
+
+#[test]
+fn what_nobody_wants_any_more_goes_and_the_rest_stays() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let kept = send(&blobs, "john", "marie", b"abc");
+    let (unbegun, _) = blobs.offer(&key("anna", "marie"), 10).unwrap();
+    let (begun, upload) = blobs.offer(&key("anna", "marie"), 10).unwrap();
+    blobs.write(&upload, 0, b"x").unwrap();
+    let is_there = |id| blobs.index().contains_key(&id);
+    let later = |time: Duration| Timestamp(Timestamp::now().0 + time.as_millis() as u64 + 1_000);
+    blobs.sweep(later(UNBEGUN), None);
+    assert_eq!([kept, unbegun, begun].map(is_there), [true, false, true]);
+    blobs.sweep(later(ABANDONED), Some(Timestamp(0)));
+    assert_eq!([kept, begun].map(is_there), [true, false]);
+    blobs.sweep(Timestamp::now(), Some(later(Duration::ZERO)));
+    assert!(!is_there(kept));
+    send(&blobs, "john", "anna", b"abc");
+    blobs.forget(&name("marie"));
+    assert_eq!(inspect(data.path()).unwrap().kept, (1, 3));
+    blobs.forget(&name("anna"));
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+#[test]
+fn a_file_that_was_dropped_while_it_came_is_not_kept() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (id, upload) = blobs.offer(&key("john", "marie"), 4).unwrap();
+    blobs.write(&upload, 0, b"ab").unwrap();
+    blobs.drop_for(id, &name("john"));
+    assert_eq!(refusal(blobs.write(&upload, 2, b"cd")).0, FileError::Gone);
+    assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+#[test]
+fn check_finds_what_belongs_to_nobody_and_what_is_not_whole() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let id = send(&blobs, "john", "marie", b"abc");
+    blobs.offer(&key("john", "marie"), 4).unwrap();
+    let folder = data.path().join(FOLDER);
+    let path = folder.join(id.to_string());
+    fs::write(folder.join("notes.txt"), "x").unwrap();
+    let stock = inspect(data.path()).unwrap();
+    assert_eq!((stock.kept, stock.coming, stock.problems.len()), ((1, 3), (1, 0), 1));
+    File::options().write(true).open(&path).unwrap().set_len(LABEL as u64 + 2).unwrap();
+    fs::write(folder.join(BlobId::from_u128(9).to_string()), "no label").unwrap();
+    let stock = inspect(data.path()).unwrap();
+    assert_eq!((stock.kept, stock.problems.len()), ((0, 0), 3), "{:?}", stock.problems);
+    // Nor is it given to anybody.
+    let again = Blobs::open(data.path(), SMALL).unwrap();
+    assert_eq!(refusal(again.fetch(id, &name("marie"))).0, FileError::Gone);
+}

@@ -1,0 +1,195 @@
+//! A connection that carries files: uploads to the server's disk, downloads from it.
+//!
+//! Run on a thread of its own, where the disk may take its time without anybody's chat waiting for it. It reads
+//! and writes one chunk at a time: a disk, or a receiver, that is slow has the other side wait. Invariant: it
+//! holds no more than one chunk that came, and one that goes.
+
+use std::os::unix::fs::FileExt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{BufMut, BytesMut};
+use futures::AsyncWriteExt;
+use futures::future::{Either, select};
+
+use super::tickets::Pass;
+use super::{Host, arrival};
+use crate::blobs::{BlobError, LABEL, Resumed, Upload};
+use crate::message::{BlobId, Name, SessionKey};
+use crate::task;
+use crate::wire::codec::{Frame, ProtocolError};
+use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
+use crate::wire::stream::FrameReader;
+use crate::wire::transport::BoxWriter;
+use crate::wire::{MAX_CHUNK, chunk_line};
+
+/// Carries until the peer has no more, or may no longer.
+pub(super) async fn run(
+    host: Arc<Host>,
+    pass: Box<Pass>,
+    reader: FrameReader<ClientFrame>,
+    half: BoxWriter,
+) {
+    let carrier = Carrier { host, pass, half, out: BytesMut::new(), upload: None };
+    // The thread has logged why, if there is none; the peer is told nothing and tries again.
+    task::on_thread("files", carrier.serve(reader.switch())).await;
+}
+
+struct Carrier {
+    host: Arc<Host>,
+    pass: Box<Pass>,
+    half: BoxWriter,
+    out: BytesMut,
+    upload: Option<(BlobId, Upload)>,
+}
+
+/// Why a carrier ends.
+enum End {
+    /// Nobody is there, or takes anything, any more.
+    Gone,
+    /// What to answer.
+    Refused(FileError, String),
+}
+
+impl From<std::io::Error> for End {
+    fn from(_: std::io::Error) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<BlobError> for End {
+    fn from(error: BlobError) -> Self {
+        if let BlobError::Disk(cause) = &error {
+            log::error!("a file that waits: {cause}");
+        }
+        Self::Refused(error.code(), error.to_string())
+    }
+}
+
+impl From<ProtocolError> for End {
+    fn from(error: ProtocolError) -> Self {
+        Self::Refused(FileError::Bad, error.to_string())
+    }
+}
+
+impl Carrier {
+    async fn serve(mut self, mut reader: FrameReader<FileRequest>) {
+        let (ended, stopping) = (self.pass.ended.clone(), self.host.stopping.clone());
+        let over = select(Box::pin(ended.recv()), Box::pin(stopping.recv()));
+        let end = match select(Box::pin(self.answer_all(&mut reader)), over).await {
+            Either::Left((end, _)) => end,
+            Either::Right(_) => return,
+        };
+        if let End::Refused(code, text) = end {
+            log::info!("a file of {}: {} {}", self.pass.name, code.as_str(), text.escape_debug());
+            if self.say(&FileReply::Error { code, text }).await.is_ok() {
+                // The peer may be gone already; then there is nobody to tell.
+                let _ = self.half.close().await;
+                arrival::linger(reader).await;
+            }
+        }
+    }
+
+    async fn answer_all(&mut self, reader: &mut FrameReader<FileRequest>) -> End {
+        loop {
+            let next = task::within(self.patience(), reader.next()).await;
+            let answered = match next {
+                Some(Ok(Some(Ok(request)))) => self.answer(request).await,
+                Some(Ok(Some(Err(error)))) => Err(error.into()),
+                Some(Ok(None) | Err(_)) | None => Err(End::Gone),
+            };
+            if let Err(end) = answered {
+                return end;
+            }
+        }
+    }
+
+    async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
+        match request {
+            FileRequest::Chunk { offset, body } => self.take(offset, &body).await,
+            FileRequest::Offer { peer, size } => self.offer(peer, size).await,
+            FileRequest::Resume { blob } => self.resume(blob).await,
+            FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
+            FileRequest::Drop { blob } => {
+                self.host.blobs.drop_for(blob, &self.pass.name);
+                self.say(&FileReply::Gone { blob }).await
+            }
+        }
+    }
+
+    async fn offer(&mut self, peer: Name, size: u64) -> Result<(), End> {
+        let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
+        let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
+        let (blob, upload) = self.host.blobs.offer(&key, size)?;
+        self.upload = Some((blob, upload));
+        self.say(&FileReply::Have { blob, size: 0, hash: None }).await
+    }
+
+    async fn resume(&mut self, blob: BlobId) -> Result<(), End> {
+        match self.host.blobs.resume(blob, &self.pass.name)? {
+            Resumed::Part(upload, size, hash) => {
+                self.upload = Some((blob, upload));
+                self.say(&FileReply::Have { blob, size, hash }).await
+            }
+            Resumed::Kept => self.say(&FileReply::Kept { blob }).await,
+        }
+    }
+
+    async fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), End> {
+        self.keep_to_rate(bytes.len()).await;
+        let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
+        let (blob, upload) = self.upload.as_ref().ok_or_else(unasked)?;
+        let blob = *blob;
+        if self.host.blobs.write(upload, offset, bytes)? {
+            self.upload = None;
+            self.say(&FileReply::Kept { blob }).await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch(&mut self, blob: BlobId, from: u64) -> Result<(), End> {
+        let (file, size) = self.host.blobs.fetch(blob, &self.pass.name)?;
+        self.say(&FileReply::Have { blob, size, hash: None }).await?;
+        let mut offset = from.min(size);
+        while offset < size {
+            let length = usize::try_from(size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+            self.keep_to_rate(length).await;
+            self.out.clear();
+            chunk_line(&mut self.out, offset, length);
+            let body = self.out.len();
+            self.out.put_bytes(0, length);
+            let read = file.read_exact_at(&mut self.out[body..], LABEL as u64 + offset);
+            read.map_err(BlobError::Disk)?;
+            self.out.put_slice(b"\r\n");
+            self.write().await?;
+            offset += length as u64;
+        }
+        Ok(())
+    }
+
+    /// Waits as long as somebody is too fast.
+    async fn keep_to_rate(&mut self, bytes: usize) {
+        while let Err(wait) = self.host.writing.admit_file(&self.pass.name, bytes as u64) {
+            task::sleep(wait).await;
+        }
+    }
+
+    async fn say(&mut self, reply: &FileReply) -> Result<(), End> {
+        self.out.clear();
+        reply.encode(&mut self.out);
+        self.write().await
+    }
+
+    async fn write(&mut self) -> Result<(), End> {
+        let patience = self.patience();
+        let writing = async {
+            self.half.write_all(&self.out).await?;
+            self.half.flush().await
+        };
+        Ok(task::within(patience, writing).await.ok_or(End::Gone)??)
+    }
+
+    fn patience(&self) -> Duration {
+        self.host.timing.idle_after
+    }
+}

@@ -269,6 +269,9 @@ impl Kind {
     /// UTF-8 text for a person to read.
     pub const TEXT: Self = Self(SmolStr::new_static("text"));
 
+    /// What there is to know of a file that waits elsewhere.
+    pub const FILE: Self = Self(SmolStr::new_static("file"));
+
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.0

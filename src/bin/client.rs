@@ -9,7 +9,7 @@ use std::time::Duration;
 use argh::FromArgs;
 use tinychat::args;
 use tinychat::client::transcript::Filter;
-use tinychat::client::{Query, Target};
+use tinychat::client::{GET_UP_TO, Query, Target};
 use tinychat::message::{Name, Timestamp};
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
@@ -65,6 +65,10 @@ struct Flags {
     #[argh(option, arg_name = "time", from_str_fn(settings::time))]
     timeout: Option<Duration>,
 
+    /// up to which size files come by themselves, like 20MiB; 0 for none (default 5MiB)
+    #[argh(option, arg_name = "size", from_str_fn(settings::size))]
+    get_up_to: Option<u64>,
+
     /// lines in, lines out, also on a terminal, instead of the full screen
     #[argh(switch)]
     plain: bool,
@@ -108,6 +112,10 @@ struct Send {
     /// wait until it is stored (default), or delivered
     #[argh(option, arg_name = "stored|delivered", from_str_fn(is_delivered))]
     wait: Option<bool>,
+
+    /// send this file, too large for a message or not; the words say what it is
+    #[argh(option, arg_name = "path")]
+    file: Option<PathBuf>,
 
     /// the words come on standard input; - says the same
     #[argh(switch)]
@@ -211,12 +219,16 @@ fn main() -> ExitCode {
             }
         }
         Some(Subcommand::Send(ref command)) => {
-            let text = message(command);
-            let errand = text.map(|text| Errand::Send {
-                to: command.to.clone(),
-                text,
-                delivered: command.wait.unwrap_or(false),
-            });
+            let (to, delivered) = (command.to.clone(), command.wait.unwrap_or(false));
+            let errand = match &command.file {
+                Some(path) => caption(command).map(|caption| Errand::SendFile {
+                    to,
+                    path: path.clone(),
+                    caption,
+                    delivered,
+                }),
+                None => message(command).map(|text| Errand::Send { to, text, delivered }),
+            };
             errand.and_then(|errand| run_beside(&flags, settings, errand))
         }
         Some(Subcommand::Tail(Tail { ref with, json })) => {
@@ -280,6 +292,14 @@ fn is_delivered(text: &str) -> Result<bool, String> {
     }
 }
 
+/// What is said of a file, if anything is.
+fn caption(command: &Send) -> Result<Option<String>, (u8, String)> {
+    if command.text.is_empty() && !command.stdin {
+        return Ok(None);
+    }
+    message(command).map(Some)
+}
+
 /// The words of a message, or all of standard input without the end of its last line.
 fn message(command: &Send) -> Result<String, (u8, String)> {
     let text = match (command.text.as_slice(), command.stdin) {
@@ -324,6 +344,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
         read_receipts: flags.read_receipts || settings.read_receipts,
+        get_up_to: flags.get_up_to.or(settings.get_up_to).unwrap_or(GET_UP_TO),
         timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),
     })
 }

@@ -6,7 +6,8 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::{Address, Incoming};
+use super::files::ledger;
+use super::{Address, Incoming, Received};
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -28,6 +29,8 @@ pub struct Record {
     pub body: Bytes,
     /// Where it is.
     pub state: State,
+    /// What there is to know of the file that it tells of, if it is another's and does.
+    pub file: Option<Received>,
 }
 
 /// Where a message is.
@@ -122,11 +125,12 @@ pub(super) fn page(
     };
     let mut query = tx.prepare_cached(&format!(
         "SELECT id, own, n, time, kind, body,
-                CASE WHEN own = 1 AND state = 'delivered' AND n <= coalesce(
+                CASE WHEN own = 1 AND message.state = 'delivered' AND n <= coalesce(
                     (SELECT seen.n FROM seen WHERE seen.server = message.server
                      AND seen.peer = message.peer AND seen.installation = message.installation), 0)
-                THEN 'read' ELSE state END
-         FROM message WHERE server = ? AND peer = ? AND id {range} ? ORDER BY id {order} LIMIT ?"
+                THEN 'read' ELSE message.state END, number, file.state, why
+         FROM message LEFT JOIN file ON file.message = message.id
+         WHERE message.server = ? AND message.peer = ? AND id {range} ? ORDER BY id {order} LIMIT ?"
     ))?;
     let rows = query.query_map(params![server.as_str(), peer.as_str(), id, limit], record)?;
     let mut records = rows.collect::<Result<Vec<_>>>()?;
@@ -151,8 +155,9 @@ pub(super) fn news(
     let last = tx.query_row("SELECT coalesce(max(id), 0) FROM message", (), |row| row.get(0))?;
     let Some(above) = above else { return Ok(News { last, messages: Vec::new() }) };
     let mut query = tx.prepare_cached(
-        "SELECT id, peer, time, kind, body FROM message
-         WHERE id > ?1 AND own = 0 AND +server = ?2 AND (?3 IS NULL OR +peer = ?3)
+        "SELECT id, message.peer, time, kind, body, number, file.state, why FROM message
+         LEFT JOIN file ON file.message = message.id
+         WHERE id > ?1 AND own = 0 AND +message.server = ?2 AND (?3 IS NULL OR +message.peer = ?3)
          ORDER BY id LIMIT ?4",
     )?;
     let with = with.map(Name::as_str);
@@ -172,6 +177,7 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
+        file: ledger::received(row, 5)?,
     })
 }
 
@@ -187,6 +193,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
         state: State::of_word(&state).ok_or_else(damaged)?,
+        file: ledger::received(row, 7)?,
     })
 }
 

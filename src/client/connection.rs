@@ -76,7 +76,7 @@ impl Connection {
     pub(super) async fn open(visit: Visit) -> Result<Self, Broken> {
         let limit = Duration::from_secs(HANDSHAKE_SECONDS);
         let opening = async {
-            let Transport { reader, writer: mut half, channel } = visit.connect().await?;
+            let Transport { reader, writer: mut half, channel } = visit.door.connect().await?;
             let mut reader = FrameReader::new(reader);
             let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
             let now = Instant::now();
@@ -199,16 +199,22 @@ enum Transfer {
 
 /// Who comes to which server, and what has to be known for it.
 pub(super) struct Visit {
-    pub(super) config: Config,
+    pub(super) door: Door,
     pub(super) identity: Arc<Identity>,
     pub(super) installation: Installation,
+}
+
+/// The way to a server, and what has to be known of it.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) config: Config,
     pub(super) known_servers: KnownServers,
     pub(super) events: Sender<Event>,
 }
 
-impl Visit {
+impl Door {
     /// Connects, and makes sure that it is the right server before anything is said to it.
-    async fn connect(&self) -> Result<Transport, Broken> {
+    pub(super) async fn connect(&self) -> Result<Transport, Broken> {
         let Config { server, tls, .. } = &self.config;
         let socket = server.connect().await?;
         if !tls {
@@ -264,14 +270,16 @@ impl Visit {
             }
         }
     }
+}
 
+impl Visit {
     async fn sign_in(
         &self,
         reader: &mut FrameReader<ServerFrame>,
         half: &mut BoxWriter,
         channel: Channel,
     ) -> Result<Limits, Broken> {
-        let Config { server, user, invite, .. } = &self.config;
+        let Config { server, user, invite, .. } = &self.door.config;
         let key = self.identity.public().to_smolstr();
         let (name, installation, invite) = (user.clone(), self.installation, *invite);
         let hello = ClientFrame::Hello { name, key, installation, invite };

@@ -9,8 +9,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::Address;
+use super::files::{FileInfo, ledger};
 use super::outbox::{counts, peer_and_count};
+use super::{Address, Received};
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
 
 /// A message that somebody wrote, as it lies in the history.
@@ -26,16 +27,20 @@ pub struct Incoming {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
+    /// What there is to know of the file that it tells of, if it does.
+    pub file: Option<Received>,
 }
 
 type Result<T> = rusqlite::Result<T>;
 
-/// Writes a message, unless it is there already. Returns it if it is new.
+/// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
+/// it has no more than `get_up_to` bytes.
 pub(super) fn receive(
     tx: &Transaction<'_>,
     server: &Address,
     peer: Name,
     message: Message,
+    get_up_to: u64,
 ) -> Result<Option<Incoming>> {
     let Message { id: MessageId { installation, n }, time, kind, body } = message;
     let installation = installation.to_string();
@@ -61,7 +66,11 @@ pub(super) fn receive(
         kind.as_str(),
         &body[..],
     ])?;
-    Ok(Some(Incoming { id: tx.last_insert_rowid(), peer, time, kind, body }))
+    let id = tx.last_insert_rowid();
+    let file = FileInfo::of(&kind, &body)
+        .map(|info| ledger::told(tx, server, &peer, id, info.size <= get_up_to))
+        .transpose()?;
+    Ok(Some(Incoming { id, peer, time, kind, body, file }))
 }
 
 /// What was received from somebody and not shown, in order, above an id.
@@ -73,8 +82,10 @@ pub(super) fn unshown(
     limit: u32,
 ) -> Result<Vec<Incoming>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, time, kind, body FROM message
-         WHERE server = ? AND peer = ? AND state = 'received' AND id > ? ORDER BY id LIMIT ?",
+        "SELECT id, time, kind, body, number, file.state, why FROM message
+         LEFT JOIN file ON file.message = message.id
+         WHERE message.server = ? AND message.peer = ? AND message.state = 'received' AND id > ?
+         ORDER BY id LIMIT ?",
     )?;
     let rows = query.query_map(params![server.as_str(), peer.as_str(), above, limit], |row| {
         let time: i64 = row.get(1)?;
@@ -86,6 +97,7 @@ pub(super) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
+            file: ledger::received(row, 4)?,
         })
     })?;
     rows.collect()
@@ -189,7 +201,7 @@ mod tests {
                 (&marie, 2, 1, true),
                 (&anna, 1, 1, true),
             ] {
-                let received = receive(tx, &server, peer.clone(), message(installation, n))?;
+                let received = receive(tx, &server, peer.clone(), message(installation, n), 0)?;
                 assert_eq!(received.is_some(), new, "{peer} {installation} {n}");
             }
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
@@ -202,12 +214,12 @@ mod tests {
         let server: Address = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
-            let first = receive(tx, &server, marie.clone(), message(1, 1))?.unwrap();
-            receive(tx, &server, marie.clone(), message(1, 2))?;
+            let first = receive(tx, &server, marie.clone(), message(1, 1), 0)?.unwrap();
+            receive(tx, &server, marie.clone(), message(1, 2), 0)?;
             mark_shown(tx, &[first.id])?;
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
             assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
-            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1))?, None);
+            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1), 0)?, None);
             Ok(())
         });
     }

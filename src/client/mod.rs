@@ -14,6 +14,7 @@ mod connection;
 mod contacts;
 mod conversation;
 mod core;
+pub mod files;
 mod history;
 mod outbox;
 pub mod search;
@@ -29,6 +30,7 @@ use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
+pub use files::{FileInfo, FileState, MAX_CAPTION, Received, Transfer, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use search::{Hit, Query};
@@ -43,6 +45,9 @@ use crate::wire::frame::{Presence, Refusal};
 
 /// How many commands wait. A face that gives more waits.
 const COMMANDS: usize = 256;
+
+/// Up to which size files come by themselves, unless it is said otherwise, in bytes.
+pub const GET_UP_TO: u64 = 5 * 1024 * 1024;
 
 /// Who talks through which server, and where it is kept.
 #[derive(Clone, Debug)]
@@ -65,6 +70,8 @@ pub struct Config {
     pub agent: Option<PathBuf>,
     /// How long anything may be waited for without progress; `None` for ever.
     pub patience: Option<Duration>,
+    /// Up to which size files come by themselves, in bytes.
+    pub get_up_to: u64,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
     /// Whether the data folder is given to a face that wants it.
@@ -84,6 +91,7 @@ impl Config {
             identity: None,
             agent: None,
             patience: None,
+            get_up_to: GET_UP_TO,
             read_receipts: false,
             yields: false,
         }
@@ -104,6 +112,40 @@ pub enum Command {
         /// What.
         text: String,
     },
+    /// Send a file, once the server keeps all of it: it may be said long before.
+    SendFile {
+        /// To whom.
+        peer: Name,
+        /// Where it lies; from the root on.
+        path: PathBuf,
+        /// What to say of it; at most [`MAX_CAPTION`] bytes.
+        caption: Option<String>,
+    },
+    /// Have a file come that does not come by itself.
+    Get {
+        /// From whom.
+        peer: Name,
+        /// Which; without a number the last.
+        number: Option<u64>,
+    },
+    /// Put a file where one wants it, once it is here.
+    Save {
+        /// From whom.
+        peer: Name,
+        /// Which; without a number the last.
+        number: Option<u64>,
+        /// The name to give it, or a folder; without one the download folder.
+        to: Option<PathBuf>,
+    },
+    /// Think better of what goes to somebody and comes from them.
+    Cancel {
+        /// Who.
+        peer: Name,
+        /// Which of those that come; without a number all of both.
+        number: Option<u64>,
+    },
+    /// Ask how it is with files.
+    Files,
     /// Ask who is there.
     Online,
     /// Ask what has not arrived.
@@ -198,6 +240,14 @@ pub enum Event {
     Expired { peer: Name, n: u64 },
     /// Own messages from `n` on are refused for now. They are kept and sent again.
     Refused { peer: Name, n: u64, refusal: Refusal, because: String },
+    /// A file moved on, or it is otherwise with it.
+    Transfer(Transfer),
+    /// The answer to [`Command::Files`]: what goes, and the last that others told of.
+    Files(Vec<Transfer>),
+    /// What one wants with a file cannot be, and why.
+    NoFile { because: String },
+    /// A file is where one wants it.
+    Saved { peer: Name, number: u64, path: PathBuf },
     /// The answer to [`Command::Status`]: what has not arrived, by peer.
     Status(Vec<Pending>),
     /// The server objected to something; nothing else changed.
@@ -274,6 +324,8 @@ pub enum StartError {
 enum Order {
     Command(Command),
     Ask(beside::Ask),
+    /// What a thread of the core's own says.
+    Said(core::Said),
 }
 
 /// A running client. Dropping it is like [`Command::Leave`].
@@ -302,7 +354,9 @@ impl Client {
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
         let yields = config.yields;
-        let core = core::Core::new(config, identity, known_servers, installation, store, events);
+        let known = known_servers;
+        let weak = orders.downgrade();
+        let core = core::Core::new(config, identity, known, installation, store, events, weak);
         // Without it others cannot ask; that is all.
         let beside = beside::Listener::open(folder.file(beside::SOCKET))
             .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));

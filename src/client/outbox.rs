@@ -60,7 +60,8 @@ type Result<T> = rusqlite::Result<T>;
 pub(super) fn add(
     tx: &Transaction<'_>,
     scope: &Scope,
-    text: String,
+    kind: Kind,
+    body: Bytes,
     time: Timestamp,
     sent: bool,
 ) -> Result<Record> {
@@ -75,13 +76,12 @@ pub(super) fn add(
         scope.installation.to_string(),
         n.cast_signed(),
         time.0.cast_signed(),
-        Kind::TEXT.as_str(),
-        text.as_bytes(),
+        kind.as_str(),
+        &body[..],
         sent,
     ])?;
     let id = tx.last_insert_rowid();
-    let (kind, body) = (Kind::TEXT, text.into());
-    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting })
+    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting, file: None })
 }
 
 /// Writes a message that somebody asks for, unless it was written for the same token before. Returns its id,
@@ -98,7 +98,7 @@ pub(super) fn add_once(
     if let Some(id) = tx.query_row(before, [token], |row| row.get(0)).optional()? {
         return Ok((id, None));
     }
-    let record = add(tx, scope, text, time, sent)?;
+    let record = add(tx, scope, Kind::TEXT, text.into(), time, sent)?;
     tx.execute("INSERT INTO asked VALUES (?, ?)", params![token, record.id])?;
     tx.execute("DELETE FROM asked WHERE message < ?", [record.id - REMEMBERED])?;
     Ok((record.id, Some(record)))
@@ -350,7 +350,9 @@ mod tests {
 
     fn add_all(tx: &Transaction<'_>, scope: &Scope, texts: &[&str]) -> Result<Vec<u64>> {
         { texts.iter() }
-            .map(|text| Ok(add(tx, scope, text.to_string(), Timestamp(0), false)?.n))
+            .map(|text| {
+                Ok(add(tx, scope, Kind::TEXT, text.to_string().into(), Timestamp(0), false)?.n)
+            })
             .collect()
     }
 
@@ -404,7 +406,7 @@ mod tests {
             assert_eq!(last_sent(tx, &scope)?, 0);
             assert_eq!(take_unsettled(tx, &scope, 0, 2)?.len(), 2);
             assert_eq!(last_sent(tx, &scope)?, 2);
-            assert_eq!(add(tx, &scope, "4".into(), Timestamp(0), true)?.n, 4);
+            assert_eq!(add(tx, &scope, Kind::TEXT, "4".into(), Timestamp(0), true)?.n, 4);
             assert_eq!(last_sent(tx, &scope)?, 4);
             Ok(())
         });

@@ -14,7 +14,7 @@ use rusqlite::{Transaction, params};
 use unicode_normalization::UnicodeNormalization;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::Address;
+use super::{Address, files};
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -30,6 +30,9 @@ pub(super) const LAYOUT: &str = "
     CREATE TABLE indexed (up_to INTEGER NOT NULL) STRICT;
     INSERT INTO indexed VALUES (0);
 ";
+
+/// The kinds of messages that have words.
+const SEARCHABLE: [&str; 2] = ["text", "file"];
 
 /// How many of the newest messages that fit are weighed against each other.
 const WEIGHED: u32 = 500;
@@ -172,8 +175,10 @@ pub(super) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
     let Some((last, ..)) = rows.last() else { return Ok(false) };
     let mut insert = tx.prepare_cached("INSERT INTO word (rowid, text) VALUES (?, ?)")?;
     for (id, kind, body) in &rows {
-        if kind == Kind::TEXT.as_str() {
-            let words = words(&String::from_utf8_lossy(body)).collect::<Vec<_>>().join(" ");
+        let kind = parse_kind(kind)?;
+        if SEARCHABLE.contains(&kind.as_str()) {
+            let text = files::words(&kind, body);
+            let words = words(&text).collect::<Vec<_>>().join(" ");
             insert.execute(params![id, words])?;
         }
     }
@@ -191,7 +196,7 @@ pub(super) fn reset(tx: &Transaction<'_>) -> Result<()> {
 fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<Candidate>> {
     // CROSS has SQLite begin with what was found.
     let mut found = tx.prepare_cached(
-        "SELECT message.id, peer, own, time, body FROM
+        "SELECT message.id, peer, own, time, body, kind FROM
              (SELECT rowid FROM word WHERE word MATCH ?1 ORDER BY rowid DESC LIMIT ?2) AS hit
              CROSS JOIN message ON message.id = hit.rowid
          WHERE server = ?3",
@@ -204,12 +209,12 @@ fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<
 fn unindexed(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Candidate>> {
     // The plus has SQLite go by the id, not through all that the server has.
     let mut rest = tx.prepare_cached(
-        "SELECT id, peer, own, time, body FROM message
-         WHERE id > (SELECT up_to FROM indexed) AND +server = ? AND kind = ?
+        "SELECT id, peer, own, time, body, kind FROM message
+         WHERE id > (SELECT up_to FROM indexed) AND +server = ? AND kind IN (?, ?)
          ORDER BY id DESC LIMIT ?",
     )?;
-    rest.query_map(params![server.as_str(), Kind::TEXT.as_str(), LOOKED_THROUGH], candidate)?
-        .collect()
+    let [text, file] = SEARCHABLE;
+    rest.query_map(params![server.as_str(), text, file, LOOKED_THROUGH], candidate)?.collect()
 }
 
 fn candidate(row: &rusqlite::Row<'_>) -> Result<Candidate> {
@@ -222,7 +227,12 @@ fn candidate(row: &rusqlite::Row<'_>) -> Result<Candidate> {
         time: Timestamp(time.cast_unsigned()),
         excerpt: String::new(),
     };
-    Ok(Candidate { hit, text: String::from_utf8_lossy(&body).into_owned() })
+    let kind = parse_kind(&row.get::<_, String>(5)?)?;
+    Ok(Candidate { hit, text: files::words(&kind, &body).into_owned() })
+}
+
+fn parse_kind(kind: &str) -> Result<Kind> {
+    kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)
 }
 
 /// Whether a phrase is what stands here; as the last one it may end with a beginning.

@@ -25,7 +25,7 @@ use crate::message::{Installation, Name};
 use crate::task;
 
 /// What `user_version` says of the layout below.
-pub(super) const LAYOUT_VERSION: i64 = 4;
+pub(super) const LAYOUT_VERSION: i64 = 5;
 
 const LAYOUT: &str = "
     -- Whose folder this is.
@@ -83,6 +83,47 @@ const LAYOUT: &str = "
     -- owner of this folder, is not written twice.
     CREATE TABLE asked (token TEXT PRIMARY KEY, message INTEGER NOT NULL) STRICT;
 
+    -- Own files on their way to the server. What is there is in a message from then on.
+    CREATE TABLE upload (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- Where it lies: the bytes of a path.
+        path BLOB NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        -- When it was last written, in nanoseconds since 1970: what is sent has to be what was meant.
+        modified INTEGER NOT NULL,
+        caption TEXT,
+        -- What somebody beside the face made up for it.
+        token TEXT UNIQUE,
+        -- What the server calls it, once it does.
+        blob TEXT,
+        state TEXT NOT NULL CHECK (state IN ('going', 'sent', 'failed', 'cancelled')),
+        -- Why it failed.
+        why TEXT,
+        -- The message that tells of it, once it is sent.
+        message INTEGER
+    ) STRICT;
+
+    -- Files that others tell of in their messages.
+    CREATE TABLE file (
+        message INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- What one calls it by, from 1 in each conversation.
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL
+            CHECK (state IN ('offered', 'coming', 'here', 'failed', 'cancelled', 'gone')),
+        why TEXT,
+        -- The server knows that it need not keep it.
+        dropped INTEGER NOT NULL DEFAULT 0 CHECK (dropped IN (0, 1)),
+        UNIQUE (server, peer, number)
+    ) STRICT;
+
+    CREATE INDEX going ON upload (server, id) WHERE state = 'going';
+    CREATE INDEX carried ON file (server, message) WHERE state = 'coming' OR dropped = 0;
     CREATE INDEX unsettled ON message (server, peer, installation, n)
         WHERE state IN ('waiting', 'stored');
     CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';

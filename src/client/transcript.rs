@@ -13,6 +13,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::Address;
+use super::files::{self, Listed, ledger};
 use super::search::Query;
 use super::store::LAYOUT_VERSION;
 use crate::message::{Name, Timestamp};
@@ -44,6 +45,8 @@ pub struct Entry {
     pub to: Name,
     /// What was written. Data from others: not to be shown as it is.
     pub text: String,
+    /// The file that it tells of.
+    pub file: Option<Listed>,
     /// Own: `waiting`, `stored`, `delivered` or `expired`. Others': `received`.
     pub state: String,
 }
@@ -135,8 +138,10 @@ fn rows(
     above: i64,
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut query = connection.prepare_cached(
-        "SELECT own, peer, time, body, state, id FROM message
-         WHERE id > ?3 AND (?1 IS NULL OR peer = ?1) AND (?2 IS NULL OR server = ?2) AND time >= ?5
+        "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why
+         FROM message LEFT JOIN file ON file.message = message.id
+         WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
+               AND (?2 IS NULL OR message.server = ?2) AND time >= ?5
          ORDER BY id LIMIT ?4",
     )?;
     let with = filter.with.as_ref().map(Name::as_str);
@@ -155,12 +160,16 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
     let time: i64 = row.get(2)?;
     let body: Vec<u8> = row.get(3)?;
     let state: String = row.get(4)?;
+    let kind: String = row.get(6)?;
+    let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+    let received = ledger::received(row, 7)?;
     let (from, to) = if own { (user.clone(), peer) } else { (peer, user.clone()) };
     Ok(Entry {
         time: Timestamp(time.cast_unsigned()),
         from,
         to,
-        text: String::from_utf8_lossy(&body).into_owned(),
+        text: files::words(&kind, &body).into_owned(),
+        file: Listed::of(&kind, &body, received.as_ref()),
         // That it was shown concerns its face alone.
         state: if own { state } else { "received".into() },
     })

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::entry::{self, Options, race};
 use super::screen::Screen;
-use super::{history, news, text};
+use super::{files, history, news, text};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
 use crate::folder::FolderError;
@@ -43,6 +43,17 @@ pub enum Errand {
         to: Name,
         /// What.
         text: String,
+        /// Whether to wait until it is delivered.
+        delivered: bool,
+    },
+    /// Send a file, and wait until the message that tells of it is stored, or delivered.
+    SendFile {
+        /// To whom.
+        to: Name,
+        /// Where it lies.
+        path: PathBuf,
+        /// What to say of it.
+        caption: Option<String>,
         /// Whether to wait until it is delivered.
         delivered: bool,
     },
@@ -129,23 +140,29 @@ struct Owned {
 impl Asker {
     async fn perform(&mut self, errand: &Errand) -> Result<(), Error> {
         match errand {
-            Errand::Send { to, .. } if *to == self.user => {
+            Errand::Send { to, .. } | Errand::SendFile { to, .. } if *to == self.user => {
                 Err(Error::Refused("nobody can talk to themselves".into()))
             }
-            Errand::Send { to, text, delivered } => self.send(to, text, *delivered).await,
+            Errand::Send { to, text, delivered } => {
+                let (token, to, text) = (token(), to.to_string(), text.clone());
+                self.send(&Request::Send { token, to, text }, *delivered).await
+            }
+            Errand::SendFile { to, path, caption, delivered } => {
+                let (token, to, path) = (token(), to.to_string(), std::path::absolute(path)?);
+                let caption = caption.clone();
+                self.send(&Request::SendFile { token, to, path, caption }, *delivered).await
+            }
             Errand::Tail { with, json } => self.tail(with.as_ref(), *json).await,
             Errand::Status { json } => self.status(*json).await,
         }
     }
 
-    async fn send(&mut self, to: &Name, text: &str, delivered: bool) -> Result<(), Error> {
-        let token = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-        let request = Request::Send { token, to: to.to_string(), text: text.into() };
+    async fn send(&mut self, request: &Request, delivered: bool) -> Result<(), Error> {
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
         let sent = async {
             loop {
-                let mut guest = self.ask(&request, &[]).await?;
+                let mut guest = self.ask(request, &[]).await?;
                 while let Some(reply) = heard(guest.next().await)? {
                     match reply {
                         Reply::State(state) if state == "delivered" => return Ok(()),
@@ -325,13 +342,19 @@ fn heard(reply: Result<Reply, GuestError>) -> Result<Option<Reply>, Error> {
     }
 }
 
+/// A word that nobody else makes up.
+fn token() -> String {
+    format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..))
+}
+
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let mut out = io::stdout().lock();
-    let Line { from, time, text, .. } = line;
+    let Line { from, time, text, file, .. } = line;
+    let file = file.as_ref();
     match json {
-        true => history::print_received(from, user, Timestamp(*time), text, &mut out)?,
+        true => history::print_received(from, user, Timestamp(*time), text, file, &mut out)?,
         false => {
-            for line in text::lines(text.as_bytes()) {
+            for line in files::listed(text, file) {
                 writeln!(out, "{}: {line}", text::clean(from))?;
             }
         }

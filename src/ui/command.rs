@@ -2,6 +2,9 @@
 //!
 //! Pure. A face parses each line with [`parse`] and acts on the [`Input`].
 
+use std::path::PathBuf;
+
+use super::files;
 use crate::message::Name;
 
 /// What a line means.
@@ -27,6 +30,16 @@ pub enum Input {
     Unblock(Name),
     /// Make no noise for somebody, or again: the one whom one talks to, or another.
     Mute(Option<Name>),
+    /// Send a file, and what to say of it.
+    Send(PathBuf, Option<String>),
+    /// Have a file come.
+    Get(Option<u64>),
+    /// Put a file where one wants it.
+    Save(Option<u64>, Option<PathBuf>),
+    /// Think better of files that are on their way.
+    Cancel(Option<u64>),
+    /// How is it with files?
+    Files,
     /// Find what was said by words; without any, ask for them.
     Search(String),
     /// What may be typed?
@@ -60,6 +73,36 @@ pub const COMMANDS: &[Command] = &[
         usage: "/CLOSE [name]",
         help: "close this conversation, or the one with somebody",
         parse: |words| Ok(Input::Close(name_if_any(words)?)),
+    },
+    Command {
+        name: "SEND",
+        usage: "/SEND PATH [caption]",
+        help: "send a file; a path with spaces stands in quotes",
+        parse: |words| files::split_path(words).map(|(path, caption)| Input::Send(path, caption)),
+    },
+    Command {
+        name: "GET",
+        usage: "/GET [n]",
+        help: "have a file come that does not come by itself: number n, or the last",
+        parse: |words| Ok(Input::Get(number_if_any(words)?)),
+    },
+    Command {
+        name: "SAVE",
+        usage: "/SAVE [n] [PATH]",
+        help: "put a file where you want it, once it is here (without a path: your downloads)",
+        parse: save,
+    },
+    Command {
+        name: "CANCEL",
+        usage: "/CANCEL [n]",
+        help: "stop a file that comes, or all that go and come in this conversation",
+        parse: |words| Ok(Input::Cancel(number_if_any(words)?)),
+    },
+    Command {
+        name: "FILES",
+        usage: "/FILES",
+        help: "list the files that go, wait and came",
+        parse: |words| nothing(words, Input::Files),
     },
     Command {
         name: "ONLINE",
@@ -153,6 +196,26 @@ fn name_if_any(words: &str) -> Result<Option<Name>, String> {
     if words.is_empty() { Ok(None) } else { name(words).map(Some) }
 }
 
+fn number_if_any(words: &str) -> Result<Option<u64>, String> {
+    match words {
+        "" => Ok(None),
+        words => words.parse().map(Some).map_err(|_| "n is the number of a file".into()),
+    }
+}
+
+fn save(words: &str) -> Result<Input, String> {
+    let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+    let (number, path) = match first.parse() {
+        Ok(number) => (Some(number), rest.trim()),
+        Err(_) => (None, words),
+    };
+    let path = if path.is_empty() { None } else { Some(files::split_path(path)?) };
+    match path {
+        Some((_, Some(_))) => Err("nothing goes behind the path".into()),
+        path => Ok(Input::Save(number, path.map(|(path, _)| path))),
+    }
+}
+
 fn nothing(words: &str, input: Input) -> Result<Input, String> {
     if words.is_empty() { Ok(input) } else { Err("nothing goes behind it".into()) }
 }
@@ -192,6 +255,15 @@ mod tests {
             ("/fingerprint", Input::Fingerprint(None)),
             ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
             ("/QUIT", Input::Quit),
+            ("/send /tmp/a.png my cat", Input::Send("/tmp/a.png".into(), Some("my cat".into()))),
+            ("/get", Input::Get(None)),
+            ("/GET 3", Input::Get(Some(3))),
+            ("/save", Input::Save(None, None)),
+            ("/save 2", Input::Save(Some(2), None)),
+            ("/save /tmp/x", Input::Save(None, Some("/tmp/x".into()))),
+            ("/save 2 '/tmp/my x'", Input::Save(Some(2), Some("/tmp/my x".into()))),
+            ("/cancel", Input::Cancel(None)),
+            ("/files", Input::Files),
         ] {
             assert_eq!(parse(line), Ok(input), "{line:?}");
         }
@@ -206,6 +278,9 @@ mod tests {
             ("/talk", "at least one character; usage: /TALK name"),
             ("/talk a:b", "no ':' and no '/'"),
             ("/online now", "usage: /ONLINE"),
+            ("/send", "which file?; usage: /SEND PATH"),
+            ("/get it", "n is the number of a file; usage: /GET [n]"),
+            ("/save 1 /tmp/x y", "nothing goes behind the path"),
             ("/\u{1b}[2J", "no command /\u{fffd}[2J"),
         ] {
             let error = parse(line).unwrap_err();

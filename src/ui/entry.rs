@@ -58,6 +58,8 @@ pub struct Options {
     pub read_receipts: bool,
     /// How long a script waits for anything.
     pub timeout: Duration,
+    /// Up to which size files come by themselves, in bytes.
+    pub get_up_to: u64,
 }
 
 /// Why the face does not come up.
@@ -117,6 +119,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         identity: options.identity.clone(),
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
+        get_up_to: options.get_up_to,
         read_receipts: options.read_receipts,
         yields: false,
     })

@@ -10,7 +10,8 @@ use std::path::PathBuf;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::text;
+use super::{files, text};
+use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
@@ -60,12 +61,15 @@ struct Object<'a> {
     to: &'a str,
     text: &'a str,
     state: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<&'a Listed>,
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, text, state } = entry;
+    let Entry { time, from, to, text, file, state } = entry;
     let time = humantime::format_rfc3339_millis(time.printable()).to_string();
-    let object = Object { time, from: from.as_str(), to: to.as_str(), text, state };
+    let file = file.as_ref();
+    let object = Object { time, from: from.as_str(), to: to.as_str(), text, state, file };
     writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
 }
 
@@ -75,17 +79,18 @@ pub(super) fn print_received(
     user: &Name,
     time: Timestamp,
     text: &str,
+    file: Option<&Listed>,
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let time = humantime::format_rfc3339_millis(time.printable()).to_string();
-    let object = Object { time, from, to: user.as_str(), text, state: "received" };
+    let object = Object { time, from, to: user.as_str(), text, state: "received", file };
     writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
 }
 
 fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, text, state } = entry;
+    let Entry { time, from, to, text, file, state } = entry;
     let time = humantime::format_rfc3339_seconds(time.printable());
-    for line in text::lines(text.as_bytes()) {
+    for line in files::listed(text, file.as_ref()) {
         writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
     }
     Ok(())
@@ -115,6 +120,7 @@ mod tests {
             from: "marie".parse().unwrap(),
             to: "john".parse().unwrap(),
             text: text.into(),
+            file: None,
             state: "received".into(),
         };
         let mut out = Vec::new();

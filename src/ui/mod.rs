@@ -3,9 +3,11 @@
 //! A face knows nothing of frames; it gives the client commands and is given events. [`command`] has
 //! the one table of what may be typed, [`text`] what may be shown of other people's words.
 
+mod bars;
 pub mod beside;
 pub mod command;
 pub mod entry;
+mod files;
 pub mod history;
 mod input;
 mod news;

@@ -2,6 +2,7 @@
 //!
 //! Pure. What is made of other people's words goes through [`text`](super::text) where it is shown.
 
+use std::path::Path;
 use std::time::SystemTime;
 
 use super::count;
@@ -100,6 +101,11 @@ pub(super) fn expired(peer: &Name, n: u64) -> String {
 
 pub(super) fn refused(peer: &Name, because: &str) -> String {
     format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room")
+}
+
+/// A file is where one wants it.
+pub(super) fn saved(peer: &Name, number: u64, path: &Path) -> String {
+    format!("file {number} of {peer} is saved as {}", path.display())
 }
 
 /// A message that was looked for.

@@ -8,9 +8,9 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{Effects, Style};
 
-use super::text;
-use crate::client::Incoming;
-use crate::message::Kind;
+use super::bars::Bars;
+use super::{files, text};
+use crate::client::{FileState, Incoming, Transfer};
 
 /// Both outputs.
 pub(super) struct Screen {
@@ -18,6 +18,7 @@ pub(super) struct Screen {
     pub(super) interactive: bool,
     name: Style,
     note: Style,
+    bars: Bars,
 }
 
 impl Screen {
@@ -30,53 +31,64 @@ impl Screen {
             interactive: io::stdin().is_terminal(),
             name: coloured(AutoStream::choice(&io::stdout()), Effects::BOLD),
             note: coloured(AutoStream::choice(&io::stderr()), Effects::DIMMED),
+            bars: Bars::default(),
         }
     }
 
     /// A message, on standard output: each of its lines with the name of who wrote it.
     pub(super) fn message(&self, message: &Incoming) -> io::Result<()> {
-        let Incoming { peer, kind, body, .. } = message;
-        let mut out = io::stdout().lock();
-        let name = self.name;
-        if *kind != Kind::TEXT {
+        let Incoming { peer, kind, body, file, .. } = message;
+        let Some(lines) = files::lines(kind, body, file.as_ref()) else {
             self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
             return Ok(());
+        };
+        self.bars.beside(|| {
+            let mut out = io::stdout().lock();
+            let name = self.name;
+            for line in lines {
+                writeln!(out, "{name}{peer}:{name:#} {line}")?;
+            }
+            out.flush()
+        })
+    }
+
+    /// How far a file is, or what became of it.
+    pub(super) fn transfer(&self, transfer: &Transfer) {
+        self.bars.take(transfer);
+        if !matches!(transfer.state, FileState::Coming | FileState::Offered) {
+            self.note(&files::outcome(transfer));
         }
-        for line in text::lines(body) {
-            writeln!(out, "{name}{peer}:{name:#} {line}")?;
-        }
-        out.flush()
     }
 
     /// News, on standard error.
     pub(super) fn note(&self, text: &str) {
         let (style, text) = (self.note, text::clean(text));
-        eprint(format_args!("{style}-- {text}{style:#}\n"));
+        self.eprint(format_args!("{style}-- {text}{style:#}\n"));
     }
 
     /// A line for a script, on standard error.
     pub(super) fn line(&self, text: &str) {
-        eprint(format_args!("{}\n", text::clean(text)));
+        self.eprint(format_args!("{}\n", text::clean(text)));
     }
 
     /// Something went wrong, on standard error.
     pub(super) fn problem(&self, text: &str) {
-        eprint(format_args!("tinychat: {}\n", text::clean(text)));
+        self.eprint(format_args!("tinychat: {}\n", text::clean(text)));
     }
 
     pub(super) fn prompt(&self, question: &str) {
-        eprint(format_args!("{question}"));
+        self.eprint(format_args!("{question}"));
     }
 
     /// Ends the line in which a person was typing.
     pub(super) fn end_line(&self) {
         if self.interactive {
-            eprint(format_args!("\n"));
+            self.eprint(format_args!("\n"));
         }
     }
-}
 
-/// Without the panic of `eprint!` when standard error is closed.
-fn eprint(text: std::fmt::Arguments<'_>) {
-    let _ = io::stderr().lock().write_fmt(text);
+    /// Without the panic of `eprint!` when standard error is closed.
+    fn eprint(&self, text: std::fmt::Arguments<'_>) {
+        let _ = self.bars.beside(|| io::stderr().lock().write_fmt(text));
+    }
 }

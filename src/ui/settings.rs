@@ -30,6 +30,7 @@ pub struct Settings {
     pub receipts: bool,
     pub read_receipts: bool,
     pub timeout: Option<Duration>,
+    pub get_up_to: Option<u64>,
     pub bell: Bell,
 }
 
@@ -171,6 +172,15 @@ const SETTINGS: &[Setting] = &[
         },
     },
     Setting {
+        key: "get-up-to",
+        comment: "Up to which size files come by themselves; \"0\" for none.",
+        example: "\"5MiB\"",
+        set: |it, value| {
+            it.get_up_to = Some(size(string(value)?)?);
+            Ok(())
+        },
+    },
+    Setting {
         key: "timeout",
         comment: "Without a terminal: give up after so long without progress.",
         example: "\"60s\"",
@@ -230,6 +240,12 @@ pub fn time(text: &str) -> Result<Duration, String> {
         return Ok(Duration::from_secs(seconds));
     }
     humantime::parse_duration(text).map_err(|_| "a time is a number with its unit, like 90s".into())
+}
+
+/// A number of bytes with its unit.
+pub fn size(text: &str) -> Result<u64, String> {
+    let size = text.parse::<bytesize::ByteSize>();
+    size.map(|size| size.as_u64()).map_err(|_| "a size is a number with its unit, like 5MiB".into())
 }
 
 fn explained() -> String {

@@ -23,6 +23,7 @@
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
+//! | `files` | files between people: who is away, what is cut, refused, or means harm |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -62,6 +63,7 @@ mod contacts;
 mod cut;
 mod delivery;
 mod expiry;
+mod files;
 mod flood;
 mod folder;
 mod full_disk;

@@ -87,6 +87,7 @@ impl World {
         config.tls = Tls::Off;
         config.rates = Rates::UNLIMITED;
         config.quota.first_contact = 0;
+        config.files.reserve = 0;
         configure(&mut config);
         let identities = Mutex::default();
         let mut world = Self { folder, config, identities, running: None };

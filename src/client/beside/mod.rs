@@ -27,7 +27,9 @@ use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use serde::{Deserialize, Serialize};
 
 use super::archive::News;
-use super::{Command, Order, State};
+use super::files::Listed;
+use super::files::ledger::Fate;
+use super::{Command, Order, State, files};
 use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
@@ -61,6 +63,18 @@ pub enum Request {
         to: String,
         /// What, at most [`MAX_BODY`] bytes.
         text: String,
+    },
+    /// Send a file. Answered with `going`, and then with each state of the message that tells of it, until the
+    /// guest hangs up.
+    SendFile {
+        /// Made up by the guest, the same whenever it asks again.
+        token: String,
+        /// To whom.
+        to: String,
+        /// Where it lies; from the root on.
+        path: PathBuf,
+        /// What to say of it.
+        caption: Option<String>,
     },
     /// Follow what others write. Answered with each message, until the guest hangs up.
     Follow {
@@ -106,6 +120,9 @@ pub struct Line {
     pub kind: String,
     /// What was written. Data from others: not to be shown as it is.
     pub text: String,
+    /// The file that it tells of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<Listed>,
 }
 
 /// How things are.
@@ -137,6 +154,17 @@ pub(super) enum Ask {
         peer: Name,
         text: String,
         answer: Sender<i64>,
+    },
+    SendFile {
+        token: String,
+        peer: Name,
+        path: PathBuf,
+        caption: Option<String>,
+        answer: Sender<Result<i64, String>>,
+    },
+    Fate {
+        id: i64,
+        answer: Sender<Option<Fate>>,
     },
     State {
         id: i64,
@@ -236,6 +264,9 @@ impl Host {
         task::within(PATIENCE, reader.read_line(&mut line)).await.ok_or(Gone)??;
         match serde_json::from_str(&line) {
             Ok(Request::Send { token, to, text }) => self.send(&mut stream, token, &to, text).await,
+            Ok(Request::SendFile { token, to, path, caption }) => {
+                self.send_file(&mut stream, token, &to, path, caption).await
+            }
             Ok(Request::Follow { above, with }) => self.follow(&mut stream, above, with).await,
             Ok(Request::Status) => {
                 let snapshot = self.ask(|answer| Ask::Status { answer }).await?;
@@ -264,13 +295,51 @@ impl Host {
         };
         let moved = self.watch().await?;
         let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
+        self.tell_states(stream, &moved, id).await
+    }
+
+    /// Tells that it goes, and then each state that the message comes to that tells of it.
+    async fn send_file(
+        &self,
+        stream: &mut UnixStream,
+        token: String,
+        to: &str,
+        path: PathBuf,
+        caption: Option<String>,
+    ) -> Result<(), Gone> {
+        let peer: Name = match to.parse() {
+            Ok(peer) => peer,
+            Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
+        };
+        let moved = self.watch().await?;
+        let send = |answer| Ask::SendFile { token, peer, path, caption, answer };
+        let id = match self.ask(send).await? {
+            Ok(id) => id,
+            Err(because) => return say(stream, &Reply::Refused(because)).await,
+        };
+        say(stream, &Reply::State("going".into())).await?;
+        loop {
+            match self.ask(|answer| Ask::Fate { id, answer }).await?.ok_or(Gone)? {
+                Fate::Going => wait(&moved, stream).await?,
+                Fate::Sent(message) => return self.tell_states(stream, &moved, message).await,
+                Fate::Failed(why) => return say(stream, &Reply::Refused(why)).await,
+            }
+        }
+    }
+
+    async fn tell_states(
+        &self,
+        stream: &mut UnixStream,
+        moved: &Receiver<()>,
+        id: i64,
+    ) -> Result<(), Gone> {
         let mut told = None;
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }
-            wait(&moved, stream).await?;
+            wait(moved, stream).await?;
         }
     }
 
@@ -297,7 +366,8 @@ impl Host {
                     from: message.peer.to_string(),
                     time: message.time.0,
                     kind: message.kind.to_string(),
-                    text: String::from_utf8_lossy(&message.body).into_owned(),
+                    text: files::words(&message.kind, &message.body).into_owned(),
+                    file: files::Listed::of(&message.kind, &message.body, message.file.as_ref()),
                 };
                 say(stream, &Reply::Message(line)).await?;
             }

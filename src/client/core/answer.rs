@@ -25,6 +25,10 @@ impl Core {
                     self.wrote(peer, record);
                 }
             }
+            Ask::SendFile { token, peer, path, caption, answer } => {
+                let _ = answer.try_send(self.send_file(peer, path, caption, Some(token)).await?);
+            }
+            Ask::Fate { id, answer } => _ = answer.try_send(self.fate(id).await?),
             Ask::State { id, answer } => {
                 let state = self.store.run(move |tx| archive::state(tx, id)).await?;
                 let _ = answer.try_send(state);

@@ -66,11 +66,11 @@ impl Core {
             .into_iter()
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
-        let server = self.config.server.clone();
+        let (server, get_up_to) = (self.config.server.clone(), self.config.get_up_to);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let mut fresh = Vec::new();
             for (peer, _, message) in messages {
-                fresh.extend(history::receive(tx, &server, peer, message)?);
+                fresh.extend(history::receive(tx, &server, peer, message, get_up_to)?);
             }
             let mut moved = Vec::new();
             for (scope, stored, delivered) in receipts {
@@ -108,6 +108,9 @@ impl Core {
     /// Gives the face what it wants to see at once, and counts the rest for it.
     async fn receive(&mut self, fresh: Vec<Incoming>) -> Result<(), Exit> {
         let mut announce = BTreeSet::new();
+        if fresh.iter().any(|message| message.file.is_some()) {
+            self.files.look();
+        }
         for message in fresh {
             match self.conversations.get(&message.peer) {
                 Some(conversation) if conversation.faced => {
@@ -132,6 +135,7 @@ impl Core {
                 self.check_counter(&peer, own).await?;
                 let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
                 self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
+                self.files.look();
                 if self.is_faced(&peer) {
                     self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
                     self.say_what_was_read(&peer, connection).await?;
@@ -171,6 +175,10 @@ impl Core {
             ServerFrame::Online { count, names } => {
                 self.asked_online = self.asked_online.saturating_sub(1);
                 self.tell(Event::Online { count, names });
+                Ok(())
+            }
+            ServerFrame::Ticket { ticket } => {
+                self.files.take_ticket(ticket);
                 Ok(())
             }
             ServerFrame::Blocked { peer } => {

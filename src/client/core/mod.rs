@@ -5,6 +5,7 @@
 //! server says, `obey` what the face wants.
 
 mod answer;
+mod files;
 mod intake;
 mod obey;
 
@@ -12,13 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use async_channel::{Receiver, Sender};
-use futures::future::{Either, select};
+use async_channel::{Receiver, Sender, WeakSender};
+use futures::future::{self, Either, select};
 
 use super::Order;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Progress, Visit};
+use super::connection::{Broken, Connection, Door, Progress, Visit};
 use super::conversation::Conversation;
+use super::files::ledger;
 use super::outbox::Scope;
 use super::store::Store;
 use super::{
@@ -29,6 +31,9 @@ use crate::task;
 use crate::trust::Identity;
 use crate::trust::known_servers::KnownServers;
 use crate::wire::frame::ClientFrame;
+use files::Files;
+
+pub(super) use files::Said;
 
 /// When so many events wait for the face, the server is not read.
 const EVENTS_HIGH: usize = 1_024;
@@ -77,6 +82,8 @@ pub(super) struct Core {
     given: BTreeMap<Name, i64>,
     /// Those beside the face who want to know when something happens.
     watchers: Vec<Sender<()>>,
+    /// What is carried of files.
+    files: Files,
     /// Signed in.
     is_online: bool,
     /// When something last moved, or nothing was waited for.
@@ -117,6 +124,7 @@ impl Core {
         installation: Installation,
         store: Store,
         events: Sender<Event>,
+        orders: WeakSender<Order>,
     ) -> Self {
         Self {
             config,
@@ -136,6 +144,7 @@ impl Core {
             unshown: 0,
             given: BTreeMap::new(),
             watchers: Vec::new(),
+            files: Files::new(orders),
             is_online: false,
             progress: Instant::now(),
         }
@@ -149,7 +158,8 @@ impl Core {
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
-        self.note_shown(&orders).await;
+        let carried = self.files.end();
+        future::join(carried, self.note_shown(&orders)).await;
         self.store.close().await;
     }
 
@@ -191,11 +201,9 @@ impl Core {
 
     async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         let mut opening = Box::pin(Connection::open(Visit {
-            config: self.config.clone(),
+            door: self.door(),
             identity: self.identity.clone(),
             installation: self.installation,
-            known_servers: self.known_servers.clone(),
-            events: self.events.clone(),
         }));
         loop {
             self.check_patience(false)?;
@@ -215,6 +223,7 @@ impl Core {
     async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
         let retry_in = self.backoff.next(fastrand::f64());
         self.conversations.values_mut().for_each(Conversation::disconnected);
+        self.files.disconnected();
         self.is_online = false;
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
@@ -273,6 +282,8 @@ impl Core {
         loop {
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;
+            self.grant_wanted().await?;
+            self.carry_where_due(connection).await?;
             self.close_emptied(connection);
             self.give_unshown().await?;
             self.check_patience(true)?;
@@ -350,8 +361,10 @@ impl Core {
 
     /// Closes conversations that the face does not have open, once all that was written is stored.
     fn close_emptied(&mut self, connection: &mut Connection) {
+        let files = &self.files;
         self.conversations.retain(|peer, conversation| {
-            let emptied = !conversation.faced && conversation.has_sent_all();
+            let done = conversation.has_sent_all() && !files.go_to(peer);
+            let emptied = !conversation.faced && done;
             if emptied {
                 connection.say(&ClientFrame::Close { peer: peer.clone() });
             }
@@ -389,6 +402,14 @@ impl Core {
 
     fn is_faced(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(|conversation| conversation.faced)
+    }
+
+    fn door(&self) -> Door {
+        Door {
+            config: self.config.clone(),
+            known_servers: self.known_servers.clone(),
+            events: self.events.clone(),
+        }
     }
 
     fn scope(&self, peer: &Name) -> Scope {
@@ -456,14 +477,21 @@ impl Core {
         Ok(())
     }
 
-    /// How many messages the server has not stored yet, by peer.
+    /// How many messages and files the server has not stored yet, by peer.
     async fn unsent(&self) -> Result<BTreeMap<Name, u64>, StoreError> {
         let server = self.config.server.clone();
-        self.store.run(move |tx| outbox::unsent(tx, &server)).await
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            let mut unsent = outbox::unsent(tx, &server)?;
+            for (peer, files) in ledger::unsent(tx, &server)? {
+                *unsent.entry(peer).or_default() += files;
+            }
+            Ok(unsent)
+        };
+        self.store.run(look).await
     }
 
     /// Whether the face wants to end and nothing is left to wait for. Fails if that waits for the face.
-    async fn is_settled(&self) -> Result<bool, Exit> {
+    async fn is_settled(&mut self) -> Result<bool, Exit> {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
@@ -476,6 +504,9 @@ impl Core {
             && self.asked_blocks.is_empty()
             && self.asked_for_blocks == 0;
         if !(self.finishing && quiet && answered && self.unshown == 0) {
+            return Ok(false);
+        }
+        if self.awaits_files().await? {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
@@ -506,7 +537,8 @@ impl Core {
 
     /// How long nothing has to be looked at, unless something happens.
     fn time_left(&self) -> Duration {
-        let due = self.conversations.values().filter_map(Conversation::due_at).min();
+        let due = self.conversations.values().filter_map(Conversation::due_at);
+        let due = due.chain(self.files.due_at()).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

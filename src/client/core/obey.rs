@@ -6,8 +6,9 @@ use super::super::Order;
 use super::super::connection::Connection;
 use super::super::search::{self, Hit, Query};
 use super::super::{Command, Event, Record, StoreError, archive, contacts, history, outbox};
+use super::files::{Wanted, What};
 use super::{Core, Exit, blocking};
-use crate::message::{Name, Timestamp};
+use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
 
 /// How many orders are obeyed in one transaction.
@@ -39,7 +40,7 @@ impl Core {
     ) -> Result<(), Exit> {
         let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
-        let mut asks = Vec::new();
+        let (mut asks, mut said) = (Vec::new(), Vec::new());
         while let Some(order) = next {
             match order {
                 Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
@@ -51,8 +52,9 @@ impl Core {
                 }
                 Order::Command(other) => rest.push(other),
                 Order::Ask(ask) => asks.push(ask),
+                Order::Said(what) => said.push(what),
             }
-            let more = written.len() + shown.len() + rest.len() + asks.len() < BATCH;
+            let more = written.len() + shown.len() + rest.len() + asks.len() + said.len() < BATCH;
             next = if more { orders.try_recv().ok() } else { None };
         }
         for (peer, installation, n) in self.write(written, shown).await? {
@@ -60,6 +62,9 @@ impl Core {
             if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
                 connection.say(&ClientFrame::Read { peer, installation, n });
             }
+        }
+        for what in said {
+            self.hear(what).await?;
         }
         for command in rest {
             self.obey_one(command, connection.as_deref_mut()).await?;
@@ -94,7 +99,8 @@ impl Core {
             let now = Timestamp::now();
             let mut records = Vec::with_capacity(written.len());
             for (scope, text, sent) in written {
-                records.push((outbox::add(tx, &scope, text, now, sent)?, scope.peer));
+                let record = outbox::add(tx, &scope, Kind::TEXT, text.into(), now, sent)?;
+                records.push((record, scope.peer));
             }
             history::mark_shown(tx, &shown)?;
             let seen = if tells { history::highest(tx, &shown)? } else { Vec::new() };
@@ -181,6 +187,20 @@ impl Core {
                 self.tell(Event::Status(pending));
                 Ok(())
             }
+            Command::SendFile { peer, path, caption } => {
+                if let Err(because) = self.send_file(peer, path, caption, None).await? {
+                    self.tell(Event::NoFile { because });
+                }
+                Ok(())
+            }
+            Command::Get { peer, number } => {
+                self.want(Wanted { peer, number, what: What::Get }).await
+            }
+            Command::Save { peer, number, to } => {
+                self.want(Wanted { peer, number, what: What::Save(to) }).await
+            }
+            Command::Cancel { peer, number } => self.cancel(peer, number).await,
+            Command::Files => self.list_files().await,
             Command::Finish => {
                 self.finishing = true;
                 Ok(())
@@ -233,6 +253,7 @@ impl Core {
         let trusting = self.store.run(move |tx| contacts::trust_offered(tx, &server, &contact));
         let key = trusting.await?.map(|key| key.fingerprint());
         self.held.remove(&peer);
+        self.files.look();
         self.tell(Event::Trusted { peer, key });
         Ok(())
     }

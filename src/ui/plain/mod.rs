@@ -242,6 +242,15 @@ impl Face {
                 Some(query) => self.client.give(Command::Search { query, limit: FOUND }).await,
                 None => self.mistake("there is no word to look for; usage: /SEARCH words"),
             },
+            Input::Send(path, caption) => {
+                self.with_peer(|peer| Command::SendFile { peer, path, caption }).await;
+            }
+            Input::Get(number) => self.with_peer(|peer| Command::Get { peer, number }).await,
+            Input::Save(number, to) => {
+                self.with_peer(|peer| Command::Save { peer, number, to }).await;
+            }
+            Input::Cancel(number) => self.with_peer(|peer| Command::Cancel { peer, number }).await,
+            Input::Files => self.client.give(Command::Files).await,
             Input::Mute(_) => self.mistake("there is no noise to mute here"),
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
@@ -260,6 +269,14 @@ impl Face {
             return self.mistake(&format!("a message has at most {MAX_BODY} bytes; not sent"));
         }
         self.client.give(Command::Send { peer, text }).await;
+    }
+
+    /// Gives a command that concerns whom one talks to.
+    async fn with_peer(&mut self, command: impl FnOnce(Name) -> Command) {
+        match self.current.clone() {
+            Some(peer) => self.client.give(command(peer)).await,
+            None => self.mistake("nobody to talk to; /TALK name first"),
+        }
     }
 
     async fn talk(&mut self, peer: Name) {
@@ -306,7 +323,7 @@ impl Face {
         self.client.give(Command::Finish).await;
     }
 
-    fn mistake(&mut self, because: &str) {
+    pub(super) fn mistake(&mut self, because: &str) {
         self.failed |= !self.screen.interactive;
         self.screen.problem(because);
     }

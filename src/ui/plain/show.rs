@@ -5,9 +5,9 @@
 use std::io;
 use std::time::{Instant, SystemTime};
 
-use super::super::{count, news, receipts};
+use super::super::{count, files, news, receipts};
 use super::{Connected, Face};
-use crate::client::{Command, Event, Hit, Incoming, Pending};
+use crate::client::{Command, Event, FileState, Hit, Incoming, Pending};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::news::time_of_day;
@@ -55,6 +55,18 @@ impl Face {
                 self.show_refused(&peer, n, refusal, &because);
             }
             Event::Objection { because } => self.screen.problem(&because),
+            Event::NoFile { because } => self.mistake(&because),
+            Event::Transfer(transfer) => {
+                // A script that asked for it did not get it.
+                self.failed |= !self.screen.interactive && is_lost(&transfer.state);
+                self.screen.transfer(&transfer);
+            }
+            Event::Files(all) => {
+                files::list(&all).iter().for_each(|line| self.screen.note(line));
+            }
+            Event::Saved { peer, number, path } => {
+                self.screen.note(&news::saved(&peer, number, &path));
+            }
             Event::Receipts { peer, stored, delivered } => {
                 self.take_receipts(peer, &stored, &delivered);
             }
@@ -195,4 +207,8 @@ impl Face {
             self.screen.note(&format!("{peer} {what}"));
         }
     }
+}
+
+fn is_lost(state: &FileState) -> bool {
+    matches!(state, FileState::Failed(_) | FileState::Gone)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::composer::Composer;
 use super::window::Window;
 pub(super) use super::window::{Anchor, Pane, Row};
-use crate::client::{Place, Record, State};
+use crate::client::{FileState, Place, Record, State};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::wire::frame::Presence;
@@ -145,6 +145,13 @@ impl Conversation {
         }
     }
 
+    /// It is otherwise with the file of a message.
+    pub(super) fn file_is(&mut self, id: i64, state: &FileState) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.file_is(id, state);
+        }
+    }
+
     /// The peer says to have seen own messages up to a number.
     pub(super) fn read_up_to(&mut self, n: u64) {
         self.read = self.read.max(n);
@@ -266,7 +273,8 @@ mod tests {
     pub(super) fn record(id: i64, own: bool, text: &str) -> Record {
         let state = if own { State::Waiting } else { State::Received };
         let (n, time) = (id.unsigned_abs(), Timestamp(id.unsigned_abs() * 60_000));
-        Record { id, own, n, time, kind: Kind::TEXT, body: text.to_string().into(), state }
+        let body = text.to_string().into();
+        Record { id, own, n, time, kind: Kind::TEXT, body, state, file: None }
     }
 
     fn pane(height: u16) -> Pane {

@@ -76,7 +76,7 @@ pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Enter, NONE, Action::Send, "Enter", "send, or do what is asked"),
     key(KeyCode::Enter, ALT, Action::NewLine, "Alt-Enter", "begin a new line"),
     key(KeyCode::Char('j'), CTRL, Action::NewLine, "", ""),
-    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command or a name"),
+    key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, a name or a path"),
     key(KeyCode::Up, NONE, Action::Up, "Up, Down", "move; at the first or last row through what you wrote before"),
     key(KeyCode::Down, NONE, Action::Down, "", ""),
     key(KeyCode::Left, NONE, Action::Left, "", ""),

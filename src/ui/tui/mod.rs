@@ -12,6 +12,7 @@ mod jump;
 mod keys;
 mod memory;
 mod terminal;
+mod transfers;
 mod view;
 mod window;
 mod wrap;
@@ -32,6 +33,7 @@ use self::terminal::Terminal;
 use self::view::Theme;
 use super::count;
 use super::entry::{self, Error, Options, ask};
+use super::files;
 use super::input;
 use super::screen::Screen;
 use super::settings::Bell;
@@ -186,13 +188,22 @@ impl Face {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => {
                 self.take_in(Input::Key(key)).await
             }
-            TerminalEvent::Paste(text) => self.take_in(Input::Paste(text)).await,
+            TerminalEvent::Paste(text) => self.take_paste(text).await,
             TerminalEvent::Resize(width, height) => {
                 self.take_in(Input::Resized(width, height)).await
             }
             TerminalEvent::FocusGained => self.take_in(Input::Focus(true)).await,
             TerminalEvent::FocusLost => self.take_in(Input::Focus(false)).await,
             _ => Ok(()),
+        }
+    }
+
+    async fn take_paste(&mut self, text: String) -> io::Result<()> {
+        let named = text.clone();
+        // The disk may take its time.
+        match task::blocking(move || files::pasted(&named)).await {
+            Some(path) => self.take_in(Input::PastedFile(text, path)).await,
+            None => self.take_in(Input::Paste(text)).await,
         }
     }
 
@@ -207,6 +218,12 @@ impl Face {
                 Effect::Give(command) => self.client.give(command).await,
                 Effect::Bell => self.rings = true,
                 Effect::Redraw => self.terminal.forget()?,
+                Effect::Paths(begun) => {
+                    let look = begun.clone();
+                    let all = task::blocking(move || files::completions(&look)).await;
+                    // It has nothing to be done.
+                    self.app.update(Input::Paths { begun, all }, Timestamp::now());
+                }
             }
         }
         Ok(())

@@ -12,11 +12,12 @@ use super::conversation::{Conversation, Row, Sight};
 use super::find::Find;
 use super::jump::{Jump, Target};
 use super::keys::KEYS;
+use super::transfers::Moving;
 use super::window::{INDENT, stamp};
 use super::wrap::{self, columns, fit};
-use crate::client::{Hit, State};
+use crate::client::{Hit, State, Transfer, Way};
 use crate::ui::command::COMMANDS;
-use crate::ui::{count, text};
+use crate::ui::{count, files, text};
 
 /// Narrower screens have no list of conversations.
 const LIST_FROM: u16 = 60;
@@ -27,6 +28,12 @@ const LIST: u16 = 22;
 /// The most rows of what one is writing.
 const INPUT: u16 = 8;
 
+/// The most files on their way that are shown.
+const TRANSFERS: u16 = 3;
+
+/// The cells of the bar of one.
+const BAR: u16 = 10;
+
 /// Cells before what is said of a key or a command.
 const HELP_INDENT: u16 = 24;
 
@@ -35,25 +42,35 @@ const HELP_INDENT: u16 = 24;
 pub(super) struct Areas {
     pub(super) list: Rect,
     pub(super) messages: Rect,
+    pub(super) transfers: Rect,
     pub(super) status: Rect,
     pub(super) input: Rect,
 }
 
 impl Areas {
-    /// On a screen of this size; what one is writing takes so many rows at a width.
-    pub(super) fn of((width, height): (u16, u16), rows: impl Fn(u16) -> usize) -> Self {
+    /// On a screen of this size with so many files on their way; what one is writing takes so many rows at a
+    /// width.
+    pub(super) fn of(
+        (width, height): (u16, u16),
+        transfers: usize,
+        rows: impl Fn(u16) -> usize,
+    ) -> Self {
         let list = if width < LIST_FROM { 0 } else { LIST.min(width / 4) };
         let rest = width - list;
         // The cursor needs a cell behind the last letter.
         let rows = u16::try_from(rows(rest.saturating_sub(1))).unwrap_or(u16::MAX);
         let input = rows.clamp(1, INPUT.min(height / 3).max(1)).min(height);
         let status = height.saturating_sub(input).min(1);
-        let messages = height - input - status;
+        let most = TRANSFERS.min(height / 6);
+        let transfers = u16::try_from(transfers).unwrap_or(u16::MAX).min(most);
+        let messages = height.saturating_sub(input + status + transfers);
+        let transfers = height - input - status - messages;
         Self {
             list: Rect::new(0, 0, list, height),
             messages: Rect::new(list, 0, rest, messages),
-            status: Rect::new(list, messages, rest, status),
-            input: Rect::new(list, messages + status, rest.saturating_sub(1), input),
+            transfers: Rect::new(list, messages, rest, transfers),
+            status: Rect::new(list, messages + transfers, rest, status),
+            input: Rect::new(list, height - input, rest.saturating_sub(1), input),
         }
     }
 }
@@ -90,12 +107,24 @@ pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
         }
         _ => draw_nobody(frame, app, areas.messages, theme),
     }
+    draw_transfers(frame, app, areas.transfers, theme);
     draw_status(frame, app, sight.as_ref(), areas.status);
     match &app.overlay {
         Some(Overlay::Help(rows)) => draw_help(frame, *rows, theme),
         Some(Overlay::Jump(jump)) => draw_jump(frame, jump, theme),
         Some(Overlay::Find(find)) => draw_find(frame, find, &app.zone, theme),
-        Some(Overlay::Paste(_, lines)) => draw_question(frame, *lines, theme),
+        Some(Overlay::Paste(_, lines)) => {
+            let pasted = format!("{lines} lines were pasted.");
+            let rows = [&pasted, "Enter takes them as one message, Esc does not."];
+            draw_question(frame, " Paste ", rows, theme);
+        }
+        Some(Overlay::File(_, path)) => {
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            let peer = app.current().map_or("", |it| it.peer.as_str());
+            let send = format!("Send {} to {peer}?", text::clean(&name));
+            let rows = [&send, "Enter sends it, Tab writes the path, Esc not."];
+            draw_question(frame, " File ", rows, theme);
+        }
         None => {}
     }
 }
@@ -252,6 +281,31 @@ fn draw_nobody(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
         app.notes.iter().map(|note| Text::styled(format!("-- {}", text::clean(note)), theme.dim())),
     );
     frame.render_widget(Paragraph::new(rows).wrap(ratatui::widgets::Wrap { trim: false }), area);
+}
+
+fn draw_transfers(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+    let all = app.transfers.all().take(usize::from(area.height));
+    let rows: Vec<_> = all.map(|it| transfer_row(it, area.width, theme)).collect();
+    frame.render_widget(Paragraph::new(rows), area);
+}
+
+/// `> cat.png to marie ████░░░░░░ 45 %, 1.2 MiB/s, 12s`
+fn transfer_row(it: &Moving, width: u16, theme: Theme) -> Text<'static> {
+    let Transfer { way, done, size, .. } = &it.transfer;
+    let arrow = if *way == Way::Up { ">" } else { "<" };
+    let which = text::clean(&files::which(&it.transfer).replace('\n', " ")).into_owned();
+    let full = u128::from(*done) * u128::from(BAR) / u128::from((*size).max(1));
+    let full = usize::try_from(full).unwrap_or(usize::MAX).min(usize::from(BAR));
+    let bar = "█".repeat(full) + &"░".repeat(usize::from(BAR) - full);
+    let progress = files::progress(*done, *size, it.rate);
+    let room = width.saturating_sub(BAR + columns(&progress) + 4);
+    let name = fit(&which, room);
+    let gap = " ".repeat(usize::from(room.saturating_sub(columns(&name))));
+    Text::from(vec![
+        Span::raw(format!("{arrow} {name}{gap} ")),
+        Span::styled(bar, theme.colour(Color::Cyan)),
+        Span::raw(format!(" {progress}")),
+    ])
 }
 
 fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Rect) {
@@ -441,13 +495,10 @@ fn draw_choice(
     frame.set_cursor_position(Position::new(inside.x + column, inside.y));
 }
 
-fn draw_question(frame: &mut Frame<'_>, lines: usize, theme: Theme) {
+fn draw_question(frame: &mut Frame<'_>, title: &'static str, rows: [&str; 2], theme: Theme) {
     let area = middle(frame.area(), 50, 4);
-    let inside = draw_box(frame, area, " Paste ", theme);
-    let rows = [
-        Text::raw(format!("{lines} lines were pasted.")),
-        Text::raw("Enter takes them as one message, Esc does not."),
-    ];
+    let inside = draw_box(frame, area, title, theme);
+    let rows = rows.map(|row| Text::raw(fit(row, inside.width)));
     frame.render_widget(Paragraph::new(rows.to_vec()), inside);
 }
 

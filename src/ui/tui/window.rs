@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use super::wrap;
-use crate::client::{Place, Record, State};
-use crate::message::{Kind, Name, Timestamp};
-use crate::ui::text;
+use crate::client::{FileState, Place, Record, State};
+use crate::message::{Name, Timestamp};
+use crate::ui::{files, text};
 
 /// How many messages are read at once.
 pub(super) const PAGE: u32 = 200;
@@ -246,6 +246,13 @@ impl Window {
             if record.state == State::Delivered {
                 record.state = State::Read;
             }
+        }
+    }
+
+    /// It is otherwise with the file of a message.
+    pub(super) fn file_is(&mut self, id: i64, state: &FileState) {
+        if let Some(file) = self.records.get_mut(&id).and_then(|record| record.file.as_mut()) {
+            file.state = state.clone();
         }
     }
 
@@ -503,10 +510,14 @@ impl Window {
 }
 
 fn shown_lines(record: &Record) -> Vec<String> {
-    match record.kind == Kind::TEXT {
-        true => text::lines(&record.body).collect(),
-        false => vec![format!("(something of kind {}, which cannot be shown here)", record.kind)],
+    let unknown =
+        || vec![format!("(something of kind {}, which cannot be shown here)", record.kind)];
+    let file = record.file.as_ref();
+    let mut lines = files::lines(&record.kind, &record.body, file).unwrap_or_else(unknown);
+    if let (Some(file), Some(first)) = (file, lines.first_mut()) {
+        *first += &text::clean(&format!(" ({})", files::hint(file)));
     }
+    lines
 }
 
 /// When it was, in short.

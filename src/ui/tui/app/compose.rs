@@ -2,9 +2,11 @@
 //!
 //! Invariant: what is written is in a draft, in what was cut last, or in what was written before.
 
+use std::path::PathBuf;
+
 use super::super::composer::Composer;
 use super::super::keys::Action;
-use super::{App, LONG_PASTE, MAX_DRAFT, Overlay};
+use super::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
 use crate::ui::command::COMMANDS;
 use crate::wire::MAX_BODY;
 
@@ -67,6 +69,14 @@ impl App {
         }
     }
 
+    /// A file that is dragged here, or its path, is to be sent only if one says so.
+    pub(super) fn paste_file(&mut self, text: String, path: PathBuf) {
+        if self.overlay.is_some() || self.current.is_none() || !self.draft_is_empty() {
+            return self.paste(text);
+        }
+        self.overlay = Some(Overlay::File(text, path));
+    }
+
     pub(super) fn draft_is_empty(&self) -> bool {
         self.current().is_none_or(|it| it.composer.is_empty())
     }
@@ -121,6 +131,9 @@ impl App {
     pub(super) fn complete(&mut self) {
         let Some(index) = self.current else { return };
         let before = self.conversations[index].composer.before().to_string();
+        if let Some(begun) = begun_path(&before) {
+            return self.effects.push(Effect::Paths(begun.into()));
+        }
         let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
         let candidates: Vec<String> = match before.strip_prefix('/') {
             Some(command) if word.len() == before.len() => COMMANDS
@@ -138,6 +151,31 @@ impl App {
         let with = format!("{common}{space}");
         self.conversations[index].composer.replace_before(word.len(), &with);
     }
+
+    /// Goes on with a path as far as there is one way to.
+    pub(super) fn complete_path(&mut self, begun: &str, all: &[String]) {
+        let Some(it) = self.current_mut() else { return };
+        // One may have typed on.
+        let is_there = begun_path(it.composer.before()) == Some(begun);
+        let Some(common) = common_beginning(all).filter(|_| is_there) else { return };
+        let is_file = all.len() == 1 && !common.ends_with('/');
+        let with = format!("{common}{}", if is_file { " " } else { "" });
+        it.composer.replace_before(begun.len(), &with);
+    }
+}
+
+/// The path that is being written behind a command that takes one.
+fn begun_path(before: &str) -> Option<&str> {
+    let (command, rest) = before.split_once(' ')?;
+    let takes_one = command.eq_ignore_ascii_case("/send") || command.eq_ignore_ascii_case("/save");
+    let mut escaped = false;
+    let ends = |c: char| {
+        let ends = c.is_whitespace() && !escaped;
+        escaped = c == '\\' && !escaped;
+        ends
+    };
+    let path = rest.trim_start();
+    (takes_one && !path.contains(ends)).then_some(path)
 }
 
 /// Keeps what was cut, unless it is nothing.

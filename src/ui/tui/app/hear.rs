@@ -2,11 +2,11 @@
 
 use super::Conversation;
 use super::{App, Effect, Line, OPENED, Overlay};
-use crate::client::{Event, Incoming, Record, State, Summary};
+use crate::client::{Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::news;
 use crate::ui::settings::Bell;
+use crate::ui::{files, news};
 
 impl App {
     pub(super) fn take(&mut self, event: Event) {
@@ -102,7 +102,16 @@ impl App {
                     self.note(line);
                 }
             }
-            Event::Objection { because } => self.note(because),
+            Event::Objection { because } | Event::NoFile { because } => self.note(because),
+            Event::Transfer(transfer) => self.take_transfer(transfer),
+            Event::Files(all) => {
+                for line in files::list(&all) {
+                    self.note(line);
+                }
+            }
+            Event::Saved { peer, number, path } => {
+                self.note_about(&peer, news::saved(&peer, number, &path), false);
+            }
             // The face ends with it.
             Event::Ended(_) => {}
         }
@@ -131,10 +140,11 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body } = message;
+        let Incoming { id, peer, time, kind, body, file } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
-        let record = Record { id, own: false, n: 0, time, kind, body, state: State::Received };
+        let state = State::Received;
+        let record = Record { id, own: false, n: 0, time, kind, body, state, file };
         self.conversations[index].request = 0;
         if is_current && self.conversations[index].is_catching_up() {
             let pane = self.pane();
@@ -146,6 +156,18 @@ impl App {
         if !(it.muted || self.bell == Bell::Off || is_current && self.focused) {
             self.effects.push(Effect::Bell);
         }
+    }
+
+    fn take_transfer(&mut self, transfer: Transfer) {
+        if transfer.way == Way::Down
+            && let Some(it) = self.find(&transfer.peer)
+        {
+            it.file_is(transfer.id, &transfer.state);
+        }
+        if matches!(transfer.state, FileState::Failed(_) | FileState::Cancelled | FileState::Gone) {
+            self.note_about(&transfer.peer, files::outcome(&transfer), false);
+        }
+        self.transfers.take(transfer, self.now);
     }
 
     fn take_waiting(&mut self, peer: Name, count: u64, known: bool) {

@@ -13,6 +13,7 @@ mod press;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
@@ -21,6 +22,7 @@ use super::conversation::{Anchor, Conversation, Pane, Sight};
 use super::find::Find;
 use super::jump::Jump;
 use super::memory::{Memory, Person};
+use super::transfers::Transfers;
 use super::view::Areas;
 use super::window::PAGE;
 use crate::client::{Command, Event};
@@ -46,6 +48,13 @@ const WRITTEN: usize = 100;
 pub(super) enum Input {
     Key(KeyEvent),
     Paste(String),
+    /// A paste that names a file.
+    PastedFile(String, PathBuf),
+    /// What the beginning of a path may go on with.
+    Paths {
+        begun: String,
+        all: Vec<String>,
+    },
     Resized(u16, u16),
     /// Whether the terminal is in front.
     Focus(bool),
@@ -61,6 +70,8 @@ pub(super) enum Effect {
     Bell,
     /// Draw everything anew.
     Redraw,
+    /// Look what the beginning of a path may go on with.
+    Paths(String),
 }
 
 /// How the line to the server is.
@@ -80,6 +91,8 @@ pub(super) enum Overlay {
     Find(Find),
     /// A paste that is long, and how many lines it has.
     Paste(String, usize),
+    /// A paste that names a file, and which.
+    File(String, PathBuf),
 }
 
 /// See the [module](self).
@@ -105,6 +118,8 @@ pub(super) struct App {
     pub(super) leaving: bool,
     /// What was written is to be sent before one leaves.
     pub(super) finishing: bool,
+    /// Files on their way.
+    pub(super) transfers: Transfers,
     /// What was just said where it is not in sight.
     pub(super) remark: Option<String>,
     /// The conversations of the client's disk are known.
@@ -160,6 +175,7 @@ impl App {
             notes: Vec::new(),
             leaving: false,
             finishing: false,
+            transfers: Transfers::default(),
             remark: None,
             overviewed: false,
             bell,
@@ -191,6 +207,8 @@ impl App {
         match input {
             Input::Key(key) => self.press(&key),
             Input::Paste(text) => self.paste(text),
+            Input::PastedFile(text, path) => self.paste_file(text, path),
+            Input::Paths { begun, all } => self.complete_path(&begun, &all),
             Input::Resized(width, height) => self.size = (width, height),
             Input::Focus(focused) => self.focus(focused),
             Input::Event(event) => self.take(event),
@@ -284,7 +302,9 @@ impl App {
 
     pub(super) fn areas(&self) -> Areas {
         let text = self.current().map(|it| &it.composer);
-        Areas::of(self.size, |width| text.map_or(1, |it| it.shown(width).0.len()))
+        Areas::of(self.size, self.transfers.len(), |width| {
+            text.map_or(1, |it| it.shown(width).0.len())
+        })
     }
 
     pub(super) fn pane(&self) -> Pane {

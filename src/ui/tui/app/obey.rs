@@ -63,6 +63,17 @@ impl App {
                 self.give(Command::Block { peer, blocked: true });
             }
             Typed::Unblock(peer) => self.give(Command::Block { peer, blocked: false }),
+            Typed::Send(path, caption) => {
+                return self.with_peer(|peer| Command::SendFile { peer, path, caption });
+            }
+            Typed::Get(number) => return self.with_peer(|peer| Command::Get { peer, number }),
+            Typed::Save(number, to) => {
+                return self.with_peer(|peer| Command::Save { peer, number, to });
+            }
+            Typed::Cancel(number) => {
+                return self.with_peer(|peer| Command::Cancel { peer, number });
+            }
+            Typed::Files => self.give(Command::Files),
             Typed::Mute(peer) => self.mute(peer),
             Typed::Search(words) => self.search(&words),
             Typed::Help => self.overlay = Some(Overlay::Help(0)),
@@ -85,6 +96,14 @@ impl App {
         let peer = it.peer.clone();
         self.open(peer.clone());
         self.give(Command::Send { peer, text });
+        true
+    }
+
+    /// Gives a command that concerns whom one talks to. Whether there is anybody.
+    pub(super) fn with_peer(&mut self, command: impl FnOnce(Name) -> Command) -> bool {
+        let Some(peer) = self.current().map(|it| it.peer.clone()) else { return false };
+        self.open(peer.clone());
+        self.give(command(peer));
         true
     }
 

@@ -68,6 +68,15 @@ impl App {
                 self.write(&text);
                 return true;
             }
+            (Overlay::File(_, path), Some(Action::Send), _) => {
+                let path = std::mem::take(path);
+                return self.with_peer(|peer| Command::SendFile { peer, path, caption: None });
+            }
+            (Overlay::File(text, _), Some(Action::Complete), _) => {
+                let text = std::mem::take(text);
+                self.write(&text);
+                return true;
+            }
             (Overlay::Find(find), Some(Action::Send), _) => {
                 if let Some(hit) = find.choose() {
                     self.go_to(&hit.peer, hit.id);

@@ -97,7 +97,14 @@ impl Desk {
         self.now.0 += MINUTE;
         let (id, time) = (self.next(), self.now);
         let body = text.to_string().into();
-        self.hear(Event::Message(Incoming { id, peer: name(peer), time, kind: Kind::TEXT, body }));
+        self.hear(Event::Message(Incoming {
+            id,
+            peer: name(peer),
+            time,
+            kind: Kind::TEXT,
+            body,
+            file: None,
+        }));
     }
 
     /// Types into the conversation in front and sends; the client puts what was said on its disk.
@@ -116,7 +123,7 @@ impl Desk {
             let before = self.app.find(&peer).unwrap().records().filter(own).count();
             let (n, body) = (before as u64 + 1, text.into());
             let (kind, state) = (Kind::TEXT, State::Waiting);
-            let record = Record { id, own: true, n, time: self.now, kind, body, state };
+            let record = Record { id, own: true, n, time: self.now, kind, body, state, file: None };
             self.hear(Event::Written { peer, record });
         }
     }

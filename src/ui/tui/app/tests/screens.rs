@@ -370,7 +370,7 @@ fn help() {
 │Keys                                                                          │
 │  Enter                 send, or do what is asked                             │
 │  Alt-Enter             begin a new line                                      │
-│  Tab                   complete a command or a name                          │
+│  Tab                   complete a command, a name or a path                  │
 │  Up, Down              move; at the first or last row through what you wrote │
 │                        before                                                │
 │  Alt-B, Alt-F          move by words                                         │
@@ -386,14 +386,14 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes, PgUp and PgDn scroll ──────────────────────────────────────┐
-│  F1                    this page                                             │
-│  Esc                   close what is in front; return from what was found    │
-│  Ctrl-C                clear what you are writing; twice: leave              │
-│  Ctrl-D                where nothing is written: leave                       │
-│  Alt-1 to Alt-9        turn to one of the first nine conversations           │
-│What you may type                                                             │
-│  /TALK name            start a conversation, or turn to one that is open     │
-│  /CLOSE [name]         close this conversation, or the one with somebody     │
+│  /SEND PATH [caption]  send a file; a path with spaces stands in quotes      │
+│  /GET [n]              have a file come that does not come by itself: number │
+│                        n, or the last                                        │
+│  /SAVE [n] [PATH]      put a file where you want it, once it is here         │
+│                        (without a path: your downloads)                      │
+│  /CANCEL [n]           stop a file that comes, or all that go and come in    │
+│                        this conversation                                     │
+│  /FILES                list the files that go, wait and came                 │
 │  /ONLINE               list the people who are online                        │
 │  /STATUS               say how the line to the server is, and what has not   │
 │                        arrived yet                                           │

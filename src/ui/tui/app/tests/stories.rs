@@ -220,6 +220,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             kind: Kind::TEXT,
             body: "old".into(),
             state: State::Shown,
+            file: None,
         };
         Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
     };

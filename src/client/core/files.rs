@@ -1,0 +1,611 @@
+//! Which files are carried, and what becomes of them.
+//!
+//! What is to go and to come is on the disk; [`Files`] knows which of it is on its way. Each connection to the
+//! server asks for one ticket, when there is something to carry. Invariant: an own file becomes a message, and a file
+//! that comes is told to be here, in the transaction that writes it down.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::convert::Infallible;
+use std::future::Future;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use async_channel::{Sender, WeakSender};
+use async_std::task::JoinHandle;
+
+use super::super::backoff::Backoff;
+use super::super::connection::Connection;
+use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
+use super::super::files::ledger::{self, Download, Fate, Source, Upload};
+use super::super::files::{self, FileInfo, save};
+use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Way};
+use super::{Core, Exit, MAX_UNFACED};
+use crate::message::{BlobId, Name, Timestamp};
+use crate::task;
+use crate::trust::Ticket;
+use crate::wire::frame::ClientFrame;
+
+/// How many files go at once, and how many come.
+const AT_ONCE: usize = 3;
+
+/// How many files are listed for one who asks.
+const LISTED: u32 = 50;
+
+/// What is on its way.
+pub(super) struct Files {
+    orders: WeakSender<Order>,
+    running: BTreeMap<Key, Run>,
+    last_run: u64,
+    /// What failed for now, and when it is tried again.
+    resting: BTreeMap<Key, Rest>,
+    /// To whom files go, or are to go.
+    addressees: BTreeSet<Name>,
+    /// There may be more to carry than is on its way.
+    look: bool,
+    ticket: Option<Ticket>,
+    asked_for_ticket: bool,
+    /// Where a file is to be saved that comes, by its message.
+    saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
+    /// What is wanted of files that may still be told of.
+    wanted: Vec<Wanted>,
+    /// How many files are just being saved.
+    saving: u64,
+    /// What the server has of uploads that one thought better of.
+    unwanted: Vec<BlobId>,
+}
+
+/// What is carried, to tell it from others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(in crate::client) enum Key {
+    Upload(i64),
+    Download(i64),
+    Drop,
+}
+
+/// A thread that carries. It ends when this is dropped.
+struct Run {
+    number: u64,
+    job: Job,
+    done: u64,
+    _end: Sender<Infallible>,
+    ended: JoinHandle<Option<()>>,
+}
+
+#[derive(Default)]
+struct Rest {
+    backoff: Backoff,
+    until: Option<Instant>,
+}
+
+/// What is wanted of another's file.
+#[derive(Clone, Debug)]
+pub(super) struct Wanted {
+    pub(super) peer: Name,
+    /// Without a number the last.
+    pub(super) number: Option<u64>,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug)]
+pub(super) enum What {
+    Get,
+    Save(Option<PathBuf>),
+}
+
+/// What a thread says.
+#[derive(Debug)]
+pub(in crate::client) enum Said {
+    /// One that carries; which, as what run, and what.
+    Carried(Key, u64, Report),
+    /// One that carried has ended.
+    Ended(Key, u64),
+    /// One that saved.
+    Saved { peer: Name, number: u64, saved: Result<PathBuf, String> },
+}
+
+impl Files {
+    pub(super) fn new(orders: WeakSender<Order>) -> Self {
+        Self {
+            orders,
+            running: BTreeMap::new(),
+            last_run: 0,
+            resting: BTreeMap::new(),
+            addressees: BTreeSet::new(),
+            look: true,
+            ticket: None,
+            asked_for_ticket: false,
+            saves: BTreeMap::new(),
+            wanted: Vec::new(),
+            saving: 0,
+            unwanted: Vec::new(),
+        }
+    }
+
+    /// There may be more to carry.
+    pub(super) fn look(&mut self) {
+        self.look = true;
+    }
+
+    /// Whether a file is to go to somebody.
+    pub(super) fn go_to(&self, peer: &Name) -> bool {
+        self.addressees.contains(peer)
+    }
+
+    /// The server gave what it was asked for.
+    pub(super) fn take_ticket(&mut self, ticket: Ticket) {
+        (self.ticket, self.look) = (Some(ticket), true);
+    }
+
+    /// Nothing is carried without a connection, and another one needs another ticket.
+    pub(super) fn disconnected(&mut self) {
+        (self.ticket, self.asked_for_ticket, self.look) = (None, false, true);
+        self.running.clear();
+        self.resting.clear();
+    }
+
+    /// Ends what is on its way. When that is done nothing writes in the data folder any more.
+    pub(super) fn end(&mut self) -> impl Future<Output = ()> + use<> {
+        let runs = std::mem::take(&mut self.running).into_values();
+        let ended: Vec<_> = runs.map(|run| run.ended).collect();
+        async move {
+            for ended in ended {
+                ended.await;
+            }
+        }
+    }
+
+    /// Whether something is being saved, or waits for that.
+    pub(super) fn is_saving(&self) -> bool {
+        self.saving > 0 || !self.saves.is_empty() || !self.wanted.is_empty()
+    }
+
+    /// When something is to be tried again.
+    pub(super) fn due_at(&self) -> Option<Instant> {
+        self.resting.values().filter_map(|rest| rest.until).min()
+    }
+
+    fn wake_rested(&mut self, now: Instant) {
+        for rest in self.resting.values_mut() {
+            if rest.until.is_some_and(|until| until <= now) {
+                (rest.until, self.look) = (None, true);
+            }
+        }
+    }
+
+    fn may_run(&self, key: Key) -> bool {
+        let rests = self.resting.get(&key).is_some_and(|rest| rest.until.is_some());
+        let alike = |other: &&Key| std::mem::discriminant(*other) == std::mem::discriminant(&key);
+        let most = if key == Key::Drop { 1 } else { AT_ONCE };
+        !rests
+            && !self.running.contains_key(&key)
+            && self.running.keys().filter(alike).count() < most
+    }
+
+    fn rest(&mut self, key: Key) {
+        let rest = self.resting.entry(key).or_default();
+        let time = rest.backoff.next(fastrand::f64());
+        rest.until = Some(Instant::now() + time);
+    }
+}
+
+impl Core {
+    /// Starts to carry what is to be carried and is not on its way.
+    pub(super) async fn carry_where_due(
+        &mut self,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        self.files.wake_rested(Instant::now());
+        if !std::mem::take(&mut self.files.look) {
+            return Ok(());
+        }
+        for (key, job) in self.jobs().await? {
+            let Some(ticket) = self.files.ticket else {
+                if !std::mem::replace(&mut self.files.asked_for_ticket, true) {
+                    connection.say(&ClientFrame::Ticket);
+                }
+                return Ok(());
+            };
+            if self.files.may_run(key) {
+                self.start(key, job, ticket);
+            }
+        }
+        Ok(())
+    }
+
+    async fn jobs(&mut self) -> Result<Vec<(Key, Job)>, Exit> {
+        let server = self.config.server.clone();
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            Ok((
+                ledger::going(tx, &server)?,
+                ledger::coming(tx, &server)?,
+                ledger::to_drop(tx, &server)?,
+            ))
+        };
+        let (going, coming, had) = self.store.run(look).await?;
+        self.files.addressees = going.iter().map(|upload| upload.peer.clone()).collect();
+        for peer in self.files.addressees.iter().take(MAX_UNFACED) {
+            self.conversations.entry(peer.clone()).or_default();
+        }
+        // Once the conversation is open it is known, too, whether the key is still the same.
+        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains(peer);
+        let going = going.into_iter().filter(|upload| may_send(&upload.peer));
+        let mut jobs: Vec<_> =
+            going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
+        jobs.extend(coming.into_iter().map(|it| (Key::Download(it.message), Job::Download(it))));
+        // Those that are on their way drop theirs themselves.
+        let had = had
+            .into_iter()
+            .filter(|it| !self.files.running.contains_key(&Key::Download(it.message)));
+        let mut drops: Vec<_> = had.map(|it| (it.message, it.info.blob)).collect();
+        drops.extend(self.files.unwanted.iter().map(|blob| (0, *blob)));
+        if !drops.is_empty() {
+            jobs.push((Key::Drop, Job::Drop(drops)));
+        }
+        Ok(jobs)
+    }
+
+    fn start(&mut self, key: Key, job: Job, ticket: Ticket) {
+        if key == Key::Drop {
+            self.files.unwanted.clear();
+        }
+        self.files.last_run += 1;
+        let (number, orders) = (self.files.last_run, self.files.orders.clone());
+        let say = move |said| {
+            if let Some(orders) = orders.upgrade() {
+                // The core may have ended; then nobody wants to know.
+                let _ = orders.send_blocking(Order::Said(said));
+            }
+        };
+        let told = say.clone();
+        let report = move |report| told(Said::Carried(key, number, report));
+        let folder = self.config.data.join(files::FOLDER);
+        let carrier = Carrier { door: self.door(), ticket, folder, report };
+        let (end, ending) = async_channel::bounded::<Infallible>(1);
+        let carried = job.clone();
+        let ended = task::spawn("carry", async move {
+            let carrying = async move {
+                carrier.run(carried, ending.recv()).await;
+                say(Said::Ended(key, number));
+            };
+            task::on_thread("tinychat-files", carrying).await;
+        });
+        self.files.running.insert(key, Run { number, job, done: 0, _end: end, ended });
+    }
+
+    /// What a thread says.
+    pub(super) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
+        match said {
+            Said::Saved { peer, number, saved } => {
+                self.files.saving = self.files.saving.saturating_sub(1);
+                self.tell(match saved {
+                    Ok(path) => Event::Saved { peer, number, path },
+                    Err(because) => Event::NoFile { because },
+                });
+                Ok(())
+            }
+            Said::Carried(key, number, report) => {
+                match self.files.running.get_mut(&key).filter(|run| run.number == number) {
+                    Some(run) => {
+                        let job = run.job.clone();
+                        self.take_report(key, job, report).await
+                    }
+                    // Of one that was ended meanwhile.
+                    None => Ok(()),
+                }
+            }
+            Said::Ended(key, number) => {
+                if self.files.running.get(&key).is_some_and(|run| run.number == number) {
+                    self.files.running.remove(&key);
+                    self.files.look();
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn take_report(&mut self, key: Key, job: Job, report: Report) -> Result<(), Exit> {
+        match (job, report) {
+            (_, Report::Dropped(message)) => {
+                Ok(self.store.run(move |tx| ledger::dropped(tx, message)).await?)
+            }
+            (Job::Upload(upload), Report::Named(blob)) => {
+                self.files.resting.remove(&key);
+                Ok(self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?)
+            }
+            (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
+            (Job::Download(download), Report::Come) => {
+                self.set_state(download.clone(), FileState::Here).await?;
+                self.save_waiting(&download);
+                Ok(())
+            }
+            (job, Report::Moved(done)) => {
+                self.moved(key, &job, done);
+                Ok(())
+            }
+            (job, Report::Stopped(stop)) => self.stopped(key, job, stop).await,
+            (_, Report::Named(_) | Report::Sent(..) | Report::Come) => Ok(()),
+        }
+    }
+
+    fn moved(&mut self, key: Key, job: &Job, done: u64) {
+        self.progress = Instant::now();
+        self.files.resting.remove(&key);
+        if let Some(run) = self.files.running.get_mut(&key) {
+            run.done = done;
+        }
+        let transfer = match job {
+            Job::Upload(upload) => Transfer::of_upload(upload, FileState::Coming),
+            Job::Download(download) => Transfer::of_download(download),
+            Job::Drop(_) => return,
+        };
+        self.tell(Event::Transfer(Transfer { done, ..transfer }));
+    }
+
+    /// The server keeps all of it: now somebody is told of it.
+    async fn sent(&mut self, upload: Upload, blob: BlobId, hash: blake3::Hash) -> Result<(), Exit> {
+        self.progress = Instant::now();
+        let Source { name, media, size, caption, .. } = upload.source.clone();
+        let info = FileInfo { blob, name, media, size, hash, caption };
+        let (scope, at_once) = (self.scope(&upload.peer), self.is_open(&upload.peer));
+        let id = upload.id;
+        let write = move |tx: &rusqlite::Transaction<'_>| {
+            ledger::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
+        };
+        if let Some(record) = self.store.run(write).await? {
+            let done = upload.source.size;
+            let transfer = Transfer::of_upload(&upload, FileState::Here);
+            self.tell(Event::Transfer(Transfer { done, ..transfer }));
+            self.wrote(upload.peer, record);
+        }
+        Ok(())
+    }
+
+    async fn stopped(&mut self, key: Key, job: Job, stop: Stop) -> Result<(), Exit> {
+        match (job, stop) {
+            (Job::Upload(upload), Stop::Anew) => {
+                self.files.look();
+                Ok(self.store.run(move |tx| ledger::name(tx, upload.id, None)).await?)
+            }
+            (Job::Upload(upload), Stop::Failed(why)) => self.give_up(upload, Some(why)).await,
+            (Job::Download(download), Stop::Gone) => {
+                self.set_state(download, FileState::Gone).await
+            }
+            (Job::Download(download), Stop::Failed(why)) => {
+                self.set_state(download, FileState::Failed(why)).await
+            }
+            (_, Stop::Away(because)) => {
+                log::debug!("a file waits: {because}");
+                self.files.rest(key);
+                Ok(())
+            }
+            // Asked again it would say the same.
+            (_, _) => {
+                self.files.rest(key);
+                Ok(())
+            }
+        }
+    }
+
+    async fn give_up(&mut self, upload: Upload, why: Option<String>) -> Result<(), Exit> {
+        let (id, because) = (upload.id, why.clone());
+        let ended = self.store.run(move |tx| ledger::give_up(tx, id, because.as_deref())).await?;
+        if ended {
+            let state = why.map_or(FileState::Cancelled, FileState::Failed);
+            self.tell(Event::Transfer(Transfer::of_upload(&upload, state)));
+        }
+        Ok(())
+    }
+
+    async fn set_state(&mut self, mut download: Download, state: FileState) -> Result<(), Exit> {
+        self.progress = Instant::now();
+        download.state = state.clone();
+        let message = download.message;
+        self.store.run(move |tx| ledger::set(tx, message, &state)).await?;
+        let ended = !matches!(download.state, FileState::Coming | FileState::Here);
+        if ended && self.files.saves.remove(&message).is_some() {
+            let (number, peer) = (download.number, &download.peer);
+            let because = format!("file {number} of {peer} was not saved: it does not come");
+            self.tell(Event::NoFile { because });
+        }
+        self.tell(Event::Transfer(Transfer::of_download(&download)));
+        Ok(())
+    }
+
+    // What the face wants.
+
+    /// Has a file of one's own sent. An error says why that cannot be.
+    pub(super) async fn send_file(
+        &mut self,
+        peer: Name,
+        path: PathBuf,
+        caption: Option<String>,
+        token: Option<String>,
+    ) -> Result<Result<i64, String>, Exit> {
+        let source = match task::blocking(move || inspect(path, caption)).await {
+            Ok(source) => source,
+            Err(because) => return Ok(Err(because)),
+        };
+        let (server, to, from) = (self.config.server.clone(), peer.clone(), source.clone());
+        let add = move |tx: &rusqlite::Transaction<'_>| {
+            ledger::add(tx, &server, &to, &from, token.as_deref())
+        };
+        let id = self.store.run(add).await?;
+        self.files.look();
+        let upload = Upload { id, peer, source, blob: None };
+        self.tell(Event::Transfer(Transfer::of_upload(&upload, FileState::Coming)));
+        Ok(Ok(id))
+    }
+
+    /// Has a file come that did not come by itself, or saves one, once it is here. While messages are still to come
+    /// that waited, it may be in one of them.
+    pub(super) async fn want(&mut self, wanted: Wanted) -> Result<(), Exit> {
+        let Wanted { peer, number, .. } = &wanted;
+        let found = self.find_file(peer, *number).await?;
+        let may_come =
+            self.conversations.get(peer).is_some_and(|it| it.faced && !it.has_caught_up());
+        match found {
+            // Which is the last is known then.
+            _ if may_come && (found.is_none() || number.is_none()) => {
+                self.files.wanted.push(wanted)
+            }
+            Some(download) => match wanted.what {
+                What::Get => self.get_file(download).await?,
+                What::Save(to) => self.save_file(download, to).await?,
+            },
+            None => {
+                let because = match number {
+                    Some(number) => format!("{peer} has sent no file {number}"),
+                    None => format!("{peer} has sent no file"),
+                };
+                self.tell(Event::NoFile { because });
+            }
+        }
+        Ok(())
+    }
+
+    /// Looks again for what was wanted and not there.
+    pub(super) async fn grant_wanted(&mut self) -> Result<(), Exit> {
+        for wanted in std::mem::take(&mut self.files.wanted) {
+            self.want(wanted).await?;
+        }
+        Ok(())
+    }
+
+    async fn get_file(&mut self, download: Download) -> Result<(), Exit> {
+        if download.state != FileState::Here {
+            return self.fetch(download).await;
+        }
+        let (number, peer) = (download.number, download.peer);
+        let because = format!("file {number} of {peer} is here; /SAVE {number} puts it elsewhere");
+        self.tell(Event::NoFile { because });
+        Ok(())
+    }
+
+    async fn fetch(&mut self, download: Download) -> Result<(), Exit> {
+        self.files.look();
+        self.files.resting.remove(&Key::Download(download.message));
+        self.set_state(download, FileState::Coming).await
+    }
+
+    async fn save_file(&mut self, download: Download, to: Option<PathBuf>) -> Result<(), Exit> {
+        self.files.saves.entry(download.message).or_default().push(to);
+        match download.state {
+            FileState::Here => {
+                self.save_waiting(&download);
+                Ok(())
+            }
+            FileState::Coming => Ok(()),
+            _ => self.fetch(download).await,
+        }
+    }
+
+    /// The copying may take its time: nobody waits for it.
+    fn save_waiting(&mut self, download: &Download) {
+        let folder = self.config.data.join(files::FOLDER);
+        let content = ledger::place(&folder, download.message);
+        for to in self.files.saves.remove(&download.message).unwrap_or_default() {
+            self.files.saving += 1;
+            let (content, name) = (content.clone(), download.info.name.clone());
+            let (peer, number) = (download.peer.clone(), download.number);
+            let orders = self.files.orders.clone();
+            task::spawn("save", async move {
+                let save = move || save::save(&content, &name, to.as_deref());
+                let saved = task::blocking(save).await.map_err(|error| error.to_string());
+                if let Some(orders) = orders.upgrade() {
+                    // The core may have ended; then nobody wants to know.
+                    let _ = orders.send(Order::Said(Said::Saved { peer, number, saved })).await;
+                }
+            });
+        }
+    }
+
+    /// Thinks better of what goes to somebody and comes from them: of one file that comes, or of all.
+    pub(super) async fn cancel(&mut self, peer: Name, number: Option<u64>) -> Result<(), Exit> {
+        let server = self.config.server.clone();
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            Ok((ledger::going(tx, &server)?, ledger::coming(tx, &server)?))
+        };
+        let (mut going, mut coming) = self.store.run(look).await?;
+        going.retain(|upload| upload.peer == peer && number.is_none());
+        coming.retain(|it| it.peer == peer && number.is_none_or(|number| it.number == number));
+        if going.is_empty() && coming.is_empty() {
+            let because = format!("no file is on its way to {peer} or from {peer}");
+            self.tell(Event::NoFile { because });
+        }
+        for upload in going {
+            self.files.running.remove(&Key::Upload(upload.id));
+            let id = upload.id;
+            let now = self.store.run(move |tx| ledger::blob_of(tx, id)).await?;
+            self.files.unwanted.extend(now);
+            self.give_up(upload, None).await?;
+        }
+        for download in coming {
+            self.files.running.remove(&Key::Download(download.message));
+            self.set_state(download, FileState::Cancelled).await?;
+        }
+        self.files.look();
+        Ok(())
+    }
+
+    /// How it is with files.
+    pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
+        let server = self.config.server.clone();
+        let mut all = self.store.run(move |tx| ledger::all(tx, &server, LISTED)).await?;
+        for transfer in &mut all {
+            let key = match transfer.way {
+                Way::Up => Key::Upload(transfer.id),
+                Way::Down => Key::Download(transfer.id),
+            };
+            if let Some(run) = self.files.running.get(&key).filter(|_| transfer.done == 0) {
+                transfer.done = run.done;
+            }
+        }
+        self.tell(Event::Files(all));
+        Ok(())
+    }
+
+    async fn find_file(&self, peer: &Name, number: Option<u64>) -> Result<Option<Download>, Exit> {
+        let (server, of) = (self.config.server.clone(), peer.clone());
+        Ok(self.store.run(move |tx| ledger::find(tx, &server, &of, number)).await?)
+    }
+
+    /// What became of an upload.
+    pub(super) async fn fate(&mut self, id: i64) -> Result<Option<Fate>, Exit> {
+        Ok(self.store.run(move |tx| ledger::fate(tx, id)).await?)
+    }
+
+    /// Whether a file comes in a conversation that the face has open, or is being saved.
+    pub(super) async fn awaits_files(&mut self) -> Result<bool, Exit> {
+        if self.files.is_saving() {
+            return Ok(true);
+        }
+        // The server is told, too, that it need not keep what has come.
+        let is_awaited = |run: &Run| match &run.job {
+            Job::Upload(_) => false,
+            Job::Download(download) => self.is_faced(&download.peer),
+            Job::Drop(_) => true,
+        };
+        if self.files.running.values().any(is_awaited) {
+            return Ok(true);
+        }
+        let server = self.config.server.clone();
+        let coming = self.store.run(move |tx| ledger::coming(tx, &server)).await?;
+        Ok(coming.iter().any(|download| self.is_faced(&download.peer)))
+    }
+}
+
+/// Looks at a file that is to be sent.
+fn inspect(path: PathBuf, caption: Option<String>) -> Result<Source, String> {
+    let unreadable = |error| format!("cannot send {}: {error}", path.display());
+    let file = std::fs::File::open(&path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
+    if !metadata.is_file() {
+        return Err(format!("cannot send {}: it is not a file", path.display()));
+    }
+    if caption.as_ref().is_some_and(|caption| caption.len() > MAX_CAPTION) {
+        return Err(format!("a caption has at most {MAX_CAPTION} bytes"));
+    }
+    let media = files::media_of(&file).map_err(unreadable)?;
+    let (name, size, modified) = (files::name_of(&path), metadata.len(), modified(&metadata));
+    Ok(Source { path, name, media, size, modified, caption })
+}

@@ -1,0 +1,397 @@
+//! One file on its way: what the thread does that carries it, on a connection of its own.
+//!
+//! It may block, and holds one chunk at a time. It tells the core what happens by [`Report`]s; the core ends it by
+//! closing its channel. Nothing is written down here but the file itself: a download goes on where the file ends that
+//! is there.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::future::Future;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use blake3::{Hash, Hasher};
+use bytes::{BufMut, BytesMut};
+use futures::AsyncWriteExt;
+use futures::future::{Either, select};
+
+use super::ledger::{self, Download, Source, Upload};
+use crate::client::connection::{Broken, Door};
+use crate::message::BlobId;
+use crate::task;
+use crate::trust::Ticket;
+use crate::wire::codec::Frame;
+use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
+use crate::wire::stream::{FrameReader, write_frame};
+use crate::wire::transport::{BoxWriter, Transport};
+use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, MAX_CHUNK, chunk_line};
+
+/// How often it is told how far a file is.
+const TELL: Duration = Duration::from_millis(100);
+
+/// How long the server may take to answer, or to take a chunk. A large file takes its disk a while.
+const PATIENCE: Duration = Duration::from_secs(IDLE_AFTER_SECONDS);
+
+/// What is carried.
+#[derive(Clone, Debug)]
+pub(in crate::client) enum Job {
+    Upload(Upload),
+    Download(Download),
+    /// The server need not keep these.
+    Drop(Vec<(i64, BlobId)>),
+}
+
+/// What happened.
+#[derive(Debug)]
+pub(in crate::client) enum Report {
+    /// The server calls the upload so.
+    Named(BlobId),
+    /// So many bytes are there.
+    Moved(u64),
+    /// The server keeps all of it; it hashes to this.
+    Sent(BlobId, Hash),
+    /// All of it is here.
+    Come,
+    /// The server need not keep the file of this message, and knows that.
+    Dropped(i64),
+    /// It ended otherwise.
+    Stopped(Stop),
+}
+
+/// Why something is not carried to its end.
+#[derive(Debug)]
+pub(in crate::client) enum Stop {
+    /// Worth another try.
+    Away(String),
+    /// Worth one from the beginning: the server does not have what was there of it.
+    Anew,
+    /// The server does not have the file any more.
+    Gone,
+    /// Not worth one.
+    Failed(String),
+}
+
+impl From<Broken> for Stop {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Away(because) => Self::Away(because),
+            Broken::Failed(failure) => Self::Failed(failure.to_string()),
+        }
+    }
+}
+
+/// What went wrong on the line. What goes wrong with a file is told apart where it happens.
+impl From<io::Error> for Stop {
+    fn from(error: io::Error) -> Self {
+        Self::Away(error.to_string())
+    }
+}
+
+/// Carries on a thread, which ends when `report` says so.
+pub(in crate::client) struct Carrier<R> {
+    pub(in crate::client) door: Door,
+    pub(in crate::client) ticket: Ticket,
+    /// Where files lie that come.
+    pub(in crate::client) folder: PathBuf,
+    pub(in crate::client) report: R,
+}
+
+impl<R: FnMut(Report)> Carrier<R> {
+    /// Does what there is to do, unless `ended` is done before.
+    pub(in crate::client) async fn run(mut self, job: Job, ended: impl Future) {
+        let carried = match select(Box::pin(self.carry(job)), Box::pin(ended)).await {
+            Either::Left((carried, _)) => carried,
+            Either::Right(_) => return,
+        };
+        if let Err(stop) = carried {
+            (self.report)(Report::Stopped(stop));
+        }
+    }
+
+    async fn carry(&mut self, job: Job) -> Result<(), Stop> {
+        match job {
+            Job::Upload(upload) => self.upload(upload).await,
+            Job::Download(download) => self.download(&download).await,
+            Job::Drop(blobs) => {
+                let mut line = self.connect().await?;
+                for (message, blob) in blobs {
+                    line.drop_blob(blob).await?;
+                    (self.report)(Report::Dropped(message));
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn connect(&self) -> Result<Line, Stop> {
+        let limit = Duration::from_secs(HANDSHAKE_SECONDS);
+        let connecting = task::within(limit, self.door.connect()).await;
+        let late = || Stop::Away("the server does not answer".into());
+        let Transport { reader, mut writer, .. } = connecting.ok_or_else(late)??;
+        write_frame(&mut writer, &ClientFrame::Carry { ticket: self.ticket }).await?;
+        Ok(Line { reader: FrameReader::new(reader), half: writer, out: BytesMut::new() })
+    }
+
+    // Sending.
+
+    async fn upload(&mut self, Upload { source, blob, peer, .. }: Upload) -> Result<(), Stop> {
+        let mut file = open_unchanged(&source)?;
+        let mut line = self.connect().await?;
+        let request = match blob {
+            Some(blob) => FileRequest::Resume { blob },
+            None => FileRequest::Offer { peer, size: source.size },
+        };
+        line.say(&request).await?;
+        let mut hasher = Hasher::new();
+        let (blob, have) = match line.next().await {
+            Ok(FileReply::Have { blob: named, size, hash }) => {
+                (self.report)(Report::Named(named));
+                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
+                if size > source.size || hash.is_some_and(|hash| hash != hasher.finalize()) {
+                    line.drop_blob(named).await?;
+                    return Err(Stop::Anew);
+                }
+                (named, size)
+            }
+            Ok(FileReply::Kept { blob }) => {
+                let size = source.size;
+                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
+                return self.sent(&source, blob, &hasher);
+            }
+            Ok(other) => return Err(nonsense(&other)),
+            Err(Stop::Gone) => return Err(Stop::Anew),
+            Err(stop) => return Err(stop),
+        };
+        self.send_from(&mut line, &mut file, &source, have, &mut hasher).await?;
+        match line.next().await {
+            Ok(FileReply::Kept { .. }) => self.sent(&source, blob, &hasher),
+            Ok(other) => Err(nonsense(&other)),
+            Err(Stop::Gone) => Err(Stop::Anew),
+            Err(stop) => Err(stop),
+        }
+    }
+
+    async fn send_from(
+        &mut self,
+        line: &mut Line,
+        file: &mut File,
+        source: &Source,
+        have: u64,
+        hasher: &mut Hasher,
+    ) -> Result<(), Stop> {
+        let (mut offset, mut told) = (have, None);
+        loop {
+            let length = usize::try_from(source.size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+            let body = line.begin_chunk(offset, length);
+            file.read_exact(&mut line.out[body..]).map_err(|it| unreadable(source, &it))?;
+            hasher.update(&line.out[body..]);
+            line.out.put_slice(b"\r\n");
+            line.write().await?;
+            offset += length as u64;
+            self.tell(offset, &mut told);
+            if offset == source.size {
+                return Ok(());
+            }
+        }
+    }
+
+    fn sent(&mut self, source: &Source, blob: BlobId, hasher: &Hasher) -> Result<(), Stop> {
+        // It might have been written to while it was read.
+        open_unchanged(source)?;
+        (self.report)(Report::Sent(blob, hasher.finalize()));
+        Ok(())
+    }
+
+    // Fetching.
+
+    async fn download(&mut self, download: &Download) -> Result<(), Stop> {
+        let Download { message, info, .. } = download;
+        let place = ledger::place(&self.folder, *message);
+        let mut line = self.connect().await?;
+        if !is_here(&place, info.hash).map_err(|error| unwritable(&self.folder, &error))? {
+            self.fetch(&mut line, download, &place).await?;
+        }
+        (self.report)(Report::Come);
+        line.drop_blob(info.blob).await?;
+        (self.report)(Report::Dropped(*message));
+        Ok(())
+    }
+
+    async fn fetch(
+        &mut self,
+        line: &mut Line,
+        Download { info, .. }: &Download,
+        place: &Path,
+    ) -> Result<(), Stop> {
+        let here = |error: io::Error| unwritable(&self.folder, &error);
+        let part = place.with_extension("part");
+        let mut file = open_part(&self.folder, &part).map_err(here)?;
+        let mut hasher = Hasher::new();
+        let have = file.metadata().map_err(here)?.len();
+        hash_up_to(&mut file, have, &mut hasher).map_err(here)?;
+        line.say(&FileRequest::Fetch { blob: info.blob, offset: have }).await?;
+        let reply = line.next().await;
+        let refused = match reply {
+            Ok(FileReply::Have { size, .. }) if size == info.size && have <= size => None,
+            // Whatever it is, it is not what was told of.
+            Ok(FileReply::Have { .. }) => Some(Stop::Failed(NOT_WHAT_WAS_SENT.into())),
+            Err(Stop::Gone) => Some(Stop::Gone),
+            Ok(other) => return Err(nonsense(&other)),
+            Err(stop) => return Err(stop),
+        };
+        if let Some(stop) = refused {
+            // What there is of it is of no use.
+            let _ = fs::remove_file(&part);
+            return Err(stop);
+        }
+        let (mut offset, mut told) = (have, None);
+        while offset < info.size {
+            match line.next().await? {
+                FileReply::Chunk { offset: at, body } if at == offset && !body.is_empty() => {
+                    file.write_all(&body).map_err(|error| unwritable(&self.folder, &error))?;
+                    hasher.update(&body);
+                    offset += body.len() as u64;
+                    self.tell(offset, &mut told);
+                }
+                other => return Err(nonsense(&other)),
+            }
+        }
+        let right = offset == info.size && hasher.finalize() == info.hash;
+        let kept = if right { keep(&file, &part, place) } else { fs::remove_file(&part) };
+        kept.map_err(|error| unwritable(&self.folder, &error))?;
+        if right { Ok(()) } else { Err(Stop::Failed(NOT_WHAT_WAS_SENT.into())) }
+    }
+
+    fn tell(&mut self, done: u64, told: &mut Option<Instant>) {
+        if told.is_none_or(|told| told.elapsed() >= TELL) {
+            *told = Some(Instant::now());
+            (self.report)(Report::Moved(done));
+        }
+    }
+}
+
+const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
+
+/// Opens a file of one's own, if it is still what was to be sent.
+fn open_unchanged(source: &Source) -> Result<File, Stop> {
+    let file = File::open(&source.path).map_err(|error| unreadable(source, &error))?;
+    let now = file.metadata().map_err(|error| unreadable(source, &error))?;
+    if now.len() == source.size && modified(&now) == source.modified {
+        return Ok(file);
+    }
+    Err(Stop::Failed(format!("{} has changed since; send it again", source.path.display())))
+}
+
+/// When a file was last written, in nanoseconds since 1970.
+pub(in crate::client) fn modified(metadata: &fs::Metadata) -> i64 {
+    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
+}
+
+fn unreadable(source: &Source, error: &io::Error) -> Stop {
+    Stop::Failed(format!("cannot read {}: {error}", source.path.display()))
+}
+
+fn unwritable(folder: &Path, error: &io::Error) -> Stop {
+    Stop::Failed(format!("cannot write in {}: {error}; /GET tries again", folder.display()))
+}
+
+fn nonsense(reply: &FileReply) -> Stop {
+    let mut bytes = BytesMut::new();
+    reply.encode(&mut bytes);
+    bytes.truncate(80);
+    Stop::Away(format!("the server said nonsense: {bytes:?}"))
+}
+
+/// Reads the beginning of a file, and stands behind it then.
+fn hash_up_to(file: &mut File, length: u64, hasher: &mut Hasher) -> io::Result<()> {
+    hasher.update_reader(Read::by_ref(file).take(length))?;
+    file.seek(SeekFrom::Start(length)).map(drop)
+}
+
+fn is_here(place: &Path, hash: Hash) -> io::Result<bool> {
+    match File::open(place) {
+        Ok(file) => Ok(Hasher::new().update_reader(file)?.finalize() == hash),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+fn open_part(folder: &Path, part: &Path) -> io::Result<File> {
+    DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
+    let mut options = OpenOptions::new();
+    options.read(true).append(true).create(true).mode(0o600).open(part)
+}
+
+fn keep(file: &File, part: &Path, place: &Path) -> io::Result<()> {
+    file.sync_all()?;
+    fs::rename(part, place)?;
+    File::open(place.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
+/// The connection of one carrier.
+struct Line {
+    reader: FrameReader<FileReply>,
+    half: BoxWriter,
+    out: BytesMut,
+}
+
+impl Line {
+    async fn say(&mut self, request: &FileRequest) -> Result<(), Stop> {
+        self.out.clear();
+        request.encode(&mut self.out);
+        self.write().await
+    }
+
+    /// Begins a chunk in `out`, and says where its body is to be written.
+    fn begin_chunk(&mut self, offset: u64, length: usize) -> usize {
+        self.out.clear();
+        chunk_line(&mut self.out, offset, length);
+        let body = self.out.len();
+        self.out.put_bytes(0, length);
+        body
+    }
+
+    /// Writes what is in `out`. Where the server closes meanwhile it may have said why.
+    async fn write(&mut self) -> Result<(), Stop> {
+        let Self { half, out, .. } = self;
+        let writing = async {
+            half.write_all(out).await?;
+            half.flush().await
+        };
+        match task::within(PATIENCE, writing).await {
+            Some(Ok(())) => Ok(()),
+            Some(Err(error)) => match self.next().await {
+                Err(stop @ (Stop::Failed(_) | Stop::Anew | Stop::Gone)) => Err(stop),
+                _ => Err(error.into()),
+            },
+            None => Err(Stop::Away("the server takes nothing".into())),
+        }
+    }
+
+    async fn next(&mut self) -> Result<FileReply, Stop> {
+        let next = task::within(PATIENCE, self.reader.next()).await;
+        let next = next.ok_or_else(|| Stop::Away("the server does not answer".into()))?;
+        match next? {
+            Some(Ok(FileReply::Error { code, text })) => Err(refused(code, text)),
+            Some(Ok(reply)) => Ok(reply),
+            Some(Err(error)) => Err(Stop::Away(format!("the server said nonsense: {error}"))),
+            None => Err(Stop::Away("the server closed the connection".into())),
+        }
+    }
+
+    async fn drop_blob(&mut self, blob: BlobId) -> Result<(), Stop> {
+        self.say(&FileRequest::Drop { blob }).await?;
+        self.next().await.map(drop)
+    }
+}
+
+/// What an error means for the next try. One of greeting, as of a ticket that is not good any more, is followed by a
+/// peer's place.
+fn refused(code: FileError, text: String) -> Stop {
+    match code {
+        FileError::Size | FileError::Quota | FileError::Space => Stop::Failed(text),
+        FileError::Gone => Stop::Gone,
+        _ => Stop::Away(text),
+    }
+}

@@ -1,0 +1,222 @@
+//! What a message of kind `file` says; the [specification](crate::wire#files) has its form.
+//!
+//! Pure, but for looking at a file that is to be sent. What others say in it is data, not to be shown or used as it
+//! is.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use blake3::Hash;
+use serde::{Deserialize, Serialize};
+
+use super::Received;
+use crate::message::{BlobId, Kind};
+use crate::wire::{MAX_BODY, MAX_NUMBER};
+
+/// The longest name that is told, in bytes; a longer one is cut.
+const MAX_NAME: usize = 255;
+
+/// The longest one that is heard: its ending may matter.
+const MAX_CLAIMED: usize = 1_024;
+
+/// The longest caption, in bytes: the message that carries it has room for the rest as well.
+pub const MAX_CAPTION: usize = MAX_BODY / 8;
+
+/// How much of a file is looked at to find out what it is.
+const HEAD: u64 = 8 * 1024;
+
+/// A file that somebody sends, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Where it waits.
+    pub blob: BlobId,
+    /// What its sender calls it.
+    pub name: String,
+    /// Its media type, as its sender sees it.
+    pub media: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its content hashes to.
+    pub hash: Hash,
+    /// What its sender says of it.
+    pub caption: Option<String>,
+}
+
+/// The same as it is written.
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    blob: Cow<'a, str>,
+    name: Cow<'a, str>,
+    #[serde(rename = "type", default)]
+    media: Cow<'a, str>,
+    size: u64,
+    blake3: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caption: Option<Cow<'a, str>>,
+}
+
+impl FileInfo {
+    /// What a message says, if it is about a file.
+    pub fn of(kind: &Kind, body: &[u8]) -> Option<Self> {
+        if *kind != Kind::FILE {
+            return None;
+        }
+        let Body { blob, name, media, size, blake3, caption } =
+            serde_json::from_slice(body).ok()?;
+        let name = name[..name.floor_char_boundary(MAX_CLAIMED)].to_owned();
+        Some(Self {
+            blob: blob.parse().ok()?,
+            name,
+            media: media.into_owned(),
+            size: Some(size).filter(|size| *size <= MAX_NUMBER)?,
+            hash: Hash::from_hex(&*blake3).ok()?,
+            caption: caption.map(Cow::into_owned).filter(|it| !it.is_empty()),
+        })
+    }
+
+    /// The body of its message.
+    pub fn to_body(&self) -> Vec<u8> {
+        let body = Body {
+            blob: self.blob.to_string().into(),
+            name: (&*self.name).into(),
+            media: (&*self.media).into(),
+            size: self.size,
+            blake3: self.hash.to_string().into(),
+            caption: self.caption.as_deref().map(Cow::Borrowed),
+        };
+        // Strings and a number are JSON, whatever they are.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The words in it, to be looked for.
+    pub fn words(&self) -> String {
+        match &self.caption {
+            Some(caption) => format!("{} {caption}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether it says to be a picture.
+    pub fn is_picture(&self) -> bool {
+        self.media.starts_with("image/")
+    }
+}
+
+/// A file as scripts are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// What one calls it by, if it is another's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub n: Option<u64>,
+    /// What its sender calls it. Data from others: not to be shown as it is, and no path.
+    pub name: String,
+    /// Its media type.
+    #[serde(rename = "type")]
+    pub media: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its content hashes to, as hexadecimal digits.
+    pub blake3: String,
+    /// What its sender says of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caption: Option<String>,
+}
+
+impl Listed {
+    /// The file that a message tells of, if it does.
+    pub fn of(kind: &Kind, body: &[u8], received: Option<&Received>) -> Option<Self> {
+        let FileInfo { name, media, size, hash, caption, .. } = FileInfo::of(kind, body)?;
+        let n = received.map(|it| it.number);
+        Some(Self { n, name, media, size, blake3: hash.to_string(), caption })
+    }
+}
+
+/// What a message says in words: a text, or what a file is called and what is said of it.
+pub fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
+    match FileInfo::of(kind, body) {
+        Some(info) => Cow::Owned(info.words()),
+        None => String::from_utf8_lossy(body),
+    }
+}
+
+/// What a file on the disk is called to others.
+pub(in crate::client) fn name_of(path: &Path) -> String {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    name[..name.floor_char_boundary(MAX_NAME)].to_owned()
+}
+
+/// What a file on the disk is, by what it begins with.
+pub(in crate::client) fn media_of(file: &File) -> io::Result<String> {
+    let mut head = Vec::new();
+    file.take(HEAD).read_to_end(&mut head)?;
+    let known = infer::get(&head).map(|kind| kind.mime_type());
+    let text =
+        std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    let other = if text && !head.contains(&0) { "text/plain" } else { "application/octet-stream" };
+    Ok(known.unwrap_or(other).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn info(name: &str, caption: Option<&str>) -> FileInfo {
+        FileInfo {
+            blob: BlobId::from_u128(7),
+            name: name.into(),
+            media: "image/png".into(),
+            size: 5,
+            hash: blake3::hash(b"hello"),
+            caption: caption.map(Into::into),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_of_a_file_is_heard(name in ".{0,60}", caption in prop::option::of(".{1,60}")) {
+            let said = info(&name, caption.as_deref());
+            prop_assert_eq!(FileInfo::of(&Kind::FILE, &said.to_body()), Some(said));
+        }
+
+        #[test]
+        fn whatever_else_comes_is_no_file(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(FileInfo::of(&Kind::FILE, &body), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_no_file_and_what_is_new_does_not_matter() {
+        let body = String::from_utf8(info("cat.png", None).to_body()).unwrap();
+        let heard = |body: &str| FileInfo::of(&Kind::FILE, body.as_bytes());
+        assert!(heard(&body.replace("{", r#"{"colour":"red","#)).is_some());
+        let zeros = "0".repeat(32);
+        let id = BlobId::from_u128(7).to_string();
+        for (from, to) in
+            [("\"size\":5", "\"size\":-5"), ("size", "length"), (&*id, &zeros[1..]), (&id, "../x")]
+        {
+            assert_eq!(heard(&body.replace(from, to)), None, "{to}");
+        }
+        assert_eq!(FileInfo::of(&Kind::TEXT, body.as_bytes()), None);
+        let long = heard(&body.replace("cat.png", &"x".repeat(3_000))).unwrap();
+        assert_eq!(long.name.len(), MAX_CLAIMED);
+    }
+
+    #[test]
+    fn a_file_is_what_it_begins_with() {
+        let folder = tempfile::tempdir().unwrap();
+        for (content, media) in [
+            (&b"\x89PNG\r\n\x1a\n123"[..], "image/png"),
+            (b"hello there\n", "text/plain"),
+            (b"", "text/plain"),
+            (b"\0\x01\x02", "application/octet-stream"),
+            (b"%PDF-1.7", "application/pdf"),
+        ] {
+            let path = folder.path().join("notes.txt");
+            std::fs::write(&path, content).unwrap();
+            assert_eq!(media_of(&File::open(&path).unwrap()).unwrap(), media);
+        }
+    }
+}

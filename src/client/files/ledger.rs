@@ -1,0 +1,328 @@
+//! Files that go and come, in the store.
+//!
+//! Each function is one step of a transaction of the [`store`](super::super::store). Invariant: an own file is in a
+//! message once the server keeps all of it, and not before; a file is *here* once all of it is in the data folder,
+//! under the id of its message, and hashes to what was said.
+
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{OptionalExtension, Row, Transaction, params};
+
+use super::info::FileInfo;
+use crate::client::archive::Record;
+use crate::client::outbox::{self, Scope};
+use crate::client::{Address, FileState, Received, Transfer, Way};
+use crate::message::{BlobId, Kind, Name, Timestamp};
+
+type Result<T> = rusqlite::Result<T>;
+
+/// A file of one's own, as it was when it was to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) struct Source {
+    pub(in crate::client) path: PathBuf,
+    pub(in crate::client) name: String,
+    pub(in crate::client) media: String,
+    pub(in crate::client) size: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub(in crate::client) modified: i64,
+    pub(in crate::client) caption: Option<String>,
+}
+
+/// An upload that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) struct Upload {
+    pub(in crate::client) id: i64,
+    pub(in crate::client) peer: Name,
+    pub(in crate::client) source: Source,
+    /// What the server calls it, if it does already.
+    pub(in crate::client) blob: Option<BlobId>,
+}
+
+/// A file of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) struct Download {
+    pub(in crate::client) message: i64,
+    pub(in crate::client) peer: Name,
+    pub(in crate::client) number: u64,
+    pub(in crate::client) info: FileInfo,
+    pub(in crate::client) state: FileState,
+}
+
+/// What became of an upload.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(in crate::client) enum Fate {
+    Going,
+    /// It is in this message.
+    Sent(i64),
+    Failed(String),
+}
+
+/// Writes down that a file is to be sent; once for each token. Returns its id.
+pub(in crate::client) fn add(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    source: &Source,
+    token: Option<&str>,
+) -> Result<i64> {
+    let before = "SELECT id FROM upload WHERE token = ?";
+    if let Some(id) = tx.query_row(before, [token], |row| row.get(0)).optional()? {
+        return Ok(id);
+    }
+    tx.execute(
+        "INSERT INTO upload (server, peer, path, name, type, size, modified, caption, token, state)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'going')",
+        params![
+            server.as_str(),
+            peer.as_str(),
+            source.path.as_os_str().as_bytes(),
+            source.name,
+            source.media,
+            source.size.cast_signed(),
+            source.modified,
+            source.caption,
+            token,
+        ],
+    )?;
+    Ok(tx.last_insert_rowid())
+}
+
+/// The uploads that go on, the oldest first.
+pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Upload>> {
+    let mut query = tx.prepare_cached(
+        "SELECT id, peer, path, name, type, size, modified, caption, blob FROM upload
+         WHERE server = ? AND state = 'going' ORDER BY id",
+    )?;
+    query.query_map([server.as_str()], upload)?.collect()
+}
+
+fn upload(row: &Row<'_>) -> Result<Upload> {
+    let damaged = |()| rusqlite::Error::InvalidQuery;
+    let peer: String = row.get(1)?;
+    let path: Vec<u8> = row.get(2)?;
+    let blob: Option<String> = row.get(8)?;
+    let source = Source {
+        path: OsStr::from_bytes(&path).into(),
+        name: row.get(3)?,
+        media: row.get(4)?,
+        size: row.get::<_, i64>(5)?.cast_unsigned(),
+        modified: row.get(6)?,
+        caption: row.get(7)?,
+    };
+    let blob = blob.map(|blob| blob.parse().map_err(|_| damaged(()))).transpose()?;
+    Ok(Upload { id: row.get(0)?, peer: peer.parse().map_err(|_| damaged(()))?, source, blob })
+}
+
+/// The server calls an upload so; or does not know it any more.
+pub(in crate::client) fn name(tx: &Transaction<'_>, id: i64, blob: Option<BlobId>) -> Result<()> {
+    let blob = blob.map(|blob| blob.to_string());
+    tx.execute("UPDATE upload SET blob = ? WHERE id = ?", params![blob, id]).map(drop)
+}
+
+/// The server keeps all of it: writes the message that tells of it. None if it was cancelled meanwhile.
+pub(in crate::client) fn sent(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    id: i64,
+    info: &FileInfo,
+    now: Timestamp,
+    at_once: bool,
+) -> Result<Option<Record>> {
+    let going = "SELECT state = 'going' FROM upload WHERE id = ?";
+    if tx.query_row(going, [id], |row| row.get(0)).optional()? != Some(true) {
+        return Ok(None);
+    }
+    let record = outbox::add(tx, scope, Kind::FILE, info.to_body().into(), now, at_once)?;
+    let done = "UPDATE upload SET state = 'sent', message = ?, blob = ? WHERE id = ?";
+    tx.execute(done, params![record.id, info.blob.to_string(), id])?;
+    Ok(Some(record))
+}
+
+/// An upload ends without a message, unless it has one already. Returns whether it did.
+pub(in crate::client) fn give_up(tx: &Transaction<'_>, id: i64, why: Option<&str>) -> Result<bool> {
+    let state = if why.is_some() { "failed" } else { "cancelled" };
+    let end = "UPDATE upload SET state = ?, why = ? WHERE id = ? AND state = 'going'";
+    Ok(tx.execute(end, params![state, why, id])? > 0)
+}
+
+/// What became of an upload.
+pub(in crate::client) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fate>> {
+    let mut query = tx.prepare_cached("SELECT state, message, why FROM upload WHERE id = ?")?;
+    let fate = query.query_row([id], |row| {
+        let (state, message): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
+        Ok(match (state.as_str(), message) {
+            ("going", _) => Fate::Going,
+            (_, Some(message)) => Fate::Sent(message),
+            _ => Fate::Failed(row.get::<_, Option<String>>(2)?.unwrap_or("cancelled".into())),
+        })
+    });
+    fate.optional()
+}
+
+/// What the server calls an upload, if it does.
+pub(in crate::client) fn blob_of(tx: &Transaction<'_>, id: i64) -> Result<Option<BlobId>> {
+    let query = "SELECT blob FROM upload WHERE id = ?";
+    let blob: Option<String> = tx.query_row(query, [id], |row| row.get(0)).optional()?.flatten();
+    blob.map(|blob| blob.parse().map_err(|_| rusqlite::Error::InvalidQuery)).transpose()
+}
+
+/// How many own files are not with the server yet, by peer.
+pub(in crate::client) fn unsent(
+    tx: &Transaction<'_>,
+    server: &Address,
+) -> Result<std::collections::BTreeMap<Name, u64>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, count(*) FROM upload WHERE server = ? AND state = 'going' GROUP BY peer",
+    )?;
+    outbox::counts(query.query_map([server.as_str()], outbox::peer_and_count)?)
+}
+
+/// Somebody tells of a file: it gets its number. It comes by itself if it is no larger than that.
+pub(in crate::client) fn told(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    message: i64,
+    comes: bool,
+) -> Result<Received> {
+    let number: i64 = tx
+        .prepare_cached(
+            "SELECT coalesce(max(number), 0) + 1 FROM file WHERE server = ? AND peer = ?",
+        )?
+        .query_row([server.as_str(), peer.as_str()], |row| row.get(0))?;
+    let state = if comes { FileState::Coming } else { FileState::Offered };
+    tx.prepare_cached(
+        "INSERT INTO file (message, server, peer, number, state) VALUES (?, ?, ?, ?, ?)",
+    )?
+    .execute(params![message, server.as_str(), peer.as_str(), number, state.word()])?;
+    Ok(Received { number: number.cast_unsigned(), state })
+}
+
+/// A file has come to another state.
+pub(in crate::client) fn set(tx: &Transaction<'_>, message: i64, state: &FileState) -> Result<()> {
+    let why = if let FileState::Failed(why) = state { Some(why) } else { None };
+    tx.prepare_cached("UPDATE file SET state = ?, why = ? WHERE message = ?")?
+        .execute(params![state.word(), why, message])
+        .map(drop)
+}
+
+/// The server knows that it need not keep a file.
+pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64) -> Result<()> {
+    tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message]).map(drop)
+}
+
+/// What is read of a file that others sent.
+const FILE: &str = "SELECT file.message, file.peer, number, file.state, why, body FROM file
+                    JOIN message ON message.id = file.message";
+
+/// What comes, the oldest first.
+pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+    let mut query = tx.prepare_cached(&format!(
+        "{FILE} WHERE file.server = ? AND file.state = 'coming' ORDER BY file.message"
+    ))?;
+    query.query_map([server.as_str()], download)?.collect()
+}
+
+/// What the server keeps although it is here.
+pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+    let mut query = tx.prepare_cached(&format!(
+        "{FILE} WHERE file.server = ? AND file.state = 'here' AND dropped = 0 ORDER BY file.message"
+    ))?;
+    query.query_map([server.as_str()], download)?.collect()
+}
+
+/// The file of a conversation with this number; without one the last.
+pub(in crate::client) fn find(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    number: Option<u64>,
+) -> Result<Option<Download>> {
+    let mut query = tx.prepare_cached(&format!(
+        "{FILE} WHERE file.server = ? AND file.peer = ? AND (?3 IS NULL OR number = ?3)
+         ORDER BY number DESC LIMIT 1"
+    ))?;
+    let number = number.map(u64::cast_signed);
+    query.query_row(params![server.as_str(), peer.as_str(), number], download).optional()
+}
+
+fn download(row: &Row<'_>) -> Result<Download> {
+    let damaged = || rusqlite::Error::InvalidQuery;
+    let peer: String = row.get(1)?;
+    let body: Vec<u8> = row.get(5)?;
+    Ok(Download {
+        message: row.get(0)?,
+        peer: peer.parse().map_err(|_| damaged())?,
+        number: row.get::<_, i64>(2)?.cast_unsigned(),
+        info: FileInfo::of(&Kind::FILE, &body).ok_or_else(damaged)?,
+        state: file_state(row, 3)?.ok_or_else(damaged)?,
+    })
+}
+
+/// The state of a file, and why, from two columns; none where there is no file.
+pub(in crate::client) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileState>> {
+    let state: Option<String> = row.get(column)?;
+    let why: Option<String> = row.get(column + 1)?;
+    Ok(state.and_then(|state| FileState::of_word(&state, why)))
+}
+
+/// What there is to know of another's file, from three columns: number, state, why.
+pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option<Received>> {
+    let number: Option<i64> = row.get(column)?;
+    let state = file_state(row, column + 1)?;
+    Ok(number.zip(state).map(|(number, state)| Received { number: number.cast_unsigned(), state }))
+}
+
+/// What goes and what others sent and is not saved: for one who asks how it is with files. The last `limit`.
+pub(in crate::client) fn all(
+    tx: &Transaction<'_>,
+    server: &Address,
+    limit: u32,
+) -> Result<Vec<Transfer>> {
+    let up = |upload: Upload| Transfer::of_upload(&upload, FileState::Coming);
+    let mut all: Vec<Transfer> = going(tx, server)?.into_iter().map(up).collect();
+    let mut query = tx.prepare_cached(&format!(
+        "{FILE} WHERE file.server = ? ORDER BY file.message DESC LIMIT ?"
+    ))?;
+    let rows = query.query_map(params![server.as_str(), limit], download)?;
+    let mut downloads = rows.collect::<Result<Vec<_>>>()?;
+    downloads.reverse();
+    all.extend(downloads.iter().map(Transfer::of_download));
+    Ok(all)
+}
+
+impl Transfer {
+    pub(in crate::client) fn of_upload(upload: &Upload, state: FileState) -> Self {
+        Self {
+            way: Way::Up,
+            id: upload.id,
+            peer: upload.peer.clone(),
+            number: None,
+            name: upload.source.name.clone(),
+            size: upload.source.size,
+            done: 0,
+            state,
+        }
+    }
+
+    pub(in crate::client) fn of_download(download: &Download) -> Self {
+        let done = if download.state == FileState::Here { download.info.size } else { 0 };
+        Self {
+            way: Way::Down,
+            id: download.message,
+            peer: download.peer.clone(),
+            number: Some(download.number),
+            name: download.info.name.clone(),
+            size: download.info.size,
+            done,
+            state: download.state.clone(),
+        }
+    }
+}
+
+/// Where a file lies that has come, or comes.
+pub(in crate::client) fn place(folder: &Path, message: i64) -> PathBuf {
+    folder.join(message.to_string())
+}

@@ -1,0 +1,302 @@
+//! Files in words, and words that name files: the same for every face.
+//!
+//! Pure, but for looking whether a path leads to a file. What is made of other people's words goes through
+//! [`text`](super::text) where it is shown.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+
+use super::text;
+use crate::client::files::Listed;
+use crate::client::{FileState, Received, Transfer, Way};
+use crate::message::Kind;
+
+/// The lines of a message, each safe to print; none of a kind that cannot be shown.
+pub(super) fn lines(kind: &Kind, body: &[u8], received: Option<&Received>) -> Option<Vec<String>> {
+    if *kind == Kind::TEXT {
+        return Some(text::lines(body).collect());
+    }
+    let file = Listed::of(kind, body, received)?;
+    Some(listed("", Some(&file)))
+}
+
+/// The lines of what was said: of a text itself, or of a file that it tells of.
+pub(super) fn listed(text: &str, file: Option<&Listed>) -> Vec<String> {
+    let Some(Listed { n, name, media, size, caption, .. }) = file else {
+        return text::lines(text.as_bytes()).collect();
+    };
+    let caption = caption.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
+    text::lines(format!("{}{caption}", head(*n, name, media, *size)).as_bytes()).collect()
+}
+
+/// `[file 2: cat.png, image/png, 1.2 MiB]`
+fn head(number: Option<u64>, name: &str, media: &str, size: u64) -> String {
+    let number = number.map(|number| format!(" {number}")).unwrap_or_default();
+    let media = if media.is_empty() { String::new() } else { format!(", {media}") };
+    // In one line, whatever it is called.
+    let name = name.replace(['\n', '\r'], " ");
+    format!("[file{number}: {name}{media}, {}]", ByteSize(size))
+}
+
+/// What can be done about another's file, in short.
+pub(super) fn hint(Received { number, state }: &Received) -> String {
+    match state {
+        FileState::Offered => format!("/GET {number}"),
+        FileState::Coming => "coming".into(),
+        FileState::Here => format!("/SAVE {number}"),
+        FileState::Failed(why) => format!("failed: {why}"),
+        FileState::Cancelled => format!("cancelled, /GET {number}"),
+        FileState::Gone => "gone".into(),
+    }
+}
+
+/// Which file it is: `cat.png to marie`, `file 2 of marie, cat.png`.
+pub(super) fn which(Transfer { way, peer, number, name, .. }: &Transfer) -> String {
+    match (way, number) {
+        (Way::Down, Some(number)) => format!("file {number} of {peer}, {name}"),
+        (Way::Down, None) => format!("{name} of {peer}"),
+        (Way::Up, _) => format!("{name} to {peer}"),
+    }
+}
+
+/// What became of it.
+pub(super) fn outcome(transfer: &Transfer) -> String {
+    let Transfer { way, number, size, done, state, .. } = transfer;
+    let which = which(transfer);
+    match (way, state) {
+        (Way::Up, FileState::Here) => format!("{which}: sent, {}", ByteSize(*size)),
+        (Way::Down, FileState::Here) => {
+            let save = number.map(|number| format!("; /SAVE {number} puts it elsewhere"));
+            format!("{which}: here, {}{}", ByteSize(*size), save.unwrap_or_default())
+        }
+        (_, FileState::Coming) if *done > 0 => {
+            format!("{which}: {} of {}", ByteSize(*done), ByteSize(*size))
+        }
+        (_, FileState::Coming) => format!("{which}: waits, {}", ByteSize(*size)),
+        (_, FileState::Offered) => {
+            let get = number.map(|number| format!("; /GET {number} has it come"));
+            format!("{which}: {}{}", ByteSize(*size), get.unwrap_or_default())
+        }
+        (_, FileState::Failed(why)) => format!("{which}: failed: {why}"),
+        (_, FileState::Cancelled) => format!("{which}: cancelled"),
+        (_, FileState::Gone) => format!("{which}: the server does not have it any more"),
+    }
+}
+
+/// How it is with files, for one who asks.
+pub(super) fn list(all: &[Transfer]) -> Vec<String> {
+    match all {
+        [] => vec!["no file goes, waits or came".into()],
+        _ => all.iter().map(outcome).collect(),
+    }
+}
+
+/// How far it is, how quickly, and how long it takes: `45 %, 1.2 MiB/s, 12 s`.
+pub(super) fn progress(done: u64, size: u64, bytes_per_second: Option<u64>) -> String {
+    let percent = u128::from(done) * 100 / u128::from(size.max(1));
+    let Some(rate) = bytes_per_second.filter(|rate| *rate > 0) else {
+        return format!("{percent} %");
+    };
+    let left = Duration::from_secs(size.saturating_sub(done) / rate);
+    format!("{percent} %, {}/s, {}", ByteSize(rate), humantime::format_duration(left))
+}
+
+/// The path in front of what was typed, and what stands behind it. In quotes, or with backslashes, it may have
+/// spaces; `~/` is home.
+pub(super) fn split_path(words: &str) -> Result<(PathBuf, Option<String>), String> {
+    let mut path = String::new();
+    let mut chars = words.char_indices();
+    let quote = words.chars().next().filter(|c| matches!(c, '"' | '\''));
+    if quote.is_some() {
+        chars.next();
+    }
+    let mut end = words.len();
+    let mut closed = quote.is_none();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            c if Some(c) == quote => {
+                (end, closed) = (at + c.len_utf8(), true);
+                break;
+            }
+            c if quote.is_none() && c.is_whitespace() => {
+                end = at;
+                break;
+            }
+            '\\' if quote != Some('\'') => path.extend(chars.next().map(|(_, c)| c)),
+            c => path.push(c),
+        }
+    }
+    match (closed, path.is_empty()) {
+        (false, _) => Err("the quote is not closed".into()),
+        (_, true) => Err("which file?".into()),
+        _ => {
+            let caption = words[end..].trim();
+            Ok((expanded(&path), (!caption.is_empty()).then(|| caption.to_string())))
+        }
+    }
+}
+
+/// A path from the root on.
+pub(super) fn expanded(path: &str) -> PathBuf {
+    let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
+    let path = home.unwrap_or_else(|| path.into());
+    std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The file that a paste names, as terminals write one that is dragged onto them; none if it names none.
+pub(super) fn pasted(text: &str) -> Option<PathBuf> {
+    let text = text.trim();
+    if text.is_empty() || text.contains('\n') {
+        return None;
+    }
+    let path = match text.strip_prefix("file://") {
+        Some(url) => PathBuf::from(percent_decoded(&url[url.find('/')?..])?),
+        None => split_path(text).ok().filter(|(_, rest)| rest.is_none())?.0,
+    };
+    let named = text.starts_with(['/', '~', '\'', '"']) || text.starts_with("file://");
+    (named && path.is_file()).then_some(path)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::new();
+    let mut rest = text.as_bytes();
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        if *byte != b'%' {
+            bytes.push(*byte);
+            continue;
+        }
+        let digits = std::str::from_utf8(rest.get(..2)?).ok()?;
+        bytes.push(u8::from_str_radix(digits, 16).ok()?);
+        rest = &rest[2..];
+    }
+    String::from_utf8(bytes).ok()
+}
+
+/// What the beginning of a path may go on with: names in its folder, those of folders with a slash.
+pub(super) fn completions(begun: &str) -> Vec<String> {
+    let begun = unescaped(begun);
+    let (folder, begin) = match begun.rfind('/') {
+        Some(slash) => begun.split_at(slash + 1),
+        None => ("", begun.as_str()),
+    };
+    let place = if folder.is_empty() { PathBuf::from(".") } else { expanded(folder) };
+    let Ok(entries) = std::fs::read_dir(place) else { return Vec::new() };
+    let mut all: Vec<String> = { entries.flatten().take(MAX_ENTRIES) }
+        .filter_map(|entry| {
+            let name = entry.file_name().into_string().ok()?;
+            let hidden = name.starts_with('.') && !begin.starts_with('.');
+            let slash = if entry.path().is_dir() { "/" } else { "" };
+            let fits = name.starts_with(begin) && !hidden;
+            fits.then(|| format!("{}{}{slash}", escaped(folder), escaped(&name)))
+        })
+        .collect();
+    all.sort();
+    all
+}
+
+/// How many names of a folder are looked at.
+const MAX_ENTRIES: usize = 10_000;
+
+fn unescaped(text: &str) -> String {
+    let mut chars = text.chars();
+    std::iter::from_fn(|| chars.next().and_then(|c| if c == '\\' { chars.next() } else { Some(c) }))
+        .collect()
+}
+
+/// A name as [`split_path`] reads it.
+fn escaped(name: &str) -> String {
+    let mut escaped = String::new();
+    for c in name.chars() {
+        if c.is_whitespace() || matches!(c, '\\' | '"' | '\'') {
+            escaped.push('\\');
+        }
+        escaped.push(c);
+    }
+    escaped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::FileInfo;
+    use crate::message::BlobId;
+    use proptest::prelude::*;
+
+    #[test]
+    fn a_file_is_one_line_whatever_it_is_called() {
+        let info = FileInfo {
+            blob: BlobId::from_u128(1),
+            name: "cat\n\u{1b}[2J\u{202e}.png".into(),
+            media: "image/png".into(),
+            size: 1_258_291,
+            hash: blake3::hash(b""),
+            caption: Some("my cat".into()),
+        };
+        let received = Received { number: 2, state: FileState::Here };
+        let lines = lines(&Kind::FILE, &info.to_body(), Some(&received)).unwrap();
+        assert_eq!(lines, ["[file 2: cat \u{fffd}[2J\u{fffd}.png, image/png, 1.2 MiB] my cat"]);
+        assert_eq!(super::lines(&Kind::FILE, b"{}", None), None);
+        assert_eq!(super::lines(&"song".parse().unwrap(), b"la", None), None);
+    }
+
+    #[test]
+    fn a_path_may_have_spaces_and_something_behind_it() {
+        let home = dirs::home_dir().unwrap();
+        let told = |caption: &str| Some(caption.to_string());
+        for (words, path, caption) in [
+            ("/tmp/cat.png", "/tmp/cat.png".into(), None),
+            ("/tmp/cat.png  my cat ", "/tmp/cat.png".into(), told("my cat")),
+            ("\"/tmp/my cat.png\" look", "/tmp/my cat.png".into(), told("look")),
+            ("'/tmp/a\\b'", "/tmp/a\\b".into(), None),
+            ("/tmp/my\\ cat.png look", "/tmp/my cat.png".into(), told("look")),
+            ("~/cat.png", home.join("cat.png"), None),
+        ] {
+            assert_eq!(split_path(words), Ok((path, caption)), "{words}");
+        }
+        assert!(split_path("cat.png").unwrap().0.is_absolute());
+        assert_eq!(split_path("\"/tmp/x"), Err("the quote is not closed".into()));
+        assert_eq!(split_path(""), Err("which file?".into()));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_completed_is_read_again(name in "[a-z \\\\\"'ü]{1,20}") {
+            let typed = format!("/{}", escaped(&name));
+            prop_assert_eq!(split_path(&typed), Ok((PathBuf::from("/").join(&name), None)));
+        }
+    }
+
+    #[test]
+    fn what_is_dragged_is_a_file_or_a_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("my cat.png");
+        std::fs::write(&path, "x").unwrap();
+        let shown = path.to_str().unwrap();
+        for paste in [
+            format!("'{shown}'"),
+            format!("{} ", shown.replace(' ', "\\ ")),
+            format!("file://{}", shown.replace(' ', "%20")),
+            format!("file://localhost{}\r\n", shown.replace(' ', "%20")),
+        ] {
+            assert_eq!(pasted(&paste), Some(path.clone()), "{paste}");
+        }
+        let folder = folder.path().to_str().unwrap();
+        for paste in ["", "hello", "/etc/passwd and more", "/nowhere", folder, "file://x", "a\nb"] {
+            assert_eq!(pasted(paste), None, "{paste}");
+        }
+        for begun in ["my", "my\\ c"] {
+            let completed = completions(&format!("{folder}/{begun}"));
+            assert_eq!(completed, [format!("{folder}/my\\ cat.png")]);
+        }
+    }
+
+    #[test]
+    fn progress_says_how_long_it_takes() {
+        assert_eq!(progress(0, 0, None), "0 %");
+        assert_eq!(progress(50, 200, Some(0)), "25 %");
+        assert_eq!(progress(1 << 20, 3 << 20, Some(1 << 19)), "33 %, 512.0 KiB/s, 4s");
+    }
+}

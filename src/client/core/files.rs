@@ -446,7 +446,7 @@ impl Core {
         match found {
             // Which is the last is known then.
             _ if may_come && (found.is_none() || number.is_none()) => {
-                self.files.wanted.push(wanted)
+                self.files.wanted.push(wanted);
             }
             Some(download) => match wanted.what {
                 What::Get => self.get_file(download).await?,

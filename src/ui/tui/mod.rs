@@ -11,6 +11,8 @@ mod find;
 mod jump;
 mod keys;
 mod memory;
+#[allow(dead_code, unused_imports, reason = "until messages have pictures")]
+mod picture;
 mod terminal;
 mod transfers;
 mod view;
@@ -29,6 +31,7 @@ use jiff::tz::TimeZone;
 
 use self::app::{App, Effect, Input, Start};
 use self::memory::Memory;
+pub use self::picture::{Pictures, PicturesError};
 use self::terminal::Terminal;
 use self::view::Theme;
 use super::count;

@@ -16,6 +16,8 @@ use crossterm::terminal::{
 use ratatui::Frame;
 use ratatui::backend::CrosstermBackend;
 
+use super::picture;
+
 /// See the [module](self).
 pub(super) struct Terminal {
     screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
@@ -32,6 +34,10 @@ impl Terminal {
         HOOK.call_once(|| {
             let before = std::panic::take_hook();
             std::panic::set_hook(Box::new(move |panic| {
+                // It ends a picture, not the face.
+                if picture::is_guarded() {
+                    return;
+                }
                 // What is said of the panic is to be seen, where lines end as they should.
                 restore();
                 before(panic);
@@ -124,6 +130,8 @@ mod tests {
     fn a_panic_gives_the_terminal_back_before_it_is_told() {
         if std::env::var_os(PANICS).is_some() {
             let _terminal = Terminal::take().unwrap();
+            let picture = picture::guarded(|| -> Result<(), _> { panic!("in a decoder") });
+            print!("{picture:?}");
             panic!("in the middle of a chat");
         }
         let name = "ui::tui::terminal::tests::a_panic_gives_the_terminal_back_before_it_is_told";
@@ -138,7 +146,10 @@ mod tests {
         assert!(matches!(process.wait().unwrap(), WaitStatus::Exited(_, 101)));
         let shown = String::from_utf8_lossy(&shown);
         let (before, _) = shown.split_once("in the middle of a chat").unwrap();
-        let (_, left) = before.split_once("\u{1b}[?1049h").unwrap();
+        let (_, taken) = before.split_once("\u{1b}[?1049h").unwrap();
+        let (during, left) = taken.split_once("Err(Damaged)").unwrap();
+        let is_left = during.contains("\u{1b}[?1049l") || shown.contains("in a decoder");
+        assert!(!is_left, "a panic that a picture ends with is none of the terminal's: {shown:?}");
         assert!(left.contains("\u{1b}[?1049l"), "the shell's screen is back: {shown:?}");
         let modes = tcgetattr(&terminal).unwrap().local_modes;
         assert!(modes.contains(LocalModes::ECHO | LocalModes::ICANON));

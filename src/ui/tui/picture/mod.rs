@@ -1,0 +1,258 @@
+//! Pictures among the messages: whether this terminal can show them, and how.
+//!
+//! [`decode`] makes pixels out of files that other people made, [`gallery`] has that done aside and holds
+//! what was made. Owned by the face. Invariant: nothing is asked of the terminal, so that no start waits
+//! for an answer and no key that is pressed meanwhile is taken for one; what is known of it comes from
+//! the environment and from the size of its window.
+
+mod decode;
+mod gallery;
+
+use std::str::FromStr;
+
+use thiserror::Error;
+
+#[cfg(test)]
+pub(super) use self::decode::guarded;
+pub(super) use self::decode::{Probe, Refusal, is_guarded, probe};
+pub(super) use self::gallery::Gallery;
+
+/// How many pixels a cell is taken to have if a person insists on pixels and the terminal does not say:
+/// few, so that a picture rather leaves room than covers what is beside it.
+const ASSUMED_CELL: (u16, u16) = (8, 16);
+
+/// A cell of blocks is two pixels, one above the other.
+const BLOCKS_CELL: (u16, u16) = (1, 2);
+
+/// How pictures are to be shown: what a person may set.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Pictures {
+    /// As well as the terminal is known to be able to.
+    #[default]
+    Auto,
+    /// With the graphics protocol of Kitty.
+    Kitty,
+    /// With the one of iTerm2.
+    Iterm,
+    /// As Sixels.
+    Sixel,
+    /// Out of coloured half blocks.
+    Blocks,
+    /// Not at all.
+    Off,
+}
+
+/// A word that is no choice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("it is auto, kitty, iterm, sixel, blocks or off")]
+pub struct PicturesError;
+
+impl FromStr for Pictures {
+    type Err = PicturesError;
+
+    fn from_str(word: &str) -> Result<Self, PicturesError> {
+        match word {
+            "auto" => Ok(Self::Auto),
+            "kitty" => Ok(Self::Kitty),
+            "iterm" => Ok(Self::Iterm),
+            "sixel" => Ok(Self::Sixel),
+            "blocks" => Ok(Self::Blocks),
+            "off" => Ok(Self::Off),
+            _ => Err(PicturesError),
+        }
+    }
+}
+
+/// What a picture is written to the terminal as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Protocol {
+    Kitty,
+    Iterm,
+    Sixel,
+    Blocks,
+}
+
+/// What is known of terminals: a variable, how it begins, and what to use then. The first row that fits
+/// decides. Only what is known to work is here: a protocol that is not understood shows nothing at all,
+/// while blocks are always a picture.
+const KNOWN: &[(&str, &str, Protocol)] = &[
+    // These draw the screen themselves, and keep the variables of the terminal that they were started in.
+    ("TMUX", "", Protocol::Blocks),
+    ("STY", "", Protocol::Blocks),
+    ("ZELLIJ", "", Protocol::Blocks),
+    ("TERM", "tmux", Protocol::Blocks),
+    ("TERM", "screen", Protocol::Blocks),
+    // This one goes along to other machines.
+    ("TERM", "xterm-kitty", Protocol::Kitty),
+    ("TERM", "xterm-ghostty", Protocol::Kitty),
+    ("TERM", "foot", Protocol::Sixel),
+    ("TERM", "mlterm", Protocol::Sixel),
+    ("TERM_PROGRAM", "ghostty", Protocol::Kitty),
+    ("TERM_PROGRAM", "iTerm", Protocol::Iterm),
+    ("TERM_PROGRAM", "WezTerm", Protocol::Iterm),
+    ("TERM_PROGRAM", "rio", Protocol::Iterm),
+    ("TERM_PROGRAM", "Bobcat", Protocol::Iterm),
+    // It says what it is: what is said below was left by the terminal that it was started from.
+    ("TERM_PROGRAM", "", Protocol::Blocks),
+    ("TERM", "alacritty", Protocol::Blocks),
+    ("VTE_VERSION", "", Protocol::Blocks),
+    ("KONSOLE_VERSION", "", Protocol::Blocks),
+    ("XTERM_VERSION", "", Protocol::Blocks),
+    ("LC_TERMINAL", "iTerm", Protocol::Iterm),
+    ("WEZTERM_PANE", "", Protocol::Iterm),
+    ("WEZTERM_EXECUTABLE", "", Protocol::Iterm),
+    ("KITTY_WINDOW_ID", "", Protocol::Kitty),
+];
+
+/// How pictures get onto this terminal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Capability {
+    protocol: Protocol,
+    /// The pixels of a cell: columns, rows.
+    cell: (u16, u16),
+    /// What is written is to be wrapped, so that tmux hands it on.
+    in_tmux: bool,
+    /// The terminal has but 256 colours, and would take others for something else.
+    few_colours: bool,
+}
+
+impl Capability {
+    /// What this terminal can do, and is to. None if it is to show no pictures, or cannot without colours.
+    /// Looks into the environment and asks the system for the size of the window: it never waits.
+    pub(super) fn find(choice: Pictures, colours: bool) -> Option<Self> {
+        let variable = |name: &str| {
+            let value = std::env::var_os(name).filter(|it| !it.is_empty());
+            value.map(|it| it.to_string_lossy().into_owned())
+        };
+        Self::decide(choice, colours, &variable, cell())
+    }
+
+    fn decide(
+        choice: Pictures,
+        colours: bool,
+        variable: &dyn Fn(&str) -> Option<String>,
+        cell: Option<(u16, u16)>,
+    ) -> Option<Self> {
+        let protocol = match choice {
+            Pictures::Off => return None,
+            Pictures::Kitty => Protocol::Kitty,
+            Pictures::Iterm => Protocol::Iterm,
+            Pictures::Sixel => Protocol::Sixel,
+            Pictures::Blocks => Protocol::Blocks,
+            // How many cells so many pixels are has to be known.
+            Pictures::Auto => cell.map_or(Protocol::Blocks, |_| known(variable)),
+        };
+        // Kitty is told by a cell's colour which picture is meant.
+        if !colours && matches!(protocol, Protocol::Blocks | Protocol::Kitty) {
+            return None;
+        }
+        let is_term = |name: &str, start| variable(name).is_some_and(|it| it.starts_with(start));
+        let full = ["truecolor", "24bit"];
+        Some(Self {
+            protocol,
+            cell: match protocol {
+                Protocol::Blocks => BLOCKS_CELL,
+                _ => cell.unwrap_or(ASSUMED_CELL),
+            },
+            in_tmux: variable("TMUX").is_some() || is_term("TERM", "tmux"),
+            few_colours: is_term("TERM_PROGRAM", "Apple_Terminal")
+                && !variable("COLORTERM").is_some_and(|it| full.contains(&it.as_str())),
+        })
+    }
+
+    /// The same after the window has changed: its letters may be larger now.
+    fn measured(self) -> Self {
+        let cell = cell().filter(|_| self.protocol != Protocol::Blocks).unwrap_or(self.cell);
+        Self { cell, ..self }
+    }
+}
+
+fn known(variable: &dyn Fn(&str) -> Option<String>) -> Protocol {
+    let fits = |name, start| variable(name).is_some_and(|it| it.starts_with(start));
+    let row = KNOWN.iter().find(|(name, start, _)| fits(name, *start));
+    row.map_or(Protocol::Blocks, |(.., protocol)| *protocol)
+}
+
+/// The pixels of a cell, if the terminal keeps the system informed of them.
+fn cell() -> Option<(u16, u16)> {
+    let window = crossterm::terminal::window_size().ok()?;
+    let width = window.width.checked_div(window.columns)?;
+    let height = window.height.checked_div(window.rows)?;
+    (width > 0 && height > 0).then_some((width, height))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn decide(choice: Pictures, colours: bool, set: &[(&str, &str)]) -> Option<Capability> {
+        let variable = |name: &str| {
+            let found = set.iter().find(|(it, _)| *it == name);
+            found.map(|(_, value)| (*value).to_owned())
+        };
+        Capability::decide(choice, colours, &variable, Some((9, 20)))
+    }
+
+    #[test]
+    fn a_word_is_a_choice_and_another_is_told_which_there_are() {
+        for (word, choice) in [
+            ("auto", Pictures::Auto),
+            ("kitty", Pictures::Kitty),
+            ("iterm", Pictures::Iterm),
+            ("sixel", Pictures::Sixel),
+            ("blocks", Pictures::Blocks),
+            ("off", Pictures::Off),
+        ] {
+            assert_eq!(word.parse(), Ok(choice));
+            assert!(PicturesError.to_string().contains(word));
+        }
+        assert_eq!("Kitty".parse::<Pictures>(), Err(PicturesError));
+    }
+
+    #[test]
+    fn a_terminal_is_known_by_its_environment() {
+        for (set, protocol) in [
+            (&[][..], Protocol::Blocks),
+            (&[("TERM", "xterm-256color")], Protocol::Blocks),
+            (&[("TERM", "xterm-kitty")], Protocol::Kitty),
+            (&[("TERM", "foot-extra")], Protocol::Sixel),
+            (&[("TERM", "xterm-256color"), ("KITTY_WINDOW_ID", "1")], Protocol::Kitty),
+            (&[("TERM", "xterm-256color"), ("LC_TERMINAL", "iTerm2")], Protocol::Iterm),
+            (&[("TERM_PROGRAM", "WezTerm"), ("TERM", "xterm-256color")], Protocol::Iterm),
+            // Started from within another.
+            (&[("TERM_PROGRAM", "vscode"), ("KITTY_WINDOW_ID", "1")], Protocol::Blocks),
+            (&[("VTE_VERSION", "7600"), ("KITTY_WINDOW_ID", "1")], Protocol::Blocks),
+            (&[("TERM", "xterm-kitty"), ("TMUX", "/tmp/tmux,1,0")], Protocol::Blocks),
+            (&[("TERM", "xterm-kitty"), ("ZELLIJ", "0")], Protocol::Blocks),
+        ] {
+            let found = decide(Pictures::Auto, true, set).unwrap();
+            assert_eq!(found.protocol, protocol, "{set:?}");
+        }
+    }
+
+    #[test]
+    fn a_choice_goes_before_what_is_known_and_needs_what_it_needs() {
+        let kitty = &[("TERM", "xterm-kitty"), ("TMUX", "x")][..];
+        assert_eq!(decide(Pictures::Off, true, kitty), None);
+        let sixel = decide(Pictures::Sixel, true, kitty).unwrap();
+        assert_eq!((sixel.protocol, sixel.cell, sixel.in_tmux), (Protocol::Sixel, (9, 20), true));
+        assert_eq!(decide(Pictures::Blocks, true, kitty).unwrap().cell, BLOCKS_CELL);
+        // Without colours.
+        assert_eq!(decide(Pictures::Kitty, false, &[]), None);
+        assert_eq!(decide(Pictures::Auto, false, &[]), None);
+        assert!(decide(Pictures::Sixel, false, &[]).is_some());
+        // Where nobody says how large a cell is.
+        let variable = |_: &str| Some("xterm-kitty".to_owned());
+        let decide = |choice| Capability::decide(choice, true, &variable, None).unwrap();
+        assert_eq!(decide(Pictures::Auto).protocol, Protocol::Blocks);
+        assert_eq!(decide(Pictures::Kitty).cell, ASSUMED_CELL);
+    }
+
+    #[test]
+    fn the_terminal_of_older_macs_has_few_colours() {
+        let old = &[("TERM_PROGRAM", "Apple_Terminal")][..];
+        assert!(decide(Pictures::Auto, true, old).unwrap().few_colours);
+        let new = &[("TERM_PROGRAM", "Apple_Terminal"), ("COLORTERM", "truecolor")];
+        assert!(!decide(Pictures::Auto, true, new).unwrap().few_colours);
+    }
+}

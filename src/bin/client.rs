@@ -14,6 +14,7 @@ use tinychat::message::{Name, Timestamp};
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
+use tinychat::ui::tui::Pictures;
 use tinychat::ui::{beside, history, plain, tui};
 use tinychat::wire::MAX_BODY;
 
@@ -68,6 +69,10 @@ struct Flags {
     /// up to which size files come by themselves, like 20MiB; 0 for none (default 5MiB)
     #[argh(option, arg_name = "size", from_str_fn(settings::size))]
     get_up_to: Option<u64>,
+
+    /// how the full screen shows pictures: auto (default), kitty, iterm, sixel, blocks or off
+    #[argh(option, arg_name = "how")]
+    pictures: Option<Pictures>,
 
     /// lines in, lines out, also on a terminal, instead of the full screen
     #[argh(switch)]
@@ -351,11 +356,12 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
 
 fn run(flags: &Flags, settings: Settings) -> Result<u8, entry::Error> {
     let (plain, bell) = (flags.plain || settings.plain, settings.bell);
+    let pictures = flags.pictures.or(settings.pictures).unwrap_or_default();
     let options = options(flags, settings)?;
     if plain || !has_screen() {
         return async_std::task::block_on(plain::run(options));
     }
-    async_std::task::block_on(tui::run(options, bell))
+    async_std::task::block_on(tui::run(options, bell, pictures))
 }
 
 /// Whether there is a terminal that can be drawn on.

@@ -13,6 +13,7 @@ use etcetera::BaseStrategy;
 use thiserror::Error;
 use toml::Value;
 
+use super::tui::Pictures;
 use crate::message::Name;
 
 /// See the [module](self). None where nothing was set.
@@ -31,6 +32,7 @@ pub struct Settings {
     pub read_receipts: bool,
     pub timeout: Option<Duration>,
     pub get_up_to: Option<u64>,
+    pub pictures: Option<Pictures>,
     pub bell: Bell,
 }
 
@@ -177,6 +179,15 @@ const SETTINGS: &[Setting] = &[
         example: "\"5MiB\"",
         set: |it, value| {
             it.get_up_to = Some(size(string(value)?)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "pictures",
+        comment: "How the full screen shows pictures: \"auto\", \"kitty\", \"iterm\", \"sixel\", \"blocks\" or \"off\".",
+        example: "\"auto\"",
+        set: |it, value| {
+            it.pictures = Some(string(value)?.parse().map_err(|error| format!("{error}"))?);
             Ok(())
         },
     },

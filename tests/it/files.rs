@@ -481,3 +481,48 @@ fn on_the_screen_a_file_is_sent_and_saved() {
         marie.ends(0);
     });
 }
+
+/// A picture: red above blue.
+fn picture() -> Vec<u8> {
+    let pixel = |_, y| image::Rgb(if y < 20 { [255, 0, 0] } else { [0, 0, 255] });
+    let mut bytes = std::io::Cursor::new(Vec::new());
+    let image = image::RgbImage::from_fn(40, 40, pixel);
+    image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
+    bytes.into_inner()
+}
+
+/// The same, and it says to be so large that nobody could hold it.
+fn bomb() -> Vec<u8> {
+    let mut bytes = picture();
+    bytes[16..24].copy_from_slice(&[0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50]);
+    let checksum = crc32(&bytes[12..29]);
+    bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
+    bytes
+}
+
+/// As PNG has it (ISO/IEC 15948, Annex D).
+fn crc32(bytes: &[u8]) -> u32 {
+    let step = |sum: u32, byte: &u8| {
+        (0..8).fold(sum ^ u32::from(*byte), |sum, _| {
+            if sum & 1 == 1 { 0xedb8_8320 ^ (sum >> 1) } else { sum >> 1 }
+        })
+    };
+    !bytes.iter().fold(u32::MAX, step)
+}
+
+#[test]
+fn a_picture_is_seen_and_one_that_means_harm_only_named() {
+    story(async |world| {
+        send(world, &own_file(world, "flag.png", &picture()), &["red and blue"]).await.exited(0);
+        let marie = desk(world, "marie", "john");
+        marie.sees("[file 1: flag.png, image/png, ");
+        marie.sees_colour((255, 0, 0));
+        marie.sees_colour((0, 0, 255));
+        send(world, &own_file(world, "bomb.png", &bomb()), &[]).await.exited(0);
+        marie.sees("[file 2: bomb.png, image/png, ");
+        marie.sees("(/SAVE 2)");
+        send(world, &own_file(world, "after.png", &picture()), &[]).await.exited(0);
+        marie.sees("[file 3: after.png, image/png, ");
+        marie.sees_colour((255, 0, 0));
+    });
+}

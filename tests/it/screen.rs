@@ -102,6 +102,18 @@ impl Desk {
         assert!(is_so(state), "waited in vain for {what:?} on the screen:\n{screen}");
     }
 
+    /// A cell comes to have this colour.
+    #[track_caller]
+    pub(crate) fn sees_colour(&self, (r, g, b): (u8, u8, u8)) {
+        self.until(&format!("colour {r} {g} {b}"), |state| {
+            let screen = state.emulator.screen();
+            let (height, width) = screen.size();
+            let mut cells = (0..height.get()).flat_map(|y| (0..width.get()).map(move |x| (y, x)));
+            let wanted = vt100::Color::Rgb(r, g, b);
+            cells.any(|(y, x)| screen.cell(y, x).is_some_and(|it| it.bgcolor() == wanted))
+        });
+    }
+
     fn rows(&self) -> Vec<String> {
         self.seen.state.lock().unwrap().as_ref().unwrap().rows()
     }

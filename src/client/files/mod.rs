@@ -16,7 +16,7 @@ pub(super) use info::{media_of, name_of};
 use crate::message::Name;
 
 /// Where files lie that came, in the data folder.
-pub(super) const FOLDER: &str = "files";
+pub const FOLDER: &str = "files";
 
 /// Which way a file goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

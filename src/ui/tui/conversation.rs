@@ -46,6 +46,8 @@ pub(super) struct Sight {
     pub(super) last: i64,
     /// How many unread ones are below.
     pub(super) below: usize,
+    /// The records among them that have pictures which are here.
+    pub(super) pictures: Vec<i64>,
 }
 
 impl Conversation {
@@ -152,6 +154,13 @@ impl Conversation {
         }
     }
 
+    /// The picture of a message takes so many rows.
+    pub(super) fn picture_has(&mut self, id: i64, rows: u16) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.picture_has(id, rows);
+        }
+    }
+
     /// The peer says to have seen own messages up to a number.
     pub(super) fn read_up_to(&mut self, n: u64) {
         self.read = self.read.max(n);
@@ -217,8 +226,9 @@ impl Conversation {
     /// The rows in sight, at most as many as there is room for.
     pub(super) fn sight(&self, pane: &Pane) -> Sight {
         let (rows, last) = self.window().sight(pane);
+        let pictures = self.window().pictures(pane);
         let last = if self.visit.is_some() { 0 } else { last };
-        Sight { rows, last, below: self.unread.range(last + 1..).count() }
+        Sight { rows, last, below: self.unread.range(last + 1..).count(), pictures }
     }
 
     /// What is in sight was seen. Returns what was not before.
@@ -295,6 +305,7 @@ mod tests {
             Row::Unread => "unread".into(),
             Row::Head { text, name, .. } => text[*name..].to_string(),
             Row::Body(text) => text.clone(),
+            Row::Picture { .. } => "picture".into(),
         };
         sight.rows.iter().map(text).collect()
     }

@@ -11,7 +11,6 @@ mod find;
 mod jump;
 mod keys;
 mod memory;
-#[allow(dead_code, unused_imports, reason = "until messages have pictures")]
 mod picture;
 mod terminal;
 mod transfers;
@@ -31,6 +30,7 @@ use jiff::tz::TimeZone;
 
 use self::app::{App, Effect, Input, Start};
 use self::memory::Memory;
+use self::picture::{Capability, Gallery};
 pub use self::picture::{Pictures, PicturesError};
 use self::terminal::Terminal;
 use self::view::Theme;
@@ -40,7 +40,7 @@ use super::files;
 use super::input;
 use super::screen::Screen;
 use super::settings::Bell;
-use crate::client::{Client, Command, Ending, Event};
+use crate::client::{self, Client, Command, Ending, Event};
 use crate::message::Timestamp;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
@@ -55,7 +55,7 @@ const CLOCK: Duration = Duration::from_secs(30);
 const BATCH: usize = 256;
 
 /// Runs until its person leaves. Returns the exit code.
-pub async fn run(options: Options, bell: Bell) -> Result<u8, Error> {
+pub async fn run(options: Options, bell: Bell, pictures: Pictures) -> Result<u8, Error> {
     let mut interrupts = Interrupts::catch()?;
     task::spawn("last resort", entry::leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
@@ -71,11 +71,15 @@ pub async fn run(options: Options, bell: Bell) -> Result<u8, Error> {
     };
     let config = entry::config(&options, &user)?;
     let path = config.data.join(memory::FILE);
+    let files = config.data.join(client::files::FOLDER);
     let (client, events) = match entry::start(config, &screen, None, &mut interrupts).await? {
         Either::Left(started) => started,
         Either::Right(exit_code) => return Ok(exit_code),
     };
     let terminal = Terminal::take()?;
+    // Without a thread to make them there are none.
+    let capability = Capability::find(pictures, terminal.colours);
+    let gallery = capability.and_then(|it| Gallery::start(it).ok());
     let server = options.server.address.to_string();
     let memory = Memory::read(&path, &server);
     let app = App::new(Start {
@@ -91,7 +95,9 @@ pub async fn run(options: Options, bell: Bell) -> Result<u8, Error> {
     let mut face = Face {
         app,
         terminal,
+        gallery,
         client,
+        files,
         path,
         remembered: memory,
         changed: None,
@@ -111,7 +117,11 @@ pub fn has_size() -> bool {
 struct Face {
     app: App,
     terminal: Terminal,
+    /// None where no pictures are to be shown.
+    gallery: Option<Gallery>,
     client: Client,
+    /// Where files lie that came.
+    files: PathBuf,
     /// Where it remembers, and what is there.
     path: PathBuf,
     remembered: Memory,
@@ -127,6 +137,7 @@ enum Happened {
     Terminal(Option<io::Result<TerminalEvent>>),
     Client(Event),
     Signal(io::Result<Interrupt>),
+    Picture,
     Time,
 }
 
@@ -142,12 +153,15 @@ impl Face {
         self.take_in(Input::Tick).await?;
         loop {
             let theme = Theme { colours: self.terminal.colours };
-            let Self { app, terminal, .. } = self;
-            terminal.draw(&app.title(), |frame| view::draw(frame, app, theme))?;
+            self.look_for_pictures();
+            let Self { app, terminal, gallery, .. } = self;
+            let gallery = gallery.as_mut();
+            terminal.draw(&app.title(), |frame| view::draw(frame, app, theme, gallery))?;
             if std::mem::take(&mut self.rings) {
                 self.terminal.ring()?;
             }
-            match happens(&mut keys, &events, interrupts, self.patience()).await {
+            let pictures = self.gallery.as_ref().map(Gallery::ready);
+            match happens(&mut keys, &events, interrupts, pictures, self.patience()).await {
                 Happened::Client(event) => self.take_events(event, &events).await?,
                 Happened::Terminal(Some(Ok(event))) => self.take_terminal(event).await?,
                 // The terminal is gone.
@@ -156,11 +170,26 @@ impl Face {
                     signal = Some(it?);
                     self.client.give(Command::Leave).await;
                 }
+                // It is drawn.
+                Happened::Picture => {}
                 Happened::Time => self.take_in(Input::Tick).await?,
             }
             self.remember_in_time();
             if self.ending.is_some() {
                 return Ok(signal);
+            }
+        }
+    }
+
+    /// Has those made that are in sight, and makes room for them.
+    fn look_for_pictures(&mut self) {
+        let Self { app, gallery: Some(gallery), files, .. } = self else { return };
+        gallery.next_frame();
+        let Some(area) = app.picture_area() else { return };
+        for id in app.pictures() {
+            gallery.want(id, &files.join(id.to_string()), area);
+            if let Some((_, rows)) = gallery.size(id, area.0, area.1) {
+                app.picture_has(id, rows);
             }
         }
     }
@@ -193,6 +222,9 @@ impl Face {
             }
             TerminalEvent::Paste(text) => self.take_paste(text).await,
             TerminalEvent::Resize(width, height) => {
+                if let Some(gallery) = &mut self.gallery {
+                    gallery.measure();
+                }
                 self.take_in(Input::Resized(width, height)).await
             }
             TerminalEvent::FocusGained => self.take_in(Input::Focus(true)).await,
@@ -220,7 +252,12 @@ impl Face {
             match effect {
                 Effect::Give(command) => self.client.give(command).await,
                 Effect::Bell => self.rings = true,
-                Effect::Redraw => self.terminal.forget()?,
+                Effect::Redraw => {
+                    if let Some(gallery) = &mut self.gallery {
+                        gallery.forget();
+                    }
+                    self.terminal.forget()?;
+                }
                 Effect::Paths(begun) => {
                     let look = begun.clone();
                     let all = task::blocking(move || files::completions(&look)).await;
@@ -275,6 +312,7 @@ async fn happens(
     keys: &mut EventStream,
     events: &Receiver<Event>,
     interrupts: &mut Interrupts,
+    pictures: Option<Receiver<()>>,
     patience: Option<Duration>,
 ) -> Happened {
     let terminal = async { Happened::Terminal(keys.next().await) };
@@ -286,6 +324,13 @@ async fn happens(
         }
     };
     let signal = async { Happened::Signal(interrupts.next().await) };
+    let picture = async {
+        match pictures {
+            Some(pictures) if pictures.recv().await.is_ok() => Happened::Picture,
+            // There are none, or no more.
+            _ => futures::future::pending().await,
+        }
+    };
     let time = async {
         match patience {
             Some(patience) => task::sleep(patience).await,
@@ -294,6 +339,7 @@ async fn happens(
         Happened::Time
     };
     let outside = select(Box::pin(terminal), Box::pin(client));
+    let time = async { select(Box::pin(picture), Box::pin(time)).await.factor_first().0 };
     let inside = select(Box::pin(signal), Box::pin(time));
     match select(Box::pin(outside), Box::pin(inside)).await {
         Either::Left((either, _)) => either.factor_first().0,

@@ -91,9 +91,13 @@ impl Drop for Terminal {
     }
 }
 
+/// The longest text of a cell that is looked at, in bytes: more marks on a letter are no emoji.
+const LONGEST_SYMBOL: usize = 256;
+
 /// Whether terminals differ in how wide they show it: emoji that are joined, or chosen by a selector.
 fn is_fragile(symbol: &str) -> bool {
-    symbol.contains(['\u{200d}', '\u{fe0f}'])
+    // What is longer is a picture.
+    symbol.len() <= LONGEST_SYMBOL && symbol.contains(['\u{200d}', '\u{fe0f}'])
 }
 
 /// Columns and rows, if the terminal says.

@@ -12,6 +12,7 @@ use super::conversation::{Conversation, Row, Sight};
 use super::find::Find;
 use super::jump::{Jump, Target};
 use super::keys::KEYS;
+use super::picture::Gallery;
 use super::transfers::Moving;
 use super::window::{INDENT, stamp};
 use super::wrap::{self, columns, fit};
@@ -96,13 +97,15 @@ impl Theme {
 }
 
 /// Draws everything.
-pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme) {
+pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, gallery: Option<&mut Gallery>) {
     let areas = app.areas();
     draw_list(frame, app, areas.list, theme);
     let sight = app.sight();
     match (app.current(), &sight) {
         (Some(current), Some(sight)) => {
-            draw_messages(frame, current, sight, areas.messages, theme);
+            // What is in front is not drawn over a picture: some terminals keep that in front.
+            let gallery = gallery.filter(|_| app.overlay.is_none());
+            draw_messages(frame, current, sight, areas.messages, theme, gallery);
             draw_input(frame, current, areas.input, app.overlay.is_none());
         }
         _ => draw_nobody(frame, app, areas.messages, theme),
@@ -186,6 +189,7 @@ fn draw_messages(
     sight: &Sight,
     area: Rect,
     theme: Theme,
+    gallery: Option<&mut Gallery>,
 ) {
     let mut rows: Vec<Text<'_>> =
         sight.rows.iter().map(|row| message_row(row, area.width, theme)).collect();
@@ -200,6 +204,24 @@ fn draw_messages(
     let top = area.y + area.height.saturating_sub(used);
     let area = Rect { y: top, height: used.min(area.height), ..area };
     frame.render_widget(Paragraph::new(rows), area);
+    if let Some(gallery) = gallery {
+        let rows = sight.rows.get(surplus..).unwrap_or_default();
+        draw_pictures(frame, rows, area, gallery);
+    }
+}
+
+/// Draws what of each picture is in sight.
+fn draw_pictures(frame: &mut Frame<'_>, rows: &[Row], area: Rect, gallery: &mut Gallery) {
+    let id = |row: &Row| if let Row::Picture { id, .. } = row { Some(*id) } else { None };
+    let mut y = area.y;
+    for rows in rows.chunk_by(|one, next| id(one).is_some() && id(one) == id(next)) {
+        let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
+        if let Some(Row::Picture { id, row }) = rows.first() {
+            let (x, width) = (area.x + INDENT, area.width.saturating_sub(INDENT));
+            gallery.draw(*id, *row, Rect { x, y, width, height }, frame.buffer_mut());
+        }
+        y = y.saturating_add(height);
+    }
 }
 
 fn request(current: &Conversation) -> String {
@@ -217,6 +239,7 @@ fn message_row(row: &Row, width: u16, theme: Theme) -> Text<'static> {
         Row::Note { text, urgent: true } => {
             Text::styled(format!("** {text}"), theme.bold().patch(theme.colour(Color::Red)))
         }
+        Row::Picture { .. } => Text::raw(""),
         Row::Body(text) => Text::raw(format!("{}{text}", " ".repeat(usize::from(INDENT)))),
         Row::Head { time, own, state, found, name, text } => {
             let (mark, style) = match (found, own) {

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use jiff::tz::TimeZone;
 
 use super::wrap;
-use crate::client::{FileState, Place, Record, State};
+use crate::client::{FileInfo, FileState, Place, Record, State};
 use crate::message::{Name, Timestamp};
 use crate::ui::{files, text};
 
@@ -31,6 +31,8 @@ pub(super) struct Window {
     peer: Name,
     records: BTreeMap<i64, Record>,
     notes: Vec<Note>,
+    /// How many rows pictures take, by record; nothing of those that are not made.
+    pictures: BTreeMap<i64, u16>,
     /// What was the first unread when one turned to it.
     pub(super) marker: Option<i64>,
     /// What was looked for.
@@ -87,6 +89,11 @@ pub(super) enum Row {
     },
     /// A further one.
     Body(String),
+    /// One of a message's picture, counted from its top.
+    Picture {
+        id: i64,
+        row: u16,
+    },
     Note {
         text: String,
         urgent: bool,
@@ -103,6 +110,7 @@ impl Window {
             peer,
             records: BTreeMap::new(),
             notes: Vec::new(),
+            pictures: BTreeMap::new(),
             marker: None,
             found: None,
             anchor: None,
@@ -256,6 +264,29 @@ impl Window {
         }
     }
 
+    /// The picture of a message takes so many rows.
+    pub(super) fn picture_has(&mut self, id: i64, rows: u16) {
+        if self.records.contains_key(&id) {
+            self.pictures.insert(id, rows);
+        }
+    }
+
+    /// The records in sight that have pictures which are here.
+    pub(super) fn pictures(&self, pane: &Pane) -> Vec<i64> {
+        let bottom = self.bottom_in(pane);
+        let (mut rows, mut ids) = (0, Vec::new());
+        for id in self.backwards(bottom) {
+            if self.records.get(&id).is_some_and(has_picture) {
+                ids.push(id);
+            }
+            rows += self.block(id, pane).len();
+            if rows >= usize::from(pane.height) + bottom.skip {
+                break;
+            }
+        }
+        ids
+    }
+
     /// These were shown.
     pub(super) fn seen(&mut self, ids: &[i64]) {
         for id in ids {
@@ -277,7 +308,8 @@ impl Window {
         let unread = unread.unwrap_or(i64::MAX);
         let is_old = |window: &Self| window.records.keys().next().is_some_and(|id| *id < unread);
         while self.anchor.is_none() && self.records.len() > KEPT && is_old(self) {
-            self.records.pop_first();
+            let gone = self.records.pop_first();
+            gone.and_then(|(id, _)| self.pictures.remove(&id));
             self.complete[OLDER] = false;
         }
     }
@@ -505,8 +537,16 @@ impl Window {
                 });
             }
         }
+        let picture = self.pictures.get(&record.id).copied().unwrap_or(0);
+        rows.extend((0..picture).map(|row| Row::Picture { id: record.id, row }));
         rows
     }
+}
+
+/// Whether a message tells of a picture that is here.
+fn has_picture(record: &Record) -> bool {
+    let is_here = record.file.as_ref().is_some_and(|file| file.state == FileState::Here);
+    is_here && FileInfo::of(&record.kind, &record.body).is_some_and(|info| info.is_picture())
 }
 
 fn shown_lines(record: &Record) -> Vec<String> {

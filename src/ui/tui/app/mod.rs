@@ -24,12 +24,15 @@ use super::jump::Jump;
 use super::memory::{Memory, Person};
 use super::transfers::Transfers;
 use super::view::Areas;
-use super::window::PAGE;
+use super::window::{INDENT, PAGE};
 use crate::client::{Command, Event};
 use crate::message::{Name, Timestamp};
 use crate::ui::settings::Bell;
 use crate::wire::MAX_BODY;
 use crate::wire::frame::Presence;
+
+/// The most columns and rows of a picture.
+const PICTURE: (u16, u16) = (48, 14);
 
 /// A paste of more lines is asked about.
 const LONG_PASTE: usize = 20;
@@ -314,6 +317,26 @@ impl App {
 
     pub(super) fn sight(&self) -> Option<Sight> {
         Some(self.current()?.sight(&self.pane()))
+    }
+
+    /// How many columns and rows pictures have; none where there is no room for any.
+    pub(super) fn picture_area(&self) -> Option<(u16, u16)> {
+        let pane = self.pane();
+        let (columns, rows) = (pane.width.saturating_sub(INDENT), pane.height / 2);
+        let area = (columns.min(PICTURE.0), rows.min(PICTURE.1));
+        (columns >= 8 && rows >= 3).then_some(area)
+    }
+
+    /// The messages in sight that have pictures which are here.
+    pub(super) fn pictures(&self) -> Vec<i64> {
+        self.sight().map(|sight| sight.pictures).unwrap_or_default()
+    }
+
+    /// The picture of a message in sight takes so many rows.
+    pub(super) fn picture_has(&mut self, id: i64, rows: u16) {
+        if let Some(it) = self.current_mut() {
+            it.picture_has(id, rows);
+        }
     }
 
     fn give(&mut self, command: Command) {

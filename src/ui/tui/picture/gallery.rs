@@ -63,7 +63,8 @@ struct Entry {
 enum State {
     Making,
     Ready(Picture),
-    Refused(Refusal),
+    /// It cannot be shown, and is not tried again.
+    Refused,
 }
 
 /// A picture as the terminal takes it.
@@ -116,7 +117,7 @@ impl Gallery {
             if let Some(entry) = self.entries.get_mut(&made.id)
                 && (entry.area, entry.place) == (made.area, made.place)
             {
-                entry.state = made.picture.map_or_else(State::Refused, State::Ready);
+                entry.state = made.picture.map_or(State::Refused, State::Ready);
             }
         }
     }
@@ -154,14 +155,6 @@ impl Gallery {
         let State::Ready(picture) = &self.entries.get(&id)?.state else { return None };
         let size = picture.size();
         (size.width <= max_columns && size.height <= max_rows).then_some((size.width, size.height))
-    }
-
-    /// Why a picture is not shown and will not be.
-    pub(in crate::ui::tui) fn refusal(&self, id: i64) -> Option<&Refusal> {
-        match &self.entries.get(&id)?.state {
-            State::Refused(refusal) => Some(refusal),
-            _ => None,
-        }
     }
 
     /// Draws a picture at the top left of an area, without so many of its upper rows: those that have been
@@ -458,13 +451,13 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_shown_says_why_and_is_not_tried_again() {
+    fn what_cannot_be_shown_is_not_tried_again() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("letter.png");
         std::fs::write(&path, "Dear Marie").unwrap();
         let mut gallery = gallery(Protocol::Blocks);
         show(&mut gallery, 7, &path, (80, 20));
-        assert!(matches!(gallery.refusal(7), Some(Refusal::Unknown)));
+        assert!(matches!(gallery.entries[&7].state, State::Refused));
         assert_eq!(gallery.size(7, 80, 20), None);
         assert!(!drawn(&mut gallery, 0, Rect::new(0, 0, 9, 9)).0);
         assert!(gallery.jobs.is_empty());

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 #[cfg(test)]
 pub(super) use self::decode::guarded;
-pub(super) use self::decode::{Probe, Refusal, is_guarded, probe};
+pub(super) use self::decode::is_guarded;
 pub(super) use self::gallery::Gallery;
 
 /// How many pixels a cell is taken to have if a person insists on pixels and the terminal does not say:

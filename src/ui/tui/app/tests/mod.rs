@@ -165,7 +165,7 @@ impl Desk {
         let (width, height) = self.app.size;
         let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
         let theme = Theme { colours: true };
-        terminal.draw(|frame| view::draw(frame, &self.app, theme)).unwrap();
+        terminal.draw(|frame| view::draw(frame, &self.app, theme, None)).unwrap();
         let buffer = terminal.backend().buffer();
         let row = |y| {
             let (mut x, mut row) = (0, String::new());

@@ -504,7 +504,7 @@ fn without_colours_there_are_none() {
     let desk = Desk::busy((80, 24));
     let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     for (colours, expected) in [(true, true), (false, false)] {
-        terminal.draw(|frame| view::draw(frame, &desk.app, Theme { colours })).unwrap();
+        terminal.draw(|frame| view::draw(frame, &desk.app, Theme { colours }, None)).unwrap();
         let buffer = terminal.backend().buffer();
         let coloured = buffer.content().iter().any(|cell| cell.fg != ratatui::style::Color::Reset);
         assert_eq!(coloured, expected);

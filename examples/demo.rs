@@ -1,15 +1,16 @@
 //! The whole of TinyChat in one command: a real server on a free port, two real clients over TCP.
-//! John writes to Marie, who is not there; Marie comes, receives, answers.
+//! John writes to Marie, who is not there, and sends her a picture; Marie comes, receives, answers.
 //!
 //! Each step is narrated and checked. Exits 0 if every step holds, and 1 at the first that does not.
 
 use std::error::Error;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use async_channel::Receiver;
-use tinychat::client::{self, Address, Client, Command, Event};
+use tinychat::client::{self, Address, Client, Command, Event, FileInfo, FileState, Transfer, Way};
 use tinychat::message::Name;
 use tinychat::server::{self, Server};
 use tinychat::task;
@@ -35,7 +36,9 @@ fn main() -> ExitCode {
 
 async fn demo() -> Result<()> {
     let place = tempfile::tempdir()?;
-    let config = server::Config::new(vec!["127.0.0.1:0".into()], place.path().join("server"));
+    let mut config = server::Config::new(vec!["127.0.0.1:0".into()], place.path().join("server"));
+    // A picture has room on any disk.
+    config.files.reserve = 0;
     let server = Server::bind(config).await?;
     let address: Address = server.addresses()[0].to_string().parse()?;
     let (stop, stopped) = async_channel::bounded::<()>(1);
@@ -48,13 +51,19 @@ async fn demo() -> Result<()> {
     at_john.say(&marie, "Marie, are you there?").await?;
     at_john.say(&marie, "Then read this when you come.").await?;
     at_john.hears_that_it_is_stored(2).await?;
+    let picture = place.path().join("sunset.png");
+    paint(&picture)?;
+    at_john.sends_file(&marie, &picture, "Today, by the sea").await?;
+    at_john.hears_that_it_is_stored(3).await?;
 
     println!("\nNow Marie comes.\n");
     let mut at_marie = Person::come(&address, place.path(), &marie)?;
-    at_marie.talk_to(&john, Presence::Online, 2).await?;
+    at_marie.talk_to(&john, Presence::Online, 3).await?;
     at_marie.reads(&john, "Marie, are you there?").await?;
     at_marie.reads(&john, "Then read this when you come.").await?;
-    at_john.hears_that_it_is_delivered(2).await?;
+    let saved = at_marie.saves_file(&john, &place.path().join("pictures/")).await?;
+    check(fs::read(saved)? == fs::read(picture)?, "the picture is the same")?;
+    at_john.hears_that_it_is_delivered(3).await?;
 
     println!("\nMarie answers, and John reads at once.\n");
     at_marie.say(&john, "Here I am, and I have all of it.").await?;
@@ -118,6 +127,42 @@ impl Person {
         Ok(())
     }
 
+    async fn sends_file(&mut self, peer: &Name, path: &Path, caption: &str) -> Result<()> {
+        println!("{} sends {}: {caption}", self.name, shown(path));
+        let (peer, path, caption) = (peer.clone(), path.to_path_buf(), Some(caption.into()));
+        self.client.give(Command::SendFile { peer, path, caption }).await;
+        let sent = |event| match event {
+            Event::Transfer(Transfer { way: Way::Up, state: FileState::Here, .. }) => Some(()),
+            _ => None,
+        };
+        self.await_event("the server to keep the file", sent).await?;
+        println!("    (the server keeps all of it)");
+        Ok(())
+    }
+
+    /// The file that was told of comes by itself, and is saved in a folder.
+    async fn saves_file(&mut self, from: &Name, folder: &Path) -> Result<PathBuf> {
+        let file = |event| match event {
+            Event::Message(message) => {
+                FileInfo::of(&message.kind, &message.body).map(|info| (message.id, info))
+            }
+            _ => None,
+        };
+        let (id, info) = self.await_event("a file", file).await?;
+        let caption = info.caption.unwrap_or_default();
+        println!("{} sees {}, {} bytes: {caption}", self.name, info.name, info.size);
+        self.client.give(Command::Shown(id)).await;
+        let (peer, to) = (from.clone(), Some(folder.to_path_buf()));
+        self.client.give(Command::Save { peer, number: None, to }).await;
+        let saved = |event| match event {
+            Event::Saved { path, .. } => Some(path),
+            _ => None,
+        };
+        let path = self.await_event("the file to be saved", saved).await?;
+        println!("{} saves it as {}", self.name, shown(&path));
+        Ok(path)
+    }
+
     async fn hears_that_it_is_stored(&mut self, last: u64) -> Result<()> {
         let stored = |event| match event {
             Event::Receipts { stored, .. } if stored.contains(&last) => Some(()),
@@ -173,6 +218,19 @@ impl Person {
         let late = || format!("{} waited too long for {what}", self.name);
         task::within(STEP, waiting).await.ok_or_else(late)?
     }
+}
+
+/// A sky that gets darker from the horizon up.
+fn paint(path: &Path) -> Result<()> {
+    let sky = |_, y: u32| {
+        let dark = u8::try_from(y).unwrap_or(u8::MAX);
+        image::Rgb([255 - dark / 2, 160 - dark, 60])
+    };
+    Ok(image::RgbImage::from_fn(160, 120, sky).save(path)?)
+}
+
+fn shown(path: &Path) -> String {
+    path.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
 fn check(holds: bool, what: &str) -> Result<()> {

@@ -46,9 +46,10 @@ fuzz seconds="60":
             -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
     done
 
-# Run the benchmarks of the server (`just bench --help` lists the flags) and of the client
+# Run the benchmarks of the server (`just bench --help` lists the flags), of files, and of the client
 bench *args:
     cargo bench --bench chat -- "$@"
+    cargo bench --bench files
     cargo bench --bench client
 
 # All that must pass before a commit

@@ -9,7 +9,7 @@
 //!     |            |
 //!     |         client         connection, conversations, outbox and history on disk
 //!     |            |
-//!  mailbox         |           what keeps a message until its receiver has it
+//!  mailbox, blobs  |           what keeps a message, or a file, until its receiver has it
 //!     |            |
 //!   wire, trust, folder        the protocol and what carries it; keys, TLS; data folders
 //!          |
@@ -40,6 +40,14 @@
 //! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
 //!    never is) and marks John's link; John's write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
 //!
+//! # The way of a file
+//!
+//! John's core (`client/core/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
+//! connection of its own, which shows the *ticket* of John's other one, to a thread of the server (`server/carrier`), which writes
+//! it to a file of its own (`blobs`). Once all of it is synced there the file becomes a message, which goes the way above. Marie's
+//! core writes down that there is a file, and fetches it likewise; when it is here and hashes to what was told, the server is
+//! told that it need not keep it.
+//!
 //! # Invariants
 //!
 //! - Parse once: a [`message::Name`] is valid, everywhere. The codec checks every length before it
@@ -59,12 +67,13 @@
 //! - One process owns a person's data folder, with the store and the line to the server; others ask it over a
 //!   Unix socket (`client/beside`), and become the owner when it goes.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
+//! - No message waits behind a file: files have connections and threads of their own, which hold a chunk at a time.
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!
 //! # Where to start reading
 //!
 //! [`wire`] for the protocol; `server/roll.rs` and `server/contacts.rs` for who may come and whom people
-//! want to hear; [`server::Server::run`], then `server/connection.rs`,
+//! want to hear; `server/tickets.rs` and `server/carrier.rs` for files; [`server::Server::run`], then `server/connection.rs`,
 //! `server/session.rs` and `server/writer.rs`; [`client::Client`], then `client/core`;
 //! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.

@@ -45,19 +45,35 @@ pub fn spawn_thread(name: &str, body: impl FnOnce() + Send + 'static) -> io::Res
     thread::Builder::new().name(name.into()).spawn(body).map(drop)
 }
 
-/// Runs a future on a thread of its own, where it may block as long as it likes, and waits for its end.
-/// None if there is no thread to be had, or if it panicked.
-pub async fn on_thread<F>(name: &str, future: F) -> Option<F::Output>
+/// Runs a future on a thread of its own, where it may block and compute as long as it likes, and waits for its
+/// end. Whatever else there is to do goes first, where the system can tell threads apart. None if there is no thread
+/// to be had, or if it panicked.
+pub async fn in_background<F>(name: &str, future: F) -> Option<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
     let (reply, done) = oneshot::channel();
     // Whoever asked may be gone; it is done all the same.
-    let body = move || drop(reply.send(async_io::block_on(future)));
+    let body = move || {
+        yield_to_others();
+        drop(reply.send(async_io::block_on(future)));
+    };
     if let Err(error) = spawn_thread(name, body) {
         log::error!("starting a thread for {name}: {error}");
     }
     done.await.ok()
+}
+
+/// How much this thread's priority is lowered: enough that others hardly wait for it.
+#[cfg(target_os = "linux")]
+const NICENESS: i32 = 10;
+
+/// Elsewhere than on Linux it would concern the whole process.
+fn yield_to_others() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(NICENESS) {
+        log::debug!("lowering a thread's priority: {error}");
+    }
 }
 
 /// A thread that owns something which blocks, and does what it is asked to, one after another. It ends

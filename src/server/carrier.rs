@@ -32,7 +32,7 @@ pub(super) async fn run(
 ) {
     let carrier = Carrier { host, pass, half, out: BytesMut::new(), upload: None };
     // The thread has logged why, if there is none; the peer is told nothing and tries again.
-    task::on_thread("files", carrier.serve(reader.switch())).await;
+    task::in_background("files", carrier.serve(reader.switch())).await;
 }
 
 struct Carrier {

@@ -205,7 +205,7 @@ fn slowly(config: &mut tinychat::server::Config) {
 }
 
 /// Waits until so much of what is in a folder has come.
-async fn until_some_of_it_is_in(folder: &Path, least: u64, witness: &mut Peer) {
+pub(crate) async fn until_some_of_it_is_in(folder: &Path, least: u64, witness: &mut Peer) {
     let length = || {
         let entries = fs::read_dir(folder).ok()?;
         entries.flatten().filter_map(|entry| Some(entry.metadata().ok()?.len())).max()

@@ -9,6 +9,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::carrying::{Carrier, noise};
+use crate::files::until_some_of_it_is_in;
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::{Launch, free_address};
 use crate::world::{Peer, World, patiently, story};
@@ -273,5 +275,49 @@ fn a_script_whose_own_disk_is_full_is_told_and_sends_once_when_there_is_room() {
         marie.hears("john", 1, 1, "one").await;
         marie.hears("john", 2, 2, "three").await;
         marie.hears_nothing().await;
+    });
+}
+
+#[test]
+fn a_file_that_fills_the_servers_disk_goes_on_when_there_is_room() {
+    story_on_disk(async |world, disk| {
+        let flags = ["--file-rate", "512KiB,256KiB", "--reserve", "0B"];
+        let (mut server, address) = serve(&disk.data(), &flags).await;
+        let mut witness = sign_in(world, address, "witness").await;
+        let (path, content) = (world.path("file"), noise(2 << 20));
+        fs::write(&path, &content).unwrap();
+        let send = ["send", "--to", "marie", "--file", path.to_str().unwrap()];
+        let john = Launch::at(address, "john", &world.path("john")).with(&send).start();
+        until_some_of_it_is_in(&disk.data().join("blobs"), 300_000, &mut witness).await;
+        disk.fill(0);
+        server.logs("No space left").await;
+        disk.make_room();
+        john.finish().await.exited(0);
+        let mut marie = sign_in(world, address, "marie").await;
+        marie.talk("john").await;
+        let told: serde_json::Value = serde_json::from_str(&marie.hear().await.text).unwrap();
+        let blob = told["blob"].as_str().unwrap();
+        let mut carrier = Carrier::at(world, address, &mut marie).await;
+        assert_eq!(carrier.fetch(blob, 0, content.len()).await, content);
+        stop(server).await;
+    });
+}
+
+#[test]
+fn a_file_that_does_not_fit_here_stays_with_the_server() {
+    story_on_disk(async |world, disk| {
+        let (path, content) = (world.path("file"), noise(4 << 20));
+        fs::write(&path, &content).unwrap();
+        let send = ["send", "--to", "marie", "--file", path.to_str().unwrap()];
+        Launch::of(world, "john").with(&send).pipe("").await.exited(0);
+        let data = disk.0.join("marie");
+        let marie = || Launch::at(world.address(), "marie", &data).to("john");
+        marie().with(&["--get-up-to", "0"]).pipe("").await.exited(0);
+        disk.fill(1 << 20);
+        let got = marie().pipe("/GET 1\n").await;
+        got.exited(1).said("failed: cannot write in ").said("/GET tries again");
+        disk.make_room();
+        marie().pipe("/GET 1\n").await.exited(0).said("file 1 of john, file: here");
+        assert_eq!(fs::read(data.join("files/1")).unwrap(), content);
     });
 }

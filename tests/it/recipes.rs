@@ -49,6 +49,24 @@ impl Bench {
 }
 
 #[test]
+fn a_file_from_a_script() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        fs::write(bench.folder.join("report.pdf"), "%PDF-1.7").unwrap();
+        let script = "tinychat send --to marie --file report.pdf \"as you asked\"";
+        bench.runs(script).pipe("").await.exited(0);
+        let told: Value = serde_json::from_str(&marie.hear().await.text).unwrap();
+        assert_eq!(
+            (&told["name"], &told["type"]),
+            (&"report.pdf".into(), &"application/pdf".into())
+        );
+        assert_eq!(told["caption"], "as you asked");
+    });
+}
+
+#[test]
 fn a_cron_job_and_a_line_of_a_log() {
     story(async |world| {
         let bench = Bench::new(world);

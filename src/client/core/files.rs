@@ -267,7 +267,7 @@ impl Core {
                 carrier.run(carried, ending.recv()).await;
                 say(Said::Ended(key, number));
             };
-            task::on_thread("tinychat-files", carrying).await;
+            task::in_background("tinychat-files", carrying).await;
         });
         self.files.running.insert(key, Run { number, job, done: 0, _end: end, ended });
     }

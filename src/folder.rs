@@ -77,6 +77,12 @@ pub fn default_data_folder(name: &str) -> Result<PathBuf, FolderError> {
     Ok(base.data_dir().join(name))
 }
 
+/// How much more a folder's disk takes from us, in bytes.
+pub(crate) fn free_space(folder: &Path) -> io::Result<u64> {
+    let disk = rustix::fs::statvfs(folder)?;
+    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
 /// Writes a file for its owner alone (mode 0600) that is either whole or not there, whenever the power
 /// goes.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {

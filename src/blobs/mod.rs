@@ -23,6 +23,7 @@ use thiserror::Error;
 pub(crate) use file::{LABEL, Label, named};
 use file::{Part, WriteError, part_path, whole_path};
 
+use crate::folder::free_space;
 use crate::message::{BlobId, Name, SessionKey, Timestamp};
 use crate::wire::frame::FileError;
 
@@ -213,7 +214,7 @@ impl Blobs {
             return Err(BlobError::Quota { size, used, limit: person });
         }
         let quota = if all > 0 { all.saturating_sub(total) } else { u64::MAX };
-        let free = free(&self.folder).map_err(BlobError::Disk)?;
+        let free = free_space(&self.folder).map_err(BlobError::Disk)?;
         let room = quota.min(free.saturating_sub(to_come.saturating_add(reserve)));
         if size > room { Err(BlobError::Space { size, room }) } else { Ok(()) }
     }
@@ -329,12 +330,6 @@ fn new_id() -> BlobId {
     let mut bytes = [0; 16];
     OsRng.fill_bytes(&mut bytes);
     BlobId::from_u128(u128::from_be_bytes(bytes))
-}
-
-/// How much more a file system takes from us, in bytes.
-fn free(folder: &Path) -> io::Result<u64> {
-    let disk = rustix::fs::statvfs(folder)?;
-    Ok(disk.f_bavail.saturating_mul(disk.f_frsize))
 }
 
 /// A file in the folder that is named as blobs are.

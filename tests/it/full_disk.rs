@@ -315,7 +315,7 @@ fn a_file_that_does_not_fit_here_stays_with_the_server() {
         marie().with(&["--get-up-to", "0"]).pipe("").await.exited(0);
         disk.fill(1 << 20);
         let got = marie().pipe("/GET 1\n").await;
-        got.exited(1).said("failed: cannot write in ").said("/GET tries again");
+        got.exited(1).said("failed: it has 4.0 MiB, and ").said("/GET tries again");
         disk.make_room();
         marie().pipe("/GET 1\n").await.exited(0).said("file 1 of john, file: here");
         assert_eq!(fs::read(data.join("files/1")).unwrap(), content);

@@ -13,11 +13,13 @@ use std::time::{Duration, Instant};
 
 use blake3::{Hash, Hasher};
 use bytes::{BufMut, BytesMut};
+use bytesize::ByteSize;
 use futures::AsyncWriteExt;
 use futures::future::{Either, select};
 
 use super::ledger::{self, Download, Source, Upload};
 use crate::client::connection::{Broken, Door};
+use crate::folder::free_space;
 use crate::message::BlobId;
 use crate::task;
 use crate::trust::Ticket;
@@ -26,6 +28,9 @@ use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Transport};
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, MAX_CHUNK, chunk_line};
+
+/// What a file that comes leaves free on the disk, in bytes: messages go on being written.
+const RESERVE: u64 = 16 * 1024 * 1024;
 
 /// How often it is told how far a file is.
 const TELL: Duration = Duration::from_millis(100);
@@ -229,6 +234,13 @@ impl<R: FnMut(Report)> Carrier<R> {
         let mut file = open_part(&self.folder, &part).map_err(here)?;
         let mut hasher = Hasher::new();
         let have = file.metadata().map_err(here)?.len();
+        let free = free_space(&self.folder).map_err(here)?;
+        if info.size.saturating_sub(have) > free.saturating_sub(RESERVE) {
+            let (size, free) = (ByteSize(info.size), ByteSize(free));
+            let folder = self.folder.display();
+            let why = format!("it has {size}, and {free} are free in {folder}; /GET tries again");
+            return Err(Stop::Failed(why));
+        }
         hash_up_to(&mut file, have, &mut hasher).map_err(here)?;
         line.say(&FileRequest::Fetch { blob: info.blob, offset: have }).await?;
         let reply = line.next().await;
@@ -249,7 +261,11 @@ impl<R: FnMut(Report)> Carrier<R> {
         while offset < info.size {
             match line.next().await? {
                 FileReply::Chunk { offset: at, body } if at == offset && !body.is_empty() => {
-                    file.write_all(&body).map_err(|error| unwritable(&self.folder, &error))?;
+                    if let Err(error) = file.write_all(&body) {
+                        // Messages need what room there is more than a part of a file does.
+                        let _ = fs::remove_file(&part);
+                        return Err(unwritable(&self.folder, &error));
+                    }
                     hasher.update(&body);
                     offset += body.len() as u64;
                     self.tell(offset, &mut told);

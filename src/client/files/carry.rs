@@ -194,7 +194,7 @@ impl<R: FnMut(Report)> Carrier<R> {
             line.out.put_slice(b"\r\n");
             line.write().await?;
             offset += length as u64;
-            self.tell(offset, &mut told);
+            self.tell(offset, source.size, &mut told);
             if offset == source.size {
                 return Ok(());
             }
@@ -268,7 +268,7 @@ impl<R: FnMut(Report)> Carrier<R> {
                     }
                     hasher.update(&body);
                     offset += body.len() as u64;
-                    self.tell(offset, &mut told);
+                    self.tell(offset, info.size, &mut told);
                 }
                 other => return Err(nonsense(&other)),
             }
@@ -279,8 +279,9 @@ impl<R: FnMut(Report)> Carrier<R> {
         if right { Ok(()) } else { Err(Stop::Failed(NOT_WHAT_WAS_SENT.into())) }
     }
 
-    fn tell(&mut self, done: u64, told: &mut Option<Instant>) {
-        if told.is_none_or(|told| told.elapsed() >= TELL) {
+    /// Not each time, but the first and the last.
+    fn tell(&mut self, done: u64, size: u64, told: &mut Option<Instant>) {
+        if done == size || told.is_none_or(|told| told.elapsed() >= TELL) {
             *told = Some(Instant::now());
             (self.report)(Report::Moved(done));
         }

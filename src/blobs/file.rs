@@ -77,7 +77,7 @@ impl Label {
 
     /// How long the whole file is.
     pub(crate) fn length(&self) -> u64 {
-        LABEL as u64 + self.size
+        self.size.saturating_add(LABEL as u64)
     }
 }
 
@@ -99,25 +99,33 @@ pub(super) fn part_path(folder: &Path, id: BlobId) -> PathBuf {
     folder.join(format!("{id}{PART}"))
 }
 
-/// A blob of which more is to come.
+/// A blob of which more is to come. It is opened for each write: nobody knows how many there are, and one that was
+/// removed meanwhile takes no more.
 #[derive(Debug)]
 pub(super) struct Part {
-    file: File,
     path: PathBuf,
     label: Label,
     have: u64,
-    /// An earlier server wrote what there is.
-    inherited: bool,
+    /// An earlier server wrote what there is, or the disk may not have it.
+    in_doubt: bool,
     /// When something was last written.
     pub(super) touched: Timestamp,
 }
 
-/// What came is not the next part of a blob.
+/// What came is not put to a blob.
 #[derive(Debug)]
 pub(super) enum WriteError {
     /// Somebody else went on with it, or more comes than was offered.
     OutOfPlace,
+    /// It was removed.
+    Gone,
     Io(io::Error),
+}
+
+impl From<io::Error> for WriteError {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::NotFound { Self::Gone } else { Self::Io(error) }
+    }
 }
 
 impl Part {
@@ -125,27 +133,24 @@ impl Part {
     pub(super) fn create(folder: &Path, id: BlobId, label: Label) -> io::Result<Self> {
         let path = part_path(folder, id);
         let mut options = OpenOptions::new();
-        let file = options.read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-        let touched = Timestamp::now();
-        let part = Self { file, path, label, have: 0, inherited: false, touched };
-        match part.file.write_all_at(&part.label.encode(), 0) {
-            Ok(()) => Ok(part),
-            Err(error) => {
-                // What is left is found again at the next start.
-                let _ = std::fs::remove_file(&part.path);
-                Err(error)
-            }
+        let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
+        let written = file.write_all_at(&label.encode(), 0).and_then(|()| file.sync_data());
+        if let Err(error) = written {
+            // What is left has no label, and is removed at the next start.
+            let _ = std::fs::remove_file(&path);
+            return Err(error);
         }
+        Ok(Self { path, label, have: 0, in_doubt: false, touched: Timestamp::now() })
     }
 
     /// Goes on with what an earlier server has left.
-    pub(super) fn reopen(path: PathBuf) -> io::Result<Self> {
-        let file = OpenOptions::new().read(true).write(true).open(&path)?;
+    pub(super) fn found(path: PathBuf) -> io::Result<Self> {
+        let file = File::open(&path)?;
         let label = Label::read(&file)?;
         let metadata = file.metadata()?;
         let have = metadata.len().saturating_sub(LABEL as u64).min(label.size);
         let touched = Timestamp::of(metadata.modified()?);
-        Ok(Self { file, path, label, have, inherited: true, touched })
+        Ok(Self { path, label, have, in_doubt: true, touched })
     }
 
     /// How much of it there is, in bytes.
@@ -153,14 +158,15 @@ impl Part {
         self.have
     }
 
-    /// What the bytes that are there have to hash to, if they may be others than those that were written.
-    pub(super) fn in_doubt(&mut self) -> io::Result<Option<blake3::Hash>> {
-        if !self.inherited {
+    /// What the bytes that are there hash to, if they may be others than those that were written.
+    pub(super) fn doubt(&self) -> io::Result<Option<blake3::Hash>> {
+        if !self.in_doubt {
             return Ok(None);
         }
-        self.file.seek(SeekFrom::Start(LABEL as u64))?;
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(LABEL as u64))?;
         let mut hasher = blake3::Hasher::new();
-        hasher.update_reader((&self.file).take(self.have))?;
+        hasher.update_reader(file.take(self.have))?;
         Ok(Some(hasher.finalize()))
     }
 
@@ -174,18 +180,30 @@ impl Part {
         if offset != self.have || end.is_none_or(|end| end > self.label.size) {
             return Err(WriteError::OutOfPlace);
         }
-        self.file.write_all_at(bytes, LABEL as u64 + self.have).map_err(WriteError::Io)?;
+        if !bytes.is_empty() {
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            file.write_all_at(bytes, LABEL as u64 + self.have)?;
+        }
         self.have += bytes.len() as u64;
-        (self.inherited, self.touched) = (false, Timestamp::now());
+        (self.in_doubt, self.touched) = (false, Timestamp::now());
         Ok(())
     }
 
-    /// Puts the whole blob where it is kept. When this returns it is on disk.
-    pub(super) fn keep(&mut self, folder: &Path, id: BlobId) -> io::Result<Timestamp> {
-        let now = Timestamp::now();
-        self.file.write_all_at(&Label { kept: Some(now), ..self.label.clone() }.encode(), 0)?;
-        self.file.sync_all()?;
-        std::fs::rename(&self.path, whole_path(folder, id))?;
+    /// Puts the whole blob where it is kept. When this returns it is on disk. It may be tried again.
+    pub(super) fn keep(&mut self, folder: &Path, id: BlobId) -> Result<Timestamp, WriteError> {
+        let (now, whole) = (Timestamp::now(), whole_path(folder, id));
+        if self.path != whole {
+            let label = Label { kept: Some(now), ..self.label.clone() };
+            let file = OpenOptions::new().write(true).open(&self.path)?;
+            file.write_all_at(&label.encode(), 0)?;
+            if let Err(error) = file.sync_all() {
+                // A disk that failed once may say that all is well the next time.
+                self.in_doubt = true;
+                return Err(error.into());
+            }
+            std::fs::rename(&self.path, &whole)?;
+            self.path = whole;
+        }
         File::open(folder)?.sync_all()?;
         Ok(now)
     }
@@ -241,11 +259,11 @@ mod tests {
         let id = BlobId::from_u128(2);
         let mut part = Part::create(folder.path(), id, label(9)).unwrap();
         part.write(0, b"abcde").unwrap();
-        assert_eq!(part.in_doubt().unwrap(), None);
-        let mut again = Part::reopen(part_path(folder.path(), id)).unwrap();
+        assert_eq!(part.doubt().unwrap(), None);
+        let mut again = Part::found(part_path(folder.path(), id)).unwrap();
         assert_eq!((again.have(), &again.label), (5, &part.label));
-        assert_eq!(again.in_doubt().unwrap(), Some(blake3::hash(b"abcde")));
+        assert_eq!(again.doubt().unwrap(), Some(blake3::hash(b"abcde")));
         again.write(5, b"f").unwrap();
-        assert_eq!(again.in_doubt().unwrap(), None);
+        assert_eq!(again.doubt().unwrap(), None);
     }
 }

@@ -30,8 +30,9 @@ use crate::wire::frame::FileError;
 /// The folder's name in the server's data folder.
 pub(crate) const FOLDER: &str = "blobs";
 
-/// How many files of one person may wait or be on their way.
+/// How many files of one person may wait or be on their way, and how many of them may not be whole.
 const FILES_OF_ONE: usize = 1_000;
+const PARTS_OF_ONE: usize = 32;
 
 /// How long an offer of which nothing came counts, and how long one does with which nobody goes on.
 const UNBEGUN: Duration = Duration::from_secs(10 * 60);
@@ -67,7 +68,7 @@ pub(crate) enum BlobError {
         ByteSize(*used), ByteSize(*limit), ByteSize(*size)
     )]
     Quota { size: u64, used: u64, limit: u64 },
-    #[error("{FILES_OF_ONE} files of yours wait here already")]
+    #[error("{FILES_OF_ONE} files of yours wait here already, or {PARTS_OF_ONE} are not whole")]
     TooMany,
     #[error("the server has room for {} more; the file has {}", ByteSize(*room), ByteSize(*size))]
     Space { size: u64, room: u64 },
@@ -97,6 +98,7 @@ impl From<WriteError> for BlobError {
     fn from(error: WriteError) -> Self {
         match error {
             WriteError::OutOfPlace => Self::OutOfPlace,
+            WriteError::Gone => Self::Gone,
             WriteError::Io(error) => Self::Disk(error),
         }
     }
@@ -166,13 +168,20 @@ impl Blobs {
         let folder = data.join(FOLDER);
         DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
         let mut index = HashMap::new();
-        for found in survey(&folder)? {
-            let Found { id, path, label: Ok(label), .. } = found else { continue };
-            let coming = match label.kept {
-                Some(_) => None,
-                None => Some(Coming::of(Part::reopen(path)?)),
-            };
-            index.insert(id, Entry { label, coming });
+        for Found { id, path, label, is_part, .. } in survey(&folder)? {
+            match label {
+                Ok(label) if is_part => match Part::found(path) {
+                    Ok(part) => {
+                        let coming = Some(Coming::of(part));
+                        index.insert(id, Entry { label, coming });
+                    }
+                    Err(error) => log::error!("an upload that cannot go on: {error}"),
+                },
+                Ok(label) => _ = index.insert(id, Entry { label, coming: None }),
+                // A crash came before it was written whose it is: nobody can go on with it.
+                Err(_) if is_part => _ = is_removed(&path),
+                Err(error) => log::error!("{}: {error}", path.display()),
+            }
         }
         Ok(Self { folder, limits, index: Mutex::new(index) })
     }
@@ -196,18 +205,20 @@ impl Blobs {
         if file > 0 && size > file {
             return Err(BlobError::TooLarge { size, limit: file });
         }
-        let (mut count, mut used, mut total, mut to_come) = (0, 0_u64, 0_u64, 0_u64);
+        let (mut count, mut parts) = (0, 0);
+        let (mut used, mut total, mut to_come) = (0_u64, 0_u64, 0_u64);
         for Entry { label: other, coming } in index.values() {
             total = total.saturating_add(other.size);
             if other.from == label.from {
                 count += 1;
+                parts += usize::from(coming.is_some());
                 used = used.saturating_add(other.size);
             }
             if let Some(coming) = coming {
                 to_come = to_come.saturating_add(other.size.saturating_sub(coming.have()));
             }
         }
-        if count >= FILES_OF_ONE {
+        if count >= FILES_OF_ONE || parts >= PARTS_OF_ONE {
             return Err(BlobError::TooMany);
         }
         if person > 0 && used.saturating_add(size) > person {
@@ -230,8 +241,8 @@ impl Blobs {
             }
         };
         let (have, hash) = {
-            let mut part = coming.part();
-            (part.have(), part.in_doubt().map_err(BlobError::Disk)?)
+            let part = coming.part();
+            (part.have(), part.doubt().map_err(|error| BlobError::from(WriteError::from(error)))?)
         };
         Ok(Resumed::Part(Upload { id, coming }, have, hash))
     }
@@ -260,7 +271,7 @@ impl Blobs {
             let _ = fs::remove_file(whole_path(&self.folder, *id));
             return Err(BlobError::Gone);
         };
-        entry.label.kept = Some(kept.map_err(BlobError::Disk)?);
+        entry.label.kept = Some(kept?);
         entry.coming = None;
         Ok(true)
     }
@@ -303,11 +314,10 @@ impl Blobs {
     fn remove_where(&self, is_meant: impl Fn(&BlobId, &Entry) -> bool) {
         self.index().retain(|id, entry| {
             let meant = is_meant(id, entry);
-            let path = match entry.coming {
-                Some(_) => part_path(&self.folder, *id),
-                None => whole_path(&self.folder, *id),
-            };
-            !(meant && is_removed(&path))
+            // An upload that is just being kept may have either name.
+            let whole = || is_removed(&whole_path(&self.folder, *id));
+            let part = || entry.coming.is_none() || is_removed(&part_path(&self.folder, *id));
+            !(meant && part() && whole())
         });
     }
 
@@ -338,6 +348,7 @@ pub(crate) struct Found {
     pub(crate) path: PathBuf,
     /// How long it is, with its label.
     pub(crate) length: u64,
+    pub(crate) is_part: bool,
     /// Whose it is, if it is what its name says.
     pub(crate) label: io::Result<Label>,
 }
@@ -358,7 +369,7 @@ pub(crate) fn survey(folder: &Path) -> io::Result<Vec<Found>> {
             // It was taken meanwhile.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => return Err(error),
-            Ok((length, label)) => all.push(Found { id, path, length, label }),
+            Ok((length, label)) => all.push(Found { id, path, length, is_part, label }),
         }
     }
     all.sort_by_key(|found| found.id);

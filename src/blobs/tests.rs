@@ -130,8 +130,42 @@ fn a_file_that_was_dropped_while_it_came_is_not_kept() {
     let (id, upload) = blobs.offer(&key("john", "marie"), 4).unwrap();
     blobs.write(&upload, 0, b"ab").unwrap();
     blobs.drop_for(id, &name("john"));
-    assert_eq!(refusal(blobs.write(&upload, 2, b"cd")).0, FileError::Gone);
+    assert_eq!(refusal(blobs.write(&upload, 2, b"c")).0, FileError::Gone, "not even the next byte");
     assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+#[test]
+fn what_is_begun_is_bounded_and_holds_no_file_open() {
+    let data = tempfile::tempdir().unwrap();
+    let none = FileLimits { file: 0, person: 0, all: 0, reserve: 0 };
+    let blobs = Blobs::open(data.path(), none).unwrap();
+    let open = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let (before, mut uploads) = (open(), Vec::new());
+    for _ in 0..PARTS_OF_ONE {
+        uploads.push(blobs.offer(&key("john", "marie"), 1).unwrap());
+    }
+    assert!(open() < before + PARTS_OF_ONE / 2, "other tests may open some, too");
+    assert_eq!(refusal(blobs.offer(&key("john", "marie"), 1)).0, FileError::Quota);
+    blobs.offer(&key("anna", "marie"), 1).unwrap();
+    assert!(blobs.write(&uploads[0].1, 0, b"x").unwrap());
+    blobs.offer(&key("john", "marie"), 1).unwrap();
+}
+
+#[test]
+fn what_a_crash_left_without_a_label_goes_and_what_cannot_be_kept_is_tried_again() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (id, upload) = blobs.offer(&key("john", "marie"), 2).unwrap();
+    let folder = data.path().join(FOLDER);
+    // In the way of what is to be kept.
+    let whole = folder.join(id.to_string());
+    fs::create_dir(&whole).unwrap();
+    assert_eq!(refusal(blobs.write(&upload, 0, b"ab")).0, FileError::Store);
+    fs::remove_dir(&whole).unwrap();
+    assert!(blobs.write(&upload, 2, b"").unwrap());
+    fs::write(folder.join(format!("{}.part", BlobId::from_u128(9))), vec![0; 5_000]).unwrap();
+    drop(Blobs::open(data.path(), SMALL).unwrap());
+    assert_eq!(inspect(data.path()).unwrap(), Stock { kept: (1, 2), ..Stock::default() });
 }
 
 #[test]

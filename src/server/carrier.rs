@@ -112,6 +112,7 @@ impl Carrier {
             FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
             FileRequest::Drop { blob } => {
                 self.host.blobs.drop_for(blob, &self.pass.name);
+                self.upload.take_if(|(upload, _)| *upload == blob);
                 self.say(&FileReply::Gone { blob }).await
             }
         }

@@ -23,6 +23,9 @@ use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
 use crate::wire::{MAX_CHUNK, chunk_line};
 
+/// Behind so many bytes of an upload it is told how far that is.
+const TELL: u64 = 1024 * 1024;
+
 /// Carries until the peer has no more, or may no longer.
 pub(super) async fn run(
     host: Arc<Host>,
@@ -40,7 +43,8 @@ struct Carrier {
     pass: Box<Pass>,
     half: BoxWriter,
     out: BytesMut,
-    upload: Option<(BlobId, Upload)>,
+    /// What is uploaded, and how far it was when that was last told.
+    upload: Option<(BlobId, Upload, u64)>,
 }
 
 /// Why a carrier ends.
@@ -112,7 +116,7 @@ impl Carrier {
             FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
             FileRequest::Drop { blob } => {
                 self.host.blobs.drop_for(blob, &self.pass.name);
-                self.upload.take_if(|(upload, _)| *upload == blob);
+                self.upload.take_if(|(upload, ..)| *upload == blob);
                 self.say(&FileReply::Gone { blob }).await
             }
         }
@@ -122,14 +126,14 @@ impl Carrier {
         let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
         let (blob, upload) = self.host.blobs.offer(&key, size)?;
-        self.upload = Some((blob, upload));
+        self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
     }
 
     async fn resume(&mut self, blob: BlobId) -> Result<(), End> {
         match self.host.blobs.resume(blob, &self.pass.name)? {
             Resumed::Part(upload, size, hash) => {
-                self.upload = Some((blob, upload));
+                self.upload = Some((blob, upload, size));
                 self.say(&FileReply::Have { blob, size, hash }).await
             }
             Resumed::Kept => self.say(&FileReply::Kept { blob }).await,
@@ -139,11 +143,15 @@ impl Carrier {
     async fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), End> {
         self.keep_to_rate(bytes.len()).await;
         let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
-        let (blob, upload) = self.upload.as_ref().ok_or_else(unasked)?;
-        let blob = *blob;
+        let (blob, upload, told) = self.upload.as_mut().ok_or_else(unasked)?;
+        let (blob, size) = (*blob, offset.saturating_add(bytes.len() as u64));
         if self.host.blobs.write(upload, offset, bytes)? {
             self.upload = None;
-            self.say(&FileReply::Kept { blob }).await?;
+            return self.say(&FileReply::Kept { blob }).await;
+        }
+        if size.saturating_sub(*told) >= TELL {
+            *told = size;
+            self.say(&FileReply::Have { blob, size, hash: None }).await?;
         }
         Ok(())
     }

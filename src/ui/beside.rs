@@ -160,20 +160,22 @@ impl Asker {
     async fn send(&mut self, request: &Request, delivered: bool) -> Result<(), Error> {
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
-        let sent = async {
+        // Whatever is told of it is progress.
+        let late = || Error::TimedOut { what, after };
+        loop {
+            let asking = task::within(after, self.ask(request, &[])).await;
+            let mut guest = asking.ok_or_else(late)??;
             loop {
-                let mut guest = self.ask(request, &[]).await?;
-                while let Some(reply) = heard(guest.next().await)? {
-                    match reply {
-                        Reply::State(state) if state == "delivered" => return Ok(()),
-                        Reply::State(state) if state == "stored" && !delivered => return Ok(()),
-                        Reply::State(state) if state == "expired" => return Err(Error::Expired),
-                        _ => {}
-                    }
+                let reply = task::within(after, guest.next()).await.ok_or_else(late)?;
+                match heard(reply)? {
+                    Some(Reply::State(state)) if state == "delivered" => return Ok(()),
+                    Some(Reply::State(state)) if state == "stored" && !delivered => return Ok(()),
+                    Some(Reply::State(state)) if state == "expired" => return Err(Error::Expired),
+                    Some(_) => {}
+                    None => break,
                 }
             }
-        };
-        task::within(after, sent).await.unwrap_or(Err(Error::TimedOut { what, after }))
+        }
     }
 
     async fn tail(&mut self, with: Option<&Name>, json: bool) -> Result<(), Error> {

@@ -491,7 +491,6 @@ words! {
         Quota = "QUOTA",
         Space = "SPACE",
         Gone = "GONE",
-        Busy = "BUSY",
         Store = "STORE",
     }
 }

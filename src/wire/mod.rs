@@ -7,7 +7,7 @@
 //!
 //! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly
 //! one space, ended by CR LF; UTF-8 without other control characters; at most [`MAX_HEADER`]
-//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Four verbs carry a
+//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Some verbs carry a
 //! *body*: the last word of their header is the body's length in bytes, and the body follows, ended
 //! by CR LF again (which the length does not count):
 //!
@@ -191,7 +191,7 @@
 //! |---|---|
 //! | `blob` | the id |
 //! | `name` | what the sender calls it: data from others, and no path |
-//! | `type` | its media type (RFC 6838) as the sender sees it |
+//! | `type` | its media type (RFC 6838) as the sender sees it; may be missing |
 //! | `size` | its length in bytes |
 //! | `blake3` | the BLAKE3 hash of its content, as 64 lower-case hexadecimal digits. A receiver takes the file for what was sent if its content hashes to this |
 //! | `caption` | what the sender says of it; may be missing |
@@ -211,7 +211,7 @@
 //! |---|---|
 //! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
-//! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Behind the last the server answers `KEPT`; of an empty file, and where all was there already, that one is empty |
+//! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
 //! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
 //! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none |
 //!
@@ -232,10 +232,9 @@
 //! | `QUOTA` | what waits of this sender would be too much with it |
 //! | `SPACE` | what waits of all would be, or the disk too full |
 //! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
-//! | `BUSY` | try again later |
 //! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
 //!
-//! A whole file is kept as long as a message. An upload that stands still is given up after a day, or 10 minutes
+//! A whole file is kept as long as a message, counted from `KEPT`. An upload that stands still is given up after a day, or 10 minutes
 //! if nothing of it ever came.
 //!
 //! # Silence

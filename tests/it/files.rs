@@ -199,9 +199,9 @@ fn whatever_breaks_it_goes_on_from_where_it_was() {
     });
 }
 
-/// So slow that a file of some MiB takes a while: a test need not hurry to be in the middle of it.
+/// So slow that a file of 3 MiB takes six seconds: whoever wants to be in the middle of it need not hurry.
 fn slowly(config: &mut tinychat::server::Config) {
-    config.rates.files = Rate { each_second: MIB as u32, burst: MAX_CHUNK as u32 };
+    config.rates.files = Rate { each_second: MIB as u32 / 2, burst: MAX_CHUNK as u32 };
 }
 
 /// Waits until so much of what is in a folder has come.
@@ -221,10 +221,10 @@ pub(crate) async fn until_some_of_it_is_in(folder: &Path, least: u64, witness: &
 #[test]
 fn whoever_is_killed_in_between_it_goes_on() {
     story(async |world| {
-        let content = noise(2 * MIB);
+        let content = noise(3 * MIB);
         let path = own_file(world, "file", &content);
         let data = world.path("killed");
-        let rate = ["--file-rate", "1MiB,256KiB", "--reserve", "0B"];
+        let rate = ["--file-rate", "512KiB,256KiB", "--reserve", "0B"];
         let (server, address) = serve(&data, &rate).await;
         let again = async || {
             let listen = Launch::server(address, &data).with(&rate);
@@ -246,7 +246,7 @@ fn whoever_is_killed_in_between_it_goes_on() {
         assert_eq!(names_in(&part), names, "it is the same upload");
         server.kill().await;
         let server = again().await;
-        john.finish().await.exited(0).said("file to marie: sent, 2.0 MiB");
+        john.finish().await.exited(0).said("file to marie: sent, 3.0 MiB");
 
         let mut witness = sign_in(world, address, "witness").await;
         let marie = launch("marie").to("john").start();
@@ -256,7 +256,7 @@ fn whoever_is_killed_in_between_it_goes_on() {
         until_some_of_it_is_in(&world.path("marie/files"), 900_000, &mut witness).await;
         server.kill().await;
         let server = again().await;
-        marie.finish().await.exited(0).said("file 1 of john, file: here, 2.0 MiB");
+        marie.finish().await.exited(0).said("file 1 of john, file: here, 3.0 MiB");
         assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), content);
         assert!(names_in(&part).is_empty());
         crate::operators::stop(server).await;
@@ -266,7 +266,7 @@ fn whoever_is_killed_in_between_it_goes_on() {
 #[test]
 fn what_is_said_while_a_file_goes_arrives_before_it() {
     story_with(slowly, async |world| {
-        let path = own_file(world, "file", &noise(2 * MIB));
+        let path = own_file(world, "file", &noise(3 * MIB));
         let mut marie = world.sign_in("marie").await;
         marie.talk("john").await;
         let john = Launch::of(world, "john").to("marie").start();
@@ -285,7 +285,7 @@ fn what_is_said_while_a_file_goes_arrives_before_it() {
 #[test]
 fn one_thinks_better_of_it() {
     story_with(slowly, async |world| {
-        let path = own_file(world, "file", &noise(2 * MIB));
+        let path = own_file(world, "file", &noise(3 * MIB));
         let mut witness = world.sign_in("witness").await;
         let mut john = Launch::of(world, "john").to("marie").start();
         john.types(format!("/SEND {}\n", text(&path)));
@@ -296,7 +296,7 @@ fn one_thinks_better_of_it() {
         john.says("no file is on its way to marie or from marie").await;
         john.finish().await.exited(1);
         assert!(blobs(world).is_empty(), "the server was told");
-        send(world, &own_file(world, "second", &noise(MIB)), &[]).await.exited(0);
+        send(world, &own_file(world, "second", &noise(2 * MIB)), &[]).await.exited(0);
         let mut marie = Launch::of(world, "marie").to("john").start();
         until_some_of_it_is_in(&world.path("marie/files"), 300_000, &mut witness).await;
         marie.types("/CANCEL 1\n");
@@ -376,12 +376,27 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
         marie.said("file 1 of john was not saved").said("file 2 of john, wrong size: failed");
         marie.said("file 3 of john, never sent: the server does not have it any more");
         assert!(names_in(&world.path("marie/files")).is_empty());
+        assert!(blobs(world).is_empty(), "nor does the server keep it");
         // What is no description of a file is not shown as one.
         john.catch_up().await;
         john.send_bytes(b"MSG marie 4 file 2\r\n{}\r\n").await;
         john.expect("STORED marie 4").await;
         let marie = marie_says(world, "").await;
         marie.exited(0).said("john sent something of kind file, which cannot be shown here");
+    });
+}
+
+#[test]
+fn what_is_here_of_a_file_and_wrong_is_fetched_again() {
+    story(async |world| {
+        let content = noise(MIB);
+        send(world, &own_file(world, "file", &content), &[]).await.exited(0);
+        let nothing = Launch::of(world, "marie").with(&["--get-up-to", "0"]).to("john");
+        nothing.pipe("").await.exited(0);
+        fs::create_dir_all(world.path("marie/files")).unwrap();
+        fs::write(world.path("marie/files/1.part"), [7; 1_000]).unwrap();
+        marie_says(world, "/GET 1\n").await.exited(0).said("file 1 of john, file: here");
+        assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), content);
     });
 }
 
@@ -402,7 +417,7 @@ fn whose_key_has_changed_gets_no_file() {
         other.prove("marie", &identity, crate::world::FIRST_INSTALLATION).await;
         other.expect("WELCOME marie").await;
         let path = own_file(world, "file", b"secret");
-        let john = Launch::of(world, "john").with(&["--timeout", "2s"]).to("marie");
+        let john = Launch::of(world, "john").to("marie");
         let john = john.pipe(format!("/SEND {}\n", text(&path))).await;
         john.exited(1).said("THE KEY OF marie HAS CHANGED");
         assert!(blobs(world).is_empty());
@@ -482,9 +497,9 @@ fn on_the_screen_a_file_is_sent_and_saved() {
     });
 }
 
-/// A picture: red above blue.
-fn picture() -> Vec<u8> {
-    let pixel = |_, y| image::Rgb(if y < 20 { [255, 0, 0] } else { [0, 0, 255] });
+/// A picture: one colour above blue.
+fn picture(above: [u8; 3]) -> Vec<u8> {
+    let pixel = |_, y| image::Rgb(if y < 20 { above } else { [0, 0, 255] });
     let mut bytes = std::io::Cursor::new(Vec::new());
     let image = image::RgbImage::from_fn(40, 40, pixel);
     image.write_to(&mut bytes, image::ImageFormat::Png).unwrap();
@@ -493,7 +508,7 @@ fn picture() -> Vec<u8> {
 
 /// The same, and it says to be so large that nobody could hold it.
 fn bomb() -> Vec<u8> {
-    let mut bytes = picture();
+    let mut bytes = picture([0; 3]);
     bytes[16..24].copy_from_slice(&[0, 0, 0xc3, 0x50, 0, 0, 0xc3, 0x50]);
     let checksum = crc32(&bytes[12..29]);
     bytes[29..33].copy_from_slice(&checksum.to_be_bytes());
@@ -513,7 +528,9 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[test]
 fn a_picture_is_seen_and_one_that_means_harm_only_named() {
     story(async |world| {
-        send(world, &own_file(world, "flag.png", &picture()), &["red and blue"]).await.exited(0);
+        send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &["red and blue"])
+            .await
+            .exited(0);
         let marie = desk(world, "marie", "john");
         marie.sees("[file 1: flag.png, image/png, ");
         marie.sees_colour((255, 0, 0));
@@ -521,8 +538,8 @@ fn a_picture_is_seen_and_one_that_means_harm_only_named() {
         send(world, &own_file(world, "bomb.png", &bomb()), &[]).await.exited(0);
         marie.sees("[file 2: bomb.png, image/png, ");
         marie.sees("(/SAVE 2)");
-        send(world, &own_file(world, "after.png", &picture()), &[]).await.exited(0);
+        send(world, &own_file(world, "after.png", &picture([0, 255, 0])), &[]).await.exited(0);
         marie.sees("[file 3: after.png, image/png, ");
-        marie.sees_colour((255, 0, 0));
+        marie.sees_colour((0, 255, 0));
     });
 }

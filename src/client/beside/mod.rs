@@ -64,7 +64,7 @@ pub enum Request {
         /// What, at most [`MAX_BODY`] bytes.
         text: String,
     },
-    /// Send a file. Answered with `going`, and then with each state of the message that tells of it, until the
+    /// Send a file. Answered with `going` whenever it is further, and then with each state of the message that tells of it, until the
     /// guest hangs up.
     SendFile {
         /// Made up by the guest, the same whenever it asks again.
@@ -164,7 +164,7 @@ pub(super) enum Ask {
     },
     Fate {
         id: i64,
-        answer: Sender<Option<Fate>>,
+        answer: Sender<Option<(Fate, u64)>>,
     },
     State {
         id: i64,
@@ -317,10 +317,17 @@ impl Host {
             Ok(id) => id,
             Err(because) => return say(stream, &Reply::Refused(because)).await,
         };
-        say(stream, &Reply::State("going".into())).await?;
+        let mut told = None;
         loop {
-            match self.ask(|answer| Ask::Fate { id, answer }).await?.ok_or(Gone)? {
-                Fate::Going => wait(&moved, stream).await?,
+            let (fate, done) = self.ask(|answer| Ask::Fate { id, answer }).await?.ok_or(Gone)?;
+            match fate {
+                Fate::Going => {
+                    // Again whenever it is further, so that the guest knows.
+                    if told.replace(done) != Some(done) {
+                        say(stream, &Reply::State("going".into())).await?;
+                    }
+                    wait(&moved, stream).await?;
+                }
                 Fate::Sent(message) => return self.tell_states(stream, &moved, message).await,
                 Fate::Failed(why) => return say(stream, &Reply::Refused(why)).await,
             }

@@ -35,6 +35,8 @@ const LISTED: u32 = 50;
 pub(super) struct Files {
     orders: WeakSender<Order>,
     running: BTreeMap<Key, Run>,
+    /// What was told to end and has not: nothing else may write where it does.
+    ending: BTreeMap<Key, (u64, JoinHandle<Option<()>>)>,
     last_run: u64,
     /// What failed for now, and when it is tried again.
     resting: BTreeMap<Key, Rest>,
@@ -46,6 +48,8 @@ pub(super) struct Files {
     asked_for_ticket: bool,
     /// Where a file is to be saved that comes, by its message.
     saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
+    /// How far each has come, at most: only what is beyond it is progress.
+    furthest: BTreeMap<Key, u64>,
     /// What is wanted of files that may still be told of.
     wanted: Vec<Wanted>,
     /// How many files are just being saved.
@@ -108,6 +112,7 @@ impl Files {
         Self {
             orders,
             running: BTreeMap::new(),
+            ending: BTreeMap::new(),
             last_run: 0,
             resting: BTreeMap::new(),
             addressees: BTreeSet::new(),
@@ -115,6 +120,7 @@ impl Files {
             ticket: None,
             asked_for_ticket: false,
             saves: BTreeMap::new(),
+            furthest: BTreeMap::new(),
             wanted: Vec::new(),
             saving: 0,
             unwanted: Vec::new(),
@@ -139,14 +145,41 @@ impl Files {
     /// Nothing is carried without a connection, and another one needs another ticket.
     pub(super) fn disconnected(&mut self) {
         (self.ticket, self.asked_for_ticket, self.look) = (None, false, true);
-        self.running.clear();
-        self.resting.clear();
+        let keys: Vec<Key> = self.running.keys().copied().collect();
+        keys.into_iter().for_each(|key| self.stop(key));
+    }
+
+    /// Has something end that is on its way.
+    fn stop(&mut self, key: Key) {
+        if let Some(Run { number, ended, .. }) = self.running.remove(&key) {
+            self.ending.insert(key, (number, ended));
+        }
+    }
+
+    /// A thread has ended.
+    fn has_ended(&mut self, key: Key, number: u64) {
+        if self.running.get(&key).is_some_and(|run| run.number == number) {
+            self.running.remove(&key);
+        }
+        if self.ending.get(&key).is_some_and(|(ending, _)| *ending == number) {
+            self.ending.remove(&key);
+        }
+        self.look = true;
+    }
+
+    /// Something is further than ever. Whether that is so.
+    fn is_further(&mut self, key: Key, done: u64) -> bool {
+        let furthest = self.furthest.entry(key).or_default();
+        let is_further = done > *furthest;
+        *furthest = done.max(*furthest);
+        is_further
     }
 
     /// Ends what is on its way. When that is done nothing writes in the data folder any more.
     pub(super) fn end(&mut self) -> impl Future<Output = ()> + use<> {
-        let runs = std::mem::take(&mut self.running).into_values();
-        let ended: Vec<_> = runs.map(|run| run.ended).collect();
+        let runs = std::mem::take(&mut self.running).into_values().map(|run| run.ended);
+        let ending = std::mem::take(&mut self.ending).into_values().map(|(_, ended)| ended);
+        let ended: Vec<_> = runs.chain(ending).collect();
         async move {
             for ended in ended {
                 ended.await;
@@ -178,6 +211,7 @@ impl Files {
         let most = if key == Key::Drop { 1 } else { AT_ONCE };
         !rests
             && !self.running.contains_key(&key)
+            && !self.ending.contains_key(&key)
             && self.running.keys().filter(alike).count() < most
     }
 
@@ -245,29 +279,26 @@ impl Core {
     }
 
     fn start(&mut self, key: Key, job: Job, ticket: Ticket) {
-        if key == Key::Drop {
-            self.files.unwanted.clear();
-        }
         self.files.last_run += 1;
         let (number, orders) = (self.files.last_run, self.files.orders.clone());
-        let say = move |said| {
-            if let Some(orders) = orders.upgrade() {
-                // The core may have ended; then nobody wants to know.
-                let _ = orders.send_blocking(Order::Said(said));
+        let told = orders.clone();
+        let report = move |report| {
+            if let Some(orders) = told.upgrade() {
+                let _ = orders.send_blocking(Order::Said(Said::Carried(key, number, report)));
             }
         };
-        let told = say.clone();
-        let report = move |report| told(Said::Carried(key, number, report));
         let folder = self.config.data.join(files::FOLDER);
         let carrier = Carrier { door: self.door(), ticket, folder, report };
         let (end, ending) = async_channel::bounded::<Infallible>(1);
         let carried = job.clone();
         let ended = task::spawn("carry", async move {
-            let carrying = async move {
-                carrier.run(carried, ending.recv()).await;
-                say(Said::Ended(key, number));
-            };
+            let carrying = async move { carrier.run(carried, ending.recv()).await };
+            // None if there is no thread, or if it panicked: then it is over, too.
             task::in_background("tinychat-files", carrying).await;
+            if let Some(orders) = orders.upgrade() {
+                // The core may have ended; then nobody wants to know.
+                let _ = orders.send(Order::Said(Said::Ended(key, number))).await;
+            }
         });
         self.files.running.insert(key, Run { number, job, done: 0, _end: end, ended });
     }
@@ -294,10 +325,7 @@ impl Core {
                 }
             }
             Said::Ended(key, number) => {
-                if self.files.running.get(&key).is_some_and(|run| run.number == number) {
-                    self.files.running.remove(&key);
-                    self.files.look();
-                }
+                self.files.has_ended(key, number);
                 Ok(())
             }
         }
@@ -305,11 +333,12 @@ impl Core {
 
     async fn take_report(&mut self, key: Key, job: Job, report: Report) -> Result<(), Exit> {
         match (job, report) {
-            (_, Report::Dropped(message)) => {
+            (_, Report::Dropped(message, blob)) => {
+                self.files.unwanted.retain(|unwanted| *unwanted != blob);
                 Ok(self.store.run(move |tx| ledger::dropped(tx, message)).await?)
             }
-            (Job::Upload(upload), Report::Named(blob)) => {
-                self.files.resting.remove(&key);
+            (Job::Upload(upload), Report::Named(blob, have)) => {
+                self.go_on(key, have);
                 Ok(self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?)
             }
             (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
@@ -323,13 +352,20 @@ impl Core {
                 Ok(())
             }
             (job, Report::Stopped(stop)) => self.stopped(key, job, stop).await,
-            (_, Report::Named(_) | Report::Sent(..) | Report::Come) => Ok(()),
+            (_, Report::Named(..) | Report::Sent(..) | Report::Come) => Ok(()),
+        }
+    }
+
+    /// What goes on need not rest for long; what was there before is no progress.
+    fn go_on(&mut self, key: Key, done: u64) {
+        if self.files.is_further(key, done) {
+            self.progress = Instant::now();
+            self.files.resting.remove(&key);
         }
     }
 
     fn moved(&mut self, key: Key, job: &Job, done: u64) {
-        self.progress = Instant::now();
-        self.files.resting.remove(&key);
+        self.go_on(key, done);
         if let Some(run) = self.files.running.get_mut(&key) {
             run.done = done;
         }
@@ -363,7 +399,7 @@ impl Core {
     async fn stopped(&mut self, key: Key, job: Job, stop: Stop) -> Result<(), Exit> {
         match (job, stop) {
             (Job::Upload(upload), Stop::Anew) => {
-                self.files.look();
+                self.files.rest(key);
                 Ok(self.store.run(move |tx| ledger::name(tx, upload.id, None)).await?)
             }
             (Job::Upload(upload), Stop::Failed(why)) => self.give_up(upload, Some(why)).await,
@@ -390,6 +426,10 @@ impl Core {
         let (id, because) = (upload.id, why.clone());
         let ended = self.store.run(move |tx| ledger::give_up(tx, id, because.as_deref())).await?;
         if ended {
+            // It counts there until the server knows that it is not wanted.
+            let blob = self.store.run(move |tx| ledger::blob_of(tx, id)).await?;
+            self.files.unwanted.extend(blob);
+            self.files.look();
             let state = why.map_or(FileState::Cancelled, FileState::Failed);
             self.tell(Event::Transfer(Transfer::of_upload(&upload, state)));
         }
@@ -533,14 +573,11 @@ impl Core {
             self.tell(Event::NoFile { because });
         }
         for upload in going {
-            self.files.running.remove(&Key::Upload(upload.id));
-            let id = upload.id;
-            let now = self.store.run(move |tx| ledger::blob_of(tx, id)).await?;
-            self.files.unwanted.extend(now);
+            self.files.stop(Key::Upload(upload.id));
             self.give_up(upload, None).await?;
         }
         for download in coming {
-            self.files.running.remove(&Key::Download(download.message));
+            self.files.stop(Key::Download(download.message));
             self.set_state(download, FileState::Cancelled).await?;
         }
         self.files.look();
@@ -569,9 +606,11 @@ impl Core {
         Ok(self.store.run(move |tx| ledger::find(tx, &server, &of, number)).await?)
     }
 
-    /// What became of an upload.
-    pub(super) async fn fate(&mut self, id: i64) -> Result<Option<Fate>, Exit> {
-        Ok(self.store.run(move |tx| ledger::fate(tx, id)).await?)
+    /// What became of an upload, and how far it is.
+    pub(super) async fn fate(&mut self, id: i64) -> Result<Option<(Fate, u64)>, Exit> {
+        let done = self.files.furthest.get(&Key::Upload(id)).copied().unwrap_or(0);
+        let fate = self.store.run(move |tx| ledger::fate(tx, id)).await?;
+        Ok(fate.map(|fate| (fate, done)))
     }
 
     /// Whether a file comes in a conversation that the face has open, or is being saved.
@@ -583,6 +622,7 @@ impl Core {
         let is_awaited = |run: &Run| match &run.job {
             Job::Upload(_) => false,
             Job::Download(download) => self.is_faced(&download.peer),
+            // No longer than something is waited for anyway: it is done the next time, too.
             Job::Drop(_) => true,
         };
         if self.files.running.values().any(is_awaited) {
@@ -597,11 +637,12 @@ impl Core {
 /// Looks at a file that is to be sent.
 fn inspect(path: PathBuf, caption: Option<String>) -> Result<Source, String> {
     let unreadable = |error| format!("cannot send {}: {error}", path.display());
-    let file = std::fs::File::open(&path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if !metadata.is_file() {
+    // Before it is opened: who opens a pipe waits for somebody at its other end.
+    if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
         return Err(format!("cannot send {}: it is not a file", path.display()));
     }
+    let file = std::fs::File::open(&path).map_err(unreadable)?;
+    let metadata = file.metadata().map_err(unreadable)?;
     if caption.as_ref().is_some_and(|caption| caption.len() > MAX_CAPTION) {
         return Err(format!("a caption has at most {MAX_CAPTION} bytes"));
     }

@@ -5,10 +5,11 @@
 //! is there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::future::Future;
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::future::{Future, poll_fn};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use blake3::{Hash, Hasher};
@@ -23,7 +24,7 @@ use crate::folder::free_space;
 use crate::message::BlobId;
 use crate::task;
 use crate::trust::Ticket;
-use crate::wire::codec::Frame;
+use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Transport};
@@ -50,16 +51,16 @@ pub(in crate::client) enum Job {
 /// What happened.
 #[derive(Debug)]
 pub(in crate::client) enum Report {
-    /// The server calls the upload so.
-    Named(BlobId),
-    /// So many bytes are there.
+    /// The server calls the upload so, and has so many bytes of it.
+    Named(BlobId, u64),
+    /// So many bytes are here, or with the server.
     Moved(u64),
     /// The server keeps all of it; it hashes to this.
     Sent(BlobId, Hash),
     /// All of it is here.
     Come,
     /// The server need not keep the file of this message, and knows that.
-    Dropped(i64),
+    Dropped(i64, BlobId),
     /// It ended otherwise.
     Stopped(Stop),
 }
@@ -77,11 +78,12 @@ pub(in crate::client) enum Stop {
     Failed(String),
 }
 
+/// Whether the server is the right one, the line on which one is signed in decides.
 impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Away(because) => Self::Away(because),
-            Broken::Failed(failure) => Self::Failed(failure.to_string()),
+            Broken::Failed(failure) => Self::Away(failure.to_string()),
         }
     }
 }
@@ -122,7 +124,7 @@ impl<R: FnMut(Report)> Carrier<R> {
                 let mut line = self.connect().await?;
                 for (message, blob) in blobs {
                     line.drop_blob(blob).await?;
-                    (self.report)(Report::Dropped(message));
+                    (self.report)(Report::Dropped(message, blob));
                 }
                 Ok(())
             }
@@ -151,7 +153,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         let mut hasher = Hasher::new();
         let (blob, have) = match line.next().await {
             Ok(FileReply::Have { blob: named, size, hash }) => {
-                (self.report)(Report::Named(named));
+                (self.report)(Report::Named(named, size));
                 hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
                 if size > source.size || hash.is_some_and(|hash| hash != hasher.finalize()) {
                     line.drop_blob(named).await?;
@@ -169,11 +171,15 @@ impl<R: FnMut(Report)> Carrier<R> {
             Err(stop) => return Err(stop),
         };
         self.send_from(&mut line, &mut file, &source, have, &mut hasher).await?;
-        match line.next().await {
-            Ok(FileReply::Kept { .. }) => self.sent(&source, blob, &hasher),
-            Ok(other) => Err(nonsense(&other)),
-            Err(Stop::Gone) => Err(Stop::Anew),
-            Err(stop) => Err(stop),
+        let mut told = None;
+        loop {
+            match line.next().await {
+                Ok(FileReply::Kept { .. }) => return self.sent(&source, blob, &hasher),
+                Ok(FileReply::Have { size, .. }) => self.tell(size, source.size, &mut told),
+                Ok(other) => return Err(nonsense(&other)),
+                Err(Stop::Gone) => return Err(Stop::Anew),
+                Err(stop) => return Err(stop),
+            }
         }
     }
 
@@ -194,9 +200,15 @@ impl<R: FnMut(Report)> Carrier<R> {
             line.out.put_slice(b"\r\n");
             line.write().await?;
             offset += length as u64;
-            self.tell(offset, source.size, &mut told);
             if offset == source.size {
                 return Ok(());
+            }
+            // What was written may still be on its way.
+            while let Some(reply) = line.next_ready().await? {
+                match reply {
+                    FileReply::Have { size, .. } => self.tell(size, source.size, &mut told),
+                    other => return Err(nonsense(&other)),
+                }
             }
         }
     }
@@ -219,7 +231,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
         (self.report)(Report::Come);
         line.drop_blob(info.blob).await?;
-        (self.report)(Report::Dropped(*message));
+        (self.report)(Report::Dropped(*message, info.blob));
         Ok(())
     }
 
@@ -253,15 +265,19 @@ impl<R: FnMut(Report)> Carrier<R> {
             Err(stop) => return Err(stop),
         };
         if let Some(stop) = refused {
-            // What there is of it is of no use.
+            // What there is of it is of no use, here or there.
             let _ = fs::remove_file(&part);
+            if let Stop::Failed(_) = stop {
+                // It would send all of it first.
+                self.connect().await?.drop_blob(info.blob).await?;
+            }
             return Err(stop);
         }
         let (mut offset, mut told) = (have, None);
         while offset < info.size {
             match line.next().await? {
                 FileReply::Chunk { offset: at, body } if at == offset && !body.is_empty() => {
-                    if let Err(error) = file.write_all(&body) {
+                    if let Err(error) = file.write_all_at(&body, offset) {
                         // Messages need what room there is more than a part of a file does.
                         let _ = fs::remove_file(&part);
                         return Err(unwritable(&self.folder, &error));
@@ -276,7 +292,15 @@ impl<R: FnMut(Report)> Carrier<R> {
         let right = offset == info.size && hasher.finalize() == info.hash;
         let kept = if right { keep(&file, &part, place) } else { fs::remove_file(&part) };
         kept.map_err(|error| unwritable(&self.folder, &error))?;
-        if right { Ok(()) } else { Err(Stop::Failed(NOT_WHAT_WAS_SENT.into())) }
+        match (right, have) {
+            (true, _) => Ok(()),
+            (false, 0) => {
+                line.drop_blob(info.blob).await?;
+                Err(Stop::Failed(NOT_WHAT_WAS_SENT.into()))
+            }
+            // It may be what was here before that is wrong, as after a power cut.
+            (false, _) => Err(Stop::Away("what was here of it is not what was sent".into())),
+        }
     }
 
     /// Not each time, but the first and the last.
@@ -292,10 +316,10 @@ const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it wa
 
 /// Opens a file of one's own, if it is still what was to be sent.
 fn open_unchanged(source: &Source) -> Result<File, Stop> {
-    let file = File::open(&source.path).map_err(|error| unreadable(source, &error))?;
-    let now = file.metadata().map_err(|error| unreadable(source, &error))?;
-    if now.len() == source.size && modified(&now) == source.modified {
-        return Ok(file);
+    // Before it is opened: it might be a pipe by now.
+    let now = fs::metadata(&source.path).map_err(|error| unreadable(source, &error))?;
+    if now.is_file() && now.len() == source.size && modified(&now) == source.modified {
+        return File::open(&source.path).map_err(|error| unreadable(source, &error));
     }
     Err(Stop::Failed(format!("{} has changed since; send it again", source.path.display())))
 }
@@ -337,7 +361,7 @@ fn is_here(place: &Path, hash: Hash) -> io::Result<bool> {
 fn open_part(folder: &Path, part: &Path) -> io::Result<File> {
     DirBuilder::new().mode(0o700).recursive(true).create(folder)?;
     let mut options = OpenOptions::new();
-    options.read(true).append(true).create(true).mode(0o600).open(part)
+    options.read(true).write(true).create(true).truncate(false).mode(0o600).open(part)
 }
 
 fn keep(file: &File, part: &Path, place: &Path) -> io::Result<()> {
@@ -390,16 +414,41 @@ impl Line {
         let next = task::within(PATIENCE, self.reader.next()).await;
         let next = next.ok_or_else(|| Stop::Away("the server does not answer".into()))?;
         match next? {
-            Some(Ok(FileReply::Error { code, text })) => Err(refused(code, text)),
-            Some(Ok(reply)) => Ok(reply),
-            Some(Err(error)) => Err(Stop::Away(format!("the server said nonsense: {error}"))),
+            Some(reply) => answered(reply),
             None => Err(Stop::Away("the server closed the connection".into())),
+        }
+    }
+
+    /// What has been said already, without waiting for it.
+    async fn next_ready(&mut self) -> Result<Option<FileReply>, Stop> {
+        loop {
+            if let Some(reply) = self.reader.next_ready().transpose() {
+                return answered(reply).map(Some);
+            }
+            let reader = &mut self.reader;
+            let filled = poll_fn(|context| Poll::Ready(reader.poll_fill(context)));
+            match filled.await {
+                Poll::Pending => return Ok(None),
+                Poll::Ready(Ok(1..)) => {}
+                Poll::Ready(Ok(0)) => {
+                    return Err(Stop::Away("the server closed the connection".into()));
+                }
+                Poll::Ready(Err(error)) => return Err(error.into()),
+            }
         }
     }
 
     async fn drop_blob(&mut self, blob: BlobId) -> Result<(), Stop> {
         self.say(&FileRequest::Drop { blob }).await?;
         self.next().await.map(drop)
+    }
+}
+
+fn answered(reply: Result<FileReply, ProtocolError>) -> Result<FileReply, Stop> {
+    match reply {
+        Ok(FileReply::Error { code, text }) => Err(refused(code, text)),
+        Ok(reply) => Ok(reply),
+        Err(error) => Err(Stop::Away(format!("the server said nonsense: {error}"))),
     }
 }
 

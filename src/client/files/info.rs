@@ -24,6 +24,9 @@ const MAX_CLAIMED: usize = 1_024;
 /// The longest caption, in bytes: the message that carries it has room for the rest as well.
 pub const MAX_CAPTION: usize = MAX_BODY / 8;
 
+/// The longest part of a media type, in bytes.
+const MAX_MEDIA_NAME: usize = 64;
+
 /// How much of a file is looked at to find out what it is.
 const HEAD: u64 = 8 * 1024;
 
@@ -69,7 +72,7 @@ impl FileInfo {
         Some(Self {
             blob: blob.parse().ok()?,
             name,
-            media: media.into_owned(),
+            media: if is_media_type(&media) { media.into_owned() } else { String::new() },
             size: Some(size).filter(|size| *size <= MAX_NUMBER)?,
             hash: Hash::from_hex(&*blake3).ok()?,
             caption: caption.map(Cow::into_owned).filter(|it| !it.is_empty()),
@@ -141,6 +144,15 @@ pub fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
     }
 }
 
+/// A type and a subtype (RFC 6838 §4.2), without parameters.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let is_in_one = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+        (1..=MAX_MEDIA_NAME).contains(&name.len()) && name.chars().all(is_in_one)
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
+
 /// What a file on the disk is called to others.
 pub(in crate::client) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -200,6 +212,9 @@ mod tests {
             assert_eq!(heard(&body.replace(from, to)), None, "{to}");
         }
         assert_eq!(FileInfo::of(&Kind::TEXT, body.as_bytes()), None);
+        for media in ["image", "image/", "image/png\\n", "image/png; x=y", &"x/".repeat(99)] {
+            assert_eq!(heard(&body.replace("image/png", media)).unwrap().media, "", "{media}");
+        }
         let long = heard(&body.replace("cat.png", &"x".repeat(3_000))).unwrap();
         assert_eq!(long.name.len(), MAX_CLAIMED);
     }

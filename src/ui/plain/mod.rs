@@ -99,6 +99,8 @@ struct Face {
     receipts: Receipts,
     /// By peer, the message whose refusal was told last.
     refused: BTreeMap<Name, u64>,
+    /// The numbers of files that were asked for; none is the last.
+    asked_files: BTreeSet<Option<u64>>,
     /// A line could not be obeyed, or a message not be printed.
     failed: bool,
     /// Nothing more can be printed. What comes until the client has ended is shown next time.
@@ -131,6 +133,7 @@ impl Face {
             since: SystemTime::now(),
             receipts: Receipts::default(),
             refused: BTreeMap::new(),
+            asked_files: BTreeSet::new(),
             failed: false,
             leaving: false,
             signal: None,
@@ -245,8 +248,12 @@ impl Face {
             Input::Send(path, caption) => {
                 self.with_peer(|peer| Command::SendFile { peer, path, caption }).await;
             }
-            Input::Get(number) => self.with_peer(|peer| Command::Get { peer, number }).await,
+            Input::Get(number) => {
+                self.asked_files.insert(number);
+                self.with_peer(|peer| Command::Get { peer, number }).await;
+            }
             Input::Save(number, to) => {
+                self.asked_files.insert(number);
                 self.with_peer(|peer| Command::Save { peer, number, to }).await;
             }
             Input::Cancel(number) => self.with_peer(|peer| Command::Cancel { peer, number }).await,

@@ -7,7 +7,7 @@ use std::time::{Instant, SystemTime};
 
 use super::super::{count, files, news, receipts};
 use super::{Connected, Face};
-use crate::client::{Command, Event, FileState, Hit, Incoming, Pending};
+use crate::client::{Command, Event, FileState, Hit, Incoming, Pending, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::news::time_of_day;
@@ -58,7 +58,9 @@ impl Face {
             Event::NoFile { because } => self.mistake(&because),
             Event::Transfer(transfer) => {
                 // A script that asked for it did not get it.
-                self.failed |= !self.screen.interactive && is_lost(&transfer.state);
+                let is_asked = transfer.way == Way::Up || self.has_asked_for(transfer.number);
+                let is_lost = is_asked && is_lost(&transfer.state);
+                self.failed |= !self.screen.interactive && is_lost;
                 self.screen.transfer(&transfer);
             }
             Event::Files(all) => {
@@ -75,6 +77,11 @@ impl Face {
             Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
         }
+    }
+
+    /// Whether somebody wants the file with this number, or the last one, whichever that is.
+    fn has_asked_for(&self, number: Option<u64>) -> bool {
+        self.asked_files.contains(&None) || self.asked_files.contains(&number)
     }
 
     async fn show_message(&mut self, message: Incoming) {

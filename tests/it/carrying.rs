@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::AsyncWriteExt;
 use tinychat::server::{Config, FileLimits, Rate};
@@ -274,7 +274,9 @@ fn files_expire_as_messages_do() {
 fn who_leaves_or_knows_no_ticket_carries_nothing() {
     story(async |world| {
         let mut john = world.sign_in("john").await;
-        let carrier = Carrier::of(world, &mut john).await;
+        let mut carrier = Carrier::of(world, &mut john).await;
+        // It is known whose it is.
+        carrier.offer("marie", 5).await;
         let ticket = ticket(&mut john).await;
         john.send("QUIT").await;
         john.expect("BYE quit").await;
@@ -333,8 +335,10 @@ fn nobody_carries_more_at_once_than_they_may() {
                 peer.expect("ERR BUSY -").await;
             };
             busy(&mut john).await;
-            Carrier::of(world, &mut marie).await.upload("john", b"hello").await;
-            let _held = Carrier::of(world, &mut marie).await.offer("john", 5).await;
+            // The ninth and last of all.
+            let mut last = Carrier::of(world, &mut marie).await;
+            last.upload("john", b"hello").await;
+            busy(&mut marie).await;
             carriers.pop();
             let again = async {
                 loop {
@@ -356,11 +360,13 @@ fn who_is_too_fast_with_files_is_slowed_and_nothing_is_lost() {
         config.rates.files = Rate { each_second: 4_000_000, burst: MAX_CHUNK as u32 };
     };
     story_with(slowly, async |world| {
-        let content = noise(MAX_CHUNK * 4);
+        let (content, began) = (noise(MAX_CHUNK * 4), Instant::now());
         let mut john = world.sign_in("john").await;
         let blob = Carrier::of(world, &mut john).await.upload("marie", &content).await;
         let mut marie = world.sign_in("marie").await;
         let mut carrier = Carrier::of(world, &mut marie).await;
         assert_eq!(carrier.fetch(&blob, 0, content.len()).await, content);
+        // Seven chunks of the eight had to wait: on no machine is it quicker.
+        assert!(began.elapsed() > Duration::from_millis(400), "{:?}", began.elapsed());
     });
 }

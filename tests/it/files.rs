@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use async_std::net::{TcpListener, TcpStream};
 use async_std::task::{JoinHandle, spawn};
 use futures::future::select;
-use futures::{AsyncReadExt, AsyncWriteExt};
+use futures::io::{BufReader, Lines};
+use futures::stream::StreamExt;
+use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use tinychat::server::{FileLimits, Rate};
 use tinychat::wire::MAX_CHUNK;
 
@@ -18,7 +20,8 @@ use crate::carrying::{Carrier, noise};
 use crate::operators::{serve, sign_in};
 use crate::programs::{Finished, Launch, Program};
 use crate::screen::desk;
-use crate::world::{Peer, World, patiently, story, story_with};
+use crate::script::Stage;
+use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 const MIB: usize = 1024 * 1024;
 
@@ -386,6 +389,51 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
     });
 }
 
+/// A carrier says this next.
+async fn hears(lines: &mut Lines<BufReader<TcpStream>>, expected: &str) {
+    let line = patiently("the carrier says something", lines.next()).await;
+    assert!(line.unwrap().unwrap().starts_with(expected), "{expected}");
+}
+
+#[test]
+fn what_is_here_stays_here_whatever_the_server_says() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let launch = Launch::at(stage.address(), "marie", &world.path("marie"));
+        let marie = launch.to("john").start();
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
+        let (blob, hash) = ("7".repeat(32), blake3::hash(b"hello"));
+        let told = serde_json::json!({
+            "blob": &blob, "name": "file", "size": 5, "blake3": hash.to_string(),
+        });
+        let told = told.to_string();
+        let installation = FIRST_INSTALLATION;
+        let head = format!("MSG john 1 {installation} 1 1700000000000 file {}", told.len());
+        caller.say_all(&[&head, &told]).await;
+        caller.expect_all(&["ACK john 1", "TICKET"]).await;
+        caller.say(&format!("TICKET {}", "1".repeat(32))).await;
+        let carrier = stage.receive_carrier().await;
+        let mut lines = BufReader::new(carrier.clone()).lines();
+        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "FETCH 7777").await;
+        let reply = format!("HAVE {blob} 5\r\nCHUNK 0 5\r\nhello\r\n");
+        (&carrier).write_all(reply.as_bytes()).await.unwrap();
+        hears(&mut lines, "DROP 7777").await;
+        (&carrier).write_all(b"ERR GONE it was never here\r\n").await.unwrap();
+        // It is asked to keep it no longer, again and again.
+        let again = stage.receive_carrier().await;
+        let mut lines = BufReader::new(again.clone()).lines();
+        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "DROP 7777").await;
+        drop((caller, carrier, again));
+        marie.signal("INT");
+        marie.end().await.never_said("does not have it any more");
+        let files = Launch::of(world, "marie").to("john").pipe("/FILES\n").await;
+        files.never_said("any more");
+        assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), b"hello");
+    });
+}
+
 #[test]
 fn what_is_here_of_a_file_and_wrong_is_fetched_again() {
     story(async |world| {
@@ -414,7 +462,7 @@ fn whose_key_has_changed_gets_no_file() {
         world.start().await;
         let mut other = world.connect().await;
         let identity = tinychat::trust::Identity::generate().unwrap();
-        other.prove("marie", &identity, crate::world::FIRST_INSTALLATION).await;
+        other.prove("marie", &identity, FIRST_INSTALLATION).await;
         other.expect("WELCOME marie").await;
         let path = own_file(world, "file", b"secret");
         let john = Launch::of(world, "john").to("marie");

@@ -5,7 +5,7 @@
 
 use std::net::SocketAddr;
 
-use async_std::net::TcpListener;
+use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
 use tinychat::wire::codec::Frame;
@@ -32,6 +32,11 @@ impl Stage {
     /// The next client connects and is signed in, whatever it proves.
     pub(crate) async fn receive(&self) -> Caller {
         self.receive_saying(&[]).await
+    }
+
+    /// The next connection, on which nobody signs in: a client that carries a file.
+    pub(crate) async fn receive_carrier(&self) -> TcpStream {
+        patiently("a client carries", self.listener.accept()).await.unwrap().0
     }
 
     /// The same, and these lines come with `WELCOME` in one write.

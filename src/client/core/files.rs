@@ -215,6 +215,12 @@ impl Files {
             && self.running.keys().filter(alike).count() < most
     }
 
+    /// It is over with something.
+    fn forget(&mut self, key: Key) {
+        self.furthest.remove(&key);
+        self.resting.remove(&key);
+    }
+
     fn rest(&mut self, key: Key) {
         let rest = self.resting.entry(key).or_default();
         let time = rest.backoff.next(fastrand::f64());
@@ -387,6 +393,7 @@ impl Core {
         let write = move |tx: &rusqlite::Transaction<'_>| {
             ledger::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
         };
+        self.files.forget(Key::Upload(id));
         if let Some(record) = self.store.run(write).await? {
             let done = upload.source.size;
             let transfer = Transfer::of_upload(&upload, FileState::Here);
@@ -414,8 +421,8 @@ impl Core {
                 self.files.rest(key);
                 Ok(())
             }
-            // Asked again it would say the same.
-            (_, _) => {
+            // Asked again at once it would say the same.
+            _ => {
                 self.files.rest(key);
                 Ok(())
             }
@@ -429,6 +436,7 @@ impl Core {
             // It counts there until the server knows that it is not wanted.
             let blob = self.store.run(move |tx| ledger::blob_of(tx, id)).await?;
             self.files.unwanted.extend(blob);
+            self.files.forget(Key::Upload(id));
             self.files.look();
             let state = why.map_or(FileState::Cancelled, FileState::Failed);
             self.tell(Event::Transfer(Transfer::of_upload(&upload, state)));
@@ -441,6 +449,8 @@ impl Core {
         download.state = state.clone();
         let message = download.message;
         self.store.run(move |tx| ledger::set(tx, message, &state)).await?;
+        // Also when it is to come once more: it begins anew.
+        self.files.forget(Key::Download(message));
         let ended = !matches!(download.state, FileState::Coming | FileState::Here);
         if ended && self.files.saves.remove(&message).is_some() {
             let (number, peer) = (download.number, &download.peer);
@@ -523,7 +533,6 @@ impl Core {
 
     async fn fetch(&mut self, download: Download) -> Result<(), Exit> {
         self.files.look();
-        self.files.resting.remove(&Key::Download(download.message));
         self.set_state(download, FileState::Coming).await
     }
 
@@ -622,7 +631,6 @@ impl Core {
         let is_awaited = |run: &Run| match &run.job {
             Job::Upload(_) => false,
             Job::Download(download) => self.is_faced(&download.peer),
-            // No longer than something is waited for anyway: it is done the next time, too.
             Job::Drop(_) => true,
         };
         if self.files.running.values().any(is_awaited) {

@@ -230,7 +230,9 @@ impl<R: FnMut(Report)> Carrier<R> {
             self.fetch(&mut line, download, &place).await?;
         }
         (self.report)(Report::Come);
-        line.drop_blob(info.blob).await?;
+        // Whatever is said to that, it is here; it is asked again.
+        let refused = |_| Stop::Away("the server did not drop what is here".into());
+        line.drop_blob(info.blob).await.map_err(refused)?;
         (self.report)(Report::Dropped(*message, info.blob));
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM and SIGHUP as something to await.
+//! SIGINT, SIGTERM, SIGHUP and SIGCONT as something to await.
 
 use std::io;
 
@@ -12,6 +12,8 @@ pub enum Interrupt {
     Int,
     /// SIGTERM.
     Term,
+    /// SIGHUP: the terminal is gone.
+    Hangup,
 }
 
 impl Interrupt {
@@ -20,6 +22,7 @@ impl Interrupt {
         match self {
             Self::Int => 130,
             Self::Term => 143,
+            Self::Hangup => 129,
         }
     }
 }
@@ -28,15 +31,21 @@ impl Interrupt {
 pub struct Interrupts(Signals);
 
 impl Interrupts {
-    /// Takes both signals over.
+    /// Takes SIGINT and SIGTERM over.
     pub fn catch() -> io::Result<Self> {
         Ok(Self(Signals::new([Signal::Int, Signal::Term])?))
+    }
+
+    /// Takes SIGHUP over too: for programs that have nothing to do without their terminal.
+    pub fn catch_all() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Int, Signal::Term, Signal::Hup])?))
     }
 
     /// Waits for the next one.
     pub async fn next(&mut self) -> io::Result<Interrupt> {
         match self.0.next().await {
             Some(Ok(Signal::Term)) => Ok(Interrupt::Term),
+            Some(Ok(Signal::Hup)) => Ok(Interrupt::Hangup),
             Some(Ok(_)) => Ok(Interrupt::Int),
             Some(Err(error)) => Err(error),
             None => Err(io::ErrorKind::UnexpectedEof.into()),
@@ -51,6 +60,21 @@ impl Hangups {
     /// From now on this signal does nothing by itself.
     pub fn catch() -> io::Result<Self> {
         Ok(Self(Signals::new([Signal::Hup])?))
+    }
+
+    /// Waits for the next one. False if none can come any more.
+    pub async fn next(&mut self) -> bool {
+        matches!(self.0.next().await, Some(Ok(_)))
+    }
+}
+
+/// SIGCONT as something to await: the program was stopped, and others may have had its terminal.
+pub struct Continues(Signals);
+
+impl Continues {
+    /// Begins to listen. What the signal does by itself it does on.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Cont])?))
     }
 
     /// Waits for the next one. False if none can come any more.

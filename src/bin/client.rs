@@ -14,7 +14,7 @@ use tinychat::message::{Name, Timestamp};
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
-use tinychat::ui::tui::Pictures;
+use tinychat::ui::tui::{Choices, Pictures};
 use tinychat::ui::{beside, history, plain, tui};
 use tinychat::wire::MAX_BODY;
 
@@ -355,13 +355,14 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
 }
 
 fn run(flags: &Flags, settings: Settings) -> Result<u8, entry::Error> {
-    let (plain, bell) = (flags.plain || settings.plain, settings.bell);
+    let plain = flags.plain || settings.plain;
     let pictures = flags.pictures.or(settings.pictures).unwrap_or_default();
+    let choices = Choices { bell: settings.bell, pictures, mouse: settings.mouse };
     let options = options(flags, settings)?;
     if plain || !has_screen() {
         return async_std::task::block_on(plain::run(options));
     }
-    async_std::task::block_on(tui::run(options, bell, pictures))
+    async_std::task::block_on(tui::run(options, choices))
 }
 
 /// Whether there is a terminal that can be drawn on.

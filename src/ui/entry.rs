@@ -25,11 +25,15 @@ use crate::trust::IdentityError;
 /// Failed.
 pub(super) const FAILED: u8 = 1;
 
+/// What is said if the client ended without a word, which it does only when it panics.
+pub(super) const LOST_CLIENT: &str =
+    "something went wrong inside; what you wrote is kept for next time";
+
 /// How often a passphrase is asked for.
 const PASSPHRASES: usize = 3;
 
 /// How long leaving may take after a signal.
-const LEAVING: Duration = Duration::from_secs(4);
+pub(super) const LEAVING: Duration = Duration::from_secs(4);
 
 /// How long whoever gives up the folder may take to leave it, and how often to look.
 const YIELDING: Duration = Duration::from_secs(5);

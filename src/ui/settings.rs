@@ -14,6 +14,7 @@ use thiserror::Error;
 use toml::Value;
 
 use super::tui::Pictures;
+use crate::args::on_or_off;
 use crate::message::Name;
 
 /// See the [module](self). None where nothing was set.
@@ -34,6 +35,7 @@ pub struct Settings {
     pub get_up_to: Option<u64>,
     pub pictures: Option<Pictures>,
     pub bell: Bell,
+    pub mouse: bool,
 }
 
 /// When the terminal's bell rings, for conversations that are not in front and not muted.
@@ -143,6 +145,15 @@ const SETTINGS: &[Setting] = &[
         example: "\"direct\"",
         set: |it, value| {
             it.bell = bell(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "mouse",
+        comment: "The full screen: \"off\", the terminal selects as ever; \"on\", the wheel scrolls, and Shift-drag selects.",
+        example: "\"off\"",
+        set: |it, value| {
+            it.mouse = on_or_off(string(value)?)?;
             Ok(())
         },
     },

@@ -175,9 +175,8 @@ impl Face {
         }
     }
 
-    /// The client ended without a word, which it does only when it panics.
     fn lost_client(&self) -> u8 {
-        self.screen.problem("something went wrong inside; what you wrote is kept for next time");
+        self.screen.problem(entry::LOST_CLIENT);
         entry::FAILED
     }
 

@@ -34,6 +34,7 @@ pub(super) enum Action {
     NextUnread,
     Find,
     Redraw,
+    Stop,
     Help,
     Cancel,
 }
@@ -74,7 +75,7 @@ impl Key {
 #[rustfmt::skip]
 pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Enter, NONE, Action::Send, "Enter", "send, or do what is asked"),
-    key(KeyCode::Enter, ALT, Action::NewLine, "Alt-Enter", "begin a new line"),
+    key(KeyCode::Enter, ALT, Action::NewLine, "Alt-Enter, Ctrl-J", "begin a new line"),
     key(KeyCode::Char('j'), CTRL, Action::NewLine, "", ""),
     key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, a name or a path"),
     key(KeyCode::Up, NONE, Action::Up, "Up, Down", "move; at the first or last row through what you wrote before"),
@@ -104,6 +105,7 @@ pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Char('a'), ALT, Action::NextUnread, "Alt-A", "turn to the next one with something unread"),
     key(KeyCode::Char('f'), CTRL, Action::Find, "Ctrl-F", "find what was said; Enter goes there, Esc returns to where you were"),
     key(KeyCode::Char('l'), CTRL, Action::Redraw, "Ctrl-L", "draw the screen anew"),
+    key(KeyCode::Char('z'), CTRL, Action::Stop, "Ctrl-Z", "give the terminal back and stop; `fg` goes on"),
     key(KeyCode::F(1), NONE, Action::Help, "F1", "this page"),
     key(KeyCode::Esc, NONE, Action::Cancel, "Esc", "close what is in front; return from what was found"),
     key(KeyCode::Char('c'), CTRL, Action::Interrupt, "Ctrl-C", "clear what you are writing; twice: leave"),

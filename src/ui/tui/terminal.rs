@@ -1,87 +1,159 @@
 //! The terminal while the full screen has it.
 //!
-//! Owned by the [face](super). Invariant: whatever ends it, a panic too, the terminal is as it was before.
+//! Owned by the [face](super). Invariants: nothing is asked of the terminal, since answers come late, never, or
+//! among the keys; whatever ends it, a panic too, the terminal is as it was before; while another program
+//! is in front, the terminal is left alone.
 
-use std::io::{self, Stdout, Write, stdout};
+use std::io::{self, Write};
 use std::sync::Once;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use crossterm::event::{
-    DisableBracketedPaste, DisableFocusChange, EnableBracketedPaste, EnableFocusChange,
-};
-use crossterm::execute;
+use crossterm::cursor::{MoveTo, Show};
+use crossterm::queue;
 use crossterm::terminal::{
-    BeginSynchronizedUpdate, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen,
-    SetTitle, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
+    disable_raw_mode, enable_raw_mode,
 };
-use ratatui::Frame;
-use ratatui::backend::CrosstermBackend;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::stdio::{stdin, stdout};
 
+use super::canvas::Canvas;
+use super::painter::Painter;
 use super::picture;
+
+/// How long a terminal that takes nothing more is waited for, where writing does not wait by itself.
+const SLUGGISH: Duration = Duration::from_secs(1);
+
+/// A mode of the terminal (DECSET, DECRST), as the screen wants it and as it is put back.
+struct Mode {
+    number: u16,
+    on: bool,
+    back: Back,
+}
+
+/// How a mode is put back.
+enum Back {
+    /// To this, as terminals begin.
+    To(bool),
+    /// To what was saved. A terminal that saves none did not understand the mode either.
+    Saved,
+    /// To what was saved, and where none is saved, to this.
+    SavedOr(bool),
+}
+
+const MODES: &[Mode] = &[
+    // Text that the terminal measures wider than this program does not run on into the next row.
+    Mode { number: 7, on: false, back: Back::SavedOr(true) },
+    // The wheel presses no arrow keys.
+    Mode { number: 1007, on: false, back: Back::SavedOr(true) },
+    // Alt puts an escape character in front, in xterm and mlterm too.
+    Mode { number: 1036, on: true, back: Back::Saved },
+    // A paste is told from keys.
+    Mode { number: 2004, on: true, back: Back::To(false) },
+    // It says whether it is in front.
+    Mode { number: 1004, on: true, back: Back::To(false) },
+];
+
+/// Buttons and the wheel are told, and nothing of moving around.
+const MOUSE: &[Mode] = &[
+    Mode { number: 1000, on: true, back: Back::To(false) },
+    Mode { number: 1006, on: true, back: Back::To(false) },
+];
+
+/// Saving and restoring the window's title.
+const PUSH_TITLE: &[u8] = b"\x1b[22;0t";
+const POP_TITLE: &[u8] = b"\x1b[23;0t";
+
+/// Ends a string that was cut off.
+const END_OF_STRING: &[u8] = b"\x1b\\";
+
+/// Whether the terminal is the screen's now. One process has one.
+static TAKEN: AtomicBool = AtomicBool::new(false);
 
 /// See the [module](self).
 pub(super) struct Terminal {
-    screen: ratatui::Terminal<CrosstermBackend<Stdout>>,
-    pub(super) colours: bool,
+    painter: Painter,
+    mouse: bool,
     title: String,
-    /// Something is shown whose width terminals do not agree about.
-    is_fragile: bool,
+    pub(super) colours: bool,
+    failures: Failures,
+}
+
+/// Drawings that failed: how many, and the last one's cause.
+#[derive(Debug, Default)]
+pub(super) struct Failures {
+    pub(super) count: u64,
+    pub(super) last: Option<io::Error>,
 }
 
 impl Terminal {
     /// Takes the terminal.
-    pub(super) fn take() -> io::Result<Self> {
-        static HOOK: Once = Once::new();
-        HOOK.call_once(|| {
-            let before = std::panic::take_hook();
-            std::panic::set_hook(Box::new(move |panic| {
-                // It ends a picture, not the face.
-                if picture::is_guarded() {
-                    return;
-                }
-                // What is said of the panic is to be seen, where lines end as they should.
-                restore();
-                before(panic);
-            }));
-        });
-        enable_raw_mode()?;
-        let screen = CrosstermBackend::new(stdout());
-        let taken =
-            execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, EnableFocusChange);
-        let screen = taken.and_then(|()| ratatui::Terminal::new(screen));
+    pub(super) fn take(mouse: bool) -> io::Result<Self> {
+        give_back_before_a_panic_is_told();
+        seize(mouse)?;
         let colours = std::env::var_os("NO_COLOR").is_none_or(|it| it.is_empty());
-        let screen = screen.inspect_err(|_| restore())?;
-        Ok(Self { screen, colours, title: String::new(), is_fragile: false })
+        let (painter, title) = (Painter::default(), String::new());
+        Ok(Self { painter, mouse, title, colours, failures: Failures::default() })
     }
 
-    /// Draws what has changed.
-    pub(super) fn draw(
-        &mut self,
-        title: &str,
-        draw: impl FnOnce(&mut Frame<'_>),
-    ) -> io::Result<()> {
+    /// Gives it back, to be [taken again](Self::take_again).
+    pub(super) fn give_back(&mut self) {
+        restore();
+    }
+
+    /// Takes it once more after others had it, whatever they did to it.
+    pub(super) fn take_again(&mut self) -> io::Result<()> {
+        // Otherwise the terminal would be believed to be raw still.
+        let _ = disable_raw_mode();
+        self.forget();
+        self.title.clear();
+        seize(self.mouse)
+    }
+
+    /// Whether it is the screen's now.
+    pub(super) fn is_taken(&self) -> bool {
+        TAKEN.load(Ordering::SeqCst)
+    }
+
+    /// Draws what has changed. False if that failed: it is to be tried again, and is drawn wholly then.
+    pub(super) fn draw(&mut self, title: &str, canvas: Canvas) -> bool {
+        match self.try_to_draw(title, canvas) {
+            Ok(()) => true,
+            Err(error) => {
+                self.forget();
+                self.title.clear();
+                self.failures.count += 1;
+                self.failures.last = Some(error);
+                false
+            }
+        }
+    }
+
+    fn try_to_draw(&mut self, title: &str, canvas: Canvas) -> io::Result<()> {
         if self.title != title {
-            execute!(stdout(), SetTitle(title))?;
+            let mut bytes = Vec::from(END_OF_STRING);
+            queue!(bytes, SetTitle(title))?;
+            Output.write_all(&bytes)?;
             self.title = title.into();
         }
-        // Terminals that know this show all of it at once; others ignore it.
-        execute!(stdout(), BeginSynchronizedUpdate)?;
-        if self.is_fragile {
-            // Some of it may be where it is not supposed to be.
-            self.screen.clear()?;
-        }
-        let shown = self.screen.draw(draw)?;
-        self.is_fragile = shown.buffer.content().iter().any(|cell| is_fragile(cell.symbol()));
-        execute!(stdout(), EndSynchronizedUpdate)
+        self.painter.paint(canvas, &mut Output)
     }
 
     /// Has everything drawn anew next time.
-    pub(super) fn forget(&mut self) -> io::Result<()> {
-        self.screen.clear()
+    pub(super) fn forget(&mut self) {
+        self.painter.forget();
     }
 
-    pub(super) fn ring(&mut self) -> io::Result<()> {
-        stdout().write_all(b"\x07")?;
-        stdout().flush()
+    /// One bell less is no failure.
+    pub(super) fn ring(&mut self) {
+        let _ = Output.write_all(b"\x07");
+    }
+
+    /// Gives the terminal back for good. Says what went wrong.
+    pub(super) fn leave(mut self) -> Failures {
+        self.give_back();
+        std::mem::take(&mut self.failures)
     }
 }
 
@@ -91,33 +163,116 @@ impl Drop for Terminal {
     }
 }
 
-/// The longest text of a cell that is looked at, in bytes: more marks on a letter are no emoji.
-const LONGEST_SYMBOL: usize = 256;
-
-/// Whether terminals differ in how wide they show it: emoji that are joined, or chosen by a selector.
-fn is_fragile(symbol: &str) -> bool {
-    // What is longer is a picture.
-    symbol.len() <= LONGEST_SYMBOL && symbol.contains(['\u{200d}', '\u{fe0f}'])
-}
-
 /// Columns and rows, if the terminal says.
 pub(super) fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0)
 }
 
-/// What cannot be restored was lost before.
-fn restore() {
-    let _ = execute!(
-        stdout(),
-        DisableFocusChange,
-        DisableBracketedPaste,
-        LeaveAlternateScreen,
-        SetTitle(""),
-        crossterm::cursor::Show
-    );
-    let _ = disable_raw_mode();
+/// Whether this program is the one that the terminal's keys are for. One without job control always is.
+pub(super) fn is_in_front() -> bool {
+    let front = rustix::termios::tcgetpgrp(stdin());
+    front.map_or(true, |front| front == rustix::process::getpgrp())
 }
 
+/// What is to be seen of a panic is seen on the shell's screen, where lines end as they should.
+fn give_back_before_a_panic_is_told() {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |panic| {
+            // It ends a picture, not the face.
+            if picture::is_guarded() {
+                return;
+            }
+            restore();
+            before(panic);
+        }));
+    });
+}
+
+fn seize(mouse: bool) -> io::Result<()> {
+    enable_raw_mode()?;
+    TAKEN.store(true, Ordering::SeqCst);
+    Output.write_all(&seizing(mouse)).inspect_err(|_| restore())
+}
+
+fn seizing(mouse: bool) -> Vec<u8> {
+    let mut bytes = Vec::from(PUSH_TITLE);
+    // Where there is no other screen this one is cleared.
+    write(&mut bytes, |it| queue!(it, EnterAlternateScreen, Clear(ClearType::All), MoveTo(0, 0)));
+    for Mode { number, on, back } in wanted(mouse) {
+        if !matches!(back, Back::To(_)) {
+            write(&mut bytes, |it| write!(it, "\x1b[?{number}s"));
+        }
+        write(&mut bytes, |it| write!(it, "\x1b[?{number}{}", if *on { 'h' } else { 'l' }));
+    }
+    bytes
+}
+
+/// Gives the terminal back if it is the screen's, and the program is in front: the terminal of others is left
+/// alone. What cannot be restored was lost before.
+pub(super) fn restore() {
+    if TAKEN.swap(false, Ordering::SeqCst) && is_in_front() {
+        // First of all, since this does not wait for a terminal that takes nothing.
+        let _ = disable_raw_mode();
+        let _ = Output.write_all(&restoring());
+    }
+}
+
+fn restoring() -> Vec<u8> {
+    let mut bytes = Vec::from(END_OF_STRING);
+    write(&mut bytes, |it| queue!(it, EndSynchronizedUpdate));
+    for Mode { number, back, .. } in wanted(true).rev() {
+        if let Back::To(on) | Back::SavedOr(on) = back {
+            write(&mut bytes, |it| write!(it, "\x1b[?{number}{}", if *on { 'h' } else { 'l' }));
+        }
+        if !matches!(back, Back::To(_)) {
+            write(&mut bytes, |it| write!(it, "\x1b[?{number}r"));
+        }
+    }
+    write(&mut bytes, |it| queue!(it, Clear(ClearType::All), MoveTo(0, 0), LeaveAlternateScreen));
+    // A terminal that saves no title has none then.
+    write(&mut bytes, |it| queue!(it, SetTitle("")));
+    bytes.extend_from_slice(POP_TITLE);
+    write(&mut bytes, |it| queue!(it, Show));
+    bytes
+}
+
+fn wanted(mouse: bool) -> impl DoubleEndedIterator<Item = &'static Mode> {
+    MODES.iter().chain(if mouse { MOUSE } else { &[] })
+}
+
+/// Writing to memory does not fail.
+fn write(bytes: &mut Vec<u8>, write: impl FnOnce(&mut Vec<u8>) -> io::Result<()>) {
+    let _ = write(bytes);
+}
+
+/// Standard output, without the buffer of the standard library: what was written in part is known to be lost.
+struct Output;
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        loop {
+            match rustix::io::write(stdout(), bytes) {
+                // Another program may have set the terminal so that writing does not wait.
+                Err(rustix::io::Errno::AGAIN) => wait_for_room()?,
+                written => return Ok(written?),
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn wait_for_room() -> io::Result<()> {
+    let limit = Timespec::try_from(SLUGGISH).map_err(io::Error::other)?;
+    match poll(&mut [PollFd::from_borrowed_fd(stdout(), PollFlags::OUT)], Some(&limit))? {
+        0 => Err(io::ErrorKind::TimedOut.into()),
+        _ => Ok(()),
+    }
+}
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -133,9 +288,10 @@ mod tests {
     #[test]
     fn a_panic_gives_the_terminal_back_before_it_is_told() {
         if std::env::var_os(PANICS).is_some() {
-            let _terminal = Terminal::take().unwrap();
+            let _terminal = Terminal::take(false).unwrap();
             let picture = picture::guarded(|| -> Result<(), _> { panic!("in a decoder") });
             print!("{picture:?}");
+            io::stdout().flush().unwrap();
             panic!("in the middle of a chat");
         }
         let name = "ui::tui::terminal::tests::a_panic_gives_the_terminal_back_before_it_is_told";

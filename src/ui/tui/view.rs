@@ -1,13 +1,13 @@
 //! How the [app](super::app) is drawn. Reads it, changes nothing.
 
 use jiff::tz::TimeZone;
-use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::app::{App, Line, Overlay, is_online};
+use super::canvas::Canvas;
 use super::conversation::{Conversation, Row, Sight};
 use super::find::Find;
 use super::jump::{Jump, Target};
@@ -97,48 +97,48 @@ impl Theme {
 }
 
 /// Draws everything.
-pub(super) fn draw(frame: &mut Frame<'_>, app: &App, theme: Theme, gallery: Option<&mut Gallery>) {
+pub(super) fn draw(canvas: &mut Canvas, app: &App, theme: Theme, gallery: Option<&mut Gallery>) {
     let areas = app.areas();
-    draw_list(frame, app, areas.list, theme);
+    draw_list(canvas, app, areas.list, theme);
     let sight = app.sight();
     match (app.current(), &sight) {
         (Some(current), Some(sight)) => {
             // What is in front is not drawn over a picture: some terminals keep that in front.
             let gallery = gallery.filter(|_| app.overlay.is_none());
-            draw_messages(frame, current, sight, areas.messages, theme, gallery);
-            draw_input(frame, current, areas.input, app.overlay.is_none());
+            draw_messages(canvas, current, sight, areas.messages, theme, gallery);
+            draw_input(canvas, current, areas.input, app.overlay.is_none());
         }
-        _ => draw_nobody(frame, app, areas.messages, theme),
+        _ => draw_nobody(canvas, app, areas.messages, theme),
     }
-    draw_transfers(frame, app, areas.transfers, theme);
-    draw_status(frame, app, sight.as_ref(), areas.status);
+    draw_transfers(canvas, app, areas.transfers, theme);
+    draw_status(canvas, app, sight.as_ref(), areas.status);
     match &app.overlay {
-        Some(Overlay::Help(rows)) => draw_help(frame, *rows, theme),
-        Some(Overlay::Jump(jump)) => draw_jump(frame, jump, theme),
-        Some(Overlay::Find(find)) => draw_find(frame, find, &app.zone, theme),
+        Some(Overlay::Help(rows)) => draw_help(canvas, *rows, theme),
+        Some(Overlay::Jump(jump)) => draw_jump(canvas, jump, theme),
+        Some(Overlay::Find(find)) => draw_find(canvas, find, &app.zone, theme),
         Some(Overlay::Paste(_, lines)) => {
             let pasted = format!("{lines} lines were pasted.");
             let rows = [&pasted, "Enter takes them as one message, Esc does not."];
-            draw_question(frame, " Paste ", rows, theme);
+            draw_question(canvas, " Paste ", rows, theme);
         }
         Some(Overlay::File(_, path)) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy();
             let peer = app.current().map_or("", |it| it.peer.as_str());
             let send = format!("Send {} to {peer}?", text::clean(&name));
             let rows = [&send, "Enter sends it, Tab writes the path, Esc not."];
-            draw_question(frame, " File ", rows, theme);
+            draw_question(canvas, " File ", rows, theme);
         }
         None => {}
     }
 }
 
-fn draw_list(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+fn draw_list(canvas: &mut Canvas, app: &App, area: Rect, theme: Theme) {
     if area.width == 0 {
         return;
     }
     let border = Block::new().borders(ratatui::widgets::Borders::RIGHT).border_style(theme.dim());
     let inside = border.inner(area);
-    frame.render_widget(border, area);
+    canvas.render_widget(border, area);
     // The one that one talks to is in sight.
     let height = usize::from(inside.height).max(1);
     let first = app.current.map_or(0, |current| (current + 1).saturating_sub(height));
@@ -146,7 +146,7 @@ fn draw_list(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
     let rows: Vec<_> = rows
         .map(|(index, it)| list_row(it, index, app.current == Some(index), inside.width, theme))
         .collect();
-    frame.render_widget(Paragraph::new(rows), inside);
+    canvas.render_widget(Paragraph::new(rows), inside);
 }
 
 fn list_row(
@@ -184,7 +184,7 @@ fn list_row(
 }
 
 fn draw_messages(
-    frame: &mut Frame<'_>,
+    canvas: &mut Canvas,
     current: &Conversation,
     sight: &Sight,
     area: Rect,
@@ -203,22 +203,22 @@ fn draw_messages(
     let used = u16::try_from(rows.len()).unwrap_or(area.height);
     let top = area.y + area.height.saturating_sub(used);
     let area = Rect { y: top, height: used.min(area.height), ..area };
-    frame.render_widget(Paragraph::new(rows), area);
+    canvas.render_widget(Paragraph::new(rows), area);
     if let Some(gallery) = gallery {
         let rows = sight.rows.get(surplus..).unwrap_or_default();
-        draw_pictures(frame, rows, area, gallery);
+        draw_pictures(canvas, rows, area, gallery);
     }
 }
 
 /// Draws what of each picture is in sight.
-fn draw_pictures(frame: &mut Frame<'_>, rows: &[Row], area: Rect, gallery: &mut Gallery) {
+fn draw_pictures(canvas: &mut Canvas, rows: &[Row], area: Rect, gallery: &mut Gallery) {
     let id = |row: &Row| if let Row::Picture { id, .. } = row { Some(*id) } else { None };
     let mut y = area.y;
     for rows in rows.chunk_by(|one, next| id(one).is_some() && id(one) == id(next)) {
         let height = u16::try_from(rows.len()).unwrap_or(u16::MAX);
         if let Some(Row::Picture { id, row }) = rows.first() {
             let (x, width) = (area.x + INDENT, area.width.saturating_sub(INDENT));
-            gallery.draw(*id, *row, Rect { x, y, width, height }, frame.buffer_mut());
+            gallery.draw(*id, *row, Rect { x, y, width, height }, canvas.buffer_mut());
         }
         y = y.saturating_add(height);
     }
@@ -281,19 +281,19 @@ fn rule(what: &str, width: u16) -> String {
     format!("{} {what} {}", line(left / 2), line(left - left / 2))
 }
 
-fn draw_input(frame: &mut Frame<'_>, current: &Conversation, area: Rect, with_cursor: bool) {
+fn draw_input(canvas: &mut Canvas, current: &Conversation, area: Rect, with_cursor: bool) {
     let (rows, (row, column)) = current.composer.shown(area.width);
     let first = (row + 1).saturating_sub(area.height);
     let shown = rows.iter().skip(usize::from(first)).take(usize::from(area.height));
     let shown: Vec<_> = shown.map(|row| Text::raw(text::clean(row).into_owned())).collect();
-    frame.render_widget(Paragraph::new(shown), area);
+    canvas.render_widget(Paragraph::new(shown), area);
     if with_cursor && area.height > 0 {
         let column = column.min(area.width);
-        frame.set_cursor_position(Position::new(area.x + column, area.y + row - first));
+        canvas.set_cursor_position(Position::new(area.x + column, area.y + row - first));
     }
 }
 
-fn draw_nobody(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+fn draw_nobody(canvas: &mut Canvas, app: &App, area: Rect, theme: Theme) {
     let mut rows: Vec<Text<'_>> = [
         "Nobody is here yet. Type a name, or press Ctrl-K, to talk to somebody:",
         "what you write waits for them. F1 explains the rest.",
@@ -303,13 +303,13 @@ fn draw_nobody(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
     rows.extend(
         app.notes.iter().map(|note| Text::styled(format!("-- {}", text::clean(note)), theme.dim())),
     );
-    frame.render_widget(Paragraph::new(rows).wrap(ratatui::widgets::Wrap { trim: false }), area);
+    canvas.render_widget(Paragraph::new(rows).wrap(ratatui::widgets::Wrap { trim: false }), area);
 }
 
-fn draw_transfers(frame: &mut Frame<'_>, app: &App, area: Rect, theme: Theme) {
+fn draw_transfers(canvas: &mut Canvas, app: &App, area: Rect, theme: Theme) {
     let all = app.transfers.all().take(usize::from(area.height));
     let rows: Vec<_> = all.map(|it| transfer_row(it, area.width, theme)).collect();
-    frame.render_widget(Paragraph::new(rows), area);
+    canvas.render_widget(Paragraph::new(rows), area);
 }
 
 /// `> cat.png to marie ████░░░░░░ 45 %, 1.2 MiB/s, 12s`
@@ -331,7 +331,7 @@ fn transfer_row(it: &Moving, width: u16, theme: Theme) -> Text<'static> {
     ])
 }
 
-fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Rect) {
+fn draw_status(canvas: &mut Canvas, app: &App, sight: Option<&Sight>, area: Rect) {
     let mut parts: Vec<String> = app.remark.iter().cloned().collect();
     if let Some(sight) = sight.filter(|sight| sight.below > 0) {
         parts.push(format!("{} new below", sight.below));
@@ -367,7 +367,7 @@ fn draw_status(frame: &mut Frame<'_>, app: &App, sight: Option<&Sight>, area: Re
     let status = fit(&format!(" {} ", text::clean(&parts.join(" | "))), area.width);
     let style = Style::new().add_modifier(Modifier::REVERSED);
     let fill = " ".repeat(usize::from(area.width.saturating_sub(columns(&status))));
-    frame.render_widget(Paragraph::new(Text::styled(format!("{status}{fill}"), style)), area);
+    canvas.render_widget(Paragraph::new(Text::styled(format!("{status}{fill}"), style)), area);
 }
 
 /// How the line to the server is.
@@ -455,26 +455,29 @@ fn help_lines(width: u16, theme: Theme) -> Vec<Text<'static>> {
     lines
 }
 
-/// How far help can be scrolled on a screen of this size.
-pub(super) fn help_rows((width, height): (u16, u16)) -> u16 {
+/// Where help is once it was scrolled by so many rows on a screen of this size.
+pub(super) fn scrolled_help(rows: u16, by: usize, down: bool, (width, height): (u16, u16)) -> u16 {
     let lines = help_lines(width.saturating_sub(2), Theme { colours: false }).len();
-    u16::try_from(lines).unwrap_or(u16::MAX).saturating_sub(height.saturating_sub(2))
+    let last = lines.saturating_sub(usize::from(height.saturating_sub(2)));
+    let rows = usize::from(rows);
+    let rows = if down { rows.saturating_add(by).min(last) } else { rows.saturating_sub(by) };
+    u16::try_from(rows).unwrap_or(u16::MAX)
 }
 
-fn draw_help(frame: &mut Frame<'_>, rows: u16, theme: Theme) {
-    let inside = draw_box(frame, frame.area(), " Help: Esc closes, PgUp and PgDn scroll ", theme);
+fn draw_help(canvas: &mut Canvas, rows: u16, theme: Theme) {
+    let inside = draw_box(canvas, canvas.area(), " Help: Esc closes, PgUp and PgDn scroll ", theme);
     let lines = help_lines(inside.width, theme);
-    frame.render_widget(Paragraph::new(lines).scroll((rows, 0)), inside);
+    canvas.render_widget(Paragraph::new(lines).scroll((rows, 0)), inside);
 }
 
-fn draw_jump(frame: &mut Frame<'_>, jump: &Jump, theme: Theme) {
-    let area = middle(frame.area(), 50, 14);
+fn draw_jump(canvas: &mut Canvas, jump: &Jump, theme: Theme) {
+    let area = middle(canvas.area(), 50, 14);
     let rows = jump.found().iter().map(Target::text).collect();
-    draw_choice(frame, area, " Jump to ", &jump.typed, rows, jump.selected, theme);
+    draw_choice(canvas, area, " Jump to ", &jump.typed, rows, jump.selected, theme);
 }
 
-fn draw_find(frame: &mut Frame<'_>, find: &Find, zone: &TimeZone, theme: Theme) {
-    let area = middle(frame.area(), 76, 18);
+fn draw_find(canvas: &mut Canvas, find: &Find, zone: &TimeZone, theme: Theme) {
+    let area = middle(canvas.area(), 76, 18);
     let hit = |hit: &Hit| {
         let who = if hit.own { "you to" } else { "" };
         let text = text::clean(&hit.excerpt).into_owned();
@@ -491,12 +494,12 @@ fn draw_find(frame: &mut Frame<'_>, find: &Find, zone: &TimeZone, theme: Theme) 
         _ => find.hits.iter().map(hit).collect(),
     };
     let title = if find.is_answered() { " Find " } else { " Find (searching) " };
-    draw_choice(frame, area, title, &find.typed, rows, find.selected, theme);
+    draw_choice(canvas, area, title, &find.typed, rows, find.selected, theme);
 }
 
 /// A box with what is typed and what may be chosen.
 fn draw_choice(
-    frame: &mut Frame<'_>,
+    canvas: &mut Canvas,
     area: Rect,
     title: &'static str,
     typed: &str,
@@ -504,7 +507,7 @@ fn draw_choice(
     selected: usize,
     theme: Theme,
 ) {
-    let inside = draw_box(frame, area, title, theme);
+    let inside = draw_box(canvas, area, title, theme);
     let mut lines = vec![Text::raw(format!("> {}", text::clean(typed)))];
     let height = usize::from(inside.height.saturating_sub(1)).max(1);
     let first = (selected + 1).saturating_sub(height);
@@ -513,23 +516,24 @@ fn draw_choice(
         let style = if index == selected { reversed } else { Style::new() };
         lines.push(Text::styled(fit(&format!("  {row}"), inside.width), style));
     }
-    frame.render_widget(Paragraph::new(lines), inside);
+    canvas.render_widget(Paragraph::new(lines), inside);
     let column = columns(typed).saturating_add(2).min(inside.width);
-    frame.set_cursor_position(Position::new(inside.x + column, inside.y));
+    canvas.set_cursor_position(Position::new(inside.x + column, inside.y));
 }
 
-fn draw_question(frame: &mut Frame<'_>, title: &'static str, rows: [&str; 2], theme: Theme) {
-    let area = middle(frame.area(), 50, 4);
-    let inside = draw_box(frame, area, title, theme);
+fn draw_question(canvas: &mut Canvas, title: &'static str, rows: [&str; 2], theme: Theme) {
+    let area = middle(canvas.area(), 50, 4);
+    let inside = draw_box(canvas, area, title, theme);
     let rows = rows.map(|row| Text::raw(fit(row, inside.width)));
-    frame.render_widget(Paragraph::new(rows.to_vec()), inside);
+    canvas.render_widget(Paragraph::new(rows.to_vec()), inside);
 }
 
-fn draw_box(frame: &mut Frame<'_>, area: Rect, title: &'static str, theme: Theme) -> Rect {
+fn draw_box(canvas: &mut Canvas, area: Rect, title: &'static str, theme: Theme) -> Rect {
     let block = Block::bordered().title(title).border_style(theme.dim());
     let inside = block.inner(area);
-    frame.render_widget(Clear, area);
-    frame.render_widget(block, area);
+    canvas.cover(area);
+    canvas.render_widget(Clear, area);
+    canvas.render_widget(block, area);
     inside
 }
 

@@ -2,8 +2,9 @@
 
 use std::ops::Range;
 
+use ratatui::buffer::CellWidth;
 use unicode_segmentation::UnicodeSegmentation;
-use unicode_width::UnicodeWidthStr;
+use unicode_width::UnicodeWidthChar;
 
 /// The byte ranges of the rows in which a text is shown; one at least. A row ends at a line's end, or
 /// behind the last space that fits, or where nothing else is possible in the middle of a word.
@@ -22,7 +23,7 @@ fn wrap_line(text: &str, line: Range<usize>, width: u16, rows: &mut Vec<Range<us
     for (at, grapheme) in text[line.clone()].grapheme_indices(true) {
         let at = line.start + at;
         let cells = columns(grapheme);
-        while used + cells > width && at > start {
+        while used + cells.max(apart(grapheme)) > width && at > start {
             let end = space.filter(|space| *space > start).unwrap_or(at);
             rows.push(start..end);
             start = end;
@@ -38,8 +39,20 @@ fn wrap_line(text: &str, line: Range<usize>, width: u16, rows: &mut Vec<Range<us
 
 /// How many cells a text takes as it is shown: a tab is four spaces.
 pub(super) fn columns(text: &str) -> u16 {
-    let tabs = text.bytes().filter(|byte| *byte == b'\t').count();
-    u16::try_from(text.width() + 3 * tabs).unwrap_or(u16::MAX)
+    let cells = |grapheme: &str| if grapheme == "\t" { 4 } else { grapheme.cell_width() };
+    // Not of the whole text: what is drawn is put into cells by graphemes.
+    text.graphemes(true).map(cells).fold(0, u16::saturating_add)
+}
+
+/// How many cells a grapheme takes where its code points stand beside each other.
+fn apart(grapheme: &str) -> u16 {
+    if grapheme.len() == 1 { 1 } else { grapheme.chars().map(cells).fold(0, u16::saturating_add) }
+}
+
+/// How many cells a code point takes alone, in the terminal that gives it most: a joiner has its own in some.
+pub(super) fn cells(c: char) -> u16 {
+    let cells = if c == '\u{200d}' { 1 } else { c.width().unwrap_or(0) };
+    u16::try_from(cells).unwrap_or(u16::MAX)
 }
 
 /// In which row and column a byte is. At a border it is at the beginning of the later row.

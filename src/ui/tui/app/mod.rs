@@ -59,6 +59,11 @@ pub(super) enum Input {
         all: Vec<String>,
     },
     Resized(u16, u16),
+    /// The wheel was turned by so many rows.
+    Scroll {
+        by: usize,
+        down: bool,
+    },
     /// Whether the terminal is in front.
     Focus(bool),
     Event(Event),
@@ -73,6 +78,8 @@ pub(super) enum Effect {
     Bell,
     /// Draw everything anew.
     Redraw,
+    /// Give the terminal back and stop.
+    Stop,
     /// Look what the beginning of a path may go on with.
     Paths(String),
 }
@@ -129,6 +136,8 @@ pub(super) struct App {
     overviewed: bool,
     named: bool,
     bell: Bell,
+    /// Whether the wheel scrolls.
+    pub(super) mouse: bool,
     focused: bool,
     /// Conversations that were opened at the client.
     open: BTreeSet<Name>,
@@ -153,12 +162,13 @@ pub(super) struct Start {
     pub(super) zone: TimeZone,
     pub(super) size: (u16, u16),
     pub(super) bell: Bell,
+    pub(super) mouse: bool,
     pub(super) memory: Memory,
 }
 
 impl App {
     pub(super) fn new(start: Start) -> Self {
-        let Start { user, server, named, to, zone, size, bell, mut memory } = start;
+        let Start { user, server, named, to, zone, size, bell, mouse, mut memory } = start;
         if let Some(to) = &to {
             memory.current = Some(to.to_string());
         }
@@ -182,6 +192,7 @@ impl App {
             remark: None,
             overviewed: false,
             bell,
+            mouse,
             focused: true,
             open: BTreeSet::new(),
             asked_keys: BTreeSet::new(),
@@ -213,6 +224,7 @@ impl App {
             Input::PastedFile(text, path) => self.paste_file(text, path),
             Input::Paths { begun, all } => self.complete_path(&begun, &all),
             Input::Resized(width, height) => self.size = (width, height),
+            Input::Scroll { by, down } => self.scroll(by, down),
             Input::Focus(focused) => self.focus(focused),
             Input::Event(event) => self.take(event),
             Input::Tick => {}

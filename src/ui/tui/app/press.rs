@@ -41,6 +41,7 @@ impl App {
             Action::NextUnread => self.next_unread(),
             Action::Help => self.overlay = Some(Overlay::Help(0)),
             Action::Redraw => self.effects.push(Effect::Redraw),
+            Action::Stop => self.effects.push(Effect::Stop),
             Action::KillToEnd if self.draft_is_empty() => self.jump(),
             Action::NewLine if self.current.is_some() => self.write("\n"),
             Action::Yank if self.current.is_some() => self.write(&self.cut.clone()),
@@ -57,11 +58,9 @@ impl App {
         match (&mut overlay, action, key.code) {
             (_, Some(Action::Cancel | Action::Interrupt), _) => return true,
             (Overlay::Help(_), Some(Action::Help | Action::Send), _) => return true,
-            (Overlay::Help(rows), Some(Action::Up | Action::PageUp), _) => {
-                *rows = rows.saturating_sub(5);
-            }
-            (Overlay::Help(rows), Some(Action::Down | Action::PageDown), _) => {
-                *rows = rows.saturating_add(5).min(view::help_rows(self.size));
+            (Overlay::Help(rows), Some(action), _) if scrolls(action) => {
+                let (by, down) = help_step(action, self.size);
+                *rows = view::scrolled_help(*rows, by, down, self.size);
             }
             (Overlay::Paste(text, _), Some(Action::Send), _) => {
                 let text = std::mem::take(text);
@@ -187,11 +186,23 @@ impl App {
     }
 
     fn page(&mut self, down: bool) {
+        self.scroll_messages(usize::from(self.pane().height.saturating_sub(1).max(1)), down);
+    }
+
+    /// The wheel scrolls what is in front.
+    pub(super) fn scroll(&mut self, by: usize, down: bool) {
+        match &mut self.overlay {
+            None => self.scroll_messages(by, down),
+            Some(Overlay::Help(rows)) => *rows = view::scrolled_help(*rows, by, down, self.size),
+            Some(Overlay::Jump(jump)) => jump.move_by(down),
+            Some(Overlay::Find(find)) => find.move_by(down),
+            Some(Overlay::Paste(..) | Overlay::File(..)) => {}
+        }
+    }
+
+    fn scroll_messages(&mut self, by: usize, down: bool) {
         let pane = self.pane();
-        let by = usize::from(pane.height.saturating_sub(1).max(1));
-        let Some(it) = self.current_mut() else {
-            return;
-        };
+        let Some(it) = self.current_mut() else { return };
         if down { it.scroll_down(by, &pane) } else { it.scroll_up(by, &pane) }
     }
 
@@ -213,5 +224,24 @@ impl App {
         if let Some(index) = others.find(wants) {
             self.turn_to(index);
         }
+    }
+}
+
+/// Whether an action scrolls help.
+fn scrolls(action: Action) -> bool {
+    use Action::{Down, End, PageDown, PageUp, Top, Up};
+    matches!(action, Up | Down | PageUp | PageDown | Top | End)
+}
+
+/// By how many rows an action scrolls help on a screen of this size, and whether down.
+fn help_step(action: Action, (_, height): (u16, u16)) -> (usize, bool) {
+    let page = usize::from(height.saturating_sub(3).max(1));
+    match action {
+        Action::Up => (1, false),
+        Action::Down => (1, true),
+        Action::PageUp => (page, false),
+        Action::PageDown => (page, true),
+        Action::Top => (usize::MAX, false),
+        _ => (usize::MAX, true),
     }
 }

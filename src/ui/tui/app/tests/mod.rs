@@ -7,10 +7,7 @@ mod stories;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyModifiers};
-use ratatui::Terminal;
-use ratatui::backend::TestBackend;
-
+use super::super::canvas::Canvas;
 use super::super::view::{self, Theme};
 use super::super::wrap::columns;
 use super::*;
@@ -18,6 +15,7 @@ use crate::client::{Incoming, Place, Record, State, Summary};
 use crate::message::Kind;
 use crate::trust::Fingerprint;
 use crate::wire::frame::Refusal;
+use crossterm::event::{KeyCode, KeyModifiers};
 
 /// Friday, 20 November 2026, 9:30.
 const MORNING: Timestamp = Timestamp(1_795_167_000_000);
@@ -51,6 +49,7 @@ impl Desk {
             zone: TimeZone::UTC,
             size,
             bell: Bell::Direct,
+            mouse: false,
             memory,
         });
         Self { app, now: MORNING, next: 1, effects: Vec::new(), opened: BTreeSet::new() }
@@ -161,12 +160,16 @@ impl Desk {
             .collect()
     }
 
+    fn canvas(&self, theme: Theme) -> Canvas {
+        let mut canvas = Canvas::empty(self.app.size);
+        view::draw(&mut canvas, &self.app, theme, None);
+        canvas
+    }
+
     fn screen(&self) -> String {
         let (width, height) = self.app.size;
-        let mut terminal = Terminal::new(TestBackend::new(width, height)).unwrap();
-        let theme = Theme { colours: true };
-        terminal.draw(|frame| view::draw(frame, &self.app, theme, None)).unwrap();
-        let buffer = terminal.backend().buffer();
+        let canvas = self.canvas(Theme { colours: true });
+        let buffer = canvas.buffer();
         let row = |y| {
             let (mut x, mut row) = (0, String::new());
             while x < width {

@@ -369,7 +369,7 @@ fn help() {
 │  ?3                    so many from somebody who is new to you: a request    │
 │Keys                                                                          │
 │  Enter                 send, or do what is asked                             │
-│  Alt-Enter             begin a new line                                      │
+│  Alt-Enter, Ctrl-J     begin a new line                                      │
 │  Tab                   complete a command, a name or a path                  │
 │  Up, Down              move; at the first or last row through what you wrote │
 │                        before                                                │
@@ -502,11 +502,10 @@ fn who_quits_with_something_unsent_waits_for_it_unless_they_press_ctrl_c() {
 #[test]
 fn without_colours_there_are_none() {
     let desk = Desk::busy((80, 24));
-    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
     for (colours, expected) in [(true, true), (false, false)] {
-        terminal.draw(|frame| view::draw(frame, &desk.app, Theme { colours }, None)).unwrap();
-        let buffer = terminal.backend().buffer();
-        let coloured = buffer.content().iter().any(|cell| cell.fg != ratatui::style::Color::Reset);
+        let canvas = desk.canvas(Theme { colours });
+        let coloured =
+            canvas.buffer().content().iter().any(|cell| cell.fg != ratatui::style::Color::Reset);
         assert_eq!(coloured, expected);
     }
 }

@@ -1,0 +1,411 @@
+//! What the [app](super::app) lives on: the terminal, the clock, the client, the disk.
+//!
+//! Owned by [`run`](super::run). Invariants: a drawing that fails is tried again and ends nothing; while
+//! another program is in front, nothing is read from the terminal or written to it, and the client goes on;
+//! however it ends, what is to be remembered is on the disk.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind, MouseEventKind};
+use futures::future::{pending, select_all};
+use futures::{FutureExt, StreamExt};
+use rustix::process::{Signal, kill_current_process_group};
+
+use super::app::{App, Effect, Input};
+use super::canvas::Canvas;
+use super::memory::Memory;
+use super::picture::Gallery;
+use super::terminal::{self, Failures, Terminal};
+use super::view::{self, Theme};
+use crate::client::{Client, Command, Ending, Event};
+use crate::message::Timestamp;
+use crate::signals::{Continues, Interrupt, Interrupts};
+use crate::task;
+use crate::ui::entry::{self, Error, race};
+use crate::ui::screen::Screen;
+use crate::ui::{count, files};
+
+/// How long what is to be remembered may be in memory alone.
+const REMEMBER: Duration = Duration::from_secs(1);
+
+/// How often what shows the time is drawn anew.
+const CLOCK: Duration = Duration::from_secs(30);
+
+/// How long after a drawing that failed the next one is tried.
+const RETRY: Duration = Duration::from_millis(250);
+
+/// How often it looks whether it is in front again: not every shell says so.
+const GLANCE: Duration = Duration::from_millis(250);
+
+/// How long it waits to be stopped. Where no shell would take over, nothing stops it.
+const STOPPING: Duration = Duration::from_millis(250);
+
+/// How much is taken in before the screen is drawn again.
+const BATCH: usize = 256;
+
+/// The rows that a turn of the wheel scrolls.
+const WHEEL: usize = 3;
+
+/// What tells the face that something has happened.
+pub(super) struct Ears {
+    pub(super) events: Receiver<Event>,
+    pub(super) interrupts: Interrupts,
+    pub(super) continues: Continues,
+    /// None while another program is in front, and once the terminal is gone.
+    keys: Option<EventStream>,
+}
+
+impl Ears {
+    pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
+        Ok(Self { events, interrupts, continues: Continues::listen()?, keys: None })
+    }
+}
+
+/// See the [module](self).
+pub(super) struct Face {
+    pub(super) app: App,
+    pub(super) terminal: Terminal,
+    /// None where no pictures are to be shown.
+    pub(super) gallery: Option<Gallery>,
+    pub(super) client: Client,
+    /// Where files lie that came.
+    pub(super) files: PathBuf,
+    pub(super) remembering: Remembering,
+    pub(super) state: State,
+}
+
+/// What is remembered, and where.
+pub(super) struct Remembering {
+    pub(super) path: PathBuf,
+    pub(super) written: Memory,
+    /// Since when something may have changed.
+    pub(super) changed: Option<Instant>,
+}
+
+/// How it is with the face.
+#[derive(Default)]
+pub(super) struct State {
+    /// How the client ended; none while it runs.
+    ending: Option<Ending>,
+    /// The client ended without a word.
+    lost: bool,
+    /// The terminal is gone, and comes back no more.
+    gone: bool,
+    /// Others may have done something to the terminal.
+    disturbed: bool,
+    /// When a drawing failed that is still to be made up for.
+    undrawn: Option<Instant>,
+    /// However much came at once.
+    rings: bool,
+}
+
+/// What a wait brought.
+enum Happened {
+    Terminal(Option<io::Result<TerminalEvent>>),
+    /// None if the client has ended.
+    Client(Option<Event>),
+    Signal(io::Result<Interrupt>),
+    Continued,
+    Picture,
+    Time,
+}
+
+impl Face {
+    /// Lives until its person leaves, and leaves the terminal and the disk as they should be. Returns the exit
+    /// code.
+    pub(super) async fn run(mut self, mut ears: Ears, screen: &Screen) -> Result<u8, Error> {
+        let lived = AssertUnwindSafe(self.live(&mut ears)).catch_unwind().await;
+        drop(ears);
+        self.end(lived, screen).await
+    }
+
+    /// Draws, waits and takes in, until the client has ended. Gives the signal that ended it, if one did.
+    async fn live(&mut self, ears: &mut Ears) -> io::Result<Option<Interrupt>> {
+        let mut signal = None;
+        self.take_in(Input::Tick, ears).await;
+        loop {
+            self.come_or_go(ears).await;
+            self.draw();
+            match self.happens(ears).await {
+                Happened::Client(Some(event)) => self.take_events(event, ears).await,
+                Happened::Client(None) => self.state.lost = self.state.ending.is_none(),
+                Happened::Terminal(Some(Ok(event))) => self.take_terminal(event, ears).await,
+                Happened::Terminal(_) => self.lose_terminal(ears).await,
+                Happened::Signal(it) => {
+                    signal = Some(it?);
+                    self.client.give(Command::Leave).await;
+                }
+                Happened::Continued => self.state.disturbed = true,
+                // It is drawn.
+                Happened::Picture => {}
+                Happened::Time => self.take_in(Input::Tick, ears).await,
+            }
+            self.remember_in_time();
+            if self.state.ending.is_some() || self.state.lost {
+                return Ok(signal);
+            }
+        }
+    }
+
+    // The terminal.
+
+    /// Leaves the terminal alone while another program is in front, and takes it again behind that.
+    async fn come_or_go(&mut self, ears: &mut Ears) {
+        if self.state.gone || !terminal::is_in_front() {
+            // To wait for a key would stop the program as soon as one is pressed.
+            ears.keys = None;
+            return;
+        }
+        if std::mem::take(&mut self.state.disturbed) || !self.terminal.is_taken() {
+            if self.terminal.take_again().is_err() {
+                return self.lose_terminal(ears).await;
+            }
+            self.draw_anew();
+            if let Some((width, height)) = terminal::size() {
+                self.take_in(Input::Resized(width, height), ears).await;
+            }
+        }
+        ears.keys.get_or_insert_with(EventStream::new);
+    }
+
+    async fn lose_terminal(&mut self, ears: &mut Ears) {
+        ears.keys = None;
+        // Reading fails too while another program is in front.
+        if terminal::is_in_front() {
+            self.state.gone = true;
+            self.client.give(Command::Leave).await;
+        }
+    }
+
+    /// Stops, as Ctrl-Z has other programs do. Who continues it is heard.
+    async fn stop(&mut self, ears: &mut Ears) {
+        ears.keys = None;
+        self.remember();
+        self.terminal.give_back();
+        if kill_current_process_group(Signal::TSTP).is_ok() {
+            race(ears.continues.next(), task::sleep(STOPPING)).await;
+        }
+    }
+
+    fn draw(&mut self) {
+        if !self.terminal.is_taken() || !terminal::is_in_front() {
+            return;
+        }
+        let theme = Theme { colours: self.terminal.colours };
+        self.look_for_pictures();
+        let mut canvas = Canvas::empty(self.app.size);
+        view::draw(&mut canvas, &self.app, theme, self.gallery.as_mut());
+        let is_drawn = self.terminal.draw(&self.app.title(), canvas);
+        self.state.undrawn = (!is_drawn).then(Instant::now);
+        if !is_drawn {
+            // What was told of them may be lost.
+            self.draw_anew();
+        } else if std::mem::take(&mut self.state.rings) {
+            self.terminal.ring();
+        }
+    }
+
+    fn draw_anew(&mut self) {
+        if let Some(gallery) = &mut self.gallery {
+            gallery.forget();
+        }
+        self.terminal.forget();
+    }
+
+    /// Has those made that are in sight, and makes room for them.
+    fn look_for_pictures(&mut self) {
+        let Self { app, gallery: Some(gallery), files, .. } = self else { return };
+        gallery.next_frame();
+        let Some(area) = app.picture_area() else { return };
+        for id in app.pictures() {
+            gallery.want(id, &files.join(id.to_string()), area);
+            if let Some((_, rows)) = gallery.size(id, area.0, area.1) {
+                app.picture_has(id, rows);
+            }
+        }
+    }
+
+    // What happens.
+
+    /// How long nothing changes by itself.
+    fn patience(&self) -> Option<Duration> {
+        let left = |wait: Duration, since: Instant| wait.saturating_sub(since.elapsed());
+        let remember = self.remembering.changed.map(|since| left(REMEMBER, since));
+        let retry = self.state.undrawn.map(|since| left(RETRY, since));
+        let clock = self.app.is_clock_shown().then_some(CLOCK);
+        let glance = (!self.state.gone && !terminal::is_in_front()).then_some(GLANCE);
+        [remember, retry, clock, glance].into_iter().flatten().min()
+    }
+
+    async fn happens(&self, ears: &mut Ears) -> Happened {
+        let Ears { events, interrupts, continues, keys } = ears;
+        let keys = async {
+            match keys {
+                Some(keys) => Happened::Terminal(keys.next().await),
+                None => pending().await,
+            }
+        };
+        let pictures = async {
+            match self.gallery.as_ref().map(Gallery::ready) {
+                Some(pictures) if pictures.recv().await.is_ok() => Happened::Picture,
+                // There are none, or no more.
+                _ => pending().await,
+            }
+        };
+        let time = async {
+            match self.patience() {
+                Some(patience) => task::sleep(patience).await,
+                None => pending().await,
+            }
+            Happened::Time
+        };
+        let continued = async {
+            match continues.next().await {
+                true => Happened::Continued,
+                false => pending().await,
+            }
+        };
+        let all = [
+            async { Happened::Signal(interrupts.next().await) }.boxed_local(),
+            continued.boxed_local(),
+            keys.boxed_local(),
+            async { Happened::Client(events.recv().await.ok()) }.boxed_local(),
+            pictures.boxed_local(),
+            time.boxed_local(),
+        ];
+        select_all(all).await.0
+    }
+
+    /// Takes in an event and those right behind it, so that the screen is drawn once for all of them.
+    async fn take_events(&mut self, first: Event, ears: &mut Ears) {
+        let events = ears.events.clone();
+        let rest = std::iter::from_fn(|| events.try_recv().ok()).take(BATCH);
+        for event in std::iter::once(first).chain(rest) {
+            if let Event::Ended(ending) = &event {
+                self.state.ending = Some(ending.clone());
+            }
+            self.app.happen(Input::Event(event), Timestamp::now());
+        }
+        let effects = self.app.settle();
+        self.perform(effects, ears).await;
+    }
+
+    async fn take_terminal(&mut self, event: TerminalEvent, ears: &mut Ears) {
+        self.remembering.changed.get_or_insert_with(Instant::now);
+        let input = match event {
+            TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Input::Key(key),
+            TerminalEvent::Paste(text) => pasted(text).await,
+            TerminalEvent::Resize(width, height) => {
+                if let Some(gallery) = &mut self.gallery {
+                    gallery.measure();
+                }
+                // Terminals move what they show when they change their size.
+                self.terminal.forget();
+                Input::Resized(width, height)
+            }
+            TerminalEvent::FocusGained => Input::Focus(true),
+            TerminalEvent::FocusLost => Input::Focus(false),
+            TerminalEvent::Mouse(mouse) => match mouse.kind {
+                MouseEventKind::ScrollUp => Input::Scroll { by: WHEEL, down: false },
+                MouseEventKind::ScrollDown => Input::Scroll { by: WHEEL, down: true },
+                _ => return,
+            },
+            TerminalEvent::Key(_) => return,
+        };
+        self.take_in(input, ears).await;
+    }
+
+    async fn take_in(&mut self, input: Input, ears: &mut Ears) {
+        let effects = self.app.update(input, Timestamp::now());
+        self.perform(effects, ears).await;
+    }
+
+    async fn perform(&mut self, effects: Vec<Effect>, ears: &mut Ears) {
+        for effect in effects {
+            match effect {
+                Effect::Give(command) => self.client.give(command).await,
+                Effect::Bell => self.state.rings = true,
+                Effect::Redraw => self.draw_anew(),
+                Effect::Stop => self.stop(ears).await,
+                Effect::Paths(begun) => {
+                    let look = begun.clone();
+                    let all = task::blocking(move || files::completions(&look)).await;
+                    // It has nothing to be done.
+                    self.app.update(Input::Paths { begun, all }, Timestamp::now());
+                }
+            }
+        }
+    }
+
+    // What is remembered.
+
+    fn remember_in_time(&mut self) {
+        if self.remembering.changed.is_some_and(|since| since.elapsed() >= REMEMBER) {
+            self.remember();
+        }
+    }
+
+    /// Losing it costs comfort, no message: the next time it is tried again.
+    fn remember(&mut self) {
+        let Remembering { path, written, changed } = &mut self.remembering;
+        *changed = None;
+        let memory = self.app.memory();
+        if memory != *written && memory.write(path, &self.app.server).is_ok() {
+            *written = memory;
+        }
+    }
+
+    // The end.
+
+    /// Gives the terminal back, and says what there is to say.
+    async fn end(
+        mut self,
+        lived: thread::Result<io::Result<Option<Interrupt>>>,
+        screen: &Screen,
+    ) -> Result<u8, Error> {
+        // Behind a panic anything may be half changed. What can be told of it is kept all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| self.remember()));
+        let Self { terminal, client, state: State { ending, lost, .. }, .. } = self;
+        let failures = terminal.leave();
+        client.give(Command::Leave).await;
+        client.join().await;
+        let signal = lived.unwrap_or_else(|panic| resume_unwind(panic));
+        tell_failures(&failures, screen);
+        let Ending { failure, unsent } = ending.unwrap_or(Ending { failure: None, unsent: 0 });
+        if unsent > 0 {
+            let messages = count(unsent, "message");
+            screen.note(&format!("{messages} not sent yet; kept, and sent next time"));
+        }
+        if lost {
+            screen.problem(entry::LOST_CLIENT);
+            return Ok(entry::FAILED);
+        }
+        if let Some(failure) = failure {
+            failure.to_string().lines().for_each(|line| screen.problem(line));
+            return Ok(entry::FAILED);
+        }
+        Ok(signal?.map_or(0, Interrupt::exit_code))
+    }
+}
+
+fn tell_failures(Failures { count: times, last }: &Failures, screen: &Screen) {
+    if let Some(last) = last {
+        let drawings = count(*times, "drawing");
+        screen.note(&format!("{drawings} of the screen failed, the last one because of: {last}"));
+    }
+}
+
+/// What a paste is: a text, or a file that it names.
+async fn pasted(text: String) -> Input {
+    let named = text.clone();
+    // The disk may take its time.
+    match task::blocking(move || files::pasted(&named)).await {
+        Some(path) => Input::PastedFile(text, path),
+        None => Input::Paste(text),
+    }
+}

@@ -9,6 +9,7 @@
 //! spaces have words of one letter; what is asked for stands together then.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use rusqlite::{Transaction, params};
 use unicode_normalization::UnicodeNormalization;
@@ -98,6 +99,21 @@ impl Query {
         self.phrases.iter().enumerate().all(is_there)
     }
 
+    /// Where its words are in a text, in their order.
+    pub fn places(&self, text: &str) -> Vec<Range<usize>> {
+        let (places, words): (Vec<Range<usize>>, Vec<String>) = words_at(text).unzip();
+        let last = self.phrases.len() - 1;
+        let begins = |at: usize| {
+            let stands = |(index, phrase): (usize, &Vec<String>)| {
+                let here = words.get(at..at + phrase.len())?;
+                stands_here(phrase, here, index == last).then_some(phrase.len())
+            };
+            self.phrases.iter().enumerate().filter_map(stands).max()
+        };
+        let phrases = (0..words.len()).filter_map(|at| Some((at, begins(at)?)));
+        phrases.map(|(at, length)| places[at].start..places[at + length - 1].end).collect()
+    }
+
     /// How well it fits: whole words count more than beginnings, and short texts more than long ones.
     fn weight(&self, text: &str) -> u64 {
         let words: Vec<String> = words(text).collect();
@@ -110,12 +126,12 @@ impl Query {
     /// The part of a text in which the first of it is, in one line.
     fn excerpt(&self, text: &str) -> String {
         let (before, all) = EXCERPT;
-        let (places, words): (Vec<usize>, Vec<String>) = words_at(text).unzip();
+        let (places, words): (Vec<Range<usize>>, Vec<String>) = words_at(text).unzip();
         let first = self.phrases.first().map_or(&[][..], Vec::as_slice);
         let is_last = self.phrases.len() == 1;
         let mut heres = words.windows(first.len().max(1));
         let found = heres.position(|here| stands_here(first, here, is_last)).unwrap_or(0);
-        let at = places.get(found).copied().unwrap_or(0);
+        let at = places.get(found).map_or(0, |place| place.start);
         let (from, _) = text[..at].char_indices().rev().take(before).last().unwrap_or((at, ' '));
         let rest = &text[from..];
         let to = rest.char_indices().nth(all).map_or(rest.len(), |(to, _)| to);
@@ -253,8 +269,8 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 }
 
 /// The words of a text, each folded and with its place.
-fn words_at(text: &str) -> impl Iterator<Item = (usize, String)> {
-    text.unicode_word_indices().map(|(at, word)| (at, fold(word)))
+fn words_at(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
+    text.unicode_word_indices().map(|(at, word)| (at..at + word.len(), fold(word)))
 }
 
 /// See the [module](self).
@@ -292,6 +308,21 @@ mod tests {
     fn found(tx: &Transaction<'_>, words: &str) -> Vec<i64> {
         let hits = find(tx, &server(), &query(words), 10).unwrap();
         hits.into_iter().map(|hit| hit.id).collect()
+    }
+
+    #[test]
+    fn the_places_of_words_are_told() {
+        for (text, words, places) in [
+            ("The train, a train!", "TRAIN", &["train", "train"][..]),
+            ("über den Wolken", "wolk uber", &["über"]),
+            ("über den Wolken", "uber wolk", &["über", "Wolken"]),
+            ("東京の空", "東京", &["東京"]),
+            ("nothing", "something", &[]),
+        ] {
+            let found = query(words).places(text);
+            let found: Vec<&str> = found.into_iter().map(|place| &text[place]).collect();
+            assert_eq!(found, places, "{words} in {text}");
+        }
     }
 
     #[test]

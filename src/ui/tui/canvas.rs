@@ -43,6 +43,7 @@ impl Canvas {
         widget.render(area.intersection(self.buffer.area), &mut self.buffer);
     }
 
+    #[cfg(test)]
     pub(super) fn buffer(&self) -> &Buffer {
         &self.buffer
     }

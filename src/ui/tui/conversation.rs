@@ -7,12 +7,18 @@
 use std::collections::BTreeSet;
 
 use super::composer::Composer;
-use super::window::Window;
-pub(super) use super::window::{Anchor, Pane, Row};
-use crate::client::{FileState, Place, Record, State};
+use super::links::{self, Address};
+use super::panel::Panel;
+pub(super) use super::window::{Anchor, Mark, Pane, Row, Words};
+use super::window::{Window, shown_lines};
+use crate::client::{FileState, Place, Query, Record, State};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::wire::frame::Presence;
+
+/// How much of what one wrote is remembered, and how many bytes in all.
+const WRITTEN: usize = 100;
+const WRITTEN_BYTES: usize = 256 << 10;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -36,6 +42,10 @@ pub(super) struct Conversation {
     tail: Window,
     /// Another part, at which one looks.
     visit: Option<Window>,
+    /// What there is to say about it.
+    pub(super) panel: Panel,
+    /// What one wrote here before, oldest first.
+    pub(super) written: Vec<String>,
 }
 
 /// What is in sight.
@@ -64,6 +74,8 @@ impl Conversation {
             waited: None,
             tail: Window::tail(peer.clone()),
             visit: None,
+            panel: Panel::default(),
+            written: Vec::new(),
             peer,
         }
     }
@@ -169,9 +181,26 @@ impl Conversation {
         }
     }
 
-    /// Says something below all that is there.
-    pub(super) fn note(&mut self, text: String, urgent: bool) {
-        self.tail.note(text, urgent);
+    /// One has written something. What is the same counts once.
+    pub(super) fn remember_written(&mut self, text: String) {
+        self.written.retain(|before| *before != text);
+        self.written.push(text);
+        let bytes = |all: &[String]| all.iter().map(String::len).sum::<usize>();
+        while self.written.len() > WRITTEN || bytes(&self.written) > WRITTEN_BYTES {
+            self.written.remove(0);
+        }
+    }
+
+    /// The addresses in what is loaded, the newest first, each with who wrote it.
+    pub(super) fn links(&self, user: &Name) -> Vec<(Name, Address)> {
+        let all = self.window().records().rev().flat_map(|record| {
+            let who = if record.own { user } else { &self.peer };
+            let lines = shown_lines(record).into_iter().rev();
+            lines
+                .flat_map(|line| links::addresses(&line).into_iter().rev())
+                .map(|(_, it)| (who.clone(), it))
+        });
+        all.take(links::LISTED).collect()
     }
 
     // What is known.
@@ -213,14 +242,9 @@ impl Conversation {
         self.tail.trim(self.unread.first().copied());
     }
 
-    /// Whether its end is in sight, so that what is said there is.
-    pub(super) fn is_at_end(&self) -> bool {
-        self.anchor().is_none()
-    }
-
-    /// Goes to a message that was found.
-    pub(super) fn go_to(&mut self, id: i64) {
-        self.visit = Some(Window::around(self.peer.clone(), id));
+    /// Goes to a message that was found by words.
+    pub(super) fn go_to(&mut self, id: i64, query: Query) {
+        self.visit = Some(Window::around(self.peer.clone(), id, query));
     }
 
     /// The rows in sight, at most as many as there is room for.
@@ -288,7 +312,7 @@ mod tests {
     }
 
     fn pane(height: u16) -> Pane {
-        Pane { width: 40, height, zone: TimeZone::UTC }
+        Pane { width: 40, height, zone: TimeZone::UTC, bare: false }
     }
 
     fn conversation(messages: i64) -> Conversation {
@@ -301,10 +325,10 @@ mod tests {
 
     fn texts(sight: &Sight) -> Vec<String> {
         let text = |row: &Row| match row {
-            Row::Day(text) | Row::Note { text, .. } => text.clone(),
+            Row::Day(text) => text.clone(),
             Row::Unread => "unread".into(),
-            Row::Head { text, name, .. } => text[*name..].to_string(),
-            Row::Body(text) => text.clone(),
+            Row::Head { words, name, .. } => words.text[*name..].to_string(),
+            Row::Body(words) => words.text.clone(),
             Row::Picture { .. } => "picture".into(),
         };
         sight.rows.iter().map(text).collect()
@@ -415,7 +439,7 @@ mod tests {
         let mut conversation = Conversation::new("marie".parse().unwrap());
         let pane = pane(9);
         answer(&mut conversation, &pane);
-        conversation.go_to(700);
+        conversation.go_to(700, Query::new("x").unwrap());
         answer(&mut conversation, &pane);
         let sight = conversation.sight(&pane);
         let found = |row: &Row| matches!(row, Row::Head { found: true, .. });
@@ -432,7 +456,7 @@ mod tests {
         }
         let all: Vec<i64> = conversation.records().map(|it| it.id).collect();
         assert_eq!(all, (all[0]..=2001).collect::<Vec<_>>(), "without a gap");
-        conversation.go_to(100);
+        conversation.go_to(100, Query::new("x").unwrap());
         answer(&mut conversation, &pane);
         conversation.scroll_to_end();
         assert_eq!(conversation.sight(&pane).last, 2001);
@@ -443,7 +467,7 @@ mod tests {
         let mut conversation = Conversation::new("marie".parse().unwrap());
         let pane = pane(9);
         answer(&mut conversation, &pane);
-        conversation.go_to(500);
+        conversation.go_to(500, Query::new("x").unwrap());
         let places = conversation.wants(&pane);
         let unread = |ids: std::ops::RangeInclusive<i64>| -> Vec<_> {
             ids.map(|id| record(id, false, "unread")).collect()
@@ -453,7 +477,7 @@ mod tests {
         let found = |row: &Row| matches!(row, Row::Head { found: true, .. });
         assert!(conversation.sight(&pane).rows.iter().any(found));
         assert_eq!(conversation.wants(&pane), []);
-        conversation.go_to(60);
+        conversation.go_to(60, Query::new("x").unwrap());
         let places = conversation.wants(&pane);
         conversation.scroll_to_end();
         places.into_iter().for_each(|place| conversation.take_page(place, page(1..=60), &pane));
@@ -496,7 +520,7 @@ mod tests {
                     }
                     1 => conversation.scroll_up(by, &pane),
                     2 => conversation.scroll_down(by, &pane),
-                    3 => conversation.note("a note".into(), false),
+                    3 => conversation.scroll_to_top(&pane),
                     _ => conversation.enter(&pane),
                 }
                 let sight = conversation.sight(&pane);

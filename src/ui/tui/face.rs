@@ -19,6 +19,7 @@ use rustix::process::{Signal, kill_current_process_group};
 use super::app::{App, Effect, Input};
 use super::canvas::Canvas;
 use super::memory::Memory;
+use super::opener::Opener;
 use super::picture::Gallery;
 use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
@@ -56,13 +57,15 @@ pub(super) struct Ears {
     pub(super) events: Receiver<Event>,
     pub(super) interrupts: Interrupts,
     pub(super) continues: Continues,
+    pub(super) opener: Opener,
     /// None while another program is in front, and once the terminal is gone.
     keys: Option<EventStream>,
 }
 
 impl Ears {
     pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
-        Ok(Self { events, interrupts, continues: Continues::listen()?, keys: None })
+        let (continues, opener) = (Continues::listen()?, Opener::new());
+        Ok(Self { events, interrupts, continues, opener, keys: None })
     }
 }
 
@@ -111,6 +114,8 @@ enum Happened {
     Client(Option<Event>),
     Signal(io::Result<Interrupt>),
     Continued,
+    /// An address could not be opened.
+    Unopened(String),
     Picture,
     Time,
 }
@@ -141,6 +146,7 @@ impl Face {
                     self.client.give(Command::Leave).await;
                 }
                 Happened::Continued => self.state.disturbed = true,
+                Happened::Unopened(because) => self.take_in(Input::Failed(because), ears).await,
                 // It is drawn.
                 Happened::Picture => {}
                 Happened::Time => self.take_in(Input::Tick, ears).await,
@@ -243,7 +249,7 @@ impl Face {
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
-        let Ears { events, interrupts, continues, keys } = ears;
+        let Ears { events, interrupts, continues, opener, keys } = ears;
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),
@@ -276,6 +282,7 @@ impl Face {
             keys.boxed_local(),
             async { Happened::Client(events.recv().await.ok()) }.boxed_local(),
             pictures.boxed_local(),
+            async { Happened::Unopened(opener.failure().await) }.boxed_local(),
             time.boxed_local(),
         ];
         select_all(all).await.0
@@ -332,6 +339,8 @@ impl Face {
                 Effect::Bell => self.state.rings = true,
                 Effect::Redraw => self.draw_anew(),
                 Effect::Stop => self.stop(ears).await,
+                Effect::Open(address) => ears.opener.open(address),
+                Effect::Copy(text) => self.terminal.copy(&text),
                 Effect::Paths(begun) => {
                     let look = begun.clone();
                     let all = task::blocking(move || files::completions(&look)).await;

@@ -1,4 +1,4 @@
-//! Which key does what, as data: the table that decides, and that F1 shows.
+//! Which key does what, as data: the table that decides, and that help and README show.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -33,6 +33,8 @@ pub(super) enum Action {
     Select(usize),
     NextUnread,
     Find,
+    Links,
+    Bare,
     Redraw,
     Stop,
     Help,
@@ -78,7 +80,7 @@ pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Enter, ALT, Action::NewLine, "Alt-Enter, Ctrl-J", "begin a new line"),
     key(KeyCode::Char('j'), CTRL, Action::NewLine, "", ""),
     key(KeyCode::Tab, NONE, Action::Complete, "Tab", "complete a command, a name or a path"),
-    key(KeyCode::Up, NONE, Action::Up, "Up, Down", "move; at the first or last row through what you wrote before"),
+    key(KeyCode::Up, NONE, Action::Up, "Up, Down", "move; at the first or last row through what you wrote here before"),
     key(KeyCode::Down, NONE, Action::Down, "", ""),
     key(KeyCode::Left, NONE, Action::Left, "", ""),
     key(KeyCode::Right, NONE, Action::Right, "", ""),
@@ -104,13 +106,21 @@ pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Char('p'), CTRL, Action::Previous, "", ""),
     key(KeyCode::Char('a'), ALT, Action::NextUnread, "Alt-A", "turn to the next one with something unread"),
     key(KeyCode::Char('f'), CTRL, Action::Find, "Ctrl-F", "find what was said; Enter goes there, Esc returns to where you were"),
+    key(KeyCode::Char('o'), CTRL, Action::Links, "Ctrl-O", "list the addresses of this conversation, to open or copy one"),
+    key(KeyCode::Char('t'), CTRL, Action::Bare, "Ctrl-T", "show the conversation alone, to select from it; again: all"),
     key(KeyCode::Char('l'), CTRL, Action::Redraw, "Ctrl-L", "draw the screen anew"),
     key(KeyCode::Char('z'), CTRL, Action::Stop, "Ctrl-Z", "give the terminal back and stop; `fg` goes on"),
-    key(KeyCode::F(1), NONE, Action::Help, "F1", "this page"),
-    key(KeyCode::Esc, NONE, Action::Cancel, "Esc", "close what is in front; return from what was found"),
+    key(KeyCode::F(1), NONE, Action::Help, "F1, /HELP", "this page"),
+    key(KeyCode::Esc, NONE, Action::Cancel, "Esc", "close what is in front, and what was told; return from what was found"),
     key(KeyCode::Char('c'), CTRL, Action::Interrupt, "Ctrl-C", "clear what you are writing; twice: leave"),
     key(KeyCode::Char('d'), CTRL, Action::EndOfInput, "Ctrl-D", "where nothing is written: leave"),
 ];
+
+/// What keys are called and do, for people: help has it, and so does README.
+pub(super) fn explained() -> impl Iterator<Item = (&'static str, &'static str)> {
+    let named = KEYS.iter().filter(|key| !key.name.is_empty()).map(|key| (key.name, key.help));
+    named.chain([("Alt-1 to Alt-9", "turn to one of the first nine conversations")])
+}
 
 /// Whether a key that is not in the table writes its letter.
 pub(super) fn is_written(event: &KeyEvent) -> bool {
@@ -125,4 +135,21 @@ pub(super) fn action(event: &KeyEvent) -> Option<Action> {
     }
     let found = KEYS.iter().find(|key| key.code == event.code && key.modifiers == modifiers);
     found.map(|key| key.action)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_keys_in_the_readme_are_these() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
+        let Ok(readme) = std::fs::read_to_string(path) else {
+            eprintln!("SKIPPED: there is no README beside these sources");
+            return;
+        };
+        let table: String =
+            explained().map(|(name, help)| format!("| {name} | {help} |\n")).collect();
+        assert!(readme.contains(&table), "README has another table than:\n{table}");
+    }
 }

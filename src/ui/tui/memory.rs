@@ -24,8 +24,9 @@ pub(super) struct Memory {
     pub(super) current: Option<String>,
     /// By name.
     pub(super) people: BTreeMap<String, Person>,
-    /// What one wrote last, oldest first.
-    pub(super) written: Vec<String>,
+    /// What was being written where no conversation was.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(super) draft: String,
 }
 
 /// What is remembered of one conversation.
@@ -39,6 +40,9 @@ pub(super) struct Person {
     pub(super) scroll: Option<(i64, usize)>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub(super) muted: bool,
+    /// What one wrote last, oldest first.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) written: Vec<String>,
 }
 
 impl Memory {
@@ -68,11 +72,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join(FILE);
         assert_eq!(Memory::read(&path, "here"), Memory::default());
-        let person = Person { draft: "half a\nthought".into(), scroll: Some((7, 2)), muted: true };
+        let (draft, written) = ("half a\nthought".into(), vec!["one".into()]);
+        let person = Person { draft, scroll: Some((7, 2)), muted: true, written };
         let memory = Memory {
             current: Some("marie".into()),
             people: BTreeMap::from([("marie".into(), person)]),
-            written: vec!["one".into()],
+            draft: "/TALK".into(),
         };
         memory.write(&path, "here").unwrap();
         Memory::default().write(&path, "there").unwrap();

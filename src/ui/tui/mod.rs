@@ -5,6 +5,7 @@
 //! runs it. Invariant: the terminal is as it was, however this ends.
 
 mod app;
+mod areas;
 mod canvas;
 mod composer;
 mod conversation;
@@ -12,8 +13,11 @@ mod face;
 mod find;
 mod jump;
 mod keys;
+mod links;
 mod memory;
+mod opener;
 mod painter;
+mod panel;
 mod picture;
 mod terminal;
 mod transfers;

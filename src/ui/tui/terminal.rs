@@ -9,6 +9,8 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use crossterm::cursor::{MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{
@@ -148,6 +150,12 @@ impl Terminal {
     /// One bell less is no failure.
     pub(super) fn ring(&mut self) {
         let _ = Output.write_all(b"\x07");
+    }
+
+    /// Has the terminal put a text into its clipboard (OSC 52), if it lets programs do so. Whether it does,
+    /// nobody hears.
+    pub(super) fn copy(&mut self, text: &str) {
+        let _ = write!(Output, "\x1b]52;c;{}\x1b\\", BASE64_STANDARD.encode(text));
     }
 
     /// Gives the terminal back for good. Says what went wrong.

@@ -5,11 +5,13 @@
 //! loaded above or comes below.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
+use super::links::{self, Address};
 use super::wrap;
-use crate::client::{FileInfo, FileState, Place, Record, State};
+use crate::client::{FileInfo, FileState, Place, Query, Record, State};
 use crate::message::{Name, Timestamp};
 use crate::ui::{files, text};
 
@@ -19,9 +21,6 @@ pub(super) const PAGE: u32 = 200;
 /// How many stay loaded when one is at the end.
 const KEPT: usize = 2_000;
 
-/// How much that the client said stays.
-const NOTES: usize = 200;
-
 /// Cells before a message's text: time, mark, spaces between.
 pub(super) const INDENT: u16 = 8;
 
@@ -30,13 +29,12 @@ pub(super) const INDENT: u16 = 8;
 pub(super) struct Window {
     peer: Name,
     records: BTreeMap<i64, Record>,
-    notes: Vec<Note>,
     /// How many rows pictures take, by record; nothing of those that are not made.
     pictures: BTreeMap<i64, u16>,
     /// What was the first unread when one turned to it.
     pub(super) marker: Option<i64>,
-    /// What was looked for.
-    found: Option<i64>,
+    /// What was found, and by which words.
+    found: Option<(i64, Query)>,
     /// What is at the bottom; none at the end.
     anchor: Option<Anchor>,
     /// What is to be in the middle once what is behind it is loaded.
@@ -57,20 +55,38 @@ pub(super) struct Anchor {
     pub(super) skip: usize,
 }
 
-/// What the client has to say, behind a record.
-#[derive(Clone, Debug)]
-struct Note {
-    after: i64,
-    text: String,
-    urgent: bool,
-}
-
 /// How large the place is in which a conversation is shown, and where its times are.
 #[derive(Clone, Debug)]
 pub(super) struct Pane {
     pub(super) width: u16,
     pub(super) height: u16,
     pub(super) zone: TimeZone,
+    /// Nothing but what was said is shown, so that it can be selected.
+    pub(super) bare: bool,
+}
+
+impl Pane {
+    /// Cells before a message's text.
+    pub(super) fn indent(&self) -> u16 {
+        if self.bare { 0 } else { INDENT }
+    }
+}
+
+/// A part of what was said.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Words {
+    pub(super) text: String,
+    /// What is special about bytes of it, in their order.
+    pub(super) marks: Vec<(Range<usize>, Mark)>,
+}
+
+/// What may be special about words.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Mark {
+    /// They were looked for.
+    Found,
+    /// They are an address, or a part of one; all its parts have the same id.
+    Link { id: String, address: String },
 }
 
 /// What is in one row.
@@ -85,18 +101,14 @@ pub(super) enum Row {
         state: State,
         found: bool,
         name: usize,
-        text: String,
+        words: Words,
     },
     /// A further one.
-    Body(String),
+    Body(Words),
     /// One of a message's picture, counted from its top.
     Picture {
         id: i64,
         row: u16,
-    },
-    Note {
-        text: String,
-        urgent: bool,
     },
 }
 
@@ -109,7 +121,6 @@ impl Window {
         Self {
             peer,
             records: BTreeMap::new(),
-            notes: Vec::new(),
             pictures: BTreeMap::new(),
             marker: None,
             found: None,
@@ -127,9 +138,9 @@ impl Window {
     }
 
     /// What is around a message that was found.
-    pub(super) fn around(peer: Name, id: i64) -> Self {
+    pub(super) fn around(peer: Name, id: i64, query: Query) -> Self {
         let window = Self::at(peer, Anchor { id, skip: 0 });
-        Self { found: Some(id), centre: Some(id), ..window }
+        Self { found: Some((id, query)), centre: Some(id), ..window }
     }
 
     // What comes.
@@ -148,10 +159,6 @@ impl Window {
         let side = if matches!(place, Place::Above(_)) { NEWER } else { OLDER };
         self.asked[side] = None;
         self.complete[side] |= records.len() < PAGE as usize;
-        if let (true, Some(last)) = (self.records.is_empty(), records.last()) {
-            // What was said so far was said behind all of these.
-            self.notes.iter_mut().for_each(|note| note.after = last.id);
-        }
         let before = self.records.len();
         // At the end what was not shown comes again as news: only then the client counts it.
         let shown = |it: &Record| !self.is_tail || it.state != State::Received;
@@ -296,13 +303,6 @@ impl Window {
         }
     }
 
-    /// Says something below all that is there.
-    pub(super) fn note(&mut self, text: String, urgent: bool) {
-        let after = self.records.keys().next_back().copied().unwrap_or(0);
-        self.notes.push(Note { after, text, urgent });
-        self.notes.drain(..self.notes.len().saturating_sub(NOTES));
-    }
-
     /// Lets go of what is far above the end, but of nothing from `unread` on.
     pub(super) fn trim(&mut self, unread: Option<i64>) {
         let unread = unread.unwrap_or(i64::MAX);
@@ -341,8 +341,7 @@ impl Window {
     }
 
     /// What is loaded, oldest first.
-    #[cfg(test)]
-    pub(super) fn records(&self) -> impl Iterator<Item = &Record> {
+    pub(super) fn records(&self) -> impl DoubleEndedIterator<Item = &Record> {
         self.records.values()
     }
 
@@ -361,9 +360,6 @@ impl Window {
             if rows.len() >= height {
                 break;
             }
-        }
-        if self.records.is_empty() {
-            rows.extend(self.note_rows(|_| true, pane));
         }
         rows.drain(..rows.len().saturating_sub(height));
         (rows, if self.records.is_empty() { 0 } else { id })
@@ -493,9 +489,6 @@ impl Window {
         let mut rows = Vec::new();
         let day = day(record.time, &pane.zone);
         let before = self.before(id).and_then(|before| self.records.get(&before));
-        if before.is_none() {
-            rows.extend(self.note_rows(|after| after < id, pane));
-        }
         if before.is_none_or(|before| self::day(before.time, &pane.zone) != day) {
             rows.push(Row::Day(day));
         }
@@ -503,37 +496,26 @@ impl Window {
             rows.push(Row::Unread);
         }
         rows.extend(self.message_rows(record, pane));
-        rows.extend(self.note_rows(|after| after == id, pane));
-        rows
-    }
-
-    fn note_rows(&self, is_there: impl Fn(i64) -> bool, pane: &Pane) -> Vec<Row> {
-        let mut rows = Vec::new();
-        for Note { text, urgent, .. } in self.notes.iter().filter(|note| is_there(note.after)) {
-            let clean = text::clean(text);
-            let ranges = wrap::rows(&clean, pane.width.saturating_sub(3)).into_iter();
-            rows.extend(
-                ranges.map(|range| Row::Note { text: clean[range].to_string(), urgent: *urgent }),
-            );
-        }
         rows
     }
 
     fn message_rows(&self, record: &Record, pane: &Pane) -> Vec<Row> {
         let Record { own, state, time, .. } = *record;
         let name = format!("{}: ", if own { "you" } else { self.peer.as_str() });
+        let found = self.found.as_ref().filter(|(id, _)| *id == record.id).map(|(_, query)| query);
         let mut rows = Vec::new();
-        for line in shown_lines(record) {
-            let line = if rows.is_empty() { format!("{name}{line}") } else { line };
-            for range in wrap::rows(&line, pane.width.saturating_sub(INDENT)) {
-                let text = line[range].to_string();
+        for (number, line) in shown_lines(record).into_iter().enumerate() {
+            let line = if number == 0 { format!("{name}{line}") } else { line };
+            let marks = marks(&line, record.id, number, found);
+            for range in wrap::rows(&line, pane.width.saturating_sub(pane.indent())) {
+                let words = Words { marks: within(&marks, &range), text: line[range].to_string() };
                 rows.push(match rows.is_empty() {
                     true => {
-                        let found = self.found == Some(record.id);
-                        let (time, name) = (clock(time, &pane.zone), name.len().min(text.len()));
-                        Row::Head { time, own, state, found, name, text }
+                        let (time, found) = (clock(time, &pane.zone), found.is_some());
+                        let name = name.len().min(words.text.len());
+                        Row::Head { time, own, state, found, name, words }
                     }
-                    false => Row::Body(text),
+                    false => Row::Body(words),
                 });
             }
         }
@@ -543,13 +525,35 @@ impl Window {
     }
 }
 
+/// What is special in a line of a message.
+fn marks(line: &str, id: i64, number: usize, found: Option<&Query>) -> Vec<(Range<usize>, Mark)> {
+    let links = links::addresses(line).into_iter().enumerate();
+    let link = |(index, (range, address)): (usize, (Range<usize>, Address))| {
+        (range, Mark::Link { id: format!("{id}-{number}-{index}"), address: address.text })
+    };
+    let places = found.map(|query| query.places(line)).unwrap_or_default();
+    let mut marks: Vec<_> = links.map(link).collect();
+    marks.extend(places.into_iter().map(|range| (range, Mark::Found)));
+    marks
+}
+
+/// What of marks is in a part of their line, counted from its beginning.
+fn within(marks: &[(Range<usize>, Mark)], part: &Range<usize>) -> Vec<(Range<usize>, Mark)> {
+    let cut = |(range, mark): &(Range<usize>, Mark)| {
+        let (start, end) = (range.start.max(part.start), range.end.min(part.end));
+        (start < end).then(|| (start - part.start..end - part.start, mark.clone()))
+    };
+    marks.iter().filter_map(cut).collect()
+}
+
 /// Whether a message tells of a picture that is here.
 fn has_picture(record: &Record) -> bool {
     let is_here = record.file.as_ref().is_some_and(|file| file.state == FileState::Here);
     is_here && FileInfo::of(&record.kind, &record.body).is_some_and(|info| info.is_picture())
 }
 
-fn shown_lines(record: &Record) -> Vec<String> {
+/// The lines of a message, as they are shown.
+pub(super) fn shown_lines(record: &Record) -> Vec<String> {
     let unknown =
         || vec![format!("(something of kind {}, which cannot be shown here)", record.kind)];
     let file = record.file.as_ref();

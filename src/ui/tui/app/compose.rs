@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::super::composer::Composer;
+use super::super::conversation::Conversation;
 use super::super::keys::Action;
 use super::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
 use crate::ui::command::COMMANDS;
@@ -12,9 +13,8 @@ use crate::wire::MAX_BODY;
 
 impl App {
     pub(super) fn edit(&mut self, action: Action) {
-        let Self { conversations, cut, current, .. } = self;
-        let Some(it) = current.and_then(|index| conversations.get_mut(index)) else { return };
-        let composer = &mut it.composer;
+        let mut taken = String::new();
+        let composer = self.composer_mut();
         match action {
             Action::Left => composer.left(),
             Action::Right => composer.right(),
@@ -24,27 +24,33 @@ impl App {
             Action::LineEnd => composer.line_end(),
             Action::Backspace => composer.backspace(),
             Action::Delete => composer.delete(),
-            Action::KillToEnd => keep(cut, composer.kill_to_end()),
-            Action::KillToStart => keep(cut, composer.kill_to_start()),
-            Action::KillWord => keep(cut, composer.kill_word()),
+            Action::KillToEnd => taken = composer.kill_to_end(),
+            Action::KillToStart => taken = composer.kill_to_start(),
+            Action::KillWord => taken = composer.kill_word(),
             _ => {}
+        }
+        self.keep_cut(taken);
+    }
+
+    /// Keeps what was cut, unless it is nothing.
+    pub(super) fn keep_cut(&mut self, text: String) {
+        if !text.is_empty() {
+            self.cut = text;
         }
     }
 
     pub(super) fn write(&mut self, text: &str) {
-        match self.current_mut() {
-            Some(it) if it.composer.text().len() + text.len() > MAX_DRAFT => {
-                let what = format!("a message has at most {MAX_BODY} bytes; this is too much");
-                it.note(what, false);
-            }
-            Some(it) => it.composer.insert(text),
+        let is_command = !self.lobby.is_empty() || text.starts_with('/');
+        if self.current.is_none() && !is_command {
             // There is nobody to write to yet.
-            None => {
-                self.jump();
-                if let Some(Overlay::Jump(jump)) = &mut self.overlay {
-                    jump.type_text(text);
-                }
+            self.jump();
+            if let Some(Overlay::Jump(jump)) = &mut self.overlay {
+                jump.type_text(text);
             }
+        } else if self.composer().text().len() + text.len() > MAX_DRAFT {
+            self.tell(format!("a message has at most {MAX_BODY} bytes; this is too much"));
+        } else {
+            self.composer_mut().insert(text);
         }
     }
 
@@ -78,13 +84,14 @@ impl App {
     }
 
     pub(super) fn draft_is_empty(&self) -> bool {
-        self.current().is_none_or(|it| it.composer.is_empty())
+        self.composer().is_empty()
     }
 
     pub(super) fn up_or_down(&mut self, down: bool) {
         let width = self.areas().input.width;
-        let Some(index) = self.current else { return };
-        if !self.conversations[index].composer.move_row(width, down) {
+        if !self.composer_mut().move_row(width, down)
+            && let Some(index) = self.current
+        {
             self.recall(index, down);
         }
     }
@@ -92,10 +99,10 @@ impl App {
     /// Goes through what was written before; the draft that one had is at the end.
     fn recall(&mut self, index: usize, down: bool) {
         self.keep_if_changed();
-        let composer = &mut self.conversations[index].composer;
-        let at = self.recalled.as_ref().map_or(self.written.len(), |(at, _)| *at);
+        let Conversation { composer, written, .. } = &mut self.conversations[index];
+        let at = self.recalled.as_ref().map_or(written.len(), |(at, _)| *at);
         let next = if down { at + 1 } else { at.wrapping_sub(1) };
-        if let Some(text) = self.written.get(next) {
+        if let Some(text) = written.get(next) {
             let draft = self.recalled.take().map(|(_, draft)| draft);
             let draft = draft.unwrap_or_else(|| composer.text().to_string());
             *composer = Composer::with(text.clone());
@@ -118,19 +125,22 @@ impl App {
 
     /// What one makes of something that was recalled can be recalled, too.
     fn keep_if_changed(&mut self) {
-        let changed = self.changed().map(String::from);
-        self.written.extend(changed);
+        if let Some(changed) = self.changed().map(String::from)
+            && let Some(it) = self.current_mut()
+        {
+            it.written.push(changed);
+        }
     }
 
     /// What one has made of something that was recalled, if it is not there already.
     pub(super) fn changed(&self) -> Option<&str> {
-        let text = self.current().filter(|_| self.recalled.is_some())?.composer.text();
-        (!self.written.iter().any(|it| it == text)).then_some(text)
+        let current = self.current().filter(|_| self.recalled.is_some())?;
+        let text = current.composer.text();
+        (!current.written.iter().any(|it| it == text)).then_some(text)
     }
 
     pub(super) fn complete(&mut self) {
-        let Some(index) = self.current else { return };
-        let before = self.conversations[index].composer.before().to_string();
+        let before = self.composer().before().to_string();
         if let Some(begun) = begun_path(&before) {
             return self.effects.push(Effect::Paths(begun.into()));
         }
@@ -149,18 +159,18 @@ impl App {
         let Some(common) = common_beginning(&candidates) else { return };
         let space = if candidates.len() == 1 { " " } else { "" };
         let with = format!("{common}{space}");
-        self.conversations[index].composer.replace_before(word.len(), &with);
+        self.composer_mut().replace_before(word.len(), &with);
     }
 
     /// Goes on with a path as far as there is one way to.
     pub(super) fn complete_path(&mut self, begun: &str, all: &[String]) {
-        let Some(it) = self.current_mut() else { return };
+        let composer = self.composer_mut();
         // One may have typed on.
-        let is_there = begun_path(it.composer.before()) == Some(begun);
+        let is_there = begun_path(composer.before()) == Some(begun);
         let Some(common) = common_beginning(all).filter(|_| is_there) else { return };
         let is_file = all.len() == 1 && !common.ends_with('/');
         let with = format!("{common}{}", if is_file { " " } else { "" });
-        it.composer.replace_before(begun.len(), &with);
+        composer.replace_before(begun.len(), &with);
     }
 }
 
@@ -176,13 +186,6 @@ fn begun_path(before: &str) -> Option<&str> {
     };
     let path = rest.trim_start();
     (takes_one && !path.contains(ends)).then_some(path)
-}
-
-/// Keeps what was cut, unless it is nothing.
-fn keep(cut: &mut String, text: String) {
-    if !text.is_empty() {
-        *cut = text;
-    }
 }
 
 fn common_beginning(candidates: &[String]) -> Option<String> {

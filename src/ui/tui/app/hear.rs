@@ -77,40 +77,32 @@ impl App {
                     it.key = Some(now);
                 }
                 for line in news::changed_key(&peer, was, now) {
-                    self.note_about(&peer, line, true);
+                    self.tell_about(&peer, line, true);
                 }
             }
             Event::Refused { peer, because, .. } => {
-                self.note_about(&peer, news::refused(&peer, &because), false);
+                self.tell_about(&peer, news::refused(&peer, &because), false);
             }
             Event::Blocked { peer, blocked } => self.take_blocked(&peer, blocked),
             Event::Trusted { peer, key } => {
                 if let Some(it) = self.find(&peer).filter(|_| key.is_some()) {
                     it.key = key;
+                    // It was what there was to say.
+                    it.panel.close();
                 }
-                self.note_about(&peer, news::trusted(&peer, key), false);
+                self.tell_about(&peer, news::trusted(&peer, key), false);
             }
             Event::FirstMeeting { fingerprint } => {
-                for line in news::first_meeting(&self.server, fingerprint, self.named) {
-                    self.note(line);
-                }
+                self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
             }
-            Event::Blocks { names } => self.note(news::blocks(&names)),
-            Event::Online { count, names } => self.note(news::online(count, &names)),
-            Event::Status(pending) => {
-                for line in news::pending(&pending) {
-                    self.note(line);
-                }
-            }
-            Event::Objection { because } | Event::NoFile { because } => self.note(because),
+            Event::Blocks { names } => self.tell(news::blocks(&names)),
+            Event::Online { count, names } => self.tell(news::online(count, &names)),
+            Event::Status(pending) => self.tell_all(news::pending(&pending)),
+            Event::Objection { because } | Event::NoFile { because } => self.tell(because),
             Event::Transfer(transfer) => self.take_transfer(transfer),
-            Event::Files(all) => {
-                for line in files::list(&all) {
-                    self.note(line);
-                }
-            }
+            Event::Files(all) => self.tell_all(files::list(&all)),
             Event::Saved { peer, number, path } => {
-                self.note_about(&peer, news::saved(&peer, number, &path), false);
+                self.tell_about(&peer, news::saved(&peer, number, &path), false);
             }
             // The face ends with it.
             Event::Ended(_) => {}
@@ -165,7 +157,7 @@ impl App {
             it.file_is(transfer.id, &transfer.state);
         }
         if matches!(transfer.state, FileState::Failed(_) | FileState::Cancelled | FileState::Gone) {
-            self.note_about(&transfer.peer, files::outcome(&transfer), false);
+            self.tell_about(&transfer.peer, files::outcome(&transfer), false);
         }
         self.transfers.take(transfer, self.now);
     }
@@ -185,9 +177,7 @@ impl App {
 
     fn take_key(&mut self, name: Name, key: Option<Fingerprint>, current: bool) {
         if self.asked_keys.remove(&name) {
-            for line in news::key(&self.user, &name, key, current) {
-                self.note(line);
-            }
+            self.tell_all(news::key(&self.user, &name, key, current));
         }
         if let Some(it) = self.find(&name) {
             it.key = key;
@@ -195,7 +185,7 @@ impl App {
     }
 
     fn take_blocked(&mut self, peer: &Name, blocked: bool) {
-        self.note(news::blocked(peer, blocked));
+        self.tell(news::blocked(peer, blocked));
         if let Some(it) = self.find(peer) {
             it.request = 0;
         }

@@ -11,6 +11,7 @@ mod obey;
 mod press;
 #[cfg(test)]
 mod tests;
+mod turn;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -18,13 +19,16 @@ use std::path::PathBuf;
 use crossterm::event::KeyEvent;
 use jiff::tz::TimeZone;
 
+use super::areas::{Areas, Contents};
+use super::composer::Composer;
 use super::conversation::{Anchor, Conversation, Pane, Sight};
 use super::find::Find;
 use super::jump::Jump;
+use super::links::Links;
 use super::memory::{Memory, Person};
+use super::panel::Panel;
 use super::transfers::Transfers;
-use super::view::Areas;
-use super::window::{INDENT, PAGE};
+use super::window::PAGE;
 use crate::client::{Command, Event};
 use crate::message::{Name, Timestamp};
 use crate::ui::settings::Bell;
@@ -42,9 +46,6 @@ const MAX_DRAFT: usize = 2 * MAX_BODY;
 
 /// How many conversations are opened by themselves. The server holds 1,000 open.
 const OPENED: usize = 900;
-
-/// How much of what one wrote is remembered.
-const WRITTEN: usize = 100;
 
 /// Something that happened.
 #[derive(Debug)]
@@ -67,6 +68,8 @@ pub(super) enum Input {
     /// Whether the terminal is in front.
     Focus(bool),
     Event(Event),
+    /// Something could not be done, and what to do instead.
+    Failed(String),
     /// Time has passed.
     Tick,
 }
@@ -82,6 +85,10 @@ pub(super) enum Effect {
     Stop,
     /// Look what the beginning of a path may go on with.
     Paths(String),
+    /// Have an address opened.
+    Open(String),
+    /// Put a text into the terminal's clipboard.
+    Copy(String),
 }
 
 /// How the line to the server is.
@@ -99,6 +106,7 @@ pub(super) enum Overlay {
     Help(u16),
     Jump(Jump),
     Find(Find),
+    Links(Links),
     /// A paste that is long, and how many lines it has.
     Paste(String, usize),
     /// A paste that names a file, and which.
@@ -123,15 +131,17 @@ pub(super) struct App {
     /// Where one was before one went to what was found.
     origin: Option<(Name, Option<Anchor>)>,
     /// What there is to say where no conversation is.
-    pub(super) notes: Vec<String>,
+    panel: Panel,
+    /// A command that is being written where no conversation is.
+    lobby: Composer,
+    /// The conversation is shown alone, to select from it.
+    bare: bool,
     /// Ctrl-C was pressed with nothing written: the next one leaves.
     pub(super) leaving: bool,
     /// What was written is to be sent before one leaves.
     pub(super) finishing: bool,
     /// Files on their way.
     pub(super) transfers: Transfers,
-    /// What was just said where it is not in sight.
-    pub(super) remark: Option<String>,
     /// The conversations of the client's disk are known.
     overviewed: bool,
     named: bool,
@@ -144,7 +154,6 @@ pub(super) struct App {
     /// Whose key a person wants to see.
     asked_keys: BTreeSet<Name>,
     cut: String,
-    written: Vec<String>,
     /// Where one is in what was written before, and the draft that one had.
     recalled: Option<(usize, String)>,
     memory: Memory,
@@ -185,11 +194,12 @@ impl App {
             closed: BTreeMap::new(),
             overlay: None,
             origin: None,
-            notes: Vec::new(),
+            panel: Panel::default(),
+            lobby: Composer::with(std::mem::take(&mut memory.draft)),
+            bare: false,
             leaving: false,
             finishing: false,
             transfers: Transfers::default(),
-            remark: None,
             overviewed: false,
             bell,
             mouse,
@@ -197,7 +207,6 @@ impl App {
             open: BTreeSet::new(),
             asked_keys: BTreeSet::new(),
             cut: String::new(),
-            written: memory.written.clone(),
             recalled: None,
             memory,
             effects: vec![Effect::Give(Command::Overview)],
@@ -227,15 +236,15 @@ impl App {
             Input::Scroll { by, down } => self.scroll(by, down),
             Input::Focus(focused) => self.focus(focused),
             Input::Event(event) => self.take(event),
+            Input::Failed(what) => self.tell(what),
             Input::Tick => {}
         }
     }
 
     /// What follows from what happened, and is to be done.
     pub(super) fn settle(&mut self) -> Vec<Effect> {
-        let is_free = self.overviewed && self.current.is_none();
+        let is_free = self.overviewed && self.current.is_none() && self.lobby.is_empty();
         if is_free && self.overlay.is_none() && !self.conversations.is_empty() {
-            // Nothing was being written, for there was nobody to write to.
             self.turn_to(0);
         }
         if self.finishing && self.unsent() == 0 {
@@ -250,18 +259,24 @@ impl App {
     pub(super) fn memory(&self) -> Memory {
         let mut memory = self.memory.clone();
         memory.current = self.current().map(|it| it.peer.to_string());
-        memory.written.clone_from(&self.written);
-        memory.written.extend(self.changed().map(String::from));
+        memory.draft = self.lobby.text().to_string();
         for it in self.conversations.iter().chain(self.closed.values()) {
-            let scroll = it.anchor().map(|Anchor { id, skip }| (id, skip));
-            let draft = self.draft(it).to_string();
-            let person = Person { draft, scroll, muted: it.muted };
+            let person = self.person(it);
             match person == Person::default() {
                 true => memory.people.remove(it.peer.as_str()),
                 false => memory.people.insert(it.peer.to_string(), person),
             };
         }
         memory
+    }
+
+    /// What is to be there again of one conversation.
+    fn person(&self, it: &Conversation) -> Person {
+        let scroll = it.anchor().map(|Anchor { id, skip }| (id, skip));
+        let mut written = it.written.clone();
+        let is_current = self.current().is_some_and(|current| current.peer == it.peer);
+        written.extend(self.changed().filter(|_| is_current).map(String::from));
+        Person { draft: self.draft(it).to_string(), scroll, muted: it.muted, written }
     }
 
     /// What one is writing there, also while one looks at what one wrote before.
@@ -316,15 +331,38 @@ impl App {
     }
 
     pub(super) fn areas(&self) -> Areas {
-        let text = self.current().map(|it| &it.composer);
-        Areas::of(self.size, self.transfers.len(), |width| {
-            text.map_or(1, |it| it.shown(width).0.len())
-        })
+        let input = |width: u16| self.composer().shown(width).0.len();
+        let panel = |width: u16| self.panel().rows(width).len();
+        let contents = Contents { bare: self.bare, transfers: self.transfers.len() };
+        Areas::of(self.size, contents, input, panel)
     }
 
     pub(super) fn pane(&self) -> Pane {
         let area = self.areas().messages;
-        Pane { width: area.width, height: area.height, zone: self.zone.clone() }
+        let (width, height) = (area.width, area.height);
+        Pane { width, height, zone: self.zone.clone(), bare: self.bare }
+    }
+
+    /// What is being written.
+    pub(super) fn composer(&self) -> &Composer {
+        self.current().map_or(&self.lobby, |it| &it.composer)
+    }
+
+    fn composer_mut(&mut self) -> &mut Composer {
+        let Self { conversations, current, lobby, .. } = self;
+        let it = current.and_then(|index| conversations.get_mut(index));
+        it.map_or(lobby, |it| &mut it.composer)
+    }
+
+    /// What there is to say.
+    pub(super) fn panel(&self) -> &Panel {
+        self.current().map_or(&self.panel, |it| &it.panel)
+    }
+
+    fn panel_mut(&mut self) -> &mut Panel {
+        let Self { conversations, current, panel, .. } = self;
+        let it = current.and_then(|index| conversations.get_mut(index));
+        it.map_or(panel, |it| &mut it.panel)
     }
 
     pub(super) fn sight(&self) -> Option<Sight> {
@@ -334,7 +372,7 @@ impl App {
     /// How many columns and rows pictures have; none where there is no room for any.
     pub(super) fn picture_area(&self) -> Option<(u16, u16)> {
         let pane = self.pane();
-        let (columns, rows) = (pane.width.saturating_sub(INDENT), pane.height / 2);
+        let (columns, rows) = (pane.width.saturating_sub(pane.indent()), pane.height / 2);
         let area = (columns.min(PICTURE.0), rows.min(PICTURE.1));
         (columns >= 8 && rows >= 3).then_some(area)
     }
@@ -356,22 +394,18 @@ impl App {
     }
 
     /// Says something to the person, where they look.
-    fn note(&mut self, text: impl Into<String>) {
-        match self.current {
-            Some(index) => {
-                let (it, text) = (&mut self.conversations[index], text.into());
-                if !it.is_at_end() {
-                    self.remark = Some(text.clone());
-                }
-                it.note(text, false);
-            }
-            None => self.notes.push(text.into()),
-        }
+    fn tell(&mut self, text: impl Into<String>) {
+        self.panel_mut().tell(text, false);
     }
 
-    fn note_about(&mut self, peer: &Name, text: impl Into<String>, urgent: bool) {
+    fn tell_all(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.tell(line));
+    }
+
+    /// Says something where it belongs.
+    fn tell_about(&mut self, peer: &Name, text: impl Into<String>, urgent: bool) {
         let index = self.conversation(peer);
-        self.conversations[index].note(text.into(), urgent);
+        self.conversations[index].panel.tell(text, urgent);
     }
 
     /// What came while nobody looked begins at a line, as if one turned to it.
@@ -398,114 +432,6 @@ impl App {
             commands.extend(current.see(&sight).into_iter().map(Command::Shown));
         }
         commands.into_iter().for_each(|command| self.give(command));
-    }
-
-    // Conversations.
-
-    /// Where somebody is in the list; at its end from now on if they were not.
-    fn conversation(&mut self, peer: &Name) -> usize {
-        if let Some(index) = self.conversations.iter().position(|it| it.peer == *peer) {
-            return index;
-        }
-        let conversation = self.closed.remove(peer).unwrap_or_else(|| self.begin(peer));
-        self.conversations.push(conversation);
-        self.conversations.len() - 1
-    }
-
-    /// The conversation with somebody, if there is one, also if it was closed.
-    fn find(&mut self, peer: &Name) -> Option<&mut Conversation> {
-        let open = self.conversations.iter_mut().find(|it| it.peer == *peer);
-        open.or_else(|| self.closed.get_mut(peer))
-    }
-
-    /// A new one, as it is remembered from last time.
-    fn begin(&self, peer: &Name) -> Conversation {
-        let mut fresh = Conversation::new(peer.clone());
-        if let Some(Person { draft, scroll, muted }) = self.memory.people.get(peer.as_str()) {
-            fresh.composer = super::composer::Composer::with(draft.clone());
-            fresh.set_anchor(scroll.map(|(id, skip)| Anchor { id, skip }));
-            fresh.muted = *muted;
-        }
-        fresh
-    }
-
-    fn turn_to(&mut self, index: usize) {
-        self.end_recalling();
-        if let Some(before) = self.current_mut() {
-            before.leave();
-        }
-        self.overlay = None;
-        self.origin = None;
-        self.current = Some(index);
-        let pane = self.pane();
-        let it = &mut self.conversations[index];
-        it.enter(&pane);
-        self.notes.drain(..).for_each(|note| it.note(note, false));
-        let (peer, is_request) = (it.peer.clone(), it.request > 0);
-        if !is_request {
-            self.open(peer);
-        }
-    }
-
-    /// Has the client hear of somebody.
-    fn open(&mut self, peer: Name) {
-        let index = self.conversation(&peer);
-        self.conversations[index].request = 0;
-        if self.open.insert(peer.clone()) {
-            self.give(Command::Talk(peer.clone()));
-            self.give(Command::Key(Some(peer)));
-        }
-    }
-
-    /// Turns to a message that was found.
-    fn go_to(&mut self, peer: &Name, id: i64) {
-        let here = self.current().map(|it| (it.peer.clone(), it.anchor()));
-        let origin = self.origin.take().or(here);
-        let index = self.conversation(peer);
-        self.turn_to(index);
-        self.conversations[index].go_to(id);
-        self.origin = origin;
-    }
-
-    /// Turns back to where one was.
-    fn go_back(&mut self) {
-        let Some((peer, anchor)) = self.origin.take() else { return };
-        if let Some(it) = self.current_mut() {
-            it.set_anchor(None);
-        }
-        let index = self.conversation(&peer);
-        self.turn_to(index);
-        self.conversations[index].set_anchor(anchor);
-    }
-
-    fn talk_to(&mut self, peer: Name) {
-        if peer == self.user {
-            return self.note("nobody can talk to themselves here");
-        }
-        let index = self.conversation(&peer);
-        self.conversations[index].request = 0;
-        self.turn_to(index);
-    }
-
-    fn close(&mut self, peer: Option<Name>) {
-        let peer = peer.or_else(|| self.current().map(|it| it.peer.clone()));
-        let Some(index) = self.conversations.iter().position(|it| Some(&it.peer) == peer.as_ref())
-        else {
-            return self.note("no such conversation is here");
-        };
-        let gone = self.conversations.remove(index);
-        if self.open.remove(&gone.peer) {
-            self.give(Command::Close(gone.peer.clone()));
-        }
-        self.closed.insert(gone.peer.clone(), gone);
-        self.current = match self.current {
-            Some(current) if current == index => None,
-            Some(current) if current > index => Some(current - 1),
-            other => other,
-        };
-        if self.current.is_none() && index > 0 {
-            self.turn_to(index - 1);
-        }
     }
 }
 

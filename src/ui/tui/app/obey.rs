@@ -1,6 +1,6 @@
 //! What was written and is sent: messages and commands.
 
-use super::{App, Overlay, WRITTEN};
+use super::{App, Overlay};
 use crate::client::Command;
 use crate::message::Name;
 use crate::ui::command::{self, Input as Typed};
@@ -8,7 +8,8 @@ use crate::wire::MAX_BODY;
 
 impl App {
     pub(super) fn send(&mut self) {
-        let Some(index) = self.current else { return self.jump() };
+        self.panel_mut().pass();
+        let Some(index) = self.current else { return self.send_without_anybody() };
         let recalled = self.recalled.take();
         let it = &mut self.conversations[index];
         let peer = it.peer.clone();
@@ -18,19 +19,26 @@ impl App {
         if text.is_empty() {
             // A request is accepted so.
             self.open(peer);
-        } else if self.obey(&text) {
-            self.remember_written(text);
-        } else if let Some(it) = self.find(&peer) {
+            return;
+        }
+        let obeyed = self.obey(&text);
+        let Some(it) = self.find(&peer) else { return };
+        if obeyed {
+            it.remember_written(text);
+        } else {
             it.composer.replace(text);
             self.recalled = recalled;
         }
     }
 
-    fn remember_written(&mut self, text: String) {
-        self.written.retain(|before| *before != text);
-        self.written.push(text);
-        let surplus = self.written.len().saturating_sub(WRITTEN);
-        self.written.drain(..surplus);
+    /// Where nobody is, one may get to somebody, or give a command.
+    fn send_without_anybody(&mut self) {
+        let text = self.lobby.replace(String::new());
+        if text.is_empty() {
+            self.jump();
+        } else if !self.obey(&text) {
+            self.lobby.replace(text);
+        }
     }
 
     /// Whether it could be obeyed; if not the draft stays.
@@ -38,7 +46,7 @@ impl App {
         match command::parse(text) {
             Ok(typed) => self.obey_typed(typed),
             Err(because) => {
-                self.note(because);
+                self.tell(because);
                 false
             }
         }
@@ -57,7 +65,7 @@ impl App {
             }
             Typed::Trust(peer) => self.give(Command::Trust(peer)),
             Typed::Block(None) => self.give(Command::Blocks),
-            Typed::Block(Some(peer)) if peer == self.user => self.note("you cannot block yourself"),
+            Typed::Block(Some(peer)) if peer == self.user => self.tell("you cannot block yourself"),
             Typed::Block(Some(peer)) => {
                 self.open.remove(&peer);
                 self.give(Command::Block { peer, blocked: true });
@@ -85,7 +93,7 @@ impl App {
     fn say(&mut self, text: String) -> bool {
         let Some(index) = self.current else { return false };
         if text.len() > MAX_BODY {
-            self.note(format!("a message has at most {MAX_BODY} bytes; not sent"));
+            self.tell(format!("a message has at most {MAX_BODY} bytes; not sent"));
             return false;
         }
         let is_unread_below = self.sight().is_some_and(|sight| sight.below > 0);
@@ -108,12 +116,15 @@ impl App {
     }
 
     fn mute(&mut self, peer: Option<Name>) {
-        let Some(peer) = peer.or_else(|| self.current().map(|it| it.peer.clone())) else { return };
-        let index = self.conversation(&peer);
-        let it = &mut self.conversations[index];
+        let Some(peer) = peer.or_else(|| self.current().map(|it| it.peer.clone())) else {
+            return self.tell("no conversation is open that could be muted");
+        };
+        let Some(it) = self.find(&peer) else {
+            return self.tell(format!("there is no conversation with {peer} that could be muted"));
+        };
         it.muted = !it.muted;
         let muted = it.muted;
-        self.note(match muted {
+        self.tell(match muted {
             true => format!("{peer} makes no noise any more; /MUTE {peer} again ends that"),
             false => format!("{peer} makes noise again"),
         });

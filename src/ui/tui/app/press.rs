@@ -5,14 +5,17 @@ use crossterm::event::{KeyCode, KeyEvent};
 use super::super::find::{Find, HITS};
 use super::super::jump::{Jump, Target};
 use super::super::keys::{self, Action};
+use super::super::links::Links;
 use super::super::view;
 use super::{App, Effect, Overlay};
 use crate::client::{Command, Query};
 
+/// What is said of a copy: nobody hears whether the terminal took it (OSC 52).
+const COPIED: &str = "copied, if this terminal lets programs do so; if not, Ctrl-T shows the conversation alone, to select from";
+
 impl App {
     pub(super) fn press(&mut self, key: &KeyEvent) {
         let action = keys::action(key);
-        self.remark = None;
         if action != Some(Action::Interrupt) {
             self.leaving = false;
         }
@@ -46,6 +49,10 @@ impl App {
             Action::NewLine if self.current.is_some() => self.write("\n"),
             Action::Yank if self.current.is_some() => self.write(&self.cut.clone()),
             Action::Find => self.search(""),
+            Action::Links => self.list_links(),
+            Action::Bare => self.bare = !self.bare,
+            Action::Cancel if !self.panel().is_empty() => self.panel_mut().close(),
+            Action::Cancel if self.bare => self.bare = false,
             Action::Cancel => self.go_back(),
             Action::Select(_) => {}
             edit => self.edit(edit),
@@ -56,11 +63,21 @@ impl App {
     fn press_in_overlay(&mut self, key: &KeyEvent, action: Option<Action>) -> bool {
         let Some(mut overlay) = self.overlay.take() else { return false };
         match (&mut overlay, action, key.code) {
+            (Overlay::Links(links), Some(Action::Cancel), _) if links.asks => links.asks = false,
+            (Overlay::Paste(text, _), Some(Action::Cancel | Action::Interrupt), _) => {
+                self.cut = std::mem::take(text);
+                return true;
+            }
             (_, Some(Action::Cancel | Action::Interrupt), _) => return true,
+            (Overlay::Links(links), _, _) => {
+                if self.press_in_links(links, key, action) {
+                    return true;
+                }
+            }
             (Overlay::Help(_), Some(Action::Help | Action::Send), _) => return true,
             (Overlay::Help(rows), Some(action), _) if scrolls(action) => {
                 let (by, down) = help_step(action, self.size);
-                *rows = view::scrolled_help(*rows, by, down, self.size);
+                *rows = view::scrolled_help(*rows, by, down, self);
             }
             (Overlay::Paste(text, _), Some(Action::Send), _) => {
                 let text = std::mem::take(text);
@@ -77,8 +94,8 @@ impl App {
                 return true;
             }
             (Overlay::Find(find), Some(Action::Send), _) => {
-                if let Some(hit) = find.choose() {
-                    self.go_to(&hit.peer, hit.id);
+                if let (Some(hit), Some(query)) = (find.choose(), find.query()) {
+                    self.go_to(&hit.peer, hit.id, query);
                     return true;
                 }
             }
@@ -93,8 +110,7 @@ impl App {
                 self.ask(find.query());
             }
             (Overlay::Jump(jump), Some(Action::Send), _) => {
-                if let Some(target) = jump.choose() {
-                    self.arrive(target);
+                if self.arrive(jump) {
                     return true;
                 }
             }
@@ -130,31 +146,68 @@ impl App {
         self.overlay = Some(Overlay::Jump(Jump::new(people)));
     }
 
-    fn arrive(&mut self, target: Target) {
-        match target {
+    /// Gets to what was chosen, or obeys what was typed. Whether it could.
+    fn arrive(&mut self, jump: &Jump) -> bool {
+        match jump.choose() {
             // Whether a request is taken is asked there.
-            Target::Person(name) => {
+            Some(Target::Person(name)) => {
                 let index = self.conversation(&name);
                 self.turn_to(index);
             }
-            Target::Newcomer(name) => self.talk_to(name),
-            Target::Command(usage, false) => {
-                self.obey(usage);
-            }
-            Target::Command(usage, true) => {
+            Some(Target::Newcomer(name)) => self.talk_to(name),
+            Some(Target::Command(usage, false)) => return self.obey(usage),
+            Some(Target::Command(usage, true)) => {
                 let word = usage.split(' ').next().unwrap_or(usage);
                 self.write(&format!("{word} "));
             }
+            None if jump.typed.starts_with('/') && self.draft_is_empty() => {
+                self.write(&jump.typed);
+                self.send();
+            }
+            None => return false,
         }
+        true
+    }
+
+    fn list_links(&mut self) {
+        let found = self.current().map(|it| it.links(&self.user)).unwrap_or_default();
+        if found.is_empty() {
+            return self.tell("there is no address in this conversation, as far as it is loaded");
+        }
+        self.overlay = Some(Overlay::Links(Links::new(found)));
+    }
+
+    /// Whether that is the end of the list.
+    fn press_in_links(
+        &mut self,
+        links: &mut Links,
+        key: &KeyEvent,
+        action: Option<Action>,
+    ) -> bool {
+        let Some((_, address)) = links.chosen().cloned() else { return true };
+        match (action, key.code) {
+            (Some(Action::Up | Action::Previous), _) => links.move_by(false),
+            (Some(Action::Down | Action::Next), _) => links.move_by(true),
+            (Some(Action::Send), _) if !links.asks => links.asks = true,
+            (Some(Action::Send), _) if address.opens => {
+                self.effects.push(Effect::Open(address.text));
+                return true;
+            }
+            (None, KeyCode::Char('c' | 'C')) => {
+                self.tell(COPIED);
+                self.effects.push(Effect::Copy(address.text));
+                return true;
+            }
+            _ => {}
+        }
+        false
     }
 
     fn interrupt(&mut self) {
         if !self.draft_is_empty() {
             // Who was looking at what they wrote before is back at what they were writing.
             let draft = self.recalled.take().map(|(_, draft)| draft).unwrap_or_default();
-            if let Some(it) = self.current_mut() {
-                self.cut = it.composer.replace(draft);
-            }
+            self.cut = self.composer_mut().replace(draft);
         } else if self.leaving || self.finishing {
             self.leave();
         } else {
@@ -186,17 +239,33 @@ impl App {
     }
 
     fn page(&mut self, down: bool) {
+        let area = self.areas().panel;
+        let (rows, height) =
+            (self.panel().rows(area.width).len(), usize::from(area.height).saturating_sub(1));
+        if self.panel_mut().scroll(height.max(1), down, rows, height) {
+            return;
+        }
         self.scroll_messages(usize::from(self.pane().height.saturating_sub(1).max(1)), down);
     }
 
     /// The wheel scrolls what is in front.
     pub(super) fn scroll(&mut self, by: usize, down: bool) {
-        match &mut self.overlay {
+        match self.overlay.take() {
             None => self.scroll_messages(by, down),
-            Some(Overlay::Help(rows)) => *rows = view::scrolled_help(*rows, by, down, self.size),
-            Some(Overlay::Jump(jump)) => jump.move_by(down),
-            Some(Overlay::Find(find)) => find.move_by(down),
-            Some(Overlay::Paste(..) | Overlay::File(..)) => {}
+            Some(mut overlay) => {
+                self.scroll_overlay(&mut overlay, by, down);
+                self.overlay = Some(overlay);
+            }
+        }
+    }
+
+    fn scroll_overlay(&self, overlay: &mut Overlay, by: usize, down: bool) {
+        match overlay {
+            Overlay::Help(rows) => *rows = view::scrolled_help(*rows, by, down, self),
+            Overlay::Jump(jump) => jump.move_by(down),
+            Overlay::Find(find) => find.move_by(down),
+            Overlay::Links(links) => links.move_by(down),
+            Overlay::Paste(..) | Overlay::File(..) => {}
         }
     }
 

@@ -70,7 +70,9 @@ fn letters(desk: &Desk, sent: &str) -> BTreeSet<char> {
     let mut texts: Vec<&str> = all.map(|it| it.composer.text()).collect();
     texts.extend([app.cut.as_str(), sent]);
     texts.extend(app.recalled.as_ref().map(|(_, draft)| draft.as_str()));
-    texts.extend(app.written.iter().map(String::as_str));
+    texts.push(app.lobby.text());
+    let all = app.conversations.iter().chain(app.closed.values());
+    texts.extend(all.flat_map(|it| &it.written).map(String::as_str));
     if let Some(Overlay::Paste(text, _)) = &app.overlay {
         texts.push(text);
     }

@@ -10,11 +10,11 @@ fn empty() {
         "
               │Nobody is here yet. Type a name, or press
               │Ctrl-K, to talk to somebody:
-              │what you write waits for them. F1 explains
+              │what you write waits for them. /HELP explains
               │the rest.
               │
               │
-              │ john online
+              │ you: john online
               │
 ",
     );
@@ -24,7 +24,7 @@ fn empty() {
         "
      ┌ Jump to ───────────────────────────────────────┐s
      │> mar                                           │
-     │  mar, to whom you have not talked yet          │ns
+     │> mar, to whom you have not talked yet          │lains
      │                                                │
      │                                                │
      │                                                │
@@ -42,7 +42,7 @@ fn empty() {
               │
               │
               │
-              │ mar | john online
+              │ mar | you: john online
               │
 ",
     );
@@ -76,7 +76,7 @@ fn busy() {
                    │09:32   marie: then I come to the platform
                    │09:34 - you: the 9:40?
                    │09:34 . you: hello?
-                   │ 1 not sent | no server for 3 min | marie VqT94VF7 | connec…
+                   │ 1 not sent | no server for 3 min | marie, key VqT94VF7 | c…
                    │I meant
 ",
     );
@@ -103,7 +103,7 @@ fn unread() {
                 │09:37   marie: stop 4 of 9
                 │09:38   marie: stop 5 of 9
                 │09:39   marie: stop 6 of 9
-                │ 3 new below | marie online VqT94VF7 | john online
+                │ 3 new below | marie online, key VqT94VF7 | you: joh…
                 │
 ",
     );
@@ -119,7 +119,7 @@ fn unread() {
                 │09:40   marie: stop 7 of 9
                 │09:41   marie: stop 8 of 9
                 │09:42   marie: stop 9 of 9
-                │ marie online VqT94VF7 | john online
+                │ marie online, key VqT94VF7 | you: john online
                 │
 ",
     );
@@ -137,7 +137,7 @@ fn scrolled_up() {
 1+ marie       1│───────────── Friday, 20 November 2026 ──────────────
                 │09:31   marie: good morning! is the train on time?
                 │09:31 + you: it is; I sit in the second carriage
-                │ 1 new below | marie online VqT94VF7 | john online
+                │ 1 new below | marie online, key VqT94VF7 | you: joh…
                 │
 ",
     );
@@ -161,7 +161,7 @@ fn narrow() {
         carriage
 09:32   marie: then I come to the
         platform
- 1 elsewhere | marie online VqT94VF7 | …
+ 1 elsewhere | marie online, key VqT94V…
 what I say takes more than one row of
 this screen,
 and another line
@@ -188,7 +188,7 @@ fn wide_characters() {
               │        こんにちは、元気ですか。とても長い一
               │        日でした
               │09:32   marie: שלום привет ok
-              │ marie away | john online
+              │ marie away | you: john online
               │字字字字字字字字字字字字字字字字字字字字字字
               │字字
 ",
@@ -208,7 +208,7 @@ fn what_is_hostile_is_shown_as_data() {
               │───────── Friday, 20 November 2026 ──────────
               │09:31   marie: �[2J�]0;owned�hi�there�
               │        tab�31m
-              │ marie away | john online
+              │ marie away | you: john online
               │mine�too
 ",
     );
@@ -226,14 +226,14 @@ fn failed_message() {
     assert_screen(
         &desk,
         "
-1+ marie        │09:31 + you: it is; I sit in the second carriage
-                │09:32   marie: then I come to the platform
+1+ marie        │09:32   marie: then I come to the platform
                 │09:32 ! you: kept for too long
                 │09:32 . you: kept back
-                │-- marie cannot be sent more for now: marie keeps
-                │-- 1,000 messages for her already; kept, and sent
-                │-- when there is room
-                │ 1 not sent | marie online VqT94VF7 | john online
+                │──────────────────── Esc closes ─────────────────────
+                │marie cannot be sent more for now: marie keeps 1,000
+                │messages for her already; kept, and sent when there
+                │is room
+                │ 1 not sent | marie online, key VqT94VF7 | you: john…
                 │
 ",
     );
@@ -252,10 +252,10 @@ fn long_paste() {
               │───────── Friday, 20 November 2026 ──────────
      ┌ Paste ─────────────────────────────────────────┐n on
      │21 lines were pasted.                           │
-     │Enter takes them as one message, Esc does not.  │
+     │Enter takes them, Esc keeps them for Ctrl-Y.    │
      └────────────────────────────────────────────────┘
               │09:32   marie: then I come to the platform
-              │ marie online VqT94VF7 | john online
+              │ marie online, key VqT94VF7 | you: john onli…
               │
 ",
     );
@@ -273,7 +273,7 @@ fn long_paste() {
               │09:31 + you: it is; I sit in the second
               │        carriage
               │09:32   marie: then I come to the platform
-              │ marie online VqT94VF7 | john online
+              │ marie online, key VqT94VF7 | you: john onli…
               │line 20
               │line 21
               │
@@ -300,7 +300,7 @@ fn request() {
               │mallory, who is new to you, has left 3
               │messages. Enter shows what, /BLOCK mallory
               │refuses it.
-              │ mallory | john online
+              │ mallory | you: john online
               │
 ",
     );
@@ -317,7 +317,7 @@ fn request() {
               │
               │───────── Friday, 20 November 2026 ──────────
               │09:33   mallory: buy now
-              │ mallory away | john online
+              │ mallory away | you: john online
               │
 ",
     );
@@ -331,16 +331,16 @@ fn a_changed_key() {
     assert_screen(
         &desk,
         "
-1+ marie           │** SHA256:dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0
-                   │**   now:
-                   │** SHA256:P8TM/nRYcOLA2Z9x8w/wZWyN7dQcwdfT03aw2+aF4vM
-                   │** Either marie lost the old one and the server's operator
-                   │** gave the name again, or
-                   │** somebody else has the name now. Compare the new key by
-                   │** voice: /FINGERPRINT marie
-                   │** What you write to marie stays here until you accept it:
-                   │** /TRUST marie
-                   │ marie online P8TM/nRY | john online
+1+ marie           │───────────────── Friday, 20 November 2026 ─────────────────
+                   │09:31   marie: good morning! is the train on time?
+                   │09:31 + you: it is; I sit in the second carriage
+                   │09:32   marie: then I come to the platform
+                   │────────────── PgDn: 5 rows more; Esc closes ───────────────
+                   │THE KEY OF marie HAS CHANGED.
+                   │  before: SHA256:dpLDrTVAu4A8Ags67mbNiIcSMjTqDG5xQ8Ct1z/0Me0
+                   │  now:    SHA256:P8TM/nRYcOLA2Z9x8w/wZWyN7dQcwdfT03aw2+aF4vM
+                   │Either marie lost the old one and the server's operator
+                   │ marie online, key P8TM/nRY | you: john online
                    │
 ",
     );
@@ -353,7 +353,7 @@ fn help() {
     assert_screen(
         &desk,
         "
-┌ Help: Esc closes, PgUp and PgDn scroll ──────────────────────────────────────┐
+┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
 │Beside what you wrote                                                         │
 │  .                     it waits here, and is sent when the server is there   │
 │  -                     it is stored on the server, and waits there           │
@@ -372,7 +372,7 @@ fn help() {
 │  Alt-Enter, Ctrl-J     begin a new line                                      │
 │  Tab                   complete a command, a name or a path                  │
 │  Up, Down              move; at the first or last row through what you wrote │
-│                        before                                                │
+│                        here before                                           │
 │  Alt-B, Alt-F          move by words                                         │
 │  Ctrl-A, Ctrl-E        move to the line's beginning or end                   │
 │  Ctrl-U, Ctrl-K        cut to the line's beginning or end                    │
@@ -385,7 +385,7 @@ fn help() {
     assert_screen(
         &desk,
         "
-┌ Help: Esc closes, PgUp and PgDn scroll ──────────────────────────────────────┐
+┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
 │  /SEND PATH [caption]  send a file; a path with spaces stands in quotes      │
 │  /GET [n]              have a file come that does not come by itself: number │
 │                        n, or the last                                        │
@@ -426,7 +426,7 @@ fn jump() {
 1+ marie      │
      ┌ Jump to ───────────────────────────────────────┐
      │> m                                             │
-     │  marie                                         │
+     │> marie                                         │
      │  m, to whom you have not talked yet            │
      │  /MUTE [name]                                  │
      │  /TALK name                                    │
@@ -437,7 +437,7 @@ fn jump() {
      │  /UNBLOCK name                                 │
      │                                                │
      │                                                │rm
-     └────────────────────────────────────────────────┘
+     └────────────────────────────────────────────────┘onli…
               │
 ",
     );
@@ -464,7 +464,7 @@ fn leaving() {
               │09:31 + you: it is; I sit in the second
               │        carriage
               │09:32   marie: then I come to the platform
-              │ Ctrl-C again leaves | marie online VqT94VF7…
+              │ Ctrl-C again leaves | marie online, key VqT…
               │
 ",
     );

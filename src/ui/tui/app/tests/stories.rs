@@ -339,13 +339,218 @@ fn what_is_said_first_is_in_the_first_conversation() {
 }
 
 #[test]
-fn what_is_said_out_of_sight_is_on_the_status_line_until_the_next_key() {
-    let mut desk = Desk::busy((80, 5));
+fn what_is_told_is_in_sight_wherever_one_has_scrolled_to_and_goes_again() {
+    let mut desk = Desk::busy((80, 9));
     desk.press(KeyCode::Home);
     desk.writes("/onlin");
     assert!(desk.screen().contains("there is no command /ONLIN"), "{}", desk.screen());
     desk.press(KeyCode::Left);
+    assert!(
+        desk.screen().contains("there is no command /ONLIN"),
+        "one may read it while one types"
+    );
+    desk.press(KeyCode::Esc);
     assert!(!desk.screen().contains("there is no command"));
+    assert_eq!(desk.draft(), "/onlin");
+}
+
+#[test]
+fn an_answer_gives_way_to_the_next_and_to_what_one_says_and_to_another_conversation() {
+    let mut desk = Desk::busy((80, 20));
+    let told = |desk: &Desk| -> Vec<String> {
+        desk.app.panel().rows(80).into_iter().map(|row| row.text).collect()
+    };
+    let online = || Event::Online { count: 2, names: vec![name("anna"), name("john")] };
+    desk.writes("/ONLINE");
+    desk.hear(online());
+    desk.writes("/ONLINE");
+    desk.hear(online());
+    assert_eq!(told(&desk), ["2 online: anna, john"]);
+    desk.writes("hello");
+    assert!(told(&desk).is_empty());
+    desk.hear(online());
+    desk.says("anna", "hi");
+    desk.alt('2');
+    assert!(told(&desk).is_empty());
+    desk.alt('1');
+    assert!(told(&desk).is_empty());
+}
+
+#[test]
+fn a_changed_key_is_told_until_one_has_it_go_or_trusts_it() {
+    let [was, now] = [b"one", b"two"].map(|key| Fingerprint::of(key));
+    let changed = Event::KeyChanged { peer: name("marie"), was, now };
+    for goes in [
+        |desk: &mut Desk| desk.press(KeyCode::Esc),
+        |desk: &mut Desk| {
+            desk.hear(Event::Trusted { peer: name("marie"), key: Some(Fingerprint::of(b"two")) });
+        },
+    ] {
+        let mut desk = Desk::busy((80, 30));
+        desk.hear(changed.clone());
+        desk.writes("is it you?");
+        desk.says("anna", "hi");
+        desk.alt('2');
+        desk.alt('1');
+        assert!(desk.screen().contains("THE KEY OF marie HAS CHANGED."), "{}", desk.screen());
+        goes(&mut desk);
+        assert!(!desk.screen().contains("HAS CHANGED"), "{}", desk.screen());
+    }
+}
+
+#[test]
+fn what_is_long_is_scrolled_through() {
+    let mut desk = Desk::busy((60, 16));
+    let names: Vec<Name> = (0..99).map(|n| name(&format!("person{n}"))).collect();
+    desk.hear(Event::Online { count: 99, names });
+    assert!(desk.screen().contains("PgDn: "), "{}", desk.screen());
+    for _ in 0..9 {
+        desk.press(KeyCode::PageDown);
+    }
+    assert!(desk.screen().contains("person98"), "{}", desk.screen());
+    assert!(desk.screen().contains("PgUp scrolls; Esc closes"), "{}", desk.screen());
+}
+
+#[test]
+fn a_slash_begins_a_command_where_nobody_is() {
+    let mut desk = Desk::of(None, (100, 10));
+    desk.types("/TLAK marie");
+    desk.press(KeyCode::Enter);
+    assert!(desk.screen().contains("did you mean /TALK?"), "{}", desk.screen());
+    assert_eq!(desk.app.memory().draft, "/TLAK marie");
+    desk.ctrl('u');
+    desk.types("/tal");
+    desk.press(KeyCode::Tab);
+    desk.types("marie");
+    assert!(desk.screen().contains("/TALK marie"), "{}", desk.screen());
+    desk.hear(Event::Waiting { peer: name("carl"), count: 1, known: false });
+    assert!(desk.app.current().is_none(), "one is writing");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.app.current().unwrap().peer, name("marie"));
+    assert_eq!(desk.draft(), "");
+    // In the list that one types into, too.
+    desk.ctrl('k');
+    desk.types("/TALK anna");
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.app.current().unwrap().peer, name("anna"));
+}
+
+#[test]
+fn what_one_wrote_to_others_is_not_recalled_here() {
+    let mut desk = Desk::busy((80, 24));
+    desk.writes("to marie");
+    desk.writes("/TALK anna");
+    desk.press(KeyCode::Up);
+    assert_eq!(desk.draft(), "");
+    desk.writes("to anna");
+    desk.press(KeyCode::Up);
+    assert_eq!(desk.draft(), "to anna");
+    let mut later = Desk::begin(Some("marie"), (80, 24), desk.app.memory());
+    later.press(KeyCode::Up);
+    later.press(KeyCode::Up);
+    assert_eq!(later.draft(), "to marie");
+}
+
+#[test]
+fn a_long_paste_that_is_not_taken_is_kept() {
+    let mut desk = Desk::busy((80, 24));
+    let lines = "line\n".repeat(21);
+    desk.take(Input::Paste(lines.clone()));
+    desk.press(KeyCode::Esc);
+    assert_eq!(desk.draft(), "");
+    desk.ctrl('y');
+    assert_eq!(desk.draft(), lines);
+}
+
+#[test]
+fn nobody_is_muted_or_closed_by_a_slip() {
+    let mut desk = Desk::busy((80, 24));
+    for (typed, told) in [
+        ("/MUTE nobody", "there is no conversation with nobody that could be muted"),
+        ("/CLOSE nobody", "no conversation with nobody is open"),
+    ] {
+        desk.writes(typed);
+        assert!(desk.screen().contains(told), "{}", desk.screen());
+        assert_eq!(desk.app.conversations.len(), 1);
+    }
+}
+
+// Addresses.
+
+#[test]
+fn an_address_is_shown_whole_before_it_is_opened_or_copied() {
+    let mut desk = Desk::busy((80, 24));
+    desk.ctrl('o');
+    assert!(
+        desk.screen().contains("there is no address in this conversation"),
+        "{}",
+        desk.screen()
+    );
+    desk.says("marie", "see https://example.org/a and https://b.example/");
+    let long = format!("https://example.org/{}", "x".repeat(200));
+    desk.writes(&format!("no, {long}"));
+    desk.ctrl('o');
+    assert!(desk.screen().contains("> john: https://example.org/xxx"), "{}", desk.screen());
+    desk.press(KeyCode::Enter);
+    let shown: String = desk.screen().split(|c: char| c.is_whitespace() || c == '│').collect();
+    assert!(shown.contains(&long), "{}", desk.screen());
+    desk.effects.clear();
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.effects, [Effect::Open(long)]);
+    desk.ctrl('o');
+    desk.press(KeyCode::Down);
+    desk.press(KeyCode::Enter);
+    desk.effects.clear();
+    desk.types("c");
+    assert_eq!(desk.effects, [Effect::Copy("https://b.example/".into())]);
+    assert!(desk.screen().contains("copied, if this terminal lets programs do so"));
+}
+
+#[test]
+fn an_address_of_another_server_is_not_opened() {
+    let mut desk = Desk::busy((80, 24));
+    desk.says("marie", "come to tinychat://evil.example:7878");
+    desk.ctrl('o');
+    desk.press(KeyCode::Enter);
+    assert!(desk.screen().contains("another TinyChat server. It is not opened here"));
+    desk.effects.clear();
+    desk.press(KeyCode::Enter);
+    assert_eq!(desk.effects, []);
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().contains("> marie: tinychat://evil.example"));
+    desk.press(KeyCode::Esc);
+    assert!(!desk.screen().contains("Addresses"));
+}
+
+#[test]
+fn pieces_of_one_address_lead_to_all_of_it() {
+    let mut desk = Desk::busy((60, 12));
+    let address = format!("https://example.org/{}", "x".repeat(60));
+    desk.says("marie", &format!("see {address} now"));
+    let canvas = desk.canvas(Theme { colours: true });
+    let links: Vec<_> = (0..12).flat_map(|y| canvas.links(y)).collect();
+    assert_eq!(links.len(), 3, "{}", desk.screen());
+    let shown: String = links
+        .iter()
+        .flat_map(|link| link.x.clone().map(|x| canvas.buffer()[(x, link.y)].symbol()))
+        .collect();
+    assert_eq!(shown, address);
+    assert!(links.iter().all(|link| link.address == address && link.id == links[0].id));
+    desk.press(KeyCode::F(1));
+    let canvas = desk.canvas(Theme { colours: true });
+    assert_eq!((0..12).flat_map(|y| canvas.links(y)).count(), 0, "help is in front of them");
+}
+
+#[test]
+fn the_conversation_alone_has_nothing_beside_it() {
+    let mut desk = Desk::busy((80, 12));
+    desk.says("marie", "one\ntwo");
+    desk.ctrl('t');
+    let screen = desk.screen();
+    assert!(screen.lines().any(|row| row == "marie: one"), "{screen}");
+    assert!(screen.lines().any(|row| row == "two"), "{screen}");
+    desk.press(KeyCode::Esc);
+    assert!(desk.screen().contains("│        two"), "{}", desk.screen());
 }
 
 #[test]
@@ -368,9 +573,10 @@ fn what_is_recalled_and_changed_is_remembered_once() {
     let mut desk = Desk::busy((60, 8));
     desk.writes("one");
     desk.press(KeyCode::Up);
+    let written = |desk: &Desk| desk.app.memory().people["marie"].written.clone();
     for c in ["a", "b", "c"] {
         desk.types(c);
-        assert!(desk.app.memory().written.contains(&desk.draft().to_string()));
+        assert!(written(&desk).contains(&desk.draft().to_string()));
     }
-    assert_eq!(desk.app.memory().written.len(), 3, "the greeting, one and what it is now");
+    assert_eq!(written(&desk).len(), 3, "the greeting, one and what it is now");
 }

@@ -52,6 +52,10 @@ bench *args:
     cargo bench --bench files
     cargo bench --bench client
 
+# Show the client in real terminals: screenshots in target/terminals, to be looked at (Debian; not in CI)
+terminals *names:
+    tests/terminals/run "$@"
+
 # All that must pass before a commit
 check: fmt lint doc test nix
 

@@ -22,7 +22,8 @@ use ratatui_image::protocol::kitty::Kitty;
 use ratatui_image::protocol::sixel::Sixel;
 use ratatui_image::sliced::{SignedPosition, SlicedImage, SlicedProtocol};
 
-use super::decode::{Refusal, decode, guarded};
+use super::decode::{decode, guarded};
+use super::refusal::Refusal;
 use super::{Capability, Protocol};
 use crate::task;
 
@@ -258,7 +259,7 @@ fn make(job: &Job) -> Result<Picture, Refusal> {
     let (width, height) = (pixels(job.area.0, cell.0), pixels(job.area.1, cell.1));
     let image = decode(&job.path, width, height)?;
     let cells = |pixels: u32, each: u16| {
-        u16::try_from(pixels.div_ceil(u32::from(each))).map_err(|_| Refusal::TooLarge)
+        u16::try_from(pixels.div_ceil(u32::from(each))).map_err(|_| Refusal::Damaged)
     };
     let size = Size::new(cells(image.width(), cell.0)?, cells(image.height(), cell.1)?);
     let picture = match protocol {

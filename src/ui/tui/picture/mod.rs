@@ -7,6 +7,8 @@
 
 mod decode;
 mod gallery;
+mod jpeg;
+mod refusal;
 
 use std::str::FromStr;
 

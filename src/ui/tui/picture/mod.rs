@@ -8,6 +8,7 @@
 mod decode;
 mod gallery;
 mod jpeg;
+mod make;
 mod refusal;
 
 use std::str::FromStr;
@@ -160,6 +161,12 @@ impl Capability {
             few_colours: is_term("TERM_PROGRAM", "Apple_Terminal")
                 && !variable("COLORTERM").is_some_and(|it| full.contains(&it.as_str())),
         })
+    }
+
+    /// So many columns and rows in pixels.
+    fn pixels(&self, (columns, rows): (u16, u16)) -> (u32, u32) {
+        let (width, height) = self.cell;
+        (u32::from(columns) * u32::from(width), u32::from(rows) * u32::from(height))
     }
 
     /// The same after the window has changed: its letters may be larger now.

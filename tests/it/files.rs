@@ -586,6 +586,7 @@ fn a_picture_is_seen_and_one_that_means_harm_only_named() {
         send(world, &own_file(world, "bomb.png", &bomb()), &[]).await.exited(0);
         marie.sees("[file 2: bomb.png, image/png, ");
         marie.sees("(/SAVE 2)");
+        marie.sees("(picture not shown: 50000 x 50000 pixels are");
         send(world, &own_file(world, "after.png", &picture([0, 255, 0])), &[]).await.exited(0);
         marie.sees("[file 3: after.png, image/png, ");
         marie.sees_colour((0, 255, 0));

@@ -161,6 +161,13 @@ impl Conversation {
         }
     }
 
+    /// The picture of a message is not shown, and why.
+    pub(super) fn picture_is_refused(&mut self, id: i64, why: &str) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.picture_is_refused(id, why);
+        }
+    }
+
     /// The peer says to have seen own messages up to a number.
     pub(super) fn read_up_to(&mut self, n: u64) {
         self.read = self.read.max(n);
@@ -304,7 +311,7 @@ mod tests {
             Row::Day(text) | Row::Note { text, .. } => text.clone(),
             Row::Unread => "unread".into(),
             Row::Head { text, name, .. } => text[*name..].to_string(),
-            Row::Body(text) => text.clone(),
+            Row::Body(text) | Row::NoPicture(text) => text.clone(),
             Row::Picture { .. } => "picture".into(),
         };
         sight.rows.iter().map(text).collect()

@@ -191,6 +191,9 @@ impl Face {
             if let Some((_, rows)) = gallery.size(id, area.0, area.1) {
                 app.picture_has(id, rows);
             }
+            if let Some(why) = gallery.refusal(id) {
+                app.picture_is_refused(id, &why);
+            }
         }
     }
 

@@ -240,6 +240,9 @@ fn message_row(row: &Row, width: u16, theme: Theme) -> Text<'static> {
             Text::styled(format!("** {text}"), theme.bold().patch(theme.colour(Color::Red)))
         }
         Row::Picture { .. } => Text::raw(""),
+        Row::NoPicture(why) => {
+            Text::styled(format!("{}{why}", " ".repeat(usize::from(INDENT))), theme.dim())
+        }
         Row::Body(text) => Text::raw(format!("{}{text}", " ".repeat(usize::from(INDENT)))),
         Row::Head { time, own, state, found, name, text } => {
             let (mark, style) = match (found, own) {

@@ -24,13 +24,12 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind};
-use futures::StreamExt;
 use futures::future::{Either, select};
 use jiff::tz::TimeZone;
 
 use self::app::{App, Effect, Input, Start};
 use self::memory::Memory;
-use self::picture::{Capability, Gallery};
+use self::picture::{Capability, Gallery, Keys};
 pub use self::picture::{Pictures, PicturesError};
 use self::terminal::Terminal;
 use self::view::Theme;
@@ -78,7 +77,7 @@ pub async fn run(options: Options, bell: Bell, pictures: Pictures) -> Result<u8,
     };
     let terminal = Terminal::take()?;
     // Without a thread to make them there are none.
-    let capability = Capability::find(pictures, terminal.colours);
+    let (capability, heard) = Capability::find(pictures, terminal.colours);
     let gallery = capability.and_then(|it| Gallery::start(it).ok());
     let server = options.server.address.to_string();
     let memory = Memory::read(&path, &server);
@@ -104,7 +103,7 @@ pub async fn run(options: Options, bell: Bell, pictures: Pictures) -> Result<u8,
         ending: None,
         rings: false,
     };
-    let ended = face.live(events, &mut interrupts).await;
+    let ended = face.live(Keys::new(EventStream::new(), heard), events, &mut interrupts).await;
     let exit_code = face.end(ended, &screen).await?;
     Ok(exit_code)
 }
@@ -145,10 +144,10 @@ impl Face {
     /// Draws, waits and takes in, until the client has ended. Gives the signal that ended it, if one did.
     async fn live(
         &mut self,
+        mut keys: Keys<EventStream>,
         events: Receiver<Event>,
         interrupts: &mut Interrupts,
     ) -> io::Result<Option<Interrupt>> {
-        let mut keys = EventStream::new();
         let mut signal = None;
         self.take_in(Input::Tick).await?;
         loop {
@@ -312,7 +311,7 @@ impl Face {
 }
 
 async fn happens(
-    keys: &mut EventStream,
+    keys: &mut Keys<EventStream>,
     events: &Receiver<Event>,
     interrupts: &mut Interrupts,
     pictures: Option<Receiver<()>>,

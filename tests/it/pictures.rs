@@ -91,10 +91,9 @@ fn a_terminal_gets_pictures_as_it_is_known_to_take_them() {
             let mut marie = marie(world, variables, &format!("typed {ahead}ahead"));
             marie.sees("[file 1: flag.png, image/png, ");
             marie.sees("typed ahead");
-            if has_placeholders {
-                marie.sees(PLACEHOLDER)
-            } else {
-                marie.sees_colour(RED)
+            match has_placeholders {
+                true => marie.sees(PLACEHOLDER),
+                false => marie.sees_colour(RED),
             }
             marie.presses("\u{3}\u{3}\u{3}");
             let raw = marie.ends(0);

@@ -34,6 +34,7 @@
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
+//! | `pictures` | pictures there: for which terminal, and what is said instead |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
@@ -75,6 +76,7 @@ mod names;
 mod news;
 mod operators;
 mod outage;
+mod pictures;
 mod pipe;
 mod presence;
 mod program;

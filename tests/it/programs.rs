@@ -171,6 +171,13 @@ fn clean_environment(command: &mut Command) {
     for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "XDG_DATA_HOME", "RUST_BACKTRACE"] {
         command.env_remove(name);
     }
+    // Nor does the terminal that they were started in.
+    for name in ["KITTY_WINDOW_ID", "TERM_PROGRAM", "LC_TERMINAL", "TMUX", "STY", "ZELLIJ"] {
+        command.env_remove(name);
+    }
+    for name in ["VTE_VERSION", "KONSOLE_VERSION", "XTERM_VERSION", "ALACRITTY_WINDOW_ID"] {
+        command.env_remove(name);
+    }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
     // Nobody's agent has a hand in it, nor anybody's settings or clock.

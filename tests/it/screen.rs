@@ -49,7 +49,20 @@ impl State {
 impl Desk {
     /// On a terminal of 80 by 24 cells, which the program finds as it starts.
     pub(crate) fn open(launch: Launch) -> Self {
-        let script = "stty echo cols 80 rows 24; exec \"$@\"";
+        Self::begin(launch, "stty echo cols 80 rows 24; exec \"$@\"")
+    }
+
+    /// The same, and the terminal says how many pixels a cell has. It says something else before the program
+    /// is there.
+    pub(crate) fn open_measured(launch: Launch, ahead: &str) -> Self {
+        let mut desk = Self::begin(launch, "read -r begin; stty echo cols 80 rows 24; exec \"$@\"");
+        let size = Winsize { ws_row: 24, ws_col: 80, ws_xpixel: 800, ws_ypixel: 480 };
+        tcsetwinsize(&desk.terminal, size).unwrap();
+        desk.presses(&format!("begin\n{ahead}"));
+        desk
+    }
+
+    fn begin(launch: Launch, script: &str) -> Self {
         let command = launch.into_command();
         let mut shell = Launch::program("sh").with(&["-c", script, "sh"]).into_command();
         shell.arg(command.get_program()).args(command.get_args());

@@ -173,6 +173,13 @@ impl Conversation {
         }
     }
 
+    /// The picture of a message is not shown, and why.
+    pub(super) fn picture_is_refused(&mut self, id: i64, why: &str) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.picture_is_refused(id, why);
+        }
+    }
+
     /// The peer says to have seen own messages up to a number.
     pub(super) fn read_up_to(&mut self, n: u64) {
         self.read = self.read.max(n);
@@ -329,6 +336,7 @@ mod tests {
             Row::Unread => "unread".into(),
             Row::Head { words, name, .. } => words.text[*name..].to_string(),
             Row::Body(words) => words.text.clone(),
+            Row::NoPicture(text) => text.clone(),
             Row::Picture { .. } => "picture".into(),
         };
         sight.rows.iter().map(text).collect()

@@ -12,15 +12,15 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use crossterm::event::{Event as TerminalEvent, EventStream, KeyEventKind, MouseEventKind};
+use futures::FutureExt;
 use futures::future::{pending, select_all};
-use futures::{FutureExt, StreamExt};
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::{App, Effect, Input};
 use super::canvas::Canvas;
 use super::memory::Memory;
 use super::opener::Opener;
-use super::picture::Gallery;
+use super::picture::{Gallery, Heard, Keys};
 use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
@@ -59,13 +59,25 @@ pub(super) struct Ears {
     pub(super) continues: Continues,
     pub(super) opener: Opener,
     /// None while another program is in front, and once the terminal is gone.
-    keys: Option<EventStream>,
+    keys: Option<Keys<EventStream>>,
+    /// What the terminal was asked before there were keys, and what came meanwhile.
+    heard: Heard,
 }
 
 impl Ears {
-    pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
+    pub(super) fn new(
+        events: Receiver<Event>,
+        interrupts: Interrupts,
+        heard: Heard,
+    ) -> io::Result<Self> {
         let (continues, opener) = (Continues::listen()?, Opener::new());
-        Ok(Self { events, interrupts, continues, opener, keys: None })
+        Ok(Self { events, interrupts, continues, opener, keys: None, heard })
+    }
+
+    /// Begins to listen for keys, unless it does.
+    fn listen(&mut self) {
+        let Self { keys, heard, .. } = self;
+        keys.get_or_insert_with(|| Keys::new(EventStream::new(), std::mem::take(heard)));
     }
 }
 
@@ -176,7 +188,7 @@ impl Face {
                 self.take_in(Input::Resized(width, height), ears).await;
             }
         }
-        ears.keys.get_or_insert_with(EventStream::new);
+        ears.listen();
     }
 
     async fn lose_terminal(&mut self, ears: &mut Ears) {
@@ -233,6 +245,9 @@ impl Face {
             if let Some((_, rows)) = gallery.size(id, area.0, area.1) {
                 app.picture_has(id, rows);
             }
+            if let Some(why) = gallery.refusal(id) {
+                app.picture_is_refused(id, &why);
+            }
         }
     }
 
@@ -249,7 +264,7 @@ impl Face {
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
-        let Ears { events, interrupts, continues, opener, keys } = ears;
+        let Ears { events, interrupts, continues, opener, keys, .. } = ears;
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),

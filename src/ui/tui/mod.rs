@@ -79,7 +79,7 @@ pub async fn run(options: Options, choices: Choices) -> Result<u8, Error> {
     };
     let terminal = Terminal::take(choices.mouse)?;
     // Without a thread to make them there are none.
-    let capability = Capability::find(choices.pictures, terminal.colours);
+    let (capability, heard) = Capability::find(choices.pictures, terminal.colours);
     let gallery = capability.and_then(|it| Gallery::start(it).ok());
     let server = options.server.address.to_string();
     let memory = Memory::read(&path, &server);
@@ -97,7 +97,7 @@ pub async fn run(options: Options, choices: Choices) -> Result<u8, Error> {
     let remembering = Remembering { path, written: memory, changed: None };
     let state = State::default();
     let face = Face { app, terminal, gallery, client, files, remembering, state };
-    face.run(Ears::new(events, interrupts)?, &screen).await
+    face.run(Ears::new(events, interrupts, heard)?, &screen).await
 }
 
 /// Whether the terminal says how large it is.

@@ -29,8 +29,8 @@ pub(super) const INDENT: u16 = 8;
 pub(super) struct Window {
     peer: Name,
     records: BTreeMap<i64, Record>,
-    /// How many rows pictures take, by record; nothing of those that are not made.
-    pictures: BTreeMap<i64, u16>,
+    /// What there is in place of pictures, by record; nothing of those that are not made.
+    pictures: BTreeMap<i64, Shown>,
     /// What was the first unread when one turned to it.
     pub(super) marker: Option<i64>,
     /// What was found, and by which words.
@@ -53,6 +53,15 @@ pub(super) struct Anchor {
     pub(super) id: i64,
     /// How many of its rows are below what is in sight.
     pub(super) skip: usize,
+}
+
+/// What there is in place of a picture.
+#[derive(Debug)]
+enum Shown {
+    /// Itself, in so many rows.
+    Picture(u16),
+    /// Why it is not shown.
+    Refusal(String),
 }
 
 /// How large the place is in which a conversation is shown, and where its times are.
@@ -110,6 +119,8 @@ pub(super) enum Row {
         id: i64,
         row: u16,
     },
+    /// Why there is none.
+    NoPicture(String),
 }
 
 const OLDER: usize = 0;
@@ -274,7 +285,14 @@ impl Window {
     /// The picture of a message takes so many rows.
     pub(super) fn picture_has(&mut self, id: i64, rows: u16) {
         if self.records.contains_key(&id) {
-            self.pictures.insert(id, rows);
+            self.pictures.insert(id, Shown::Picture(rows));
+        }
+    }
+
+    /// The picture of a message is not shown, and why.
+    pub(super) fn picture_is_refused(&mut self, id: i64, why: &str) {
+        if self.records.contains_key(&id) {
+            self.pictures.insert(id, Shown::Refusal(why.into()));
         }
     }
 
@@ -519,9 +537,20 @@ impl Window {
                 });
             }
         }
-        let picture = self.pictures.get(&record.id).copied().unwrap_or(0);
-        rows.extend((0..picture).map(|row| Row::Picture { id: record.id, row }));
+        rows.extend(self.picture_rows(record.id, pane));
         rows
+    }
+
+    fn picture_rows(&self, id: i64, pane: &Pane) -> Vec<Row> {
+        match self.pictures.get(&id) {
+            None => Vec::new(),
+            Some(Shown::Picture(rows)) => (0..*rows).map(|row| Row::Picture { id, row }).collect(),
+            Some(Shown::Refusal(why)) => {
+                let text = format!("(picture not shown: {})", text::clean(why));
+                let rows = wrap::rows(&text, pane.width.saturating_sub(pane.indent())).into_iter();
+                rows.map(|row| Row::NoPicture(text[row].to_string())).collect()
+            }
+        }
     }
 }
 

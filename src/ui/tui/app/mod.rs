@@ -389,6 +389,13 @@ impl App {
         }
     }
 
+    /// The picture of a message in sight is not shown, and why.
+    pub(super) fn picture_is_refused(&mut self, id: i64, why: &str) {
+        if let Some(it) = self.current_mut() {
+            it.picture_is_refused(id, why);
+        }
+    }
+
     fn give(&mut self, command: Command) {
         self.effects.push(Effect::Give(command));
     }

@@ -5,29 +5,32 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, BufRead, Cursor, Read, Seek};
+use std::io::{Cursor, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use image::imageops::FilterType;
 use image::metadata::Orientation;
-use image::{DynamicImage, ImageDecoder, ImageError, ImageFormat, ImageReader, Limits};
+use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgba};
 use memchr::memmem;
-use thiserror::Error;
+
+use super::jpeg;
+use super::refusal::Refusal;
 
 /// The largest file that is read.
-const MAX_FILE_BYTES: u64 = 64 << 20;
+pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;
 
 /// The widest and the highest picture.
-const MAX_SIDE: u32 = 16_384;
+pub(super) const MAX_SIDE: u32 = 16_384;
 
-/// How many pixels a picture may have in all.
-const MAX_PIXELS: u64 = 40_000_000;
+/// How many pixels a picture may have in all. Of a JPEG that comes row by row it is
+/// [more](jpeg::MAX_PIXELS).
+pub(super) const MAX_PIXELS: u64 = 40_000_000;
 
 /// What may be allocated for a picture, as far as its decoder counts. What decoders take beside is in
 /// proportion to [`MAX_PIXELS`]: the worst, a JPEG of four colours that comes in passes, takes half a
 /// gigabyte in all.
-const MAX_MEMORY_BYTES: u64 = 256 << 20;
+pub(super) const MAX_MEMORY_BYTES: u64 = 256 << 20;
 
 /// What is shown. Of a GIF and of any that moves, the first picture.
 const FORMATS: [ImageFormat; 4] =
@@ -37,49 +40,45 @@ thread_local! {
     static GUARDED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Why a picture is not shown. Made to be read by the person before the screen.
-#[derive(Debug, Error)]
-pub(in crate::ui::tui) enum Refusal {
-    #[error("it cannot be read: {0}")]
-    Unreadable(#[from] io::Error),
-    #[error("it is no PNG, JPEG, GIF or WebP")]
-    Unknown,
-    #[error("it is too large")]
-    TooLarge,
-    #[error("it is damaged")]
-    Damaged,
-}
-
-impl From<ImageError> for Refusal {
-    fn from(error: ImageError) -> Self {
-        match error {
-            ImageError::Limits(_) => Self::TooLarge,
-            _ => Self::Damaged,
-        }
-    }
-}
-
 /// Decodes a picture, turned as it is to be seen, and makes it as small as it has to be; never larger.
 /// A JPEG whose end is missing is shown as far as it goes.
 pub(super) fn decode(path: &Path, width: u32, height: u32) -> Result<DynamicImage, Refusal> {
     guarded(|| {
         let mut bytes = Vec::new();
         open(path)?.read_to_end(&mut bytes)?;
-        if hides_much(&bytes) {
-            return Err(Refusal::TooLarge);
-        }
-        let (_, mut decoder, mut limits) = look_at(Cursor::new(bytes))?;
-        limits.reserve(decoder.total_bytes())?;
-        decoder.set_limits(limits)?;
-        // Whoever cannot say how to turn it has the picture all the same.
-        let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
-        let image = DynamicImage::from_decoder(decoder)?;
-        let is_turned = orientation.to_exif() > 4;
-        let (width, height) = if is_turned { (height, width) } else { (width, height) };
-        let mut image = DynamicImage::from(shrink(image, width, height).into_rgba8());
+        let area = |orientation| turned(orientation, width, height);
+        let (image, orientation) = pixels(bytes, area)?;
+        let (width, height) = area(orientation);
+        let mut image = shrink(image, width, height);
         image.apply_orientation(orientation);
         Ok(image)
     })
+}
+
+/// The pixels, not turned yet, and how they are to be turned.
+fn pixels(
+    bytes: Vec<u8>,
+    area: impl FnOnce(Orientation) -> (u32, u32),
+) -> Result<(DynamicImage, Orientation), Refusal> {
+    if let Some((width, height)) = hidden_size(&bytes) {
+        return Err(Refusal::Pixels { width, height, most: MAX_PIXELS });
+    }
+    let format = format_of(&bytes)?;
+    let (mut decoder, mut limits) = decoder(Cursor::new(&bytes), format)?;
+    if let Some(refusal) = too_large(decoder.dimensions()) {
+        return if format == ImageFormat::Jpeg { jpeg::decode(&bytes, area) } else { Err(refusal) };
+    }
+    limits.reserve(decoder.total_bytes())?;
+    decoder.set_limits(limits)?;
+    // Whoever cannot say how to turn it has the picture all the same.
+    let orientation = decoder.orientation().unwrap_or(Orientation::NoTransforms);
+    Ok((DynamicImage::from_decoder(decoder)?, orientation))
+}
+
+/// How large an area is before what fills it is turned.
+fn turned(orientation: Orientation, width: u32, height: u32) -> (u32, u32) {
+    let is_turned = orientation.to_exif() > 4;
+    if is_turned { (height, width) } else { (width, height) }
 }
 
 /// Has something done with what others made, so that a panic is only a refusal. Decoders are to report
@@ -100,67 +99,110 @@ pub(in crate::ui::tui) fn is_guarded() -> bool {
     GUARDED.get()
 }
 
-fn open(path: &Path) -> Result<impl Read + Seek + use<>, Refusal> {
+fn open(path: &Path) -> Result<impl Read + use<>, Refusal> {
     // Opening what is no file may wait forever.
     if !path.metadata()?.is_file() {
-        return Err(Refusal::Unknown);
+        return Err(Refusal::Unknown("no file"));
     }
     let file = File::open(path)?;
-    if file.metadata()?.len() > MAX_FILE_BYTES {
-        return Err(Refusal::TooLarge);
+    let length = file.metadata()?.len();
+    if length > MAX_FILE_BYTES {
+        return Err(Refusal::LongFile { length });
     }
     Ok(file)
 }
 
-/// Finds out what it is, by what it begins with, and whether it is within the limits.
-fn look_at<R: BufRead + Seek + 'static>(
-    source: R,
-) -> Result<(ImageFormat, impl ImageDecoder, Limits), Refusal> {
+/// What it is, by what it begins with.
+fn format_of(bytes: &[u8]) -> Result<ImageFormat, Refusal> {
+    let format = image::guess_format(bytes).ok().filter(|it| FORMATS.contains(it));
+    let other = || infer::get(bytes).map_or("no picture", |it| it.mime_type());
+    format.ok_or_else(|| Refusal::Unknown(other()))
+}
+
+/// What decodes it once it is known how large it says to be.
+fn decoder<'a>(
+    source: Cursor<&'a Vec<u8>>,
+    format: ImageFormat,
+) -> Result<(impl ImageDecoder + use<'a>, Limits), Refusal> {
     let mut limits = Limits::no_limits();
-    limits.max_image_width = Some(MAX_SIDE);
-    limits.max_image_height = Some(MAX_SIDE);
     limits.max_alloc = Some(MAX_MEMORY_BYTES);
-    let mut reader = ImageReader::new(source).with_guessed_format()?;
-    let format = reader.format().filter(|it| FORMATS.contains(it)).ok_or(Refusal::Unknown)?;
+    let mut reader = ImageReader::with_format(source, format);
     reader.limits(limits.clone());
-    let decoder = reader.into_decoder()?;
-    let (width, height) = decoder.dimensions();
+    Ok((reader.into_decoder()?, limits))
+}
+
+fn too_large((width, height): (u32, u32)) -> Option<Refusal> {
     if u64::from(width) * u64::from(height) > MAX_PIXELS {
-        return Err(Refusal::TooLarge);
+        return Some(Refusal::Pixels { width, height, most: MAX_PIXELS });
     }
-    Ok((format, decoder, limits))
+    (width.max(height) > MAX_SIDE).then_some(Refusal::Side { width, height })
 }
 
-/// Whether a frame in a WebP is larger than any picture may be, whatever the file's header says: the
+/// The size of a frame in a WebP that is larger than any picture may be, whatever the file's header says: the
 /// decoder makes room for it before it compares. Wherever the frame is, this is how its data begins.
-fn hides_much(bytes: &[u8]) -> bool {
+fn hidden_size(bytes: &[u8]) -> Option<(u32, u32)> {
     const BEGIN: [u8; 3] = [0x9d, 0x01, 0x2a];
-    let is_much = |at: usize| {
+    let size = |at: usize| {
         // After the chunk's name, its length and the frame's tag.
-        let Some([begin @ .., a, b, c, d]) =
-            bytes.get(at + 11..).and_then(<[u8]>::first_chunk::<7>)
-        else {
-            return false;
-        };
-        let side = |low, high| u64::from(u16::from_le_bytes([low, high]) & 0x3fff);
-        *begin == BEGIN && side(*a, *b) * side(*c, *d) > MAX_PIXELS
+        let [begin @ .., a, b, c, d] = bytes.get(at + 11..)?.first_chunk::<7>()?;
+        let side = |low, high| u32::from(u16::from_le_bytes([low, high]) & 0x3fff);
+        (*begin == BEGIN).then(|| (side(*a, *b), side(*c, *d)))
     };
-    bytes.starts_with(b"RIFF") && memmem::find_iter(bytes, b"VP8 ").any(is_much)
+    let frames = memmem::find_iter(bytes, b"VP8 ").filter_map(size);
+    let is_much =
+        |(width, height): &(u32, u32)| u64::from(*width) * u64::from(*height) > MAX_PIXELS;
+    frames.filter(|_| bytes.starts_with(b"RIFF")).find(is_much)
 }
 
+/// Makes it fit. Where nothing is to be seen there is no colour that would be mixed with others.
 fn shrink(image: DynamicImage, width: u32, height: u32) -> DynamicImage {
-    let exceeds = |width, height| image.width() > width || image.height() > height;
     let (width, height) = (width.max(1), height.max(1));
-    if !exceeds(width, height) {
-        return image;
-    }
+    let image = match exceeds(&image, width, height) {
+        true if image.color().has_alpha() => unweighed(fitting(weighed(image), width, height)),
+        true => fitting(image, width, height),
+        false => image,
+    };
+    image.into_rgba8().into()
+}
+
+fn exceeds(image: &DynamicImage, width: u32, height: u32) -> bool {
+    image.width() > width || image.height() > height
+}
+
+fn fitting(image: DynamicImage, width: u32, height: u32) -> DynamicImage {
     // Most of the way fast, the rest well.
     let (near_width, near_height) = (width.saturating_mul(2), height.saturating_mul(2));
-    if exceeds(near_width, near_height) {
+    if exceeds(&image, near_width, near_height) {
         let near = image.thumbnail(near_width, near_height);
         return near.resize(width, height, FilterType::Triangle);
     }
     image.resize(width, height, FilterType::Triangle)
+}
+
+/// Each colour as much as it is to be seen.
+fn weighed(image: DynamicImage) -> DynamicImage {
+    let mut image = image.into_rgba8();
+    for Rgba([colours @ .., alpha]) in image.pixels_mut() {
+        for colour in colours {
+            *colour = share(u16::from(*colour) * u16::from(*alpha), 255);
+        }
+    }
+    image.into()
+}
+
+/// What [`weighed`] made of them undone.
+fn unweighed(image: DynamicImage) -> DynamicImage {
+    let mut image = image.into_rgba8();
+    for Rgba([colours @ .., alpha]) in image.pixels_mut() {
+        for colour in colours {
+            *colour = share(u16::from(*colour) * 255, u16::from(*alpha).max(1));
+        }
+    }
+    image.into()
+}
+
+fn share(of: u16, by: u16) -> u8 {
+    u8::try_from((of + by / 2) / by).unwrap_or(u8::MAX)
 }
 
 #[cfg(test)]
@@ -197,6 +239,11 @@ mod tests {
     fn decoded(bytes: &[u8], width: u32, height: u32) -> Result<DynamicImage, Refusal> {
         let (_folder, path) = file(bytes);
         decode(&path, width, height)
+    }
+
+    #[track_caller]
+    fn refused(bytes: &[u8]) -> String {
+        decoded(bytes, 100, 100).unwrap_err().to_string()
     }
 
     fn crc(bytes: &[u8]) -> u32 {
@@ -252,21 +299,26 @@ mod tests {
     }
 
     #[test]
-    fn a_bomb_is_refused_by_its_header() {
+    fn a_bomb_is_refused_by_its_header_and_with_its_size() {
         let mut gif = encoded(ImageFormat::Gif, 2, 2);
         gif[6..10].copy_from_slice(&[0xff; 4]);
         let mut jpeg = encoded(ImageFormat::Jpeg, 2, 2);
         let frame = memmem::find(&jpeg, &[0xff, 0xc0]).unwrap();
         jpeg[frame + 5..frame + 9].copy_from_slice(&[0xff; 4]);
-        for bytes in [
-            announcing(50_000, 50_000),
-            announcing(MAX_SIDE + 1, 1),
-            announcing(10_000, 4_001),
-            gif,
-            jpeg,
+        let too_many = |size: &str, most| {
+            format!("{size} pixels are more than the {most} million that are shown")
+        };
+        for (bytes, why) in [
+            (announcing(50_000, 50_000), too_many("50000 x 50000", 40)),
+            (announcing(10_000, 4_001), too_many("10000 x 4001", 40)),
+            (
+                announcing(MAX_SIDE + 1, 1),
+                "16385 x 1 pixels: it may be no wider and no higher than 16384".into(),
+            ),
+            (gif, too_many("65535 x 65535", 40)),
+            (jpeg, too_many("65535 x 65535", 200)),
         ] {
-            let (_folder, path) = file(&bytes);
-            assert!(matches!(decode(&path, 100, 100), Err(Refusal::TooLarge)));
+            assert_eq!(refused(&bytes), why);
         }
         // Within the limits, if only it were there.
         assert!(matches!(decoded(&announcing(500, 500), 9, 9), Err(Refusal::Damaged)));
@@ -279,7 +331,7 @@ mod tests {
         bytes[24..26].copy_from_slice(&[16, 6]);
         let sum = crc(&bytes[12..29]);
         bytes[29..33].copy_from_slice(&sum.to_be_bytes());
-        assert!(matches!(decoded(&bytes, 100, 100), Err(Refusal::TooLarge)));
+        assert_eq!(refused(&bytes), "it would take more than 256 MiB of memory");
     }
 
     #[test]
@@ -295,7 +347,7 @@ mod tests {
         };
         let frame = |side: [u8; 2]| [&[0x10, 0, 0, 0x9d, 0x01, 0x2a][..], &side, &side].concat();
         let large = webp(&frame([0xff, 0x3f]));
-        assert!(matches!(decoded(&large, 100, 100), Err(Refusal::TooLarge)));
+        assert!(refused(&large).starts_with("16383 x 16383 pixels are more"));
         // What is only damaged is told from it, also where it ends too early.
         assert!(matches!(decoded(&webp(&frame([9, 0])), 100, 100), Err(Refusal::Damaged)));
         assert!(matches!(decoded(&large[..40], 100, 100), Err(Refusal::Damaged)));
@@ -306,15 +358,18 @@ mod tests {
         for bytes in
             [&b""[..], b"\x89PN", b"Dear Marie,\nno picture today.\n", b"BM~~~~~~", &[7; 999]]
         {
-            assert!(matches!(decoded(bytes, 9, 9), Err(Refusal::Unknown)), "{bytes:?}");
+            assert!(matches!(decoded(bytes, 9, 9), Err(Refusal::Unknown(_))), "{bytes:?}");
         }
         let folder = tempfile::tempdir().unwrap();
-        assert!(matches!(decode(folder.path(), 9, 9), Err(Refusal::Unknown)));
+        assert!(matches!(decode(folder.path(), 9, 9), Err(Refusal::Unknown(_))));
+        let document = "it is application/pdf; what is shown is PNG, JPEG, GIF and WebP";
+        assert_eq!(refused(b"%PDF-1.7 and so on"), document);
         let nothing = folder.path().join("nothing");
         assert!(matches!(decode(&nothing, 9, 9), Err(Refusal::Unreadable(_))));
         let large = folder.path().join("large");
         File::create(&large).unwrap().set_len(MAX_FILE_BYTES + 1).unwrap();
-        assert!(matches!(decode(&large, 9, 9), Err(Refusal::TooLarge)));
+        let refusal = decode(&large, 9, 9).unwrap_err().to_string();
+        assert_eq!(refusal, "it has 67108865 bytes, more than the 64 MiB that are read");
     }
 
     #[test]
@@ -352,6 +407,23 @@ mod tests {
         assert_eq!(image.dimensions(), (15, 30));
         let (above, below) = (image.get_pixel(7, 2).0, image.get_pixel(7, 27).0);
         assert!(above[0] > 200 && below[2] > 200, "left is above now: {above:?} {below:?}");
+    }
+
+    #[test]
+    fn what_is_seen_through_keeps_its_colour_beside_what_is_not_seen() {
+        let colour = |x| if x < 9 { Rgba([0; 4]) } else { Rgba([200, 40, 90, 128]) };
+        let image = image::RgbaImage::from_fn(20, 20, |x, _| colour(x));
+        let mut bytes = Cursor::new(Vec::new());
+        image.write_to(&mut bytes, ImageFormat::Png).unwrap();
+        for side in [3, 7, 13] {
+            let image = decoded(bytes.get_ref(), side, side).unwrap().into_rgba8();
+            let seen: Vec<_> = image.pixels().filter(|it| it.0[3] > 8).collect();
+            let near = |a: u8, b: u8| a.abs_diff(b) < 12;
+            assert!(seen.len() > image.len() / 9 && seen.iter().any(|it| it.0[3] < 120), "{side}");
+            for Rgba([red, green, blue, _]) in seen {
+                assert!(near(*red, 200) && near(*green, 40) && near(*blue, 90), "{side}");
+            }
+        }
     }
 
     #[test]

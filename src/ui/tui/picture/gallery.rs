@@ -9,21 +9,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use async_channel::{Receiver, Sender};
-use image::{DynamicImage, Rgba, RgbaImage, imageops};
 use ratatui::buffer::Buffer;
-use ratatui::layout::{Rect, Size};
-use ratatui::style::Color;
-use ratatui::widgets::Widget;
-use ratatui_image::Image;
-use ratatui_image::protocol::Protocol as Encoded;
-use ratatui_image::protocol::halfblocks::Halfblocks;
-use ratatui_image::protocol::iterm2::Iterm2;
-use ratatui_image::protocol::kitty::Kitty;
-use ratatui_image::protocol::sixel::Sixel;
-use ratatui_image::sliced::{SignedPosition, SlicedImage, SlicedProtocol};
+use ratatui::layout::Rect;
 
-use super::decode::{Refusal, decode, guarded};
-use super::{Capability, Protocol};
+use super::Capability;
+use super::decode::{decode, guarded};
+use super::make::Picture;
+use super::refusal::Refusal;
 use crate::task;
 
 /// How many pictures are held, those that are being made and those that cannot be shown included. A screen
@@ -32,9 +24,6 @@ const HELD: usize = 16;
 
 /// How many pictures wait to be made. One that has no place here is asked for again when the next is ready.
 const QUEUE: usize = 8;
-
-/// What is behind a transparent picture where nothing can be: black and white can be told from it.
-const GROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
 
 /// See the [module](self).
 pub(in crate::ui::tui) struct Gallery {
@@ -64,14 +53,7 @@ enum State {
     Making,
     Ready(Picture),
     /// It cannot be shown, and is not tried again.
-    Refused,
-}
-
-/// A picture as the terminal takes it.
-enum Picture {
-    /// Some of its rows can be drawn without the others.
-    Rows(SlicedProtocol),
-    Whole(Encoded),
+    Refused(Refusal),
 }
 
 struct Job {
@@ -117,7 +99,7 @@ impl Gallery {
             if let Some(entry) = self.entries.get_mut(&made.id)
                 && (entry.area, entry.place) == (made.area, made.place)
             {
-                entry.state = made.picture.map_or(State::Refused, State::Ready);
+                entry.state = made.picture.map_or_else(State::Refused, State::Ready);
             }
         }
     }
@@ -157,6 +139,12 @@ impl Gallery {
         (size.width <= max_columns && size.height <= max_rows).then_some((size.width, size.height))
     }
 
+    /// Why a picture is not shown, if that is known.
+    pub(in crate::ui::tui) fn refusal(&self, id: i64) -> Option<String> {
+        let State::Refused(refusal) = &self.entries.get(&id)?.state else { return None };
+        Some(refusal.to_string())
+    }
+
     /// Draws a picture at the top left of an area, without so many of its upper rows: those that have been
     /// scrolled out. What the area is too small for is left out as well. For iTerm2 and as Sixels it is
     /// drawn wholly or not at all. Says whether it was drawn; if not, the area is left as it was.
@@ -176,11 +164,7 @@ impl Gallery {
         };
         *seen = self.frame;
         let area = area.intersection(buffer.area);
-        let is_drawn = !area.is_empty() && picture.draw(skip, area, buffer);
-        if is_drawn && self.capability.few_colours {
-            reduce_colours(area, buffer);
-        }
-        is_drawn
+        !area.is_empty() && picture.draw(skip, area, buffer)
     }
 
     /// Gives all of them up, so that they are made and told to the terminal anew: for when what is on the
@@ -213,32 +197,6 @@ impl Gallery {
     }
 }
 
-impl Picture {
-    fn size(&self) -> Size {
-        match self {
-            Self::Rows(rows) => rows.size(),
-            Self::Whole(whole) => whole.size(),
-        }
-    }
-
-    fn draw(&self, skip: u16, area: Rect, buffer: &mut Buffer) -> bool {
-        let size = self.size();
-        let above = i16::try_from(skip).ok().filter(|_| skip < size.height);
-        match (self, above) {
-            (Self::Rows(rows), Some(above)) => {
-                SlicedImage::new(rows, SignedPosition { x: 0, y: -above }).render(area, buffer);
-            }
-            (Self::Whole(whole), Some(0))
-                if size.width <= area.width && size.height <= area.height =>
-            {
-                Image::new(whole).render(area, buffer);
-            }
-            _ => return false,
-        }
-        true
-    }
-}
-
 /// What the thread does.
 fn work(jobs: &Receiver<Job>, done: &Sender<Made>, tell: &Sender<()>) {
     while let Ok(job) = jobs.recv_blocking() {
@@ -253,53 +211,9 @@ fn work(jobs: &Receiver<Job>, done: &Sender<Made>, tell: &Sender<()>) {
 }
 
 fn make(job: &Job) -> Result<Picture, Refusal> {
-    let Capability { protocol, cell, in_tmux, .. } = job.capability;
-    let pixels = |cells: u16, each: u16| u32::from(cells) * u32::from(each);
-    let (width, height) = (pixels(job.area.0, cell.0), pixels(job.area.1, cell.1));
-    let image = decode(&job.path, width, height)?;
-    let cells = |pixels: u32, each: u16| {
-        u16::try_from(pixels.div_ceil(u32::from(each))).map_err(|_| Refusal::TooLarge)
-    };
-    let size = Size::new(cells(image.width(), cell.0)?, cells(image.height(), cell.1)?);
-    let picture = match protocol {
-        Protocol::Blocks => Halfblocks::new(on_ground(&image), size)
-            .map(|it| Picture::Rows(SlicedProtocol::Halfblocks(it))),
-        Protocol::Kitty => Kitty::new(image, size, job.number, in_tmux, false)
-            .map(|it| Picture::Rows(SlicedProtocol::Kitty(it))),
-        Protocol::Iterm => {
-            Iterm2::new(image, size, in_tmux).map(|it| Picture::Whole(Encoded::ITerm2(it)))
-        }
-        Protocol::Sixel => {
-            Sixel::new(image, size, in_tmux).map(|it| Picture::Whole(Encoded::Sixel(it)))
-        }
-    };
-    picture.map_err(|_| Refusal::Damaged)
-}
-
-fn on_ground(image: &DynamicImage) -> DynamicImage {
-    let mut ground = RgbaImage::from_pixel(image.width(), image.height(), GROUND);
-    imageops::overlay(&mut ground, image, 0, 0);
-    ground.into()
-}
-
-/// Replaces colours by the nearest ones of those that every terminal has.
-fn reduce_colours(area: Rect, buffer: &mut Buffer) {
-    for position in area.positions() {
-        if let Some(cell) = buffer.cell_mut(position) {
-            (cell.fg, cell.bg) = (reduced(cell.fg), reduced(cell.bg));
-        }
-    }
-}
-
-fn reduced(colour: Color) -> Color {
-    let Color::Rgb(red, green, blue) = colour else { return colour };
-    // The steps of the cube of 6 by 6 by 6 colours are at 0, 95, 135, 175, 215 and 255.
-    let step = |it: u8| match it {
-        0..48 => 0,
-        48..115 => 1,
-        115.. => (it - 35) / 40,
-    };
-    Color::Indexed(16 + 36 * step(red) + 6 * step(green) + step(blue))
+    let Job { path, area, number, capability, .. } = job;
+    let (width, height) = capability.pixels(*area);
+    Picture::of(decode(path, width, height)?, *capability, *number)
 }
 
 #[cfg(test)]
@@ -309,9 +223,10 @@ mod tests {
     use async_std::future::timeout;
     use async_std::task::block_on;
     use image::{Rgb, RgbImage};
+    use ratatui::style::Color;
     use tempfile::TempDir;
 
-    use super::super::BLOCKS_CELL;
+    use super::super::{BLOCKS_CELL, Protocol};
     use super::*;
 
     const RED: Color = Color::Rgb(255, 0, 0);
@@ -386,32 +301,6 @@ mod tests {
     }
 
     #[test]
-    fn few_colours_are_the_nearest() {
-        let (_folder, path) = picture(1, 2);
-        let mut gallery = gallery(Protocol::Blocks);
-        gallery.capability.few_colours = true;
-        show(&mut gallery, 7, &path, (80, 20));
-        let (_, buffer) = drawn(&mut gallery, 0, Rect::new(0, 0, 1, 1));
-        assert_eq!(
-            (buffer[(0, 0)].fg, buffer[(0, 0)].bg),
-            (Color::Indexed(196), Color::Indexed(21))
-        );
-        assert_eq!(reduced(Color::Rgb(135, 96, 254)), Color::Indexed(16 + 2 * 36 + 6 + 5));
-        assert_eq!(reduced(Color::Reset), Color::Reset);
-    }
-
-    #[test]
-    fn what_is_transparent_is_grey_in_blocks() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("nothing");
-        RgbaImage::new(2, 2).save_with_format(&path, image::ImageFormat::Png).unwrap();
-        let mut gallery = gallery(Protocol::Blocks);
-        show(&mut gallery, 7, &path, (80, 20));
-        let (_, buffer) = drawn(&mut gallery, 0, Rect::new(0, 0, 2, 1));
-        assert_eq!(buffer[(0, 0)].bg, Color::Rgb(128, 128, 128));
-    }
-
-    #[test]
     fn kitty_is_told_of_a_picture_once_and_of_its_rows_each_time() {
         let (_folder, path) = picture(40, 60);
         let mut gallery = gallery(Protocol::Kitty);
@@ -457,7 +346,8 @@ mod tests {
         std::fs::write(&path, "Dear Marie").unwrap();
         let mut gallery = gallery(Protocol::Blocks);
         show(&mut gallery, 7, &path, (80, 20));
-        assert!(matches!(gallery.entries[&7].state, State::Refused));
+        let why = "it is no picture; what is shown is PNG, JPEG, GIF and WebP";
+        assert_eq!(gallery.refusal(7).as_deref(), Some(why));
         assert_eq!(gallery.size(7, 80, 20), None);
         assert!(!drawn(&mut gallery, 0, Rect::new(0, 0, 9, 9)).0);
         assert!(gallery.jobs.is_empty());

@@ -88,6 +88,10 @@ fn message_row(row: &Row, pane: &Pane, theme: Theme) -> Text<'static> {
         Row::Day(day) => return Text::styled(rule(day, pane.width), theme.dim()),
         Row::Unread => return Text::styled(rule("unread", pane.width), theme.bold()),
         Row::Picture { .. } => {}
+        Row::NoPicture(why) => {
+            let indent = " ".repeat(usize::from(pane.indent()));
+            spans.push(Span::styled(format!("{indent}{why}"), theme.dim()));
+        }
         Row::Body(words) => {
             spans.push(Span::raw(" ".repeat(usize::from(pane.indent()))));
             spans.extend(marked(words, 0));

@@ -580,3 +580,29 @@ fn what_is_recalled_and_changed_is_remembered_once() {
     }
     assert_eq!(written(&desk).len(), 3, "the greeting, one and what it is now");
 }
+
+#[test]
+fn why_a_picture_is_not_shown_stands_below_what_it_came_with() {
+    let mut desk = Desk::of(Some("marie"), (60, 12));
+    desk.says("marie", "look!");
+    let id = desk.next;
+    desk.says("marie", "do you see it?");
+    let why = "20000 x 15000 pixels are more than the 200 million that are shown";
+    desk.app.picture_is_refused(id, why);
+    let screen = desk.screen();
+    let rows: Vec<&str> = screen.lines().map(|row| row.trim_start_matches([' ', '│'])).collect();
+    let at = rows.iter().position(|row| row.contains("marie: look!")).unwrap();
+    let (reason, rest) = rows[at + 1..].split_at(3);
+    assert_eq!(
+        reason.iter().map(|row| row.split('│').next_back().unwrap().trim()).collect::<Vec<_>>(),
+        [
+            "(picture not shown: 20000 x 15000",
+            "pixels are more than the 200 million",
+            "that are shown)"
+        ]
+    );
+    assert!(rest[0].contains("do you see it?"), "{screen}");
+    // Made again in another size, it is there.
+    desk.app.picture_has(id, 2);
+    assert!(!desk.screen().contains("picture not shown"));
+}

@@ -1,5 +1,9 @@
-//! Text in rows of a width, measured as terminals show it: by graphemes and their width in cells. Pure.
+//! Text in rows of a width, measured in cells, by graphemes. Pure.
+//!
+//! Terminals do not agree about graphemes of several code points: some give a family of three two cells, some one for
+//! each of its members and their joiners. Invariant: a grapheme has the room that it takes in any of them.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use ratatui::buffer::CellWidth;
@@ -23,7 +27,7 @@ fn wrap_line(text: &str, line: Range<usize>, width: u16, rows: &mut Vec<Range<us
     for (at, grapheme) in text[line.clone()].grapheme_indices(true) {
         let at = line.start + at;
         let cells = columns(grapheme);
-        while used + cells.max(apart(grapheme)) > width && at > start {
+        while used + cells > width && at > start {
             let end = space.filter(|space| *space > start).unwrap_or(at);
             rows.push(start..end);
             start = end;
@@ -39,14 +43,31 @@ fn wrap_line(text: &str, line: Range<usize>, width: u16, rows: &mut Vec<Range<us
 
 /// How many cells a text takes as it is shown: a tab is four spaces.
 pub(super) fn columns(text: &str) -> u16 {
-    let cells = |grapheme: &str| if grapheme == "\t" { 4 } else { grapheme.cell_width() };
     // Not of the whole text: what is drawn is put into cells by graphemes.
-    text.graphemes(true).map(cells).fold(0, u16::saturating_add)
+    text.graphemes(true).map(room).fold(0, u16::saturating_add)
 }
 
-/// How many cells a grapheme takes where its code points stand beside each other.
-fn apart(grapheme: &str) -> u16 {
-    if grapheme.len() == 1 { 1 } else { grapheme.chars().map(cells).fold(0, u16::saturating_add) }
+/// The text with blanks behind each grapheme that has more room than it may take.
+pub(super) fn padded(text: &str) -> Cow<'_, str> {
+    if text.is_ascii() {
+        return text.into();
+    }
+    let mut padded = String::with_capacity(text.len());
+    for grapheme in text.graphemes(true) {
+        padded += grapheme;
+        let blanks = room(grapheme).saturating_sub(grapheme.cell_width());
+        padded.extend(std::iter::repeat_n(' ', blanks.into()));
+    }
+    padded.into()
+}
+
+/// The cells that a grapheme has.
+pub(super) fn room(grapheme: &str) -> u16 {
+    match grapheme {
+        "\t" => 4,
+        _ if grapheme.len() == 1 => 1,
+        _ => grapheme.chars().map(cells).fold(0, u16::saturating_add).max(grapheme.cell_width()),
+    }
 }
 
 /// How many cells a code point takes alone, in the terminal that gives it most: a joiner has its own in some.
@@ -74,13 +95,13 @@ pub(super) fn at_column(text: &str, row: Range<usize>, column: u16) -> usize {
     row.end
 }
 
-/// As much of the beginning as fits; what does not is told by a dot.
+/// As much of the beginning as fits, [padded]; what does not is told by a dot.
 pub(super) fn fit(text: &str, width: u16) -> String {
     if columns(text) <= width {
-        return text.into();
+        return padded(text).into_owned();
     }
     let end = at_column(text, 0..text.len(), width.saturating_sub(1));
-    format!("{}…", &text[..end])
+    format!("{}…", padded(&text[..end]))
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use super::super::find::Find;
 use super::super::jump::Jump;
 use super::super::links::Links;
 use super::super::window::stamp;
-use super::super::wrap::{self, columns, fit};
+use super::super::wrap::{self, columns, fit, padded};
 use super::Theme;
 use super::messages::marked;
 use crate::client::{Hit, Query};
@@ -20,7 +20,7 @@ use crate::ui::text;
 
 pub(super) fn draw_jump(canvas: &mut Canvas, jump: &Jump, theme: Theme) {
     let area = middle(canvas.area(), 50, 14);
-    let rows = jump.found().iter().map(|it| Text::raw(it.text())).collect();
+    let rows = jump.found().iter().map(|it| Text::raw(padded(&it.text()).into_owned())).collect();
     draw_choice(canvas, area, " Jump to ", &jump.typed, rows, jump.selected, theme);
 }
 
@@ -42,7 +42,7 @@ fn hit_row(hit: &Hit, query: Option<&Query>, zone: &TimeZone) -> Text<'static> {
     let places = query.map(|query| query.places(&text)).unwrap_or_default();
     let marks = places.into_iter().map(|place| (place, Mark::Found)).collect();
     let head = format!("{} {who}{}: ", stamp(hit.time, zone), hit.peer);
-    let mut spans = vec![Span::raw(head)];
+    let mut spans = vec![Span::raw(padded(&head).into_owned())];
     spans.extend(marked(&Words { text, marks }, 0));
     Text::from(spans)
 }
@@ -60,7 +60,7 @@ fn draw_choice(
     let inside = draw_box(canvas, area, title, theme);
     let typed = text::clean(typed);
     let list = Rect { y: inside.y + 1, height: inside.height.saturating_sub(1), ..inside };
-    canvas.render_widget(Paragraph::new(format!("> {typed}")), inside);
+    canvas.render_widget(Paragraph::new(format!("> {}", padded(&typed))), inside);
     draw_rows(canvas, list, rows, selected, theme);
     let column = columns(&typed).saturating_add(2).min(inside.width);
     canvas.set_cursor_position(Position::new(inside.x + column, inside.y));

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::super::canvas::{Canvas, Link};
 use super::super::conversation::{Conversation, Mark, Pane, Row, Sight, Words};
 use super::super::picture::Gallery;
-use super::super::wrap::{self, columns, fit};
+use super::super::wrap::{self, columns, fit, padded};
 use super::Theme;
 use crate::client::State;
 use crate::ui::count;
@@ -26,7 +26,7 @@ pub(super) fn draw_messages(
     if current.request > 0 {
         let text = request(current);
         let lines = wrap::rows(&text, area.width).into_iter();
-        rows.extend(lines.map(|row| Text::styled(text[row].to_string(), theme.bold())));
+        rows.extend(lines.map(|row| Text::styled(padded(&text[row]).into_owned(), theme.bold())));
     }
     let surplus = rows.len().saturating_sub(usize::from(area.height));
     rows.drain(..surplus);
@@ -90,7 +90,7 @@ fn message_row(row: &Row, pane: &Pane, theme: Theme) -> Text<'static> {
         Row::Picture { .. } => {}
         Row::NoPicture(why) => {
             let indent = " ".repeat(usize::from(pane.indent()));
-            spans.push(Span::styled(format!("{indent}{why}"), theme.dim()));
+            spans.push(Span::styled(format!("{indent}{}", padded(why)), theme.dim()));
         }
         Row::Body(words) => {
             spans.push(Span::raw(" ".repeat(usize::from(pane.indent()))));
@@ -107,7 +107,7 @@ fn message_row(row: &Row, pane: &Pane, theme: Theme) -> Text<'static> {
                 spans.push(Span::styled(format!("{mark} "), style));
             }
             let whose = if *own { theme.bold() } else { theme.peer() };
-            spans.push(Span::styled(words.text[..*name].to_string(), whose));
+            spans.push(Span::styled(padded(&words.text[..*name]).into_owned(), whose));
             spans.extend(marked(words, *name));
         }
     }
@@ -129,7 +129,7 @@ pub(super) fn marked(words: &Words, from: usize) -> Vec<Span<'static>> {
                 Mark::Link { .. } => style.add_modifier(Modifier::UNDERLINED),
             },
         );
-        let span = Span::styled(text[start..end].to_string(), style);
+        let span = Span::styled(padded(&text[start..end]).into_owned(), style);
         start = end;
         span
     };

@@ -21,7 +21,7 @@ use super::conversation::{Conversation, Sight};
 use super::panel::{Panel, PanelRow};
 use super::picture::Gallery;
 use super::transfers::Moving;
-use super::wrap::{columns, fit};
+use super::wrap::{columns, fit, padded};
 use crate::client::{Transfer, Way};
 use crate::ui::{count, files, text};
 
@@ -153,7 +153,8 @@ fn draw_input(canvas: &mut Canvas, composer: &Composer, area: Rect, with_cursor:
     let (rows, (row, column)) = composer.shown(area.width);
     let first = (row + 1).saturating_sub(area.height);
     let shown = rows.iter().skip(usize::from(first)).take(usize::from(area.height));
-    let shown: Vec<_> = shown.map(|row| Text::raw(text::clean(row).into_owned())).collect();
+    let shown: Vec<_> =
+        shown.map(|row| Text::raw(padded(&text::clean(row)).into_owned())).collect();
     canvas.render_widget(Paragraph::new(shown), area);
     if with_cursor && area.height > 0 {
         let column = column.min(area.width);
@@ -184,7 +185,7 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, area: Rect, theme: Theme) {
     };
     let row = |PanelRow { text, urgent, .. }: &PanelRow| {
         let style = if *urgent { theme.alarm() } else { Style::new() };
-        Text::styled(text.clone(), style)
+        Text::styled(padded(text).into_owned(), style)
     };
     let mut lines = vec![Text::styled(rule(&how, area.width), theme.dim())];
     lines.extend(rows.iter().skip(above).take(height).map(row));

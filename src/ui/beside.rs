@@ -8,17 +8,19 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use async_channel::{Receiver, Sender};
 use futures::future::Either;
 use thiserror::Error;
 
 use super::entry::{self, Options, race};
 use super::screen::Screen;
-use super::{files, history, news, text};
+use super::{files, history, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
 use crate::folder::FolderError;
 use crate::message::{Name, Timestamp};
+use crate::output;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
 
@@ -350,14 +352,14 @@ fn token() -> String {
 }
 
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::out();
     let Line { from, time, text, file, .. } = line;
     let file = file.as_ref();
     match json {
         true => history::print_received(from, user, Timestamp(*time), text, file, &mut out)?,
         false => {
             for line in files::listed(text, file) {
-                writeln!(out, "{}: {line}", text::clean(from))?;
+                out.line(Style::new(), &format!("{from}: {line}"), "")?;
             }
         }
     }
@@ -365,7 +367,7 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
 }
 
 fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::out();
     if json {
         #[derive(serde::Serialize)]
         struct Object<'a> {

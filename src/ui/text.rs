@@ -1,7 +1,7 @@
 //! Other people's words on the way to a terminal or a file: text is data.
 //!
-//! The one place that says what may be shown, for every face and every command. Pure.
-//! Invariant: nothing that [`lines`] and [`clean`] give can move a cursor,
+//! The one place that says what may be shown, for every face and every command; what is printed goes through it by
+//! way of [`output`](crate::output). Pure. Invariant: nothing that [`lines`] and [`clean`] give can move a cursor,
 //! change a colour, turn the direction of what stands around it, or carry words that nobody sees.
 //!
 //! | characters | what they do | shown |

@@ -142,7 +142,8 @@ struct Tail {
     #[argh(option, arg_name = "name")]
     with: Option<Name>,
 
-    /// one JSON object a line: time, from, to, text, state
+    /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
+    /// shown, whose text is empty
     #[argh(switch)]
     json: bool,
 }
@@ -184,7 +185,8 @@ struct History {
     #[argh(option, arg_name = "dir")]
     data: Option<PathBuf>,
 
-    /// one JSON object a line: time, from, to, text, state
+    /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
+    /// shown, whose text is empty
     #[argh(switch)]
     json: bool,
 }

@@ -14,8 +14,9 @@ use futures::future::Either;
 use thiserror::Error;
 
 use super::entry::{self, Options, race};
+use super::history::{self, Said};
 use super::screen::Screen;
-use super::{files, history, news};
+use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
 use crate::folder::FolderError;
@@ -353,12 +354,15 @@ fn token() -> String {
 
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let mut out = output::out();
-    let Line { from, time, text, file, .. } = line;
-    let file = file.as_ref();
+    let Line { from, time, kind, text, file, .. } = line;
+    let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
-        true => history::print_received(from, user, Timestamp(*time), text, file, &mut out)?,
+        true => {
+            let said = Said { time, from, to, kind, text, file, state: "received" };
+            said.print_json(&mut out)?;
+        }
         false => {
-            for line in files::listed(text, file) {
+            for line in files::listed(kind, text, file) {
                 out.line(Style::new(), &format!("{from}: {line}"), "")?;
             }
         }
@@ -375,7 +379,7 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
             #[serde(flatten)]
             snapshot: &'a Snapshot,
         }
-        writeln!(out, "{}", serde_json::to_string(&Object { running: runs, snapshot })?)?;
+        history::print_object(&Object { running: runs, snapshot }, &mut out)?;
         return out.flush();
     }
     let Snapshot { user, server, online, unsent, undelivered, unread } = snapshot;

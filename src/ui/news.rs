@@ -2,6 +2,7 @@
 //!
 //! Pure. What is made of other people's words goes through [`text`](super::text) where it is shown.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::SystemTime;
 
@@ -139,6 +140,11 @@ fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
     format!(
         "{unsent} not sent yet, {undelivered} stored and not delivered yet; the oldest is of {oldest}"
     )
+}
+
+/// What came instead of words.
+pub(super) fn unshowable(kind: impl Display) -> String {
+    format!("something of kind {kind}, which cannot be shown here")
 }
 
 pub(super) fn time_of_day(time: SystemTime) -> String {

@@ -9,7 +9,7 @@ use anstream::ColorChoice;
 use anstyle::{Effects, Style};
 
 use super::bars::Bars;
-use super::files;
+use super::{files, news};
 use crate::client::{FileState, Incoming, Transfer};
 use crate::output;
 
@@ -41,7 +41,7 @@ impl Screen {
     pub(super) fn message(&self, message: &Incoming) -> io::Result<()> {
         let Incoming { peer, kind, body, file, .. } = message;
         let Some(lines) = files::lines(kind, body, file.as_ref()) else {
-            self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
+            self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
         let head = format!("{peer}:");

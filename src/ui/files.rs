@@ -10,7 +10,7 @@ use bytesize::ByteSize;
 
 use super::{news, text};
 use crate::client::files::Listed;
-use crate::client::{FileState, Received, Transfer, Way};
+use crate::client::{FileState, Received, State, Transfer, Way};
 use crate::message::Kind;
 
 /// The lines of a message, each safe to print; none of a kind that cannot be shown.
@@ -60,6 +60,8 @@ pub(super) fn hint(Received { number, state }: &Received) -> String {
         FileState::Failed(why) => format!("failed: {why}"),
         FileState::Cancelled => format!("cancelled, /GET {number}"),
         FileState::Gone => "gone".into(),
+        // Another's is not.
+        FileState::Sent(state) => state.as_str().into(),
     }
 }
 
@@ -77,6 +79,7 @@ pub(super) fn outcome(transfer: &Transfer) -> String {
     let Transfer { way, number, size, done, state, .. } = transfer;
     let which = which(transfer);
     match (way, state) {
+        (_, FileState::Sent(state)) => format!("{which}: {}", sent(transfer, *state)),
         (Way::Up, FileState::Here) => format!("{which}: sent, {}", ByteSize(*size)),
         (Way::Down, FileState::Here) => {
             let save = number.map(|number| format!("; /SAVE {number} puts it elsewhere"));
@@ -96,10 +99,21 @@ pub(super) fn outcome(transfer: &Transfer) -> String {
     }
 }
 
+/// How it is with an own file that the server has, by the message that tells of it.
+fn sent(Transfer { peer, size, .. }: &Transfer, state: State) -> String {
+    let fate = match state {
+        State::Waiting => format!("{peer} is not told yet"),
+        State::Delivered | State::Read => "delivered".into(),
+        State::Expired => format!("expired, for {peer} did not come"),
+        State::Stored | State::Received | State::Shown => format!("waits for {peer}"),
+    };
+    format!("sent, {}; {fate}", ByteSize(*size))
+}
+
 /// How it is with files, for one who asks.
 pub(super) fn list(all: &[Transfer]) -> Vec<String> {
     match all {
-        [] => vec!["no file goes, waits or came".into()],
+        [] => vec!["no file goes, went or came".into()],
         _ => all.iter().map(outcome).collect(),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::Conversation;
 use super::{App, Effect, Line, OPENED, Overlay};
-use crate::client::{Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
+use crate::client::{Change, Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::settings::Bell;
@@ -83,12 +83,13 @@ impl App {
             Event::Refused { peer, because, .. } => {
                 self.note_about(&peer, news::refused(&peer, &because), false);
             }
-            Event::Blocked { peer, blocked } => self.take_blocked(&peer, blocked),
-            Event::Trusted { peer, key } => {
+            Event::Blocked { peer, blocked, change } => self.take_blocked(&peer, blocked, change),
+            Event::Trusted { peer, trust } => {
+                let key = trust.accepted();
                 if let Some(it) = self.find(&peer).filter(|_| key.is_some()) {
                     it.key = key;
                 }
-                self.note_about(&peer, news::trusted(&peer, key), false);
+                self.note_about(&peer, news::trusted(&peer, trust), false);
             }
             Event::FirstMeeting { fingerprint } => {
                 for line in news::first_meeting(&self.server, fingerprint, self.named) {
@@ -194,8 +195,8 @@ impl App {
         }
     }
 
-    fn take_blocked(&mut self, peer: &Name, blocked: bool) {
-        self.note(news::blocked(peer, blocked));
+    fn take_blocked(&mut self, peer: &Name, blocked: bool, change: Change) {
+        self.note(news::blocked(peer, blocked, change));
         if let Some(it) = self.find(peer) {
             it.request = 0;
         }

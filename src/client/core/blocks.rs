@@ -10,6 +10,10 @@ use super::super::Change;
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
 
+/// How much is wanted at once and answered each by each. Beyond that only the last holds of what was wanted of
+/// somebody and not said yet.
+const MAX_WANTED: usize = 1_000;
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
@@ -55,8 +59,9 @@ impl Wanted {
 impl Blocks {
     /// Somebody is to be blocked, or no more; [`frames`](Self::frames) has what to say.
     pub(super) fn want(&mut self, peer: Name, blocked: bool) {
-        // What was not said yet need not be.
-        self.wanted.retain(|it| it.said || it.peer != peer);
+        if self.wanted.len() >= MAX_WANTED {
+            self.wanted.retain(|it| it.said || it.peer != peer);
+        }
         let (said, doubtful, deferred) = (false, false, false);
         self.wanted.push_back(Wanted { peer, blocked, was: None, said, doubtful, deferred });
     }
@@ -219,6 +224,7 @@ mod tests {
         let mut blocks = Blocks::default();
         blocks.want(carl(), true);
         blocks.want(carl(), false);
+        blocks.disconnected();
         assert_eq!(blocks.deferred(), [(carl(), false)]);
         assert_eq!(blocks.deferred(), []);
         assert_eq!(said(&mut blocks), ["BLOCKS", "UNBLOCK"]);

@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 use argh::TopLevelCommand;
 
+use crate::output;
+
 /// Wrong usage.
 pub const USAGE: u8 = 2;
 
@@ -25,11 +27,12 @@ impl Stop {
     pub fn exit(self) -> ExitCode {
         match self {
             Self::Help(text) => {
-                println!("{text}");
+                // Who reads no more of it has seen enough.
+                let _ = output::print(text);
                 ExitCode::SUCCESS
             }
             Self::Usage(text) => {
-                eprintln!("{text}");
+                output::tell(text);
                 ExitCode::from(USAGE)
             }
         }

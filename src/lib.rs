@@ -17,8 +17,9 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`log_output`] and [`args`] are small things beside them: how a task is started, what ends a
-//! program, how its log cannot hurt it, how its flags are read.
+//! [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
+//! they ask [`ui::text`], which asks nobody).
 //!
 //! # The way of a message
 //!
@@ -68,6 +69,7 @@
 //!   Unix socket (`client/beside`), and become the owner when it goes.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
 //! - No message waits behind a file: files have connections and threads of their own, which hold a chunk at a time.
+//! - Text is data: all that is printed goes through [`output`], and so through [`ui::text`].
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!
 //! # Where to start reading
@@ -78,6 +80,11 @@
 //! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
+#![cfg_attr(
+    not(test),
+    warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)
+)]
+
 pub mod args;
 mod blobs;
 pub mod client;
@@ -85,6 +92,7 @@ pub mod folder;
 pub mod log_output;
 pub mod mailbox;
 pub mod message;
+pub mod output;
 pub mod server;
 pub mod signals;
 pub mod task;

@@ -1,5 +1,7 @@
 //! `tinychat`: flags and exit code around the face that fits.
 
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+
 use std::error::Error;
 use std::io::{ErrorKind, IsTerminal, Read};
 use std::path::PathBuf;
@@ -11,6 +13,7 @@ use tinychat::args;
 use tinychat::client::transcript::Filter;
 use tinychat::client::{GET_UP_TO, Query, Target};
 use tinychat::message::{Name, Timestamp};
+use tinychat::output;
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
@@ -139,7 +142,8 @@ struct Tail {
     #[argh(option, arg_name = "name")]
     with: Option<Name>,
 
-    /// one JSON object a line: time, from, to, text, state
+    /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
+    /// shown, whose text is empty
     #[argh(switch)]
     json: bool,
 }
@@ -181,7 +185,8 @@ struct History {
     #[argh(option, arg_name = "dir")]
     data: Option<PathBuf>,
 
-    /// one JSON object a line: time, from, to, text, state
+    /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
+    /// shown, whose text is empty
     #[argh(switch)]
     json: bool,
 }
@@ -200,7 +205,7 @@ fn main() -> ExitCode {
         Err(stop) => return stop.exit(),
     };
     if flags.version {
-        println!("tinychat {}", env!("CARGO_PKG_VERSION"));
+        let _ = output::print(format_args!("tinychat {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     if let Some(Subcommand::Config(command)) = flags.command {
@@ -253,12 +258,13 @@ fn configure(init: bool) -> Result<u8, SettingsError> {
     if init {
         Settings::init(&path)?;
     }
-    println!("{}", path.display());
+    // Who reads no more of it has seen enough.
+    let _ = output::print(path.display());
     Ok(0)
 }
 
 fn complain((exit_code, error): (u8, String)) -> ExitCode {
-    eprintln!("tinychat: {error}");
+    output::tell(format_args!("tinychat: {error}"));
     ExitCode::from(exit_code)
 }
 
@@ -282,7 +288,7 @@ fn print_history(
         data: command.data.or(data),
         json: command.json,
     };
-    match history::run(&options, &mut std::io::stdout().lock()) {
+    match history::run(&options, &mut output::out()) {
         // That nobody reads any more is no failure.
         Err(history::Error::Print(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
         printed => Ok(printed.map(|()| 0)?),
@@ -368,6 +374,6 @@ fn run(flags: &Flags, settings: Settings) -> Result<u8, entry::Error> {
 /// Whether there is a terminal that can be drawn on.
 fn has_screen() -> bool {
     let can_draw = std::env::var("TERM").is_ok_and(|it| !it.is_empty() && it != "dumb");
-    let are_terminals = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+    let are_terminals = std::io::stdin().is_terminal() && output::is_terminal();
     can_draw && are_terminals && tui::has_size()
 }

@@ -61,7 +61,7 @@ impl State {
         }
     }
 
-    fn of_word(word: &str) -> Option<Self> {
+    pub(super) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "waiting" => Self::Waiting,
             "stored" => Self::Stored,

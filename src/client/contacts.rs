@@ -6,7 +6,7 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::Address;
+use super::{Address, Trust, history};
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
@@ -32,24 +32,40 @@ pub(super) fn meet(
         tx.execute(offer, (key.to_string(), server.as_str(), peer.as_str()))?;
         return Ok(Meeting::Other(trusted));
     }
-    trust(tx, server, peer, key)?;
+    write(tx, server, peer, key)?;
     Ok(Meeting::Same)
 }
 
+/// Trusts the other key that somebody was met with last, or says why there is nothing to trust.
+pub(super) fn trust(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+) -> rusqlite::Result<Trust> {
+    if let Some(key) = trust_offered(tx, server, peer)? {
+        return Ok(Trust::Accepted(key.fingerprint()));
+    }
+    Ok(match trusted(tx, server, peer)? {
+        Some(key) => Trust::Unchanged(key.fingerprint()),
+        None if history::is_empty(tx, server, peer)? => Trust::Stranger,
+        None => Trust::Unknown,
+    })
+}
+
 /// Trusts the other key that somebody was met with last; none if there was none.
-pub(super) fn trust_offered(
+fn trust_offered(
     tx: &Transaction<'_>,
     server: &Address,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     let offered = read(tx, "offered", server, peer)?;
     if let Some(key) = offered {
-        trust(tx, server, peer, key)?;
+        write(tx, server, peer, key)?;
     }
     Ok(offered)
 }
 
-fn trust(
+fn write(
     tx: &Transaction<'_>,
     server: &Address,
     peer: &Name,
@@ -110,6 +126,29 @@ mod tests {
         assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), None);
         assert_eq!(run(&mut store, |tx| super::meet(tx, &here, &marie, second)), Meeting::Same);
         assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(second));
+    }
+
+    #[test]
+    fn why_there_is_nothing_to_trust_is_told() {
+        let mut store = in_memory();
+        let here: Address = "a".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
+        assert_eq!(trust(), Trust::Stranger);
+        let row =
+            "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+                   VALUES (?, 'marie', 1, 'i', 1, 0, 'text', x'', 'waiting')";
+        store.execute(row, [here.as_str()]).unwrap();
+        let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
+        assert_eq!(trust(), Trust::Unknown);
+        let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
+        run(&mut store, |tx| meet(tx, &here, &marie, first));
+        let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
+        assert_eq!(trust(), Trust::Unchanged(first.fingerprint()));
+        run(&mut store, |tx| meet(tx, &here, &marie, second));
+        let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
+        assert_eq!(trust(), Trust::Accepted(second.fingerprint()));
+        assert_eq!(trust(), Trust::Unchanged(second.fingerprint()));
     }
 
     #[test]

@@ -123,6 +123,14 @@ pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> R
     query.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 
+/// Whether nothing was ever said with somebody.
+pub(super) fn is_empty(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+    let mut query = tx.prepare_cached(
+        "SELECT NOT EXISTS (SELECT 1 FROM message WHERE server = ? AND peer = ?)",
+    )?;
+    query.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
+}
+
 /// Messages were shown.
 pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
     let mut update =

@@ -206,8 +206,8 @@ pub enum Event {
     /// Somebody with whom no conversation is open has written; `known` is who has written or was written
     /// to before.
     Waiting { peer: Name, count: u64, known: bool },
-    /// The answer to [`Command::Block`].
-    Blocked { peer: Name, blocked: bool },
+    /// The answer to [`Command::Block`], or that it comes later.
+    Blocked { peer: Name, blocked: bool, change: Change },
     /// The answer to [`Command::Blocks`].
     Blocks { names: Vec<Name> },
     /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
@@ -216,8 +216,8 @@ pub enum Event {
     /// Somebody's name belongs to another key than the one that is trusted. What is written to them stays
     /// here until [`Command::Trust`].
     KeyChanged { peer: Name, was: Fingerprint, now: Fingerprint },
-    /// The answer to [`Command::Trust`]: the key that is trusted now; none if it had not changed.
-    Trusted { peer: Name, key: Option<Fingerprint> },
+    /// The answer to [`Command::Trust`].
+    Trusted { peer: Name, trust: Trust },
     /// Who is there: how many, and their names as far as they fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`] once it is shown.
@@ -242,7 +242,7 @@ pub enum Event {
     Refused { peer: Name, n: u64, refusal: Refusal, because: String },
     /// A file moved on, or it is otherwise with it.
     Transfer(Transfer),
-    /// The answer to [`Command::Files`]: what goes, and the last that others told of.
+    /// The answer to [`Command::Files`]: the last that went and that others told of, then what goes.
     Files(Vec<Transfer>),
     /// What one wants with a file cannot be, and why.
     NoFile { because: String },
@@ -254,6 +254,44 @@ pub enum Event {
     Objection { because: String },
     /// The last event.
     Ended(Ending),
+}
+
+/// What a [`Command::Block`] changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// It is so from now on.
+    Made,
+    /// It was so before.
+    None,
+    /// It is so; how it was before is not known, for an earlier answer was lost.
+    Unknown,
+    /// The server is away: it is told when it comes back.
+    Later,
+}
+
+/// What a [`Command::Trust`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// This key is trusted from now on, and no longer another one.
+    Accepted(Fingerprint),
+    /// This one is trusted already, and the server was not heard to have another.
+    Unchanged(Fingerprint),
+    /// Something was said with them, but the server was not heard to have a key of theirs.
+    Unknown,
+    /// Nothing was ever said with them, and no key of theirs is known.
+    Stranger,
+    /// It is one's own name.
+    Oneself,
+}
+
+impl Trust {
+    /// The key that is trusted from now on.
+    pub fn accepted(self) -> Option<Fingerprint> {
+        match self {
+            Self::Accepted(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// How a client ended.

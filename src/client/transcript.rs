@@ -16,7 +16,7 @@ use super::Address;
 use super::files::{self, Listed, ledger};
 use super::search::Query;
 use super::store::LAYOUT_VERSION;
-use crate::message::{Name, Timestamp};
+use crate::message::{Kind, Name, Timestamp};
 
 /// How many messages are read at once.
 const ROWS: u32 = 256;
@@ -43,7 +43,9 @@ pub struct Entry {
     pub from: Name,
     /// To whom.
     pub to: Name,
-    /// What was written. Data from others: not to be shown as it is.
+    /// What it is.
+    pub kind: Kind,
+    /// What was written, if that is known of its kind. Data from others: not to be shown as it is.
     pub text: String,
     /// The file that it tells of.
     pub file: Option<Listed>,
@@ -161,7 +163,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
     let body: Vec<u8> = row.get(3)?;
     let state: String = row.get(4)?;
     let kind: String = row.get(6)?;
-    let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+    let kind: Kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
     let received = ledger::received(row, 7)?;
     let (from, to) = if own { (user.clone(), peer) } else { (peer, user.clone()) };
     Ok(Entry {
@@ -170,6 +172,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         to,
         text: files::words(&kind, &body).into_owned(),
         file: Listed::of(&kind, &body, received.as_ref()),
+        kind,
         // That it was shown concerns its face alone.
         state: if own { state } else { "received".into() },
     })

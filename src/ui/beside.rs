@@ -8,17 +8,20 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use anstyle::Style;
 use async_channel::{Receiver, Sender};
 use futures::future::Either;
 use thiserror::Error;
 
 use super::entry::{self, Options, race};
+use super::history::{self, Said};
 use super::screen::Screen;
-use super::{files, history, news, text};
+use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
 use crate::folder::FolderError;
 use crate::message::{Name, Timestamp};
+use crate::output;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
 
@@ -350,14 +353,17 @@ fn token() -> String {
 }
 
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
-    let Line { from, time, text, file, .. } = line;
-    let file = file.as_ref();
+    let mut out = output::out();
+    let Line { from, time, kind, text, file, .. } = line;
+    let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
-        true => history::print_received(from, user, Timestamp(*time), text, file, &mut out)?,
+        true => {
+            let said = Said { time, from, to, kind, text, file, state: "received" };
+            said.print_json(&mut out)?;
+        }
         false => {
-            for line in files::listed(text, file) {
-                writeln!(out, "{}: {line}", text::clean(from))?;
+            for line in files::listed(kind, text, file) {
+                out.line(Style::new(), &format!("{from}: {line}"), "")?;
             }
         }
     }
@@ -365,7 +371,7 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
 }
 
 fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = output::out();
     if json {
         #[derive(serde::Serialize)]
         struct Object<'a> {
@@ -373,7 +379,7 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
             #[serde(flatten)]
             snapshot: &'a Snapshot,
         }
-        writeln!(out, "{}", serde_json::to_string(&Object { running: runs, snapshot })?)?;
+        history::print_object(&Object { running: runs, snapshot }, &mut out)?;
         return out.flush();
     }
     let Snapshot { user, server, online, unsent, undelivered, unread } = snapshot;

@@ -101,7 +101,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "FILES",
         usage: "/FILES",
-        help: "list the files that go, wait and came",
+        help: "list the files that go and come, went and came",
         parse: |words| nothing(words, Input::Files),
     },
     Command {

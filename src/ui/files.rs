@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::text;
+use super::{news, text};
 use crate::client::files::Listed;
-use crate::client::{FileState, Received, Transfer, Way};
+use crate::client::{FileState, Received, State, Transfer, Way};
 use crate::message::Kind;
 
 /// The lines of a message, each safe to print; none of a kind that cannot be shown.
@@ -19,14 +19,25 @@ pub(super) fn lines(kind: &Kind, body: &[u8], received: Option<&Received>) -> Op
         return Some(text::lines(body).collect());
     }
     let file = Listed::of(kind, body, received)?;
-    Some(listed("", Some(&file)))
+    Some(told(&file))
 }
 
-/// The lines of what was said: of a text itself, or of a file that it tells of.
-pub(super) fn listed(text: &str, file: Option<&Listed>) -> Vec<String> {
-    let Some(Listed { n, name, media, size, caption, .. }) = file else {
-        return text::lines(text.as_bytes()).collect();
-    };
+/// The lines of what was said, each safe to print: of a text itself, of a file that it tells of, or that it cannot be
+/// shown.
+pub(super) fn listed(kind: &str, text: &str, file: Option<&Listed>) -> Vec<String> {
+    match file {
+        Some(file) => told(file),
+        None if is_shown(kind, file) => text::lines(text.as_bytes()).collect(),
+        None => vec![text::clean(&format!("[{}]", news::unshowable(kind))).into_owned()],
+    }
+}
+
+/// Whether what was said can be shown.
+pub(super) fn is_shown(kind: &str, file: Option<&Listed>) -> bool {
+    kind == Kind::TEXT.as_str() || file.is_some()
+}
+
+fn told(Listed { n, name, media, size, caption, .. }: &Listed) -> Vec<String> {
     let caption = caption.as_deref().map(|it| format!(" {it}")).unwrap_or_default();
     text::lines(format!("{}{caption}", head(*n, name, media, *size)).as_bytes()).collect()
 }
@@ -49,6 +60,8 @@ pub(super) fn hint(Received { number, state }: &Received) -> String {
         FileState::Failed(why) => format!("failed: {why}"),
         FileState::Cancelled => format!("cancelled, /GET {number}"),
         FileState::Gone => "gone".into(),
+        // Another's is not.
+        FileState::Sent(state) => state.as_str().into(),
     }
 }
 
@@ -66,6 +79,7 @@ pub(super) fn outcome(transfer: &Transfer) -> String {
     let Transfer { way, number, size, done, state, .. } = transfer;
     let which = which(transfer);
     match (way, state) {
+        (_, FileState::Sent(state)) => format!("{which}: {}", sent(transfer, *state)),
         (Way::Up, FileState::Here) => format!("{which}: sent, {}", ByteSize(*size)),
         (Way::Down, FileState::Here) => {
             let save = number.map(|number| format!("; /SAVE {number} puts it elsewhere"));
@@ -85,10 +99,21 @@ pub(super) fn outcome(transfer: &Transfer) -> String {
     }
 }
 
+/// How it is with an own file that the server has, by the message that tells of it.
+fn sent(Transfer { peer, size, .. }: &Transfer, state: State) -> String {
+    let fate = match state {
+        State::Waiting => format!("{peer} is not told yet"),
+        State::Delivered | State::Read => "delivered".into(),
+        State::Expired => format!("expired, for {peer} did not come"),
+        State::Stored | State::Received | State::Shown => format!("waits for {peer}"),
+    };
+    format!("sent, {}; {fate}", ByteSize(*size))
+}
+
 /// How it is with files, for one who asks.
 pub(super) fn list(all: &[Transfer]) -> Vec<String> {
     match all {
-        [] => vec!["no file goes, waits or came".into()],
+        [] => vec!["no file goes, went or came".into()],
         _ => all.iter().map(outcome).collect(),
     }
 }
@@ -240,6 +265,8 @@ mod tests {
         assert_eq!(lines, ["[file 2: cat \u{fffd}[2J\u{fffd}.png, image/png, 1.2 MiB] my cat"]);
         assert_eq!(super::lines(&Kind::FILE, b"{}", None), None);
         assert_eq!(super::lines(&"song".parse().unwrap(), b"la", None), None);
+        let listed = listed("song", "la", None);
+        assert_eq!(listed, ["[something of kind song, which cannot be shown here]"]);
     }
 
     #[test]

@@ -59,38 +59,53 @@ struct Object<'a> {
     time: String,
     from: &'a str,
     to: &'a str,
+    /// Empty where there is a kind.
     text: &'a str,
     state: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     file: Option<&'a Listed>,
+    /// Of what cannot be shown.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<&'a str>,
+}
+
+/// A message as scripts get it.
+pub(super) struct Said<'a> {
+    pub(super) time: Timestamp,
+    pub(super) from: &'a str,
+    pub(super) to: &'a str,
+    pub(super) kind: &'a str,
+    pub(super) text: &'a str,
+    pub(super) file: Option<&'a Listed>,
+    pub(super) state: &'a str,
+}
+
+impl Said<'_> {
+    /// As JSON. What is of a kind that nobody here knows has no text.
+    pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
+        let Self { time, from, to, kind, text, file, state } = *self;
+        let time = humantime::format_rfc3339_millis(time.printable()).to_string();
+        let (text, kind) =
+            if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
+        print_object(&Object { time, from, to, text, state, file, kind }, out)
+    }
+}
+
+/// One JSON object as a line, which steers no terminal.
+pub(super) fn print_object(object: &impl Serialize, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "{}", escape(&serde_json::to_string(object)?))
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, text, file, state } = entry;
-    let time = humantime::format_rfc3339_millis(time.printable()).to_string();
-    let file = file.as_ref();
-    let object = Object { time, from: from.as_str(), to: to.as_str(), text, state, file };
-    writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
-}
-
-/// One that just came, as JSON.
-pub(super) fn print_received(
-    from: &str,
-    user: &Name,
-    time: Timestamp,
-    text: &str,
-    file: Option<&Listed>,
-    out: &mut dyn Write,
-) -> io::Result<()> {
-    let time = humantime::format_rfc3339_millis(time.printable()).to_string();
-    let object = Object { time, from, to: user.as_str(), text, state: "received", file };
-    writeln!(out, "{}", escape(&serde_json::to_string(&object)?))
+    let Entry { time, from, to, kind, text, file, state } = entry;
+    let (from, to, kind, file) = (from.as_str(), to.as_str(), kind.as_str(), file.as_ref());
+    Said { time: *time, from, to, kind, text, file, state }.print_json(out)
 }
 
 fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, text, file, state } = entry;
+    let Entry { time, from, to, kind, text, file, state } = entry;
     let time = humantime::format_rfc3339_seconds(time.printable());
-    for line in files::listed(text, file.as_ref()) {
+    for line in files::listed(kind.as_str(), text, file.as_ref()) {
         writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
     }
     Ok(())
@@ -101,8 +116,10 @@ fn escape(json: &str) -> String {
     let mut escaped = String::with_capacity(json.len());
     for c in json.chars() {
         if text::is_harmful(c) {
-            // All of them are in the basic plane. Writing to a string does not fail.
-            let _ = write!(escaped, "\\u{:04x}", u32::from(c));
+            for unit in c.encode_utf16(&mut [0; 2]) {
+                // Writing to a string does not fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
         } else {
             escaped.push(c);
         }
@@ -113,14 +130,26 @@ fn escape(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ui::text::tests::{bad_text, does_harm};
+    use proptest::prelude::*;
 
     fn printed(print: fn(&Entry, &mut dyn Write) -> io::Result<()>, text: &str) -> String {
+        printed_as(print, "text", text, None)
+    }
+
+    fn printed_as(
+        print: fn(&Entry, &mut dyn Write) -> io::Result<()>,
+        kind: &str,
+        text: &str,
+        file: Option<Listed>,
+    ) -> String {
         let entry = Entry {
             time: Timestamp(1_700_000_000_123),
             from: "marie".parse().unwrap(),
             to: "john".parse().unwrap(),
+            kind: kind.parse().unwrap(),
             text: text.into(),
-            file: None,
+            file,
             state: "received".into(),
         };
         let mut out = Vec::new();
@@ -128,9 +157,21 @@ mod tests {
         String::from_utf8(out).unwrap()
     }
 
+    fn file(name: &str, caption: &str) -> Listed {
+        let (media, blake3) = ("image/png".into(), "0".repeat(64));
+        Listed {
+            n: Some(1),
+            name: name.into(),
+            media,
+            size: 5,
+            blake3,
+            caption: Some(caption.into()),
+        }
+    }
+
     #[test]
     fn json_has_the_true_text_and_nothing_that_steers() {
-        let text = "a\u{1b}[2J\u{9b}\u{202e}\u{7f}\"\n€";
+        let text = "a\u{1b}[2J\u{9b}\u{202e}\u{200f}\u{206a}\u{e0041}\u{7f}\"\n€";
         let line = printed(print_json, text);
         assert!(!line.trim_end().contains(text::is_harmful), "{line:?}");
         let object: serde_json::Value = serde_json::from_str(&line).unwrap();
@@ -144,5 +185,41 @@ mod tests {
     fn lines_are_clean() {
         let line = "2023-11-14T22:13:20Z marie to john (received): ";
         assert_eq!(printed(print_lines, "a\u{1b}b\nc"), format!("{line}a\u{fffd}b\n{line}c\n"));
+    }
+
+    #[test]
+    fn what_is_of_an_unknown_kind_is_told_and_not_printed() {
+        let line = printed_as(print_lines, "song", "la la", None);
+        assert!(
+            line.ends_with(": [something of kind song, which cannot be shown here]\n"),
+            "{line}"
+        );
+        let json = printed_as(print_json, "song", "la la", None);
+        let end = r#""to":"john","text":"","state":"received","kind":"song"}"#;
+        assert_eq!(json.split_once(r#""from":"marie","#).unwrap().1.trim_end(), end);
+        // A file that says nothing that can be understood is none.
+        assert!(
+            printed_as(print_json, "file", "{}", None)
+                .contains(r#""text":"","state":"received","kind":"file"}"#)
+        );
+        assert!(!printed_as(print_json, "file", "a", Some(file("a", "b"))).contains("kind"));
+    }
+
+    proptest! {
+        #[test]
+        fn whatever_others_say_does_no_harm_and_json_is_true(text in bad_text(), caption in bad_text()) {
+            let file = || Some(file(&text, &caption));
+            for line in [
+                printed(print_lines, &text),
+                printed(print_json, &text),
+                printed_as(print_lines, "file", "", file()),
+                printed_as(print_json, "file", "", file()),
+            ] {
+                prop_assert!(!does_harm(&line.replace('\n', "")), "{line:?}");
+            }
+            let object: serde_json::Value = serde_json::from_str(&printed_as(print_json, "file", &text, file())).unwrap();
+            prop_assert_eq!(&object["text"], &text);
+            prop_assert_eq!(&object["file"]["caption"], &caption);
+        }
     }
 }

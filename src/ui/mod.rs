@@ -17,6 +17,7 @@ mod receipts;
 mod screen;
 pub mod settings;
 pub mod text;
+#[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
 pub mod tui;
 
 fn count(n: u64, what: &str) -> String {

@@ -2,11 +2,12 @@
 //!
 //! Pure. What is made of other people's words goes through [`text`](super::text) where it is shown.
 
+use std::fmt::Display;
 use std::path::Path;
 use std::time::SystemTime;
 
 use super::count;
-use crate::client::{Hit, Pending};
+use crate::client::{Change, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
@@ -21,12 +22,22 @@ pub(super) fn waiting(peer: &Name, waiting: u64, known: bool) -> String {
     }
 }
 
-pub(super) fn blocked(peer: &Name, blocked: bool) -> String {
-    match blocked {
-        true => format!(
+pub(super) fn blocked(peer: &Name, blocked: bool, change: Change) -> String {
+    match (blocked, change) {
+        (true, Change::Later) => {
+            format!("the server is away; it is told that you block {peer} when it is back")
+        }
+        (false, Change::Later) => {
+            format!("the server is away; it is told that you block {peer} no more when it is back")
+        }
+        (true, _) => format!(
             "you hear no more of {peer}, to whom you seem to be away; /UNBLOCK {peer} ends that"
         ),
-        false => format!("{peer} reaches you again; what {peer} wrote meanwhile is gone"),
+        (false, Change::Made) => {
+            format!("{peer} reaches you again; what {peer} wrote meanwhile is gone")
+        }
+        (false, Change::None) => format!("{peer} was not blocked; nothing has changed"),
+        (false, Change::Unknown) => format!("{peer} is not blocked"),
     }
 }
 
@@ -74,10 +85,67 @@ pub(super) fn changed_key(peer: &Name, was: Fingerprint, now: Fingerprint) -> [S
     ]
 }
 
-pub(super) fn trusted(peer: &Name, key: Option<Fingerprint>) -> String {
-    match key {
-        Some(key) => format!("you trust {peer}'s key {key} from now on"),
-        None => format!("{peer}'s key has not changed"),
+pub(super) fn trusted(peer: &Name, trust: Trust) -> String {
+    match trust {
+        Trust::Accepted(key) => format!("you trust {peer}'s key {key} from now on"),
+        Trust::Unchanged(key) => {
+            format!("{peer}'s key has not changed, by what the server said last: {key}")
+        }
+        Trust::Unknown => format!(
+            "{peer}'s key is not known: the server has not told one; the first that it tells is trusted"
+        ),
+        Trust::Stranger => {
+            format!("nothing was said between you and {peer} yet, and no key of {peer} is known")
+        }
+        Trust::Oneself => format!("{peer} is you; your own key needs nobody's trust here"),
+    }
+}
+
+/// How the line to the server is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Line<'a> {
+    /// It never was, and nothing was in its way yet.
+    NotYet,
+    Online,
+    Away {
+        because: &'a str,
+    },
+}
+
+/// How the line is, for whoever asks, and since when it has been so.
+pub(super) fn line(server: &str, user: &Name, line: Line<'_>, since: SystemTime) -> String {
+    let since = time_of_day(since);
+    match line {
+        Line::NotYet => format!("not connected to {server} yet, trying since {since}"),
+        Line::Online => format!("connected to {server} as {user} since {since}"),
+        Line::Away { because } => {
+            format!("the server {server} is away since {since} ({because}); trying again by itself")
+        }
+    }
+}
+
+/// There is nothing to close: neither with somebody, nor, if nobody was named, with whom one talks to.
+pub(super) fn not_open<'a>(
+    peer: Option<&Name>,
+    open: impl IntoIterator<Item = &'a Name>,
+) -> String {
+    let open: Vec<Name> = open.into_iter().cloned().collect();
+    match (peer, open.as_slice()) {
+        (Some(peer), _) => format!("no conversation with {peer} is open; nothing was closed"),
+        (None, []) => "no conversation is open".into(),
+        (None, open) => {
+            format!("you talk to nobody now; open with {}: /CLOSE name", listed(open))
+        }
+    }
+}
+
+/// There is nothing to mute, where nothing makes noise.
+pub(super) fn nothing_to_mute(peer: Option<&Name>) -> String {
+    match peer {
+        Some(peer) => {
+            format!("{peer} makes no noise here, muted or not: only the full screen rings")
+        }
+        None => "nobody to mute: you talk to nobody now, and only the full screen rings".into(),
     }
 }
 
@@ -141,6 +209,11 @@ fn counts(unsent: u64, undelivered: u64, oldest: Timestamp) -> String {
     )
 }
 
+/// What came instead of words.
+pub(super) fn unshowable(kind: impl Display) -> String {
+    format!("something of kind {kind}, which cannot be shown here")
+}
+
 pub(super) fn time_of_day(time: SystemTime) -> String {
     humantime::format_rfc3339_seconds(time).to_string()
 }
@@ -153,6 +226,38 @@ fn listed(names: &[Name]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_answer_is_another_sentence() {
+        let peer: Name = "carl".parse().unwrap();
+        let key = crate::trust::Identity::generate().unwrap().public().fingerprint();
+        let trust = [
+            Trust::Accepted(key),
+            Trust::Unchanged(key),
+            Trust::Unknown,
+            Trust::Stranger,
+            Trust::Oneself,
+        ];
+        let unblocked = [Change::Made, Change::None, Change::Unknown, Change::Later];
+        let trusted = trust.map(|trust| trusted(&peer, trust));
+        let unblocked = unblocked.map(|change| blocked(&peer, false, change));
+        let all: Vec<&String> = trusted.iter().chain(&unblocked).collect();
+        let different: std::collections::BTreeSet<_> = all.iter().collect();
+        assert_eq!(different.len(), all.len());
+        assert!(all.iter().all(|it| it.contains("carl")), "{all:?}");
+    }
+
+    #[test]
+    fn the_line_is_told_with_its_time_and_reason() {
+        let john: Name = "john".parse().unwrap();
+        let told = |line| super::line("example.org", &john, line, SystemTime::UNIX_EPOCH);
+        let since = "since 1970-01-01T00:00:00Z";
+        assert_eq!(told(Line::Online), format!("connected to example.org as john {since}"));
+        assert_eq!(told(Line::NotYet), format!("not connected to example.org yet, trying {since}"));
+        let away =
+            format!("the server example.org is away {since} (no route); trying again by itself");
+        assert_eq!(told(Line::Away { because: "no route" }), away);
+    }
 
     #[test]
     fn a_damaged_time_does_not_stop_status() {

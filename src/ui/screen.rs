@@ -1,16 +1,17 @@
 //! Both outputs of the plain face, and what each is for.
 //!
 //! Standard output has messages alone; a script depends on it. Standard error has the rest.
-//! Invariant: whatever is printed here went through [`text`], wherever it came from.
+//! Invariant: what is said is one line, whatever words of others are in it; [`output`] cleans it.
 
 use std::io::{self, IsTerminal, Write};
 
-use anstream::{AutoStream, ColorChoice};
+use anstream::ColorChoice;
 use anstyle::{Effects, Style};
 
 use super::bars::Bars;
-use super::{files, text};
+use super::{files, news};
 use crate::client::{FileState, Incoming, Transfer};
+use crate::output;
 
 /// Both outputs.
 pub(super) struct Screen {
@@ -27,10 +28,11 @@ impl Screen {
             ColorChoice::Never => Style::new(),
             _ => Style::new().effects(effects),
         };
+        let (out, err) = output::colours();
         Self {
             interactive: io::stdin().is_terminal(),
-            name: coloured(AutoStream::choice(&io::stdout()), Effects::BOLD),
-            note: coloured(AutoStream::choice(&io::stderr()), Effects::DIMMED),
+            name: coloured(out, Effects::BOLD),
+            note: coloured(err, Effects::DIMMED),
             bars: Bars::default(),
         }
     }
@@ -39,14 +41,14 @@ impl Screen {
     pub(super) fn message(&self, message: &Incoming) -> io::Result<()> {
         let Incoming { peer, kind, body, file, .. } = message;
         let Some(lines) = files::lines(kind, body, file.as_ref()) else {
-            self.note(&format!("{peer} sent something of kind {kind}, which cannot be shown here"));
+            self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
+        let head = format!("{peer}:");
         self.bars.beside(|| {
-            let mut out = io::stdout().lock();
-            let name = self.name;
+            let mut out = output::out();
             for line in lines {
-                writeln!(out, "{name}{peer}:{name:#} {line}")?;
+                out.line(self.name, &head, &format!(" {line}"))?;
             }
             out.flush()
         })
@@ -62,33 +64,32 @@ impl Screen {
 
     /// News, on standard error.
     pub(super) fn note(&self, text: &str) {
-        let (style, text) = (self.note, text::clean(text));
-        self.eprint(format_args!("{style}-- {text}{style:#}\n"));
+        self.say(self.note, &format!("-- {text}"));
     }
 
     /// A line for a script, on standard error.
     pub(super) fn line(&self, text: &str) {
-        self.eprint(format_args!("{}\n", text::clean(text)));
+        self.say(Style::new(), text);
     }
 
     /// Something went wrong, on standard error.
     pub(super) fn problem(&self, text: &str) {
-        self.eprint(format_args!("tinychat: {}\n", text::clean(text)));
+        self.say(Style::new(), &format!("tinychat: {text}"));
     }
 
     pub(super) fn prompt(&self, question: &str) {
-        self.eprint(format_args!("{question}"));
+        let _ = self.bars.beside(|| write!(output::err(), "{question}"));
     }
 
     /// Ends the line in which a person was typing.
     pub(super) fn end_line(&self) {
         if self.interactive {
-            self.eprint(format_args!("\n"));
+            self.say(Style::new(), "");
         }
     }
 
-    /// Without the panic of `eprint!` when standard error is closed.
-    fn eprint(&self, text: std::fmt::Arguments<'_>) {
-        let _ = self.bars.beside(|| io::stderr().lock().write_fmt(text));
+    /// Nobody hears it if standard error is closed.
+    fn say(&self, style: Style, line: &str) {
+        let _ = self.bars.beside(|| output::err().line(style, line, ""));
     }
 }

@@ -43,6 +43,8 @@
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
 //! | `news` | what became of messages: `--receipts`, `/STATUS` |
 //! | `history` | `tinychat history` |
+//! | `answers` | that what commands answer is so |
+//! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `outage` | servers that are away, come back, refuse, or are none |
@@ -54,6 +56,7 @@ mod script;
 mod world;
 
 mod admission;
+mod answers;
 mod backlog;
 mod bad_input;
 mod beside;
@@ -91,6 +94,7 @@ mod shutdown;
 mod silence;
 mod takeover;
 mod terminal;
+mod text;
 mod tls;
 mod waiting;
 mod window;

@@ -126,6 +126,12 @@ impl Caller {
         }
     }
 
+    /// Says its last lines, and waits until the client has closed.
+    pub(crate) async fn rest_after(mut self, lines: &[&str]) -> Vec<String> {
+        self.say_all(lines).await;
+        self.rest().await
+    }
+
     /// All that the client still says, until it has closed.
     pub(crate) async fn rest(mut self) -> Vec<String> {
         let mut lines = Vec::new();

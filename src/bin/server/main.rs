@@ -1,8 +1,11 @@
 //! `tinychat-server`: flags, log, signals and exit code around [`tinychat::server`].
 
+#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+
 mod flags;
 
 use std::error::Error;
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -17,6 +20,7 @@ use flags::{
 use tinychat::args;
 use tinychat::client::Address;
 use tinychat::log_output::Guard;
+use tinychat::output;
 use tinychat::server::{Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
@@ -29,7 +33,7 @@ fn main() -> ExitCode {
         Err(stop) => return stop.exit(),
     };
     if flags.version {
-        println!("tinychat-server {}", env!("CARGO_PKG_VERSION"));
+        let _ = output::print(format_args!("tinychat-server {}", env!("CARGO_PKG_VERSION")));
         return ExitCode::SUCCESS;
     }
     let done = match &flags.command {
@@ -44,7 +48,7 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("tinychat-server: {error}");
+            tell(error);
             ExitCode::FAILURE
         }
     }
@@ -73,20 +77,25 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
             if let Err(error) = interrupts.next().await {
                 log::error!("cannot wait for signals: {error}");
             }
-            eprintln!("tinychat-server: stopping");
+            tell("stopping");
         })
         .await;
     Ok(())
+}
+
+/// On standard error.
+fn tell(what: impl Display) {
+    output::tell(format_args!("tinychat-server: {what}"));
 }
 
 /// Says where the server is, and what to give to those who are to come.
 fn announce(server: &Server) {
     let certificates = server.certificates();
     for endpoint in server.endpoints() {
-        eprintln!("tinychat-server: listening on {endpoint}");
+        tell(format_args!("listening on {endpoint}"));
         let Some(certificates) = &certificates else { continue };
         let (place, key) = (endpoint.public(), certificates.current().fingerprint);
-        eprintln!("tinychat-server: join with --server '{place}#{key}'");
+        tell(format_args!("join with --server '{place}#{key}'"));
     }
 }
 
@@ -105,28 +114,26 @@ async fn read_again(certificates: Option<Arc<Certificates>>, mut hangups: Hangup
 fn tell_of_change(old: Fingerprint, new: Fingerprint) {
     log::info!("read the certificate again");
     if new != old {
-        eprintln!("tinychat-server: the key was {old} and is {new} now");
-        eprintln!(
-            "tinychat-server: clients that know the old one refuse the new one until their owners accept it"
-        );
+        tell(format_args!("the key was {old} and is {new} now"));
+        tell("clients that know the old one refuse the new one until their owners accept it");
     }
 }
 
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::check(&data, command.accept, &mut io::stdout().lock())?)
+    Ok(control::check(&data, command.accept, &mut output::out())?)
 }
 
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::operate_running(&data, &["status"], &mut io::stdout().lock())?)
+    Ok(control::operate_running(&data, &["status"], &mut output::out())?)
 }
 
 fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {
     let place = address.as_ref().map(place);
     let words: Vec<&str> = ["invite"].into_iter().chain(place.as_deref()).collect();
     let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut io::stdout().lock())?;
+    control::operate_running(&data, &words, &mut output::out())?;
     explain_invitation("whoever joins with it first gets in");
     Ok(())
 }
@@ -137,13 +144,13 @@ fn reset_key(flags: &Flags, command: &ResetKey) -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> =
         ["reset-key", name.as_str()].into_iter().chain(place.as_deref()).collect();
     let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut io::stdout().lock())?;
+    control::operate_running(&data, &words, &mut output::out())?;
     explain_invitation(&format!("whoever joins with it as {name} first has the name"));
     Ok(())
 }
 
 fn explain_invitation(what: &str) {
-    eprintln!("tinychat-server: an address for --server, good once and for 7 days: {what}");
+    tell(format_args!("an address for --server, good once and for 7 days: {what}"));
 }
 
 /// An address as it is written in an invitation.
@@ -161,7 +168,7 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
         UserAction::ResetKey(command) => return reset_key(flags, command),
     };
     let data = flags.data(data.as_ref())?;
-    Ok(control::operate(&data, &words, &mut io::stdout().lock())?)
+    Ok(control::operate(&data, &words, &mut output::out())?)
 }
 
 /// The file appears under its name when it is whole.

@@ -118,7 +118,7 @@ pub struct Line {
     pub time: u64,
     /// What the body is.
     pub kind: String,
-    /// What was written. Data from others: not to be shown as it is.
+    /// What was written, if that is known of its kind. Data from others: not to be shown as it is.
     pub text: String,
     /// The file that it tells of.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -190,8 +190,9 @@ impl Core {
                 Ok(())
             }
             ServerFrame::Blocks { names } => {
-                self.asked_for_blocks = self.asked_for_blocks.saturating_sub(1);
-                self.tell(Event::Blocks { names });
+                if self.blocks.listed(&names) {
+                    self.tell(Event::Blocks { names });
+                }
                 Ok(())
             }
             ServerFrame::Ping => {
@@ -237,10 +238,8 @@ impl Core {
     }
 
     fn blocked(&mut self, peer: Name, blocked: bool) {
-        // Somebody may have changed their mind since.
-        if self.asked_blocks.get(&peer) == Some(&blocked) {
-            self.asked_blocks.remove(&peer);
-            self.tell(Event::Blocked { peer, blocked });
+        if let Some(change) = self.blocks.answered(&peer, blocked) {
+            self.tell(Event::Blocked { peer, blocked, change });
         }
     }
 
@@ -301,12 +300,12 @@ impl Core {
                 Ok(())
             }
             (ErrorCode::Block, Some(peer)) => {
-                self.asked_blocks.remove(&peer);
+                self.blocks.refused(&peer);
                 self.tell(Event::Objection { because });
                 Ok(())
             }
             // After an unknown one the server closes, if it is fatal.
-            (ErrorCode::ToSelf, Some(peer)) if self.asked_blocks.remove(&peer).is_some() => {
+            (ErrorCode::ToSelf, Some(peer)) if self.blocks.refused(&peer) => {
                 self.tell(Event::Objection { because });
                 Ok(())
             }

@@ -5,6 +5,7 @@
 //! server says, `obey` what the face wants.
 
 mod answer;
+mod blocks;
 mod files;
 mod intake;
 mod obey;
@@ -31,6 +32,7 @@ use crate::task;
 use crate::trust::Identity;
 use crate::trust::known_servers::KnownServers;
 use crate::wire::frame::ClientFrame;
+use blocks::Blocks;
 use files::Files;
 
 pub(super) use files::Said;
@@ -68,9 +70,7 @@ pub(super) struct Core {
     /// `ONLINE` was asked for and not answered.
     asked_online: u64,
     /// Who is to be blocked, or no more, and is not yet.
-    asked_blocks: BTreeMap<Name, bool>,
-    /// `BLOCKS` was asked for and not answered.
-    asked_for_blocks: u64,
+    blocks: Blocks,
     /// Whose keys were asked for and not told.
     asked_keys: BTreeSet<Name>,
     /// Who has another key than the one that is trusted. Nothing is sent to them.
@@ -137,8 +137,7 @@ impl Core {
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
-            asked_blocks: BTreeMap::new(),
-            asked_for_blocks: 0,
+            blocks: Blocks::default(),
             asked_keys: BTreeSet::new(),
             held: BTreeSet::new(),
             unshown: 0,
@@ -224,11 +223,13 @@ impl Core {
         let retry_in = self.backoff.next(fastrand::f64());
         self.conversations.values_mut().for_each(Conversation::disconnected);
         self.files.disconnected();
+        self.blocks.disconnected();
         self.is_online = false;
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
             self.tell_known_keys().await?;
+            self.tell_deferred_blocks();
             self.check_patience(false)?;
             let limit = left.min(self.time_left());
             let command = task::within(limit, orders.recv()).await;
@@ -256,13 +257,8 @@ impl Core {
     }
 
     /// The answers went with the earlier connection, if there was one.
-    fn ask_again(&self, connection: &mut Connection) {
-        for (peer, blocked) in &self.asked_blocks {
-            connection.say(&blocking(peer.clone(), *blocked));
-        }
-        for _ in 0..self.asked_for_blocks {
-            connection.say(&ClientFrame::Blocks);
-        }
+    fn ask_again(&mut self, connection: &mut Connection) {
+        self.say_blocks(connection);
         for _ in 0..self.asked_online {
             connection.say(&ClientFrame::Online);
         }
@@ -499,10 +495,8 @@ impl Core {
                 && (conversation.has_sent_all() || self.held.contains(peer))
                 && conversation.unshown_above.is_none()
         });
-        let answered = self.asked_online == 0
-            && self.asked_keys.is_empty()
-            && self.asked_blocks.is_empty()
-            && self.asked_for_blocks == 0;
+        let answered =
+            self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
         if !(self.finishing && quiet && answered && self.unshown == 0) {
             return Ok(false);
         }
@@ -543,9 +537,4 @@ impl Core {
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
     }
-}
-
-/// What has the server block somebody, or no more.
-fn blocking(peer: Name, blocked: bool) -> ClientFrame {
-    if blocked { ClientFrame::Block { peer } } else { ClientFrame::Unblock { peer } }
 }

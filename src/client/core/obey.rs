@@ -5,9 +5,11 @@ use async_channel::{Receiver, RecvError};
 use super::super::Order;
 use super::super::connection::Connection;
 use super::super::search::{self, Hit, Query};
-use super::super::{Command, Event, Record, StoreError, archive, contacts, history, outbox};
+use super::super::{
+    Change, Command, Event, Record, StoreError, Trust, archive, contacts, history, outbox,
+};
 use super::files::{Wanted, What};
-use super::{Core, Exit, blocking};
+use super::{Core, Exit};
 use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
 
@@ -155,9 +157,9 @@ impl Core {
                 Ok(())
             }
             Command::Blocks => {
-                self.asked_for_blocks += 1;
+                self.blocks.ask();
                 if let Some(connection) = connection {
-                    connection.say(&ClientFrame::Blocks);
+                    self.say_blocks(connection);
                 }
                 Ok(())
             }
@@ -242,19 +244,34 @@ impl Core {
         if blocked {
             self.with(&peer, |it| it.faced = false);
         }
+        self.blocks.want(peer, blocked);
         if let Some(connection) = connection {
-            connection.say(&blocking(peer.clone(), blocked));
+            self.say_blocks(connection);
         }
-        self.asked_blocks.insert(peer, blocked);
+    }
+
+    /// What this connection was not told of whom one blocks.
+    pub(super) fn say_blocks(&mut self, connection: &mut Connection) {
+        self.blocks.frames().iter().for_each(|frame| connection.say(frame));
+    }
+
+    /// Whoever blocks somebody while the server is away is told that it takes longer.
+    pub(super) fn tell_deferred_blocks(&mut self) {
+        for (peer, blocked) in self.blocks.deferred() {
+            self.tell(Event::Blocked { peer, blocked, change: Change::Later });
+        }
     }
 
     async fn trust(&mut self, peer: Name) -> Result<(), Exit> {
-        let (server, contact) = (self.config.server.clone(), peer.clone());
-        let trusting = self.store.run(move |tx| contacts::trust_offered(tx, &server, &contact));
-        let key = trusting.await?.map(|key| key.fingerprint());
+        let trust = if peer == self.config.user {
+            Trust::Oneself
+        } else {
+            let (server, contact) = (self.config.server.clone(), peer.clone());
+            self.store.run(move |tx| contacts::trust(tx, &server, &contact)).await?
+        };
         self.held.remove(&peer);
         self.files.look();
-        self.tell(Event::Trusted { peer, key });
+        self.tell(Event::Trusted { peer, trust });
         Ok(())
     }
 

@@ -136,12 +136,13 @@ impl Listed {
     }
 }
 
-/// What a message says in words: a text, or what a file is called and what is said of it.
+/// What a message says in words: a text, or what a file is called and what is said of it. What is of another kind
+/// says nothing in words.
 pub fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
-    match FileInfo::of(kind, body) {
-        Some(info) => Cow::Owned(info.words()),
-        None => String::from_utf8_lossy(body),
+    if *kind == Kind::TEXT {
+        return String::from_utf8_lossy(body);
     }
+    FileInfo::of(kind, body).map_or(Cow::Borrowed(""), |info| Cow::Owned(info.words()))
 }
 
 /// A type and a subtype (RFC 6838 §4.2), without parameters.

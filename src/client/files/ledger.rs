@@ -13,7 +13,7 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::info::FileInfo;
 use crate::client::archive::Record;
 use crate::client::outbox::{self, Scope};
-use crate::client::{Address, FileState, Received, Transfer, Way};
+use crate::client::{Address, FileState, Received, State, Transfer, Way};
 use crate::message::{BlobId, Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -91,12 +91,14 @@ pub(in crate::client) fn add(
 
 /// The uploads that go on, the oldest first.
 pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Upload>> {
-    let mut query = tx.prepare_cached(
-        "SELECT id, peer, path, name, type, size, modified, caption, blob FROM upload
-         WHERE server = ? AND state = 'going' ORDER BY id",
-    )?;
+    let mut query = tx.prepare_cached(&format!(
+        "SELECT {UPLOAD} FROM upload WHERE server = ? AND state = 'going' ORDER BY id",
+    ))?;
     query.query_map([server.as_str()], upload)?.collect()
 }
+
+/// What is read of an own file.
+const UPLOAD: &str = "upload.id, upload.peer, path, name, type, size, modified, caption, blob";
 
 fn upload(row: &Row<'_>) -> Result<Upload> {
     let damaged = |()| rusqlite::Error::InvalidQuery;
@@ -275,22 +277,64 @@ pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option
     Ok(number.zip(state).map(|(number, state)| Received { number: number.cast_unsigned(), state }))
 }
 
-/// What goes and what others sent and is not saved: for one who asks how it is with files. The last `limit`.
+/// How it is with files, for one who asks: the last that went or that others told of, and then what goes; `limit` in
+/// all.
 pub(in crate::client) fn all(
     tx: &Transaction<'_>,
     server: &Address,
     limit: u32,
 ) -> Result<Vec<Transfer>> {
-    let up = |upload: Upload| Transfer::of_upload(&upload, FileState::Coming);
-    let mut all: Vec<Transfer> = going(tx, server)?.into_iter().map(up).collect();
+    let mut going = going(tx, server)?;
+    going.truncate(limit as usize);
+    let mut all = told_of(tx, server, limit)?;
+    all.extend(gone(tx, server, limit)?);
+    all.sort_by_key(|(message, _)| *message);
+    let surplus = (all.len() + going.len()).saturating_sub(limit as usize);
+    let past = all.into_iter().skip(surplus).map(|(_, transfer)| transfer);
+    let going = going.iter().map(|upload| Transfer::of_upload(upload, FileState::Coming));
+    Ok(past.chain(going).collect())
+}
+
+/// The last files that others told of, each behind its message.
+fn told_of(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? ORDER BY file.message DESC LIMIT ?"
     ))?;
     let rows = query.query_map(params![server.as_str(), limit], download)?;
-    let mut downloads = rows.collect::<Result<Vec<_>>>()?;
-    downloads.reverse();
-    all.extend(downloads.iter().map(Transfer::of_download));
-    Ok(all)
+    rows.map(|row| row.map(|it| (it.message, Transfer::of_download(&it)))).collect()
+}
+
+/// The last own files that do not go any more, each behind the message that tells of it; what failed, or was
+/// cancelled, behind that of the one before.
+fn gone(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
+    let mut query = tx.prepare_cached(&format!(
+        "SELECT {UPLOAD}, upload.state, why, message, message.state FROM upload
+         LEFT JOIN message ON message.id = upload.message
+         WHERE upload.server = ? AND upload.state <> 'going' ORDER BY upload.id DESC LIMIT ?"
+    ))?;
+    let rows = query.query_map(params![server.as_str(), limit], |row| {
+        Ok((row.get::<_, Option<i64>>(11)?, upload(row)?, gone_state(row)?))
+    })?;
+    let mut gone = rows.collect::<Result<Vec<_>>>()?;
+    gone.reverse();
+    let mut last = 0;
+    let placed = gone.into_iter().map(|(message, upload, state)| {
+        last = message.unwrap_or(last).max(last);
+        let done = if message.is_some() { upload.source.size } else { 0 };
+        (message.unwrap_or(last), Transfer { done, ..Transfer::of_upload(&upload, state) })
+    });
+    Ok(placed.collect())
+}
+
+fn gone_state(row: &Row<'_>) -> Result<FileState> {
+    let state: String = row.get(9)?;
+    let of_message: Option<String> = row.get(12)?;
+    let of_message = of_message.and_then(|word| State::of_word(&word));
+    let state = match of_message {
+        Some(state) => Some(FileState::Sent(state)),
+        None => FileState::of_word(&state, row.get(10)?),
+    };
+    state.ok_or(rusqlite::Error::InvalidQuery)
 }
 
 impl Transfer {
@@ -325,4 +369,66 @@ impl Transfer {
 /// Where a file lies that has come, or comes.
 pub(in crate::client) fn place(folder: &Path, message: i64) -> PathBuf {
     folder.join(message.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::client::store::tests::{in_memory, run};
+
+    const LIMIT: u32 = 5;
+
+    /// Each as its name and state, in short.
+    fn listed(store: &mut rusqlite::Connection) -> Vec<String> {
+        let server: Address = "localhost".parse().unwrap();
+        let all = run(store, |tx| all(tx, &server, LIMIT));
+        all.iter().map(|it| format!("{} {:?}", it.name, it.state)).collect()
+    }
+
+    fn say(store: &rusqlite::Connection, own: bool, state: &str, name: &str) -> i64 {
+        let blob = BlobId::from_u128(1);
+        let (media, hash) = ("image/png".into(), blake3::hash(b""));
+        let info = FileInfo { blob, name: name.into(), media, size: 5, hash, caption: None };
+        let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+                   VALUES ('localhost:7878', 'marie', ?1, 'i', (SELECT count(*) FROM message), 0, 'file', ?2, ?3)";
+        store.execute(row, params![own, info.to_body(), state]).unwrap();
+        store.last_insert_rowid()
+    }
+
+    fn upload(store: &rusqlite::Connection, name: &str, state: &str, message: Option<i64>) {
+        let row = "INSERT INTO upload (server, peer, path, name, type, size, modified, state, why, message)
+                   VALUES ('localhost:7878', 'marie', x'', ?, 'image/png', 5, 0, ?, 'because', ?)";
+        store.execute(row, params![name, state, message]).unwrap();
+    }
+
+    #[test]
+    fn what_went_and_came_is_listed_in_its_order_and_what_goes_last() {
+        let mut store = in_memory();
+        assert_eq!(listed(&mut store), [""; 0]);
+        upload(&store, "zero", "cancelled", None);
+        let one = say(&store, true, "delivered", "one");
+        upload(&store, "one", "sent", Some(one));
+        upload(&store, "slow", "going", None);
+        let two = say(&store, false, "shown", "two");
+        run(&mut store, |tx| {
+            told(tx, &"localhost".parse().unwrap(), &"marie".parse().unwrap(), two, true)
+        });
+        let three = say(&store, true, "stored", "three");
+        upload(&store, "three", "sent", Some(three));
+        let expected = ["one Sent(Delivered)", "two Coming", "three Sent(Stored)", "slow Coming"];
+        assert_eq!(listed(&mut store)[1..], expected);
+        assert_eq!(listed(&mut store)[0], "zero Cancelled");
+        upload(&store, "four", "failed", None);
+        let expected = [
+            "one Sent(Delivered)",
+            "two Coming",
+            "three Sent(Stored)",
+            "four Failed(\"because\")",
+            "slow Coming",
+        ];
+        assert_eq!(listed(&mut store), expected, "no more than so many");
+        (0..9).for_each(|_| upload(&store, "more", "going", None));
+        let listed = listed(&mut store);
+        assert_eq!((listed.len(), listed[0].as_str()), (5, "slow Coming"));
+    }
 }

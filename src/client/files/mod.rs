@@ -13,6 +13,7 @@ pub(super) mod save;
 pub use info::{FileInfo, Listed, MAX_CAPTION, words};
 pub(super) use info::{media_of, name_of};
 
+use super::State;
 use crate::message::Name;
 
 /// Where files lie that came, in the data folder.
@@ -36,6 +37,8 @@ pub enum FileState {
     Coming,
     /// All of it is there: here, or with the server.
     Here,
+    /// An own one that the server has all of: where the message is that tells of it.
+    Sent(State),
     /// It does not come, and why.
     Failed(String),
     /// One thought better of it.
@@ -51,6 +54,7 @@ impl FileState {
             Self::Offered => "offered",
             Self::Coming => "coming",
             Self::Here => "here",
+            Self::Sent(_) => "sent",
             Self::Failed(_) => "failed",
             Self::Cancelled => "cancelled",
             Self::Gone => "gone",

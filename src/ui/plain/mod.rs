@@ -13,11 +13,11 @@ use async_channel::{Receiver, RecvError};
 use futures::future::Either;
 
 use super::command::{self, Input};
-use super::count;
 use super::entry::{self, Error, Options, ask, race};
 use super::input::{self, Line};
 use super::receipts::Receipts;
 use super::screen::Screen;
+use super::{count, news};
 
 use crate::client::{Client, Command, Ending, Event, Query};
 use crate::message::Name;
@@ -94,6 +94,8 @@ struct Face {
     /// Who, not being the current one, was announced since one turned to the current one.
     announced: BTreeSet<Name>,
     connected: Connected,
+    /// Why it was lost last.
+    because: String,
     /// Since when it is as it is.
     since: SystemTime,
     receipts: Receipts,
@@ -130,6 +132,7 @@ impl Face {
             open: BTreeSet::new(),
             announced: BTreeSet::new(),
             connected: Connected::NotYet,
+            because: String::new(),
             since: SystemTime::now(),
             receipts: Receipts::default(),
             refused: BTreeMap::new(),
@@ -257,7 +260,9 @@ impl Face {
             }
             Input::Cancel(number) => self.with_peer(|peer| Command::Cancel { peer, number }).await,
             Input::Files => self.client.give(Command::Files).await,
-            Input::Mute(_) => self.mistake("there is no noise to mute here"),
+            Input::Mute(peer) => {
+                self.mistake(&news::nothing_to_mute(peer.as_ref().or(self.current.as_ref())));
+            }
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
                 self.quit().await;
@@ -299,12 +304,10 @@ impl Face {
     }
 
     async fn close(&mut self, peer: Option<Name>) {
-        let Some(peer) = peer.or_else(|| self.current.clone()) else {
-            return self.mistake("no conversation is open");
+        let peer = peer.or_else(|| self.current.clone());
+        let Some(peer) = peer.clone().filter(|peer| self.open.remove(peer)) else {
+            return self.mistake(&news::not_open(peer.as_ref(), &self.open));
         };
-        if !self.open.remove(&peer) {
-            return self.mistake(&format!("no conversation with {peer} is open"));
-        }
         self.current.take_if(|current| *current == peer);
         if self.screen.interactive {
             self.screen.note(&format!("closed the conversation with {peer}"));

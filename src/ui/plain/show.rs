@@ -7,10 +7,9 @@ use std::time::{Instant, SystemTime};
 
 use super::super::{count, files, news, receipts};
 use super::{Connected, Face};
-use crate::client::{Command, Event, FileState, Hit, Incoming, Pending, Way};
+use crate::client::{Command, Event, FileState, Hit, Incoming, Pending, Trust, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::news::time_of_day;
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
@@ -29,7 +28,9 @@ impl Face {
             Event::Waiting { peer, count, known } => {
                 self.screen.note(&news::waiting(&peer, count, known));
             }
-            Event::Blocked { peer, blocked } => self.screen.note(&news::blocked(&peer, blocked)),
+            Event::Blocked { peer, blocked, change } => {
+                self.screen.note(&news::blocked(&peer, blocked, change));
+            }
             Event::Blocks { names } => self.screen.note(&news::blocks(&names)),
             Event::Key { name, key, current } => {
                 let lines = news::key(&self.user, &name, key, current);
@@ -40,12 +41,10 @@ impl Face {
                 let lines = news::changed_key(&peer, was, now);
                 lines.iter().for_each(|line| self.screen.problem(line));
             }
-            Event::Trusted { peer, key: Some(key) } => {
-                self.screen.note(&news::trusted(&peer, Some(key)));
+            Event::Trusted { peer, trust: trust @ Trust::Accepted(_) } => {
+                self.screen.note(&news::trusted(&peer, trust));
             }
-            Event::Trusted { peer, key: None } => {
-                self.screen.problem(&news::trusted(&peer, None));
-            }
+            Event::Trusted { peer, trust } => self.screen.problem(&news::trusted(&peer, trust)),
             Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
             Event::Found { query: _, hits } => self.show_found(&hits),
             // Lines say what happens to messages; this happens to people.
@@ -150,15 +149,13 @@ impl Face {
     }
 
     fn show_status(&self, pending: &[Pending]) {
-        let (server, user, since) =
-            (&self.options.server.address, &self.user, time_of_day(self.since));
-        self.screen.note(&match self.connected {
-            Connected::Yes => format!("connected to {server} as {user} since {since}"),
-            Connected::NotYet => format!("not connected to {server} yet, trying since {since}"),
-            Connected::Lost => {
-                format!("the server {server} is away since {since}; trying again by itself")
-            }
-        });
+        let line = match self.connected {
+            Connected::Yes => news::Line::Online,
+            Connected::NotYet => news::Line::NotYet,
+            Connected::Lost => news::Line::Away { because: &self.because },
+        };
+        let server = self.options.server.address.as_str();
+        self.screen.note(&news::line(server, &self.user, line, self.since));
         news::pending(pending).iter().for_each(|line| self.screen.note(line));
     }
 
@@ -180,6 +177,7 @@ impl Face {
     }
 
     fn show_disconnected(&mut self, because: &str) {
+        because.clone_into(&mut self.because);
         if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
             self.since = SystemTime::now();
             self.screen.note(&format!(

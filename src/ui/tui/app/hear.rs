@@ -2,7 +2,7 @@
 
 use super::Conversation;
 use super::{App, Effect, Line, OPENED, Overlay};
-use crate::client::{Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
+use crate::client::{Change, Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::settings::Bell;
@@ -62,8 +62,13 @@ impl App {
                     it.presence = Some(presence);
                 }
             }
-            Event::Connected => self.line = Line::Online,
+            Event::Connected => {
+                (self.line, self.since) = (Line::Online, Some(self.now));
+            }
             Event::Disconnected { because, .. } => {
+                if !matches!(self.line, Line::Away { .. }) {
+                    self.since = Some(self.now);
+                }
                 let before = std::mem::replace(&mut self.line, Line::Away { because });
                 if before == Line::Online {
                     // Until now it answered.
@@ -83,21 +88,25 @@ impl App {
             Event::Refused { peer, because, .. } => {
                 self.tell_about(&peer, news::refused(&peer, &because), false);
             }
-            Event::Blocked { peer, blocked } => self.take_blocked(&peer, blocked),
-            Event::Trusted { peer, key } => {
+            Event::Blocked { peer, blocked, change } => self.take_blocked(&peer, blocked, change),
+            Event::Trusted { peer, trust } => {
+                let key = trust.accepted();
                 if let Some(it) = self.find(&peer).filter(|_| key.is_some()) {
                     it.key = key;
                     // It was what there was to say.
                     it.panel.close();
                 }
-                self.tell_about(&peer, news::trusted(&peer, key), false);
+                self.tell_about(&peer, news::trusted(&peer, trust), false);
             }
             Event::FirstMeeting { fingerprint } => {
                 self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
             }
             Event::Blocks { names } => self.tell(news::blocks(&names)),
             Event::Online { count, names } => self.tell(news::online(count, &names)),
-            Event::Status(pending) => self.tell_all(news::pending(&pending)),
+            Event::Status(pending) => {
+                self.tell(self.how_the_line_is());
+                self.tell_all(news::pending(&pending));
+            }
             Event::Objection { because } | Event::NoFile { because } => self.tell(because),
             Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::Files(all) => self.tell_all(files::list(&all)),
@@ -107,6 +116,16 @@ impl App {
             // The face ends with it.
             Event::Ended(_) => {}
         }
+    }
+
+    fn how_the_line_is(&self) -> String {
+        let line = match &self.line {
+            Line::Connecting => news::Line::NotYet,
+            Line::Online => news::Line::Online,
+            Line::Away { because } => news::Line::Away { because },
+        };
+        let since = self.since.unwrap_or(self.now).printable();
+        news::line(&self.server, &self.user, line, since)
     }
 
     fn take_overview(&mut self, all: Vec<Summary>) {
@@ -184,8 +203,8 @@ impl App {
         }
     }
 
-    fn take_blocked(&mut self, peer: &Name, blocked: bool) {
-        self.tell(news::blocked(peer, blocked));
+    fn take_blocked(&mut self, peer: &Name, blocked: bool, change: Change) {
+        self.tell(news::blocked(peer, blocked, change));
         if let Some(it) = self.find(peer) {
             it.request = 0;
         }

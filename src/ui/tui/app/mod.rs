@@ -121,6 +121,8 @@ pub(super) struct App {
     pub(super) zone: TimeZone,
     pub(super) size: (u16, u16),
     pub(super) line: Line,
+    /// Since when it is so; none before anything has happened.
+    since: Option<Timestamp>,
     /// When the server was last heard of.
     pub(super) contact: Option<Timestamp>,
     pub(super) conversations: Vec<Conversation>,
@@ -188,6 +190,7 @@ impl App {
             zone,
             size,
             line: Line::Connecting,
+            since: None,
             contact: None,
             conversations: Vec::new(),
             current: None,
@@ -227,6 +230,7 @@ impl App {
     /// Takes in what happened. There may be more of it before it [settles](Self::settle).
     pub(super) fn happen(&mut self, input: Input, now: Timestamp) {
         self.now = now;
+        self.since.get_or_insert(now);
         match input {
             Input::Key(key) => self.press(&key),
             Input::Paste(text) => self.paste(text),
@@ -409,10 +413,13 @@ impl App {
         lines.into_iter().for_each(|line| self.tell(line));
     }
 
-    /// Says something where it belongs.
+    /// Says something where it belongs: in the conversation with somebody, if there is one.
     fn tell_about(&mut self, peer: &Name, text: impl Into<String>, urgent: bool) {
-        let index = self.conversation(peer);
-        self.conversations[index].panel.tell(text, urgent);
+        let theirs = self.conversations.iter_mut().find(|it| it.peer == *peer);
+        match theirs {
+            Some(it) => it.panel.tell(text, urgent),
+            None => self.panel_mut().tell(text, urgent),
+        }
     }
 
     /// What came while nobody looked begins at a line, as if one turned to it.

@@ -8,6 +8,7 @@ use super::super::memory::Person;
 use super::App;
 use crate::client::{Command, Query};
 use crate::message::Name;
+use crate::ui::news;
 
 impl App {
     /// Where somebody is in the list; at its end from now on if they were not.
@@ -105,11 +106,11 @@ impl App {
     }
 
     pub(super) fn close(&mut self, peer: Option<Name>) {
-        let Some(peer) = peer.or_else(|| self.current().map(|it| it.peer.clone())) else {
-            return self.tell("no conversation is open");
-        };
-        let Some(index) = self.conversations.iter().position(|it| it.peer == peer) else {
-            return self.tell(format!("no conversation with {peer} is open"));
+        let named = peer.or_else(|| self.current().map(|it| it.peer.clone()));
+        let place = |peer: &Name| self.conversations.iter().position(|it| it.peer == *peer);
+        let Some(index) = named.as_ref().and_then(place) else {
+            let open = self.conversations.iter().map(|it| &it.peer);
+            return self.tell(news::not_open(named.as_ref(), open));
         };
         let gone = self.conversations.remove(index);
         if self.open.remove(&gone.peer) {

@@ -393,7 +393,7 @@ fn help() {
 │                        (without a path: your downloads)                      │
 │  /CANCEL [n]           stop a file that comes, or all that go and come in    │
 │                        this conversation                                     │
-│  /FILES                list the files that go, wait and came                 │
+│  /FILES                list the files that go and come, went and came        │
 │  /ONLINE               list the people who are online                        │
 │  /STATUS               say how the line to the server is, and what has not   │
 │                        arrived yet                                           │

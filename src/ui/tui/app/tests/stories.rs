@@ -2,7 +2,7 @@
 
 use super::super::super::window::PAGE;
 use super::*;
-use crate::client::{Hit, Query};
+use crate::client::{Hit, Query, Trust};
 
 // Keys.
 
@@ -383,7 +383,10 @@ fn a_changed_key_is_told_until_one_has_it_go_or_trusts_it() {
     for goes in [
         |desk: &mut Desk| desk.press(KeyCode::Esc),
         |desk: &mut Desk| {
-            desk.hear(Event::Trusted { peer: name("marie"), key: Some(Fingerprint::of(b"two")) });
+            desk.hear(Event::Trusted {
+                peer: name("marie"),
+                trust: Trust::Accepted(Fingerprint::of(b"two")),
+            });
         },
     ] {
         let mut desk = Desk::busy((80, 30));

@@ -3,6 +3,7 @@
 //! A face knows nothing of frames; it gives the client commands and is given events. [`command`] has
 //! the one table of what may be typed, [`text`] what may be shown of other people's words.
 
+mod announcements;
 mod bars;
 pub mod beside;
 pub mod command;

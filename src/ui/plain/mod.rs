@@ -12,6 +12,7 @@ use std::time::{Instant, SystemTime};
 use async_channel::{Receiver, RecvError};
 use futures::future::Either;
 
+use super::announcements::Announcements;
 use super::command::{self, Input};
 use super::count;
 use super::entry::{self, Error, Options, ask, race};
@@ -97,6 +98,7 @@ struct Face {
     /// Since when it is as it is.
     since: SystemTime,
     receipts: Receipts,
+    announcements: Announcements,
     /// By peer, the message whose refusal was told last.
     refused: BTreeMap<Name, u64>,
     /// The numbers of files that were asked for; none is the last.
@@ -132,6 +134,7 @@ impl Face {
             connected: Connected::NotYet,
             since: SystemTime::now(),
             receipts: Receipts::default(),
+            announcements: Announcements::default(),
             refused: BTreeMap::new(),
             asked_files: BTreeSet::new(),
             failed: false,
@@ -156,11 +159,12 @@ impl Face {
                     None => std::future::pending().await,
                 }
             };
-            let event = next_event(&events, self.receipts.due());
+            let due = self.receipts.due().into_iter().chain(self.announcements.due()).min();
+            let event = next_event(&events, due);
             // A signal comes before all that waits to be shown.
             match race(interrupts.next(), race(event, line)).await {
                 Either::Left(signal) => self.interrupt(signal).await,
-                Either::Right(Either::Left(None)) => self.show_receipts(),
+                Either::Right(Either::Left(None)) => self.show_collected(Instant::now()),
                 Either::Right(Either::Left(Some(event))) => match event {
                     Ok(Event::Ended(ending)) => return self.end(&ending),
                     Ok(event) => self.show(event).await,
@@ -183,6 +187,8 @@ impl Face {
 
     fn end(&mut self, ending: &Ending) -> u8 {
         self.show_receipts();
+        let rest = self.announcements.take_rest(Instant::now());
+        rest.iter().for_each(|line| self.screen.note(line));
         if let Some(failure) = &ending.failure {
             failure.to_string().lines().for_each(|line| self.screen.problem(line));
         }
@@ -291,6 +297,7 @@ impl Face {
             return self.mistake("nobody can talk to themselves here");
         }
         self.announced.clear();
+        self.announcements.forget(&peer);
         self.current = Some(peer.clone());
         if self.open.insert(peer.clone()) {
             self.client.give(Command::Talk(peer)).await;
@@ -336,7 +343,7 @@ impl Face {
     }
 }
 
-/// The next event; none if receipts are to be shown before it comes.
+/// The next event; none if something that was collected is to be shown before it comes.
 async fn next_event(
     events: &Receiver<Event>,
     due: Option<Instant>,
@@ -358,7 +365,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn receipts_that_are_due_do_not_wait_for_a_pause_between_events() {
+    fn what_is_due_does_not_wait_for_a_pause_between_events() {
         async_std::task::block_on(async {
             let (tell, events) = async_channel::unbounded();
             tell.try_send(Event::Connected).unwrap();

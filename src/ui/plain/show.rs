@@ -27,9 +27,12 @@ impl Face {
             // Opened meanwhile: they come by themselves.
             Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
             Event::Waiting { peer, count, known } => {
-                self.screen.note(&news::waiting(&peer, count, known));
+                self.announcements.hear(peer, count, known, Instant::now());
             }
-            Event::Blocked { peer, blocked } => self.screen.note(&news::blocked(&peer, blocked)),
+            Event::Blocked { peer, blocked } => {
+                self.announcements.forget(&peer);
+                self.screen.note(&news::blocked(&peer, blocked));
+            }
             Event::Blocks { names } => self.screen.note(&news::blocks(&names)),
             Event::Key { name, key, current } => {
                 let lines = news::key(&self.user, &name, key, current);
@@ -115,6 +118,14 @@ impl Face {
         } else if self.screen.interactive {
             self.receipts.collect(peer, stored, delivered, Instant::now());
         }
+    }
+
+    /// What was collected long enough.
+    pub(super) fn show_collected(&mut self, now: Instant) {
+        if self.receipts.due().is_some_and(|due| due <= now) {
+            self.show_receipts();
+        }
+        self.announcements.take_lines(now).iter().for_each(|line| self.screen.note(line));
     }
 
     pub(super) fn show_receipts(&mut self) {

@@ -7,6 +7,7 @@ mod announcements;
 mod bars;
 pub mod beside;
 pub mod command;
+mod completion;
 pub mod entry;
 mod files;
 pub mod history;

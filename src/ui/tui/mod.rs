@@ -5,11 +5,11 @@
 //! runs it. Invariant: the terminal is as it was, however this ends.
 
 mod app;
-mod composer;
+pub(super) mod composer;
 mod conversation;
 mod find;
 mod jump;
-mod keys;
+pub(super) mod keys;
 mod memory;
 mod picture;
 mod terminal;

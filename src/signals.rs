@@ -58,3 +58,18 @@ impl Hangups {
         matches!(self.0.next().await, Some(Ok(_)))
     }
 }
+
+/// SIGCONT as something to await: the program was stopped, and goes on.
+pub struct Continuations(Signals);
+
+impl Continuations {
+    /// From now on the program is told of it.
+    pub fn catch() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Cont])?))
+    }
+
+    /// Waits for the next one. False if none can come any more.
+    pub async fn next(&mut self) -> bool {
+        matches!(self.0.next().await, Some(Ok(_)))
+    }
+}

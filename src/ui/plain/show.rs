@@ -27,13 +27,17 @@ impl Face {
             // Opened meanwhile: they come by themselves.
             Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
             Event::Waiting { peer, count, known } => {
+                self.know([&peer]);
                 self.announcements.hear(peer, count, known, Instant::now());
             }
             Event::Blocked { peer, blocked } => {
                 self.announcements.forget(&peer);
                 self.screen.note(&news::blocked(&peer, blocked));
             }
-            Event::Blocks { names } => self.screen.note(&news::blocks(&names)),
+            Event::Blocks { names } => {
+                self.know(&names);
+                self.screen.note(&news::blocks(&names));
+            }
             Event::Key { name, key, current } => {
                 let lines = news::key(&self.user, &name, key, current);
                 lines.iter().for_each(|line| self.screen.note(line));
@@ -49,7 +53,10 @@ impl Face {
             Event::Trusted { peer, key: None } => {
                 self.screen.problem(&news::trusted(&peer, None));
             }
-            Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
+            Event::Online { count, names } => {
+                self.know(&names);
+                self.screen.note(&news::online(count, &names));
+            }
             Event::Found { query: _, hits } => self.show_found(&hits),
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}

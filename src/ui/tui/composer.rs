@@ -2,7 +2,7 @@
 //!
 //! Owned by its conversation, or by the plain face's editor. Invariant: the cursor is at the beginning of a grapheme, or at the end.
 
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use super::wrap;
 
@@ -26,6 +26,11 @@ impl Composer {
 
     pub(in crate::ui) fn is_empty(&self) -> bool {
         self.text.is_empty()
+    }
+
+    /// What is behind the cursor.
+    pub(in crate::ui) fn after(&self) -> &str {
+        &self.text[self.cursor..]
     }
 
     /// What is before the cursor.
@@ -143,9 +148,11 @@ impl Composer {
 
     /// What was put together may be one grapheme now.
     fn settle(&mut self) {
-        let boundary = |(at, _): &(usize, &str)| *at >= self.cursor;
-        let next = self.text.grapheme_indices(true).find(boundary);
-        self.cursor = next.map_or(self.text.len(), |(at, _)| at);
+        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+        if cursor.is_boundary(&self.text, 0) != Ok(true) {
+            let next = cursor.next_boundary(&self.text, 0).ok().flatten();
+            self.cursor = next.unwrap_or(self.text.len());
+        }
     }
 
     fn grapheme_before(&self) -> usize {

@@ -3,7 +3,7 @@
 
 use std::fs;
 
-use crate::programs::Launch;
+use crate::programs::{Launch, send_signal};
 use crate::screen::Desk;
 use crate::script::Stage;
 use crate::world::{World, story};
@@ -75,15 +75,16 @@ fn a_line_takes_one_row_however_long_and_wide_it_is() {
         john.sees("talking to marie, who is online");
         let long = "日本 👩‍👩‍👧 ❤️ e\u{301} ".repeat(700);
         john.presses(&format!("\u{1b}[200~{long}\u{1b}[201~."));
-        john.sees(".");
+        john.sees("e\u{301} .");
+        let line = rows(&john).pop().unwrap();
+        assert!(line.starts_with('<'), "{line:?}");
         marie.say("john", 1, "hello").await;
-        john.sees("marie: hello\n<");
-        let before = rows(&john);
-        assert!(before.last().unwrap().ends_with('.') && before.len() == 4, "{before:?}");
+        john.sees(&format!("marie: hello\n{line}"));
+        assert_eq!(rows(&john).len(), 4, "{:?}", rows(&john));
         john.presses(HOME);
         john.sees("marie: hello\n日本");
         john.resizes((20, 24));
-        john.sees("本 >");
+        john.sees("e\u{301} >");
         john.presses(ENTER);
         marie.hears("john", 1, 1, &format!("{long}.")).await;
         john.presses(CTRL_C);
@@ -237,13 +238,18 @@ fn however_it_ends_the_terminal_is_as_it_was() {
 }
 
 #[test]
-fn ctrl_z_gives_the_terminal_back_and_fg_goes_on() {
+fn a_stop_gives_the_terminal_back_and_fg_goes_on() {
     story(async |world| {
         let mut marie = world.sign_in("marie").await;
         marie.talk("john").await;
         let command = Launch::of(world, "john").to("marie").with(&["--plain"]).into_command();
-        let script = "set -m; \"$@\"; stty -a; echo stopped; read -r line; fg; echo \"exit $?\"";
-        let mut words = vec!["-c", script, "sh", command.get_program().to_str().unwrap()];
+        let pid = world.path("pid");
+        let script = format!(
+            "set -m; \"$@\"; jobs -p > {}; stty -a; echo stopped; read -r line; fg; \
+             echo again; read -r line; fg; echo \"exit $?\"",
+            pid.display()
+        );
+        let mut words = vec!["-c", &script, "sh", command.get_program().to_str().unwrap()];
         words.extend(command.get_args().map(|word| word.to_str().unwrap()));
         let mut john = Desk::open(Launch::program("sh").with(&words));
         john.sees("talking to marie, who is online");
@@ -258,7 +264,13 @@ fn ctrl_z_gives_the_terminal_back_and_fg_goes_on() {
         john.sees("marie: hello\nhalf");
         john.presses(&format!(" a line{ENTER}"));
         marie.hears("john", 1, 1, "half a line").await;
-        john.says("QUIT");
+        // The same by somebody else.
+        let pid = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        assert!(send_signal(pid, "STOP"));
+        john.sees("again");
+        john.presses(&format!("\n/ta{TAB}"));
+        john.sees("\n/TALK");
+        john.presses(&format!("{CTRL_U}QUIT{ENTER}"));
         john.sees("exit 0");
         john.ends(0);
     });

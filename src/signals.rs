@@ -69,11 +69,11 @@ impl Hangups {
 }
 
 /// SIGCONT as something to await: the program was stopped, and others may have had its terminal.
-pub struct Continues(Signals);
+pub struct Continuations(Signals);
 
-impl Continues {
-    /// Begins to listen. What the signal does by itself it does on.
-    pub fn listen() -> io::Result<Self> {
+impl Continuations {
+    /// From now on the program is told of it.
+    pub fn catch() -> io::Result<Self> {
         Ok(Self(Signals::new([Signal::Cont])?))
     }
 

@@ -49,9 +49,14 @@ impl Bars {
         self.all.add(bar.with_style(style).with_position(transfer.done))
     }
 
+    /// Whether there are any: then the cursor is at the end of the last one.
+    pub(super) fn are_there(&self) -> bool {
+        !self.bars.borrow().is_empty()
+    }
+
     /// Prints something.
     pub(super) fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
-        if self.bars.borrow().is_empty() { print() } else { self.all.suspend(print) }
+        if self.are_there() { self.all.suspend(print) } else { print() }
     }
 }
 

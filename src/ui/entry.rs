@@ -12,6 +12,7 @@ use futures::future::{Either, select};
 use thiserror::Error;
 
 use super::input::Line;
+use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
@@ -99,6 +100,7 @@ impl Error {
 pub(super) async fn leave_if_stuck(mut interrupts: Interrupts) {
     if let Ok(signal) = interrupts.next().await {
         task::sleep(LEAVING).await;
+        modes::give_back();
         std::process::exit(signal.exit_code().into());
     }
 }

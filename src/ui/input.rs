@@ -10,6 +10,9 @@ use crate::wire::MAX_BODY;
 /// How many lines are read ahead.
 const AHEAD: usize = 64;
 
+/// The longest line: the longest message, and one slash more in front of it.
+const LONGEST: usize = MAX_BODY + 1;
+
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Line {
@@ -19,6 +22,17 @@ pub(super) enum Line {
     Unusable(String),
     /// Reading failed, and why. Nothing more comes.
     Failed(String),
+}
+
+impl Line {
+    /// A line that was put together elsewhere.
+    pub(super) fn edited(text: String) -> Self {
+        if text.len() > LONGEST { Self::too_long() } else { Self::Text(text) }
+    }
+
+    fn too_long() -> Self {
+        Self::Unusable(format!("a line has at most {MAX_BODY} bytes"))
+    }
 }
 
 /// Begins to read. The channel closes at the end of input, or behind a failure.
@@ -53,8 +67,8 @@ fn pass(mut input: impl BufRead, lines: &Sender<Line>) {
 /// The next line; `None` at the end. Holds no more of a long one than may be sent.
 fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     let mut bytes = Vec::new();
-    // The longest message, one slash more in front of it, and CR LF behind.
-    let longest = MAX_BODY + 3;
+    // CR LF stand behind it.
+    let longest = LONGEST + 2;
     input.by_ref().take(longest as u64).read_until(b'\n', &mut bytes)?;
     if bytes.is_empty() {
         return Ok(None);
@@ -65,10 +79,8 @@ fn next(input: &mut impl BufRead) -> io::Result<Option<Line>> {
     }
     let line = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
     let line = line.strip_suffix(b"\r").unwrap_or(line);
-    if line.len() > MAX_BODY + 1 {
-        return Ok(Some(Line::Unusable(format!("a line has at most {MAX_BODY} bytes"))));
-    }
     Ok(Some(match std::str::from_utf8(line) {
+        _ if line.len() > LONGEST => Line::too_long(),
         Ok(text) => Line::Text(text.into()),
         Err(_) => Line::Unusable("a line is not UTF-8".into()),
     }))

@@ -3,17 +3,22 @@
 //! A face knows nothing of frames; it gives the client commands and is given events. [`command`] has
 //! the one table of what may be typed, [`text`] what may be shown of other people's words.
 
+mod announcements;
 mod bars;
 pub mod beside;
 pub mod command;
+mod completion;
 pub mod entry;
 mod files;
 pub mod history;
 mod input;
+mod modes;
 mod news;
 mod passphrase;
 pub mod plain;
 mod receipts;
+#[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
+mod row;
 mod screen;
 pub mod settings;
 pub mod text;

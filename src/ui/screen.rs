@@ -1,15 +1,18 @@
 //! Both outputs of the plain face, and what each is for.
 //!
-//! Standard output has messages alone; a script depends on it. Standard error has the rest.
+//! Standard output has messages alone; a script depends on it. Standard error has the rest. Where a line is being edited
+//! it stands below all that is printed.
 //! Invariant: what is said is one line, whatever words of others are in it; [`output`] cleans it.
 
+use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};
 
 use anstream::ColorChoice;
 use anstyle::{Effects, Style};
 
 use super::bars::Bars;
-use super::{files, news};
+use super::row::{CLEAR, Row, View};
+use super::{files, news, text};
 use crate::client::{FileState, Incoming, Transfer};
 use crate::output;
 
@@ -20,6 +23,8 @@ pub(super) struct Screen {
     name: Style,
     note: Style,
     bars: Bars,
+    /// The line that is being edited.
+    row: RefCell<Option<Row>>,
 }
 
 impl Screen {
@@ -34,6 +39,7 @@ impl Screen {
             name: coloured(out, Effects::BOLD),
             note: coloured(err, Effects::DIMMED),
             bars: Bars::default(),
+            row: RefCell::new(None),
         }
     }
 
@@ -45,7 +51,7 @@ impl Screen {
             return Ok(());
         };
         let head = format!("{peer}:");
-        self.bars.beside(|| {
+        self.beside(|| {
             let mut out = output::out();
             for line in lines {
                 out.line(self.name, &head, &format!(" {line}"))?;
@@ -56,7 +62,7 @@ impl Screen {
 
     /// How far a file is, or what became of it.
     pub(super) fn transfer(&self, transfer: &Transfer) {
-        self.bars.take(transfer);
+        self.above_row(|| self.bars.take(transfer));
         if !matches!(transfer.state, FileState::Coming | FileState::Offered) {
             self.note(&files::outcome(transfer));
         }
@@ -90,6 +96,89 @@ impl Screen {
 
     /// Nobody hears it if standard error is closed.
     fn say(&self, style: Style, line: &str) {
-        let _ = self.bars.beside(|| output::err().line(style, line, ""));
+        let _ = self.beside(|| output::err().line(style, line, ""));
+    }
+
+    /// Prints something beside bars and above the line that is being edited.
+    fn beside<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.above_row(|| self.bars.beside(print))
+    }
+
+    fn above_row<T>(&self, print: impl FnOnce() -> T) -> T {
+        self.with_row(|row, _| row.erase());
+        let printed = print();
+        self.with_row(Row::draw);
+        printed
+    }
+
+    // The line that is being edited.
+
+    /// Takes the terminal for it, if there is one. Returns whether there is.
+    pub(super) fn open_row(&self) -> io::Result<bool> {
+        let row = Row::open()?;
+        let is_open = row.is_some();
+        *self.row.borrow_mut() = row;
+        Ok(is_open)
+    }
+
+    /// Gives the terminal back; what was being written stays in sight. Returns whether there was a line to be edited.
+    pub(super) fn close_row(&self, line: &str) -> bool {
+        if self.row.borrow().is_some() && !line.is_empty() {
+            self.leave_line(line);
+        }
+        self.row.borrow_mut().take().is_some()
+    }
+
+    /// How many columns there are for it.
+    pub(super) fn row_width(&self) -> u16 {
+        self.with_row(|row, _| row.width()).unwrap_or_default()
+    }
+
+    pub(super) fn show_row(&self, view: View) {
+        self.with_row(|row, below| row.set(view, below));
+    }
+
+    /// Draws it anew, where the terminal has changed.
+    pub(super) fn redraw_row(&self) {
+        self.above_row(|| ());
+    }
+
+    /// Puts a whole line to what was printed.
+    pub(super) fn leave_line(&self, line: &str) {
+        self.show_row(View::default());
+        if let Some(print) = self.with_row(|row, _| row.printer()) {
+            self.beside(|| print(&format!("{}\n", text::clean(line))));
+        }
+    }
+
+    /// Clears the terminal.
+    pub(super) fn clear(&self) {
+        if let Some(print) = self.with_row(|row, _| row.printer()) {
+            self.beside(|| print(CLEAR));
+        }
+    }
+
+    /// Stops the program, if somebody can go on with it.
+    pub(super) fn stop(&self) {
+        self.with_row(|row, _| row.stop());
+    }
+
+    /// Behind a stop.
+    pub(super) fn go_on(&self) {
+        self.with_row(|row, below| {
+            row.go_on();
+            row.draw(below);
+        });
+    }
+
+    /// The same, if the terminal was not taken yet.
+    pub(super) fn go_on_if_away(&self) {
+        if self.with_row(|row, _| row.is_away()) == Some(true) {
+            self.go_on();
+        }
+    }
+
+    fn with_row<T>(&self, act: impl FnOnce(&mut Row, bool) -> T) -> Option<T> {
+        self.row.borrow_mut().as_mut().map(|row| act(row, self.bars.are_there()))
     }
 }

@@ -33,6 +33,7 @@
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
+//! | `editing` | the line that is edited at a terminal without the full screen |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
 //! | `pictures` | pictures there: for which terminal, and what is said instead |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
@@ -66,6 +67,7 @@ mod client;
 mod contacts;
 mod cut;
 mod delivery;
+mod editing;
 mod expiry;
 mod files;
 mod flood;

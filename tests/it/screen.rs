@@ -127,17 +127,22 @@ impl Desk {
         });
     }
 
-    fn rows(&self) -> Vec<String> {
+    pub(crate) fn rows(&self) -> Vec<String> {
         self.seen.state.lock().unwrap().as_ref().unwrap().rows()
     }
 
     /// The terminal gets another size.
-    fn resizes(&mut self, (width, height): (u16, u16)) {
+    pub(crate) fn resizes(&mut self, (width, height): (u16, u16)) {
         let mut state = self.seen.state.lock().unwrap();
         state.as_mut().unwrap().emulator.set_size(size(height), size(width));
         drop(state);
         let size = Winsize { ws_row: height, ws_col: width, ws_xpixel: 0, ws_ypixel: 0 };
         tcsetwinsize(&self.terminal, size).unwrap();
+    }
+
+    /// SIGTERM.
+    pub(crate) fn is_told_to_end(&mut self) {
+        self.process.signal(Signal::SIGTERM).unwrap();
     }
 
     /// The program ends with this exit code and leaves the terminal as it was. Gives all that came from
@@ -241,7 +246,7 @@ fn what_is_scrolled_to_stays_and_drafts_outlive_a_kill() {
         let before = john.rows();
         let screen = world.path("john/screen.json");
         john.until("what is remembered", |_| is_said_in(&screen, "half a thought"));
-        john.process.signal(Signal::SIGTERM).unwrap();
+        john.is_told_to_end();
         john.ends(143);
         let john = desk(world, "john", "alice");
         john.sees("half a thought");

@@ -235,6 +235,37 @@ fn a_mistake_at_a_terminal_is_forgiven() {
     });
 }
 
+#[test]
+fn who_writes_a_thousand_times_is_announced_a_few_times() {
+    story(async |world| {
+        for follows in [false, true] {
+            let stage = Stage::open().await;
+            let john = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
+            let waiting: Vec<_> = (1..=1000).map(|n| format!("WAITING mallory {n}")).collect();
+            let waiting: Vec<_> = waiting.iter().map(String::as_str).collect();
+            let talking = "TALKING marie away 0 0 0 0";
+            let all = "1000 messages from mallory, who is new to you";
+            let seen = if follows {
+                let mut john = john.with(&["--follow"]).start();
+                let mut server = stage.receive_talking("TALK marie 0", talking).await;
+                server.say_all(&waiting).await;
+                john.says(all).await;
+                john.signal("INT");
+                john.end().await.err
+            } else {
+                let mut john = Terminal::open(john);
+                let mut server = stage.receive_talking("TALK marie 0", talking).await;
+                server.say_all(&waiting).await;
+                john.sees(all);
+                john.presses('c');
+                john.ends(130)
+            };
+            let lines = seen.matches("from mallory").count();
+            assert!(lines <= 8, "{lines} lines: {seen}");
+        }
+    });
+}
+
 // Leaving.
 
 #[test]
@@ -349,7 +380,7 @@ fn notes_are_dimmed_and_names_bold_unless_colours_are_unwanted() {
 }
 
 #[test]
-fn without_colours_there_is_no_escape() {
+fn without_colours_there_are_none_and_on_a_dumb_terminal_no_escape() {
     story(async |world| {
         Launch::of(world, "marie").to("john").pipe("hello\n\u{1b}[31mred\n").await.exited(0);
         for (name, value) in [("NO_COLOR", "1"), ("TERM", "dumb")] {
@@ -362,7 +393,11 @@ fn without_colours_there_is_no_escape() {
             john.sees("there is no command /NONSENSE");
             john.types("/QUIT");
             let screen = john.ends(0);
-            assert!(!screen.contains('\u{1b}'), "{name}: {screen:?}");
+            // Where lines are edited, escapes draw the line.
+            let last = |it: &str| it.chars().find(char::is_ascii_alphabetic);
+            let coloured = screen.split("\u{1b}[").skip(1).any(|it| last(it) == Some('m'));
+            assert!(!coloured, "{name}: {screen:?}");
+            assert!(name == "NO_COLOR" || !screen.contains('\u{1b}'), "{name}: {screen:?}");
         }
     });
 }

@@ -3,6 +3,8 @@
 //! Standard output has messages alone (`marie: hello`); everything else is on standard error. What is
 //! printed, and how, is the `screen`'s; here is what lines and events mean.
 
+mod editor;
+mod keyboard;
 mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +14,7 @@ use std::time::{Instant, SystemTime};
 use async_channel::{Receiver, RecvError};
 use futures::future::Either;
 
+use super::announcements::Announcements;
 use super::command::{self, Input};
 use super::entry::{self, Error, Options, ask, race};
 use super::input::{self, Line};
@@ -19,6 +22,7 @@ use super::receipts::Receipts;
 use super::screen::Screen;
 use super::{count, news};
 
+use self::keyboard::Keyboard;
 use crate::client::{Client, Command, Ending, Event, Query};
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
@@ -30,23 +34,28 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let mut interrupts = Interrupts::catch()?;
     task::spawn("last resort", entry::leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
-    let lines = input::read()?;
-    let asked = match ask_missing(&options, &screen, &lines, &mut interrupts).await? {
+    // Where lines are edited, nobody else reads the terminal by then.
+    let lines = if keyboard::can_edit() { None } else { Some(input::read()?) };
+    let lines = lines.as_ref();
+    let asked = match ask_missing(&options, &screen, lines, &mut interrupts).await? {
         Either::Left(asked) => asked,
         Either::Right(exit_code) => return Ok(exit_code),
     };
     let (user, to) = asked;
     let config = entry::config(&options, &user)?;
-    let (client, events) =
-        match entry::start(config, &screen, Some(&lines), &mut interrupts).await? {
-            Either::Left(started) => started,
-            Either::Right(exit_code) => return Ok(exit_code),
-        };
+    let (client, events) = match entry::start(config, &screen, lines, &mut interrupts).await? {
+        Either::Left(started) => started,
+        Either::Right(exit_code) => return Ok(exit_code),
+    };
+    let keyboard = match lines {
+        Some(lines) => Keyboard::Lines(lines.clone()),
+        None => Keyboard::edit(&screen)?,
+    };
     let mut face = Face::new(client, screen, options, user);
     if let Some(peer) = to {
         face.talk(peer).await;
     }
-    let exit_code = face.live(lines, events, &mut interrupts).await;
+    let exit_code = face.live(keyboard, events, &mut interrupts).await;
     face.client.join().await;
     Ok(exit_code)
 }
@@ -55,16 +64,17 @@ pub async fn run(options: Options) -> Result<u8, Error> {
 async fn ask_missing(
     options: &Options,
     screen: &Screen,
-    lines: &Receiver<Line>,
+    lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
 ) -> Result<Either<(Name, Option<Name>), u8>, Error> {
     if !screen.interactive {
         let user = options.user.clone().ok_or(Error::NoUser)?;
         return Ok(Either::Left((user, options.to.clone())));
     }
+    let lines = || lines.map_or_else(|| input::read_line(io::stdin()), |lines| Ok(lines.clone()));
     let user = match &options.user {
         Some(user) => user.clone(),
-        None => match ask(screen, "Your name: ", || Ok(lines.clone()), interrupts).await? {
+        None => match ask(screen, "Your name: ", lines, interrupts).await? {
             Either::Left(user) => user,
             Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
         },
@@ -73,7 +83,7 @@ async fn ask_missing(
         return Ok(Either::Left((user, options.to.clone())));
     }
     loop {
-        match ask(screen, "Talk to: ", || Ok(lines.clone()), interrupts).await? {
+        match ask(screen, "Talk to: ", lines, interrupts).await? {
             Either::Left(peer) if peer == user => {
                 screen.problem("nobody can talk to themselves here");
             }
@@ -91,6 +101,8 @@ struct Face {
     /// Whom lines go to.
     current: Option<Name>,
     open: BTreeSet<Name>,
+    /// Whose names can be completed.
+    known: BTreeSet<Name>,
     /// Who, not being the current one, was announced since one turned to the current one.
     announced: BTreeSet<Name>,
     connected: Connected,
@@ -99,6 +111,7 @@ struct Face {
     /// Since when it is as it is.
     since: SystemTime,
     receipts: Receipts,
+    announcements: Announcements,
     /// By peer, the message whose refusal was told last.
     refused: BTreeMap<Name, u64>,
     /// The numbers of files that were asked for; none is the last.
@@ -118,6 +131,9 @@ enum Connected {
     Lost,
 }
 
+/// How many names can be completed. More are not remembered.
+const KNOWN: usize = 10_000;
+
 /// How much of what was found is printed.
 const FOUND: usize = 20;
 
@@ -130,11 +146,13 @@ impl Face {
             user,
             current: None,
             open: BTreeSet::new(),
+            known: BTreeSet::new(),
             announced: BTreeSet::new(),
             connected: Connected::NotYet,
             because: String::new(),
             since: SystemTime::now(),
             receipts: Receipts::default(),
+            announcements: Announcements::default(),
             refused: BTreeMap::new(),
             asked_files: BTreeSet::new(),
             failed: false,
@@ -146,32 +164,37 @@ impl Face {
     /// Passes lines to the client and events to the screen, until the client has ended.
     async fn live(
         &mut self,
-        lines: Receiver<Line>,
+        mut keyboard: Keyboard,
         events: Receiver<Event>,
         interrupts: &mut Interrupts,
     ) -> u8 {
-        let mut lines = Some(lines);
         loop {
-            // Once the input has ended, nothing more is read of it.
-            let line = async {
-                match &lines {
-                    Some(lines) => lines.recv().await.ok(),
-                    None => std::future::pending().await,
-                }
-            };
-            let event = next_event(&events, self.receipts.due());
+            let line = keyboard.next(&self.screen, &self.known);
+            let due = self.receipts.due().into_iter().chain(self.announcements.due()).min();
+            let event = next_event(&events, due);
             // A signal comes before all that waits to be shown.
             match race(interrupts.next(), race(event, line)).await {
-                Either::Left(signal) => self.interrupt(signal).await,
-                Either::Right(Either::Left(None)) => self.show_receipts(),
+                Either::Left(signal) => {
+                    if !keyboard.close(&self.screen) {
+                        self.screen.end_line();
+                    }
+                    self.interrupt(signal).await;
+                }
+                Either::Right(Either::Left(None)) => self.show_collected(Instant::now()),
                 Either::Right(Either::Left(Some(event))) => match event {
-                    Ok(Event::Ended(ending)) => return self.end(&ending),
+                    Ok(Event::Ended(ending)) => {
+                        keyboard.close(&self.screen);
+                        return self.end(&ending);
+                    }
                     Ok(event) => self.show(event).await,
-                    Err(_) => return self.lost_client(),
+                    Err(_) => {
+                        keyboard.close(&self.screen);
+                        return self.lost_client();
+                    }
                 },
                 Either::Right(Either::Right(line)) => {
                     if !self.read(line).await {
-                        lines = None;
+                        keyboard.close(&self.screen);
                     }
                 }
             }
@@ -185,6 +208,8 @@ impl Face {
 
     fn end(&mut self, ending: &Ending) -> u8 {
         self.show_receipts();
+        let rest = self.announcements.take_rest(Instant::now());
+        rest.iter().for_each(|line| self.screen.note(line));
         if let Some(failure) = &ending.failure {
             failure.to_string().lines().for_each(|line| self.screen.problem(line));
         }
@@ -201,7 +226,6 @@ impl Face {
 
     async fn interrupt(&mut self, signal: io::Result<Interrupt>) {
         self.signal = signal.ok();
-        self.screen.end_line();
         self.client.give(Command::Leave).await;
     }
 
@@ -272,6 +296,14 @@ impl Face {
         true
     }
 
+    /// Somebody was heard of.
+    fn know<'a>(&mut self, names: impl IntoIterator<Item = &'a Name>) {
+        if self.screen.interactive {
+            let room = KNOWN.saturating_sub(self.known.len());
+            self.known.extend(names.into_iter().take(room).cloned());
+        }
+    }
+
     async fn say(&mut self, text: String) {
         let Some(peer) = self.current.clone() else {
             return self.mistake("nobody to talk to; /TALK name first. It was not sent");
@@ -294,7 +326,9 @@ impl Face {
         if peer == self.user {
             return self.mistake("nobody can talk to themselves here");
         }
+        self.know([&peer]);
         self.announced.clear();
+        self.announcements.forget(&peer);
         self.current = Some(peer.clone());
         if self.open.insert(peer.clone()) {
             self.client.give(Command::Talk(peer)).await;
@@ -319,6 +353,7 @@ impl Face {
         if peer == self.user {
             return self.mistake("you cannot block yourself");
         }
+        self.know([&peer]);
         self.open.remove(&peer);
         self.current.take_if(|current| *current == peer);
         self.client.give(Command::Block { peer, blocked: true }).await;
@@ -338,7 +373,7 @@ impl Face {
     }
 }
 
-/// The next event; none if receipts are to be shown before it comes.
+/// The next event; none if something that was collected is to be shown before it comes.
 async fn next_event(
     events: &Receiver<Event>,
     due: Option<Instant>,
@@ -360,7 +395,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn receipts_that_are_due_do_not_wait_for_a_pause_between_events() {
+    fn what_is_due_does_not_wait_for_a_pause_between_events() {
         async_std::task::block_on(async {
             let (tell, events) = async_channel::unbounded();
             tell.try_send(Event::Connected).unwrap();

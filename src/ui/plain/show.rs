@@ -26,12 +26,17 @@ impl Face {
             // Opened meanwhile: they come by themselves.
             Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
             Event::Waiting { peer, count, known } => {
-                self.screen.note(&news::waiting(&peer, count, known));
+                self.know([&peer]);
+                self.announcements.hear(peer, count, known, Instant::now());
             }
             Event::Blocked { peer, blocked, change } => {
+                self.announcements.forget(&peer);
                 self.screen.note(&news::blocked(&peer, blocked, change));
             }
-            Event::Blocks { names } => self.screen.note(&news::blocks(&names)),
+            Event::Blocks { names } => {
+                self.know(&names);
+                self.screen.note(&news::blocks(&names));
+            }
             Event::Key { name, key, current } => {
                 let lines = news::key(&self.user, &name, key, current);
                 lines.iter().for_each(|line| self.screen.note(line));
@@ -45,7 +50,10 @@ impl Face {
                 self.screen.note(&news::trusted(&peer, trust));
             }
             Event::Trusted { peer, trust } => self.screen.problem(&news::trusted(&peer, trust)),
-            Event::Online { count, names } => self.screen.note(&news::online(count, &names)),
+            Event::Online { count, names } => {
+                self.know(&names);
+                self.screen.note(&news::online(count, &names));
+            }
             Event::Found { query: _, hits } => self.show_found(&hits),
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
@@ -114,6 +122,14 @@ impl Face {
         } else if self.screen.interactive {
             self.receipts.collect(peer, stored, delivered, Instant::now());
         }
+    }
+
+    /// What was collected long enough.
+    pub(super) fn show_collected(&mut self, now: Instant) {
+        if self.receipts.due().is_some_and(|due| due <= now) {
+            self.show_receipts();
+        }
+        self.announcements.take_lines(now).iter().for_each(|line| self.screen.note(line));
     }
 
     pub(super) fn show_receipts(&mut self) {

@@ -1,14 +1,14 @@
 //! What one is writing: a text of several lines with a cursor. Pure.
 //!
-//! Owned by its conversation. Invariant: the cursor is at the beginning of a grapheme, or at the end.
+//! Owned by its conversation, or by the plain face's editor. Invariant: the cursor is at the beginning of a grapheme, or at the end.
 
-use unicode_segmentation::UnicodeSegmentation;
+use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 
 use super::wrap;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Composer {
+pub(in crate::ui) struct Composer {
     text: String,
     /// In bytes.
     cursor: usize,
@@ -16,66 +16,71 @@ pub(super) struct Composer {
 
 impl Composer {
     /// A text with the cursor at its end.
-    pub(super) fn with(text: String) -> Self {
+    pub(in crate::ui) fn with(text: String) -> Self {
         Self { cursor: text.len(), text }
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(in crate::ui) fn text(&self) -> &str {
         &self.text
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(in crate::ui) fn is_empty(&self) -> bool {
         self.text.is_empty()
     }
 
+    /// What is behind the cursor.
+    pub(in crate::ui) fn after(&self) -> &str {
+        &self.text[self.cursor..]
+    }
+
     /// What is before the cursor.
-    pub(super) fn before(&self) -> &str {
+    pub(in crate::ui) fn before(&self) -> &str {
         &self.text[..self.cursor]
     }
 
     /// Puts another text in the place of the whole, and gives that back.
-    pub(super) fn replace(&mut self, text: String) -> String {
+    pub(in crate::ui) fn replace(&mut self, text: String) -> String {
         std::mem::replace(self, Self::with(text)).text
     }
 
-    pub(super) fn insert(&mut self, text: &str) {
+    pub(in crate::ui) fn insert(&mut self, text: &str) {
         self.text.insert_str(self.cursor, text);
         self.cursor += text.len();
         self.settle();
     }
 
     /// Puts something in the place of the last bytes before the cursor.
-    pub(super) fn replace_before(&mut self, bytes: usize, with: &str) {
+    pub(in crate::ui) fn replace_before(&mut self, bytes: usize, with: &str) {
         let from = self.cursor - bytes;
         self.text.replace_range(from..self.cursor, with);
         self.cursor = from + with.len();
         self.settle();
     }
 
-    pub(super) fn left(&mut self) {
+    pub(in crate::ui) fn left(&mut self) {
         self.cursor = self.grapheme_before();
     }
 
-    pub(super) fn right(&mut self) {
+    pub(in crate::ui) fn right(&mut self) {
         self.cursor = self.grapheme_after();
     }
 
-    pub(super) fn word_left(&mut self) {
+    pub(in crate::ui) fn word_left(&mut self) {
         self.cursor = self.word_before();
     }
 
-    pub(super) fn word_right(&mut self) {
+    pub(in crate::ui) fn word_right(&mut self) {
         let rest = &self.text[self.cursor..];
         let word = rest.unicode_word_indices().next();
         self.cursor += word.map_or(rest.len(), |(at, word)| at + word.len());
         self.settle();
     }
 
-    pub(super) fn line_start(&mut self) {
+    pub(in crate::ui) fn line_start(&mut self) {
         self.cursor = self.text[..self.cursor].rfind('\n').map_or(0, |at| at + 1);
     }
 
-    pub(super) fn line_end(&mut self) {
+    pub(in crate::ui) fn line_end(&mut self) {
         let rest = &self.text[self.cursor..];
         self.cursor += rest.find('\n').unwrap_or(rest.len());
     }
@@ -90,16 +95,16 @@ impl Composer {
         true
     }
 
-    pub(super) fn backspace(&mut self) {
+    pub(in crate::ui) fn backspace(&mut self) {
         self.cut(self.grapheme_before(), self.cursor);
     }
 
-    pub(super) fn delete(&mut self) {
+    pub(in crate::ui) fn delete(&mut self) {
         self.cut(self.cursor, self.grapheme_after());
     }
 
     /// Takes away what is behind the cursor in its line; at the line's end, that end.
-    pub(super) fn kill_to_end(&mut self) -> String {
+    pub(in crate::ui) fn kill_to_end(&mut self) -> String {
         let rest = &self.text[self.cursor..];
         let end = match rest.find('\n') {
             Some(0) => 1,
@@ -110,14 +115,14 @@ impl Composer {
     }
 
     /// Takes away what is before the cursor in its line.
-    pub(super) fn kill_to_start(&mut self) -> String {
+    pub(in crate::ui) fn kill_to_start(&mut self) -> String {
         let end = self.cursor;
         self.line_start();
         self.cut(self.cursor, end)
     }
 
     /// Takes away the word before the cursor, up to the space in front of it.
-    pub(super) fn kill_word(&mut self) -> String {
+    pub(in crate::ui) fn kill_word(&mut self) -> String {
         let before = self.before().trim_end();
         let start = before
             .rfind(char::is_whitespace)
@@ -143,9 +148,11 @@ impl Composer {
 
     /// What was put together may be one grapheme now.
     fn settle(&mut self) {
-        let boundary = |(at, _): &(usize, &str)| *at >= self.cursor;
-        let next = self.text.grapheme_indices(true).find(boundary);
-        self.cursor = next.map_or(self.text.len(), |(at, _)| at);
+        let mut cursor = GraphemeCursor::new(self.cursor, self.text.len(), true);
+        if cursor.is_boundary(&self.text, 0) != Ok(true) {
+            let next = cursor.next_boundary(&self.text, 0).ok().flatten();
+            self.cursor = next.unwrap_or(self.text.len());
+        }
     }
 
     fn grapheme_before(&self) -> usize {

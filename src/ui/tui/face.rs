@@ -25,9 +25,10 @@ use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
 use crate::message::Timestamp;
-use crate::signals::{Continues, Interrupt, Interrupts};
+use crate::signals::{Continuations, Interrupt, Interrupts};
 use crate::task;
 use crate::ui::entry::{self, Error, race};
+use crate::ui::modes::is_in_foreground;
 use crate::ui::screen::Screen;
 use crate::ui::{count, files};
 
@@ -56,7 +57,7 @@ const WHEEL: usize = 3;
 pub(super) struct Ears {
     pub(super) events: Receiver<Event>,
     pub(super) interrupts: Interrupts,
-    pub(super) continues: Continues,
+    pub(super) continues: Continuations,
     pub(super) opener: Opener,
     /// None while another program is in front, and once the terminal is gone.
     keys: Option<Keys<EventStream>>,
@@ -70,7 +71,7 @@ impl Ears {
         interrupts: Interrupts,
         heard: Heard,
     ) -> io::Result<Self> {
-        let (continues, opener) = (Continues::listen()?, Opener::new());
+        let (continues, opener) = (Continuations::catch()?, Opener::new());
         Ok(Self { events, interrupts, continues, opener, keys: None, heard })
     }
 
@@ -174,7 +175,7 @@ impl Face {
 
     /// Leaves the terminal alone while another program is in front, and takes it again behind that.
     async fn come_or_go(&mut self, ears: &mut Ears) {
-        if self.state.gone || !terminal::is_in_front() {
+        if self.state.gone || !is_in_foreground() {
             // To wait for a key would stop the program as soon as one is pressed.
             ears.keys = None;
             return;
@@ -194,7 +195,7 @@ impl Face {
     async fn lose_terminal(&mut self, ears: &mut Ears) {
         ears.keys = None;
         // Reading fails too while another program is in front.
-        if terminal::is_in_front() {
+        if is_in_foreground() {
             self.state.gone = true;
             self.client.give(Command::Leave).await;
         }
@@ -211,7 +212,7 @@ impl Face {
     }
 
     fn draw(&mut self) {
-        if !self.terminal.is_taken() || !terminal::is_in_front() {
+        if !self.terminal.is_taken() || !is_in_foreground() {
             return;
         }
         let theme = Theme { colours: self.terminal.colours };
@@ -259,7 +260,7 @@ impl Face {
         let remember = self.remembering.changed.map(|since| left(REMEMBER, since));
         let retry = self.state.undrawn.map(|since| left(RETRY, since));
         let clock = self.app.is_clock_shown().then_some(CLOCK);
-        let glance = (!self.state.gone && !terminal::is_in_front()).then_some(GLANCE);
+        let glance = (!self.state.gone && !is_in_foreground()).then_some(GLANCE);
         [remember, retry, clock, glance].into_iter().flatten().min()
     }
 

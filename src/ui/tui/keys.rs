@@ -4,7 +4,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 /// What a key does. What is not in the table is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Action {
+pub(in crate::ui) enum Action {
     Send,
     NewLine,
     Interrupt,
@@ -123,12 +123,12 @@ pub(super) fn explained() -> impl Iterator<Item = (&'static str, &'static str)> 
 }
 
 /// Whether a key that is not in the table writes its letter.
-pub(super) fn is_written(event: &KeyEvent) -> bool {
+pub(in crate::ui) fn is_written(event: &KeyEvent) -> bool {
     !event.modifiers.intersects(CTRL | ALT)
 }
 
 /// What a key does, if it is in the table.
-pub(super) fn action(event: &KeyEvent) -> Option<Action> {
+pub(in crate::ui) fn action(event: &KeyEvent) -> Option<Action> {
     let modifiers = event.modifiers.intersection(CTRL | ALT);
     if let (KeyCode::Char(digit @ '1'..='9'), ALT) = (event.code, modifiers) {
         return digit.to_digit(10).map(|digit| Action::Select(digit as usize - 1));

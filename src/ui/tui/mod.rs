@@ -7,12 +7,12 @@
 mod app;
 mod areas;
 mod canvas;
-mod composer;
+pub(super) mod composer;
 mod conversation;
 mod face;
 mod find;
 mod jump;
-mod keys;
+pub(super) mod keys;
 mod links;
 mod memory;
 mod opener;

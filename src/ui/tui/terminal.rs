@@ -18,11 +18,12 @@ use crossterm::terminal::{
     disable_raw_mode, enable_raw_mode,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::stdio::{stdin, stdout};
+use rustix::stdio::stdout;
 
 use super::canvas::Canvas;
 use super::painter::Painter;
 use super::picture;
+use crate::ui::modes::is_in_foreground;
 
 /// How long a terminal that takes nothing more is waited for, where writing does not wait by itself.
 const SLUGGISH: Duration = Duration::from_secs(1);
@@ -176,12 +177,6 @@ pub(super) fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0)
 }
 
-/// Whether this program is the one that the terminal's keys are for. One without job control always is.
-pub(super) fn is_in_front() -> bool {
-    let front = rustix::termios::tcgetpgrp(stdin());
-    front.map_or(true, |front| front == rustix::process::getpgrp())
-}
-
 /// What is to be seen of a panic is seen on the shell's screen, where lines end as they should.
 fn give_back_before_a_panic_is_told() {
     static HOOK: Once = Once::new();
@@ -220,7 +215,7 @@ fn seizing(mouse: bool) -> Vec<u8> {
 /// Gives the terminal back if it is the screen's, and the program is in front: the terminal of others is left
 /// alone. What cannot be restored was lost before.
 pub(super) fn restore() {
-    if TAKEN.swap(false, Ordering::SeqCst) && is_in_front() {
+    if TAKEN.swap(false, Ordering::SeqCst) && is_in_foreground() {
         // First of all, since this does not wait for a terminal that takes nothing.
         let _ = disable_raw_mode();
         let _ = Output.write_all(&restoring());

@@ -8,7 +8,7 @@ use super::super::composer::Composer;
 use super::super::conversation::Conversation;
 use super::super::keys::Action;
 use super::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
-use crate::ui::command::COMMANDS;
+use crate::ui::completion::{self, begun_path, common_beginning};
 use crate::wire::MAX_BODY;
 
 impl App {
@@ -144,22 +144,12 @@ impl App {
         if let Some(begun) = begun_path(&before) {
             return self.effects.push(Effect::Paths(begun.into()));
         }
-        let word = before.rsplit(char::is_whitespace).next().unwrap_or_default();
-        let candidates: Vec<String> = match before.strip_prefix('/') {
-            Some(command) if word.len() == before.len() => COMMANDS
-                .iter()
-                .filter(|it| it.name.starts_with(&command.to_uppercase()))
-                .map(|it| format!("/{}", it.name))
-                .collect(),
-            _ => {
-                let names = self.conversations.iter().map(|it| it.peer.to_string());
-                names.filter(|name| !word.is_empty() && name.starts_with(word)).collect()
-            }
-        };
+        let names = self.conversations.iter().map(|it| it.peer.as_str());
+        let candidates = completion::candidates(&before, names);
         let Some(common) = common_beginning(&candidates) else { return };
         let space = if candidates.len() == 1 { " " } else { "" };
         let with = format!("{common}{space}");
-        self.composer_mut().replace_before(word.len(), &with);
+        self.composer_mut().replace_before(completion::word(&before).len(), &with);
     }
 
     /// Goes on with a path as far as there is one way to.
@@ -172,26 +162,4 @@ impl App {
         let with = format!("{common}{}", if is_file { " " } else { "" });
         composer.replace_before(begun.len(), &with);
     }
-}
-
-/// The path that is being written behind a command that takes one.
-fn begun_path(before: &str) -> Option<&str> {
-    let (command, rest) = before.split_once(' ')?;
-    let takes_one = command.eq_ignore_ascii_case("/send") || command.eq_ignore_ascii_case("/save");
-    let mut escaped = false;
-    let ends = |c: char| {
-        let ends = c.is_whitespace() && !escaped;
-        escaped = c == '\\' && !escaped;
-        ends
-    };
-    let path = rest.trim_start();
-    (takes_one && !path.contains(ends)).then_some(path)
-}
-
-fn common_beginning(candidates: &[String]) -> Option<String> {
-    let (first, others) = candidates.split_first()?;
-    let shared = |end: &usize| others.iter().all(|it| it.starts_with(&first[..*end]));
-    let ends = first.char_indices().map(|(at, c)| at + c.len_utf8());
-    let end = ends.take_while(shared).last()?;
-    Some(first[..end].to_string())
 }

@@ -70,7 +70,8 @@ impl App {
             }
             (_, Some(Action::Cancel | Action::Interrupt), _) => return true,
             (Overlay::Links(links), _, _) => {
-                if self.press_in_links(links, key, action) {
+                let is_done = self.press_in_links(links, key, action);
+                if is_done {
                     return true;
                 }
             }
@@ -109,11 +110,7 @@ impl App {
                 find.type_text(&c.to_string());
                 self.ask(find.query());
             }
-            (Overlay::Jump(jump), Some(Action::Send), _) => {
-                if self.arrive(jump) {
-                    return true;
-                }
-            }
+            (Overlay::Jump(jump), Some(Action::Send), _) if self.arrive(jump) => return true,
             (Overlay::Jump(jump), Some(Action::Up | Action::Previous), _) => jump.move_by(false),
             (Overlay::Jump(jump), Some(Action::Down | Action::Next), _) => jump.move_by(true),
             (Overlay::Jump(jump), Some(Action::Backspace), _) => jump.backspace(),

@@ -104,6 +104,8 @@ impl Terminal {
 
     /// Takes it once more after others had it, whatever they did to it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
+        // Otherwise what the screen set would be saved as what is to be put back.
+        restore();
         // Otherwise the terminal would be believed to be raw still.
         let _ = disable_raw_mode();
         self.forget();

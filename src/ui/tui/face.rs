@@ -98,7 +98,7 @@ pub(super) struct State {
     gone: bool,
     /// Others may have done something to the terminal.
     disturbed: bool,
-    /// When a drawing failed that is still to be made up for.
+    /// When a drawing failed that is still to be made up for. What happens meanwhile does not wait for it.
     undrawn: Option<Instant>,
     /// However much came at once.
     rings: bool,
@@ -193,7 +193,8 @@ impl Face {
     }
 
     fn draw(&mut self) {
-        if !self.terminal.is_taken() || !terminal::is_in_front() {
+        let failed = self.state.undrawn.is_some_and(|since| since.elapsed() < RETRY);
+        if failed || !self.terminal.is_taken() || !terminal::is_in_front() {
             return;
         }
         let theme = Theme { colours: self.terminal.colours };

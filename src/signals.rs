@@ -1,4 +1,4 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGCONT as something to await.
+//! SIGINT, SIGTERM, SIGHUP, SIGCONT and SIGWINCH as something to await.
 
 use std::io;
 
@@ -68,17 +68,30 @@ impl Hangups {
     }
 }
 
-/// SIGCONT as something to await: the program was stopped, and others may have had its terminal.
-pub struct Continues(Signals);
+/// What a terminal's program is told beside its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// SIGCONT: the program was stopped, and others may have had its terminal.
+    Continued,
+    /// SIGWINCH: the terminal has another size.
+    Resized,
+}
 
-impl Continues {
-    /// Begins to listen. What the signal does by itself it does on.
+/// Notices as something to await.
+pub struct Notices(Signals);
+
+impl Notices {
+    /// Begins to listen. What the signals do by themselves they do on.
     pub fn listen() -> io::Result<Self> {
-        Ok(Self(Signals::new([Signal::Cont])?))
+        Ok(Self(Signals::new([Signal::Cont, Signal::Winch])?))
     }
 
-    /// Waits for the next one. False if none can come any more.
-    pub async fn next(&mut self) -> bool {
-        matches!(self.0.next().await, Some(Ok(_)))
+    /// Waits for the next one. None if none can come any more.
+    pub async fn next(&mut self) -> Option<Notice> {
+        match self.0.next().await {
+            Some(Ok(Signal::Winch)) => Some(Notice::Resized),
+            Some(Ok(_)) => Some(Notice::Continued),
+            Some(Err(_)) | None => None,
+        }
     }
 }

@@ -24,7 +24,7 @@ use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
 use crate::message::Timestamp;
-use crate::signals::{Continues, Interrupt, Interrupts};
+use crate::signals::{Interrupt, Interrupts, Notice, Notices};
 use crate::task;
 use crate::ui::entry::{self, Error, race};
 use crate::ui::screen::Screen;
@@ -55,14 +55,14 @@ const WHEEL: usize = 3;
 pub(super) struct Ears {
     pub(super) events: Receiver<Event>,
     pub(super) interrupts: Interrupts,
-    pub(super) continues: Continues,
+    pub(super) notices: Notices,
     /// None while another program is in front, and once the terminal is gone.
     keys: Option<EventStream>,
 }
 
 impl Ears {
     pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
-        Ok(Self { events, interrupts, continues: Continues::listen()?, keys: None })
+        Ok(Self { events, interrupts, notices: Notices::listen()?, keys: None })
     }
 }
 
@@ -110,7 +110,7 @@ enum Happened {
     /// None if the client has ended.
     Client(Option<Event>),
     Signal(io::Result<Interrupt>),
-    Continued,
+    Notice(Notice),
     Picture,
     Time,
 }
@@ -127,7 +127,7 @@ impl Face {
     /// Draws, waits and takes in, until the client has ended. Gives the signal that ended it, if one did.
     async fn live(&mut self, ears: &mut Ears) -> io::Result<Option<Interrupt>> {
         let mut signal = None;
-        self.take_in(Input::Tick, ears).await;
+        self.measure(ears).await;
         loop {
             self.come_or_go(ears).await;
             self.draw();
@@ -140,7 +140,8 @@ impl Face {
                     signal = Some(it?);
                     self.client.give(Command::Leave).await;
                 }
-                Happened::Continued => self.state.disturbed = true,
+                Happened::Notice(Notice::Continued) => self.state.disturbed = true,
+                Happened::Notice(Notice::Resized) => self.measure(ears).await,
                 // It is drawn.
                 Happened::Picture => {}
                 Happened::Time => self.take_in(Input::Tick, ears).await,
@@ -159,6 +160,7 @@ impl Face {
         if self.state.gone || !terminal::is_in_front() {
             // To wait for a key would stop the program as soon as one is pressed.
             ears.keys = None;
+            self.state.disturbed = true;
             return;
         }
         if std::mem::take(&mut self.state.disturbed) || !self.terminal.is_taken() {
@@ -166,11 +168,19 @@ impl Face {
                 return self.lose_terminal(ears).await;
             }
             self.draw_anew();
-            if let Some((width, height)) = terminal::size() {
-                self.take_in(Input::Resized(width, height), ears).await;
-            }
+            self.measure(ears).await;
         }
         ears.keys.get_or_insert_with(EventStream::new);
+    }
+
+    /// Looks how large the terminal is now. Terminals move what they show when they change their size.
+    async fn measure(&mut self, ears: &mut Ears) {
+        if let Some(gallery) = &mut self.gallery {
+            gallery.measure();
+        }
+        self.terminal.forget();
+        let (width, height) = terminal::size().unwrap_or(self.app.size);
+        self.take_in(Input::Resized(width, height), ears).await;
     }
 
     async fn lose_terminal(&mut self, ears: &mut Ears) {
@@ -188,7 +198,8 @@ impl Face {
         self.remember();
         self.terminal.give_back();
         if kill_current_process_group(Signal::TSTP).is_ok() {
-            race(ears.continues.next(), task::sleep(STOPPING)).await;
+            let continued = async { while ears.notices.next().await == Some(Notice::Resized) {} };
+            race(continued, task::sleep(STOPPING)).await;
         }
     }
 
@@ -244,7 +255,7 @@ impl Face {
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
-        let Ears { events, interrupts, continues, keys } = ears;
+        let Ears { events, interrupts, notices, keys } = ears;
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),
@@ -265,15 +276,15 @@ impl Face {
             }
             Happened::Time
         };
-        let continued = async {
-            match continues.next().await {
-                true => Happened::Continued,
-                false => pending().await,
+        let notices = async {
+            match notices.next().await {
+                Some(notice) => Happened::Notice(notice),
+                None => pending().await,
             }
         };
         let all = [
             async { Happened::Signal(interrupts.next().await) }.boxed_local(),
-            continued.boxed_local(),
+            notices.boxed_local(),
             keys.boxed_local(),
             async { Happened::Client(events.recv().await.ok()) }.boxed_local(),
             pictures.boxed_local(),
@@ -301,14 +312,6 @@ impl Face {
         let input = match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Input::Key(key),
             TerminalEvent::Paste(text) => pasted(text).await,
-            TerminalEvent::Resize(width, height) => {
-                if let Some(gallery) = &mut self.gallery {
-                    gallery.measure();
-                }
-                // Terminals move what they show when they change their size.
-                self.terminal.forget();
-                Input::Resized(width, height)
-            }
             TerminalEvent::FocusGained => Input::Focus(true),
             TerminalEvent::FocusLost => Input::Focus(false),
             TerminalEvent::Mouse(mouse) => match mouse.kind {
@@ -316,7 +319,8 @@ impl Face {
                 MouseEventKind::ScrollDown => Input::Scroll { by: WHEEL, down: true },
                 _ => return,
             },
-            TerminalEvent::Key(_) => return,
+            // The new size is noticed without it, also while the half of a key is waited for.
+            TerminalEvent::Key(_) | TerminalEvent::Resize(..) => return,
         };
         self.take_in(input, ears).await;
     }

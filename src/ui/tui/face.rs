@@ -56,13 +56,15 @@ pub(super) struct Ears {
     pub(super) events: Receiver<Event>,
     pub(super) interrupts: Interrupts,
     pub(super) notices: Notices,
+    hang_up: Receiver<()>,
     /// None while another program is in front, and once the terminal is gone.
     keys: Option<EventStream>,
 }
 
 impl Ears {
     pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
-        Ok(Self { events, interrupts, notices: Notices::listen()?, keys: None })
+        let (notices, hang_up) = (Notices::listen()?, terminal::hang_up()?);
+        Ok(Self { events, interrupts, notices, hang_up, keys: None })
     }
 }
 
@@ -90,6 +92,8 @@ pub(super) struct Remembering {
 /// How it is with the face.
 #[derive(Default)]
 pub(super) struct State {
+    /// What asked for the end; none if it was the person.
+    signal: Option<Interrupt>,
     /// How the client ended; none while it runs.
     ending: Option<Ending>,
     /// The client ended without a word.
@@ -111,6 +115,7 @@ enum Happened {
     Client(Option<Event>),
     Signal(io::Result<Interrupt>),
     Notice(Notice),
+    HungUp,
     Picture,
     Time,
 }
@@ -124,9 +129,8 @@ impl Face {
         self.end(lived, screen).await
     }
 
-    /// Draws, waits and takes in, until the client has ended. Gives the signal that ended it, if one did.
-    async fn live(&mut self, ears: &mut Ears) -> io::Result<Option<Interrupt>> {
-        let mut signal = None;
+    /// Draws, waits and takes in, until the client has ended.
+    async fn live(&mut self, ears: &mut Ears) -> io::Result<()> {
         self.measure(ears).await;
         loop {
             self.come_or_go(ears).await;
@@ -135,9 +139,11 @@ impl Face {
                 Happened::Client(Some(event)) => self.take_events(event, ears).await,
                 Happened::Client(None) => self.state.lost = self.state.ending.is_none(),
                 Happened::Terminal(Some(Ok(event))) => self.take_terminal(event, ears).await,
-                Happened::Terminal(_) => self.lose_terminal(ears).await,
+                // Reading fails too while another program is in front.
+                Happened::Terminal(_) if !terminal::is_in_front() => ears.keys = None,
+                Happened::Terminal(_) | Happened::HungUp => self.lose_terminal(ears).await,
                 Happened::Signal(it) => {
-                    signal = Some(it?);
+                    self.state.signal = Some(it?);
                     self.client.give(Command::Leave).await;
                 }
                 Happened::Notice(Notice::Continued) => self.state.disturbed = true,
@@ -148,7 +154,7 @@ impl Face {
             }
             self.remember_in_time();
             if self.state.ending.is_some() || self.state.lost {
-                return Ok(signal);
+                return Ok(());
             }
         }
     }
@@ -185,11 +191,9 @@ impl Face {
 
     async fn lose_terminal(&mut self, ears: &mut Ears) {
         ears.keys = None;
-        // Reading fails too while another program is in front.
-        if terminal::is_in_front() {
-            self.state.gone = true;
-            self.client.give(Command::Leave).await;
-        }
+        self.state.gone = true;
+        self.state.signal.get_or_insert(Interrupt::Hangup);
+        self.client.give(Command::Leave).await;
     }
 
     /// Stops, as Ctrl-Z has other programs do. Who continues it is heard.
@@ -205,7 +209,7 @@ impl Face {
 
     fn draw(&mut self) {
         let failed = self.state.undrawn.is_some_and(|since| since.elapsed() < RETRY);
-        if failed || !self.terminal.is_taken() || !terminal::is_in_front() {
+        if failed || self.state.gone || !self.terminal.is_taken() || !terminal::is_in_front() {
             return;
         }
         let theme = Theme { colours: self.terminal.colours };
@@ -255,7 +259,7 @@ impl Face {
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
-        let Ears { events, interrupts, notices, keys } = ears;
+        let Ears { events, interrupts, notices, hang_up, keys } = ears;
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),
@@ -282,9 +286,17 @@ impl Face {
                 None => pending().await,
             }
         };
+        let hung_up = async {
+            match hang_up.recv().await {
+                Ok(()) => Happened::HungUp,
+                // It cannot be known.
+                Err(_) => pending().await,
+            }
+        };
         let all = [
             async { Happened::Signal(interrupts.next().await) }.boxed_local(),
             notices.boxed_local(),
+            hung_up.boxed_local(),
             keys.boxed_local(),
             async { Happened::Client(events.recv().await.ok()) }.boxed_local(),
             pictures.boxed_local(),
@@ -370,16 +382,16 @@ impl Face {
     /// Gives the terminal back, and says what there is to say.
     async fn end(
         mut self,
-        lived: thread::Result<io::Result<Option<Interrupt>>>,
+        lived: thread::Result<io::Result<()>>,
         screen: &Screen,
     ) -> Result<u8, Error> {
         // Behind a panic anything may be half changed. What can be told of it is kept all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| self.remember()));
-        let Self { terminal, client, state: State { ending, lost, .. }, .. } = self;
+        let Self { terminal, client, state: State { signal, ending, lost, .. }, .. } = self;
         let failures = terminal.leave();
         client.give(Command::Leave).await;
         client.join().await;
-        let signal = lived.unwrap_or_else(|panic| resume_unwind(panic));
+        let lived = lived.unwrap_or_else(|panic| resume_unwind(panic));
         tell_failures(&failures, screen);
         let Ending { failure, unsent } = ending.unwrap_or(Ending { failure: None, unsent: 0 });
         if unsent > 0 {
@@ -394,7 +406,8 @@ impl Face {
             failure.to_string().lines().for_each(|line| screen.problem(line));
             return Ok(entry::FAILED);
         }
-        Ok(signal?.map_or(0, Interrupt::exit_code))
+        lived?;
+        Ok(signal.map_or(0, Interrupt::exit_code))
     }
 }
 

@@ -9,6 +9,7 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_channel::Receiver;
 use crossterm::cursor::{MoveTo, Show};
 use crossterm::queue;
 use crossterm::terminal::{
@@ -21,6 +22,7 @@ use rustix::stdio::{stdin, stdout};
 use super::canvas::Canvas;
 use super::painter::Painter;
 use super::picture;
+use crate::task;
 
 /// How long a terminal that takes nothing more is waited for, where writing does not wait by itself.
 const SLUGGISH: Duration = Duration::from_secs(1);
@@ -168,6 +170,29 @@ impl Drop for Terminal {
 /// Columns and rows, if the terminal says.
 pub(super) fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0)
+}
+
+/// Says once that the terminal is gone for good, which neither a signal nor the reader of keys need say.
+pub(super) fn hang_up() -> io::Result<Receiver<()>> {
+    let (tell, hung_up) = async_channel::bounded(1);
+    task::spawn_thread("hang-up", move || {
+        if is_hung_up().is_ok_and(|it| it) {
+            // Nobody may listen any more.
+            let _ = tell.send_blocking(());
+        }
+    })?;
+    Ok(hung_up)
+}
+
+/// Waits until there is something to know of the terminal beside what it takes and gives.
+fn is_hung_up() -> io::Result<bool> {
+    let mut terminal = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
+    while let Err(error) = poll(&mut terminal, None) {
+        if error != rustix::io::Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    Ok(terminal[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
 }
 
 /// Whether this program is the one that the terminal's keys are for. One without job control always is.

@@ -239,7 +239,7 @@ fn column(x: usize) -> u16 {
 #[cfg(test)]
 #[path = "../../../tests/it/glass.rs"]
 #[allow(dead_code, reason = "the stories use the rest")]
-mod glass;
+pub(super) mod glass;
 
 #[cfg(test)]
 mod tests {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use async_channel::Receiver;
 use crossterm::cursor::{MoveTo, Show};
 use crossterm::queue;
+use crossterm::style::{Attribute, SetAttribute};
 use crossterm::terminal::{
     Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
     disable_raw_mode, enable_raw_mode,
@@ -20,7 +21,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::stdio::{stdin, stdout};
 
 use super::canvas::Canvas;
-use super::painter::Painter;
+use super::painter::{END_OF_LINK, END_OF_STRING, Painter};
 use super::picture;
 use crate::task;
 
@@ -66,9 +67,6 @@ const MOUSE: &[Mode] = &[
 /// Saving and restoring the window's title.
 const PUSH_TITLE: &[u8] = b"\x1b[22;0t";
 const POP_TITLE: &[u8] = b"\x1b[23;0t";
-
-/// Ends a string that was cut off.
-const END_OF_STRING: &[u8] = b"\x1b\\";
 
 /// Whether the terminal is the screen's now. One process has one.
 static TAKEN: AtomicBool = AtomicBool::new(false);
@@ -248,7 +246,8 @@ pub(super) fn restore() {
 
 fn restoring() -> Vec<u8> {
     let mut bytes = Vec::from(END_OF_STRING);
-    write(&mut bytes, |it| queue!(it, EndSynchronizedUpdate));
+    write(&mut bytes, |it| queue!(it, EndSynchronizedUpdate, SetAttribute(Attribute::Reset)));
+    bytes.extend_from_slice(END_OF_LINK);
     for Mode { number, back, .. } in wanted(true).rev() {
         if let Back::To(on) | Back::SavedOr(on) = back {
             write(&mut bytes, |it| write!(it, "\x1b[?{number}{}", if *on { 'h' } else { 'l' }));
@@ -307,7 +306,20 @@ mod tests {
     use rexpect::process::{PtyProcess, WaitStatus};
     use rustix::termios::{LocalModes, tcgetattr};
 
+    use super::super::painter::glass::{Glass, Measure};
     use super::*;
+
+    #[test]
+    fn a_drawing_that_was_cut_off_leaves_the_shell_nothing() {
+        let mut glass = Glass::new(Measure::Clusters, (20, 3));
+        glass.take(&seizing(false));
+        glass.take(b"\x1b[?2026h\x1b[31;44m\x1b]8;id=1;https://example.org\x1b\\on");
+        glass.take(&restoring());
+        glass.take(b"$");
+        let mut fresh = Glass::new(Measure::Clusters, (20, 3));
+        fresh.take(b"$");
+        assert_eq!(glass.cells(), fresh.cells());
+    }
 
     /// Tells the test that it is the one that panics, in a process of its own.
     const PANICS: &str = "TINYCHAT_TEST_PANICS";

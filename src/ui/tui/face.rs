@@ -321,6 +321,8 @@ impl Face {
 
     async fn take_terminal(&mut self, event: TerminalEvent, ears: &mut Ears) {
         self.remembering.changed.get_or_insert_with(Instant::now);
+        #[cfg(test)]
+        tests::panic_if_asked(&event);
         let input = match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Input::Key(key),
             TerminalEvent::Paste(text) => pasted(text).await,
@@ -427,3 +429,6 @@ async fn pasted(text: String) -> Input {
         None => Input::Paste(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -34,6 +34,8 @@
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
+//! | `terminals` | terminals that measure text in their own way, stop, hang up, are full; shells with jobs |
+//! | `glass` | a terminal that measures text as it is told to; no tests |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
@@ -48,6 +50,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
+#[allow(dead_code, reason = "the painter's own tests use the rest")]
+mod glass;
 mod programs;
 mod script;
 mod world;
@@ -89,6 +93,7 @@ mod shutdown;
 mod silence;
 mod takeover;
 mod terminal;
+mod terminals;
 mod tls;
 mod waiting;
 mod window;

@@ -4,6 +4,7 @@ use std::io;
 
 use async_signal::{Signal, Signals};
 use futures::StreamExt;
+use nix::sys::signal::{SIGTTIN, SigSet};
 
 /// A signal that asks a program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,4 +95,12 @@ impl Notices {
             Some(Err(_)) | None => None,
         }
     }
+}
+
+/// Has reading from a terminal while another program is in front fail, in this thread and those that it starts
+/// from now on, instead of stopping the whole program (SIGTTIN).
+pub fn fail_in_the_background() -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(SIGTTIN);
+    Ok(signals.thread_block()?)
 }

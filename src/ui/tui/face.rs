@@ -24,7 +24,7 @@ use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
 use crate::message::Timestamp;
-use crate::signals::{Interrupt, Interrupts, Notice, Notices};
+use crate::signals::{self, Interrupt, Interrupts, Notice, Notices};
 use crate::task;
 use crate::ui::entry::{self, Error, race};
 use crate::ui::screen::Screen;
@@ -63,6 +63,8 @@ pub(super) struct Ears {
 
 impl Ears {
     pub(super) fn new(events: Receiver<Event>, interrupts: Interrupts) -> io::Result<Self> {
+        // Who is continued in the background may still wait for a key for a moment.
+        signals::fail_in_the_background()?;
         let (notices, hang_up) = (Notices::listen()?, terminal::hang_up()?);
         Ok(Self { events, interrupts, notices, hang_up, keys: None })
     }

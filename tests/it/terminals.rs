@@ -131,6 +131,10 @@ fn whatever_was_in_sight_leaves_nothing_behind_however_a_terminal_measures() {
         john.sees("alice: all of it");
         john.presses(&format!("{ESC}[F"));
         john.sees("?9");
+        // Nothing changes by itself from now on.
+        alice.quit().await;
+        bob.quit().await;
+        john.sees("alice away");
         presses_and_sees(&mut john, "a", "a");
         asserts_fresh(&mut john);
         // Rows of hearts and families are in sight.
@@ -139,12 +143,14 @@ fn whatever_was_in_sight_leaves_nothing_behind_however_a_terminal_measures() {
         let bytes = john.came_since(mark).len();
         assert!(bytes < 400, "{bytes} bytes for one letter");
         asserts_fresh(&mut john);
-        presses_and_sees(&mut john, PAGE_UP, "alice online");
+        presses_and_sees(&mut john, PAGE_UP, "alice away");
         presses_and_sees(&mut john, "c", "abc");
         asserts_fresh(&mut john);
         presses_and_sees(&mut john, &format!("{ESC}2"), "bob, who is new to you");
         asserts_fresh(&mut john);
         presses_and_sees(&mut john, "\r", "bob: plain words 9");
+        john.sees("bob away");
+        john.is_drawn();
         asserts_fresh(&mut john);
         presses_and_sees(&mut john, &format!("{ESC}1"), "abc");
         asserts_fresh(&mut john);
@@ -301,7 +307,7 @@ fn makes_cooked(terminal: &File) {
 fn who_is_stopped_from_outside_has_a_raw_terminal_and_a_whole_screen_afterwards() {
     story(async |world| {
         let mut john = desk(world, "john", "marie");
-        john.sees("john online");
+        john.sees("marie away | john online");
         presses_and_sees(&mut john, "half", "half");
         for time in 1..=2 {
             john.is_signalled(Signal::SIGSTOP);
@@ -640,30 +646,31 @@ fn a_terminal_that_takes_nothing_for_a_while_shows_all_of_it_afterwards() {
             let mut alice = world.sign_in("alice").await;
             alice.talk("john").await;
             let n = says_hard_things(&mut alice, "john").await;
+            alice.talk_until_stored("john").await;
+            alice.quit().await;
             let mut john = open(Launch::of(world, "john").to("alice"));
             john.sees("alice: ");
             john.presses(&format!("{ESC}[F"));
+            john.sees("alice away");
             presses_and_sees(&mut john, "half", "half");
-            let mut draft = String::from("half");
-            for time in 1..=3 {
-                john.stalls(true);
-                // More than any terminal takes that nobody reads.
-                john.presses(&CTRL_L.repeat(100));
-                john.presses(" more");
-                draft += " more";
-                if does_not_wait {
-                    let screen = world.path("john/screen.json");
-                    // It lives on for keys, too.
-                    john.awaits("what was typed", || is_said_in(&screen, &draft));
-                }
-                let n = n + time;
-                says_and_is_heard(&mut alice, n, &format!("can you hear me? {time}")).await;
-                john.stalls(false);
-                john.sees(&format!("can you hear me? {time}"));
-                draft += ".";
-                presses_and_sees(&mut john, ".", &draft);
-                asserts_fresh(&mut john);
+            john.stalls(true);
+            // More than any terminal takes that nobody reads.
+            john.presses(&CTRL_L.repeat(60));
+            john.presses(" a thought");
+            if does_not_wait {
+                let screen = world.path("john/screen.json");
+                // It lives on for keys, too.
+                john.awaits("what was typed", || is_said_in(&screen, "half a thought"));
             }
+            let mut alice = world.sign_in("alice").await;
+            alice.talk("john").await;
+            says_and_is_heard(&mut alice, n + 1, "can you hear me?").await;
+            alice.quit().await;
+            john.stalls(false);
+            john.sees("can you hear me?");
+            john.sees("alice away");
+            presses_and_sees(&mut john, ".", "half a thought.");
+            asserts_fresh(&mut john);
             john.presses(&CTRL_C.repeat(3));
             john.ends(0);
         });

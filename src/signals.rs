@@ -1,9 +1,10 @@
-//! SIGINT, SIGTERM, SIGHUP and SIGCONT as something to await.
+//! SIGINT, SIGTERM, SIGHUP, SIGCONT and SIGWINCH as something to await.
 
 use std::io;
 
 use async_signal::{Signal, Signals};
 use futures::StreamExt;
+use nix::sys::signal::{SIGTTIN, SigSet};
 
 /// A signal that asks a program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -81,4 +82,40 @@ impl Continuations {
     pub async fn next(&mut self) -> bool {
         matches!(self.0.next().await, Some(Ok(_)))
     }
+}
+
+/// What a terminal's program is told beside its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// SIGCONT: the program was stopped, and others may have had its terminal.
+    Continued,
+    /// SIGWINCH: the terminal has another size.
+    Resized,
+}
+
+/// Notices as something to await.
+pub struct Notices(Signals);
+
+impl Notices {
+    /// Begins to listen. What the signals do by themselves they do on.
+    pub fn listen() -> io::Result<Self> {
+        Ok(Self(Signals::new([Signal::Cont, Signal::Winch])?))
+    }
+
+    /// Waits for the next one. None if none can come any more.
+    pub async fn next(&mut self) -> Option<Notice> {
+        match self.0.next().await {
+            Some(Ok(Signal::Winch)) => Some(Notice::Resized),
+            Some(Ok(_)) => Some(Notice::Continued),
+            Some(Err(_)) | None => None,
+        }
+    }
+}
+
+/// Has reading from a terminal while another program is in front fail, in this thread and those that it starts
+/// from now on, instead of stopping the whole program (SIGTTIN).
+pub fn fail_in_the_background() -> io::Result<()> {
+    let mut signals = SigSet::empty();
+    signals.add(SIGTTIN);
+    Ok(signals.thread_block()?)
 }

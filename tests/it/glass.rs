@@ -40,6 +40,9 @@ struct Shown {
     /// The next letter goes into the next row.
     wraps_next: bool,
     wraps: bool,
+    /// Whether it wrapped when that was saved.
+    wrapped: Option<bool>,
+    shows_cursor: bool,
     style: String,
     link: String,
     title: String,
@@ -69,6 +72,8 @@ impl Glass {
             cursor: (0, 0),
             wraps_next: false,
             wraps: true,
+            wrapped: None,
+            shows_cursor: true,
             style: String::new(),
             link: String::new(),
             title: String::new(),
@@ -110,9 +115,23 @@ impl Glass {
         &self.shown.title
     }
 
+    /// The titles that were saved and are not restored yet.
+    pub(crate) fn titles(&self) -> &[String] {
+        &self.shown.titles
+    }
+
+    /// Whether lines that are too long go on in the next row.
+    pub(crate) fn wraps(&self) -> bool {
+        self.shown.wraps
+    }
+
     /// Where the cursor is: column and row.
     pub(crate) fn cursor(&self) -> (usize, usize) {
         self.shown.cursor
+    }
+
+    pub(crate) fn shows_cursor(&self) -> bool {
+        self.shown.shows_cursor
     }
 
     /// The address that a text on it leads to.
@@ -238,9 +257,14 @@ impl Shown {
         (from..to.min(self.width())).for_each(|x| self.erase(x, y));
     }
 
-    fn set_mode(&mut self, mode: u16, on: bool) {
-        if mode == 7 {
-            self.wraps = on;
+    /// Sets, resets, saves or restores a mode.
+    fn take_mode(&mut self, mode: u16, action: char) {
+        match (mode, action) {
+            (7, 's') => self.wrapped = Some(self.wraps),
+            (7, 'r') => self.wraps = self.wrapped.unwrap_or(self.wraps),
+            (7, _) => self.wraps = action == 'h',
+            (25, _) => self.shows_cursor = action == 'h',
+            _ => {}
         }
     }
 
@@ -294,7 +318,9 @@ impl Perform for Shown {
                 }
             }
             ([], 't') => self.title_to(all.first().copied().unwrap_or(0)),
-            ([b'?'], 'h' | 'l') => all.iter().for_each(|mode| self.set_mode(*mode, action == 'h')),
+            ([b'?'], 'h' | 'l' | 's' | 'r') => {
+                all.iter().for_each(|mode| self.take_mode(*mode, action));
+            }
             _ => {}
         }
     }

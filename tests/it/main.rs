@@ -36,6 +36,8 @@
 //! | `editing` | the line that is edited at a terminal without the full screen |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
 //! | `pictures` | pictures there: for which terminal, and what is said instead |
+//! | `terminals` | terminals that measure text in their own way, stop, hang up, are full; shells with jobs |
+//! | `glass` | a terminal that measures text as it is told to; no tests |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
@@ -52,6 +54,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
+#[allow(dead_code, reason = "the painter's own tests use the rest")]
+mod glass;
 mod programs;
 mod script;
 mod world;
@@ -96,6 +100,7 @@ mod shutdown;
 mod silence;
 mod takeover;
 mod terminal;
+mod terminals;
 mod text;
 mod tls;
 mod waiting;

@@ -25,7 +25,7 @@ use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
 use crate::message::Timestamp;
-use crate::signals::{Continuations, Interrupt, Interrupts};
+use crate::signals::{self, Interrupt, Interrupts, Notice, Notices};
 use crate::task;
 use crate::ui::entry::{self, Error, race};
 use crate::ui::modes::is_in_foreground;
@@ -57,8 +57,9 @@ const WHEEL: usize = 3;
 pub(super) struct Ears {
     pub(super) events: Receiver<Event>,
     pub(super) interrupts: Interrupts,
-    pub(super) continues: Continuations,
+    pub(super) notices: Notices,
     pub(super) opener: Opener,
+    hang_up: Receiver<()>,
     /// None while another program is in front, and once the terminal is gone.
     keys: Option<Keys<EventStream>>,
     /// What the terminal was asked before there were keys, and what came meanwhile.
@@ -71,8 +72,10 @@ impl Ears {
         interrupts: Interrupts,
         heard: Heard,
     ) -> io::Result<Self> {
-        let (continues, opener) = (Continuations::catch()?, Opener::new());
-        Ok(Self { events, interrupts, continues, opener, keys: None, heard })
+        // Who is continued in the background may still wait for a key for a moment.
+        signals::fail_in_the_background()?;
+        let (notices, hang_up) = (Notices::listen()?, terminal::hang_up()?);
+        Ok(Self { events, interrupts, notices, opener: Opener::new(), hang_up, keys: None, heard })
     }
 
     /// Begins to listen for keys, unless it does.
@@ -106,6 +109,8 @@ pub(super) struct Remembering {
 /// How it is with the face.
 #[derive(Default)]
 pub(super) struct State {
+    /// What asked for the end; none if it was the person.
+    signal: Option<Interrupt>,
     /// How the client ended; none while it runs.
     ending: Option<Ending>,
     /// The client ended without a word.
@@ -114,7 +119,7 @@ pub(super) struct State {
     gone: bool,
     /// Others may have done something to the terminal.
     disturbed: bool,
-    /// When a drawing failed that is still to be made up for.
+    /// When a drawing failed that is still to be made up for. What happens meanwhile does not wait for it.
     undrawn: Option<Instant>,
     /// However much came at once.
     rings: bool,
@@ -126,7 +131,8 @@ enum Happened {
     /// None if the client has ended.
     Client(Option<Event>),
     Signal(io::Result<Interrupt>),
-    Continued,
+    Notice(Notice),
+    HungUp,
     /// An address could not be opened.
     Unopened(String),
     Picture,
@@ -142,10 +148,9 @@ impl Face {
         self.end(lived, screen).await
     }
 
-    /// Draws, waits and takes in, until the client has ended. Gives the signal that ended it, if one did.
-    async fn live(&mut self, ears: &mut Ears) -> io::Result<Option<Interrupt>> {
-        let mut signal = None;
-        self.take_in(Input::Tick, ears).await;
+    /// Draws, waits and takes in, until the client has ended.
+    async fn live(&mut self, ears: &mut Ears) -> io::Result<()> {
+        self.measure(ears).await;
         loop {
             self.come_or_go(ears).await;
             self.draw();
@@ -153,12 +158,15 @@ impl Face {
                 Happened::Client(Some(event)) => self.take_events(event, ears).await,
                 Happened::Client(None) => self.state.lost = self.state.ending.is_none(),
                 Happened::Terminal(Some(Ok(event))) => self.take_terminal(event, ears).await,
-                Happened::Terminal(_) => self.lose_terminal(ears).await,
+                // Reading fails too while another program is in front.
+                Happened::Terminal(_) if !is_in_foreground() => ears.keys = None,
+                Happened::Terminal(_) | Happened::HungUp => self.lose_terminal(ears).await,
                 Happened::Signal(it) => {
-                    signal = Some(it?);
+                    self.state.signal = Some(it?);
                     self.client.give(Command::Leave).await;
                 }
-                Happened::Continued => self.state.disturbed = true,
+                Happened::Notice(Notice::Continued) => self.state.disturbed = true,
+                Happened::Notice(Notice::Resized) => self.measure(ears).await,
                 Happened::Unopened(because) => self.take_in(Input::Failed(because), ears).await,
                 // It is drawn.
                 Happened::Picture => {}
@@ -166,7 +174,7 @@ impl Face {
             }
             self.remember_in_time();
             if self.state.ending.is_some() || self.state.lost {
-                return Ok(signal);
+                return Ok(());
             }
         }
     }
@@ -178,6 +186,7 @@ impl Face {
         if self.state.gone || !is_in_foreground() {
             // To wait for a key would stop the program as soon as one is pressed.
             ears.keys = None;
+            self.state.disturbed = true;
             return;
         }
         if std::mem::take(&mut self.state.disturbed) || !self.terminal.is_taken() {
@@ -185,20 +194,26 @@ impl Face {
                 return self.lose_terminal(ears).await;
             }
             self.draw_anew();
-            if let Some((width, height)) = terminal::size() {
-                self.take_in(Input::Resized(width, height), ears).await;
-            }
+            self.measure(ears).await;
         }
         ears.listen();
     }
 
+    /// Looks how large the terminal is now. Terminals move what they show when they change their size.
+    async fn measure(&mut self, ears: &mut Ears) {
+        if let Some(gallery) = &mut self.gallery {
+            gallery.measure();
+        }
+        self.terminal.forget();
+        let (width, height) = terminal::size().unwrap_or(self.app.size);
+        self.take_in(Input::Resized(width, height), ears).await;
+    }
+
     async fn lose_terminal(&mut self, ears: &mut Ears) {
         ears.keys = None;
-        // Reading fails too while another program is in front.
-        if is_in_foreground() {
-            self.state.gone = true;
-            self.client.give(Command::Leave).await;
-        }
+        self.state.gone = true;
+        self.state.signal.get_or_insert(Interrupt::Hangup);
+        self.client.give(Command::Leave).await;
     }
 
     /// Stops, as Ctrl-Z has other programs do. Who continues it is heard.
@@ -207,12 +222,14 @@ impl Face {
         self.remember();
         self.terminal.give_back();
         if kill_current_process_group(Signal::TSTP).is_ok() {
-            race(ears.continues.next(), task::sleep(STOPPING)).await;
+            let continued = async { while ears.notices.next().await == Some(Notice::Resized) {} };
+            race(continued, task::sleep(STOPPING)).await;
         }
     }
 
     fn draw(&mut self) {
-        if !self.terminal.is_taken() || !is_in_foreground() {
+        let failed = self.state.undrawn.is_some_and(|since| since.elapsed() < RETRY);
+        if failed || self.state.gone || !self.terminal.is_taken() || !is_in_foreground() {
             return;
         }
         let theme = Theme { colours: self.terminal.colours };
@@ -265,7 +282,7 @@ impl Face {
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
-        let Ears { events, interrupts, continues, opener, keys, .. } = ears;
+        let Ears { events, interrupts, notices, opener, hang_up, keys, .. } = ears;
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),
@@ -286,15 +303,23 @@ impl Face {
             }
             Happened::Time
         };
-        let continued = async {
-            match continues.next().await {
-                true => Happened::Continued,
-                false => pending().await,
+        let notices = async {
+            match notices.next().await {
+                Some(notice) => Happened::Notice(notice),
+                None => pending().await,
+            }
+        };
+        let hung_up = async {
+            match hang_up.recv().await {
+                Ok(()) => Happened::HungUp,
+                // It cannot be known.
+                Err(_) => pending().await,
             }
         };
         let all = [
             async { Happened::Signal(interrupts.next().await) }.boxed_local(),
-            continued.boxed_local(),
+            notices.boxed_local(),
+            hung_up.boxed_local(),
             keys.boxed_local(),
             async { Happened::Client(events.recv().await.ok()) }.boxed_local(),
             pictures.boxed_local(),
@@ -320,17 +345,11 @@ impl Face {
 
     async fn take_terminal(&mut self, event: TerminalEvent, ears: &mut Ears) {
         self.remembering.changed.get_or_insert_with(Instant::now);
+        #[cfg(test)]
+        tests::panic_if_asked(&event);
         let input = match event {
             TerminalEvent::Key(key) if key.kind != KeyEventKind::Release => Input::Key(key),
             TerminalEvent::Paste(text) => pasted(text).await,
-            TerminalEvent::Resize(width, height) => {
-                if let Some(gallery) = &mut self.gallery {
-                    gallery.measure();
-                }
-                // Terminals move what they show when they change their size.
-                self.terminal.forget();
-                Input::Resized(width, height)
-            }
             TerminalEvent::FocusGained => Input::Focus(true),
             TerminalEvent::FocusLost => Input::Focus(false),
             TerminalEvent::Mouse(mouse) => match mouse.kind {
@@ -338,7 +357,8 @@ impl Face {
                 MouseEventKind::ScrollDown => Input::Scroll { by: WHEEL, down: true },
                 _ => return,
             },
-            TerminalEvent::Key(_) => return,
+            // The new size is noticed without it, also while the half of a key is waited for.
+            TerminalEvent::Key(_) | TerminalEvent::Resize(..) => return,
         };
         self.take_in(input, ears).await;
     }
@@ -390,16 +410,16 @@ impl Face {
     /// Gives the terminal back, and says what there is to say.
     async fn end(
         mut self,
-        lived: thread::Result<io::Result<Option<Interrupt>>>,
+        lived: thread::Result<io::Result<()>>,
         screen: &Screen,
     ) -> Result<u8, Error> {
         // Behind a panic anything may be half changed. What can be told of it is kept all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| self.remember()));
-        let Self { terminal, client, state: State { ending, lost, .. }, .. } = self;
+        let Self { terminal, client, state: State { signal, ending, lost, .. }, .. } = self;
         let failures = terminal.leave();
         client.give(Command::Leave).await;
         client.join().await;
-        let signal = lived.unwrap_or_else(|panic| resume_unwind(panic));
+        let lived = lived.unwrap_or_else(|panic| resume_unwind(panic));
         tell_failures(&failures, screen);
         let Ending { failure, unsent } = ending.unwrap_or(Ending { failure: None, unsent: 0 });
         if unsent > 0 {
@@ -414,7 +434,8 @@ impl Face {
             failure.to_string().lines().for_each(|line| screen.problem(line));
             return Ok(entry::FAILED);
         }
-        Ok(signal?.map_or(0, Interrupt::exit_code))
+        lived?;
+        Ok(signal.map_or(0, Interrupt::exit_code))
     }
 }
 
@@ -434,3 +455,6 @@ async fn pasted(text: String) -> Input {
         None => Input::Paste(text),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,12 @@ use ratatui::style::{Color, Style};
 use super::canvas::{Canvas, Link};
 use super::wrap;
 
+/// Ends a string that was cut off.
+pub(super) const END_OF_STRING: &[u8] = b"\x1b\\";
+
+/// Ends a link, if there is one.
+pub(super) const END_OF_LINK: &[u8] = b"\x1b]8;;\x1b\\";
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Painter {
@@ -66,6 +72,9 @@ fn write_update(
     // Terminals that know this show all of it at once; others ignore it.
     queue!(out, BeginSynchronizedUpdate, Hide)?;
     if shown.is_none() {
+        // A drawing may have been cut off in the middle.
+        out.extend_from_slice(END_OF_STRING);
+        out.extend_from_slice(END_OF_LINK);
         queue!(out, SetAttribute(Attribute::Reset), Clear(ClearType::All))?;
     }
     for y in changed {
@@ -125,6 +134,7 @@ impl Row<'_> {
         let (mut room, mut spilled) = (0, 0);
         while let Some(cell) = cells.get(x - first) {
             let wanted = links.iter().copied().find(|it| it.x.contains(&column(x)));
+            let is_cut = is_cut(&next.row(self.y)[x..]);
             let is_blank = cell.symbol() == " ";
             let is_empty = is_blank && own_style(cell) == Style::new();
             // It is room that what stands before it may take.
@@ -136,17 +146,27 @@ impl Row<'_> {
                 turn_to_link(&mut link, wanted, self.out)?;
                 turn_to_style(&mut style, own_style(cell), self.out)?;
                 let left = self.next.area().width.saturating_sub(column(x));
-                self.out.extend_from_slice(fitting(cell, left).as_bytes());
+                let text = if is_cut { " " } else { fitting(cell, left) };
+                self.out.extend_from_slice(text.as_bytes());
                 // Where the cursor is now only the terminal knows, unless it was this simple.
-                at = cell.symbol().is_ascii().then_some(x + 1).filter(|_| !is_escape(cell));
-                (room, spilled) =
-                    (x + usize::from(wrap::room(cell.symbol())), spilled.max(x + most(cell)));
+                at = text.is_ascii().then_some(x + 1).filter(|_| !is_escape(cell));
+                if !is_cut {
+                    room = x + usize::from(wrap::room(cell.symbol()));
+                    spilled = spilled.max(x + most(cell));
+                }
             }
-            x += width(cell);
+            x += if is_cut { 1 } else { width(cell) };
         }
         turn_to_link(&mut link, None, self.out)?;
         turn_to_style(&mut style, Style::new(), self.out)
     }
+}
+
+/// Whether something else stands in front of the rest of what is wide.
+fn is_cut(rest: &[Cell]) -> bool {
+    let Some((cell, behind)) = rest.split_first() else { return false };
+    let hidden = behind.iter().take(width(cell).saturating_sub(1));
+    !is_escape(cell) && { hidden }.any(|it| it.symbol() != " ")
 }
 
 fn turn_to_style(style: &mut Style, wanted: Style, out: &mut Vec<u8>) -> io::Result<()> {
@@ -169,7 +189,7 @@ fn turn_to_link<'a>(
     *link = wanted;
     match wanted {
         Some(Link { id, address, .. }) => write!(out, "\x1b]8;id={id};{address}\x1b\\"),
-        None => out.write_all(b"\x1b]8;;\x1b\\"),
+        None => out.write_all(END_OF_LINK),
     }
 }
 
@@ -233,7 +253,7 @@ fn column(x: usize) -> u16 {
 #[cfg(test)]
 #[path = "../../../tests/it/glass.rs"]
 #[allow(dead_code, reason = "the stories use the rest")]
-mod glass;
+pub(super) mod glass;
 
 #[cfg(test)]
 mod tests {
@@ -368,6 +388,52 @@ mod tests {
                 }
             }
         }
+    }
+
+    /// A terminal that takes no more than so many bytes.
+    struct Cut<'a>(&'a mut Glass, usize);
+
+    impl Write for Cut<'_> {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let taken = bytes.len().min(self.1);
+            self.0.take(&bytes[..taken]);
+            self.1 -= taken;
+            if taken == 0 { Err(io::ErrorKind::TimedOut.into()) } else { Ok(taken) }
+        }
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn wherever_a_drawing_is_cut_off_the_next_is_as_if_it_were_the_first(
+            screens in prop::collection::vec((prop::collection::vec(text(), 5), 0..24u16), 3),
+            cut in 0..1500usize,
+        ) {
+            for measure in MEASURES {
+                let (mut glass, mut painter) = (glass(measure), Painter::default());
+                let canvases: Vec<_> = screens.iter().map(|it| canvas(&it.0, it.1)).collect();
+                painted(&mut painter, &canvases[0], &mut glass);
+                let _ = painter.paint(canvases[1].clone(), &mut Cut(&mut glass, cut));
+                painted(&mut painter, &canvases[2], &mut glass);
+                let mut fresh = self::glass(measure);
+                painted(&mut Painter::default(), &canvases[2], &mut fresh);
+                prop_assert_eq!(glass.cells(), fresh.cells(), "{:?}", measure);
+                prop_assert_eq!(glass.cursor(), fresh.cursor());
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_cut_by_something_in_front_takes_nothing_of_it() {
+        let mut canvas = canvas(&[vec![("日本語", 0)]], 0);
+        // A border on the second half of the second letter, and text on the first of the third.
+        canvas.buffer_mut()[(3, 0)].set_symbol("│");
+        canvas.buffer_mut()[(4, 0)].set_symbol("x");
+        let mut glass = glass(Measure::Clusters);
+        painted(&mut Painter::default(), &canvas, &mut glass);
+        assert_eq!(glass.rows()[0], "日 │x");
     }
 
     #[test]

@@ -9,20 +9,23 @@ use std::sync::Once;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use async_channel::Receiver;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use crossterm::cursor::{MoveTo, Show};
 use crossterm::queue;
+use crossterm::style::{Attribute, SetAttribute};
 use crossterm::terminal::{
     Clear, ClearType, EndSynchronizedUpdate, EnterAlternateScreen, LeaveAlternateScreen, SetTitle,
     disable_raw_mode, enable_raw_mode,
 };
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::stdio::stdout;
+use rustix::stdio::{stdin, stdout};
 
 use super::canvas::Canvas;
-use super::painter::Painter;
+use super::painter::{END_OF_LINK, END_OF_STRING, Painter};
 use super::picture;
+use crate::task;
 use crate::ui::modes::is_in_foreground;
 
 /// How long a terminal that takes nothing more is waited for, where writing does not wait by itself.
@@ -68,9 +71,6 @@ const MOUSE: &[Mode] = &[
 const PUSH_TITLE: &[u8] = b"\x1b[22;0t";
 const POP_TITLE: &[u8] = b"\x1b[23;0t";
 
-/// Ends a string that was cut off.
-const END_OF_STRING: &[u8] = b"\x1b\\";
-
 /// Whether the terminal is the screen's now. One process has one.
 static TAKEN: AtomicBool = AtomicBool::new(false);
 
@@ -107,6 +107,8 @@ impl Terminal {
 
     /// Takes it once more after others had it, whatever they did to it.
     pub(super) fn take_again(&mut self) -> io::Result<()> {
+        // Otherwise what the screen set would be saved as what is to be put back.
+        restore();
         // Otherwise the terminal would be believed to be raw still.
         let _ = disable_raw_mode();
         self.forget();
@@ -177,6 +179,29 @@ pub(super) fn size() -> Option<(u16, u16)> {
     crossterm::terminal::size().ok().filter(|(width, height)| *width > 0 && *height > 0)
 }
 
+/// Says once that the terminal is gone for good, which neither a signal nor the reader of keys need say.
+pub(super) fn hang_up() -> io::Result<Receiver<()>> {
+    let (tell, hung_up) = async_channel::bounded(1);
+    task::spawn_thread("hang-up", move || {
+        if is_hung_up().is_ok_and(|it| it) {
+            // Nobody may listen any more.
+            let _ = tell.send_blocking(());
+        }
+    })?;
+    Ok(hung_up)
+}
+
+/// Waits until there is something to know of the terminal beside what it takes and gives.
+fn is_hung_up() -> io::Result<bool> {
+    let mut terminal = [PollFd::from_borrowed_fd(stdin(), PollFlags::empty())];
+    while let Err(error) = poll(&mut terminal, None) {
+        if error != rustix::io::Errno::INTR {
+            return Err(error.into());
+        }
+    }
+    Ok(terminal[0].revents().intersects(PollFlags::HUP | PollFlags::ERR))
+}
+
 /// What is to be seen of a panic is seen on the shell's screen, where lines end as they should.
 fn give_back_before_a_panic_is_told() {
     static HOOK: Once = Once::new();
@@ -224,7 +249,8 @@ pub(super) fn restore() {
 
 fn restoring() -> Vec<u8> {
     let mut bytes = Vec::from(END_OF_STRING);
-    write(&mut bytes, |it| queue!(it, EndSynchronizedUpdate));
+    write(&mut bytes, |it| queue!(it, EndSynchronizedUpdate, SetAttribute(Attribute::Reset)));
+    bytes.extend_from_slice(END_OF_LINK);
     for Mode { number, back, .. } in wanted(true).rev() {
         if let Back::To(on) | Back::SavedOr(on) = back {
             write(&mut bytes, |it| write!(it, "\x1b[?{number}{}", if *on { 'h' } else { 'l' }));
@@ -283,7 +309,20 @@ mod tests {
     use rexpect::process::{PtyProcess, WaitStatus};
     use rustix::termios::{LocalModes, tcgetattr};
 
+    use super::super::painter::glass::{Glass, Measure};
     use super::*;
+
+    #[test]
+    fn a_drawing_that_was_cut_off_leaves_the_shell_nothing() {
+        let mut glass = Glass::new(Measure::Clusters, (20, 3));
+        glass.take(&seizing(false));
+        glass.take(b"\x1b[?2026h\x1b[31;44m\x1b]8;id=1;https://example.org\x1b\\on");
+        glass.take(&restoring());
+        glass.take(b"$");
+        let mut fresh = Glass::new(Measure::Clusters, (20, 3));
+        fresh.take(b"$");
+        assert_eq!(glass.cells(), fresh.cells());
+    }
 
     /// Tells the test that it is the one that panics, in a process of its own.
     const PANICS: &str = "TINYCHAT_TEST_PANICS";

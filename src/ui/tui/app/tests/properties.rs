@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::super::super::keys::{self, Action};
+use super::super::super::painter::Painter;
+use super::super::super::painter::glass::{Glass, MEASURES, Measure};
 use super::*;
 
 /// What may happen, as the property makes it up.
@@ -162,5 +164,65 @@ fn happen(desk: &mut Desk, step: &Step, number: usize, came: &mut BTreeSet<i64>)
         Step::Connected(true) => desk.hear(Event::Connected),
         Step::Connected(false) => desk.hear(away()),
         Step::Presence(peer) => desk.comes(PEOPLE[peer]),
+    }
+}
+
+/// What terminals measure differently, in messages and in drafts.
+const HARD: [&str; 12] = [
+    "plain words",
+    "❤\u{fe0f}",
+    "👩\u{200d}👩\u{200d}👧",
+    "🇫🇷🇫",
+    "👍🏽 🏽",
+    "1\u{fe0f}\u{20e3}",
+    "ที่กำ",
+    "क्षि नमस्ते",
+    "e\u{301}\u{301}",
+    "日本語",
+    "한국",
+    "שלום",
+];
+
+/// What is drawn of an app, by a painter that knows what was there before.
+fn paint(desk: &Desk, painter: &mut Painter) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    painter.paint(desk.canvas(Theme { colours: true }), &mut bytes).unwrap();
+    bytes
+}
+
+fn glass(measure: Measure, desk: &Desk) -> Glass {
+    let mut glass = Glass::new(measure, desk.app.size);
+    glass.take(b"\x1b[?7l");
+    glass
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn whatever_happens_the_screen_is_as_if_it_were_drawn_for_the_first_time(
+        steps in prop::collection::vec((step(), prop::collection::vec(0..HARD.len(), 0..9)), 1..24),
+    ) {
+        let mut desk = Desk::of(Some("marie"), (80, 24));
+        let mut painter = Painter::default();
+        let mut glasses = MEASURES.map(|it| glass(it, &desk));
+        for (number, (step, words)) in steps.into_iter().enumerate() {
+            let words: Vec<&str> = words.iter().map(|it| HARD[*it]).collect();
+            match step {
+                Step::Says(peer) => desk.says(PEOPLE[peer], &words.join(" ")),
+                Step::Paste(_) => desk.take(Input::Paste(words.concat())),
+                ref step => happen(&mut desk, step, number, &mut BTreeSet::new()),
+            }
+            if let Step::Resized(..) = step {
+                painter.forget();
+                glasses = MEASURES.map(|it| glass(it, &desk));
+            }
+            let (bytes, all) = (paint(&desk, &mut painter), paint(&desk, &mut Painter::default()));
+            for (shown, measure) in glasses.iter_mut().zip(MEASURES) {
+                let mut fresh = glass(measure, &desk);
+                fresh.take(&all);
+                shown.take(&bytes);
+                prop_assert_eq!(shown.cells(), fresh.cells(), "{:?} {:?}", step, measure);
+            }
+        }
     }
 }

@@ -1,0 +1,71 @@
+//! A face that panics, as a program at a terminal of its own.
+
+use std::io::{Read as _, Write as _};
+use std::process::Command as Program;
+
+use crossterm::event::KeyCode;
+use rexpect::process::{PtyProcess, WaitStatus};
+
+use super::*;
+use crate::ui::entry::Options;
+
+/// Tells the test that it is the one that panics, in a process of its own, and where its folder is.
+const PANICS: &str = "TINYCHAT_TEST_PANICS_IN";
+
+/// F12 does what no key should do.
+const F12: &[u8] = b"\x1b[24~";
+
+pub(super) fn panic_if_asked(event: &TerminalEvent) {
+    let asked = matches!(event, TerminalEvent::Key(key) if key.code == KeyCode::F(12));
+    assert!(!asked, "in the middle of a chat");
+}
+
+fn john(data: PathBuf) -> Options {
+    Options {
+        // Nobody is there.
+        server: "127.0.0.1:1".parse().unwrap(),
+        tls: false,
+        user: Some("john".parse().unwrap()),
+        to: Some("marie".parse().unwrap()),
+        data: Some(data),
+        identity: None,
+        follow: false,
+        receipts: false,
+        read_receipts: false,
+        timeout: Duration::from_secs(60),
+        get_up_to: 0,
+    }
+}
+
+#[test]
+fn a_panic_keeps_what_was_being_written() {
+    if let Some(data) = std::env::var_os(PANICS) {
+        let living = super::super::run(john(data.into()), super::super::Choices::default());
+        let _ = async_std::task::block_on(living);
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let name = "ui::tui::face::tests::a_panic_keeps_what_was_being_written";
+    let mut program = Program::new("sh");
+    program.args(["-c", "stty cols 80 rows 24; exec \"$@\"", "sh"]);
+    program.arg(std::env::current_exe().unwrap()).args(["--exact", name, "--nocapture"]);
+    program.env(PANICS, data.path()).env("TERM", "xterm-256color");
+    let process = PtyProcess::new(program).unwrap();
+    let mut terminal = process.get_file_handle().unwrap();
+    terminal.write_all(b"half a thought").unwrap();
+    let (mut shown, mut buffer, mut asked) = (Vec::new(), [0; 4096], false);
+    // The end of a terminal is an error.
+    while let Ok(count @ 1..) = terminal.read(&mut buffer) {
+        shown.extend_from_slice(&buffer[..count]);
+        if !asked && shown.windows(14).any(|it| it == b"half a thought") {
+            terminal.write_all(F12).unwrap();
+            asked = true;
+        }
+    }
+    assert!(matches!(process.wait().unwrap(), WaitStatus::Exited(_, 101)));
+    let shown = String::from_utf8_lossy(&shown);
+    let (before, _) = shown.split_once("in the middle of a chat").unwrap();
+    assert!(before.contains("\u{1b}[?1049l"), "the shell's screen is back: {shown:?}");
+    let kept = Memory::read(&data.path().join(super::super::memory::FILE), "127.0.0.1:1");
+    assert_eq!(kept.people["marie"].draft, "half a thought");
+}

@@ -307,7 +307,7 @@ fn makes_cooked(terminal: &File) {
 fn who_is_stopped_from_outside_has_a_raw_terminal_and_a_whole_screen_afterwards() {
     story(async |world| {
         let mut john = desk(world, "john", "marie");
-        john.sees("marie away | john online");
+        john.sees("marie away | you: john online");
         presses_and_sees(&mut john, "half", "half");
         for time in 1..=2 {
             john.is_signalled(Signal::SIGSTOP);

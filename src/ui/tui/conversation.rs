@@ -9,7 +9,7 @@ use std::collections::BTreeSet;
 use super::composer::Composer;
 use super::links::{self, Address};
 use super::panel::Panel;
-pub(super) use super::window::{Anchor, Mark, Pane, Row, Words};
+pub(super) use super::window::{Anchor, Pane, Row};
 use super::window::{Window, shown_lines};
 use crate::client::{FileState, Place, Query, Record, State};
 use crate::message::Name;

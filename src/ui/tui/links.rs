@@ -4,6 +4,7 @@
 //! what is shown is what is opened; only `http` and `https` are opened, and only behind a question.
 
 use std::ops::Range;
+use std::path::Path;
 
 use linkify::{LinkFinder, LinkKind};
 use url::Url;
@@ -45,6 +46,11 @@ pub(super) fn addresses(text: &str) -> Vec<(Range<usize>, Address)> {
     let mut all: Vec<_> = pages.chain(servers(text)).collect();
     all.sort_by_key(|(range, _)| range.start);
     all
+}
+
+/// The address of a file on this machine, from the root on.
+pub(super) fn file(path: &Path) -> Option<String> {
+    Url::from_file_path(path).ok().map(String::from).filter(|text| is_plain(text))
 }
 
 fn page(text: &str) -> Option<Address> {

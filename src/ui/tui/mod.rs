@@ -23,6 +23,7 @@ mod terminal;
 mod transfers;
 mod view;
 mod window;
+mod words;
 mod wrap;
 
 use std::io;

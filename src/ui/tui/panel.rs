@@ -3,6 +3,11 @@
 //! Each conversation has one, and the screen on which nobody is. Invariant: what stands among people's words
 //! is people's words; what is told stands here.
 
+use std::ops::Range;
+use std::path::{Path, PathBuf};
+
+use super::links;
+use super::words::{self, Mark, Words};
 use super::wrap;
 use crate::ui::text;
 
@@ -21,21 +26,31 @@ pub(super) struct Panel {
 struct Line {
     text: String,
     urgent: bool,
+    /// A path of one's own that the text names.
+    path: Option<PathBuf>,
 }
 
 /// A row of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct PanelRow {
-    pub(super) text: String,
+    pub(super) words: Words,
     pub(super) urgent: bool,
-    /// From which line it is.
-    pub(super) line: usize,
 }
 
 impl Panel {
     /// Tells something. What is urgent stays until one has it go.
     pub(super) fn tell(&mut self, text: impl Into<String>, urgent: bool) {
-        self.lines.push(Line { text: text.into(), urgent });
+        self.push(Line { text: text.into(), urgent, path: None });
+    }
+
+    /// Tells something that names a path, which the text leads to. Not for paths in other people's words: what lies
+    /// there is not theirs to choose.
+    pub(super) fn tell_path(&mut self, text: impl Into<String>, path: PathBuf) {
+        self.push(Line { text: text.into(), urgent: false, path: Some(path) });
+    }
+
+    fn push(&mut self, line: Line) {
+        self.lines.push(line);
         self.lines.drain(..self.lines.len().saturating_sub(LINES));
     }
 
@@ -61,13 +76,7 @@ impl Panel {
 
     /// All rows of it in a width.
     pub(super) fn rows(&self, width: u16) -> Vec<PanelRow> {
-        let rows = |(line, Line { text, urgent }): (usize, &Line)| -> Vec<PanelRow> {
-            let clean = text::clean(text);
-            let ranges = wrap::rows(&clean, width).into_iter();
-            let row = |text: &str| PanelRow { text: text.into(), urgent: *urgent, line };
-            ranges.map(|range| row(&clean[range])).collect()
-        };
-        self.lines.iter().enumerate().flat_map(rows).collect()
+        self.lines.iter().enumerate().flat_map(|(number, line)| line.rows(number, width)).collect()
     }
 
     /// How many rows are above what is in sight, if so many of all are.
@@ -84,12 +93,32 @@ impl Panel {
     }
 }
 
+impl Line {
+    fn rows(&self, number: usize, width: u16) -> Vec<PanelRow> {
+        let text = text::clean(&self.text);
+        let id = format!("panel-{number}");
+        let mut marks = words::links(&text, &id);
+        marks.extend(self.path.as_ref().and_then(|path| path_in(&text, path, id)));
+        let row =
+            |range| PanelRow { words: Words::part(&text, &marks, range), urgent: self.urgent };
+        wrap::rows(&text, width).into_iter().map(row).collect()
+    }
+}
+
+/// Where a text names a path, and how it is reached.
+fn path_in(text: &str, path: &Path, id: String) -> Option<(Range<usize>, Mark)> {
+    let shown = path.display().to_string();
+    let start = text.rfind(text::clean(&shown).as_ref())?;
+    let address = links::file(path)?;
+    Some((start..start + text::clean(&shown).len(), Mark::Link { id, address }))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn texts(panel: &Panel, width: u16) -> Vec<String> {
-        panel.rows(width).into_iter().map(|row| row.text).collect()
+        panel.rows(width).into_iter().map(|row| row.words.text).collect()
     }
 
     #[test]
@@ -115,5 +144,28 @@ mod tests {
         assert!(!panel.scroll(1, true, 3, 3), "all is in sight");
         (0..2 * LINES).for_each(|n| panel.tell(n.to_string(), false));
         assert_eq!(texts(&panel, 8).len(), LINES);
+    }
+
+    #[test]
+    fn a_path_of_ones_own_is_a_link_in_all_its_rows() {
+        let mut panel = Panel::default();
+        let path = PathBuf::from("/home/marie/Downloads/a long name.png");
+        panel.tell_path(format!("saved as {}", path.display()), path);
+        let rows = panel.rows(16);
+        let link = |row: &PanelRow| -> Vec<(String, Mark)> {
+            let marks = row.words.marks.iter();
+            marks
+                .map(|(range, mark)| (row.words.text[range.clone()].into(), mark.clone()))
+                .collect()
+        };
+        let all: Vec<(String, Mark)> = rows.iter().flat_map(link).collect();
+        let shown: String = all.iter().map(|(text, _)| text.as_str()).collect();
+        assert_eq!(shown, "/home/marie/Downloads/a long name.png");
+        let address = "file:///home/marie/Downloads/a%20long%20name.png".to_string();
+        let mark = Mark::Link { id: "panel-0".into(), address };
+        assert!(rows.len() > 2 && all.iter().all(|(_, it)| *it == mark), "{all:?}");
+        panel.close();
+        panel.tell("he says /etc/passwd", false);
+        assert!(panel.rows(40)[0].words.marks.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 use jiff::tz::TimeZone;
 
-use super::links::{self, Address};
+use super::words::{self, Mark, Words};
 use super::wrap;
 use crate::client::{FileInfo, FileState, Place, Query, Record, State};
 use crate::message::{Name, Timestamp};
@@ -79,23 +79,6 @@ impl Pane {
     pub(super) fn indent(&self) -> u16 {
         if self.bare { 0 } else { INDENT }
     }
-}
-
-/// A part of what was said.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Words {
-    pub(super) text: String,
-    /// What is special about bytes of it, in their order.
-    pub(super) marks: Vec<(Range<usize>, Mark)>,
-}
-
-/// What may be special about words.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Mark {
-    /// They were looked for.
-    Found,
-    /// They are an address, or a part of one; all its parts have the same id.
-    Link { id: String, address: String },
 }
 
 /// What is in one row.
@@ -526,7 +509,7 @@ impl Window {
             let line = if number == 0 { format!("{name}{line}") } else { line };
             let marks = marks(&line, record.id, number, found);
             for range in wrap::rows(&line, pane.width.saturating_sub(pane.indent())) {
-                let words = Words { marks: within(&marks, &range), text: line[range].to_string() };
+                let words = Words::part(&line, &marks, range);
                 rows.push(match rows.is_empty() {
                     true => {
                         let (time, found) = (clock(time, &pane.zone), found.is_some());
@@ -556,23 +539,10 @@ impl Window {
 
 /// What is special in a line of a message.
 fn marks(line: &str, id: i64, number: usize, found: Option<&Query>) -> Vec<(Range<usize>, Mark)> {
-    let links = links::addresses(line).into_iter().enumerate();
-    let link = |(index, (range, address)): (usize, (Range<usize>, Address))| {
-        (range, Mark::Link { id: format!("{id}-{number}-{index}"), address: address.text })
-    };
+    let mut marks = words::links(line, &format!("{id}-{number}"));
     let places = found.map(|query| query.places(line)).unwrap_or_default();
-    let mut marks: Vec<_> = links.map(link).collect();
     marks.extend(places.into_iter().map(|range| (range, Mark::Found)));
     marks
-}
-
-/// What of marks is in a part of their line, counted from its beginning.
-fn within(marks: &[(Range<usize>, Mark)], part: &Range<usize>) -> Vec<(Range<usize>, Mark)> {
-    let cut = |(range, mark): &(Range<usize>, Mark)| {
-        let (start, end) = (range.start.max(part.start), range.end.min(part.end));
-        (start < end).then(|| (start - part.start..end - part.start, mark.clone()))
-    };
-    marks.iter().filter_map(cut).collect()
 }
 
 /// Whether a message tells of a picture that is here.

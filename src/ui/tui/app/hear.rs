@@ -111,7 +111,8 @@ impl App {
             Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::Files(all) => self.tell_all(files::list(&all)),
             Event::Saved { peer, number, path } => {
-                self.tell_about(&peer, news::saved(&peer, number, &path), false);
+                let text = news::saved(&peer, number, &path);
+                self.panel_about(&peer).tell_path(text, path);
             }
             // The face ends with it.
             Event::Ended(_) => {}

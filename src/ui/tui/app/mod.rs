@@ -415,10 +415,14 @@ impl App {
 
     /// Says something where it belongs: in the conversation with somebody, if there is one.
     fn tell_about(&mut self, peer: &Name, text: impl Into<String>, urgent: bool) {
-        let theirs = self.conversations.iter_mut().find(|it| it.peer == *peer);
-        match theirs {
-            Some(it) => it.panel.tell(text, urgent),
-            None => self.panel_mut().tell(text, urgent),
+        self.panel_about(peer).tell(text, urgent);
+    }
+
+    /// The panel of the conversation with somebody, or where there is none, the one in front.
+    fn panel_about(&mut self, peer: &Name) -> &mut Panel {
+        match self.conversations.iter().position(|it| it.peer == *peer) {
+            Some(index) => &mut self.conversations[index].panel,
+            None => self.panel_mut(),
         }
     }
 

@@ -7,11 +7,11 @@ use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
 use super::super::canvas::Canvas;
-use super::super::conversation::{Mark, Words};
 use super::super::find::Find;
 use super::super::jump::Jump;
 use super::super::links::Links;
 use super::super::window::stamp;
+use super::super::words::{Mark, Words};
 use super::super::wrap::{self, columns, fit, padded};
 use super::Theme;
 use super::messages::marked;

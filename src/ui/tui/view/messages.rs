@@ -6,8 +6,9 @@ use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::Paragraph;
 
 use super::super::canvas::{Canvas, Link};
-use super::super::conversation::{Conversation, Mark, Pane, Row, Sight, Words};
+use super::super::conversation::{Conversation, Pane, Row, Sight};
 use super::super::picture::Gallery;
+use super::super::words::{Mark, Words};
 use super::super::wrap::{self, columns, fit, padded};
 use super::Theme;
 use crate::client::State;
@@ -41,17 +42,21 @@ pub(super) fn draw_messages(
     }
 }
 
-/// Has the addresses of rows lead to where they say.
 fn link_rows(canvas: &mut Canvas, rows: &[Row], pane: &Pane, area: Rect) {
     for (y, row) in (area.y..).zip(rows) {
-        let (Row::Head { words, .. } | Row::Body(words)) = row else { continue };
-        for (range, mark) in &words.marks {
-            let Mark::Link { id, address } = mark else { continue };
-            let column =
-                |at: usize| (area.x + pane.indent()).saturating_add(columns(&words.text[..at]));
-            let (id, address) = (id.clone(), address.clone());
-            canvas.link(Link { y, x: column(range.start)..column(range.end), id, address });
+        if let Row::Head { words, .. } | Row::Body(words) = row {
+            link_words(canvas, words, (area.x + pane.indent(), y));
         }
+    }
+}
+
+/// Has the addresses of words lead to where they say; the words begin at this column and row.
+pub(super) fn link_words(canvas: &mut Canvas, words: &Words, (x, y): (u16, u16)) {
+    for (range, mark) in &words.marks {
+        let Mark::Link { id, address } = mark else { continue };
+        let column = |at: usize| x.saturating_add(columns(&words.text[..at]));
+        let (id, address) = (id.clone(), address.clone());
+        canvas.link(Link { y, x: column(range.start)..column(range.end), id, address });
     }
 }
 

@@ -12,7 +12,7 @@ use ratatui::widgets::{Block, Borders, Paragraph, Wrap};
 use self::front::{draw_find, draw_jump, draw_links, draw_question};
 use self::help::draw_help;
 pub(super) use self::help::scrolled_help;
-use self::messages::{draw_messages, rule};
+use self::messages::{draw_messages, link_words, marked, rule};
 use super::app::{App, Line, Overlay, is_online};
 use super::areas::LIST_FROM;
 use super::canvas::Canvas;
@@ -183,13 +183,17 @@ fn draw_panel(canvas: &mut Canvas, panel: &Panel, area: Rect, theme: Theme) {
         (_, 0) => "PgUp scrolls; Esc closes".into(),
         (_, below) => format!("PgDn: {} more; Esc closes", count(below as u64, "row")),
     };
-    let row = |PanelRow { text, urgent, .. }: &PanelRow| {
+    let row = |PanelRow { words, urgent }: &PanelRow| {
         let style = if *urgent { theme.alarm() } else { Style::new() };
-        Text::styled(padded(text).into_owned(), style)
+        Text::from(marked(words, 0)).style(style)
     };
+    let shown: Vec<PanelRow> = rows.into_iter().skip(above).take(height).collect();
     let mut lines = vec![Text::styled(rule(&how, area.width), theme.dim())];
-    lines.extend(rows.iter().skip(above).take(height).map(row));
+    lines.extend(shown.iter().map(row));
     canvas.render_widget(Paragraph::new(lines), area);
+    for (y, row) in (area.y + 1..).zip(&shown) {
+        link_words(canvas, &row.words, (area.x, y));
+    }
 }
 
 fn draw_transfers(canvas: &mut Canvas, app: &App, area: Rect, theme: Theme) {

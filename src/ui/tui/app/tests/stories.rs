@@ -358,7 +358,7 @@ fn what_is_told_is_in_sight_wherever_one_has_scrolled_to_and_goes_again() {
 fn an_answer_gives_way_to_the_next_and_to_what_one_says_and_to_another_conversation() {
     let mut desk = Desk::busy((80, 20));
     let told = |desk: &Desk| -> Vec<String> {
-        desk.app.panel().rows(80).into_iter().map(|row| row.text).collect()
+        desk.app.panel().rows(80).into_iter().map(|row| row.words.text).collect()
     };
     let online = || Event::Online { count: 2, names: vec![name("anna"), name("john")] };
     desk.writes("/ONLINE");

@@ -2,8 +2,10 @@
 //! while; and shells with jobs.
 
 use std::fs::File;
+use std::io::{Read, Write};
+use std::process::Command;
 
-use rexpect::process::Signal;
+use rexpect::process::{PtyProcess, Signal};
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{WaitId, WaitIdOptions, waitid};
 use rustix::termios::{InputModes, LocalModes, OptionalActions, OutputModes};
@@ -583,7 +585,30 @@ fn however_it_ends_the_last_key_the_place_and_what_was_read_are_kept() {
     }
 }
 
-/// A terminal inside the terminal, which goes away when its program is killed.
+/// Tells the test below that it is a terminal which a story starts, and what runs there.
+const HOLDS: &str = "TINYCHAT_TEST_HOLDS";
+
+/// A terminal inside the terminal, which goes away when the program that holds it is killed.
+#[test]
+fn a_program_holds_a_terminal() {
+    let Ok(script) = std::env::var(HOLDS) else { return };
+    let mut outside = tcgetattr(rustix::stdio::stdin()).unwrap();
+    outside.make_raw();
+    tcsetattr(rustix::stdio::stdin(), OptionalActions::Now, &outside).unwrap();
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &script]);
+    let inside = PtyProcess::new(shell).unwrap();
+    let (mut keys, mut shown) =
+        (inside.get_file_handle().unwrap(), inside.get_file_handle().unwrap());
+    std::thread::spawn(move || std::io::copy(&mut std::io::stdin(), &mut keys));
+    let mut buffer = [0; 4096];
+    // The end of a terminal is an error.
+    while let Ok(count @ 1..) = shown.read(&mut buffer) {
+        std::io::stdout().write_all(&buffer[..count]).unwrap();
+        std::io::stdout().flush().unwrap();
+    }
+}
+
 #[test]
 fn a_terminal_that_hangs_up_ends_it_and_takes_nothing_away() {
     story(async |world| {
@@ -597,9 +622,10 @@ fn a_terminal_that_hangs_up_ends_it_and_takes_nothing_away() {
             status.display(),
             status.display(),
         );
-        let launch = Launch::program("script")
-            .with(&["-qefc", &inner, "/dev/null"])
-            .variable("SHELL", "/bin/sh")
+        let holder = std::env::current_exe().unwrap();
+        let launch = Launch::program(holder.to_str().unwrap())
+            .with(&["--exact", "terminals::a_program_holds_a_terminal", "--nocapture"])
+            .variable(HOLDS, inner)
             .variable("CLIENT", env!("CARGO_BIN_EXE_tinychat"))
             .variable("SERVER", world.address().to_string())
             .variable("DATA", world.path("john"));

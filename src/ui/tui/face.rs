@@ -227,9 +227,14 @@ impl Face {
         }
     }
 
+    /// Whether the terminal is there to be drawn on.
+    fn draws(&self) -> bool {
+        !self.state.gone && self.terminal.is_taken() && is_in_foreground()
+    }
+
     fn draw(&mut self) {
         let failed = self.state.undrawn.is_some_and(|since| since.elapsed() < RETRY);
-        if failed || self.state.gone || !self.terminal.is_taken() || !is_in_foreground() {
+        if failed || !self.draws() {
             return;
         }
         let theme = Theme { colours: self.terminal.colours };
@@ -275,7 +280,8 @@ impl Face {
     fn patience(&self) -> Option<Duration> {
         let left = |wait: Duration, since: Instant| wait.saturating_sub(since.elapsed());
         let remember = self.remembering.changed.map(|since| left(REMEMBER, since));
-        let retry = self.state.undrawn.map(|since| left(RETRY, since));
+        let undrawn = self.state.undrawn.filter(|_| self.draws());
+        let retry = undrawn.map(|since| left(RETRY, since));
         let clock = self.app.is_clock_shown().then_some(CLOCK);
         let glance = (!self.state.gone && !is_in_foreground()).then_some(GLANCE);
         [remember, retry, clock, glance].into_iter().flatten().min()

@@ -32,6 +32,41 @@ pub fn print(lines: impl Display) -> io::Result<()> {
     out.flush()
 }
 
+/// Prints lines that are safe on any terminal on standard output, all of them or none: of what a full disk took a part
+/// of, that part is taken back.
+pub(crate) fn print_whole(lines: &[u8]) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    out.flush()?;
+    let file = rustix::fs::fstat(&out).ok().filter(is_regular);
+    let mut printed = 0;
+    while printed < lines.len() {
+        match rustix::io::write(&out, &lines[printed..]) {
+            Ok(count) => printed += count,
+            Err(rustix::io::Errno::INTR) => {}
+            Err(error) => {
+                if let Some(file) = file {
+                    take_back(&out, file.st_size.cast_unsigned(), printed as u64);
+                }
+                return Err(error.into());
+            }
+        }
+    }
+    Ok(())
+}
+
+fn is_regular(file: &rustix::fs::Stat) -> bool {
+    rustix::fs::FileType::from_raw_mode(file.st_mode).is_file()
+}
+
+/// Cuts a file off where it ended, unless somebody else has written behind it.
+fn take_back(out: &impl std::os::fd::AsFd, end: u64, printed: u64) {
+    let now = rustix::fs::fstat(out).map(|file| file.st_size.cast_unsigned());
+    if printed > 0 && now == Ok(end + printed) && rustix::fs::ftruncate(out, end).is_ok() {
+        // Where it does not append by itself.
+        let _ = rustix::fs::seek(out, rustix::fs::SeekFrom::Start(end));
+    }
+}
+
 /// Prints lines on standard error, where nobody hears it if that fails.
 pub fn tell(lines: impl Display) {
     let _ = writeln!(err(), "{lines}");

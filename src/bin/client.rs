@@ -3,7 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
-use std::io::{ErrorKind, IsTerminal, Read};
+use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::tui::{Choices, Pictures};
-use tinychat::ui::{beside, history, plain, tui};
+use tinychat::ui::{beside, history, input, plain, tui};
 use tinychat::wire::MAX_BODY;
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
@@ -318,10 +318,8 @@ fn message(command: &Send) -> Result<String, (u8, String)> {
             return Err((args::USAGE, "what is to be sent? give the words, or -".into()));
         }
         ([], true) => {
-            let mut text = String::new();
-            let mut input = std::io::stdin().lock().take(MAX_BODY as u64 + 2);
-            input.read_to_string(&mut text).map_err(|error| (FAILED, error.to_string()))?;
-            text.strip_suffix('\n').map_or(text.clone(), String::from)
+            let refused = |because| (FAILED, format!("{because}; nothing was sent"));
+            input::message(std::io::stdin().lock()).map_err(refused)?
         }
         (words, false) => words.join(" "),
         (_, true) => return Err((args::USAGE, "give either the words, or -".into())),

@@ -183,6 +183,8 @@ pub enum Command {
     },
     /// The message with this id was shown, and need not be shown again.
     Shown(i64),
+    /// Nothing more can be shown. What is not shown yet stays unread, and nobody waits for it.
+    ShowNoMore,
     /// Sign out once everything written is stored and everything that waited has come.
     Finish,
     /// Sign out now.

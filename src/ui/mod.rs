@@ -11,7 +11,7 @@ mod completion;
 pub mod entry;
 mod files;
 pub mod history;
-mod input;
+pub mod input;
 mod modes;
 mod news;
 mod passphrase;

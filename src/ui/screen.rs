@@ -51,13 +51,12 @@ impl Screen {
             return Ok(());
         };
         let head = format!("{peer}:");
-        self.beside(|| {
-            let mut out = output::out();
-            for line in lines {
-                out.line(self.name, &head, &format!(" {line}"))?;
-            }
-            out.flush()
-        })
+        let mut printed = Vec::new();
+        for line in lines {
+            output::Lines::new(&mut printed).line(self.name, &head, &format!(" {line}"))?;
+        }
+        // What is printed in part is shown once more.
+        self.beside(|| output::print_whole(&printed))
     }
 
     /// How far a file is, or what became of it.

@@ -1,5 +1,5 @@
-//! A server whose disk is full, and gets room again: what it refuses, what it still does, and that
-//! nothing is lost or doubled.
+//! A server whose disk is full, and gets room again, or a client that prints to it: what is refused, what is still
+//! done, and that nothing is lost or doubled.
 //!
 //! Each story has a small disk of its own, in memory. To mount one needs root and a system that lets
 //! root do so; elsewhere these stories say that they are skipped.
@@ -99,6 +99,31 @@ async fn write_until_refused(peer: &mut Peer, whom: &str, mut n: u64) -> u64 {
         }
     };
     patiently("a message is refused", refused).await
+}
+
+#[test]
+fn what_a_client_prints_on_a_full_disk_is_not_printed_twice() {
+    story_on_disk(async |world, disk| {
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        marie.say("john", 1, "before").await;
+        let lines = ["a", "b"].map(|letter| letter.repeat(3_000));
+        marie.say("john", 2, &lines.join("\n")).await;
+        marie.expect("STORED john 2").await;
+        let log = disk.data();
+        let append = || File::options().append(true).create(true).open(&log).unwrap();
+        // A page for the first line, and none for the second.
+        append();
+        disk.fill(4096);
+        let john = || Launch::of(world, "john").to("marie").printing_to(append());
+        john().pipe("").await.exited(1).said("cannot print what marie wrote");
+        assert_eq!(fs::read_to_string(&log).unwrap(), "marie: before\n");
+        disk.make_room();
+        john().pipe("").await.exited(0).was_quiet();
+        let [a, b] = lines;
+        let all = format!("marie: before\nmarie: {a}\nmarie: {b}\n");
+        assert!(fs::read_to_string(&log).unwrap() == all, "each of it once");
+    });
 }
 
 #[test]

@@ -83,7 +83,7 @@ fn the_longest_message_is_sent_and_a_longer_one_refused() {
         let slashes = format!("//{}", "y".repeat(MAX_BODY - 1));
         let lines = ["before", &longest, &slashes, &format!("{longest}x"), "after"];
         let john = Launch::of(world, "john").to("marie").pipe(lines.join("\n")).await;
-        john.exited(1).said("65536 bytes");
+        john.exited(1).said("line 4 has 65537 bytes, and a message at most 65536");
         let expected = ["before", &longest, &slashes[1..], "after"].map(|it| format!("john: {it}"));
         assert!(read_all(world, "marie", "john").await == expected, "all but the longer one");
     });
@@ -94,7 +94,8 @@ fn a_line_without_end_in_sight_costs_its_own_line_alone() {
     story(async |world| {
         let flood = "x".repeat(20 * MAX_BODY);
         let john = Launch::of(world, "john").to("marie").pipe(format!("a\n{flood}\nb\n")).await;
-        john.exited(1).said("at most 65536 bytes; it was not sent");
+        john.exited(1)
+            .said("line 2 has 1310720 bytes, and a message at most 65536; send --file sends");
         assert_eq!(read_all(world, "marie", "john").await, ["john: a", "john: b"]);
     });
 }
@@ -103,7 +104,9 @@ fn a_line_without_end_in_sight_costs_its_own_line_alone() {
 fn a_line_that_is_not_utf8_costs_itself_alone() {
     story(async |world| {
         let john = Launch::of(world, "john").to("marie").pipe(*b"a\n\xff\xfe\nb\n").await;
-        john.exited(1).said("a line is not UTF-8; it was not sent");
+        john.exited(1)
+            .said("line 2 is not UTF-8 (its byte 1 is 0xff): iconv")
+            .said("it was not sent");
         assert_eq!(read_all(world, "marie", "john").await, ["john: a", "john: b"]);
     });
 }
@@ -233,6 +236,60 @@ fn a_client_that_cannot_print_says_so_and_keeps_what_it_could_not_show() {
         marie.exited(1).said("cannot print");
         assert_eq!(marie.err.lines().count(), 1, "said once: {}", marie.err);
         assert_eq!(read_all(world, "marie", "john").await, ["john: hello", "john: you"]);
+    });
+}
+
+#[test]
+fn what_is_piped_is_sent_although_nothing_can_be_printed() {
+    for (reader, code) in [("gone", 0), ("full", 1)] {
+        story(async |world| {
+            let mut marie = world.sign_in("marie").await;
+            marie.talk("john").await;
+            marie.say("john", 1, "hello").await;
+            marie.expect("STORED john 1").await;
+            let output: OwnedFd = match reader {
+                "gone" => UnixStream::pair().unwrap().1.into(),
+                _ => OpenOptions::new().write(true).open("/dev/full").unwrap().into(),
+            };
+            let john = Launch::of(world, "john").to("marie").with(&["--receipts"]);
+            let mut john = john.printing_to(output).start();
+            john.types("one\n");
+            let until = if code == 1 { "cannot print what marie wrote" } else { "stored marie 1" };
+            john.says(until).await;
+            john.types("two\n");
+            john.finish().await.exited(code).said("stored marie 2");
+            marie.hears("john", 1, 1, "one").await;
+            marie.hears("john", 2, 2, "two").await;
+            assert_eq!(read_all(world, "john", "marie").await, ["marie: hello"]);
+        });
+    }
+}
+
+#[test]
+fn what_is_sent_from_standard_input_is_sent_as_it_is_meant_or_refused() {
+    story(async |world| {
+        let send = async |input: &[u8]| {
+            let john = Launch::of(world, "john").with(&["send", "--to", "marie", "-"]);
+            john.pipe(input).await
+        };
+        for input in [&b"one\r\ntwo\r\n"[..], b"three", b"\xef\xbf\xbd\n\n"] {
+            send(input).await.exited(0).was_quiet();
+        }
+        for (input, why) in [
+            (&b""[..], "the input is empty; nothing was sent"),
+            (b"good\nol\xe9\n", "line 2 is not UTF-8 (its byte 3 is 0xe9): iconv"),
+            (b"h\0i\0", "line 1 is no text (its byte 2 is 0x00): iconv -f UTF-16"),
+            (
+                "ß".repeat(MAX_BODY).as_bytes(),
+                "a message has at most 65536 bytes, and the input has more",
+            ),
+        ] {
+            send(input).await.exited(1).said(why).printed(&[]);
+        }
+        assert_eq!(
+            read_all(world, "marie", "john").await,
+            ["john: one", "john: two", "john: three", "john: \u{fffd}", "john: "]
+        );
     });
 }
 

@@ -77,6 +77,8 @@ pub(super) struct Core {
     held: BTreeSet<Name>,
     /// Messages that the face was given and has not shown.
     unshown: u64,
+    /// The face can show messages.
+    shows: bool,
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
     /// was given may be shown after a conversation was closed and opened again.
     given: BTreeMap<Name, i64>,
@@ -141,6 +143,7 @@ impl Core {
             asked_keys: BTreeSet::new(),
             held: BTreeSet::new(),
             unshown: 0,
+            shows: true,
             given: BTreeMap::new(),
             watchers: Vec::new(),
             files: Files::new(orders),
@@ -370,7 +373,7 @@ impl Core {
 
     /// Gives the face what the history has for it, as much as it takes for now.
     async fn give_unshown(&mut self) -> Result<(), Exit> {
-        while self.events.len() < EVENTS_HIGH {
+        while self.shows && self.events.len() < EVENTS_HIGH {
             let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
             let next = conversations.find_map(|(peer, it)| Some((peer.clone(), it.unshown_above?)));
             let Some((peer, above)) = next else { break };
@@ -491,13 +494,13 @@ impl Core {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
-            conversation.has_caught_up()
-                && (conversation.has_sent_all() || self.held.contains(peer))
-                && conversation.unshown_above.is_none()
+            let is_shown = conversation.has_caught_up() && conversation.unshown_above.is_none();
+            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.contains(peer))
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
-        if !(self.finishing && quiet && answered && self.unshown == 0) {
+        let all_shown = self.unshown == 0 || !self.shows;
+        if !(self.finishing && quiet && answered && all_shown) {
             return Ok(false);
         }
         if self.awaits_files().await? {

@@ -203,6 +203,10 @@ impl Core {
             }
             Command::Cancel { peer, number } => self.cancel(peer, number).await,
             Command::Files => self.list_files().await,
+            Command::ShowNoMore => {
+                self.shows = false;
+                Ok(())
+            }
             Command::Finish => {
                 self.finishing = true;
                 Ok(())

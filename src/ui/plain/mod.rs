@@ -120,6 +120,8 @@ struct Face {
     failed: bool,
     /// Nothing more can be printed. What comes until the client has ended is shown next time.
     leaving: bool,
+    /// Nothing more is read.
+    input_ended: bool,
     signal: Option<Interrupt>,
 }
 
@@ -157,6 +159,7 @@ impl Face {
             asked_files: BTreeSet::new(),
             failed: false,
             leaving: false,
+            input_ended: false,
             signal: None,
         }
     }
@@ -247,7 +250,8 @@ impl Face {
     }
 
     async fn end_of_input(&mut self) -> bool {
-        if !self.options.follow {
+        self.input_ended = true;
+        if !self.options.follow || self.leaving {
             self.quit().await;
         }
         false

@@ -102,7 +102,7 @@ impl Face {
                 self.failed = true;
                 self.screen.problem(&format!("cannot print what {} wrote: {error}", message.peer));
             }
-            return self.client.give(Command::Leave).await;
+            return self.leave().await;
         }
         let peer = message.peer.clone();
         self.client.give(Command::Shown(message.id)).await;
@@ -111,6 +111,17 @@ impl Face {
             && self.announced.insert(peer.clone())
         {
             self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    /// Nothing more can be printed. What a script writes is sent all the same.
+    async fn leave(&self) {
+        if self.screen.interactive {
+            return self.client.give(Command::Leave).await;
+        }
+        self.client.give(Command::ShowNoMore).await;
+        if self.input_ended {
+            self.client.give(Command::Finish).await;
         }
     }
 

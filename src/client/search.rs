@@ -4,15 +4,18 @@
 //! is above its mark is looked through as it is, so that nothing waits for the index and nothing is lost
 //! with it. Invariant: an index that is thrown away is built again from the messages.
 //!
-//! A *word* is one of Unicode's (UAX #29), folded: without case, without the marks that are put on Latin,
-//! Greek and Cyrillic letters (U+0300 to U+036F), in compatibility form. Scripts that are written without
-//! spaces have words of one letter; what is asked for stands together then.
+//! A *word* is one of Unicode's (UAX #29), or a part of one between apostrophes, underscores and other punctuation,
+//! folded: without case (so that ß is ss), without the marks that are put on Latin, Greek and Cyrillic letters (U+0300
+//! to U+036F), in compatibility form. Scripts that are written without spaces have words of one letter; what is asked
+//! for stands together then. An emoji is a word too, whatever its colour.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 
 use rusqlite::{Transaction, params};
 use unicode_normalization::UnicodeNormalization;
+use unicode_normalization::char::is_combining_mark;
+use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
 use super::{Address, files};
@@ -27,10 +30,14 @@ pub(super) const LAYOUT: &str = "
         tokenize = \"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'\"
     );
 
-    -- Messages up to this id are in the index.
-    CREATE TABLE indexed (up_to INTEGER NOT NULL) STRICT;
-    INSERT INTO indexed VALUES (0);
+    -- Messages up to this id are in the index, whose words were made so: another number whenever other words are made
+    -- of the same text.
+    CREATE TABLE indexed (up_to INTEGER NOT NULL, words INTEGER NOT NULL) STRICT;
+    INSERT INTO indexed VALUES (0, 2);
 ";
+
+/// How words are made today.
+const WORDS: i64 = 2;
 
 /// The kinds of messages that have words.
 const SEARCHABLE: [&str; 2] = ["text", "file"];
@@ -208,6 +215,14 @@ pub(super) fn reset(tx: &Transaction<'_>) -> Result<()> {
     tx.execute_batch(LAYOUT)
 }
 
+/// Throws an index away that has other words than today's.
+pub(super) fn renew(tx: &Transaction<'_>) -> Result<()> {
+    let words = tx.prepare("SELECT words FROM indexed");
+    let words = words.and_then(|mut it| it.query_row((), |row| row.get::<_, i64>(0)));
+    // The first did not say which it has.
+    if words.is_ok_and(|words| words == WORDS) { Ok(()) } else { reset(tx) }
+}
+
 /// The newest messages that the index finds.
 fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<Candidate>> {
     // CROSS has SQLite begin with what was found.
@@ -270,15 +285,54 @@ fn words(text: &str) -> impl Iterator<Item = String> {
 
 /// The words of a text, each folded and with its place.
 fn words_at(text: &str) -> impl Iterator<Item = (Range<usize>, String)> {
-    text.unicode_word_indices().map(|(at, word)| (at..at + word.len(), fold(word)))
+    text.split_word_bound_indices().flat_map(|(at, piece)| {
+        let has_letters = piece.contains(char::is_alphanumeric);
+        let letters = if has_letters { piece } else { "" };
+        let emoji = if has_letters { "" } else { piece };
+        let emoji = emoji.chars().filter_map(emoji_word);
+        let parts = parts(letters).map(move |(from, part)| {
+            let from = at + from;
+            (from..from + part.len(), fold(part))
+        });
+        parts.chain(emoji.map(move |word| (at..at + piece.len(), word)))
+    })
+}
+
+/// The parts of what Unicode takes for one word: of `snake_case`, `l’eau` and `cat.png` two.
+fn parts(word: &str) -> impl Iterator<Item = (usize, &str)> {
+    let mut next = 0;
+    let pieces = word.split_inclusive(divides).map(move |piece| {
+        let at = next;
+        next += piece.len();
+        (at, piece.trim_end_matches(divides))
+    });
+    pieces.filter(|(_, part)| part.contains(char::is_alphanumeric))
+}
+
+/// Whether it stands between parts of a word. U+02BC is an apostrophe that Unicode takes for a letter.
+fn divides(c: char) -> bool {
+    c == '\u{2bc}' || !(c.is_alphanumeric() || is_combining_mark(c) || is_unseen(c))
+}
+
+/// An emoji as a word that SQLite does not take apart and nobody writes; none for its colour, and for any other sign.
+fn emoji_word(c: char) -> Option<String> {
+    let is_colour = ('\u{1f3fb}'..='\u{1f3ff}').contains(&c);
+    let is_emoji = c.is_emoji_char() && !c.is_ascii() && !is_colour;
+    is_emoji.then(|| format!("_{:x}_", u32::from(c)))
+}
+
+/// A soft hyphen, a variation selector, and what else is in a word without being seen.
+fn is_unseen(c: char) -> bool {
+    matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{fe00}'..='\u{fe0f}')
 }
 
 /// See the [module](self).
 fn fold(word: &str) -> String {
-    let is_kept =
-        |c: &char| !matches!(c, '\u{300}'..='\u{36f}' | '\u{ad}' | '\u{200b}'..='\u{200f}');
-    let letters = word.nfkd().filter(is_kept).flat_map(char::to_lowercase);
-    letters.map(|c| if c == 'ς' { 'σ' } else { c }).take(MAX_WORD).collect()
+    let is_kept = |c: &char| !matches!(c, '\u{300}'..='\u{36f}') && !is_unseen(*c);
+    let letters = word.nfkd().filter(is_kept);
+    // Capitals first: ß has two, and both sigmas have the same.
+    let letters = letters.flat_map(char::to_uppercase).flat_map(char::to_lowercase);
+    letters.take(MAX_WORD).collect()
 }
 
 #[cfg(test)]
@@ -317,6 +371,10 @@ mod tests {
             ("über den Wolken", "wolk uber", &["über"]),
             ("über den Wolken", "uber wolk", &["über", "Wolken"]),
             ("東京の空", "東京", &["東京"]),
+            ("a snake_case name", "case", &["case"]),
+            ("a snake_case name", "snake_ca", &["snake_case"]),
+            ("die Straße", "stras", &["Straße"]),
+            ("so 👍🏽👍", "👍", &["👍🏽", "👍"]),
             ("nothing", "something", &[]),
         ] {
             let found = query(words).places(text);
@@ -343,6 +401,20 @@ mod tests {
             ("صَباح الخير", "الخير"),
             ("one, two; three", "one three tw"),
             ("it can't be", "can't"),
+            ("it can\u{2019}t be", "can't"),
+            ("it can't be", "can\u{2bc}t"),
+            ("l\u{2019}eau", "eau"),
+            ("set MAX_WORD_LENGTH", "word"),
+            ("set MAX_WORD_LENGTH", "max_word"),
+            ("see cat.png", "png"),
+            ("die Straße", "STRASSE"),
+            ("GROSSE STRASSE", "straß"),
+            ("well done \u{1f44d}", "\u{1f44d}"),
+            ("well done\u{1f44d}\u{1f3fd}!", "\u{1f44d}"),
+            ("love \u{2764}\u{fe0f}", "\u{2764}"),
+            ("\u{1f469}\u{200d}\u{1f4bb} at work", "\u{1f469}\u{200d}\u{1f4bb}"),
+            ("from \u{1f1e9}\u{1f1ea}", "\u{1f1e9}\u{1f1ea}"),
+            ("melting \u{1fae0}", "\u{1fae0}"),
         ] {
             assert!(query(words).fits(text), "{words:?} in {text:?}");
             run(&mut in_memory(), |tx| {
@@ -354,9 +426,13 @@ mod tests {
                 Ok(())
             });
         }
-        for (text, words) in
-            [("the train", "rain"), ("a b", "c"), ("晴天", "天晴"), ("tr", "train")]
-        {
+        for (text, words) in [
+            ("the train", "rain"),
+            ("a b", "c"),
+            ("晴天", "天晴"),
+            ("tr", "train"),
+            ("\u{1f44d}", "\u{1f44e}"),
+        ] {
             assert!(!query(words).fits(text), "{words:?} in {text:?}");
         }
         assert_eq!(Query::new(" ?! "), None);
@@ -392,6 +468,30 @@ mod tests {
     }
 
     #[test]
+    fn an_index_with_words_of_another_build_is_built_again() {
+        run(&mut in_memory(), |tx| {
+            say(tx, 1, "snake_case");
+            assert!(!advance(tx, 5)?);
+            renew(tx)?;
+            let up_to =
+                || tx.query_row("SELECT up_to FROM indexed", (), |row| row.get::<_, i64>(0));
+            assert_eq!(up_to()?, 1, "today's is kept");
+            // As the first build left it.
+            tx.execute_batch(
+                "DROP TABLE indexed; CREATE TABLE indexed (up_to INTEGER NOT NULL) STRICT;
+                 INSERT INTO indexed VALUES (1); DELETE FROM word;
+                 INSERT INTO word (rowid, text) VALUES (1, 'snake_case');",
+            )?;
+            assert_eq!(found(tx, "case"), [0; 0]);
+            renew(tx)?;
+            assert_eq!((up_to()?, found(tx, "case")), (0, vec![1]));
+            assert!(!advance(tx, 5)?);
+            assert_eq!(found(tx, "case"), [1]);
+            Ok(())
+        });
+    }
+
+    #[test]
     fn an_index_that_is_thrown_away_is_built_again() {
         run(&mut in_memory(), |tx| {
             for id in 1..=9 {
@@ -409,8 +509,8 @@ mod tests {
     proptest! {
         #[test]
         fn the_index_finds_what_a_look_through_all_finds(
-            texts in prop::collection::vec("[aAbé字\u{301} '.\"_-]{0,12}", 1..30),
-            words in "[aAbé字 '\"]{1,6}",
+            texts in prop::collection::vec("[aAbéß字\u{301}👍\u{1f3fd} '’.\"_-]{0,12}", 1..30),
+            words in "[aAbés字👍 '’_\"]{1,6}",
             indexed in 0..30u32,
         ) {
             let Some(query) = Query::new(&words) else { return Ok(()) };

@@ -192,6 +192,7 @@ impl Store {
             return Err(StoreError::OtherVersion { path: path.into() });
         }
         belong_to(&mut connection, person)?;
+        transact(&mut connection, search::renew).map_err(failed)?;
         let installation = installation(&mut connection, server)?;
         let (jobs, queue) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);

@@ -231,6 +231,25 @@ fn words_and_time_narrow_it_down() {
 }
 
 #[test]
+fn what_is_looked_for_is_found_however_it_is_written() {
+    story(async |world| {
+        let said = "it can\u{2019}t be\nset MAX_WORD_LENGTH\ndie Straße\nwell done 👍🏽\n";
+        Launch::of(world, "john").to("marie").pipe(said).await.exited(0);
+        let john = world.path("john");
+        for (words, row) in [
+            ("can't", "it can\u{2019}t be"),
+            ("word", "set MAX_WORD_LENGTH"),
+            ("max_word", "set MAX_WORD_LENGTH"),
+            ("STRASSE", "die Straße"),
+            ("👍", "well done 👍🏽"),
+        ] {
+            let expected = format!("john>marie stored {row}");
+            assert_eq!(rows(&john, &["--search", words]).await, [expected], "{words}");
+        }
+    });
+}
+
+#[test]
 fn what_was_said_is_found_while_one_talks_also_with_a_damaged_index() {
     story(async |world| {
         let (mut marie, john) = (world.sign_in("marie").await, world.path("john"));

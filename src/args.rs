@@ -3,6 +3,8 @@
 //!
 //! `argh` alone knows no `--flag=value` and has wrong usage exit with 1.
 
+pub mod paths;
+
 use std::ffi::OsString;
 use std::process::ExitCode;
 

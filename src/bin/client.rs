@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
-use tinychat::args;
+use tinychat::args::{self, paths};
 use tinychat::client::transcript::Filter;
 use tinychat::client::{GET_UP_TO, Query, Target};
 use tinychat::message::{Name, Timestamp};
@@ -121,9 +121,9 @@ struct Send {
     #[argh(option, arg_name = "stored|delivered", from_str_fn(is_delivered))]
     wait: Option<bool>,
 
-    /// send this file, too large for a message or not; the words say what it is
-    #[argh(option, arg_name = "path")]
-    file: Option<PathBuf>,
+    /// send this file, too large for a message or not, may be repeated; the words say what the first is
+    #[argh(option, arg_name = "path", from_str_fn(paths::parse))]
+    file: Vec<PathBuf>,
 
     /// the words come on standard input; - says the same
     #[argh(switch)]
@@ -198,7 +198,7 @@ const FAILED: u8 = 1;
 
 fn main() -> ExitCode {
     // The parser of flags knows no argument that is a hyphen alone.
-    let words = std::env::args_os().skip(1);
+    let words = paths::as_text("--file", std::env::args_os().skip(1));
     let words = words.map(|word| if word == "-" { "--stdin".into() } else { word });
     let flags: Flags = match args::parse("tinychat", words) {
         Ok(flags) => flags,
@@ -230,14 +230,15 @@ fn main() -> ExitCode {
         }
         Some(Subcommand::Send(ref command)) => {
             let (to, delivered) = (command.to.clone(), command.wait.unwrap_or(false));
-            let errand = match &command.file {
-                Some(path) => caption(command).map(|caption| Errand::SendFile {
+            let paths = command.file.clone();
+            let errand = match paths.is_empty() {
+                false => caption(command).map(|caption| Errand::SendFiles {
                     to,
-                    path: path.clone(),
+                    paths,
                     caption,
                     delivered,
                 }),
-                None => message(command).map(|text| Errand::Send { to, text, delivered }),
+                true => message(command).map(|text| Errand::Send { to, text, delivered }),
             };
             errand.and_then(|errand| run_beside(&flags, settings, errand))
         }

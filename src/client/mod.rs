@@ -141,8 +141,8 @@ pub enum Command {
     Cancel {
         /// Who.
         peer: Name,
-        /// Which of those that come; without a number all of both.
-        number: Option<u64>,
+        /// Which.
+        which: Unwanted,
     },
     /// Ask how it is with files.
     Files,
@@ -189,6 +189,35 @@ pub enum Command {
     Finish,
     /// Sign out now.
     Leave,
+}
+
+/// Files that one thinks better of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unwanted {
+    /// All that go and come; if there are none, the last own one that waits with the server.
+    OnTheWay,
+    /// The one that comes and has this number.
+    Theirs(u64),
+    /// The own ones called so that go; if there are none, the last one that waits with the server.
+    Own(String),
+}
+
+impl Unwanted {
+    fn is_own(&self, name: &str) -> bool {
+        match self {
+            Self::OnTheWay => true,
+            Self::Theirs(_) => false,
+            Self::Own(unwanted) => unwanted == name,
+        }
+    }
+
+    fn is_theirs(&self, number: u64) -> bool {
+        match self {
+            Self::OnTheWay => true,
+            Self::Theirs(unwanted) => *unwanted == number,
+            Self::Own(_) => false,
+        }
+    }
 }
 
 /// What a face is told.

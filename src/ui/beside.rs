@@ -49,13 +49,13 @@ pub enum Errand {
         /// Whether to wait until it is delivered.
         delivered: bool,
     },
-    /// Send a file, and wait until the message that tells of it is stored, or delivered.
-    SendFile {
+    /// Send files, one after the other, and wait until the messages that tell of them are stored, or delivered.
+    SendFiles {
         /// To whom.
         to: Name,
-        /// Where it lies.
-        path: PathBuf,
-        /// What to say of it.
+        /// Where they lie.
+        paths: Vec<PathBuf>,
+        /// What to say of the first.
         caption: Option<String>,
         /// Whether to wait until it is delivered.
         delivered: bool,
@@ -143,17 +143,22 @@ struct Owned {
 impl Asker {
     async fn perform(&mut self, errand: &Errand) -> Result<(), Error> {
         match errand {
-            Errand::Send { to, .. } | Errand::SendFile { to, .. } if *to == self.user => {
+            Errand::Send { to, .. } | Errand::SendFiles { to, .. } if *to == self.user => {
                 Err(Error::Refused("nobody can talk to themselves".into()))
             }
             Errand::Send { to, text, delivered } => {
                 let (token, to, text) = (token(), to.to_string(), text.clone());
                 self.send(&Request::Send { token, to, text }, *delivered).await
             }
-            Errand::SendFile { to, path, caption, delivered } => {
-                let (token, to, path) = (token(), to.to_string(), std::path::absolute(path)?);
-                let caption = caption.clone();
-                self.send(&Request::SendFile { token, to, path, caption }, *delivered).await
+            Errand::SendFiles { to, paths, caption, delivered } => {
+                all_are_files(paths)?;
+                let mut caption = caption.clone();
+                for path in paths {
+                    let (token, to, path) = (token(), to.to_string(), std::path::absolute(path)?);
+                    let caption = caption.take();
+                    self.send(&Request::SendFile { token, to, path, caption }, *delivered).await?;
+                }
+                Ok(())
             }
             Errand::Tail { with, json } => self.tail(with.as_ref(), *json).await,
             Errand::Status { json } => self.status(*json).await,
@@ -336,6 +341,19 @@ impl Life {
             _ => {}
         }
     }
+}
+
+/// None of them is sent if one of them cannot be.
+fn all_are_files(paths: &[PathBuf]) -> Result<(), Error> {
+    for path in paths {
+        let because = match std::fs::metadata(path) {
+            Ok(it) if it.is_file() => continue,
+            Ok(_) => "it is not a file".into(),
+            Err(error) => error.to_string(),
+        };
+        return Err(Error::Refused(format!("cannot send {}: {because}", path.display())));
+    }
+    Ok(())
 }
 
 /// None if the owner has gone.

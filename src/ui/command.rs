@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::files;
+use crate::client::Unwanted;
 use crate::message::Name;
 
 /// What a line means.
@@ -30,14 +31,14 @@ pub enum Input {
     Unblock(Name),
     /// Make no noise for somebody, or again: the one whom one talks to, or another.
     Mute(Option<Name>),
-    /// Send a file, and what to say of it.
-    Send(PathBuf, Option<String>),
+    /// Send files, and what to say of the first.
+    Send(Vec<PathBuf>, Option<String>),
     /// Have a file come.
     Get(Option<u64>),
     /// Put a file where one wants it.
     Save(Option<u64>, Option<PathBuf>),
     /// Think better of files that are on their way.
-    Cancel(Option<u64>),
+    Cancel(Unwanted),
     /// How is it with files?
     Files,
     /// Find what was said by words; without any, ask for them.
@@ -76,9 +77,11 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "SEND",
-        usage: "/SEND PATH [caption]",
-        help: "send a file; a path with spaces stands in quotes",
-        parse: |words| files::split_path(words).map(|(path, caption)| Input::Send(path, caption)),
+        usage: "/SEND PATH... [caption]",
+        help: "send files; a path with spaces stands in quotes",
+        parse: |words| {
+            files::split_files(words).map(|(paths, caption)| Input::Send(paths, caption))
+        },
     },
     Command {
         name: "GET",
@@ -94,9 +97,9 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "CANCEL",
-        usage: "/CANCEL [n]",
-        help: "stop a file that comes, or all that go and come in this conversation",
-        parse: |words| Ok(Input::Cancel(number_if_any(words)?)),
+        usage: "/CANCEL [n or name]",
+        help: "stop files that come (number n) or go, all or one; if none does: call back the last one that waits",
+        parse: |words| Ok(Input::Cancel(unwanted(words))),
     },
     Command {
         name: "FILES",
@@ -203,16 +206,33 @@ fn number_if_any(words: &str) -> Result<Option<u64>, String> {
     }
 }
 
+fn unwanted(words: &str) -> Unwanted {
+    match (words, words.parse()) {
+        ("", _) => Unwanted::OnTheWay,
+        (_, Ok(number)) => Unwanted::Theirs(number),
+        (name, Err(_)) => Unwanted::Own(name.into()),
+    }
+}
+
 fn save(words: &str) -> Result<Input, String> {
+    let (number, typed) = number_and_path(words);
+    let path = if typed.is_empty() { None } else { Some(files::split_path(typed)?) };
+    match path {
+        Some((_, Some(_))) => {
+            let number = number.map(|number| format!("{number} ")).unwrap_or_default();
+            let quoted = files::quoted(typed);
+            let meant = format!("one with spaces stands in quotes: /SAVE {number}{quoted}");
+            Err(format!("nothing goes behind the path; {meant}"))
+        }
+        path => Ok(Input::Save(number, path.map(|(path, _)| path))),
+    }
+}
+
+fn number_and_path(words: &str) -> (Option<u64>, &str) {
     let (first, rest) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
-    let (number, path) = match first.parse() {
+    match first.parse() {
         Ok(number) => (Some(number), rest.trim()),
         Err(_) => (None, words),
-    };
-    let path = if path.is_empty() { None } else { Some(files::split_path(path)?) };
-    match path {
-        Some((_, Some(_))) => Err("nothing goes behind the path".into()),
-        path => Ok(Input::Save(number, path.map(|(path, _)| path))),
     }
 }
 
@@ -255,14 +275,20 @@ mod tests {
             ("/fingerprint", Input::Fingerprint(None)),
             ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
             ("/QUIT", Input::Quit),
-            ("/send /tmp/a.png my cat", Input::Send("/tmp/a.png".into(), Some("my cat".into()))),
+            (
+                "/send /dev/null my cat",
+                Input::Send(vec!["/dev/null".into()], Some("my cat".into())),
+            ),
+            ("/send /tmp/a.png", Input::Send(vec!["/tmp/a.png".into()], None)),
             ("/get", Input::Get(None)),
             ("/GET 3", Input::Get(Some(3))),
             ("/save", Input::Save(None, None)),
             ("/save 2", Input::Save(Some(2), None)),
             ("/save /tmp/x", Input::Save(None, Some("/tmp/x".into()))),
             ("/save 2 '/tmp/my x'", Input::Save(Some(2), Some("/tmp/my x".into()))),
-            ("/cancel", Input::Cancel(None)),
+            ("/cancel", Input::Cancel(Unwanted::OnTheWay)),
+            ("/cancel 2", Input::Cancel(Unwanted::Theirs(2))),
+            ("/cancel my cat.png", Input::Cancel(Unwanted::Own("my cat.png".into()))),
             ("/files", Input::Files),
         ] {
             assert_eq!(parse(line), Ok(input), "{line:?}");
@@ -280,7 +306,12 @@ mod tests {
             ("/online now", "usage: /ONLINE"),
             ("/send", "which file?; usage: /SEND PATH"),
             ("/get it", "n is the number of a file; usage: /GET [n]"),
-            ("/save 1 /tmp/x y", "nothing goes behind the path"),
+            ("/save 1 /tmp/x y", "one with spaces stands in quotes: /SAVE 1 '/tmp/x y'"),
+            ("/save /tmp/x y", "stands in quotes: /SAVE '/tmp/x y'; usage: /SAVE"),
+            (
+                "/send /nowhere/my cat.png",
+                "there is no file /nowhere/my; a path with spaces stands",
+            ),
             ("/\u{1b}[2J", "no command /\u{fffd}[2J"),
         ] {
             let error = parse(line).unwrap_err();

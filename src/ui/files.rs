@@ -3,7 +3,8 @@
 //! Pure, but for looking whether a path leads to a file. What is made of other people's words goes through
 //! [`text`](super::text) where it is shown.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytesize::ByteSize;
@@ -163,6 +164,49 @@ pub(super) fn split_path(words: &str) -> Result<(PathBuf, Option<String>), Strin
     }
 }
 
+/// The paths in front of what was typed, and what stands behind them. What follows the first one is a file if it
+/// looks like the path of one, and is one.
+pub(super) fn split_files(words: &str) -> Result<(Vec<PathBuf>, Option<String>), String> {
+    let (first, mut rest) = split_path(words)?;
+    if rest.is_some() && !first.is_file() && !words.starts_with(['"', '\'']) {
+        explain_spaces(words, &first)?;
+    }
+    let mut paths = vec![first];
+    while let Some((path, behind)) = rest.as_deref().and_then(further_file) {
+        paths.push(path);
+        rest = behind;
+    }
+    Ok((paths, rest))
+}
+
+fn further_file(words: &str) -> Option<(PathBuf, Option<String>)> {
+    let word = words.split_whitespace().next()?;
+    let is_path = word.contains(['/', '.', '\\', '"', '\'']);
+    split_path(words).ok().filter(|(path, _)| is_path && path.is_file())
+}
+
+/// Refuses a path that ends at a space and leads nowhere, or not to the file that goes on behind it.
+fn explain_spaces(words: &str, first: &Path) -> Result<(), String> {
+    let ends = words.char_indices().filter(|(_, c)| c.is_whitespace()).map(|(at, _)| at);
+    let ends = ends.chain([words.len()]).skip(1);
+    if let Some(end) = ends.filter(|end| expanded(&words[..*end]).is_file()).last() {
+        let meant = quoted(&words[..end]);
+        return Err(format!("a path with spaces stands in quotes: /SEND {meant}"));
+    }
+    match first.symlink_metadata() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            let first = first.display();
+            Err(format!("there is no file {first}; a path with spaces stands in quotes"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A path as [`split_path`] reads it, spaces or not.
+pub(super) fn quoted(path: &str) -> String {
+    if path.contains('\'') { escaped(path) } else { format!("'{path}'") }
+}
+
 /// A path from the root on.
 pub(super) fn expanded(path: &str) -> PathBuf {
     let home = path.strip_prefix("~/").and_then(|rest| Some(dirs::home_dir()?.join(rest)));
@@ -286,6 +330,41 @@ mod tests {
         assert!(split_path("cat.png").unwrap().0.is_absolute());
         assert_eq!(split_path("\"/tmp/x"), Err("the quote is not closed".into()));
         assert_eq!(split_path(""), Err("which file?".into()));
+    }
+
+    #[test]
+    fn several_files_are_named_and_spaces_explained() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = |name: &str| folder.path().join(name);
+        for name in ["a.txt", "b.txt", "my cat.png", "README"] {
+            std::fs::write(path(name), "x").unwrap();
+        }
+        let at = folder.path().to_str().unwrap();
+        let told = |caption: &str| Some(caption.to_string());
+        for (words, names, caption) in [
+            (
+                format!("{at}/a.txt {at}/b.txt both of them"),
+                &["a.txt", "b.txt"][..],
+                told("both of them"),
+            ),
+            (format!("'{at}/my cat.png' \"{at}/b.txt\""), &["my cat.png", "b.txt"], None),
+            (
+                format!("{at}/my\\ cat.png {at}/my\\ cat.png x"),
+                &["my cat.png", "my cat.png"],
+                told("x"),
+            ),
+            (format!("{at}/a.txt look here."), &["a.txt"], told("look here.")),
+            // Not what looks like a word.
+            (format!("{at}/a.txt Cargo"), &["a.txt"], told("Cargo")),
+        ] {
+            let paths = names.iter().map(|name| path(name)).collect();
+            assert_eq!(split_files(&words), Ok((paths, caption)), "{words}");
+        }
+        let error = split_files(&format!("{at}/my cat.png look")).unwrap_err();
+        assert_eq!(error, format!("a path with spaces stands in quotes: /SEND '{at}/my cat.png'"));
+        let error = split_files(&format!("{at}/no cat.png")).unwrap_err();
+        assert!(error.starts_with(&format!("there is no file {at}/no; a path with")), "{error}");
+        assert_eq!(quoted("it's my cat"), "it\\'s\\ my\\ cat");
     }
 
     proptest! {

@@ -24,6 +24,7 @@
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `files` | files between people: who is away, what is cut, refused, or means harm |
+//! | `own_files` | files of one's own: names, sizes, several at once, and what is called back |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -85,6 +86,7 @@ mod names;
 mod news;
 mod operators;
 mod outage;
+mod own_files;
 mod pictures;
 mod pipe;
 mod presence;

@@ -9,6 +9,7 @@
 //! has shown them.
 
 mod guest;
+mod path;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -72,6 +73,7 @@ pub enum Request {
         /// To whom.
         to: String,
         /// Where it lies; from the root on.
+        #[serde(with = "path")]
         path: PathBuf,
         /// What to say of it.
         caption: Option<String>,

@@ -18,7 +18,7 @@ use super::super::connection::Connection;
 use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
 use super::super::files::ledger::{self, Download, Fate, Source, Upload};
 use super::super::files::{self, FileInfo, save};
-use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Way};
+use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Unwanted, Way};
 use super::{Core, Exit, MAX_UNFACED};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
@@ -51,11 +51,9 @@ pub(super) struct Files {
     /// How far each has come, at most: only what is beyond it is progress.
     furthest: BTreeMap<Key, u64>,
     /// What is wanted of files that may still be told of.
-    wanted: Vec<Wanted>,
+    pub(super) wanted: Vec<Wanted>,
     /// How many files are just being saved.
     saving: u64,
-    /// What the server has of uploads that one thought better of.
-    unwanted: Vec<BlobId>,
 }
 
 /// What is carried, to tell it from others.
@@ -94,6 +92,8 @@ pub(super) struct Wanted {
 pub(super) enum What {
     Get,
     Save(Option<PathBuf>),
+    /// An own file that waits with the server is called back.
+    Gone(Unwanted),
 }
 
 /// What a thread says.
@@ -123,7 +123,6 @@ impl Files {
             furthest: BTreeMap::new(),
             wanted: Vec::new(),
             saving: 0,
-            unwanted: Vec::new(),
         }
     }
 
@@ -216,7 +215,7 @@ impl Files {
     }
 
     /// It is over with something.
-    fn forget(&mut self, key: Key) {
+    pub(super) fn forget(&mut self, key: Key) {
         self.furthest.remove(&key);
         self.resting.remove(&key);
     }
@@ -259,9 +258,10 @@ impl Core {
                 ledger::going(tx, &server)?,
                 ledger::coming(tx, &server)?,
                 ledger::to_drop(tx, &server)?,
+                ledger::unwanted(tx, &server)?,
             ))
         };
-        let (going, coming, had) = self.store.run(look).await?;
+        let (going, coming, had, unwanted) = self.store.run(look).await?;
         self.files.addressees = going.iter().map(|upload| upload.peer.clone()).collect();
         for peer in self.files.addressees.iter().take(MAX_UNFACED) {
             self.conversations.entry(peer.clone()).or_default();
@@ -277,7 +277,7 @@ impl Core {
             .into_iter()
             .filter(|it| !self.files.running.contains_key(&Key::Download(it.message)));
         let mut drops: Vec<_> = had.map(|it| (it.message, it.info.blob)).collect();
-        drops.extend(self.files.unwanted.iter().map(|blob| (0, *blob)));
+        drops.extend(unwanted.into_iter().map(|blob| (0, blob)));
         if !drops.is_empty() {
             jobs.push((Key::Drop, Job::Drop(drops)));
         }
@@ -340,8 +340,11 @@ impl Core {
     async fn take_report(&mut self, key: Key, job: Job, report: Report) -> Result<(), Exit> {
         match (job, report) {
             (_, Report::Dropped(message, blob)) => {
-                self.files.unwanted.retain(|unwanted| *unwanted != blob);
-                Ok(self.store.run(move |tx| ledger::dropped(tx, message)).await?)
+                let dropped = move |tx: &rusqlite::Transaction<'_>| {
+                    ledger::let_go(tx, blob)?;
+                    ledger::dropped(tx, message)
+                };
+                Ok(self.store.run(dropped).await?)
             }
             (Job::Upload(upload), Report::Named(blob, have)) => {
                 self.go_on(key, have);
@@ -433,9 +436,6 @@ impl Core {
         let (id, because) = (upload.id, why.clone());
         let ended = self.store.run(move |tx| ledger::give_up(tx, id, because.as_deref())).await?;
         if ended {
-            // It counts there until the server knows that it is not wanted.
-            let blob = self.store.run(move |tx| ledger::blob_of(tx, id)).await?;
-            self.files.unwanted.extend(blob);
             self.files.forget(Key::Upload(id));
             self.files.look();
             let state = why.map_or(FileState::Cancelled, FileState::Failed);
@@ -489,7 +489,10 @@ impl Core {
     /// Has a file come that did not come by itself, or saves one, once it is here. While messages are still to come
     /// that waited, it may be in one of them.
     pub(super) async fn want(&mut self, wanted: Wanted) -> Result<(), Exit> {
-        let Wanted { peer, number, .. } = &wanted;
+        let Wanted { peer, number, what } = &wanted;
+        if let What::Gone(which) = what {
+            return self.cancel(peer.clone(), which.clone()).await;
+        }
         let found = self.find_file(peer, *number).await?;
         let may_come =
             self.conversations.get(peer).is_some_and(|it| it.faced && !it.has_caught_up());
@@ -501,6 +504,7 @@ impl Core {
             Some(download) => match wanted.what {
                 What::Get => self.get_file(download).await?,
                 What::Save(to) => self.save_file(download, to).await?,
+                What::Gone(_) => {}
             },
             None => {
                 let because = match number {
@@ -568,29 +572,14 @@ impl Core {
         }
     }
 
-    /// Thinks better of what goes to somebody and comes from them: of one file that comes, or of all.
-    pub(super) async fn cancel(&mut self, peer: Name, number: Option<u64>) -> Result<(), Exit> {
-        let server = self.config.server.clone();
-        let look = move |tx: &rusqlite::Transaction<'_>| {
-            Ok((ledger::going(tx, &server)?, ledger::coming(tx, &server)?))
-        };
-        let (mut going, mut coming) = self.store.run(look).await?;
-        going.retain(|upload| upload.peer == peer && number.is_none());
-        coming.retain(|it| it.peer == peer && number.is_none_or(|number| it.number == number));
-        if going.is_empty() && coming.is_empty() {
-            let because = format!("no file is on its way to {peer} or from {peer}");
-            self.tell(Event::NoFile { because });
-        }
-        for upload in going {
-            self.files.stop(Key::Upload(upload.id));
-            self.give_up(upload, None).await?;
-        }
-        for download in coming {
-            self.files.stop(Key::Download(download.message));
-            self.set_state(download, FileState::Cancelled).await?;
-        }
-        self.files.look();
-        Ok(())
+    pub(super) async fn stop_upload(&mut self, upload: Upload) -> Result<(), Exit> {
+        self.files.stop(Key::Upload(upload.id));
+        self.give_up(upload, None).await
+    }
+
+    pub(super) async fn stop_download(&mut self, download: Download) -> Result<(), Exit> {
+        self.files.stop(Key::Download(download.message));
+        self.set_state(download, FileState::Cancelled).await
     }
 
     /// How it is with files.
@@ -637,8 +626,11 @@ impl Core {
             return Ok(true);
         }
         let server = self.config.server.clone();
-        let coming = self.store.run(move |tx| ledger::coming(tx, &server)).await?;
-        Ok(coming.iter().any(|download| self.is_faced(&download.peer)))
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            Ok((ledger::coming(tx, &server)?, ledger::unwanted(tx, &server)?))
+        };
+        let (coming, unwanted) = self.store.run(look).await?;
+        Ok(!unwanted.is_empty() || coming.iter().any(|download| self.is_faced(&download.peer)))
     }
 }
 
@@ -654,7 +646,12 @@ fn inspect(path: PathBuf, caption: Option<String>) -> Result<Source, String> {
     if caption.as_ref().is_some_and(|caption| caption.len() > MAX_CAPTION) {
         return Err(format!("a caption has at most {MAX_CAPTION} bytes"));
     }
-    let media = files::media_of(&file).map_err(unreadable)?;
     let (name, size, modified) = (files::name_of(&path), metadata.len(), modified(&metadata));
+    let head = files::head_of(&file).map_err(unreadable)?;
+    if head.len() as u64 != size.min(files::HEAD) {
+        let why = format!("it says that it has {size} bytes, and has not; send a copy of it");
+        return Err(format!("cannot send {}: {why}", path.display()));
+    }
+    let media = files::media_of(&head);
     Ok(Source { path, name, media, size, modified, caption })
 }

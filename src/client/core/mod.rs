@@ -6,6 +6,7 @@
 
 mod answer;
 mod blocks;
+mod cancel;
 mod files;
 mod intake;
 mod obey;

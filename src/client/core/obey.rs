@@ -201,7 +201,7 @@ impl Core {
             Command::Save { peer, number, to } => {
                 self.want(Wanted { peer, number, what: What::Save(to) }).await
             }
-            Command::Cancel { peer, number } => self.cancel(peer, number).await,
+            Command::Cancel { peer, which } => self.cancel(peer, which).await,
             Command::Files => self.list_files().await,
             Command::ShowNoMore => {
                 self.shows = false;

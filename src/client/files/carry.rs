@@ -195,7 +195,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         loop {
             let length = usize::try_from(source.size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
             let body = line.begin_chunk(offset, length);
-            file.read_exact(&mut line.out[body..]).map_err(|it| unreadable(source, &it))?;
+            file.read_exact(&mut line.out[body..]).map_err(|it| ended(source, &it))?;
             hasher.update(&line.out[body..]);
             line.out.put_slice(b"\r\n");
             line.write().await?;
@@ -323,7 +323,20 @@ fn open_unchanged(source: &Source) -> Result<File, Stop> {
     if now.is_file() && now.len() == source.size && modified(&now) == source.modified {
         return File::open(&source.path).map_err(|error| unreadable(source, &error));
     }
-    Err(Stop::Failed(format!("{} has changed since; send it again", source.path.display())))
+    Err(changed(source))
+}
+
+fn changed(source: &Source) -> Stop {
+    let path = source.path.display();
+    Stop::Failed(format!("{path} has changed since; send it again, or a copy of it"))
+}
+
+/// Whether it ended before it was to, or cannot be read.
+fn ended(source: &Source, error: &io::Error) -> Stop {
+    match error.kind() {
+        io::ErrorKind::UnexpectedEof => changed(source),
+        _ => unreadable(source, error),
+    }
 }
 
 /// When a file was last written, in nanoseconds since 1970.

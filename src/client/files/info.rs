@@ -28,7 +28,7 @@ pub const MAX_CAPTION: usize = MAX_BODY / 8;
 const MAX_MEDIA_NAME: usize = 64;
 
 /// How much of a file is looked at to find out what it is.
-const HEAD: u64 = 8 * 1024;
+pub(in crate::client) const HEAD: u64 = 8 * 1024;
 
 /// A file that somebody sends, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -160,15 +160,19 @@ pub(in crate::client) fn name_of(path: &Path) -> String {
     name[..name.floor_char_boundary(MAX_NAME)].to_owned()
 }
 
-/// What a file on the disk is, by what it begins with.
-pub(in crate::client) fn media_of(file: &File) -> io::Result<String> {
+/// What a file on the disk begins with: all of it, or [`HEAD`] bytes.
+pub(in crate::client) fn head_of(file: &File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head)?;
-    let known = infer::get(&head).map(|kind| kind.mime_type());
-    let text =
-        std::str::from_utf8(&head).map_or_else(|error| error.error_len().is_none(), |_| true);
+    Ok(head)
+}
+
+/// What a file is, by what it begins with.
+pub(in crate::client) fn media_of(head: &[u8]) -> String {
+    let known = infer::get(head).map(|kind| kind.mime_type());
+    let text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     let other = if text && !head.contains(&0) { "text/plain" } else { "application/octet-stream" };
-    Ok(known.unwrap_or(other).into())
+    known.unwrap_or(other).into()
 }
 
 #[cfg(test)]
@@ -232,7 +236,7 @@ mod tests {
         ] {
             let path = folder.path().join("notes.txt");
             std::fs::write(&path, content).unwrap();
-            assert_eq!(media_of(&File::open(&path).unwrap()).unwrap(), media);
+            assert_eq!(media_of(&head_of(&File::open(&path).unwrap()).unwrap()), media);
         }
     }
 }

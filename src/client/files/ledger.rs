@@ -163,11 +163,41 @@ pub(in crate::client) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fa
     fate.optional()
 }
 
-/// What the server calls an upload, if it does.
-pub(in crate::client) fn blob_of(tx: &Transaction<'_>, id: i64) -> Result<Option<BlobId>> {
-    let query = "SELECT blob FROM upload WHERE id = ?";
-    let blob: Option<String> = tx.query_row(query, [id], |row| row.get(0)).optional()?.flatten();
-    blob.map(|blob| blob.parse().map_err(|_| rusqlite::Error::InvalidQuery)).transpose()
+/// Own files for somebody that the server keeps, and that nobody was told of yet, the oldest first.
+pub(in crate::client) fn waiting(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+) -> Result<Vec<Upload>> {
+    let mut query = tx.prepare_cached(&format!(
+        "SELECT {UPLOAD} FROM upload JOIN message ON message.id = upload.message
+         WHERE upload.server = ? AND upload.peer = ? AND upload.state = 'sent'
+               AND message.state IN ('waiting', 'stored') ORDER BY upload.id"
+    ))?;
+    query.query_map([server.as_str(), peer.as_str()], upload)?.collect()
+}
+
+/// An own file that waits is not to be had any more.
+pub(in crate::client) fn call_back(tx: &Transaction<'_>, id: i64) -> Result<()> {
+    tx.execute("UPDATE upload SET state = 'cancelled' WHERE id = ? AND state = 'sent'", [id])
+        .map(drop)
+}
+
+/// What the server has of own files that it need not keep. It counts there until the server knows.
+pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Address) -> Result<Vec<BlobId>> {
+    let mut query = tx.prepare_cached(
+        "SELECT blob FROM upload
+         WHERE server = ? AND state IN ('failed', 'cancelled') AND blob IS NOT NULL",
+    )?;
+    let blobs = query.query_map([server.as_str()], |row| row.get::<_, String>(0))?;
+    blobs.map(|blob| blob?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
+}
+
+/// The server knows that it need not keep that.
+pub(in crate::client) fn let_go(tx: &Transaction<'_>, blob: BlobId) -> Result<()> {
+    let update =
+        "UPDATE upload SET blob = NULL WHERE blob = ? AND state IN ('failed', 'cancelled')";
+    tx.execute(update, [blob.to_string()]).map(drop)
 }
 
 /// How many own files are not with the server yet, by peer.
@@ -331,8 +361,9 @@ fn gone_state(row: &Row<'_>) -> Result<FileState> {
     let of_message: Option<String> = row.get(12)?;
     let of_message = of_message.and_then(|word| State::of_word(&word));
     let state = match of_message {
-        Some(state) => Some(FileState::Sent(state)),
-        None => FileState::of_word(&state, row.get(10)?),
+        // One that was called back has a message, too.
+        Some(of_message) if state == "sent" => Some(FileState::Sent(of_message)),
+        _ => FileState::of_word(&state, row.get(10)?),
     };
     state.ok_or(rusqlite::Error::InvalidQuery)
 }

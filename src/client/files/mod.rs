@@ -11,7 +11,7 @@ pub(super) mod ledger;
 pub(super) mod save;
 
 pub use info::{FileInfo, Listed, MAX_CAPTION, words};
-pub(super) use info::{media_of, name_of};
+pub(super) use info::{HEAD, head_of, media_of, name_of};
 
 use super::State;
 use crate::message::Name;

@@ -275,8 +275,11 @@ impl Face {
                 Some(query) => self.client.give(Command::Search { query, limit: FOUND }).await,
                 None => self.mistake("there is no word to look for; usage: /SEARCH words"),
             },
-            Input::Send(path, caption) => {
-                self.with_peer(|peer| Command::SendFile { peer, path, caption }).await;
+            Input::Send(paths, mut caption) => {
+                for path in paths {
+                    let caption = caption.take();
+                    self.with_peer(|peer| Command::SendFile { peer, path, caption }).await;
+                }
             }
             Input::Get(number) => {
                 self.asked_files.insert(number);
@@ -286,7 +289,7 @@ impl Face {
                 self.asked_files.insert(number);
                 self.with_peer(|peer| Command::Save { peer, number, to }).await;
             }
-            Input::Cancel(number) => self.with_peer(|peer| Command::Cancel { peer, number }).await,
+            Input::Cancel(which) => self.with_peer(|peer| Command::Cancel { peer, which }).await,
             Input::Files => self.client.give(Command::Files).await,
             Input::Mute(peer) => {
                 self.mistake(&news::nothing_to_mute(peer.as_ref().or(self.current.as_ref())));

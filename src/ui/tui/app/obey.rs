@@ -71,15 +71,19 @@ impl App {
                 self.give(Command::Block { peer, blocked: true });
             }
             Typed::Unblock(peer) => self.give(Command::Block { peer, blocked: false }),
-            Typed::Send(path, caption) => {
-                return self.with_peer(|peer| Command::SendFile { peer, path, caption });
+            Typed::Send(paths, mut caption) => {
+                let mut send = |path| {
+                    let caption = caption.take();
+                    self.with_peer(|peer| Command::SendFile { peer, path, caption })
+                };
+                return paths.into_iter().all(&mut send);
             }
             Typed::Get(number) => return self.with_peer(|peer| Command::Get { peer, number }),
             Typed::Save(number, to) => {
                 return self.with_peer(|peer| Command::Save { peer, number, to });
             }
-            Typed::Cancel(number) => {
-                return self.with_peer(|peer| Command::Cancel { peer, number });
+            Typed::Cancel(which) => {
+                return self.with_peer(|peer| Command::Cancel { peer, which });
             }
             Typed::Files => self.give(Command::Files),
             Typed::Mute(peer) => self.mute(peer),

@@ -9,6 +9,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use argh::FromArgs;
+use jiff::ZonedDateTime;
+use jiff::tz::TimeZone;
 use tinychat::args::{self, paths};
 use tinychat::client::transcript::Filter;
 use tinychat::client::{GET_UP_TO, Query, Target};
@@ -18,7 +20,7 @@ use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::tui::{Choices, Pictures};
-use tinychat::ui::{beside, history, input, plain, tui};
+use tinychat::ui::{beside, history, input, plain, times, tui};
 use tinychat::wire::MAX_BODY;
 
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
@@ -177,9 +179,9 @@ struct History {
     #[argh(option, arg_name = "words", from_str_fn(query))]
     search: Option<Query>,
 
-    /// only what is not older than this, like 90m or 2d
-    #[argh(option, arg_name = "time", from_str_fn(settings::time))]
-    since: Option<Duration>,
+    /// only what is not older than this, like 2h, yesterday, monday, 2026-11-20 or "2026-11-20 9:30"
+    #[argh(option, arg_name = "time", from_str_fn(since))]
+    since: Option<Timestamp>,
 
     /// your data folder (default $XDG_DATA_HOME/tinychat/NAME)
     #[argh(option, arg_name = "dir")]
@@ -273,6 +275,10 @@ fn query(text: &str) -> Result<Query, String> {
     Query::new(text).ok_or_else(|| "there is no word to look for".into())
 }
 
+fn since(text: &str) -> Result<Timestamp, String> {
+    times::since(text, &ZonedDateTime::now())
+}
+
 /// Name, folder and server may stand before the command too.
 fn print_history(
     command: History,
@@ -282,12 +288,12 @@ fn print_history(
 ) -> Result<u8, Box<dyn Error>> {
     let target = command.server.or(server).map(|server| server.parse::<Target>()).transpose()?;
     let server = target.map(|target| target.address);
-    let since = command.since.map(|ago| Timestamp::now().before(ago));
     let options = history::Options {
         user,
-        filter: Filter { with: command.with, server, since, words: command.search },
+        filter: Filter { with: command.with, server, since: command.since, words: command.search },
         data: command.data.or(data),
         json: command.json,
+        zone: TimeZone::system(),
     };
     match history::run(&options, &mut output::out()) {
         // That nobody reads any more is no failure.

@@ -7,10 +7,11 @@ use std::fmt::Write as _;
 use std::io::{self, Write};
 use std::path::PathBuf;
 
+use jiff::tz::TimeZone;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{files, text};
+use super::{files, text, times};
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
@@ -27,6 +28,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// One JSON object a line.
     pub json: bool,
+    /// Where who reads it is; in JSON all times are in UTC.
+    pub zone: TimeZone,
 }
 
 /// Why nothing, or not all, is printed.
@@ -47,9 +50,12 @@ pub fn run(options: &Options, out: &mut dyn Write) -> Result<(), Error> {
         Some(data) => data.clone(),
         None => default_data_folder("tinychat")?.join(options.user.as_str()),
     };
-    let print = if options.json { print_json } else { print_lines };
     let mut out = io::BufWriter::new(out);
-    transcript::read(&data, &options.user, &options.filter, |entry| print(&entry, &mut out))??;
+    let print = |entry| match options.json {
+        true => print_json(&entry, &mut out),
+        false => print_lines(&entry, &options.zone, &mut out),
+    };
+    transcript::read(&data, &options.user, &options.filter, print)??;
     Ok(out.flush()?)
 }
 
@@ -102,9 +108,9 @@ fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     Said { time: *time, from, to, kind, text, file, state }.print_json(out)
 }
 
-fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+fn print_lines(entry: &Entry, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
     let Entry { time, from, to, kind, text, file, state } = entry;
-    let time = humantime::format_rfc3339_seconds(time.printable());
+    let time = times::local(*time, zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
     for line in files::listed(kind.as_str(), text, file.as_ref()) {
         writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
     }
@@ -132,6 +138,11 @@ mod tests {
     use super::*;
     use crate::ui::text::tests::{bad_text, does_harm};
     use proptest::prelude::*;
+
+    /// In a zone that is two hours ahead.
+    fn print_lines(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+        super::print_lines(entry, &TimeZone::fixed(jiff::tz::offset(2)), out)
+    }
 
     fn printed(print: fn(&Entry, &mut dyn Write) -> io::Result<()>, text: &str) -> String {
         printed_as(print, "text", text, None)
@@ -183,7 +194,7 @@ mod tests {
 
     #[test]
     fn lines_are_clean() {
-        let line = "2023-11-14T22:13:20Z marie to john (received): ";
+        let line = "2023-11-15 00:13:20 marie to john (received): ";
         assert_eq!(printed(print_lines, "a\u{1b}b\nc"), format!("{line}a\u{fffd}b\n{line}c\n"));
     }
 

@@ -22,6 +22,7 @@ mod row;
 mod screen;
 pub mod settings;
 pub mod text;
+pub mod times;
 #[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
 pub mod tui;
 

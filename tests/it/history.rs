@@ -225,8 +225,29 @@ fn words_and_time_narrow_it_down() {
             .unwrap();
         assert_eq!(rows(&john, &["--since", "1h"]).await, ["john>anna stored two"]);
         assert_eq!(rows(&john, &["--since", "3h"]).await.len(), 4);
+        store
+            .execute("UPDATE message SET time = 1700000000000 WHERE body = x'74776f'", ())
+            .unwrap();
+        for (since, count) in [
+            ("2023-11-14", 4),
+            ("2023-11-14 22:13:20", 4),
+            ("2023-11-14T22:13:21", 3),
+            ("2023-11-14T23:13:21+01:00", 3),
+            ("2023-11-15", 3),
+            ("yesterday", 3),
+        ] {
+            assert_eq!(rows(&john, &["--since", since]).await.len(), count, "{since}");
+        }
+        // People are told their own time, and scripts the same wherever they run.
+        let flags = ["history", "--user", "john", "--search", "two", "--data"];
+        let told = async |json: &[&str]| {
+            let all = [&flags, &[john.to_str().unwrap()][..], json].concat();
+            Launch::tinychat(&all).variable("TZ", "JST-9").pipe("").await.text()
+        };
+        assert_eq!(told(&[]).await, "2023-11-15 07:13:20 john to anna (stored): two\n");
+        assert!(told(&["--json"]).await.contains(r#""time":"2023-11-14T22:13:20.000Z""#));
         read(&john, &["--search", "?!"]).await.exited(2).said("no word to look for");
-        read(&john, &["--since", "soon"]).await.exited(2).said("a number with its unit");
+        read(&john, &["--since", "soon"]).await.exited(2).said("a time is like 2h, 3d, today");
     });
 }
 

@@ -13,6 +13,7 @@ use super::words::{self, Mark, Words};
 use super::wrap;
 use crate::client::{FileInfo, FileState, Place, Query, Record, State};
 use crate::message::{Name, Timestamp};
+use crate::ui::times::local;
 use crate::ui::{files, text};
 
 /// How many messages are read at once.
@@ -574,10 +575,4 @@ fn day(time: Timestamp, zone: &TimeZone) -> String {
 
 fn clock(time: Timestamp, zone: &TimeZone) -> String {
     local(time, zone).strftime("%H:%M").to_string()
-}
-
-/// A damaged time must not stop whoever reads it.
-fn local(time: Timestamp, zone: &TimeZone) -> jiff::ZonedDateTime {
-    let printable = jiff::Timestamp::try_from(time.printable());
-    printable.unwrap_or(jiff::Timestamp::UNIX_EPOCH).to_zoned_datetime(zone.clone())
 }

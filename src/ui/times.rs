@@ -22,7 +22,7 @@ pub fn since(words: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
     if let Ok(ago) = settings::time(&said) {
         return Ok(moment(now).before(ago));
     }
-    let (day, time) = match said.split_once([' ', 't']).filter(|_| said.contains(':')) {
+    let (day, time) = match said.rsplit_once([' ', 't']).filter(|_| said.contains(':')) {
         Some((day, time)) => (Some(day), Some(time)),
         None if said.contains(':') => (None, Some(&*said)),
         None => (Some(&*said), None),
@@ -30,7 +30,7 @@ pub fn since(words: &str, now: &ZonedDateTime) -> Result<Timestamp, String> {
     let zone = now.time_zone().clone();
     let local = || -> Option<ZonedDateTime> {
         let date = day.map_or(Some(now.date()), |day| date(day, now.date()))?;
-        let time = time.map_or(Some(Time::midnight()), |time| time.parse().ok())?;
+        let time = time.map_or(Some(Time::midnight()), clock)?;
         DateTime::from_parts(date, time).to_zoned_datetime(zone).ok()
     };
     // What says itself where it is meant goes first.
@@ -54,6 +54,12 @@ fn date(word: &str, today: Date) -> Option<Date> {
         Some(weekday) => today.tomorrow().ok()?.nth_weekday(-1, weekday).ok(),
         None => word.parse().ok(),
     }
+}
+
+/// A time of day, like 9:30.
+fn clock(text: &str) -> Option<Time> {
+    let two_digits = if text.find(':') == Some(1) { "0" } else { "" };
+    format!("{two_digits}{text}").parse().ok()
 }
 
 fn moment(time: &ZonedDateTime) -> Timestamp {

@@ -8,6 +8,7 @@
 
 mod address;
 pub mod archive;
+mod aside;
 mod backoff;
 pub mod beside;
 mod connection;

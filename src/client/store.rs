@@ -20,7 +20,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
-use super::{Address, search};
+use super::aside::Aside;
+use super::{Address, history, search};
 use crate::message::{Installation, Name};
 use crate::task;
 
@@ -159,6 +160,12 @@ impl StoreError {
         let code = error.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation))
     }
+
+    /// Whether the disk has no room.
+    pub(super) fn is_full(&self) -> bool {
+        let Self::Failed(error) = self else { return false };
+        error.sqlite_error_code() == Some(ErrorCode::DiskFull)
+    }
 }
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -166,6 +173,7 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 /// A handle to the store.
 pub(super) struct Store {
     jobs: Sender<Job>,
+    aside: Aside,
     /// The index of words was damaged and thrown away, and nobody was told.
     index_reset: Arc<AtomicBool>,
     /// Closed when the database is.
@@ -193,6 +201,8 @@ impl Store {
         }
         belong_to(&mut connection, person)?;
         transact(&mut connection, search::renew).map_err(failed)?;
+        let aside = Aside::keep(path.parent().unwrap_or(Path::new(".")));
+        note_aside(&mut connection, &aside)?;
         let installation = installation(&mut connection, server)?;
         let (jobs, queue) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
@@ -203,7 +213,7 @@ impl Store {
             drop(alive);
         };
         task::spawn_thread("tinychat-store", thread).map_err(|_| StoreError::Gone)?;
-        Ok((Self { jobs, index_reset, ended }, installation))
+        Ok((Self { jobs, aside, index_reset, ended }, installation))
     }
 
     /// Closes the database, and waits until all of it is in its one file.
@@ -211,6 +221,18 @@ impl Store {
         let Self { jobs, ended, .. } = self;
         drop(jobs);
         let _ = ended.recv().await;
+    }
+
+    /// Writes down that messages were shown, also on a disk that is full.
+    pub(super) async fn mark_shown(&self, ids: Vec<i64>) -> Result<(), StoreError> {
+        let again = ids.clone();
+        match self.run(move |tx| history::mark_shown(tx, &ids)).await {
+            Err(error) if error.is_full() => {
+                let aside = self.aside.clone();
+                task::blocking(move || aside.put(&again)).await.map_err(|_| error)
+            }
+            done => done,
+        }
     }
 
     /// Throws the index of words away. It is built again while nothing else is to be done.
@@ -294,6 +316,18 @@ fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
         }
         Ok(version)
     })
+}
+
+/// Notes what was shown when there was no room to do so.
+fn note_aside(connection: &mut Connection, aside: &Aside) -> Result<(), StoreError> {
+    // Where that cannot be read, nothing was put.
+    let ids = aside.ids().unwrap_or_default();
+    if !ids.is_empty() {
+        transact(connection, |tx| history::mark_shown(tx, &ids))?;
+        // Noted twice they are as they are.
+        let _ = aside.clear();
+    }
+    Ok(())
 }
 
 fn belong_to(connection: &mut Connection, person: &Name) -> Result<(), StoreError> {

@@ -127,6 +127,34 @@ fn what_a_client_prints_on_a_full_disk_is_not_printed_twice() {
 }
 
 #[test]
+fn what_was_shown_is_not_shown_again_because_the_data_folder_is_full() {
+    story_on_disk(async |world, disk| {
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        let john = || Launch::at(world.address(), "john", &disk.data()).to("marie");
+        let (mut output, end) = std::io::pipe().unwrap();
+        let first = john().with(&["--follow"]).printing_to(end).start();
+        marie.expect("PRESENCE john online").await;
+        // More than is in the pipe: the face waits with the second one in its hand.
+        let line = "x".repeat(60_000);
+        for n in 1..=10 {
+            marie.say("john", n, &format!("{n:02} {line}")).await;
+        }
+        marie.expect("DELIVERED john 10").await;
+        disk.fill(0);
+        let reader = std::thread::spawn(move || std::io::read_to_string(&mut output).unwrap());
+        first.end().await.exited(1).said("disk is full");
+        let first = reader.join().unwrap();
+        disk.make_room();
+        let again = john().pipe("").await;
+        let seen: Vec<_> = first.lines().map(String::from).chain(again.exited(0).lines()).collect();
+        let numbers: Vec<_> = seen.iter().map(|line| line[7..9].to_string()).collect();
+        let all: Vec<_> = (1..=10).map(|n| format!("{n:02}")).collect();
+        assert_eq!(numbers, all, "each once");
+    });
+}
+
+#[test]
 fn a_full_disk_refuses_aloud_and_loses_nothing() {
     story_on_disk(async |world, disk| {
         let (server, address) = serve(&disk.data(), &[]).await;

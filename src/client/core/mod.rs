@@ -178,7 +178,7 @@ impl Core {
                     _ => None,
                 })
                 .collect();
-            if let Err(error) = self.store.run(move |tx| history::mark_shown(tx, &shown)).await {
+            if let Err(error) = self.store.mark_shown(shown).await {
                 log::error!("what was shown is shown again next time: {error}");
             }
         }

@@ -97,6 +97,7 @@ impl Core {
             .into_iter()
             .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
             .collect();
+        let marks = shown.clone();
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();
             let mut records = Vec::with_capacity(written.len());
@@ -108,7 +109,12 @@ impl Core {
             let seen = if tells { history::highest(tx, &shown)? } else { Vec::new() };
             Ok((records, seen))
         };
-        let (records, seen) = self.store.run(work).await?;
+        let done = self.store.run(work).await;
+        if done.as_ref().is_err_and(StoreError::is_full) {
+            // What was shown is not shown again, whatever becomes of the rest.
+            self.store.mark_shown(marks).await?;
+        }
+        let (records, seen) = done?;
         for (record, peer) in records {
             self.wrote(peer, record);
         }

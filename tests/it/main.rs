@@ -25,6 +25,7 @@
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `files` | files between people: who is away, what is cut, refused, or means harm |
 //! | `own_files` | files of one's own: names, sizes, several at once, and what is called back |
+//! | `bytes` | any bytes on standard input |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -67,6 +68,7 @@ mod backlog;
 mod bad_input;
 mod beside;
 mod blocking;
+mod bytes;
 mod carrying;
 mod client;
 mod contacts;

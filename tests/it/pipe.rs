@@ -12,7 +12,7 @@ use crate::programs::{Launch, Program, numbered};
 use crate::world::{Peer, World, story};
 
 /// What somebody has been sent so far.
-async fn read_all(world: &World, name: &str, from: &str) -> Vec<String> {
+pub(crate) async fn read_all(world: &World, name: &str, from: &str) -> Vec<String> {
     let finished = Launch::of(world, name).to(from).pipe("").await;
     finished.exited(0).lines()
 }
@@ -236,60 +236,6 @@ fn a_client_that_cannot_print_says_so_and_keeps_what_it_could_not_show() {
         marie.exited(1).said("cannot print");
         assert_eq!(marie.err.lines().count(), 1, "said once: {}", marie.err);
         assert_eq!(read_all(world, "marie", "john").await, ["john: hello", "john: you"]);
-    });
-}
-
-#[test]
-fn what_is_piped_is_sent_although_nothing_can_be_printed() {
-    for (reader, code) in [("gone", 0), ("full", 1)] {
-        story(async |world| {
-            let mut marie = world.sign_in("marie").await;
-            marie.talk("john").await;
-            marie.say("john", 1, "hello").await;
-            marie.expect("STORED john 1").await;
-            let output: OwnedFd = match reader {
-                "gone" => UnixStream::pair().unwrap().1.into(),
-                _ => OpenOptions::new().write(true).open("/dev/full").unwrap().into(),
-            };
-            let john = Launch::of(world, "john").to("marie").with(&["--receipts"]);
-            let mut john = john.printing_to(output).start();
-            john.types("one\n");
-            let until = if code == 1 { "cannot print what marie wrote" } else { "stored marie 1" };
-            john.says(until).await;
-            john.types("two\n");
-            john.finish().await.exited(code).said("stored marie 2");
-            marie.hears("john", 1, 1, "one").await;
-            marie.hears("john", 2, 2, "two").await;
-            assert_eq!(read_all(world, "john", "marie").await, ["marie: hello"]);
-        });
-    }
-}
-
-#[test]
-fn what_is_sent_from_standard_input_is_sent_as_it_is_meant_or_refused() {
-    story(async |world| {
-        let send = async |input: &[u8]| {
-            let john = Launch::of(world, "john").with(&["send", "--to", "marie", "-"]);
-            john.pipe(input).await
-        };
-        for input in [&b"one\r\ntwo\r\n"[..], b"three", b"\xef\xbf\xbd\n\n"] {
-            send(input).await.exited(0).was_quiet();
-        }
-        for (input, why) in [
-            (&b""[..], "the input is empty; nothing was sent"),
-            (b"good\nol\xe9\n", "line 2 is not UTF-8 (its byte 3 is 0xe9): iconv"),
-            (b"h\0i\0", "line 1 is no text (its byte 2 is 0x00): iconv -f UTF-16"),
-            (
-                "ß".repeat(MAX_BODY).as_bytes(),
-                "a message has at most 65536 bytes, and the input has more",
-            ),
-        ] {
-            send(input).await.exited(1).said(why).printed(&[]);
-        }
-        assert_eq!(
-            read_all(world, "marie", "john").await,
-            ["john: one", "john: two", "john: three", "john: \u{fffd}", "john: "]
-        );
     });
 }
 

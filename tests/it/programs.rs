@@ -97,15 +97,15 @@ impl Launch {
         self
     }
 
-    /// One more word, which need not be UTF-8.
-    pub(crate) fn with_word(mut self, word: &std::ffi::OsStr) -> Self {
-        self.command.arg(word);
-        self
-    }
-
     /// A variable of the environment.
     pub(crate) fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
+        self
+    }
+
+    /// One more word, which need not be UTF-8.
+    pub(crate) fn with_word(mut self, word: &std::ffi::OsStr) -> Self {
+        self.command.arg(word);
         self
     }
 

@@ -77,7 +77,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "SEND",
-        usage: "/SEND PATH... [caption]",
+        usage: "/SEND PATHS [caption]",
         help: "send files; a path with spaces stands in quotes",
         parse: |words| {
             files::split_files(words).map(|(paths, caption)| Input::Send(paths, caption))
@@ -97,7 +97,7 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "CANCEL",
-        usage: "/CANCEL [n or name]",
+        usage: "/CANCEL [n or file]",
         help: "stop files that come (number n) or go, all or one; if none does: call back the last one that waits",
         parse: |words| Ok(Input::Cancel(unwanted(words))),
     },

@@ -386,13 +386,13 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
-│  /SEND PATH [caption]  send a file; a path with spaces stands in quotes      │
+│  /SEND PATHS [caption] send files; a path with spaces stands in quotes       │
 │  /GET [n]              have a file come that does not come by itself: number │
 │                        n, or the last                                        │
 │  /SAVE [n] [PATH]      put a file where you want it, once it is here         │
 │                        (without a path: your downloads)                      │
-│  /CANCEL [n]           stop a file that comes, or all that go and come in    │
-│                        this conversation                                     │
+│  /CANCEL [n or file]   stop files that come (number n) or go, all or one; if │
+│                        none does: call back the last one that waits          │
 │  /FILES                list the files that go and come, went and came        │
 │  /ONLINE               list the people who are online                        │
 │  /STATUS               say how the line to the server is, and what has not   │

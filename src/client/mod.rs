@@ -16,6 +16,7 @@ mod conversation;
 mod core;
 pub mod files;
 mod history;
+mod layout;
 mod outbox;
 pub mod search;
 mod store;
@@ -386,7 +387,7 @@ impl Client {
         let known_servers = KnownServers::new(folder.file("known_servers"));
         let (store, installation) = {
             let path = folder.file("messages.db");
-            store::Store::open(&path, &config.user, &config.server)?
+            store::Store::open(&path, &config.user, &config.server, &known_servers)?
         };
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.

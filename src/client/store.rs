@@ -1,9 +1,8 @@
 //! The client's database: SQLite in the data folder, one thread that owns it, every change one
 //! transaction that is on disk when it is answered.
 //!
-//! Owned by the client's core. What is read and written is in `outbox` and `history`; the layout is
-//! here. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
-//! counters, marks and receipts are all derived from it.
+//! Owned by the client's core. What is read and written is in `outbox` and `history`, what is there is in
+//! `layout`.
 
 use std::convert::Infallible;
 use std::fs::OpenOptions;
@@ -20,115 +19,10 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
-use super::{Address, search};
+use super::{Address, layout, search};
 use crate::message::{Installation, Name};
 use crate::task;
-
-/// What `user_version` says of the layout below.
-pub(super) const LAYOUT_VERSION: i64 = 5;
-
-const LAYOUT: &str = "
-    -- Whose folder this is.
-    CREATE TABLE person (name TEXT NOT NULL) STRICT;
-
-    -- The installation that new messages are numbered in. Each server, and each spelling of its
-    -- address, has one of its own: none knows what was numbered for another.
-    CREATE TABLE installation (server TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT;
-
-    -- Every message, own ones and others', in the order in which they were written or came.
-    CREATE TABLE message (
-        id INTEGER PRIMARY KEY,
-        server TEXT NOT NULL,
-        peer TEXT NOT NULL,
-        own INTEGER NOT NULL CHECK (own IN (0, 1)),
-        -- The sender's message id.
-        installation TEXT NOT NULL,
-        n INTEGER NOT NULL,
-        -- Milliseconds since 1970: when an own one was written, when another's reached the server.
-        time INTEGER NOT NULL,
-        kind TEXT NOT NULL,
-        body BLOB NOT NULL,
-        -- Own: waiting, stored, delivered, expired. Others': received, shown.
-        state TEXT NOT NULL
-            CHECK (state IN ('waiting', 'stored', 'delivered', 'expired', 'received', 'shown')),
-        -- Own: it may have been sent with this id. Told from numbers that a server knows and that
-        -- were never sent from here, a folder learns that it is a copy.
-        sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
-        UNIQUE (server, peer, own, installation, n)
-    ) STRICT;
-
-    -- The keys with which a server knew those whom one talked to.
-    CREATE TABLE contact (
-        server TEXT NOT NULL,
-        peer TEXT NOT NULL,
-        -- The base64 word of an OpenSSH public key line: the one that is trusted, and another one that
-        -- the server has for the name since.
-        key TEXT NOT NULL,
-        offered TEXT,
-        -- Milliseconds since 1970.
-        since INTEGER NOT NULL,
-        PRIMARY KEY (server, peer)
-    ) STRICT;
-
-    -- What people say to have seen of what was written to them in an installation.
-    CREATE TABLE seen (
-        server TEXT NOT NULL,
-        peer TEXT NOT NULL,
-        installation TEXT NOT NULL,
-        n INTEGER NOT NULL,
-        PRIMARY KEY (server, peer, installation)
-    ) STRICT;
-
-    -- What was written for somebody beside the face, by a word that each makes up: who asks again, of another
-    -- owner of this folder, is not written twice.
-    CREATE TABLE asked (token TEXT PRIMARY KEY, message INTEGER NOT NULL) STRICT;
-
-    -- Own files on their way to the server. What is there is in a message from then on.
-    CREATE TABLE upload (
-        id INTEGER PRIMARY KEY,
-        server TEXT NOT NULL,
-        peer TEXT NOT NULL,
-        -- Where it lies: the bytes of a path.
-        path BLOB NOT NULL,
-        name TEXT NOT NULL,
-        type TEXT NOT NULL,
-        size INTEGER NOT NULL,
-        -- When it was last written, in nanoseconds since 1970: what is sent has to be what was meant.
-        modified INTEGER NOT NULL,
-        caption TEXT,
-        -- What somebody beside the face made up for it.
-        token TEXT UNIQUE,
-        -- What the server calls it, once it does.
-        blob TEXT,
-        state TEXT NOT NULL CHECK (state IN ('going', 'sent', 'failed', 'cancelled')),
-        -- Why it failed.
-        why TEXT,
-        -- The message that tells of it, once it is sent.
-        message INTEGER
-    ) STRICT;
-
-    -- Files that others tell of in their messages.
-    CREATE TABLE file (
-        message INTEGER PRIMARY KEY,
-        server TEXT NOT NULL,
-        peer TEXT NOT NULL,
-        -- What one calls it by, from 1 in each conversation.
-        number INTEGER NOT NULL,
-        state TEXT NOT NULL
-            CHECK (state IN ('offered', 'coming', 'here', 'failed', 'cancelled', 'gone')),
-        why TEXT,
-        -- The server knows that it need not keep it.
-        dropped INTEGER NOT NULL DEFAULT 0 CHECK (dropped IN (0, 1)),
-        UNIQUE (server, peer, number)
-    ) STRICT;
-
-    CREATE INDEX going ON upload (server, id) WHERE state = 'going';
-    CREATE INDEX carried ON file (server, message) WHERE state = 'coming' OR dropped = 0;
-    CREATE INDEX unsettled ON message (server, peer, installation, n)
-        WHERE state IN ('waiting', 'stored');
-    CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';
-    CREATE INDEX conversation ON message (server, peer, id);
-";
+use crate::trust::known_servers::{KnownServers, KnownServersError};
 
 /// So many messages are put into the index of words with one commit. Until then searches look through them.
 const INDEX_AT_ONCE: u32 = 512;
@@ -141,8 +35,20 @@ pub enum StoreError {
     Open { path: PathBuf, cause: rusqlite::Error },
     #[error("cannot open the message store {}: {cause}", path.display())]
     Make { path: PathBuf, cause: io::Error },
-    #[error("the message store {} was made by another version of this program", path.display())]
-    OtherVersion { path: PathBuf },
+    #[error(
+        "the message store {} has layout {found}, and this program knows up to {newest}: a newer one has used it. Start that one, or choose another folder with --data; nothing was changed", path.display()
+    )]
+    Newer { path: PathBuf, found: i64, newest: i64 },
+    #[error(
+        "the message store {} has layout {found}, and this program brings layouts from {oldest} on up to date. The program that made it can still read it; to begin anew, move it away or choose another folder with --data", path.display()
+    )]
+    Older { path: PathBuf, found: i64, oldest: i64 },
+    #[error(
+        "the message store {} could not be brought up to date: {cause}; it was left as it is", path.display()
+    )]
+    Upgrade { path: PathBuf, cause: rusqlite::Error },
+    #[error(transparent)]
+    KnownServers(#[from] KnownServersError),
     #[error("this data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
     #[error("{0}")]
@@ -178,6 +84,7 @@ impl Store {
         path: &Path,
         person: &Name,
         server: &Address,
+        known_servers: &KnownServers,
     ) -> Result<(Self, Installation), StoreError> {
         let failed = |cause| StoreError::Open { path: path.into(), cause };
         let not_made = |cause| StoreError::Make { path: path.into(), cause };
@@ -187,10 +94,10 @@ impl Store {
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        let version = prepare(&mut connection).map_err(failed)?;
-        if version != LAYOUT_VERSION {
-            return Err(StoreError::OtherVersion { path: path.into() });
+        if layout::version(&connection).map_err(failed)? == 0 {
+            transact(&mut connection, layout::lay_out).map_err(failed)?;
         }
+        bring_up_to_date(&mut connection, path, known_servers)?;
         belong_to(&mut connection, person)?;
         let installation = installation(&mut connection, server)?;
         let (jobs, queue) = async_channel::bounded(1);
@@ -281,18 +188,23 @@ fn transact<T>(
     Ok(result)
 }
 
-/// Lays out a new database. Returns the layout's version.
-fn prepare(connection: &mut Connection) -> rusqlite::Result<i64> {
-    transact(connection, |tx| {
-        let version = tx.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        if version == 0 {
-            tx.execute_batch(LAYOUT)?;
-            tx.execute_batch(search::LAYOUT)?;
-            tx.pragma_update(None, "user_version", LAYOUT_VERSION)?;
-            return Ok(LAYOUT_VERSION);
+/// Brings an older layout up to date, all of it or nothing.
+pub(super) fn bring_up_to_date(
+    connection: &mut Connection,
+    path: &Path,
+    known_servers: &KnownServers,
+) -> Result<(), StoreError> {
+    let (newest, oldest) = (layout::NEWEST, layout::OLDEST);
+    let cannot = |cause| StoreError::Upgrade { path: path.into(), cause };
+    match layout::version(connection).map_err(cannot)? {
+        found if found > newest => Err(StoreError::Newer { path: path.into(), found, newest }),
+        found if found < oldest => Err(StoreError::Older { path: path.into(), found, oldest }),
+        found if found == newest => Ok(()),
+        _ => {
+            let known = known_servers.all()?;
+            transact(connection, |tx| layout::bring_up_to_date(tx, &known)).map_err(cannot)
         }
-        Ok(version)
-    })
+    }
 }
 
 fn belong_to(connection: &mut Connection, person: &Name) -> Result<(), StoreError> {
@@ -332,7 +244,7 @@ pub(super) mod tests {
     /// A laid-out database in memory, to test what is done in it.
     pub(in crate::client) fn in_memory() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
-        prepare(&mut connection).unwrap();
+        transact(&mut connection, layout::lay_out).unwrap();
         connection
     }
 
@@ -348,21 +260,21 @@ pub(super) mod tests {
         text.parse().unwrap()
     }
 
-    fn server() -> Address {
-        "localhost".parse().unwrap()
+    fn open(path: &Path, person: &str, server: &str) -> Result<(Store, Installation), StoreError> {
+        let known_servers = KnownServers::new(path.with_file_name("known_servers"));
+        Store::open(path, &name(person), &server.parse().unwrap(), &known_servers)
     }
 
     #[test]
     fn a_folder_keeps_its_installation_and_its_person() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
-        let (_, first) = Store::open(&path, &name("john"), &server()).unwrap();
-        let (_, again) = Store::open(&path, &name("john"), &server()).unwrap();
+        let (_, first) = open(&path, "john", "localhost").unwrap();
+        let (_, again) = open(&path, "john", "localhost").unwrap();
         assert_eq!(first, again);
-        let other: Address = "127.0.0.1".parse().unwrap();
-        let (_, elsewhere) = Store::open(&path, &name("john"), &other).unwrap();
+        let (_, elsewhere) = open(&path, "john", "127.0.0.1").unwrap();
         assert_ne!(first, elsewhere, "one server knows nothing of another's numbers");
-        let Err(error) = Store::open(&path, &name("marie"), &server()) else { panic!("opened") };
+        let Err(error) = open(&path, "marie", "localhost") else { panic!("opened") };
         assert!(error.to_string().contains("belongs to john"), "{error}");
     }
 
@@ -371,23 +283,7 @@ pub(super) mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
         std::fs::write(&path, "x".repeat(5000)).unwrap();
-        assert!(matches!(
-            Store::open(&path, &name("john"), &server()),
-            Err(StoreError::Open { .. })
-        ));
+        assert!(matches!(open(&path, "john", "localhost"), Err(StoreError::Open { .. })));
         assert_eq!(std::fs::read(&path).unwrap().len(), 5000);
-    }
-
-    #[test]
-    fn a_later_layout_is_refused() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("messages.db");
-        drop(Store::open(&path, &name("john"), &server()).unwrap());
-        let connection = Connection::open(&path).unwrap();
-        connection.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
-        assert!(matches!(
-            Store::open(&path, &name("john"), &server()),
-            Err(StoreError::OtherVersion { .. })
-        ));
     }
 }

@@ -90,13 +90,25 @@ impl KnownServers {
         }
     }
 
+    /// Every address, as it stands there, with a key of the server there.
+    pub fn all(&self) -> Result<Vec<(String, Fingerprint)>, KnownServersError> {
+        let lines = self.lines(&self.read()?)?.into_iter();
+        Ok(lines.map(|(_, address, key)| (address, key)).collect())
+    }
+
     /// The keys of a server, each with its line.
     fn known(
         &self,
         text: &str,
         server: &str,
     ) -> Result<Vec<(usize, Fingerprint)>, KnownServersError> {
-        let mut known = Vec::new();
+        let lines = self.lines(text)?.into_iter();
+        let of_server = lines.filter(|(_, address, _)| address.eq_ignore_ascii_case(server));
+        Ok(of_server.map(|(line, _, key)| (line, key)).collect())
+    }
+
+    fn lines(&self, text: &str) -> Result<Vec<(usize, String, Fingerprint)>, KnownServersError> {
+        let mut lines = Vec::new();
         for (line, words) in (1..).zip(text.lines()) {
             let words = words.trim();
             if words.is_empty() || words.starts_with('#') {
@@ -105,11 +117,9 @@ impl KnownServers {
             let bad = || KnownServersError::BadLine { path: self.path.clone(), line };
             let (address, key) = words.split_once(char::is_whitespace).ok_or_else(bad)?;
             let key = key.trim().parse().map_err(|_| bad())?;
-            if address.eq_ignore_ascii_case(server) {
-                known.push((line, key));
-            }
+            lines.push((line, address.to_owned(), key));
         }
-        Ok(known)
+        Ok(lines)
     }
 }
 

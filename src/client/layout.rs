@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::search;
+use super::{search, servers};
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
@@ -158,11 +158,17 @@ fn take(tx: &Transaction<'_>, known: &Known, steps: &[Step]) -> Result<()> {
 }
 
 /// Rows belong to a server, which is its key, and no longer to an address.
-fn to_6(tx: &Transaction<'_>, _known: &Known) -> Result<()> {
+fn to_6(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     tx.execute_batch(
-        "-- Which server, by its key, was met at an address.
-         CREATE TABLE address (address TEXT PRIMARY KEY, server TEXT NOT NULL) STRICT;",
-    )
+        "-- The server that was met at an address, by its key.
+         CREATE TABLE address (address TEXT PRIMARY KEY, server TEXT NOT NULL) STRICT;
+
+         -- Installations in which nothing new is numbered, and of which something is not final.
+         CREATE TABLE former (
+             server TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (server, id)
+         ) STRICT;",
+    )?;
+    servers::adopt(tx, known)
 }
 
 #[cfg(test)]
@@ -170,6 +176,7 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
+    use super::super::Config;
     use super::super::store::{Store, StoreError, bring_up_to_date};
     use super::*;
     use crate::trust::known_servers::KnownServers;
@@ -192,8 +199,9 @@ mod tests {
 
     fn open(folder: &Path) -> std::result::Result<(), StoreError> {
         let known_servers = KnownServers::new(folder.join("known_servers"));
-        let (john, server) = ("john".parse().unwrap(), "localhost:7101".parse().unwrap());
-        let (store, _) = Store::open(&folder.join("messages.db"), &john, &server, &known_servers)?;
+        let server = "localhost:7101".parse().unwrap();
+        let config = Config::new(server, "john".parse().unwrap(), folder.into());
+        let (store, _) = Store::open(&folder.join("messages.db"), &config, &known_servers)?;
         async_std::task::block_on(store.close());
         Ok(())
     }
@@ -219,7 +227,7 @@ mod tests {
         let folder = folder();
         let everything = [
             "SELECT * FROM person",
-            "SELECT id, peer, own, n, time, kind, body, state, sent FROM message",
+            "SELECT id, peer, own, time, kind, body, state, sent FROM message",
             "SELECT DISTINCT peer, key, offered FROM contact",
             "SELECT peer, installation, n FROM seen",
             "SELECT * FROM asked",
@@ -232,6 +240,9 @@ mod tests {
         open(folder.path()).unwrap();
         assert_eq!(rows(folder.path(), "PRAGMA user_version"), [format!("Integer({NEWEST})")]);
         assert_eq!(read(), before);
+        // Of the two servers the one was known at two addresses.
+        let distinct = "SELECT count(DISTINCT server), sum(server LIKE 'SHA256:%') FROM message";
+        assert_eq!(rows(folder.path(), distinct), ["Integer(2)Integer(11)"]);
         let after = schema(folder.path());
         open(folder.path()).unwrap();
         assert_eq!((read(), schema(folder.path())), (before, after), "once is enough");

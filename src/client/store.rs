@@ -5,7 +5,7 @@
 //! `layout`.
 
 use std::convert::Infallible;
-use std::fs::OpenOptions;
+use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -19,7 +19,8 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
-use super::{Address, layout, search};
+use super::servers::{self, Home};
+use super::{Config, layout, search};
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::trust::known_servers::{KnownServers, KnownServersError};
@@ -35,6 +36,14 @@ pub enum StoreError {
     Open { path: PathBuf, cause: rusqlite::Error },
     #[error("cannot open the message store {}: {cause}", path.display())]
     Make { path: PathBuf, cause: io::Error },
+    #[error(
+        "the message store {} is empty: it was damaged, for none is ever made so. Put it back from a copy; or remove it to begin with an empty history: what waits on the server still comes, what was not sent yet is gone", path.display()
+    )]
+    Empty { path: PathBuf },
+    #[error(
+        "the message store {} is gone, and its log {} is there. Put it back from a copy; or remove the log, too, to begin with an empty history", path.display(), log.display()
+    )]
+    LogAlone { path: PathBuf, log: PathBuf },
     #[error(
         "the message store {} has layout {found}, and this program knows up to {newest}: a newer one has used it. Start that one, or choose another folder with --data; nothing was changed", path.display()
     )]
@@ -79,27 +88,21 @@ pub(super) struct Store {
 }
 
 impl Store {
-    /// Opens the database of a person, or makes it. Gives the installation to number messages in.
+    /// Opens the database of a person, or makes it. Says where its person is.
     pub(super) fn open(
         path: &Path,
-        person: &Name,
-        server: &Address,
+        config: &Config,
         known_servers: &KnownServers,
-    ) -> Result<(Self, Installation), StoreError> {
+    ) -> Result<(Self, Home), StoreError> {
         let failed = |cause| StoreError::Open { path: path.into(), cause };
-        let not_made = |cause| StoreError::Make { path: path.into(), cause };
-        // SQLite gives the files that it puts beside it the same mode.
-        OpenOptions::new().append(true).create(true).mode(0o600).open(path).map_err(not_made)?;
+        make_if_missing(path)?;
         let mut connection = Connection::open(path).map_err(failed)?;
         connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
         connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
         connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
-        if layout::version(&connection).map_err(failed)? == 0 {
-            transact(&mut connection, layout::lay_out).map_err(failed)?;
-        }
         bring_up_to_date(&mut connection, path, known_servers)?;
-        belong_to(&mut connection, person)?;
-        let installation = installation(&mut connection, server)?;
+        belong_to(&mut connection, &config.user)?;
+        let home = enter(&mut connection, config, known_servers)?;
         let (jobs, queue) = async_channel::bounded(1);
         let (alive, ended) = async_channel::bounded(1);
         let index_reset = Arc::new(AtomicBool::new(false));
@@ -109,7 +112,7 @@ impl Store {
             drop(alive);
         };
         task::spawn_thread("tinychat-store", thread).map_err(|_| StoreError::Gone)?;
-        Ok((Self { jobs, index_reset, ended }, installation))
+        Ok((Self { jobs, index_reset, ended }, home))
     }
 
     /// Closes the database, and waits until all of it is in its one file.
@@ -188,6 +191,43 @@ fn transact<T>(
     Ok(result)
 }
 
+/// A database is laid out before it is there: one that is there and empty was never made so.
+fn make_if_missing(path: &Path) -> Result<(), StoreError> {
+    let not_made = |cause| StoreError::Make { path: path.into(), cause };
+    match path.metadata() {
+        Ok(metadata) if metadata.len() == 0 => return Err(StoreError::Empty { path: path.into() }),
+        Ok(_) => return Ok(()),
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(not_made(cause)),
+        Err(_) => {}
+    }
+    let log = path.with_extension("db-wal");
+    if log.metadata().is_ok_and(|log| log.len() > 0) {
+        return Err(StoreError::LogAlone { path: path.into(), log });
+    }
+    let fresh = path.with_extension("db.new");
+    // What a crash left.
+    match fs::remove_file(&fresh) {
+        Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(not_made(cause)),
+        _ => {}
+    }
+    // SQLite gives the files that it puts beside it the same mode.
+    OpenOptions::new().append(true).create_new(true).mode(0o600).open(&fresh).map_err(not_made)?;
+    make(&fresh).map_err(|cause| StoreError::Open { path: path.into(), cause })?;
+    put_in_place(&fresh, path).map_err(not_made)
+}
+
+fn make(path: &Path) -> rusqlite::Result<()> {
+    let mut connection = Connection::open(path)?;
+    connection.pragma_update(None, "synchronous", "FULL")?;
+    transact(&mut connection, layout::lay_out)?;
+    connection.close().map_err(|(_, error)| error)
+}
+
+fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
+    fs::rename(fresh, path)?;
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Brings an older layout up to date, all of it or nothing.
 pub(super) fn bring_up_to_date(
     connection: &mut Connection,
@@ -197,6 +237,7 @@ pub(super) fn bring_up_to_date(
     let (newest, oldest) = (layout::NEWEST, layout::OLDEST);
     let cannot = |cause| StoreError::Upgrade { path: path.into(), cause };
     match layout::version(connection).map_err(cannot)? {
+        0 => Err(StoreError::Empty { path: path.into() }),
         found if found > newest => Err(StoreError::Newer { path: path.into(), found, newest }),
         found if found < oldest => Err(StoreError::Older { path: path.into(), found, oldest }),
         found if found == newest => Ok(()),
@@ -219,17 +260,17 @@ fn belong_to(connection: &mut Connection, person: &Name) -> Result<(), StoreErro
     if owner == person.as_str() { Ok(()) } else { Err(StoreError::OtherPerson { owner }) }
 }
 
-/// The installation for a server, made the first time.
-fn installation(connection: &mut Connection, server: &Address) -> rusqlite::Result<Installation> {
-    let id: String = transact(connection, |tx| {
-        tx.execute(
-            "INSERT OR IGNORE INTO installation VALUES (?, ?)",
-            (server.as_str(), new_installation().to_string()),
-        )?;
-        let query = "SELECT id FROM installation WHERE server = ?";
-        tx.query_row(query, [server.as_str()], |row| row.get(0))
-    })?;
-    id.parse().map_err(|_| rusqlite::Error::InvalidQuery)
+/// What is known without having asked the server.
+fn enter(
+    connection: &mut Connection,
+    config: &Config,
+    known_servers: &KnownServers,
+) -> rusqlite::Result<Home> {
+    let Config { server, fingerprint, tls, .. } = config;
+    // Whatever is wrong with the file is said before the server is trusted.
+    let known = || known_servers.keys(server.as_str()).unwrap_or_default();
+    let told = fingerprint.or_else(|| known().first().copied());
+    transact(connection, |tx| servers::enter(tx, server, *tls, told))
 }
 
 /// One that nobody has had before.
@@ -260,22 +301,52 @@ pub(super) mod tests {
         text.parse().unwrap()
     }
 
-    fn open(path: &Path, person: &str, server: &str) -> Result<(Store, Installation), StoreError> {
+    fn open(path: &Path, person: &str, server: &str) -> Result<Installation, StoreError> {
         let known_servers = KnownServers::new(path.with_file_name("known_servers"));
-        Store::open(path, &name(person), &server.parse().unwrap(), &known_servers)
+        let config = Config::new(server.parse().unwrap(), name(person), path.into());
+        Store::open(path, &config, &known_servers).map(|(_, home)| home.installation)
     }
 
     #[test]
     fn a_folder_keeps_its_installation_and_its_person() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
-        let (_, first) = open(&path, "john", "localhost").unwrap();
-        let (_, again) = open(&path, "john", "localhost").unwrap();
+        let first = open(&path, "john", "localhost").unwrap();
+        let again = open(&path, "john", "localhost").unwrap();
         assert_eq!(first, again);
-        let (_, elsewhere) = open(&path, "john", "127.0.0.1").unwrap();
+        let elsewhere = open(&path, "john", "127.0.0.1").unwrap();
         assert_ne!(first, elsewhere, "one server knows nothing of another's numbers");
         let Err(error) = open(&path, "marie", "localhost") else { panic!("opened") };
         assert!(error.to_string().contains("belongs to john"), "{error}");
+    }
+
+    #[test]
+    fn a_store_that_was_there_and_is_empty_is_damage() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let told = || open(&path, "john", "localhost").unwrap_err().to_string();
+        fs::write(&path, "").unwrap();
+        assert!(told().contains("is empty: it was damaged"), "{}", told());
+        assert_eq!(fs::read(&path).unwrap().len(), 0, "it is left as it is");
+        // Without its log, as it was before anything went from that into it.
+        fs::remove_file(&path).unwrap();
+        let store = Connection::open(&path).unwrap();
+        store.pragma_update(None, "journal_mode", "WAL").unwrap();
+        drop(store);
+        assert!(fs::metadata(&path).unwrap().len() > 0);
+        assert!(told().contains("is empty: it was damaged"), "{}", told());
+        fs::remove_file(&path).unwrap();
+        fs::write(path.with_extension("db-wal"), "log").unwrap();
+        assert!(told().contains("is gone, and its log"), "{}", told());
+    }
+
+    #[test]
+    fn a_crash_while_it_is_made_harms_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        fs::write(path.with_extension("db.new"), "half").unwrap();
+        open(&path, "john", "localhost").unwrap();
+        assert!(!path.with_extension("db.new").exists());
     }
 
     #[test]

@@ -61,7 +61,7 @@ pub struct Entry {
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum TranscriptError {
-    #[error("{user} has written and received nothing here: {} is missing or empty", path.display())]
+    #[error("{user} has written and received nothing here: there is no {}", path.display())]
     Nothing { user: Name, path: PathBuf },
     #[error("the data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
@@ -88,11 +88,8 @@ pub fn read<E>(
     }
     let unreadable = |cause| TranscriptError::Unreadable { path: path.clone(), cause };
     let connection = open(&path).map_err(unreadable)?;
-    match layout::version(&connection).map_err(unreadable)? {
-        // Whoever made it was killed before it was laid out.
-        0 => return Err(nothing()),
-        NEWEST => {}
-        _ => bring_up_to_date(data, &path)?,
+    if layout::version(&connection).map_err(unreadable)? != NEWEST {
+        bring_up_to_date(data, &path)?;
     }
     let owner = owner(&connection).map_err(unreadable)?.ok_or_else(nothing)?;
     if owner != user.as_str() {
@@ -154,7 +151,9 @@ fn rows(
         "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
-               AND (?2 IS NULL OR message.server = ?2) AND time >= ?5
+               AND (?2 IS NULL OR message.server = ?2
+                    OR message.server = (SELECT server FROM address WHERE address = ?2))
+               AND time >= ?5
          ORDER BY id LIMIT ?4",
     )?;
     let with = filter.with.as_ref().map(Name::as_str);
@@ -191,6 +190,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::super::store::Store;
     use super::*;
 
@@ -201,8 +201,8 @@ mod tests {
         let path = folder.path().join("messages.db");
         let john: Name = "john".parse().unwrap();
         let known_servers = KnownServers::new(folder.path().join("known_servers"));
-        let server = "localhost".parse().unwrap();
-        let (store, _) = Store::open(&path, &john, &server, &known_servers).unwrap();
+        let config = Config::new("localhost".parse().unwrap(), john.clone(), folder.path().into());
+        let (store, _) = Store::open(&path, &config, &known_servers).unwrap();
         let beside = Connection::open(&path).unwrap();
         beside.busy_timeout(Duration::ZERO).unwrap();
         let write = |n: usize| {
@@ -241,7 +241,7 @@ mod tests {
             read(folder.path(), &john, &Filter::default(), ignore).unwrap_err().to_string()
         };
         std::fs::write(&path, "").unwrap();
-        assert!(told().contains("received nothing here"), "{}", told());
+        assert!(told().contains("is empty: it was damaged"), "{}", told());
         let store = Connection::open(&path).unwrap();
         store.execute_batch("CREATE TABLE person (name TEXT)").unwrap();
         store.pragma_update(None, "user_version", NEWEST).unwrap();

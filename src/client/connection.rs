@@ -304,17 +304,22 @@ impl Door {
         let moves = other.is_none() || before.is_some_and(|before| keys.contains(&before));
         if let Some(before) = before.filter(|_| is_another && keys.is_empty()) {
             servers.accept(address.as_str(), before, shown)?;
+            self.tell_meeting(shown);
             return Ok(Ok(Arrival { shown, moves }));
         }
         match servers.meet(address.as_str(), shown)? {
             Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
             Meeting::First if others.is_empty() => {
-                // The face may have ended first; then there is nobody to tell.
-                let _ = self.events.try_send(Event::FirstMeeting { fingerprint: shown });
+                self.tell_meeting(shown);
                 Ok(Ok(Arrival { shown, moves }))
             }
             Meeting::First | Meeting::Known => Ok(Ok(Arrival { shown, moves })),
         }
+    }
+
+    fn tell_meeting(&self, fingerprint: Fingerprint) {
+        // The face may have ended first; then there is nobody to tell.
+        let _ = self.events.try_send(Event::FirstMeeting { fingerprint });
     }
 
     fn changed(&self, known: Fingerprint, shown: Fingerprint, line: usize) -> Broken {

@@ -157,7 +157,7 @@ fn is_in_flight(tx: &Transaction<'_>, server: &Server, of: &Installation) -> Res
 }
 
 /// What was never sent is numbered in one installation, behind all that was, in the order in which it was written.
-fn number_anew(
+pub(super) fn number_anew(
     tx: &Transaction<'_>,
     server: &Server,
     other: Installation,

@@ -15,6 +15,7 @@ mod contacts;
 mod conversation;
 mod core;
 pub mod files;
+mod formers;
 mod history;
 mod layout;
 mod merge;

@@ -9,6 +9,9 @@ use crate::programs::{Launch, Program};
 use crate::tls::Hosted;
 use crate::world::{World, story};
 
+/// A store of layout 5; its rows are not of interest here.
+const LAYOUT_5: &str = include_str!("../layouts/client-5.sql");
+
 /// Another spelling of an address on this machine.
 fn respelled(address: &str) -> String {
     address.replace("127.0.0.1", "localhost")
@@ -147,5 +150,88 @@ fn an_address_that_shows_the_key_of_another_known_server_is_the_alarm() {
         marie(world, &here).pipe("").await.exited(0).printed(&["john: to other"]);
         assert_eq!(number(world, "SELECT count(*) FROM message WHERE state = 'waiting'"), 2);
         stop(moved).await;
+    });
+}
+
+// Two lives of one server, as there were up to layout 5.
+
+/// Takes what was said from one folder into a store of layout 5, as said at an address.
+fn put_into_layout_5(folder: &Path, address: &str, store: &Connection) {
+    let from = folder.join("messages.db");
+    store.execute("ATTACH ? AS new", [from.to_str().unwrap()]).unwrap();
+    let said = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
+                SELECT ?, peer, own, installation, n, time, kind, body, state, sent FROM new.message";
+    store.execute(said, [address]).unwrap();
+    let installation = "INSERT INTO installation SELECT ?, id FROM new.installation";
+    store.execute(installation, [address]).unwrap();
+    store.execute("DETACH new", ()).unwrap();
+}
+
+/// Has John have two lives of one server: what is in his folder, and in another one.
+fn part(world: &World, here: &str, there: &str) {
+    let (john, twin) = (world.path("john"), world.path("twin"));
+    let path = world.path("messages.db");
+    let store = Connection::open(&path).unwrap();
+    store.execute_batch(LAYOUT_5).unwrap();
+    for table in ["message", "installation", "contact", "seen", "asked", "upload", "file"] {
+        store.execute(&format!("DELETE FROM {table}"), ()).unwrap();
+    }
+    put_into_layout_5(&john, here, &store);
+    put_into_layout_5(&twin, there, &store);
+    drop(store);
+    fs::rename(path, john.join("messages.db")).unwrap();
+    let lines = fs::read_to_string(john.join("known_servers")).unwrap();
+    fs::write(john.join("known_servers"), lines.clone() + &lines.replace(here, there)).unwrap();
+}
+
+/// How far John's own messages are.
+fn states(world: &World) -> Vec<String> {
+    let store = Connection::open(world.path("john").join("messages.db")).unwrap();
+    let query =
+        "SELECT CAST(body AS TEXT) || ' ' || state FROM message WHERE own = 1 ORDER BY body";
+    let mut query = store.prepare(query).unwrap();
+    query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+}
+
+#[test]
+fn two_lives_of_layout_5_become_one() {
+    story(async |world| {
+        let data = world.path("hosted");
+        let hosted = Hosted::start(&[], &data).await;
+        let (here, there) = (hosted.address.clone(), respelled(&hosted.address));
+        john(world, &here, "marie").pipe("a, stored\n").await.exited(0);
+        fs::create_dir(world.path("twin")).unwrap();
+        for file in ["id_ed25519", "known_servers"] {
+            fs::copy(world.path("john").join(file), world.path("twin").join(file)).unwrap();
+        }
+        let twin = |text: &'static str| {
+            let twin = Launch::tinychat(&["--user", "john", "--server", &here, "--timeout", "1s"]);
+            twin.on(&world.path("twin")).to("marie").pipe(text)
+        };
+        twin("b, stored\n").await.exited(0);
+        hosted.stop().await;
+        twin("c, sent\nd, not sent\n").await.exited(1);
+        let away = john(world, &here, "marie").with(&["--timeout", "1s"]);
+        away.pipe("e, not sent\n").await.exited(1);
+        part(world, &here, &there);
+        let store = Connection::open(world.path("john").join("messages.db")).unwrap();
+        // As a kill behind the sending of it leaves it.
+        let sent = "UPDATE message SET sent = 1 WHERE CAST(body AS TEXT) = 'c, sent'";
+        assert_eq!(store.execute(sent, ()).unwrap(), 1);
+        drop(store);
+
+        let server = host(&here, &data).await;
+        john(world, &there, "marie").pipe("f, new\n").await.exited(0).was_quiet();
+        let all = ["a, stored", "b, stored", "c, sent", "d, not sent", "e, not sent", "f, new"];
+        assert_eq!(states(world), all.map(|it| format!("{it} stored")));
+        let read = marie(world, &here).pipe("").await.exited(0).lines();
+        let mut sorted = read.clone();
+        sorted.sort();
+        assert_eq!(sorted, all.map(|it| format!("john: {it}")), "each once: {read:?}");
+        assert_eq!(number(world, "SELECT count(*) FROM former"), 1);
+        john(world, &here, "marie").pipe("").await.exited(0).was_quiet();
+        assert_eq!(states(world), all.map(|it| format!("{it} delivered")));
+        assert_eq!(number(world, "SELECT count(*) FROM former"), 0, "it is not asked for any more");
+        stop(server).await;
     });
 }

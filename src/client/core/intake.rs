@@ -244,7 +244,11 @@ impl Core {
     }
 
     /// A name that nobody owns says nothing of who had it.
-    async fn take_key(&mut self, peer: Name, key: Option<PublicKey>) -> Result<(), Exit> {
+    pub(super) async fn take_key(
+        &mut self,
+        peer: Name,
+        key: Option<PublicKey>,
+    ) -> Result<(), Exit> {
         if let Some(key) = key {
             let (server, met) = (self.server.clone(), peer.clone());
             match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {

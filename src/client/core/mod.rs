@@ -7,6 +7,7 @@
 mod answer;
 mod blocks;
 mod files;
+mod inquiry;
 mod intake;
 mod obey;
 
@@ -208,16 +209,22 @@ impl Core {
 
     async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         self.met = self.store.run(servers::met).await?;
-        let reached = self.meanwhile(self.door().reach(), orders).await?;
-        if let Some(arrival) = reached.arrival {
-            self.arrive(arrival).await?;
+        let mut asked = BTreeSet::new();
+        loop {
+            let reached = self.meanwhile(self.door().reach(), orders).await?;
+            if let Some(arrival) = reached.arrival {
+                self.arrive(arrival).await?;
+            }
+            let former = self.formers().await?.into_iter().find(|it| asked.insert(*it));
+            let visit = Visit {
+                config: self.config.clone(),
+                identity: self.identity.clone(),
+                installation: former.unwrap_or(self.installation),
+            };
+            let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
+            let Some(former) = former else { return Ok(connection) };
+            self.inquire(connection, former, orders).await?;
         }
-        let visit = Visit {
-            config: self.config.clone(),
-            identity: self.identity.clone(),
-            installation: self.installation,
-        };
-        self.meanwhile(Connection::open(reached, visit), orders).await
     }
 
     /// Obeys orders until something is done.

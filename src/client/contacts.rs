@@ -6,7 +6,8 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Address, Trust, history};
+use super::servers::Server;
+use super::{Trust, history};
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
@@ -22,7 +23,7 @@ pub(super) enum Meeting {
 /// Holds somebody's key against the one that is trusted, which the first one is.
 pub(super) fn meet(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     key: PublicKey,
 ) -> rusqlite::Result<Meeting> {
@@ -37,11 +38,7 @@ pub(super) fn meet(
 }
 
 /// Trusts the other key that somebody was met with last, or says why there is nothing to trust.
-pub(super) fn trust(
-    tx: &Transaction<'_>,
-    server: &Address,
-    peer: &Name,
-) -> rusqlite::Result<Trust> {
+pub(super) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if let Some(key) = trust_offered(tx, server, peer)? {
         return Ok(Trust::Accepted(key.fingerprint()));
     }
@@ -55,7 +52,7 @@ pub(super) fn trust(
 /// Trusts the other key that somebody was met with last; none if there was none.
 fn trust_offered(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     let offered = read(tx, "offered", server, peer)?;
@@ -67,7 +64,7 @@ fn trust_offered(
 
 fn write(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     key: PublicKey,
 ) -> rusqlite::Result<()> {
@@ -84,7 +81,7 @@ fn write(
 /// The key that is trusted.
 pub(super) fn trusted(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     read(tx, "key", server, peer)
@@ -93,7 +90,7 @@ pub(super) fn trusted(
 fn read(
     tx: &Transaction<'_>,
     column: &'static str,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
@@ -112,10 +109,10 @@ mod tests {
     #[test]
     fn a_key_is_trusted_by_server_and_name_until_another_one_is() {
         let mut store = in_memory();
-        let (here, there): (Address, Address) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let (here, there): (Server, Server) = ("a".parse().unwrap(), "b".parse().unwrap());
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
-        let mut meet = |server: &Address, key| run(&mut store, |tx| meet(tx, server, &marie, key));
+        let mut meet = |server: &Server, key| run(&mut store, |tx| meet(tx, server, &marie, key));
         assert_eq!(meet(&here, first), Meeting::Same);
         assert_eq!(meet(&here, first), Meeting::Same);
         assert_eq!(meet(&there, second), Meeting::Same);
@@ -131,7 +128,7 @@ mod tests {
     #[test]
     fn why_there_is_nothing_to_trust_is_told() {
         let mut store = in_memory();
-        let here: Address = "a".parse().unwrap();
+        let here: Server = "a".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Stranger);
@@ -154,7 +151,7 @@ mod tests {
     #[test]
     fn the_old_key_that_comes_back_takes_the_offer_away() {
         let mut store = in_memory();
-        let here: Address = "a".parse().unwrap();
+        let here: Server = "a".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
         for key in [first, second, first] {

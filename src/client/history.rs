@@ -9,9 +9,10 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::Received;
 use super::files::{FileInfo, ledger};
 use super::outbox::{counts, peer_and_count};
-use super::{Address, Received};
+use super::servers::Server;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
 
 /// A message that somebody wrote, as it lies in the history.
@@ -37,7 +38,7 @@ type Result<T> = rusqlite::Result<T>;
 /// it has no more than `get_up_to` bytes.
 pub(super) fn receive(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: Name,
     message: Message,
     get_up_to: u64,
@@ -76,7 +77,7 @@ pub(super) fn receive(
 /// What was received from somebody and not shown, in order, above an id.
 pub(super) fn unshown(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     above: i64,
     limit: u32,
@@ -104,10 +105,7 @@ pub(super) fn unshown(
 }
 
 /// How much was received and not shown, by peer.
-pub(super) fn unshown_counts(
-    tx: &Transaction<'_>,
-    server: &Address,
-) -> Result<BTreeMap<Name, u64>> {
+pub(super) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'received' GROUP BY peer",
     )?;
@@ -115,7 +113,7 @@ pub(super) fn unshown_counts(
 }
 
 /// Whether somebody was written to before, or something of theirs was shown.
-pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+pub(super) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message
          WHERE server = ? AND peer = ? AND (own = 1 OR state = 'shown'))",
@@ -124,7 +122,7 @@ pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> R
 }
 
 /// Whether nothing was ever said with somebody.
-pub(super) fn is_empty(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+pub(super) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT NOT EXISTS (SELECT 1 FROM message WHERE server = ? AND peer = ?)",
     )?;
@@ -161,7 +159,7 @@ pub(super) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
 /// The last message of somebody that was shown.
 pub(super) fn last_shown(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> Result<Option<Seen>> {
     let mut query = tx.prepare_cached(
@@ -198,7 +196,7 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_dropped_for_each_sender_and_installation() {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
         run(&mut in_memory(), |tx| {
             for (peer, installation, n, new) in [
@@ -219,7 +217,7 @@ mod tests {
 
     #[test]
     fn what_was_shown_is_not_shown_again_but_stays() {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
             let first = receive(tx, &server, marie.clone(), message(1, 1), 0)?.unwrap();

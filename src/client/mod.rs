@@ -15,9 +15,13 @@ mod contacts;
 mod conversation;
 mod core;
 pub mod files;
+mod formers;
 mod history;
+mod layout;
+mod merge;
 mod outbox;
 pub mod search;
+mod servers;
 mod store;
 pub mod transcript;
 
@@ -195,6 +199,9 @@ pub enum Command {
 pub enum Event {
     /// A server that was never met shows this key. From now on it has to be the same one.
     FirstMeeting { fingerprint: Fingerprint },
+    /// What was said with this server at another of its addresses is here, too: what was shown may be numbered
+    /// otherwise now, and there is more.
+    Joined,
     /// Signed in.
     Connected,
     /// The server is away. What is written meanwhile is kept and sent later.
@@ -334,6 +341,10 @@ pub enum Failure {
         line: usize,
     },
     #[error(
+        "{server} SHOWS THE KEY OF ANOTHER SERVER THAT YOU KNOW, which is at {other}.\n  shown: {shown}\nAsk its operator. If {server} leads to that one from now on, put this line for it into\n  {}\nand start again:\n  {server} {shown}\nWhat you wrote for the server that was there stays with that one, unless its line stays there, too. Nothing was said to the server.", file.display()
+    )]
+    AnotherServer { server: Address, other: String, shown: Fingerprint, file: PathBuf },
+    #[error(
         "what you wrote to {0} was not sent, for the key of {0} has changed; /TRUST {0} accepts it"
     )]
     KeyChanged(Name),
@@ -384,17 +395,15 @@ impl Client {
         let folder = Folder::open(&config.data)?;
         let identity = identity(&config, &folder, passphrase)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
-        let (store, installation) = {
-            let path = folder.file("messages.db");
-            store::Store::open(&path, &config.user, &config.server)?
-        };
+        let (store, home) =
+            store::Store::open(&folder.file("messages.db"), &config, &known_servers)?;
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
         let yields = config.yields;
         let known = known_servers;
         let weak = orders.downgrade();
-        let core = core::Core::new(config, identity, known, installation, store, events, weak);
+        let core = core::Core::new(config, identity, known, home, store, events, weak);
         // Without it others cannot ask; that is all.
         let beside = beside::Listener::open(folder.file(beside::SOCKET))
             .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::Address;
 use super::archive::{Record, State};
+use super::servers::Server;
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
@@ -20,7 +20,7 @@ const REMEMBERED: i64 = 100_000;
 /// The conversation whose messages are meant, numbered in one installation.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    pub(super) server: Address,
+    pub(super) server: Server,
     pub(super) peer: Name,
     pub(super) installation: Installation,
 }
@@ -217,7 +217,7 @@ pub(super) fn receive_receipt(
 }
 
 /// What has not arrived, by peer.
-pub(super) fn pending(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Pending>> {
+pub(super) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pending>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, sum(state = 'waiting'), sum(state = 'stored'), min(time) FROM message
          WHERE server = ? AND state IN ('waiting', 'stored') GROUP BY peer",
@@ -267,7 +267,7 @@ pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<()> {
 }
 
 /// How many messages are not stored yet, by peer.
-pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<Name, u64>> {
+pub(super) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'waiting' GROUP BY peer",
     )?;
@@ -275,7 +275,7 @@ pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<
 }
 
 /// To whom something was written whose fate is not final.
-pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Name>> {
+pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> {
     let mut query = tx.prepare_cached(
         "SELECT DISTINCT peer, 0 FROM message
          WHERE server = ? AND state IN ('waiting', 'stored')",
@@ -289,7 +289,7 @@ pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<
 /// is covered by the server's watermarks keeps that id.
 pub(super) fn renumber(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     old: Installation,
     peer: &Name,
     own: Watermarks,

@@ -318,6 +318,7 @@ impl Life {
                     self.client.give(Command::Talk(it.peer)).await;
                 }
             }
+            Event::Joined if self.follows => self.client.give(Command::Overview).await,
             // Who is new asks the face.
             Event::Waiting { peer, known: true, .. } if self.follows => {
                 self.client.give(Command::Talk(peer)).await;

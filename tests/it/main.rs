@@ -50,6 +50,7 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `addresses` | that a server is its key, whatever address it is reached at |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
@@ -60,6 +61,7 @@ mod programs;
 mod script;
 mod world;
 
+mod addresses;
 mod admission;
 mod answers;
 mod backlog;

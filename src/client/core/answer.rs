@@ -34,14 +34,14 @@ impl Core {
                 let _ = answer.try_send(state);
             }
             Ask::News { above, with, answer } => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let news = move |tx: &rusqlite::Transaction<'_>| {
                     archive::news(tx, &server, with.as_ref(), above)
                 };
                 let _ = answer.try_send(self.store.run(news).await?);
             }
             Ask::Status { answer } => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let look = move |tx: &rusqlite::Transaction<'_>| {
                     Ok((outbox::pending(tx, &server)?, history::unshown_counts(tx, &server)?))
                 };

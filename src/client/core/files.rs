@@ -253,7 +253,7 @@ impl Core {
     }
 
     async fn jobs(&mut self) -> Result<Vec<(Key, Job)>, Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             Ok((
                 ledger::going(tx, &server)?,
@@ -475,7 +475,7 @@ impl Core {
             Ok(source) => source,
             Err(because) => return Ok(Err(because)),
         };
-        let (server, to, from) = (self.config.server.clone(), peer.clone(), source.clone());
+        let (server, to, from) = (self.server.clone(), peer.clone(), source.clone());
         let add = move |tx: &rusqlite::Transaction<'_>| {
             ledger::add(tx, &server, &to, &from, token.as_deref())
         };
@@ -570,7 +570,7 @@ impl Core {
 
     /// Thinks better of what goes to somebody and comes from them: of one file that comes, or of all.
     pub(super) async fn cancel(&mut self, peer: Name, number: Option<u64>) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             Ok((ledger::going(tx, &server)?, ledger::coming(tx, &server)?))
         };
@@ -595,7 +595,7 @@ impl Core {
 
     /// How it is with files.
     pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let mut all = self.store.run(move |tx| ledger::all(tx, &server, LISTED)).await?;
         for transfer in &mut all {
             let key = match transfer.way {
@@ -611,7 +611,7 @@ impl Core {
     }
 
     async fn find_file(&self, peer: &Name, number: Option<u64>) -> Result<Option<Download>, Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         Ok(self.store.run(move |tx| ledger::find(tx, &server, &of, number)).await?)
     }
 
@@ -636,7 +636,7 @@ impl Core {
         if self.files.running.values().any(is_awaited) {
             return Ok(true);
         }
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let coming = self.store.run(move |tx| ledger::coming(tx, &server)).await?;
         Ok(coming.iter().any(|download| self.is_faced(&download.peer)))
     }

@@ -66,7 +66,7 @@ impl Core {
             .into_iter()
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
-        let (server, get_up_to) = (self.config.server.clone(), self.config.get_up_to);
+        let (server, get_up_to) = (self.server.clone(), self.config.get_up_to);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let mut fresh = Vec::new();
             for (peer, _, message) in messages {
@@ -214,7 +214,7 @@ impl Core {
         if !self.config.read_receipts {
             return Ok(());
         }
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         let last = self.store.run(move |tx| history::last_shown(tx, &server, &of)).await?;
         if let Some((peer, installation, n)) = last {
             connection.say(&ClientFrame::Read { peer, installation, n });
@@ -244,9 +244,13 @@ impl Core {
     }
 
     /// A name that nobody owns says nothing of who had it.
-    async fn take_key(&mut self, peer: Name, key: Option<PublicKey>) -> Result<(), Exit> {
+    pub(super) async fn take_key(
+        &mut self,
+        peer: Name,
+        key: Option<PublicKey>,
+    ) -> Result<(), Exit> {
         if let Some(key) = key {
-            let (server, met) = (self.config.server.clone(), peer.clone());
+            let (server, met) = (self.server.clone(), peer.clone());
             match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
                 Meeting::Same => _ = self.held.remove(&peer),
                 Meeting::Other(was) => {

@@ -7,6 +7,7 @@
 mod answer;
 mod blocks;
 mod files;
+mod inquiry;
 mod intake;
 mod obey;
 
@@ -23,6 +24,7 @@ use super::connection::{Broken, Connection, Door, Progress, Visit};
 use super::conversation::Conversation;
 use super::files::ledger;
 use super::outbox::Scope;
+use super::servers::{self, Arrival, Home, Met, Server};
 use super::store::Store;
 use super::{
     Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
@@ -60,6 +62,11 @@ pub(super) struct Core {
     config: Config,
     identity: Arc<Identity>,
     known_servers: KnownServers,
+    /// The servers that were met, by their addresses.
+    met: Vec<Met>,
+    /// What everything belongs to that is said now.
+    server: Server,
+    /// What new messages are numbered in.
     installation: Installation,
     store: Store,
     events: Sender<Event>,
@@ -121,7 +128,7 @@ impl Core {
         config: Config,
         identity: Identity,
         known_servers: KnownServers,
-        installation: Installation,
+        home: Home,
         store: Store,
         events: Sender<Event>,
         orders: WeakSender<Order>,
@@ -130,7 +137,9 @@ impl Core {
             config,
             identity: Arc::new(identity),
             known_servers,
-            installation,
+            met: Vec::new(),
+            server: home.server,
+            installation: home.installation,
             store,
             events,
             conversations: BTreeMap::new(),
@@ -199,23 +208,72 @@ impl Core {
     // Connecting.
 
     async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
-        let mut opening = Box::pin(Connection::open(Visit {
-            door: self.door(),
-            identity: self.identity.clone(),
-            installation: self.installation,
-        }));
+        self.met = self.store.run(servers::met).await?;
+        let mut asked = BTreeSet::new();
+        loop {
+            let reached = self.meanwhile(self.door().reach(), orders).await?;
+            if let Some(arrival) = reached.arrival {
+                self.arrive(arrival).await?;
+            }
+            let former = self.formers().await?.into_iter().find(|it| asked.insert(*it));
+            let visit = Visit {
+                config: self.config.clone(),
+                identity: self.identity.clone(),
+                installation: former.unwrap_or(self.installation),
+            };
+            let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
+            let Some(former) = former else { return Ok(connection) };
+            self.inquire(connection, former, orders).await?;
+        }
+    }
+
+    /// Obeys orders until something is done.
+    async fn meanwhile<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Broken>>,
+        orders: &Receiver<Order>,
+    ) -> Result<T, Exit> {
+        let mut work = Box::pin(work);
         loop {
             self.check_patience(false)?;
             let limit = self.time_left();
             let command = Box::pin(task::within(limit, orders.recv()));
-            match select(opening, command).await {
-                Either::Left((connection, _)) => return Ok(connection?),
+            match select(work, command).await {
+                Either::Left((done, _)) => return Ok(done?),
                 Either::Right((command, rest)) => {
-                    opening = rest;
+                    work = rest;
                     self.obey_next(command, orders, None).await?;
                 }
             }
         }
+    }
+
+    /// The server is known by its key now. What was written for it before belongs to it.
+    async fn arrive(&mut self, arrival: Arrival) -> Result<(), Exit> {
+        let address = self.config.server.clone();
+        let arrive = move |tx: &rusqlite::Transaction<'_>| {
+            let (home, is_more) = servers::arrive(tx, &address, arrival)?;
+            Ok((home, is_more, servers::met(tx)?))
+        };
+        let (home, is_more, met) = self.store.run(arrive).await?;
+        (self.server, self.installation, self.met) = (home.server, home.installation, met);
+        if is_more {
+            self.tell(Event::Joined);
+            self.read_anew().await?;
+        }
+        Ok(())
+    }
+
+    /// There is more in the store than was given to the face.
+    async fn read_anew(&mut self) -> Result<(), Exit> {
+        self.files.look();
+        let given = std::mem::take(&mut self.given);
+        for (peer, conversation) in self.conversations.iter_mut().filter(|(_, it)| it.faced) {
+            conversation.unshown_above = Some(given.get(peer).copied().unwrap_or_default());
+        }
+        self.given = given;
+        self.announce_unshown(None).await?;
+        self.give_unshown().await
     }
 
     /// Waits before connecting again.
@@ -306,7 +364,7 @@ impl Core {
 
     /// What an earlier run, or an earlier connection, left in the outbox is to be sent.
     async fn face_outbox(&mut self) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let peers = self.store.run(move |tx| outbox::unsettled_peers(tx, &server)).await?;
         for peer in peers.into_iter().take(MAX_UNFACED) {
             self.conversations.entry(peer).or_default();
@@ -374,7 +432,7 @@ impl Core {
             let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
             let next = conversations.find_map(|(peer, it)| Some((peer.clone(), it.unshown_above?)));
             let Some((peer, above)) = next else { break };
-            let (server, of) = (self.config.server.clone(), peer.clone());
+            let (server, of) = (self.server.clone(), peer.clone());
             let messages =
                 self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
             let more = messages.len() == ROWS as usize;
@@ -404,16 +462,13 @@ impl Core {
         Door {
             config: self.config.clone(),
             known_servers: self.known_servers.clone(),
+            met: self.met.clone(),
             events: self.events.clone(),
         }
     }
 
     fn scope(&self, peer: &Name) -> Scope {
-        Scope {
-            server: self.config.server.clone(),
-            peer: peer.clone(),
-            installation: self.installation,
-        }
+        Scope { server: self.server.clone(), peer: peer.clone(), installation: self.installation }
     }
 
     fn tell(&self, event: Event) {
@@ -443,7 +498,7 @@ impl Core {
     /// Tells of messages that came for conversations which the face does not have open: from some, or
     /// from all.
     async fn announce_unshown(&mut self, from: Option<BTreeSet<Name>>) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let counts = self.store.run(move |tx| history::unshown_counts(tx, &server)).await?;
         for (peer, count) in counts {
             let meant = from.as_ref().is_none_or(|from| from.contains(&peer));
@@ -456,7 +511,7 @@ impl Core {
 
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         let known = self.store.run(move |tx| history::is_known(tx, &server, &of)).await?;
         self.tell(Event::Waiting { peer, count, known });
         Ok(())
@@ -465,7 +520,7 @@ impl Core {
     /// Tells what the server last said of the keys that were asked for.
     async fn tell_known_keys(&mut self) -> Result<(), Exit> {
         for name in std::mem::take(&mut self.asked_keys) {
-            let (server, peer) = (self.config.server.clone(), name.clone());
+            let (server, peer) = (self.server.clone(), name.clone());
             let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
             let key = key.map(|key| key.fingerprint());
             self.tell(Event::Key { name, key, current: false });
@@ -475,7 +530,7 @@ impl Core {
 
     /// How many messages and files the server has not stored yet, by peer.
     async fn unsent(&self) -> Result<BTreeMap<Name, u64>, StoreError> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             let mut unsent = outbox::unsent(tx, &server)?;
             for (peer, files) in ledger::unsent(tx, &server)? {

@@ -165,13 +165,13 @@ impl Core {
             }
             Command::Trust(peer) => self.trust(peer).await,
             Command::Overview => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let all = self.store.run(move |tx| archive::overview(tx, &server)).await?;
                 self.tell(Event::Overview(all));
                 Ok(())
             }
             Command::Page { peer, place, limit } => {
-                let (server, with) = (self.config.server.clone(), peer.clone());
+                let (server, with) = (self.server.clone(), peer.clone());
                 let page = move |tx: &rusqlite::Transaction<'_>| {
                     archive::page(tx, &server, &with, place, limit)
                 };
@@ -184,7 +184,7 @@ impl Core {
                 Ok(())
             }
             Command::Status => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;
                 self.tell(Event::Status(pending));
                 Ok(())
@@ -235,7 +235,7 @@ impl Core {
     }
 
     async fn find(&self, query: &Query, limit: usize) -> Result<Vec<Hit>, StoreError> {
-        let (server, query) = (self.config.server.clone(), query.clone());
+        let (server, query) = (self.server.clone(), query.clone());
         self.store.run(move |tx| search::find(tx, &server, &query, limit)).await
     }
 
@@ -266,7 +266,7 @@ impl Core {
         let trust = if peer == self.config.user {
             Trust::Oneself
         } else {
-            let (server, contact) = (self.config.server.clone(), peer.clone());
+            let (server, contact) = (self.server.clone(), peer.clone());
             self.store.run(move |tx| contacts::trust(tx, &server, &contact)).await?
         };
         self.held.remove(&peer);

@@ -135,7 +135,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         let limit = Duration::from_secs(HANDSHAKE_SECONDS);
         let connecting = task::within(limit, self.door.connect()).await;
         let late = || Stop::Away("the server does not answer".into());
-        let Transport { reader, mut writer, .. } = connecting.ok_or_else(late)??;
+        let (Transport { reader, mut writer, .. }, _) = connecting.ok_or_else(late)??;
         write_frame(&mut writer, &ClientFrame::Carry { ticket: self.ticket }).await?;
         Ok(Line { reader: FrameReader::new(reader), half: writer, out: BytesMut::new() })
     }

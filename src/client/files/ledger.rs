@@ -13,7 +13,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::info::FileInfo;
 use crate::client::archive::Record;
 use crate::client::outbox::{self, Scope};
-use crate::client::{Address, FileState, Received, State, Transfer, Way};
+use crate::client::servers::Server;
+use crate::client::{FileState, Received, State, Transfer, Way};
 use crate::message::{BlobId, Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -62,7 +63,7 @@ pub(in crate::client) enum Fate {
 /// Writes down that a file is to be sent; once for each token. Returns its id.
 pub(in crate::client) fn add(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     source: &Source,
     token: Option<&str>,
@@ -90,7 +91,7 @@ pub(in crate::client) fn add(
 }
 
 /// The uploads that go on, the oldest first.
-pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Upload>> {
+pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD} FROM upload WHERE server = ? AND state = 'going' ORDER BY id",
     ))?;
@@ -173,7 +174,7 @@ pub(in crate::client) fn blob_of(tx: &Transaction<'_>, id: i64) -> Result<Option
 /// How many own files are not with the server yet, by peer.
 pub(in crate::client) fn unsent(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
 ) -> Result<std::collections::BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM upload WHERE server = ? AND state = 'going' GROUP BY peer",
@@ -184,7 +185,7 @@ pub(in crate::client) fn unsent(
 /// Somebody tells of a file: it gets its number. It comes by itself if it is no larger than that.
 pub(in crate::client) fn told(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     message: i64,
     comes: bool,
@@ -220,7 +221,7 @@ const FILE: &str = "SELECT file.message, file.peer, number, file.state, why, bod
                     JOIN message ON message.id = file.message";
 
 /// What comes, the oldest first.
-pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'coming' ORDER BY file.message"
     ))?;
@@ -228,7 +229,7 @@ pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Address) -> Resul
 }
 
 /// What the server keeps although it is here.
-pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'here' AND dropped = 0 ORDER BY file.message"
     ))?;
@@ -238,7 +239,7 @@ pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Address) -> Resu
 /// The file of a conversation with this number; without one the last.
 pub(in crate::client) fn find(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     number: Option<u64>,
 ) -> Result<Option<Download>> {
@@ -281,7 +282,7 @@ pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option
 /// all.
 pub(in crate::client) fn all(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     limit: u32,
 ) -> Result<Vec<Transfer>> {
     let mut going = going(tx, server)?;
@@ -296,7 +297,7 @@ pub(in crate::client) fn all(
 }
 
 /// The last files that others told of, each behind its message.
-fn told_of(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
+fn told_of(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? ORDER BY file.message DESC LIMIT ?"
     ))?;
@@ -306,7 +307,7 @@ fn told_of(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i6
 
 /// The last own files that do not go any more, each behind the message that tells of it; what failed, or was
 /// cancelled, behind that of the one before.
-fn gone(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
+fn gone(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD}, upload.state, why, message, message.state FROM upload
          LEFT JOIN message ON message.id = upload.message
@@ -380,7 +381,7 @@ mod tests {
 
     /// Each as its name and state, in short.
     fn listed(store: &mut rusqlite::Connection) -> Vec<String> {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let all = run(store, |tx| all(tx, &server, LIMIT));
         all.iter().map(|it| format!("{} {:?}", it.name, it.state)).collect()
     }

@@ -81,7 +81,7 @@ impl Face {
             }
             Event::Status(pending) => self.show_status(&pending),
             // It has what it shows.
-            Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
+            Event::Joined | Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
         }
     }

@@ -2,7 +2,9 @@
 
 use super::Conversation;
 use super::{App, Effect, Line, OPENED, Overlay};
-use crate::client::{Change, Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
+use crate::client::{
+    Change, Command, Event, FileState, Incoming, Record, State, Summary, Transfer, Way,
+};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::settings::Bell;
@@ -61,6 +63,10 @@ impl App {
                 if let Some(it) = self.find(&peer) {
                     it.presence = Some(presence);
                 }
+            }
+            Event::Joined => {
+                self.conversations.iter_mut().for_each(Conversation::read_anew);
+                self.give(Command::Overview);
             }
             Event::Connected => {
                 (self.line, self.since) = (Line::Online, Some(self.now));

@@ -41,6 +41,7 @@
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
+//! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
@@ -68,6 +69,7 @@ mod beside;
 mod blocking;
 mod carrying;
 mod client;
+mod clock;
 mod contacts;
 mod cut;
 mod delivery;

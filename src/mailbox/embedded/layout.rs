@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 1. Pure: values to bytes and back.
+//! How the store looks on disk, version 2. Pure: values to bytes and back.
 //!
 //! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
 //!
@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `meta` | `layout` | version (u8) of all that follows |
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
+//! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
 //!
@@ -22,12 +23,13 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::mailbox::{Have, Run};
 use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
 
-/// The version that is written and read here.
-pub(super) const VERSION: u8 = 1;
+/// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
+pub(super) const VERSION: u8 = 2;
 
-/// The versions of segments: the one that is written, and the first, which is read too.
-const SEGMENT: u8 = 2;
-const FIRST_SEGMENT: u8 = 1;
+/// The version of the segments that are written here, which is one of their own: an upgrade leaves them
+/// as they are. The first one is read too.
+const SEGMENT_VERSION: u8 = 2;
+const FIRST_SEGMENT_VERSION: u8 = 1;
 
 /// What is kept of a session beside its messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -109,8 +111,17 @@ impl Row {
     }
 
     /// The row that these bytes are.
-    pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_all(&mut bytes)
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(VERSION, bytes)
+    }
+
+    /// The row that these bytes were in layout 1.
+    pub(super) fn decode_1(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(1, bytes)
+    }
+
+    fn decode_as(version: u8, mut bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_all(version, &mut bytes)
             .filter(|row| bytes.is_empty() && row.is_sound())
             .ok_or(Malformed("a session's row"))
     }
@@ -128,8 +139,8 @@ impl Row {
         self.last - self.removed
     }
 
-    fn decode_all(bytes: &mut &[u8]) -> Option<Self> {
-        if bytes.try_get_u8().ok()? != VERSION {
+    fn decode_all(version: u8, bytes: &mut &[u8]) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != version {
             return None;
         }
         let mut number = || bytes.try_get_u64().ok();
@@ -163,7 +174,7 @@ pub(super) fn encode_segment<'a>(
     messages: impl ExactSizeIterator<Item = &'a Message>,
 ) -> Bytes {
     let mut out = Vec::new();
-    out.put_u8(SEGMENT);
+    out.put_u8(SEGMENT_VERSION);
     out.put_u64(since.0);
     out.put_u32(count(messages.len()));
     for Message { id, time, kind, body } in messages {
@@ -201,8 +212,8 @@ pub(super) fn decode_since(mut bytes: &[u8]) -> Result<Uptime, Malformed> {
 
 fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
     match bytes.try_get_u8().ok()? {
-        FIRST_SEGMENT => Some(Uptime::default()),
-        SEGMENT => bytes.try_get_u64().ok().map(Uptime),
+        FIRST_SEGMENT_VERSION => Some(Uptime::default()),
+        SEGMENT_VERSION => bytes.try_get_u64().ok().map(Uptime),
         _ => None,
     }
 }
@@ -251,7 +262,7 @@ mod tests {
 
     /// What is on people's disks: a change of these bytes needs another version.
     #[test]
-    fn the_bytes_are_those_of_version_1() {
+    fn the_bytes_are_those_of_version_2() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
         assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
@@ -272,7 +283,7 @@ mod tests {
             assert_eq!(decode_segment(bytes), Ok(vec![message.clone()]));
         }
         let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
-        let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        let numbers = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
         assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
     }
 

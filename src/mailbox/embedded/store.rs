@@ -19,6 +19,7 @@ use super::layout::{
     self, Malformed, Row, decode_ids, decode_segment, decode_since, encode_segment, message_prefix,
     parse_segment_key, parse_session_key, segment_key, session_key,
 };
+use super::upgrade::{Unreadable, upgrade};
 use crate::mailbox::{MailboxError, Room, Usage};
 use crate::message::{Message, MessageId, SessionKey, Uptime};
 
@@ -40,17 +41,19 @@ const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 /// Messages of one segment were taken within so much time. It counts from the last of them, so none expires early.
 const SEGMENT_SPAN: Duration = Duration::from_secs(1);
 
-const LAYOUT: &str = "layout";
-const UPTIME: &str = "uptime";
+/// Where the layout's version is.
+pub(super) const LAYOUT: &str = "layout";
+/// Where it is how long the server had run at the last commit.
+pub(super) const UPTIME: &str = "uptime";
 /// Where the number of the last commit is.
 pub(super) const COMMIT: &str = "commit";
 
 /// See the [module](self).
 pub(super) struct Store {
-    database: Database,
-    meta: Keyspace,
-    sessions: Keyspace,
-    messages: Keyspace,
+    pub(super) database: Database,
+    pub(super) meta: Keyspace,
+    pub(super) sessions: Keyspace,
+    pub(super) messages: Keyspace,
 }
 
 /// Why a store is not opened, or not read.
@@ -60,8 +63,8 @@ pub(super) enum StoreError {
     Engine(#[from] fjall::Error),
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    #[error("its layout has version {0}, which this program does not know")]
-    Newer(u8),
+    #[error("it has layout {0}, and this program knows those up to {known}", known = layout::VERSION)]
+    OtherLayout(u8),
 }
 
 /// Most of the engine's errors are for its developers; those of the disk are for operators.
@@ -80,9 +83,16 @@ impl From<StoreError> for MailboxError {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it. What it has is on disk then, also what a killed
-    /// process had only written.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the store in a folder, or makes it, and brings it up to date. What it has is on disk then,
+    /// also what a killed process had only written.
+    pub(super) fn open(folder: &Path, unreadable: Unreadable) -> Result<Self, StoreError> {
+        let store = Self::open_as(folder, layout::VERSION)?;
+        upgrade(&store, unreadable)?;
+        Ok(store)
+    }
+
+    /// The same, but nothing is brought up to date, and a store that is made has an older layout.
+    pub(super) fn open_as(folder: &Path, made: u8) -> Result<Self, StoreError> {
         let database = Database::builder(folder)
             .worker_threads(2)
             .cache_size(CACHE_BYTES)
@@ -94,14 +104,19 @@ impl Store {
         let meta = database.keyspace("meta", options)?;
         let sessions = database.keyspace("sessions", options)?;
         let messages = database.keyspace("messages", options)?;
-        match meta.get(LAYOUT)?.as_deref() {
-            None => meta.insert(LAYOUT, [layout::VERSION])?,
-            Some([layout::VERSION]) => {}
-            Some([other]) => return Err(StoreError::Newer(*other)),
-            Some(_) => return Err(Malformed("the layout's version").into()),
+        if meta.get(LAYOUT)?.is_none() {
+            meta.insert(LAYOUT, [made])?;
         }
         database.persist(PersistMode::SyncAll)?;
         Ok(Self { database, meta, sessions, messages })
+    }
+
+    /// The version of its layout.
+    pub(super) fn layout(&self) -> Result<u8, StoreError> {
+        match self.meta.get(LAYOUT)?.as_deref() {
+            Some([version]) => Ok(*version),
+            _ => Err(Malformed("the layout's version").into()),
+        }
     }
 
     /// The number of the last commit; 0 before the first.
@@ -130,8 +145,17 @@ impl Store {
         for (key, delta) in changes.sessions() {
             self.change(&mut batch, key, delta)?;
         }
-        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
         batch.insert(&self.meta, UPTIME, uptime.0.to_be_bytes());
+        self.finish(batch, number)
+    }
+
+    /// Commits a batch under a number.
+    pub(super) fn finish(
+        &self,
+        mut batch: fjall::OwnedWriteBatch,
+        number: u64,
+    ) -> Result<(), StoreError> {
+        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
         batch.commit()?;
         self.rotate();
         Ok(())
@@ -215,15 +239,13 @@ impl Store {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (table, (key, value)) in entries {
             let keyspace = match table {
+                Table::Meta => &self.meta,
                 Table::Sessions => &self.sessions,
                 Table::Messages => &self.messages,
             };
             batch.insert(keyspace, key, value);
         }
-        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
-        batch.commit()?;
-        self.rotate();
-        Ok(())
+        self.finish(batch, number)
     }
 
     /// Makes every session consistent with the messages that are there, where some were lost.
@@ -264,6 +286,7 @@ impl Store {
         for entry in self.image().entries() {
             let (table, (key, value)) = entry?;
             let (keyspace, is_sound) = match table {
+                Table::Meta => continue,
                 Table::Sessions => {
                     let is_sound =
                         parse_session_key(&key).and_then(|_| Row::decode(&value).map(drop));
@@ -305,6 +328,7 @@ impl Store {
     pub(super) fn image(&self) -> Image {
         Image {
             snapshot: self.database.snapshot(),
+            meta: self.meta.clone(),
             sessions: self.sessions.clone(),
             messages: self.messages.clone(),
         }
@@ -341,6 +365,7 @@ impl<'a> Filling<'a> {
 /// A consistent view of the whole store.
 pub struct Image {
     snapshot: Snapshot,
+    meta: Keyspace,
     sessions: Keyspace,
     messages: Keyspace,
 }
@@ -518,7 +543,7 @@ impl Image {
         Ok(self.snapshot.len(&self.messages)? as u64)
     }
 
-    /// Every row, then every segment.
+    /// The uptime, then every row, then every segment.
     pub(super) fn entries(
         &self,
     ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
@@ -528,7 +553,10 @@ impl Image {
                 Ok((table, (key.into(), value.into())))
             })
         };
-        entries(Table::Sessions, &self.sessions).chain(entries(Table::Messages, &self.messages))
+        let uptime = self.snapshot.get(&self.meta, UPTIME).map_err(StoreError::from).transpose();
+        let uptime = uptime.map(|it| Ok((Table::Meta, (UPTIME.into(), it?.into()))));
+        let sessions = entries(Table::Sessions, &self.sessions);
+        uptime.into_iter().chain(sessions).chain(entries(Table::Messages, &self.messages))
     }
 }
 
@@ -542,6 +570,8 @@ pub(super) struct Segment<T = Message> {
 /// What a backup has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Table {
+    /// Of which only the uptime is in it.
+    Meta,
     Sessions,
     Messages,
 }

@@ -16,7 +16,8 @@ use tinychat::server::{Config, Registration};
 
 use crate::operators::{operate, stop};
 use crate::programs::{Finished, Launch, Program, free_address};
-use crate::world::{World, story, story_with};
+use crate::server_upgrade::{FOLDER, give_keys};
+use crate::world::{World, patiently, story, story_with};
 
 /// A wall clock that is off by the seconds in a file, which may change while a program runs. The monotonic clock
 /// is true.
@@ -259,5 +260,63 @@ fn an_invitation_is_good_for_a_week_that_the_server_runs() {
         times.days_pass(8);
         let late = comes(world, "marie", &maries).await;
         late.exited(1).said("the invitation was used, or is too old");
+    });
+}
+
+/// What an operator's check says of bob's messages from alice, and of files.
+async fn of_bob_and_of_files(data: &Path) -> Vec<String> {
+    let check = operate(&["check"], data).await;
+    let about = |line: &&String| line.starts_with("alice to bob") || line.contains(" files, ");
+    check.exited(0).lines().iter().filter(about).map(|line| first_words(line)).collect()
+}
+
+fn first_words(line: &str) -> String {
+    line.split(',').next().unwrap().into()
+}
+
+#[test]
+fn what_an_older_server_has_left_waits_as_long_again() {
+    let times = SetTimes::new();
+    story_with(by(&times), async |world| {
+        let data = world.path("server-1");
+        tar::Archive::new(FOLDER).unpack(&data).unwrap();
+        give_keys(world, &data);
+        times.wall_is_set_ahead(400);
+        // It begins to age with this start.
+        world.restart_with(|config| config.data = data.clone()).await;
+        let waits = ["alice to bob: 4 messages", "1 files"];
+        times.days_pass(20);
+        world.restart().await;
+        times.days_pass(10);
+        assert_eq!(of_bob_and_of_files(&data).await, waits);
+        times.days_pass(1);
+        let gone = async {
+            while of_bob_and_of_files(&data).await == waits {}
+        };
+        patiently("all of it expires", gone).await;
+    });
+}
+
+#[test]
+fn a_restored_server_is_as_old_as_its_backup() {
+    let times = SetTimes::new();
+    story_with(by(&times), async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        alice.say("bob", 1, "hello").await;
+        alice.talk_until_stored("bob").await;
+        times.days_pass(20);
+        world.restart().await;
+        let (data, file) = (world.path("server"), world.path("backup"));
+        operate(&["backup", file.to_str().unwrap()], &data).await.exited(0);
+        world.stop().await;
+        let restored = world.path("server-1");
+        operate(&["restore", file.to_str().unwrap()], &restored).await.exited(0);
+        world.start().await;
+        world.restart_with(|config| config.data = restored).await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        times.days_pass(11);
+        alice.expect("EXPIRED bob 1").await;
     });
 }

@@ -12,7 +12,7 @@ use crate::operators::{operate, restore};
 use crate::world::{Peer, World, story_with};
 
 /// The folder, as tar: empty folders are part of it.
-const FOLDER: &[u8] = include_bytes!("../layouts/server-1.tar");
+pub(crate) const FOLDER: &[u8] = include_bytes!("../layouts/server-1.tar");
 /// What its program's `backup` made of it.
 const BACKUP: &[u8] = include_bytes!("../layouts/server-1.backup");
 
@@ -33,7 +33,7 @@ fn expired(numbers: &[u64], talking: &str) -> Vec<String> {
 }
 
 /// The people in a folder get the keys of this story's world.
-fn give_keys(world: &World, data: &Path) {
+pub(crate) fn give_keys(world: &World, data: &Path) {
     let names = fs::read_to_string(data.join("names")).unwrap();
     let line = |line: &str| {
         let name = line.rsplit(' ').next().unwrap();

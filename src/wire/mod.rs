@@ -236,7 +236,7 @@
 //! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
 //!
 //! A whole file is kept as long as a message, counted from `KEPT`. An upload that stands still is given up after a day, or 10 minutes
-//! if nothing of it ever came.
+//! if nothing of it ever came; so long as the server runs.
 //!
 //! # Silence
 //!

@@ -1,11 +1,13 @@
 //! What every mailbox must do, told once and run over each implementation.
 
+use std::time::Duration;
+
 use async_std::task::block_on;
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Kind, Message};
+use crate::message::{Kind, Message, Timestamp};
 
 /// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {
@@ -35,7 +37,7 @@ contract! {
     usage_counts_messages_and_bytes
     every_append_is_committed_in_order
     what_expires_is_remembered_until_it_is_settled
-    overdue_is_what_came_before
+    overdue_is_what_waits_since_before
     who_is_forgotten_begins_anew
     what_was_settled_is_gone_when_its_installation_is_forgotten
 }
@@ -205,18 +207,25 @@ fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
     assert!(block_on(mailbox.load(&key)).unwrap().expired.is_empty());
 }
 
-fn overdue_is_what_came_before(mailbox: &dyn Mailbox) {
+fn overdue_is_what_waits_since_before(mailbox: &dyn Mailbox) {
     let (one, other) = (key("john", "marie"), key("anna", "marie"));
-    mailbox.append(&one, &batch(1, 11..=15), Instant::now());
-    mailbox.append(&other, &batch(1, 21..=22), Instant::now());
+    let minute = |minutes: u64| Uptime(0) + Duration::from_secs(60 * minutes);
+    let append = |key, numbers: std::ops::RangeInclusive<u64>, minutes| {
+        let batch = batch(*numbers.start(), numbers).waiting_since(minute(minutes));
+        mailbox.append(key, &batch, Instant::now());
+    };
+    append(&one, 1..=3, 10);
+    append(&one, 4..=4, 14);
+    append(&one, 5..=5, 15);
+    append(&other, 1..=2, 21);
     // Only what is committed is old enough for anything.
-    let mut missing = vec![one.clone(), other];
+    let mut missing = vec![(one.clone(), 5), (other, 2)];
     committed(mailbox, |commit| {
-        missing.retain(|key| *key != commit.key);
+        missing.retain(|(key, last)| *key != commit.key || *last > commit.up_to);
         missing.is_empty()
     });
-    let overdue = |before| block_on(mailbox.overdue(Timestamp(before))).unwrap();
-    assert_eq!(overdue(11), []);
+    let overdue = |before| block_on(mailbox.overdue(minute(before))).unwrap();
+    assert_eq!(overdue(10), []);
     assert_eq!(overdue(14), [(one.clone(), 3)]);
     assert_eq!(overdue(99).len(), 2);
     remove(mailbox, &one, 4);

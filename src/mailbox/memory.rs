@@ -12,7 +12,7 @@ use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::{Commit, Event, Have, Mailbox, MailboxError, Room, Run, Shelf, Usage};
-use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
+use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
 pub struct MemoryMailbox {
@@ -28,6 +28,7 @@ struct Entries {
     have: Vec<Have>,
     last_position: u64,
     waiting: VecDeque<Message>,
+    since: VecDeque<Uptime>,
     expired: Vec<Run>,
 }
 
@@ -71,6 +72,7 @@ impl Mailbox for MemoryMailbox {
             batch.messages().iter().for_each(|message| entries.take(message.id));
             entries.last_position = batch.last();
             entries.waiting.extend(batch.messages().iter().cloned());
+            entries.since.extend(batch.messages().iter().map(|_| batch.since()));
         });
         self.tell(key, batch.last(), 0);
     }
@@ -116,7 +118,7 @@ impl Mailbox for MemoryMailbox {
 
     fn overdue(
         &self,
-        before: Timestamp,
+        before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
         let state = self.state();
         let all = state.iter().flat_map(|(receiver, by_sender)| {
@@ -169,11 +171,13 @@ impl Entries {
     }
 
     fn remove(&mut self, up_to: u64) {
-        while self.first_position() <= up_to && self.waiting.pop_front().is_some() {}
+        while self.first_position() <= up_to && self.waiting.pop_front().is_some() {
+            self.since.pop_front();
+        }
     }
 
-    fn overdue(&self, before: Timestamp) -> Option<u64> {
-        let overdue = self.waiting.iter().take_while(|message| message.time < before).count();
+    fn overdue(&self, before: Uptime) -> Option<u64> {
+        let overdue = self.since.iter().take_while(|since| **since < before).count();
         (overdue > 0).then(|| self.first_position() + overdue as u64 - 1)
     }
 

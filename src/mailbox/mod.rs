@@ -25,7 +25,7 @@ pub use embedded::{
 #[cfg(test)]
 pub use memory::MemoryMailbox;
 
-use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Timestamp};
+use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Uptime};
 
 /// Keeps messages of sessions in order of acceptance.
 ///
@@ -68,11 +68,11 @@ pub trait Mailbox: Send + Sync + 'static {
     /// Nothing of this installation is on its way or will come: forgets what was taken from it.
     fn forget(&self, key: &SessionKey, installation: Installation);
 
-    /// The sessions whose oldest message came before a time, each with the position of the last
-    /// message of those that did.
+    /// The sessions whose oldest message waits since before a time, each with the position of the last
+    /// message of those that do.
     fn overdue(
         &self,
-        before: Timestamp,
+        before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
 
     /// Who has messages waiting for `receiver`, and how many each.

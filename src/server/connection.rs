@@ -105,9 +105,9 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(peer: Name, decoder: &Decoder<ClientFrame>) -> Self {
+    fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
-        Self { peer, time: Timestamp::now(), messages, chunk: decoder.chunk() }
+        Self { peer, time, messages, chunk: decoder.chunk() }
     }
 
     fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
@@ -166,7 +166,7 @@ impl Reading<'_> {
                         self.accept_collected().await?;
                     }
                     let id = MessageId { installation: self.link.installation, n };
-                    let fresh = || Collected::new(peer, reader.decoder());
+                    let fresh = || Collected::new(peer, self.host.clock.wall(), reader.decoder());
                     self.collected.get_or_insert_with(fresh).push(id, kind, body);
                 }
                 Ok(Some(ClientFrame::Ack { peer, seq })) => {
@@ -365,7 +365,7 @@ impl Reading<'_> {
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        match own.accept(mailbox, &quota, messages, chunk) {
+        match own.accept(mailbox, &quota, messages, chunk, self.host.clock.uptime()) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}

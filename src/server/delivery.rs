@@ -215,7 +215,7 @@ mod tests {
     use super::super::window::Windows;
     use super::*;
     use crate::mailbox::{Commit, MemoryMailbox};
-    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
 
     fn sent() -> Sent {
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
@@ -277,7 +277,7 @@ mod tests {
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
             let messages = (1..=4).map(message).collect();
-            john.accept(registry.mailbox(), &Quota::default(), messages, 0).unwrap();
+            john.accept(registry.mailbox(), &Quota::default(), messages, 0, Uptime(1)).unwrap();
             john.commit(
                 registry.mailbox(),
                 &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },

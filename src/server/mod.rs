@@ -58,9 +58,10 @@ pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::blobs::Blobs;
+use crate::clock::{Clock, SystemTimes, Times, Watch};
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::{Name, SessionKey, Timestamp};
+use crate::message::{Name, SessionKey};
 use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
@@ -82,6 +83,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often those are forgotten who have been quiet.
 const QUIET: Duration = Duration::from_secs(60);
+
+/// How often it is looked for what is too old, at most.
+const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
 /// How long the last commit may take.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -105,8 +109,10 @@ pub struct Config {
     pub rates: Rates,
     /// How much of what waits is held in memory too, in bytes.
     pub memory: u64,
-    /// How long a message waits before it expires; none for ever.
+    /// How long a message waits while the server runs before it expires; none for ever.
     pub keep: Option<Duration>,
+    /// Where times come from.
+    pub times: Arc<dyn Times>,
     /// How long things may take.
     pub timing: Timing,
     /// The most connections that carry files at once. One more is told `ERR BUSY`.
@@ -129,6 +135,7 @@ impl Config {
             rates: Rates::default(),
             memory: 256 * MIB,
             keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            times: SystemTimes::new(),
             timing: Timing::default(),
             max_carriers: 64,
             max_connections: 50_000,
@@ -158,8 +165,10 @@ pub struct Timing {
     pub idle_after: Duration,
     /// Telling everybody and ending every task at the end.
     pub drain: Duration,
-    /// Between looking for messages that are too old.
+    /// Between looking for what is too old, at most; a tenth of the time that things are kept if that is less.
     pub sweep: Duration,
+    /// Between looks at the clocks.
+    pub look: Duration,
 }
 
 impl Default for Timing {
@@ -170,6 +179,7 @@ impl Default for Timing {
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
             drain: Duration::from_millis(3_500),
             sweep: Duration::from_secs(10 * 60),
+            look: Duration::from_secs(10),
         }
     }
 }
@@ -232,6 +242,7 @@ struct Host {
     writing: Writing,
     coming: Coming,
     keep: Option<Duration>,
+    clock: Arc<Clock>,
     timing: Timing,
     max_connections: usize,
     last_connection: AtomicU64,
@@ -271,6 +282,12 @@ impl Host {
         format!("{place}?invite={invite}{key}")
     }
 
+    /// How often it is looked for what is too old: so that nothing is kept for much longer than it is to be.
+    fn between_sweeps(&self) -> Duration {
+        let by_keep = self.keep.map(|keep| (keep / 10).max(SHORTEST_SWEEP));
+        by_keep.map_or(self.timing.sweep, |by_keep| by_keep.min(self.timing.sweep))
+    }
+
     /// What `WELCOME` announces.
     fn limits(&self) -> Limits {
         Limits {
@@ -303,8 +320,10 @@ impl Server {
             }
             listeners.push(listener);
         }
-        let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
-        let blobs = Arc::new(Blobs::open(&config.data, config.files).map_err(StartError::Files)?);
+        let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times, &config.data)?);
+        let clock = mailbox.clock();
+        let blobs = Blobs::open(&config.data, config.files, clock.clone());
+        let blobs = Arc::new(blobs.map_err(StartError::Files)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
             endpoints: listeners.iter().map(|it| it.endpoint().clone()).collect(),
@@ -324,6 +343,7 @@ impl Server {
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             keep: config.keep,
+            clock,
             timing: config.timing,
             max_connections: config.max_connections,
             last_connection: AtomicU64::new(0),
@@ -363,6 +383,7 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("clock", watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
@@ -501,24 +522,35 @@ async fn watch_commits(registry: Arc<Registry>) {
 
 /// Lets messages expire that have waited for so long.
 async fn sweep(host: Arc<Host>, keep: Duration) {
-    let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
     loop {
-        let before = Timestamp(Timestamp::now().0.saturating_sub(keep));
         let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
-        if let Err(error) = host.registry.sweep(before, expiring).await {
+        if let Some(before) = host.clock.overdue(keep)
+            && let Err(error) = host.registry.sweep(before, expiring).await
+        {
             log::error!("looking for messages that are too old: {error}");
         }
-        task::sleep(host.timing.sweep).await;
+        task::sleep(host.between_sweeps()).await;
     }
 }
 
 /// Keeps no file for longer than a message, and no upload that nobody goes on with.
 async fn sweep_files(host: Arc<Host>) {
     loop {
-        let (now, blobs) = (Timestamp::now(), host.blobs.clone());
-        let before = host.keep.map(|keep| now.before(keep));
-        task::blocking(move || blobs.sweep(now, before)).await;
-        task::sleep(host.timing.sweep).await;
+        let (keep, blobs) = (host.keep, host.blobs.clone());
+        task::blocking(move || blobs.sweep(keep)).await;
+        task::sleep(host.between_sweeps()).await;
+    }
+}
+
+/// Has the uptime stored, by which all this ages, and tells the operator when somebody sets the wall clock.
+async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailbox>) {
+    let mut watch = Watch::begin(&host.clock);
+    loop {
+        task::sleep(host.timing.look).await;
+        mailbox.store_uptime();
+        if let Some(leap) = watch.look(&host.clock) {
+            log::warn!("{leap}");
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::book::{Book, BookError};
 use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
-use crate::message::{Name, Timestamp};
+use crate::message::{Name, Uptime};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
@@ -46,20 +46,30 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
-    /// Claims a name for a key that has proved itself. Only a new name waits for the disk.
+    /// Claims a name for a key that has proved itself; invitations that were opened before `too_old` are good no
+    /// longer. Only a new name waits for the disk.
     pub(super) async fn claim(
         &self,
         name: &Name,
         key: PublicKey,
         invite: Option<Invite>,
+        too_old: Option<Uptime>,
     ) -> Result<(), Unwelcome> {
         let (invite, registration) = (invite.as_ref(), self.registration);
-        match self.roll().admit(name, &key, invite, registration, Timestamp::now())? {
+        match self.roll().admit(name, &key, invite, registration, too_old)? {
             Welcome::Back => return Ok(()),
             Welcome::New(_) => {}
         }
         let (name, invite) = (name.clone(), invite.copied());
-        let claimed = self.clerk.ask(move |it| it.claim(name, key, invite.as_ref(), registration));
+        let claim = move |it: &mut Clerk| {
+            let welcome = {
+                let roll = read(&it.roll);
+                // Somebody else may have claimed it, or used the invitation, while this claim waited.
+                roll.admit(&name, &key, invite.as_ref(), registration, too_old)?
+            };
+            it.claim(name, key, welcome)
+        };
+        let claimed = self.clerk.ask(claim);
         claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
     }
 
@@ -94,16 +104,7 @@ struct Clerk {
 }
 
 impl Clerk {
-    fn claim(
-        &mut self,
-        name: Name,
-        key: PublicKey,
-        invite: Option<&Invite>,
-        registration: Registration,
-    ) -> Result<(), Unwelcome> {
-        // Somebody else may have claimed it, or used the invitation, while this claim waited.
-        let welcome =
-            read(&self.roll).admit(&name, &key, invite, registration, Timestamp::now())?;
+    fn claim(&mut self, name: Name, key: PublicKey, welcome: Welcome) -> Result<(), Unwelcome> {
         let written = match welcome {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => self.enrol(name.clone(), key),
@@ -172,7 +173,7 @@ mod tests {
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
-        block_on(names.claim(&name(who), key, None))
+        block_on(names.claim(&name(who), key, None, None))
     }
 
     #[test]
@@ -212,18 +213,17 @@ mod tests {
         let path = folder.path().join("names");
         let invite = Invite::generate();
         let names = Names::open(&path, Registration::Invite).unwrap();
-        let until = Timestamp(u64::MAX);
-        let opening = names.change(move |it| it.invite(invite.digest(), until, None, Timestamp(0)));
+        let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
         let both = futures::future::join(
-            names.claim(&anna, key(), Some(invite)),
-            names.claim(&bob, key(), Some(invite)),
+            names.claim(&anna, key(), Some(invite), None),
+            names.claim(&bob, key(), Some(invite), None),
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
         let names = Names::open(&path, Registration::Invite).unwrap();
-        let again = block_on(names.claim(&bob, key(), Some(invite)));
+        let again = block_on(names.claim(&bob, key(), Some(invite), None));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
 

@@ -16,7 +16,7 @@ use super::link::Link;
 use super::session::{Session, Status};
 use super::window::Windows;
 use crate::mailbox::{Commit, Mailbox, MailboxError};
-use crate::message::{Name, SessionKey, Timestamp};
+use crate::message::{Name, SessionKey, Uptime};
 use crate::task;
 
 /// See the [module](self).
@@ -121,10 +121,10 @@ impl Registry {
         }
     }
 
-    /// Lets messages expire that came before a time, and says of which sessions.
+    /// Lets messages expire that wait since before a time, and says of which sessions.
     pub(super) async fn sweep(
         &self,
-        before: Timestamp,
+        before: Uptime,
         expiring: impl Fn(&SessionKey),
     ) -> Result<(), MailboxError> {
         loop {

@@ -27,7 +27,7 @@ use super::pace::Pace;
 use super::quota::Quota;
 use super::window::{Held, Window, Windows, cost};
 use crate::mailbox::{Commit, Mailbox, MailboxError, Run, Usage};
-use crate::message::{Batch, Installation, Message, SessionKey};
+use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::wire::frame::Watermarks;
 
 /// A handle to a session; cheap to clone.
@@ -228,8 +228,8 @@ impl Session {
         messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
     }
 
-    /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
-    /// Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
+    /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
+    /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
     /// numbers are kept.
     pub(super) fn accept(
         &self,
@@ -237,6 +237,7 @@ impl Session {
         quota: &Quota,
         mut messages: Vec<Message>,
         chunk: usize,
+        since: Uptime,
     ) -> Result<Accepted, Retired> {
         let mut state = self.state();
         if state.status == Status::Retired {
@@ -264,7 +265,7 @@ impl Session {
         });
         let fresh = messages.len();
         if fresh > 0 {
-            let mut batch = Batch::new(first, messages);
+            let mut batch = Batch::new(first, messages).waiting_since(since);
             if chunk as u64 > cost(Usage::of(&batch)) {
                 batch = batch.compact();
             }

@@ -92,7 +92,8 @@
 //!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
 //!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
 //!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
-//!   long a message waits before it expires; `file`: how many bytes a file may have. 0 is no limit.
+//!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
+//!   how many bytes a file may have. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
@@ -235,7 +236,7 @@
 //! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
 //!
 //! A whole file is kept as long as a message, counted from `KEPT`. An upload that stands still is given up after a day, or 10 minutes
-//! if nothing of it ever came.
+//! if nothing of it ever came; so long as the server runs.
 //!
 //! # Silence
 //!
@@ -260,7 +261,7 @@
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
 //! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
-//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days, for anybody or for one name alone |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |

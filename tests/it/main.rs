@@ -41,6 +41,7 @@
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
+//! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
@@ -51,6 +52,7 @@
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
+//! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
@@ -70,6 +72,7 @@ mod beside;
 mod blocking;
 mod carrying;
 mod client;
+mod clock;
 mod contacts;
 mod cut;
 mod delivery;
@@ -97,6 +100,7 @@ mod recipes;
 mod restart;
 mod rules;
 mod screen;
+mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;

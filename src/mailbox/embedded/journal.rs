@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use super::layout::Row;
 use crate::mailbox::{Room, Run, Usage, settle_expired};
-use crate::message::{Batch, Installation, Message, MessageId, SessionKey};
+use crate::message::{Batch, Installation, Message, MessageId, SessionKey, Uptime};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -122,6 +122,11 @@ impl Journal {
         row.forgotten.push(installation);
     }
 
+    /// The time is to be stored, also if nothing else is.
+    pub(super) fn press(&mut self) {
+        self.open.pressing = true;
+    }
+
     /// What the writer is to commit now. Sealing again before [`committed`](Self::committed) gives
     /// the same.
     pub(super) fn seal(&mut self) -> Arc<Changes> {
@@ -174,8 +179,8 @@ impl Journal {
         let after = rows.iter().map(|row| row.removed).fold(after, u64::max);
         let mut room = Room::new(limit);
         let messages = deltas.iter().flat_map(|delta| delta.messages_after(after));
-        let fitting = messages.take_while(|(_, message)| room.takes(message.body.len()));
-        let messages = fitting.map(|(position, message)| (position, message.clone())).collect();
+        let fitting = messages.take_while(|(.., message)| room.takes(message.body.len()));
+        let messages = fitting.map(|(position, _, message)| (position, message.clone())).collect();
         Tail { rows, messages }
     }
 
@@ -201,15 +206,16 @@ impl Changes {
 }
 
 impl Delta {
-    /// The messages that are to be written, in order.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &Message)> {
+    /// The messages that are to be written, in order, each with its position and since when it waits.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, Uptime, &Message)> {
         self.messages_after(self.row.removed)
     }
 
-    fn messages_after(&self, after: u64) -> impl Iterator<Item = (u64, &Message)> {
+    fn messages_after(&self, after: u64) -> impl Iterator<Item = (u64, Uptime, &Message)> {
         self.appended.iter().flat_map(move |Appended { batch, .. }| {
             let messages = batch.after(after);
-            (batch.last() + 1 - messages.len() as u64..).zip(messages)
+            let first = batch.last() + 1 - messages.len() as u64;
+            (first..).zip(messages).map(|(position, it)| (position, batch.since(), it))
         })
     }
 

@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 1. Pure: values to bytes and back.
+//! How the store looks on disk, version 2. Pure: values to bytes and back.
 //!
 //! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
 //!
@@ -6,12 +6,14 @@
 //! |---|---|---|
 //! | `meta` | `layout` | version (u8) of all that follows |
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
+//! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
 //!
 //! Names have no zero byte. A segment has messages with consecutive positions, and stands under that
 //! of its last one: so the first segment at or behind a position has what follows, and a commit that
-//! took hundreds of messages writes and later removes a few segments.
+//! took hundreds of messages writes and later removes a few segments. A segment of version 1 does not say when it was
+//! taken: it counts from uptime 0, which is when the server first counted.
 //!
 //! Invariant: a session's segments have the positions above `removed` up to and with `last`, each
 //! once, with `bytes` in their bodies; of the first segment some messages may be removed already.
@@ -19,10 +21,15 @@
 use bytes::{Buf, BufMut, Bytes};
 
 use crate::mailbox::{Have, Run};
-use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
 
-/// The version that is written and read here.
-pub(super) const VERSION: u8 = 1;
+/// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
+pub(super) const VERSION: u8 = 2;
+
+/// The version of the segments that are written here, which is one of their own: an upgrade leaves them
+/// as they are. The first one is read too.
+const SEGMENT_VERSION: u8 = 2;
+const FIRST_SEGMENT_VERSION: u8 = 1;
 
 /// What is kept of a session beside its messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,8 +111,17 @@ impl Row {
     }
 
     /// The row that these bytes are.
-    pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_all(&mut bytes)
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(VERSION, bytes)
+    }
+
+    /// The row that these bytes were in layout 1.
+    pub(super) fn decode_1(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(1, bytes)
+    }
+
+    fn decode_as(version: u8, mut bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_all(version, &mut bytes)
             .filter(|row| bytes.is_empty() && row.is_sound())
             .ok_or(Malformed("a session's row"))
     }
@@ -123,8 +139,8 @@ impl Row {
         self.last - self.removed
     }
 
-    fn decode_all(bytes: &mut &[u8]) -> Option<Self> {
-        if bytes.try_get_u8().ok()? != VERSION {
+    fn decode_all(version: u8, bytes: &mut &[u8]) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != version {
             return None;
         }
         let mut number = || bytes.try_get_u64().ok();
@@ -153,9 +169,13 @@ impl Row {
 }
 
 /// A segment's bytes.
-pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Message>) -> Bytes {
+pub(super) fn encode_segment<'a>(
+    since: Uptime,
+    messages: impl ExactSizeIterator<Item = &'a Message>,
+) -> Bytes {
     let mut out = Vec::new();
-    out.put_u8(VERSION);
+    out.put_u8(SEGMENT_VERSION);
+    out.put_u64(since.0);
     out.put_u32(count(messages.len()));
     for Message { id, time, kind, body } in messages {
         for number in [id.installation.to_u64(), id.n, time.0] {
@@ -185,6 +205,19 @@ pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, usize)>, Malfor
     decode_parts(bytes, |it| (it.id, it.body.len())).ok_or(MALFORMED_SEGMENT)
 }
 
+/// How long the server had run when it took the messages of a segment, from its beginning.
+pub(super) fn decode_since(mut bytes: &[u8]) -> Result<Uptime, Malformed> {
+    take_since(&mut bytes).ok_or(MALFORMED_SEGMENT)
+}
+
+fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
+    match bytes.try_get_u8().ok()? {
+        FIRST_SEGMENT_VERSION => Some(Uptime::default()),
+        SEGMENT_VERSION => bytes.try_get_u64().ok().map(Uptime),
+        _ => None,
+    }
+}
+
 /// A message where it lies in its segment.
 struct Part<'a> {
     id: MessageId,
@@ -194,9 +227,7 @@ struct Part<'a> {
 }
 
 fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
-    if bytes.try_get_u8().ok()? != VERSION {
-        return None;
-    }
+    take_since(&mut bytes)?;
     let count = bytes.try_get_u32().ok()?;
     let mut parts = Vec::new();
     for _ in 0..count {
@@ -231,7 +262,7 @@ mod tests {
 
     /// What is on people's disks: a change of these bytes needs another version.
     #[test]
-    fn the_bytes_are_those_of_version_1() {
+    fn the_bytes_are_those_of_version_2() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
         assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
@@ -241,13 +272,18 @@ mod tests {
             kind: Kind::TEXT,
             body: Bytes::from_static(b"hi"),
         };
-        let bytes = encode_segment([&message].into_iter());
+        let bytes = encode_segment(Uptime(9), [&message].into_iter());
         let numbers = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        let expected = [&b"\x01\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
+        let messages = [&b"\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
+        let first = Bytes::from([&[1], &messages[..]].concat());
+        let expected = [&b"\x02\0\0\0\0\0\0\0\x09"[..], &messages].concat();
         assert_eq!(bytes, expected);
-        assert_eq!(decode_segment(bytes), Ok(vec![message]));
+        for (bytes, since) in [(bytes, Uptime(9)), (first, Uptime(0))] {
+            assert_eq!(decode_since(&bytes), Ok(since));
+            assert_eq!(decode_segment(bytes), Ok(vec![message.clone()]));
+        }
         let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
-        let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        let numbers = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
         assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
     }
 
@@ -290,6 +326,7 @@ mod tests {
 
         #[test]
         fn a_segment_survives(
+            since: u64,
             messages in prop::collection::vec(any::<(u64, u64, u64, Vec<u8>)>(), 1..5),
         ) {
             let message = |(installation, n, time, body): (u64, u64, u64, Vec<u8>)| Message {
@@ -299,9 +336,10 @@ mod tests {
                 body: body.into(),
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
-            let encoded = encode_segment(messages.iter());
+            let encoded = encode_segment(Uptime(since), messages.iter());
             let ids: Vec<_> = messages.iter().map(|it| (it.id, it.body.len())).collect();
             prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
+            prop_assert_eq!(decode_since(&encoded), Ok(Uptime(since)));
             prop_assert_eq!(decode_ids(&encoded), Ok(ids));
             for cut in 0..encoded.len() {
                 prop_assert!(decode_segment(encoded.slice(..cut)).is_err());

@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_std::task::block_on;
 
 use super::*;
-use crate::message::{Kind, MessageId};
+use crate::clock::fake::FakeTimes;
+use crate::message::{Kind, MessageId, Timestamp};
 
 fn batch(first: u64, count: u64) -> Batch {
     let message = |n| Message {
@@ -132,7 +133,7 @@ fn others_are_answered_while_many_sessions_are_looked_through() {
             Event::Recovered => panic!("nothing failed"),
         }
     }
-    let mut overdue = mailbox.overdue(Timestamp(2));
+    let mut overdue = mailbox.overdue(Uptime(2));
     let mut proceed = || {
         // Nothing is answered as long as this is held.
         let _disk = mailbox.shared.store.write().unwrap();
@@ -144,4 +145,52 @@ fn others_are_answered_while_many_sessions_are_looked_through() {
     assert!(proceed().is_none(), "there are more to ask");
     assert_eq!(block_on(overdue).unwrap().len(), SESSIONS + 1);
     block_on(mailbox.close());
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A mailbox that has run for so long.
+fn open_by(times: &Arc<FakeTimes>, data: &Path) -> (EmbeddedMailbox, Uptime) {
+    let mailbox = EmbeddedMailbox::open_by(times.clone(), data).unwrap();
+    let uptime = mailbox.clock().uptime();
+    (mailbox, uptime)
+}
+
+fn is_committed(mailbox: &EmbeddedMailbox, commits: u64) {
+    // There is no event for a commit that has nothing but the time.
+    while mailbox.counts().commits < commits {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn uptime_is_stored_with_commits_and_once_a_minute_and_goes_on_after_a_restart() {
+    let (folder, times) = (tempfile::tempdir().unwrap(), FakeTimes::new());
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let (mailbox, uptime) = open_by(&times, folder.path());
+    assert_eq!(uptime, Uptime(0));
+    times.pass(MINUTE);
+    mailbox.append(&key, &batch(1, 1), Instant::now());
+    is_committed(&mailbox, 1);
+    times.pass(Duration::from_secs(30));
+    // It is too soon for this one.
+    mailbox.store_uptime();
+    times.pass(Duration::from_secs(25));
+    mailbox.store_uptime();
+    is_committed(&mailbox, 2);
+    times.pass(Duration::from_secs(5));
+    let stored = mailbox.shared.state().stored;
+    assert_eq!(stored, Uptime(0) + MINUTE + Duration::from_secs(55));
+    // What a killed one has: the engine's lock alone is in the way of another.
+    let copy = folder.path().join("copy");
+    let disk = ["mailbox", "mailbox.watermark"].map(|it| (folder.path().join(it), copy.join(it)));
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(&disk[1].0, &disk[1].1).unwrap();
+    opening::copy_folder(&disk[0].0, &disk[0].1).unwrap();
+    assert_eq!(open_by(&times, &copy).1, stored);
+    block_on(mailbox.close());
+    let (mailbox, uptime) = open_by(&times, folder.path());
+    assert_eq!(uptime, Uptime(0) + 2 * MINUTE, "an orderly end takes nothing back");
+    times.pass(Duration::from_millis(7));
+    assert_eq!(mailbox.clock().uptime().since(uptime), Duration::from_millis(7));
 }

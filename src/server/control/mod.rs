@@ -119,8 +119,8 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         contacts,
         // Nobody comes while no server runs.
         names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
+        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,
-        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT)?),
         data: data.into(),
         host: None,
     };

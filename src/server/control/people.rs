@@ -3,20 +3,16 @@
 //! Each change is in the synced book of names before those whom it concerns are told.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
 
 use async_std::task::block_on;
 
 use super::super::Host;
-use super::super::roll::{Member, Registration};
+use super::super::roll::{INVITED, Member, Registration};
 use super::ControlError;
 use super::operations::Subject;
-use crate::message::{Name, Timestamp};
+use crate::message::Name;
 use crate::trust::Invite;
 use crate::wire::frame::Presence;
-
-/// How long an invitation is good.
-const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Prints an address that lets one person in.
 pub(super) fn invite(
@@ -120,10 +116,10 @@ fn set_banned(subject: &Subject, name: &str, banned: bool) -> Result<(), Control
 }
 
 fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), ControlError> {
-    let until = Timestamp::of(SystemTime::now() + INVITED);
-    let open = subject
-        .names
-        .change(move |roll| roll.invite(invite.digest(), until, only, Timestamp::now()));
+    let clock = subject.mailbox.clock();
+    let open = subject.names.change(move |roll| {
+        roll.invite(invite.digest(), clock.uptime(), only, clock.overdue(INVITED))
+    });
     Ok(block_on(open)?)
 }
 

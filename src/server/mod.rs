@@ -83,7 +83,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// How often those are forgotten who have been quiet.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How long the last commit may take.
+/// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What a server is to do.
@@ -390,6 +390,7 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
+        let _ = task::within(FLUSH, host.contacts.flush()).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! `kept` is there once all of it is: milliseconds since 1970. Until then the file's name ends with
-//! `.part`. Invariant: what is kept is synced. What there is of a part need not be: after a power cut it may not be
+//! `.part`. Where both names are the same the sender has given up theirs. Invariant: what is kept is synced. What there is of a part need not be: after a power cut it may not be
 //! what was written, so whoever goes on with one that an earlier server has left compares its hash first.
 
 use std::fs::{File, OpenOptions};
@@ -75,6 +75,11 @@ impl Label {
         if label.len() == LABEL { Self::parse(&label).ok_or_else(bad) } else { Err(bad()) }
     }
 
+    /// Whether its sender has given up their name: then it is its receiver's own.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.from == self.to
+    }
+
     /// How long the whole file is.
     pub(crate) fn length(&self) -> u64 {
         self.size.saturating_add(LABEL as u64)
@@ -97,6 +102,15 @@ pub(super) fn whole_path(folder: &Path, id: BlobId) -> PathBuf {
 /// Where a blob lies of which more is to come.
 pub(super) fn part_path(folder: &Path, id: BlobId) -> PathBuf {
     folder.join(format!("{id}{PART}"))
+}
+
+/// Writes that a whole blob is its receiver's own. It has the old or the new label: both fit into what a disk
+/// writes at once.
+pub(super) fn orphan(folder: &Path, id: BlobId, label: &Label) -> io::Result<()> {
+    let label = Label { from: label.to.clone(), ..label.clone() };
+    let file = OpenOptions::new().write(true).open(whole_path(folder, id))?;
+    file.write_all_at(&label.encode(), 0)?;
+    file.sync_data()
 }
 
 /// A blob of which more is to come. It is opened for each write: nobody knows how many there are, and one that was

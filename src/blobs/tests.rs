@@ -117,10 +117,27 @@ fn what_nobody_wants_any_more_goes_and_the_rest_stays() {
     blobs.sweep(Timestamp::now(), Some(later(Duration::ZERO)));
     assert!(!is_there(kept));
     send(&blobs, "john", "anna", b"abc");
-    blobs.forget(&name("marie"));
+    assert_eq!(blobs.forget(&name("marie")).unwrap(), 0);
     assert_eq!(inspect(data.path()).unwrap().kept, (1, 3));
-    blobs.forget(&name("anna"));
+    assert_eq!(blobs.forget(&name("anna")).unwrap(), 0);
     assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+#[test]
+fn what_somebody_left_for_others_stays_and_counts_for_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = Blobs::open(data.path(), FileLimits { person: 3, ..SMALL }).unwrap();
+    let kept = send(&blobs, "john", "marie", b"abc");
+    assert!(matches!(blobs.offer(&key("john", "anna"), 1), Err(BlobError::Quota { .. })));
+    assert_eq!(blobs.forget(&name("john")).unwrap(), 1);
+    let again = Blobs::open(data.path(), FileLimits { person: 3, ..SMALL }).unwrap();
+    for (blobs, to) in [(blobs, "anna"), (again, "bob")] {
+        assert!(blobs.fetch(kept, &name("marie")).is_ok());
+        for from in ["john", "marie"] {
+            let (id, _) = blobs.offer(&key(from, to), 3).unwrap();
+            blobs.drop_for(id, &name(from));
+        }
+    }
 }
 
 #[test]

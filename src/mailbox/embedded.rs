@@ -292,6 +292,19 @@ impl Mailbox for EmbeddedMailbox {
         sweep.boxed()
     }
 
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let (shared, sender) = (self.shared.clone(), sender.clone());
+        let theirs = move |store: &Store| {
+            let mut keys = shared.state().journal.keys();
+            for session in store.image().sessions() {
+                keys.insert(session?.0);
+            }
+            keys.retain(|key| *key.sender() == sender);
+            Ok(keys.into_iter().collect())
+        };
+        self.ask(theirs).boxed()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.shared.state();
         let by_sender = state.waiting.get(receiver).into_iter().flat_map(|it| &it.by_sender);

@@ -128,6 +128,14 @@ impl Mailbox for MemoryMailbox {
         ready(Ok(all.collect())).boxed()
     }
 
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let state = self.state();
+        let theirs = state.iter().filter(|(_, by_sender)| by_sender.contains_key(sender));
+        let keys = theirs
+            .filter_map(|(receiver, _)| SessionKey::new(sender.clone(), receiver.clone()).ok());
+        ready(Ok(keys.collect())).boxed()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.state();
         let by_sender = state.get(receiver).into_iter().flatten();

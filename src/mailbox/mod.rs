@@ -75,6 +75,9 @@ pub trait Mailbox: Send + Sync + 'static {
         before: Timestamp,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
 
+    /// The sessions of which anything is kept and in which `sender` writes.
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
+
     /// Who has messages waiting for `receiver`, and how many each.
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
 

@@ -132,6 +132,19 @@ impl Circle {
         }
     }
 
+    /// The sessions whose receiver blocks their sender, and one of both is this.
+    pub(super) fn blocks_with(&self, name: &Name) -> Vec<SessionKey> {
+        let mut blocks = Vec::new();
+        for entry in &self.standings {
+            for (other, standing) in entry.value() {
+                if *standing == Standing::Blocked && (entry.key() == name || other == name) {
+                    blocks.extend(SessionKey::new(other.clone(), entry.key().clone()));
+                }
+            }
+        }
+        blocks
+    }
+
     fn count(&self, name: &Name, standing: Standing) -> usize {
         let others = self.standings.get(name);
         others.map_or(0, |others| others.values().filter(|it| **it == standing).count())

@@ -175,6 +175,25 @@ impl Ledger {
         Some(gone)
     }
 
+    /// Forgets all installations of which nothing waits or is about to expire, and what expired of them.
+    pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
+        let waits = |have: &Have| {
+            let mut runs = self.runs.iter().chain(&self.expiring);
+            runs.any(|run| run.installation == have.installation)
+        };
+        let (busy, idle): (Vec<Have>, Vec<Have>) = self.have.iter().partition(|it| waits(it));
+        let gone: Vec<Installation> = idle.iter().map(|have| have.installation).collect();
+        self.have = busy;
+        self.expired.retain(|run| !gone.contains(&run.installation));
+        self.read.retain(|(it, _)| !gone.contains(it));
+        gone
+    }
+
+    /// Whether there is an installation that is not forgotten.
+    pub(super) fn knows_anybody(&self) -> bool {
+        !self.have.is_empty()
+    }
+
     /// How far an installation's messages have come.
     pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
         let have = self.find(installation).map_or(0, |have| have.n);

@@ -220,7 +220,7 @@ struct Host {
     /// Where it listens.
     endpoints: Vec<Endpoint>,
     registry: Arc<Registry>,
-    directory: Directory,
+    directory: Arc<Directory>,
     names: Arc<Names>,
     contacts: Arc<Contacts>,
     /// None without TLS.
@@ -292,7 +292,10 @@ impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
-        let names = Arc::new(Names::open(&folder.file("names"), config.registration)?);
+        let directory = Arc::new(Directory::default());
+        let watched = directory.clone();
+        let changed = move |name: &Name| watched.announce_owner(name);
+        let names = Names::open(&folder.file("names"), config.registration, changed)?;
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
@@ -313,8 +316,8 @@ impl Server {
                 contacts.circle().clone(),
                 config.memory,
             )),
-            directory: Directory::default(),
-            names,
+            directory,
+            names: Arc::new(names),
             contacts,
             certificates,
             quota: config.quota,

@@ -20,6 +20,7 @@ mod layout;
 mod opening;
 mod scan;
 mod store;
+mod upgrade;
 mod watermark;
 mod writer;
 

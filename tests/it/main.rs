@@ -50,6 +50,7 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
@@ -96,6 +97,7 @@ mod removal;
 mod restart;
 mod rules;
 mod screen;
+mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;

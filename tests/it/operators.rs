@@ -44,7 +44,7 @@ async fn backup(data: &Path, file: &Path) -> Finished {
     Launch::operator(&["backup"]).on(data).with(&[text(file)]).pipe("").await
 }
 
-async fn restore(data: &Path, file: &Path) -> Finished {
+pub(crate) async fn restore(data: &Path, file: &Path) -> Finished {
     Launch::operator(&["restore"]).on(data).with(&[text(file)]).pipe("").await
 }
 

@@ -4,7 +4,7 @@
 //!
 //! | entry | |
 //! |---|---|
-//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 1` |
+//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 2` |
 //! | `names`, `contacts` | the books of names and of contacts as they are in the data folder |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
@@ -23,6 +23,7 @@ use bytes::{Buf, BufMut, Bytes};
 use super::layout;
 use super::opening::Paths;
 use super::store::{Entry, Image, Store, StoreError, Table};
+use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;
 
@@ -52,8 +53,10 @@ pub enum BackupError {
     Read(String),
     #[error("this is not a whole backup: {0}")]
     Bad(&'static str),
-    #[error("the backup was made by a newer version of this program")]
-    Newer,
+    #[error(
+        "the backup has version {found}, and this program knows those up to {known}: restore it with the newer version of it that made it"
+    )]
+    Newer { found: String, known: String },
     #[error("{} is not empty; a backup is restored into a new folder", path.display())]
     NotEmpty { path: PathBuf },
     #[error("the backup is damaged: {0}")]
@@ -69,7 +72,7 @@ impl From<StoreError> for BackupError {
 /// Writes a backup of a data folder whose store has this image.
 pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
-    archive.put("tinychat-backup", format!("{VERSION} {}", layout::VERSION).as_bytes())?;
+    archive.put("tinychat-backup", version(layout::VERSION).as_bytes())?;
     for name in BOOKS {
         archive.put(name, &whole_lines(&data.join(name))?)?;
     }
@@ -213,14 +216,11 @@ fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
 /// Puts what is in a backup into a new folder and looks whether it is sound.
 fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
     let paths = Paths::new(folder);
-    let store = Store::open(&paths.store)?;
     let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0 };
     let mut archive = tar::Archive::new(backup);
     let mut entries = archive.entries()?;
-    let version = reading.named(entries.next(), "tinychat-backup", 64)?;
-    if version != format!("{VERSION} {}", layout::VERSION).as_bytes() {
-        return Err(BackupError::Newer);
-    }
+    let layout = layout_of(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
+    let store = Store::open_as(&paths.store, layout)?;
     for name in BOOKS {
         write_synced(&folder.join(name), &reading.named(entries.next(), name, MAX_BOOK)?)?;
     }
@@ -237,6 +237,7 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
         }
         store.fill(reading.pieces, decoded)?;
     }
+    upgrade(&store, Unreadable::Refused)?;
     let problems = store.image().inspect().map_err(|error| BackupError::Read(error.0))?.problems;
     if let Some(problem) = problems.into_iter().next() {
         return Err(BackupError::Damaged(problem));
@@ -247,6 +248,24 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
     let commit = store.last_commit()?;
     drop(store);
     Ok(Watermark { commit, clean: true }.write(&paths.watermark)?)
+}
+
+/// The version of an archive whose store has a layout.
+fn version(layout: u8) -> String {
+    format!("{VERSION} {layout}")
+}
+
+/// The layout of the store in an archive of this version.
+fn layout_of(text: &[u8]) -> Result<u8, BackupError> {
+    const BAD: BackupError = BackupError::Bad("it does not say its version");
+    let text = std::str::from_utf8(text).map_err(|_| BAD)?;
+    let (table, layout) = text.split_once(' ').ok_or(BAD)?;
+    let table: u64 = table.parse().map_err(|_| BAD)?;
+    let layout: u64 = layout.parse().map_err(|_| BAD)?;
+    match u8::try_from(layout) {
+        Ok(layout) if table <= u64::from(VERSION) && layout <= layout::VERSION => Ok(layout),
+        _ => Err(BackupError::Newer { found: text.into(), known: version(layout::VERSION) }),
+    }
 }
 
 /// Reading an archive, piece by piece.

@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 1. Pure: values to bytes and back.
+//! How the store looks on disk, version 2. Pure: values to bytes and back.
 //!
 //! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
 //!
@@ -21,8 +21,12 @@ use bytes::{Buf, BufMut, Bytes};
 use crate::mailbox::{Have, Run};
 use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
 
-/// The version that is written and read here.
-pub(super) const VERSION: u8 = 1;
+/// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
+pub(super) const VERSION: u8 = 2;
+
+/// The version of the segments that are written here, which is one of their own: an upgrade leaves them
+/// as they are.
+const SEGMENT_VERSION: u8 = 1;
 
 /// What is kept of a session beside its messages.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -104,8 +108,17 @@ impl Row {
     }
 
     /// The row that these bytes are.
-    pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_all(&mut bytes)
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(VERSION, bytes)
+    }
+
+    /// The row that these bytes were in layout 1.
+    pub(super) fn decode_1(bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_as(1, bytes)
+    }
+
+    fn decode_as(version: u8, mut bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_all(version, &mut bytes)
             .filter(|row| bytes.is_empty() && row.is_sound())
             .ok_or(Malformed("a session's row"))
     }
@@ -123,8 +136,8 @@ impl Row {
         self.last - self.removed
     }
 
-    fn decode_all(bytes: &mut &[u8]) -> Option<Self> {
-        if bytes.try_get_u8().ok()? != VERSION {
+    fn decode_all(version: u8, bytes: &mut &[u8]) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != version {
             return None;
         }
         let mut number = || bytes.try_get_u64().ok();
@@ -155,7 +168,7 @@ impl Row {
 /// A segment's bytes.
 pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Message>) -> Bytes {
     let mut out = Vec::new();
-    out.put_u8(VERSION);
+    out.put_u8(SEGMENT_VERSION);
     out.put_u32(count(messages.len()));
     for Message { id, time, kind, body } in messages {
         for number in [id.installation.to_u64(), id.n, time.0] {
@@ -194,7 +207,7 @@ struct Part<'a> {
 }
 
 fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
-    if bytes.try_get_u8().ok()? != VERSION {
+    if bytes.try_get_u8().ok()? != SEGMENT_VERSION {
         return None;
     }
     let count = bytes.try_get_u32().ok()?;
@@ -231,7 +244,7 @@ mod tests {
 
     /// What is on people's disks: a change of these bytes needs another version.
     #[test]
-    fn the_bytes_are_those_of_version_1() {
+    fn the_bytes_are_those_of_version_2() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
         assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
@@ -247,7 +260,7 @@ mod tests {
         assert_eq!(bytes, expected);
         assert_eq!(decode_segment(bytes), Ok(vec![message]));
         let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
-        let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        let numbers = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
         assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
     }
 

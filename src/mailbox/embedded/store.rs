@@ -18,6 +18,7 @@ use super::layout::{
     self, Malformed, Row, decode_ids, decode_segment, encode_segment, message_prefix,
     parse_segment_key, parse_session_key, segment_key, session_key,
 };
+use super::upgrade::{Unreadable, upgrade};
 use crate::mailbox::{MailboxError, Room, Usage};
 use crate::message::{Message, MessageId, SessionKey};
 
@@ -36,16 +37,17 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// What a segment has at most, but for its last message: about as much as one read brings.
 const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 
-const LAYOUT: &str = "layout";
+/// Where the layout's version is.
+pub(super) const LAYOUT: &str = "layout";
 /// Where the number of the last commit is.
 pub(super) const COMMIT: &str = "commit";
 
 /// See the [module](self).
 pub(super) struct Store {
-    database: Database,
-    meta: Keyspace,
-    sessions: Keyspace,
-    messages: Keyspace,
+    pub(super) database: Database,
+    pub(super) meta: Keyspace,
+    pub(super) sessions: Keyspace,
+    pub(super) messages: Keyspace,
 }
 
 /// Why a store is not opened, or not read.
@@ -55,8 +57,8 @@ pub(super) enum StoreError {
     Engine(#[from] fjall::Error),
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    #[error("its layout has version {0}, which this program does not know")]
-    Newer(u8),
+    #[error("it has layout {0}, and this program knows those up to {known}", known = layout::VERSION)]
+    OtherLayout(u8),
 }
 
 /// Most of the engine's errors are for its developers; those of the disk are for operators.
@@ -75,9 +77,16 @@ impl From<StoreError> for MailboxError {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it. What it has is on disk then, also what a killed
-    /// process had only written.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the store in a folder, or makes it, and brings it up to date. What it has is on disk then,
+    /// also what a killed process had only written.
+    pub(super) fn open(folder: &Path, unreadable: Unreadable) -> Result<Self, StoreError> {
+        let store = Self::open_as(folder, layout::VERSION)?;
+        upgrade(&store, unreadable)?;
+        Ok(store)
+    }
+
+    /// The same, but nothing is brought up to date, and a store that is made has an older layout.
+    pub(super) fn open_as(folder: &Path, made: u8) -> Result<Self, StoreError> {
         let database = Database::builder(folder)
             .worker_threads(2)
             .cache_size(CACHE_BYTES)
@@ -89,14 +98,19 @@ impl Store {
         let meta = database.keyspace("meta", options)?;
         let sessions = database.keyspace("sessions", options)?;
         let messages = database.keyspace("messages", options)?;
-        match meta.get(LAYOUT)?.as_deref() {
-            None => meta.insert(LAYOUT, [layout::VERSION])?,
-            Some([layout::VERSION]) => {}
-            Some([other]) => return Err(StoreError::Newer(*other)),
-            Some(_) => return Err(Malformed("the layout's version").into()),
+        if meta.get(LAYOUT)?.is_none() {
+            meta.insert(LAYOUT, [made])?;
         }
         database.persist(PersistMode::SyncAll)?;
         Ok(Self { database, meta, sessions, messages })
+    }
+
+    /// The version of its layout.
+    pub(super) fn layout(&self) -> Result<u8, StoreError> {
+        match self.meta.get(LAYOUT)?.as_deref() {
+            Some([version]) => Ok(*version),
+            _ => Err(Malformed("the layout's version").into()),
+        }
     }
 
     /// The number of the last commit; 0 before the first.
@@ -113,6 +127,15 @@ impl Store {
         for (key, delta) in changes.sessions() {
             self.change(&mut batch, key, delta)?;
         }
+        self.finish(batch, number)
+    }
+
+    /// Commits a batch under a number.
+    pub(super) fn finish(
+        &self,
+        mut batch: fjall::OwnedWriteBatch,
+        number: u64,
+    ) -> Result<(), StoreError> {
         batch.insert(&self.meta, COMMIT, number.to_be_bytes());
         batch.commit()?;
         self.rotate();
@@ -201,10 +224,7 @@ impl Store {
             };
             batch.insert(keyspace, key, value);
         }
-        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
-        batch.commit()?;
-        self.rotate();
-        Ok(())
+        self.finish(batch, number)
     }
 
     /// Makes every session consistent with the messages that are there, where some were lost.

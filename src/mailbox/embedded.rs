@@ -339,7 +339,8 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let row = tail.overlay(image.row(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
     let mut waiting = image.ids(key, row.removed, before)?;
-    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
+    let length = |message: &Message| (!message.is_withheld()).then_some(message.body.len());
+    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, length(message))));
     Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
 }
 

@@ -164,6 +164,10 @@ fn entries<'a>(state: &'a State, key: &SessionKey) -> Option<&'a Entries> {
     state.get(key.receiver())?.get(key.sender())
 }
 
+fn length(message: &Message) -> Option<usize> {
+    (!message.is_withheld()).then_some(message.body.len())
+}
+
 impl Entries {
     fn first_position(&self) -> u64 {
         self.last_position + 1 - self.waiting.len() as u64
@@ -198,7 +202,7 @@ impl Entries {
         Shelf {
             have: self.have.clone(),
             last_position: self.last_position,
-            waiting: self.waiting.iter().map(|it| (it.id, it.body.len())).collect(),
+            waiting: self.waiting.iter().map(|it| (it.id, length(it))).collect(),
             expired: self.expired.clone(),
         }
     }

@@ -98,8 +98,9 @@ pub struct Shelf {
     pub have: Vec<Have>,
     /// The position of the last message ever accepted; 0 before the first.
     pub last_position: u64,
-    /// What waits: ids and lengths in bytes in order, the last at `last_position`.
-    pub waiting: Vec<(MessageId, usize)>,
+    /// What waits: ids and lengths in bytes in order, the last at `last_position`; no length of what is
+    /// [withheld](crate::message::Message::withheld).
+    pub waiting: Vec<(MessageId, Option<usize>)>,
     /// What expired and is not settled, by position.
     pub expired: Vec<Run>,
 }

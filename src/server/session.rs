@@ -17,7 +17,6 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use bytes::Bytes;
 use event_listener::{Event, listener};
 
 use super::contacts::Circle;
@@ -139,7 +138,8 @@ impl Session {
         Self(Arc::new(Inner { key, state, changed, window }))
     }
 
-    /// Gets what the mailbox keeps of this session, the first time.
+    /// Gets what the mailbox keeps of this session, the first time. What is withheld of a sender who is not
+    /// blocked expires.
     pub(super) async fn load(
         &self,
         mailbox: &dyn Mailbox,
@@ -148,7 +148,12 @@ impl Session {
         let fresh = async || {
             let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
             let blocked = circle.is_blocked(&self.0.key);
-            Ok(Mutex::new(State { blocked, ..State::new(ledger) }))
+            let mut state = State { blocked, ..State::new(ledger) };
+            if !blocked {
+                state.ledger.condemn_withheld();
+                state.begin_to_expire(mailbox, &self.0.key);
+            }
+            Ok(Mutex::new(state))
         };
         self.0.state.get_or_try_init(fresh).await.map(drop)
     }
@@ -269,7 +274,7 @@ impl Session {
                 return false;
             }
             if state.blocked {
-                message.body = Bytes::new();
+                *message = Message::withheld(message.id, message.time);
             }
             let length = message.body.len();
             if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {

@@ -174,10 +174,12 @@
 //!
 //! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
-//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives.
+//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives. What was taken without
+//! its body is known as such by what is on the disk, and never becomes a `MSG`, whatever becomes of the block.
 //!
 //! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
-//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more.
+//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that
+//! `TALKING` on it is not.
 //!
 //! Order within a session is the order in which the server took the messages.
 //!

@@ -294,6 +294,9 @@ impl Kind {
     /// UTF-8 text for a person to read.
     pub const TEXT: Self = Self(SmolStr::new_static("text"));
 
+    /// Of what its receiver did not want: neither kind nor body were kept. No text is parsed to it.
+    const WITHHELD: Self = Self(SmolStr::new_static(""));
+
     /// What there is to know of a file that waits elsewhere.
     pub const FILE: Self = Self(SmolStr::new_static("file"));
 
@@ -340,6 +343,18 @@ pub struct Message {
     pub kind: Kind,
     /// What was written.
     pub body: Bytes,
+}
+
+impl Message {
+    /// A message of which only the number is known: it may expire, and never be delivered.
+    pub fn withheld(id: MessageId, time: Timestamp) -> Self {
+        Self { id, time, kind: Kind::WITHHELD, body: Bytes::new() }
+    }
+
+    /// Whether only the number is known.
+    pub fn is_withheld(&self) -> bool {
+        self.kind == Kind::WITHHELD
+    }
 }
 
 /// Messages of one session that were accepted together. What travels through a session's channel,
@@ -404,6 +419,12 @@ impl Batch {
         let known = (position + 1).saturating_sub(self.first);
         let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.messages.len());
         &self.messages[from..]
+    }
+
+    /// The position of the last message that is withheld.
+    pub fn last_withheld(&self) -> Option<u64> {
+        let all = (self.first..).zip(self.messages.iter());
+        all.filter(|(_, message)| message.is_withheld()).map(|(position, _)| position).last()
     }
 
     /// All messages, in order.

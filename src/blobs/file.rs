@@ -14,7 +14,8 @@
 //! `touched` says when something last came, to a minute, and `kept`, once all of it is there, since when that is; both
 //! as the server's [`Uptime`]. Until then the file's name ends with `.part`. A label of version 1 has no `touched`, and a
 //! wall clock's time behind `kept`. Such a blob is as old as if it had come when the server first counted its uptime,
-//! at 0. Invariant: what is kept is synced. What there is of a part need not be: after a power cut it may not be
+//! at 0. Where both names are the same the sender has given up theirs. Invariant: what is kept is synced. What there is
+//! of a part need not be: after a power cut it may not be
 //! what was written, so whoever goes on with one that an earlier server has left compares its hash first.
 
 use std::fs::{File, OpenOptions};
@@ -52,9 +53,8 @@ pub(crate) struct Label {
 impl Label {
     fn encode(&self) -> Vec<u8> {
         let Self { from, to, size, touched: Uptime(touched), kept } = self;
-        let mut text = format!(
-            "tinychat blob 2\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n"
-        );
+        let mut text =
+            format!("tinychat blob 2\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n");
         if let Some(Uptime(kept)) = kept {
             text += &format!("kept {kept}\n");
         }
@@ -91,6 +91,11 @@ impl Label {
         if label.len() == LABEL { Self::parse(&label).ok_or_else(bad) } else { Err(bad()) }
     }
 
+    /// Whether its sender has given up their name: then it is its receiver's own.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.from == self.to
+    }
+
     /// How long the whole file is.
     pub(crate) fn length(&self) -> u64 {
         self.size.saturating_add(LABEL as u64)
@@ -113,6 +118,15 @@ pub(super) fn whole_path(folder: &Path, id: BlobId) -> PathBuf {
 /// Where a blob lies of which more is to come.
 pub(super) fn part_path(folder: &Path, id: BlobId) -> PathBuf {
     folder.join(format!("{id}{PART}"))
+}
+
+/// Writes that a whole blob is its receiver's own. It has the old or the new label: both fit into what a disk
+/// writes at once.
+pub(super) fn orphan(folder: &Path, id: BlobId, label: &Label) -> io::Result<()> {
+    let label = Label { from: label.to.clone(), ..label.clone() };
+    let file = OpenOptions::new().write(true).open(whole_path(folder, id))?;
+    file.write_all_at(&label.encode(), 0)?;
+    file.sync_data()
 }
 
 /// A blob of which more is to come. It is opened for each write: nobody knows how many there are, and one that was
@@ -265,7 +279,12 @@ mod tests {
         for label in [label(0), label(u64::MAX), kept] {
             assert_eq!(Label::parse(&label.encode()), Some(label));
         }
-        for bad in ["", "tinychat blob 2\nfrom a\nto b\nsize 1\n", "tinychat blob 1\nfrom a\n", "tinychat blob 3\nfrom a\nto b\nsize 1\ntouched 2\n"] {
+        for bad in [
+            "",
+            "tinychat blob 2\nfrom a\nto b\nsize 1\n",
+            "tinychat blob 1\nfrom a\n",
+            "tinychat blob 3\nfrom a\nto b\nsize 1\ntouched 2\n",
+        ] {
             assert_eq!(Label::parse(bad.as_bytes()), None, "{bad:?}");
         }
         let more = [&label(1).encode()[..50], b"\nsomething else\n"].concat();

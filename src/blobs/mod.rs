@@ -21,7 +21,7 @@ use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
 pub(crate) use file::{LABEL, Label, named};
-use file::{Part, WriteError, part_path, whole_path};
+use file::{Part, WriteError, orphan, part_path, whole_path};
 
 use crate::clock::Clock;
 use crate::folder::free_space;
@@ -216,7 +216,7 @@ impl Blobs {
         let (mut used, mut total, mut to_come) = (0_u64, 0_u64, 0_u64);
         for Entry { label: other, coming } in index.values() {
             total = total.saturating_add(other.size);
-            if other.from == label.from {
+            if other.from == label.from && !other.is_orphan() {
                 count += 1;
                 parts += usize::from(coming.is_some());
                 used = used.saturating_add(other.size);
@@ -306,9 +306,23 @@ impl Blobs {
         });
     }
 
-    /// Keeps nothing that is for somebody.
-    pub(crate) fn forget(&self, to: &Name) {
-        self.remove_where(|_, entry| entry.label.to == *to);
+    /// A name is given up: keeps nothing that is for it, and no upload of it that is not done. Its other files
+    /// stay with those for whom they are, and count for nobody. Returns how many these are.
+    pub(crate) fn forget(&self, name: &Name) -> io::Result<u64> {
+        self.remove_where(|_, Entry { label, coming }| {
+            label.to == *name || (label.from == *name && coming.is_some())
+        });
+        let mut orphans = 0;
+        for (id, entry) in self.index().iter_mut().filter(|(_, it)| it.label.from == *name) {
+            match orphan(&self.folder, *id, &entry.label) {
+                // Its receiver is just taking it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
+            entry.label.from = entry.label.to.clone();
+            orphans += 1;
+        }
+        Ok(orphans)
     }
 
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.

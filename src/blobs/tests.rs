@@ -134,9 +134,9 @@ fn what_nobody_wants_any_more_goes_and_the_rest_stays() {
     blobs.sweep(Some(ABANDONED));
     assert!(!is_there(kept));
     send(&blobs, "john", "anna", b"abc");
-    blobs.forget(&name("marie"));
+    assert_eq!(blobs.forget(&name("marie")).unwrap(), 0);
     assert_eq!(inspect(data.path()).unwrap().kept, (1, 3));
-    blobs.forget(&name("anna"));
+    assert_eq!(blobs.forget(&name("anna")).unwrap(), 0);
     assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
 }
 
@@ -175,7 +175,8 @@ fn files_age_while_the_server_runs_and_not_by_the_wall_clock() {
 fn a_file_that_came_later_than_now_is_as_old_as_this_start() {
     let data = tempfile::tempdir().unwrap();
     let times = FakeTimes::new();
-    let id = send(&open_by(&times, Uptime(0) + 99 * DAY, data.path(), SMALL), "john", "marie", b"abc");
+    let id =
+        send(&open_by(&times, Uptime(0) + 99 * DAY, data.path(), SMALL), "john", "marie", b"abc");
     let blobs = open_by(&times, Uptime(0) + DAY, data.path(), SMALL);
     times.pass(DAY);
     blobs.sweep(Some(DAY));
@@ -183,6 +184,23 @@ fn a_file_that_came_later_than_now_is_as_old_as_this_start() {
     times.pass(Duration::from_millis(1));
     blobs.sweep(Some(DAY));
     assert!(!blobs.index().contains_key(&id));
+}
+
+#[test]
+fn what_somebody_left_for_others_stays_and_counts_for_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = open(data.path(), FileLimits { person: 3, ..SMALL });
+    let kept = send(&blobs, "john", "marie", b"abc");
+    assert!(matches!(blobs.offer(&key("john", "anna"), 1), Err(BlobError::Quota { .. })));
+    assert_eq!(blobs.forget(&name("john")).unwrap(), 1);
+    let again = open(data.path(), FileLimits { person: 3, ..SMALL });
+    for (blobs, to) in [(blobs, "anna"), (again, "bob")] {
+        assert!(blobs.fetch(kept, &name("marie")).is_ok());
+        for from in ["john", "marie"] {
+            let (id, _) = blobs.offer(&key(from, to), 3).unwrap();
+            blobs.drop_for(id, &name(from));
+        }
+    }
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
     let id = MessageId { installation: INSTALLATION, n: 4 };
     let have = [Have { installation: INSTALLATION, n: 4, settled: 0 }];
     assert_eq!(shelf.have, have);
-    assert_eq!(shelf.waiting, [(id, "message 4".len())]);
+    assert_eq!(shelf.waiting, [(id, Some("message 4".len()))]);
     remove(mailbox, &key, 2);
     assert_eq!(block_on(mailbox.load(&key)).unwrap().have, have);
 }

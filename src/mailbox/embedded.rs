@@ -322,6 +322,19 @@ impl Mailbox for EmbeddedMailbox {
         sweep.boxed()
     }
 
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let (shared, sender) = (self.shared.clone(), sender.clone());
+        let theirs = move |store: &Store| {
+            let mut keys = shared.state().journal.keys();
+            for session in store.image().sessions() {
+                keys.insert(session?.0);
+            }
+            keys.retain(|key| *key.sender() == sender);
+            Ok(keys.into_iter().collect())
+        };
+        self.ask(theirs).boxed()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.shared.state();
         let by_sender = state.waiting.get(receiver).into_iter().flat_map(|it| &it.by_sender);
@@ -355,7 +368,8 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let row = tail.overlay(image.row(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
     let mut waiting = image.ids(key, row.removed, before)?;
-    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
+    let length = |message: &Message| (!message.is_withheld()).then_some(message.body.len());
+    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, length(message))));
     Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
 }
 

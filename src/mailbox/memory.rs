@@ -130,6 +130,14 @@ impl Mailbox for MemoryMailbox {
         ready(Ok(all.collect())).boxed()
     }
 
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let state = self.state();
+        let theirs = state.iter().filter(|(_, by_sender)| by_sender.contains_key(sender));
+        let keys = theirs
+            .filter_map(|(receiver, _)| SessionKey::new(sender.clone(), receiver.clone()).ok());
+        ready(Ok(keys.collect())).boxed()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.state();
         let by_sender = state.get(receiver).into_iter().flatten();
@@ -156,6 +164,10 @@ impl Mailbox for MemoryMailbox {
 
 fn entries<'a>(state: &'a State, key: &SessionKey) -> Option<&'a Entries> {
     state.get(key.receiver())?.get(key.sender())
+}
+
+fn length(message: &Message) -> Option<usize> {
+    (!message.is_withheld()).then_some(message.body.len())
 }
 
 impl Entries {
@@ -194,7 +206,7 @@ impl Entries {
         Shelf {
             have: self.have.clone(),
             last_position: self.last_position,
-            waiting: self.waiting.iter().map(|it| (it.id, it.body.len())).collect(),
+            waiting: self.waiting.iter().map(|it| (it.id, length(it))).collect(),
             expired: self.expired.clone(),
         }
     }

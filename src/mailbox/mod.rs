@@ -75,6 +75,9 @@ pub trait Mailbox: Send + Sync + 'static {
         before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
 
+    /// The sessions of which anything is kept and in which `sender` writes.
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
+
     /// Who has messages waiting for `receiver`, and how many each.
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
 
@@ -95,8 +98,9 @@ pub struct Shelf {
     pub have: Vec<Have>,
     /// The position of the last message ever accepted; 0 before the first.
     pub last_position: u64,
-    /// What waits: ids and lengths in bytes in order, the last at `last_position`.
-    pub waiting: Vec<(MessageId, usize)>,
+    /// What waits: ids and lengths in bytes in order, the last at `last_position`; no length of what is
+    /// [withheld](crate::message::Message::withheld).
+    pub waiting: Vec<(MessageId, Option<usize>)>,
     /// What expired and is not settled, by position.
     pub expired: Vec<Run>,
 }

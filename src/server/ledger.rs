@@ -31,6 +31,8 @@ pub(super) struct Ledger {
     bytes: u64,
     /// Everything up to here is to expire once it is committed.
     condemned: u64,
+    /// The last message that was withheld when the ledger was made.
+    withheld: u64,
     /// What was taken out of the queue to expire, until that is committed.
     expiring: Vec<Run>,
     /// What expired and is not settled, by position.
@@ -49,7 +51,10 @@ impl Ledger {
             ..Self::default()
         };
         for (id, length) in &shelf.waiting {
-            ledger.push(*id, *length);
+            ledger.push(*id, length.unwrap_or(0));
+            if length.is_none() {
+                ledger.withheld = ledger.last_position;
+            }
         }
         ledger.have = shelf.have.clone();
         ledger
@@ -95,6 +100,12 @@ impl Ledger {
     /// [have](Self::expire).
     pub(super) fn condemn(&mut self, position: u64) {
         self.condemned = self.condemned.max(position.min(self.last_position));
+    }
+
+    /// Has messages expire up to the last that was withheld: the sender is not blocked any more, and whoever
+    /// ended that did not come to it.
+    pub(super) fn condemn_withheld(&mut self) {
+        self.condemn(self.withheld);
     }
 
     /// Takes out of the queue what is to expire and is committed. Returns what that was, and how much.
@@ -173,6 +184,25 @@ impl Ledger {
         self.have.retain(|have| have.installation != gone);
         self.read.retain(|(it, _)| *it != gone);
         Some(gone)
+    }
+
+    /// Forgets all installations of which nothing waits or is about to expire, and what expired of them.
+    pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
+        let waits = |have: &Have| {
+            let mut runs = self.runs.iter().chain(&self.expiring);
+            runs.any(|run| run.installation == have.installation)
+        };
+        let (busy, idle): (Vec<Have>, Vec<Have>) = self.have.iter().partition(|it| waits(it));
+        let gone: Vec<Installation> = idle.iter().map(|have| have.installation).collect();
+        self.have = busy;
+        self.expired.retain(|run| !gone.contains(&run.installation));
+        self.read.retain(|(it, _)| !gone.contains(it));
+        gone
+    }
+
+    /// Whether there is an installation that is not forgotten.
+    pub(super) fn knows_anybody(&self) -> bool {
+        !self.have.is_empty()
     }
 
     /// How far an installation's messages have come.
@@ -355,7 +385,7 @@ mod tests {
     fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
         let it = Installation::from_u64(1);
         let have = vec![Have { installation: it, n: 2, settled: 2 }];
-        let waiting = vec![(id(1, 2), 5)];
+        let waiting = vec![(id(1, 2), Some(5))];
         let shelf = Shelf { have, last_position: 2, waiting, ..Shelf::default() };
         let mut ledger = Ledger::from_shelf(&shelf);
         ledger.condemn(2);

@@ -87,7 +87,7 @@ const QUIET: Duration = Duration::from_secs(60);
 /// How often it is looked for what is too old, at most.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
-/// How long the last commit may take.
+/// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What a server is to do.
@@ -230,7 +230,7 @@ struct Host {
     /// Where it listens.
     endpoints: Vec<Endpoint>,
     registry: Arc<Registry>,
-    directory: Directory,
+    directory: Arc<Directory>,
     names: Arc<Names>,
     contacts: Arc<Contacts>,
     /// None without TLS.
@@ -309,7 +309,10 @@ impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
-        let names = Arc::new(Names::open(&folder.file("names"), config.registration)?);
+        let directory = Arc::new(Directory::default());
+        let watched = directory.clone();
+        let changed = move |name: &Name| watched.announce_owner(name);
+        let names = Names::open(&folder.file("names"), config.registration, changed)?;
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
@@ -332,8 +335,8 @@ impl Server {
                 contacts.circle().clone(),
                 config.memory,
             )),
-            directory: Directory::default(),
-            names,
+            directory,
+            names: Arc::new(names),
             contacts,
             certificates,
             quota: config.quota,
@@ -411,6 +414,7 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
+        let _ = task::within(FLUSH, host.contacts.flush()).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }

@@ -2,7 +2,8 @@
 //! [book](super::book) on disk.
 //!
 //! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named
-//! thread changes it. Invariant: what was said to be so is in the synced book.
+//! thread changes it. Invariant: what was said to be so is in the synced book; of each name that has another
+//! owner then, whoever wants to know is told.
 
 use std::io;
 use std::path::Path;
@@ -25,13 +26,18 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Opens the book, or begins it.
-    pub(super) fn open(path: &Path, registration: Registration) -> Result<Self, BookError> {
+    /// Opens the book, or begins it. Each name whose owner is another one, or none any more, is told to
+    /// `changed` once that is written.
+    pub(super) fn open(
+        path: &Path,
+        registration: Registration,
+        changed: impl Fn(&Name) + Send + 'static,
+    ) -> Result<Self, BookError> {
         let unusable = |cause| BookError::Unusable { path: path.into(), cause };
         let (book, text) = Book::open(path)?;
         let bad = |line| BookError::BadLine { path: path.into(), line };
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
-        let clerk = Clerk { book, roll: roll.clone() };
+        let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
         let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
         Ok(Self { roll, registration, clerk })
     }
@@ -101,6 +107,7 @@ impl Names {
 struct Clerk {
     book: Book,
     roll: Arc<RwLock<Roll>>,
+    changed: Box<dyn Fn(&Name) + Send>,
 }
 
 impl Clerk {
@@ -125,7 +132,8 @@ impl Clerk {
     fn enrol(&mut self, name: Name, key: PublicKey) -> io::Result<()> {
         let member = Member { key: Some(key), banned: false };
         self.book.append(&member_line(&name, &member))?;
-        write(&self.roll).enrol(name, key, None);
+        write(&self.roll).enrol(name.clone(), key, None);
+        (self.changed)(&name);
         Ok(())
     }
 
@@ -137,7 +145,9 @@ impl Clerk {
         let mut roll = read(&self.roll).clone();
         let made = change(&mut roll)?;
         self.book.replace(&roll.to_string())?;
+        let changed = read(&self.roll).other_owners(&roll);
         *write(&self.roll) = roll;
+        changed.iter().for_each(&self.changed);
         Ok(made)
     }
 }
@@ -169,7 +179,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Names {
-        Names::open(path, Registration::Open).unwrap()
+        Names::open(path, Registration::Open, |_| {}).unwrap()
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
@@ -212,7 +222,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         let invite = Invite::generate();
-        let names = Names::open(&path, Registration::Invite).unwrap();
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
         let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
@@ -222,7 +232,7 @@ mod tests {
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
-        let names = Names::open(&path, Registration::Invite).unwrap();
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
         let again = block_on(names.claim(&bob, key(), Some(invite), None));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
@@ -232,7 +242,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         fs::write(&path, format!("ssh-ed25519 {} john\nrubbish\n", key())).unwrap();
-        let Err(error) = Names::open(&path, Registration::Open) else { panic!("opened") };
+        let opened = Names::open(&path, Registration::Open, |_| {});
+        let Err(error) = opened else { panic!("opened") };
         assert!(error.to_string().contains("line 2 of"), "{error}");
     }
 }

@@ -14,7 +14,7 @@
 //! A wall clock's time in place of the uptime is of an earlier version, and counts as 0: the server began to count then.
 //! Invariant: `banned_keys` are those of banned members; what the lines of a roll say is the same roll.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::{self, Write};
 use std::time::Duration;
 
@@ -263,6 +263,23 @@ impl Roll {
         }
         member.key = None;
         self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        Ok(())
+    }
+
+    /// The names that have another owner in another roll, or in one of both none.
+    pub(super) fn other_owners(&self, other: &Self) -> Vec<Name> {
+        let owner = |roll: &Self, name| roll.member(name).and_then(|member| member.key);
+        let names: BTreeSet<&Name> = self.members.keys().chain(other.members.keys()).collect();
+        let others = names.into_iter().filter(|name| owner(self, name) != owner(other, name));
+        others.cloned().collect()
+    }
+
+    /// Takes a name from its owner, whoever that is. It is not to be had before it is
+    /// [removed](Self::remove).
+    pub(super) fn vacate(&mut self, name: &Name) -> Result<(), ChangeError> {
+        self.existing(name)?.key = None;
+        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        self.index_banned();
         Ok(())
     }
 

@@ -17,7 +17,6 @@ use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use bytes::Bytes;
 use event_listener::{Event, listener};
 
 use super::contacts::Circle;
@@ -50,6 +49,8 @@ struct State {
     /// Connections of the sender that have the conversation open, also those that were taken over
     /// and are still read.
     present: Vec<(ConnectionId, Installation)>,
+    /// Those among them that write to an owner of the receiver's name who has it no more.
+    outdated: Vec<ConnectionId>,
     /// Who drains the channel, and how often it was drained before.
     reader: Option<Lease>,
     pace: Pace,
@@ -59,8 +60,8 @@ struct State {
     overflowed: bool,
     /// The receiver does not want to hear of the sender.
     blocked: bool,
-    /// That is about to end.
-    unblocking: bool,
+    /// All that waits is to expire before anything is delivered.
+    renewing: bool,
 }
 
 type Channel = (Sender<Queued>, Receiver<Queued>);
@@ -113,6 +114,8 @@ pub(super) enum Accepted {
     All { fresh: usize },
     /// This one was refused, and so are all behind it.
     UpTo { refused: u64, because: String },
+    /// The same, for the receiver's name was taken from whom they are for.
+    OfNobody { refused: u64 },
 }
 
 /// The right to drain a session, until somebody takes it over.
@@ -135,7 +138,8 @@ impl Session {
         Self(Arc::new(Inner { key, state, changed, window }))
     }
 
-    /// Gets what the mailbox keeps of this session, the first time.
+    /// Gets what the mailbox keeps of this session, the first time. What is withheld of a sender who is not
+    /// blocked expires.
     pub(super) async fn load(
         &self,
         mailbox: &dyn Mailbox,
@@ -144,7 +148,12 @@ impl Session {
         let fresh = async || {
             let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
             let blocked = circle.is_blocked(&self.0.key);
-            Ok(Mutex::new(State { blocked, ..State::new(ledger) }))
+            let mut state = State { blocked, ..State::new(ledger) };
+            if !blocked {
+                state.ledger.condemn_withheld();
+                state.begin_to_expire(mailbox, &self.0.key);
+            }
+            Ok(Mutex::new(state))
         };
         self.0.state.get_or_try_init(fresh).await.map(drop)
     }
@@ -187,6 +196,7 @@ impl Session {
         if state.owner.as_ref().is_none_or(|owner| owner.id <= link.id) {
             state.owner = Some(link.clone());
         }
+        state.outdated.retain(|it| *it != link.id);
         if !state.present.iter().any(|(id, _)| *id == link.id) {
             state.present.push((link.id, link.installation));
         }
@@ -198,6 +208,14 @@ impl Session {
         let mut state = self.state();
         state.owner.take_if(|owner| owner.id == id);
         state.present.retain(|(it, _)| *it != id);
+        state.outdated.retain(|it| *it != id);
+    }
+
+    /// The receiver's name was taken from its owner. Whoever has the conversation open writes to nobody
+    /// until they [enter](Self::enter) again.
+    pub(super) fn outdate(&self) {
+        let mut state = self.state();
+        state.outdated = state.present.iter().map(|(id, _)| *id).collect();
     }
 
     /// The sender's client knows what became of everything up to `settled`. If this installation is
@@ -235,6 +253,7 @@ impl Session {
         &self,
         mailbox: &dyn Mailbox,
         quota: &Quota,
+        from: ConnectionId,
         mut messages: Vec<Message>,
         chunk: usize,
         since: Uptime,
@@ -245,13 +264,18 @@ impl Session {
         }
         let first = state.ledger.last_position() + 1;
         let mut waits = mailbox.usage(self.0.key.receiver());
+        let outdated = state.outdated.contains(&from);
         let mut refused = None;
         messages.retain_mut(|message| {
             if refused.is_some() || state.ledger.has(message.id) {
                 return false;
             }
+            if outdated {
+                refused = Some(Accepted::OfNobody { refused: message.id.n });
+                return false;
+            }
             if state.blocked {
-                message.body = Bytes::new();
+                *message = Message::withheld(message.id, message.time);
             }
             let length = message.body.len();
             if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
@@ -308,15 +332,6 @@ impl Session {
         state.begin_to_expire(mailbox, &self.0.key)
     }
 
-    /// Everything that waits is to expire. Returns how much that is.
-    pub(super) fn discard(&self, mailbox: &dyn Mailbox) -> u64 {
-        let mut state = self.state();
-        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
-        state.ledger.condemn(last);
-        state.begin_to_expire(mailbox, &self.0.key);
-        waiting
-    }
-
     /// Whether nothing may be delivered now; see [`NotNow::HeldBack`].
     pub(super) fn is_held_back(&self) -> bool {
         self.state().is_held_back()
@@ -330,17 +345,18 @@ impl Session {
         state.renew_channel();
     }
 
-    /// The receiver wants to hear of the sender again: what waits is to expire, and what comes behind it
-    /// is delivered. The session stays until [`end_unblocking`](Self::end_unblocking).
-    pub(super) fn begin_to_unblock(&self, mailbox: &dyn Mailbox) {
+    /// What waits is to expire, and what comes behind it is delivered, also if the sender was blocked. The
+    /// session stays until [`end_renewing`](Self::end_renewing). Returns how much waited.
+    pub(super) fn begin_to_renew(&self, mailbox: &dyn Mailbox) -> Result<u64, Retired> {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.blocked, false) {
-            return;
+        if state.status == Status::Retired {
+            return Err(Retired);
         }
-        state.unblocking = true;
-        let last = state.ledger.last_position();
+        (state.blocked, state.renewing) = (false, true);
+        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
         state.ledger.condemn(last);
         state.begin_to_expire(mailbox, &self.0.key);
+        Ok(waiting)
     }
 
     /// Waits until nothing is left that is to expire.
@@ -354,13 +370,22 @@ impl Session {
         }
     }
 
-    /// Unblocking is done, or it failed.
-    pub(super) fn end_unblocking(&self, unblocked: bool) {
+    /// All that waited has expired, or that failed. Who is blocked still is.
+    pub(super) fn end_renewing(&self, circle: &Circle) {
         let mut state = self.state();
-        state.unblocking = false;
-        state.blocked = !unblocked;
+        (state.blocked, state.renewing) = (circle.is_blocked(&self.0.key), false);
         drop(state);
         self.0.changed.notify(usize::MAX);
+    }
+
+    /// The sender's name is given up: forgets all data folders of theirs of which nothing waits. Returns how
+    /// much still does.
+    pub(super) fn forget_sender(&self, mailbox: &dyn Mailbox) -> u64 {
+        let mut state = self.state();
+        for gone in state.ledger.forget_idle() {
+            mailbox.forget(&self.0.key, gone);
+        }
+        state.ledger.waiting().messages
     }
 
     /// An installation's messages above a position that expired and are not settled.
@@ -423,9 +448,9 @@ impl Session {
         self.state().ledger.read_up_to(installation)
     }
 
-    /// Whether anything was ever written.
+    /// Whether the present owner of the sender's name ever wrote anything.
     pub(super) fn is_used(&self) -> bool {
-        self.state().ledger.last_position() > 0
+        self.state().ledger.knows_anybody()
     }
 
     /// How many messages wait.
@@ -439,7 +464,7 @@ impl Session {
         let Some(state) = self.0.state.get() else { return false };
         let mut state = lock(state);
         let busy =
-            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.unblocking;
+            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.renewing;
         if state.owner.is_some() || busy {
             return false;
         }
@@ -465,9 +490,10 @@ impl State {
             status: Status::Waiting,
             ledger,
             blocked: false,
-            unblocking: false,
+            renewing: false,
             owner: None,
             present: Vec::new(),
+            outdated: Vec::new(),
             reader: None,
             pace: Pace::default(),
             last_lease: 0,
@@ -477,7 +503,7 @@ impl State {
     }
 
     fn is_held_back(&self) -> bool {
-        self.blocked || self.unblocking || self.ledger.is_expiring()
+        self.blocked || self.renewing || self.ledger.is_expiring()
     }
 
     /// Has everything expire that is to and can. Returns whether there was any.

@@ -26,6 +26,7 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
 }
 
 const INSTALLATION: Installation = Installation::from_u64(1);
+const CONNECTION: ConnectionId = ConnectionId(1);
 const NOW: Uptime = Uptime(1);
 
 fn message(installation: Installation, n: u64) -> Message {
@@ -46,7 +47,9 @@ fn only_what_was_not_taken_needs_a_disk() {
     let session = session(&mailbox, u64::MAX);
     let messages: Vec<_> = (1..=3).map(|n| message(INSTALLATION, n)).collect();
     assert_eq!(session.first_fresh(&messages), Some(1));
-    session.accept(&mailbox, &Quota::default(), messages[..2].to_vec(), 0, NOW).unwrap();
+    session
+        .accept(&mailbox, &Quota::default(), CONNECTION, messages[..2].to_vec(), 0, NOW)
+        .unwrap();
     assert_eq!(session.first_fresh(&messages), Some(3));
     assert_eq!(session.first_fresh(&messages[..2]), None);
 }
@@ -59,7 +62,7 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     session.enter(&old).unwrap();
     for number in 1..=MAX_INSTALLATIONS as u64 {
         let message = message(Installation::from_u64(number), 1);
-        session.accept(&mailbox, &Quota::default(), vec![message], 0, NOW).unwrap();
+        session.accept(&mailbox, &Quota::default(), CONNECTION, vec![message], 0, NOW).unwrap();
     }
     assert!(session.acknowledge(&mailbox, MAX_INSTALLATIONS as u64));
     session.settle(&mailbox, INSTALLATION, 1).unwrap();
@@ -74,7 +77,7 @@ fn nobody_settles_what_they_never_wrote() {
     let mailbox = MemoryMailbox::default();
     let session = session(&mailbox, u64::MAX);
     let messages = vec![message(INSTALLATION, 1)];
-    session.accept(&mailbox, &Quota::default(), messages, 0, NOW).unwrap();
+    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
     session.settle(&mailbox, INSTALLATION, 99).unwrap();
     let shelf = block_on(mailbox.load(session.key())).unwrap();
     assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
@@ -87,7 +90,9 @@ fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
     // The window has room for one.
     let session = session(&mailbox, 1);
     for n in [1, 2] {
-        session.accept(&mailbox, &quota, vec![message(INSTALLATION, n)], 0, NOW).unwrap();
+        session
+            .accept(&mailbox, &quota, CONNECTION, vec![message(INSTALLATION, n)], 0, NOW)
+            .unwrap();
     }
     session.resume();
     let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
@@ -103,7 +108,7 @@ fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
         let session = session(&mailbox, u64::MAX);
         let buffer = Bytes::from(vec![b'x'; chunk]);
         let messages = vec![Message { body: buffer.slice(..1), ..message(INSTALLATION, 1) }];
-        session.accept(&mailbox, &Quota::default(), messages, chunk, NOW).unwrap();
+        session.accept(&mailbox, &Quota::default(), CONNECTION, messages, chunk, NOW).unwrap();
         assert_eq!(buffer.is_unique(), is_let_go, "{chunk} bytes");
         let Ok(Queued::Batch(held)) = session.state().channel.1.try_recv() else { panic!() };
         assert_eq!(held.batch().messages()[0].body, "x");

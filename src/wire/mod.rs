@@ -116,7 +116,7 @@
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is there |
-//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows a message whether its writer still has the key that it had; one that asks whenever *peer* comes learns of a change meanwhile |
+//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
@@ -133,14 +133,15 @@
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
-//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
+//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages, or until *peer*'s name was [removed](self#names-that-change-hands), and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
+//! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
-//! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY` |
+//! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
@@ -174,12 +175,28 @@
 //!
 //! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
-//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives.
+//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives. What was taken without
+//! its body is known as such by what is on the disk, and never becomes a `MSG`, whatever becomes of the block.
 //!
 //! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
-//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more.
+//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that
+//! `TALKING` on it is not.
 //!
 //! Order within a session is the order in which the server took the messages.
+//!
+//! # Names that change hands
+//!
+//! A name that nobody has can be written to: what is written waits for whoever claims it. The operator can take a
+//! name from its owner, to give it another key or to *remove* it. Once that is on the server's disk, all who have the
+//! conversation open are told `KEY peer -`, and what they still send, which may have crossed it, is answered with
+//! `ERR OWNER`: so nothing that was meant for one owner reaches the next before its sender could know. `TALK` says
+//! that they do.
+//!
+//! Of a name that is removed nothing is left for its next owner. What waits for it expires. Each block ends in which
+//! it stands, on either side, as `UNBLOCK` ends it: what was written meanwhile expires and has no body that could be
+//! delivered. Files for it, and uploads of it, are gone. What it had written to others, and whole files of it, reach
+//! them; of its data folders nothing else is remembered. The numbers of those who wrote to it go on. Nobody can have
+//! the name before all of that is on the disk.
 //!
 //! # Files
 //!

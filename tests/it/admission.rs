@@ -261,6 +261,7 @@ fn a_removed_name_is_free_and_nothing_that_waited_goes_to_its_next_owner() {
             told.contains(&"EXPIRED bob 1".into()) && told.contains(&"EXPIRED bob 2".into()),
             "{told:?}"
         );
+        alice.settle("bob", 2).await;
         alice.say("bob", 3, "for the new one").await;
         alice.expect("STORED bob 3").await;
 

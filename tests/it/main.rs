@@ -97,6 +97,7 @@ mod program;
 mod rates;
 mod receipts;
 mod recipes;
+mod removal;
 mod restart;
 mod rules;
 mod screen;

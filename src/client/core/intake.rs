@@ -280,6 +280,8 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
+            // Behind the answer to KEY it is clear what may be sent.
+            Refusal::Owner => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.refused(Instant::now(), after)) {

@@ -7,7 +7,7 @@
 //!
 //! Invariant: disk, then sealed, then open changes, applied in this order, are the mailbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -182,6 +182,11 @@ impl Journal {
         let fitting = messages.take_while(|(.., message)| room.takes(message.body.len()));
         let messages = fitting.map(|(position, _, message)| (position, message.clone())).collect();
         Tail { rows, messages }
+    }
+
+    /// The sessions of which something may not be on disk yet.
+    pub(super) fn keys(&self) -> HashSet<SessionKey> {
+        self.parts().flat_map(|changes| changes.sessions.keys().cloned()).collect()
     }
 
     fn parts(&self) -> impl Iterator<Item = &Changes> {

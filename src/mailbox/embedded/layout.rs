@@ -8,7 +8,7 @@
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
 //! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body |
 //!
 //! Names have no zero byte. A segment has messages with consecutive positions, and stands under that
 //! of its last one: so the first segment at or behind a position has what follows, and a commit that
@@ -194,15 +194,18 @@ pub(super) fn encode_segment<'a>(
 pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
     let message = |it: Part<'_>| {
         let Part { id, time, kind, body } = it;
-        Message { id, time, kind, body: bytes.slice_ref(body) }
+        match kind {
+            Some(kind) => Message { id, time, kind, body: bytes.slice_ref(body) },
+            None => Message::withheld(id, time),
+        }
     };
     decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
 /// What the messages of a segment are called and how long their bodies are, in order, without
-/// making them; none if the bytes are not one.
-pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, usize)>, Malformed> {
-    decode_parts(bytes, |it| (it.id, it.body.len())).ok_or(MALFORMED_SEGMENT)
+/// making them; none if the bytes are not one. Of those that are withheld there is no body.
+pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, Option<usize>)>, Malformed> {
+    decode_parts(bytes, |it| (it.id, it.kind.map(|_| it.body.len()))).ok_or(MALFORMED_SEGMENT)
 }
 
 /// How long the server had run when it took the messages of a segment, from its beginning.
@@ -222,7 +225,8 @@ fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
 struct Part<'a> {
     id: MessageId,
     time: Timestamp,
-    kind: Kind,
+    /// None of a message that is withheld.
+    kind: Option<Kind>,
     body: &'a [u8],
 }
 
@@ -242,7 +246,8 @@ fn decode_part<'a>(bytes: &mut &'a [u8]) -> Option<Part<'a>> {
     let id = MessageId { installation, n: number()? };
     let time = Timestamp(number()?);
     let length = usize::from(bytes.try_get_u8().ok()?);
-    let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?.parse().ok()?;
+    let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?;
+    let kind = if kind.is_empty() { None } else { Some(kind.parse().ok()?) };
     let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
     Some(Part { id, time, kind, body: bytes.split_off(..length)? })
 }
@@ -285,6 +290,19 @@ mod tests {
         let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
         let numbers = b"\x02\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
         assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
+    }
+
+    #[test]
+    fn a_message_that_is_withheld_is_told_from_an_empty_one() {
+        let id = MessageId { installation: Installation::from_u64(0xa1), n: 2 };
+        let empty =
+            Message { id, time: Timestamp(3), kind: Kind::TEXT, body: Bytes::from_static(b"") };
+        let withheld = Message::withheld(id, Timestamp(3));
+        let bytes = encode_segment(Uptime(0), [&empty, &withheld].into_iter());
+        assert_eq!(decode_ids(&bytes), Ok(vec![(id, Some(0)), (id, None)]));
+        let decoded = decode_segment(bytes).unwrap();
+        assert_eq!(decoded, [empty, withheld]);
+        assert!(!decoded[0].is_withheld() && decoded[1].is_withheld());
     }
 
     #[test]
@@ -337,7 +355,7 @@ mod tests {
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
             let encoded = encode_segment(Uptime(since), messages.iter());
-            let ids: Vec<_> = messages.iter().map(|it| (it.id, it.body.len())).collect();
+            let ids: Vec<_> = messages.iter().map(|it| (it.id, Some(it.body.len()))).collect();
             prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
             prop_assert_eq!(decode_since(&encoded), Ok(Uptime(since)));
             prop_assert_eq!(decode_ids(&encoded), Ok(ids));

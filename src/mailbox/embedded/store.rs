@@ -472,13 +472,13 @@ impl Image {
     }
 
     /// The ids of a session's messages above `after` and below `before` and how long their bodies
-    /// are, in order.
+    /// are, in order; none of what is withheld.
     pub(super) fn ids(
         &self,
         key: &SessionKey,
         after: u64,
         before: u64,
-    ) -> Result<Vec<(MessageId, usize)>, StoreError> {
+    ) -> Result<Vec<(MessageId, Option<usize>)>, StoreError> {
         let mut all = Vec::new();
         for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
             let Segment { first, messages } = segment?;

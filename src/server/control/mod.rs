@@ -118,14 +118,18 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
         contacts,
         // Nobody comes while no server runs.
-        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
+        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed, |_| {})?),
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,
         data: data.into(),
         host: None,
     };
+    let committing = task::spawn("commits", super::watch_commits(subject.registry.clone()));
     let done = perform(words, &subject, out);
-    async_std::task::block_on(subject.registry.mailbox().close());
+    async_std::task::block_on(async {
+        committing.cancel().await;
+        subject.registry.mailbox().close().await;
+    });
     done
 }
 

@@ -285,10 +285,8 @@ impl Roll {
 
     /// Forgets a name: anybody may have it who may have a new one.
     pub(super) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
-        self.existing(name)?;
+        self.vacate(name)?;
         self.members.remove(name);
-        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
-        self.index_banned();
         Ok(())
     }
 

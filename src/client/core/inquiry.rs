@@ -39,10 +39,16 @@ struct Talk {
     /// The last number that was sent, or did not have to be.
     sent: u64,
     stored: u64,
-    /// There is nothing above `sent`.
-    has_all: bool,
     /// What was given up, told ahead of `TALKING`.
     expired: Vec<u64>,
+}
+
+impl Inquiry {
+    fn sent(&mut self, peer: &Name, last: u64) {
+        if let Some(talk) = self.open.get_mut(peer) {
+            talk.sent = last;
+        }
+    }
 }
 
 impl Core {
@@ -83,7 +89,7 @@ impl Core {
         loop {
             self.open_next(&mut inquiry, connection).await?;
             self.send_rest(&mut inquiry, connection).await?;
-            if inquiry.open.is_empty() {
+            if inquiry.open.is_empty() && inquiry.next.is_empty() {
                 return Ok(());
             }
             let Some(left) = until.checked_duration_since(Instant::now()) else { return Ok(()) };
@@ -135,26 +141,34 @@ impl Core {
         let ready = |talk: &Talk| talk.talks && talk.stored >= talk.sent;
         let open = inquiry.open.iter().filter(|(_, talk)| ready(talk));
         for peer in open.map(|(peer, _)| peer.clone()).collect::<Vec<Name>>() {
-            let Some(talk) = inquiry.open.get_mut(&peer) else { continue };
-            if talk.has_all || self.held.contains(&peer) {
-                // What is known now the server need not keep any more.
-                self.say_talk(inquiry.former, &peer, connection).await?;
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-                inquiry.open.remove(&peer);
-                continue;
-            }
             let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
-            let above = talk.sent;
+            let above = inquiry.open.get(&peer).map_or(0, |talk| talk.sent);
+            let limit = if self.held.contains(&peer) { 0 } else { ROWS };
             let take = move |tx: &rusqlite::Transaction<'_>| {
-                outbox::take_unsettled(tx, &scope, above, ROWS)
+                outbox::take_unsettled(tx, &scope, above, limit)
             };
             let messages = self.store.run(take).await?;
-            talk.has_all = messages.len() < ROWS as usize;
-            talk.sent = messages.last().map_or(talk.sent, |message| message.n);
+            match messages.last() {
+                Some(last) => inquiry.sent(&peer, last.n),
+                None => self.close_talk(inquiry, &peer, connection).await?,
+            }
             for outbox::Outgoing { n, kind, body } in messages {
                 connection.say(&ClientFrame::Message { peer: peer.clone(), n, kind, body });
             }
         }
+        Ok(())
+    }
+
+    async fn close_talk(
+        &mut self,
+        inquiry: &mut Inquiry,
+        peer: &Name,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        // What is known now the server need not keep any more.
+        self.say_talk(inquiry.former, peer, connection).await?;
+        connection.say(&ClientFrame::Close { peer: peer.clone() });
+        inquiry.open.remove(peer);
         Ok(())
     }
 
@@ -228,7 +242,7 @@ impl Core {
             inquiry.next.clear();
             return Ok(());
         }
-        (talk.talks, talk.sent, talk.has_all) = (true, own.have, false);
+        (talk.talks, talk.sent) = (true, own.have);
         // What expired is covered by `delivered`, too.
         self.take_expired(&peer, inquiry).await?;
         self.take_fates(peer, own.stored, own.delivered, inquiry).await

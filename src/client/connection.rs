@@ -312,7 +312,7 @@ impl Door {
         }
         match servers.meet(address.as_str(), shown)? {
             Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
-            Meeting::First if others.is_empty() => {
+            Meeting::First if others.iter().all(|it| it == address.as_str()) => {
                 self.tell_meeting(shown);
                 Ok(Ok(Arrival { shown, moves }))
             }

@@ -65,7 +65,8 @@ impl std::str::FromStr for Server {
     }
 }
 
-/// Where one is before the server has shown anything. `told` is the key that it has as far as its person says.
+/// Where one is before the server has shown anything. `told` is the key that it has as far as its person says; what
+/// was said through the server with that key can be read.
 pub(super) fn enter(
     tx: &Transaction<'_>,
     address: &Address,
@@ -75,11 +76,15 @@ pub(super) fn enter(
     if !tls {
         return home(tx, Server::at(address));
     }
-    match (met_at(tx, address.as_str())?, told) {
-        (Some(server), _) => home(tx, server),
-        (None, Some(shown)) => Ok(arrive(tx, address, Arrival { shown, moves: true })?.0),
-        (None, None) => home(tx, Server::at(address)),
-    }
+    let met = met(tx)?;
+    let told = told.filter(|told| !addresses(&met, *told).is_empty());
+    home(
+        tx,
+        match (key_at(&met, address), told) {
+            (Some(key), _) | (None, Some(key)) => Server::of(key),
+            (None, None) => Server::at(address),
+        },
+    )
 }
 
 /// The server at an address has shown its key. Returns where one is now, and whether there is more than there was.
@@ -266,6 +271,23 @@ mod tests {
         assert_eq!(moved, Home { server: Server::of(key("new")), ..home });
         assert_eq!(enter(&mut store, "b"), moved, "also at its other address");
         assert_eq!(rows(&mut store)[0].0, moved.server.as_str());
+    }
+
+    #[test]
+    fn what_is_said_of_a_key_counts_once_it_is_shown() {
+        let mut store = in_memory();
+        let enter = |store: &mut Connection, told: &str| {
+            run(store, |tx| super::enter(tx, &address("b"), true, Some(key(told))))
+        };
+        let here = arrive(&mut store, "a", "k");
+        write(&mut store, &here, "one", false);
+        assert_eq!(enter(&mut store, "nobody's").server, Server::at(&address("b")));
+        assert_eq!(enter(&mut store, "k"), here, "it can be read");
+        // It was not so.
+        let other = arrive(&mut store, "b", "other");
+        assert_eq!(super::tests::enter(&mut store, "a"), here);
+        assert_eq!(rows(&mut store)[0].0, here.server.as_str());
+        assert_ne!(other, here);
     }
 
     #[test]

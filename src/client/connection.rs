@@ -292,6 +292,9 @@ impl Door {
     /// What the files say of a key.
     fn look_up(&self, shown: Fingerprint) -> Result<Result<Arrival, Broken>, KnownServersError> {
         let (servers, address) = (&self.known_servers, &self.config.server);
+        if self.met.len() > 1 {
+            servers.refuse_emptied()?;
+        }
         let keys = servers.keys(address.as_str())?;
         let before = servers::key_at(&self.met, address);
         let is_another = before.is_some_and(|before| before != shown);
@@ -309,7 +312,7 @@ impl Door {
         }
         match servers.meet(address.as_str(), shown)? {
             Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
-            Meeting::First if others.is_empty() => {
+            Meeting::First if others.iter().all(|it| it == address.as_str()) => {
                 self.tell_meeting(shown);
                 Ok(Ok(Arrival { shown, moves }))
             }

@@ -36,6 +36,14 @@ pub(super) fn peers(
     rows.map(|peer| peer?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
+/// Whether the server does not have something that was written in one.
+pub(super) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM message JOIN former
+                 ON former.server = message.server AND former.id = message.installation
+                 WHERE message.server = ? AND own = 1 AND state = 'waiting')";
+    tx.query_row(query, [server.as_str()], |row| row.get(0))
+}
+
 /// Forgets one of which all is final.
 pub(super) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
     if peers(tx, server, former)?.is_empty() {

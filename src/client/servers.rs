@@ -65,7 +65,8 @@ impl std::str::FromStr for Server {
     }
 }
 
-/// Where one is before the server has shown anything. `told` is the key that it has as far as its person says.
+/// Where one is before the server has shown anything. `told` is the key that it has as far as its person says; what
+/// was said through the server with that key can be read.
 pub(super) fn enter(
     tx: &Transaction<'_>,
     address: &Address,
@@ -75,11 +76,15 @@ pub(super) fn enter(
     if !tls {
         return home(tx, Server::at(address));
     }
-    match (met_at(tx, address.as_str())?, told) {
-        (Some(server), _) => home(tx, server),
-        (None, Some(shown)) => Ok(arrive(tx, address, Arrival { shown, moves: true })?.0),
-        (None, None) => home(tx, Server::at(address)),
-    }
+    let met = met(tx)?;
+    let told = told.filter(|told| !addresses(&met, *told).is_empty());
+    home(
+        tx,
+        match (key_at(&met, address), told) {
+            (Some(key), _) | (None, Some(key)) => Server::of(key),
+            (None, None) => Server::at(address),
+        },
+    )
 }
 
 /// The server at an address has shown its key. Returns where one is now, and whether there is more than there was.
@@ -157,6 +162,7 @@ pub(super) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Re
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
     use rusqlite::Connection;
 
     use super::super::outbox::{self, Scope};
@@ -268,6 +274,23 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_key_counts_once_it_is_shown() {
+        let mut store = in_memory();
+        let enter = |store: &mut Connection, told: &str| {
+            run(store, |tx| super::enter(tx, &address("b"), true, Some(key(told))))
+        };
+        let here = arrive(&mut store, "a", "k");
+        write(&mut store, &here, "one", false);
+        assert_eq!(enter(&mut store, "nobody's").server, Server::at(&address("b")));
+        assert_eq!(enter(&mut store, "k"), here, "it can be read");
+        // It was not so.
+        let other = arrive(&mut store, "b", "other");
+        assert_eq!(super::tests::enter(&mut store, "a"), here);
+        assert_eq!(rows(&mut store)[0].0, here.server.as_str());
+        assert_ne!(other, here);
+    }
+
+    #[test]
     fn an_address_that_leads_to_another_server_takes_nothing_along() {
         let mut store = in_memory();
         let (here, there) = (arrive(&mut store, "a", "k"), arrive(&mut store, "b", "other"));
@@ -311,6 +334,56 @@ mod tests {
         let former: String =
             store.query_row("SELECT server || id FROM former", (), |it| it.get(0)).unwrap();
         assert_eq!(former, format!("{}{}", home.server.as_str(), id(&b)));
+    }
+
+    proptest! {
+        /// Whatever was written at two addresses and sent from there: all of it is there once, what was sent is
+        /// called as before, and what was not has its place behind that, in the order in which it was written.
+        #[test]
+        fn two_lives_become_one_without_loss(
+            written in prop::collection::vec((any::<bool>(), any::<bool>()), 0..20),
+            settled in any::<[bool; 2]>(),
+        ) {
+            let mut store = in_memory();
+            let homes = [enter(&mut store, "a"), enter(&mut store, "b")];
+            let mut unsent = [false; 2];
+            for (at, sent) in written {
+                // Numbers are sent in their order.
+                let at = usize::from(at);
+                unsent[at] |= !sent;
+                write(&mut store, &homes[at], "x", !unsent[at]);
+            }
+            for (home, settled) in homes.iter().zip(settled) {
+                let all = "UPDATE message SET state = 'delivered' WHERE installation = ? AND sent = 1";
+                let id = home.installation.to_string();
+                if settled {
+                    store.execute(all, [id]).unwrap();
+                }
+            }
+            let sent = "SELECT group_concat(id || installation || n) FROM message WHERE sent = 1";
+            let look = |store: &Connection| -> Option<String> {
+                store.query_row(sent, (), |row| row.get(0)).unwrap()
+            };
+            let (before, count) = (look(&store), rows(&mut store).len());
+            arrive(&mut store, "a", "k");
+            let home = arrive(&mut store, "b", "k");
+            prop_assert_eq!(look(&store), before);
+            prop_assert_eq!(rows(&mut store).len(), count);
+            let id = home.installation.to_string();
+            let texts = |query: &str| -> Vec<String> {
+                let mut query = store.prepare(query).unwrap();
+                query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
+            };
+            let unsent = texts("SELECT installation || ' ' || n FROM message WHERE sent = 0 ORDER BY id");
+            let last = "SELECT CAST(max(n) AS TEXT) FROM message WHERE sent = 1 AND installation = ";
+            let last = texts(&format!("SELECT coalesce(({last} '{id}'), '0')"));
+            let first = last[0].parse::<usize>().unwrap() + 1;
+            let expected = (first..).take(unsent.len()).map(|n| format!("{id} {n}"));
+            prop_assert_eq!(&unsent, &expected.collect::<Vec<_>>());
+            let in_flight = "SELECT DISTINCT installation FROM message WHERE sent = 1 AND state = 'waiting'";
+            let asked = texts(&format!("{in_flight} AND installation <> '{id}'"));
+            prop_assert_eq!(asked, texts("SELECT id FROM former"));
+        }
     }
 
     #[test]

@@ -47,6 +47,11 @@ pub enum KnownServersError {
         path.display()
     )]
     BadLine { path: PathBuf, line: usize },
+    #[error(
+        "{} is empty, and there were several servers in it: it was damaged. Put it back from a copy; or delete it, and compare the key of each server with what its operator says",
+        path.display()
+    )]
+    Emptied { path: PathBuf },
 }
 
 impl KnownServers {
@@ -106,6 +111,16 @@ impl KnownServers {
     fn write(&self, text: &str) -> Result<(), KnownServersError> {
         write_private(&self.path, text.as_bytes())
             .map_err(|cause| KnownServersError::Unusable { path: self.path.clone(), cause })
+    }
+
+    /// Refuses a file that is there and empty: of one in which several servers were, nobody deleted a line alone.
+    pub fn refuse_emptied(&self) -> Result<(), KnownServersError> {
+        let is_emptied = self.path.metadata().is_ok_and(|file| file.len() == 0);
+        if is_emptied {
+            Err(KnownServersError::Emptied { path: self.path.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     fn read(&self) -> Result<String, KnownServersError> {

@@ -47,7 +47,9 @@
 //! ```
 //!
 //! An address can carry it: `tinychat://chat.example.org:7878#SHA256:47DE…`. A client remembers the
-//! fingerprint with which it met a server, and says nothing to one that shows another.
+//! fingerprint with which it met a server, and says nothing to one that shows another. A server is its
+//! fingerprint: what a client says at several addresses that show the same one, it says as one installation.
+//! Without TLS a server is its address as written.
 //!
 //! # Signing in
 //!
@@ -165,7 +167,9 @@
 //! `have`, in order; so it does on every new connection and after every refusal. It sends no
 //! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
 //! folder means that the folder was copied or restored: it then takes a new installation, renumbers
-//! what was not sent and signs in again.
+//! what was not sent and signs in again. A client that finds itself with two installations for one server numbers in
+//! one of them; what it may have sent in the other keeps its id, and the client signs in as that one, too, from time to
+//! time, until it knows the fate of all of it.
 //!
 //! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
 //! has; one at or below it is acknowledged and not shown again. It writes message and mark in one

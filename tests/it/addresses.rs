@@ -153,6 +153,26 @@ fn an_address_that_shows_the_key_of_another_known_server_is_the_alarm() {
     });
 }
 
+#[test]
+fn a_file_of_known_servers_that_was_emptied_trusts_nobody() {
+    story(async |world| {
+        let one = Hosted::start(&[], &world.path("one")).await;
+        let other = Hosted::start(&[], &world.path("other")).await;
+        for server in [&one.address, &other.address] {
+            john(world, server, "marie").pipe("").await.exited(0);
+        }
+        let file = world.path("john").join("known_servers");
+        fs::write(&file, "").unwrap();
+        let refused = john(world, &one.address, "marie").pipe("hello\n").await;
+        refused.exited(1).said("is empty, and there were several servers in it");
+        assert_eq!(fs::read(&file).unwrap(), b"");
+        fs::remove_file(&file).unwrap();
+        john(world, &one.address, "marie").pipe("").await.exited(0);
+        one.stop().await;
+        other.stop().await;
+    });
+}
+
 // Two lives of one server, as there were up to layout 5.
 
 /// Takes what was said from one folder into a store of layout 5, as said at an address.

@@ -169,6 +169,25 @@ fn damaged_files_are_refused_and_left_as_they_are() {
     });
 }
 
+#[test]
+fn files_that_were_emptied_are_refused_and_nothing_begins_anew() {
+    story(async |world| {
+        for (file, complaint) in
+            [("messages.db", "is empty: it was damaged"), ("id_ed25519", "not a key in OpenSSH")]
+        {
+            let folder = world.path(file);
+            Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
+            fs::write(folder.join(file), "").unwrap();
+            let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("x\n").await;
+            john.exited(1).printed(&[]).said(complaint).said(file);
+            assert_eq!(fs::read(folder.join(file)).unwrap(), b"", "{file} is left as it is");
+        }
+        let history = Launch::tinychat(&["history", "--user", "john"]);
+        let history = history.on(&world.path("messages.db")).pipe("").await;
+        history.exited(1).printed(&[]).said("is empty: it was damaged");
+    });
+}
+
 // Two of the same.
 
 #[test]

@@ -24,11 +24,19 @@ const AT_ONCE: usize = 500;
 /// How long a visit may take. What is not done by then is left to the next one.
 const LIMIT: Duration = Duration::from_secs(60);
 
+/// How soon to ask again where something could not be sent.
+const ASK_SOON: Duration = Duration::from_secs(60);
+
+/// How soon to ask again what became of what the server has stored.
+const ASK_LATER: Duration = Duration::from_secs(15 * 60);
+
 /// A visit.
 struct Inquiry {
     former: Installation,
     next: VecDeque<Name>,
     open: BTreeMap<Name, Talk>,
+    /// Something is known now that was not before.
+    has_news: bool,
 }
 
 /// A conversation in it.
@@ -39,10 +47,16 @@ struct Talk {
     /// The last number that was sent, or did not have to be.
     sent: u64,
     stored: u64,
-    /// There is nothing above `sent`.
-    has_all: bool,
     /// What was given up, told ahead of `TALKING`.
     expired: Vec<u64>,
+}
+
+impl Inquiry {
+    fn sent(&mut self, peer: &Name, last: u64) {
+        if let Some(talk) = self.open.get_mut(peer) {
+            talk.sent = last;
+        }
+    }
 }
 
 impl Core {
@@ -61,36 +75,50 @@ impl Core {
     ) -> Result<(), Exit> {
         let server = self.server.clone();
         let next = self.store.run(move |tx| formers::peers(tx, &server, former)).await?.into();
-        let inquiry = Inquiry { former, next, open: BTreeMap::new() };
-        match self.ask(inquiry, &mut connection, orders).await {
+        let mut inquiry = Inquiry { former, next, open: BTreeMap::new(), has_news: false };
+        match self.ask(&mut inquiry, &mut connection, orders).await {
             Err(Exit::Away(because)) => log::warn!("not all is known of what was sent: {because}"),
             done => done?,
         }
         connection.quit(GOODBYE).await;
         let server = self.server.clone();
         self.store.run(move |tx| formers::settle(tx, &server, former)).await?;
-        self.tell(Event::Joined);
+        if inquiry.has_news {
+            self.tell(Event::Joined);
+        }
         Ok(())
+    }
+
+    /// When to ask again, if something is left to ask for.
+    pub(super) async fn next_inquiry(&self) -> Result<Option<Instant>, Exit> {
+        let server = self.server.clone();
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            let formers = formers::all(tx, &server)?;
+            Ok((!formers.is_empty()).then_some(formers::has_unsent(tx, &server)?))
+        };
+        let left = self.store.run(look).await?;
+        let after = left.map(|unsent| if unsent { ASK_SOON } else { ASK_LATER });
+        Ok(after.map(|after| Instant::now() + after))
     }
 
     async fn ask(
         &mut self,
-        mut inquiry: Inquiry,
+        inquiry: &mut Inquiry,
         connection: &mut Connection,
         orders: &Receiver<Order>,
     ) -> Result<(), Exit> {
         let until = Instant::now() + LIMIT;
         loop {
-            self.open_next(&mut inquiry, connection).await?;
-            self.send_rest(&mut inquiry, connection).await?;
-            if inquiry.open.is_empty() {
+            self.open_next(inquiry, connection).await?;
+            self.send_rest(inquiry, connection).await?;
+            if inquiry.open.is_empty() && inquiry.next.is_empty() {
                 return Ok(());
             }
             let Some(left) = until.checked_duration_since(Instant::now()) else { return Ok(()) };
             let progress =
                 async { task::within(left, connection.progress(true)).await.transpose() };
             match self.meanwhile(progress, orders).await? {
-                Some(Progress::Read) => self.take_answers(&mut inquiry, connection).await?,
+                Some(Progress::Read) => self.take_answers(inquiry, connection).await?,
                 Some(Progress::Wrote) => {}
                 Some(Progress::Silence) => connection.break_silence()?,
                 None => return Ok(()),
@@ -135,26 +163,34 @@ impl Core {
         let ready = |talk: &Talk| talk.talks && talk.stored >= talk.sent;
         let open = inquiry.open.iter().filter(|(_, talk)| ready(talk));
         for peer in open.map(|(peer, _)| peer.clone()).collect::<Vec<Name>>() {
-            let Some(talk) = inquiry.open.get_mut(&peer) else { continue };
-            if talk.has_all || self.held.contains(&peer) {
-                // What is known now the server need not keep any more.
-                self.say_talk(inquiry.former, &peer, connection).await?;
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-                inquiry.open.remove(&peer);
-                continue;
-            }
             let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
-            let above = talk.sent;
+            let above = inquiry.open.get(&peer).map_or(0, |talk| talk.sent);
+            let limit = if self.held.contains(&peer) { 0 } else { ROWS };
             let take = move |tx: &rusqlite::Transaction<'_>| {
-                outbox::take_unsettled(tx, &scope, above, ROWS)
+                outbox::take_unsettled(tx, &scope, above, limit)
             };
             let messages = self.store.run(take).await?;
-            talk.has_all = messages.len() < ROWS as usize;
-            talk.sent = messages.last().map_or(talk.sent, |message| message.n);
+            match messages.last() {
+                Some(last) => inquiry.sent(&peer, last.n),
+                None => self.close_talk(inquiry, &peer, connection).await?,
+            }
             for outbox::Outgoing { n, kind, body } in messages {
                 connection.say(&ClientFrame::Message { peer: peer.clone(), n, kind, body });
             }
         }
+        Ok(())
+    }
+
+    async fn close_talk(
+        &mut self,
+        inquiry: &mut Inquiry,
+        peer: &Name,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        // What is known now the server need not keep any more.
+        self.say_talk(inquiry.former, peer, connection).await?;
+        connection.say(&ClientFrame::Close { peer: peer.clone() });
+        inquiry.open.remove(peer);
         Ok(())
     }
 
@@ -224,11 +260,12 @@ impl Core {
                 formers::leave_to_original(tx, &home, former, &peer, own)
             };
             self.store.run(leave).await?;
+            inquiry.has_news = true;
             inquiry.open.clear();
             inquiry.next.clear();
             return Ok(());
         }
-        (talk.talks, talk.sent, talk.has_all) = (true, own.have, false);
+        (talk.talks, talk.sent) = (true, own.have);
         // What expired is covered by `delivered`, too.
         self.take_expired(&peer, inquiry).await?;
         self.take_fates(peer, own.stored, own.delivered, inquiry).await
@@ -248,7 +285,7 @@ impl Core {
         let take = move |tx: &rusqlite::Transaction<'_>| {
             outbox::receive_receipt(tx, &scope, stored, delivered)
         };
-        self.store.run(take).await?;
+        inquiry.has_news |= self.store.run(take).await? != outbox::Moved::default();
         Ok(())
     }
 
@@ -256,6 +293,7 @@ impl Core {
         let Some(talk) = inquiry.open.get_mut(peer) else { return Ok(()) };
         let scope = Scope { installation: inquiry.former, ..self.scope(peer) };
         let expired = std::mem::take(&mut talk.expired);
+        inquiry.has_news |= !expired.is_empty();
         let expire = move |tx: &rusqlite::Transaction<'_>| {
             expired.iter().try_for_each(|n| outbox::expire(tx, &scope, *n).map(drop))
         };

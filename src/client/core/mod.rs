@@ -93,6 +93,8 @@ pub(super) struct Core {
     files: Files,
     /// Signed in.
     is_online: bool,
+    /// When to ask again what became of what was sent under a former installation.
+    inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
     progress: Instant,
 }
@@ -101,6 +103,8 @@ pub(super) struct Core {
 enum Exit {
     /// The connection broke, or did not come about: try again.
     Away(String),
+    /// It is time to sign in as a former installation.
+    Inquire,
     /// Everything is settled.
     Finished,
     /// It was told to.
@@ -154,6 +158,7 @@ impl Core {
             watchers: Vec::new(),
             files: Files::new(orders),
             is_online: false,
+            inquire_at: None,
             progress: Instant::now(),
         }
     }
@@ -162,7 +167,7 @@ impl Core {
     pub(super) async fn run(mut self, orders: Receiver<Order>) {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
-            Exit::Away(_) | Exit::Finished | Exit::Left => None,
+            Exit::Away(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
@@ -198,8 +203,15 @@ impl Core {
                 Ok(connection) => self.online(connection, orders).await,
                 Err(exit) => exit,
             };
-            let Exit::Away(because) = exit else { return exit };
-            if let Err(exit) = self.pause(because, orders).await {
+            let because = match exit {
+                Exit::Away(because) => Some(because),
+                Exit::Inquire => None,
+                exit => return exit,
+            };
+            self.disconnected();
+            if let Some(because) = because
+                && let Err(exit) = self.pause(because, orders).await
+            {
                 return exit;
             }
         }
@@ -222,7 +234,10 @@ impl Core {
                 installation: former.unwrap_or(self.installation),
             };
             let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
-            let Some(former) = former else { return Ok(connection) };
+            let Some(former) = former else {
+                self.inquire_at = self.next_inquiry().await?;
+                return Ok(connection);
+            };
             self.inquire(connection, former, orders).await?;
         }
     }
@@ -276,13 +291,16 @@ impl Core {
         self.give_unshown().await
     }
 
-    /// Waits before connecting again.
-    async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
-        let retry_in = self.backoff.next(fastrand::f64());
+    fn disconnected(&mut self) {
         self.conversations.values_mut().for_each(Conversation::disconnected);
         self.files.disconnected();
         self.blocks.disconnected();
-        self.is_online = false;
+        (self.is_online, self.inquire_at) = (false, None);
+    }
+
+    /// Waits before connecting again.
+    async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
+        let retry_in = self.backoff.next(fastrand::f64());
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -305,7 +323,7 @@ impl Core {
         let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
-            Err(exit @ (Exit::Finished | Exit::Left)) => {
+            Err(exit @ (Exit::Finished | Exit::Left | Exit::Inquire)) => {
                 connection.quit(GOODBYE).await;
                 exit
             }
@@ -343,6 +361,9 @@ impl Core {
             self.check_patience(true)?;
             if self.is_settled().await? {
                 return Err(Exit::Finished);
+            }
+            if self.inquire_at.is_some_and(|at| at <= Instant::now()) {
+                return Err(Exit::Inquire);
             }
             let reading = self.events.len() < EVENTS_HIGH;
             let wake = if reading { self.time_left() } else { EVENTS_PAUSE };
@@ -587,7 +608,7 @@ impl Core {
     /// How long nothing has to be looked at, unless something happens.
     fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
-        let due = due.chain(self.files.due_at()).min();
+        let due = due.chain(self.files.due_at()).chain(self.inquire_at).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

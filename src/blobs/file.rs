@@ -52,9 +52,8 @@ pub(crate) struct Label {
 impl Label {
     fn encode(&self) -> Vec<u8> {
         let Self { from, to, size, touched: Uptime(touched), kept } = self;
-        let mut text = format!(
-            "tinychat blob 2\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n"
-        );
+        let mut text =
+            format!("tinychat blob 2\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n");
         if let Some(Uptime(kept)) = kept {
             text += &format!("kept {kept}\n");
         }
@@ -265,7 +264,12 @@ mod tests {
         for label in [label(0), label(u64::MAX), kept] {
             assert_eq!(Label::parse(&label.encode()), Some(label));
         }
-        for bad in ["", "tinychat blob 2\nfrom a\nto b\nsize 1\n", "tinychat blob 1\nfrom a\n", "tinychat blob 3\nfrom a\nto b\nsize 1\ntouched 2\n"] {
+        for bad in [
+            "",
+            "tinychat blob 2\nfrom a\nto b\nsize 1\n",
+            "tinychat blob 1\nfrom a\n",
+            "tinychat blob 3\nfrom a\nto b\nsize 1\ntouched 2\n",
+        ] {
             assert_eq!(Label::parse(bad.as_bytes()), None, "{bad:?}");
         }
         let more = [&label(1).encode()[..50], b"\nsomething else\n"].concat();

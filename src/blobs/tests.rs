@@ -175,7 +175,8 @@ fn files_age_while_the_server_runs_and_not_by_the_wall_clock() {
 fn a_file_that_came_later_than_now_is_as_old_as_this_start() {
     let data = tempfile::tempdir().unwrap();
     let times = FakeTimes::new();
-    let id = send(&open_by(&times, Uptime(0) + 99 * DAY, data.path(), SMALL), "john", "marie", b"abc");
+    let id =
+        send(&open_by(&times, Uptime(0) + 99 * DAY, data.path(), SMALL), "john", "marie", b"abc");
     let blobs = open_by(&times, Uptime(0) + DAY, data.path(), SMALL);
     times.pass(DAY);
     blobs.sweep(Some(DAY));

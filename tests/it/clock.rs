@@ -290,9 +290,7 @@ fn what_an_older_server_has_left_waits_as_long_again() {
         times.days_pass(10);
         assert_eq!(of_bob_and_of_files(&data).await, waits);
         times.days_pass(1);
-        let gone = async {
-            while of_bob_and_of_files(&data).await == waits {}
-        };
+        let gone = async { while of_bob_and_of_files(&data).await == waits {} };
         patiently("all of it expires", gone).await;
     });
 }

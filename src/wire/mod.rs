@@ -231,11 +231,11 @@
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on |
+//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
 //! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
-//! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none |
+//! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none; a client asks, on each connection, until it was |
 //!
 //! From the server:
 //!

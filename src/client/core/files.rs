@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_channel::{Sender, WeakSender};
 use async_std::task::JoinHandle;
@@ -28,6 +28,9 @@ use crate::wire::frame::ClientFrame;
 /// How many files go at once, and how many come.
 const AT_ONCE: usize = 3;
 
+/// How long it is waited for a ticket only to tell that the server need not keep something.
+const TICKET_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How many files are listed for one who asks.
 const LISTED: u32 = 50;
 
@@ -45,7 +48,7 @@ pub(super) struct Files {
     /// There may be more to carry than is on its way.
     look: bool,
     ticket: Option<Ticket>,
-    asked_for_ticket: bool,
+    asked_for_ticket: Option<Instant>,
     /// Where a file is to be saved that comes, by its message.
     saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
     /// How far each has come, at most: only what is beyond it is progress.
@@ -118,7 +121,7 @@ impl Files {
             addressees: BTreeSet::new(),
             look: true,
             ticket: None,
-            asked_for_ticket: false,
+            asked_for_ticket: None,
             saves: BTreeMap::new(),
             furthest: BTreeMap::new(),
             wanted: Vec::new(),
@@ -144,7 +147,7 @@ impl Files {
 
     /// Nothing is carried without a connection, and another one needs another ticket.
     pub(super) fn disconnected(&mut self) {
-        (self.ticket, self.asked_for_ticket, self.look) = (None, false, true);
+        (self.ticket, self.asked_for_ticket, self.look) = (None, None, true);
         let keys: Vec<Key> = self.running.keys().copied().collect();
         keys.into_iter().for_each(|key| self.stop(key));
     }
@@ -194,7 +197,19 @@ impl Files {
 
     /// When something is to be tried again.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.resting.values().filter_map(|rest| rest.until).min()
+        let asked = self.ticket_late_at().filter(|late| *late > Instant::now());
+        self.resting.values().filter_map(|rest| rest.until).chain(asked).min()
+    }
+
+    /// When a ticket has been waited for too long that was asked for.
+    fn ticket_late_at(&self) -> Option<Instant> {
+        self.asked_for_ticket.filter(|_| self.ticket.is_none()).map(|asked| asked + TICKET_PATIENCE)
+    }
+
+    /// Whether the server will soon know what it need not keep, unless it fails.
+    fn is_about_to_drop(&self) -> bool {
+        let rests = self.resting.get(&Key::Drop).is_some_and(|rest| rest.until.is_some());
+        !rests && self.ticket_late_at().is_none_or(|late| late > Instant::now())
     }
 
     fn wake_rested(&mut self, now: Instant) {
@@ -240,7 +255,8 @@ impl Core {
         }
         for (key, job) in self.jobs().await? {
             let Some(ticket) = self.files.ticket else {
-                if !std::mem::replace(&mut self.files.asked_for_ticket, true) {
+                if self.files.asked_for_ticket.is_none() {
+                    self.files.asked_for_ticket = Some(Instant::now());
                     connection.say(&ClientFrame::Ticket);
                 }
                 return Ok(());
@@ -249,6 +265,13 @@ impl Core {
                 self.start(key, job, ticket);
             }
         }
+        Ok(())
+    }
+
+    /// What an earlier run thought better of, and the server may not know.
+    pub(super) async fn recall_unwanted(&mut self) -> Result<(), Exit> {
+        let server = self.server.clone();
+        self.files.unwanted = self.store.run(move |tx| ledger::unwanted(tx, &server)).await?;
         Ok(())
     }
 
@@ -341,11 +364,14 @@ impl Core {
         match (job, report) {
             (_, Report::Dropped(message, blob)) => {
                 self.files.unwanted.retain(|unwanted| *unwanted != blob);
-                Ok(self.store.run(move |tx| ledger::dropped(tx, message)).await?)
+                Ok(self.store.run(move |tx| ledger::dropped(tx, message, blob)).await?)
             }
-            (Job::Upload(upload), Report::Named(blob, have)) => {
+            (Job::Upload(upload), Report::Named(blob, have, written)) => {
                 self.go_on(key, have);
-                Ok(self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?)
+                self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?;
+                // What was ended meanwhile does not wait for it.
+                let _ = written.send(());
+                Ok(())
             }
             (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
             (Job::Download(download), Report::Come) => {
@@ -627,7 +653,6 @@ impl Core {
         if self.files.is_saving() {
             return Ok(true);
         }
-        // The server is told, too, that it need not keep what has come.
         let is_awaited = |run: &Run| match &run.job {
             Job::Upload(_) => false,
             Job::Download(download) => self.is_faced(&download.peer),
@@ -637,8 +662,15 @@ impl Core {
             return Ok(true);
         }
         let server = self.server.clone();
-        let coming = self.store.run(move |tx| ledger::coming(tx, &server)).await?;
-        Ok(coming.iter().any(|download| self.is_faced(&download.peer)))
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            Ok((ledger::coming(tx, &server)?, ledger::to_drop(tx, &server)?))
+        };
+        let (coming, had) = self.store.run(look).await?;
+        // The server is told, too, that it need not keep what has come, or is unwanted: who only looks in now and
+        // then would never tell it otherwise.
+        let has_to_drop = !had.is_empty() || !self.files.unwanted.is_empty();
+        Ok(coming.iter().any(|download| self.is_faced(&download.peer))
+            || (has_to_drop && self.files.is_about_to_drop()))
     }
 }
 

@@ -349,6 +349,7 @@ impl Core {
         orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
         self.face_outbox().await?;
+        self.recall_unwanted().await?;
         // Some may have come with the answer to signing in; no other need follow.
         self.take_frames(connection).await?;
         loop {

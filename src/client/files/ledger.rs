@@ -211,9 +211,22 @@ pub(in crate::client) fn set(tx: &Transaction<'_>, message: i64, state: &FileSta
         .map(drop)
 }
 
-/// The server knows that it need not keep a file.
-pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64) -> Result<()> {
-    tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message]).map(drop)
+/// The server knows that it need not keep a file: that of a message, or what there is of an upload.
+pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobId) -> Result<()> {
+    tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message])?;
+    let upload = "UPDATE upload SET blob = NULL
+                  WHERE blob = ? AND state IN ('failed', 'cancelled')";
+    tx.execute(upload, [blob.to_string()]).map(drop)
+}
+
+/// What the server may have of uploads that ended without a message.
+pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<BlobId>> {
+    let mut query = tx.prepare(
+        "SELECT blob FROM upload
+         WHERE server = ? AND state IN ('failed', 'cancelled') AND blob IS NOT NULL",
+    )?;
+    let blobs = query.query_map([server.as_str()], |row| row.get::<_, String>(0))?;
+    blobs.map(|blob| blob?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
 /// What is read of a file that others sent.
@@ -431,5 +444,23 @@ mod tests {
         (0..9).for_each(|_| upload(&store, "more", "going", None));
         let listed = listed(&mut store);
         assert_eq!((listed.len(), listed[0].as_str()), (5, "slow Coming"));
+    }
+
+    #[test]
+    fn what_one_thought_better_of_is_unwanted_until_the_server_knows() {
+        let mut store = in_memory();
+        let server: Server = "localhost".parse().unwrap();
+        let blob = BlobId::from_u128;
+        for (number, state) in [(1, "cancelled"), (2, "failed"), (3, "going"), (4, "sent")] {
+            upload(&store, state, state, None);
+            let id = store.last_insert_rowid();
+            run(&mut store, |tx| name(tx, id, Some(blob(number))));
+        }
+        upload(&store, "never offered", "cancelled", None);
+        let unwanted = |store: &mut rusqlite::Connection| run(store, |tx| unwanted(tx, &server));
+        assert_eq!(unwanted(&mut store), [blob(1), blob(2)]);
+        run(&mut store, |tx| dropped(tx, 0, blob(1)));
+        run(&mut store, |tx| dropped(tx, 0, blob(4)));
+        assert_eq!(unwanted(&mut store), [blob(2)]);
     }
 }

@@ -11,7 +11,8 @@
 //! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
-//! Invariant: an archive that lacks its end, or has another one, is refused whole.
+//! Invariant: an archive that lacks its end, or has another one, is refused whole. What was written is read back with
+//! [`verify`] by whoever wants to rely on it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -20,9 +21,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::image::{Entry, Image, Table};
 use super::layout;
 use super::opening::Paths;
-use super::store::{Entry, Image, Store, StoreError, Table, UPTIME};
+use super::store::{Store, StoreError, UPTIME};
 use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;
@@ -32,8 +34,9 @@ const VERSION: u8 = 1;
 /// How much of the store goes into one entry of the archive, roughly.
 const PIECE: usize = 4 * 1024 * 1024;
 
-/// The longest piece that is read: one entry more, which is a message and its key.
-const MAX_PIECE: u64 = (PIECE + 1024 * 1024) as u64;
+/// The longest piece that is read. What is written here has one entry more than [`PIECE`], which is a segment at most;
+/// in layout 1 a session's row had no bound.
+const MAX_PIECE: u64 = 256 * 1024 * 1024;
 
 /// The books in a data folder, and the longest one that is read.
 const BOOKS: [&str; 2] = ["names", "contacts"];
@@ -102,6 +105,16 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
     Ok(())
 }
 
+/// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for
+/// it, and is gone afterwards.
+pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), BackupError> {
+    remove_folder(scratch)?;
+    DirBuilder::new().mode(0o700).create(scratch)?;
+    let verified = fill(backup, scratch, Files::Labels);
+    remove_folder(scratch)?;
+    verified
+}
+
 /// Makes a data folder from a backup. It is there wholly or not at all.
 pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
     let taken = || BackupError::NotEmpty { path: data.into() };
@@ -118,13 +131,11 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
         DirBuilder::new().mode(0o700).recursive(true).create(above)?;
     }
     // What a killed restore left.
-    match fs::remove_dir_all(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    remove_folder(&partial)?;
     DirBuilder::new().mode(0o700).create(&partial)?;
     // Renaming replaces an empty folder.
-    let restored = fill(backup, &partial).and_then(|()| Ok(fs::rename(&partial, data)?));
+    let restored =
+        fill(backup, &partial, Files::Whole).and_then(|()| Ok(fs::rename(&partial, data)?));
     if restored.is_err() {
         // What failed is worth more to its reader than why it could not be cleared away.
         let _ = fs::remove_dir_all(&partial);
@@ -217,9 +228,9 @@ fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
 }
 
 /// Puts what is in a backup into a new folder and looks whether it is sound.
-fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
+fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupError> {
     let paths = Paths::new(folder);
-    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0 };
+    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files };
     let mut archive = tar::Archive::new(backup);
     let mut entries = archive.entries()?;
     let layout = layout_of(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
@@ -275,6 +286,15 @@ fn layout_of(text: &[u8]) -> Result<u8, BackupError> {
 struct Reading {
     hash: blake3::Hasher,
     pieces: u64,
+    files: Files,
+}
+
+/// What is taken of the files that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Whole,
+    /// What is looked at. The content is read and becomes a hole.
+    Labels,
 }
 
 type TarEntry<'a, R> = Option<io::Result<tar::Entry<'a, R>>>;
@@ -342,7 +362,15 @@ impl Reading {
         DirBuilder::new().mode(0o700).recursive(true).create(&blobs)?;
         let (path, size) = (blobs.join(id.to_string()), entry.size());
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let copied = io::copy(&mut Hashed { inner: entry, hash: &mut self.hash }, &mut file)?;
+        let mut content = Hashed { inner: entry, hash: &mut self.hash };
+        let copied = match self.files {
+            Files::Whole => io::copy(&mut content, &mut file)?,
+            Files::Labels => {
+                let label = io::copy(&mut (&mut content).take(blobs::LABEL as u64), &mut file)?;
+                label + io::copy(&mut content, &mut io::sink())?
+            }
+        };
+        file.set_len(copied)?;
         file.sync_all()?;
         if copied == size {
             Ok(())
@@ -352,8 +380,19 @@ impl Reading {
     }
 }
 
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
+
+#[cfg(test)]
+#[path = "backup_tests.rs"]
+mod tests;

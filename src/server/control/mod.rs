@@ -103,6 +103,12 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
     Ok(backup::restore(backup, data)?)
 }
 
+/// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and is gone
+/// afterwards.
+pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
+    Ok(backup::verify(backup, scratch)?)
+}
+
 /// Asks the running server, or does it here if there is none. The words are those of a request.
 pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
     if let Ok(stream) = BlockingStream::connect(socket(data)) {

@@ -15,11 +15,15 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
-    /// The face has it open. Otherwise it is only open to empty the outbox.
+    /// The face has it open. Otherwise it is only open for what was written and has not arrived.
     pub(super) faced: bool,
     /// The history has messages that were not given to the face, above this id.
     pub(super) unshown_above: Option<i64>,
     link: Link,
+    /// When it was opened on the present connection.
+    since: Option<Instant>,
+    /// All that was written may have arrived since that was looked at.
+    unchecked: bool,
     /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
     /// way before is counted by the server, but need not come again.
     came: HashSet<MessageId>,
@@ -53,7 +57,12 @@ struct Open {
 impl Conversation {
     /// There is no connection any more.
     pub(super) fn disconnected(&mut self) {
-        self.link = Link::Closed;
+        (self.link, self.since) = (Link::Closed, None);
+    }
+
+    /// The face does not have it open any more.
+    pub(super) fn leave_face(&mut self) {
+        (self.faced, self.unchecked) = (false, true);
     }
 
     /// `TALK` was sent.
@@ -63,8 +72,10 @@ impl Conversation {
     }
 
     /// `TALKING` has come.
-    pub(super) fn opened(&mut self, have: u64, stored: u64, waiting: u64) {
+    pub(super) fn opened(&mut self, now: Instant, have: u64, stored: u64, waiting: u64) {
         self.link = Link::Open(Open { sent: have, stored, more: true, waiting });
+        self.since.get_or_insert(now);
+        self.unchecked = true;
         self.settle_arrivals();
     }
 
@@ -108,7 +119,18 @@ impl Conversation {
         let Link::Open(open) = &mut self.link else { return false };
         let more = n > open.stored;
         open.stored = open.stored.max(n);
+        self.unchecked = true;
         more
+    }
+
+    /// The fate of something that was written has become known.
+    pub(super) fn fate_known(&mut self) {
+        self.unchecked = true;
+    }
+
+    /// Whether to look if everything that was written has arrived. True once each time.
+    pub(super) fn is_to_be_checked(&mut self) -> bool {
+        std::mem::take(&mut self.unchecked)
     }
 
     /// A message of the peer has come.
@@ -131,6 +153,20 @@ impl Conversation {
     /// Whether everything that was written is stored.
     pub(super) fn has_sent_all(&self) -> bool {
         matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
+    }
+
+    /// Whether it has been heard and waits: for others alone, or, if `held`, for whatever holds it.
+    pub(super) fn is_idle(&self, held: bool) -> bool {
+        match self.link {
+            Link::Closed | Link::Opening => false,
+            Link::Refused(_) => true,
+            Link::Open(_) => held || self.has_sent_all(),
+        }
+    }
+
+    /// When it was opened on the present connection.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
     }
 
     /// Whether `TALK` is due: never sent, or refused long enough ago.
@@ -196,14 +232,14 @@ mod tests {
         conversation.more();
         assert_eq!(conversation.may_send(), None);
         assert!(!conversation.is_talk_due(now));
-        conversation.opened(7, 5, 0);
+        conversation.opened(Instant::now(), 7, 5, 0);
         assert_eq!(conversation.may_send(), Some((7, 510)));
     }
 
     #[test]
     fn a_window_bounds_what_is_under_way() {
         let mut conversation = Conversation::default();
-        conversation.opened(0, 0, 0);
+        conversation.opened(Instant::now(), 0, 0, 0);
         conversation.sent(Some(512), false);
         assert_eq!(conversation.may_send(), None);
         assert!(conversation.stored(100));
@@ -219,7 +255,7 @@ mod tests {
     fn a_refusal_stops_sending_until_room_or_time() {
         let mut conversation = Conversation::default();
         let now = Instant::now();
-        conversation.opened(0, 0, 0);
+        conversation.opened(Instant::now(), 0, 0, 0);
         assert!(conversation.refused(now, None));
         assert!(!conversation.refused(now, None), "told once");
         assert_eq!(conversation.may_send(), None);
@@ -238,7 +274,7 @@ mod tests {
         let id = |n| MessageId { installation: Installation::from_u64(1), n };
         conversation.opening();
         conversation.came(id(1));
-        conversation.opened(0, 0, 2);
+        conversation.opened(Instant::now(), 0, 0, 2);
         conversation.came(id(1));
         assert!(!conversation.has_caught_up(), "the same one again");
         conversation.came(id(2));
@@ -248,7 +284,7 @@ mod tests {
     #[test]
     fn all_is_sent_when_the_last_is_stored() {
         let mut conversation = Conversation::default();
-        conversation.opened(0, 0, 0);
+        conversation.opened(Instant::now(), 0, 0, 0);
         assert!(!conversation.has_sent_all(), "the outbox was not looked at");
         conversation.sent(Some(2), true);
         assert!(!conversation.has_sent_all());

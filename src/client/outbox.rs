@@ -274,14 +274,27 @@ pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
-/// To whom something was written whose fate is not final.
-pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Name>> {
+/// To whom something was written whose fate is not final, and whether some of it is not stored.
+pub(super) fn unsettled_peers(
+    tx: &Transaction<'_>,
+    server: &Address,
+    installation: Installation,
+) -> Result<Vec<(Name, bool)>> {
     let mut query = tx.prepare_cached(
-        "SELECT DISTINCT peer, 0 FROM message
-         WHERE server = ? AND state IN ('waiting', 'stored')",
+        "SELECT peer, max(state = 'waiting') FROM message
+         WHERE server = ? AND installation = ? AND state IN ('waiting', 'stored') GROUP BY peer",
     )?;
-    let rows = query.query_map([server.as_str()], peer_and_count)?;
-    rows.map(|row| row.map(|(peer, _)| peer)).collect()
+    let rows = query.query_map([server.as_str(), &installation.to_string()], peer_and_count)?;
+    rows.map(|row| row.map(|(peer, unsent)| (peer, unsent > 0))).collect()
+}
+
+/// Whether the fate of everything that was written to somebody is final.
+pub(super) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+    let none = "SELECT NOT EXISTS (SELECT 1 FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored'))";
+    let (peer, installation) = (scope.peer.as_str(), scope.installation.to_string());
+    tx.prepare_cached(none)?
+        .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
 }
 
 /// Numbers what the server does not have anew, in a new installation, because this folder is a copy:

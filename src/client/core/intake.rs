@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::super::connection::{Connection, dismissed, refused};
 use super::super::contacts::{self, Meeting};
+use super::super::conversation::Conversation;
 use super::super::{Event, Incoming, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Message, Name};
@@ -134,7 +135,7 @@ impl Core {
             ServerFrame::Talking { peer, presence, own, waiting } => {
                 self.check_counter(&peer, own).await?;
                 let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
-                self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
+                self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));
                 self.files.look();
                 if self.is_faced(&peer) {
                     self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
@@ -267,6 +268,7 @@ impl Core {
     async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
         let scope = self.scope(&peer);
         if self.store.run(move |tx| outbox::expire(tx, &scope, n)).await? {
+            self.with(&peer, Conversation::fate_known);
             self.tell(Event::Expired { peer, n });
         }
         Ok(())

@@ -9,6 +9,7 @@ mod blocks;
 mod files;
 mod intake;
 mod obey;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -34,6 +35,7 @@ use crate::trust::known_servers::KnownServers;
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use files::Files;
+use places::Queue;
 
 pub(super) use files::Said;
 
@@ -49,9 +51,6 @@ const ROWS: u32 = 256;
 /// When so many bytes are to be written, nothing is put to them but acknowledgements.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
 
-/// How many conversations are opened only to empty the outbox.
-const MAX_UNFACED: usize = 500;
-
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -64,6 +63,10 @@ pub(super) struct Core {
     store: Store,
     events: Sender<Event>,
     conversations: BTreeMap<Name, Conversation>,
+    /// Who waits for a conversation without a face.
+    queue: Queue,
+    /// When places were last given to those.
+    last_turn: Instant,
     backoff: Backoff,
     /// No more will be written; end once everything is settled.
     finishing: bool,
@@ -134,6 +137,8 @@ impl Core {
             store,
             events,
             conversations: BTreeMap::new(),
+            queue: Queue::default(),
+            last_turn: Instant::now(),
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
@@ -272,15 +277,15 @@ impl Core {
         connection: &mut Connection,
         orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
-        self.face_outbox().await?;
+        self.queue_outbox().await?;
         // Some may have come with the answer to signing in; no other need follow.
         self.take_frames(connection).await?;
         loop {
+            self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;
             self.carry_where_due(connection).await?;
-            self.close_emptied(connection);
             self.give_unshown().await?;
             self.check_patience(true)?;
             if self.is_settled().await? {
@@ -302,16 +307,6 @@ impl Core {
                 Either::Right(Progress::Silence) => connection.break_silence()?,
             }
         }
-    }
-
-    /// What an earlier run, or an earlier connection, left in the outbox is to be sent.
-    async fn face_outbox(&mut self) -> Result<(), Exit> {
-        let server = self.config.server.clone();
-        let peers = self.store.run(move |tx| outbox::unsettled_peers(tx, &server)).await?;
-        for peer in peers.into_iter().take(MAX_UNFACED) {
-            self.conversations.entry(peer).or_default();
-        }
-        Ok(())
     }
 
     async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
@@ -353,19 +348,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// Closes conversations that the face does not have open, once all that was written is stored.
-    fn close_emptied(&mut self, connection: &mut Connection) {
-        let files = &self.files;
-        self.conversations.retain(|peer, conversation| {
-            let done = conversation.has_sent_all() && !files.go_to(peer);
-            let emptied = !conversation.faced && done;
-            if emptied {
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-            }
-            !emptied
-        });
     }
 
     /// Gives the face what the history has for it, as much as it takes for now.
@@ -532,7 +514,7 @@ impl Core {
     /// How long nothing has to be looked at, unless something happens.
     fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
-        let due = due.chain(self.files.due_at()).min();
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

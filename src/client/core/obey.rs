@@ -4,11 +4,13 @@ use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
 use super::super::connection::Connection;
+use super::super::conversation::Conversation;
 use super::super::search::{self, Hit, Query};
 use super::super::{
     Change, Command, Event, Record, StoreError, Trust, archive, contacts, history, outbox,
 };
 use super::files::{Wanted, What};
+use super::places::Need;
 use super::{Core, Exit};
 use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -117,7 +119,8 @@ impl Core {
 
     /// Something new is in the outbox.
     pub(super) fn wrote(&mut self, peer: Name, record: Record) {
-        self.conversations.entry(peer.clone()).or_default().more();
+        self.want_place(&peer, Need::Unsent);
+        self.with(&peer, Conversation::more);
         self.tell(Event::Written { peer, record });
     }
 
@@ -129,6 +132,7 @@ impl Core {
         match command {
             Command::Talk(peer) => {
                 let above = self.last_given(&peer);
+                self.queue.leave(&peer);
                 let conversation = self.conversations.entry(peer).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
                     conversation.unshown_above = Some(above);
@@ -137,8 +141,8 @@ impl Core {
                 Ok(())
             }
             Command::Close(peer) => {
-                // The server is told once everything written is stored.
-                self.with(&peer, |it| it.faced = false);
+                // The server is told once the fate of everything written is known.
+                self.with(&peer, Conversation::leave_face);
                 Ok(())
             }
             Command::Online => {
@@ -242,7 +246,7 @@ impl Core {
     /// What cannot be said now is said once the connection is there.
     fn block(&mut self, peer: Name, blocked: bool, connection: Option<&mut Connection>) {
         if blocked {
-            self.with(&peer, |it| it.faced = false);
+            self.with(&peer, Conversation::leave_face);
         }
         self.blocks.want(peer, blocked);
         if let Some(connection) = connection {

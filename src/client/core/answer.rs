@@ -14,7 +14,7 @@ impl Core {
                 self.watchers.push(watcher);
             }
             Ask::Write { token, peer, text, answer } => {
-                let (scope, sent) = (self.scope(&peer), self.is_open(&peer));
+                let (scope, sent) = (self.scope(&peer), self.sends_at_once(&peer));
                 let now = Timestamp::now();
                 let add = move |tx: &rusqlite::Transaction<'_>| {
                     outbox::add_once(tx, &scope, &token, text, now, sent)

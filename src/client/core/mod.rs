@@ -319,11 +319,14 @@ impl Core {
             .collect();
         for peer in due {
             let scope = self.scope(&peer);
-            let settled = self.store.run(move |tx| outbox::settled(tx, &scope)).await?;
+            let look = move |tx: &rusqlite::Transaction<'_>| {
+                Ok((outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?))
+            };
+            let (settled, sent) = self.store.run(look).await?;
             // Ahead of all that is said in it.
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
-            self.with(&peer, Conversation::opening);
+            self.with(&peer, |it| it.opening(sent));
         }
         Ok(())
     }
@@ -376,6 +379,12 @@ impl Core {
 
     fn is_open(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
+    }
+
+    /// Whether what is written to somebody now is sent at once.
+    fn sends_at_once(&self, peer: &Name) -> bool {
+        let conversation = self.conversations.get(peer);
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains(peer)
     }
 
     fn is_faced(&self, peer: &Name) -> bool {

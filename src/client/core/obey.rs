@@ -97,7 +97,7 @@ impl Core {
         self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let written: Vec<_> = written
             .into_iter()
-            .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
+            .map(|(peer, text)| (self.scope(&peer), text, self.sends_at_once(&peer)))
             .collect();
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();

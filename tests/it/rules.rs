@@ -338,6 +338,37 @@ fn final_fates_stay_and_old_receipts_change_nothing() {
     });
 }
 
+#[test]
+fn a_server_that_knows_less_after_a_crash_takes_no_receipt_back() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, mut server) = john_writes(world, &stage, &["one", "two", "three"]).await;
+        server.say_all(&["EXPIRED marie 1", "DELIVERED marie 2", "STORED marie 3"]).await;
+        server.catch_up().await;
+        john.catch_up().await;
+        let known = ["1 expired one", "2 delivered two", "3 stored three"];
+        // The removal was not on its disk; then nothing was; then it hears of it again.
+        for (talking, sent) in [
+            ("TALKING marie away 3 2 1 0", &[][..]),
+            ("TALKING marie away 0 0 0 0", &["three"]),
+            ("TALKING marie away 3 3 0 0", &[]),
+        ] {
+            drop(server);
+            server = stage.receive_talking("TALK marie 2", talking).await;
+            server.expect_messages("marie", 3, sent).await;
+            assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "{talking}");
+            assert_eq!(rows(world), known, "{talking}");
+            assert_eq!(john.catch_up().await.1, "marie: 0 unsent, 1 undelivered");
+        }
+        server.say("DELIVERED marie 2").await;
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]));
+        server.say("DELIVERED marie 3").await;
+        let told = "marie: stored [], delivered [3]".to_string();
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![told]));
+        john.leaves(server).await;
+    });
+}
+
 // 7: refusals between TALK and TALKING.
 
 #[test]

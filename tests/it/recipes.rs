@@ -207,3 +207,17 @@ fn all_that_was_said_goes_into_a_file() {
         assert_eq!(text.lines().count(), 2);
     });
 }
+
+#[test]
+fn a_bot_reads_what_nobody_has_read() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        Launch::of(world, "john").to("marie").pipe("hello\n").await.exited(0);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        marie.say("john", 1, "a question").await;
+        let mut bot = bench.runs("tinychat tail --json --unread").start();
+        let line: Value = serde_json::from_str(&bot.next_line().await).unwrap();
+        assert_eq!((&line["from"], &line["text"]), (&"marie".into(), &"a question".into()));
+    });
+}

@@ -7,7 +7,7 @@ use super::super::connection::{Connection, dismissed, refused};
 use super::super::contacts::{self, Meeting};
 use super::super::conversation::Conversation;
 use super::super::{Event, Incoming, history, outbox};
-use super::{Core, Exit};
+use super::{Core, Exit, REQUESTS};
 use crate::message::{Message, Name};
 use crate::trust::PublicKey;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
@@ -175,7 +175,11 @@ impl Core {
             }
             ServerFrame::Waiting { peer, count } => {
                 // About to be opened: the count comes with TALKING.
-                if self.is_faced(&peer) { Ok(()) } else { self.tell_waiting(peer, count).await }
+                if self.is_faced(&peer) {
+                    return Ok(());
+                }
+                self.count_request(&peer, count).await?;
+                self.tell_waiting(peer, count).await
             }
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
@@ -219,6 +223,15 @@ impl Core {
             ServerFrame::Bye { reason, text } => Err(dismissed(reason, text).into()),
             _ => Ok(()),
         }
+    }
+
+    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<(), Exit> {
+        if count == 0 || self.is_known(peer).await? {
+            self.requests.remove(peer);
+        } else if self.requests.len() < REQUESTS || self.requests.contains_key(peer) {
+            self.requests.insert(peer.clone(), count);
+        }
+        Ok(())
     }
 
     /// The server may have forgotten, and something may have been shown without one.

@@ -51,6 +51,10 @@ const ROWS: u32 = 256;
 /// When so many bytes are to be written, nothing is put to them but acknowledgements.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
 
+/// Of how many people whom one never talked to it is remembered that they have written. Of others the
+/// face alone is told.
+const REQUESTS: usize = 1_000;
+
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -85,6 +89,8 @@ pub(super) struct Core {
     given: BTreeMap<Name, i64>,
     /// Those beside the face who want to know when something happens.
     watchers: Vec<Sender<()>>,
+    /// By peer whom one never talked to, how many messages wait on the server.
+    requests: BTreeMap<Name, u64>,
     /// What is carried of files.
     files: Files,
     /// Signed in.
@@ -148,6 +154,7 @@ impl Core {
             unshown: 0,
             given: BTreeMap::new(),
             watchers: Vec::new(),
+            requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
             progress: Instant::now(),
@@ -247,6 +254,8 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
         self.is_online = true;
+        // They are told anew.
+        self.requests.clear();
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
         let exit = self.converse(&mut connection, orders).await;
@@ -327,6 +336,7 @@ impl Core {
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, |it| it.opening(sent));
+            self.requests.remove(&peer);
         }
         Ok(())
     }
@@ -447,10 +457,14 @@ impl Core {
 
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
-        let known = self.store.run(move |tx| history::is_known(tx, &server, &of)).await?;
+        let known = self.is_known(&peer).await?;
         self.tell(Event::Waiting { peer, count, known });
         Ok(())
+    }
+
+    async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {
+        let (server, of) = (self.config.server.clone(), peer.clone());
+        self.store.run(move |tx| history::is_known(tx, &server, &of)).await
     }
 
     /// Tells what the server last said of the keys that were asked for.

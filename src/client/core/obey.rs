@@ -3,6 +3,7 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
+use super::super::beside::Ask;
 use super::super::connection::Connection;
 use super::super::conversation::Conversation;
 use super::super::search::{self, Hit, Query};
@@ -44,11 +45,18 @@ impl Core {
     ) -> Result<(), Exit> {
         let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
-        let (mut asks, mut said) = (Vec::new(), Vec::new());
+        let (mut asks, mut said, mut read) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(order) = next {
             match order {
                 Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
-                Order::Command(Command::Shown(id)) => shown.push(id),
+                Order::Command(Command::Shown(id)) => {
+                    self.unshown = self.unshown.saturating_sub(1);
+                    shown.push(id);
+                }
+                Order::Ask(Ask::Read { ids, answer }) => {
+                    shown.extend(ids);
+                    read.push(answer);
+                }
                 // Whoever types faster than it is found wants the last one.
                 Order::Command(search @ Command::Search { .. }) => {
                     rest.retain(|it| !matches!(it, Command::Search { .. }));
@@ -66,6 +74,10 @@ impl Core {
             if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
                 connection.say(&ClientFrame::Read { peer, installation, n });
             }
+        }
+        for answer in read {
+            // That nobody waits for the answer any more does not matter.
+            let _ = answer.try_send(());
         }
         for what in said {
             self.hear(what).await?;
@@ -94,7 +106,6 @@ impl Core {
             return Ok(Vec::new());
         }
         let tells = self.config.read_receipts;
-        self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let written: Vec<_> = written
             .into_iter()
             .map(|(peer, text)| (self.scope(&peer), text, self.sends_at_once(&peer)))
@@ -133,6 +144,7 @@ impl Core {
             Command::Talk(peer) => {
                 let above = self.last_given(&peer);
                 self.queue.leave(&peer);
+                self.requests.remove(&peer);
                 let conversation = self.conversations.entry(peer).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
                     conversation.unshown_above = Some(above);

@@ -146,23 +146,27 @@ pub(super) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
     Ok(word.and_then(|word| State::of_word(&word)))
 }
 
-/// What others wrote above an id, oldest first; without one only the last id.
+/// What others wrote above an id, oldest first; without one only the last id, or, of the unread, all.
 pub(super) fn news(
     tx: &Transaction<'_>,
     server: &Server,
     with: Option<&Name>,
     above: Option<i64>,
+    unread: bool,
 ) -> Result<News> {
     let last = tx.query_row("SELECT coalesce(max(id), 0) FROM message", (), |row| row.get(0))?;
-    let Some(above) = above else { return Ok(News { last, messages: Vec::new() }) };
+    let Some(above) = above.or(unread.then_some(0)) else {
+        return Ok(News { last, messages: Vec::new() });
+    };
     let mut query = tx.prepare_cached(
         "SELECT id, message.peer, time, kind, body, number, file.state, why FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE id > ?1 AND own = 0 AND +message.server = ?2 AND (?3 IS NULL OR +message.peer = ?3)
+               AND (NOT ?5 OR message.state = 'received')
          ORDER BY id LIMIT ?4",
     )?;
     let with = with.map(Name::as_str);
-    let rows = query.query_map(params![above, server.as_str(), with, NEWS], incoming)?;
+    let rows = query.query_map(params![above, server.as_str(), with, NEWS, unread], incoming)?;
     let messages = rows.collect::<Result<Vec<_>>>()?;
     let is_all = messages.len() < NEWS as usize;
     let last = messages.last().filter(|_| !is_all).map_or(last, |it| it.id);

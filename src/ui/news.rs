@@ -11,6 +11,11 @@ use crate::client::{Change, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
+/// Somebody has written whom one never talked to; outside of a face.
+pub(super) fn request(peer: &str, waiting: u64) -> String {
+    format!("{} from {peer}, who is new to you", count(waiting, "message"))
+}
+
 /// Somebody with whom no conversation is open has written.
 pub(super) fn waiting(peer: &Name, waiting: u64, known: bool) -> String {
     let messages = count(waiting, "message");

@@ -131,7 +131,7 @@
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
@@ -156,7 +156,8 @@
 //! A message id is (installation, *n*). For each session and installation the server knows `have`,
 //! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
 //! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
-//! no receipt.
+//! no receipt. After a crash of the server `TALKING` may say less than was said before: a receipt that was told stays
+//! true, so `stored` and `delivered` only ever raise what a client knows, and *delivered* and *expired* are final.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its
 //! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender
@@ -174,9 +175,11 @@
 //! `have`, in order; so it does on every new connection and after every refusal. It sends no
 //! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
 //! folder means that the folder was copied or restored: it then takes a new installation, renumbers
-//! what was not sent and signs in again. A client that finds itself with two installations for one server numbers in
-//! one of them; what it may have sent in the other keeps its id, and the client signs in as that one, too, from time to
-//! time, until it knows the fate of all of it.
+//! what was not sent and signs in again. So an `EXPIRED` ahead of `TALKING` waits until `have` has been
+//! compared; if the folder turns out a copy, it counts only for a message that this folder knows to be stored. Nothing
+//! that is said of a number counts where that number was never sent from the folder. A client that finds itself with two
+//! installations for one server numbers in one of them; what it may have sent in the other keeps its id, and the client
+//! signs in as that one, too, from time to time, until it knows the fate of all of it.
 //!
 //! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
 //! has; one at or below it is acknowledged and not shown again. It writes message and mark in one

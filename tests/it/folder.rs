@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tinychat::server::Config;
 
 use crate::programs::{Launch, numbered};
-use crate::world::{World, story};
+use crate::world::{World, patiently, story};
 
 /// What a query finds in somebody's message store.
 fn rows(folder: &Path, query: &str) -> Vec<String> {
@@ -254,6 +256,81 @@ fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
         second.types("three\n");
         let three = marie.hear().await;
         assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    });
+}
+
+/// John's folder is copied, what he writes in the one expires, and what he writes in the other arrives.
+async fn what_expired_of_one_is_not_taken_for_the_others(
+    world: &mut World,
+    expire: impl AsyncFnOnce(&mut World),
+) {
+    let (original, copied) = (world.path("john"), world.path("copy"));
+    let john = async |world: &World, folder: &Path, input: &str| {
+        let john = Launch::at(world.address(), "john", folder).to("marie");
+        john.pipe(input).await.exited(0);
+    };
+    john(world, &original, "one\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    marie.hears("john", 1, 1, "one").await;
+    marie.ack("john", 1).await;
+    marie.quit().await;
+    // It hears of that.
+    john(world, &original, "").await;
+    copy(&original, &copied);
+    expire(world).await;
+    john(world, &copied, "three\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    let three = marie.hear().await;
+    assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    marie.ack("john", three.seq).await;
+    marie.barrier().await;
+    john(world, &original, "").await;
+    john(world, &copied, "").await;
+    assert_eq!(states(&original), ["delivered", "expired"]);
+    assert_eq!(states(&copied), ["delivered"]);
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_expired_by_a_block() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            let mut marie = world.sign_in("marie").await;
+            marie.send("BLOCK john").await;
+            marie.expect("BLOCKED john").await;
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            marie.send("UNBLOCK john").await;
+            marie.expect("UNBLOCKED john").await;
+            marie.quit().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            let brief = Duration::from_millis(1);
+            let soon = |config: &mut Config| {
+                (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
+            };
+            let address = world.address();
+            world.listen_on(address);
+            world.restart_with(soon).await;
+            let mut marie = world.sign_in("marie").await;
+            let gone = async {
+                while !marie.talk("john").await.ends_with(" 0") {
+                    marie.send("CLOSE john").await;
+                }
+            };
+            patiently("it expires", gone).await;
+            marie.quit().await;
+            world.restart_with(|config| config.keep = None).await;
+        })
+        .await;
     });
 }
 

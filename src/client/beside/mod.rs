@@ -6,7 +6,7 @@
 //! answer is made from what is on disk, and nothing is written twice: what is to be written has a token.
 //!
 //! Owned by the client. Invariant: the face loses nothing to a guest. Messages stay unread until the face
-//! has shown them.
+//! has shown them, or a guest says that it has printed them for somebody who reads.
 
 mod guest;
 
@@ -82,6 +82,14 @@ pub enum Request {
         above: Option<i64>,
         /// Only what somebody writes.
         with: Option<String>,
+        /// Only what nobody has read, whenever it came. It is read once [`Request::Read`] says so.
+        #[serde(default)]
+        unread: bool,
+    },
+    /// These messages were read. Answered with `told`.
+    Read {
+        /// Their places in the history.
+        ids: Vec<i64>,
     },
     /// How things are.
     Status,
@@ -99,6 +107,13 @@ pub enum Reply {
     Told(i64),
     /// A message of somebody.
     Message(Line),
+    /// Somebody whom one has never talked to has written. Their messages come when one talks to them.
+    Request {
+        /// Who.
+        from: String,
+        /// How many messages wait.
+        count: u64,
+    },
     /// How things are.
     Status(Snapshot),
     /// Whether the folder is free soon.
@@ -140,6 +155,9 @@ pub struct Snapshot {
     pub undelivered: u64,
     /// How many messages were received and not shown, by sender.
     pub unread: BTreeMap<String, u64>,
+    /// How many messages wait of people whom one has never talked to, by sender.
+    #[serde(default)]
+    pub requests: BTreeMap<String, u64>,
 }
 
 /// What the owner's core is asked for a guest.
@@ -173,7 +191,15 @@ pub(super) enum Ask {
     News {
         above: Option<i64>,
         with: Option<Name>,
+        unread: bool,
         answer: Sender<News>,
+    },
+    Requests {
+        answer: Sender<BTreeMap<Name, u64>>,
+    },
+    Read {
+        ids: Vec<i64>,
+        answer: Sender<()>,
     },
     Status {
         answer: Sender<Snapshot>,
@@ -267,7 +293,14 @@ impl Host {
             Ok(Request::SendFile { token, to, path, caption }) => {
                 self.send_file(&mut stream, token, &to, path, caption).await
             }
-            Ok(Request::Follow { above, with }) => self.follow(&mut stream, above, with).await,
+            Ok(Request::Follow { above, with, unread }) => {
+                self.follow(&mut stream, above, with, unread).await
+            }
+            Ok(Request::Read { ids }) => {
+                let last = ids.iter().max().copied().unwrap_or_default();
+                self.ask(|answer| Ask::Read { ids, answer }).await?;
+                say(&mut stream, &Reply::Told(last)).await
+            }
             Ok(Request::Status) => {
                 let snapshot = self.ask(|answer| Ask::Status { answer }).await?;
                 say(&mut stream, &Reply::Status(snapshot)).await
@@ -356,16 +389,17 @@ impl Host {
         stream: &mut UnixStream,
         above: Option<i64>,
         with: Option<String>,
+        unread: bool,
     ) -> Result<(), Gone> {
         let with: Option<Name> = match with.map(|with| with.parse()).transpose() {
             Ok(with) => with,
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
-        let mut above = above;
+        let (mut above, mut told, mut requests) = (above, false, BTreeMap::new());
         loop {
             let asked = with.clone();
-            let news = self.ask(|answer| Ask::News { above, with: asked, answer }).await?;
+            let news = self.ask(|answer| Ask::News { above, with: asked, unread, answer }).await?;
             let is_all = news.messages.is_empty();
             for message in news.messages {
                 let line = Line {
@@ -378,13 +412,33 @@ impl Host {
                 };
                 say(stream, &Reply::Message(line)).await?;
             }
-            if above.replace(news.last).is_none() {
+            above = Some(news.last);
+            if !std::mem::replace(&mut told, true) || (unread && !is_all) {
                 say(stream, &Reply::Told(news.last)).await?;
             }
+            self.tell_requests(stream, with.as_ref(), &mut requests).await?;
             if is_all {
                 wait(&moved, stream).await?;
             }
         }
+    }
+
+    /// Tells who has written whom one has never talked to, as far as it was not told.
+    async fn tell_requests(
+        &self,
+        stream: &mut UnixStream,
+        with: Option<&Name>,
+        told: &mut BTreeMap<Name, u64>,
+    ) -> Result<(), Gone> {
+        let requests = self.ask(|answer| Ask::Requests { answer }).await?;
+        for (peer, &count) in &requests {
+            let is_meant = with.is_none_or(|with| with == peer);
+            if is_meant && told.get(peer) != Some(&count) {
+                say(stream, &Reply::Request { from: peer.to_string(), count }).await?;
+            }
+        }
+        *told = requests;
+        Ok(())
     }
 
     async fn watch(&self) -> Result<Receiver<()>, Gone> {

@@ -19,7 +19,8 @@ use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
 use super::super::files::ledger::{self, Download, Fate, Source, Upload};
 use super::super::files::{self, FileInfo, save};
 use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Way};
-use super::{Core, Exit, MAX_UNFACED};
+use super::places::Need;
+use super::{Core, Exit};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
@@ -286,8 +287,8 @@ impl Core {
         };
         let (going, coming, had) = self.store.run(look).await?;
         self.files.addressees = going.iter().map(|upload| upload.peer.clone()).collect();
-        for peer in self.files.addressees.iter().take(MAX_UNFACED) {
-            self.conversations.entry(peer.clone()).or_default();
+        for peer in self.files.addressees.clone() {
+            self.want_place(&peer, Need::Rest);
         }
         // Once the conversation is open it is known, too, whether the key is still the same.
         let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains(peer);

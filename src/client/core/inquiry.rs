@@ -224,7 +224,8 @@ impl Core {
             }
             ServerFrame::Read { peer, n } => {
                 let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
-                Ok(self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?)
+                self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
+                Ok(())
             }
             ServerFrame::Refused { peer, .. } => {
                 inquiry.open.remove(&peer);

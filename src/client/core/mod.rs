@@ -10,6 +10,7 @@ mod files;
 mod inquiry;
 mod intake;
 mod obey;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ use crate::trust::known_servers::KnownServers;
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use files::Files;
+use places::Queue;
 
 pub(super) use files::Said;
 
@@ -51,8 +53,9 @@ const ROWS: u32 = 256;
 /// When so many bytes are to be written, nothing is put to them but acknowledgements.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
 
-/// How many conversations are opened only to empty the outbox.
-const MAX_UNFACED: usize = 500;
+/// Of how many people whom one never talked to it is remembered that they have written. Of others the
+/// face alone is told.
+const REQUESTS: usize = 1_000;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -71,6 +74,10 @@ pub(super) struct Core {
     store: Store,
     events: Sender<Event>,
     conversations: BTreeMap<Name, Conversation>,
+    /// Who waits for a conversation without a face.
+    queue: Queue,
+    /// When places were last given to those.
+    last_turn: Instant,
     backoff: Backoff,
     /// No more will be written; end once everything is settled.
     finishing: bool,
@@ -89,6 +96,8 @@ pub(super) struct Core {
     given: BTreeMap<Name, i64>,
     /// Those beside the face who want to know when something happens.
     watchers: Vec<Sender<()>>,
+    /// By peer whom one never talked to, how many messages wait on the server.
+    requests: BTreeMap<Name, u64>,
     /// What is carried of files.
     files: Files,
     /// Signed in.
@@ -147,6 +156,8 @@ impl Core {
             store,
             events,
             conversations: BTreeMap::new(),
+            queue: Queue::default(),
+            last_turn: Instant::now(),
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
@@ -156,6 +167,7 @@ impl Core {
             unshown: 0,
             given: BTreeMap::new(),
             watchers: Vec::new(),
+            requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
             inquire_at: None,
@@ -318,6 +330,8 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
         self.is_online = true;
+        // They are told anew.
+        self.requests.clear();
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
         let exit = self.converse(&mut connection, orders).await;
@@ -348,16 +362,16 @@ impl Core {
         connection: &mut Connection,
         orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
-        self.face_outbox().await?;
+        self.queue_outbox().await?;
         self.recall_unwanted().await?;
         // Some may have come with the answer to signing in; no other need follow.
         self.take_frames(connection).await?;
         loop {
+            self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;
             self.carry_where_due(connection).await?;
-            self.close_emptied(connection);
             self.give_unshown().await?;
             self.check_patience(true)?;
             if self.is_settled().await? {
@@ -384,16 +398,6 @@ impl Core {
         }
     }
 
-    /// What an earlier run, or an earlier connection, left in the outbox is to be sent.
-    async fn face_outbox(&mut self) -> Result<(), Exit> {
-        let server = self.server.clone();
-        let peers = self.store.run(move |tx| outbox::unsettled_peers(tx, &server)).await?;
-        for peer in peers.into_iter().take(MAX_UNFACED) {
-            self.conversations.entry(peer).or_default();
-        }
-        Ok(())
-    }
-
     async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
         let now = Instant::now();
         let due: Vec<Name> = self
@@ -404,11 +408,15 @@ impl Core {
             .collect();
         for peer in due {
             let scope = self.scope(&peer);
-            let settled = self.store.run(move |tx| outbox::settled(tx, &scope)).await?;
+            let look = move |tx: &rusqlite::Transaction<'_>| {
+                Ok((outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?))
+            };
+            let (settled, sent) = self.store.run(look).await?;
             // Ahead of all that is said in it.
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
-            self.with(&peer, Conversation::opening);
+            self.with(&peer, |it| it.opening(sent));
+            self.requests.remove(&peer);
         }
         Ok(())
     }
@@ -433,19 +441,6 @@ impl Core {
             }
         }
         Ok(())
-    }
-
-    /// Closes conversations that the face does not have open, once all that was written is stored.
-    fn close_emptied(&mut self, connection: &mut Connection) {
-        let files = &self.files;
-        self.conversations.retain(|peer, conversation| {
-            let done = conversation.has_sent_all() && !files.go_to(peer);
-            let emptied = !conversation.faced && done;
-            if emptied {
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-            }
-            !emptied
-        });
     }
 
     /// Gives the face what the history has for it, as much as it takes for now.
@@ -474,6 +469,12 @@ impl Core {
 
     fn is_open(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
+    }
+
+    /// Whether what is written to somebody now is sent at once.
+    fn sends_at_once(&self, peer: &Name) -> bool {
+        let conversation = self.conversations.get(peer);
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains(peer)
     }
 
     fn is_faced(&self, peer: &Name) -> bool {
@@ -533,10 +534,14 @@ impl Core {
 
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
-        let (server, of) = (self.server.clone(), peer.clone());
-        let known = self.store.run(move |tx| history::is_known(tx, &server, &of)).await?;
+        let known = self.is_known(&peer).await?;
         self.tell(Event::Waiting { peer, count, known });
         Ok(())
+    }
+
+    async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {
+        let (server, of) = (self.server.clone(), peer.clone());
+        self.store.run(move |tx| history::is_known(tx, &server, &of)).await
     }
 
     /// Tells what the server last said of the keys that were asked for.
@@ -609,7 +614,7 @@ impl Core {
     /// How long nothing has to be looked at, unless something happens.
     fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
-        let due = due.chain(self.files.due_at()).chain(self.inquire_at).min();
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.inquire_at).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

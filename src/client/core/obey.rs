@@ -3,12 +3,15 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
+use super::super::beside::Ask;
 use super::super::connection::Connection;
+use super::super::conversation::Conversation;
 use super::super::search::{self, Hit, Query};
 use super::super::{
     Change, Command, Event, Record, StoreError, Trust, archive, contacts, history, outbox,
 };
 use super::files::{Wanted, What};
+use super::places::Need;
 use super::{Core, Exit};
 use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -42,11 +45,18 @@ impl Core {
     ) -> Result<(), Exit> {
         let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
-        let (mut asks, mut said) = (Vec::new(), Vec::new());
+        let (mut asks, mut said, mut read) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(order) = next {
             match order {
                 Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
-                Order::Command(Command::Shown(id)) => shown.push(id),
+                Order::Command(Command::Shown(id)) => {
+                    self.unshown = self.unshown.saturating_sub(1);
+                    shown.push(id);
+                }
+                Order::Ask(Ask::Read { ids, answer }) => {
+                    shown.extend(ids);
+                    read.push(answer);
+                }
                 // Whoever types faster than it is found wants the last one.
                 Order::Command(search @ Command::Search { .. }) => {
                     rest.retain(|it| !matches!(it, Command::Search { .. }));
@@ -64,6 +74,10 @@ impl Core {
             if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
                 connection.say(&ClientFrame::Read { peer, installation, n });
             }
+        }
+        for answer in read {
+            // That nobody waits for the answer any more does not matter.
+            let _ = answer.try_send(());
         }
         for what in said {
             self.hear(what).await?;
@@ -92,10 +106,9 @@ impl Core {
             return Ok(Vec::new());
         }
         let tells = self.config.read_receipts;
-        self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let written: Vec<_> = written
             .into_iter()
-            .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
+            .map(|(peer, text)| (self.scope(&peer), text, self.sends_at_once(&peer)))
             .collect();
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let now = Timestamp::now();
@@ -117,7 +130,8 @@ impl Core {
 
     /// Something new is in the outbox.
     pub(super) fn wrote(&mut self, peer: Name, record: Record) {
-        self.conversations.entry(peer.clone()).or_default().more();
+        self.want_place(&peer, Need::Unsent);
+        self.with(&peer, Conversation::more);
         self.tell(Event::Written { peer, record });
     }
 
@@ -129,6 +143,8 @@ impl Core {
         match command {
             Command::Talk(peer) => {
                 let above = self.last_given(&peer);
+                self.queue.leave(&peer);
+                self.requests.remove(&peer);
                 let conversation = self.conversations.entry(peer).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
                     conversation.unshown_above = Some(above);
@@ -137,8 +153,8 @@ impl Core {
                 Ok(())
             }
             Command::Close(peer) => {
-                // The server is told once everything written is stored.
-                self.with(&peer, |it| it.faced = false);
+                // The server is told once the fate of everything written is known.
+                self.with(&peer, Conversation::leave_face);
                 Ok(())
             }
             Command::Online => {
@@ -242,7 +258,7 @@ impl Core {
     /// What cannot be said now is said once the connection is there.
     fn block(&mut self, peer: Name, blocked: bool, connection: Option<&mut Connection>) {
         if blocked {
-            self.with(&peer, |it| it.faced = false);
+            self.with(&peer, Conversation::leave_face);
         }
         self.blocks.want(peer, blocked);
         if let Some(connection) = connection {

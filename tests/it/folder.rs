@@ -190,6 +190,61 @@ fn files_that_were_emptied_are_refused_and_nothing_begins_anew() {
     });
 }
 
+// Of other versions.
+
+/// A folder that the program of layout 5 left.
+fn layout_5(world: &World) -> std::path::PathBuf {
+    let folder = world.path("john");
+    fs::create_dir(&folder).unwrap();
+    let store = Connection::open(folder.join("messages.db")).unwrap();
+    store.execute_batch(include_str!("../layouts/client-5.sql")).unwrap();
+    let known = include_str!("../layouts/client-5.known_servers");
+    fs::write(folder.join("known_servers"), known).unwrap();
+    folder
+}
+
+#[test]
+fn an_older_folder_is_brought_up_to_date_by_whoever_opens_it_first() {
+    story(async |world| {
+        let folder = layout_5(world);
+        let history = async |flags: &[&str]| {
+            let history = Launch::tinychat(&["history", "--user", "john"]).with(flags);
+            history.on(&folder).pipe("").await.exited(0).lines()
+        };
+        let all = history(&[]).await;
+        assert_eq!(all.len(), 11, "{all:?}");
+        assert_eq!(history(&["--server", "127.0.0.1:7101"]).await.len(), 10);
+        assert_eq!(history(&["--server", "localhost:7101"]).await.len(), 10);
+        assert_eq!(history(&["--server", "127.0.0.1:7102"]).await.len(), 1);
+        let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("hi\n").await;
+        john.exited(0).was_quiet();
+        assert_eq!(history(&[]).await[..11], all);
+    });
+}
+
+#[test]
+fn an_older_folder_is_brought_up_to_date_by_the_client() {
+    story(async |world| {
+        let folder = layout_5(world);
+        Launch::at(world.address(), "john", &folder).to("marie").pipe("hi\n").await.exited(0);
+        assert_eq!(bodies(&folder).len(), 12);
+    });
+}
+
+#[test]
+fn a_newer_folder_is_refused_by_its_layout() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let store = Connection::open(world.path("john").join("messages.db")).unwrap();
+        store.pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        let john = Launch::of(world, "john").to("marie").pipe("x\n").await;
+        john.exited(1).printed(&[]).said("has layout 99").said("a newer one has used it");
+        let history = Launch::tinychat(&["history", "--user", "john"]).on(&world.path("john"));
+        history.pipe("").await.exited(1).said("has layout 99");
+    });
+}
+
 // Two of the same.
 
 #[test]

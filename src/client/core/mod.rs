@@ -6,6 +6,7 @@
 
 mod answer;
 mod blocks;
+mod connect;
 mod files;
 mod inquiry;
 mod intake;
@@ -21,11 +22,11 @@ use futures::future::{self, Either, select};
 
 use super::Order;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Door, Progress, Visit};
+use super::connection::{Broken, Connection, Door, Progress};
 use super::conversation::Conversation;
 use super::files::ledger;
 use super::outbox::Scope;
-use super::servers::{self, Arrival, Home, Met, Server};
+use super::servers::{Home, Met, Server};
 use super::store::Store;
 use super::{
     Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
@@ -229,79 +230,7 @@ impl Core {
         }
     }
 
-    // Connecting.
-
-    async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
-        self.met = self.store.run(servers::met).await?;
-        let mut asked = BTreeSet::new();
-        loop {
-            let reached = self.meanwhile(self.door().reach(), orders).await?;
-            if let Some(arrival) = reached.arrival {
-                self.arrive(arrival).await?;
-            }
-            let former = self.formers().await?.into_iter().find(|it| asked.insert(*it));
-            let visit = Visit {
-                config: self.config.clone(),
-                identity: self.identity.clone(),
-                installation: former.unwrap_or(self.installation),
-            };
-            let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
-            let Some(former) = former else {
-                self.inquire_at = self.next_inquiry().await?;
-                return Ok(connection);
-            };
-            self.inquire(connection, former, orders).await?;
-        }
-    }
-
-    /// Obeys orders until something is done.
-    async fn meanwhile<T>(
-        &mut self,
-        work: impl Future<Output = Result<T, Broken>>,
-        orders: &Receiver<Order>,
-    ) -> Result<T, Exit> {
-        let mut work = Box::pin(work);
-        loop {
-            self.check_patience(false)?;
-            let limit = self.time_left();
-            let command = Box::pin(task::within(limit, orders.recv()));
-            match select(work, command).await {
-                Either::Left((done, _)) => return Ok(done?),
-                Either::Right((command, rest)) => {
-                    work = rest;
-                    self.obey_next(command, orders, None).await?;
-                }
-            }
-        }
-    }
-
-    /// The server is known by its key now. What was written for it before belongs to it.
-    async fn arrive(&mut self, arrival: Arrival) -> Result<(), Exit> {
-        let address = self.config.server.clone();
-        let arrive = move |tx: &rusqlite::Transaction<'_>| {
-            let (home, is_more) = servers::arrive(tx, &address, arrival)?;
-            Ok((home, is_more, servers::met(tx)?))
-        };
-        let (home, is_more, met) = self.store.run(arrive).await?;
-        (self.server, self.installation, self.met) = (home.server, home.installation, met);
-        if is_more {
-            self.tell(Event::Joined);
-            self.read_anew().await?;
-        }
-        Ok(())
-    }
-
-    /// There is more in the store than was given to the face.
-    async fn read_anew(&mut self) -> Result<(), Exit> {
-        self.files.look();
-        let given = std::mem::take(&mut self.given);
-        for (peer, conversation) in self.conversations.iter_mut().filter(|(_, it)| it.faced) {
-            conversation.unshown_above = Some(given.get(peer).copied().unwrap_or_default());
-        }
-        self.given = given;
-        self.announce_unshown(None).await?;
-        self.give_unshown().await
-    }
+    // Away.
 
     fn disconnected(&mut self) {
         self.conversations.values_mut().for_each(Conversation::disconnected);

@@ -220,9 +220,11 @@ pub enum Event {
     /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
     /// `current`, then the server is away, and this is what it said last.
     Key { name: Name, key: Option<Fingerprint>, current: bool },
-    /// Somebody's name belongs to another key than the one that is trusted. What is written to them stays
-    /// here until [`Command::Trust`].
-    KeyChanged { peer: Name, was: Fingerprint, now: Fingerprint },
+    /// Somebody's name belongs to another key than the one that is trusted, or to none any more. What is
+    /// written to them stays here until [`Command::Trust`].
+    KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// Nobody has the name, and nobody is known to have had it, with whom a conversation is open. Told once.
+    Nobody { peer: Name },
     /// The answer to [`Command::Trust`].
     Trusted { peer: Name, trust: Trust },
     /// Who is there: how many, and their names as far as they fitted.
@@ -281,6 +283,8 @@ pub enum Change {
 pub enum Trust {
     /// This key is trusted from now on, and no longer another one.
     Accepted(Fingerprint),
+    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
+    Released,
     /// This one is trusted already, and the server was not heard to have another.
     Unchanged(Fingerprint),
     /// Something was said with them, but the server was not heard to have a key of theirs.
@@ -345,7 +349,7 @@ pub enum Failure {
     )]
     AnotherServer { server: Address, other: String, shown: Fingerprint, file: PathBuf },
     #[error(
-        "what you wrote to {0} was not sent, for the key of {0} has changed; /TRUST {0} accepts it"
+        "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; /TRUST {0} accepts that"
     )]
     KeyChanged(Name),
     #[error("signed in elsewhere with the same key, which took over")]

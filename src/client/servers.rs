@@ -401,7 +401,7 @@ mod tests {
         let keys = [(); 2].map(|()| crate::trust::Identity::generate().unwrap().public());
         for (at, key) in ["a", "b"].into_iter().zip(keys) {
             let home = enter(&mut store, at);
-            run(&mut store, |tx| contacts::meet(tx, &home.server, &marie(), key));
+            run(&mut store, |tx| contacts::meet(tx, &home.server, &marie(), Some(key)));
         }
         store.execute("UPDATE contact SET since = 2 WHERE server LIKE 'b%'", ()).unwrap();
         store.execute("UPDATE contact SET since = 1 WHERE server LIKE 'a%'", ()).unwrap();

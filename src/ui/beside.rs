@@ -152,20 +152,23 @@ impl Asker {
                 Err(Error::Refused("nobody can talk to themselves".into()))
             }
             Errand::Send { to, text, delivered } => {
-                let (token, to, text) = (token(), to.to_string(), text.clone());
-                self.send(&Request::Send { token, to, text }, *delivered).await
+                let (token, text) = (token(), text.clone());
+                let request = Request::Send { token, to: to.to_string(), text };
+                self.send(to, &request, *delivered).await
             }
             Errand::SendFile { to, path, caption, delivered } => {
-                let (token, to, path) = (token(), to.to_string(), std::path::absolute(path)?);
-                let caption = caption.clone();
-                self.send(&Request::SendFile { token, to, path, caption }, *delivered).await
+                let (token, path) = (token(), std::path::absolute(path)?);
+                let (name, caption) = (to.to_string(), caption.clone());
+                let request = Request::SendFile { token, to: name, path, caption };
+                self.send(to, &request, *delivered).await
             }
             Errand::Tail { with, unread, json } => self.tail(with.as_ref(), *unread, *json).await,
             Errand::Status { json } => self.status(*json).await,
         }
     }
 
-    async fn send(&mut self, request: &Request, delivered: bool) -> Result<(), Error> {
+    async fn send(&mut self, to: &Name, request: &Request, delivered: bool) -> Result<(), Error> {
+        let mut told_nobody = false;
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
         // Whatever is told of it is progress.
@@ -176,6 +179,11 @@ impl Asker {
             loop {
                 let reply = task::within(after, guest.next()).await.ok_or_else(late)?;
                 match heard(reply)? {
+                    Some(Reply::Nobody) => {
+                        if !std::mem::replace(&mut told_nobody, true) {
+                            Screen::new().note(&news::nobody(to));
+                        }
+                    }
                     Some(Reply::State(state)) if state == "delivered" => return Ok(()),
                     Some(Reply::State(state)) if state == "stored" && !delivered => return Ok(()),
                     Some(Reply::State(state)) if state == "expired" => return Err(Error::Expired),

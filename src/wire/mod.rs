@@ -187,6 +187,10 @@
 //! has just closed. After `TALK` the server begins again with the oldest message that was not
 //! acknowledged.
 //!
+//! *Whose name it is*, a client asks ahead of each `TALK`. To a name whose key it knew, and that has another key now or
+//! none, it sends nothing until its user accepts that; then it says `TALK` first. That nobody has a name it tells
+//! whoever begins to talk to it.
+//!
 //! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
 //! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives. What was taken without

@@ -29,7 +29,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::News;
 use super::files::Listed;
 use super::files::ledger::Fate;
-use super::{Command, Order, State, files};
+use super::{Command, Failure, Order, State, files};
 use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
@@ -103,6 +103,8 @@ pub enum Request {
 pub enum Reply {
     /// The message is in this state.
     State(String),
+    /// Nobody has the name to which it was written.
+    Nobody,
     /// Everything up to this id has been told.
     Told(i64),
     /// A message of somebody.
@@ -160,6 +162,15 @@ pub struct Snapshot {
     pub requests: BTreeMap<String, u64>,
 }
 
+/// What stands in the way of what is written to somebody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Nobody has the name.
+    pub(super) nobody: bool,
+    /// They have another key than the one that is trusted, or none any more.
+    pub(super) held: bool,
+}
+
 /// What the owner's core is asked for a guest.
 #[derive(Debug)]
 pub(super) enum Ask {
@@ -193,6 +204,10 @@ pub(super) enum Ask {
         with: Option<Name>,
         unread: bool,
         answer: Sender<News>,
+    },
+    Standing {
+        peer: Name,
+        answer: Sender<Standing>,
     },
     Requests {
         answer: Sender<BTreeMap<Name, u64>>,
@@ -327,8 +342,9 @@ impl Host {
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
+        let to = peer.clone();
         let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
-        self.tell_states(stream, &moved, id).await
+        self.tell_states(stream, &moved, to, id).await
     }
 
     /// Tells that it goes, and then each state that the message comes to that tells of it.
@@ -345,6 +361,7 @@ impl Host {
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
+        let to = peer.clone();
         let send = |answer| Ask::SendFile { token, peer, path, caption, answer };
         let id = match self.ask(send).await? {
             Ok(id) => id,
@@ -361,7 +378,7 @@ impl Host {
                     }
                     wait(&moved, stream).await?;
                 }
-                Fate::Sent(message) => return self.tell_states(stream, &moved, message).await,
+                Fate::Sent(message) => return self.tell_states(stream, &moved, to, message).await,
                 Fate::Failed(why) => return say(stream, &Reply::Refused(why)).await,
             }
         }
@@ -371,11 +388,21 @@ impl Host {
         &self,
         stream: &mut UnixStream,
         moved: &Receiver<()>,
+        peer: Name,
         id: i64,
     ) -> Result<(), Gone> {
-        let mut told = None;
+        let (mut told, mut told_nobody) = (None, false);
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            let to = peer.clone();
+            let Standing { nobody, held } =
+                self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
+            if held && state == State::Waiting {
+                return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
+            }
+            if nobody && !std::mem::replace(&mut told_nobody, true) {
+                say(stream, &Reply::Nobody).await?;
+            }
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::super::beside::{Ask, Snapshot};
+use super::super::beside::{Ask, Snapshot, Standing};
 use super::super::{archive, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Name, Timestamp};
@@ -41,6 +41,10 @@ impl Core {
                     archive::news(tx, &server, with.as_ref(), above, unread)
                 };
                 let _ = answer.try_send(self.store.run(news).await?);
+            }
+            Ask::Standing { peer, answer } => {
+                let (nobody, held) = (self.nobody.contains(&peer), self.held.contains_key(&peer));
+                let _ = answer.try_send(Standing { nobody, held });
             }
             Ask::Requests { answer } => _ = answer.try_send(self.requests.clone()),
             Ask::Read { .. } => unreachable!("obey has written this already"),

@@ -291,7 +291,7 @@ impl Core {
             self.want_place(&peer, Need::Rest);
         }
         // Once the conversation is open it is known, too, whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains(peer);
+        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();

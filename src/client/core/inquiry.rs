@@ -165,7 +165,7 @@ impl Core {
         for peer in open.map(|(peer, _)| peer.clone()).collect::<Vec<Name>>() {
             let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
             let above = inquiry.open.get(&peer).map_or(0, |talk| talk.sent);
-            let limit = if self.held.contains(&peer) { 0 } else { ROWS };
+            let limit = if self.held.contains_key(&peer) { 0 } else { ROWS };
             let take = move |tx: &rusqlite::Transaction<'_>| {
                 outbox::take_unsettled(tx, &scope, above, limit)
             };

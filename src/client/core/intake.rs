@@ -276,29 +276,54 @@ impl Core {
         }
     }
 
-    /// A name that nobody owns says nothing of who had it.
+    /// What is not the key that is trusted, as no key is, holds what is written to its owner.
     pub(super) async fn take_key(
         &mut self,
         peer: Name,
         key: Option<PublicKey>,
     ) -> Result<(), Exit> {
-        if let Some(key) = key {
-            let (server, met) = (self.server.clone(), peer.clone());
-            match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
-                Meeting::Same => _ = self.held.remove(&peer),
-                Meeting::Other(was) => {
-                    if self.held.insert(peer.clone()) {
-                        let (was, now) = (was.fingerprint(), key.fingerprint());
-                        self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
-                    }
-                }
+        let (server, met) = (self.server.clone(), peer.clone());
+        match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
+            Meeting::Same => {
+                self.held.remove(&peer);
+                self.nobody.remove(&peer);
+                self.told_nobody.remove(&peer);
             }
+            Meeting::Other(was) => self.hold(&peer, was, key),
+            Meeting::Nobody => self.find_nobody(&peer),
         }
         if self.asked_keys.remove(&peer) {
             let key = key.map(|key| key.fingerprint());
             self.tell(Event::Key { name: peer, key, current: true });
         }
         Ok(())
+    }
+
+    /// Nothing more is sent as before: what is under way may be refused, and behind `TALK` it is clear again
+    /// whose the name is.
+    fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
+        if self.held.insert(peer.clone(), now) != Some(now) {
+            self.with(peer, Conversation::ask_anew);
+            let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
+            self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+        }
+    }
+
+    /// A name that nobody has may be a slip of the pen.
+    fn find_nobody(&mut self, peer: &Name) {
+        self.held.remove(peer);
+        if !self.conversations.contains_key(peer) {
+            return;
+        }
+        self.nobody.insert(peer.clone());
+        self.tell_nobody(peer);
+    }
+
+    pub(super) fn tell_nobody(&mut self, peer: &Name) {
+        let is_news = self.nobody.contains(peer) && self.is_faced(peer);
+        if is_news && self.told_nobody.insert(peer.clone()) {
+            self.tell(Event::Nobody { peer: peer.clone() });
+        }
     }
 
     async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {

@@ -33,8 +33,8 @@ use super::{
 };
 use crate::message::{Installation, Name};
 use crate::task;
-use crate::trust::Identity;
 use crate::trust::known_servers::KnownServers;
+use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use files::Files;
@@ -88,8 +88,12 @@ pub(super) struct Core {
     blocks: Blocks,
     /// Whose keys were asked for and not told.
     asked_keys: BTreeSet<Name>,
-    /// Who has another key than the one that is trusted. Nothing is sent to them.
-    held: BTreeSet<Name>,
+    /// Who has another key than the one that is trusted, or none any more. Nothing is sent to them.
+    held: BTreeMap<Name, Option<PublicKey>>,
+    /// Names that nobody has, and nobody is known to have had.
+    nobody: BTreeSet<Name>,
+    /// Of those, which the face was told of.
+    told_nobody: BTreeSet<Name>,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
@@ -164,7 +168,9 @@ impl Core {
             asked_online: 0,
             blocks: Blocks::default(),
             asked_keys: BTreeSet::new(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
+            nobody: BTreeSet::new(),
+            told_nobody: BTreeSet::new(),
             unshown: 0,
             given: BTreeMap::new(),
             watchers: Vec::new(),
@@ -236,6 +242,7 @@ impl Core {
         self.conversations.values_mut().for_each(Conversation::disconnected);
         self.files.disconnected();
         self.blocks.disconnected();
+        self.nobody.clear();
         (self.is_online, self.inquire_at) = (false, None);
     }
 
@@ -352,7 +359,7 @@ impl Core {
 
     /// Sends what is above the last number that was sent: new or again, it is the same.
     async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
-        let peers = self.conversations.keys().filter(|peer| !self.held.contains(*peer));
+        let peers = self.conversations.keys().filter(|peer| !self.held.contains_key(*peer));
         for peer in peers.cloned().collect::<Vec<Name>>() {
             if connection.unwritten() >= UNWRITTEN_HIGH {
                 break;
@@ -403,7 +410,7 @@ impl Core {
     /// Whether what is written to somebody now is sent at once.
     fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
-        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains(peer)
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains_key(peer)
     }
 
     fn is_faced(&self, peer: &Name) -> bool {
@@ -503,7 +510,7 @@ impl Core {
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
             conversation.has_caught_up()
-                && (conversation.has_sent_all() || self.held.contains(peer))
+                && (conversation.has_sent_all() || self.held.contains_key(peer))
                 && conversation.unshown_above.is_none()
         });
         let answered =
@@ -515,8 +522,8 @@ impl Core {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
-        match unsent.keys().find(|peer| self.held.contains(*peer)) {
-            Some(peer) if unsent.keys().all(|peer| self.held.contains(peer)) => {
+        match unsent.keys().find(|peer| self.held.contains_key(*peer)) {
+            Some(peer) if unsent.keys().all(|peer| self.held.contains_key(peer)) => {
                 Err(Exit::Failed(Failure::KeyChanged(peer.clone())))
             }
             _ => Ok(unsent.is_empty()),

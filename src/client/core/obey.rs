@@ -145,11 +145,12 @@ impl Core {
                 let above = self.last_given(&peer);
                 self.queue.leave(&peer);
                 self.requests.remove(&peer);
-                let conversation = self.conversations.entry(peer).or_default();
+                let conversation = self.conversations.entry(peer.clone()).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
                     conversation.unshown_above = Some(above);
                     conversation.ask_anew();
                 }
+                self.tell_nobody(&peer);
                 Ok(())
             }
             Command::Close(peer) => {

@@ -169,7 +169,7 @@ impl Core {
         if most == 0 {
             return Vec::new();
         }
-        let waits = |peer: &Name| self.held.contains(peer) || self.files.go_to(peer);
+        let waits = |peer: &Name| self.held.contains_key(peer) || self.files.go_to(peer);
         let mut idle: Vec<_> = { self.conversations.iter() }
             .filter(|(peer, it)| !it.faced && it.is_idle(waits(peer)))
             .map(|(peer, it)| (it.since(), peer.clone()))
@@ -180,6 +180,7 @@ impl Core {
 
     fn close(&mut self, peer: &Name, connection: &mut Connection) {
         self.conversations.remove(peer);
+        self.nobody.remove(peer);
         connection.say(&ClientFrame::Close { peer: peer.clone() });
     }
 }

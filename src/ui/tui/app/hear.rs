@@ -85,12 +85,13 @@ impl App {
             Event::Key { name, key, current } => self.take_key(name, key, current),
             Event::KeyChanged { peer, was, now } => {
                 if let Some(it) = self.find(&peer) {
-                    it.key = Some(now);
+                    it.key = now;
                 }
                 for line in news::changed_key(&peer, was, now) {
                     self.tell_about(&peer, line, true);
                 }
             }
+            Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
             Event::Refused { peer, because, .. } => {
                 self.tell_about(&peer, news::refused(&peer, &because), false);
             }

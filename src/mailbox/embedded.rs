@@ -14,6 +14,7 @@
 //! nevertheless; the number of the last one in the store tells.
 
 pub mod backup;
+mod image;
 mod inspection;
 mod journal;
 mod layout;
@@ -35,11 +36,11 @@ use event_listener::{Event as Notice, listener};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 
+pub use image::Image;
 pub use inspection::{Inspection, SessionContent};
 use journal::Journal;
 use opening::Paths;
 pub use opening::{OpenError, Salvage};
-pub use store::Image;
 use store::{Store, StoreError};
 use writer::Writer;
 
@@ -294,6 +295,10 @@ impl Mailbox for EmbeddedMailbox {
         self.change(|state| state.journal.settle(key, installation, n));
     }
 
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64) {
+        self.change(|state| state.journal.hear(key, installation, position));
+    }
+
     fn forget(&self, key: &SessionKey, installation: Installation) {
         self.change(|state| state.journal.forget(key, installation));
     }
@@ -352,11 +357,11 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
     let tail = shared.state().journal.tail(key, 0, everything);
     let image = store.image();
-    let row = tail.overlay(image.row(key)?);
+    let (row, accounts) = tail.overlay(image.row(key)?, image.accounts(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
     let mut waiting = image.ids(key, row.removed, before)?;
     waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
-    Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
+    Ok(Shelf { accounts, last_position: row.last, waiting })
 }
 
 fn pending(

@@ -11,7 +11,7 @@ use std::time::Instant;
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Commit, Event, Have, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use super::{Accounts, Commit, Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
@@ -25,11 +25,10 @@ type State = HashMap<Name, BTreeMap<Name, Entries>>;
 
 #[derive(Default)]
 struct Entries {
-    have: Vec<Have>,
+    accounts: Accounts,
     last_position: u64,
     waiting: VecDeque<Message>,
     since: VecDeque<Uptime>,
-    expired: Vec<Run>,
 }
 
 impl Default for MemoryMailbox {
@@ -69,7 +68,8 @@ impl Mailbox for MemoryMailbox {
 
     fn append(&self, key: &SessionKey, batch: &Batch, _due: Instant) {
         self.change(key, |entries| {
-            batch.messages().iter().for_each(|message| entries.take(message.id));
+            let messages = (batch.first()..).zip(batch.messages());
+            messages.for_each(|(position, message)| entries.accounts.take(message.id, position));
             entries.last_position = batch.last();
             entries.waiting.extend(batch.messages().iter().cloned());
             entries.since.extend(batch.messages().iter().map(|_| batch.since()));
@@ -98,22 +98,27 @@ impl Mailbox for MemoryMailbox {
         let Some(last) = expired.last().map(Run::last_position) else { return };
         self.change(key, |entries| {
             entries.remove(last);
-            entries.expired.extend_from_slice(expired);
+            for run in expired {
+                entries.accounts.expire(run.installation, run.first_n, run.last_n());
+            }
         });
         self.tell(key, 0, last);
     }
 
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
         self.change(key, |entries| {
-            for have in entries.have.iter_mut().filter(|it| it.installation == installation) {
-                have.settled = have.settled.max(n);
-            }
-            super::settle_expired(&mut entries.expired, installation, n);
+            entries.accounts.settle(installation, n);
+        });
+    }
+
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64) {
+        self.change(key, |entries| {
+            entries.accounts.hear(installation, position);
         });
     }
 
     fn forget(&self, key: &SessionKey, installation: Installation) {
-        self.change(key, |entries| entries.have.retain(|it| it.installation != installation));
+        self.change(key, |entries| entries.accounts.forget(installation));
     }
 
     fn overdue(
@@ -163,13 +168,6 @@ impl Entries {
         self.last_position + 1 - self.waiting.len() as u64
     }
 
-    fn take(&mut self, id: crate::message::MessageId) {
-        match self.have.iter_mut().find(|have| have.installation == id.installation) {
-            Some(have) => have.n = id.n,
-            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
-        }
-    }
-
     fn remove(&mut self, up_to: u64) {
         while self.first_position() <= up_to && self.waiting.pop_front().is_some() {
             self.since.pop_front();
@@ -192,10 +190,9 @@ impl Entries {
 
     fn shelf(&self) -> Shelf {
         Shelf {
-            have: self.have.clone(),
+            accounts: self.accounts.clone(),
             last_position: self.last_position,
             waiting: self.waiting.iter().map(|it| (it.id, it.body.len())).collect(),
-            expired: self.expired.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@
 //! mailbox; and behind a full window stands a mark that says that there is more.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -21,12 +22,12 @@ use bytes::Bytes;
 use event_listener::{Event, listener};
 
 use super::contacts::Circle;
-use super::ledger::{Ledger, MAX_INSTALLATIONS};
+use super::ledger::{Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_REMEMBERED};
 use super::link::{ConnectionId, Link};
 use super::pace::Pace;
 use super::quota::Quota;
 use super::window::{Held, Window, Windows, cost};
-use crate::mailbox::{Commit, Mailbox, MailboxError, Run, Usage};
+use crate::mailbox::{Commit, Mailbox, MailboxError, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::wire::frame::Watermarks;
 
@@ -99,12 +100,18 @@ pub(super) enum NotNow {
     HeldBack,
 }
 
-/// The sender writes from more data folders than a session remembers.
+/// The sender writes from more data folders than a session has places for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "you have written from {MAX_INSTALLATIONS} data folders to this person, and none of them knows that all of it arrived; use one of those"
-)]
-pub(super) struct TooManyInstallations;
+pub(super) enum TooManyInstallations {
+    #[error(
+        "messages from {MAX_INSTALLATIONS} data folders of yours wait for this person already; use one of those, or wait until some arrive"
+    )]
+    Waiting,
+    #[error(
+        "you have written from {MAX_REMEMBERED} data folders to this person, and none of them can be forgotten; use one of those"
+    )]
+    Remembered,
+}
 
 /// What became of messages that were offered.
 #[derive(Debug, PartialEq, Eq)]
@@ -201,7 +208,7 @@ impl Session {
     }
 
     /// The sender's client knows what became of everything up to `settled`. If this installation is
-    /// new here and there are as many as a session remembers, one that is done gives way.
+    /// new here and there are as many as a session remembers, one of which nothing waits gives way.
     pub(super) fn settle(
         &self,
         mailbox: &dyn Mailbox,
@@ -213,11 +220,17 @@ impl Session {
         if let Some(settled) = state.ledger.settle(installation, settled) {
             mailbox.settle(&self.0.key, installation, settled);
         }
-        if state.ledger.knows_or_has_room(installation) {
+        if let Some(position) = state.ledger.hear(installation) {
+            mailbox.hear(&self.0.key, installation, position);
+        }
+        if !state.ledger.has_place(installation) {
+            return Err(TooManyInstallations::Waiting);
+        }
+        if state.ledger.remembers(installation) {
             return Ok(());
         }
         let is_present = |it| state.present.iter().any(|(_, present)| *present == it);
-        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations)?;
+        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations::Remembered)?;
         mailbox.forget(&self.0.key, gone);
         Ok(())
     }
@@ -254,7 +267,11 @@ impl Session {
                 message.body = Bytes::new();
             }
             let length = message.body.len();
-            if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
+            let admitted = match state.ledger.has_too_many_records(message.id) {
+                true => Err(too_many_records()),
+                false => quota.admit(state.ledger.waiting(), waits, length),
+            };
+            if let Err(because) = admitted {
                 refused = Some(Accepted::UpTo { refused: message.id.n, because });
                 return false;
             }
@@ -363,9 +380,13 @@ impl Session {
         self.0.changed.notify(usize::MAX);
     }
 
-    /// An installation's messages above a position that expired and are not settled.
-    pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
-        self.state().ledger.expired(installation, after)
+    /// An installation's messages above a number that expired and are not settled.
+    pub(super) fn expired(
+        &self,
+        installation: Installation,
+        above: u64,
+    ) -> Vec<RangeInclusive<u64>> {
+        self.state().ledger.expired(installation, above)
     }
 
     /// Tells the sender that there may be room again.
@@ -543,6 +564,12 @@ impl State {
             owner.mark(key.receiver(), set);
         }
     }
+}
+
+fn too_many_records() -> String {
+    format!(
+        "{MAX_RECORDS} of your messages or more have expired here, and your client has not said that it knows"
+    )
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

@@ -57,14 +57,21 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let session = session(&mailbox, u64::MAX);
     let old = Arc::new(Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION));
     session.enter(&old).unwrap();
-    for number in 1..=MAX_INSTALLATIONS as u64 {
-        let message = message(Installation::from_u64(number), 1);
-        session.accept(&mailbox, &Quota::default(), vec![message], 0, NOW).unwrap();
-    }
-    assert!(session.acknowledge(&mailbox, MAX_INSTALLATIONS as u64));
-    session.settle(&mailbox, INSTALLATION, 1).unwrap();
+    let all = MAX_REMEMBERED as u64;
+    let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
+    let messages = others.chain([message(INSTALLATION, 1)]).collect();
+    session.accept(&mailbox, &Quota::default(), messages, 0, NOW).unwrap();
+    let commit = |up_to, expired_up_to| {
+        let key = session.key().clone();
+        session.commit(&mailbox, &Commit { key, up_to, expired_up_to });
+    };
+    commit(all, 0);
+    session.expire(&mailbox, all - 1);
+    commit(0, all - 1);
+    assert!(session.acknowledge(&mailbox, all));
     let newcomer = Installation::from_u64(99);
-    assert_eq!(session.settle(&mailbox, newcomer, 0), Err(TooManyInstallations));
+    let refused = Err(TooManyInstallations::Remembered);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), refused, "of the others there are records");
     session.leave(old.id);
     assert_eq!(session.settle(&mailbox, newcomer, 0), Ok(()));
 }
@@ -77,7 +84,8 @@ fn nobody_settles_what_they_never_wrote() {
     session.accept(&mailbox, &Quota::default(), messages, 0, NOW).unwrap();
     session.settle(&mailbox, INSTALLATION, 99).unwrap();
     let shelf = block_on(mailbox.load(session.key())).unwrap();
-    assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
+    let account = shelf.accounts.get(INSTALLATION).unwrap();
+    assert_eq!((account.n, account.settled), (1, 1));
 }
 
 /// A reader that was just replaced may still say that it goes on to the mailbox.

@@ -60,7 +60,7 @@ struct Conversation {
     /// The session in which this connection's own messages go.
     own: Session,
     told: Watermarks,
-    /// Expired messages were told up to this position.
+    /// Expired messages were told up to this number.
     told_expired: u64,
     told_read: u64,
     presence: Presence,
@@ -102,14 +102,12 @@ impl Conversation {
     }
 }
 
-/// Says which messages of a session expired above a position. Returns up to where it is told then.
-fn tell_expired(own: &Session, installation: Installation, after: u64, out: &mut BytesMut) -> u64 {
-    let mut told = after;
-    for run in own.expired(installation, after) {
-        for n in run.first_n..=run.last_n() {
-            ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
-        }
-        told = run.last_position();
+/// Says which messages of a session expired above a number. Returns up to where it is told then.
+fn tell_expired(own: &Session, installation: Installation, above: u64, out: &mut BytesMut) -> u64 {
+    let mut told = above;
+    for n in own.expired(installation, above).into_iter().flatten() {
+        ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
+        told = n;
     }
     told
 }

@@ -157,7 +157,14 @@
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its
 //! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender
-//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it.
+//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it. Numbers that follow each other are one
+//! *record* of that, kept until *settled* covers it. While there are 1,000 of an installation in a session, or what waits would
+//! make them more, `ERR FULL` is the answer to its `MSG`; a client that says *settled* does not meet it.
+//!
+//! A server remembers `have` of 4,096 installations of a sender in each session. One more has the place of one of which
+//! nothing waits, no record is kept and that is not connected: of one that has *settled* all of its numbers, or else of the one that
+//! was not heard of for the longest. Who was forgotten is told 0 for `have`, `stored` and `delivered`, and sends what is
+//! not final again; the receiver acknowledges what it has.
 //!
 //! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
 //! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
@@ -269,7 +276,7 @@
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
-//! | `INSTALLATIONS` | no | the conversation was not opened: the server remembers 16 installations of a sender for each session, and all of them are in use. One that said by *settled* that it knows what became of everything it wrote, and is not connected, gives way to a newcomer |
+//! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |

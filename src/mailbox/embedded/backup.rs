@@ -20,9 +20,10 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::image::{Entry, Image, Table};
 use super::layout;
 use super::opening::Paths;
-use super::store::{Entry, Image, Store, StoreError, Table, UPTIME};
+use super::store::{Store, StoreError, UPTIME};
 use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;

@@ -19,9 +19,10 @@ use std::path::{Path, PathBuf};
 
 use fjall::LsmError;
 
+use super::image::Image;
 use super::layout;
 use super::scan::{Scan, Verdict, scan};
-use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
+use super::store::{MEMTABLE_BYTES, Store, StoreError};
 use super::upgrade::Unreadable;
 use super::watermark::Watermark;
 

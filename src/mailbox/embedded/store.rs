@@ -3,25 +3,24 @@
 //! Owned by the mailbox. One thread commits, another reads. Invariant: the commits in the store are
 //! numbered without a gap, and each is there wholly or not at all.
 
-use std::collections::BTreeSet;
-use std::ops::{Bound, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
-use bytes::Bytes;
 use fjall::{
     AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
-    Readable, Snapshot,
 };
 
-use super::journal::{Changes, Delta};
+use super::image::{Entry, Image, Table, collect};
+use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
-    self, Malformed, Row, decode_ids, decode_segment, decode_since, encode_segment, message_prefix,
-    parse_segment_key, parse_session_key, segment_key, session_key,
+    self, Malformed, Row, accounts_prefix, decode_segment, encode_accounts, encode_segment,
+    expired_key, message_prefix, numbers_key, parse_part, parse_segment_key, segment_key,
+    session_key,
 };
 use super::upgrade::{Unreadable, upgrade};
-use crate::mailbox::{MailboxError, Room, Usage};
-use crate::message::{Message, MessageId, SessionKey, Uptime};
+use crate::mailbox::{Accounts, MailboxError, Usage};
+use crate::message::{Installation, Message, SessionKey, Uptime};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
 pub(super) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
@@ -191,7 +190,51 @@ impl Store {
         let prefix = message_prefix(key);
         self.put(batch, &prefix, delta.messages());
         batch.insert(&self.sessions, session_key(key), row.encode());
+        let before = self.accounts(key, delta.row())?;
+        let mut after = before.clone();
+        delta.row().apply_to(&mut after);
+        self.put_accounts(batch, key, &before, &after);
         Ok(())
+    }
+
+    /// As much of a session's accounts as has to be known to change them.
+    fn accounts(&self, key: &SessionKey, delta: &RowDelta) -> Result<Accounts, StoreError> {
+        let prefix = accounts_prefix(key);
+        let records = |installation: Installation| {
+            let record = |first| expired_key(&prefix, installation, first);
+            self.sessions.range(record(0)..=record(u64::MAX))
+        };
+        let numbers = |installation| {
+            let key = numbers_key(&prefix, installation);
+            self.sessions.range(key.clone()..=key)
+        };
+        let entries = delta.touched().into_iter().flat_map(|(installation, depth)| {
+            let records: Vec<Guard> = match depth {
+                Depth::Numbers => Vec::new(),
+                Depth::LastRecord => records(installation).next_back().into_iter().collect(),
+                Depth::Everything => records(installation).collect(),
+            };
+            numbers(installation).chain(records)
+        });
+        collect(entries)
+    }
+
+    /// Writes what is not the same in accounts any more.
+    fn put_accounts(
+        &self,
+        batch: &mut fjall::OwnedWriteBatch,
+        key: &SessionKey,
+        before: &Accounts,
+        after: &Accounts,
+    ) {
+        let prefix = accounts_prefix(key);
+        let mut before = encode_accounts(&prefix, before);
+        for (key, value) in encode_accounts(&prefix, after) {
+            if before.remove(&key).as_ref() != Some(&value) {
+                batch.insert(&self.sessions, key, value);
+            }
+        }
+        before.into_keys().for_each(|gone| batch.remove(&self.sessions, gone));
     }
 
     /// Puts messages with consecutive positions, as segments.
@@ -256,7 +299,8 @@ impl Store {
         // What is left was not taken later than now.
         let mut newest = self.uptime().unwrap_or_default();
         for key in image.every_key()? {
-            let mut row = image.row(&key)?;
+            let (mut row, before) = (image.row(&key)?, image.accounts(&key)?);
+            let mut accounts = before.clone();
             let messages = image.dated(&key, row.removed)?;
             for segment in self.segments(&key, 0..=u64::MAX) {
                 batch.remove(&self.messages, segment.key()?);
@@ -268,13 +312,14 @@ impl Store {
             for (_, _, message) in &messages {
                 row.last += 1;
                 row.bytes += message.body.len() as u64;
-                row.take(message.id);
+                accounts.take(message.id, row.last);
             }
             newest = messages.last().map_or(newest, |(_, since, _)| newest.max(*since));
             let messages = (first..).zip(&messages);
             let messages = messages.map(|(position, (_, since, it))| (position, *since, it));
             self.put(&mut batch, &message_prefix(&key), messages);
             batch.insert(&self.sessions, session_key(&key), row.encode());
+            self.put_accounts(&mut batch, &key, &before, &accounts);
         }
         batch.insert(&self.meta, UPTIME, newest.0.to_be_bytes());
         Ok(batch.commit()?)
@@ -287,11 +332,7 @@ impl Store {
             let (table, (key, value)) = entry?;
             let (keyspace, is_sound) = match table {
                 Table::Meta => continue,
-                Table::Sessions => {
-                    let is_sound =
-                        parse_session_key(&key).and_then(|_| Row::decode(&value).map(drop));
-                    (&self.sessions, is_sound)
-                }
+                Table::Sessions => (&self.sessions, parse_part(&key, &value).map(drop)),
                 Table::Messages => {
                     let segment = parse_segment_key(&key).map(drop);
                     (&self.messages, segment.and_then(|()| decode_segment(value).map(drop)))
@@ -360,223 +401,4 @@ impl<'a> Filling<'a> {
         self.usage += Usage::one(message.body.len());
         (self.last, self.since) = (position, since);
     }
-}
-
-/// A consistent view of the whole store.
-pub struct Image {
-    snapshot: Snapshot,
-    meta: Keyspace,
-    sessions: Keyspace,
-    messages: Keyspace,
-}
-
-/// A key and its value, as the layout has them.
-pub(super) type Entry = (Bytes, Bytes);
-
-impl Image {
-    /// Every session's row, by receiver and sender.
-    pub(super) fn sessions(
-        &self,
-    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
-        self.snapshot.iter(&self.sessions).map(session_entry)
-    }
-
-    /// A session's row; an empty one if there is none.
-    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
-        let bytes = self.snapshot.get(&self.sessions, session_key(key))?;
-        Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
-    }
-
-    /// A session's messages above `after` and below `before`, with their positions: no more than
-    /// fit into `limit`, but one at least if there is any.
-    pub(super) fn messages(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-        limit: Usage,
-    ) -> Result<Vec<(u64, Message)>, StoreError> {
-        let mut room = Room::new(limit);
-        let mut messages = Vec::new();
-        for message in self.walk(key, after, before) {
-            let (position, message) = message?;
-            if !room.takes(message.body.len()) {
-                break;
-            }
-            messages.push((position, message));
-        }
-        Ok(messages)
-    }
-
-    /// A session's messages above `after` and below `before`, one after another.
-    pub(super) fn walk(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        self.messages_of(key, after)
-            .take_while(move |it| it.as_ref().map_or(true, |(position, _)| *position < before))
-    }
-
-    /// The messages of a session above a position.
-    pub(super) fn messages_of(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        let messages = |segment: Result<Segment, StoreError>| {
-            let (segment, error) = match segment {
-                Ok(segment) => (Some(segment), None),
-                Err(error) => (None, Some(error)),
-            };
-            let messages = segment.into_iter().flat_map(|it| (it.first..).zip(it.messages));
-            messages.map(Ok).chain(error.map(Err))
-        };
-        let above = move |it: &Result<(u64, Message), _>| {
-            it.as_ref().map_or(true, |(position, _)| *position > after)
-        };
-        self.segments(key, after).flat_map(messages).filter(above)
-    }
-
-    /// The segments of a session that have something above a position: the position of the last message of each, and
-    /// since when it waits.
-    pub(super) fn since(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> impl Iterator<Item = Result<(u64, Uptime), StoreError>> + use<> {
-        self.range(key, after).map(|entry| {
-            let (key, value) = entry.into_inner()?;
-            Ok((parse_segment_key(&key)?.1, decode_since(&value)?))
-        })
-    }
-
-    /// The messages of a session above a position, each with the time since when it waits.
-    fn dated(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> Result<Vec<(u64, Uptime, Message)>, StoreError> {
-        let mut times = self.since(key, after).collect::<Result<Vec<_>, _>>()?.into_iter();
-        let mut time = times.next();
-        let mut all = Vec::new();
-        for message in self.messages_of(key, after) {
-            let (position, message) = message?;
-            while time.is_some_and(|(last, _)| last < position) {
-                time = times.next();
-            }
-            all.push((position, time.map_or(Uptime::default(), |(_, since)| since), message));
-        }
-        Ok(all)
-    }
-
-    /// The ids of a session's messages above `after` and below `before` and how long their bodies
-    /// are, in order.
-    pub(super) fn ids(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-    ) -> Result<Vec<(MessageId, usize)>, StoreError> {
-        let mut all = Vec::new();
-        for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
-            let Segment { first, messages } = segment?;
-            let next = first + messages.len() as u64;
-            let wanted = |it: &(u64, _)| after < it.0 && it.0 < before;
-            all.extend((first..).zip(messages).filter(wanted).map(|(_, id)| id));
-            if next >= before {
-                break;
-            }
-        }
-        Ok(all)
-    }
-
-    /// The segments of a session that have something above a position.
-    pub(super) fn segments(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> impl Iterator<Item = Result<Segment, StoreError>> + use<> {
-        self.decoded(key, after, decode_segment)
-    }
-
-    fn decoded<T, D: Fn(Bytes) -> Result<Vec<T>, Malformed>>(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        decode: D,
-    ) -> impl Iterator<Item = Result<Segment<T>, StoreError>> + use<T, D> {
-        self.range(key, after).map(move |entry| {
-            let (key, value) = entry.into_inner()?;
-            let (_, last) = parse_segment_key(&key)?;
-            let messages = decode(value.into())?;
-            let before = last.checked_sub(messages.len() as u64);
-            let first = before.ok_or(Malformed("a segment's position"))? + 1;
-            Ok(Segment { first, messages })
-        })
-    }
-
-    fn range(&self, key: &SessionKey, after: u64) -> impl Iterator<Item = Guard> + use<> {
-        let prefix = message_prefix(key);
-        let range = (
-            Bound::Excluded(segment_key(&prefix, after)),
-            Bound::Included(segment_key(&prefix, u64::MAX)),
-        );
-        self.snapshot.range::<Vec<u8>, _>(&self.messages, range)
-    }
-
-    /// The sessions that have a row, and those of which there are only messages.
-    fn every_key(&self) -> Result<BTreeSet<SessionKey>, StoreError> {
-        let mut keys = BTreeSet::new();
-        for session in self.sessions() {
-            keys.insert(session?.0);
-        }
-        for message in self.snapshot.iter(&self.messages) {
-            keys.insert(parse_segment_key(&message.key()?)?.0);
-        }
-        Ok(keys)
-    }
-
-    /// How many segments there are.
-    pub(super) fn count_segments(&self) -> Result<u64, StoreError> {
-        Ok(self.snapshot.len(&self.messages)? as u64)
-    }
-
-    /// The uptime, then every row, then every segment.
-    pub(super) fn entries(
-        &self,
-    ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
-        let entries = |table, keyspace| {
-            self.snapshot.iter(keyspace).map(move |entry| {
-                let (key, value) = entry.into_inner()?;
-                Ok((table, (key.into(), value.into())))
-            })
-        };
-        let uptime = self.snapshot.get(&self.meta, UPTIME).map_err(StoreError::from).transpose();
-        let uptime = uptime.map(|it| Ok((Table::Meta, (UPTIME.into(), it?.into()))));
-        let sessions = entries(Table::Sessions, &self.sessions);
-        uptime.into_iter().chain(sessions).chain(entries(Table::Messages, &self.messages))
-    }
-}
-
-/// Messages that are kept together, or something of each.
-pub(super) struct Segment<T = Message> {
-    /// The position of the first one.
-    pub(super) first: u64,
-    pub(super) messages: Vec<T>,
-}
-
-/// What a backup has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
-    /// Of which only the uptime is in it.
-    Meta,
-    Sessions,
-    Messages,
-}
-
-fn session_entry(entry: fjall::Guard) -> Result<(SessionKey, Row), StoreError> {
-    let (key, value) = entry.into_inner()?;
-    Ok((parse_session_key(&key)?, Row::decode(&value)?))
 }

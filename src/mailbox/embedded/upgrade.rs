@@ -4,10 +4,13 @@
 //! version too. So whenever it is cut short, the store has one layout or the next, wholly, and the next
 //! opening goes on.
 
+use bytes::Buf;
 use fjall::{OwnedWriteBatch, PersistMode};
 
-use super::layout::{self, Row};
+use super::layout::{self, Malformed, Row, accounts_prefix, encode_accounts, parse_session_key};
 use super::store::{LAYOUT, Store, StoreError};
+use crate::mailbox::Accounts;
+use crate::message::Installation;
 
 /// From each layout to the next, by the version that is found; the oldest first. A new layout adds a
 /// line.
@@ -41,7 +44,8 @@ pub(super) fn upgrade(store: &Store, unreadable: Unreadable) -> Result<(), Store
     }
 }
 
-/// Rows are written anew. Segments say themselves of which version they are.
+/// What was in a session's row of its installations gets entries of its own. Segments say themselves of which
+/// version they are.
 fn from_1_to_2(
     store: &Store,
     batch: &mut OwnedWriteBatch,
@@ -49,13 +53,43 @@ fn from_1_to_2(
 ) -> Result<(), StoreError> {
     for entry in store.sessions.iter() {
         let (key, value) = entry.into_inner()?;
-        match Row::decode_1(&value) {
-            Ok(row) => batch.insert(&store.sessions, key, row.encode()),
+        let session = parse_session_key(&key).and_then(|session| Ok((session, decode_1(&value)?)));
+        match session {
+            Ok((session, (row, accounts))) => {
+                batch.insert(&store.sessions, key, row.encode());
+                for (key, value) in encode_accounts(&accounts_prefix(&session), &accounts) {
+                    batch.insert(&store.sessions, key, value);
+                }
+            }
             Err(problem) if unreadable == Unreadable::Refused => return Err(problem.into()),
             Err(_) => {}
         }
     }
     Ok(())
+}
+
+/// A row of layout 1: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with
+/// installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n,
+/// count (u64). When an installation was heard of was not known.
+fn decode_1(mut bytes: &[u8]) -> Result<(Row, Accounts), Malformed> {
+    decode_row_1(&mut bytes).filter(|_| bytes.is_empty()).ok_or(Malformed("a session's row"))
+}
+
+fn decode_row_1(bytes: &mut &[u8]) -> Option<(Row, Accounts)> {
+    let row = Row::decode_from(1, bytes)?;
+    let mut accounts = Accounts::default();
+    for _ in 0..bytes.try_get_u32().ok()? {
+        let mut number = || bytes.try_get_u64().ok();
+        let account = accounts.restore(Installation::from_u64(number()?));
+        (account.n, account.settled) = (number()?, number()?);
+    }
+    for _ in 0..bytes.try_get_u32().ok()? {
+        let mut number = || bytes.try_get_u64().ok();
+        let (_, installation) = (number()?, Installation::from_u64(number()?));
+        let (first, count) = (number()?, number()?);
+        accounts.expire(installation, first, first.checked_add(count.checked_sub(1)?)?);
+    }
+    Some((row, accounts))
 }
 
 #[cfg(test)]

@@ -29,6 +29,9 @@ use crate::message::{BlobId, Name, Uptime};
 /// How long a label is, in bytes.
 pub(crate) const LABEL: usize = 4096;
 
+/// The version of the labels that are written here. The first is read too.
+const VERSION: u64 = 2;
+
 /// What the name of a file ends with of which more is to come.
 const PART: &str = ".part";
 
@@ -53,8 +56,9 @@ pub(crate) struct Label {
 impl Label {
     fn encode(&self) -> Vec<u8> {
         let Self { from, to, size, touched: Uptime(touched), kept } = self;
-        let mut text =
-            format!("tinychat blob 2\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n");
+        let mut text = format!(
+            "tinychat blob {VERSION}\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n"
+        );
         if let Some(Uptime(kept)) = kept {
             text += &format!("kept {kept}\n");
         }
@@ -87,8 +91,11 @@ impl Label {
     pub(crate) fn read(file: impl Read) -> io::Result<Self> {
         let mut label = Vec::with_capacity(LABEL);
         file.take(LABEL as u64).read_to_end(&mut label)?;
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "it has no label of a blob");
-        if label.len() == LABEL { Self::parse(&label).ok_or_else(bad) } else { Err(bad()) }
+        let parsed = if label.len() == LABEL { Self::parse(&label) } else { None };
+        parsed.ok_or_else(|| match is_newer(&label) {
+            true => io::Error::new(io::ErrorKind::Unsupported, "a newer version wrote its label"),
+            false => io::Error::new(io::ErrorKind::InvalidData, "it has no label of a blob"),
+        })
     }
 
     /// Whether its sender has given up their name: then it is its receiver's own.
@@ -100,6 +107,13 @@ impl Label {
     pub(crate) fn length(&self) -> u64 {
         self.size.saturating_add(LABEL as u64)
     }
+}
+
+/// Whether a label has a version that is not known here.
+fn is_newer(label: &[u8]) -> bool {
+    let first = label.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let version = str::from_utf8(first).ok().and_then(|it| it.strip_prefix("tinychat blob "));
+    version.and_then(|version| version.parse().ok()).is_some_and(|version: u64| version > VERSION)
 }
 
 /// Which blob a file is by its name, and whether more of it is to come.
@@ -300,6 +314,19 @@ mod tests {
         let whole = Label { kept: Some(Uptime(0)), ..begun };
         assert_eq!(Label::parse(format!("{first}kept 1767225600000\n").as_bytes()), Some(whole));
         assert_eq!(Label::parse(format!("{first}kept\n").as_bytes()), None);
+    }
+
+    #[test]
+    fn a_label_of_a_newer_version_is_said_to_be_newer() {
+        let read = |text: &str| {
+            let mut label = text.as_bytes().to_vec();
+            label.resize(LABEL, 0);
+            Label::read(&*label).unwrap_err().kind()
+        };
+        assert_eq!(read("tinychat blob 3\nfor marie\n"), io::ErrorKind::Unsupported);
+        for bad in ["tinychat blob 2\nfor marie\n", "tinychat blob x\n", ""] {
+            assert_eq!(read(bad), io::ErrorKind::InvalidData, "{bad}");
+        }
     }
 
     #[test]

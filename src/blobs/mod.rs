@@ -185,7 +185,9 @@ impl Blobs {
                     index.insert(id, Entry { label, coming: None });
                 }
                 // A crash came before it was written whose it is: nobody can go on with it.
-                Err(_) if is_part => _ = is_removed(&path),
+                Err(error) if is_part && error.kind() != io::ErrorKind::Unsupported => {
+                    _ = is_removed(&path);
+                }
                 Err(error) => log::error!("{}: {error}", path.display()),
             }
         }

@@ -246,6 +246,11 @@ fn what_a_crash_left_without_a_label_goes_and_what_cannot_be_kept_is_tried_again
     fs::write(folder.join(format!("{}.part", BlobId::from_u128(9))), vec![0; 5_000]).unwrap();
     drop(open(data.path(), SMALL));
     assert_eq!(inspect(data.path()).unwrap(), Stock { kept: (1, 2), ..Stock::default() });
+    let newer = [&b"tinychat blob 9\nfrom john\n"[..], &[0; LABEL]].concat();
+    fs::write(folder.join(format!("{}.part", BlobId::from_u128(9))), newer).unwrap();
+    drop(open(data.path(), SMALL));
+    let problems = inspect(data.path()).unwrap().problems;
+    assert!(problems[0].ends_with("a newer version wrote its label"), "and stays: {problems:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@
 //! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
 //! [`Server::run`], but those that did not end within its deadline.
 
+mod age;
 mod arrival;
 mod blocking;
 mod book;
@@ -58,10 +59,10 @@ pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::blobs::Blobs;
-use crate::clock::{Clock, SystemTimes, Times, Watch};
+use crate::clock::{Clock, SystemTimes, Times};
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::{Name, SessionKey};
+use crate::message::Name;
 use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
@@ -83,9 +84,6 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often those are forgotten who have been quiet.
 const QUIET: Duration = Duration::from_secs(60);
-
-/// How often it is looked for what is too old, at most.
-const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
 /// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -282,12 +280,6 @@ impl Host {
         format!("{place}?invite={invite}{key}")
     }
 
-    /// How often it is looked for what is too old: so that nothing is kept for much longer than it is to be.
-    fn between_sweeps(&self) -> Duration {
-        let by_keep = self.keep.map(|keep| (keep / 10).max(SHORTEST_SWEEP));
-        by_keep.map_or(self.timing.sweep, |by_keep| by_keep.min(self.timing.sweep))
-    }
-
     /// What `WELCOME` announces.
     fn limits(&self) -> Limits {
         Limits {
@@ -386,15 +378,15 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
-            task::spawn("clock", watch_the_clocks(host.clone(), self.mailbox.clone())),
+            task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
             let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
             task::spawn("control", serve)
         }));
-        tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
-        tasks.push(task::spawn("files", sweep_files(host.clone())));
+        tasks.extend(host.keep.map(|keep| task::spawn("sweep", age::sweep(host.clone(), keep))));
+        tasks.push(task::spawn("files", age::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
@@ -520,40 +512,6 @@ async fn watch_commits(registry: Arc<Registry>) {
         match event {
             Event::Committed(commits) => commits.iter().for_each(|it| registry.commit(it)),
             Event::Recovered => registry.announce_recovery(),
-        }
-    }
-}
-
-/// Lets messages expire that have waited for so long.
-async fn sweep(host: Arc<Host>, keep: Duration) {
-    loop {
-        let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
-        if let Some(before) = host.clock.overdue(keep)
-            && let Err(error) = host.registry.sweep(before, expiring).await
-        {
-            log::error!("looking for messages that are too old: {error}");
-        }
-        task::sleep(host.between_sweeps()).await;
-    }
-}
-
-/// Keeps no file for longer than a message, and no upload that nobody goes on with.
-async fn sweep_files(host: Arc<Host>) {
-    loop {
-        let (keep, blobs) = (host.keep, host.blobs.clone());
-        task::blocking(move || blobs.sweep(keep)).await;
-        task::sleep(host.between_sweeps()).await;
-    }
-}
-
-/// Has the uptime stored, by which all this ages, and tells the operator when somebody sets the wall clock.
-async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailbox>) {
-    let mut watch = Watch::begin(&host.clock);
-    loop {
-        task::sleep(host.timing.look).await;
-        mailbox.store_uptime();
-        if let Some(leap) = watch.look(&host.clock) {
-            log::warn!("{leap}");
         }
     }
 }

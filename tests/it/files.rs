@@ -492,10 +492,9 @@ fn an_upload_is_named_before_anything_of_it_goes() {
         let file = own_file(world, "file", b"hello");
         let words = ["send", "--to", "marie", "--file", text(&file)];
         let (blob, ticket) = ("7".repeat(32), format!("TICKET {}", "1".repeat(32)));
-        let launch =
-            || Launch::at(stage.address(), "john", &world.path("john")).with(&words).start();
-        let carried = async |first: &str| {
-            let john = launch();
+        let john = || Launch::at(stage.address(), "john", &world.path("john"));
+        let carried = async |john: Launch, first: &str| {
+            let john = john.start();
             let talking = "TALKING marie away 0 0 0 0";
             let mut caller = stage.receive_talking("TALK marie 0", talking).await;
             caller.expect("TICKET").await;
@@ -506,13 +505,14 @@ fn an_upload_is_named_before_anything_of_it_goes() {
             hears(&mut lines, first).await;
             (john, caller, carrier, lines)
         };
-        let (john, caller, carrier, mut lines) = carried("OFFER marie 5").await;
+        let (sending, caller, carrier, mut lines) =
+            carried(john().with(&words), "OFFER marie 5").await;
         (&carrier).write_all(format!("HAVE {blob} 0\r\n").as_bytes()).await.unwrap();
         hears(&mut lines, "CHUNK 0 5").await;
-        john.kill().await;
+        sending.kill().await;
         drop((caller, carrier));
-        let again = carried("RESUME 7777").await;
-        again.0.kill().await;
+        let (again, ..) = carried(john().to("marie"), "RESUME 7777").await;
+        again.kill().await;
     });
 }
 

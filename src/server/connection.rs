@@ -365,7 +365,7 @@ impl Reading<'_> {
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        match own.accept(mailbox, &quota, messages, chunk) {
+        match own.accept(mailbox, &quota, self.link.id, messages, chunk) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}

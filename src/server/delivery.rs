@@ -277,7 +277,8 @@ mod tests {
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
             let messages = (1..=4).map(message).collect();
-            john.accept(registry.mailbox(), &Quota::default(), messages, 0).unwrap();
+            john.accept(registry.mailbox(), &Quota::default(), ConnectionId(1), messages, 0)
+                .unwrap();
             john.commit(
                 registry.mailbox(),
                 &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },

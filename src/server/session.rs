@@ -86,7 +86,8 @@ pub(super) enum Status {
     Retired,
 }
 
-/// The session was taken out of the registry meanwhile; get it from there again.
+/// The session was taken out of the registry meanwhile; get it from there again. Or a connection was left behind
+/// by its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retired;
 
@@ -243,16 +244,18 @@ impl Session {
 
     /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
     /// Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
-    /// numbers are kept.
+    /// numbers are kept. Nothing is taken from a connection once a later one of the same installation has entered: that
+    /// one was told what is there.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
         quota: &Quota,
+        from: ConnectionId,
         mut messages: Vec<Message>,
         chunk: usize,
     ) -> Result<Accepted, Retired> {
         let mut state = self.state();
-        if state.status == Status::Retired {
+        if state.status == Status::Retired || state.is_succeeded(from) {
             return Err(Retired);
         }
         let first = state.ledger.last_position() + 1;
@@ -494,6 +497,14 @@ impl State {
             channel: async_channel::unbounded(),
             overflowed: false,
         }
+    }
+
+    /// Whether a later connection from the same data folder has the conversation open.
+    fn is_succeeded(&self, connection: ConnectionId) -> bool {
+        let own = self.present.iter().find(|(id, _)| *id == connection);
+        own.is_some_and(|(_, own)| {
+            self.present.iter().any(|(id, installation)| *id > connection && installation == own)
+        })
     }
 
     fn is_held_back(&self) -> bool {

@@ -578,7 +578,7 @@ impl State {
 
 fn too_many_records() -> String {
     format!(
-        "{MAX_RECORDS} of your messages or more have expired here, and your client has not said that it knows"
+        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait or have expired here, and your client has not said that it knows of them"
     )
 }
 

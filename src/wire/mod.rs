@@ -152,7 +152,8 @@
 //! A message id is (installation, *n*). For each session and installation the server knows `have`,
 //! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
 //! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
-//! no receipt.
+//! no receipt. From a connection that was taken over it takes no `MSG` any more once a later one of the same installation
+//! has said `TALK`: that one is told what is there.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its
 //! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender

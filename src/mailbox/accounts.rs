@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use crate::message::{Installation, MessageId};
 
-/// See the [module](self).
+/// What is known of each of a sender's installations in one session.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Accounts(BTreeMap<Installation, Account>);
 

@@ -87,7 +87,8 @@ pub(super) enum Status {
     Retired,
 }
 
-/// The session was taken out of the registry meanwhile; get it from there again.
+/// The session was taken out of the registry meanwhile; get it from there again. Or a connection was left behind
+/// by its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retired;
 
@@ -261,7 +262,8 @@ impl Session {
 
     /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
     /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
-    /// numbers are kept.
+    /// numbers are kept. Nothing is taken from a connection once a later one of the same installation has entered: that
+    /// one was told what is there.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
@@ -272,7 +274,7 @@ impl Session {
         since: Uptime,
     ) -> Result<Accepted, Retired> {
         let mut state = self.state();
-        if state.status == Status::Retired {
+        if state.status == Status::Retired || state.is_succeeded(from) {
             return Err(Retired);
         }
         let first = state.ledger.last_position() + 1;
@@ -523,6 +525,14 @@ impl State {
         }
     }
 
+    /// Whether a later connection from the same data folder has the conversation open.
+    fn is_succeeded(&self, connection: ConnectionId) -> bool {
+        let own = self.present.iter().find(|(id, _)| *id == connection);
+        own.is_some_and(|(_, own)| {
+            self.present.iter().any(|(id, installation)| *id > connection && installation == own)
+        })
+    }
+
     fn is_held_back(&self) -> bool {
         self.blocked || self.renewing || self.ledger.is_expiring()
     }
@@ -594,7 +604,7 @@ impl State {
 
 fn too_many_records() -> String {
     format!(
-        "{MAX_RECORDS} of your messages or more have expired here, and your client has not said that it knows"
+        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait or have expired here, and your client has not said that it knows of them"
     )
 }
 

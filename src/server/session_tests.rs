@@ -79,6 +79,29 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     assert_eq!(session.settle(&mailbox, newcomer, 0), Ok(()));
 }
 
+/// Its successor was told what is there, and what the old one still has to say is in the sender's outbox.
+#[test]
+fn nothing_is_taken_from_a_connection_whose_successor_has_come() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    let session = session(&mailbox, u64::MAX);
+    let enter = |id, installation| {
+        let link = Link::new(ConnectionId(id), "john".parse().unwrap(), installation);
+        session.enter(&Arc::new(link)).unwrap();
+    };
+    let other = Installation::from_u64(99);
+    let accept = |id, installation, n| {
+        session.accept(&mailbox, &quota, ConnectionId(id), vec![message(installation, n)], 0, NOW)
+    };
+    enter(1, INSTALLATION);
+    enter(2, other);
+    assert_eq!(accept(1, INSTALLATION, 1), Ok(Accepted::All { fresh: 1 }), "another's is none");
+    enter(3, INSTALLATION);
+    assert_eq!(accept(1, INSTALLATION, 2), Err(Retired));
+    assert_eq!(session.watermarks(INSTALLATION).have, 1);
+    assert_eq!(accept(3, INSTALLATION, 2), Ok(Accepted::All { fresh: 1 }));
+    assert_eq!(accept(2, other, 1), Ok(Accepted::All { fresh: 1 }));
+}
+
 #[test]
 fn nobody_settles_what_they_never_wrote() {
     let mailbox = MemoryMailbox::default();

@@ -157,7 +157,9 @@
 //! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
 //! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
 //! no receipt. After a crash of the server `TALKING` may say less than was said before: a receipt that was told stays
-//! true, so `stored` and `delivered` only ever raise what a client knows, and *delivered* and *expired* are final.
+//! true, so `stored` and `delivered` only ever raise what a client knows, and *delivered* and *expired* are final. From a
+//! connection that was taken over the server takes no `MSG` any more once a later one of the same installation has said
+//! `TALK`: that one is told what is there.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its
 //! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender

@@ -1,8 +1,8 @@
 //! What others wrote: their messages in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). Invariant: of each
-//! sender and installation the history has everything up to its highest number that was ever
-//! delivered, once; that number is the mark against which a message that comes again is dropped.
+//! Each function is one step of a transaction of the [`store`](super::store). Invariant: the history has
+//! everything that was ever delivered, once. What comes again is known by its id, and by being the same: a copy of a
+//! sender's folder may have used the number for something else.
 
 use std::collections::BTreeMap;
 
@@ -32,6 +32,9 @@ pub struct Incoming {
     pub file: Option<Received>,
 }
 
+/// So many messages with one id are kept; of more, which no copies of a folder bring about, the rest is dropped.
+const MAX_COPIES: u64 = 16;
+
 type Result<T> = rusqlite::Result<T>;
 
 /// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
@@ -43,17 +46,8 @@ pub(super) fn receive(
     message: Message,
     get_up_to: u64,
 ) -> Result<Option<Incoming>> {
-    let Message { id: MessageId { installation, n }, time, kind, body } = message;
-    let installation = installation.to_string();
-    let mark: i64 = tx
-        .prepare_cached(
-            "SELECT coalesce(max(n), 0) FROM message
-             WHERE server = ? AND peer = ? AND own = 0 AND installation = ?",
-        )?
-        .query_row([server.as_str(), peer.as_str(), &installation], |row| row.get(0))?;
-    if n <= mark.cast_unsigned() {
-        return Ok(None);
-    }
+    let Some(installation) = place(tx, server, &peer, &message)? else { return Ok(None) };
+    let Message { id: MessageId { n, .. }, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
          VALUES (?, ?, 0, ?, ?, ?, ?, ?, 'received')",
@@ -61,7 +55,7 @@ pub(super) fn receive(
     .execute(params![
         server.as_str(),
         peer.as_str(),
-        installation,
+        installation.to_string(),
         n.cast_signed(),
         time.0.cast_signed(),
         kind.as_str(),
@@ -72,6 +66,43 @@ pub(super) fn receive(
         .map(|info| ledger::told(tx, server, &peer, id, info.size <= get_up_to))
         .transpose()?;
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
+}
+
+/// The installation under which a message that came is kept; none if it is there already. One with the id of
+/// another is kept under a neighbouring number.
+fn place(
+    tx: &Transaction<'_>,
+    server: &Address,
+    peer: &Name,
+    message: &Message,
+) -> Result<Option<Installation>> {
+    let mut query = tx.prepare_cached(
+        "SELECT kind = ? AND body = ? FROM message
+         WHERE server = ? AND peer = ? AND own = 0 AND installation = ? AND n = ?",
+    )?;
+    let MessageId { installation, n } = message.id;
+    for copy in 0..MAX_COPIES {
+        let installation = Installation::from_u64(installation.to_u64().wrapping_add(copy));
+        let is_same: Option<bool> = query
+            .query_row(
+                params![
+                    message.kind.as_str(),
+                    &message.body[..],
+                    server.as_str(),
+                    peer.as_str(),
+                    installation.to_string(),
+                    n.cast_signed(),
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        match is_same {
+            Some(false) => {}
+            Some(true) => return Ok(None),
+            None => return Ok(Some(installation)),
+        }
+    }
+    Ok(None)
 }
 
 /// What was received from somebody and not shown, in order, above an id.
@@ -203,7 +234,7 @@ mod tests {
                 (&marie, 1, 1, true),
                 (&marie, 1, 3, true),
                 (&marie, 1, 3, false),
-                (&marie, 1, 2, false),
+                (&marie, 1, 1, false),
                 (&marie, 2, 1, true),
                 (&anna, 1, 1, true),
             ] {
@@ -211,6 +242,28 @@ mod tests {
                 assert_eq!(received.is_some(), new, "{peer} {installation} {n}");
             }
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn another_message_with_a_used_id_is_kept_and_comes_once_too() {
+        let server: Address = "localhost".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let copys = |n| Message { body: Bytes::from_static(b"of a copy"), ..message(1, n) };
+        run(&mut in_memory(), |tx| {
+            for (message, new) in [
+                (message(1, 1), true),
+                (message(1, 3), true),
+                (copys(3), true),
+                (copys(3), false),
+                (message(1, 3), false),
+                (copys(2), true),
+            ] {
+                assert_eq!(receive(tx, &server, marie.clone(), message, 0)?.is_some(), new);
+            }
+            let all = ["1/1", "1/3", "of a copy", "of a copy"];
+            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), all);
             Ok(())
         });
     }

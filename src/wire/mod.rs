@@ -183,9 +183,9 @@
 //! installations for one server numbers in one of them; what it may have sent in the other keeps its id, and the client
 //! signs in as that one, too, from time to time, until it knows the fate of all of it.
 //!
-//! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
-//! has; one at or below it is acknowledged and not shown again. It writes message and mark in one
-//! transaction before `ACK`, and stores everything that arrives, also for a conversation that it
+//! *The receiver* remembers on its disk what it has, by sender, installation and *n*; that very message is
+//! acknowledged and not shown again. Another one with the same id is from a copy of the sender's folder, and is
+//! kept like any other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation that it
 //! has just closed. After `TALK` the server begins again with the oldest message that was not
 //! acknowledged.
 //!

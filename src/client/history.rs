@@ -72,7 +72,7 @@ pub(super) fn receive(
 /// another is kept under a neighbouring number.
 fn place(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     message: &Message,
 ) -> Result<Option<Installation>> {
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn another_message_with_a_used_id_is_kept_and_comes_once_too() {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         let copys = |n| Message { body: Bytes::from_static(b"of a copy"), ..message(1, n) };
         run(&mut in_memory(), |tx| {

@@ -444,7 +444,7 @@ mod tests {
             let own = Watermarks { have: 3, stored: 3, delivered: 3 };
             let installation = renumber(tx, &scope, own, &[1, 2, 3].into())?;
             assert_eq!(numbers(tx, &scope, 0), [0; 0]);
-            assert_eq!(numbers(tx, &Scope { installation, ..scope.clone() }, 0), [1, 2]);
+            assert_eq!(numbers(tx, &Scope { installation, ..scope }, 0), [1, 2]);
             let first = "SELECT state FROM message WHERE id = 1";
             assert_eq!(tx.query_row(first, (), |row| row.get::<_, String>(0))?, "expired");
             Ok(())

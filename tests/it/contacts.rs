@@ -231,6 +231,7 @@ fn that_nobody_has_a_name_is_said_to_whoever_begins_to_talk_to_it() {
         alice.presses("\u{3}\u{3}");
         alice.ends(0);
         world.sign_in("mraie").await.quit().await;
-        Launch::of(world, "alice").with(&send).pipe("").await.exited(0).was_quiet();
+        let told = Launch::of(world, "alice").with(&send).pipe("").await;
+        assert_eq!(told.exited(0).err, "");
     });
 }

@@ -91,7 +91,7 @@ impl Person {
     pub(crate) fn replace(&mut self, gone: Self) {
         fs::remove_dir_all(&gone.data).unwrap();
         fs::rename(&self.data, &gone.data).unwrap();
-        self.data = gone.data.clone();
+        self.data = gone.data;
     }
 
     /// What was written and is in this state.

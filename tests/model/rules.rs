@@ -87,7 +87,7 @@ pub(crate) const RULES: &[(&str, &str, &str)] = &[
     ),
     (
         "old-stops-at-talk",
-        "forget",
+        "copy",
         "a connection is no longer read once its successor's TALK was answered",
     ),
     (

@@ -33,6 +33,15 @@ test:
 crash kills="500":
     TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
 
+# Run all tests again and again beside two busy loops and a busy disk; says which failed how often
+soak runs="20":
+    tests/soak "$1"
+
+# Explore the model of the delivery protocol: everything small, `just model big`, `just model only NAME`
+model *args:
+    rustc --edition 2024 -O -o target/model tests/model/delivery.rs
+    target/model "$@"
+
 # Throw bytes at the codec and the sign-in, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash

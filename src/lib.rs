@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
+//! [`clock`], [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, by which time things age, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
 //! they ask [`ui::text`], which asks nobody).
 //!
 //! # The way of a message
@@ -88,6 +88,7 @@
 pub mod args;
 mod blobs;
 pub mod client;
+pub mod clock;
 pub mod folder;
 pub mod log_output;
 pub mod mailbox;

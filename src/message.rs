@@ -4,6 +4,7 @@
 //! from outside come in; a value of one of these types is valid and later code trusts it.
 
 use std::fmt;
+use std::ops::Add;
 use std::str::FromStr;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -232,7 +233,7 @@ pub struct MessageId {
     pub n: u64,
 }
 
-/// When a server took a message: milliseconds since the Unix epoch.
+/// When a server took a message, by its wall clock: milliseconds since the Unix epoch. For showing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(pub u64);
 
@@ -253,11 +254,35 @@ impl Timestamp {
         Self(self.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))
     }
 
+    /// So long behind.
+    pub fn after(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
+    }
+
     /// The same as a time that can be printed, with four digits for the year. One that was damaged on
     /// disk must not stop whoever reads it.
     pub fn printable(self) -> SystemTime {
         const END_OF_9999: u64 = 253_402_300_799_999;
         UNIX_EPOCH + Duration::from_millis(self.0.min(END_OF_9999))
+    }
+}
+
+/// How long a server has run in all, over all its starts, in milliseconds. Stamped on what waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uptime(pub u64);
+
+impl Uptime {
+    /// How long ago an earlier one was. What is later, for a crash took back some time, was just now.
+    pub fn since(self, earlier: Self) -> Duration {
+        Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+}
+
+impl Add<Duration> for Uptime {
+    type Output = Self;
+
+    fn add(self, time: Duration) -> Self {
+        Self(self.0.saturating_add(u64::try_from(time.as_millis()).unwrap_or(u64::MAX)))
     }
 }
 
@@ -268,6 +293,9 @@ pub struct Kind(SmolStr);
 impl Kind {
     /// UTF-8 text for a person to read.
     pub const TEXT: Self = Self(SmolStr::new_static("text"));
+
+    /// Of what its receiver did not want: neither kind nor body were kept. No text is parsed to it.
+    const WITHHELD: Self = Self(SmolStr::new_static(""));
 
     /// What there is to know of a file that waits elsewhere.
     pub const FILE: Self = Self(SmolStr::new_static("file"));
@@ -317,6 +345,18 @@ pub struct Message {
     pub body: Bytes,
 }
 
+impl Message {
+    /// A message of which only the number is known: it may expire, and never be delivered.
+    pub fn withheld(id: MessageId, time: Timestamp) -> Self {
+        Self { id, time, kind: Kind::WITHHELD, body: Bytes::new() }
+    }
+
+    /// Whether only the number is known.
+    pub fn is_withheld(&self) -> bool {
+        self.kind == Kind::WITHHELD
+    }
+}
+
 /// Messages of one session that were accepted together. What travels through a session's channel,
 /// so that locks, wake-ups and system calls are paid once for all of them.
 ///
@@ -325,6 +365,7 @@ pub struct Message {
 pub struct Batch {
     first: u64,
     bytes: u64,
+    since: Uptime,
     messages: Arc<Vec<Message>>,
 }
 
@@ -332,7 +373,18 @@ impl Batch {
     /// A batch whose first message has the position `first`.
     pub fn new(first: u64, messages: Vec<Message>) -> Self {
         let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
-        Self { first, bytes, messages: Arc::new(messages) }
+        Self { first, bytes, since: Uptime::default(), messages: Arc::new(messages) }
+    }
+
+    /// The same, taken when the server had run for so long.
+    #[must_use]
+    pub fn waiting_since(self, since: Uptime) -> Self {
+        Self { since, ..self }
+    }
+
+    /// How long the server had run when it took these messages. Only what is to be kept says so.
+    pub fn since(&self) -> Uptime {
+        self.since
     }
 
     /// What all bodies have together.
@@ -367,6 +419,12 @@ impl Batch {
         let known = (position + 1).saturating_sub(self.first);
         let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.messages.len());
         &self.messages[from..]
+    }
+
+    /// The position of the last message that is withheld.
+    pub fn last_withheld(&self) -> Option<u64> {
+        let all = (self.first..).zip(self.messages.iter());
+        all.filter(|(_, message)| message.is_withheld()).map(|(position, _)| position).last()
     }
 
     /// All messages, in order.

@@ -136,7 +136,7 @@ struct Send {
     text: Vec<String>,
 }
 
-/// Print what others write, as it comes, also while you chat; nothing is taken from your screen.
+/// Print what others write, as it comes, also while you chat; without --unread nothing is taken from your screen.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "tail")]
 struct Tail {
@@ -144,17 +144,23 @@ struct Tail {
     #[argh(option, arg_name = "name")]
     with: Option<Name>,
 
+    /// begin with everything that nobody has read yet, whichever command fetched it; what is printed
+    /// counts as read
+    #[argh(switch)]
+    unread: bool,
+
     /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
-    /// shown, whose text is empty
+    /// shown, whose text is empty. Of people you never talked to: from, to, request (how many messages wait)
     #[argh(switch)]
     json: bool,
 }
 
-/// Print whether you are online, what has not arrived, and what is unread.
+/// Print whether you are online, what has not arrived, what is unread, and who wants to talk to you.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "status")]
 struct Status {
-    /// as one JSON object: running, user, server, online, unsent, undelivered, unread
+    /// as one JSON object: running, user, server, online, unsent, undelivered, unread, requests (who has
+    /// written that you never talked to)
     #[argh(switch)]
     json: bool,
 }
@@ -244,9 +250,9 @@ fn main() -> ExitCode {
             };
             errand.and_then(|errand| run_beside(&flags, settings, errand))
         }
-        Some(Subcommand::Tail(Tail { ref with, json })) => {
+        Some(Subcommand::Tail(Tail { ref with, unread, json })) => {
             let with = with.clone();
-            run_beside(&flags, settings, Errand::Tail { with, json })
+            run_beside(&flags, settings, Errand::Tail { with, unread, json })
         }
         Some(Subcommand::Status(Status { json })) => {
             run_beside(&flags, settings, Errand::Status { json })

@@ -3,29 +3,40 @@
 //! The label is lines of text, filled up with zeros, so that a blob says itself whose it is:
 //!
 //! ```text
-//! tinychat blob 1
+//! tinychat blob 2
 //! from john
 //! to marie
 //! size 1048576
-//! kept 1767225600000
+//! touched 604740000
+//! kept 604800000
 //! ```
 //!
-//! `kept` is there once all of it is: milliseconds since 1970. Until then the file's name ends with
-//! `.part`. Invariant: what is kept is synced. What there is of a part need not be: after a power cut it may not be
+//! `touched` says when something last came, to a minute, and `kept`, once all of it is there, since when that is; both
+//! as the server's [`Uptime`]. Until then the file's name ends with `.part`. A label of version 1 has no `touched`, and a
+//! wall clock's time behind `kept`. Such a blob is as old as if it had come when the server first counted its uptime,
+//! at 0. Where both names are the same the sender has given up theirs. Invariant: what is kept is synced. What there is
+//! of a part need not be: after a power cut it may not be
 //! what was written, so whoever goes on with one that an earlier server has left compares its hash first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use crate::message::{BlobId, Name, Timestamp};
+use crate::message::{BlobId, Name, Uptime};
 
 /// How long a label is, in bytes.
 pub(crate) const LABEL: usize = 4096;
 
+/// The version of the labels that are written here. The first is read too.
+const VERSION: u64 = 2;
+
 /// What the name of a file ends with of which more is to come.
 const PART: &str = ".part";
+
+/// How far what a label says may be behind.
+const TOUCH: Duration = Duration::from_secs(60);
 
 /// Whose a blob is, and how large.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,18 +47,22 @@ pub(crate) struct Label {
     pub(crate) to: Name,
     /// The content's length in bytes.
     pub(crate) size: u64,
+    /// When something of it last came.
+    pub(crate) touched: Uptime,
     /// Since when all of it is there.
-    pub(crate) kept: Option<Timestamp>,
+    pub(crate) kept: Option<Uptime>,
 }
 
 impl Label {
     fn encode(&self) -> Vec<u8> {
-        let Self { from, to, size, kept } = self;
-        let mut text = format!("tinychat blob 1\nfrom {from}\nto {to}\nsize {size}\n");
-        if let Some(Timestamp(kept)) = kept {
+        let Self { from, to, size, touched: Uptime(touched), kept } = self;
+        let mut text = format!(
+            "tinychat blob {VERSION}\nfrom {from}\nto {to}\nsize {size}\ntouched {touched}\n"
+        );
+        if let Some(Uptime(kept)) = kept {
             text += &format!("kept {kept}\n");
         }
-        // Two names and two numbers have some 300 bytes.
+        // Two names and three numbers have some 300 bytes.
         let mut label = text.into_bytes();
         label.resize(LABEL, 0);
         label
@@ -56,29 +71,49 @@ impl Label {
     /// None if it is no label.
     pub(crate) fn parse(label: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(label).ok()?.trim_end_matches('\0');
-        let mut lines = text.strip_prefix("tinychat blob 1\n")?.lines();
+        let (version, lines) = text.strip_prefix("tinychat blob ")?.split_once('\n')?;
+        let mut lines = lines.lines();
         let from = lines.next()?.strip_prefix("from ")?.parse().ok()?;
         let to = lines.next()?.strip_prefix("to ")?.parse().ok()?;
         let size = lines.next()?.strip_prefix("size ")?.parse().ok()?;
-        let kept = match lines.next() {
-            Some(line) => Some(Timestamp(line.strip_prefix("kept ")?.parse().ok()?)),
-            None => None,
+        let time = |line: &str, word| line.strip_prefix(word)?.parse().ok().map(Uptime);
+        let touched = match version {
+            "1" => Uptime::default(),
+            "2" => time(lines.next()?, "touched ")?,
+            _ => return None,
         };
-        lines.next().is_none().then_some(Self { from, to, size, kept })
+        let kept = lines.next().map(|line| time(line, "kept ").ok_or(())).transpose().ok()?;
+        let kept = if version == "1" { kept.and(Some(touched)) } else { kept };
+        lines.next().is_none().then_some(Self { from, to, size, touched, kept })
     }
 
     /// Reads the label in front of a blob.
     pub(crate) fn read(file: impl Read) -> io::Result<Self> {
         let mut label = Vec::with_capacity(LABEL);
         file.take(LABEL as u64).read_to_end(&mut label)?;
-        let bad = || io::Error::new(io::ErrorKind::InvalidData, "it has no label of a blob");
-        if label.len() == LABEL { Self::parse(&label).ok_or_else(bad) } else { Err(bad()) }
+        let parsed = if label.len() == LABEL { Self::parse(&label) } else { None };
+        parsed.ok_or_else(|| match is_newer(&label) {
+            true => io::Error::new(io::ErrorKind::Unsupported, "a newer version wrote its label"),
+            false => io::Error::new(io::ErrorKind::InvalidData, "it has no label of a blob"),
+        })
+    }
+
+    /// Whether its sender has given up their name: then it is its receiver's own.
+    pub(crate) fn is_orphan(&self) -> bool {
+        self.from == self.to
     }
 
     /// How long the whole file is.
     pub(crate) fn length(&self) -> u64 {
         self.size.saturating_add(LABEL as u64)
     }
+}
+
+/// Whether a label has a version that is not known here.
+fn is_newer(label: &[u8]) -> bool {
+    let first = label.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let version = str::from_utf8(first).ok().and_then(|it| it.strip_prefix("tinychat blob "));
+    version.and_then(|version| version.parse().ok()).is_some_and(|version: u64| version > VERSION)
 }
 
 /// Which blob a file is by its name, and whether more of it is to come.
@@ -99,6 +134,15 @@ pub(super) fn part_path(folder: &Path, id: BlobId) -> PathBuf {
     folder.join(format!("{id}{PART}"))
 }
 
+/// Writes that a whole blob is its receiver's own. It has the old or the new label: both fit into what a disk
+/// writes at once.
+pub(super) fn orphan(folder: &Path, id: BlobId, label: &Label) -> io::Result<()> {
+    let label = Label { from: label.to.clone(), ..label.clone() };
+    let file = OpenOptions::new().write(true).open(whole_path(folder, id))?;
+    file.write_all_at(&label.encode(), 0)?;
+    file.sync_data()
+}
+
 /// A blob of which more is to come. It is opened for each write: nobody knows how many there are, and one that was
 /// removed meanwhile takes no more.
 #[derive(Debug)]
@@ -109,7 +153,7 @@ pub(super) struct Part {
     /// An earlier server wrote what there is, or the disk may not have it.
     in_doubt: bool,
     /// When something was last written.
-    pub(super) touched: Timestamp,
+    pub(super) touched: Uptime,
 }
 
 /// What came is not put to a blob.
@@ -140,16 +184,16 @@ impl Part {
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
-        Ok(Self { path, label, have: 0, in_doubt: false, touched: Timestamp::now() })
+        let touched = label.touched;
+        Ok(Self { path, label, have: 0, in_doubt: false, touched })
     }
 
     /// Goes on with what an earlier server has left.
     pub(super) fn found(path: PathBuf) -> io::Result<Self> {
         let file = File::open(&path)?;
         let label = Label::read(&file)?;
-        let metadata = file.metadata()?;
-        let have = metadata.len().saturating_sub(LABEL as u64).min(label.size);
-        let touched = Timestamp::of(metadata.modified()?);
+        let have = file.metadata()?.len().saturating_sub(LABEL as u64).min(label.size);
+        let touched = label.touched;
         Ok(Self { path, label, have, in_doubt: true, touched })
     }
 
@@ -175,7 +219,12 @@ impl Part {
     }
 
     /// Puts the next bytes to it.
-    pub(super) fn write(&mut self, offset: u64, bytes: &[u8]) -> Result<(), WriteError> {
+    pub(super) fn write(
+        &mut self,
+        offset: u64,
+        bytes: &[u8],
+        now: Uptime,
+    ) -> Result<(), WriteError> {
         let end = offset.checked_add(bytes.len() as u64);
         if offset != self.have || end.is_none_or(|end| end > self.label.size) {
             return Err(WriteError::OutOfPlace);
@@ -183,17 +232,35 @@ impl Part {
         if !bytes.is_empty() {
             let file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all_at(bytes, LABEL as u64 + self.have)?;
+            self.touch(&file, now)?;
         }
         self.have += bytes.len() as u64;
-        (self.in_doubt, self.touched) = (false, Timestamp::now());
+        (self.in_doubt, self.touched) = (false, now);
+        Ok(())
+    }
+
+    /// Has the label say that something came, if it did not for a while. All that differs lies in the file's first
+    /// sector, which a power cut changes wholly or not at all.
+    fn touch(&mut self, file: &File, now: Uptime) -> io::Result<()> {
+        if now.since(self.label.touched) < TOUCH {
+            return Ok(());
+        }
+        let label = Label { touched: now, ..self.label.clone() };
+        file.write_all_at(&label.encode(), 0)?;
+        self.label = label;
         Ok(())
     }
 
     /// Puts the whole blob where it is kept. When this returns it is on disk. It may be tried again.
-    pub(super) fn keep(&mut self, folder: &Path, id: BlobId) -> Result<Timestamp, WriteError> {
-        let (now, whole) = (Timestamp::now(), whole_path(folder, id));
+    pub(super) fn keep(
+        &mut self,
+        folder: &Path,
+        id: BlobId,
+        now: Uptime,
+    ) -> Result<(), WriteError> {
+        let whole = whole_path(folder, id);
         if self.path != whole {
-            let label = Label { kept: Some(now), ..self.label.clone() };
+            let label = Label { touched: now, kept: Some(now), ..self.label.clone() };
             let file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all_at(&label.encode(), 0)?;
             if let Err(error) = file.sync_all() {
@@ -205,7 +272,7 @@ impl Part {
             self.path = whole;
         }
         File::open(folder)?.sync_all()?;
-        Ok(now)
+        Ok(())
     }
 }
 
@@ -213,21 +280,53 @@ impl Part {
 mod tests {
     use super::*;
 
+    const NOW: Uptime = Uptime(4);
+
     fn label(size: u64) -> Label {
-        Label { from: "john".parse().unwrap(), to: "marie".parse().unwrap(), size, kept: None }
+        let (from, to) = ("john".parse().unwrap(), "marie".parse().unwrap());
+        Label { from, to, size, touched: Uptime(3), kept: None }
     }
 
     #[test]
     fn a_label_says_what_it_was_made_of_and_nothing_else_is_one() {
-        let kept = Label { kept: Some(Timestamp(7)), ..label(5) };
+        let kept = Label { kept: Some(Uptime(7)), ..label(5) };
         for label in [label(0), label(u64::MAX), kept] {
             assert_eq!(Label::parse(&label.encode()), Some(label));
         }
-        for bad in ["", "tinychat blob 2\nfrom a\nto b\nsize 1\n", "tinychat blob 1\nfrom a\n"] {
+        for bad in [
+            "",
+            "tinychat blob 2\nfrom a\nto b\nsize 1\n",
+            "tinychat blob 1\nfrom a\n",
+            "tinychat blob 3\nfrom a\nto b\nsize 1\ntouched 2\n",
+        ] {
             assert_eq!(Label::parse(bad.as_bytes()), None, "{bad:?}");
         }
         let more = [&label(1).encode()[..50], b"\nsomething else\n"].concat();
         assert_eq!(Label::parse(&more), None);
+    }
+
+    /// What is on people's disks.
+    #[test]
+    fn a_label_of_version_1_is_as_old_as_the_first_uptime() {
+        let first = "tinychat blob 1\nfrom john\nto marie\nsize 5\n";
+        let begun = Label { touched: Uptime(0), ..label(5) };
+        assert_eq!(Label::parse(first.as_bytes()), Some(begun.clone()));
+        let whole = Label { kept: Some(Uptime(0)), ..begun };
+        assert_eq!(Label::parse(format!("{first}kept 1767225600000\n").as_bytes()), Some(whole));
+        assert_eq!(Label::parse(format!("{first}kept\n").as_bytes()), None);
+    }
+
+    #[test]
+    fn a_label_of_a_newer_version_is_said_to_be_newer() {
+        let read = |text: &str| {
+            let mut label = text.as_bytes().to_vec();
+            label.resize(LABEL, 0);
+            Label::read(&*label).unwrap_err().kind()
+        };
+        assert_eq!(read("tinychat blob 3\nfor marie\n"), io::ErrorKind::Unsupported);
+        for bad in ["tinychat blob 2\nfor marie\n", "tinychat blob x\n", ""] {
+            assert_eq!(read(bad), io::ErrorKind::InvalidData, "{bad}");
+        }
     }
 
     #[test]
@@ -244,12 +343,12 @@ mod tests {
     fn only_the_next_bytes_are_taken() {
         let folder = tempfile::tempdir().unwrap();
         let mut part = Part::create(folder.path(), BlobId::from_u128(1), label(4)).unwrap();
-        part.write(0, b"ab").unwrap();
+        part.write(0, b"ab", NOW).unwrap();
         for (offset, bytes) in [(0, "ab"), (1, "b"), (3, "d"), (2, "cde"), (u64::MAX, "x")] {
-            let written = part.write(offset, bytes.as_bytes());
+            let written = part.write(offset, bytes.as_bytes(), NOW);
             assert!(matches!(written, Err(WriteError::OutOfPlace)), "{offset} {bytes}");
         }
-        part.write(2, b"cd").unwrap();
+        part.write(2, b"cd", NOW).unwrap();
         assert!(part.is_whole());
     }
 
@@ -258,12 +357,25 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let id = BlobId::from_u128(2);
         let mut part = Part::create(folder.path(), id, label(9)).unwrap();
-        part.write(0, b"abcde").unwrap();
+        part.write(0, b"abcde", NOW).unwrap();
         assert_eq!(part.doubt().unwrap(), None);
         let mut again = Part::found(part_path(folder.path(), id)).unwrap();
         assert_eq!((again.have(), &again.label), (5, &part.label));
         assert_eq!(again.doubt().unwrap(), Some(blake3::hash(b"abcde")));
-        again.write(5, b"f").unwrap();
+        again.write(5, b"f", NOW).unwrap();
         assert_eq!(again.doubt().unwrap(), None);
+    }
+
+    #[test]
+    fn a_label_says_to_a_minute_when_something_last_came() {
+        let folder = tempfile::tempdir().unwrap();
+        let id = BlobId::from_u128(3);
+        let mut part = Part::create(folder.path(), id, label(9)).unwrap();
+        let found = || Part::found(part_path(folder.path(), id)).unwrap();
+        part.write(0, b"a", Uptime(2) + TOUCH).unwrap();
+        assert_eq!(found().touched, Uptime(3));
+        part.write(1, b"b", Uptime(3) + TOUCH).unwrap();
+        assert_eq!((found().touched, found().have()), (Uptime(3) + TOUCH, 2));
+        assert_eq!(found().doubt().unwrap(), Some(blake3::hash(b"ab")));
     }
 }

@@ -21,10 +21,11 @@ use ssh_key::rand_core::{OsRng, RngCore};
 use thiserror::Error;
 
 pub(crate) use file::{LABEL, Label, named};
-use file::{Part, WriteError, part_path, whole_path};
+use file::{Part, WriteError, orphan, part_path, whole_path};
 
+use crate::clock::Clock;
 use crate::folder::free_space;
-use crate::message::{BlobId, Name, SessionKey, Timestamp};
+use crate::message::{BlobId, Name, SessionKey, Uptime};
 use crate::wire::frame::FileError;
 
 /// The folder's name in the server's data folder.
@@ -108,6 +109,7 @@ impl From<WriteError> for BlobError {
 pub(crate) struct Blobs {
     folder: PathBuf,
     limits: FileLimits,
+    clock: Arc<Clock>,
     index: Mutex<HashMap<BlobId, Entry>>,
 }
 
@@ -123,13 +125,13 @@ struct Coming {
     part: Mutex<Part>,
     /// How much of it there is, in bytes.
     have: AtomicU64,
-    /// When something last came; milliseconds since 1970.
+    /// When something last came; an [`Uptime`].
     touched: AtomicU64,
 }
 
 impl Coming {
-    fn of(part: Part) -> Arc<Self> {
-        let (have, touched) = (part.have().into(), part.touched.0.into());
+    fn of(part: Part, now: Uptime) -> Arc<Self> {
+        let (have, touched) = (part.have().into(), part.touched.min(now).0.into());
         Arc::new(Self { part: Mutex::new(part), have, touched })
     }
 
@@ -142,9 +144,9 @@ impl Coming {
     }
 
     /// Whether nobody has gone on with it for too long.
-    fn is_abandoned(&self, now: Timestamp) -> bool {
+    fn is_abandoned(&self, clock: &Clock) -> bool {
         let patience = if self.have() == 0 { UNBEGUN } else { ABANDONED };
-        self.touched.load(Ordering::Relaxed) < now.before(patience).0
+        clock.overdue(patience).is_some_and(|it| self.touched.load(Ordering::Relaxed) < it.0)
     }
 }
 
@@ -164,38 +166,45 @@ pub(crate) enum Resumed {
 
 impl Blobs {
     /// Opens the folder below a data folder, and makes it the first time. What is no blob is left alone.
-    pub(crate) fn open(data: &Path, limits: FileLimits) -> io::Result<Self> {
+    pub(crate) fn open(data: &Path, limits: FileLimits, clock: Arc<Clock>) -> io::Result<Self> {
         let folder = data.join(FOLDER);
         DirBuilder::new().mode(0o700).recursive(true).create(&folder)?;
-        let mut index = HashMap::new();
+        // What was stamped later came before a loss of the mailbox, which counts the uptime.
+        let (mut index, now) = (HashMap::new(), clock.uptime());
         for Found { id, path, label, is_part, .. } in survey(&folder)? {
             match label {
                 Ok(label) if is_part => match Part::found(path) {
                     Ok(part) => {
-                        let coming = Some(Coming::of(part));
+                        let coming = Some(Coming::of(part, now));
                         index.insert(id, Entry { label, coming });
                     }
                     Err(error) => log::error!("an upload that cannot go on: {error}"),
                 },
-                Ok(label) => _ = index.insert(id, Entry { label, coming: None }),
+                Ok(label) => {
+                    let label = Label { kept: label.kept.map(|kept| kept.min(now)), ..label };
+                    index.insert(id, Entry { label, coming: None });
+                }
                 // A crash came before it was written whose it is: nobody can go on with it.
-                Err(_) if is_part => _ = is_removed(&path),
+                Err(error) if is_part && error.kind() != io::ErrorKind::Unsupported => {
+                    _ = is_removed(&path);
+                }
                 Err(error) => log::error!("{}: {error}", path.display()),
             }
         }
-        Ok(Self { folder, limits, index: Mutex::new(index) })
+        Ok(Self { folder, limits, clock, index: Mutex::new(index) })
     }
 
     /// Begins an upload, if there is room for all of it.
     pub(crate) fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
         let (from, to) = (key.sender().clone(), key.receiver().clone());
-        let label = Label { from, to, size, kept: None };
+        let now = self.clock.uptime();
+        let label = Label { from, to, size, touched: now, kept: None };
         let id = new_id();
         // Made under the lock: else two at once could both have the last room.
         let mut index = self.index();
         self.admit(&index, &label)?;
         let part = Part::create(&self.folder, id, label.clone()).map_err(BlobError::Disk)?;
-        let coming = Coming::of(part);
+        let coming = Coming::of(part, now);
         index.insert(id, Entry { label, coming: Some(coming.clone()) });
         Ok((id, Upload { id, coming }))
     }
@@ -209,7 +218,7 @@ impl Blobs {
         let (mut used, mut total, mut to_come) = (0_u64, 0_u64, 0_u64);
         for Entry { label: other, coming } in index.values() {
             total = total.saturating_add(other.size);
-            if other.from == label.from {
+            if other.from == label.from && !other.is_orphan() {
                 count += 1;
                 parts += usize::from(coming.is_some());
                 used = used.saturating_add(other.size);
@@ -255,15 +264,16 @@ impl Blobs {
         offset: u64,
         bytes: &[u8],
     ) -> Result<bool, BlobError> {
+        let now = self.clock.uptime();
         let kept = {
             let mut part = coming.part();
-            part.write(offset, bytes)?;
+            part.write(offset, bytes, now)?;
             coming.have.store(part.have(), Ordering::Relaxed);
             coming.touched.store(part.touched.0, Ordering::Relaxed);
             if !part.is_whole() {
                 return Ok(false);
             }
-            part.keep(&self.folder, *id)
+            part.keep(&self.folder, *id, now)
         };
         let mut index = self.index();
         // It may have been dropped meanwhile.
@@ -271,7 +281,8 @@ impl Blobs {
             let _ = fs::remove_file(whole_path(&self.folder, *id));
             return Err(BlobError::Gone);
         };
-        entry.label.kept = Some(kept?);
+        kept?;
+        entry.label.kept = Some(now);
         entry.coming = None;
         Ok(true)
     }
@@ -297,15 +308,30 @@ impl Blobs {
         });
     }
 
-    /// Keeps nothing that is for somebody.
-    pub(crate) fn forget(&self, to: &Name) {
-        self.remove_where(|_, entry| entry.label.to == *to);
+    /// A name is given up: keeps nothing that is for it, and no upload of it that is not done. Its other files
+    /// stay with those for whom they are, and count for nobody. Returns how many these are.
+    pub(crate) fn forget(&self, name: &Name) -> io::Result<u64> {
+        self.remove_where(|_, Entry { label, coming }| {
+            label.to == *name || (label.from == *name && coming.is_some())
+        });
+        let mut orphans = 0;
+        for (id, entry) in self.index().iter_mut().filter(|(_, it)| it.label.from == *name) {
+            match orphan(&self.folder, *id, &entry.label) {
+                // Its receiver is just taking it.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                done => done?,
+            }
+            entry.label.from = entry.label.to.clone();
+            orphans += 1;
+        }
+        Ok(orphans)
     }
 
-    /// Keeps nothing that has waited since `before`, and no upload that nobody goes on with.
-    pub(crate) fn sweep(&self, now: Timestamp, before: Option<Timestamp>) {
+    /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.
+    pub(crate) fn sweep(&self, keep: Option<Duration>) {
+        let before = keep.and_then(|keep| self.clock.overdue(keep));
         self.remove_where(|_, entry| match &entry.coming {
-            Some(coming) => coming.is_abandoned(now),
+            Some(coming) => coming.is_abandoned(&self.clock),
             None => entry.label.kept.zip(before).is_some_and(|(kept, before)| kept < before),
         });
     }

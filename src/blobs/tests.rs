@@ -1,6 +1,18 @@
 use super::*;
+use crate::clock::fake::FakeTimes;
+use crate::message::Timestamp;
 
 const SMALL: FileLimits = FileLimits { file: 100, person: 150, all: 220, reserve: 0 };
+
+fn open(data: &Path, limits: FileLimits) -> Blobs {
+    open_by(&FakeTimes::new(), Uptime(0), data, limits)
+}
+
+/// By these clocks, after so much uptime.
+fn open_by(times: &Arc<FakeTimes>, before: Uptime, data: &Path, limits: FileLimits) -> Blobs {
+    let clock = Clock::resume(times.clone(), before);
+    Blobs::open(data, limits, Arc::new(clock)).unwrap()
+}
 
 fn key(from: &str, to: &str) -> SessionKey {
     SessionKey::new(name(from), name(to)).unwrap()
@@ -25,7 +37,7 @@ fn send(blobs: &Blobs, from: &str, to: &str, bytes: &[u8]) -> BlobId {
 #[test]
 fn a_file_is_there_for_its_receiver_alone_and_until_it_is_dropped() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let (id, upload) = blobs.offer(&key("john", "marie"), 6).unwrap();
     assert!(!blobs.write(&upload, 0, b"abc").unwrap());
     assert_eq!(refusal(blobs.fetch(id, &name("marie"))).0, FileError::Gone, "half of it");
@@ -44,7 +56,7 @@ fn a_file_is_there_for_its_receiver_alone_and_until_it_is_dropped() {
 #[test]
 fn what_is_offered_counts_with_all_its_bytes() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let (code, text) = refusal(blobs.offer(&key("john", "marie"), 101));
     assert_eq!(
         (code, text.as_str()),
@@ -62,7 +74,7 @@ fn what_is_offered_counts_with_all_its_bytes() {
     );
     let full = FileLimits { file: 0, person: 0, all: 0, reserve: u64::MAX };
     let elsewhere = tempfile::tempdir().unwrap();
-    let full = Blobs::open(elsewhere.path(), full).unwrap();
+    let full = open(elsewhere.path(), full);
     assert_eq!(refusal(full.offer(&key("john", "marie"), 1)).0, FileError::Space);
 }
 
@@ -70,13 +82,13 @@ fn what_is_offered_counts_with_all_its_bytes() {
 fn an_upload_goes_on_with_the_next_server_which_is_believed_by_its_hash() {
     let data = tempfile::tempdir().unwrap();
     let id = {
-        let blobs = Blobs::open(data.path(), SMALL).unwrap();
+        let blobs = open(data.path(), SMALL);
         let (id, upload) = blobs.offer(&key("john", "marie"), 6).unwrap();
         blobs.write(&upload, 0, b"abcd").unwrap();
         let Resumed::Part(_, 4, None) = blobs.resume(id, &name("john")).unwrap() else { panic!() };
         id
     };
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     assert!(matches!(blobs.resume(id, &name("marie")), Err(BlobError::Gone)));
     let Resumed::Part(upload, 4, Some(hash)) = blobs.resume(id, &name("john")).unwrap() else {
         panic!()
@@ -84,7 +96,7 @@ fn an_upload_goes_on_with_the_next_server_which_is_believed_by_its_hash() {
     assert_eq!(hash, blake3::hash(b"abcd"));
     assert!(blobs.write(&upload, 4, b"ef").unwrap());
     assert!(matches!(blobs.resume(id, &name("john")), Ok(Resumed::Kept)));
-    let again = Blobs::open(data.path(), SMALL).unwrap();
+    let again = open(data.path(), SMALL);
     assert_eq!(again.fetch(id, &name("marie")).unwrap().1, 6);
     assert_eq!(inspect(data.path()).unwrap().kept, (1, 6));
 }
@@ -92,7 +104,7 @@ fn an_upload_goes_on_with_the_next_server_which_is_believed_by_its_hash() {
 #[test]
 fn who_went_on_first_finds_themselves_out_of_place() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let (id, stale) = blobs.offer(&key("john", "marie"), 4).unwrap();
     let Resumed::Part(upload, ..) = blobs.resume(id, &name("john")).unwrap() else { panic!() };
     blobs.write(&upload, 0, b"ab").unwrap();
@@ -103,30 +115,98 @@ fn who_went_on_first_finds_themselves_out_of_place() {
 #[test]
 fn what_nobody_wants_any_more_goes_and_the_rest_stays() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let (times, moment) = (FakeTimes::new(), Duration::from_millis(1));
+    let blobs = open_by(&times, Uptime(0), data.path(), SMALL);
     let kept = send(&blobs, "john", "marie", b"abc");
     let (unbegun, _) = blobs.offer(&key("anna", "marie"), 10).unwrap();
     let (begun, upload) = blobs.offer(&key("anna", "marie"), 10).unwrap();
     blobs.write(&upload, 0, b"x").unwrap();
     let is_there = |id| blobs.index().contains_key(&id);
-    let later = |time: Duration| Timestamp(Timestamp::now().0 + time.as_millis() as u64 + 1_000);
-    blobs.sweep(later(UNBEGUN), None);
+    times.pass(UNBEGUN);
+    blobs.sweep(None);
+    assert_eq!([kept, unbegun, begun].map(is_there), [true; 3]);
+    times.pass(moment);
+    blobs.sweep(None);
     assert_eq!([kept, unbegun, begun].map(is_there), [true, false, true]);
-    blobs.sweep(later(ABANDONED), Some(Timestamp(0)));
+    times.pass(ABANDONED);
+    blobs.sweep(Some(2 * ABANDONED));
     assert_eq!([kept, begun].map(is_there), [true, false]);
-    blobs.sweep(Timestamp::now(), Some(later(Duration::ZERO)));
+    blobs.sweep(Some(ABANDONED));
     assert!(!is_there(kept));
     send(&blobs, "john", "anna", b"abc");
-    blobs.forget(&name("marie"));
+    assert_eq!(blobs.forget(&name("marie")).unwrap(), 0);
     assert_eq!(inspect(data.path()).unwrap().kept, (1, 3));
-    blobs.forget(&name("anna"));
+    assert_eq!(blobs.forget(&name("anna")).unwrap(), 0);
     assert_eq!(fs::read_dir(data.path().join(FOLDER)).unwrap().count(), 0);
+}
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+#[test]
+fn files_age_while_the_server_runs_and_not_by_the_wall_clock() {
+    let data = tempfile::tempdir().unwrap();
+    let times = FakeTimes::new();
+    let blobs = open_by(&times, Uptime(0), data.path(), SMALL);
+    let id = send(&blobs, "john", "marie", b"abc");
+    let (part, upload) = blobs.offer(&key("anna", "marie"), 10).unwrap();
+    times.pass(DAY / 2);
+    blobs.write(&upload, 0, b"x").unwrap();
+    // Off for a month; then the clock is ahead by a year, and behind.
+    let mut before = Uptime(0) + DAY / 2;
+    for wall in [31, 400, 0] {
+        times.set_wall(Timestamp(0).after(wall * DAY));
+        let blobs = open_by(&times, before, data.path(), SMALL);
+        times.pass(DAY / 4);
+        blobs.sweep(Some(2 * DAY));
+        before = before + DAY / 4;
+        assert!([id, part].iter().all(|it| blobs.index().contains_key(it)), "{wall}");
+    }
+    let blobs = open_by(&times, before, data.path(), SMALL);
+    times.pass(DAY / 2);
+    blobs.sweep(Some(2 * DAY));
+    assert_eq!([id, part].map(|it| blobs.index().contains_key(&it)), [true, false]);
+    times.pass(DAY / 2);
+    blobs.sweep(Some(2 * DAY));
+    assert!(!blobs.index().contains_key(&id));
+}
+
+/// A server that lost its mailbox begins to count anew.
+#[test]
+fn a_file_that_came_later_than_now_is_as_old_as_this_start() {
+    let data = tempfile::tempdir().unwrap();
+    let times = FakeTimes::new();
+    let id =
+        send(&open_by(&times, Uptime(0) + 99 * DAY, data.path(), SMALL), "john", "marie", b"abc");
+    let blobs = open_by(&times, Uptime(0) + DAY, data.path(), SMALL);
+    times.pass(DAY);
+    blobs.sweep(Some(DAY));
+    assert!(blobs.index().contains_key(&id));
+    times.pass(Duration::from_millis(1));
+    blobs.sweep(Some(DAY));
+    assert!(!blobs.index().contains_key(&id));
+}
+
+#[test]
+fn what_somebody_left_for_others_stays_and_counts_for_nobody() {
+    let data = tempfile::tempdir().unwrap();
+    let blobs = open(data.path(), FileLimits { person: 3, ..SMALL });
+    let kept = send(&blobs, "john", "marie", b"abc");
+    assert!(matches!(blobs.offer(&key("john", "anna"), 1), Err(BlobError::Quota { .. })));
+    assert_eq!(blobs.forget(&name("john")).unwrap(), 1);
+    let again = open(data.path(), FileLimits { person: 3, ..SMALL });
+    for (blobs, to) in [(blobs, "anna"), (again, "bob")] {
+        assert!(blobs.fetch(kept, &name("marie")).is_ok());
+        for from in ["john", "marie"] {
+            let (id, _) = blobs.offer(&key(from, to), 3).unwrap();
+            blobs.drop_for(id, &name(from));
+        }
+    }
 }
 
 #[test]
 fn a_file_that_was_dropped_while_it_came_is_not_kept() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let (id, upload) = blobs.offer(&key("john", "marie"), 4).unwrap();
     blobs.write(&upload, 0, b"ab").unwrap();
     blobs.drop_for(id, &name("john"));
@@ -138,13 +218,13 @@ fn a_file_that_was_dropped_while_it_came_is_not_kept() {
 fn what_is_begun_is_bounded_and_holds_no_file_open() {
     let data = tempfile::tempdir().unwrap();
     let none = FileLimits { file: 0, person: 0, all: 0, reserve: 0 };
-    let blobs = Blobs::open(data.path(), none).unwrap();
-    let open = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
-    let (before, mut uploads) = (open(), Vec::new());
+    let blobs = open(data.path(), none);
+    let files = || fs::read_dir("/proc/self/fd").map_or(0, Iterator::count);
+    let (before, mut uploads) = (files(), Vec::new());
     for _ in 0..PARTS_OF_ONE {
         uploads.push(blobs.offer(&key("john", "marie"), 1).unwrap());
     }
-    assert!(open() < before + PARTS_OF_ONE / 2, "other tests may open some, too");
+    assert!(files() < before + PARTS_OF_ONE / 2, "other tests may open some, too");
     assert_eq!(refusal(blobs.offer(&key("john", "marie"), 1)).0, FileError::Quota);
     blobs.offer(&key("anna", "marie"), 1).unwrap();
     assert!(blobs.write(&uploads[0].1, 0, b"x").unwrap());
@@ -154,7 +234,7 @@ fn what_is_begun_is_bounded_and_holds_no_file_open() {
 #[test]
 fn what_a_crash_left_without_a_label_goes_and_what_cannot_be_kept_is_tried_again() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let (id, upload) = blobs.offer(&key("john", "marie"), 2).unwrap();
     let folder = data.path().join(FOLDER);
     // In the way of what is to be kept.
@@ -164,14 +244,19 @@ fn what_a_crash_left_without_a_label_goes_and_what_cannot_be_kept_is_tried_again
     fs::remove_dir(&whole).unwrap();
     assert!(blobs.write(&upload, 2, b"").unwrap());
     fs::write(folder.join(format!("{}.part", BlobId::from_u128(9))), vec![0; 5_000]).unwrap();
-    drop(Blobs::open(data.path(), SMALL).unwrap());
+    drop(open(data.path(), SMALL));
     assert_eq!(inspect(data.path()).unwrap(), Stock { kept: (1, 2), ..Stock::default() });
+    let newer = [&b"tinychat blob 9\nfrom john\n"[..], &[0; LABEL]].concat();
+    fs::write(folder.join(format!("{}.part", BlobId::from_u128(9))), newer).unwrap();
+    drop(open(data.path(), SMALL));
+    let problems = inspect(data.path()).unwrap().problems;
+    assert!(problems[0].ends_with("a newer version wrote its label"), "and stays: {problems:?}");
 }
 
 #[test]
 fn check_finds_what_belongs_to_nobody_and_what_is_not_whole() {
     let data = tempfile::tempdir().unwrap();
-    let blobs = Blobs::open(data.path(), SMALL).unwrap();
+    let blobs = open(data.path(), SMALL);
     let id = send(&blobs, "john", "marie", b"abc");
     blobs.offer(&key("john", "marie"), 4).unwrap();
     let folder = data.path().join(FOLDER);
@@ -184,6 +269,6 @@ fn check_finds_what_belongs_to_nobody_and_what_is_not_whole() {
     let stock = inspect(data.path()).unwrap();
     assert_eq!((stock.kept, stock.problems.len()), ((0, 0), 3), "{:?}", stock.problems);
     // Nor is it given to anybody.
-    let again = Blobs::open(data.path(), SMALL).unwrap();
+    let again = open(data.path(), SMALL);
     assert_eq!(refusal(again.fetch(id, &name("marie"))).0, FileError::Gone);
 }

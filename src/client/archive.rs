@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
 use super::files::ledger;
-use super::{Address, Incoming, Received};
+use super::servers::Server;
+use super::{Incoming, Received};
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -113,7 +114,7 @@ pub enum Place {
 /// Messages of a conversation, oldest first.
 pub(super) fn page(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     place: Place,
     limit: u32,
@@ -145,23 +146,27 @@ pub(super) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
     Ok(word.and_then(|word| State::of_word(&word)))
 }
 
-/// What others wrote above an id, oldest first; without one only the last id.
+/// What others wrote above an id, oldest first; without one only the last id, or, of the unread, all.
 pub(super) fn news(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     with: Option<&Name>,
     above: Option<i64>,
+    unread: bool,
 ) -> Result<News> {
     let last = tx.query_row("SELECT coalesce(max(id), 0) FROM message", (), |row| row.get(0))?;
-    let Some(above) = above else { return Ok(News { last, messages: Vec::new() }) };
+    let Some(above) = above.or(unread.then_some(0)) else {
+        return Ok(News { last, messages: Vec::new() });
+    };
     let mut query = tx.prepare_cached(
         "SELECT id, message.peer, time, kind, body, number, file.state, why FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE id > ?1 AND own = 0 AND +message.server = ?2 AND (?3 IS NULL OR +message.peer = ?3)
+               AND (NOT ?5 OR message.state = 'received')
          ORDER BY id LIMIT ?4",
     )?;
     let with = with.map(Name::as_str);
-    let rows = query.query_map(params![above, server.as_str(), with, NEWS], incoming)?;
+    let rows = query.query_map(params![above, server.as_str(), with, NEWS, unread], incoming)?;
     let messages = rows.collect::<Result<Vec<_>>>()?;
     let is_all = messages.len() < NEWS as usize;
     let last = messages.last().filter(|_| !is_all).map_or(last, |it| it.id);
@@ -198,7 +203,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
 }
 
 /// Every conversation, the one in which something was said last first.
-pub(super) fn overview(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Summary>> {
+pub(super) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summary>> {
     let mut all = Vec::new();
     let mut unsent = super::outbox::unsent(tx, server)?;
     let mut after = String::new();
@@ -213,7 +218,7 @@ pub(super) fn overview(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Sum
     Ok(all)
 }
 
-fn next_peer(tx: &Transaction<'_>, server: &Address, after: &str) -> Result<Option<String>> {
+fn next_peer(tx: &Transaction<'_>, server: &Server, after: &str) -> Result<Option<String>> {
     tx.prepare_cached(
         "SELECT peer FROM message WHERE server = ? AND peer > ? ORDER BY peer LIMIT 1",
     )?
@@ -221,7 +226,7 @@ fn next_peer(tx: &Transaction<'_>, server: &Address, after: &str) -> Result<Opti
     .optional()
 }
 
-fn summary(tx: &Transaction<'_>, server: &Address, peer: Name) -> Result<Summary> {
+fn summary(tx: &Transaction<'_>, server: &Server, peer: Name) -> Result<Summary> {
     let last: i64 = tx
         .prepare_cached(
             "SELECT time FROM message WHERE server = ? AND peer = ? ORDER BY id DESC LIMIT 1",
@@ -238,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_conversation_is_read_page_by_page() {
-        let (mut store, server) = (in_memory(), "localhost".parse::<Address>().unwrap());
+        let (mut store, server) = (in_memory(), "localhost".parse::<Server>().unwrap());
         let name = |text: &str| text.parse::<Name>().unwrap();
         for n in 1..=9 {
             let (own, state) = if n % 2 == 0 { (1, "stored") } else { (0, "received") };

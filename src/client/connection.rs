@@ -13,11 +13,12 @@ use futures::future::select;
 use futures::{AsyncWriteExt, future};
 use smol_str::ToSmolStr;
 
+use super::servers::{self, Arrival, Met};
 use super::{Address, Config, Event, Failure};
 use crate::message::Installation;
 use crate::task;
 use crate::trust::agent::AgentError;
-use crate::trust::known_servers::{KnownServers, Meeting};
+use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
 use crate::trust::tls::Channel;
 use crate::trust::{Fingerprint, Identity, IdentityError};
 use crate::wire::codec::{Frame, ProtocolError};
@@ -72,11 +73,11 @@ pub(super) enum Progress {
 }
 
 impl Connection {
-    /// Connects and signs in, within the time for it.
-    pub(super) async fn open(visit: Visit) -> Result<Self, Broken> {
-        let limit = Duration::from_secs(HANDSHAKE_SECONDS);
+    /// Signs in at a server that was reached.
+    pub(super) async fn open(reached: Reached, visit: Visit) -> Result<Self, Broken> {
+        let Reached { transport, until, .. } = reached;
+        let Transport { reader, writer: mut half, channel } = transport;
         let opening = async {
-            let Transport { reader, writer: mut half, channel } = visit.door.connect().await?;
             let mut reader = FrameReader::new(reader);
             let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
             let now = Instant::now();
@@ -91,8 +92,7 @@ impl Connection {
                 pinged: false,
             })
         };
-        let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
-        task::within(limit, opening).await.unwrap_or_else(late)
+        in_time(until, opening).await
     }
 
     /// Puts a frame to what is to be written.
@@ -197,9 +197,27 @@ enum Transfer {
     Silence,
 }
 
-/// Who comes to which server, and what has to be known for it.
+async fn in_time<T>(
+    until: Instant,
+    work: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Broken> {
+    let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
+    let limit = until.saturating_duration_since(Instant::now());
+    task::within(limit, work).await.unwrap_or_else(late)
+}
+
+/// A server that is the right one, and to which nothing was said yet.
+pub(super) struct Reached {
+    pub(super) transport: Transport,
+    /// Under TLS: what its key means.
+    pub(super) arrival: Option<Arrival>,
+    /// When whoever has not signed in gives up.
+    until: Instant,
+}
+
+/// Who signs in, and how.
 pub(super) struct Visit {
-    pub(super) door: Door,
+    pub(super) config: Config,
     pub(super) identity: Arc<Identity>,
     pub(super) installation: Installation,
 }
@@ -209,17 +227,25 @@ pub(super) struct Visit {
 pub(super) struct Door {
     pub(super) config: Config,
     pub(super) known_servers: KnownServers,
+    pub(super) met: Vec<Met>,
     pub(super) events: Sender<Event>,
 }
 
 impl Door {
     /// Connects, and makes sure that it is the right server before anything is said to it.
-    pub(super) async fn connect(&self) -> Result<Transport, Broken> {
+    pub(super) async fn reach(self) -> Result<Reached, Broken> {
+        let until = Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS);
+        let (transport, arrival) = in_time(until, self.connect()).await?;
+        Ok(Reached { transport, arrival, until })
+    }
+
+    /// As [`reach`](Self::reach), as long as it takes.
+    pub(super) async fn connect(&self) -> Result<(Transport, Option<Arrival>), Broken> {
         let Config { server, tls, .. } = &self.config;
         let socket = server.connect().await?;
         if !tls {
             if socket.is_local() {
-                return Ok(Transport::plain(socket)?);
+                return Ok((Transport::plain(socket)?, None));
             }
             return Err(Broken::Failed(Failure::Unprotected(server.clone())));
         }
@@ -227,10 +253,11 @@ impl Door {
             Ok(transport) => transport,
             Err(error) => return Err(self.no_tls(&error).await),
         };
-        if let Channel::Tls { server: shown, .. } = transport.channel {
-            self.recognise(shown).await?;
-        }
-        Ok(transport)
+        let arrival = match transport.channel {
+            Channel::Tls { server: shown, .. } => Some(self.recognise(shown).await?),
+            Channel::Plain => None,
+        };
+        Ok((transport, arrival))
     }
 
     /// What failed TLS means for the next try. Where a server was once, somebody else may be for now: a
@@ -243,32 +270,69 @@ impl Door {
             _ => return Broken::Away(error.to_string()),
         };
         let (servers, address) = (self.known_servers.clone(), server.clone());
-        match task::blocking(move || servers.has_met(address.as_str())).await {
-            Ok(true) => Broken::Away(format!("somebody else answers: {because}")),
+        match task::blocking(move || servers.keys(address.as_str())).await {
+            Ok(keys) if !keys.is_empty() => {
+                Broken::Away(format!("somebody else answers: {because}"))
+            }
             _ => Broken::Failed(Failure::NoTls { server, because }),
         }
     }
 
-    async fn recognise(&self, shown: Fingerprint) -> Result<(), Broken> {
+    async fn recognise(&self, shown: Fingerprint) -> Result<Arrival, Broken> {
         let Config { server, fingerprint, .. } = &self.config;
         if let Some(named) = fingerprint.filter(|named| *named != shown) {
             let server = server.clone();
             return Err(Broken::Failed(Failure::WrongServer { server, named, shown }));
         }
-        let (servers, address) = (self.known_servers.clone(), server.clone());
-        let meeting = task::blocking(move || servers.meet(address.as_str(), shown)).await;
-        match meeting.map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))? {
-            Meeting::Known => Ok(()),
-            Meeting::First => {
-                // The face may have ended first; then there is nobody to tell.
-                let _ = self.events.try_send(Event::FirstMeeting { fingerprint: shown });
-                Ok(())
-            }
-            Meeting::Changed { known, line } => {
-                let (server, file) = (server.clone(), self.known_servers.path().into());
-                Err(Broken::Failed(Failure::ServerChanged { server, known, shown, file, line }))
-            }
+        let door = self.clone();
+        let recognised = task::blocking(move || door.look_up(shown)).await;
+        recognised.map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))?
+    }
+
+    /// What the files say of a key.
+    fn look_up(&self, shown: Fingerprint) -> Result<Result<Arrival, Broken>, KnownServersError> {
+        let (servers, address) = (&self.known_servers, &self.config.server);
+        if self.met.len() > 1 {
+            servers.refuse_emptied()?;
         }
+        let keys = servers.keys(address.as_str())?;
+        let before = servers::key_at(&self.met, address);
+        let is_another = before.is_some_and(|before| before != shown);
+        let others = servers::addresses(&self.met, shown);
+        let other = others.iter().find(|_| is_another);
+        if let Some(other) = other.filter(|_| !keys.contains(&shown)) {
+            return Ok(Err(self.another_server(other, shown)));
+        }
+        // Two keys that one address may show are of one server.
+        let moves = other.is_none() || before.is_some_and(|before| keys.contains(&before));
+        if let Some(before) = before.filter(|_| is_another && keys.is_empty()) {
+            servers.accept(address.as_str(), before, shown)?;
+            self.tell_meeting(shown);
+            return Ok(Ok(Arrival { shown, moves }));
+        }
+        match servers.meet(address.as_str(), shown)? {
+            Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
+            Meeting::First if others.iter().all(|it| it == address.as_str()) => {
+                self.tell_meeting(shown);
+                Ok(Ok(Arrival { shown, moves }))
+            }
+            Meeting::First | Meeting::Known => Ok(Ok(Arrival { shown, moves })),
+        }
+    }
+
+    fn tell_meeting(&self, fingerprint: Fingerprint) {
+        // The face may have ended first; then there is nobody to tell.
+        let _ = self.events.try_send(Event::FirstMeeting { fingerprint });
+    }
+
+    fn changed(&self, known: Fingerprint, shown: Fingerprint, line: usize) -> Broken {
+        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
+        Broken::Failed(Failure::ServerChanged { server, known, shown, file, line })
+    }
+
+    fn another_server(&self, other: &str, shown: Fingerprint) -> Broken {
+        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
+        Broken::Failed(Failure::AnotherServer { server, other: other.into(), shown, file })
     }
 }
 
@@ -279,7 +343,7 @@ impl Visit {
         half: &mut BoxWriter,
         channel: Channel,
     ) -> Result<Limits, Broken> {
-        let Config { server, user, invite, .. } = &self.door.config;
+        let Config { server, user, invite, .. } = &self.config;
         let key = self.identity.public().to_smolstr();
         let (name, installation, invite) = (user.clone(), self.installation, *invite);
         let hello = ClientFrame::Hello { name, key, installation, invite };

@@ -6,42 +6,50 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::{Address, Trust, history};
+use super::servers::Server;
+use super::{Trust, history};
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
-/// What is known of somebody whom the server knows by a key.
+/// What is offered where nobody has the name any more.
+const NOBODY: &str = "-";
+
+/// What is known of somebody, by what the server says of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meeting {
     /// It is the key that is trusted; from now on, if it is the first.
     Same,
     /// Another one is.
     Other(PublicKey),
+    /// Nobody has the name, and no key is trusted.
+    Nobody,
 }
 
-/// Holds somebody's key against the one that is trusted, which the first one is.
+/// Holds somebody's key, or that nobody has the name, against the one that is trusted, which the first one is.
 pub(super) fn meet(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
-    key: PublicKey,
+    key: Option<PublicKey>,
 ) -> rusqlite::Result<Meeting> {
     let trusted = trusted(tx, server, peer)?;
-    if let Some(trusted) = trusted.filter(|trusted| *trusted != key) {
+    if let Some(trusted) = trusted.filter(|trusted| Some(*trusted) != key) {
         let offer = "UPDATE contact SET offered = ? WHERE server = ? AND peer = ?";
-        tx.execute(offer, (key.to_string(), server.as_str(), peer.as_str()))?;
+        let offered = key.map_or(NOBODY.into(), |key| key.to_string());
+        tx.execute(offer, (offered, server.as_str(), peer.as_str()))?;
         return Ok(Meeting::Other(trusted));
     }
+    let Some(key) = key else { return Ok(Meeting::Nobody) };
     write(tx, server, peer, key)?;
     Ok(Meeting::Same)
 }
 
-/// Trusts the other key that somebody was met with last, or says why there is nothing to trust.
-pub(super) fn trust(
-    tx: &Transaction<'_>,
-    server: &Address,
-    peer: &Name,
-) -> rusqlite::Result<Trust> {
+/// Trusts the other key that somebody was met with last, or accepts that nobody has the name, or says why there is
+/// nothing to trust.
+pub(super) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
+    if release(tx, server, peer)? {
+        return Ok(Trust::Released);
+    }
     if let Some(key) = trust_offered(tx, server, peer)? {
         return Ok(Trust::Accepted(key.fingerprint()));
     }
@@ -52,10 +60,16 @@ pub(super) fn trust(
     })
 }
 
+/// Trusts a key no more whose owner has lost the name, if nobody has it.
+fn release(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<bool> {
+    let release = "DELETE FROM contact WHERE server = ? AND peer = ? AND offered = ?";
+    Ok(tx.execute(release, [server.as_str(), peer.as_str(), NOBODY])? > 0)
+}
+
 /// Trusts the other key that somebody was met with last; none if there was none.
 fn trust_offered(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     let offered = read(tx, "offered", server, peer)?;
@@ -67,7 +81,7 @@ fn trust_offered(
 
 fn write(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     key: PublicKey,
 ) -> rusqlite::Result<()> {
@@ -84,7 +98,7 @@ fn write(
 /// The key that is trusted.
 pub(super) fn trusted(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     read(tx, "key", server, peer)
@@ -93,7 +107,7 @@ pub(super) fn trusted(
 fn read(
     tx: &Transaction<'_>,
     column: &'static str,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
     let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
@@ -112,10 +126,11 @@ mod tests {
     #[test]
     fn a_key_is_trusted_by_server_and_name_until_another_one_is() {
         let mut store = in_memory();
-        let (here, there): (Address, Address) = ("a".parse().unwrap(), "b".parse().unwrap());
+        let (here, there): (Server, Server) = ("a".parse().unwrap(), "b".parse().unwrap());
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
-        let mut meet = |server: &Address, key| run(&mut store, |tx| meet(tx, server, &marie, key));
+        let mut meet =
+            |server: &Server, key| run(&mut store, |tx| meet(tx, server, &marie, Some(key)));
         assert_eq!(meet(&here, first), Meeting::Same);
         assert_eq!(meet(&here, first), Meeting::Same);
         assert_eq!(meet(&there, second), Meeting::Same);
@@ -124,14 +139,17 @@ mod tests {
         assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(first));
         assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), Some(second));
         assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), None);
-        assert_eq!(run(&mut store, |tx| super::meet(tx, &here, &marie, second)), Meeting::Same);
+        assert_eq!(
+            run(&mut store, |tx| super::meet(tx, &here, &marie, Some(second))),
+            Meeting::Same
+        );
         assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(second));
     }
 
     #[test]
     fn why_there_is_nothing_to_trust_is_told() {
         let mut store = in_memory();
-        let here: Address = "a".parse().unwrap();
+        let here: Server = "a".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Stranger);
@@ -142,10 +160,10 @@ mod tests {
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Unknown);
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
-        run(&mut store, |tx| meet(tx, &here, &marie, first));
+        run(&mut store, |tx| meet(tx, &here, &marie, Some(first)));
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Unchanged(first.fingerprint()));
-        run(&mut store, |tx| meet(tx, &here, &marie, second));
+        run(&mut store, |tx| meet(tx, &here, &marie, Some(second)));
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Accepted(second.fingerprint()));
         assert_eq!(trust(), Trust::Unchanged(second.fingerprint()));
@@ -154,13 +172,31 @@ mod tests {
     #[test]
     fn the_old_key_that_comes_back_takes_the_offer_away() {
         let mut store = in_memory();
-        let here: Address = "a".parse().unwrap();
+        let here: Server = "a".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
         for key in [first, second, first] {
-            run(&mut store, |tx| meet(tx, &here, &marie, key));
+            run(&mut store, |tx| meet(tx, &here, &marie, Some(key)));
         }
         assert_eq!(run(&mut store, |tx| trust_offered(tx, &here, &marie)), None);
         assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(first));
+    }
+
+    #[test]
+    fn a_name_that_lost_its_key_is_nobodys_only_once_that_is_accepted() {
+        let mut store = in_memory();
+        let here: Server = "a".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
+        let meet = |store: &mut _, key| run(store, |tx| meet(tx, &here, &marie, key));
+        assert_eq!(meet(&mut store, None), Meeting::Nobody);
+        assert_eq!(meet(&mut store, Some(first)), Meeting::Same);
+        assert_eq!(meet(&mut store, None), Meeting::Other(first));
+        assert_eq!(meet(&mut store, Some(second)), Meeting::Other(first), "whoever claims it");
+        assert_eq!(meet(&mut store, None), Meeting::Other(first));
+        let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
+        assert_eq!(trust(), Trust::Released);
+        assert_eq!(meet(&mut store, None), Meeting::Nobody);
+        assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
     }
 }

@@ -1,7 +1,7 @@
 //! What the core knows of one conversation: what its face wants of it, and where it stands on the
 //! present connection. Pure: no I/O.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::message::MessageId;
@@ -15,11 +15,15 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
-    /// The face has it open. Otherwise it is only open to empty the outbox.
+    /// The face has it open. Otherwise it is only open for what was written and has not arrived.
     pub(super) faced: bool,
     /// The history has messages that were not given to the face, above this id.
     pub(super) unshown_above: Option<i64>,
     link: Link,
+    /// When it was opened on the present connection.
+    since: Option<Instant>,
+    /// All that was written may have arrived since that was looked at.
+    unchecked: bool,
     /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
     /// way before is counted by the server, but need not come again.
     came: HashSet<MessageId>,
@@ -32,10 +36,18 @@ enum Link {
     #[default]
     Closed,
     /// `TALK` was sent: nothing may be sent until `TALKING`.
-    Opening,
+    Opening(Opening),
     Open(Open),
     /// The server took no more. `TALK` at this time at the latest.
     Refused(Instant),
+}
+
+#[derive(Debug)]
+struct Opening {
+    /// The last own number that was ever sent.
+    sent: u64,
+    /// Of those, what the server has given up. Whether it speaks of messages from here, `TALKING` shows.
+    expired: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -53,24 +65,51 @@ struct Open {
 impl Conversation {
     /// There is no connection any more.
     pub(super) fn disconnected(&mut self) {
-        self.link = Link::Closed;
+        (self.link, self.since) = (Link::Closed, None);
     }
 
-    /// `TALK` was sent.
-    pub(super) fn opening(&mut self) {
-        self.link = Link::Opening;
+    /// The face does not have it open any more.
+    pub(super) fn leave_face(&mut self) {
+        (self.faced, self.unchecked) = (false, true);
+    }
+
+    /// `TALK` was sent. Own numbers up to `sent` were sent before.
+    pub(super) fn opening(&mut self, sent: u64) {
+        self.link = Link::Opening(Opening { sent, expired: BTreeSet::new() });
         self.came.clear();
     }
 
+    /// The server has given up an own message. Says whether that has to wait for `TALKING`. Of what was never
+    /// sent from here it cannot be.
+    pub(super) fn holds_expired(&mut self, n: u64) -> bool {
+        let Link::Opening(Opening { sent, expired }) = &mut self.link else { return false };
+        if n <= *sent {
+            expired.insert(n);
+        }
+        true
+    }
+
+    /// What has waited for `TALKING`.
+    pub(super) fn take_expired(&mut self) -> BTreeSet<u64> {
+        match &mut self.link {
+            Link::Opening(opening) => std::mem::take(&mut opening.expired),
+            _ => BTreeSet::new(),
+        }
+    }
+
     /// `TALKING` has come.
-    pub(super) fn opened(&mut self, have: u64, stored: u64, waiting: u64) {
+    pub(super) fn opened(&mut self, now: Instant, have: u64, stored: u64, waiting: u64) {
+        let stored = stored.min(have);
         self.link = Link::Open(Open { sent: have, stored, more: true, waiting });
+        self.since.get_or_insert(now);
+        self.unchecked = true;
         self.settle_arrivals();
     }
 
-    /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not.
-    pub(super) fn refused(&mut self, now: Instant, after: Option<Duration>) -> bool {
-        let news = matches!(self.link, Link::Open(_));
+    /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not, and of what was
+    /// not sent it is nothing.
+    pub(super) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
+        let news = matches!(&self.link, Link::Open(open) if n <= open.sent);
         if news {
             self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
         }
@@ -106,14 +145,26 @@ impl Conversation {
     /// Everything up to `n` is stored. Says whether that is more than before.
     pub(super) fn stored(&mut self, n: u64) -> bool {
         let Link::Open(open) = &mut self.link else { return false };
+        let n = n.min(open.sent);
         let more = n > open.stored;
         open.stored = open.stored.max(n);
+        self.unchecked = true;
         more
+    }
+
+    /// The fate of something that was written has become known.
+    pub(super) fn fate_known(&mut self) {
+        self.unchecked = true;
+    }
+
+    /// Whether to look if everything that was written has arrived. True once each time.
+    pub(super) fn is_to_be_checked(&mut self) -> bool {
+        std::mem::take(&mut self.unchecked)
     }
 
     /// A message of the peer has come.
     pub(super) fn came(&mut self, id: MessageId) {
-        if matches!(&self.link, Link::Opening | Link::Open(Open { waiting: 1.., .. })) {
+        if matches!(&self.link, Link::Opening(_) | Link::Open(Open { waiting: 1.., .. })) {
             self.came.insert(id);
             self.settle_arrivals();
         }
@@ -133,12 +184,26 @@ impl Conversation {
         matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
     }
 
+    /// Whether it has been heard and waits: for others alone, or, if `held`, for whatever holds it.
+    pub(super) fn is_idle(&self, held: bool) -> bool {
+        match self.link {
+            Link::Closed | Link::Opening(_) => false,
+            Link::Refused(_) => true,
+            Link::Open(_) => held || self.has_sent_all(),
+        }
+    }
+
+    /// When it was opened on the present connection.
+    pub(super) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
     /// Whether `TALK` is due: never sent, or refused long enough ago.
     pub(super) fn is_talk_due(&self, now: Instant) -> bool {
         match self.link {
             Link::Closed => true,
             Link::Refused(at) => at <= now,
-            Link::Opening | Link::Open(_) => false,
+            Link::Opening(_) | Link::Open(_) => false,
         }
     }
 
@@ -166,7 +231,13 @@ impl Conversation {
         }
     }
 
-    /// Whether what is written is sent at once.
+    /// Whether all that is written with one transaction is sent at once, and nothing else before it.
+    pub(super) fn sends_at_once(&self) -> bool {
+        let Link::Open(open) = &self.link else { return false };
+        !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+    }
+
+    /// Whether it is open.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.link, Link::Open(_))
     }
@@ -192,18 +263,18 @@ mod tests {
         let mut conversation = Conversation::default();
         let now = Instant::now();
         assert!(conversation.is_talk_due(now));
-        conversation.opening();
+        conversation.opening(0);
         conversation.more();
         assert_eq!(conversation.may_send(), None);
         assert!(!conversation.is_talk_due(now));
-        conversation.opened(7, 5, 0);
+        conversation.opened(Instant::now(), 7, 5, 0);
         assert_eq!(conversation.may_send(), Some((7, 510)));
     }
 
     #[test]
     fn a_window_bounds_what_is_under_way() {
         let mut conversation = Conversation::default();
-        conversation.opened(0, 0, 0);
+        conversation.opened(Instant::now(), 0, 0, 0);
         conversation.sent(Some(512), false);
         assert_eq!(conversation.may_send(), None);
         assert!(conversation.stored(100));
@@ -219,16 +290,18 @@ mod tests {
     fn a_refusal_stops_sending_until_room_or_time() {
         let mut conversation = Conversation::default();
         let now = Instant::now();
-        conversation.opened(0, 0, 0);
-        assert!(conversation.refused(now, None));
-        assert!(!conversation.refused(now, None), "told once");
+        conversation.opened(Instant::now(), 0, 0, 0);
+        assert!(!conversation.refused(1, now, None), "of what was not sent");
+        conversation.sent(Some(1), true);
+        assert!(conversation.refused(1, now, None));
+        assert!(!conversation.refused(1, now, None), "told once");
         assert_eq!(conversation.may_send(), None);
         assert!(!conversation.is_talk_due(now));
         assert!(conversation.is_talk_due(now + ASK_AGAIN));
         conversation.room(now);
         assert!(conversation.is_talk_due(now));
-        conversation.opening();
-        assert!(!conversation.refused(now, None), "of the time before TALK");
+        conversation.opening(0);
+        assert!(!conversation.refused(1, now, None), "of the time before TALK");
     }
 
     #[test]
@@ -236,9 +309,9 @@ mod tests {
         let mut conversation = Conversation::default();
         assert!(!conversation.has_caught_up());
         let id = |n| MessageId { installation: Installation::from_u64(1), n };
-        conversation.opening();
+        conversation.opening(0);
         conversation.came(id(1));
-        conversation.opened(0, 0, 2);
+        conversation.opened(Instant::now(), 0, 0, 2);
         conversation.came(id(1));
         assert!(!conversation.has_caught_up(), "the same one again");
         conversation.came(id(2));
@@ -248,11 +321,24 @@ mod tests {
     #[test]
     fn all_is_sent_when_the_last_is_stored() {
         let mut conversation = Conversation::default();
-        conversation.opened(0, 0, 0);
+        conversation.opened(Instant::now(), 0, 0, 0);
         assert!(!conversation.has_sent_all(), "the outbox was not looked at");
         conversation.sent(Some(2), true);
         assert!(!conversation.has_sent_all());
         conversation.stored(2);
         assert!(conversation.has_sent_all());
+    }
+
+    #[test]
+    fn what_expired_waits_for_talking_and_is_never_of_what_was_not_sent() {
+        let mut conversation = Conversation::default();
+        assert!(!conversation.holds_expired(1));
+        conversation.opening(3);
+        for n in [2, 4, 3, 2] {
+            assert!(conversation.holds_expired(n));
+        }
+        assert_eq!(conversation.take_expired(), [2, 3].into());
+        conversation.opened(Instant::now(), 3, 3, 0);
+        assert!(!conversation.holds_expired(1), "there is nothing to wait for");
     }
 }

@@ -1,17 +1,18 @@
 //! What others wrote: their messages in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). Invariant: of each
-//! sender and installation the history has everything up to its highest number that was ever
-//! delivered, once; that number is the mark against which a message that comes again is dropped.
+//! Each function is one step of a transaction of the [`store`](super::store). Invariant: the history has
+//! everything that was ever delivered, once. What comes again is known by its id, and by being the same: a copy of a
+//! sender's folder may have used the number for something else.
 
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::Received;
 use super::files::{FileInfo, ledger};
 use super::outbox::{counts, peer_and_count};
-use super::{Address, Received};
+use super::servers::Server;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
 
 /// A message that somebody wrote, as it lies in the history.
@@ -31,28 +32,22 @@ pub struct Incoming {
     pub file: Option<Received>,
 }
 
+/// So many messages with one id are kept; of more, which no copies of a folder bring about, the rest is dropped.
+const MAX_COPIES: u64 = 16;
+
 type Result<T> = rusqlite::Result<T>;
 
 /// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
 /// it has no more than `get_up_to` bytes.
 pub(super) fn receive(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: Name,
     message: Message,
     get_up_to: u64,
 ) -> Result<Option<Incoming>> {
-    let Message { id: MessageId { installation, n }, time, kind, body } = message;
-    let installation = installation.to_string();
-    let mark: i64 = tx
-        .prepare_cached(
-            "SELECT coalesce(max(n), 0) FROM message
-             WHERE server = ? AND peer = ? AND own = 0 AND installation = ?",
-        )?
-        .query_row([server.as_str(), peer.as_str(), &installation], |row| row.get(0))?;
-    if n <= mark.cast_unsigned() {
-        return Ok(None);
-    }
+    let Some(installation) = place(tx, server, &peer, &message)? else { return Ok(None) };
+    let Message { id: MessageId { n, .. }, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
          VALUES (?, ?, 0, ?, ?, ?, ?, ?, 'received')",
@@ -60,7 +55,7 @@ pub(super) fn receive(
     .execute(params![
         server.as_str(),
         peer.as_str(),
-        installation,
+        installation.to_string(),
         n.cast_signed(),
         time.0.cast_signed(),
         kind.as_str(),
@@ -73,10 +68,47 @@ pub(super) fn receive(
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
 }
 
+/// The installation under which a message that came is kept; none if it is there already. One with the id of
+/// another is kept under a neighbouring number.
+fn place(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    message: &Message,
+) -> Result<Option<Installation>> {
+    let mut query = tx.prepare_cached(
+        "SELECT kind = ? AND body = ? FROM message
+         WHERE server = ? AND peer = ? AND own = 0 AND installation = ? AND n = ?",
+    )?;
+    let MessageId { installation, n } = message.id;
+    for copy in 0..MAX_COPIES {
+        let installation = Installation::from_u64(installation.to_u64().wrapping_add(copy));
+        let is_same: Option<bool> = query
+            .query_row(
+                params![
+                    message.kind.as_str(),
+                    &message.body[..],
+                    server.as_str(),
+                    peer.as_str(),
+                    installation.to_string(),
+                    n.cast_signed(),
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        match is_same {
+            Some(false) => {}
+            Some(true) => return Ok(None),
+            None => return Ok(Some(installation)),
+        }
+    }
+    Ok(None)
+}
+
 /// What was received from somebody and not shown, in order, above an id.
 pub(super) fn unshown(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     above: i64,
     limit: u32,
@@ -104,10 +136,7 @@ pub(super) fn unshown(
 }
 
 /// How much was received and not shown, by peer.
-pub(super) fn unshown_counts(
-    tx: &Transaction<'_>,
-    server: &Address,
-) -> Result<BTreeMap<Name, u64>> {
+pub(super) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'received' GROUP BY peer",
     )?;
@@ -115,7 +144,7 @@ pub(super) fn unshown_counts(
 }
 
 /// Whether somebody was written to before, or something of theirs was shown.
-pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+pub(super) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message
          WHERE server = ? AND peer = ? AND (own = 1 OR state = 'shown'))",
@@ -124,7 +153,7 @@ pub(super) fn is_known(tx: &Transaction<'_>, server: &Address, peer: &Name) -> R
 }
 
 /// Whether nothing was ever said with somebody.
-pub(super) fn is_empty(tx: &Transaction<'_>, server: &Address, peer: &Name) -> Result<bool> {
+pub(super) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT NOT EXISTS (SELECT 1 FROM message WHERE server = ? AND peer = ?)",
     )?;
@@ -161,7 +190,7 @@ pub(super) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
 /// The last message of somebody that was shown.
 pub(super) fn last_shown(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> Result<Option<Seen>> {
     let mut query = tx.prepare_cached(
@@ -198,14 +227,14 @@ mod tests {
 
     #[test]
     fn what_comes_again_is_dropped_for_each_sender_and_installation() {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
         run(&mut in_memory(), |tx| {
             for (peer, installation, n, new) in [
                 (&marie, 1, 1, true),
                 (&marie, 1, 3, true),
                 (&marie, 1, 3, false),
-                (&marie, 1, 2, false),
+                (&marie, 1, 1, false),
                 (&marie, 2, 1, true),
                 (&anna, 1, 1, true),
             ] {
@@ -218,8 +247,30 @@ mod tests {
     }
 
     #[test]
+    fn another_message_with_a_used_id_is_kept_and_comes_once_too() {
+        let server: Server = "localhost".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let copys = |n| Message { body: Bytes::from_static(b"of a copy"), ..message(1, n) };
+        run(&mut in_memory(), |tx| {
+            for (message, new) in [
+                (message(1, 1), true),
+                (message(1, 3), true),
+                (copys(3), true),
+                (copys(3), false),
+                (message(1, 3), false),
+                (copys(2), true),
+            ] {
+                assert_eq!(receive(tx, &server, marie.clone(), message, 0)?.is_some(), new);
+            }
+            let all = ["1/1", "1/3", "of a copy", "of a copy"];
+            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), all);
+            Ok(())
+        });
+    }
+
+    #[test]
     fn what_was_shown_is_not_shown_again_but_stays() {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
             let first = receive(tx, &server, marie.clone(), message(1, 1), 0)?.unwrap();

@@ -16,9 +16,13 @@ mod contacts;
 mod conversation;
 mod core;
 pub mod files;
+mod formers;
 mod history;
+mod layout;
+mod merge;
 mod outbox;
 pub mod search;
+mod servers;
 mod store;
 pub mod transcript;
 
@@ -227,6 +231,9 @@ impl Unwanted {
 pub enum Event {
     /// A server that was never met shows this key. From now on it has to be the same one.
     FirstMeeting { fingerprint: Fingerprint },
+    /// What was said with this server at another of its addresses is here, too: what was shown may be numbered
+    /// otherwise now, and there is more.
+    Joined,
     /// Signed in.
     Connected,
     /// The server is away. What is written meanwhile is kept and sent later.
@@ -245,9 +252,11 @@ pub enum Event {
     /// The answer to [`Command::Key`]. None if nobody has the name, or if nothing is known of it; if not
     /// `current`, then the server is away, and this is what it said last.
     Key { name: Name, key: Option<Fingerprint>, current: bool },
-    /// Somebody's name belongs to another key than the one that is trusted. What is written to them stays
-    /// here until [`Command::Trust`].
-    KeyChanged { peer: Name, was: Fingerprint, now: Fingerprint },
+    /// Somebody's name belongs to another key than the one that is trusted, or to none any more. What is
+    /// written to them stays here until [`Command::Trust`].
+    KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// Nobody has the name, and nobody is known to have had it, with whom a conversation is open. Told once.
+    Nobody { peer: Name },
     /// The answer to [`Command::Trust`].
     Trusted { peer: Name, trust: Trust },
     /// Who is there: how many, and their names as far as they fitted.
@@ -306,6 +315,8 @@ pub enum Change {
 pub enum Trust {
     /// This key is trusted from now on, and no longer another one.
     Accepted(Fingerprint),
+    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
+    Released,
     /// This one is trusted already, and the server was not heard to have another.
     Unchanged(Fingerprint),
     /// Something was said with them, but the server was not heard to have a key of theirs.
@@ -366,7 +377,11 @@ pub enum Failure {
         line: usize,
     },
     #[error(
-        "what you wrote to {0} was not sent, for the key of {0} has changed; /TRUST {0} accepts it"
+        "{server} SHOWS THE KEY OF ANOTHER SERVER THAT YOU KNOW, which is at {other}.\n  shown: {shown}\nAsk its operator. If {server} leads to that one from now on, put this line for it into\n  {}\nand start again:\n  {server} {shown}\nWhat you wrote for the server that was there stays with that one, unless its line stays there, too. Nothing was said to the server.", file.display()
+    )]
+    AnotherServer { server: Address, other: String, shown: Fingerprint, file: PathBuf },
+    #[error(
+        "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; /TRUST {0} accepts that"
     )]
     KeyChanged(Name),
     #[error("signed in elsewhere with the same key, which took over")]
@@ -416,17 +431,15 @@ impl Client {
         let folder = Folder::open(&config.data)?;
         let identity = identity(&config, &folder, passphrase)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
-        let (store, installation) = {
-            let path = folder.file("messages.db");
-            store::Store::open(&path, &config.user, &config.server)?
-        };
+        let (store, home) =
+            store::Store::open(&folder.file("messages.db"), &config, &known_servers)?;
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
         let yields = config.yields;
         let known = known_servers;
         let weak = orders.downgrade();
-        let core = core::Core::new(config, identity, known, installation, store, events, weak);
+        let core = core::Core::new(config, identity, known, home, store, events, weak);
         // Without it others cannot ask; that is all.
         let beside = beside::Listener::open(folder.file(beside::SOCKET))
             .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));

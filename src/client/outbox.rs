@@ -1,15 +1,16 @@
 //! What was written and is not yet known to have arrived: own messages in the store.
 //!
 //! Each function is one step of a transaction of the [`store`](super::store). Invariant: a number
-//! is made once, in the transaction that writes its message; *delivered* and *expired* are final.
+//! is made once, in the transaction that writes its message; *delivered* and *expired* are final; and what a
+//! server says of a number is said of a message that was sent from here, or of none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::Address;
 use super::archive::{Record, State};
+use super::servers::Server;
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
@@ -20,7 +21,7 @@ const REMEMBERED: i64 = 100_000;
 /// The conversation whose messages are meant, numbered in one installation.
 #[derive(Clone, Debug)]
 pub(super) struct Scope {
-    pub(super) server: Address,
+    pub(super) server: Server,
     pub(super) peer: Name,
     pub(super) installation: Installation,
 }
@@ -197,7 +198,8 @@ pub(super) fn receive_receipt(
     let advance = |from: &str, to: &str, n: u64| {
         let mut update = tx.prepare_cached(&format!(
             "UPDATE message SET state = '{to}'
-             WHERE server = ? AND peer = ? AND installation = ? AND n <= ? AND state = '{from}'
+             WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n <= ?
+                   AND sent = 1 AND state = '{from}'
              RETURNING n"
         ))?;
         let scope = params![
@@ -217,7 +219,7 @@ pub(super) fn receive_receipt(
 }
 
 /// What has not arrived, by peer.
-pub(super) fn pending(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Pending>> {
+pub(super) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pending>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, sum(state = 'waiting'), sum(state = 'stored'), min(time) FROM message
          WHERE server = ? AND state IN ('waiting', 'stored') GROUP BY peer",
@@ -239,8 +241,8 @@ pub(super) fn pending(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Pend
 pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
     let rows = tx.execute(
         "UPDATE message SET state = 'expired'
-         WHERE server = ? AND peer = ? AND installation = ? AND n = ?
-               AND state IN ('waiting', 'stored')",
+         WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n = ?
+               AND sent = 1 AND state IN ('waiting', 'stored')",
         params![
             scope.server.as_str(),
             scope.peer.as_str(),
@@ -251,8 +253,9 @@ pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool
     Ok(rows > 0)
 }
 
-/// The peer says to have seen everything up to `n`.
-pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<()> {
+/// The peer says to have seen everything up to `n`. Returns up to where that is what was sent from here.
+pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
+    let n = n.min(last_sent(tx, scope)?);
     tx.prepare_cached(
         "INSERT INTO seen (server, peer, installation, n) VALUES (?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET n = max(n, excluded.n)",
@@ -263,49 +266,64 @@ pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<()> {
         scope.installation.to_string(),
         n.cast_signed(),
     ])?;
-    Ok(())
+    Ok(n)
 }
 
 /// How many messages are not stored yet, by peer.
-pub(super) fn unsent(tx: &Transaction<'_>, server: &Address) -> Result<BTreeMap<Name, u64>> {
+pub(super) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'waiting' GROUP BY peer",
     )?;
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
-/// To whom something was written whose fate is not final.
-pub(super) fn unsettled_peers(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Name>> {
+/// To whom something was written whose fate is not final, and whether some of it is not stored.
+pub(super) fn unsettled_peers(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+) -> Result<Vec<(Name, bool)>> {
     let mut query = tx.prepare_cached(
-        "SELECT DISTINCT peer, 0 FROM message
-         WHERE server = ? AND state IN ('waiting', 'stored')",
+        "SELECT peer, max(state = 'waiting') FROM message
+         WHERE server = ? AND installation = ? AND state IN ('waiting', 'stored') GROUP BY peer",
     )?;
-    let rows = query.query_map([server.as_str()], peer_and_count)?;
-    rows.map(|row| row.map(|(peer, _)| peer)).collect()
+    let rows = query.query_map([server.as_str(), &installation.to_string()], peer_and_count)?;
+    rows.map(|row| row.map(|(peer, unsent)| (peer, unsent > 0))).collect()
+}
+
+/// Whether the fate of everything that was written to somebody is final.
+pub(super) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+    let none = "SELECT NOT EXISTS (SELECT 1 FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored'))";
+    let (peer, installation) = (scope.peer.as_str(), scope.installation.to_string());
+    tx.prepare_cached(none)?
+        .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
 }
 
 /// Numbers what the server does not have anew, in a new installation, because this folder is a copy:
 /// what it would number next, the original has numbered already. What was sent with its old id and
-/// is covered by the server's watermarks keeps that id.
+/// is covered by the server's watermarks keeps that id. What has `expired` may have been the original's, unless
+/// this folder was told that its own is stored; so the rest of it goes out again.
 pub(super) fn renumber(
     tx: &Transaction<'_>,
-    server: &Address,
-    old: Installation,
-    peer: &Name,
+    scope: &Scope,
     own: Watermarks,
+    expired: &BTreeSet<u64>,
 ) -> Result<Installation> {
-    let new = new_installation();
+    let (new, server, old) = (new_installation(), &scope.server, scope.installation);
     tx.execute(
         "UPDATE installation SET id = ? WHERE server = ?",
         [&new.to_string(), server.as_str()],
     )?;
-    for (state, n) in [("delivered", own.delivered), ("stored", own.stored)] {
+    for n in expired {
         tx.execute(
-            "UPDATE message SET state = ? WHERE server = ? AND peer = ? AND own = 1
-                    AND installation = ? AND sent = 1 AND n <= ? AND state = 'waiting'",
-            params![state, server.as_str(), peer.as_str(), old.to_string(), n.cast_signed()],
+            "UPDATE message SET sent = 0 WHERE server = ? AND peer = ? AND own = 1
+                    AND installation = ? AND n = ? AND state = 'waiting'",
+            params![server.as_str(), scope.peer.as_str(), old.to_string(), n.cast_signed()],
         )?;
+        expire(tx, scope, *n)?;
     }
+    receive_receipt(tx, scope, own.stored, own.delivered)?;
     tx.execute(
         "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
          FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n
@@ -377,6 +395,7 @@ mod tests {
         run(&mut in_memory(), |tx| {
             let scope = scope("marie");
             add_all(tx, &scope, &["1", "2", "3", "4"])?;
+            take_unsettled(tx, &scope, 0, 4)?;
             assert_eq!(
                 receive_receipt(tx, &scope, 3, 1)?,
                 Moved { stored: vec![1, 2, 3], delivered: vec![1] }
@@ -394,6 +413,40 @@ mod tests {
                 Moved { stored: vec![4], delivered: vec![3, 4] }
             );
             assert_eq!(settled(tx, &scope)?, 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_number_that_was_not_sent() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2"])?;
+            take_unsettled(tx, &scope, 0, 1)?;
+            assert!(!expire(tx, &scope, 2)?);
+            let first = Moved { stored: vec![1], delivered: vec![1] };
+            assert_eq!(receive_receipt(tx, &scope, 2, 2)?, first);
+            assert_eq!(seen(tx, &scope, 2)?, 1);
+            assert_eq!(numbers(tx, &scope, 0), [2]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_expired_of_a_copy_goes_out_anew_unless_it_was_stored() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            let id = scope.installation.to_string();
+            tx.execute("INSERT INTO installation VALUES (?, ?)", (scope.server.as_str(), id))?;
+            add_all(tx, &scope, &["stored", "under way", "not sent"])?;
+            take_unsettled(tx, &scope, 0, 2)?;
+            receive_receipt(tx, &scope, 1, 0)?;
+            let own = Watermarks { have: 3, stored: 3, delivered: 3 };
+            let installation = renumber(tx, &scope, own, &[1, 2, 3].into())?;
+            assert_eq!(numbers(tx, &scope, 0), [0; 0]);
+            assert_eq!(numbers(tx, &Scope { installation, ..scope }, 0), [1, 2]);
+            let first = "SELECT state FROM message WHERE id = 1";
+            assert_eq!(tx.query_row(first, (), |row| row.get::<_, String>(0))?, "expired");
             Ok(())
         });
     }
@@ -424,7 +477,7 @@ mod tests {
             add_all(tx, &anna, &["z"])?;
             receive_receipt(tx, &marie, 1, 0)?;
             let own = Watermarks { have: 9, stored: 9, delivered: 0 };
-            let installation = renumber(tx, &marie.server, marie.installation, &marie.peer, own)?;
+            let installation = renumber(tx, &marie, own, &BTreeSet::new())?;
             assert_ne!(installation, marie.installation);
             let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
             assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);

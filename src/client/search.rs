@@ -18,7 +18,8 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::{Address, files};
+use super::files;
+use super::servers::Server;
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -164,7 +165,7 @@ impl Query {
 /// The messages that fit best, of equals the newest first.
 pub(super) fn find(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     query: &Query,
     limit: usize,
 ) -> Result<Vec<Hit>> {
@@ -224,7 +225,7 @@ pub(super) fn renew(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// The newest messages that the index finds.
-fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<Candidate>> {
+fn indexed(tx: &Transaction<'_>, server: &Server, query: &Query) -> Result<Vec<Candidate>> {
     // CROSS has SQLite begin with what was found.
     let mut found = tx.prepare_cached(
         "SELECT message.id, peer, own, time, body, kind FROM
@@ -237,7 +238,7 @@ fn indexed(tx: &Transaction<'_>, server: &Address, query: &Query) -> Result<Vec<
 }
 
 /// The newest messages that are not in the index.
-fn unindexed(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Candidate>> {
+fn unindexed(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Candidate>> {
     // The plus has SQLite go by the id, not through all that the server has.
     let mut rest = tx.prepare_cached(
         "SELECT id, peer, own, time, body, kind FROM message
@@ -342,7 +343,7 @@ mod tests {
     use super::super::store::tests::{in_memory, run};
     use super::*;
 
-    fn server() -> Address {
+    fn server() -> Server {
         "localhost".parse().unwrap()
     }
 

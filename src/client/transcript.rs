@@ -1,7 +1,8 @@
 //! Everything that a person wrote and received, read from the data folder without a server and
 //! beside a running client.
 //!
-//! Owned by whoever reads it. Nothing in the store is changed, and no lock of the folder is taken.
+//! Owned by whoever reads it. Nothing in the store is changed, and no lock of the folder is taken, but to bring
+//! a store of an older layout up to date.
 //! Beside a store that nobody uses SQLite leaves two files, which the next client removes: a reader
 //! cannot know whether a client starts meanwhile, and must not read past its changes. Invariant: no
 //! transaction is open while somebody looks at what was read, or the client's log could not shrink.
@@ -14,9 +15,12 @@ use thiserror::Error;
 
 use super::Address;
 use super::files::{self, Listed, ledger};
+use super::layout::{self, NEWEST};
 use super::search::Query;
-use super::store::LAYOUT_VERSION;
+use super::{StoreError, store};
+use crate::folder::{Folder, FolderError};
 use crate::message::{Kind, Name, Timestamp};
+use crate::trust::known_servers::KnownServers;
 
 /// How many messages are read at once.
 const ROWS: u32 = 256;
@@ -57,12 +61,14 @@ pub struct Entry {
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum TranscriptError {
-    #[error("{user} has written and received nothing here: {} is missing or empty", path.display())]
+    #[error("{user} has written and received nothing here: there is no {}", path.display())]
     Nothing { user: Name, path: PathBuf },
     #[error("the data folder belongs to {owner}; choose another with --data")]
     OtherPerson { owner: String },
-    #[error("the message store {} was made by another version of this program", path.display())]
-    OtherVersion { path: PathBuf },
+    #[error(transparent)]
+    Folder(#[from] FolderError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
     #[error("cannot read {}: {cause}", path.display())]
     Unreadable { path: PathBuf, cause: rusqlite::Error },
 }
@@ -82,11 +88,8 @@ pub fn read<E>(
     }
     let unreadable = |cause| TranscriptError::Unreadable { path: path.clone(), cause };
     let connection = open(&path).map_err(unreadable)?;
-    match layout_version(&connection).map_err(unreadable)? {
-        // Whoever made it was killed before it was laid out.
-        0 => return Err(nothing()),
-        LAYOUT_VERSION => {}
-        _ => return Err(TranscriptError::OtherVersion { path }),
+    if layout::version(&connection).map_err(unreadable)? != NEWEST {
+        bring_up_to_date(data, &path)?;
     }
     let owner = owner(&connection).map_err(unreadable)?.ok_or_else(nothing)?;
     if owner != user.as_str() {
@@ -102,8 +105,13 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     Ok(connection)
 }
 
-fn layout_version(connection: &Connection) -> rusqlite::Result<i64> {
-    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+/// The one change that a reader makes, unless somebody uses the folder.
+fn bring_up_to_date(data: &Path, path: &Path) -> Result<(), TranscriptError> {
+    let folder = Folder::open(data)?;
+    let unreadable = |cause| TranscriptError::Unreadable { path: path.into(), cause };
+    let mut connection = Connection::open(path).map_err(unreadable)?;
+    let known_servers = KnownServers::new(folder.file("known_servers"));
+    Ok(store::bring_up_to_date(&mut connection, path, &known_servers)?)
 }
 
 fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
@@ -143,7 +151,9 @@ fn rows(
         "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
-               AND (?2 IS NULL OR message.server = ?2) AND time >= ?5
+               AND (?2 IS NULL OR message.server = ?2
+                    OR message.server = (SELECT server FROM address WHERE address = ?2))
+               AND time >= ?5
          ORDER BY id LIMIT ?4",
     )?;
     let with = filter.with.as_ref().map(Name::as_str);
@@ -180,6 +190,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::super::store::Store;
     use super::*;
 
@@ -189,7 +200,9 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("messages.db");
         let john: Name = "john".parse().unwrap();
-        let (store, _) = Store::open(&path, &john, &"localhost".parse().unwrap()).unwrap();
+        let known_servers = KnownServers::new(folder.path().join("known_servers"));
+        let config = Config::new("localhost".parse().unwrap(), john.clone(), folder.path().into());
+        let (store, _) = Store::open(&path, &config, &known_servers).unwrap();
         let beside = Connection::open(&path).unwrap();
         beside.busy_timeout(Duration::ZERO).unwrap();
         let write = |n: usize| {
@@ -228,12 +241,12 @@ mod tests {
             read(folder.path(), &john, &Filter::default(), ignore).unwrap_err().to_string()
         };
         std::fs::write(&path, "").unwrap();
-        assert!(told().contains("received nothing here"), "{}", told());
+        assert!(told().contains("is empty: it was damaged"), "{}", told());
         let store = Connection::open(&path).unwrap();
         store.execute_batch("CREATE TABLE person (name TEXT)").unwrap();
-        store.pragma_update(None, "user_version", LAYOUT_VERSION).unwrap();
+        store.pragma_update(None, "user_version", NEWEST).unwrap();
         assert!(told().contains("received nothing here"), "{}", told());
-        store.pragma_update(None, "user_version", LAYOUT_VERSION + 1).unwrap();
-        assert!(told().contains("another version"), "{}", told());
+        store.pragma_update(None, "user_version", NEWEST + 1).unwrap();
+        assert!(told().contains("a newer one has used it"), "{}", told());
     }
 }

@@ -1,11 +1,13 @@
 //! What every mailbox must do, told once and run over each implementation.
 
+use std::time::Duration;
+
 use async_std::task::block_on;
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Kind, Message};
+use crate::message::{Kind, Message, Timestamp};
 
 /// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {
@@ -35,7 +37,7 @@ contract! {
     usage_counts_messages_and_bytes
     every_append_is_committed_in_order
     what_expires_is_remembered_until_it_is_settled
-    overdue_is_what_came_before
+    overdue_is_what_waits_since_before
     who_is_forgotten_begins_anew
     what_was_settled_is_gone_when_its_installation_is_forgotten
 }
@@ -85,6 +87,11 @@ fn committed(mailbox: &dyn Mailbox, mut enough: impl FnMut(&Commit) -> bool) {
             Event::Recovered => panic!("nothing failed"),
         }
     }
+}
+
+fn account(mailbox: &dyn Mailbox, key: &SessionKey) -> Account {
+    let shelf = block_on(mailbox.load(key)).unwrap();
+    shelf.accounts.get(INSTALLATION).cloned().unwrap_or_default()
 }
 
 fn an_unknown_session_is_empty(mailbox: &dyn Mailbox) {
@@ -150,11 +157,11 @@ fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
     remove(mailbox, &key, 1);
     let shelf = block_on(mailbox.load(&key)).unwrap();
     let id = MessageId { installation: INSTALLATION, n: 4 };
-    let have = [Have { installation: INSTALLATION, n: 4, settled: 0 }];
-    assert_eq!(shelf.have, have);
-    assert_eq!(shelf.waiting, [(id, "message 4".len())]);
+    let account = Account { n: 4, seen: 2, ..Account::default() };
+    assert_eq!(shelf.accounts.get(INSTALLATION), Some(&account));
+    assert_eq!(shelf.waiting, [(id, Some("message 4".len()))]);
     remove(mailbox, &key, 2);
-    assert_eq!(block_on(mailbox.load(&key)).unwrap().have, have);
+    assert_eq!(block_on(mailbox.load(&key)).unwrap().accounts, shelf.accounts);
 }
 
 fn waiting_counts_for_one_receiver_alone(mailbox: &dyn Mailbox) {
@@ -196,27 +203,33 @@ fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
     mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 3));
     assert_eq!(pending(mailbox, &key, 0, 10), [4, 5]);
     committed(mailbox, |commit| commit.expired_up_to == 3);
-    assert_eq!(block_on(mailbox.load(&key)).unwrap().expired, [run]);
+    assert_eq!(account(mailbox, &key).expired, [(1, 3)].into());
     mailbox.settle(&key, INSTALLATION, 2);
-    let shelf = block_on(mailbox.load(&key)).unwrap();
-    assert_eq!(shelf.expired, [Run { first_position: 3, first_n: 3, count: 1, ..run }]);
-    assert_eq!(shelf.have[0].settled, 2);
+    let Account { settled, expired, .. } = account(mailbox, &key);
+    assert_eq!((settled, expired), (2, [(3, 3)].into()));
     mailbox.settle(&key, INSTALLATION, 3);
-    assert!(block_on(mailbox.load(&key)).unwrap().expired.is_empty());
+    assert!(account(mailbox, &key).expired.is_empty());
 }
 
-fn overdue_is_what_came_before(mailbox: &dyn Mailbox) {
+fn overdue_is_what_waits_since_before(mailbox: &dyn Mailbox) {
     let (one, other) = (key("john", "marie"), key("anna", "marie"));
-    mailbox.append(&one, &batch(1, 11..=15), Instant::now());
-    mailbox.append(&other, &batch(1, 21..=22), Instant::now());
+    let minute = |minutes: u64| Uptime(0) + Duration::from_secs(60 * minutes);
+    let append = |key, numbers: std::ops::RangeInclusive<u64>, minutes| {
+        let batch = batch(*numbers.start(), numbers).waiting_since(minute(minutes));
+        mailbox.append(key, &batch, Instant::now());
+    };
+    append(&one, 1..=3, 10);
+    append(&one, 4..=4, 14);
+    append(&one, 5..=5, 15);
+    append(&other, 1..=2, 21);
     // Only what is committed is old enough for anything.
-    let mut missing = vec![one.clone(), other];
+    let mut missing = vec![(one.clone(), 5), (other, 2)];
     committed(mailbox, |commit| {
-        missing.retain(|key| *key != commit.key);
+        missing.retain(|(key, last)| *key != commit.key || *last > commit.up_to);
         missing.is_empty()
     });
-    let overdue = |before| block_on(mailbox.overdue(Timestamp(before))).unwrap();
-    assert_eq!(overdue(11), []);
+    let overdue = |before| block_on(mailbox.overdue(minute(before))).unwrap();
+    assert_eq!(overdue(10), []);
     assert_eq!(overdue(14), [(one.clone(), 3)]);
     assert_eq!(overdue(99).len(), 2);
     remove(mailbox, &one, 4);
@@ -229,9 +242,9 @@ fn who_is_forgotten_begins_anew(mailbox: &dyn Mailbox) {
     mailbox.append(&key, &batch(1, [9]), Instant::now());
     remove(mailbox, &key, 1);
     mailbox.forget(&key, INSTALLATION);
-    assert!(block_on(mailbox.load(&key)).unwrap().have.is_empty());
+    assert!(block_on(mailbox.load(&key)).unwrap().accounts.is_empty());
     mailbox.append(&key, &batch(2, [1]), Instant::now());
-    assert_eq!(block_on(mailbox.load(&key)).unwrap().have[0].n, 1);
+    assert_eq!(account(mailbox, &key), Account { n: 1, seen: 2, ..Account::default() });
 }
 
 fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mailbox) {
@@ -255,6 +268,8 @@ enum Step {
     Remove { session: usize, count: u64 },
     Expire { session: usize, count: u64 },
     Settle { session: usize, n: u64 },
+    Hear { session: usize },
+    Forget { session: usize },
     WaitForCommit,
     Reopen,
 }
@@ -265,7 +280,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Append { session, count }),
         3 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Remove { session, count }),
         1 => (session.clone(), 1..3u64).prop_map(|(session, count)| Step::Expire { session, count }),
-        1 => (session, 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
+        1 => (session.clone(), 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
+        1 => session.clone().prop_map(|session| Step::Hear { session }),
+        1 => session.prop_map(|session| Step::Forget { session }),
         1 => Just(Step::WaitForCommit),
         1 => Just(Step::Reopen),
     ];
@@ -318,13 +335,25 @@ impl Pair {
             Step::Settle { session, n } => {
                 let key = self.keys[session].clone();
                 // What waits, or was never taken, is not settled.
-                let Shelf { have, waiting, .. } = self.shelf(&key);
-                let taken = have.first().map_or(0, |have| have.n);
+                let Shelf { accounts, waiting, .. } = self.shelf(&key);
+                let taken = accounts.get(INSTALLATION).map_or(0, |account| account.n);
                 let n = waiting.first().map_or(taken, |(id, _)| id.n - 1).min(n);
-                if have.is_empty() {
+                if accounts.is_empty() {
                     return;
                 }
                 self.both(|mailbox| mailbox.settle(&key, INSTALLATION, n));
+            }
+            Step::Hear { session } => {
+                let key = self.keys[session].clone();
+                let last = self.shelf(&key).last_position;
+                self.both(|mailbox| mailbox.hear(&key, INSTALLATION, last));
+            }
+            Step::Forget { session } => {
+                let key = self.keys[session].clone();
+                let Shelf { accounts, waiting, .. } = self.shelf(&key);
+                if waiting.is_empty() && accounts.expired() == 0 {
+                    self.both(|mailbox| mailbox.forget(&key, INSTALLATION));
+                }
             }
             Step::WaitForCommit => self.wait_for_commit(),
             Step::Reopen => {

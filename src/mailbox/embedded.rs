@@ -14,12 +14,14 @@
 //! nevertheless; the number of the last one in the store tells.
 
 pub mod backup;
+mod image;
 mod inspection;
 mod journal;
 mod layout;
 mod opening;
 mod scan;
 mod store;
+mod upgrade;
 mod watermark;
 mod writer;
 
@@ -27,23 +29,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use event_listener::{Event as Notice, listener};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 
+pub use image::Image;
 pub use inspection::{Inspection, SessionContent};
 use journal::Journal;
 use opening::Paths;
 pub use opening::{OpenError, Salvage};
-pub use store::Image;
 use store::{Store, StoreError};
 use writer::Writer;
 
 use super::{Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
-use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
+use crate::clock::{Clock, SystemTimes, Times};
+use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 use crate::task;
 
 /// What may wait to be written before readers of sockets have to wait.
@@ -55,16 +58,20 @@ const JOURNAL_HIGH: Usage = Usage { messages: 98_304, bytes: 24 * 1024 * 1024 };
 /// How many questions wait for the reading thread. Behind them the askers wait.
 const QUESTIONS: usize = 256;
 
-/// How many messages of one session expire at once.
-const SWEEP: usize = 10_000;
+/// About how many messages of one session expire at once.
+const SWEEP: u64 = 10_000;
 
 /// In how many sessions one question looks for what is too old. Others are answered in between.
 const SESSIONS: usize = 64;
+
+/// The uptime is stored with each commit, and if there was none for so long when somebody asks for it.
+const STORE_UPTIME: Duration = Duration::from_secs(45);
 
 /// A mailbox in a folder on this machine: one thread commits what came meanwhile with one fsync,
 /// another reads.
 pub struct EmbeddedMailbox {
     shared: Arc<Shared>,
+    clock: Arc<Clock>,
     questions: Sender<Question>,
     events: Receiver<Event>,
     /// Closed when the writer thread has ended.
@@ -91,6 +98,8 @@ struct State {
     /// Why nothing can be stored now.
     failing: Option<String>,
     closing: bool,
+    /// The uptime of the last commit.
+    stored: Uptime,
     counts: Counts,
     writer: Sleep,
 }
@@ -127,14 +136,21 @@ struct Waiting {
 }
 
 impl EmbeddedMailbox {
-    /// Opens the mailbox in a data folder that nobody else uses, or makes it.
+    /// Opens the mailbox in a data folder that nobody else uses, or makes it; by the system's clocks.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
+        Self::open_by(SystemTimes::new(), data)
+    }
+
+    /// The same by other clocks.
+    pub fn open_by(times: Arc<dyn Times>, data: &Path) -> Result<Self, OpenError> {
         let paths = Paths::new(data);
         let (store, last) = paths.open()?;
         let unusable = |cause| OpenError::Unusable { path: paths.store.clone(), cause };
         let waiting = Waiting::count(&store).map_err(|error| paths.explain(error))?;
+        let stored = store.uptime().map_err(|error| paths.explain(error))?;
+        let clock = Arc::new(Clock::resume(times, stored));
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { waiting, ..State::default() }),
+            state: Mutex::new(State { waiting, stored, ..State::default() }),
             work: Condvar::new(),
             room: Notice::new(),
             store: RwLock::new(Some(store)),
@@ -142,7 +158,7 @@ impl EmbeddedMailbox {
         let (events_in, events) = async_channel::unbounded();
         let (alive, ended) = async_channel::bounded(1);
         let (questions, queue) = async_channel::bounded::<Question>(QUESTIONS);
-        let mut writer = Writer::new(shared.clone(), paths.clone(), last, events_in);
+        let mut writer = Writer::new(shared.clone(), paths.clone(), last, clock.clone(), events_in);
         let writing = move || {
             writer.run();
             drop(alive);
@@ -160,12 +176,27 @@ impl EmbeddedMailbox {
             }
         };
         task::spawn_thread("mailbox-reader", reading).map_err(unusable)?;
-        Ok(Self { shared, questions, events, ended })
+        Ok(Self { shared, clock, questions, events, ended })
     }
 
     /// Everything that is committed now, whatever happens later.
     pub async fn image(&self) -> Result<Image, MailboxError> {
         self.ask(|store| Ok(store.image())).await
+    }
+
+    /// The clock by which things age, as long as this mailbox stores its time.
+    pub fn clock(&self) -> Arc<Clock> {
+        self.clock.clone()
+    }
+
+    /// Has the uptime stored, if it was not for a while. To be called every few seconds.
+    pub fn store_uptime(&self) {
+        let now = self.clock.uptime();
+        self.change(|state| {
+            if now.since(state.stored) >= STORE_UPTIME {
+                state.journal.press();
+            }
+        });
     }
 
     /// What happened since it was opened.
@@ -264,13 +295,17 @@ impl Mailbox for EmbeddedMailbox {
         self.change(|state| state.journal.settle(key, installation, n));
     }
 
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64) {
+        self.change(|state| state.journal.hear(key, installation, position));
+    }
+
     fn forget(&self, key: &SessionKey, installation: Installation) {
         self.change(|state| state.journal.forget(key, installation));
     }
 
     fn overdue(
         &self,
-        before: Timestamp,
+        before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
         let keys = self.shared.state().keys();
         let sweep = async move {
@@ -290,6 +325,19 @@ impl Mailbox for EmbeddedMailbox {
             Ok(all)
         };
         sweep.boxed()
+    }
+
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let (shared, sender) = (self.shared.clone(), sender.clone());
+        let theirs = move |store: &Store| {
+            let mut keys = shared.state().journal.keys();
+            for session in store.image().sessions() {
+                keys.insert(session?.0);
+            }
+            keys.retain(|key| *key.sender() == sender);
+            Ok(keys.into_iter().collect())
+        };
+        self.ask(theirs).boxed()
     }
 
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
@@ -322,11 +370,12 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
     let tail = shared.state().journal.tail(key, 0, everything);
     let image = store.image();
-    let row = tail.overlay(image.row(key)?);
+    let (row, accounts) = tail.overlay(image.row(key)?, image.accounts(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
     let mut waiting = image.ids(key, row.removed, before)?;
-    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, message.body.len())));
-    Ok(Shelf { have: row.have, last_position: row.last, waiting, expired: row.expired })
+    let length = |message: &Message| (!message.is_withheld()).then_some(message.body.len());
+    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, length(message))));
+    Ok(Shelf { accounts, last_position: row.last, waiting })
 }
 
 fn pending(
@@ -352,21 +401,24 @@ fn pending(
     Ok(Batch::new(first, consecutive.map(|(_, (_, message))| message).collect::<Vec<Message>>()))
 }
 
-/// The position of the last message of a session that is on disk and came before a time.
+/// The position of the last message of a session that is on disk and waits since before a time.
 fn overdue(
     shared: &Shared,
     store: &Store,
     key: &SessionKey,
-    before: Timestamp,
+    before: Uptime,
 ) -> Result<Option<u64>, StoreError> {
     let removed = shared.state().journal.tail(key, 0, Usage::default()).removed();
     let image = store.image();
     let after = image.row(key)?.removed.max(removed);
     let mut last = None;
-    for message in image.walk(key, after, u64::MAX).take(SWEEP) {
-        match message? {
-            (position, message) if message.time < before => last = Some(position),
+    for segment in image.since(key, after) {
+        match segment? {
+            (position, since) if since < before => last = Some(position),
             _ => break,
+        }
+        if last.is_some_and(|last| last - after >= SWEEP) {
+            break;
         }
     }
     Ok(last)
@@ -408,7 +460,7 @@ impl State {
     fn wakes_writer(&mut self) -> bool {
         let wakes = match self.writer {
             Sleep::Not => false,
-            Sleep::Forever => !self.journal.is_empty(),
+            Sleep::Forever => !self.journal.is_empty() || self.is_pressing(),
             Sleep::Until { time, removing } => {
                 let earlier = self.journal.due().is_some_and(|due| due < time);
                 earlier || self.is_pressing() || (!removing && self.journal.is_removing())

@@ -11,8 +11,8 @@ use std::time::Instant;
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Commit, Event, Have, Mailbox, MailboxError, Room, Run, Shelf, Usage};
-use crate::message::{Batch, Installation, Message, Name, SessionKey, Timestamp};
+use super::{Accounts, Commit, Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
 pub struct MemoryMailbox {
@@ -25,10 +25,10 @@ type State = HashMap<Name, BTreeMap<Name, Entries>>;
 
 #[derive(Default)]
 struct Entries {
-    have: Vec<Have>,
+    accounts: Accounts,
     last_position: u64,
     waiting: VecDeque<Message>,
-    expired: Vec<Run>,
+    since: VecDeque<Uptime>,
 }
 
 impl Default for MemoryMailbox {
@@ -68,9 +68,11 @@ impl Mailbox for MemoryMailbox {
 
     fn append(&self, key: &SessionKey, batch: &Batch, _due: Instant) {
         self.change(key, |entries| {
-            batch.messages().iter().for_each(|message| entries.take(message.id));
+            let messages = (batch.first()..).zip(batch.messages());
+            messages.for_each(|(position, message)| entries.accounts.take(message.id, position));
             entries.last_position = batch.last();
             entries.waiting.extend(batch.messages().iter().cloned());
+            entries.since.extend(batch.messages().iter().map(|_| batch.since()));
         });
         self.tell(key, batch.last(), 0);
     }
@@ -96,27 +98,32 @@ impl Mailbox for MemoryMailbox {
         let Some(last) = expired.last().map(Run::last_position) else { return };
         self.change(key, |entries| {
             entries.remove(last);
-            entries.expired.extend_from_slice(expired);
+            for run in expired {
+                entries.accounts.expire(run.installation, run.first_n, run.last_n());
+            }
         });
         self.tell(key, 0, last);
     }
 
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
         self.change(key, |entries| {
-            for have in entries.have.iter_mut().filter(|it| it.installation == installation) {
-                have.settled = have.settled.max(n);
-            }
-            super::settle_expired(&mut entries.expired, installation, n);
+            entries.accounts.settle(installation, n);
+        });
+    }
+
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64) {
+        self.change(key, |entries| {
+            entries.accounts.hear(installation, position);
         });
     }
 
     fn forget(&self, key: &SessionKey, installation: Installation) {
-        self.change(key, |entries| entries.have.retain(|it| it.installation != installation));
+        self.change(key, |entries| entries.accounts.forget(installation));
     }
 
     fn overdue(
         &self,
-        before: Timestamp,
+        before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
         let state = self.state();
         let all = state.iter().flat_map(|(receiver, by_sender)| {
@@ -126,6 +133,14 @@ impl Mailbox for MemoryMailbox {
             })
         });
         ready(Ok(all.collect())).boxed()
+    }
+
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>> {
+        let state = self.state();
+        let theirs = state.iter().filter(|(_, by_sender)| by_sender.contains_key(sender));
+        let keys = theirs
+            .filter_map(|(receiver, _)| SessionKey::new(sender.clone(), receiver.clone()).ok());
+        ready(Ok(keys.collect())).boxed()
     }
 
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
@@ -156,24 +171,23 @@ fn entries<'a>(state: &'a State, key: &SessionKey) -> Option<&'a Entries> {
     state.get(key.receiver())?.get(key.sender())
 }
 
+fn length(message: &Message) -> Option<usize> {
+    (!message.is_withheld()).then_some(message.body.len())
+}
+
 impl Entries {
     fn first_position(&self) -> u64 {
         self.last_position + 1 - self.waiting.len() as u64
     }
 
-    fn take(&mut self, id: crate::message::MessageId) {
-        match self.have.iter_mut().find(|have| have.installation == id.installation) {
-            Some(have) => have.n = id.n,
-            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
+    fn remove(&mut self, up_to: u64) {
+        while self.first_position() <= up_to && self.waiting.pop_front().is_some() {
+            self.since.pop_front();
         }
     }
 
-    fn remove(&mut self, up_to: u64) {
-        while self.first_position() <= up_to && self.waiting.pop_front().is_some() {}
-    }
-
-    fn overdue(&self, before: Timestamp) -> Option<u64> {
-        let overdue = self.waiting.iter().take_while(|message| message.time < before).count();
+    fn overdue(&self, before: Uptime) -> Option<u64> {
+        let overdue = self.since.iter().take_while(|since| **since < before).count();
         (overdue > 0).then(|| self.first_position() + overdue as u64 - 1)
     }
 
@@ -188,10 +202,9 @@ impl Entries {
 
     fn shelf(&self) -> Shelf {
         Shelf {
-            have: self.have.clone(),
+            accounts: self.accounts.clone(),
             last_position: self.last_position,
-            waiting: self.waiting.iter().map(|it| (it.id, it.body.len())).collect(),
-            expired: self.expired.clone(),
+            waiting: self.waiting.iter().map(|it| (it.id, length(it))).collect(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! One suite of tests (`contract.rs`) runs over every implementation; beside it stands one that
 //! forgets everything with its process, the simplest that can be right.
 
+mod accounts;
 mod embedded;
 #[cfg(test)]
 mod memory;
@@ -19,13 +20,14 @@ use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+pub use accounts::{Account, Accounts};
 pub use embedded::{
     Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
 };
 #[cfg(test)]
 pub use memory::MemoryMailbox;
 
-use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Timestamp};
+use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Uptime};
 
 /// Keeps messages of sessions in order of acceptance.
 ///
@@ -65,15 +67,21 @@ pub trait Mailbox: Send + Sync + 'static {
     /// The sender's client knows, and has on its disk, what became of everything up to `n`.
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64);
 
+    /// An installation that is remembered was heard of when this was the session's last position.
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64);
+
     /// Nothing of this installation is on its way or will come: forgets what was taken from it.
     fn forget(&self, key: &SessionKey, installation: Installation);
 
-    /// The sessions whose oldest message came before a time, each with the position of the last
-    /// message of those that did.
+    /// The sessions whose oldest message waits since before a time, each with the position of the last
+    /// message of those that do.
     fn overdue(
         &self,
-        before: Timestamp,
+        before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
+
+    /// The sessions of which anything is kept and in which `sender` writes.
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
 
     /// Who has messages waiting for `receiver`, and how many each.
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
@@ -92,24 +100,12 @@ pub trait Mailbox: Send + Sync + 'static {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Shelf {
     /// What is known of each installation.
-    pub have: Vec<Have>,
+    pub accounts: Accounts,
     /// The position of the last message ever accepted; 0 before the first.
     pub last_position: u64,
-    /// What waits: ids and lengths in bytes in order, the last at `last_position`.
-    pub waiting: Vec<(MessageId, usize)>,
-    /// What expired and is not settled, by position.
-    pub expired: Vec<Run>,
-}
-
-/// What is known of one installation in one session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Have {
-    /// The sender's data folder.
-    pub installation: Installation,
-    /// The highest number taken.
-    pub n: u64,
-    /// See [`Mailbox::settle`].
-    pub settled: u64,
+    /// What waits: ids and lengths in bytes in order, the last at `last_position`; no length of what is
+    /// [withheld](crate::message::Message::withheld).
+    pub waiting: Vec<(MessageId, Option<usize>)>,
 }
 
 /// Messages of one installation with consecutive numbers and positions.
@@ -235,14 +231,6 @@ impl std::iter::Sum for Usage {
             sum
         })
     }
-}
-
-/// Drops the records of expiry that the sender's client has taken in.
-pub(crate) fn settle_expired(expired: &mut Vec<Run>, installation: Installation, n: u64) {
-    for run in expired.iter_mut().filter(|run| run.installation == installation) {
-        let _ = run.split_to((n + 1).saturating_sub(run.first_n));
-    }
-    expired.retain(|run| run.count > 0);
 }
 
 /// How much more fits into a limit, when one message is to be given in any case.

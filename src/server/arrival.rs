@@ -138,7 +138,7 @@ async fn sign_in(
     half: &mut BoxWriter,
     channel: Channel,
 ) -> Result<Greeted, Option<ServerFrame>> {
-    let signing_in = handshake::sign_in(&host.names, &host.tickets, reader, half, channel);
+    let signing_in = handshake::sign_in(host, reader, half, channel);
     let handshake = Box::pin(signing_in);
     let limited = Box::pin(task::within(left(until), handshake));
     let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {

@@ -19,7 +19,7 @@ pub enum BookError {
     #[error("cannot use {}: {cause}", path.display())]
     Unusable { path: PathBuf, cause: io::Error },
     #[error(
-        "line {line} of {} is not one that this program writes; mend or delete it and start again",
+        "line {line} of {} is not one that this program writes; if a newer version of it was here start that one, else mend or delete the line and start again",
         path.display()
     )]
     BadLine { path: PathBuf, line: usize },

@@ -105,9 +105,9 @@ struct Collected {
 }
 
 impl Collected {
-    fn new(peer: Name, decoder: &Decoder<ClientFrame>) -> Self {
+    fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
-        Self { peer, time: Timestamp::now(), messages, chunk: decoder.chunk() }
+        Self { peer, time, messages, chunk: decoder.chunk() }
     }
 
     fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
@@ -166,7 +166,7 @@ impl Reading<'_> {
                         self.accept_collected().await?;
                     }
                     let id = MessageId { installation: self.link.installation, n };
-                    let fresh = || Collected::new(peer, reader.decoder());
+                    let fresh = || Collected::new(peer, self.host.clock.wall(), reader.decoder());
                     self.collected.get_or_insert_with(fresh).push(id, kind, body);
                 }
                 Ok(Some(ClientFrame::Ack { peer, seq })) => {
@@ -206,10 +206,7 @@ impl Reading<'_> {
                 Flow::Continue(())
             }
             ClientFrame::Online => self.online().await,
-            ClientFrame::Key { peer } => {
-                let key = self.host.names.owner(&peer);
-                self.say(ServerFrame::Key { peer, key }).await
-            }
+            ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,
             ClientFrame::Blocks => {
@@ -365,7 +362,8 @@ impl Reading<'_> {
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        match own.accept(mailbox, &quota, messages, chunk) {
+        let now = self.host.clock.uptime();
+        match own.accept(mailbox, &quota, self.link.id, messages, chunk, now) {
             // All of it was there already: nobody waits for more than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}
@@ -376,6 +374,10 @@ impl Reading<'_> {
                     false => format!("{because}, as long as {peer} does not talk to you"),
                 };
                 self.refuse(peer.clone(), refused, Refusal::Full, text).await?;
+            }
+            Ok(Accepted::OfNobody { refused }) => {
+                let text = format!("the name {peer} was taken from whom you wrote to");
+                return self.refuse(peer, refused, Refusal::Owner, text).await;
             }
             // Only a connection that was taken over can be left behind by its session. What it still
             // had to say is in its sender's outbox.

@@ -2,13 +2,14 @@
 //!
 //! Owned by the server; the book is the file `contacts` of its data folder, a log of lines of three
 //! words: `marie blocks eve`, `marie accepts john`, `marie forgets eve`; the last one about two people holds.
-//! One named thread changes it. Invariant: what was said to be so is in the synced book.
+//! One named thread writes it. Invariant: a block that was said to be so, or not any more, is in the synced
+//! book; who is accepted is so at once, and in the book soon after.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::DashMap;
 use thiserror::Error;
@@ -20,7 +21,8 @@ use crate::task::Worker;
 /// The most people whom one may block.
 const MAX_BLOCKED: usize = 1_000;
 
-/// The most people who are remembered as accepted by one. Others are accepted again when it matters.
+/// The most people who are remembered as accepted by one. For one more another is forgotten, who is accepted
+/// again when it matters.
 const MAX_ACCEPTED: usize = 10_000;
 
 /// How many changes wait for the disk. Those behind wait with their askers.
@@ -35,6 +37,8 @@ pub(super) enum Standing {
     Accepted,
     Blocked,
 }
+
+const ACCEPTED: Option<Standing> = Some(Standing::Accepted);
 
 impl Standing {
     fn verb(standing: Option<Self>) -> &'static str {
@@ -62,12 +66,16 @@ pub(super) enum ContactsError {
 
 /// Who thinks what of whom, for all to look up.
 #[derive(Debug, Default)]
-pub(super) struct Circle(DashMap<Name, HashMap<Name, Standing>>);
+pub(super) struct Circle {
+    standings: DashMap<Name, HashMap<Name, Standing>>,
+    /// Who was accepted and is not in the book yet: no more than are accepted.
+    unwritten: Mutex<HashSet<SessionKey>>,
+}
 
 impl Circle {
     /// What the receiver of a session thinks of its sender.
     pub(super) fn standing(&self, key: &SessionKey) -> Option<Standing> {
-        self.0.get(key.receiver())?.get(key.sender()).copied()
+        self.standings.get(key.receiver())?.get(key.sender()).copied()
     }
 
     /// Whether the receiver of a session blocks its sender.
@@ -77,50 +85,87 @@ impl Circle {
 
     /// Whether somebody blocks somebody else.
     pub(super) fn blocks(&self, name: &Name, other: &Name) -> bool {
-        let others = self.0.get(name);
+        let others = self.standings.get(name);
         others.is_some_and(|others| others.get(other) == Some(&Standing::Blocked))
     }
 
     /// Whom somebody blocks, in order.
     pub(super) fn blocked_by(&self, name: &Name) -> Vec<Name> {
-        let Some(others) = self.0.get(name) else { return Vec::new() };
+        let Some(others) = self.standings.get(name) else { return Vec::new() };
         let blocked = others.iter().filter(|(_, standing)| **standing == Standing::Blocked);
         let mut blocked: Vec<Name> = blocked.map(|(other, _)| other.clone()).collect();
         blocked.sort_unstable();
         blocked
     }
 
+    /// Has the receiver of a session accept its sender. False if they think something of them already.
+    fn accept(&self, key: &SessionKey, limit: usize) -> bool {
+        let mut others = self.standings.entry(key.receiver().clone()).or_default();
+        if others.contains_key(key.sender()) {
+            return false;
+        }
+        let accepted = others.iter().filter(|(_, it)| **it == Standing::Accepted);
+        let too_many: Vec<Name> = accepted.skip(limit - 1).map(|it| it.0.clone()).collect();
+        too_many.iter().for_each(|other| _ = others.remove(other));
+        others.insert(key.sender().clone(), Standing::Accepted);
+        drop(others);
+        self.unwritten().insert(key.clone());
+        true
+    }
+
+    fn unwritten(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
+        // Each change is whole before anything can panic.
+        self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, name: &Name, other: &Name, standing: Option<Standing>) {
         match standing {
             Some(standing) => {
-                self.0.entry(name.clone()).or_default().insert(other.clone(), standing);
+                self.standings.entry(name.clone()).or_default().insert(other.clone(), standing);
             }
             None => {
-                if let Some(mut others) = self.0.get_mut(name) {
+                if let Some(mut others) = self.standings.get_mut(name) {
                     others.remove(other);
                 }
-                self.0.remove_if(name, |_, others| others.is_empty());
+                self.standings.remove_if(name, |_, others| others.is_empty());
             }
         }
     }
 
+    /// The sessions whose receiver blocks their sender, and one of both is this.
+    pub(super) fn blocks_with(&self, name: &Name) -> Vec<SessionKey> {
+        let mut blocks = Vec::new();
+        for entry in &self.standings {
+            for (other, standing) in entry.value() {
+                if *standing == Standing::Blocked && (entry.key() == name || other == name) {
+                    blocks.extend(SessionKey::new(other.clone(), entry.key().clone()));
+                }
+            }
+        }
+        blocks
+    }
+
     fn count(&self, name: &Name, standing: Standing) -> usize {
-        let others = self.0.get(name);
+        let others = self.standings.get(name);
         others.map_or(0, |others| others.values().filter(|it| **it == standing).count())
     }
 
-    fn lines(&self) -> String {
+    /// The lines of a book that says all this, but for what concerns one name.
+    fn lines(&self, without: Option<&Name>) -> String {
         let mut text = String::new();
-        for entry in &self.0 {
+        for entry in &self.standings {
+            let name = entry.key();
             for (other, standing) in entry.value() {
-                text.push_str(&line(entry.key(), other, Some(*standing)));
+                if !without.is_some_and(|it| it == name || it == other) {
+                    text.push_str(&line(name, other, Some(*standing)));
+                }
             }
         }
         text
     }
 
     fn len(&self) -> usize {
-        self.0.iter().map(|entry| entry.value().len()).sum()
+        self.standings.iter().map(|entry| entry.value().len()).sum()
     }
 }
 
@@ -166,17 +211,18 @@ impl Contacts {
         set.unwrap_or(Err(ContactsError::NotWritten))
     }
 
-    /// Remembers that the receiver of a session wants to hear of its sender, if that is new and can be.
+    /// The receiver of a session wants to hear of its sender, if they think nothing of them yet. In effect at
+    /// once; the book follows.
     pub(super) fn accept(&self, key: &SessionKey) {
-        if self.circle.standing(key).is_none() {
-            let key = key.clone();
-            self.clerk.suggest(move |clerk| {
-                // They may have been quicker to block.
-                if clerk.circle.standing(&key).is_none() {
-                    let _ = clerk.set(&key, Some(Standing::Accepted), MAX_ACCEPTED);
-                }
-            });
+        if self.circle.accept(key, MAX_ACCEPTED) {
+            // Where there is too much to do, what is done next writes it down first.
+            self.clerk.suggest(Clerk::write_accepted);
         }
+    }
+
+    /// Waits until all who were accepted are in the book, if they can be.
+    pub(super) async fn flush(&self) {
+        let _ = self.clerk.ask(Clerk::write_accepted).await;
     }
 
     /// Forgets all about a name, and what others think of it.
@@ -187,7 +233,7 @@ impl Contacts {
     }
 }
 
-/// What the thread owns. Only it changes the circle.
+/// What the thread owns. Only it changes who is blocked.
 struct Clerk {
     book: Book,
     circle: Arc<Circle>,
@@ -202,6 +248,7 @@ impl Clerk {
         standing: Option<Standing>,
         limit: usize,
     ) -> Result<(), ContactsError> {
+        self.write_accepted();
         let (name, other) = (key.receiver(), key.sender());
         if standing.is_some_and(|standing| self.circle.count(name, standing) >= limit) {
             return Err(ContactsError::Full);
@@ -216,15 +263,37 @@ impl Clerk {
         Ok(())
     }
 
+    /// Writes down who was accepted. What cannot be written is tried again with what is done next.
+    fn write_accepted(&mut self) {
+        let unwritten = std::mem::take(&mut *self.circle.unwritten());
+        // They may be blocked or forgotten meanwhile.
+        let accepted = |key: &&SessionKey| self.circle.standing(key) == Some(Standing::Accepted);
+        let accepted: Vec<&SessionKey> = unwritten.iter().filter(accepted).collect();
+        let to_line = |key: &&SessionKey| line(key.receiver(), key.sender(), ACCEPTED);
+        let lines: String = accepted.iter().map(to_line).collect();
+        if lines.is_empty() {
+            return;
+        }
+        match self.book.append(&lines) {
+            Ok(()) => self.lines += accepted.len(),
+            Err(error) => {
+                not_written(error);
+                self.circle.unwritten().extend(unwritten);
+            }
+        }
+    }
+
     fn forget(&mut self, name: &Name) -> Result<(), ContactsError> {
-        self.circle.0.remove(name);
-        self.circle.0.iter_mut().for_each(|mut others| _ = others.remove(name));
-        self.circle.0.retain(|_, others| !others.is_empty());
-        self.rewrite()
+        self.book.replace(&self.circle.lines(Some(name))).map_err(not_written)?;
+        self.circle.standings.remove(name);
+        self.circle.standings.iter_mut().for_each(|mut others| _ = others.remove(name));
+        self.circle.standings.retain(|_, others| !others.is_empty());
+        self.lines = self.circle.len();
+        Ok(())
     }
 
     fn rewrite(&mut self) -> Result<(), ContactsError> {
-        self.book.replace(&self.circle.lines()).map_err(not_written)?;
+        self.book.replace(&self.circle.lines(None)).map_err(not_written)?;
         self.lines = self.circle.len();
         Ok(())
     }
@@ -253,6 +322,7 @@ fn parse(line: &str) -> Option<(Name, Name, Option<Standing>)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::sync::mpsc;
 
     use async_std::task::block_on;
 
@@ -298,12 +368,66 @@ mod tests {
         let text = fs::read_to_string(&path).unwrap();
         assert_eq!(text, "marie blocks eve\nmarie forgets eve\n");
         clerk.lines = SLACK + 2;
-        clerk.set(&key(), Some(Standing::Accepted), 9).unwrap();
-        assert_eq!(fs::read_to_string(&path).unwrap(), "marie accepts eve\n");
+        clerk.set(&key(), Some(Standing::Blocked), 9).unwrap();
+        assert_eq!(fs::read_to_string(&path).unwrap(), "marie blocks eve\n");
+    }
+
+    /// However long the disk takes, and however much waits for it.
+    #[test]
+    fn who_is_accepted_is_so_before_that_is_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contacts");
+        let contacts = Contacts::open(&path).unwrap();
+        let (go_on, held_up) = mpsc::channel::<()>();
+        contacts.clerk.suggest(move |_| _ = held_up.recv());
+        let from = |n: usize| SessionKey::new(name(&format!("eve{n}")), name("marie")).unwrap();
+        for n in 0..2 * QUEUE {
+            contacts.accept(&from(n));
+            assert_eq!(contacts.circle().standing(&from(n)), ACCEPTED);
+        }
+        assert_eq!(fs::read_to_string(&path).unwrap(), "");
+        drop(go_on);
+        block_on(contacts.flush());
+        let contacts = Contacts::open(&path).unwrap();
+        assert!((0..2 * QUEUE).all(|n| contacts.circle().standing(&from(n)) == ACCEPTED));
     }
 
     #[test]
-    fn there_is_an_end_to_blocking_and_to_accepting() {
+    fn who_is_blocked_is_not_accepted_whichever_is_written_first() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("contacts");
+        let contacts = Contacts::open(&path).unwrap();
+        let (go_on, held_up) = mpsc::channel::<()>();
+        contacts.clerk.suggest(move |_| _ = held_up.recv());
+        let key = key();
+        let blocking = contacts.set_blocked(&key, true);
+        let meanwhile = async {
+            contacts.accept(&key);
+            drop(go_on);
+        };
+        assert_eq!(block_on(futures::future::join(blocking, meanwhile)).0, Ok(()));
+        contacts.accept(&key);
+        block_on(contacts.flush());
+        for contacts in [contacts, Contacts::open(&path).unwrap()] {
+            assert!(contacts.circle().is_blocked(&key));
+        }
+    }
+
+    #[test]
+    fn one_more_who_is_accepted_takes_the_place_of_another() {
+        let circle = Circle::default();
+        let from = |sender: &str| SessionKey::new(name(sender), name("marie")).unwrap();
+        circle.set(&name("marie"), &name("mallory"), Some(Standing::Blocked));
+        for sender in ["a", "b", "c", "c"] {
+            circle.accept(&from(sender), 2);
+            assert_eq!(circle.standing(&from(sender)), ACCEPTED);
+        }
+        assert_eq!(circle.count(&name("marie"), Standing::Accepted), 2);
+        assert!(circle.is_blocked(&from("mallory")));
+    }
+
+    #[test]
+    fn there_is_an_end_to_blocking() {
         let folder = tempfile::tempdir().unwrap();
         let (book, _) = Book::open(&folder.path().join("contacts")).unwrap();
         let mut clerk = Clerk { book, circle: Arc::default(), lines: 0 };

@@ -92,8 +92,19 @@ impl Source {
 }
 
 impl Draining {
-    /// The next batch with something above the cursor; `None` when delivery has to begin again.
+    /// The next batch with something above the cursor; `None` when delivery has to begin again. Whatever is
+    /// withheld expires before, if there is any: there is nothing to deliver.
     async fn next(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
+        let batch = self.next_batch(registry).await?;
+        if let Some(position) = batch.as_ref().and_then(Batch::last_withheld) {
+            log::error!("{}: a message without its body was to be delivered", self.session.key());
+            self.session.expire(registry.mailbox(), position);
+            return Ok(None);
+        }
+        Ok(batch)
+    }
+
+    async fn next_batch(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
         loop {
             if self.cursor < self.refill_to {
                 let key = self.session.key();
@@ -215,7 +226,7 @@ mod tests {
     use super::super::window::Windows;
     use super::*;
     use crate::mailbox::{Commit, MemoryMailbox};
-    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
 
     fn sent() -> Sent {
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
@@ -277,7 +288,8 @@ mod tests {
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
             let messages = (1..=4).map(message).collect();
-            john.accept(registry.mailbox(), &Quota::default(), messages, 0).unwrap();
+            let id = ConnectionId(1);
+            john.accept(registry.mailbox(), &Quota::default(), id, messages, 0, Uptime(1)).unwrap();
             john.commit(
                 registry.mailbox(),
                 &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },
@@ -290,6 +302,33 @@ mod tests {
             john.commit(registry.mailbox(), &Commit { key, up_to: 0, expired_up_to: 2 });
             let Delivery { batch, .. } = source.next().await.unwrap();
             assert_eq!((batch.first(), batch.last()), (3, 4));
+        });
+    }
+
+    #[test]
+    fn what_is_withheld_expires_when_it_would_be_delivered() {
+        block_on(async {
+            let registry =
+                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
+            let key = sent().session().key().clone();
+            let enter = async |key: &SessionKey, id| {
+                let installation = Installation::from_u64(1);
+                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
+                registry.enter(key, &Arc::new(link)).await.unwrap()
+            };
+            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let withheld = Message::withheld(message(2).id, Timestamp(2));
+            let messages = vec![message(1), withheld, message(3)];
+            let (mailbox, quota) = (registry.mailbox(), Quota::default());
+            john.accept(mailbox, &quota, ConnectionId(1), messages, 0, Uptime(1)).unwrap();
+            let commit = Commit { key: key.clone(), up_to: 3, expired_up_to: 0 };
+            john.commit(mailbox, &commit);
+
+            let mut source = Source { registry: registry.clone(), own: marie, draining: None };
+            assert!(source.next().now_or_never().is_none(), "it waits for the commit");
+            john.commit(mailbox, &Commit { up_to: 0, expired_up_to: 2, ..commit });
+            let Delivery { batch, .. } = source.next().await.unwrap();
+            assert_eq!((batch.first(), batch.last()), (3, 3));
         });
     }
 }

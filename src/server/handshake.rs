@@ -5,13 +5,13 @@
 //! proof holds.
 
 use std::io;
-use std::sync::Arc;
 
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
-use super::names::Names;
-use super::tickets::{Pass, PassError, Tickets};
+use super::Host;
+use super::roll::INVITED;
+use super::tickets::{Pass, PassError};
 use crate::message::{Installation, Name};
 use crate::trust::PublicKey;
 use crate::trust::tls::Channel;
@@ -61,8 +61,7 @@ impl From<ProtocolError> for Rejection {
 
 /// Runs the handshake up to, and without, `WELCOME`.
 pub(super) async fn sign_in(
-    names: &Names,
-    tickets: &Arc<Tickets>,
+    host: &Host,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
     channel: Channel,
@@ -70,7 +69,7 @@ pub(super) async fn sign_in(
     let (name, key, installation, invite) = match next(reader).await? {
         ClientFrame::Hello { name, key, installation, invite } => (name, key, installation, invite),
         ClientFrame::Carry { ticket } => {
-            let pass = tickets.redeem(&ticket);
+            let pass = host.tickets.redeem(&ticket);
             let refused = |error: PassError| refuse(error.code(), format_args!("{error}"));
             return pass.map(Greeted::Carrier).map_err(refused);
         }
@@ -88,7 +87,7 @@ pub(super) async fn sign_in(
             "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
-    match names.claim(&name, key, invite).await {
+    match host.names.claim(&name, key, invite, host.clock.overdue(INVITED)).await {
         Ok(()) => Ok(Greeted::SignedIn(SignedIn { name, installation, key })),
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }

@@ -8,19 +8,29 @@
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
 //! of each installation ascend; what is expiring precedes them.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
+use std::ops::RangeInclusive;
 
-use crate::mailbox::{Have, Run, Shelf, Usage, settle_expired};
+use crate::mailbox::{Account, Accounts, Run, Shelf, Usage};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
-/// The most installations of a sender that one session remembers.
+/// The most installations of a sender of which something waits in one session. One more is refused.
 pub(super) const MAX_INSTALLATIONS: usize = 16;
+
+/// The most installations of a sender that one session remembers: a little for each, on disk and while the session
+/// is loaded. One of which nothing waits and that was not heard of for the longest gives way to one more.
+pub(super) const MAX_REMEMBERED: usize = 4_096;
+
+/// The most records of expiry of one installation in one session, together with what waits to become one: each is
+/// numbers that follow each other. Beyond it nothing is taken of the installation until it says what it
+/// knows of. Somebody who answers what they are told has one record, or none.
+pub(super) const MAX_RECORDS: usize = 1_000;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
-    have: Vec<Have>,
+    accounts: Accounts,
     last_position: u64,
     committed: u64,
     /// What waits, oldest first. Messages of one installation with consecutive numbers share a run,
@@ -31,10 +41,10 @@ pub(super) struct Ledger {
     bytes: u64,
     /// Everything up to here is to expire once it is committed.
     condemned: u64,
+    /// The last message that was withheld when the ledger was made.
+    withheld: u64,
     /// What was taken out of the queue to expire, until that is committed.
     expiring: Vec<Run>,
-    /// What expired and is not settled, by position.
-    expired: Vec<Run>,
     /// By installation, what the receiver says to have seen. Not on disk.
     read: Vec<(Installation, u64)>,
 }
@@ -45,28 +55,27 @@ impl Ledger {
         let mut ledger = Self {
             last_position: shelf.last_position - shelf.waiting.len() as u64,
             committed: shelf.last_position,
-            expired: shelf.expired.clone(),
             ..Self::default()
         };
         for (id, length) in &shelf.waiting {
-            ledger.push(*id, *length);
+            ledger.push(*id, length.unwrap_or(0));
+            if length.is_none() {
+                ledger.withheld = ledger.last_position;
+            }
         }
-        ledger.have = shelf.have.clone();
+        ledger.accounts = shelf.accounts.clone();
         ledger
     }
 
     /// Whether the message was taken before, now or long ago.
     pub(super) fn has(&self, id: MessageId) -> bool {
-        self.find(id.installation).is_some_and(|have| id.n <= have.n)
+        id.n <= self.have(id.installation)
     }
 
     /// Takes a message that it does [not have](Self::has).
     pub(super) fn push(&mut self, id: MessageId, length: usize) {
         self.last_position += 1;
-        match self.have.iter_mut().find(|have| have.installation == id.installation) {
-            Some(have) => have.n = id.n,
-            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
-        }
+        self.accounts.take(id, self.last_position);
         self.lengths.push_back(u32::try_from(length).unwrap_or(u32::MAX));
         self.bytes += length as u64;
         match self.runs.back_mut() {
@@ -97,6 +106,12 @@ impl Ledger {
         self.condemned = self.condemned.max(position.min(self.last_position));
     }
 
+    /// Has messages expire up to the last that was withheld: the sender is not blocked any more, and whoever
+    /// ended that did not come to it.
+    pub(super) fn condemn_withheld(&mut self) {
+        self.condemn(self.withheld);
+    }
+
     /// Takes out of the queue what is to expire and is committed. Returns what that was, and how much.
     pub(super) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
         let (runs, freed) = self.take_front(self.condemned.min(self.committed));
@@ -106,8 +121,9 @@ impl Ledger {
 
     /// The expiry of everything up to `position` is committed.
     pub(super) fn expire(&mut self, position: u64) {
-        let expired = self.expiring.iter().filter(|run| run.last_position() <= position);
-        self.expired.extend(expired);
+        for run in self.expiring.iter().filter(|run| run.last_position() <= position) {
+            self.accounts.expire(run.installation, run.first_n, run.last_n());
+        }
         self.expiring.retain(|run| run.last_position() > position);
     }
 
@@ -116,23 +132,42 @@ impl Ledger {
         !self.expiring.is_empty() || self.first_waiting() <= self.condemned
     }
 
-    /// An installation's expired messages above a position, by position.
-    pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
-        let own = self.expired.iter().filter(|run| run.installation == installation);
-        own.filter(|run| run.first_position > after).copied().collect()
+    /// An installation's expired messages above a number: ranges, in order.
+    pub(super) fn expired(
+        &self,
+        installation: Installation,
+        above: u64,
+    ) -> Vec<RangeInclusive<u64>> {
+        let records = self.accounts.get(installation).into_iter().flat_map(|it| &it.expired);
+        let rest = |(first, last): (&u64, &u64)| above.saturating_add(1).max(*first)..=*last;
+        records.map(rest).filter(|record| !record.is_empty()).collect()
     }
 
-    /// The sender's client knows what became of everything up to `n`. Returns how much of that can
-    /// be, if it is new or a record of expiry is superfluous now.
+    /// The sender's client knows what became of everything up to `n`. Returns how much of that
+    /// can be, if it is new or a record of expiry is superfluous now.
     pub(super) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
-        let have = self.have.iter_mut().find(|have| have.installation == installation)?;
-        // It can only speak of what was taken.
-        let n = n.min(have.n);
-        let mut own = self.expired.iter().filter(|run| run.installation == installation);
-        let is_new = n > have.settled || own.any(|run| run.first_n <= n);
-        have.settled = have.settled.max(n);
-        settle_expired(&mut self.expired, installation, n);
-        is_new.then_some(n)
+        self.accounts.settle(installation, n)
+    }
+
+    /// An installation is heard of. Returns when that was, if it is remembered and somebody else was later.
+    pub(super) fn hear(&mut self, installation: Installation) -> Option<u64> {
+        let now = self.last_position;
+        self.accounts.hear(installation, now).then_some(now)
+    }
+
+    /// Whether one more message would make more records of its installation than are kept.
+    pub(super) fn has_too_many_records(&self, id: MessageId) -> bool {
+        let known = self.accounts.get(id.installation).map_or(0, |it| it.expired.len());
+        if known + self.expiring.len() + self.runs.len() < MAX_RECORDS {
+            return false;
+        }
+        let waiting = self.expiring.iter().chain(&self.runs);
+        let (mut pieces, mut next) = (known, 0);
+        for run in waiting.filter(|run| run.installation == id.installation) {
+            pieces += usize::from(run.first_n != next);
+            next = run.last_n() + 1;
+        }
+        known >= MAX_RECORDS || (pieces >= MAX_RECORDS && next != id.n)
     }
 
     /// The receiver says to have seen everything of an installation up to `n`. Returns whether that is
@@ -152,32 +187,59 @@ impl Ledger {
         self.read.iter().find(|(it, _)| *it == installation).map_or(0, |(_, n)| *n)
     }
 
-    /// Whether there is a place for one more installation, or it has one.
-    pub(super) fn knows_or_has_room(&self, installation: Installation) -> bool {
-        self.have.len() < MAX_INSTALLATIONS || self.find(installation).is_some()
+    /// Whether something of an installation waits, or there is a place for one of which something does.
+    pub(super) fn has_place(&self, installation: Installation) -> bool {
+        let busy = self.busy();
+        busy.contains(&installation) || busy.len() < MAX_INSTALLATIONS
     }
 
-    /// Forgets an installation of which nothing is on its way any more and of which
-    /// no connection `is_present`, if there is one. Returns it.
+    /// Whether an installation is remembered, or one more can be.
+    pub(super) fn remembers(&self, installation: Installation) -> bool {
+        self.accounts.len() < MAX_REMEMBERED || self.accounts.get(installation).is_some()
+    }
+
+    /// Forgets the installation that was not heard of for the longest, of those of which nothing waits, no record is
+    /// kept and no connection `is_present`; one that said it knows of everything first. Returns it.
     pub(super) fn forget_one(
         &mut self,
         is_present: impl Fn(Installation) -> bool,
     ) -> Option<Installation> {
-        let busy = |it: &Installation| {
-            let mut runs = self.runs.iter().chain(&self.expiring).chain(&self.expired);
-            runs.any(|run| run.installation == *it)
+        let busy = self.busy();
+        let may_go = |(it, account): &(Installation, &Account)| {
+            account.expired.is_empty() && !busy.contains(it) && !is_present(*it)
         };
-        let done = self.have.iter().filter(|have| have.settled >= have.n);
-        let mut candidates = done.map(|have| have.installation);
-        let gone = candidates.find(|it| !is_present(*it) && !busy(it))?;
-        self.have.retain(|have| have.installation != gone);
+        let candidates = self.accounts.iter().filter(may_go);
+        let gone = candidates.min_by_key(|(_, it)| (it.settled < it.n, it.seen))?.0;
+        self.accounts.forget(gone);
         self.read.retain(|(it, _)| *it != gone);
         Some(gone)
     }
 
+    /// Forgets all installations of which nothing waits or is about to expire, and what expired of them.
+    pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
+        let busy = self.busy();
+        let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
+        let gone: Vec<Installation> = idle.collect();
+        for it in &gone {
+            self.accounts.forget(*it);
+        }
+        self.read.retain(|(it, _)| !gone.contains(it));
+        gone
+    }
+
+    /// Whether there is an installation that is not forgotten.
+    pub(super) fn knows_anybody(&self) -> bool {
+        !self.accounts.is_empty()
+    }
+
+    /// The installations of which something waits or is about to expire.
+    fn busy(&self) -> HashSet<Installation> {
+        self.runs.iter().chain(&self.expiring).map(|run| run.installation).collect()
+    }
+
     /// How far an installation's messages have come.
     pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
-        let have = self.find(installation).map_or(0, |have| have.n);
+        let have = self.have(installation);
         let own = |run: &&Run| run.installation == installation;
         let mut waiting = self.runs.iter().filter(own);
         // Numbers ascend, so the first one that still waits is the lowest; what is expiring was
@@ -206,8 +268,8 @@ impl Ledger {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
     }
 
-    fn find(&self, installation: Installation) -> Option<&Have> {
-        self.have.iter().find(|have| have.installation == installation)
+    fn have(&self, installation: Installation) -> u64 {
+        self.accounts.get(installation).map_or(0, |account| account.n)
     }
 
     /// Takes everything up to `position` out of the queue.
@@ -237,207 +299,5 @@ impl Ledger {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn id(installation: u64, n: u64) -> MessageId {
-        MessageId { installation: Installation::from_u64(installation), n }
-    }
-
-    fn marks(ledger: &Ledger, installation: u64) -> (u64, u64, u64) {
-        let it = ledger.watermarks(Installation::from_u64(installation));
-        (it.have, it.stored, it.delivered)
-    }
-
-    #[test]
-    fn a_message_goes_from_taken_to_stored_to_delivered() {
-        let mut ledger = Ledger::default();
-        assert_eq!(marks(&ledger, 1), (0, 0, 0));
-        ledger.push(id(1, 1), 5);
-        ledger.push(id(1, 2), 5);
-        assert_eq!(marks(&ledger, 1), (2, 0, 0));
-        ledger.commit(1);
-        assert_eq!(marks(&ledger, 1), (2, 1, 0));
-        ledger.commit(2);
-        assert_eq!(ledger.acknowledge(1), Usage::one(5));
-        assert_eq!(marks(&ledger, 1), (2, 2, 1));
-        assert!(ledger.acknowledge(1).is_empty());
-        assert_eq!(ledger.acknowledge(2), Usage::one(5));
-        assert_eq!(marks(&ledger, 1), (2, 2, 2));
-        assert_eq!(ledger.waiting(), Usage::default());
-    }
-
-    #[test]
-    fn read_is_what_was_delivered_at_most() {
-        let mut ledger = Ledger::default();
-        ledger.push(id(1, 1), 5);
-        ledger.push(id(1, 2), 5);
-        let it = Installation::from_u64(1);
-        assert!(!ledger.read(it, 2) && !ledger.read(Installation::from_u64(2), 1));
-        ledger.acknowledge(1);
-        assert!(ledger.read(it, 2) && !ledger.read(it, 1));
-        assert_eq!((ledger.read_up_to(it), ledger.read.len()), (1, 1));
-        ledger.acknowledge(2);
-        assert!(ledger.read(it, 2) && !ledger.read(it, 2));
-    }
-
-    #[test]
-    fn acknowledged_before_its_commit_counts_as_stored() {
-        let mut ledger = Ledger::default();
-        ledger.push(id(1, 1), 5);
-        ledger.acknowledge(1);
-        assert_eq!(marks(&ledger, 1), (1, 1, 1));
-    }
-
-    #[test]
-    fn installations_have_watermarks_of_their_own() {
-        let mut ledger = Ledger::default();
-        for message in [id(1, 1), id(2, 1), id(1, 7), id(2, 2)] {
-            assert!(!ledger.has(message));
-            ledger.push(message, 1);
-        }
-        assert!(ledger.has(id(1, 3)), "below the highest: it has or had it");
-        ledger.commit(3);
-        ledger.acknowledge(1);
-        assert_eq!(marks(&ledger, 1), (7, 7, 6));
-        assert_eq!(marks(&ledger, 2), (2, 1, 0));
-    }
-
-    #[test]
-    fn what_expires_is_neither_delivered_nor_acknowledged() {
-        let mut ledger = Ledger::default();
-        for n in 1..=5 {
-            ledger.push(id(1, n), 5);
-        }
-        ledger.commit(3);
-        ledger.condemn(3);
-        let (runs, freed) = ledger.begin_to_expire();
-        assert_eq!((runs.len(), runs[0].count), (1, 3));
-        assert_eq!(freed, Usage { messages: 3, bytes: 15 });
-        assert!(ledger.is_expiring() && ledger.expired(Installation::from_u64(1), 0).is_empty());
-        assert!(ledger.acknowledge(2).is_empty(), "it counts no longer");
-        assert_eq!(ledger.acknowledge(4), Usage::one(5));
-        assert_eq!(marks(&ledger, 1), (5, 4, 0), "delivered does not pass what is expiring");
-        ledger.expire(3);
-        assert_eq!(marks(&ledger, 1), (5, 4, 4));
-        let expired = ledger.expired(Installation::from_u64(1), 0);
-        assert_eq!((expired.len(), expired[0].first_n, expired[0].count), (1, 1, 3));
-        assert_eq!(ledger.settle(Installation::from_u64(1), 2), Some(2));
-        assert_eq!(ledger.settle(Installation::from_u64(1), 1), None);
-        assert_eq!(ledger.expired(Installation::from_u64(1), 0)[0].first_n, 3);
-        ledger.settle(Installation::from_u64(1), 4);
-        assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
-    }
-
-    #[test]
-    fn what_is_to_expire_does_so_once_it_is_committed() {
-        let mut ledger = Ledger::default();
-        for n in 1..=3 {
-            ledger.push(id(1, n), 5);
-        }
-        ledger.commit(1);
-        ledger.condemn(9);
-        ledger.push(id(1, 4), 5);
-        assert_eq!(ledger.begin_to_expire().1, Usage::one(5), "only what is committed");
-        ledger.expire(1);
-        assert!(ledger.is_expiring(), "two are still to come");
-        ledger.commit(4);
-        assert_eq!(ledger.begin_to_expire().1, Usage { messages: 2, bytes: 10 });
-        ledger.expire(3);
-        assert!(!ledger.is_expiring());
-        assert_eq!((ledger.waiting(), ledger.first_waiting()), (Usage::one(5), 4));
-        assert_eq!(marks(&ledger, 1), (4, 4, 3));
-    }
-
-    /// A crash may bring back what was delivered and settled; then it may expire.
-    #[test]
-    fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
-        let it = Installation::from_u64(1);
-        let have = vec![Have { installation: it, n: 2, settled: 2 }];
-        let waiting = vec![(id(1, 2), 5)];
-        let shelf = Shelf { have, last_position: 2, waiting, ..Shelf::default() };
-        let mut ledger = Ledger::from_shelf(&shelf);
-        ledger.condemn(2);
-        ledger.begin_to_expire();
-        ledger.expire(2);
-        assert_eq!(ledger.expired(it, 0).len(), 1);
-        assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");
-        assert!(ledger.expired(it, 0).is_empty());
-        assert_eq!(ledger.settle(it, 2), None);
-    }
-
-    #[test]
-    fn only_who_is_done_and_gone_is_forgotten() {
-        let installation = Installation::from_u64;
-        let mut ledger = Ledger::default();
-        for number in 1..=MAX_INSTALLATIONS as u64 {
-            ledger.push(id(number, 1), 1);
-        }
-        assert!(!ledger.knows_or_has_room(installation(99)));
-        assert!(ledger.knows_or_has_room(installation(1)));
-        let nobody = |_| false;
-        assert_eq!(ledger.forget_one(nobody), None, "all of it waits");
-        ledger.acknowledge(2);
-        assert_eq!(ledger.forget_one(nobody), None, "nobody said that they know it");
-        ledger.settle(installation(1), 1);
-        ledger.settle(installation(2), 1);
-        ledger.settle(installation(3), 1);
-        assert_eq!(ledger.forget_one(|it| it == installation(1)), Some(installation(2)));
-        assert!(ledger.knows_or_has_room(installation(99)));
-        assert_eq!(ledger.forget_one(nobody), Some(installation(1)));
-        assert_eq!(ledger.forget_one(nobody), None, "the third waits");
-    }
-
-    /// The same as the ledger, slowly: every message with all that is known of it.
-    #[derive(Default)]
-    struct Reference(Vec<(MessageId, bool, bool)>);
-
-    impl Reference {
-        fn marks(&self, installation: u64) -> (u64, u64, u64) {
-            let own = || {
-                self.0
-                    .iter()
-                    .filter(|(it, ..)| *it == id(installation, it.n))
-                    .map(|it| (it.0.n, it.1, it.2))
-            };
-            let have = own().map(|(n, ..)| n).max().unwrap_or(0);
-            let below = |lowest: Option<u64>| lowest.map_or(have, |n| n - 1);
-            let stored =
-                own().filter(|(_, committed, gone)| !committed && !gone).map(|it| it.0).min();
-            let delivered = own().filter(|(_, _, gone)| !gone).map(|it| it.0).min();
-            (have, below(stored), below(delivered))
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn it_agrees_with_a_plain_list(steps in prop::collection::vec((0..4u8, 1..40u64, 1..3u64), 0..60)) {
-            let (mut ledger, mut reference) = (Ledger::default(), Reference::default());
-            for (step, position, installation) in steps {
-                let n = reference.marks(installation).0 + 1 + position % 3;
-                match step {
-                    0 | 1 => {
-                        ledger.push(id(installation, n), 1);
-                        reference.0.push((id(installation, n), false, false));
-                    }
-                    2 => {
-                        ledger.commit(position);
-                        reference.0.iter_mut().take(position as usize).for_each(|it| it.1 = true);
-                    }
-                    _ => {
-                        ledger.acknowledge(position);
-                        reference.0.iter_mut().take(position as usize).for_each(|it| it.2 = true);
-                    }
-                }
-                // A commit speaks of what was there.
-                ledger.committed = ledger.committed.min(ledger.last_position);
-                for installation in 1..3 {
-                    prop_assert_eq!(marks(&ledger, installation), reference.marks(installation));
-                }
-                let waiting = reference.0.iter().filter(|it| !it.2).count() as u64;
-                prop_assert_eq!(ledger.waiting(), Usage { messages: waiting, bytes: waiting });
-            }
-        }
-    }
-}
+#[path = "ledger_tests.rs"]
+mod tests;

@@ -61,6 +61,8 @@ pub(super) enum Reply {
     Open(Session),
     /// Close the conversation with this peer.
     Close(Name),
+    /// Say whose name this is.
+    Key(Name),
 }
 
 /// Why a connection ends.
@@ -95,6 +97,8 @@ pub(super) struct Marks {
     pub(super) waiting: bool,
     /// There is room again.
     pub(super) room: bool,
+    /// The peer's name has another owner, or none any more.
+    pub(super) key: bool,
 }
 
 /// Everything said and marked since the last look.

@@ -11,6 +11,7 @@
 //! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
 //! [`Server::run`], but those that did not end within its deadline.
 
+mod age;
 mod arrival;
 mod blocking;
 mod book;
@@ -58,9 +59,10 @@ pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::blobs::Blobs;
+use crate::clock::{Clock, SystemTimes, Times};
 use crate::folder::{Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::{Name, SessionKey, Timestamp};
+use crate::message::Name;
 use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
@@ -83,7 +85,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 /// How often those are forgotten who have been quiet.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// How long the last commit may take.
+/// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
 
 /// What a server is to do.
@@ -105,8 +107,10 @@ pub struct Config {
     pub rates: Rates,
     /// How much of what waits is held in memory too, in bytes.
     pub memory: u64,
-    /// How long a message waits before it expires; none for ever.
+    /// How long a message waits while the server runs before it expires; none for ever.
     pub keep: Option<Duration>,
+    /// Where times come from.
+    pub times: Arc<dyn Times>,
     /// How long things may take.
     pub timing: Timing,
     /// The most connections that carry files at once. One more is told `ERR BUSY`.
@@ -129,6 +133,7 @@ impl Config {
             rates: Rates::default(),
             memory: 256 * MIB,
             keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
+            times: SystemTimes::new(),
             timing: Timing::default(),
             max_carriers: 64,
             max_connections: 50_000,
@@ -158,8 +163,10 @@ pub struct Timing {
     pub idle_after: Duration,
     /// Telling everybody and ending every task at the end.
     pub drain: Duration,
-    /// Between looking for messages that are too old.
+    /// Between looking for what is too old, at most; a tenth of the time that things are kept if that is less.
     pub sweep: Duration,
+    /// Between looks at the clocks.
+    pub look: Duration,
 }
 
 impl Default for Timing {
@@ -170,6 +177,7 @@ impl Default for Timing {
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
             drain: Duration::from_millis(3_500),
             sweep: Duration::from_secs(10 * 60),
+            look: Duration::from_secs(10),
         }
     }
 }
@@ -220,7 +228,7 @@ struct Host {
     /// Where it listens.
     endpoints: Vec<Endpoint>,
     registry: Arc<Registry>,
-    directory: Directory,
+    directory: Arc<Directory>,
     names: Arc<Names>,
     contacts: Arc<Contacts>,
     /// None without TLS.
@@ -232,6 +240,7 @@ struct Host {
     writing: Writing,
     coming: Coming,
     keep: Option<Duration>,
+    clock: Arc<Clock>,
     timing: Timing,
     max_connections: usize,
     last_connection: AtomicU64,
@@ -292,7 +301,10 @@ impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let folder = Folder::open(&config.data)?;
-        let names = Arc::new(Names::open(&folder.file("names"), config.registration)?);
+        let directory = Arc::new(Directory::default());
+        let watched = directory.clone();
+        let changed = move |name: &Name| watched.announce_owner(name);
+        let names = Names::open(&folder.file("names"), config.registration, changed)?;
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
@@ -303,8 +315,10 @@ impl Server {
             }
             listeners.push(listener);
         }
-        let mailbox = Arc::new(EmbeddedMailbox::open(&config.data)?);
-        let blobs = Arc::new(Blobs::open(&config.data, config.files).map_err(StartError::Files)?);
+        let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times, &config.data)?);
+        let clock = mailbox.clock();
+        let blobs = Blobs::open(&config.data, config.files, clock.clone());
+        let blobs = Arc::new(blobs.map_err(StartError::Files)?);
         let (stop, stopping) = async_channel::bounded(1);
         let host = Arc::new(Host {
             endpoints: listeners.iter().map(|it| it.endpoint().clone()).collect(),
@@ -313,8 +327,8 @@ impl Server {
                 contacts.circle().clone(),
                 config.memory,
             )),
-            directory: Directory::default(),
-            names,
+            directory,
+            names: Arc::new(names),
             contacts,
             certificates,
             quota: config.quota,
@@ -324,6 +338,7 @@ impl Server {
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             keep: config.keep,
+            clock,
             timing: config.timing,
             max_connections: config.max_connections,
             last_connection: AtomicU64::new(0),
@@ -363,14 +378,15 @@ impl Server {
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone())),
             task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
             let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
             task::spawn("control", serve)
         }));
-        tasks.extend(host.keep.map(|keep| task::spawn("sweep", sweep(host.clone(), keep))));
-        tasks.push(task::spawn("files", sweep_files(host.clone())));
+        tasks.extend(host.keep.map(|keep| task::spawn("sweep", age::sweep(host.clone(), keep))));
+        tasks.push(task::spawn("files", age::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
@@ -390,6 +406,7 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
+        let _ = task::within(FLUSH, host.contacts.flush()).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }
@@ -496,29 +513,6 @@ async fn watch_commits(registry: Arc<Registry>) {
             Event::Committed(commits) => commits.iter().for_each(|it| registry.commit(it)),
             Event::Recovered => registry.announce_recovery(),
         }
-    }
-}
-
-/// Lets messages expire that have waited for so long.
-async fn sweep(host: Arc<Host>, keep: Duration) {
-    let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-    loop {
-        let before = Timestamp(Timestamp::now().0.saturating_sub(keep));
-        let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
-        if let Err(error) = host.registry.sweep(before, expiring).await {
-            log::error!("looking for messages that are too old: {error}");
-        }
-        task::sleep(host.timing.sweep).await;
-    }
-}
-
-/// Keeps no file for longer than a message, and no upload that nobody goes on with.
-async fn sweep_files(host: Arc<Host>) {
-    loop {
-        let (now, blobs) = (Timestamp::now(), host.blobs.clone());
-        let before = host.keep.map(|keep| now.before(keep));
-        task::blocking(move || blobs.sweep(now, before)).await;
-        task::sleep(host.timing.sweep).await;
     }
 }
 

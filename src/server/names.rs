@@ -2,7 +2,8 @@
 //! [book](super::book) on disk.
 //!
 //! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named
-//! thread changes it. Invariant: what was said to be so is in the synced book.
+//! thread changes it. Invariant: what was said to be so is in the synced book; of each name that has another
+//! owner then, whoever wants to know is told.
 
 use std::io;
 use std::path::Path;
@@ -10,7 +11,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::book::{Book, BookError};
 use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
-use crate::message::{Name, Timestamp};
+use crate::message::{Name, Uptime};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
@@ -25,13 +26,18 @@ pub(super) struct Names {
 }
 
 impl Names {
-    /// Opens the book, or begins it.
-    pub(super) fn open(path: &Path, registration: Registration) -> Result<Self, BookError> {
+    /// Opens the book, or begins it. Each name whose owner is another one, or none any more, is told to
+    /// `changed` once that is written.
+    pub(super) fn open(
+        path: &Path,
+        registration: Registration,
+        changed: impl Fn(&Name) + Send + 'static,
+    ) -> Result<Self, BookError> {
         let unusable = |cause| BookError::Unusable { path: path.into(), cause };
         let (book, text) = Book::open(path)?;
         let bad = |line| BookError::BadLine { path: path.into(), line };
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
-        let clerk = Clerk { book, roll: roll.clone() };
+        let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
         let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
         Ok(Self { roll, registration, clerk })
     }
@@ -46,20 +52,30 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
-    /// Claims a name for a key that has proved itself. Only a new name waits for the disk.
+    /// Claims a name for a key that has proved itself; invitations that were opened before `too_old` are good no
+    /// longer. Only a new name waits for the disk.
     pub(super) async fn claim(
         &self,
         name: &Name,
         key: PublicKey,
         invite: Option<Invite>,
+        too_old: Option<Uptime>,
     ) -> Result<(), Unwelcome> {
         let (invite, registration) = (invite.as_ref(), self.registration);
-        match self.roll().admit(name, &key, invite, registration, Timestamp::now())? {
+        match self.roll().admit(name, &key, invite, registration, too_old)? {
             Welcome::Back => return Ok(()),
             Welcome::New(_) => {}
         }
         let (name, invite) = (name.clone(), invite.copied());
-        let claimed = self.clerk.ask(move |it| it.claim(name, key, invite.as_ref(), registration));
+        let claim = move |it: &mut Clerk| {
+            let welcome = {
+                let roll = read(&it.roll);
+                // Somebody else may have claimed it, or used the invitation, while this claim waited.
+                roll.admit(&name, &key, invite.as_ref(), registration, too_old)?
+            };
+            it.claim(name, key, welcome)
+        };
+        let claimed = self.clerk.ask(claim);
         claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
     }
 
@@ -91,19 +107,11 @@ impl Names {
 struct Clerk {
     book: Book,
     roll: Arc<RwLock<Roll>>,
+    changed: Box<dyn Fn(&Name) + Send>,
 }
 
 impl Clerk {
-    fn claim(
-        &mut self,
-        name: Name,
-        key: PublicKey,
-        invite: Option<&Invite>,
-        registration: Registration,
-    ) -> Result<(), Unwelcome> {
-        // Somebody else may have claimed it, or used the invitation, while this claim waited.
-        let welcome =
-            read(&self.roll).admit(&name, &key, invite, registration, Timestamp::now())?;
+    fn claim(&mut self, name: Name, key: PublicKey, welcome: Welcome) -> Result<(), Unwelcome> {
         let written = match welcome {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => self.enrol(name.clone(), key),
@@ -124,7 +132,8 @@ impl Clerk {
     fn enrol(&mut self, name: Name, key: PublicKey) -> io::Result<()> {
         let member = Member { key: Some(key), banned: false };
         self.book.append(&member_line(&name, &member))?;
-        write(&self.roll).enrol(name, key, None);
+        write(&self.roll).enrol(name.clone(), key, None);
+        (self.changed)(&name);
         Ok(())
     }
 
@@ -136,7 +145,9 @@ impl Clerk {
         let mut roll = read(&self.roll).clone();
         let made = change(&mut roll)?;
         self.book.replace(&roll.to_string())?;
+        let changed = read(&self.roll).other_owners(&roll);
         *write(&self.roll) = roll;
+        changed.iter().for_each(&self.changed);
         Ok(made)
     }
 }
@@ -168,11 +179,11 @@ mod tests {
     }
 
     fn open(path: &Path) -> Names {
-        Names::open(path, Registration::Open).unwrap()
+        Names::open(path, Registration::Open, |_| {}).unwrap()
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
-        block_on(names.claim(&name(who), key, None))
+        block_on(names.claim(&name(who), key, None, None))
     }
 
     #[test]
@@ -211,19 +222,18 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         let invite = Invite::generate();
-        let names = Names::open(&path, Registration::Invite).unwrap();
-        let until = Timestamp(u64::MAX);
-        let opening = names.change(move |it| it.invite(invite.digest(), until, None, Timestamp(0)));
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
         let both = futures::future::join(
-            names.claim(&anna, key(), Some(invite)),
-            names.claim(&bob, key(), Some(invite)),
+            names.claim(&anna, key(), Some(invite), None),
+            names.claim(&bob, key(), Some(invite), None),
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
-        let names = Names::open(&path, Registration::Invite).unwrap();
-        let again = block_on(names.claim(&bob, key(), Some(invite)));
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let again = block_on(names.claim(&bob, key(), Some(invite), None));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
 
@@ -232,7 +242,8 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         fs::write(&path, format!("ssh-ed25519 {} john\nrubbish\n", key())).unwrap();
-        let Err(error) = Names::open(&path, Registration::Open) else { panic!("opened") };
+        let opened = Names::open(&path, Registration::Open, |_| {});
+        let Err(error) = opened else { panic!("opened") };
         assert!(error.to_string().contains("line 2 of"), "{error}");
     }
 }

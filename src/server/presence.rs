@@ -8,8 +8,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dashmap::{DashMap, Entry};
+use event_listener::{Event, listener};
 
-use super::link::{ConnectionId, Link};
+use super::link::{ConnectionId, Link, Marks};
 use crate::message::Name;
 use crate::wire::frame::Presence;
 
@@ -19,6 +20,8 @@ pub(super) struct Directory {
     online: DashMap<Name, Arc<Link>>,
     /// Connections with an open conversation with the name.
     watchers: DashMap<Name, HashMap<ConnectionId, Arc<Link>>>,
+    /// Notified when somebody has signed out.
+    left: Event,
 }
 
 impl Directory {
@@ -39,6 +42,18 @@ impl Directory {
         let removed = self.online.remove_if(&link.name, |_, it| it.id == link.id);
         if removed.is_some() {
             self.announce(&link.name);
+            self.left.notify(usize::MAX);
+        }
+    }
+
+    /// Waits until nobody is signed in with a name.
+    pub(super) async fn until_away(&self, name: &Name) {
+        loop {
+            listener!(self.left => left);
+            if !self.online.contains_key(name) {
+                return;
+            }
+            left.await;
         }
     }
 
@@ -51,7 +66,7 @@ impl Directory {
         if self.online.contains_key(name) { Presence::Online } else { Presence::Away }
     }
 
-    /// Has a connection told when `peer` comes or goes.
+    /// Has a connection told when `peer` comes or goes, or when the name has another owner.
     pub(super) fn watch(&self, peer: &Name, link: &Arc<Link>) {
         self.watchers.entry(peer.clone()).or_default().insert(link.id, link.clone());
     }
@@ -76,11 +91,18 @@ impl Directory {
         self.online.iter().map(|it| it.value().clone()).collect()
     }
 
+    /// A name has another owner, or none any more.
+    pub(super) fn announce_owner(&self, name: &Name) {
+        self.mark_watchers(name, |marks| marks.key = true);
+    }
+
     fn announce(&self, name: &Name) {
+        self.mark_watchers(name, |marks| marks.presence = true);
+    }
+
+    fn mark_watchers(&self, name: &Name, set: fn(&mut Marks)) {
         if let Some(watchers) = self.watchers.get(name) {
-            for link in watchers.values() {
-                link.mark(name, |marks| marks.presence = true);
-            }
+            watchers.values().for_each(|link| link.mark(name, set));
         }
     }
 }

@@ -16,7 +16,7 @@ use super::link::Link;
 use super::session::{Session, Status};
 use super::window::Windows;
 use crate::mailbox::{Commit, Mailbox, MailboxError};
-use crate::message::{Name, SessionKey, Timestamp};
+use crate::message::{Name, SessionKey, Uptime};
 use crate::task;
 
 /// See the [module](self).
@@ -29,8 +29,8 @@ pub(super) struct Registry {
     circle: Arc<Circle>,
 }
 
-/// How long what waits of somebody may take to expire when they are no longer blocked.
-const UNBLOCKING: Duration = Duration::from_secs(5);
+/// How long what waits may take to expire when a block ends, or a name is given up.
+const RENEWAL: Duration = Duration::from_secs(5);
 
 impl Registry {
     /// Keeps at most `memory` bytes of what waits in memory.
@@ -121,10 +121,10 @@ impl Registry {
         }
     }
 
-    /// Lets messages expire that came before a time, and says of which sessions.
+    /// Lets messages expire that wait since before a time, and says of which sessions.
     pub(super) async fn sweep(
         &self,
-        before: Timestamp,
+        before: Uptime,
         expiring: impl Fn(&SessionKey),
     ) -> Result<(), MailboxError> {
         loop {
@@ -144,15 +144,41 @@ impl Registry {
         }
     }
 
-    /// Lets everything expire that waits for `receiver`. Returns how many messages that is.
-    pub(super) async fn discard(&self, receiver: &Name) -> Result<u64, MailboxError> {
-        let mut discarded = 0;
-        for (sender, _) in self.mailbox.waiting(receiver) {
-            let Ok(key) = SessionKey::new(sender, receiver.clone()) else { continue };
-            discarded += self.open(&key).await?.discard(self.mailbox());
+    /// A name was taken from its owner: nobody writes to it who does not open the conversation again.
+    pub(super) fn outdate(&self, receiver: &Name) {
+        self.loaded(|key| key.receiver() == receiver).iter().for_each(Session::outdate);
+    }
+
+    /// A name is given up: what waits for it expires, and every block that it stands in ends. All of that is
+    /// on disk before it is `remembered` there. Returns how many messages waited.
+    pub(super) async fn vacate<E>(
+        &self,
+        name: &Name,
+        remembered: impl Future<Output = Result<(), E>>,
+    ) -> Result<Result<u64, E>, MailboxError> {
+        let waiting = self.mailbox.waiting(name).into_iter();
+        let waiting = waiting.filter_map(|(from, _)| SessionKey::new(from, name.clone()).ok());
+        let loaded = self.loaded(|key| key.receiver() == name).into_iter();
+        let mut keys: HashSet<_> = waiting.chain(loaded.map(|it| it.key().clone())).collect();
+        keys.extend(self.circle.blocks_with(name));
+        let renewed = self.renew(keys, remembered).await?;
+        Ok(renewed.map(|waited| {
+            waited.iter().filter(|(key, _)| key.receiver() == name).map(|(_, count)| count).sum()
+        }))
+    }
+
+    /// A name is given up: forgets what is known of its data folders. Returns how many messages of it
+    /// still wait for others.
+    pub(super) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
+        let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
+        keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
+        let mut waiting = 0;
+        for key in keys {
+            let session = self.open(&key).await?;
+            waiting += session.forget_sender(self.mailbox());
+            self.retire(&session);
         }
-        self.announce_room(receiver);
-        Ok(discarded)
+        Ok(waiting)
     }
 
     /// Who has how much waiting for `receiver` that they want to hear.
@@ -194,23 +220,63 @@ impl Registry {
         key: &SessionKey,
         remembered: impl Future<Output = Result<(), E>>,
     ) -> Result<Result<(), E>, MailboxError> {
-        let session = self.open(key).await?;
-        session.begin_to_unblock(self.mailbox());
-        let expired = task::within(UNBLOCKING, session.has_expired()).await;
+        Ok(self.renew([key.clone()], remembered).await?.map(drop))
+    }
+
+    /// Has all expire that waits in sessions, and no sender be blocked in them once that is `remembered`.
+    /// Returns how much waited in each.
+    async fn renew<E>(
+        &self,
+        keys: impl IntoIterator<Item = SessionKey>,
+        remembered: impl Future<Output = Result<(), E>>,
+    ) -> Result<Result<Vec<(SessionKey, u64)>, E>, MailboxError> {
+        let mut sessions = Vec::new();
+        let expired = task::within(RENEWAL, self.let_expire(keys, &mut sessions)).await;
         let done = match expired {
-            Some(()) => Ok(remembered.await),
+            Some(Ok(())) => Ok(remembered.await),
+            Some(Err(error)) => Err(error),
             None => Err(MailboxError("it takes too long".into())),
         };
-        session.end_unblocking(matches!(done, Ok(Ok(()))));
-        self.announce_room(key.receiver());
-        self.retire(&session);
-        done
+        for (session, _) in &sessions {
+            session.end_renewing(&self.circle);
+            self.announce_room(session.key().receiver());
+            self.retire(session);
+        }
+        let waited = sessions.iter().map(|(session, waited)| (session.key().clone(), *waited));
+        done.map(|done| done.map(|()| waited.collect()))
+    }
+
+    /// Has all expire that waits in sessions, and puts these into `sessions`, with how much that was.
+    async fn let_expire(
+        &self,
+        keys: impl IntoIterator<Item = SessionKey>,
+        sessions: &mut Vec<(Session, u64)>,
+    ) -> Result<(), MailboxError> {
+        for key in keys {
+            let (session, waited) = loop {
+                let session = self.open(&key).await?;
+                if let Ok(waited) = session.begin_to_renew(self.mailbox()) {
+                    break (session, waited);
+                }
+            };
+            sessions.push((session, waited));
+        }
+        for (session, _) in sessions {
+            session.has_expired().await;
+        }
+        Ok(())
     }
 
     /// Messages are stored again after they were refused.
     pub(super) fn announce_recovery(&self) {
         let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
         receivers.iter().for_each(|receiver| self.announce_room(receiver));
+    }
+
+    /// The sessions that are loaded, of those that are meant.
+    fn loaded(&self, is_meant: impl Fn(&SessionKey) -> bool) -> Vec<Session> {
+        let meant = self.sessions.iter().filter(|it| is_meant(it.value().key()) && it.is_loaded());
+        meant.map(|it| it.value().clone()).collect()
     }
 
     async fn open(&self, key: &SessionKey) -> Result<Session, MailboxError> {

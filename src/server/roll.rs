@@ -8,18 +8,20 @@
 //! | `ssh-ed25519 KEY NAME` | the name belongs to the key; OpenSSH's `authorized_keys` with the name as comment |
 //! | `reset NAME` | it belongs to whoever brings the invitation for it |
 //! | `banned ` before either | nobody signs in with the name, nor with its key under another one |
-//! | `invite TIME DIGEST [NAME]` | whoever says it until then may have a new name, or just this one |
+//! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
 //! | `# …` | whatever its writer likes |
 //!
+//! A wall clock's time in place of the uptime is of an earlier version, and counts as 0: the server began to count then.
 //! Invariant: `banned_keys` are those of banned members; what the lines of a roll say is the same roll.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::{self, Write};
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::link::{End, Link};
-use crate::message::{Name, Timestamp};
+use crate::message::{Name, Uptime};
 use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
 
@@ -28,6 +30,9 @@ pub const MAX_NAMES: usize = 100_000;
 
 /// The most invitations that are open at once.
 const MAX_INVITES: usize = 10_000;
+
+/// How long an invitation is good.
+pub(super) const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The word before a key.
 const ALGORITHM: &str = "ssh-ed25519";
@@ -123,8 +128,15 @@ pub(super) struct Member {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Invitation {
-    until: Timestamp,
+    opened: Uptime,
     only: Option<Name>,
+}
+
+impl Invitation {
+    /// Whether it is not of those that were opened before.
+    fn is_good(&self, too_old: Option<Uptime>) -> bool {
+        too_old.is_none_or(|before| self.opened >= before)
+    }
 }
 
 /// What somebody who is welcome needs written down.
@@ -169,21 +181,23 @@ impl Roll {
         }
     }
 
-    /// Whether somebody with a proved key may have a name.
+    /// Whether somebody with a proved key may have a name. Invitations that were opened before `too_old` are good no
+    /// longer.
     pub(super) fn admit(
         &self,
         name: &Name,
         key: &PublicKey,
         invite: Option<&Invite>,
         registration: Registration,
-        now: Timestamp,
+        too_old: Option<Uptime>,
     ) -> Result<Welcome, Unwelcome> {
         if self.banned_keys.contains(key) {
             return Err(Unwelcome::Banned);
         }
         let invite = invite.map(Invite::digest);
         let is_good = |it: &SecretDigest, only: Option<&Name>| {
-            self.invites.get(it).is_some_and(|it| now < it.until && it.only.as_ref() == only)
+            let found = self.invites.get(it);
+            found.is_some_and(|it| it.is_good(too_old) && it.only.as_ref() == only)
         };
         match self.members.get(name) {
             Some(Member { key: Some(owner), .. }) if owner != key => Err(Unwelcome::Taken),
@@ -218,19 +232,19 @@ impl Roll {
         }
     }
 
-    /// Opens an invitation: for anybody, or for one whose name waits for a new key.
+    /// Opens an invitation: for anybody, or for one whose name waits for a new key. Those that are too old go.
     pub(super) fn invite(
         &mut self,
         digest: SecretDigest,
-        until: Timestamp,
+        opened: Uptime,
         only: Option<Name>,
-        now: Timestamp,
+        too_old: Option<Uptime>,
     ) -> Result<(), ChangeError> {
-        self.invites.retain(|_, it| now < it.until);
+        self.invites.retain(|_, it| it.is_good(too_old));
         if self.invites.len() >= MAX_INVITES {
             return Err(ChangeError::TooMany);
         }
-        self.invites.insert(digest, Invitation { until, only });
+        self.invites.insert(digest, Invitation { opened, only });
         Ok(())
     }
 
@@ -252,12 +266,27 @@ impl Roll {
         Ok(())
     }
 
-    /// Forgets a name: anybody may have it who may have a new one.
-    pub(super) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
-        self.existing(name)?;
-        self.members.remove(name);
+    /// The names that have another owner in another roll, or in one of both none.
+    pub(super) fn other_owners(&self, other: &Self) -> Vec<Name> {
+        let owner = |roll: &Self, name| roll.member(name).and_then(|member| member.key);
+        let names: BTreeSet<&Name> = self.members.keys().chain(other.members.keys()).collect();
+        let others = names.into_iter().filter(|name| owner(self, name) != owner(other, name));
+        others.cloned().collect()
+    }
+
+    /// Takes a name from its owner, whoever that is. It is not to be had before it is
+    /// [removed](Self::remove).
+    pub(super) fn vacate(&mut self, name: &Name) -> Result<(), ChangeError> {
+        self.existing(name)?.key = None;
         self.invites.retain(|_, it| it.only.as_ref() != Some(name));
         self.index_banned();
+        Ok(())
+    }
+
+    /// Forgets a name: anybody may have it who may have a new one.
+    pub(super) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
+        self.vacate(name)?;
+        self.members.remove(name);
         Ok(())
     }
 
@@ -301,10 +330,14 @@ fn parse_member(line: &str) -> Option<(Name, Member)> {
 
 fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
     let mut words = words.split(' ');
-    let until = Timestamp::of(humantime::parse_rfc3339(words.next()?).ok()?);
+    let opened = words.next()?;
+    let opened = match opened.parse() {
+        Ok(uptime) => Uptime(uptime),
+        Err(_) => humantime::parse_rfc3339(opened).ok().map(|_| Uptime::default())?,
+    };
     let digest = SecretDigest::from_hex(words.next()?).ok()?;
     let only = words.next().map(str::parse).transpose().ok()?;
-    words.next().is_none().then_some((digest, Invitation { until, only }))
+    words.next().is_none().then_some((digest, Invitation { opened, only }))
 }
 
 /// The line of one name.
@@ -323,9 +356,8 @@ impl fmt::Display for Roll {
         for (name, member) in &self.members {
             f.write_str(&member_line(name, member))?;
         }
-        for (digest, Invitation { until, only }) in &self.invites {
-            let until = humantime::format_rfc3339_millis(until.printable());
-            write!(f, "invite {until} {digest}")?;
+        for (digest, Invitation { opened: Uptime(opened), only }) in &self.invites {
+            write!(f, "invite {opened} {digest}")?;
             only.iter().try_for_each(|name| write!(f, " {name}"))?;
             f.write_char('\n')?;
         }
@@ -340,8 +372,10 @@ mod tests {
     use super::*;
     use crate::trust::Identity;
 
-    const NOW: Timestamp = Timestamp(1_000);
-    const LATER: Timestamp = Timestamp(2_000);
+    const OPENED: Uptime = Uptime(1_000);
+    /// What was opened before is too old, soon and later.
+    const NOW: Option<Uptime> = Some(OPENED);
+    const LATER: Option<Uptime> = Some(Uptime(1_001));
 
     fn key() -> PublicKey {
         Identity::generate().unwrap().public()
@@ -353,7 +387,7 @@ mod tests {
 
     fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
         let invite = Invite::generate();
-        roll.invite(invite.digest(), LATER, only.map(name), NOW).unwrap();
+        roll.invite(invite.digest(), OPENED, only.map(name), NOW).unwrap();
         invite
     }
 
@@ -361,19 +395,20 @@ mod tests {
     fn who_may_have_a_new_name_is_for_the_operator_to_say() {
         let (mut roll, johns) = (Roll::default(), key());
         let invite = invited(&mut roll, None);
-        let admit = |roll: &Roll, registration, invite: Option<&Invite>, now| {
-            roll.admit(&name("john"), &johns, invite, registration, now)
+        let admit = |roll: &Roll, registration, invite: Option<&Invite>, too_old| {
+            roll.admit(&name("john"), &johns, invite, registration, too_old)
         };
         use Registration::{Closed, Open};
         assert_eq!(admit(&roll, Open, None, NOW), Ok(Welcome::New(None)));
         assert_eq!(admit(&roll, Closed, Some(&invite), NOW), Err(Unwelcome::Closed));
-        let invited = |invite, now| admit(&roll, Registration::Invite, invite, now);
+        let invited = |invite, too_old| admit(&roll, Registration::Invite, invite, too_old);
         let (unknown, other) = (Invite::generate(), key());
         assert_eq!(invited(None, NOW), Err(Unwelcome::Uninvited));
         assert_eq!(invited(Some(&unknown), NOW), Err(Unwelcome::StaleInvite));
         assert_eq!(invited(Some(&invite), LATER), Err(Unwelcome::StaleInvite));
         let cost = Some(invite.digest());
         assert_eq!(invited(Some(&invite), NOW), Ok(Welcome::New(cost)));
+        assert_eq!(invited(Some(&invite), None), Ok(Welcome::New(cost)));
         roll.enrol(name("john"), johns, cost);
         let invited = |who: &str, key, invite| {
             roll.admit(&name(who), key, Some(invite), Registration::Invite, NOW)
@@ -427,12 +462,22 @@ mod tests {
         for _ in 0..MAX_INVITES {
             invited(&mut roll, None);
         }
-        let one_more = |roll: &mut Roll, now| {
-            roll.invite(Invite::generate().digest(), Timestamp(9_999), None, now)
+        let one_more = |roll: &mut Roll, too_old| {
+            roll.invite(Invite::generate().digest(), Uptime(9_999), None, too_old)
         };
         assert_eq!(one_more(&mut roll, NOW), Err(ChangeError::TooMany));
         assert_eq!(one_more(&mut roll, LATER), Ok(()));
         assert_eq!(roll.invites.len(), 1);
+    }
+
+    /// What is on people's disks.
+    #[test]
+    fn an_invitation_of_an_earlier_version_is_good_since_the_server_counts() {
+        let digest = Invite::generate().digest();
+        let text = format!("invite 2026-01-01T00:00:00.000Z {digest} anna\n");
+        let roll = Roll::parse(&text).unwrap();
+        assert_eq!(roll.invites[&digest].opened, Uptime(0));
+        assert_eq!(roll.to_string(), format!("invite 0 {digest} anna\n"));
     }
 
     #[test]
@@ -445,6 +490,7 @@ mod tests {
             "reset",
             "banned",
             "invite x y",
+            &format!("invite tomorrow {}", Invite::generate().digest()),
             &format!("ssh-ed25519 {key} JOHN"),
             &format!("ssh-ed25519 {key}"),
             &format!("banned banned ssh-ed25519 {key} anna"),
@@ -469,7 +515,7 @@ mod tests {
                     2 => roll.set_banned(&name, false),
                     3 => roll.reset_key(&name),
                     4 => roll.remove(&name),
-                    _ => roll.invite(Invite::generate().digest(), LATER, (who < 2).then_some(name), NOW),
+                    _ => roll.invite(Invite::generate().digest(), OPENED, (who < 2).then_some(name), None),
                 };
                 prop_assert_eq!(Roll::parse(&roll.to_string()), Ok(roll.clone()));
             }

@@ -12,22 +12,22 @@
 //! mailbox; and behind a full window stands a mark that says that there is more.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use bytes::Bytes;
 use event_listener::{Event, listener};
 
 use super::contacts::Circle;
-use super::ledger::{Ledger, MAX_INSTALLATIONS};
+use super::ledger::{Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_REMEMBERED};
 use super::link::{ConnectionId, Link};
 use super::pace::Pace;
 use super::quota::Quota;
 use super::window::{Held, Window, Windows, cost};
-use crate::mailbox::{Commit, Mailbox, MailboxError, Run, Usage};
-use crate::message::{Batch, Installation, Message, SessionKey};
+use crate::mailbox::{Commit, Mailbox, MailboxError, Usage};
+use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::wire::frame::Watermarks;
 
 /// A handle to a session; cheap to clone.
@@ -50,6 +50,8 @@ struct State {
     /// Connections of the sender that have the conversation open, also those that were taken over
     /// and are still read.
     present: Vec<(ConnectionId, Installation)>,
+    /// Those among them that write to an owner of the receiver's name who has it no more.
+    outdated: Vec<ConnectionId>,
     /// Who drains the channel, and how often it was drained before.
     reader: Option<Lease>,
     pace: Pace,
@@ -59,8 +61,8 @@ struct State {
     overflowed: bool,
     /// The receiver does not want to hear of the sender.
     blocked: bool,
-    /// That is about to end.
-    unblocking: bool,
+    /// All that waits is to expire before anything is delivered.
+    renewing: bool,
 }
 
 type Channel = (Sender<Queued>, Receiver<Queued>);
@@ -85,7 +87,8 @@ pub(super) enum Status {
     Retired,
 }
 
-/// The session was taken out of the registry meanwhile; get it from there again.
+/// The session was taken out of the registry meanwhile; get it from there again. Or a connection was left behind
+/// by its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retired;
 
@@ -99,12 +102,18 @@ pub(super) enum NotNow {
     HeldBack,
 }
 
-/// The sender writes from more data folders than a session remembers.
+/// The sender writes from more data folders than a session has places for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "you have written from {MAX_INSTALLATIONS} data folders to this person, and none of them knows that all of it arrived; use one of those"
-)]
-pub(super) struct TooManyInstallations;
+pub(super) enum TooManyInstallations {
+    #[error(
+        "messages from {MAX_INSTALLATIONS} data folders of yours wait for this person already; use one of those, or wait until some arrive"
+    )]
+    Waiting,
+    #[error(
+        "you have written from {MAX_REMEMBERED} data folders to this person, and none of them can be forgotten; use one of those"
+    )]
+    Remembered,
+}
 
 /// What became of messages that were offered.
 #[derive(Debug, PartialEq, Eq)]
@@ -113,6 +122,8 @@ pub(super) enum Accepted {
     All { fresh: usize },
     /// This one was refused, and so are all behind it.
     UpTo { refused: u64, because: String },
+    /// The same, for the receiver's name was taken from whom they are for.
+    OfNobody { refused: u64 },
 }
 
 /// The right to drain a session, until somebody takes it over.
@@ -135,7 +146,8 @@ impl Session {
         Self(Arc::new(Inner { key, state, changed, window }))
     }
 
-    /// Gets what the mailbox keeps of this session, the first time.
+    /// Gets what the mailbox keeps of this session, the first time. What is withheld of a sender who is not
+    /// blocked expires.
     pub(super) async fn load(
         &self,
         mailbox: &dyn Mailbox,
@@ -144,7 +156,12 @@ impl Session {
         let fresh = async || {
             let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
             let blocked = circle.is_blocked(&self.0.key);
-            Ok(Mutex::new(State { blocked, ..State::new(ledger) }))
+            let mut state = State { blocked, ..State::new(ledger) };
+            if !blocked {
+                state.ledger.condemn_withheld();
+                state.begin_to_expire(mailbox, &self.0.key);
+            }
+            Ok(Mutex::new(state))
         };
         self.0.state.get_or_try_init(fresh).await.map(drop)
     }
@@ -187,6 +204,7 @@ impl Session {
         if state.owner.as_ref().is_none_or(|owner| owner.id <= link.id) {
             state.owner = Some(link.clone());
         }
+        state.outdated.retain(|it| *it != link.id);
         if !state.present.iter().any(|(id, _)| *id == link.id) {
             state.present.push((link.id, link.installation));
         }
@@ -198,10 +216,18 @@ impl Session {
         let mut state = self.state();
         state.owner.take_if(|owner| owner.id == id);
         state.present.retain(|(it, _)| *it != id);
+        state.outdated.retain(|it| *it != id);
+    }
+
+    /// The receiver's name was taken from its owner. Whoever has the conversation open writes to nobody
+    /// until they [enter](Self::enter) again.
+    pub(super) fn outdate(&self) {
+        let mut state = self.state();
+        state.outdated = state.present.iter().map(|(id, _)| *id).collect();
     }
 
     /// The sender's client knows what became of everything up to `settled`. If this installation is
-    /// new here and there are as many as a session remembers, one that is done gives way.
+    /// new here and there are as many as a session remembers, one of which nothing waits gives way.
     pub(super) fn settle(
         &self,
         mailbox: &dyn Mailbox,
@@ -213,11 +239,17 @@ impl Session {
         if let Some(settled) = state.ledger.settle(installation, settled) {
             mailbox.settle(&self.0.key, installation, settled);
         }
-        if state.ledger.knows_or_has_room(installation) {
+        if let Some(position) = state.ledger.hear(installation) {
+            mailbox.hear(&self.0.key, installation, position);
+        }
+        if !state.ledger.has_place(installation) {
+            return Err(TooManyInstallations::Waiting);
+        }
+        if state.ledger.remembers(installation) {
             return Ok(());
         }
         let is_present = |it| state.present.iter().any(|(_, present)| *present == it);
-        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations)?;
+        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations::Remembered)?;
         mailbox.forget(&self.0.key, gone);
         Ok(())
     }
@@ -228,32 +260,44 @@ impl Session {
         messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
     }
 
-    /// Takes messages with ascending numbers: gives them positions, keeps them and passes them on.
-    /// Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
-    /// numbers are kept.
+    /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
+    /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
+    /// numbers are kept. Nothing is taken from a connection once a later one of the same installation has entered: that
+    /// one was told what is there.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
         quota: &Quota,
+        from: ConnectionId,
         mut messages: Vec<Message>,
         chunk: usize,
+        since: Uptime,
     ) -> Result<Accepted, Retired> {
         let mut state = self.state();
-        if state.status == Status::Retired {
+        if state.status == Status::Retired || state.is_succeeded(from) {
             return Err(Retired);
         }
         let first = state.ledger.last_position() + 1;
         let mut waits = mailbox.usage(self.0.key.receiver());
+        let outdated = state.outdated.contains(&from);
         let mut refused = None;
         messages.retain_mut(|message| {
             if refused.is_some() || state.ledger.has(message.id) {
                 return false;
             }
+            if outdated {
+                refused = Some(Accepted::OfNobody { refused: message.id.n });
+                return false;
+            }
             if state.blocked {
-                message.body = Bytes::new();
+                *message = Message::withheld(message.id, message.time);
             }
             let length = message.body.len();
-            if let Err(because) = quota.admit(state.ledger.waiting(), waits, length) {
+            let admitted = match state.ledger.has_too_many_records(message.id) {
+                true => Err(too_many_records()),
+                false => quota.admit(state.ledger.waiting(), waits, length),
+            };
+            if let Err(because) = admitted {
                 refused = Some(Accepted::UpTo { refused: message.id.n, because });
                 return false;
             }
@@ -264,7 +308,7 @@ impl Session {
         });
         let fresh = messages.len();
         if fresh > 0 {
-            let mut batch = Batch::new(first, messages);
+            let mut batch = Batch::new(first, messages).waiting_since(since);
             if chunk as u64 > cost(Usage::of(&batch)) {
                 batch = batch.compact();
             }
@@ -307,15 +351,6 @@ impl Session {
         state.begin_to_expire(mailbox, &self.0.key)
     }
 
-    /// Everything that waits is to expire. Returns how much that is.
-    pub(super) fn discard(&self, mailbox: &dyn Mailbox) -> u64 {
-        let mut state = self.state();
-        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
-        state.ledger.condemn(last);
-        state.begin_to_expire(mailbox, &self.0.key);
-        waiting
-    }
-
     /// Whether nothing may be delivered now; see [`NotNow::HeldBack`].
     pub(super) fn is_held_back(&self) -> bool {
         self.state().is_held_back()
@@ -329,17 +364,18 @@ impl Session {
         state.renew_channel();
     }
 
-    /// The receiver wants to hear of the sender again: what waits is to expire, and what comes behind it
-    /// is delivered. The session stays until [`end_unblocking`](Self::end_unblocking).
-    pub(super) fn begin_to_unblock(&self, mailbox: &dyn Mailbox) {
+    /// What waits is to expire, and what comes behind it is delivered, also if the sender was blocked. The
+    /// session stays until [`end_renewing`](Self::end_renewing). Returns how much waited.
+    pub(super) fn begin_to_renew(&self, mailbox: &dyn Mailbox) -> Result<u64, Retired> {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.blocked, false) {
-            return;
+        if state.status == Status::Retired {
+            return Err(Retired);
         }
-        state.unblocking = true;
-        let last = state.ledger.last_position();
+        (state.blocked, state.renewing) = (false, true);
+        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
         state.ledger.condemn(last);
         state.begin_to_expire(mailbox, &self.0.key);
+        Ok(waiting)
     }
 
     /// Waits until nothing is left that is to expire.
@@ -353,18 +389,31 @@ impl Session {
         }
     }
 
-    /// Unblocking is done, or it failed.
-    pub(super) fn end_unblocking(&self, unblocked: bool) {
+    /// All that waited has expired, or that failed. Who is blocked still is.
+    pub(super) fn end_renewing(&self, circle: &Circle) {
         let mut state = self.state();
-        state.unblocking = false;
-        state.blocked = !unblocked;
+        (state.blocked, state.renewing) = (circle.is_blocked(&self.0.key), false);
         drop(state);
         self.0.changed.notify(usize::MAX);
     }
 
-    /// An installation's messages above a position that expired and are not settled.
-    pub(super) fn expired(&self, installation: Installation, after: u64) -> Vec<Run> {
-        self.state().ledger.expired(installation, after)
+    /// The sender's name is given up: forgets all data folders of theirs of which nothing waits. Returns how
+    /// much still does.
+    pub(super) fn forget_sender(&self, mailbox: &dyn Mailbox) -> u64 {
+        let mut state = self.state();
+        for gone in state.ledger.forget_idle() {
+            mailbox.forget(&self.0.key, gone);
+        }
+        state.ledger.waiting().messages
+    }
+
+    /// An installation's messages above a number that expired and are not settled.
+    pub(super) fn expired(
+        &self,
+        installation: Installation,
+        above: u64,
+    ) -> Vec<RangeInclusive<u64>> {
+        self.state().ledger.expired(installation, above)
     }
 
     /// Tells the sender that there may be room again.
@@ -422,9 +471,9 @@ impl Session {
         self.state().ledger.read_up_to(installation)
     }
 
-    /// Whether anything was ever written.
+    /// Whether the present owner of the sender's name ever wrote anything.
     pub(super) fn is_used(&self) -> bool {
-        self.state().ledger.last_position() > 0
+        self.state().ledger.knows_anybody()
     }
 
     /// How many messages wait.
@@ -438,7 +487,7 @@ impl Session {
         let Some(state) = self.0.state.get() else { return false };
         let mut state = lock(state);
         let busy =
-            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.unblocking;
+            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.renewing;
         if state.owner.is_some() || busy {
             return false;
         }
@@ -464,9 +513,10 @@ impl State {
             status: Status::Waiting,
             ledger,
             blocked: false,
-            unblocking: false,
+            renewing: false,
             owner: None,
             present: Vec::new(),
+            outdated: Vec::new(),
             reader: None,
             pace: Pace::default(),
             last_lease: 0,
@@ -475,8 +525,16 @@ impl State {
         }
     }
 
+    /// Whether a later connection from the same data folder has the conversation open.
+    fn is_succeeded(&self, connection: ConnectionId) -> bool {
+        let own = self.present.iter().find(|(id, _)| *id == connection);
+        own.is_some_and(|(_, own)| {
+            self.present.iter().any(|(id, installation)| *id > connection && installation == own)
+        })
+    }
+
     fn is_held_back(&self) -> bool {
-        self.blocked || self.unblocking || self.ledger.is_expiring()
+        self.blocked || self.renewing || self.ledger.is_expiring()
     }
 
     /// Has everything expire that is to and can. Returns whether there was any.
@@ -542,6 +600,12 @@ impl State {
             owner.mark(key.receiver(), set);
         }
     }
+}
+
+fn too_many_records() -> String {
+    format!(
+        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait or have expired here, and your client has not said that it knows of them"
+    )
 }
 
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {

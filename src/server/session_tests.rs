@@ -26,6 +26,8 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
 }
 
 const INSTALLATION: Installation = Installation::from_u64(1);
+const CONNECTION: ConnectionId = ConnectionId(1);
+const NOW: Uptime = Uptime(1);
 
 fn message(installation: Installation, n: u64) -> Message {
     let id = MessageId { installation, n };
@@ -45,7 +47,9 @@ fn only_what_was_not_taken_needs_a_disk() {
     let session = session(&mailbox, u64::MAX);
     let messages: Vec<_> = (1..=3).map(|n| message(INSTALLATION, n)).collect();
     assert_eq!(session.first_fresh(&messages), Some(1));
-    session.accept(&mailbox, &Quota::default(), messages[..2].to_vec(), 0).unwrap();
+    session
+        .accept(&mailbox, &Quota::default(), CONNECTION, messages[..2].to_vec(), 0, NOW)
+        .unwrap();
     assert_eq!(session.first_fresh(&messages), Some(3));
     assert_eq!(session.first_fresh(&messages[..2]), None);
 }
@@ -56,16 +60,46 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let session = session(&mailbox, u64::MAX);
     let old = Arc::new(Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION));
     session.enter(&old).unwrap();
-    for number in 1..=MAX_INSTALLATIONS as u64 {
-        let message = message(Installation::from_u64(number), 1);
-        session.accept(&mailbox, &Quota::default(), vec![message], 0).unwrap();
-    }
-    assert!(session.acknowledge(&mailbox, MAX_INSTALLATIONS as u64));
-    session.settle(&mailbox, INSTALLATION, 1).unwrap();
+    let all = MAX_REMEMBERED as u64;
+    let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
+    let messages = others.chain([message(INSTALLATION, 1)]).collect();
+    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
+    let commit = |up_to, expired_up_to| {
+        let key = session.key().clone();
+        session.commit(&mailbox, &Commit { key, up_to, expired_up_to });
+    };
+    commit(all, 0);
+    session.expire(&mailbox, all - 1);
+    commit(0, all - 1);
+    assert!(session.acknowledge(&mailbox, all));
     let newcomer = Installation::from_u64(99);
-    assert_eq!(session.settle(&mailbox, newcomer, 0), Err(TooManyInstallations));
+    let refused = Err(TooManyInstallations::Remembered);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), refused, "of the others there are records");
     session.leave(old.id);
     assert_eq!(session.settle(&mailbox, newcomer, 0), Ok(()));
+}
+
+/// Its successor was told what is there, and what the old one still has to say is in the sender's outbox.
+#[test]
+fn nothing_is_taken_from_a_connection_whose_successor_has_come() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    let session = session(&mailbox, u64::MAX);
+    let enter = |id, installation| {
+        let link = Link::new(ConnectionId(id), "john".parse().unwrap(), installation);
+        session.enter(&Arc::new(link)).unwrap();
+    };
+    let other = Installation::from_u64(99);
+    let accept = |id, installation, n| {
+        session.accept(&mailbox, &quota, ConnectionId(id), vec![message(installation, n)], 0, NOW)
+    };
+    enter(1, INSTALLATION);
+    enter(2, other);
+    assert_eq!(accept(1, INSTALLATION, 1), Ok(Accepted::All { fresh: 1 }), "another's is none");
+    enter(3, INSTALLATION);
+    assert_eq!(accept(1, INSTALLATION, 2), Err(Retired));
+    assert_eq!(session.watermarks(INSTALLATION).have, 1);
+    assert_eq!(accept(3, INSTALLATION, 2), Ok(Accepted::All { fresh: 1 }));
+    assert_eq!(accept(2, other, 1), Ok(Accepted::All { fresh: 1 }));
 }
 
 #[test]
@@ -73,10 +107,11 @@ fn nobody_settles_what_they_never_wrote() {
     let mailbox = MemoryMailbox::default();
     let session = session(&mailbox, u64::MAX);
     let messages = vec![message(INSTALLATION, 1)];
-    session.accept(&mailbox, &Quota::default(), messages, 0).unwrap();
+    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
     session.settle(&mailbox, INSTALLATION, 99).unwrap();
     let shelf = block_on(mailbox.load(session.key())).unwrap();
-    assert_eq!((shelf.have[0].n, shelf.have[0].settled), (1, 1));
+    let account = shelf.accounts.get(INSTALLATION).unwrap();
+    assert_eq!((account.n, account.settled), (1, 1));
 }
 
 /// A reader that was just replaced may still say that it goes on to the mailbox.
@@ -86,7 +121,9 @@ fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
     // The window has room for one.
     let session = session(&mailbox, 1);
     for n in [1, 2] {
-        session.accept(&mailbox, &quota, vec![message(INSTALLATION, n)], 0).unwrap();
+        session
+            .accept(&mailbox, &quota, CONNECTION, vec![message(INSTALLATION, n)], 0, NOW)
+            .unwrap();
     }
     session.resume();
     let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
@@ -102,7 +139,7 @@ fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
         let session = session(&mailbox, u64::MAX);
         let buffer = Bytes::from(vec![b'x'; chunk]);
         let messages = vec![Message { body: buffer.slice(..1), ..message(INSTALLATION, 1) }];
-        session.accept(&mailbox, &Quota::default(), messages, chunk).unwrap();
+        session.accept(&mailbox, &Quota::default(), CONNECTION, messages, chunk, NOW).unwrap();
         assert_eq!(buffer.is_unique(), is_let_go, "{chunk} bytes");
         let Ok(Queued::Batch(held)) = session.state().channel.1.try_recv() else { panic!() };
         assert_eq!(held.batch().messages()[0].body, "x");

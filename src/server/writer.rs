@@ -23,6 +23,7 @@ use super::session::Session;
 use crate::mailbox::MailboxError;
 use crate::message::{Installation, Name, SessionKey};
 use crate::task;
+use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
 use crate::wire::encode_messages;
 use crate::wire::frame::{ByeReason, ErrorCode, Presence, ServerFrame, Watermarks};
@@ -37,8 +38,9 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Writes until the connection ends, then says why and closes.
 pub(super) async fn run(host: Arc<Host>, link: Arc<Link>, half: BoxWriter, first: BytesMut) {
     let _both = EndOnDrop(link.clone());
-    let mut writer =
-        Writer { host, link, conversations: ByPeer::default(), streams: None, out: first, half };
+    let conversations = ByPeer::default();
+    let (streams, told_key) = (None, None);
+    let mut writer = Writer { host, link, conversations, streams, told_key, out: first, half };
     let served = writer.serve().await;
     Box::pin(writer.leave(served)).await;
 }
@@ -51,6 +53,8 @@ struct Writer {
     conversations: ByPeer<Conversation>,
     /// What open conversations bring; none as long as there was none.
     streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
+    /// The last answer to `KEY`.
+    told_key: Option<(Name, Option<PublicKey>)>,
     out: BytesMut,
     half: BoxWriter,
 }
@@ -60,7 +64,7 @@ struct Conversation {
     /// The session in which this connection's own messages go.
     own: Session,
     told: Watermarks,
-    /// Expired messages were told up to this position.
+    /// Expired messages were told up to this number.
     told_expired: u64,
     told_read: u64,
     presence: Presence,
@@ -72,6 +76,11 @@ impl Conversation {
     fn tell(&mut self, host: &Host, link: &Link, peer: &Name, marks: Marks, out: &mut BytesMut) {
         if marks.receipts {
             self.tell_receipts(link.installation, peer, out);
+        }
+        // Ahead of the presence of whoever it is now.
+        if marks.key {
+            let key = host.names.owner(peer);
+            ServerFrame::Key { peer: peer.clone(), key }.encode(out);
         }
         if marks.presence {
             let presence = host.presence(peer, &link.name);
@@ -102,14 +111,12 @@ impl Conversation {
     }
 }
 
-/// Says which messages of a session expired above a position. Returns up to where it is told then.
-fn tell_expired(own: &Session, installation: Installation, after: u64, out: &mut BytesMut) -> u64 {
-    let mut told = after;
-    for run in own.expired(installation, after) {
-        for n in run.first_n..=run.last_n() {
-            ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
-        }
-        told = run.last_position();
+/// Says which messages of a session expired above a number. Returns up to where it is told then.
+fn tell_expired(own: &Session, installation: Installation, above: u64, out: &mut BytesMut) -> u64 {
+    let mut told = above;
+    for n in own.expired(installation, above).into_iter().flatten() {
+        ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
+        told = n;
     }
     told
 }
@@ -169,12 +176,28 @@ impl Writer {
                 self.close(&peer);
                 self.tell_waiting(peer, 1);
             }
+            Reply::Key(peer) => self.tell_key(peer),
         }
+    }
+
+    /// Looked up here, so that the answer is never older than what was said before it.
+    fn tell_key(&mut self, peer: Name) {
+        let key = self.host.names.owner(&peer);
+        self.told_key = Some((peer.clone(), key));
+        self.say(&ServerFrame::Key { peer, key });
     }
 
     fn open(&mut self, own: Session) {
         let peer = own.key().receiver().clone();
         self.close(&peer);
+        // Who asked ahead of TALK was not told yet what happened in between.
+        if self
+            .told_key
+            .take()
+            .is_some_and(|it| it.0 == peer && it.1 != self.host.names.owner(&peer))
+        {
+            self.tell_key(peer.clone());
+        }
         let told = own.watermarks(self.link.installation);
         // Ahead of TALKING, whose `delivered` would claim them.
         let told_expired = tell_expired(&own, self.link.installation, 0, &mut self.out);

@@ -47,6 +47,11 @@ pub enum KnownServersError {
         path.display()
     )]
     BadLine { path: PathBuf, line: usize },
+    #[error(
+        "{} is empty, and there were several servers in it: it was damaged. Put it back from a copy; or delete it, and compare the key of each server with what its operator says",
+        path.display()
+    )]
+    Emptied { path: PathBuf },
 }
 
 impl KnownServers {
@@ -62,7 +67,6 @@ impl KnownServers {
 
     /// Looks a server up that shows this key, and writes it down if it is new.
     pub fn meet(&self, server: &str, shown: Fingerprint) -> Result<Meeting, KnownServersError> {
-        let unusable = |cause| KnownServersError::Unusable { path: self.path.clone(), cause };
         let text = self.read()?;
         let known = self.known(&text, server)?;
         match known.first() {
@@ -70,16 +74,53 @@ impl KnownServers {
             Some((line, known)) => Ok(Meeting::Changed { known: *known, line: *line }),
             None => {
                 let new_line = if text.is_empty() || text.ends_with('\n') { "" } else { "\n" };
-                let text = format!("{text}{new_line}{server} {shown}\n");
-                write_private(&self.path, text.as_bytes()).map_err(unusable)?;
+                self.write(&format!("{text}{new_line}{server} {shown}\n"))?;
                 Ok(Meeting::First)
             }
         }
     }
 
-    /// Whether a server was met before, whatever key it showed.
-    pub fn has_met(&self, server: &str) -> Result<bool, KnownServersError> {
-        Ok(!self.known(&self.read()?, server)?.is_empty())
+    /// The keys that a server may show, in the order of their lines.
+    pub fn keys(&self, server: &str) -> Result<Vec<Fingerprint>, KnownServersError> {
+        let known = self.known(&self.read()?, server)?.into_iter();
+        Ok(known.map(|(_, key)| key).collect())
+    }
+
+    /// Writes down that a server has another key from now on: at this address, where its owner has removed the
+    /// line of the old one, and wherever else it was known by that.
+    pub fn accept(
+        &self,
+        server: &str,
+        old: Fingerprint,
+        new: Fingerprint,
+    ) -> Result<(), KnownServersError> {
+        let text = self.read()?;
+        let also: Vec<usize> = { self.lines(&text)?.into_iter() }
+            .filter_map(|(line, _, key)| (key == old).then_some(line))
+            .collect();
+        let (old, new) = (old.to_string(), new.to_string());
+        let mut fresh = String::new();
+        for (line, words) in (1..).zip(text.lines()) {
+            let is_old = also.contains(&line);
+            fresh += &if is_old { words.replace(&old, &new) } else { words.into() };
+            fresh.push('\n');
+        }
+        self.write(&format!("{fresh}{server} {new}\n"))
+    }
+
+    fn write(&self, text: &str) -> Result<(), KnownServersError> {
+        write_private(&self.path, text.as_bytes())
+            .map_err(|cause| KnownServersError::Unusable { path: self.path.clone(), cause })
+    }
+
+    /// Refuses a file that is there and empty: of one in which several servers were, nobody deleted a line alone.
+    pub fn refuse_emptied(&self) -> Result<(), KnownServersError> {
+        let is_emptied = self.path.metadata().is_ok_and(|file| file.len() == 0);
+        if is_emptied {
+            Err(KnownServersError::Emptied { path: self.path.clone() })
+        } else {
+            Ok(())
+        }
     }
 
     fn read(&self) -> Result<String, KnownServersError> {
@@ -90,13 +131,25 @@ impl KnownServers {
         }
     }
 
+    /// Every address, as it stands there, with a key of the server there.
+    pub fn all(&self) -> Result<Vec<(String, Fingerprint)>, KnownServersError> {
+        let lines = self.lines(&self.read()?)?.into_iter();
+        Ok(lines.map(|(_, address, key)| (address, key)).collect())
+    }
+
     /// The keys of a server, each with its line.
     fn known(
         &self,
         text: &str,
         server: &str,
     ) -> Result<Vec<(usize, Fingerprint)>, KnownServersError> {
-        let mut known = Vec::new();
+        let lines = self.lines(text)?.into_iter();
+        let of_server = lines.filter(|(_, address, _)| address.eq_ignore_ascii_case(server));
+        Ok(of_server.map(|(line, _, key)| (line, key)).collect())
+    }
+
+    fn lines(&self, text: &str) -> Result<Vec<(usize, String, Fingerprint)>, KnownServersError> {
+        let mut lines = Vec::new();
         for (line, words) in (1..).zip(text.lines()) {
             let words = words.trim();
             if words.is_empty() || words.starts_with('#') {
@@ -105,11 +158,9 @@ impl KnownServers {
             let bad = || KnownServersError::BadLine { path: self.path.clone(), line };
             let (address, key) = words.split_once(char::is_whitespace).ok_or_else(bad)?;
             let key = key.trim().parse().map_err(|_| bad())?;
-            if address.eq_ignore_ascii_case(server) {
-                known.push((line, key));
-            }
+            lines.push((line, address.to_owned(), key));
         }
-        Ok(known)
+        Ok(lines)
     }
 }
 
@@ -157,6 +208,15 @@ mod tests {
         assert_eq!(servers.meet("c:1", a).unwrap(), Meeting::First);
         assert_eq!(servers.meet("b:1", b).unwrap(), Meeting::Known);
         assert_eq!(servers.meet("c:1", a).unwrap(), Meeting::Known);
+    }
+
+    #[test]
+    fn a_key_that_is_accepted_takes_the_place_of_another_wherever_that_stood() {
+        let (a, b, new) = (key("a"), key("b"), key("new"));
+        let (_folder, servers) = servers(&format!("# was {a}\nhome:1  {a}\nb:1 {b}"));
+        servers.accept("a:1", a, new).unwrap();
+        let text = fs::read_to_string(servers.path()).unwrap();
+        assert_eq!(text, format!("# was {a}\nhome:1  {new}\nb:1 {b}\na:1 {new}\n"));
     }
 
     #[test]

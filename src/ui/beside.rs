@@ -34,6 +34,9 @@ const UNANSWERED: Duration = Duration::from_secs(10);
 /// How long whoever gave up the folder leaves it to others.
 const COURTESY: Duration = Duration::from_secs(1);
 
+/// How long whoever asks how things are waits for the server, which knows who else has written.
+const AWAITED: Duration = Duration::from_secs(2);
+
 /// How many conversations a client without a face opens. The server holds 1,000 open.
 const OPENED: usize = 900;
 
@@ -64,6 +67,8 @@ pub enum Errand {
     Tail {
         /// Only what somebody writes.
         with: Option<Name>,
+        /// From what nobody has read on; what is printed is read.
+        unread: bool,
         /// One JSON object a line.
         json: bool,
     },
@@ -147,25 +152,28 @@ impl Asker {
                 Err(Error::Refused("nobody can talk to themselves".into()))
             }
             Errand::Send { to, text, delivered } => {
-                let (token, to, text) = (token(), to.to_string(), text.clone());
-                self.send(&Request::Send { token, to, text }, *delivered).await
+                let (token, text) = (token(), text.clone());
+                let request = Request::Send { token, to: to.to_string(), text };
+                self.send(to, &request, *delivered).await
             }
             Errand::SendFiles { to, paths, caption, delivered } => {
                 all_are_files(paths)?;
                 let mut caption = caption.clone();
                 for path in paths {
-                    let (token, to, path) = (token(), to.to_string(), std::path::absolute(path)?);
-                    let caption = caption.take();
-                    self.send(&Request::SendFile { token, to, path, caption }, *delivered).await?;
+                    let (token, path) = (token(), std::path::absolute(path)?);
+                    let (name, caption) = (to.to_string(), caption.take());
+                    let request = Request::SendFile { token, to: name, path, caption };
+                    self.send(to, &request, *delivered).await?;
                 }
                 Ok(())
             }
-            Errand::Tail { with, json } => self.tail(with.as_ref(), *json).await,
+            Errand::Tail { with, unread, json } => self.tail(with.as_ref(), *unread, *json).await,
             Errand::Status { json } => self.status(*json).await,
         }
     }
 
-    async fn send(&mut self, request: &Request, delivered: bool) -> Result<(), Error> {
+    async fn send(&mut self, to: &Name, request: &Request, delivered: bool) -> Result<(), Error> {
+        let mut told_nobody = false;
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
         // Whatever is told of it is progress.
@@ -176,6 +184,11 @@ impl Asker {
             loop {
                 let reply = task::within(after, guest.next()).await.ok_or_else(late)?;
                 match heard(reply)? {
+                    Some(Reply::Nobody) => {
+                        if !std::mem::replace(&mut told_nobody, true) {
+                            Screen::new().note(&news::nobody(to));
+                        }
+                    }
                     Some(Reply::State(state)) if state == "delivered" => return Ok(()),
                     Some(Reply::State(state)) if state == "stored" && !delivered => return Ok(()),
                     Some(Reply::State(state)) if state == "expired" => return Err(Error::Expired),
@@ -186,22 +199,30 @@ impl Asker {
         }
     }
 
-    async fn tail(&mut self, with: Option<&Name>, json: bool) -> Result<(), Error> {
-        let mut above = None;
+    async fn tail(&mut self, with: Option<&Name>, unread: bool, json: bool) -> Result<(), Error> {
+        let (mut above, mut begun, mut printed) = (None, false, Vec::new());
         let open: Vec<Name> = with.cloned().into_iter().collect();
         loop {
             let with = with.map(ToString::to_string);
-            let mut guest = self.ask(&Request::Follow { above, with }, &open).await?;
+            let mut guest = self.ask(&Request::Follow { above, with, unread }, &open).await?;
             while let Some(reply) = heard(guest.next().await)? {
                 match reply {
                     Reply::Told(id) => {
-                        let begins = above.replace(id).is_none();
-                        let note = "following what others write; Ctrl-C ends it";
-                        begins.then(|| Screen::new().note(note));
+                        above = Some(id);
+                        if !std::mem::replace(&mut begun, true) {
+                            Screen::new().note("following what others write; Ctrl-C ends it");
+                        }
+                        self.say_read(&mut printed).await?;
                     }
                     Reply::Message(line) => {
                         above = Some(line.id);
                         print(&self.user, &line, json).map_err(Error::Print)?;
+                        if unread {
+                            printed.push(line.id);
+                        }
+                    }
+                    Reply::Request { from, count } => {
+                        tell_request(&self.user, &from, count, json).map_err(Error::Print)?;
                     }
                     _ => {}
                 }
@@ -209,10 +230,29 @@ impl Asker {
         }
     }
 
+    /// What was printed is read. If the owner goes meanwhile the next one is told.
+    async fn say_read(&self, printed: &mut Vec<i64>) -> Result<(), Error> {
+        if printed.is_empty() {
+            return Ok(());
+        }
+        let request = Request::Read { ids: printed.clone() };
+        let Ok(mut guest) = Guest::ask(&self.data, &request).await else { return Ok(()) };
+        if heard(guest.next().await)?.is_some() {
+            printed.clear();
+        }
+        Ok(())
+    }
+
     async fn status(&mut self, json: bool) -> Result<(), Error> {
+        let began = Instant::now();
         loop {
             let mut guest = self.ask(&Request::Status, &[]).await?;
             if let Some(Reply::Status(snapshot)) = heard(guest.next().await)? {
+                let is_early = self.owned.is_some() && !snapshot.online;
+                if is_early && began.elapsed() < AWAITED {
+                    task::sleep(LOOK).await;
+                    continue;
+                }
                 return show(&snapshot, self.owned.is_none(), json).map_err(Error::Print);
             }
         }
@@ -323,6 +363,7 @@ impl Life {
                     self.client.give(Command::Talk(it.peer)).await;
                 }
             }
+            Event::Joined if self.follows => self.client.give(Command::Overview).await,
             // Who is new asks the face.
             Event::Waiting { peer, known: true, .. } if self.follows => {
                 self.client.give(Command::Talk(peer)).await;
@@ -388,6 +429,24 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     out.flush()
 }
 
+/// Somebody wants to talk whom one has never talked to: for scripts as an object of its own.
+fn tell_request(user: &Name, from: &str, request: u64, json: bool) -> io::Result<()> {
+    if !json {
+        let words = news::request(from, request);
+        Screen::new().note(&format!("{words}; tinychat tail --with {from} prints what they write"));
+        return Ok(());
+    }
+    #[derive(serde::Serialize)]
+    struct Object<'a> {
+        from: &'a str,
+        to: &'a str,
+        request: u64,
+    }
+    let mut out = output::out();
+    history::print_object(&Object { from, to: user.as_str(), request }, &mut out)?;
+    out.flush()
+}
+
 fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
     let mut out = output::out();
     if json {
@@ -400,7 +459,7 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
         history::print_object(&Object { running: runs, snapshot }, &mut out)?;
         return out.flush();
     }
-    let Snapshot { user, server, online, unsent, undelivered, unread } = snapshot;
+    let Snapshot { user, server, online, unsent, undelivered, unread, requests } = snapshot;
     let line = match (runs, online) {
         (false, _) => "no client runs",
         (true, true) => "online",
@@ -410,6 +469,9 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
     writeln!(out, "{unsent} not sent yet, {undelivered} stored and not delivered yet")?;
     for (peer, count) in unread {
         writeln!(out, "{count} unread from {peer}")?;
+    }
+    for (peer, count) in requests {
+        writeln!(out, "{}", news::request(peer, *count))?;
     }
     out.flush()
 }

@@ -11,6 +11,11 @@ use crate::client::{Change, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
+/// Somebody has written whom one never talked to; outside of a face.
+pub(super) fn request(peer: &str, waiting: u64) -> String {
+    format!("{} from {peer}, who is new to you", count(waiting, "message"))
+}
+
 /// Somebody with whom no conversation is open has written.
 pub(super) fn waiting(peer: &Name, waiting: u64, known: bool) -> String {
     let messages = count(waiting, "message");
@@ -72,8 +77,25 @@ pub(super) fn key(
     }
 }
 
-pub(super) fn changed_key(peer: &Name, was: Fingerprint, now: Fingerprint) -> [String; 6] {
-    [
+/// A name that nobody has, to one who begins to talk to it.
+pub(super) fn nobody(peer: &Name) -> String {
+    format!("nobody has the name {peer} yet; what you write waits for whoever claims it")
+}
+
+pub(super) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {
+    let Some(now) = now else {
+        return vec![
+            format!("NOBODY HAS THE NAME {peer} ANY MORE."),
+            format!("  before: {was}"),
+            format!(
+                "The server's operator took it from {peer}, or took the key. Whoever claims it next"
+            ),
+            format!(
+                "would read what you write. It stays here until you accept that: /TRUST {peer}"
+            ),
+        ];
+    };
+    vec![
         format!("THE KEY OF {peer} HAS CHANGED."),
         format!("  before: {was}"),
         format!("  now:    {now}"),
@@ -88,6 +110,9 @@ pub(super) fn changed_key(peer: &Name, was: Fingerprint, now: Fingerprint) -> [S
 pub(super) fn trusted(peer: &Name, trust: Trust) -> String {
     match trust {
         Trust::Accepted(key) => format!("you trust {peer}'s key {key} from now on"),
+        Trust::Released => format!(
+            "{peer}'s key is forgotten: what you write waits for whoever claims the name, and is trusted then"
+        ),
         Trust::Unchanged(key) => {
             format!("{peer}'s key has not changed, by what the server said last: {key}")
         }

@@ -142,6 +142,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
     prop_oneof![
         Just(Refusal::Full),
         Just(Refusal::Store),
+        Just(Refusal::Owner),
         (0..=MAX_NUMBER).prop_map(|seconds| Refusal::Slow { seconds }),
     ]
 }

@@ -366,6 +366,8 @@ pub enum Refusal {
     Full,
     /// The server cannot write to its disk.
     Store,
+    /// The name was taken from whom they were for.
+    Owner,
     /// They came too fast.
     Slow {
         /// When to try again.
@@ -379,6 +381,7 @@ impl Refusal {
         match self {
             Self::Full => "full",
             Self::Store => "store",
+            Self::Owner => "owner",
             Self::Slow { .. } => "slow",
         }
     }

@@ -47,7 +47,9 @@
 //! ```
 //!
 //! An address can carry it: `tinychat://chat.example.org:7878#SHA256:47DE…`. A client remembers the
-//! fingerprint with which it met a server, and says nothing to one that shows another.
+//! fingerprint with which it met a server, and says nothing to one that shows another. A server is its
+//! fingerprint: what a client says at several addresses that show the same one, it says as one installation.
+//! Without TLS a server is its address as written.
 //!
 //! # Signing in
 //!
@@ -92,7 +94,8 @@
 //!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
 //!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
 //!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
-//!   long a message waits before it expires; `file`: how many bytes a file may have. 0 is no limit.
+//!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
+//!   how many bytes a file may have. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
@@ -115,7 +118,7 @@
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is there |
-//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows a message whether its writer still has the key that it had; one that asks whenever *peer* comes learns of a change meanwhile |
+//! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
@@ -128,18 +131,19 @@
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`, always before anything else about this conversation. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
-//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
+//! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages, or until *peer*'s name was [removed](self#names-that-change-hands), and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
+//! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
-//! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY` |
+//! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
@@ -152,33 +156,67 @@
 //! A message id is (installation, *n*). For each session and installation the server knows `have`,
 //! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
 //! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
-//! no receipt.
+//! no receipt. After a crash of the server `TALKING` may say less than was said before: a receipt that was told stays
+//! true, so `stored` and `delivered` only ever raise what a client knows, and *delivered* and *expired* are final. From a
+//! connection that was taken over the server takes no `MSG` any more once a later one of the same installation has said
+//! `TALK`: that one is told what is there.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its
 //! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender
-//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it.
+//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it. Numbers that follow each other are one
+//! *record* of that, kept until *settled* covers it. While there are 1,000 of an installation in a session, or what waits would
+//! make them more, `ERR FULL` is the answer to its `MSG`; a client that says *settled* does not meet it.
+//!
+//! A server remembers `have` of 4,096 installations of a sender in each session. One more has the place of one of which
+//! nothing waits, no record is kept and that is not connected: of one that has *settled* all of its numbers, or else of the one that
+//! was not heard of for the longest. Who was forgotten is told 0 for `have`, `stored` and `delivered`, and sends what is
+//! not final again; the receiver acknowledges what it has.
 //!
 //! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
 //! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
 //! `have`, in order; so it does on every new connection and after every refusal. It sends no
 //! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
 //! folder means that the folder was copied or restored: it then takes a new installation, renumbers
-//! what was not sent and signs in again.
+//! what was not sent and signs in again. So an `EXPIRED` ahead of `TALKING` waits until `have` has been
+//! compared; if the folder turns out a copy, it counts only for a message that this folder knows to be stored. Nothing
+//! that is said of a number counts where that number was never sent from the folder. A client that finds itself with two
+//! installations for one server numbers in one of them; what it may have sent in the other keeps its id, and the client
+//! signs in as that one, too, from time to time, until it knows the fate of all of it.
 //!
-//! *The receiver* remembers on its disk, for each sender and installation, the highest *n* that it
-//! has; one at or below it is acknowledged and not shown again. It writes message and mark in one
-//! transaction before `ACK`, and stores everything that arrives, also for a conversation that it
+//! *The receiver* remembers on its disk what it has, by sender, installation and *n*; that very message is
+//! acknowledged and not shown again. Another one with the same id is from a copy of the sender's folder, and is
+//! kept like any other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation that it
 //! has just closed. After `TALK` the server begins again with the oldest message that was not
 //! acknowledged.
 //!
+//! *Whose name it is*, a client asks ahead of each `TALK`. To a name whose key it knew, and that has another key now or
+//! none, it sends nothing until its user accepts that; then it says `TALK` first. That nobody has a name it tells
+//! whoever begins to talk to it.
+//!
 //! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
-//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives.
+//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives. What was taken without
+//! its body is known as such by what is on the disk, and never becomes a `MSG`, whatever becomes of the block.
 //!
 //! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
-//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more.
+//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that
+//! `TALKING` on it is not.
 //!
 //! Order within a session is the order in which the server took the messages.
+//!
+//! # Names that change hands
+//!
+//! A name that nobody has can be written to: what is written waits for whoever claims it. The operator can take a
+//! name from its owner, to give it another key or to *remove* it. Once that is on the server's disk, all who have the
+//! conversation open are told `KEY peer -`, and what they still send, which may have crossed it, is answered with
+//! `ERR OWNER`: so nothing that was meant for one owner reaches the next before its sender could know. `TALK` says
+//! that they do.
+//!
+//! Of a name that is removed nothing is left for its next owner. What waits for it expires. Each block ends in which
+//! it stands, on either side, as `UNBLOCK` ends it: what was written meanwhile expires and has no body that could be
+//! delivered. Files for it, and uploads of it, are gone. What it had written to others, and whole files of it, reach
+//! them; of its data folders nothing else is remembered. The numbers of those who wrote to it go on. Nobody can have
+//! the name before all of that is on the disk.
 //!
 //! # Files
 //!
@@ -209,11 +247,11 @@
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on |
+//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
 //! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
-//! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none |
+//! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none; a client asks, on each connection, until it was |
 //!
 //! From the server:
 //!
@@ -235,7 +273,7 @@
 //! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
 //!
 //! A whole file is kept as long as a message, counted from `KEPT`. An upload that stands still is given up after a day, or 10 minutes
-//! if nothing of it ever came.
+//! if nothing of it ever came; so long as the server runs.
 //!
 //! # Silence
 //!
@@ -260,7 +298,7 @@
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
 //! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
-//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days, for anybody or for one name alone |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
@@ -268,7 +306,7 @@
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
-//! | `INSTALLATIONS` | no | the conversation was not opened: the server remembers 16 installations of a sender for each session, and all of them are in use. One that said by *settled* that it knows what became of everything it wrote, and is not connected, gives way to a newcomer |
+//! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |

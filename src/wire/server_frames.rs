@@ -156,6 +156,7 @@ fn encode_refusal(out: &mut BytesMut, peer: &Name, n: u64, refusal: Refusal, tex
     match refusal {
         Refusal::Full => line(out, format_args!("ERR FULL {peer} {n} {text}")),
         Refusal::Store => line(out, format_args!("ERR STORE {peer} {n} {text}")),
+        Refusal::Owner => line(out, format_args!("ERR OWNER {peer} {n} {text}")),
         Refusal::Slow { seconds } => {
             line(out, format_args!("ERR SLOW {peer} {n} {seconds} {text}"));
         }
@@ -286,7 +287,7 @@ fn key(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
 
 fn error(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
     let code = words.word("a code")?;
-    if matches!(code, "FULL" | "STORE" | "SLOW") {
+    if matches!(code, "FULL" | "STORE" | "OWNER" | "SLOW") {
         return refused(words, code);
     }
     let code = ErrorCode::from_word(code);
@@ -303,6 +304,7 @@ fn refused(words: &mut Words<'_>, code: &str) -> Result<ServerFrame, ProtocolErr
     let refusal = match code {
         "FULL" => Refusal::Full,
         "STORE" => Refusal::Store,
+        "OWNER" => Refusal::Owner,
         _ => Refusal::Slow { seconds: words.number("seconds")? },
     };
     Ok(ServerFrame::Refused { peer, n, refusal, text: words.sentence() })

@@ -92,6 +92,29 @@ pub(crate) fn received(sent: &[String], received: &[String]) -> Result<(), Strin
     }
 }
 
+/// Among all that the receiver has is what was sent, each once and in order. What nobody had sent when a folder was
+/// copied may come `twice`, from either folder.
+pub(crate) fn came(sent: &[String], all: &[String], twice: &[String]) -> Result<(), String> {
+    let twice: HashSet<_> = twice.iter().collect();
+    let sent: HashMap<_, _> = sent.iter().zip(0..).collect::<HashMap<_, u64>>();
+    let (mut seen, mut last) = (HashSet::new(), None);
+    for text in all {
+        let is_first = seen.insert(text);
+        let Some(place) = sent.get(text).filter(|_| !twice.contains(text)) else { continue };
+        if !is_first {
+            return Err(format!("{} came twice", brief(text)));
+        }
+        if last >= Some(*place) {
+            return Err(format!("{} came too late", brief(text)));
+        }
+        last = Some(*place);
+    }
+    match sent.keys().find(|text| !seen.contains(*text)) {
+        Some(text) => Err(format!("{} is lost", brief(text))),
+        None => Ok(()),
+    }
+}
+
 /// The receiver has a beginning of what was sent, each once and in order, and all that was told.
 pub(crate) fn received_beginning(sent: &[String], got: &[String], told: u64) -> Result<(), String> {
     if (got.len() as u64) < told {
@@ -163,6 +186,17 @@ mod tests {
         assert_eq!(received(&sent, &list("a b c")), Ok(()));
         for wrong in ["a b", "a c", "", "a b b c", "a b c a", "a c b", "a b c d"] {
             assert!(received(&sent, &list(wrong)).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn what_a_copy_sent_came_among_what_the_original_did() {
+        let (sent, twice) = (list("a b c d"), list("b"));
+        for fine in ["a b c d", "a x b c y b d", "a c b d"] {
+            assert_eq!(came(&sent, &list(fine), &twice), Ok(()), "{fine}");
+        }
+        for wrong in ["a b c", "a c d", "a b c d c", "a b d c"] {
+            assert!(came(&sent, &list(wrong), &twice).is_err(), "{wrong}");
         }
     }
 

@@ -43,7 +43,7 @@ const BURST: u64 = 120;
 
 #[test]
 fn storm() {
-    play("storm", 60, |random| {
+    play("storm", 50, |random| {
         let mut world = World::new();
         let mut people =
             [["alice", "bob", "carol"], ["bob", "carol", "alice"], ["carol", "alice", "bob"]]
@@ -190,4 +190,58 @@ fn write_and_crash(john: &mut Person, world: &mut World, random: &mut Rng) -> u6
     world.kill_server();
     john.kill(world);
     john.stored(0)
+}
+
+// A folder that is copied: the original goes on and ends, then somebody goes on in the copy, or puts it in the
+// original's place.
+
+const KILLS_BEFORE_A_COPY_ENDS: u64 = 4;
+
+#[test]
+fn copied_folder() {
+    play("copied_folder", 10, |random| {
+        let mut world = World::new();
+        let mut john = Person::new(&world, "john", &["marie"]);
+        let mut marie = Person::new(&world, "marie", &["john"]);
+        // The key is in both folders.
+        john.visit(&world);
+        live_and_end(&mut john, &mut marie, &mut world, random);
+        let mut copy = john.copy(&world);
+        let twice = copy.texts_that_are("waiting");
+        live_and_end(&mut john, &mut marie, &mut world, random);
+        let original = john.texts_that_are_not("waiting");
+        if random.bool() {
+            copy.replace(john);
+        }
+        while world.kills() < KILLS_BEFORE_A_COPY_ENDS {
+            live_and_end(&mut copy, &mut marie, &mut world, random);
+        }
+        copy.visit(&world);
+        assert!(copy.texts_that_are("waiting").is_empty(), "something was never sent");
+        marie.visit(&world);
+        let received = store::texts(&marie.messages(), false, "john");
+        let sent = store::texts(&copy.messages(), true, "marie");
+        check::came(&original, &received, &twice).unwrap_or_else(|why| panic!("john: {why}"));
+        check::came(&sent, &received, &twice).unwrap_or_else(|why| panic!("the copy: {why}"));
+        world.kills()
+    });
+}
+
+/// Somebody writes, leaves in peace or is killed, and perhaps the server is; the other comes now and then.
+fn live_and_end(person: &mut Person, peer: &mut Person, world: &mut World, random: &mut Rng) {
+    person.come(world);
+    person.write(0, random.u64(1..=BURST));
+    if random.bool() {
+        peer.visit(world);
+    }
+    world.await_moment(random, BURST, LONGEST / 2);
+    match random.u8(..) {
+        0..96 => person.leave(),
+        96..160 => person.kill(world),
+        160.. => {
+            world.kill_server();
+            person.kill(world);
+            restart(world, random);
+        }
+    }
 }

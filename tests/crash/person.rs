@@ -26,9 +26,15 @@ pub(crate) struct Person {
     leaving: bool,
     /// How many runs were started.
     runs: usize,
+    /// It may number anew: what was told speaks of other messages then.
+    copied: bool,
 }
 
+/// By how much the runs of a copied folder are numbered above those of the original.
+const APART: usize = 1_000;
+
 /// Whom one talks to.
+#[derive(Clone)]
 struct Peer {
     name: &'static str,
     /// For each run.
@@ -61,7 +67,43 @@ impl Peer {
 impl Person {
     pub(crate) fn new(world: &World, name: &'static str, peers: &[&'static str]) -> Self {
         let peers = peers.iter().map(|name| Peer::new(name)).collect();
-        Self { name, data: world.data(name), peers, client: None, leaving: false, runs: 0 }
+        let data = world.data(name);
+        Self { name, data, peers, client: None, leaving: false, runs: 0, copied: false }
+    }
+
+    /// The same person with a copy of the data folder.
+    pub(crate) fn copy(&self, world: &World) -> Self {
+        assert!(self.client.is_none(), "{} is away", self.name);
+        let (data, runs) = (world.data("copy"), self.runs + APART);
+        DirBuilder::new().mode(0o700).create(&data).unwrap();
+        // Killed in its first moment, a client has made none yet.
+        let files = fs::read_dir(&self.data).into_iter().flatten().map(Result::unwrap);
+        // A killed one has left its socket.
+        for file in files.filter(|it| it.file_type().unwrap().is_file()) {
+            fs::copy(file.path(), data.join(file.file_name())).unwrap();
+        }
+        let mut peers = self.peers.clone();
+        peers.iter_mut().for_each(|peer| peer.handed.resize(runs, Handed::default()));
+        Self { name: self.name, data, peers, client: None, leaving: false, runs, copied: true }
+    }
+
+    /// Puts this folder in the place of another, which is gone then.
+    pub(crate) fn replace(&mut self, gone: Self) {
+        fs::remove_dir_all(&gone.data).unwrap();
+        fs::rename(&self.data, &gone.data).unwrap();
+        self.data = gone.data;
+    }
+
+    /// What was written and is in this state.
+    pub(crate) fn texts_that_are(&self, state: &str) -> Vec<String> {
+        let own = self.messages().into_iter().filter(|it| it.own && it.state == state);
+        own.map(|it| it.text).collect()
+    }
+
+    /// What was written and is in another state.
+    pub(crate) fn texts_that_are_not(&self, state: &str) -> Vec<String> {
+        let own = self.messages().into_iter().filter(|it| it.own && it.state != state);
+        own.map(|it| it.text).collect()
     }
 
     /// Starts the client and opens all conversations.
@@ -184,6 +226,9 @@ impl Person {
 
     /// What is on the disk is what was told: delivered is final, and nothing was forgotten.
     fn check_told(&self) {
+        if self.copied {
+            return;
+        }
         let messages = self.messages();
         for peer in &self.peers {
             let own = messages.iter().filter(|it| it.own && it.peer == peer.name);

@@ -255,3 +255,71 @@ fn whoever_waits_in_vain_is_told_so_and_the_message_is_kept() {
         marie.hears("john", 2, 2, "now").await;
     });
 }
+
+/// What somebody's program prints next, as JSON.
+async fn object(program: &mut Program) -> Value {
+    serde_json::from_str(&program.next_line().await).unwrap()
+}
+
+#[test]
+fn a_bot_misses_nothing_that_another_command_fetched_and_prints_nothing_twice() {
+    story(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("john").await;
+        let send = |text| errand(world, "john", &["send", "--to", "alice", text]);
+        send("hello").pipe("").await.exited(0);
+        for (n, text) in [(1, "one"), (2, "two")] {
+            alice.say("john", n, text).await;
+        }
+        alice.barrier().await;
+        // As a cron job does: what waited comes with it, and nobody sees that.
+        let delivered = ["send", "--to", "alice", "--wait", "delivered", "done"];
+        let cron = errand(world, "john", &delivered).start();
+        while alice.hear().await.text != "done" {}
+        alice.ack("john", 2).await;
+        cron.finish().await.exited(0);
+        let mut bot = tail(world, "john", &["--json", "--unread"]).await;
+        for text in ["one", "two"] {
+            assert_eq!(object(&mut bot).await["text"], text);
+        }
+        alice.say("john", 3, "three").await;
+        assert_eq!(object(&mut bot).await["text"], "three");
+        let unread = async || {
+            let status =
+                errand(world, "john", &["status", "--json"]).pipe("").await.exited(0).text();
+            serde_json::from_str::<Value>(&status).unwrap()["unread"].clone()
+        };
+        while unread().await != Value::Object(serde_json::Map::new()) {}
+        bot.signal("INT");
+        bot.end().await.exited(130);
+        alice.say("john", 4, "four").await;
+        let mut bot = tail(world, "john", &["--unread"]).await;
+        bot.prints("alice: four").await;
+    });
+}
+
+#[test]
+fn who_is_new_is_told_to_scripts() {
+    story(async |world| {
+        for (name, messages) in [("alice", 2), ("eve", 1)] {
+            let mut peer = world.sign_in(name).await;
+            peer.talk("john").await;
+            peer.say_all("john", 1..=messages, |n| format!("message {n}")).await;
+            peer.talk_until_stored("john").await;
+        }
+        let status = errand(world, "john", &["status", "--json"]).pipe("").await.exited(0).text();
+        let status: Value = serde_json::from_str(&status).unwrap();
+        assert_eq!(status["requests"], serde_json::json!({"alice": 2, "eve": 1}));
+        let text = errand(world, "john", &["status"]).pipe("").await.exited(0).text();
+        assert!(text.contains("2 messages from alice, who is new to you"), "{text}");
+        let mut all = tail(world, "john", &["--json"]).await;
+        for (from, request) in [("alice", 2), ("eve", 1)] {
+            let expected = serde_json::json!({"from": from, "to": "john", "request": request});
+            assert_eq!(object(&mut all).await, expected);
+        }
+        let mut plain = tail(world, "john", &["--with", "eve"]).await;
+        plain.says("1 message from eve, who is new to you").await;
+        all.signal("INT");
+        all.end().await.exited(130);
+    });
+}

@@ -148,6 +148,33 @@ fn a_block_survives_a_restart_and_ends_without_a_word_of_what_was_not_kept() {
 }
 
 #[test]
+fn what_was_not_kept_is_never_delivered_whatever_became_of_the_block() {
+    story(async |world| {
+        let mut eve = world.sign_in("eve").await;
+        let mut marie = world.sign_in("marie").await;
+        marie.send("BLOCK eve").await;
+        marie.expect("BLOCKED eve").await;
+        eve.talk("marie").await;
+        eve.say_all("marie", 1..=3, numbered).await;
+        eve.expect("STORED marie 3").await;
+        world.stop().await;
+        std::fs::write(world.path("server").join("contacts"), "").unwrap();
+        world.start().await;
+        let mut marie = world.sign_in("marie").await;
+        marie.expect("WAITING eve 3").await;
+        assert_eq!(marie.talk("eve").await, "away 0 0 0 0");
+        marie.hears_nothing().await;
+        let mut eve = world.sign_in("eve").await;
+        let expired = async {
+            while !eve.settle("marie", 0).await.contains(&"EXPIRED marie 3".to_string()) {}
+        };
+        patiently("all has expired", expired).await;
+        eve.say("marie", 4, "").await;
+        marie.hears("eve", 1, 4, "").await;
+    });
+}
+
+#[test]
 fn only_others_are_blocked_and_not_without_end() {
     story(async |world| {
         let mut marie = world.sign_in("marie").await;

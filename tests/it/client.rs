@@ -138,3 +138,76 @@ fn what_comes_with_the_welcome_is_heard_although_nothing_follows() {
         john.join().await;
     });
 }
+
+#[test]
+fn what_arrives_is_told_though_no_face_has_the_conversation_open() {
+    story(async |world| {
+        let (john, events) = start(world);
+        john.give(Command::Talk(name("marie"))).await;
+        john.give(Command::Send { peer: name("marie"), text: "hello".into() }).await;
+        receipt(&events, false).await;
+        john.give(Command::Close(name("marie"))).await;
+        john.give(Command::Send { peer: name("anna"), text: "hello".into() }).await;
+        receipt(&events, false).await;
+        for somebody in ["marie", "anna"] {
+            let mut peer = world.sign_in(somebody).await;
+            peer.talk("john").await;
+            peer.hears("john", 1, 1, "hello").await;
+            peer.ack("john", 1).await;
+            assert_eq!(receipt(&events, true).await, name(somebody));
+        }
+        john.give(Command::Leave).await;
+        john.join().await;
+    });
+}
+
+/// The next receipt that tells of something delivered, or stored alone.
+async fn receipt(events: &Receiver<Event>, arrived: bool) -> Name {
+    loop {
+        match patiently("a receipt", events.recv()).await.unwrap() {
+            Event::Receipts { peer, delivered, .. } if delivered.is_empty() != arrived => {
+                return peer;
+            }
+            _ => {}
+        }
+    }
+}
+
+/// More people than a client holds conversations open with that its face does not have open.
+const FRIENDS: usize = 520;
+
+#[test]
+fn what_was_written_to_more_people_than_places_goes_out_and_each_is_heard_of_in_turn() {
+    story(async |world| {
+        let friend = |number: usize| name(&format!("friend{number}"));
+        let (john, events) = start(world);
+        for number in 0..FRIENDS {
+            john.give(Command::Send { peer: friend(number), text: "hello".into() }).await;
+        }
+        for _ in 0..FRIENDS {
+            receipt(&events, false).await;
+        }
+        john.give(Command::Leave).await;
+        john.join().await;
+        // The last by name, written to while the server was away.
+        let address = world.address();
+        world.listen_on(address);
+        world.stop().await;
+        let (john, _) = start_at(address, world);
+        john.give(Command::Send { peer: name("zoe"), text: "hello".into() }).await;
+        john.give(Command::Leave).await;
+        john.join().await;
+        world.start().await;
+        let (john, events) = start(world);
+        assert_eq!(receipt(&events, false).await, name("zoe"));
+        for somebody in ["friend0", "friend99", "zoe", "friend519"] {
+            let mut peer = world.sign_in(somebody).await;
+            peer.talk("john").await;
+            peer.hears("john", 1, 1, "hello").await;
+            peer.ack("john", 1).await;
+            assert_eq!(receipt(&events, true).await, name(somebody));
+        }
+        john.give(Command::Leave).await;
+        john.join().await;
+    });
+}

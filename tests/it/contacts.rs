@@ -3,6 +3,7 @@
 use tinychat::trust::Identity;
 
 use crate::programs::Launch;
+use crate::screen::desk;
 use crate::tls::make_key;
 use crate::world::{FIRST_INSTALLATION, World, story};
 
@@ -108,8 +109,7 @@ fn a_changed_key_gets_nothing_until_it_is_accepted() {
         let alice = |world: &World| Launch::of(world, "alice").to("bob");
         alice(world).pipe("hello\n").await.exited(0).was_quiet();
         release(world, "bob").await;
-        // As long as nobody has the name, nothing is known to be wrong.
-        alice(world).pipe("").await.exited(0).was_quiet();
+        alice(world).pipe("").await.exited(0).said("NOBODY HAS THE NAME bob ANY MORE");
         let mallory = Identity::generate().unwrap();
         let mut somebody = world.connect().await;
         somebody.prove("bob", &mallory, FIRST_INSTALLATION).await;
@@ -169,5 +169,69 @@ fn a_key_that_changes_while_one_talks_is_announced() {
         somebody.prove("bob", &Identity::generate().unwrap(), FIRST_INSTALLATION).await;
         somebody.expect("WELCOME bob").await;
         alice.says("THE KEY OF bob HAS CHANGED").await;
+    });
+}
+
+#[test]
+fn what_is_withheld_for_a_changed_key_stays_withheld_when_nobody_has_the_name() {
+    story(async |world| {
+        world.sign_in("bob").await.quit().await;
+        let old = world.identity("bob").public().fingerprint();
+        let alice = |world: &World| Launch::of(world, "alice").to("bob");
+        let read_by = async |world: &World, identity: &Identity| {
+            let mut somebody = world.connect().await;
+            somebody.prove("bob", identity, FIRST_INSTALLATION).await;
+            somebody.expect("WELCOME bob").await;
+            somebody
+        };
+        alice(world).pipe("").await.exited(0);
+        release(world, "bob").await;
+        let (first, second) = (Identity::generate().unwrap(), Identity::generate().unwrap());
+        read_by(world, &first).await.quit().await;
+        let told = alice(world).pipe("for bob alone\n").await;
+        told.exited(1).said("THE KEY OF bob HAS CHANGED");
+        // Nobody has the name now, and whoever claims it next reads what is sent to it.
+        release(world, "bob").await;
+        for words in [&["--receipts"][..], &[]] {
+            let told = alice(world).with(words).pipe("").await;
+            told.exited(1).said("NOBODY HAS THE NAME bob ANY MORE").said(&format!("before: {old}"));
+            told.said("1 message not sent yet");
+        }
+        let send = ["send", "--to", "bob", "and this"];
+        let told = Launch::of(world, "alice").with(&send).pipe("").await;
+        told.exited(1).said("was not sent, for the key of bob has changed or is gone");
+        let mut somebody = read_by(world, &second).await;
+        somebody.hears_nothing().await;
+        somebody.quit().await;
+        alice(world).pipe("").await.exited(1).said("THE KEY OF bob HAS CHANGED");
+        release(world, "bob").await;
+        let mut accepting = alice(world).start();
+        accepting.says("NOBODY HAS THE NAME bob ANY MORE").await;
+        accepting.types("/TRUST bob\n");
+        accepting.finish().await.exited(0).said("bob's key is forgotten");
+        let mut somebody = read_by(world, &first).await;
+        somebody.expect("WAITING alice 2").await;
+        somebody.talk("alice").await;
+        somebody.hears("alice", 1, 1, "for bob alone").await;
+    });
+}
+
+#[test]
+fn that_nobody_has_a_name_is_said_to_whoever_begins_to_talk_to_it() {
+    const NOBODY: &str =
+        "nobody has the name mraie yet; what you write waits for whoever claims it";
+    story(async |world| {
+        let told = Launch::of(world, "alice").to("mraie").pipe("hello\n").await;
+        assert_eq!(told.exited(0).err.matches(NOBODY).count(), 1);
+        let send = ["send", "--to", "mraie", "hello"];
+        let told = Launch::of(world, "alice").with(&send).pipe("").await;
+        assert_eq!(told.exited(0).err.matches(NOBODY).count(), 1);
+        let mut alice = desk(world, "alice", "mraie");
+        alice.sees("nobody has the name mraie yet");
+        alice.presses("\u{3}\u{3}");
+        alice.ends(0);
+        world.sign_in("mraie").await.quit().await;
+        let told = Launch::of(world, "alice").with(&send).pipe("").await;
+        assert_eq!(told.exited(0).err, "");
     });
 }

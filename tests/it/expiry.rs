@@ -294,3 +294,38 @@ fn a_crash_brings_nothing_back_that_was_told_as_expired() {
         }
     });
 }
+
+/// Two accomplices: one leaves out numbers, so that each of them is a record, the other has them expire at once.
+#[test]
+fn so_many_records_are_kept_and_who_says_that_she_knows_goes_on() {
+    const MOST: u64 = 1_000;
+    story_with(for_ever, async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.send("BLOCK alice").await;
+        bob.expect("BLOCKED alice").await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        for round in 0..3 {
+            let numbers = (1..=MOST + 1).map(|n| 2 * (round * MOST + n));
+            alice.say_all("bob", numbers, numbered).await;
+            let last = 2 * (round + 1) * MOST;
+            let refused = format!("ERR FULL bob {} 1000 runs of messages of yours", last + 2);
+            let is_refused = async { while !alice.next().await.starts_with(&refused) {} };
+            patiently("one too many is refused", is_refused).await;
+            bob.send("UNBLOCK alice").await;
+            lines_until(&mut bob, "UNBLOCKED alice").await;
+            lines_until(&mut alice, &format!("EXPIRED bob {last}")).await;
+            let told = alice.settle("bob", last - 2).await;
+            let expired = told.iter().filter(|line| line.starts_with("EXPIRED ")).count();
+            assert_eq!(expired, 1, "one is left to tell: {told:?}");
+            alice.settle("bob", last).await;
+            alice.say("bob", last + 1, &numbered(last + 1)).await;
+            alice.talk_until_stored("bob").await;
+            bob.send("BLOCK alice").await;
+            lines_until(&mut bob, "BLOCKED alice").await;
+            world.restart().await;
+            (bob, alice) = (world.sign_in("bob").await, world.sign_in("alice").await);
+            alice.settle("bob", last).await;
+        }
+    });
+}

@@ -434,6 +434,88 @@ fn what_is_here_stays_here_whatever_the_server_says() {
     });
 }
 
+/// What a script's server says of a file of five bytes.
+fn told_of(blob: &str) -> String {
+    let hash = blake3::hash(b"hello").to_string();
+    let told = serde_json::json!({ "blob": blob, "name": "file", "size": 5, "blake3": hash });
+    let (told, installation) = (told.to_string(), FIRST_INSTALLATION);
+    format!("MSG john 1 {installation} 1 1700000000000 file {}\r\n{told}", told.len())
+}
+
+/// Somebody fetches a file and is replaced before the server knows that it need not keep it. Who only looks in
+/// afterwards, as a cron job does, is asked for a ticket later than everything else is answered.
+#[test]
+fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let launch =
+            || Launch::at(stage.address(), "marie", &world.path("marie")).to("john").start();
+        let marie = launch();
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
+        let (blob, ticket) = ("7".repeat(32), format!("TICKET {}", "1".repeat(32)));
+        caller.say(&told_of(&blob)).await;
+        caller.expect_all(&["ACK john 1", "TICKET"]).await;
+        caller.say(&ticket).await;
+        let carrier = stage.receive_carrier().await;
+        let mut lines = BufReader::new(carrier.clone()).lines();
+        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "FETCH 7777").await;
+        let reply = format!("HAVE {blob} 5\r\nCHUNK 0 5\r\nhello\r\n");
+        (&carrier).write_all(reply.as_bytes()).await.unwrap();
+        hears(&mut lines, "DROP 7777").await;
+        caller.say("BYE replaced you are signed in elsewhere").await;
+        marie.end().await.exited(1);
+        drop((caller, carrier));
+        let mut marie = launch();
+        marie.ends_input();
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 0").await;
+        assert_eq!(caller.catch_up().await, ["TICKET"], "and it stays for the answer");
+        caller.say(&ticket).await;
+        let carrier = stage.receive_carrier().await;
+        let mut lines = BufReader::new(carrier.clone()).lines();
+        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        // Whether it is here was not written down yet, perhaps; it is not fetched again.
+        hears(&mut lines, "DROP 7777").await;
+        (&carrier).write_all(format!("GONE {blob}\r\n").as_bytes()).await.unwrap();
+        let rest = caller.rest().await;
+        assert_eq!(rest, ["QUIT"]);
+        marie.end().await.exited(0);
+    });
+}
+
+/// The name of what is offered is on the disk before a byte of it goes, so that nothing whole is ever left behind
+/// that nobody can name.
+#[test]
+fn an_upload_is_named_before_anything_of_it_goes() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let file = own_file(world, "file", b"hello");
+        let words = ["send", "--to", "marie", "--file", text(&file)];
+        let (blob, ticket) = ("7".repeat(32), format!("TICKET {}", "1".repeat(32)));
+        let john = || Launch::at(stage.address(), "john", &world.path("john"));
+        let carried = async |john: Launch, first: &str| {
+            let john = john.start();
+            let talking = "TALKING marie away 0 0 0 0";
+            let mut caller = stage.receive_talking("TALK marie 0", talking).await;
+            caller.expect("TICKET").await;
+            caller.say(&ticket).await;
+            let carrier = stage.receive_carrier().await;
+            let mut lines = BufReader::new(carrier.clone()).lines();
+            hears(&mut lines, "CARRY tinychat/1 1111").await;
+            hears(&mut lines, first).await;
+            (john, caller, carrier, lines)
+        };
+        let (sending, caller, carrier, mut lines) =
+            carried(john().with(&words), "OFFER marie 5").await;
+        (&carrier).write_all(format!("HAVE {blob} 0\r\n").as_bytes()).await.unwrap();
+        hears(&mut lines, "CHUNK 0 5").await;
+        sending.kill().await;
+        drop((caller, carrier));
+        let (again, ..) = carried(john().to("marie"), "RESUME 7777").await;
+        again.kill().await;
+    });
+}
+
 #[test]
 fn what_is_here_of_a_file_and_wrong_is_fetched_again() {
     story(async |world| {

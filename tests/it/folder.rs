@@ -3,11 +3,13 @@
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 use rusqlite::Connection;
+use tinychat::server::Config;
 
 use crate::programs::{Launch, numbered};
-use crate::world::{World, story};
+use crate::world::{World, patiently, story};
 
 /// What a query finds in somebody's message store.
 fn rows(folder: &Path, query: &str) -> Vec<String> {
@@ -169,6 +171,80 @@ fn damaged_files_are_refused_and_left_as_they_are() {
     });
 }
 
+#[test]
+fn files_that_were_emptied_are_refused_and_nothing_begins_anew() {
+    story(async |world| {
+        for (file, complaint) in
+            [("messages.db", "is empty: it was damaged"), ("id_ed25519", "not a key in OpenSSH")]
+        {
+            let folder = world.path(file);
+            Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
+            fs::write(folder.join(file), "").unwrap();
+            let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("x\n").await;
+            john.exited(1).printed(&[]).said(complaint).said(file);
+            assert_eq!(fs::read(folder.join(file)).unwrap(), b"", "{file} is left as it is");
+        }
+        let history = Launch::tinychat(&["history", "--user", "john"]);
+        let history = history.on(&world.path("messages.db")).pipe("").await;
+        history.exited(1).printed(&[]).said("is empty: it was damaged");
+    });
+}
+
+// Of other versions.
+
+/// A folder that the program of layout 5 left.
+fn layout_5(world: &World) -> std::path::PathBuf {
+    let folder = world.path("john");
+    fs::create_dir(&folder).unwrap();
+    let store = Connection::open(folder.join("messages.db")).unwrap();
+    store.execute_batch(include_str!("../layouts/client-5.sql")).unwrap();
+    let known = include_str!("../layouts/client-5.known_servers");
+    fs::write(folder.join("known_servers"), known).unwrap();
+    folder
+}
+
+#[test]
+fn an_older_folder_is_brought_up_to_date_by_whoever_opens_it_first() {
+    story(async |world| {
+        let folder = layout_5(world);
+        let history = async |flags: &[&str]| {
+            let history = Launch::tinychat(&["history", "--user", "john"]).with(flags);
+            history.on(&folder).pipe("").await.exited(0).lines()
+        };
+        let all = history(&[]).await;
+        assert_eq!(all.len(), 11, "{all:?}");
+        assert_eq!(history(&["--server", "127.0.0.1:7101"]).await.len(), 10);
+        assert_eq!(history(&["--server", "localhost:7101"]).await.len(), 10);
+        assert_eq!(history(&["--server", "127.0.0.1:7102"]).await.len(), 1);
+        let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("hi\n").await;
+        john.exited(0).was_quiet();
+        assert_eq!(history(&[]).await[..11], all);
+    });
+}
+
+#[test]
+fn an_older_folder_is_brought_up_to_date_by_the_client() {
+    story(async |world| {
+        let folder = layout_5(world);
+        Launch::at(world.address(), "john", &folder).to("marie").pipe("hi\n").await.exited(0);
+        assert_eq!(bodies(&folder).len(), 12);
+    });
+}
+
+#[test]
+fn a_newer_folder_is_refused_by_its_layout() {
+    story(async |world| {
+        make_folder(world, "john", "marie").await;
+        let store = Connection::open(world.path("john").join("messages.db")).unwrap();
+        store.pragma_update(None, "user_version", 99).unwrap();
+        drop(store);
+        let john = Launch::of(world, "john").to("marie").pipe("x\n").await;
+        john.exited(1).printed(&[]).said("has layout 99").said("a newer one has used it");
+        let history = Launch::tinychat(&["history", "--user", "john"]).on(&world.path("john"));
+        history.pipe("").await.exited(1).said("has layout 99");
+    });
+}
+
 // Two of the same.
 
 #[test]
@@ -235,6 +311,81 @@ fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
         second.types("three\n");
         let three = marie.hear().await;
         assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    });
+}
+
+/// John's folder is copied, what he writes in the one expires, and what he writes in the other arrives.
+async fn what_expired_of_one_is_not_taken_for_the_others(
+    world: &mut World,
+    expire: impl AsyncFnOnce(&mut World),
+) {
+    let (original, copied) = (world.path("john"), world.path("copy"));
+    let john = async |world: &World, folder: &Path, input: &str| {
+        let john = Launch::at(world.address(), "john", folder).to("marie");
+        john.pipe(input).await.exited(0);
+    };
+    john(world, &original, "one\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    marie.hears("john", 1, 1, "one").await;
+    marie.ack("john", 1).await;
+    marie.quit().await;
+    // It hears of that.
+    john(world, &original, "").await;
+    copy(&original, &copied);
+    expire(world).await;
+    john(world, &copied, "three\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    let three = marie.hear().await;
+    assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    marie.ack("john", three.seq).await;
+    marie.barrier().await;
+    john(world, &original, "").await;
+    john(world, &copied, "").await;
+    assert_eq!(states(&original), ["delivered", "expired"]);
+    assert_eq!(states(&copied), ["delivered"]);
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_expired_by_a_block() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            let mut marie = world.sign_in("marie").await;
+            marie.send("BLOCK john").await;
+            marie.expect("BLOCKED john").await;
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            marie.send("UNBLOCK john").await;
+            marie.expect("UNBLOCKED john").await;
+            marie.quit().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            let brief = Duration::from_millis(1);
+            let soon = |config: &mut Config| {
+                (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
+            };
+            let address = world.address();
+            world.listen_on(address);
+            world.restart_with(soon).await;
+            let mut marie = world.sign_in("marie").await;
+            let gone = async {
+                while !marie.talk("john").await.ends_with(" 0") {
+                    marie.send("CLOSE john").await;
+                }
+            };
+            patiently("it expires", gone).await;
+            marie.quit().await;
+            world.restart_with(|config| config.keep = None).await;
+        })
+        .await;
     });
 }
 

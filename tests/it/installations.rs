@@ -1,8 +1,12 @@
 //! People who write from many data folders.
 
-use crate::world::{Peer, World, patiently, story};
+use std::time::Duration;
 
-/// So many are remembered for each session.
+use tinychat::server::Config;
+
+use crate::world::{Peer, World, patiently, story, story_with};
+
+/// Of so many something may wait in each session.
 const MOST: u64 = 16;
 
 fn folder(number: u64) -> String {
@@ -63,40 +67,73 @@ fn a_seventeenth_is_refused_and_its_conversation_is_not_open() {
     });
 }
 
+/// Bob takes all that waits of so many folders.
+async fn takes_all(world: &World, folders: impl Iterator<Item = u64> + Clone) {
+    let mut bob = world.sign_in("bob").await;
+    bob.expect(&format!("WAITING alice {}", folders.clone().count())).await;
+    bob.talk("alice").await;
+    let count = folders.clone().count() as u64;
+    for (seq, number) in (1..).zip(folders) {
+        bob.hears("alice", seq, 1, &format!("from folder {number}")).await;
+    }
+    bob.ack("alice", count).await;
+    bob.quit().await;
+}
+
 #[test]
-fn one_that_is_settled_and_gone_gives_way() {
+fn folders_that_never_come_back_keep_no_other_from_writing_once_all_has_arrived() {
     story(async |world| {
+        for round in 0..3 {
+            let folders = round * MOST + 1..=round * MOST + MOST;
+            for number in folders.clone() {
+                writes_one(world, number).await;
+            }
+            is_refused(world, 999).await;
+            // None of them ever says that it knows.
+            takes_all(world, folders).await;
+            world.restart().await;
+        }
+        // What was taken of each of them is remembered nevertheless.
+        for number in [1, MOST, 3 * MOST] {
+            let mut alice = world.sign_in_from("alice", &folder(number)).await;
+            assert_eq!(alice.talk("bob").await, "away 1 1 1 0");
+            alice.say("bob", 1, "once more").await;
+            alice.say("bob", 2, &format!("from folder {number}")).await;
+            alice.talk_until_stored("bob").await;
+            alice.quit().await;
+        }
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING alice 3").await;
+        bob.talk("alice").await;
+        bob.hears("alice", 1, 2, "from folder 1").await;
+        bob.hears("alice", 2, 2, &format!("from folder {MOST}")).await;
+        bob.hears("alice", 3, 2, &format!("from folder {}", 3 * MOST)).await;
+    });
+}
+
+#[test]
+fn folders_of_which_all_has_expired_keep_no_other_from_writing_and_are_told() {
+    let for_ever = |config: &mut Config| config.keep = None;
+    let briefly = |config: &mut Config| {
+        config.keep = Some(Duration::from_millis(1));
+        config.timing.sweep = Duration::from_millis(10);
+    };
+    story_with(for_ever, async |world| {
         for number in 1..=MOST {
             writes_one(world, number).await;
         }
-        let mut bob = world.sign_in("bob").await;
-        bob.expect(&format!("WAITING alice {MOST}")).await;
-        bob.talk("alice").await;
-        for number in 1..=MOST {
-            bob.hears("alice", number, 1, &format!("from folder {number}")).await;
-        }
-        bob.ack("alice", MOST).await;
-        bob.barrier().await;
-        // Nobody said that they know of it, and a restart changes nothing.
-        is_refused(world, MOST + 1).await;
-        world.restart().await;
-        is_refused(world, MOST + 1).await;
-
-        let mut third = world.sign_in_from("alice", &folder(3)).await;
-        assert_eq!(third.settle("bob", 1).await, ["TALKING bob away 1 1 1 0"]);
-        third.quit().await;
+        world.restart_with(briefly).await;
         let mut newcomer = world.sign_in_from("alice", &folder(MOST + 1)).await;
-        patiently("the third is gone", is_admitted(&mut newcomer)).await;
-        newcomer.say("bob", 1, "at last").await;
-        newcomer.talk_until_stored("bob").await;
-        // Now the third is a stranger, and there is no place again.
-        is_refused(world, 3).await;
-        world.restart().await;
-        is_refused(world, 3).await;
-        let mut bob = world.sign_in("bob").await;
-        bob.expect("WAITING alice 1").await;
-        bob.talk("alice").await;
-        bob.hears("alice", 1, 1, "at last").await;
+        patiently("all has expired", is_admitted(&mut newcomer)).await;
+        newcomer.quit().await;
+        world.restart_with(for_ever).await;
+        writes_one(world, MOST + 1).await;
+        for number in 1..=MOST {
+            let mut alice = world.sign_in_from("alice", &folder(number)).await;
+            let told = ["EXPIRED bob 1", "TALKING bob away 1 1 1 0"];
+            assert_eq!(alice.settle("bob", 0).await, told);
+            alice.quit().await;
+        }
     });
 }
 

@@ -43,6 +43,7 @@
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
+//! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
@@ -52,6 +53,8 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `addresses` | that a server is its key, whatever address it is reached at |
+//! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
@@ -62,6 +65,7 @@ mod programs;
 mod script;
 mod world;
 
+mod addresses;
 mod admission;
 mod answers;
 mod backlog;
@@ -71,6 +75,7 @@ mod blocking;
 mod bytes;
 mod carrying;
 mod client;
+mod clock;
 mod contacts;
 mod cut;
 mod delivery;
@@ -96,9 +101,11 @@ mod program;
 mod rates;
 mod receipts;
 mod recipes;
+mod removal;
 mod restart;
 mod rules;
 mod screen;
+mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;

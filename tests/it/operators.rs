@@ -44,7 +44,7 @@ async fn backup(data: &Path, file: &Path) -> Finished {
     Launch::operator(&["backup"]).on(data).with(&[text(file)]).pipe("").await
 }
 
-async fn restore(data: &Path, file: &Path) -> Finished {
+pub(crate) async fn restore(data: &Path, file: &Path) -> Finished {
     Launch::operator(&["restore"]).on(data).with(&[text(file)]).pipe("").await
 }
 
@@ -86,6 +86,7 @@ fn a_server_is_checked_and_backed_up_while_people_write() {
     story(async |world| {
         let data = world.path("server-1");
         let unbounded = ["--session-backlog", "0,0", "--recipient-backlog", "0,0"];
+        let unbounded = [&unbounded[..], &["--first-contact", "0"]].concat();
         let (server, address) = serve(&data, &unbounded).await;
         let mut alice = sign_in(world, address, "alice").await;
         alice.talk("bob").await;
@@ -192,6 +193,25 @@ fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
         damaged[middle] ^= 1;
         fs::write(&file, damaged).unwrap();
         restore(&world.path("server-3"), &file).await.exited(1).said("its hash is not");
+    });
+}
+
+#[test]
+fn a_backup_that_could_not_be_restored_is_none() {
+    story(async |world| {
+        let data = folder_with(world, 3, numbered).await;
+        let file = world.path("backup");
+        // Longer than any that is read.
+        fs::write(data.join("certificate.pem"), "x".repeat(100_000)).unwrap();
+        let refused = backup(&data, &file).await;
+        refused.exited(1).said("could not be restored, and is not kept").said("a part is too long");
+        assert!(!file.exists());
+        let left = fs::read_dir(file.parent().unwrap()).unwrap();
+        let left =
+            left.filter(|it| it.as_ref().unwrap().file_name().to_string_lossy().contains("backup"));
+        assert_eq!(left.count(), 0);
+        fs::remove_file(data.join("certificate.pem")).unwrap();
+        backup(&data, &file).await.exited(0).was_quiet();
     });
 }
 

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use crate::programs::{Launch, Program};
-use crate::world::{World, story};
+use crate::world::{World, patiently, story};
 
 /// A folder in which a shell finds `tinychat`, john's settings, and a `notify-send` that writes into a file.
 struct Bench {
@@ -83,6 +83,88 @@ fn a_cron_job_and_a_line_of_a_log() {
     });
 }
 
+/// When marie has what john waits for.
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// At once: her receipt may overtake the server's disk.
+    AtOnce,
+    /// She is there, and says so once it is stored.
+    Late,
+    /// She comes once it is stored.
+    Away,
+}
+
+#[test]
+fn a_line_of_a_log_arrives_in_whichever_order_the_receipts_come() {
+    const SCRIPT: &str = "tail -n 1 backup.log | tinychat send --to marie --wait delivered -";
+    for runs in [false, true] {
+        story(async |world| {
+            let bench = Bench::new(world);
+            fs::write(bench.folder.join("backup.log"), "done in 7 min\n").unwrap();
+            let mut anna = world.sign_in("anna").await;
+            anna.talk("john").await;
+            let beside = Launch::of(world, "john").to("anna").with(&["--follow"]);
+            let beside = runs.then(|| beside.start());
+            if runs {
+                anna.expect("PRESENCE john online").await;
+            }
+            let mut n = 0;
+            for order in [Order::AtOnce, Order::Late, Order::Away, Order::AtOnce, Order::Away] {
+                let mut marie = match order {
+                    Order::Away => None,
+                    _ => Some(world.sign_in("marie").await),
+                };
+                if let Some(marie) = &mut marie {
+                    marie.talk("john").await;
+                }
+                let sent = bench.runs(SCRIPT).start();
+                n += 1;
+                let (mut seq, mut last) = (1, n);
+                if !matches!(order, Order::AtOnce) {
+                    // What is stored behind it says that it is stored.
+                    if let Some(marie) = &mut marie {
+                        marie.hears("john", 1, n, "done in 7 min").await;
+                    } else {
+                        is_written(world, n).await;
+                    }
+                    let next = Launch::of(world, "john").with(&["send", "--to", "marie", "next"]);
+                    next.pipe("").await.exited(0);
+                    n += 1;
+                    (seq, last) = (2, n);
+                }
+                let mut marie = match marie {
+                    Some(marie) => marie,
+                    None => world.sign_in("marie").await,
+                };
+                if matches!(order, Order::Away) {
+                    marie.talk("john").await;
+                }
+                while marie.hear().await.n < last {}
+                marie.ack("john", seq).await;
+                sent.finish().await.exited(0);
+                marie.quit().await;
+            }
+            drop(beside);
+        });
+    }
+}
+
+/// John's message with this number is on his disk.
+async fn is_written(world: &World, n: u64) {
+    let count = "SELECT count(*) FROM message WHERE own = 1";
+    let written = async {
+        loop {
+            let store = rusqlite::Connection::open(world.path("john/messages.db"));
+            let rows = store.and_then(|it| it.query_row(count, (), |row| row.get::<_, i64>(0)));
+            if rows.is_ok_and(|rows| rows.cast_unsigned() >= n) {
+                return;
+            }
+            async_std::task::yield_now().await;
+        }
+    };
+    patiently("john has written", written).await;
+}
+
 #[test]
 fn a_notice_on_a_word_beside_a_tail_of_one_person() {
     story(async |world| {
@@ -123,5 +205,19 @@ fn all_that_was_said_goes_into_a_file() {
         bench.runs(script).pipe("").await.exited(0).printed(&[]);
         let text = fs::read_to_string(bench.folder.join("marie.jsonl")).unwrap();
         assert_eq!(text.lines().count(), 2);
+    });
+}
+
+#[test]
+fn a_bot_reads_what_nobody_has_read() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        Launch::of(world, "john").to("marie").pipe("hello\n").await.exited(0);
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        marie.say("john", 1, "a question").await;
+        let mut bot = bench.runs("tinychat tail --json --unread").start();
+        let line: Value = serde_json::from_str(&bot.next_line().await).unwrap();
+        assert_eq!((&line["from"], &line["text"]), (&"marie".into(), &"a question".into()));
     });
 }

@@ -338,6 +338,37 @@ fn final_fates_stay_and_old_receipts_change_nothing() {
     });
 }
 
+#[test]
+fn a_server_that_knows_less_after_a_crash_takes_no_receipt_back() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, mut server) = john_writes(world, &stage, &["one", "two", "three"]).await;
+        server.say_all(&["EXPIRED marie 1", "DELIVERED marie 2", "STORED marie 3"]).await;
+        server.catch_up().await;
+        john.catch_up().await;
+        let known = ["1 expired one", "2 delivered two", "3 stored three"];
+        // The removal was not on its disk; then nothing was; then it hears of it again.
+        for (talking, sent) in [
+            ("TALKING marie away 3 2 1 0", &[][..]),
+            ("TALKING marie away 0 0 0 0", &["three"]),
+            ("TALKING marie away 3 3 0 0", &[]),
+        ] {
+            drop(server);
+            server = stage.receive_talking("TALK marie 2", talking).await;
+            server.expect_messages("marie", 3, sent).await;
+            assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "{talking}");
+            assert_eq!(rows(world), known, "{talking}");
+            assert_eq!(john.catch_up().await.1, "marie: 0 unsent, 1 undelivered");
+        }
+        server.say("DELIVERED marie 2").await;
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]));
+        server.say("DELIVERED marie 3").await;
+        let told = "marie: stored [], delivered [3]".to_string();
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![told]));
+        john.leaves(server).await;
+    });
+}
+
 // 7: refusals between TALK and TALKING.
 
 #[test]
@@ -412,6 +443,46 @@ fn a_server_that_has_more_than_was_sent_has_the_client_count_anew() {
         assert_ne!(server.installation, first);
         server.expect_messages("marie", 1, &["one", "two"]).await;
         assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "nothing is delivered");
+        john.leaves(server).await;
+    });
+}
+
+#[test]
+fn what_expired_ahead_of_talking_waits_for_it() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, server) = john_writes(world, &stage, &["one", "two"]).await;
+        drop(server);
+        let mut server = stage.receive().await;
+        server.expect("TALK marie 0").await;
+        server.say_all(&["EXPIRED marie 1", "EXPIRED marie 3"]).await;
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "it is not known whose");
+        server.say("TALKING marie away 2 2 1 0").await;
+        let told = ["marie: expired 1", "marie: stored [2], delivered []"].map(Into::into);
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], told.to_vec()));
+        assert_eq!(rows(world), ["1 expired one", "2 stored two"]);
+        john.leaves(server).await;
+    });
+}
+
+#[test]
+fn nothing_that_is_said_of_a_number_counts_where_it_was_never_sent() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, mut server) = john_writes(world, &stage, &["one"]).await;
+        server.say("ERR FULL marie 2 full").await;
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]));
+        server.say("ERR FULL marie 1 full").await;
+        server.catch_up().await;
+        john.says(&["two"]).await;
+        john.catch_up().await;
+        server.say_all(&["EXPIRED marie 2", "DELIVERED marie 2", "READ marie 2"]).await;
+        server.catch_up().await;
+        assert_eq!(rows(world), ["1 delivered one", "2 waiting two"]);
+        server.say("ROOM marie").await;
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0").await;
+        server.expect_messages("marie", 2, &["two"]).await;
         john.leaves(server).await;
     });
 }

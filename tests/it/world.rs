@@ -365,6 +365,7 @@ impl Peer {
                 ServerFrame::Stored { .. }
                 | ServerFrame::Delivered { .. }
                 | ServerFrame::Presence { .. }
+                | ServerFrame::Key { .. }
                 | ServerFrame::Waiting { .. } => {}
                 other => panic!("{} expected a message, got: {}", self.name, line(&other)),
             }
@@ -398,8 +399,8 @@ impl Peer {
     }
 
     /// The next line is this one. Of `ERR`, `BYE` and `WELCOME` only the beginning is compared: what
-    /// follows is for people, or may grow. Receipts may come before, but none that says more about the
-    /// same conversation than an expected receipt does.
+    /// follows is for people, or may grow. Receipts and `KEY` may come before, but none that says more about
+    /// the same conversation than an expected receipt does.
     pub(crate) async fn expect(&mut self, expected: &str) {
         loop {
             let line = self.next().await;
@@ -614,8 +615,9 @@ pub(crate) fn line(frame: &impl Frame) -> String {
     String::from_utf8_lossy(&bytes).replace("\r\n", "\n").trim_end().into()
 }
 
+/// What may come in between: receipts, and whose a name is that somebody has claimed.
 fn is_receipt(line: &str) -> bool {
-    as_receipt(line).is_some()
+    as_receipt(line).is_some() || line.starts_with("KEY ")
 }
 
 /// See [`Peer::expect`].

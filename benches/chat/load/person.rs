@@ -60,7 +60,7 @@ impl Person {
         loop {
             match self.hear()? {
                 ServerFrame::Talking { .. } => return Ok(()),
-                ServerFrame::Presence { .. } => {}
+                ServerFrame::Presence { .. } | ServerFrame::Key { .. } => {}
                 other => return Err(unexpected(&other)),
             }
         }
@@ -94,6 +94,7 @@ impl Person {
                 ServerFrame::Pong => return Ok(()),
                 ServerFrame::Stored { .. }
                 | ServerFrame::Delivered { .. }
+                | ServerFrame::Key { .. }
                 | ServerFrame::Presence { .. } => {}
                 other => return Err(unexpected(&other)),
             }

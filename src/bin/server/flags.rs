@@ -124,7 +124,7 @@ pub(crate) struct Flags {
     memory: ByteSize,
 
     /// how long a message waits before it expires and its sender is told, like 30d or 12h (default
-    /// 30d); 0 is for ever
+    /// 30d); only time in which the server runs counts; 0 is for ever
     #[argh(option, arg_name = "time", default = "Keep(Some(MONTH))", from_str_fn(keep))]
     keep: Keep,
 

@@ -199,7 +199,17 @@ fn write_backup(data: &Path, fresh: &Path) -> Result<(), Box<dyn Error>> {
         .map_err(unwritable)?;
     control::operate(data, &["backup"], &mut out)?;
     out.flush().and_then(|()| out.sync_all()).map_err(unwritable)?;
-    Ok(())
+    verify_backup(fresh)
+}
+
+fn verify_backup(file: &Path) -> Result<(), Box<dyn Error>> {
+    let mut scratch = file.as_os_str().to_owned();
+    scratch.push(".check");
+    let backup = File::open(file)?;
+    let verified = control::verify(io::BufReader::new(backup), Path::new(&scratch));
+    let refused =
+        |error| format!("what was written could not be restored, and is not kept: {error}");
+    Ok(verified.map_err(refused)?)
 }
 
 fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dyn Error>> {

@@ -6,7 +6,7 @@
 //! answer is made from what is on disk, and nothing is written twice: what is to be written has a token.
 //!
 //! Owned by the client. Invariant: the face loses nothing to a guest. Messages stay unread until the face
-//! has shown them.
+//! has shown them, or a guest says that it has printed them for somebody who reads.
 
 mod guest;
 mod path;
@@ -30,7 +30,7 @@ use serde::{Deserialize, Serialize};
 use super::archive::News;
 use super::files::Listed;
 use super::files::ledger::Fate;
-use super::{Command, Order, State, files};
+use super::{Command, Failure, Order, State, files};
 use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
@@ -84,6 +84,14 @@ pub enum Request {
         above: Option<i64>,
         /// Only what somebody writes.
         with: Option<String>,
+        /// Only what nobody has read, whenever it came. It is read once [`Request::Read`] says so.
+        #[serde(default)]
+        unread: bool,
+    },
+    /// These messages were read. Answered with `told`.
+    Read {
+        /// Their places in the history.
+        ids: Vec<i64>,
     },
     /// How things are.
     Status,
@@ -97,10 +105,19 @@ pub enum Request {
 pub enum Reply {
     /// The message is in this state.
     State(String),
+    /// Nobody has the name to which it was written.
+    Nobody,
     /// Everything up to this id has been told.
     Told(i64),
     /// A message of somebody.
     Message(Line),
+    /// Somebody whom one has never talked to has written. Their messages come when one talks to them.
+    Request {
+        /// Who.
+        from: String,
+        /// How many messages wait.
+        count: u64,
+    },
     /// How things are.
     Status(Snapshot),
     /// Whether the folder is free soon.
@@ -142,6 +159,18 @@ pub struct Snapshot {
     pub undelivered: u64,
     /// How many messages were received and not shown, by sender.
     pub unread: BTreeMap<String, u64>,
+    /// How many messages wait of people whom one has never talked to, by sender.
+    #[serde(default)]
+    pub requests: BTreeMap<String, u64>,
+}
+
+/// What stands in the way of what is written to somebody.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Standing {
+    /// Nobody has the name.
+    pub(super) nobody: bool,
+    /// They have another key than the one that is trusted, or none any more.
+    pub(super) held: bool,
 }
 
 /// What the owner's core is asked for a guest.
@@ -175,7 +204,19 @@ pub(super) enum Ask {
     News {
         above: Option<i64>,
         with: Option<Name>,
+        unread: bool,
         answer: Sender<News>,
+    },
+    Standing {
+        peer: Name,
+        answer: Sender<Standing>,
+    },
+    Requests {
+        answer: Sender<BTreeMap<Name, u64>>,
+    },
+    Read {
+        ids: Vec<i64>,
+        answer: Sender<()>,
     },
     Status {
         answer: Sender<Snapshot>,
@@ -269,7 +310,14 @@ impl Host {
             Ok(Request::SendFile { token, to, path, caption }) => {
                 self.send_file(&mut stream, token, &to, path, caption).await
             }
-            Ok(Request::Follow { above, with }) => self.follow(&mut stream, above, with).await,
+            Ok(Request::Follow { above, with, unread }) => {
+                self.follow(&mut stream, above, with, unread).await
+            }
+            Ok(Request::Read { ids }) => {
+                let last = ids.iter().max().copied().unwrap_or_default();
+                self.ask(|answer| Ask::Read { ids, answer }).await?;
+                say(&mut stream, &Reply::Told(last)).await
+            }
             Ok(Request::Status) => {
                 let snapshot = self.ask(|answer| Ask::Status { answer }).await?;
                 say(&mut stream, &Reply::Status(snapshot)).await
@@ -296,8 +344,9 @@ impl Host {
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
+        let to = peer.clone();
         let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
-        self.tell_states(stream, &moved, id).await
+        self.tell_states(stream, &moved, to, id).await
     }
 
     /// Tells that it goes, and then each state that the message comes to that tells of it.
@@ -314,6 +363,7 @@ impl Host {
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
+        let to = peer.clone();
         let send = |answer| Ask::SendFile { token, peer, path, caption, answer };
         let id = match self.ask(send).await? {
             Ok(id) => id,
@@ -330,7 +380,7 @@ impl Host {
                     }
                     wait(&moved, stream).await?;
                 }
-                Fate::Sent(message) => return self.tell_states(stream, &moved, message).await,
+                Fate::Sent(message) => return self.tell_states(stream, &moved, to, message).await,
                 Fate::Failed(why) => return say(stream, &Reply::Refused(why)).await,
             }
         }
@@ -340,11 +390,21 @@ impl Host {
         &self,
         stream: &mut UnixStream,
         moved: &Receiver<()>,
+        peer: Name,
         id: i64,
     ) -> Result<(), Gone> {
-        let mut told = None;
+        let (mut told, mut told_nobody) = (None, false);
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            let to = peer.clone();
+            let Standing { nobody, held } =
+                self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
+            if held && state == State::Waiting {
+                return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
+            }
+            if nobody && !std::mem::replace(&mut told_nobody, true) {
+                say(stream, &Reply::Nobody).await?;
+            }
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }
@@ -358,16 +418,17 @@ impl Host {
         stream: &mut UnixStream,
         above: Option<i64>,
         with: Option<String>,
+        unread: bool,
     ) -> Result<(), Gone> {
         let with: Option<Name> = match with.map(|with| with.parse()).transpose() {
             Ok(with) => with,
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
         let moved = self.watch().await?;
-        let mut above = above;
+        let (mut above, mut told, mut requests) = (above, false, BTreeMap::new());
         loop {
             let asked = with.clone();
-            let news = self.ask(|answer| Ask::News { above, with: asked, answer }).await?;
+            let news = self.ask(|answer| Ask::News { above, with: asked, unread, answer }).await?;
             let is_all = news.messages.is_empty();
             for message in news.messages {
                 let line = Line {
@@ -380,13 +441,33 @@ impl Host {
                 };
                 say(stream, &Reply::Message(line)).await?;
             }
-            if above.replace(news.last).is_none() {
+            above = Some(news.last);
+            if !std::mem::replace(&mut told, true) || (unread && !is_all) {
                 say(stream, &Reply::Told(news.last)).await?;
             }
+            self.tell_requests(stream, with.as_ref(), &mut requests).await?;
             if is_all {
                 wait(&moved, stream).await?;
             }
         }
+    }
+
+    /// Tells who has written whom one has never talked to, as far as it was not told.
+    async fn tell_requests(
+        &self,
+        stream: &mut UnixStream,
+        with: Option<&Name>,
+        told: &mut BTreeMap<Name, u64>,
+    ) -> Result<(), Gone> {
+        let requests = self.ask(|answer| Ask::Requests { answer }).await?;
+        for (peer, &count) in &requests {
+            let is_meant = with.is_none_or(|with| with == peer);
+            if is_meant && told.get(peer) != Some(&count) {
+                say(stream, &Reply::Request { from: peer.to_string(), count }).await?;
+            }
+        }
+        *told = requests;
+        Ok(())
     }
 
     async fn watch(&self) -> Result<Receiver<()>, Gone> {

@@ -1,9 +1,11 @@
 //! What those beside the face ask: answered from the store, whatever the connection does.
 
-use super::super::beside::{Ask, Snapshot};
+use std::collections::BTreeMap;
+
+use super::super::beside::{Ask, Snapshot, Standing};
 use super::super::{archive, history, outbox};
 use super::{Core, Exit};
-use crate::message::Timestamp;
+use crate::message::{Name, Timestamp};
 
 impl Core {
     /// Answers. That nobody waits for the answer any more does not matter.
@@ -14,7 +16,7 @@ impl Core {
                 self.watchers.push(watcher);
             }
             Ask::Write { token, peer, text, answer } => {
-                let (scope, sent) = (self.scope(&peer), self.is_open(&peer));
+                let (scope, sent) = (self.scope(&peer), self.sends_at_once(&peer));
                 let now = Timestamp::now();
                 let add = move |tx: &rusqlite::Transaction<'_>| {
                     outbox::add_once(tx, &scope, &token, text, now, sent)
@@ -33,15 +35,21 @@ impl Core {
                 let state = self.store.run(move |tx| archive::state(tx, id)).await?;
                 let _ = answer.try_send(state);
             }
-            Ask::News { above, with, answer } => {
-                let server = self.config.server.clone();
+            Ask::News { above, with, unread, answer } => {
+                let server = self.server.clone();
                 let news = move |tx: &rusqlite::Transaction<'_>| {
-                    archive::news(tx, &server, with.as_ref(), above)
+                    archive::news(tx, &server, with.as_ref(), above, unread)
                 };
                 let _ = answer.try_send(self.store.run(news).await?);
             }
+            Ask::Standing { peer, answer } => {
+                let (nobody, held) = (self.nobody.contains(&peer), self.held.contains_key(&peer));
+                let _ = answer.try_send(Standing { nobody, held });
+            }
+            Ask::Requests { answer } => _ = answer.try_send(self.requests.clone()),
+            Ask::Read { .. } => unreachable!("obey has written this already"),
             Ask::Status { answer } => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let look = move |tx: &rusqlite::Transaction<'_>| {
                     Ok((outbox::pending(tx, &server)?, history::unshown_counts(tx, &server)?))
                 };
@@ -52,10 +60,15 @@ impl Core {
                     online: self.is_online,
                     unsent: pending.iter().map(|it| it.unsent).sum(),
                     undelivered: pending.iter().map(|it| it.undelivered).sum(),
-                    unread: unread.into_iter().map(|(peer, n)| (peer.to_string(), n)).collect(),
+                    unread: by_word(unread),
+                    requests: by_word(self.requests.clone()),
                 });
             }
         }
         Ok(())
     }
+}
+
+fn by_word(counts: BTreeMap<Name, u64>) -> BTreeMap<String, u64> {
+    counts.into_iter().map(|(peer, count)| (peer.to_string(), count)).collect()
 }

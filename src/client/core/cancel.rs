@@ -12,7 +12,7 @@ use crate::message::Name;
 impl Core {
     /// Thinks better of what goes to somebody and comes from them.
     pub(super) async fn cancel(&mut self, peer: Name, which: Unwanted) -> Result<(), Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         let look = move |tx: &rusqlite::Transaction<'_>| {
             let waiting = ledger::waiting(tx, &server, &of)?;
             Ok((ledger::going(tx, &server)?, ledger::coming(tx, &server)?, waiting))

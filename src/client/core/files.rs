@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
 use std::future::Future;
 use std::path::PathBuf;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use async_channel::{Sender, WeakSender};
 use async_std::task::JoinHandle;
@@ -19,7 +19,8 @@ use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
 use super::super::files::ledger::{self, Download, Fate, Source, Upload};
 use super::super::files::{self, FileInfo, save};
 use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Unwanted, Way};
-use super::{Core, Exit, MAX_UNFACED};
+use super::places::Need;
+use super::{Core, Exit};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
@@ -27,6 +28,9 @@ use crate::wire::frame::ClientFrame;
 
 /// How many files go at once, and how many come.
 const AT_ONCE: usize = 3;
+
+/// How long it is waited for a ticket only to tell that the server need not keep something.
+const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How many files are listed for one who asks.
 const LISTED: u32 = 50;
@@ -45,7 +49,7 @@ pub(super) struct Files {
     /// There may be more to carry than is on its way.
     look: bool,
     ticket: Option<Ticket>,
-    asked_for_ticket: bool,
+    asked_for_ticket: Option<Instant>,
     /// Where a file is to be saved that comes, by its message.
     saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
     /// How far each has come, at most: only what is beyond it is progress.
@@ -118,7 +122,7 @@ impl Files {
             addressees: BTreeSet::new(),
             look: true,
             ticket: None,
-            asked_for_ticket: false,
+            asked_for_ticket: None,
             saves: BTreeMap::new(),
             furthest: BTreeMap::new(),
             wanted: Vec::new(),
@@ -143,7 +147,7 @@ impl Files {
 
     /// Nothing is carried without a connection, and another one needs another ticket.
     pub(super) fn disconnected(&mut self) {
-        (self.ticket, self.asked_for_ticket, self.look) = (None, false, true);
+        (self.ticket, self.asked_for_ticket, self.look) = (None, None, true);
         let keys: Vec<Key> = self.running.keys().copied().collect();
         keys.into_iter().for_each(|key| self.stop(key));
     }
@@ -193,7 +197,19 @@ impl Files {
 
     /// When something is to be tried again.
     pub(super) fn due_at(&self) -> Option<Instant> {
-        self.resting.values().filter_map(|rest| rest.until).min()
+        let asked = self.ticket_late_at().filter(|late| *late > Instant::now());
+        self.resting.values().filter_map(|rest| rest.until).chain(asked).min()
+    }
+
+    /// When a ticket has been waited for too long that was asked for.
+    fn ticket_late_at(&self) -> Option<Instant> {
+        self.asked_for_ticket.filter(|_| self.ticket.is_none()).map(|asked| asked + TICKET_PATIENCE)
+    }
+
+    /// Whether the server will soon know what it need not keep, unless it fails.
+    fn is_about_to_drop(&self) -> bool {
+        let rests = self.resting.get(&Key::Drop).is_some_and(|rest| rest.until.is_some());
+        !rests && self.ticket_late_at().is_none_or(|late| late > Instant::now())
     }
 
     fn wake_rested(&mut self, now: Instant) {
@@ -239,7 +255,8 @@ impl Core {
         }
         for (key, job) in self.jobs().await? {
             let Some(ticket) = self.files.ticket else {
-                if !std::mem::replace(&mut self.files.asked_for_ticket, true) {
+                if self.files.asked_for_ticket.is_none() {
+                    self.files.asked_for_ticket = Some(Instant::now());
                     connection.say(&ClientFrame::Ticket);
                 }
                 return Ok(());
@@ -252,7 +269,7 @@ impl Core {
     }
 
     async fn jobs(&mut self) -> Result<Vec<(Key, Job)>, Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             Ok((
                 ledger::going(tx, &server)?,
@@ -263,11 +280,11 @@ impl Core {
         };
         let (going, coming, had, unwanted) = self.store.run(look).await?;
         self.files.addressees = going.iter().map(|upload| upload.peer.clone()).collect();
-        for peer in self.files.addressees.iter().take(MAX_UNFACED) {
-            self.conversations.entry(peer.clone()).or_default();
+        for peer in self.files.addressees.clone() {
+            self.want_place(&peer, Need::Rest);
         }
         // Once the conversation is open it is known, too, whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains(peer);
+        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
@@ -340,15 +357,14 @@ impl Core {
     async fn take_report(&mut self, key: Key, job: Job, report: Report) -> Result<(), Exit> {
         match (job, report) {
             (_, Report::Dropped(message, blob)) => {
-                let dropped = move |tx: &rusqlite::Transaction<'_>| {
-                    ledger::let_go(tx, blob)?;
-                    ledger::dropped(tx, message)
-                };
-                Ok(self.store.run(dropped).await?)
+                Ok(self.store.run(move |tx| ledger::dropped(tx, message, blob)).await?)
             }
-            (Job::Upload(upload), Report::Named(blob, have)) => {
+            (Job::Upload(upload), Report::Named(blob, have, written)) => {
                 self.go_on(key, have);
-                Ok(self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?)
+                self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?;
+                // What was ended meanwhile does not wait for it.
+                let _ = written.send(());
+                Ok(())
             }
             (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
             (Job::Download(download), Report::Come) => {
@@ -475,7 +491,7 @@ impl Core {
             Ok(source) => source,
             Err(because) => return Ok(Err(because)),
         };
-        let (server, to, from) = (self.config.server.clone(), peer.clone(), source.clone());
+        let (server, to, from) = (self.server.clone(), peer.clone(), source.clone());
         let add = move |tx: &rusqlite::Transaction<'_>| {
             ledger::add(tx, &server, &to, &from, token.as_deref())
         };
@@ -584,7 +600,7 @@ impl Core {
 
     /// How it is with files.
     pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let mut all = self.store.run(move |tx| ledger::all(tx, &server, LISTED)).await?;
         for transfer in &mut all {
             let key = match transfer.way {
@@ -600,7 +616,7 @@ impl Core {
     }
 
     async fn find_file(&self, peer: &Name, number: Option<u64>) -> Result<Option<Download>, Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         Ok(self.store.run(move |tx| ledger::find(tx, &server, &of, number)).await?)
     }
 
@@ -616,7 +632,6 @@ impl Core {
         if self.files.is_saving() {
             return Ok(true);
         }
-        // The server is told, too, that it need not keep what has come.
         let is_awaited = |run: &Run| match &run.job {
             Job::Upload(_) => false,
             Job::Download(download) => self.is_faced(&download.peer),
@@ -625,12 +640,17 @@ impl Core {
         if self.files.running.values().any(is_awaited) {
             return Ok(true);
         }
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
-            Ok((ledger::coming(tx, &server)?, ledger::unwanted(tx, &server)?))
+            let has_to_drop = !ledger::to_drop(tx, &server)?.is_empty()
+                || !ledger::unwanted(tx, &server)?.is_empty();
+            Ok((ledger::coming(tx, &server)?, has_to_drop))
         };
-        let (coming, unwanted) = self.store.run(look).await?;
-        Ok(!unwanted.is_empty() || coming.iter().any(|download| self.is_faced(&download.peer)))
+        let (coming, has_to_drop) = self.store.run(look).await?;
+        // The server is told, too, that it need not keep what has come, or is unwanted: who only looks in now and
+        // then would never tell it otherwise.
+        Ok(coming.iter().any(|download| self.is_faced(&download.peer))
+            || (has_to_drop && self.files.is_about_to_drop()))
     }
 }
 

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use super::super::connection::{Connection, dismissed, refused};
 use super::super::contacts::{self, Meeting};
+use super::super::conversation::Conversation;
 use super::super::{Event, Incoming, history, outbox};
-use super::{Core, Exit};
+use super::{Core, Exit, REQUESTS};
 use crate::message::{Message, Name};
 use crate::trust::PublicKey;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
@@ -21,6 +22,8 @@ const REOPEN: Duration = Duration::from_secs(60);
 #[derive(Default)]
 struct Intake {
     messages: Vec<(Name, u64, Message)>,
+    /// Own messages that were given up. Ahead of the receipts, which would claim them.
+    expired: Vec<(Name, u64)>,
     /// By peer: the highest stored and delivered.
     receipts: BTreeMap<Name, (u64, u64)>,
 }
@@ -53,7 +56,7 @@ impl Core {
 
     /// Writes messages and receipts to disk, and only then acknowledges and tells of them.
     async fn take_in(&mut self, intake: Intake, connection: &mut Connection) -> Result<(), Exit> {
-        let Intake { messages, receipts } = intake;
+        let Intake { messages, expired, receipts } = intake;
         if messages.is_empty() && receipts.is_empty() {
             return Ok(());
         }
@@ -66,26 +69,36 @@ impl Core {
             .into_iter()
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
-        let (server, get_up_to) = (self.config.server.clone(), self.config.get_up_to);
+        let expired: Vec<_> = expired.into_iter().map(|(peer, n)| (self.scope(&peer), n)).collect();
+        let (server, get_up_to) = (self.server.clone(), self.config.get_up_to);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let mut fresh = Vec::new();
             for (peer, _, message) in messages {
                 fresh.extend(history::receive(tx, &server, peer, message, get_up_to)?);
+            }
+            let mut given_up = Vec::new();
+            for (scope, n) in expired {
+                if outbox::expire(tx, &scope, n)? {
+                    given_up.push((scope.peer, n));
+                }
             }
             let mut moved = Vec::new();
             for (scope, stored, delivered) in receipts {
                 let change = outbox::receive_receipt(tx, &scope, stored, delivered)?;
                 moved.push((scope.peer, stored, delivered, change));
             }
-            Ok((fresh, moved))
+            Ok((fresh, given_up, moved))
         };
-        let (fresh, moved) = self.store.run(work).await?;
+        let (fresh, given_up, moved) = self.store.run(work).await?;
         for (peer, seq) in acknowledged {
             connection.say(&ClientFrame::Ack { peer, seq });
         }
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
+        }
+        for (peer, n) in given_up {
+            self.tell(Event::Expired { peer, n });
         }
         for (peer, stored, delivered, change) in moved {
             self.tell_receipts(peer, stored, delivered, change);
@@ -132,20 +145,23 @@ impl Core {
     ) -> Result<(), Exit> {
         match frame {
             ServerFrame::Talking { peer, presence, own, waiting } => {
-                self.check_counter(&peer, own).await?;
+                let conversation = self.conversations.get_mut(&peer);
+                let expired = conversation.map(Conversation::take_expired).unwrap_or_default();
+                self.check_counter(&peer, own, &expired).await?;
+                let expired = expired.into_iter().map(|n| (peer.clone(), n)).collect();
                 let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
-                self.with(&peer, |it| it.opened(own.have, own.stored, waiting));
+                self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));
                 self.files.look();
                 if self.is_faced(&peer) {
                     self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
                     self.say_what_was_read(&peer, connection).await?;
                 }
-                self.take_in(Intake { receipts, ..Intake::default() }, connection).await
+                self.take_in(Intake { messages: Vec::new(), expired, receipts }, connection).await
             }
             ServerFrame::Expired { peer, n } => self.expire(peer, n).await,
             ServerFrame::Read { peer, n } => {
                 let scope = self.scope(&peer);
-                self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
+                let n = self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
                 self.tell(Event::Read { peer, n });
                 Ok(())
             }
@@ -159,7 +175,11 @@ impl Core {
             }
             ServerFrame::Waiting { peer, count } => {
                 // About to be opened: the count comes with TALKING.
-                if self.is_faced(&peer) { Ok(()) } else { self.tell_waiting(peer, count).await }
+                if self.is_faced(&peer) {
+                    return Ok(());
+                }
+                self.count_request(&peer, count).await?;
+                self.tell_waiting(peer, count).await
             }
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
@@ -205,6 +225,15 @@ impl Core {
         }
     }
 
+    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<(), Exit> {
+        if count == 0 || self.is_known(peer).await? {
+            self.requests.remove(peer);
+        } else if self.requests.len() < REQUESTS || self.requests.contains_key(peer) {
+            self.requests.insert(peer.clone(), count);
+        }
+        Ok(())
+    }
+
     /// The server may have forgotten, and something may have been shown without one.
     async fn say_what_was_read(
         &self,
@@ -214,7 +243,7 @@ impl Core {
         if !self.config.read_receipts {
             return Ok(());
         }
-        let (server, of) = (self.config.server.clone(), peer.clone());
+        let (server, of) = (self.server.clone(), peer.clone());
         let last = self.store.run(move |tx| history::last_shown(tx, &server, &of)).await?;
         if let Some((peer, installation, n)) = last {
             connection.say(&ClientFrame::Read { peer, installation, n });
@@ -224,15 +253,19 @@ impl Core {
 
     /// A server that has more than was ever sent from here has it from the original of this copy. What
     /// was written here meanwhile has numbers that the original has used, too.
-    async fn check_counter(&mut self, peer: &Name, own: Watermarks) -> Result<(), Exit> {
+    async fn check_counter(
+        &mut self,
+        peer: &Name,
+        own: Watermarks,
+        expired: &BTreeSet<u64>,
+    ) -> Result<(), Exit> {
         let scope = self.scope(peer);
         if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
-        let (old, scope) = (self.installation, self.scope(peer));
-        let renumber = move |tx: &rusqlite::Transaction<'_>| {
-            outbox::renumber(tx, &scope.server, old, &scope.peer, own)
-        };
+        let (scope, expired) = (self.scope(peer), expired.clone());
+        let renumber =
+            move |tx: &rusqlite::Transaction<'_>| outbox::renumber(tx, &scope, own, &expired);
         self.installation = self.store.run(renumber).await?;
         Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
     }
@@ -243,19 +276,21 @@ impl Core {
         }
     }
 
-    /// A name that nobody owns says nothing of who had it.
-    async fn take_key(&mut self, peer: Name, key: Option<PublicKey>) -> Result<(), Exit> {
-        if let Some(key) = key {
-            let (server, met) = (self.config.server.clone(), peer.clone());
-            match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
-                Meeting::Same => _ = self.held.remove(&peer),
-                Meeting::Other(was) => {
-                    if self.held.insert(peer.clone()) {
-                        let (was, now) = (was.fingerprint(), key.fingerprint());
-                        self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
-                    }
-                }
+    /// What is not the key that is trusted, as no key is, holds what is written to its owner.
+    pub(super) async fn take_key(
+        &mut self,
+        peer: Name,
+        key: Option<PublicKey>,
+    ) -> Result<(), Exit> {
+        let (server, met) = (self.server.clone(), peer.clone());
+        match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
+            Meeting::Same => {
+                self.held.remove(&peer);
+                self.nobody.remove(&peer);
+                self.told_nobody.remove(&peer);
             }
+            Meeting::Other(was) => self.hold(&peer, was, key),
+            Meeting::Nobody => self.find_nobody(&peer),
         }
         if self.asked_keys.remove(&peer) {
             let key = key.map(|key| key.fingerprint());
@@ -264,9 +299,40 @@ impl Core {
         Ok(())
     }
 
+    /// Nothing more is sent as before: what is under way may be refused, and behind `TALK` it is clear again
+    /// whose the name is.
+    fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
+        if self.held.insert(peer.clone(), now) != Some(now) {
+            self.with(peer, Conversation::ask_anew);
+            let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
+            self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+        }
+    }
+
+    /// A name that nobody has may be a slip of the pen.
+    fn find_nobody(&mut self, peer: &Name) {
+        self.held.remove(peer);
+        if !self.conversations.contains_key(peer) {
+            return;
+        }
+        self.nobody.insert(peer.clone());
+        self.tell_nobody(peer);
+    }
+
+    pub(super) fn tell_nobody(&mut self, peer: &Name) {
+        let is_news = self.nobody.contains(peer) && self.is_faced(peer);
+        if is_news && self.told_nobody.insert(peer.clone()) {
+            self.tell(Event::Nobody { peer: peer.clone() });
+        }
+    }
+
     async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        if self.conversations.get_mut(&peer).is_some_and(|it| it.holds_expired(n)) {
+            return Ok(());
+        }
         let scope = self.scope(&peer);
         if self.store.run(move |tx| outbox::expire(tx, &scope, n)).await? {
+            self.with(&peer, Conversation::fate_known);
             self.tell(Event::Expired { peer, n });
         }
         Ok(())
@@ -276,9 +342,11 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
+            // Behind the answer to KEY it is clear what may be sent.
+            Refusal::Owner => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
-        if conversation.is_some_and(|it| it.refused(Instant::now(), after)) {
+        if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
             self.tell(Event::Refused { peer, n, refusal, because });
         }
     }

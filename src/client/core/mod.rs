@@ -7,9 +7,12 @@
 mod answer;
 mod blocks;
 mod cancel;
+mod connect;
 mod files;
+mod inquiry;
 mod intake;
 mod obey;
+mod places;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -20,21 +23,23 @@ use futures::future::{self, Either, select};
 
 use super::Order;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Door, Progress, Visit};
+use super::connection::{Broken, Connection, Door, Progress};
 use super::conversation::Conversation;
 use super::files::ledger;
 use super::outbox::Scope;
+use super::servers::{Home, Met, Server};
 use super::store::Store;
 use super::{
     Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
 };
 use crate::message::{Installation, Name};
 use crate::task;
-use crate::trust::Identity;
 use crate::trust::known_servers::KnownServers;
+use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use files::Files;
+use places::Queue;
 
 pub(super) use files::Said;
 
@@ -50,8 +55,9 @@ const ROWS: u32 = 256;
 /// When so many bytes are to be written, nothing is put to them but acknowledgements.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
 
-/// How many conversations are opened only to empty the outbox.
-const MAX_UNFACED: usize = 500;
+/// Of how many people whom one never talked to it is remembered that they have written. Of others the
+/// face alone is told.
+const REQUESTS: usize = 1_000;
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(2);
@@ -61,10 +67,19 @@ pub(super) struct Core {
     config: Config,
     identity: Arc<Identity>,
     known_servers: KnownServers,
+    /// The servers that were met, by their addresses.
+    met: Vec<Met>,
+    /// What everything belongs to that is said now.
+    server: Server,
+    /// What new messages are numbered in.
     installation: Installation,
     store: Store,
     events: Sender<Event>,
     conversations: BTreeMap<Name, Conversation>,
+    /// Who waits for a conversation without a face.
+    queue: Queue,
+    /// When places were last given to those.
+    last_turn: Instant,
     backoff: Backoff,
     /// No more will be written; end once everything is settled.
     finishing: bool,
@@ -74,8 +89,12 @@ pub(super) struct Core {
     blocks: Blocks,
     /// Whose keys were asked for and not told.
     asked_keys: BTreeSet<Name>,
-    /// Who has another key than the one that is trusted. Nothing is sent to them.
-    held: BTreeSet<Name>,
+    /// Who has another key than the one that is trusted, or none any more. Nothing is sent to them.
+    held: BTreeMap<Name, Option<PublicKey>>,
+    /// Names that nobody has, and nobody is known to have had.
+    nobody: BTreeSet<Name>,
+    /// Of those, which the face was told of.
+    told_nobody: BTreeSet<Name>,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// The face can show messages.
@@ -85,10 +104,14 @@ pub(super) struct Core {
     given: BTreeMap<Name, i64>,
     /// Those beside the face who want to know when something happens.
     watchers: Vec<Sender<()>>,
+    /// By peer whom one never talked to, how many messages wait on the server.
+    requests: BTreeMap<Name, u64>,
     /// What is carried of files.
     files: Files,
     /// Signed in.
     is_online: bool,
+    /// When to ask again what became of what was sent under a former installation.
+    inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
     progress: Instant,
 }
@@ -97,6 +120,8 @@ pub(super) struct Core {
 enum Exit {
     /// The connection broke, or did not come about: try again.
     Away(String),
+    /// It is time to sign in as a former installation.
+    Inquire,
     /// Everything is settled.
     Finished,
     /// It was told to.
@@ -124,7 +149,7 @@ impl Core {
         config: Config,
         identity: Identity,
         known_servers: KnownServers,
-        installation: Installation,
+        home: Home,
         store: Store,
         events: Sender<Event>,
         orders: WeakSender<Order>,
@@ -133,22 +158,30 @@ impl Core {
             config,
             identity: Arc::new(identity),
             known_servers,
-            installation,
+            met: Vec::new(),
+            server: home.server,
+            installation: home.installation,
             store,
             events,
             conversations: BTreeMap::new(),
+            queue: Queue::default(),
+            last_turn: Instant::now(),
             backoff: Backoff::default(),
             finishing: false,
             asked_online: 0,
             blocks: Blocks::default(),
             asked_keys: BTreeSet::new(),
-            held: BTreeSet::new(),
+            held: BTreeMap::new(),
+            nobody: BTreeSet::new(),
+            told_nobody: BTreeSet::new(),
             unshown: 0,
             shows: true,
             given: BTreeMap::new(),
             watchers: Vec::new(),
+            requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
+            inquire_at: None,
             progress: Instant::now(),
         }
     }
@@ -157,7 +190,7 @@ impl Core {
     pub(super) async fn run(mut self, orders: Receiver<Order>) {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
-            Exit::Away(_) | Exit::Finished | Exit::Left => None,
+            Exit::Away(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
@@ -193,42 +226,33 @@ impl Core {
                 Ok(connection) => self.online(connection, orders).await,
                 Err(exit) => exit,
             };
-            let Exit::Away(because) = exit else { return exit };
-            if let Err(exit) = self.pause(because, orders).await {
+            let because = match exit {
+                Exit::Away(because) => Some(because),
+                Exit::Inquire => None,
+                exit => return exit,
+            };
+            self.disconnected();
+            if let Some(because) = because
+                && let Err(exit) = self.pause(because, orders).await
+            {
                 return exit;
             }
         }
     }
 
-    // Connecting.
+    // Away.
 
-    async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
-        let mut opening = Box::pin(Connection::open(Visit {
-            door: self.door(),
-            identity: self.identity.clone(),
-            installation: self.installation,
-        }));
-        loop {
-            self.check_patience(false)?;
-            let limit = self.time_left();
-            let command = Box::pin(task::within(limit, orders.recv()));
-            match select(opening, command).await {
-                Either::Left((connection, _)) => return Ok(connection?),
-                Either::Right((command, rest)) => {
-                    opening = rest;
-                    self.obey_next(command, orders, None).await?;
-                }
-            }
-        }
+    fn disconnected(&mut self) {
+        self.conversations.values_mut().for_each(Conversation::disconnected);
+        self.files.disconnected();
+        self.blocks.disconnected();
+        self.nobody.clear();
+        (self.is_online, self.inquire_at) = (false, None);
     }
 
     /// Waits before connecting again.
     async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
         let retry_in = self.backoff.next(fastrand::f64());
-        self.conversations.values_mut().for_each(Conversation::disconnected);
-        self.files.disconnected();
-        self.blocks.disconnected();
-        self.is_online = false;
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {
@@ -246,12 +270,14 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
         self.is_online = true;
+        // They are told anew.
+        self.requests.clear();
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
         let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
-            Err(exit @ (Exit::Finished | Exit::Left)) => {
+            Err(exit @ (Exit::Finished | Exit::Left | Exit::Inquire)) => {
                 connection.quit(GOODBYE).await;
                 exit
             }
@@ -276,19 +302,22 @@ impl Core {
         connection: &mut Connection,
         orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
-        self.face_outbox().await?;
+        self.queue_outbox().await?;
         // Some may have come with the answer to signing in; no other need follow.
         self.take_frames(connection).await?;
         loop {
+            self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;
             self.carry_where_due(connection).await?;
-            self.close_emptied(connection);
             self.give_unshown().await?;
             self.check_patience(true)?;
             if self.is_settled().await? {
                 return Err(Exit::Finished);
+            }
+            if self.inquire_at.is_some_and(|at| at <= Instant::now()) {
+                return Err(Exit::Inquire);
             }
             let reading = self.events.len() < EVENTS_HIGH;
             let wake = if reading { self.time_left() } else { EVENTS_PAUSE };
@@ -308,16 +337,6 @@ impl Core {
         }
     }
 
-    /// What an earlier run, or an earlier connection, left in the outbox is to be sent.
-    async fn face_outbox(&mut self) -> Result<(), Exit> {
-        let server = self.config.server.clone();
-        let peers = self.store.run(move |tx| outbox::unsettled_peers(tx, &server)).await?;
-        for peer in peers.into_iter().take(MAX_UNFACED) {
-            self.conversations.entry(peer).or_default();
-        }
-        Ok(())
-    }
-
     async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
         let now = Instant::now();
         let due: Vec<Name> = self
@@ -328,18 +347,22 @@ impl Core {
             .collect();
         for peer in due {
             let scope = self.scope(&peer);
-            let settled = self.store.run(move |tx| outbox::settled(tx, &scope)).await?;
+            let look = move |tx: &rusqlite::Transaction<'_>| {
+                Ok((outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?))
+            };
+            let (settled, sent) = self.store.run(look).await?;
             // Ahead of all that is said in it.
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
-            self.with(&peer, Conversation::opening);
+            self.with(&peer, |it| it.opening(sent));
+            self.requests.remove(&peer);
         }
         Ok(())
     }
 
     /// Sends what is above the last number that was sent: new or again, it is the same.
     async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
-        let peers = self.conversations.keys().filter(|peer| !self.held.contains(*peer));
+        let peers = self.conversations.keys().filter(|peer| !self.held.contains_key(*peer));
         for peer in peers.cloned().collect::<Vec<Name>>() {
             if connection.unwritten() >= UNWRITTEN_HIGH {
                 break;
@@ -359,26 +382,13 @@ impl Core {
         Ok(())
     }
 
-    /// Closes conversations that the face does not have open, once all that was written is stored.
-    fn close_emptied(&mut self, connection: &mut Connection) {
-        let files = &self.files;
-        self.conversations.retain(|peer, conversation| {
-            let done = conversation.has_sent_all() && !files.go_to(peer);
-            let emptied = !conversation.faced && done;
-            if emptied {
-                connection.say(&ClientFrame::Close { peer: peer.clone() });
-            }
-            !emptied
-        });
-    }
-
     /// Gives the face what the history has for it, as much as it takes for now.
     async fn give_unshown(&mut self) -> Result<(), Exit> {
         while self.shows && self.events.len() < EVENTS_HIGH {
             let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
             let next = conversations.find_map(|(peer, it)| Some((peer.clone(), it.unshown_above?)));
             let Some((peer, above)) = next else { break };
-            let (server, of) = (self.config.server.clone(), peer.clone());
+            let (server, of) = (self.server.clone(), peer.clone());
             let messages =
                 self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
             let more = messages.len() == ROWS as usize;
@@ -400,6 +410,12 @@ impl Core {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
     }
 
+    /// Whether what is written to somebody now is sent at once.
+    fn sends_at_once(&self, peer: &Name) -> bool {
+        let conversation = self.conversations.get(peer);
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains_key(peer)
+    }
+
     fn is_faced(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(|conversation| conversation.faced)
     }
@@ -408,16 +424,13 @@ impl Core {
         Door {
             config: self.config.clone(),
             known_servers: self.known_servers.clone(),
+            met: self.met.clone(),
             events: self.events.clone(),
         }
     }
 
     fn scope(&self, peer: &Name) -> Scope {
-        Scope {
-            server: self.config.server.clone(),
-            peer: peer.clone(),
-            installation: self.installation,
-        }
+        Scope { server: self.server.clone(), peer: peer.clone(), installation: self.installation }
     }
 
     fn tell(&self, event: Event) {
@@ -447,7 +460,7 @@ impl Core {
     /// Tells of messages that came for conversations which the face does not have open: from some, or
     /// from all.
     async fn announce_unshown(&mut self, from: Option<BTreeSet<Name>>) -> Result<(), Exit> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let counts = self.store.run(move |tx| history::unshown_counts(tx, &server)).await?;
         for (peer, count) in counts {
             let meant = from.as_ref().is_none_or(|from| from.contains(&peer));
@@ -460,16 +473,20 @@ impl Core {
 
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
-        let (server, of) = (self.config.server.clone(), peer.clone());
-        let known = self.store.run(move |tx| history::is_known(tx, &server, &of)).await?;
+        let known = self.is_known(&peer).await?;
         self.tell(Event::Waiting { peer, count, known });
         Ok(())
+    }
+
+    async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {
+        let (server, of) = (self.server.clone(), peer.clone());
+        self.store.run(move |tx| history::is_known(tx, &server, &of)).await
     }
 
     /// Tells what the server last said of the keys that were asked for.
     async fn tell_known_keys(&mut self) -> Result<(), Exit> {
         for name in std::mem::take(&mut self.asked_keys) {
-            let (server, peer) = (self.config.server.clone(), name.clone());
+            let (server, peer) = (self.server.clone(), name.clone());
             let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
             let key = key.map(|key| key.fingerprint());
             self.tell(Event::Key { name, key, current: false });
@@ -479,7 +496,7 @@ impl Core {
 
     /// How many messages and files the server has not stored yet, by peer.
     async fn unsent(&self) -> Result<BTreeMap<Name, u64>, StoreError> {
-        let server = self.config.server.clone();
+        let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             let mut unsent = outbox::unsent(tx, &server)?;
             for (peer, files) in ledger::unsent(tx, &server)? {
@@ -496,7 +513,8 @@ impl Core {
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
             let is_shown = conversation.has_caught_up() && conversation.unshown_above.is_none();
-            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.contains(peer))
+            (is_shown || !self.shows)
+                && (conversation.has_sent_all() || self.held.contains_key(peer))
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
@@ -508,8 +526,8 @@ impl Core {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
-        match unsent.keys().find(|peer| self.held.contains(*peer)) {
-            Some(peer) if unsent.keys().all(|peer| self.held.contains(peer)) => {
+        match unsent.keys().find(|peer| self.held.contains_key(*peer)) {
+            Some(peer) if unsent.keys().all(|peer| self.held.contains_key(peer)) => {
                 Err(Exit::Failed(Failure::KeyChanged(peer.clone())))
             }
             _ => Ok(unsent.is_empty()),
@@ -536,7 +554,7 @@ impl Core {
     /// How long nothing has to be looked at, unless something happens.
     fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
-        let due = due.chain(self.files.due_at()).min();
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.inquire_at).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

@@ -3,12 +3,15 @@
 use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
+use super::super::beside::Ask;
 use super::super::connection::Connection;
+use super::super::conversation::Conversation;
 use super::super::search::{self, Hit, Query};
 use super::super::{
     Change, Command, Event, Record, StoreError, Trust, archive, contacts, history, outbox,
 };
 use super::files::{Wanted, What};
+use super::places::Need;
 use super::{Core, Exit};
 use crate::message::{Kind, Name, Timestamp};
 use crate::wire::frame::ClientFrame;
@@ -42,11 +45,18 @@ impl Core {
     ) -> Result<(), Exit> {
         let (mut written, mut shown, mut rest) = (Vec::new(), Vec::new(), Vec::new());
         let mut next = Some(first);
-        let (mut asks, mut said) = (Vec::new(), Vec::new());
+        let (mut asks, mut said, mut read) = (Vec::new(), Vec::new(), Vec::new());
         while let Some(order) = next {
             match order {
                 Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
-                Order::Command(Command::Shown(id)) => shown.push(id),
+                Order::Command(Command::Shown(id)) => {
+                    self.unshown = self.unshown.saturating_sub(1);
+                    shown.push(id);
+                }
+                Order::Ask(Ask::Read { ids, answer }) => {
+                    shown.extend(ids);
+                    read.push(answer);
+                }
                 // Whoever types faster than it is found wants the last one.
                 Order::Command(search @ Command::Search { .. }) => {
                     rest.retain(|it| !matches!(it, Command::Search { .. }));
@@ -64,6 +74,10 @@ impl Core {
             if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
                 connection.say(&ClientFrame::Read { peer, installation, n });
             }
+        }
+        for answer in read {
+            // That nobody waits for the answer any more does not matter.
+            let _ = answer.try_send(());
         }
         for what in said {
             self.hear(what).await?;
@@ -92,10 +106,9 @@ impl Core {
             return Ok(Vec::new());
         }
         let tells = self.config.read_receipts;
-        self.unshown = self.unshown.saturating_sub(shown.len() as u64);
         let written: Vec<_> = written
             .into_iter()
-            .map(|(peer, text)| (self.scope(&peer), text, self.is_open(&peer)))
+            .map(|(peer, text)| (self.scope(&peer), text, self.sends_at_once(&peer)))
             .collect();
         let marks = shown.clone();
         let work = move |tx: &rusqlite::Transaction<'_>| {
@@ -123,7 +136,8 @@ impl Core {
 
     /// Something new is in the outbox.
     pub(super) fn wrote(&mut self, peer: Name, record: Record) {
-        self.conversations.entry(peer.clone()).or_default().more();
+        self.want_place(&peer, Need::Unsent);
+        self.with(&peer, Conversation::more);
         self.tell(Event::Written { peer, record });
     }
 
@@ -135,16 +149,19 @@ impl Core {
         match command {
             Command::Talk(peer) => {
                 let above = self.last_given(&peer);
-                let conversation = self.conversations.entry(peer).or_default();
+                self.queue.leave(&peer);
+                self.requests.remove(&peer);
+                let conversation = self.conversations.entry(peer.clone()).or_default();
                 if !std::mem::replace(&mut conversation.faced, true) {
                     conversation.unshown_above = Some(above);
                     conversation.ask_anew();
                 }
+                self.tell_nobody(&peer);
                 Ok(())
             }
             Command::Close(peer) => {
-                // The server is told once everything written is stored.
-                self.with(&peer, |it| it.faced = false);
+                // The server is told once the fate of everything written is known.
+                self.with(&peer, Conversation::leave_face);
                 Ok(())
             }
             Command::Online => {
@@ -171,13 +188,13 @@ impl Core {
             }
             Command::Trust(peer) => self.trust(peer).await,
             Command::Overview => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let all = self.store.run(move |tx| archive::overview(tx, &server)).await?;
                 self.tell(Event::Overview(all));
                 Ok(())
             }
             Command::Page { peer, place, limit } => {
-                let (server, with) = (self.config.server.clone(), peer.clone());
+                let (server, with) = (self.server.clone(), peer.clone());
                 let page = move |tx: &rusqlite::Transaction<'_>| {
                     archive::page(tx, &server, &with, place, limit)
                 };
@@ -190,7 +207,7 @@ impl Core {
                 Ok(())
             }
             Command::Status => {
-                let server = self.config.server.clone();
+                let server = self.server.clone();
                 let pending = self.store.run(move |tx| outbox::pending(tx, &server)).await?;
                 self.tell(Event::Status(pending));
                 Ok(())
@@ -245,14 +262,14 @@ impl Core {
     }
 
     async fn find(&self, query: &Query, limit: usize) -> Result<Vec<Hit>, StoreError> {
-        let (server, query) = (self.config.server.clone(), query.clone());
+        let (server, query) = (self.server.clone(), query.clone());
         self.store.run(move |tx| search::find(tx, &server, &query, limit)).await
     }
 
     /// What cannot be said now is said once the connection is there.
     fn block(&mut self, peer: Name, blocked: bool, connection: Option<&mut Connection>) {
         if blocked {
-            self.with(&peer, |it| it.faced = false);
+            self.with(&peer, Conversation::leave_face);
         }
         self.blocks.want(peer, blocked);
         if let Some(connection) = connection {
@@ -276,7 +293,7 @@ impl Core {
         let trust = if peer == self.config.user {
             Trust::Oneself
         } else {
-            let (server, contact) = (self.config.server.clone(), peer.clone());
+            let (server, contact) = (self.server.clone(), peer.clone());
             self.store.run(move |tx| contacts::trust(tx, &server, &contact)).await?
         };
         self.held.remove(&peer);

@@ -16,6 +16,7 @@ use blake3::{Hash, Hasher};
 use bytes::{BufMut, BytesMut};
 use bytesize::ByteSize;
 use futures::AsyncWriteExt;
+use futures::channel::oneshot;
 use futures::future::{Either, select};
 
 use super::ledger::{self, Download, Source, Upload};
@@ -51,8 +52,8 @@ pub(in crate::client) enum Job {
 /// What happened.
 #[derive(Debug)]
 pub(in crate::client) enum Report {
-    /// The server calls the upload so, and has so many bytes of it.
-    Named(BlobId, u64),
+    /// The server calls the upload so, and has so many bytes of it. The last is to be told once that is on the disk.
+    Named(BlobId, u64, oneshot::Sender<()>),
     /// So many bytes are here, or with the server.
     Moved(u64),
     /// The server keeps all of it; it hashes to this.
@@ -135,7 +136,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         let limit = Duration::from_secs(HANDSHAKE_SECONDS);
         let connecting = task::within(limit, self.door.connect()).await;
         let late = || Stop::Away("the server does not answer".into());
-        let Transport { reader, mut writer, .. } = connecting.ok_or_else(late)??;
+        let (Transport { reader, mut writer, .. }, _) = connecting.ok_or_else(late)??;
         write_frame(&mut writer, &ClientFrame::Carry { ticket: self.ticket }).await?;
         Ok(Line { reader: FrameReader::new(reader), half: writer, out: BytesMut::new() })
     }
@@ -153,7 +154,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         let mut hasher = Hasher::new();
         let (blob, have) = match line.next().await {
             Ok(FileReply::Have { blob: named, size, hash }) => {
-                (self.report)(Report::Named(named, size));
+                self.name(named, size).await?;
                 hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
                 if size > source.size || hash.is_some_and(|hash| hash != hasher.finalize()) {
                     line.drop_blob(named).await?;
@@ -181,6 +182,15 @@ impl<R: FnMut(Report)> Carrier<R> {
                 Err(stop) => return Err(stop),
             }
         }
+    }
+
+    /// Waits until it is written down how the server calls it. So nothing of it is ever there under a name that
+    /// nobody knows.
+    async fn name(&mut self, blob: BlobId, have: u64) -> Result<(), Stop> {
+        let (written, is_written) = oneshot::channel();
+        (self.report)(Report::Named(blob, have, written));
+        // Whoever is to write it down drops the other end when it ends.
+        is_written.await.map_err(|_| Stop::Away("it is not carried any more".into()))
     }
 
     async fn send_from(

@@ -13,7 +13,8 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use super::info::FileInfo;
 use crate::client::archive::Record;
 use crate::client::outbox::{self, Scope};
-use crate::client::{Address, FileState, Received, State, Transfer, Way};
+use crate::client::servers::Server;
+use crate::client::{FileState, Received, State, Transfer, Way};
 use crate::message::{BlobId, Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -62,7 +63,7 @@ pub(in crate::client) enum Fate {
 /// Writes down that a file is to be sent; once for each token. Returns its id.
 pub(in crate::client) fn add(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     source: &Source,
     token: Option<&str>,
@@ -90,7 +91,7 @@ pub(in crate::client) fn add(
 }
 
 /// The uploads that go on, the oldest first.
-pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Upload>> {
+pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD} FROM upload WHERE server = ? AND state = 'going' ORDER BY id",
     ))?;
@@ -166,7 +167,7 @@ pub(in crate::client) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fa
 /// Own files for somebody that the server keeps, and that nobody was told of yet, the oldest first.
 pub(in crate::client) fn waiting(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
 ) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
@@ -183,27 +184,10 @@ pub(in crate::client) fn call_back(tx: &Transaction<'_>, id: i64) -> Result<()> 
         .map(drop)
 }
 
-/// What the server has of own files that it need not keep. It counts there until the server knows.
-pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Address) -> Result<Vec<BlobId>> {
-    let mut query = tx.prepare_cached(
-        "SELECT blob FROM upload
-         WHERE server = ? AND state IN ('failed', 'cancelled') AND blob IS NOT NULL",
-    )?;
-    let blobs = query.query_map([server.as_str()], |row| row.get::<_, String>(0))?;
-    blobs.map(|blob| blob?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
-}
-
-/// The server knows that it need not keep that.
-pub(in crate::client) fn let_go(tx: &Transaction<'_>, blob: BlobId) -> Result<()> {
-    let update =
-        "UPDATE upload SET blob = NULL WHERE blob = ? AND state IN ('failed', 'cancelled')";
-    tx.execute(update, [blob.to_string()]).map(drop)
-}
-
 /// How many own files are not with the server yet, by peer.
 pub(in crate::client) fn unsent(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
 ) -> Result<std::collections::BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM upload WHERE server = ? AND state = 'going' GROUP BY peer",
@@ -214,7 +198,7 @@ pub(in crate::client) fn unsent(
 /// Somebody tells of a file: it gets its number. It comes by itself if it is no larger than that.
 pub(in crate::client) fn told(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     message: i64,
     comes: bool,
@@ -240,9 +224,22 @@ pub(in crate::client) fn set(tx: &Transaction<'_>, message: i64, state: &FileSta
         .map(drop)
 }
 
-/// The server knows that it need not keep a file.
-pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64) -> Result<()> {
-    tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message]).map(drop)
+/// The server knows that it need not keep a file: that of a message, or one that is unwanted.
+pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobId) -> Result<()> {
+    tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message])?;
+    let upload = "UPDATE upload SET blob = NULL
+                  WHERE blob = ? AND state IN ('failed', 'cancelled')";
+    tx.execute(upload, [blob.to_string()]).map(drop)
+}
+
+/// What the server may have of own files that it need not keep. It counts there until the server knows.
+pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<BlobId>> {
+    let mut query = tx.prepare_cached(
+        "SELECT blob FROM upload
+         WHERE server = ? AND state IN ('failed', 'cancelled') AND blob IS NOT NULL",
+    )?;
+    let blobs = query.query_map([server.as_str()], |row| row.get::<_, String>(0))?;
+    blobs.map(|blob| blob?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
 /// What is read of a file that others sent.
@@ -250,7 +247,7 @@ const FILE: &str = "SELECT file.message, file.peer, number, file.state, why, bod
                     JOIN message ON message.id = file.message";
 
 /// What comes, the oldest first.
-pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'coming' ORDER BY file.message"
     ))?;
@@ -258,7 +255,7 @@ pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Address) -> Resul
 }
 
 /// What the server keeps although it is here.
-pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Address) -> Result<Vec<Download>> {
+pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'here' AND dropped = 0 ORDER BY file.message"
     ))?;
@@ -268,7 +265,7 @@ pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Address) -> Resu
 /// The file of a conversation with this number; without one the last.
 pub(in crate::client) fn find(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     peer: &Name,
     number: Option<u64>,
 ) -> Result<Option<Download>> {
@@ -311,7 +308,7 @@ pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option
 /// all.
 pub(in crate::client) fn all(
     tx: &Transaction<'_>,
-    server: &Address,
+    server: &Server,
     limit: u32,
 ) -> Result<Vec<Transfer>> {
     let mut going = going(tx, server)?;
@@ -326,7 +323,7 @@ pub(in crate::client) fn all(
 }
 
 /// The last files that others told of, each behind its message.
-fn told_of(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
+fn told_of(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? ORDER BY file.message DESC LIMIT ?"
     ))?;
@@ -336,7 +333,7 @@ fn told_of(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i6
 
 /// The last own files that do not go any more, each behind the message that tells of it; what failed, or was
 /// cancelled, behind that of the one before.
-fn gone(tx: &Transaction<'_>, server: &Address, limit: u32) -> Result<Vec<(i64, Transfer)>> {
+fn gone(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD}, upload.state, why, message, message.state FROM upload
          LEFT JOIN message ON message.id = upload.message
@@ -411,7 +408,7 @@ mod tests {
 
     /// Each as its name and state, in short.
     fn listed(store: &mut rusqlite::Connection) -> Vec<String> {
-        let server: Address = "localhost".parse().unwrap();
+        let server: Server = "localhost".parse().unwrap();
         let all = run(store, |tx| all(tx, &server, LIMIT));
         all.iter().map(|it| format!("{} {:?}", it.name, it.state)).collect()
     }
@@ -461,5 +458,23 @@ mod tests {
         (0..9).for_each(|_| upload(&store, "more", "going", None));
         let listed = listed(&mut store);
         assert_eq!((listed.len(), listed[0].as_str()), (5, "slow Coming"));
+    }
+
+    #[test]
+    fn what_one_thought_better_of_is_unwanted_until_the_server_knows() {
+        let mut store = in_memory();
+        let server: Server = "localhost".parse().unwrap();
+        let blob = BlobId::from_u128;
+        for (number, state) in [(1, "cancelled"), (2, "failed"), (3, "going"), (4, "sent")] {
+            upload(&store, state, state, None);
+            let id = store.last_insert_rowid();
+            run(&mut store, |tx| name(tx, id, Some(blob(number))));
+        }
+        upload(&store, "never offered", "cancelled", None);
+        let unwanted = |store: &mut rusqlite::Connection| run(store, |tx| unwanted(tx, &server));
+        assert_eq!(unwanted(&mut store), [blob(1), blob(2)]);
+        run(&mut store, |tx| dropped(tx, 0, blob(1)));
+        run(&mut store, |tx| dropped(tx, 0, blob(4)));
+        assert_eq!(unwanted(&mut store), [blob(2)]);
     }
 }

@@ -4,14 +4,15 @@
 //!
 //! | entry | |
 //! |---|---|
-//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 1` |
+//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 2` |
 //! | `names`, `contacts` | the books of names and of contacts as they are in the data folder |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
-//! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`), lengths of key and value (u32 each, big-endian), key, value |
+//! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`, 3 `meta`, of which only `uptime` is there), lengths of key and value (u32 each, big-endian), key, value |
 //! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
-//! Invariant: an archive that lacks its end, or has another one, is refused whole.
+//! Invariant: an archive that lacks its end, or has another one, is refused whole. What was written is read back with
+//! [`verify`] by whoever wants to rely on it.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -20,9 +21,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::image::{Entry, Image, Table};
 use super::layout;
 use super::opening::Paths;
-use super::store::{Entry, Image, Store, StoreError, Table};
+use super::store::{Store, StoreError, UPTIME};
+use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;
 
@@ -31,8 +34,9 @@ const VERSION: u8 = 1;
 /// How much of the store goes into one entry of the archive, roughly.
 const PIECE: usize = 4 * 1024 * 1024;
 
-/// The longest piece that is read: one entry more, which is a message and its key.
-const MAX_PIECE: u64 = (PIECE + 1024 * 1024) as u64;
+/// The longest piece that is read. What is written here has one entry more than [`PIECE`], which is a segment at most;
+/// in layout 1 a session's row had no bound.
+const MAX_PIECE: u64 = 256 * 1024 * 1024;
 
 /// The books in a data folder, and the longest one that is read.
 const BOOKS: [&str; 2] = ["names", "contacts"];
@@ -52,8 +56,10 @@ pub enum BackupError {
     Read(String),
     #[error("this is not a whole backup: {0}")]
     Bad(&'static str),
-    #[error("the backup was made by a newer version of this program")]
-    Newer,
+    #[error(
+        "the backup has version {found}, and this program knows those up to {known}: restore it with the newer version of it that made it"
+    )]
+    Newer { found: String, known: String },
     #[error("{} is not empty; a backup is restored into a new folder", path.display())]
     NotEmpty { path: PathBuf },
     #[error("the backup is damaged: {0}")]
@@ -69,7 +75,7 @@ impl From<StoreError> for BackupError {
 /// Writes a backup of a data folder whose store has this image.
 pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
-    archive.put("tinychat-backup", format!("{VERSION} {}", layout::VERSION).as_bytes())?;
+    archive.put("tinychat-backup", version(layout::VERSION).as_bytes())?;
     for name in BOOKS {
         archive.put(name, &whole_lines(&data.join(name))?)?;
     }
@@ -99,6 +105,16 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
     Ok(())
 }
 
+/// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for
+/// it, and is gone afterwards.
+pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), BackupError> {
+    remove_folder(scratch)?;
+    DirBuilder::new().mode(0o700).create(scratch)?;
+    let verified = fill(backup, scratch, Files::Labels);
+    remove_folder(scratch)?;
+    verified
+}
+
 /// Makes a data folder from a backup. It is there wholly or not at all.
 pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
     let taken = || BackupError::NotEmpty { path: data.into() };
@@ -115,13 +131,11 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
         DirBuilder::new().mode(0o700).recursive(true).create(above)?;
     }
     // What a killed restore left.
-    match fs::remove_dir_all(&partial) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error.into()),
-        _ => {}
-    }
+    remove_folder(&partial)?;
     DirBuilder::new().mode(0o700).create(&partial)?;
     // Renaming replaces an empty folder.
-    let restored = fill(backup, &partial).and_then(|()| Ok(fs::rename(&partial, data)?));
+    let restored =
+        fill(backup, &partial, Files::Whole).and_then(|()| Ok(fs::rename(&partial, data)?));
     if restored.is_err() {
         // What failed is worth more to its reader than why it could not be cleared away.
         let _ = fs::remove_dir_all(&partial);
@@ -190,6 +204,7 @@ fn encode_entry(out: &mut Vec<u8>, (table, (key, value)): &(Table, Entry)) {
     out.put_u8(match table {
         Table::Sessions => 1,
         Table::Messages => 2,
+        Table::Meta => 3,
     });
     for part in [key, value] {
         out.put_u32(u32::try_from(part.len()).expect("a segment and its key have far less"));
@@ -202,25 +217,24 @@ fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
     let table = match piece.try_get_u8().ok()? {
         1 => Table::Sessions,
         2 => Table::Messages,
+        3 => Table::Meta,
         _ => return None,
     };
     let mut length = || piece.try_get_u32().ok().and_then(|it| usize::try_from(it).ok());
     let (key, value) = (length()?, length()?);
     let whole = key.checked_add(value).is_some_and(|both| both <= piece.len());
-    whole.then(|| (table, (piece.split_to(key), piece.split_to(value))))
+    let entry = whole.then(|| (table, (piece.split_to(key), piece.split_to(value))));
+    entry.filter(|(table, (key, _))| *table != Table::Meta || key == UPTIME)
 }
 
 /// Puts what is in a backup into a new folder and looks whether it is sound.
-fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
+fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupError> {
     let paths = Paths::new(folder);
-    let store = Store::open(&paths.store)?;
-    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0 };
+    let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files };
     let mut archive = tar::Archive::new(backup);
     let mut entries = archive.entries()?;
-    let version = reading.named(entries.next(), "tinychat-backup", 64)?;
-    if version != format!("{VERSION} {}", layout::VERSION).as_bytes() {
-        return Err(BackupError::Newer);
-    }
+    let layout = layout_of(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
+    let store = Store::open_as(&paths.store, layout)?;
     for name in BOOKS {
         write_synced(&folder.join(name), &reading.named(entries.next(), name, MAX_BOOK)?)?;
     }
@@ -237,6 +251,7 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
         }
         store.fill(reading.pieces, decoded)?;
     }
+    upgrade(&store, Unreadable::Refused)?;
     let problems = store.image().inspect().map_err(|error| BackupError::Read(error.0))?.problems;
     if let Some(problem) = problems.into_iter().next() {
         return Err(BackupError::Damaged(problem));
@@ -249,10 +264,37 @@ fn fill(backup: impl Read, folder: &Path) -> Result<(), BackupError> {
     Ok(Watermark { commit, clean: true }.write(&paths.watermark)?)
 }
 
+/// The version of an archive whose store has a layout.
+fn version(layout: u8) -> String {
+    format!("{VERSION} {layout}")
+}
+
+/// The layout of the store in an archive of this version.
+fn layout_of(text: &[u8]) -> Result<u8, BackupError> {
+    const BAD: BackupError = BackupError::Bad("it does not say its version");
+    let text = std::str::from_utf8(text).map_err(|_| BAD)?;
+    let (table, layout) = text.split_once(' ').ok_or(BAD)?;
+    let table: u64 = table.parse().map_err(|_| BAD)?;
+    let layout: u64 = layout.parse().map_err(|_| BAD)?;
+    match u8::try_from(layout) {
+        Ok(layout) if table <= u64::from(VERSION) && layout <= layout::VERSION => Ok(layout),
+        _ => Err(BackupError::Newer { found: text.into(), known: version(layout::VERSION) }),
+    }
+}
+
 /// Reading an archive, piece by piece.
 struct Reading {
     hash: blake3::Hasher,
     pieces: u64,
+    files: Files,
+}
+
+/// What is taken of the files that wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Files {
+    Whole,
+    /// What is looked at. The content is read and becomes a hole.
+    Labels,
 }
 
 type TarEntry<'a, R> = Option<io::Result<tar::Entry<'a, R>>>;
@@ -320,7 +362,15 @@ impl Reading {
         DirBuilder::new().mode(0o700).recursive(true).create(&blobs)?;
         let (path, size) = (blobs.join(id.to_string()), entry.size());
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
-        let copied = io::copy(&mut Hashed { inner: entry, hash: &mut self.hash }, &mut file)?;
+        let mut content = Hashed { inner: entry, hash: &mut self.hash };
+        let copied = match self.files {
+            Files::Whole => io::copy(&mut content, &mut file)?,
+            Files::Labels => {
+                let label = io::copy(&mut (&mut content).take(blobs::LABEL as u64), &mut file)?;
+                label + io::copy(&mut content, &mut io::sink())?
+            }
+        };
+        file.set_len(copied)?;
         file.sync_all()?;
         if copied == size {
             Ok(())
@@ -330,8 +380,19 @@ impl Reading {
     }
 }
 
+fn remove_folder(path: &Path) -> io::Result<()> {
+    match fs::remove_dir_all(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
 fn write_synced(path: &Path, content: &[u8]) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     file.write_all(content)?;
     file.sync_all()
 }
+
+#[cfg(test)]
+#[path = "backup_tests.rs"]
+mod tests;

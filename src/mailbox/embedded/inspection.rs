@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 
+use super::image::{Image, Segment};
 use super::layout::Row;
-use super::store::{Image, Segment, StoreError};
-use crate::mailbox::{MailboxError, Usage};
+use super::store::StoreError;
+use crate::mailbox::{Accounts, MailboxError, Usage};
 use crate::message::{Installation, Message, SessionKey, Timestamp};
 
 /// How many problems are told; there may be one for each message.
@@ -23,6 +24,7 @@ pub struct Inspection {
     /// What is not as it should be, each a sentence: at most 100.
     pub problems: Vec<String>,
     segments: u64,
+    parts: u64,
 }
 
 /// What is in one session.
@@ -60,6 +62,10 @@ impl Image {
         if stray > 0 {
             inspection.complain(format!("{stray} segments of messages belong to no session"));
         }
+        let stray = self.count_parts()?.saturating_sub(inspection.parts);
+        if stray > 0 {
+            inspection.complain(format!("{stray} entries say what no session knows"));
+        }
         Ok(inspection)
     }
 
@@ -83,10 +89,16 @@ impl Image {
                 Err(error) => return Err(error),
             }
         }
-        for problem in seen.problems(row) {
+        let accounts = match self.accounts(&key) {
+            Err(StoreError::Malformed(_)) => Accounts::default(),
+            accounts => accounts?,
+        };
+        let entries = accounts.iter().map(|(_, account)| 1 + account.expired.len() as u64);
+        inspection.parts += 1 + entries.sum::<u64>();
+        for problem in seen.problems(row, &accounts) {
             inspection.complain(format!("{key}: {problem}"));
         }
-        let expired = row.expired.iter().map(|run| run.count).sum();
+        let expired = accounts.expired();
         Ok(SessionContent { key, usage: seen.usage, oldest: seen.oldest, expired })
     }
 }
@@ -126,7 +138,7 @@ impl Seen {
         self.out_of_order |= before.is_some_and(|before| before >= id.n);
     }
 
-    fn problems(&self, row: &Row) -> Vec<String> {
+    fn problems(&self, row: &Row, accounts: &Accounts) -> Vec<String> {
         let mut problems = Vec::new();
         let expected = (row.waiting() > 0).then_some((row.removed + 1, row.last));
         if self.positions != expected || self.usage.messages != row.waiting() {
@@ -139,8 +151,9 @@ impl Seen {
         if self.out_of_order {
             problems.push("its messages are not in the order in which they were written".into());
         }
-        let known = |installation| row.have.iter().find(|have| have.installation == installation);
-        let unknown = |(it, n): &(&Installation, &u64)| known(**it).is_none_or(|it| it.n < **n);
+        let unknown = |(it, n): &(&Installation, &u64)| {
+            accounts.get(**it).is_none_or(|account| account.n < **n)
+        };
         if self.highest.iter().any(|pair| unknown(&pair)) {
             problems.push("a message was taken that it does not know of".into());
         }

@@ -7,13 +7,13 @@
 //!
 //! Invariant: disk, then sealed, then open changes, applied in this order, are the mailbox.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
 use super::layout::Row;
-use crate::mailbox::{Room, Run, Usage, settle_expired};
-use crate::message::{Batch, Installation, Message, MessageId, SessionKey};
+use crate::mailbox::{Accounts, Room, Run, Usage};
+use crate::message::{Batch, Installation, Message, MessageId, SessionKey, Uptime};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -60,7 +60,9 @@ pub(super) struct RowDelta {
     bytes_added: u64,
     bytes_freed: u64,
     forgotten: Vec<Installation>,
-    have: Vec<(Installation, u64)>,
+    /// Of each installation the last message, and its position.
+    taken: Vec<(MessageId, u64)>,
+    heard: Vec<(Installation, u64)>,
     expired: Vec<Run>,
     settled: Vec<(Installation, u64)>,
 }
@@ -81,10 +83,11 @@ impl Journal {
         self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
         let delta = self.open.delta(key);
         let same = |a: &Message, b: &Message| a.id.installation == b.id.installation;
+        let mut position = batch.first() - 1;
         for messages in batch.messages().chunk_by(same) {
+            position += messages.len() as u64;
             // Of one installation numbers ascend.
-            let MessageId { installation, n } = messages[messages.len() - 1].id;
-            raise(&mut delta.row.have, installation, n);
+            delta.row.take(messages[messages.len() - 1].id, position);
         }
         delta.row.last = batch.last();
         delta.row.bytes_added += usage.bytes;
@@ -114,12 +117,23 @@ impl Journal {
         raise(&mut self.open.delta(key).row.settled, installation, n);
     }
 
+    /// See [`Mailbox::hear`](crate::mailbox::Mailbox::hear).
+    pub(super) fn hear(&mut self, key: &SessionKey, installation: Installation, position: u64) {
+        raise(&mut self.open.delta(key).row.heard, installation, position);
+    }
+
     /// See [`Mailbox::forget`](crate::mailbox::Mailbox::forget).
     pub(super) fn forget(&mut self, key: &SessionKey, installation: Installation) {
         let row = &mut self.open.delta(key).row;
-        row.have.retain(|(it, _)| *it != installation);
+        row.taken.retain(|(it, _)| it.installation != installation);
+        row.heard.retain(|(it, _)| *it != installation);
         row.settled.retain(|(it, _)| *it != installation);
         row.forgotten.push(installation);
+    }
+
+    /// The time is to be stored, also if nothing else is.
+    pub(super) fn press(&mut self) {
+        self.open.pressing = true;
     }
 
     /// What the writer is to commit now. Sealing again before [`committed`](Self::committed) gives
@@ -174,9 +188,14 @@ impl Journal {
         let after = rows.iter().map(|row| row.removed).fold(after, u64::max);
         let mut room = Room::new(limit);
         let messages = deltas.iter().flat_map(|delta| delta.messages_after(after));
-        let fitting = messages.take_while(|(_, message)| room.takes(message.body.len()));
-        let messages = fitting.map(|(position, message)| (position, message.clone())).collect();
+        let fitting = messages.take_while(|(.., message)| room.takes(message.body.len()));
+        let messages = fitting.map(|(position, _, message)| (position, message.clone())).collect();
         Tail { rows, messages }
+    }
+
+    /// The sessions of which something may not be on disk yet.
+    pub(super) fn keys(&self) -> HashSet<SessionKey> {
+        self.parts().flat_map(|changes| changes.sessions.keys().cloned()).collect()
     }
 
     fn parts(&self) -> impl Iterator<Item = &Changes> {
@@ -201,15 +220,16 @@ impl Changes {
 }
 
 impl Delta {
-    /// The messages that are to be written, in order.
-    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, &Message)> {
+    /// The messages that are to be written, in order, each with its position and since when it waits.
+    pub(super) fn messages(&self) -> impl Iterator<Item = (u64, Uptime, &Message)> {
         self.messages_after(self.row.removed)
     }
 
-    fn messages_after(&self, after: u64) -> impl Iterator<Item = (u64, &Message)> {
+    fn messages_after(&self, after: u64) -> impl Iterator<Item = (u64, Uptime, &Message)> {
         self.appended.iter().flat_map(move |Appended { batch, .. }| {
             let messages = batch.after(after);
-            (batch.last() + 1 - messages.len() as u64..).zip(messages)
+            let first = batch.last() + 1 - messages.len() as u64;
+            (first..).zip(messages).map(|(position, it)| (position, batch.since(), it))
         })
     }
 
@@ -250,11 +270,14 @@ impl Delta {
 }
 
 impl Tail {
-    /// A session's row as it will be. Changes may be on disk already: making them again changes
-    /// nothing but `bytes`.
-    pub(super) fn overlay(&self, mut row: Row) -> Row {
-        self.rows.iter().for_each(|delta| delta.apply(&mut row));
-        row
+    /// A session's row and accounts as they will be. Changes may be on disk already: making them again
+    /// changes nothing but `bytes`.
+    pub(super) fn overlay(&self, mut row: Row, mut accounts: Accounts) -> (Row, Accounts) {
+        for delta in &self.rows {
+            delta.apply(&mut row);
+            delta.apply_to(&mut accounts);
+        }
+        (row, accounts)
     }
 
     /// Everything up to here was removed, as far as the tail knows.
@@ -266,28 +289,56 @@ impl Tail {
 impl RowDelta {
     /// Makes the changes in a session's row.
     pub(super) fn apply(&self, row: &mut Row) {
-        row.have.retain(|have| !self.forgotten.contains(&have.installation));
-        // Who is forgotten has settled all; what `forget` took out of `settled` may be about these.
-        row.expired.retain(|run| !self.forgotten.contains(&run.installation));
-        for (installation, n) in &self.have {
-            row.take(MessageId { installation: *installation, n: *n });
-        }
-        let known = row.expired.last().map_or(0, Run::last_position);
-        row.expired.extend(self.expired.iter().filter(|run| run.first_position > known));
-        for (installation, n) in &self.settled {
-            settle(row, *installation, *n);
-        }
         row.last = row.last.max(self.last);
         row.removed = row.removed.max(self.removed);
         row.bytes = (row.bytes + self.bytes_added).saturating_sub(self.bytes_freed);
     }
+
+    /// Makes the changes in a session's accounts, or in those that [are changed](Self::touched).
+    pub(super) fn apply_to(&self, accounts: &mut Accounts) {
+        self.forgotten.iter().for_each(|installation| accounts.forget(*installation));
+        self.taken.iter().for_each(|(id, position)| accounts.take(*id, *position));
+        for run in &self.expired {
+            accounts.expire(run.installation, run.first_n, run.last_n());
+        }
+        for (installation, n) in &self.settled {
+            accounts.settle(*installation, *n);
+        }
+        for (installation, position) in &self.heard {
+            accounts.hear(*installation, *position);
+        }
+    }
+
+    /// Which accounts are changed, and how much of each has to be known for it.
+    pub(super) fn touched(&self) -> BTreeMap<Installation, Depth> {
+        let last = self.expired.iter().map(|run| (run.installation, Depth::LastRecord));
+        let taken = self.taken.iter().map(|(id, _)| (id.installation, Depth::Numbers));
+        let heard = self.heard.iter().map(|(it, _)| (*it, Depth::Numbers));
+        let settled = self.settled.iter().map(|(it, _)| (*it, Depth::Everything));
+        let forgotten = self.forgotten.iter().map(|it| (*it, Depth::Everything));
+        let mut touched = BTreeMap::new();
+        for (installation, depth) in taken.chain(heard).chain(last).chain(settled).chain(forgotten)
+        {
+            let known = touched.entry(installation).or_insert(depth);
+            *known = depth.max(*known);
+        }
+        touched
+    }
+
+    fn take(&mut self, id: MessageId, position: u64) {
+        self.taken.retain(|(it, _)| it.installation != id.installation);
+        self.taken.push((id, position));
+    }
 }
 
-fn settle(row: &mut Row, installation: Installation, n: u64) {
-    if let Some(have) = row.have.iter_mut().find(|have| have.installation == installation) {
-        have.settled = have.settled.max(n);
-    }
-    settle_expired(&mut row.expired, installation, n);
+/// How much of an account has to be known to change it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Depth {
+    /// All but its records of expiry.
+    Numbers,
+    /// The last of these too, for the next may follow it.
+    LastRecord,
+    Everything,
 }
 
 fn raise(numbers: &mut Vec<(Installation, u64)>, installation: Installation, n: u64) {
@@ -298,145 +349,5 @@ fn raise(numbers: &mut Vec<(Installation, u64)>, installation: Installation, n: 
 }
 
 #[cfg(test)]
-mod tests {
-    use std::time::Duration;
-
-    use bytes::Bytes;
-
-    use super::*;
-    use crate::mailbox::Have;
-    use crate::message::{Kind, Timestamp};
-
-    const A: Installation = Installation::from_u64(1);
-
-    fn key() -> SessionKey {
-        SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
-    }
-
-    fn batch(first: u64, count: u64) -> Batch {
-        let message = |n| Message {
-            id: MessageId { installation: A, n },
-            time: Timestamp(n),
-            kind: Kind::TEXT,
-            body: Bytes::from_static(b"0123456789"),
-        };
-        Batch::new(first, (first..first + count).map(message).collect::<Vec<_>>())
-    }
-
-    fn usage(messages: u64) -> Usage {
-        Usage { messages, bytes: 10 * messages }
-    }
-
-    fn overlay(journal: &Journal, row: Row) -> Row {
-        journal.tail(&key(), 0, usage(0)).overlay(row)
-    }
-
-    fn written(changes: &Changes) -> Vec<u64> {
-        changes.sessions().flat_map(|(_, delta)| delta.messages().map(|it| it.0)).collect()
-    }
-
-    #[test]
-    fn what_is_removed_before_it_is_sealed_is_never_written() {
-        let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3), Instant::now());
-        journal.append(&key(), &batch(4, 3), Instant::now());
-        assert_eq!(journal.usage(), usage(6));
-        journal.remove(&key(), 4, usage(4));
-        assert_eq!(journal.usage(), usage(2));
-        let row = overlay(&journal, Row::default());
-        assert_eq!((row.removed, row.last, row.bytes), (4, 6, 20));
-        assert_eq!(written(&journal.seal()), [5, 6]);
-    }
-
-    #[test]
-    fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
-        let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3), Instant::now());
-        assert!(journal.due().is_some());
-        journal.remove(&key(), 3, usage(3));
-        assert!(journal.due().is_none() && !journal.is_pressing() && !journal.is_empty());
-        assert!(!journal.is_removing(), "nothing was on disk");
-        let row = overlay(&journal, Row::default());
-        assert_eq!(row.have, [Have { installation: A, n: 3, settled: 0 }]);
-        assert_eq!((row.removed, row.last, row.bytes), (3, 3, 0));
-        assert_eq!(written(&journal.seal()), [0; 0]);
-    }
-
-    #[test]
-    fn what_is_sealed_is_removed_by_the_next_commit() {
-        let mut journal = Journal::default();
-        journal.append(&key(), &batch(1, 3), Instant::now());
-        assert_eq!(written(&journal.seal()), [1, 2, 3]);
-        journal.append(&key(), &batch(4, 1), Instant::now());
-        assert!(!journal.is_removing());
-        journal.remove(&key(), 2, usage(2));
-        assert!(journal.is_removing());
-        let tail = |limit| -> Vec<_> {
-            journal.tail(&key(), 0, limit).messages.iter().map(|(position, _)| *position).collect()
-        };
-        assert_eq!(tail(usage(9)), [3, 4], "wherever it is");
-        assert_eq!(tail(usage(0)), [3], "one at least");
-        assert_eq!(written(&journal.seal()), [1, 2, 3], "the same until it is committed");
-        journal.committed();
-        let next = journal.seal();
-        assert_eq!(written(&next), [4]);
-        let mut row = Row { removed: 0, last: 3, bytes: 30, ..Row::default() };
-        next.sessions().for_each(|(_, delta)| delta.row().apply(&mut row));
-        assert_eq!((row.removed, row.last, row.bytes), (2, 4, 20));
-        journal.committed();
-        assert!(journal.is_empty());
-    }
-
-    #[test]
-    fn what_is_not_taken_back_is_due_in_its_time() {
-        let mut journal = Journal::default();
-        let start = Instant::now();
-        let at = |seconds| start + Duration::from_secs(seconds);
-        journal.append(&key(), &batch(1, 3), at(1));
-        journal.append(&key(), &batch(4, 3), at(3));
-        journal.append(&key().reverse(), &batch(1, 3), at(2));
-        assert_eq!(journal.due(), Some(at(1)));
-        journal.remove(&key(), 3, usage(3));
-        journal.review();
-        assert_eq!(journal.due(), Some(at(2)));
-        journal.remove(&key().reverse(), 3, usage(3));
-        journal.review();
-        assert_eq!(journal.due(), Some(at(3)));
-        journal.remove(&key(), 5, usage(2));
-        journal.review();
-        assert_eq!(journal.due(), Some(at(3)), "one is left");
-        journal.remove(&key(), 6, usage(1));
-        assert_eq!(journal.due(), None);
-        journal.append(&key(), &batch(7, 1), at(9));
-        assert_eq!(journal.due(), Some(at(3)), "no later than it must be");
-        journal.review();
-        assert_eq!(journal.due(), Some(at(9)));
-    }
-
-    #[test]
-    fn records_of_expiry_stay_until_they_are_settled() {
-        let mut journal = Journal::default();
-        let run = Run { first_position: 1, installation: A, first_n: 1, count: 3 };
-        journal.append(&key(), &batch(1, 4), Instant::now());
-        journal.expire(&key(), &[run], usage(3));
-        let row = overlay(&journal, Row::default());
-        assert_eq!((row.removed, row.expired.as_slice()), (3, &[run][..]));
-        journal.settle(&key(), A, 2);
-        let row = overlay(&journal, Row::default());
-        let rest = Run { first_position: 3, first_n: 3, count: 1, ..run };
-        assert_eq!((row.have[0].settled, row.expired), (2, vec![rest]));
-        journal.settle(&key(), A, 3);
-        assert!(overlay(&journal, Row::default()).expired.is_empty());
-    }
-
-    #[test]
-    fn who_was_forgotten_may_come_again() {
-        let mut journal = Journal::default();
-        let have = Have { installation: A, n: 9, settled: 9 };
-        let row = Row { removed: 9, last: 9, have: vec![have], ..Row::default() };
-        journal.forget(&key(), A);
-        assert!(overlay(&journal, row.clone()).have.is_empty());
-        journal.append(&key(), &batch(1, 2), Instant::now());
-        assert_eq!(overlay(&journal, row).have[0].n, 2);
-    }
-}
+#[path = "journal_tests.rs"]
+mod tests;

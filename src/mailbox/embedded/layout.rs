@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 1. Pure: values to bytes and back.
+//! How the store looks on disk, version 2. Pure: values to bytes and back.
 //!
 //! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
 //!
@@ -6,26 +6,38 @@
 //! |---|---|---|
 //! | `meta` | `layout` | version (u8) of all that follows |
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
-//! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each); count (u32) of installations, each with installation, n, settled (u64); count (u32) of expired runs, each with first position, installation, first n, count (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8), kind, length of body (u32), body |
+//! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
+//! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each) |
+//! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
+//! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of expiry: its last n (u64) |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body |
 //!
-//! Names have no zero byte. A segment has messages with consecutive positions, and stands under that
+//! Names have no zero byte. What is known of a session's installations stands beside its row and not in it, for there
+//! may be thousands and a commit writes what it changes alone. A segment has messages with consecutive positions, and stands under that
 //! of its last one: so the first segment at or behind a position has what follows, and a commit that
-//! took hundreds of messages writes and later removes a few segments.
+//! took hundreds of messages writes and later removes a few segments. A segment of version 1 does not say when it was
+//! taken: it counts from uptime 0, which is when the server first counted.
 //!
 //! Invariant: a session's segments have the positions above `removed` up to and with `last`, each
 //! once, with `bytes` in their bodies; of the first segment some messages may be removed already.
 
+use std::collections::BTreeMap;
+
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::mailbox::{Have, Run};
-use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+use crate::mailbox::{Account, Accounts};
+use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
 
-/// The version that is written and read here.
-pub(super) const VERSION: u8 = 1;
+/// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
+pub(super) const VERSION: u8 = 2;
+
+/// The version of the segments that are written here, which is one of their own: an upgrade leaves them
+/// as they are. The first one is read too.
+const SEGMENT_VERSION: u8 = 2;
+const FIRST_SEGMENT_VERSION: u8 = 1;
 
 /// What is kept of a session beside its messages.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Row {
     /// Everything up to this position was removed.
     pub(super) removed: u64,
@@ -33,9 +45,20 @@ pub(super) struct Row {
     pub(super) last: u64,
     /// What the bodies of the waiting messages have in all.
     pub(super) bytes: u64,
-    pub(super) have: Vec<Have>,
-    pub(super) expired: Vec<Run>,
 }
+
+/// What an entry of the keyspace `sessions` is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum SessionPart {
+    Row(Row),
+    /// Of an installation: n, settled, seen.
+    Numbers(Installation, [u64; 3]),
+    /// A record of expiry: its first n and its last.
+    Expired(Installation, u64, u64),
+}
+
+const NUMBERS: u8 = b'h';
+const EXPIRED: u8 = b'x';
 
 /// Bytes that are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -61,16 +84,90 @@ pub(super) fn segment_key(prefix: &[u8], position: u64) -> Vec<u8> {
     [prefix, &position.to_be_bytes()].concat()
 }
 
+/// What the keys of a session's accounts begin with.
+pub(super) fn accounts_prefix(key: &SessionKey) -> Vec<u8> {
+    message_prefix(key)
+}
+
+/// The key of what is known of an installation beside its records.
+pub(super) fn numbers_key(prefix: &[u8], installation: Installation) -> Vec<u8> {
+    [prefix, &[NUMBERS], &installation.to_u64().to_be_bytes()].concat()
+}
+
+/// The key of an installation's record of expiry.
+pub(super) fn expired_key(prefix: &[u8], installation: Installation, first: u64) -> Vec<u8> {
+    let installation = installation.to_u64().to_be_bytes();
+    [prefix, &[EXPIRED], &installation, &first.to_be_bytes()].concat()
+}
+
 /// Whose row a key is.
 pub(super) fn parse_session_key(key: &[u8]) -> Result<SessionKey, Malformed> {
-    let mut names = key.split(|byte| *byte == 0).map(|name| std::str::from_utf8(name).ok());
-    let mut name = || names.next().flatten()?.parse().ok();
-    let (receiver, sender) = (name(), name());
-    match (receiver, sender, names.next()) {
-        (Some(receiver), Some(sender), None) => SessionKey::new(sender, receiver).ok(),
-        _ => None,
+    let malformed = Malformed("a session's key");
+    let (session, rest) = split_session(key).ok_or(malformed)?;
+    if rest.is_none() { Ok(session) } else { Err(malformed) }
+}
+
+/// Of which session an entry of the keyspace `sessions` is, and what it is.
+pub(super) fn parse_part(key: &[u8], value: &[u8]) -> Result<(SessionKey, SessionPart), Malformed> {
+    let (session, rest) = split_session(key).ok_or(Malformed("a session's key"))?;
+    let part = match rest {
+        None => SessionPart::Row(Row::decode(value)?),
+        Some(rest) => parse_account(rest, value).ok_or(Malformed("what a session knows"))?,
+    };
+    Ok((session, part))
+}
+
+fn parse_account(mut key: &[u8], mut value: &[u8]) -> Option<SessionPart> {
+    let kind = key.try_get_u8().ok()?;
+    let installation = Installation::from_u64(key.try_get_u64().ok()?);
+    let mut number = || value.try_get_u64().ok();
+    let part = match kind {
+        NUMBERS => SessionPart::Numbers(installation, [number()?, number()?, number()?]),
+        EXPIRED => {
+            let (first, last) = (key.try_get_u64().ok()?, number()?);
+            Some(SessionPart::Expired(installation, first, last)).filter(|_| first <= last)?
+        }
+        _ => return None,
+    };
+    (key.is_empty() && value.is_empty()).then_some(part)
+}
+
+/// The session that a key begins with, and what follows behind another zero.
+fn split_session(key: &[u8]) -> Option<(SessionKey, Option<&[u8]>)> {
+    let mut words = key.splitn(3, |byte| *byte == 0);
+    let mut name = || str::from_utf8(words.next()?).ok()?.parse().ok();
+    let (receiver, sender) = (name()?, name()?);
+    Some((SessionKey::new(sender, receiver).ok()?, words.next()))
+}
+
+/// Puts a part where it belongs.
+pub(super) fn add_part(accounts: &mut Accounts, part: SessionPart) {
+    match part {
+        SessionPart::Row(_) => {}
+        SessionPart::Numbers(installation, [n, settled, seen]) => {
+            let account = accounts.restore(installation);
+            (account.n, account.settled, account.seen) = (n.max(account.n), settled, seen);
+        }
+        SessionPart::Expired(installation, first, last) => {
+            let account = accounts.restore(installation);
+            account.n = account.n.max(last);
+            account.expired.insert(first, last);
+        }
     }
-    .ok_or(Malformed("a session's key"))
+}
+
+/// The entries of a session's accounts.
+pub(super) fn encode_accounts(prefix: &[u8], accounts: &Accounts) -> BTreeMap<Vec<u8>, Vec<u8>> {
+    let mut entries = BTreeMap::new();
+    for (installation, Account { n, settled, seen, expired }) in accounts.iter() {
+        let numbers = [*n, *settled, *seen].map(u64::to_be_bytes).concat();
+        entries.insert(numbers_key(prefix, installation), numbers);
+        for (first, last) in expired {
+            let key = expired_key(prefix, installation, *first);
+            entries.insert(key, last.to_be_bytes().into());
+        }
+    }
+    entries
 }
 
 /// Of which session a segment is, and the position of its last message.
@@ -84,78 +181,42 @@ pub(super) fn parse_segment_key(key: &[u8]) -> Result<(SessionKey, u64), Malform
 impl Row {
     /// The row's bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(33 + self.have.len() * 24 + self.expired.len() * 32);
-        out.put_u8(VERSION);
-        for number in [self.removed, self.last, self.bytes] {
-            out.put_u64(number);
-        }
-        out.put_u32(count(self.have.len()));
-        for Have { installation, n, settled } in &self.have {
-            for number in [installation.to_u64(), *n, *settled] {
-                out.put_u64(number);
-            }
-        }
-        out.put_u32(count(self.expired.len()));
-        for run in &self.expired {
-            let numbers = [run.first_position, run.installation.to_u64(), run.first_n, run.count];
-            numbers.into_iter().for_each(|number| out.put_u64(number));
-        }
+        let mut out = vec![VERSION];
+        [self.removed, self.last, self.bytes].into_iter().for_each(|number| out.put_u64(number));
         out
     }
 
     /// The row that these bytes are.
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_all(&mut bytes)
-            .filter(|row| bytes.is_empty() && row.is_sound())
+        Self::decode_from(VERSION, &mut bytes)
+            .filter(|_| bytes.is_empty())
             .ok_or(Malformed("a session's row"))
     }
 
-    /// A message is known to have been taken.
-    pub(super) fn take(&mut self, id: MessageId) {
-        match self.have.iter_mut().find(|have| have.installation == id.installation) {
-            Some(have) => have.n = have.n.max(id.n),
-            None => self.have.push(Have { installation: id.installation, n: id.n, settled: 0 }),
+    /// The row that bytes of some version begin with.
+    pub(super) fn decode_from(version: u8, bytes: &mut &[u8]) -> Option<Self> {
+        if bytes.try_get_u8().ok()? != version {
+            return None;
         }
+        let mut number = || bytes.try_get_u64().ok();
+        let row = Self { removed: number()?, last: number()?, bytes: number()? };
+        (row.removed <= row.last).then_some(row)
     }
 
     /// How many messages wait.
     pub(super) fn waiting(&self) -> u64 {
         self.last - self.removed
     }
-
-    fn decode_all(bytes: &mut &[u8]) -> Option<Self> {
-        if bytes.try_get_u8().ok()? != VERSION {
-            return None;
-        }
-        let mut number = || bytes.try_get_u64().ok();
-        let (removed, last, all) = (number()?, number()?, number()?);
-        let mut row = Self { removed, last, bytes: all, ..Self::default() };
-        for _ in 0..bytes.try_get_u32().ok()? {
-            let mut number = || bytes.try_get_u64().ok();
-            let installation = Installation::from_u64(number()?);
-            row.have.push(Have { installation, n: number()?, settled: number()? });
-        }
-        for _ in 0..bytes.try_get_u32().ok()? {
-            let mut number = || bytes.try_get_u64().ok();
-            row.expired.push(Run {
-                first_position: number()?,
-                installation: Installation::from_u64(number()?),
-                first_n: number()?,
-                count: number()?,
-            });
-        }
-        Some(row)
-    }
-
-    fn is_sound(&self) -> bool {
-        self.removed <= self.last && self.expired.iter().all(|run| run.count > 0)
-    }
 }
 
 /// A segment's bytes.
-pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Message>) -> Bytes {
+pub(super) fn encode_segment<'a>(
+    since: Uptime,
+    messages: impl ExactSizeIterator<Item = &'a Message>,
+) -> Bytes {
     let mut out = Vec::new();
-    out.put_u8(VERSION);
+    out.put_u8(SEGMENT_VERSION);
+    out.put_u64(since.0);
     out.put_u32(count(messages.len()));
     for Message { id, time, kind, body } in messages {
         for number in [id.installation.to_u64(), id.n, time.0] {
@@ -174,29 +235,44 @@ pub(super) fn encode_segment<'a>(messages: impl ExactSizeIterator<Item = &'a Mes
 pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
     let message = |it: Part<'_>| {
         let Part { id, time, kind, body } = it;
-        Message { id, time, kind, body: bytes.slice_ref(body) }
+        match kind {
+            Some(kind) => Message { id, time, kind, body: bytes.slice_ref(body) },
+            None => Message::withheld(id, time),
+        }
     };
     decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
 /// What the messages of a segment are called and how long their bodies are, in order, without
-/// making them; none if the bytes are not one.
-pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, usize)>, Malformed> {
-    decode_parts(bytes, |it| (it.id, it.body.len())).ok_or(MALFORMED_SEGMENT)
+/// making them; none if the bytes are not one. Of those that are withheld there is no body.
+pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, Option<usize>)>, Malformed> {
+    decode_parts(bytes, |it| (it.id, it.kind.map(|_| it.body.len()))).ok_or(MALFORMED_SEGMENT)
+}
+
+/// How long the server had run when it took the messages of a segment, from its beginning.
+pub(super) fn decode_since(mut bytes: &[u8]) -> Result<Uptime, Malformed> {
+    take_since(&mut bytes).ok_or(MALFORMED_SEGMENT)
+}
+
+fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
+    match bytes.try_get_u8().ok()? {
+        FIRST_SEGMENT_VERSION => Some(Uptime::default()),
+        SEGMENT_VERSION => bytes.try_get_u64().ok().map(Uptime),
+        _ => None,
+    }
 }
 
 /// A message where it lies in its segment.
 struct Part<'a> {
     id: MessageId,
     time: Timestamp,
-    kind: Kind,
+    /// None of a message that is withheld.
+    kind: Option<Kind>,
     body: &'a [u8],
 }
 
 fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
-    if bytes.try_get_u8().ok()? != VERSION {
-        return None;
-    }
+    take_since(&mut bytes)?;
     let count = bytes.try_get_u32().ok()?;
     let mut parts = Vec::new();
     for _ in 0..count {
@@ -211,7 +287,8 @@ fn decode_part<'a>(bytes: &mut &'a [u8]) -> Option<Part<'a>> {
     let id = MessageId { installation, n: number()? };
     let time = Timestamp(number()?);
     let length = usize::from(bytes.try_get_u8().ok()?);
-    let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?.parse().ok()?;
+    let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?;
+    let kind = if kind.is_empty() { None } else { Some(kind.parse().ok()?) };
     let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
     Some(Part { id, time, kind, body: bytes.split_off(..length)? })
 }
@@ -231,7 +308,7 @@ mod tests {
 
     /// What is on people's disks: a change of these bytes needs another version.
     #[test]
-    fn the_bytes_are_those_of_version_1() {
+    fn the_bytes_are_those_of_version_2() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
         assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
@@ -241,14 +318,42 @@ mod tests {
             kind: Kind::TEXT,
             body: Bytes::from_static(b"hi"),
         };
-        let bytes = encode_segment([&message].into_iter());
+        let bytes = encode_segment(Uptime(9), [&message].into_iter());
         let numbers = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        let expected = [&b"\x01\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
+        let messages = [&b"\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
+        let first = Bytes::from([&[1], &messages[..]].concat());
+        let expected = [&b"\x02\0\0\0\0\0\0\0\x09"[..], &messages].concat();
         assert_eq!(bytes, expected);
-        assert_eq!(decode_segment(bytes), Ok(vec![message]));
-        let row = Row { removed: 1, last: 2, bytes: 3, ..Row::default() };
-        let numbers = b"\x01\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        assert_eq!(row.encode(), [&numbers[..], &[0; 8]].concat());
+        for (bytes, since) in [(bytes, Uptime(9)), (first, Uptime(0))] {
+            assert_eq!(decode_since(&bytes), Ok(since));
+            assert_eq!(decode_segment(bytes), Ok(vec![message.clone()]));
+        }
+        let row = Row { removed: 1, last: 2, bytes: 3 };
+        let numbers = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
+        assert_eq!(row.encode(), [&b"\x02"[..], numbers].concat());
+        let mut accounts = Accounts::default();
+        let it = accounts.restore(Installation::from_u64(0xa1));
+        *it = Account { n: 1, settled: 2, seen: 3, expired: [(4, 5)].into() };
+        let prefix = accounts_prefix(&key("john", "marie"));
+        let entries: Vec<_> = encode_accounts(&prefix, &accounts).into_iter().collect();
+        let (a1, four) = (b"\0\0\0\0\0\0\0\xa1", b"\0\0\0\0\0\0\0\x04");
+        let numbers_key = [&b"marie\0john\0h"[..], a1].concat();
+        let record_key = [&b"marie\0john\0x"[..], a1, four].concat();
+        let record = b"\0\0\0\0\0\0\0\x05".to_vec();
+        assert_eq!(entries, [(numbers_key, numbers.to_vec()), (record_key, record)]);
+    }
+
+    #[test]
+    fn a_message_that_is_withheld_is_told_from_an_empty_one() {
+        let id = MessageId { installation: Installation::from_u64(0xa1), n: 2 };
+        let empty =
+            Message { id, time: Timestamp(3), kind: Kind::TEXT, body: Bytes::from_static(b"") };
+        let withheld = Message::withheld(id, Timestamp(3));
+        let bytes = encode_segment(Uptime(0), [&empty, &withheld].into_iter());
+        assert_eq!(decode_ids(&bytes), Ok(vec![(id, Some(0)), (id, None)]));
+        let decoded = decode_segment(bytes).unwrap();
+        assert_eq!(decoded, [empty, withheld]);
+        assert!(!decoded[0].is_withheld() && decoded[1].is_withheld());
     }
 
     #[test]
@@ -262,25 +367,16 @@ mod tests {
     }
 
     prop_compose! {
-        fn run()(first_position: u64, installation: u64, first_n: u64, count in 1..=u64::MAX) -> Run {
-            Run { first_position, installation: Installation::from_u64(installation), first_n, count }
-        }
-    }
-
-    prop_compose! {
-        fn have()(installation: u64, n: u64, settled: u64) -> Have {
-            Have { installation: Installation::from_u64(installation), n, settled }
+        fn account()(n: u64, settled: u64, seen: u64, records in prop::collection::vec(any::<(u64, u64)>(), 0..4)) -> Account {
+            let expired = records.iter().map(|(a, b)| (*a.min(b), *a.max(b)));
+            Account { n, settled, seen, expired: expired.collect() }
         }
     }
 
     proptest! {
         #[test]
-        fn a_row_survives(
-            removed in 0..1000u64, more in 0..1000u64, bytes: u64,
-            have in prop::collection::vec(have(), 0..5),
-            expired in prop::collection::vec(run(), 0..5),
-        ) {
-            let row = Row { removed, last: removed + more, bytes, have, expired };
+        fn a_row_survives(removed in 0..1000u64, more in 0..1000u64, bytes: u64) {
+            let row = Row { removed, last: removed + more, bytes };
             let encoded = row.encode();
             prop_assert_eq!(Row::decode(&encoded), Ok(row));
             for cut in 0..encoded.len() {
@@ -289,7 +385,28 @@ mod tests {
         }
 
         #[test]
+        fn accounts_survive(all in prop::collection::btree_map(any::<u64>(), account(), 0..4)) {
+            let key = key("john", "marie");
+            let (mut accounts, mut read) = (Accounts::default(), Accounts::default());
+            for (installation, mut account) in all {
+                account.n = account.expired.values().copied().fold(account.n, u64::max);
+                *accounts.restore(Installation::from_u64(installation)) = account;
+            }
+            for (entry, value) in encode_accounts(&accounts_prefix(&key), &accounts) {
+                let (session, part) = parse_part(&entry, &value).unwrap();
+                prop_assert_eq!(&session, &key);
+                add_part(&mut read, part);
+                prop_assert!(parse_session_key(&entry).is_err());
+                for cut in 0..value.len() {
+                    prop_assert!(parse_part(&entry, &value[..cut]).is_err());
+                }
+            }
+            prop_assert_eq!(read, accounts);
+        }
+
+        #[test]
         fn a_segment_survives(
+            since: u64,
             messages in prop::collection::vec(any::<(u64, u64, u64, Vec<u8>)>(), 1..5),
         ) {
             let message = |(installation, n, time, body): (u64, u64, u64, Vec<u8>)| Message {
@@ -299,9 +416,10 @@ mod tests {
                 body: body.into(),
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
-            let encoded = encode_segment(messages.iter());
-            let ids: Vec<_> = messages.iter().map(|it| (it.id, it.body.len())).collect();
+            let encoded = encode_segment(Uptime(since), messages.iter());
+            let ids: Vec<_> = messages.iter().map(|it| (it.id, Some(it.body.len()))).collect();
             prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
+            prop_assert_eq!(decode_since(&encoded), Ok(Uptime(since)));
             prop_assert_eq!(decode_ids(&encoded), Ok(ids));
             for cut in 0..encoded.len() {
                 prop_assert!(decode_segment(encoded.slice(..cut)).is_err());
@@ -324,6 +442,7 @@ mod tests {
             let _ = Row::decode(&bytes);
             let _ = decode_segment(bytes.clone().into());
             let _ = parse_segment_key(&bytes);
+            let _ = parse_part(&bytes, &bytes);
         }
     }
 }

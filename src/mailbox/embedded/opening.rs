@@ -19,8 +19,11 @@ use std::path::{Path, PathBuf};
 
 use fjall::LsmError;
 
+use super::image::Image;
+use super::layout;
 use super::scan::{Scan, Verdict, scan};
-use super::store::{Image, MEMTABLE_BYTES, Store, StoreError};
+use super::store::{MEMTABLE_BYTES, Store, StoreError};
+use super::upgrade::Unreadable;
 use super::watermark::Watermark;
 
 /// How much of a file is read or copied at once.
@@ -40,8 +43,11 @@ pub enum OpenError {
     Damaged { path: PathBuf, reason: String, copy: String },
     #[error("cannot use the mailbox {}: {cause}", path.display())]
     Unusable { path: PathBuf, cause: io::Error },
-    #[error("the mailbox {} was made by a newer version of this program", path.display())]
-    Newer { path: PathBuf },
+    #[error(
+        "the mailbox {} has layout {found}, and this program knows those up to {known}: a newer version of it was here. Start that one, or restore a backup that was made before",
+        path.display()
+    )]
+    Newer { path: PathBuf, found: u8, known: u8 },
 }
 
 /// Where things lie in a data folder.
@@ -76,7 +82,7 @@ impl Paths {
             self.forget_unfinished(known).map_err(|cause| self.unusable(cause))?;
         }
         let in_journals = self.mend_journals(known)?;
-        let opened = match try_open(&self.store) {
+        let opened = match try_open(&self.store, Unreadable::Refused) {
             Err(StoreError::Engine(error))
                 if known.commit == 0 && in_journals.is_none() && !is_disks(&error) =>
             {
@@ -100,7 +106,7 @@ impl Paths {
         }
         log::warn!("the mailbox was never finished and is made anew: {error}");
         remove_folder(&self.store).map_err(fjall::Error::Io)?;
-        try_open(&self.store)
+        try_open(&self.store, Unreadable::Refused)
     }
 
     /// Whether the disk takes what opening and the next commits need.
@@ -267,7 +273,9 @@ impl Paths {
     /// What a failure of the store means to its operator.
     pub(super) fn explain(&self, error: StoreError) -> OpenError {
         match error {
-            StoreError::Newer(_) => OpenError::Newer { path: self.store.clone() },
+            StoreError::OtherLayout(found) if found > layout::VERSION => {
+                OpenError::Newer { path: self.store.clone(), found, known: layout::VERSION }
+            }
             StoreError::Engine(error) if is_disks(&error) => self.unusable(match error {
                 fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause)) => cause,
                 other => io::Error::other(other),
@@ -320,9 +328,9 @@ impl Salvage {
         }
         // The engine makes a keyspace anew that is missing, and takes what the journal has for it only
         // when it opens the next time.
-        let twice = try_open(&paths.salvage).and_then(|first| {
+        let twice = try_open(&paths.salvage, Unreadable::Left).and_then(|first| {
             drop(first);
-            try_open(&paths.salvage)
+            try_open(&paths.salvage, Unreadable::Left)
         });
         let (store, _) = twice.map_err(|error| paths.explain(error))?;
         Ok(Self { paths, store: Some(store) })
@@ -379,9 +387,9 @@ fn damage(journal: &Path, end: usize) -> String {
 }
 
 /// fjall asserts what it reads here and there: a damaged store may make it panic.
-fn try_open(folder: &Path) -> Result<(Store, u64), StoreError> {
+fn try_open(folder: &Path, unreadable: Unreadable) -> Result<(Store, u64), StoreError> {
     let open = || {
-        let store = Store::open(folder)?;
+        let store = Store::open(folder, unreadable)?;
         let last = store.last_commit()?;
         Ok((store, last))
     };
@@ -413,7 +421,7 @@ fn cut(journal: &Path, end: usize) -> io::Result<()> {
     file.sync_all()
 }
 
-fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
+pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(to)?;
     let entries = match fs::read_dir(from) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

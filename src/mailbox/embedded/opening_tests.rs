@@ -13,8 +13,8 @@ use std::time::Instant;
 use async_std::task::block_on;
 use tempfile::TempDir;
 
+use super::super::image::Table;
 use super::super::layout;
-use super::super::store::Table;
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
 use crate::mailbox::{Event, Mailbox, Usage};

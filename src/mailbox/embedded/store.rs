@@ -3,23 +3,24 @@
 //! Owned by the mailbox. One thread commits, another reads. Invariant: the commits in the store are
 //! numbered without a gap, and each is there wholly or not at all.
 
-use std::collections::BTreeSet;
-use std::ops::{Bound, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::path::Path;
+use std::time::Duration;
 
-use bytes::Bytes;
 use fjall::{
     AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
-    Readable, Snapshot,
 };
 
-use super::journal::{Changes, Delta};
+use super::image::{Entry, Image, Table, collect};
+use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
-    self, Malformed, Row, decode_ids, decode_segment, encode_segment, message_prefix,
-    parse_segment_key, parse_session_key, segment_key, session_key,
+    self, Malformed, Row, accounts_prefix, decode_segment, encode_accounts, encode_segment,
+    expired_key, message_prefix, numbers_key, parse_part, parse_segment_key, segment_key,
+    session_key,
 };
-use crate::mailbox::{MailboxError, Room, Usage};
-use crate::message::{Message, MessageId, SessionKey};
+use super::upgrade::{Unreadable, upgrade};
+use crate::mailbox::{Accounts, MailboxError, Usage};
+use crate::message::{Installation, Message, SessionKey, Uptime};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
 pub(super) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
@@ -36,16 +37,22 @@ const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 /// What a segment has at most, but for its last message: about as much as one read brings.
 const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 
-const LAYOUT: &str = "layout";
+/// Messages of one segment were taken within so much time. It counts from the last of them, so none expires early.
+const SEGMENT_SPAN: Duration = Duration::from_secs(1);
+
+/// Where the layout's version is.
+pub(super) const LAYOUT: &str = "layout";
+/// Where it is how long the server had run at the last commit.
+pub(super) const UPTIME: &str = "uptime";
 /// Where the number of the last commit is.
 pub(super) const COMMIT: &str = "commit";
 
 /// See the [module](self).
 pub(super) struct Store {
-    database: Database,
-    meta: Keyspace,
-    sessions: Keyspace,
-    messages: Keyspace,
+    pub(super) database: Database,
+    pub(super) meta: Keyspace,
+    pub(super) sessions: Keyspace,
+    pub(super) messages: Keyspace,
 }
 
 /// Why a store is not opened, or not read.
@@ -55,8 +62,8 @@ pub(super) enum StoreError {
     Engine(#[from] fjall::Error),
     #[error("{0}")]
     Malformed(#[from] Malformed),
-    #[error("its layout has version {0}, which this program does not know")]
-    Newer(u8),
+    #[error("it has layout {0}, and this program knows those up to {known}", known = layout::VERSION)]
+    OtherLayout(u8),
 }
 
 /// Most of the engine's errors are for its developers; those of the disk are for operators.
@@ -75,9 +82,16 @@ impl From<StoreError> for MailboxError {
 }
 
 impl Store {
-    /// Opens the store in a folder, or makes it. What it has is on disk then, also what a killed
-    /// process had only written.
-    pub(super) fn open(folder: &Path) -> Result<Self, StoreError> {
+    /// Opens the store in a folder, or makes it, and brings it up to date. What it has is on disk then,
+    /// also what a killed process had only written.
+    pub(super) fn open(folder: &Path, unreadable: Unreadable) -> Result<Self, StoreError> {
+        let store = Self::open_as(folder, layout::VERSION)?;
+        upgrade(&store, unreadable)?;
+        Ok(store)
+    }
+
+    /// The same, but nothing is brought up to date, and a store that is made has an older layout.
+    pub(super) fn open_as(folder: &Path, made: u8) -> Result<Self, StoreError> {
         let database = Database::builder(folder)
             .worker_threads(2)
             .cache_size(CACHE_BYTES)
@@ -89,14 +103,19 @@ impl Store {
         let meta = database.keyspace("meta", options)?;
         let sessions = database.keyspace("sessions", options)?;
         let messages = database.keyspace("messages", options)?;
-        match meta.get(LAYOUT)?.as_deref() {
-            None => meta.insert(LAYOUT, [layout::VERSION])?,
-            Some([layout::VERSION]) => {}
-            Some([other]) => return Err(StoreError::Newer(*other)),
-            Some(_) => return Err(Malformed("the layout's version").into()),
+        if meta.get(LAYOUT)?.is_none() {
+            meta.insert(LAYOUT, [made])?;
         }
         database.persist(PersistMode::SyncAll)?;
         Ok(Self { database, meta, sessions, messages })
+    }
+
+    /// The version of its layout.
+    pub(super) fn layout(&self) -> Result<u8, StoreError> {
+        match self.meta.get(LAYOUT)?.as_deref() {
+            Some([version]) => Ok(*version),
+            _ => Err(Malformed("the layout's version").into()),
+        }
     }
 
     /// The number of the last commit; 0 before the first.
@@ -106,13 +125,35 @@ impl Store {
         Ok(u64::from_be_bytes(number))
     }
 
-    /// Makes all changes, as the commit with this number. They are on disk when this returns. An
+    /// How long the server had run in all at the last commit.
+    pub(super) fn uptime(&self) -> Result<Uptime, StoreError> {
+        let Some(uptime) = self.meta.get(UPTIME)? else { return Ok(Uptime::default()) };
+        let uptime = <[u8; 8]>::try_from(&*uptime).map_err(|_| Malformed("the uptime"))?;
+        Ok(Uptime(u64::from_be_bytes(uptime)))
+    }
+
+    /// Makes all changes, as the commit with this number and at this time. They are on disk when this returns. An
     /// error leaves it open whether they are: the store has to be opened again to know.
-    pub(super) fn commit(&self, number: u64, changes: &Changes) -> Result<(), StoreError> {
+    pub(super) fn commit(
+        &self,
+        number: u64,
+        uptime: Uptime,
+        changes: &Changes,
+    ) -> Result<(), StoreError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (key, delta) in changes.sessions() {
             self.change(&mut batch, key, delta)?;
         }
+        batch.insert(&self.meta, UPTIME, uptime.0.to_be_bytes());
+        self.finish(batch, number)
+    }
+
+    /// Commits a batch under a number.
+    pub(super) fn finish(
+        &self,
+        mut batch: fjall::OwnedWriteBatch,
+        number: u64,
+    ) -> Result<(), StoreError> {
         batch.insert(&self.meta, COMMIT, number.to_be_bytes());
         batch.commit()?;
         self.rotate();
@@ -149,7 +190,51 @@ impl Store {
         let prefix = message_prefix(key);
         self.put(batch, &prefix, delta.messages());
         batch.insert(&self.sessions, session_key(key), row.encode());
+        let before = self.accounts(key, delta.row())?;
+        let mut after = before.clone();
+        delta.row().apply_to(&mut after);
+        self.put_accounts(batch, key, &before, &after);
         Ok(())
+    }
+
+    /// As much of a session's accounts as has to be known to change them.
+    fn accounts(&self, key: &SessionKey, delta: &RowDelta) -> Result<Accounts, StoreError> {
+        let prefix = accounts_prefix(key);
+        let records = |installation: Installation| {
+            let record = |first| expired_key(&prefix, installation, first);
+            self.sessions.range(record(0)..=record(u64::MAX))
+        };
+        let numbers = |installation| {
+            let key = numbers_key(&prefix, installation);
+            self.sessions.range(key.clone()..=key)
+        };
+        let entries = delta.touched().into_iter().flat_map(|(installation, depth)| {
+            let records: Vec<Guard> = match depth {
+                Depth::Numbers => Vec::new(),
+                Depth::LastRecord => records(installation).next_back().into_iter().collect(),
+                Depth::Everything => records(installation).collect(),
+            };
+            numbers(installation).chain(records)
+        });
+        collect(entries)
+    }
+
+    /// Writes what is not the same in accounts any more.
+    fn put_accounts(
+        &self,
+        batch: &mut fjall::OwnedWriteBatch,
+        key: &SessionKey,
+        before: &Accounts,
+        after: &Accounts,
+    ) {
+        let prefix = accounts_prefix(key);
+        let mut before = encode_accounts(&prefix, before);
+        for (key, value) in encode_accounts(&prefix, after) {
+            if before.remove(&key).as_ref() != Some(&value) {
+                batch.insert(&self.sessions, key, value);
+            }
+        }
+        before.into_keys().for_each(|gone| batch.remove(&self.sessions, gone));
     }
 
     /// Puts messages with consecutive positions, as segments.
@@ -157,24 +242,25 @@ impl Store {
         &self,
         batch: &mut fjall::OwnedWriteBatch,
         prefix: &[u8],
-        messages: impl Iterator<Item = (u64, &'a Message)>,
+        messages: impl Iterator<Item = (u64, Uptime, &'a Message)>,
     ) {
-        let (mut segment, mut usage, mut last) = (Vec::new(), Usage::default(), 0);
-        let mut end = |segment: &mut Vec<&Message>, last| {
-            let encoded = encode_segment(segment.drain(..));
+        let mut filling = Filling::default();
+        let mut end = |filling: Filling<'_>| {
+            let Filling { messages, last, since, .. } = filling;
+            let encoded = encode_segment(since, messages.into_iter());
             batch.insert(&self.messages, segment_key(prefix, last), encoded);
         };
-        for (position, message) in messages {
-            segment.push(message);
-            usage += Usage::one(message.body.len());
-            last = position;
-            if usage.messages >= SEGMENT.messages || usage.bytes >= SEGMENT.bytes {
-                end(&mut segment, last);
-                usage = Usage::default();
+        for (position, since, message) in messages {
+            if filling.is_too_early_for(since) {
+                end(std::mem::take(&mut filling));
+            }
+            filling.take(position, since, message);
+            if filling.usage.messages >= SEGMENT.messages || filling.usage.bytes >= SEGMENT.bytes {
+                end(std::mem::take(&mut filling));
             }
         }
-        if !segment.is_empty() {
-            end(&mut segment, last);
+        if !filling.messages.is_empty() {
+            end(filling);
         }
     }
 
@@ -196,15 +282,13 @@ impl Store {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for (table, (key, value)) in entries {
             let keyspace = match table {
+                Table::Meta => &self.meta,
                 Table::Sessions => &self.sessions,
                 Table::Messages => &self.messages,
             };
             batch.insert(keyspace, key, value);
         }
-        batch.insert(&self.meta, COMMIT, number.to_be_bytes());
-        batch.commit()?;
-        self.rotate();
-        Ok(())
+        self.finish(batch, number)
     }
 
     /// Makes every session consistent with the messages that are there, where some were lost.
@@ -212,25 +296,32 @@ impl Store {
         self.discard_unreadable()?;
         let image = self.image();
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        // What is left was not taken later than now.
+        let mut newest = self.uptime().unwrap_or_default();
         for key in image.every_key()? {
-            let mut row = image.row(&key)?;
-            let messages = image.messages_of(&key, row.removed).collect::<Result<Vec<_>, _>>()?;
+            let (mut row, before) = (image.row(&key)?, image.accounts(&key)?);
+            let mut accounts = before.clone();
+            let messages = image.dated(&key, row.removed)?;
             for segment in self.segments(&key, 0..=u64::MAX) {
                 batch.remove(&self.messages, segment.key()?);
             }
             // Positions are given anew: they may have holes, and may lie above what the row knows.
-            let highest = messages.last().map_or(0, |(position, _)| *position);
+            let highest = messages.last().map_or(0, |(position, ..)| *position);
             let first = row.last.max(highest) + 1;
             (row.removed, row.last, row.bytes) = (first - 1, first - 1, 0);
-            for (_, message) in &messages {
+            for (_, _, message) in &messages {
                 row.last += 1;
                 row.bytes += message.body.len() as u64;
-                row.take(message.id);
+                accounts.take(message.id, row.last);
             }
-            let messages = (first..).zip(messages.iter().map(|(_, message)| message));
+            newest = messages.last().map_or(newest, |(_, since, _)| newest.max(*since));
+            let messages = (first..).zip(&messages);
+            let messages = messages.map(|(position, (_, since, it))| (position, *since, it));
             self.put(&mut batch, &message_prefix(&key), messages);
             batch.insert(&self.sessions, session_key(&key), row.encode());
+            self.put_accounts(&mut batch, &key, &before, &accounts);
         }
+        batch.insert(&self.meta, UPTIME, newest.0.to_be_bytes());
         Ok(batch.commit()?)
     }
 
@@ -240,11 +331,8 @@ impl Store {
         for entry in self.image().entries() {
             let (table, (key, value)) = entry?;
             let (keyspace, is_sound) = match table {
-                Table::Sessions => {
-                    let is_sound =
-                        parse_session_key(&key).and_then(|_| Row::decode(&value).map(drop));
-                    (&self.sessions, is_sound)
-                }
+                Table::Meta => continue,
+                Table::Sessions => (&self.sessions, parse_part(&key, &value).map(drop)),
                 Table::Messages => {
                     let segment = parse_segment_key(&key).map(drop);
                     (&self.messages, segment.and_then(|()| decode_segment(value).map(drop)))
@@ -281,185 +369,36 @@ impl Store {
     pub(super) fn image(&self) -> Image {
         Image {
             snapshot: self.database.snapshot(),
+            meta: self.meta.clone(),
             sessions: self.sessions.clone(),
             messages: self.messages.clone(),
         }
     }
 }
 
-/// A consistent view of the whole store.
-pub struct Image {
-    snapshot: Snapshot,
-    sessions: Keyspace,
-    messages: Keyspace,
+/// A segment that is being filled.
+#[derive(Default)]
+struct Filling<'a> {
+    messages: Vec<&'a Message>,
+    usage: Usage,
+    last: u64,
+    /// Since when the first and the last one wait.
+    began: Uptime,
+    since: Uptime,
 }
 
-/// A key and its value, as the layout has them.
-pub(super) type Entry = (Bytes, Bytes);
-
-impl Image {
-    /// Every session's row, by receiver and sender.
-    pub(super) fn sessions(
-        &self,
-    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
-        self.snapshot.iter(&self.sessions).map(session_entry)
+impl<'a> Filling<'a> {
+    /// Whether what waits since then belongs to another one.
+    fn is_too_early_for(&self, since: Uptime) -> bool {
+        !self.messages.is_empty() && since.since(self.began) >= SEGMENT_SPAN
     }
 
-    /// A session's row; an empty one if there is none.
-    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
-        let bytes = self.snapshot.get(&self.sessions, session_key(key))?;
-        Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
-    }
-
-    /// A session's messages above `after` and below `before`, with their positions: no more than
-    /// fit into `limit`, but one at least if there is any.
-    pub(super) fn messages(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-        limit: Usage,
-    ) -> Result<Vec<(u64, Message)>, StoreError> {
-        let mut room = Room::new(limit);
-        let mut messages = Vec::new();
-        for message in self.walk(key, after, before) {
-            let (position, message) = message?;
-            if !room.takes(message.body.len()) {
-                break;
-            }
-            messages.push((position, message));
+    fn take(&mut self, position: u64, since: Uptime, message: &'a Message) {
+        if self.messages.is_empty() {
+            self.began = since;
         }
-        Ok(messages)
+        self.messages.push(message);
+        self.usage += Usage::one(message.body.len());
+        (self.last, self.since) = (position, since);
     }
-
-    /// A session's messages above `after` and below `before`, one after another.
-    pub(super) fn walk(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        self.messages_of(key, after)
-            .take_while(move |it| it.as_ref().map_or(true, |(position, _)| *position < before))
-    }
-
-    /// The messages of a session above a position.
-    pub(super) fn messages_of(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
-        let messages = |segment: Result<Segment, StoreError>| {
-            let (segment, error) = match segment {
-                Ok(segment) => (Some(segment), None),
-                Err(error) => (None, Some(error)),
-            };
-            let messages = segment.into_iter().flat_map(|it| (it.first..).zip(it.messages));
-            messages.map(Ok).chain(error.map(Err))
-        };
-        let above = move |it: &Result<(u64, Message), _>| {
-            it.as_ref().map_or(true, |(position, _)| *position > after)
-        };
-        self.segments(key, after).flat_map(messages).filter(above)
-    }
-
-    /// The ids of a session's messages above `after` and below `before` and how long their bodies
-    /// are, in order.
-    pub(super) fn ids(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-    ) -> Result<Vec<(MessageId, usize)>, StoreError> {
-        let mut all = Vec::new();
-        for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
-            let Segment { first, messages } = segment?;
-            let next = first + messages.len() as u64;
-            let wanted = |it: &(u64, _)| after < it.0 && it.0 < before;
-            all.extend((first..).zip(messages).filter(wanted).map(|(_, id)| id));
-            if next >= before {
-                break;
-            }
-        }
-        Ok(all)
-    }
-
-    /// The segments of a session that have something above a position.
-    pub(super) fn segments(
-        &self,
-        key: &SessionKey,
-        after: u64,
-    ) -> impl Iterator<Item = Result<Segment, StoreError>> + use<> {
-        self.decoded(key, after, decode_segment)
-    }
-
-    fn decoded<T, D: Fn(Bytes) -> Result<Vec<T>, Malformed>>(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        decode: D,
-    ) -> impl Iterator<Item = Result<Segment<T>, StoreError>> + use<T, D> {
-        let prefix = message_prefix(key);
-        let range = (
-            Bound::Excluded(segment_key(&prefix, after)),
-            Bound::Included(segment_key(&prefix, u64::MAX)),
-        );
-        self.snapshot.range::<Vec<u8>, _>(&self.messages, range).map(move |entry| {
-            let (key, value) = entry.into_inner()?;
-            let (_, last) = parse_segment_key(&key)?;
-            let messages = decode(value.into())?;
-            let before = last.checked_sub(messages.len() as u64);
-            let first = before.ok_or(Malformed("a segment's position"))? + 1;
-            Ok(Segment { first, messages })
-        })
-    }
-
-    /// The sessions that have a row, and those of which there are only messages.
-    fn every_key(&self) -> Result<BTreeSet<SessionKey>, StoreError> {
-        let mut keys = BTreeSet::new();
-        for session in self.sessions() {
-            keys.insert(session?.0);
-        }
-        for message in self.snapshot.iter(&self.messages) {
-            keys.insert(parse_segment_key(&message.key()?)?.0);
-        }
-        Ok(keys)
-    }
-
-    /// How many segments there are.
-    pub(super) fn count_segments(&self) -> Result<u64, StoreError> {
-        Ok(self.snapshot.len(&self.messages)? as u64)
-    }
-
-    /// Every row, then every segment.
-    pub(super) fn entries(
-        &self,
-    ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
-        let entries = |table, keyspace| {
-            self.snapshot.iter(keyspace).map(move |entry| {
-                let (key, value) = entry.into_inner()?;
-                Ok((table, (key.into(), value.into())))
-            })
-        };
-        entries(Table::Sessions, &self.sessions).chain(entries(Table::Messages, &self.messages))
-    }
-}
-
-/// Messages that are kept together, or something of each.
-pub(super) struct Segment<T = Message> {
-    /// The position of the first one.
-    pub(super) first: u64,
-    pub(super) messages: Vec<T>,
-}
-
-/// What a backup has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Table {
-    Sessions,
-    Messages,
-}
-
-fn session_entry(entry: fjall::Guard) -> Result<(SessionKey, Row), StoreError> {
-    let (key, value) = entry.into_inner()?;
-    Ok((parse_session_key(&key)?, Row::decode(&value)?))
 }

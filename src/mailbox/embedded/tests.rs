@@ -5,7 +5,8 @@ use std::time::Duration;
 use async_std::task::block_on;
 
 use super::*;
-use crate::message::{Kind, MessageId};
+use crate::clock::fake::FakeTimes;
+use crate::message::{Kind, MessageId, Timestamp};
 
 fn batch(first: u64, count: u64) -> Batch {
     let message = |n| Message {
@@ -69,7 +70,8 @@ fn what_is_acknowledged_before_its_commit_is_never_written() {
     assert_eq!((taken, written), (500, 1), "only the first one was handed over before");
     let again = EmbeddedMailbox::open(folder.path()).unwrap();
     let shelf = block_on(again.load(&key)).unwrap();
-    assert_eq!((shelf.waiting.len(), shelf.have[0].n), (0, 500), "but it is known");
+    let n = shelf.accounts.get(Installation::from_u64(1)).unwrap().n;
+    assert_eq!((shelf.waiting.len(), n), (0, 500), "but it is known");
 }
 
 #[test]
@@ -108,7 +110,7 @@ fn ids_are_those_of_the_messages() {
     let image = block_on(mailbox.image()).unwrap();
     for (after, before) in (0..11).flat_map(|after| (0..12).map(move |before| (after, before))) {
         let messages = image.walk(&key, after, before).map(|it| it.unwrap().1);
-        let expected: Vec<_> = messages.map(|it| (it.id, it.body.len())).collect();
+        let expected: Vec<_> = messages.map(|it| (it.id, Some(it.body.len()))).collect();
         let count = before.min(10).saturating_sub(after + 1);
         assert_eq!(expected.len() as u64, count, "{after}, {before}");
         assert_eq!(image.ids(&key, after, before).unwrap(), expected, "{after}, {before}");
@@ -132,7 +134,7 @@ fn others_are_answered_while_many_sessions_are_looked_through() {
             Event::Recovered => panic!("nothing failed"),
         }
     }
-    let mut overdue = mailbox.overdue(Timestamp(2));
+    let mut overdue = mailbox.overdue(Uptime(2));
     let mut proceed = || {
         // Nothing is answered as long as this is held.
         let _disk = mailbox.shared.store.write().unwrap();
@@ -144,4 +146,118 @@ fn others_are_answered_while_many_sessions_are_looked_through() {
     assert!(proceed().is_none(), "there are more to ask");
     assert_eq!(block_on(overdue).unwrap().len(), SESSIONS + 1);
     block_on(mailbox.close());
+}
+
+const MINUTE: Duration = Duration::from_secs(60);
+
+/// A mailbox that has run for so long.
+fn open_by(times: &Arc<FakeTimes>, data: &Path) -> (EmbeddedMailbox, Uptime) {
+    let mailbox = EmbeddedMailbox::open_by(times.clone(), data).unwrap();
+    let uptime = mailbox.clock().uptime();
+    (mailbox, uptime)
+}
+
+fn is_committed(mailbox: &EmbeddedMailbox, commits: u64) {
+    // There is no event for a commit that has nothing but the time.
+    while mailbox.counts().commits < commits {
+        std::thread::yield_now();
+    }
+}
+
+#[test]
+fn uptime_is_stored_with_commits_and_once_a_minute_and_goes_on_after_a_restart() {
+    let (folder, times) = (tempfile::tempdir().unwrap(), FakeTimes::new());
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let (mailbox, uptime) = open_by(&times, folder.path());
+    assert_eq!(uptime, Uptime(0));
+    times.pass(MINUTE);
+    mailbox.append(&key, &batch(1, 1), Instant::now());
+    is_committed(&mailbox, 1);
+    times.pass(Duration::from_secs(30));
+    // It is too soon for this one.
+    mailbox.store_uptime();
+    times.pass(Duration::from_secs(25));
+    mailbox.store_uptime();
+    is_committed(&mailbox, 2);
+    times.pass(Duration::from_secs(5));
+    let stored = mailbox.shared.state().stored;
+    assert_eq!(stored, Uptime(0) + MINUTE + Duration::from_secs(55));
+    // What a killed one has: the engine's lock alone is in the way of another.
+    let copy = folder.path().join("copy");
+    let disk = ["mailbox", "mailbox.watermark"].map(|it| (folder.path().join(it), copy.join(it)));
+    std::fs::create_dir(&copy).unwrap();
+    std::fs::copy(&disk[1].0, &disk[1].1).unwrap();
+    opening::copy_folder(&disk[0].0, &disk[0].1).unwrap();
+    assert_eq!(open_by(&times, &copy).1, stored);
+    block_on(mailbox.close());
+    let (mailbox, uptime) = open_by(&times, folder.path());
+    assert_eq!(uptime, Uptime(0) + 2 * MINUTE, "an orderly end takes nothing back");
+    times.pass(Duration::from_millis(7));
+    assert_eq!(mailbox.clock().uptime().since(uptime), Duration::from_millis(7));
+}
+
+/// How much of its journals a running mailbox has written.
+fn written(data: &Path) -> usize {
+    let journals = std::fs::read_dir(data.join("mailbox")).unwrap().map(|it| it.unwrap().path());
+    let journals = journals.filter(|it| it.extension().is_some_and(|it| it == "jnl"));
+    let length = |journal| {
+        let bytes = std::fs::read(journal).unwrap();
+        bytes.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)
+    };
+    journals.map(length).sum()
+}
+
+#[test]
+fn a_commit_writes_what_it_changes_however_much_is_remembered() {
+    const MANY: u64 = 20_000;
+    let folder = tempfile::tempdir().unwrap();
+    let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let events = mailbox.watch();
+    let await_commit = |done: &dyn Fn(&crate::mailbox::Commit) -> bool| loop {
+        match block_on(events.recv()).unwrap() {
+            Event::Committed(commits) if commits.iter().any(done) => return,
+            Event::Committed(_) => {}
+            Event::Recovered => panic!("nothing failed"),
+        }
+    };
+    // One of them leaves out numbers, and there are thousands of others.
+    let id = |position| match position % 4 {
+        0 => MessageId { installation: Installation::from_u64(position), n: 1 },
+        _ => MessageId { installation: Installation::from_u64(1), n: 2 * position },
+    };
+    let message = |position| Message {
+        id: id(position),
+        time: Timestamp(1),
+        kind: Kind::TEXT,
+        body: "x".into(),
+    };
+    mailbox.append(
+        &key,
+        &Batch::new(1, (1..=MANY).map(message).collect::<Vec<_>>()),
+        Instant::now(),
+    );
+    await_commit(&|commit| commit.up_to == MANY);
+    let run = |first_position| {
+        let MessageId { installation, n: first_n } = id(first_position);
+        Run { first_position, installation, first_n, count: 1 }
+    };
+    let all: Vec<_> = (1..=MANY).map(run).collect();
+    mailbox.expire(&key, &all, Usage { messages: MANY, bytes: MANY });
+    await_commit(&|commit| commit.expired_up_to == MANY);
+
+    let before = written(folder.path());
+    for position in MANY + 1..=MANY + 10 {
+        let message = Message { id: MessageId { n: 3 * position, ..id(1) }, ..message(1) };
+        mailbox.append(&key, &Batch::new(position, vec![message]), Instant::now());
+        await_commit(&|commit| commit.up_to == position);
+    }
+    let each = (written(folder.path()) - before) / 10;
+    assert!(each < 1_024, "a commit of one byte writes {each}");
+    mailbox.settle(&key, Installation::from_u64(1), MANY);
+    block_on(mailbox.close());
+    let again = EmbeddedMailbox::open(folder.path()).unwrap();
+    let accounts = block_on(again.load(&key)).unwrap().accounts;
+    assert_eq!((accounts.len() as u64, accounts.expired()), (1 + MANY / 4, MANY / 4 + 7_500));
+    block_on(again.close());
 }

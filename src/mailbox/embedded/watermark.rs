@@ -9,6 +9,10 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
+/// What the file begins with, and the version of what follows.
+const FORMAT: &str = "tinychat-mailbox-";
+const VERSION: &str = "1";
+
 /// What the file says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Watermark {
@@ -26,8 +30,15 @@ impl Watermark {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(error),
         };
-        str::from_utf8(&text).ok().and_then(Self::parse).map(Some).ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, "it is not as this program writes it")
+        let text = str::from_utf8(&text).unwrap_or_default();
+        Self::parse(text).map(Some).ok_or_else(|| match is_newer(text) {
+            true => io::Error::new(
+                io::ErrorKind::Unsupported,
+                "its watermark was written by a newer version of this program; start that one",
+            ),
+            false => {
+                io::Error::new(io::ErrorKind::InvalidData, "it is not as this program writes it")
+            }
         })
     }
 
@@ -44,7 +55,7 @@ impl Watermark {
 
     fn parse(text: &str) -> Option<Self> {
         let mut words = text.strip_suffix('\n')?.split(' ');
-        let version = words.next()? == "tinychat-mailbox-1";
+        let version = words.next()?.strip_prefix(FORMAT)? == VERSION;
         let commit = words.next()?.strip_prefix("commit=")?.parse().ok()?;
         let clean = words.next()?.strip_prefix("clean=")?.parse().ok()?;
         (version && words.next().is_none()).then_some(Self { commit, clean })
@@ -53,8 +64,13 @@ impl Watermark {
 
 impl std::fmt::Display for Watermark {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        writeln!(f, "tinychat-mailbox-1 commit={} clean={}", self.commit, self.clean)
+        writeln!(f, "{FORMAT}{VERSION} commit={} clean={}", self.commit, self.clean)
     }
+}
+
+fn is_newer(text: &str) -> bool {
+    let version = text.strip_prefix(FORMAT).and_then(|rest| rest.split(' ').next());
+    version.and_then(|it| it.parse::<u64>().ok()).is_some_and(|it| it > 1)
 }
 
 #[cfg(test)]
@@ -71,6 +87,16 @@ mod tests {
             watermark.write(&path).unwrap();
             assert_eq!(Watermark::read(&path).unwrap(), Some(watermark));
         }
+    }
+
+    #[test]
+    fn a_newer_file_is_told_to_be_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("watermark");
+        fs::write(&path, "tinychat-mailbox-2 commit=7 clean=true more=1\n").unwrap();
+        let error = Watermark::read(&path).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("by a newer version"), "{error}");
     }
 
     #[test]

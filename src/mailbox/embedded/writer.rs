@@ -15,8 +15,9 @@ use super::opening::Paths;
 use super::store::Store;
 use super::watermark::Watermark;
 use super::{Shared, Sleep, State, closed};
+use crate::clock::Clock;
 use crate::mailbox::{Commit, Event, MailboxError};
-use crate::message::SessionKey;
+use crate::message::{SessionKey, Uptime};
 
 /// How often the watermark is renewed, and how long messages stay on disk that nobody needs any more.
 const TICK: Duration = Duration::from_secs(1);
@@ -38,6 +39,7 @@ pub(super) struct Writer {
     marked: u64,
     /// When something to commit was first seen since the last commit.
     seen: Option<Instant>,
+    clock: Arc<Clock>,
     events: Sender<Event>,
 }
 
@@ -50,8 +52,14 @@ enum Work {
 
 impl Writer {
     /// A writer for a store whose last commit is known, which tells of its commits.
-    pub(super) fn new(shared: Arc<Shared>, paths: Paths, last: u64, events: Sender<Event>) -> Self {
-        Self { shared, paths, last, marked: last, seen: None, events }
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        paths: Paths,
+        last: u64,
+        clock: Arc<Clock>,
+        events: Sender<Event>,
+    ) -> Self {
+        Self { shared, paths, last, marked: last, seen: None, clock, events }
     }
 
     /// Commits until the mailbox is closed and all that can be committed is.
@@ -91,7 +99,9 @@ impl Writer {
                 return Work::Commit(state.journal.seal());
             }
             if state.closing {
-                return Work::Close;
+                let since_stored = self.clock.uptime().since(state.stored);
+                let is_stored = since_stored < TICK || state.failing.is_some();
+                return if is_stored { Work::Close } else { Work::Commit(state.journal.seal()) };
             }
             let renewal = (self.marked != self.last).then_some(tick);
             if renewal.is_some_and(|tick| tick <= now) {
@@ -121,6 +131,7 @@ impl Writer {
     /// False if the mailbox is closed before it succeeds.
     fn commit(&mut self, changes: &Changes) -> bool {
         let number = self.last + 1;
+        let uptime = self.clock.uptime();
         if let Err(error) = self.try_commit(number, changes)
             && !self.recover(number, changes, &error)
         {
@@ -130,6 +141,7 @@ impl Writer {
         self.seen = None;
         let mut state = self.shared.state();
         state.journal.committed();
+        state.stored = uptime;
         state.counts.commits += 1;
         state.counts.written += changes.appended().messages;
         drop(state);
@@ -140,7 +152,7 @@ impl Writer {
 
     fn try_commit(&self, number: u64, changes: &Changes) -> Result<(), MailboxError> {
         let store = self.shared.store.read().unwrap_or_else(PoisonError::into_inner);
-        commit(store.as_ref().ok_or_else(closed)?, number, changes)
+        commit(store.as_ref().ok_or_else(closed)?, number, self.clock.uptime(), changes)
     }
 
     /// Commits the same again and again until it succeeds. False if the mailbox is closed meanwhile.
@@ -189,7 +201,7 @@ impl Writer {
         }
         // A commit that failed may have reached the disk nevertheless; opening has synced it then.
         if last < number {
-            commit(store, number, changes)?;
+            commit(store, number, self.clock.uptime(), changes)?;
         }
         Ok(true)
     }
@@ -218,8 +230,13 @@ impl Writer {
 }
 
 /// A panic of the engine counts as a failure: the thread that commits must go on.
-fn commit(store: &Store, number: u64, changes: &Changes) -> Result<(), MailboxError> {
-    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, changes)));
+fn commit(
+    store: &Store,
+    number: u64,
+    uptime: Uptime,
+    changes: &Changes,
+) -> Result<(), MailboxError> {
+    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, uptime, changes)));
     let panicked = || MailboxError("the engine panicked".into());
     Ok(committed.map_err(|_| panicked())??)
 }

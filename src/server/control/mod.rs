@@ -103,6 +103,12 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
     Ok(backup::restore(backup, data)?)
 }
 
+/// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and is gone
+/// afterwards.
+pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
+    Ok(backup::verify(backup, scratch)?)
+}
+
 /// Asks the running server, or does it here if there is none. The words are those of a request.
 pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
     if let Ok(stream) = BlockingStream::connect(socket(data)) {
@@ -118,14 +124,18 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
         contacts,
         // Nobody comes while no server runs.
-        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed)?),
+        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed, |_| {})?),
+        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,
-        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT)?),
         data: data.into(),
         host: None,
     };
+    let committing = task::spawn("commits", super::watch_commits(subject.registry.clone()));
     let done = perform(words, &subject, out);
-    async_std::task::block_on(subject.registry.mailbox().close());
+    async_std::task::block_on(async {
+        committing.cancel().await;
+        subject.registry.mailbox().close().await;
+    });
     done
 }
 

@@ -3,20 +3,22 @@
 //! Each change is in the synced book of names before those whom it concerns are told.
 
 use std::io::Write;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use async_std::task::block_on;
 
 use super::super::Host;
-use super::super::roll::{Member, Registration};
+use super::super::contacts::ContactsError;
+use super::super::roll::{INVITED, Member, Registration};
 use super::ControlError;
 use super::operations::Subject;
-use crate::message::{Name, Timestamp};
+use crate::message::Name;
+use crate::task;
 use crate::trust::Invite;
 use crate::wire::frame::Presence;
 
-/// How long an invitation is good.
-const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+/// How long whoever loses their name may take to leave.
+const LEAVING: Duration = Duration::from_secs(5);
 
 /// Prints an address that lets one person in.
 pub(super) fn invite(
@@ -45,6 +47,7 @@ pub(super) fn reset_key(
     let (invite, who) = (Invite::generate(), name.clone());
     block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
     host.dismiss_the_unwelcome();
+    subject.registry.outdate(&name);
     open(subject, invite, Some(name))?;
     Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
 }
@@ -71,7 +74,8 @@ fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
     }
 }
 
-/// Forgets a name, and lets expire what waits for it.
+/// Forgets a name, and lets expire what waits for it. Nobody can have it before all of that is on the disk:
+/// whatever fails can be done again.
 pub(super) fn remove(
     subject: &Subject,
     words: &[&str],
@@ -79,17 +83,48 @@ pub(super) fn remove(
 ) -> Result<(), ControlError> {
     let name: Name = words[0].parse()?;
     let who = name.clone();
-    block_on(subject.names.change(move |roll| roll.remove(&who)))?;
+    block_on(subject.names.change(move |roll| roll.vacate(&who)))?;
     dismiss(subject);
-    block_on(subject.contacts.forget(&name))
-        .map_err(|error| ControlError::Refused(error.to_string()))?;
-    let waited = block_on(subject.registry.discard(&name))?;
-    subject.blobs.forget(&name);
-    let messages = if waited == 1 { "message" } else { "messages" };
-    Ok(writeln!(
-        out,
-        "removed {name}; {waited} {messages} that waited there will not be delivered"
-    )?)
+    let Left { waited, words, files } = block_on(forget(subject, &name)).map_err(|error| {
+        let text = format!("{error}; nobody has the name {name} now, and nobody can: try again");
+        ControlError::Refused(text)
+    })?;
+    let who = name.clone();
+    block_on(subject.names.change(move |roll| roll.remove(&who)))?;
+    let messages = count(waited, "message");
+    writeln!(out, "removed {name}; {messages} that waited there will not be delivered")?;
+    if words + files > 0 {
+        let (words, files) = (count(words, "message"), count(files, "file"));
+        writeln!(out, "{words} and {files} from {name} still wait for others, who will get them")?;
+    }
+    Ok(())
+}
+
+/// What there was of a name.
+struct Left {
+    /// Messages that waited for it, and expire.
+    waited: u64,
+    /// Messages and files of it that wait for others.
+    words: u64,
+    files: u64,
+}
+
+async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
+    let Subject { registry, contacts, blobs, host, .. } = subject;
+    if let Some(host) = host {
+        // What they just said is done before; whoever takes longer is not read any more.
+        let _ = task::within(LEAVING, host.directory.until_away(name)).await;
+    }
+    registry.outdate(name);
+    let refused = |error: ContactsError| ControlError::Refused(error.to_string());
+    let waited = registry.vacate(name, contacts.forget(name)).await?.map_err(refused)?;
+    let words = registry.forget_sender(name).await?;
+    Ok(Left { waited, words, files: blobs.forget(name)? })
+}
+
+fn count(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
 }
 
 /// Has nobody sign in with a name or its key.
@@ -120,10 +155,10 @@ fn set_banned(subject: &Subject, name: &str, banned: bool) -> Result<(), Control
 }
 
 fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), ControlError> {
-    let until = Timestamp::of(SystemTime::now() + INVITED);
-    let open = subject
-        .names
-        .change(move |roll| roll.invite(invite.digest(), until, only, Timestamp::now()));
+    let clock = subject.mailbox.clock();
+    let open = subject.names.change(move |roll| {
+        roll.invite(invite.digest(), clock.uptime(), only, clock.overdue(INVITED))
+    });
     Ok(block_on(open)?)
 }
 

@@ -46,7 +46,8 @@ impl Face {
                 let lines = news::changed_key(&peer, was, now);
                 lines.iter().for_each(|line| self.screen.problem(line));
             }
-            Event::Trusted { peer, trust: trust @ Trust::Accepted(_) } => {
+            Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
+            Event::Trusted { peer, trust: trust @ (Trust::Accepted(_) | Trust::Released) } => {
                 self.screen.note(&news::trusted(&peer, trust));
             }
             Event::Trusted { peer, trust } => self.screen.problem(&news::trusted(&peer, trust)),
@@ -81,7 +82,7 @@ impl Face {
             }
             Event::Status(pending) => self.show_status(&pending),
             // It has what it shows.
-            Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
+            Event::Joined | Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
         }
     }

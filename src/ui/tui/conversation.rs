@@ -101,6 +101,14 @@ impl Conversation {
         self.tail.marker = None;
     }
 
+    /// What is loaded may be numbered otherwise now, and have gaps: it is loaded again.
+    pub(super) fn read_anew(&mut self) {
+        let anchor = self.anchor();
+        self.tail = Window::tail(self.peer.clone());
+        self.read = 0;
+        self.set_anchor(anchor);
+    }
+
     /// So many messages waited, and come now.
     pub(super) fn opened(&mut self, waiting: u64) {
         self.waited.get_or_insert(waiting);

@@ -2,7 +2,9 @@
 
 use super::Conversation;
 use super::{App, Effect, Line, OPENED, Overlay};
-use crate::client::{Change, Event, FileState, Incoming, Record, State, Summary, Transfer, Way};
+use crate::client::{
+    Change, Command, Event, FileState, Incoming, Record, State, Summary, Transfer, Way,
+};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::ui::settings::Bell;
@@ -62,6 +64,10 @@ impl App {
                     it.presence = Some(presence);
                 }
             }
+            Event::Joined => {
+                self.conversations.iter_mut().for_each(Conversation::read_anew);
+                self.give(Command::Overview);
+            }
             Event::Connected => {
                 (self.line, self.since) = (Line::Online, Some(self.now));
             }
@@ -79,12 +85,13 @@ impl App {
             Event::Key { name, key, current } => self.take_key(name, key, current),
             Event::KeyChanged { peer, was, now } => {
                 if let Some(it) = self.find(&peer) {
-                    it.key = Some(now);
+                    it.key = now;
                 }
                 for line in news::changed_key(&peer, was, now) {
                     self.tell_about(&peer, line, true);
                 }
             }
+            Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
             Event::Refused { peer, because, .. } => {
                 self.tell_about(&peer, news::refused(&peer, &because), false);
             }

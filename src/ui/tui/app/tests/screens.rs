@@ -327,7 +327,7 @@ fn request() {
 fn a_changed_key() {
     let mut desk = Desk::busy((80, 11));
     let [was, now] = [b"one", b"two"].map(|key| Fingerprint::of(key));
-    desk.hear(Event::KeyChanged { peer: name("marie"), was, now });
+    desk.hear(Event::KeyChanged { peer: name("marie"), was, now: Some(now) });
     assert_screen(
         &desk,
         "

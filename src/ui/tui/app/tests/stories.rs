@@ -236,6 +236,38 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
     assert_eq!(later.app.memory().people, memory.people);
 }
 
+// One server at two addresses.
+
+#[test]
+fn what_was_said_at_another_address_of_the_server_is_loaded() {
+    let mut desk = Desk::busy((80, 12));
+    desk.gave();
+    let record = |id: i64, text: &str, state| Record {
+        id,
+        own: true,
+        n: id.unsigned_abs(),
+        time: MORNING,
+        kind: Kind::TEXT,
+        body: text.to_string().into(),
+        state,
+        file: None,
+    };
+    desk.hear(Event::Joined);
+    let newest = Command::Page { peer: name("marie"), place: Place::Newest, limit: PAGE };
+    assert_eq!(desk.gave(), [Command::Overview, newest]);
+    let records = vec![
+        record(1, "said at the other address", State::Delivered),
+        record(2, "said here", State::Waiting),
+    ];
+    desk.hear(Event::Page { peer: name("marie"), place: Place::Newest, records });
+    // As it is numbered now.
+    desk.hear(delivered("marie", 2));
+    let screen = desk.screen();
+    assert!(screen.contains("said at the other address"), "{screen}");
+    let states: Vec<_> = { desk.app.current().unwrap().records() }.map(|it| it.state).collect();
+    assert_eq!(states, [State::Delivered, State::Delivered]);
+}
+
 // Finding.
 
 #[test]
@@ -379,7 +411,7 @@ fn an_answer_gives_way_to_the_next_and_to_what_one_says_and_to_another_conversat
 #[test]
 fn a_changed_key_is_told_until_one_has_it_go_or_trusts_it() {
     let [was, now] = [b"one", b"two"].map(|key| Fingerprint::of(key));
-    let changed = Event::KeyChanged { peer: name("marie"), was, now };
+    let changed = Event::KeyChanged { peer: name("marie"), was, now: Some(now) };
     for goes in [
         |desk: &mut Desk| desk.press(KeyCode::Esc),
         |desk: &mut Desk| {

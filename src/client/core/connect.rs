@@ -1,0 +1,87 @@
+//! Getting to the server: while that lasts, orders are obeyed.
+//!
+//! Invariant: before anything is said to a server, everything that belongs to it is under its key.
+
+use std::collections::BTreeSet;
+
+use async_channel::Receiver;
+use futures::future::{Either, select};
+
+use super::super::connection::{Broken, Connection, Visit};
+use super::super::servers::{self, Arrival};
+use super::super::{Event, Order};
+use super::{Core, Exit};
+use crate::task;
+
+impl Core {
+    /// Gets to the server and signs in; first as each former installation of which there is something to ask.
+    pub(super) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
+        self.met = self.store.run(servers::met).await?;
+        let mut asked = BTreeSet::new();
+        loop {
+            let reached = self.meanwhile(self.door().reach(), orders).await?;
+            if let Some(arrival) = reached.arrival {
+                self.arrive(arrival).await?;
+            }
+            let former = self.formers().await?.into_iter().find(|it| asked.insert(*it));
+            let visit = Visit {
+                config: self.config.clone(),
+                identity: self.identity.clone(),
+                installation: former.unwrap_or(self.installation),
+            };
+            let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
+            let Some(former) = former else {
+                self.inquire_at = self.next_inquiry().await?;
+                return Ok(connection);
+            };
+            self.inquire(connection, former, orders).await?;
+        }
+    }
+
+    /// Obeys orders until something is done.
+    pub(super) async fn meanwhile<T>(
+        &mut self,
+        work: impl Future<Output = Result<T, Broken>>,
+        orders: &Receiver<Order>,
+    ) -> Result<T, Exit> {
+        let mut work = Box::pin(work);
+        loop {
+            self.check_patience(false)?;
+            let limit = self.time_left();
+            let command = Box::pin(task::within(limit, orders.recv()));
+            match select(work, command).await {
+                Either::Left((done, _)) => return Ok(done?),
+                Either::Right((command, rest)) => {
+                    work = rest;
+                    self.obey_next(command, orders, None).await?;
+                }
+            }
+        }
+    }
+
+    /// The server is known by its key now. What was written for it before belongs to it.
+    async fn arrive(&mut self, arrival: Arrival) -> Result<(), Exit> {
+        let address = self.config.server.clone();
+        let arrive = move |tx: &rusqlite::Transaction<'_>| {
+            let (home, is_more) = servers::arrive(tx, &address, arrival)?;
+            Ok((home, is_more, servers::met(tx)?))
+        };
+        let (home, is_more, met) = self.store.run(arrive).await?;
+        (self.server, self.installation, self.met) = (home.server, home.installation, met);
+        if is_more {
+            self.tell(Event::Joined);
+            self.read_anew().await?;
+        }
+        Ok(())
+    }
+
+    /// There is more in the store than was given to the face.
+    async fn read_anew(&mut self) -> Result<(), Exit> {
+        self.files.look();
+        for (peer, conversation) in self.conversations.iter_mut().filter(|(_, it)| it.faced) {
+            conversation.unshown_above = Some(self.given.get(peer).copied().unwrap_or_default());
+        }
+        self.announce_unshown(None).await?;
+        self.give_unshown().await
+    }
+}

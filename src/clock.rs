@@ -1,0 +1,225 @@
+//! Two times: what the wall clock says, for showing, and how long a server has run, by which what waits there ages.
+//!
+//! A wall clock may be wrong by years and be set right at any moment; so nothing is lost by what it says. Owned by
+//! the server, which makes one [`Clock`] of what its mailbox stored last. Invariant: an [`Uptime`] grows only while
+//! the server runs, as fast as the monotonic clock; a crash takes back what was not stored, a minute at most.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::message::{Timestamp, Uptime};
+
+/// How long nothing expires after a start that waited then, at most: else it is a tenth of the time that things are
+/// kept. So whoever was cut off together with the server can come first.
+const GRACE: Duration = Duration::from_secs(5 * 60);
+
+/// By how much the wall clock may go ahead of the monotonic one, or fall behind, before it counts as set.
+const LEAP: Duration = Duration::from_secs(10);
+
+/// Where times come from: the system, or a test.
+pub trait Times: fmt::Debug + Send + Sync + 'static {
+    /// What the wall clock says.
+    fn wall(&self) -> Timestamp;
+
+    /// How long it is since some moment that stays the same while this lives.
+    fn monotonic(&self) -> Duration;
+}
+
+/// The system's clocks.
+#[derive(Debug)]
+pub struct SystemTimes(Instant);
+
+impl SystemTimes {
+    /// These, from now on.
+    pub fn new() -> Arc<Self> {
+        Arc::new(Self(Instant::now()))
+    }
+}
+
+impl Times for SystemTimes {
+    fn wall(&self) -> Timestamp {
+        Timestamp::now()
+    }
+
+    fn monotonic(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// See the [module](self).
+#[derive(Debug)]
+pub struct Clock {
+    times: Arc<dyn Times>,
+    started: Duration,
+    before: Uptime,
+}
+
+impl Clock {
+    /// The clock of a server that starts now and has run for so long `before`.
+    pub fn resume(times: Arc<dyn Times>, before: Uptime) -> Self {
+        Self { started: times.monotonic(), times, before }
+    }
+
+    /// What the wall clock says.
+    pub fn wall(&self) -> Timestamp {
+        self.times.wall()
+    }
+
+    /// How long the server has run in all.
+    pub fn uptime(&self) -> Uptime {
+        self.before + self.since_start()
+    }
+
+    /// What has waited since before this has waited for longer than `keep`, and may expire. None as long as nothing
+    /// may.
+    pub fn overdue(&self, keep: Duration) -> Option<Uptime> {
+        let now = self.uptime();
+        let keep_millis = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let may = self.since_start() >= (keep / 10).min(GRACE);
+        now.0.checked_sub(keep_millis).filter(|_| may).map(Uptime)
+    }
+
+    fn since_start(&self) -> Duration {
+        self.times.monotonic().saturating_sub(self.started)
+    }
+}
+
+/// Looks whether somebody sets the wall clock.
+#[derive(Debug)]
+pub struct Watch {
+    wall: Timestamp,
+    monotonic: Duration,
+}
+
+impl Watch {
+    /// Looks from now on.
+    pub fn begin(clock: &Clock) -> Self {
+        Self { wall: clock.wall(), monotonic: clock.times.monotonic() }
+    }
+
+    /// Whether the wall clock was set since the last look.
+    pub fn look(&mut self, clock: &Clock) -> Option<Leap> {
+        let now = Self::begin(clock);
+        let passed = now.monotonic.saturating_sub(self.monotonic);
+        let (wall, expected) = (now.wall, self.wall.after(passed));
+        *self = now;
+        let off = Duration::from_millis(wall.0.abs_diff(expected.0));
+        (off > LEAP).then_some(Leap { wall, expected })
+    }
+}
+
+/// The wall clock was set. To be read by the operator.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leap {
+    wall: Timestamp,
+    expected: Timestamp,
+}
+
+impl fmt::Display for Leap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [wall, expected] = [self.wall, self.expected]
+            .map(|time| humantime::format_rfc3339_seconds(time.printable()));
+        write!(
+            f,
+            "the wall clock says {wall}, and by what it said before it is {expected}: it was set, or the machine slept. Nothing expires sooner or later for it; times that people see are the clock's"
+        )
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod fake {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    /// Clocks that a test sets.
+    #[derive(Debug)]
+    pub(crate) struct FakeTimes(Mutex<(Timestamp, Duration)>);
+
+    impl FakeTimes {
+        pub(crate) fn new() -> Arc<Self> {
+            Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Duration::ZERO))))
+        }
+
+        /// Time goes by, on both clocks.
+        pub(crate) fn pass(&self, time: Duration) {
+            let mut both = self.0.lock().unwrap();
+            *both = (both.0.after(time), both.1 + time);
+        }
+
+        /// Somebody sets the wall clock.
+        pub(crate) fn set_wall(&self, wall: Timestamp) {
+            self.0.lock().unwrap().0 = wall;
+        }
+    }
+
+    impl Times for FakeTimes {
+        fn wall(&self) -> Timestamp {
+            self.0.lock().unwrap().0
+        }
+
+        fn monotonic(&self) -> Duration {
+            self.0.lock().unwrap().1
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::fake::FakeTimes;
+    use super::*;
+
+    const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+    const MINUTE: Duration = Duration::from_secs(60);
+
+    #[test]
+    fn uptime_goes_on_where_it_was_whatever_the_wall_clock_says() {
+        let times = FakeTimes::new();
+        let clock = Clock::resume(times.clone(), Uptime(7));
+        times.set_wall(Timestamp(u64::MAX));
+        times.pass(Duration::from_millis(5));
+        assert_eq!(clock.uptime(), Uptime(12));
+        times.set_wall(Timestamp(0));
+        times.pass(DAY);
+        assert_eq!(clock.uptime().since(Uptime(12)), DAY);
+        assert_eq!(Clock::resume(times, Uptime(12)).uptime(), Uptime(12));
+    }
+
+    #[test]
+    fn what_waited_at_a_start_has_a_tenth_of_its_time_or_five_minutes() {
+        let (times, kept) = (FakeTimes::new(), Uptime(0) + 40 * DAY);
+        for (keep, grace) in [(30 * DAY, 5 * MINUTE), (10 * MINUTE, MINUTE)] {
+            let clock = Clock::resume(times.clone(), kept);
+            times.pass(grace - Duration::from_millis(1));
+            assert_eq!(clock.overdue(keep), None, "{keep:?}");
+            times.pass(Duration::from_millis(1));
+            assert_eq!(clock.overdue(keep).map(|it| clock.uptime().since(it)), Some(keep));
+        }
+    }
+
+    #[test]
+    fn nothing_is_older_than_the_server() {
+        let times = FakeTimes::new();
+        let clock = Clock::resume(times.clone(), Uptime(0));
+        times.pass(29 * DAY);
+        assert_eq!(clock.overdue(30 * DAY), None);
+        assert_eq!(Uptime(3).since(Uptime(9)), Duration::ZERO);
+    }
+
+    #[test]
+    fn a_wall_clock_that_is_set_is_told_once_with_both_times() {
+        let times = FakeTimes::new();
+        let clock = Clock::resume(times.clone(), Uptime(0));
+        let mut watch = Watch::begin(&clock);
+        times.pass(DAY);
+        times.set_wall(clock.wall().after(LEAP));
+        assert_eq!(watch.look(&clock), None, "a clock is set a little all the time");
+        times.set_wall(Timestamp(1_700_000_000_000));
+        times.pass(MINUTE);
+        let told = watch.look(&clock).unwrap().to_string();
+        assert!(told.contains("says 2023-11-14T22:14:20Z"), "{told}");
+        assert!(told.contains("it is 2027-01-16T08:01:10Z"), "{told}");
+        assert_eq!(watch.look(&clock), None);
+    }
+}

@@ -1,0 +1,199 @@
+//! What is known of a sender's installations in one session, for as long as they are remembered: which
+//! numbers were taken, which expired. Pure: no I/O, no clock.
+//!
+//! Owned by the session's ledger, and by the mailbox in between. Invariant: an installation's records of
+//! expiry ascend, do not touch each other, and lie above what is settled and not above what was taken.
+
+use std::collections::BTreeMap;
+
+use crate::message::{Installation, MessageId};
+
+/// What is known of each of a sender's installations in one session.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Accounts(BTreeMap<Installation, Account>);
+
+/// What is known of one installation.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Account {
+    /// The highest number taken.
+    pub n: u64,
+    /// The sender's client knows, and has on its disk, what became of everything up to here.
+    pub settled: u64,
+    /// The session's last position when the installation was heard of last.
+    pub seen: u64,
+    /// What expired and is not settled: the first number of each record, and its last.
+    pub expired: BTreeMap<u64, u64>,
+}
+
+impl Accounts {
+    /// What is known of an installation, if it is remembered.
+    pub fn get(&self, installation: Installation) -> Option<&Account> {
+        self.0.get(&installation)
+    }
+
+    /// Everybody who is remembered.
+    pub fn iter(&self) -> impl Iterator<Item = (Installation, &Account)> {
+        self.0.iter().map(|(installation, account)| (*installation, account))
+    }
+
+    /// How many are remembered.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether nobody is.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// How many messages expired and are not settled.
+    pub fn expired(&self) -> u64 {
+        let records = self.0.values().flat_map(|account| &account.expired);
+        records.map(|(first, last)| last - first + 1).sum()
+    }
+
+    /// A message was taken, and has this position.
+    pub fn take(&mut self, id: MessageId, position: u64) {
+        let account = self.0.entry(id.installation).or_default();
+        account.n = account.n.max(id.n);
+        account.seen = account.seen.max(position);
+    }
+
+    /// Somebody who is remembered was heard of when the session's last position was this one. Returns
+    /// whether that is later than before.
+    pub fn hear(&mut self, installation: Installation, position: u64) -> bool {
+        let Some(account) = self.0.get_mut(&installation) else { return false };
+        let is_later = position > account.seen;
+        account.seen = account.seen.max(position);
+        is_later
+    }
+
+    /// Messages with consecutive numbers expired, above all that did before. Those that are known to have are
+    /// not recorded again.
+    pub fn expire(&mut self, installation: Installation, first: u64, last: u64) {
+        let account = self.0.entry(installation).or_default();
+        account.n = account.n.max(last);
+        let before = account.expired.last_entry();
+        let known = before.as_ref().map_or(0, |record| *record.get());
+        let first = first.max(known + 1);
+        match before {
+            _ if first > last => {}
+            Some(mut record) if known + 1 == first => *record.get_mut() = last,
+            _ => drop(account.expired.insert(first, last)),
+        }
+    }
+
+    /// The sender's client knows what became of everything up to `n`: no more is said of it. Returns how much
+    /// of that can be, if it is new or there was a record of it.
+    pub fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
+        let account = self.0.get_mut(&installation)?;
+        // It can only speak of what was taken.
+        let n = n.min(account.n);
+        let is_new = n > account.settled;
+        account.settled = account.settled.max(n);
+        let mut had_record = false;
+        while let Some(record) = account.expired.first_entry().filter(|it| *it.key() <= n) {
+            had_record = true;
+            let (_, last) = record.remove_entry();
+            if last > n {
+                account.expired.insert(n + 1, last);
+            }
+        }
+        (is_new || had_record).then_some(n)
+    }
+
+    /// Forgets an installation.
+    pub fn forget(&mut self, installation: Installation) {
+        self.0.remove(&installation);
+    }
+
+    /// Knows of an installation what was written down of it.
+    pub(crate) fn restore(&mut self, installation: Installation) -> &mut Account {
+        self.0.entry(installation).or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const A: Installation = Installation::from_u64(1);
+    const B: Installation = Installation::from_u64(2);
+
+    fn records(accounts: &Accounts) -> Vec<(u64, u64)> {
+        let account = accounts.get(A).into_iter();
+        account.flat_map(|it| &it.expired).map(|(first, last)| (*first, *last)).collect()
+    }
+
+    #[test]
+    fn records_that_follow_each_other_are_one_whoever_wrote_in_between() {
+        let mut accounts = Accounts::default();
+        for n in 1..=1_000 {
+            accounts.expire(A, n, n);
+            accounts.expire(B, n, n);
+        }
+        assert_eq!(records(&accounts), [(1, 1_000)]);
+        accounts.expire(A, 1_002, 1_003);
+        assert_eq!(records(&accounts), [(1, 1_000), (1_002, 1_003)]);
+        assert_eq!(accounts.expired(), 2_002);
+    }
+
+    #[test]
+    fn doing_it_again_changes_nothing() {
+        let mut accounts = Accounts::default();
+        let steps: [&dyn Fn(&mut Accounts); 4] = [
+            &|it| it.take(MessageId { installation: A, n: 9 }, 9),
+            &|it| it.expire(A, 1, 3),
+            &|it| {
+                it.settle(A, 2);
+            },
+            &|it| it.expire(A, 5, 6),
+        ];
+        steps.iter().for_each(|step| step(&mut accounts));
+        assert_eq!(records(&accounts), [(3, 3), (5, 6)]);
+        for from in 0..steps.len() {
+            let mut again = accounts.clone();
+            steps[from..].iter().for_each(|step| step(&mut again));
+            assert_eq!(again, accounts, "from {from}");
+        }
+    }
+
+    #[test]
+    fn who_is_not_remembered_is_not_heard_of() {
+        let mut accounts = Accounts::default();
+        assert!(!accounts.hear(A, 7) && accounts.is_empty());
+        accounts.take(MessageId { installation: A, n: 1 }, 3);
+        assert!(accounts.hear(A, 7) && !accounts.hear(A, 7) && !accounts.hear(A, 5));
+        assert_eq!(accounts.get(A).unwrap().seen, 7);
+    }
+
+    proptest! {
+        #[test]
+        fn it_agrees_with_a_set_of_numbers(
+            steps in prop::collection::vec((any::<bool>(), 1..4u64, 1..60u64), 0..40),
+        ) {
+            let (mut accounts, mut set, mut next) = (Accounts::default(), BTreeSet::new(), 1);
+            for (expires, count, n) in steps {
+                if expires {
+                    let first = next + n % 3;
+                    accounts.expire(A, first, first + count - 1);
+                    set.extend(first..first + count);
+                    next = first + count;
+                } else {
+                    let settled = accounts.settle(A, n);
+                    let had = set.first().is_some_and(|first| *first <= n);
+                    set.retain(|it| *it > n);
+                    prop_assert!(!had || settled.is_some());
+                }
+                let told = records(&accounts);
+                prop_assert!(told.windows(2).all(|pair| pair[0].1 + 1 < pair[1].0), "{:?}", told);
+                let told: BTreeSet<u64> = told.into_iter().flat_map(|(first, last)| first..=last).collect();
+                prop_assert_eq!(&told, &set);
+            }
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! What is written is read back, and what cannot be restored is told.
+
+use std::time::Instant;
+
+use async_std::task::block_on;
+
+use super::*;
+use crate::mailbox::embedded::EmbeddedMailbox;
+use crate::mailbox::{Event, Mailbox};
+use crate::message::{Batch, Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+
+fn key() -> SessionKey {
+    SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
+}
+
+/// A data folder in which three messages wait, as a server leaves it.
+fn filled() -> tempfile::TempDir {
+    let data = tempfile::tempdir().unwrap();
+    let mailbox = EmbeddedMailbox::open(data.path()).unwrap();
+    let message = |n| Message {
+        id: MessageId { installation: Installation::from_u64(7), n },
+        time: Timestamp(n),
+        kind: Kind::TEXT,
+        body: "hello".into(),
+    };
+    let batch = Batch::new(1, (1..=3).map(message).collect::<Vec<_>>());
+    mailbox.append(&key(), &batch, Instant::now());
+    while !matches!(block_on(mailbox.watch().recv()).unwrap(), Event::Committed(_)) {}
+    block_on(mailbox.close());
+    data
+}
+
+fn written(data: &Path) -> Vec<u8> {
+    let (store, _) = Paths::new(data).open().unwrap();
+    let mut archive = Vec::new();
+    write(&store.image(), data, &mut archive).unwrap();
+    archive
+}
+
+/// What reading it back and restoring it say: the same.
+fn verdict(archive: &[u8]) -> Result<(), String> {
+    let home = tempfile::tempdir().unwrap();
+    let (scratch, data) = (home.path().join("scratch"), home.path().join("data"));
+    let verified = verify(archive, &scratch).map_err(|error| {
+        let partial = format!("{}.restoring", data.display());
+        error.to_string().replace(&scratch.display().to_string(), &partial)
+    });
+    assert!(!scratch.exists(), "nothing is left");
+    let restored = restore(archive, &data).map_err(|error| error.to_string());
+    assert_eq!(verified, restored);
+    assert_eq!(data.exists(), restored.is_ok());
+    restored
+}
+
+#[test]
+fn what_is_written_can_be_restored() {
+    assert_eq!(verdict(&written(filled().path())), Ok(()));
+}
+
+#[test]
+fn what_is_cut_or_changed_cannot() {
+    let archive = written(filled().path());
+    // Behind the hash, which has 64 bytes, there are zeros.
+    for at in (0..archive.len() - 1_024 - 512).step_by(2_531) {
+        verdict(&archive[..at]).unwrap_err();
+        let mut changed = archive.clone();
+        changed[at] ^= 1;
+        // Of a tar header not everything matters.
+        let _ = verdict(&changed);
+    }
+}
+
+#[test]
+fn a_mailbox_that_is_not_sound_has_no_backup_that_is() {
+    let data = filled();
+    let (store, _) = Paths::new(data.path()).open().unwrap();
+    store.lose(&key(), 1..=3, false);
+    drop(store);
+    let refused = verdict(&written(data.path())).unwrap_err();
+    assert!(refused.contains("3 messages should wait, 0 do"), "{refused}");
+}
+
+#[test]
+fn a_file_whose_label_is_damaged_is_told() {
+    let mut archive = Archive { tar: tar::Builder::new(Vec::new()), hash: blake3::Hasher::new() };
+    archive.put("tinychat-backup", version(layout::VERSION).as_bytes()).unwrap();
+    BOOKS.iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
+    archive.put("mailbox/1", b"").unwrap();
+    let blob = format!("{}/{}", blobs::FOLDER, "00112233445566778899aabbccddeeff");
+    archive.put(&blob, &[b'x'; 3 * blobs::LABEL]).unwrap();
+    let end = archive.hash.finalize().to_hex();
+    archive.put("end", end.as_bytes()).unwrap();
+    let refused = verdict(&archive.tar.into_inner().unwrap()).unwrap_err();
+    assert!(refused.contains("it has no label of a blob"), "{refused}");
+}
+
+/// Layout 1 kept them in the session's row, which its own program could not restore any more.
+#[test]
+fn a_backup_of_layout_1_with_more_records_than_its_program_could_read_is_restored() {
+    const RECORDS: u64 = 170_000;
+    let mut row = vec![1];
+    [RECORDS, RECORDS, 0].iter().for_each(|number| row.put_u64(*number));
+    row.put_u32(1);
+    [7, 2 * RECORDS, 0].iter().for_each(|number| row.put_u64(*number));
+    row.put_u32(u32::try_from(RECORDS).unwrap());
+    for n in 1..=RECORDS {
+        [n, 7, 2 * n, 1].iter().for_each(|number| row.put_u64(*number));
+    }
+    let mut piece = Vec::new();
+    let entry = (layout::session_key(&key()).into(), row.into());
+    encode_entry(&mut piece, &(Table::Sessions, entry));
+    let mut archive = Archive { tar: tar::Builder::new(Vec::new()), hash: blake3::Hasher::new() };
+    archive.put("tinychat-backup", b"1 1").unwrap();
+    BOOKS.iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
+    archive.put("mailbox/1", &piece).unwrap();
+    let end = archive.hash.finalize().to_hex();
+    archive.put("end", end.as_bytes()).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("data");
+    restore(&archive.tar.into_inner().unwrap()[..], &data).unwrap();
+    let (store, _) = Paths::new(&data).open().unwrap();
+    assert_eq!(store.image().accounts(&key()).unwrap().expired(), RECORDS);
+    drop(store);
+    assert_eq!(verdict(&written(&data)), Ok(()));
+}

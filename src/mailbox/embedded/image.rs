@@ -1,0 +1,266 @@
+//! One consistent view of the store, to read from.
+//!
+//! Owned by whoever reads. Invariant: what is committed meanwhile is not in it.
+
+use std::collections::BTreeSet;
+use std::ops::Bound;
+
+use bytes::Bytes;
+use fjall::{Guard, Keyspace, Readable, Snapshot};
+
+use super::layout::{
+    Malformed, Row, SessionPart, accounts_prefix, add_part, decode_ids, decode_segment,
+    decode_since, message_prefix, parse_part, parse_segment_key, segment_key, session_key,
+};
+use super::store::{StoreError, UPTIME};
+use crate::mailbox::{Accounts, Room, Usage};
+use crate::message::{Message, MessageId, SessionKey, Uptime};
+
+/// A consistent view of the whole store.
+pub struct Image {
+    pub(super) snapshot: Snapshot,
+    pub(super) meta: Keyspace,
+    pub(super) sessions: Keyspace,
+    pub(super) messages: Keyspace,
+}
+
+/// A key and its value, as the layout has them.
+pub(super) type Entry = (Bytes, Bytes);
+
+impl Image {
+    /// Every session's row, by receiver and sender.
+    pub(super) fn sessions(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, Row), StoreError>> + use<> {
+        self.parts().filter_map(|part| match part {
+            Ok((key, SessionPart::Row(row))) => Some(Ok((key, row))),
+            Ok(_) => None,
+            Err(error) => Some(Err(error)),
+        })
+    }
+
+    /// Every session's row and accounts, part by part.
+    pub(super) fn parts(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, SessionPart), StoreError>> + use<> {
+        self.snapshot.iter(&self.sessions).map(part)
+    }
+
+    /// What is known of a session's installations.
+    pub(super) fn accounts(&self, key: &SessionKey) -> Result<Accounts, StoreError> {
+        collect(self.snapshot.prefix(&self.sessions, accounts_prefix(key)))
+    }
+
+    /// A session's row; an empty one if there is none.
+    pub(super) fn row(&self, key: &SessionKey) -> Result<Row, StoreError> {
+        let bytes = self.snapshot.get(&self.sessions, session_key(key))?;
+        Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
+    }
+
+    /// A session's messages above `after` and below `before`, with their positions: no more than
+    /// fit into `limit`, but one at least if there is any.
+    pub(super) fn messages(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+        limit: Usage,
+    ) -> Result<Vec<(u64, Message)>, StoreError> {
+        let mut room = Room::new(limit);
+        let mut messages = Vec::new();
+        for message in self.walk(key, after, before) {
+            let (position, message) = message?;
+            if !room.takes(message.body.len()) {
+                break;
+            }
+            messages.push((position, message));
+        }
+        Ok(messages)
+    }
+
+    /// A session's messages above `after` and below `before`, one after another.
+    pub(super) fn walk(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
+        self.messages_of(key, after)
+            .take_while(move |it| it.as_ref().map_or(true, |(position, _)| *position < before))
+    }
+
+    /// The messages of a session above a position.
+    pub(super) fn messages_of(
+        &self,
+        key: &SessionKey,
+        after: u64,
+    ) -> impl Iterator<Item = Result<(u64, Message), StoreError>> + use<> {
+        let messages = |segment: Result<Segment, StoreError>| {
+            let (segment, error) = match segment {
+                Ok(segment) => (Some(segment), None),
+                Err(error) => (None, Some(error)),
+            };
+            let messages = segment.into_iter().flat_map(|it| (it.first..).zip(it.messages));
+            messages.map(Ok).chain(error.map(Err))
+        };
+        let above = move |it: &Result<(u64, Message), _>| {
+            it.as_ref().map_or(true, |(position, _)| *position > after)
+        };
+        self.segments(key, after).flat_map(messages).filter(above)
+    }
+
+    /// The segments of a session that have something above a position: the position of the last message of each, and
+    /// since when it waits.
+    pub(super) fn since(
+        &self,
+        key: &SessionKey,
+        after: u64,
+    ) -> impl Iterator<Item = Result<(u64, Uptime), StoreError>> + use<> {
+        self.range(key, after).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok((parse_segment_key(&key)?.1, decode_since(&value)?))
+        })
+    }
+
+    /// The messages of a session above a position, each with the time since when it waits.
+    pub(super) fn dated(
+        &self,
+        key: &SessionKey,
+        after: u64,
+    ) -> Result<Vec<(u64, Uptime, Message)>, StoreError> {
+        let mut times = self.since(key, after).collect::<Result<Vec<_>, _>>()?.into_iter();
+        let mut time = times.next();
+        let mut all = Vec::new();
+        for message in self.messages_of(key, after) {
+            let (position, message) = message?;
+            while time.is_some_and(|(last, _)| last < position) {
+                time = times.next();
+            }
+            all.push((position, time.map_or(Uptime::default(), |(_, since)| since), message));
+        }
+        Ok(all)
+    }
+
+    /// The ids of a session's messages above `after` and below `before` and how long their bodies
+    /// are, in order; none of what is withheld.
+    pub(super) fn ids(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        before: u64,
+    ) -> Result<Vec<(MessageId, Option<usize>)>, StoreError> {
+        let mut all = Vec::new();
+        for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
+            let Segment { first, messages } = segment?;
+            let next = first + messages.len() as u64;
+            let wanted = |it: &(u64, _)| after < it.0 && it.0 < before;
+            all.extend((first..).zip(messages).filter(wanted).map(|(_, id)| id));
+            if next >= before {
+                break;
+            }
+        }
+        Ok(all)
+    }
+
+    /// The segments of a session that have something above a position.
+    pub(super) fn segments(
+        &self,
+        key: &SessionKey,
+        after: u64,
+    ) -> impl Iterator<Item = Result<Segment, StoreError>> + use<> {
+        self.decoded(key, after, decode_segment)
+    }
+
+    fn decoded<T, D: Fn(Bytes) -> Result<Vec<T>, Malformed>>(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        decode: D,
+    ) -> impl Iterator<Item = Result<Segment<T>, StoreError>> + use<T, D> {
+        self.range(key, after).map(move |entry| {
+            let (key, value) = entry.into_inner()?;
+            let (_, last) = parse_segment_key(&key)?;
+            let messages = decode(value.into())?;
+            let before = last.checked_sub(messages.len() as u64);
+            let first = before.ok_or(Malformed("a segment's position"))? + 1;
+            Ok(Segment { first, messages })
+        })
+    }
+
+    fn range(&self, key: &SessionKey, after: u64) -> impl Iterator<Item = Guard> + use<> {
+        let prefix = message_prefix(key);
+        let range = (
+            Bound::Excluded(segment_key(&prefix, after)),
+            Bound::Included(segment_key(&prefix, u64::MAX)),
+        );
+        self.snapshot.range::<Vec<u8>, _>(&self.messages, range)
+    }
+
+    /// The sessions that have a row, and those of which there is only something else.
+    pub(super) fn every_key(&self) -> Result<BTreeSet<SessionKey>, StoreError> {
+        let mut keys = BTreeSet::new();
+        for part in self.parts() {
+            keys.insert(part?.0);
+        }
+        for message in self.snapshot.iter(&self.messages) {
+            keys.insert(parse_segment_key(&message.key()?)?.0);
+        }
+        Ok(keys)
+    }
+
+    /// How many segments there are.
+    pub(super) fn count_segments(&self) -> Result<u64, StoreError> {
+        Ok(self.snapshot.len(&self.messages)? as u64)
+    }
+
+    /// How many entries the rows and accounts have.
+    pub(super) fn count_parts(&self) -> Result<u64, StoreError> {
+        Ok(self.snapshot.len(&self.sessions)? as u64)
+    }
+
+    /// The uptime, then every row and account, then every segment.
+    pub(super) fn entries(
+        &self,
+    ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {
+        let entries = |table, keyspace| {
+            self.snapshot.iter(keyspace).map(move |entry| {
+                let (key, value) = entry.into_inner()?;
+                Ok((table, (key.into(), value.into())))
+            })
+        };
+        let uptime = self.snapshot.get(&self.meta, UPTIME).map_err(StoreError::from).transpose();
+        let uptime = uptime.map(|it| Ok((Table::Meta, (UPTIME.into(), it?.into()))));
+        let sessions = entries(Table::Sessions, &self.sessions);
+        uptime.into_iter().chain(sessions).chain(entries(Table::Messages, &self.messages))
+    }
+}
+
+/// Messages that are kept together, or something of each.
+pub(super) struct Segment<T = Message> {
+    /// The position of the first one.
+    pub(super) first: u64,
+    pub(super) messages: Vec<T>,
+}
+
+/// What a backup has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Table {
+    /// Of which only the uptime is in it.
+    Meta,
+    Sessions,
+    Messages,
+}
+
+/// The accounts that these entries are.
+pub(super) fn collect(entries: impl Iterator<Item = Guard>) -> Result<Accounts, StoreError> {
+    let mut accounts = Accounts::default();
+    for entry in entries {
+        add_part(&mut accounts, part(entry)?.1);
+    }
+    Ok(accounts)
+}
+
+fn part(entry: Guard) -> Result<(SessionKey, SessionPart), StoreError> {
+    let (key, value) = entry.into_inner()?;
+    Ok(parse_part(&key, &value)?)
+}

@@ -1,0 +1,151 @@
+//! What collects until it is committed.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::*;
+use crate::mailbox::Account;
+use crate::message::{Kind, Timestamp};
+
+const A: Installation = Installation::from_u64(1);
+
+fn key() -> SessionKey {
+    SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
+}
+
+fn batch(first: u64, count: u64) -> Batch {
+    let message = |n| Message {
+        id: MessageId { installation: A, n },
+        time: Timestamp(n),
+        kind: Kind::TEXT,
+        body: Bytes::from_static(b"0123456789"),
+    };
+    Batch::new(first, (first..first + count).map(message).collect::<Vec<_>>())
+}
+
+fn usage(messages: u64) -> Usage {
+    Usage { messages, bytes: 10 * messages }
+}
+
+fn overlay(journal: &Journal, row: Row) -> Row {
+    journal.tail(&key(), 0, usage(0)).overlay(row, Accounts::default()).0
+}
+
+fn account(journal: &Journal) -> Account {
+    let (_, accounts) =
+        journal.tail(&key(), 0, usage(0)).overlay(Row::default(), Accounts::default());
+    accounts.get(A).cloned().unwrap_or_default()
+}
+
+fn written(changes: &Changes) -> Vec<u64> {
+    changes.sessions().flat_map(|(_, delta)| delta.messages().map(|it| it.0)).collect()
+}
+
+#[test]
+fn what_is_removed_before_it_is_sealed_is_never_written() {
+    let mut journal = Journal::default();
+    journal.append(&key(), &batch(1, 3), Instant::now());
+    journal.append(&key(), &batch(4, 3), Instant::now());
+    assert_eq!(journal.usage(), usage(6));
+    journal.remove(&key(), 4, usage(4));
+    assert_eq!(journal.usage(), usage(2));
+    let row = overlay(&journal, Row::default());
+    assert_eq!((row.removed, row.last, row.bytes), (4, 6, 20));
+    assert_eq!(written(&journal.seal()), [5, 6]);
+}
+
+#[test]
+fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
+    let mut journal = Journal::default();
+    journal.append(&key(), &batch(1, 3), Instant::now());
+    assert!(journal.due().is_some());
+    journal.remove(&key(), 3, usage(3));
+    assert!(journal.due().is_none() && !journal.is_pressing() && !journal.is_empty());
+    assert!(!journal.is_removing(), "nothing was on disk");
+    let row = overlay(&journal, Row::default());
+    assert_eq!((account(&journal).n, account(&journal).seen), (3, 3));
+    assert_eq!((row.removed, row.last, row.bytes), (3, 3, 0));
+    assert_eq!(written(&journal.seal()), [0; 0]);
+}
+
+#[test]
+fn what_is_sealed_is_removed_by_the_next_commit() {
+    let mut journal = Journal::default();
+    journal.append(&key(), &batch(1, 3), Instant::now());
+    assert_eq!(written(&journal.seal()), [1, 2, 3]);
+    journal.append(&key(), &batch(4, 1), Instant::now());
+    assert!(!journal.is_removing());
+    journal.remove(&key(), 2, usage(2));
+    assert!(journal.is_removing());
+    let tail = |limit| -> Vec<_> {
+        journal.tail(&key(), 0, limit).messages.iter().map(|(position, _)| *position).collect()
+    };
+    assert_eq!(tail(usage(9)), [3, 4], "wherever it is");
+    assert_eq!(tail(usage(0)), [3], "one at least");
+    assert_eq!(written(&journal.seal()), [1, 2, 3], "the same until it is committed");
+    journal.committed();
+    let next = journal.seal();
+    assert_eq!(written(&next), [4]);
+    let mut row = Row { removed: 0, last: 3, bytes: 30 };
+    next.sessions().for_each(|(_, delta)| delta.row().apply(&mut row));
+    assert_eq!((row.removed, row.last, row.bytes), (2, 4, 20));
+    journal.committed();
+    assert!(journal.is_empty());
+}
+
+#[test]
+fn what_is_not_taken_back_is_due_in_its_time() {
+    let mut journal = Journal::default();
+    let start = Instant::now();
+    let at = |seconds| start + Duration::from_secs(seconds);
+    journal.append(&key(), &batch(1, 3), at(1));
+    journal.append(&key(), &batch(4, 3), at(3));
+    journal.append(&key().reverse(), &batch(1, 3), at(2));
+    assert_eq!(journal.due(), Some(at(1)));
+    journal.remove(&key(), 3, usage(3));
+    journal.review();
+    assert_eq!(journal.due(), Some(at(2)));
+    journal.remove(&key().reverse(), 3, usage(3));
+    journal.review();
+    assert_eq!(journal.due(), Some(at(3)));
+    journal.remove(&key(), 5, usage(2));
+    journal.review();
+    assert_eq!(journal.due(), Some(at(3)), "one is left");
+    journal.remove(&key(), 6, usage(1));
+    assert_eq!(journal.due(), None);
+    journal.append(&key(), &batch(7, 1), at(9));
+    assert_eq!(journal.due(), Some(at(3)), "no later than it must be");
+    journal.review();
+    assert_eq!(journal.due(), Some(at(9)));
+}
+
+#[test]
+fn records_of_expiry_stay_until_they_are_settled() {
+    let mut journal = Journal::default();
+    let run = Run { first_position: 1, installation: A, first_n: 1, count: 3 };
+    journal.append(&key(), &batch(1, 4), Instant::now());
+    journal.expire(&key(), &[run], usage(3));
+    assert_eq!(overlay(&journal, Row::default()).removed, 3);
+    assert_eq!(account(&journal).expired, [(1, 3)].into());
+    journal.settle(&key(), A, 2);
+    assert_eq!((account(&journal).settled, account(&journal).expired), (2, [(3, 3)].into()));
+    journal.settle(&key(), A, 3);
+    assert!(account(&journal).expired.is_empty());
+}
+
+#[test]
+fn who_was_forgotten_may_come_again() {
+    let mut journal = Journal::default();
+    let mut accounts = Accounts::default();
+    accounts.take(MessageId { installation: A, n: 9 }, 9);
+    accounts.settle(A, 9);
+    let overlay = |journal: &Journal| {
+        journal.tail(&key(), 0, usage(0)).overlay(Row::default(), accounts.clone()).1
+    };
+    journal.hear(&key(), A, 9);
+    journal.forget(&key(), A);
+    assert!(overlay(&journal).is_empty());
+    journal.append(&key(), &batch(1, 2), Instant::now());
+    assert_eq!(overlay(&journal).get(A).map(|it| (it.n, it.settled)), Some((2, 0)));
+}

@@ -1,0 +1,295 @@
+//! What a session knows of its messages, step by step.
+
+use super::*;
+use proptest::prelude::*;
+
+fn id(installation: u64, n: u64) -> MessageId {
+    MessageId { installation: Installation::from_u64(installation), n }
+}
+
+fn marks(ledger: &Ledger, installation: u64) -> (u64, u64, u64) {
+    let it = ledger.watermarks(Installation::from_u64(installation));
+    (it.have, it.stored, it.delivered)
+}
+
+#[test]
+fn a_message_goes_from_taken_to_stored_to_delivered() {
+    let mut ledger = Ledger::default();
+    assert_eq!(marks(&ledger, 1), (0, 0, 0));
+    ledger.push(id(1, 1), 5);
+    ledger.push(id(1, 2), 5);
+    assert_eq!(marks(&ledger, 1), (2, 0, 0));
+    ledger.commit(1);
+    assert_eq!(marks(&ledger, 1), (2, 1, 0));
+    ledger.commit(2);
+    assert_eq!(ledger.acknowledge(1), Usage::one(5));
+    assert_eq!(marks(&ledger, 1), (2, 2, 1));
+    assert!(ledger.acknowledge(1).is_empty());
+    assert_eq!(ledger.acknowledge(2), Usage::one(5));
+    assert_eq!(marks(&ledger, 1), (2, 2, 2));
+    assert_eq!(ledger.waiting(), Usage::default());
+}
+
+#[test]
+fn read_is_what_was_delivered_at_most() {
+    let mut ledger = Ledger::default();
+    ledger.push(id(1, 1), 5);
+    ledger.push(id(1, 2), 5);
+    let it = Installation::from_u64(1);
+    assert!(!ledger.read(it, 2) && !ledger.read(Installation::from_u64(2), 1));
+    ledger.acknowledge(1);
+    assert!(ledger.read(it, 2) && !ledger.read(it, 1));
+    assert_eq!((ledger.read_up_to(it), ledger.read.len()), (1, 1));
+    ledger.acknowledge(2);
+    assert!(ledger.read(it, 2) && !ledger.read(it, 2));
+}
+
+#[test]
+fn acknowledged_before_its_commit_counts_as_stored() {
+    let mut ledger = Ledger::default();
+    ledger.push(id(1, 1), 5);
+    ledger.acknowledge(1);
+    assert_eq!(marks(&ledger, 1), (1, 1, 1));
+}
+
+#[test]
+fn installations_have_watermarks_of_their_own() {
+    let mut ledger = Ledger::default();
+    for message in [id(1, 1), id(2, 1), id(1, 7), id(2, 2)] {
+        assert!(!ledger.has(message));
+        ledger.push(message, 1);
+    }
+    assert!(ledger.has(id(1, 3)), "below the highest: it has or had it");
+    ledger.commit(3);
+    ledger.acknowledge(1);
+    assert_eq!(marks(&ledger, 1), (7, 7, 6));
+    assert_eq!(marks(&ledger, 2), (2, 1, 0));
+}
+
+#[test]
+fn what_expires_is_neither_delivered_nor_acknowledged() {
+    let mut ledger = Ledger::default();
+    for n in 1..=5 {
+        ledger.push(id(1, n), 5);
+    }
+    ledger.commit(3);
+    ledger.condemn(3);
+    let (runs, freed) = ledger.begin_to_expire();
+    assert_eq!((runs.len(), runs[0].count), (1, 3));
+    assert_eq!(freed, Usage { messages: 3, bytes: 15 });
+    assert!(ledger.is_expiring() && ledger.expired(Installation::from_u64(1), 0).is_empty());
+    assert!(ledger.acknowledge(2).is_empty(), "it counts no longer");
+    assert_eq!(ledger.acknowledge(4), Usage::one(5));
+    assert_eq!(marks(&ledger, 1), (5, 4, 0), "delivered does not pass what is expiring");
+    ledger.expire(3);
+    assert_eq!(marks(&ledger, 1), (5, 4, 4));
+    assert_eq!(ledger.expired(Installation::from_u64(1), 0), [1..=3]);
+    assert_eq!(ledger.expired(Installation::from_u64(1), 1), [2..=3]);
+    assert_eq!(ledger.settle(Installation::from_u64(1), 2), Some(2));
+    assert_eq!(ledger.settle(Installation::from_u64(1), 1), None);
+    assert_eq!(ledger.expired(Installation::from_u64(1), 0), [3..=3]);
+    ledger.settle(Installation::from_u64(1), 4);
+    assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
+}
+
+#[test]
+fn what_is_to_expire_does_so_once_it_is_committed() {
+    let mut ledger = Ledger::default();
+    for n in 1..=3 {
+        ledger.push(id(1, n), 5);
+    }
+    ledger.commit(1);
+    ledger.condemn(9);
+    ledger.push(id(1, 4), 5);
+    assert_eq!(ledger.begin_to_expire().1, Usage::one(5), "only what is committed");
+    ledger.expire(1);
+    assert!(ledger.is_expiring(), "two are still to come");
+    ledger.commit(4);
+    assert_eq!(ledger.begin_to_expire().1, Usage { messages: 2, bytes: 10 });
+    ledger.expire(3);
+    assert!(!ledger.is_expiring());
+    assert_eq!((ledger.waiting(), ledger.first_waiting()), (Usage::one(5), 4));
+    assert_eq!(marks(&ledger, 1), (4, 4, 3));
+}
+
+/// A crash may bring back what was delivered and settled; then it may expire.
+#[test]
+fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
+    let it = Installation::from_u64(1);
+    let mut accounts = Accounts::default();
+    accounts.take(id(1, 2), 2);
+    accounts.settle(it, 2);
+    let waiting = vec![(id(1, 2), Some(5))];
+    let shelf = Shelf { accounts, last_position: 2, waiting };
+    let mut ledger = Ledger::from_shelf(&shelf);
+    ledger.condemn(2);
+    ledger.begin_to_expire();
+    ledger.expire(2);
+    assert_eq!(ledger.expired(it, 0).len(), 1);
+    assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");
+    assert!(ledger.expired(it, 0).is_empty());
+    assert_eq!(ledger.settle(it, 2), None);
+}
+
+fn nobody(_: Installation) -> bool {
+    false
+}
+
+#[test]
+fn so_many_installations_have_messages_that_wait() {
+    let installation = Installation::from_u64;
+    let mut ledger = Ledger::default();
+    for number in 1..=MAX_INSTALLATIONS as u64 {
+        assert!(ledger.has_place(installation(number)));
+        ledger.push(id(number, 1), 1);
+    }
+    assert!(!ledger.has_place(installation(99)) && ledger.has_place(installation(1)));
+    assert_eq!(ledger.forget_one(nobody), None, "all of it waits");
+    ledger.acknowledge(1);
+    assert!(ledger.has_place(installation(99)), "whether the first knows it or not");
+    assert!(ledger.has(id(1, 1)), "and that one is remembered");
+    ledger.commit(2);
+    ledger.condemn(2);
+    ledger.begin_to_expire();
+    ledger.push(id(99, 1), 1);
+    assert!(!ledger.has_place(installation(1)), "what is about to expire has a place");
+    ledger.expire(2);
+    assert!(ledger.has_place(installation(1)), "what has expired has none");
+}
+
+#[test]
+fn who_was_not_heard_of_for_the_longest_is_forgotten() {
+    let installation = Installation::from_u64;
+    let mut ledger = Ledger::default();
+    let all = MAX_REMEMBERED as u64;
+    for number in 1..=all {
+        assert!(ledger.remembers(installation(number)));
+        ledger.push(id(number, 1), 1);
+    }
+    ledger.commit(1);
+    ledger.condemn(1);
+    ledger.begin_to_expire();
+    ledger.expire(1);
+    assert_eq!(ledger.forget_one(nobody), None, "the others wait");
+    ledger.acknowledge(all - 1);
+    assert!(!ledger.remembers(installation(all + 1)) && ledger.remembers(installation(5)));
+    assert_eq!(ledger.hear(installation(2)), Some(all));
+    assert_eq!((ledger.hear(installation(2)), ledger.hear(installation(all + 1))), (None, None));
+    ledger.settle(installation(7), 1);
+    assert_eq!(ledger.forget_one(nobody), Some(installation(7)), "it knows of everything");
+    assert!(ledger.remembers(installation(all + 1)), "now there is a place");
+    assert!(!ledger.has(id(7, 1)) && marks(&ledger, 7) == (0, 0, 0));
+    // The first has a record, the second was just here, the third is.
+    let is_third = |it| it == installation(3);
+    assert_eq!(ledger.forget_one(is_third), Some(installation(4)));
+    assert_eq!(ledger.forget_one(nobody), Some(installation(3)));
+    for _ in 0..all - 6 {
+        ledger.forget_one(nobody).unwrap();
+    }
+    assert_eq!(ledger.forget_one(nobody), Some(installation(2)), "the last one");
+    assert_eq!(ledger.forget_one(nobody), None, "one waits, and one has a record");
+    assert_eq!(ledger.expired(installation(1), 0), [1..=1]);
+}
+
+/// Two accomplices: one leaves out numbers, the other blocks and unblocks.
+#[test]
+fn records_are_bounded_and_who_knows_of_them_goes_on() {
+    let (mut ledger, it) = (Ledger::default(), Installation::from_u64(1));
+    let mut n = 0;
+    let mut taken = 0;
+    for round in 0..5 {
+        loop {
+            n += 2;
+            if ledger.has_too_many_records(id(1, n)) {
+                break;
+            }
+            ledger.push(id(1, n), 1);
+            taken += 1;
+            if taken % 300 == 0 {
+                let last = ledger.last_position();
+                ledger.commit(last);
+                ledger.condemn(last);
+                ledger.begin_to_expire();
+                ledger.expire(last);
+            }
+        }
+        assert_eq!(taken, (round + 1) * MAX_RECORDS as u64, "and they do not add up");
+        let last = ledger.last_position();
+        ledger.commit(last);
+        ledger.condemn(last);
+        ledger.begin_to_expire();
+        ledger.expire(last);
+        assert_eq!(ledger.expired(it, 0).len(), MAX_RECORDS);
+        assert!(ledger.has_too_many_records(id(1, n + 1)), "whatever its number");
+        assert!(!ledger.has_too_many_records(id(2, n + 1)), "others are not concerned");
+        ledger.settle(it, n);
+    }
+}
+
+#[test]
+fn who_leaves_out_no_number_writes_as_much_as_there_is_room_for() {
+    let mut ledger = Ledger::default();
+    for n in 1..=3 * MAX_RECORDS as u64 {
+        for installation in [1, 2] {
+            assert!(!ledger.has_too_many_records(id(installation, n)));
+            ledger.push(id(installation, n), 1);
+        }
+    }
+    let last = ledger.last_position();
+    ledger.commit(last);
+    ledger.condemn(last);
+    ledger.begin_to_expire();
+    ledger.expire(last);
+    assert_eq!(ledger.expired(Installation::from_u64(1), 0).len(), 1);
+}
+
+/// The same as the ledger, slowly: every message with all that is known of it.
+#[derive(Default)]
+struct Reference(Vec<(MessageId, bool, bool)>);
+
+impl Reference {
+    fn marks(&self, installation: u64) -> (u64, u64, u64) {
+        let own = || {
+            self.0
+                .iter()
+                .filter(|(it, ..)| *it == id(installation, it.n))
+                .map(|it| (it.0.n, it.1, it.2))
+        };
+        let have = own().map(|(n, ..)| n).max().unwrap_or(0);
+        let below = |lowest: Option<u64>| lowest.map_or(have, |n| n - 1);
+        let stored = own().filter(|(_, committed, gone)| !committed && !gone).map(|it| it.0).min();
+        let delivered = own().filter(|(_, _, gone)| !gone).map(|it| it.0).min();
+        (have, below(stored), below(delivered))
+    }
+}
+
+proptest! {
+    #[test]
+    fn it_agrees_with_a_plain_list(steps in prop::collection::vec((0..4u8, 1..40u64, 1..3u64), 0..60)) {
+        let (mut ledger, mut reference) = (Ledger::default(), Reference::default());
+        for (step, position, installation) in steps {
+            let n = reference.marks(installation).0 + 1 + position % 3;
+            match step {
+                0 | 1 => {
+                    ledger.push(id(installation, n), 1);
+                    reference.0.push((id(installation, n), false, false));
+                }
+                2 => {
+                    ledger.commit(position);
+                    reference.0.iter_mut().take(position as usize).for_each(|it| it.1 = true);
+                }
+                _ => {
+                    ledger.acknowledge(position);
+                    reference.0.iter_mut().take(position as usize).for_each(|it| it.2 = true);
+                }
+            }
+            // A commit speaks of what was there.
+            ledger.committed = ledger.committed.min(ledger.last_position);
+            for installation in 1..3 {
+                prop_assert_eq!(marks(&ledger, installation), reference.marks(installation));
+            }
+            let waiting = reference.0.iter().filter(|it| !it.2).count() as u64;
+            prop_assert_eq!(ledger.waiting(), Usage { messages: waiting, bytes: waiting });
+        }
+    }
+}

@@ -1,0 +1,128 @@
+//! What an earlier version of the server has left: a folder and a backup, made by the program that wrote
+//! layout 1 of the mailbox. In both, Alice wrote to Bob from folders 1 to 8: from the third on all is delivered,
+//! and one of them knows it; of the first 1, 2, 3 and 7 have expired and 8 and 9 wait; of the second 5 has and
+//! 6 and 9 do. Bob has left her a word, Carol him three and a file.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use async_std::task::block_on;
+
+use crate::operators::{operate, restore};
+use crate::world::{Peer, World, story_with};
+
+/// The folder, as tar: empty folders are part of it.
+pub(crate) const FOLDER: &[u8] = include_bytes!("../layouts/server-1.tar");
+/// What its program's `backup` made of it.
+const BACKUP: &[u8] = include_bytes!("../layouts/server-1.backup");
+
+fn folder(number: u64) -> String {
+    format!("{number:016x}")
+}
+
+/// What Alice is told who knows from one of her folders what became of everything up to `settled`.
+async fn told(world: &World, number: u64, settled: u64) -> Vec<String> {
+    let mut alice = world.sign_in_from("alice", &folder(number)).await;
+    alice.expect("WAITING bob 1").await;
+    alice.settle("bob", settled).await
+}
+
+fn expired(numbers: &[u64], talking: &str) -> Vec<String> {
+    let lines = numbers.iter().map(|n| format!("EXPIRED bob {n}"));
+    lines.chain([format!("TALKING bob away {talking}")]).collect()
+}
+
+/// The people in a folder get the keys of this story's world.
+pub(crate) fn give_keys(world: &World, data: &Path) {
+    let names = fs::read_to_string(data.join("names")).unwrap();
+    let line = |line: &str| {
+        let name = line.rsplit(' ').next().unwrap();
+        format!("ssh-ed25519 {} {name}\n", world.identity(name).public())
+    };
+    fs::write(data.join("names"), names.lines().map(line).collect::<String>()).unwrap();
+}
+
+async fn hears_what_waits(bob: &mut Peer) {
+    assert_eq!(bob.talk("alice").await, "away 0 0 0 4");
+    for (seq, folder, n) in [(1, 1, 8), (2, 1, 9), (3, 2, 6), (4, 2, 9)] {
+        let heard = bob.hear().await;
+        assert_eq!((heard.seq, heard.n, heard.installation), (seq, n, self::folder(folder)));
+        assert_eq!(heard.text, format!("alice says {n} from {}", self::folder(folder)));
+    }
+    bob.ack("alice", 4).await;
+    bob.barrier().await;
+}
+
+/// Everything that was known is known, now and after another start.
+fn all_is_there(data: PathBuf) {
+    let for_ever = |config: &mut tinychat::server::Config| config.keep = None;
+    story_with(for_ever, async |world| {
+        give_keys(world, &data);
+        world.restart_with(|config| config.data = data.clone()).await;
+        for _ in 0..2 {
+            assert_eq!(told(world, 1, 0).await, expired(&[1, 2, 3, 7], "9 9 7 1"));
+            assert_eq!(told(world, 2, 0).await, expired(&[5], "9 9 5 1"));
+            assert_eq!(told(world, 4, 0).await, expired(&[], "2 2 2 1"));
+            world.restart().await;
+        }
+        assert_eq!(told(world, 1, 3).await, expired(&[7], "9 9 7 1"));
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING alice 4").await;
+        bob.expect("WAITING carol 3").await;
+        hears_what_waits(&mut bob).await;
+        bob.send("BLOCKS").await;
+        bob.expect("BLOCKS 5\ndave").await;
+        bob.quit().await;
+        world.restart().await;
+        assert_eq!(told(world, 1, 3).await, expired(&[7], "9 9 9 1"));
+        // A resend of what was taken is dropped, and what is new arrives.
+        let mut alice = world.sign_in_from("alice", &folder(5)).await;
+        alice.expect("WAITING bob 1").await;
+        alice.settle("bob", 2).await;
+        alice.say_all("bob", 1..=3, |n| format!("again {n}")).await;
+        alice.barrier().await;
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING alice 1").await;
+        bob.expect("WAITING carol 3").await;
+        bob.talk("alice").await;
+        bob.hears("alice", 1, 3, "again 3").await;
+    });
+}
+
+#[test]
+fn a_folder_of_layout_1_is_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let data = home.path().join("server");
+    tar::Archive::new(FOLDER).unpack(&data).unwrap();
+    let checked = block_on(operate(&["check"], &data));
+    checked.exited(0).printed(&[
+        "bob to alice: 1 messages, 32 bytes, the oldest of 2026-11-29T08:07:40Z",
+        "alice to bob: 4 messages, 136 bytes, the oldest of 2026-11-29T08:07:40Z; 5 expired",
+        "carol to bob: 3 messages, 102 bytes, the oldest of 2026-11-29T08:07:40Z",
+        "8 messages, 270 bytes, 3 sessions",
+        "1 files, 5 bytes; of 0 on their way 0 bytes",
+    ]);
+    all_is_there(data);
+}
+
+#[test]
+fn a_backup_of_layout_1_is_restored() {
+    let home = tempfile::tempdir().unwrap();
+    let (file, data) = (home.path().join("backup"), home.path().join("server"));
+    fs::write(&file, BACKUP).unwrap();
+    block_on(restore(&data, &file)).exited(0).was_quiet();
+    all_is_there(data);
+}
+
+#[test]
+fn a_backup_of_a_later_layout_is_refused_and_says_so() {
+    let home = tempfile::tempdir().unwrap();
+    let (file, data) = (home.path().join("backup"), home.path().join("server"));
+    let mut later = BACKUP.to_vec();
+    assert_eq!(&later[512..515], b"1 1");
+    later[514] = b'9';
+    fs::write(&file, later).unwrap();
+    let refused = block_on(restore(&data, &file));
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 2");
+    assert!(!data.exists());
+}

@@ -1,0 +1,191 @@
+//! The rules of delivery, each by its name, and the settings in which they are checked.
+
+/// Every rule that can be taken away: its name, the check in which its absence shows, the rule.
+pub(crate) const RULES: &[(&str, &str, &str)] = &[
+    ("talking-delivered", "plain", "TALKING carries the delivered watermark"),
+    ("talking-stored", "plain", "TALKING tells `stored` (synced) apart from `have` (accepted)"),
+    ("stored-after-fsync", "plain", "STORED only after fsync"),
+    ("sync-on-open", "plain", "a server that opens a store syncs it before it speaks"),
+    ("accept-gaps", "plain", "the server takes any n above `have`, not only have+1"),
+    (
+        "talk-before-msg",
+        "plain",
+        "no MSG between TALK and its TALKING; then the outbox in order of n",
+    ),
+    ("outbox-before-send", "plain", "counter and outbox entry are on disk before MSG"),
+    ("commit-in-order", "plain", "one journal: commits are prefixes of the order of acceptance"),
+    ("have-with-append", "plain", "`have` on disk moves in the same batch as the message"),
+    (
+        "cancel-only-unwritten",
+        "plain",
+        "ACK of a message already handed to the writer appends a removal",
+    ),
+    ("store-then-ack", "plain", "the receiver commits before ACK"),
+    ("dedup-in-same-txn", "plain", "message and dedup mark in one transaction"),
+    (
+        "seq-table-per-connection",
+        "takeover",
+        "an ACK is read in the seq table of the connection it came on",
+    ),
+    ("seq-never-reused", "close", "seq grows over the whole connection, across CLOSE and TALK"),
+    (
+        "store-every-msg",
+        "close",
+        "a client stores every MSG that arrives, also of a closed conversation",
+    ),
+    (
+        "old-cannot-close",
+        "takeover",
+        "the end of an old connection closes nothing of its successor",
+    ),
+    (
+        "sticky-refusal",
+        "quota",
+        "after ERR FULL every MSG of that session is refused until the next TALK",
+    ),
+    (
+        "receipts-by-installation",
+        "folder",
+        "STORED and DELIVERED go only to the installation they count for",
+    ),
+    ("dedup-by-installation", "folder", "n is compared only within one installation"),
+    (
+        "outbox-until-delivered",
+        "wipe",
+        "the outbox keeps bodies until delivered and resends what TALKING lacks",
+    ),
+    (
+        "expiry-in-place",
+        "expiry",
+        "an expiring message keeps its place, and delivery stops at it, until the expiry is synced",
+    ),
+    ("expired-after-sync", "expiry", "EXPIRED is told only after the expiry is synced"),
+    (
+        "delivered-waits-for-expiry",
+        "expiry",
+        "DELIVERED does not pass an expiry that is not synced",
+    ),
+    (
+        "expired-before-talking",
+        "expiry",
+        "EXPIRED for all unsettled records goes out before TALKING",
+    ),
+    (
+        "expired-until-settled",
+        "expiry",
+        "an expiry record stays until TALK says that it is settled",
+    ),
+    (
+        "final-fate-first",
+        "expiry",
+        "delivered and expired are on the sender's disk before they are shown",
+    ),
+    (
+        "forget-without-record",
+        "forget",
+        "`have` is forgotten only when nothing waits and no record of expiry is left",
+    ),
+    (
+        "old-stops-at-talk",
+        "copy",
+        "a connection is no longer read once its successor's TALK was answered",
+    ),
+    (
+        "receipts-of-sent",
+        "copy",
+        "STORED, DELIVERED and TALKING are applied to numbers that were sent from this folder only",
+    ),
+    (
+        "expired-of-sent",
+        "copy-expiry",
+        "EXPIRED is applied to a number that was sent from this folder only",
+    ),
+    ("copy-by-have", "copy", "a `have` above all that was sent from this folder means: a copy"),
+    (
+        "copy-by-sent",
+        "copy",
+        "a copy is recognised by a `have` above the last number *sent*, not above the counter",
+    ),
+    (
+        "drop-the-same-only",
+        "copy",
+        "the receiver drops n at or below its mark only if its history has that very message",
+    ),
+    ("sent-before-msg", "copy-crash", "that a number was sent is on disk before MSG"),
+    (
+        "copy-when-stored",
+        "copy",
+        "a copy leaves its installation once all that it sent is stored, not before",
+    ),
+    ("same-id-again", "copy", "a copy keeps the ids of what it has sent"),
+    (
+        "visit",
+        "copy",
+        "what was sent in an older installation learns its fate by signing in with that one",
+    ),
+];
+
+/// A setting: how many messages, how many faults and of which kinds.
+///
+/// Kinds: `k` kill server, `p` power cut at server, `s` sender crash, `r` receiver crash, `t`/`u` the sender's connection breaks (seen
+/// by the client first / by the server first), `v`/`w` the same for the receiver's, `W` the server's disk is replaced by an empty one.
+/// `copy`: how often the client ends and one starts in the other folder, once there is a copy.
+#[derive(Clone, Copy)]
+pub(crate) struct Cfg {
+    pub(crate) name: &'static str,
+    pub(crate) msgs: u8,
+    pub(crate) faults: u8,
+    pub(crate) kinds: &'static str,
+    pub(crate) lost: u8,
+    pub(crate) copy: u8,
+    pub(crate) close: u8,
+    pub(crate) expire: u8,
+    pub(crate) forget: u8,
+    pub(crate) quota: u8,
+}
+const C: Cfg = Cfg {
+    name: "",
+    msgs: 2,
+    faults: 2,
+    kinds: "kpsrtuvw",
+    lost: 0,
+    copy: 0,
+    close: 0,
+    expire: 0,
+    forget: 0,
+    quota: 9,
+};
+/// The checks that take seconds.
+pub(crate) const SMALL: &[Cfg] = &[
+    Cfg { name: "plain", kinds: "kpsrtuvw", ..C },
+    Cfg { name: "takeover", msgs: 3, kinds: "vk", ..C },
+    Cfg { name: "close", msgs: 3, faults: 1, kinds: "vk", close: 1, ..C },
+    Cfg { name: "quota", msgs: 3, faults: 1, quota: 1, ..C },
+    Cfg { name: "folder", faults: 1, lost: 1, ..C },
+    Cfg { name: "wipe", faults: 2, kinds: "Wktv", ..C },
+    Cfg { name: "expiry", faults: 2, expire: 1, ..C },
+    Cfg { name: "forget", faults: 2, expire: 1, forget: 1, kinds: "tsv", ..C },
+    Cfg { name: "copy", faults: 1, copy: 1, kinds: "k", ..C },
+    Cfg { name: "copy-expiry", faults: 0, expire: 1, copy: 1, kinds: "", ..C },
+    Cfg { name: "copy-crash", faults: 1, copy: 1, kinds: "s", ..C },
+    Cfg { name: "copy-forget", faults: 0, copy: 1, forget: 1, kinds: "", ..C },
+];
+/// The larger ones.
+pub(crate) const BIG: &[Cfg] = &[
+    Cfg { name: "plain-2x3", faults: 3, ..C },
+    Cfg { name: "plain-3x2", msgs: 3, faults: 2, ..C },
+    Cfg { name: "close-2x2", faults: 2, close: 1, ..C },
+    Cfg { name: "quota-3x2", msgs: 3, faults: 2, quota: 1, kinds: "ktv", ..C },
+    Cfg { name: "folder-3x1", msgs: 3, faults: 1, lost: 1, ..C },
+    Cfg { name: "wipe-2x3", faults: 3, kinds: "Wkpstv", ..C },
+    Cfg { name: "expiry-2x2", faults: 2, expire: 2, ..C },
+    Cfg { name: "forget-2x2", expire: 1, forget: 1, ..C },
+    Cfg { name: "copy-2x1", faults: 1, expire: 1, copy: 1, kinds: "kts", ..C },
+    Cfg { name: "copy-3", msgs: 3, faults: 0, expire: 1, copy: 1, kinds: "", ..C },
+    Cfg { name: "copy-forget-3", msgs: 3, faults: 0, copy: 1, forget: 1, kinds: "", ..C },
+    Cfg { name: "all-2x2", faults: 2, lost: 1, close: 1, expire: 1, quota: 1, kinds: "kptv", ..C },
+];
+
+/// What does not hold, and is known: a folder and its copy are used in turns, and what the one sent was lost on its way while the
+/// other's message with the same number was not.
+pub(crate) const LIMITS: &[Cfg] = &[Cfg { name: "turns", faults: 0, copy: 2, kinds: "", ..C }];

@@ -52,6 +52,11 @@ struct Flags {
     #[argh(option, arg_name = "file")]
     identity: Option<PathBuf>,
 
+    /// lines of a script that begin with a slash, and QUIT, are commands as at a terminal; without, every
+    /// line is text
+    #[argh(switch)]
+    commands: bool,
+
     /// keep listening after the end of input
     #[argh(switch)]
     follow: bool,
@@ -352,6 +357,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         to: flags.to.clone().or(settings.to),
         data: flags.data.clone().or(settings.data),
         identity: flags.identity.clone().or(settings.identity),
+        commands: flags.commands,
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
         read_receipts: flags.read_receipts || settings.read_receipts,

@@ -55,6 +55,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// One's own key, if not the one in the data folder.
     pub identity: Option<PathBuf>,
+    /// Take lines that begin with a slash for commands also where they come from no terminal.
+    pub commands: bool,
     /// Keep listening after the end of input.
     pub follow: bool,
     /// Say of each message when it is stored, delivered, refused or expired.

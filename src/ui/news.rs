@@ -22,6 +22,13 @@ pub(super) fn waiting(peer: &Name, waiting: u64, known: bool) -> String {
     }
 }
 
+/// The same, where nobody can give commands.
+pub(super) fn waiting_for_a_script(peer: &Name, waiting: u64, known: bool) -> String {
+    let messages = count(waiting, "message");
+    let who = if known { "" } else { ", who is new to you" };
+    format!("{messages} from {peer}{who}; --to {peer} reads")
+}
+
 pub(super) fn blocked(peer: &Name, blocked: bool, change: Change) -> String {
     match (blocked, change) {
         (true, Change::Later) => {

@@ -32,7 +32,7 @@ fn at(world: &World, address: SocketAddr, name: &str) -> Launch {
 #[test]
 fn what_cannot_be_sent_in_time_is_counted_kept_and_sent_next_time() {
     story_without_server(async |world, address| {
-        let john = at(world, address, "john").to("marie").with(&["--timeout", "1"]);
+        let john = at(world, address, "john").to("marie").with(&["--timeout", "1", "--commands"]);
         let john = john.pipe("one\n/TALK anna\ntwo\nthree\n").await;
         john.exited(1).printed(&[]).said("is away");
         john.said("gave up after 1 s").said("3 messages not sent yet; kept, and sent next time");
@@ -84,7 +84,7 @@ fn who_follows_tries_again_without_end() {
 #[test]
 fn an_interrupted_client_counts_what_it_could_not_send() {
     story_without_server(async |world, address| {
-        let mut john = at(world, address, "john").to("marie").start();
+        let mut john = at(world, address, "john").to("marie").with_commands().start();
         john.types("one\ntwo\n/HELP\n");
         // Behind the last line.
         john.says("//text").await;

@@ -97,6 +97,11 @@ impl Launch {
         self
     }
 
+    /// Its lines may be commands, though it sits at no terminal.
+    pub(crate) fn with_commands(self) -> Self {
+        self.with(&["--commands"])
+    }
+
     /// A variable of the environment.
     pub(crate) fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);

@@ -143,7 +143,8 @@ fn what_is_said_to_the_plain_face_does_no_harm_nor_does_the_history() {
     story(async |world| {
         let (stage, data) = (Stage::open().await, world.path("john"));
         let body = format!("{SENTENCE}{BODY}{FLAG}\nsecond");
-        let mut face = john(&stage, &data, &["--to", "marie", "--follow", "--receipts"]);
+        let flags = ["--to", "marie", "--follow", "--receipts", "--commands"];
+        let mut face = john(&stage, &data, &flags);
         let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 4").await;
         face.types("one\n/FILES\n/STATUS\n");
         server.expect_messages("marie", 1, &["one"]).await;

@@ -139,6 +139,7 @@ const FOUND: usize = 20;
 
 impl Face {
     fn new(client: Client, screen: Screen, options: Options, user: Name) -> Self {
+        let announcements = Announcements::new(screen.interactive || options.commands);
         Self {
             client,
             screen,
@@ -152,7 +153,7 @@ impl Face {
             because: String::new(),
             since: SystemTime::now(),
             receipts: Receipts::default(),
-            announcements: Announcements::default(),
+            announcements,
             refused: BTreeMap::new(),
             asked_files: BTreeSet::new(),
             failed: false,
@@ -238,12 +239,18 @@ impl Face {
             Some(Line::Failed(because)) => self.mistake(&because),
             Some(Line::Unusable(because)) => self.mistake(&format!("{because}; it was not sent")),
             Some(Line::Text(line)) if line.is_empty() && self.screen.interactive => {}
-            Some(Line::Text(line)) => match command::parse(&line) {
+            Some(Line::Text(line)) if self.takes_commands() => match command::parse(&line) {
                 Ok(input) => return self.obey(input).await,
                 Err(because) => self.mistake(&because),
             },
+            Some(Line::Text(line)) => self.say(line).await,
         }
         true
+    }
+
+    /// What a script pipes in is text, whatever it looks like: nobody else's words are to give orders.
+    fn takes_commands(&self) -> bool {
+        self.screen.interactive || self.options.commands
     }
 
     async fn end_of_input(&mut self) -> bool {
@@ -306,7 +313,10 @@ impl Face {
 
     async fn say(&mut self, text: String) {
         let Some(peer) = self.current.clone() else {
-            return self.mistake("nobody to talk to; /TALK name first. It was not sent");
+            return self.mistake(match self.takes_commands() {
+                true => "nobody to talk to; /TALK name first. It was not sent",
+                false => "nobody to talk to; give --to. It was not sent",
+            });
         };
         if text.len() > MAX_BODY {
             return self.mistake(&format!("a message has at most {MAX_BODY} bytes; not sent"));

@@ -88,6 +88,7 @@
 pub mod args;
 mod blobs;
 pub mod client;
+pub mod exit;
 pub mod folder;
 pub mod log_output;
 pub mod mailbox;

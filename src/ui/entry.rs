@@ -17,14 +17,12 @@ use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
 use crate::client::{self, AddressError, Client, Event, StartError, Target};
+use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
 use crate::signals::Interrupts;
 use crate::task;
 use crate::trust::IdentityError;
-
-/// Failed.
-pub(super) const FAILED: u8 = 1;
 
 /// What is said if the client ended without a word, which it does only when it panics.
 pub(super) const LOST_CLIENT: &str =
@@ -89,10 +87,10 @@ pub enum Error {
 
 impl Error {
     /// What a program that stops for this exits with.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::NoUser | Self::Unverifiable => crate::args::USAGE,
-            _ => FAILED,
+            Self::NoUser | Self::Unverifiable | Self::Address(_) => Exit::Usage,
+            _ => Exit::Failed,
         }
     }
 }
@@ -103,7 +101,7 @@ pub(super) async fn leave_if_stuck(mut interrupts: Interrupts) {
     if let Ok(signal) = interrupts.next().await {
         task::sleep(LEAVING).await;
         modes::give_back();
-        std::process::exit(signal.exit_code().into());
+        std::process::exit(signal.exit().code().into());
     }
 }
 
@@ -140,7 +138,7 @@ pub(super) async fn start(
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
+) -> Result<Either<(Client, Receiver<Event>), Exit>, Error> {
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
     let began = Instant::now();
@@ -165,7 +163,7 @@ pub(super) async fn start(
             Either::Left(passphrase) => {
                 started = Client::start(config.clone(), Some(&passphrase));
             }
-            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+            Either::Right(exit) => return Ok(Either::Right(exit)),
         }
     }
     Ok(Either::Left(started?))
@@ -189,7 +187,7 @@ async fn ask_passphrase(
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<String, u8>, Error> {
+) -> Result<Either<String, Exit>, Error> {
     screen.prompt("Passphrase of your key: ");
     let lines = lines.filter(|_| screen.interactive);
     let typed = lines.map_or_else(|| unseen.read_line(), |lines| Ok(lines.clone()))?;
@@ -199,11 +197,11 @@ async fn ask_passphrase(
         Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(String::new()),
         Either::Left(Err(_)) => {
             screen.end_line();
-            Either::Right(FAILED)
+            Either::Right(Exit::Failed)
         }
         Either::Right(signal) => {
             screen.end_line();
-            Either::Right(signal?.exit_code())
+            Either::Right(signal?.exit())
         }
     })
 }
@@ -214,7 +212,7 @@ pub(super) async fn ask(
     question: &str,
     lines: impl Fn() -> io::Result<Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<Name, u8>, Error> {
+) -> Result<Either<Name, Exit>, Error> {
     loop {
         screen.prompt(question);
         let line = match race(lines()?.recv(), interrupts.next()).await {
@@ -225,11 +223,11 @@ pub(super) async fn ask(
             }
             Either::Left(Err(_)) => {
                 screen.end_line();
-                return Ok(Either::Right(0));
+                return Ok(Either::Right(Exit::Done));
             }
             Either::Right(signal) => {
                 screen.end_line();
-                return Ok(Either::Right(signal?.exit_code()));
+                return Ok(Either::Right(signal?.exit()));
             }
         };
         match line.trim().parse() {

@@ -200,6 +200,6 @@ fn status_says_how_the_line_is_and_what_has_not_arrived() {
         drop(stage);
         john.types("/STATUS\n");
         john.says("is away since 20").await;
-        interrupt(john).await.said("3 messages not sent yet; kept, and sent next time");
+        interrupt(john).await.said("3 messages not sent yet; kept; goes out");
     });
 }

@@ -449,7 +449,7 @@ fn a_name_that_belongs_to_another_is_refused_at_once() {
         world.sign_in("john").await.quit().await;
         let john = Launch::of(world, "john").to("marie").with(&["--timeout", "5m"]);
         let john = john.pipe("hello\n").await;
-        john.exited(1).printed(&[]).said("the name belongs to somebody with another key");
+        john.exited(3).printed(&[]).said("the name belongs to somebody with another key");
         john.never_said("trying again");
     });
 }
@@ -494,7 +494,7 @@ fn an_address_that_is_none_is_refused() {
     story(async |world| {
         for address in ["http://localhost", "localhost:0", "localhost:99999", ""] {
             let john = Launch::at(address, "john", &world.path("john")).pipe("").await;
-            john.exited(1).printed(&[]).said("is not an address; write it as host or host:port");
+            john.exited(2).printed(&[]).said("is not an address; write it as host or host:port");
         }
     });
 }

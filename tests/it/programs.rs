@@ -362,6 +362,12 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// The code that it exited with.
+    #[track_caller]
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{} was killed\n{}", self.name, self.report()))
+    }
+
     /// It exited with this code.
     #[track_caller]
     pub(crate) fn exited(&self, code: i32) -> &Self {

@@ -132,11 +132,11 @@ struct Send {
     #[argh(option, arg_name = "path")]
     file: Option<PathBuf>,
 
-    /// the words come on standard input; - says the same
+    /// the words come on standard input; a - as the only word says the same
     #[argh(switch)]
     stdin: bool,
 
-    /// the words
+    /// the words: all from the first one on, also what looks like a flag
     #[argh(positional)]
     text: Vec<String>,
 }

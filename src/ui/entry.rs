@@ -16,7 +16,7 @@ use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
-use crate::client::{self, AddressError, Client, Event, StartError, Target};
+use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target};
 use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
@@ -92,6 +92,15 @@ impl Error {
             Self::NoUser | Self::Unverifiable | Self::Address(_) => Exit::Usage,
             _ => Exit::Failed,
         }
+    }
+}
+
+/// What a face whose client failed exits with, where all that was written was given to the client.
+pub(super) fn exit_of(failure: &Failure, unsent: u64) -> Exit {
+    match failure {
+        Failure::Store(_) => Exit::Failed,
+        _ if unsent > 0 => Exit::Kept,
+        _ => Exit::Failed,
     }
 }
 

@@ -88,12 +88,10 @@ impl Face {
         if failure.is_some() && !self.all_read && !self.screen.interactive {
             self.mistake("the input was not read to its end; what was not read is not kept");
         }
-        let ended_early = failure.is_some() || self.leaving;
         match failure {
             _ if self.failed => Exit::Failed,
-            Some(Failure::Store(_)) => Exit::Failed,
-            _ if ended_early && unsent > 0 => Exit::Kept,
-            Some(_) => Exit::Failed,
+            Some(failure) => entry::exit_of(failure, unsent),
+            None if self.leaving && unsent > 0 => Exit::Kept,
             None => Exit::Done,
         }
     }

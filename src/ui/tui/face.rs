@@ -439,7 +439,7 @@ impl Face {
         }
         if let Some(failure) = failure {
             failure.to_string().lines().for_each(|line| screen.problem(line));
-            return Ok(Exit::Failed);
+            return Ok(entry::exit_of(&failure, unsent));
         }
         lived?;
         Ok(signal.map_or(Exit::Done, Interrupt::exit))

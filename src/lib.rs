@@ -89,6 +89,7 @@ pub mod args;
 mod blobs;
 pub mod client;
 pub mod clock;
+pub mod exit;
 pub mod folder;
 pub mod log_output;
 pub mod mailbox;

@@ -8,16 +8,26 @@
 #![allow(clippy::disallowed_methods, reason = "this is the only place that prints")]
 
 use std::fmt::Display;
-use std::io::{self, IsTerminal, StderrLock, StdoutLock, Write};
+use std::future::pending;
+use std::io::{self, IsTerminal, StderrLock, Stdout, StdoutLock, Write};
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::Style;
+use async_io::Async;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
+use crate::exit::Exit;
 use crate::ui::text;
 
 /// Standard output.
 pub fn out() -> Lines<StdoutLock<'static>> {
     Lines::new(io::stdout().lock())
+}
+
+/// The same for a command that is to come to its end, whether or not somebody reads on: its exit code says what was
+/// found.
+pub fn verdict() -> Lines<impl Write> {
+    Lines::new(Unread(io::stdout().lock()))
 }
 
 /// Standard error.
@@ -67,9 +77,47 @@ fn take_back(out: &impl std::os::fd::AsFd, end: u64, printed: u64) {
     }
 }
 
+/// Prints the answer of a program: all that it was asked for. Gives what the program is to exit with.
+pub fn answer(program: &str, lines: impl Display) -> Exit {
+    match unless_unread(print(lines)) {
+        Ok(()) => Exit::Done,
+        Err(error) => {
+            tell(format_args!("{program}: cannot print it: {error}"));
+            Exit::Failed
+        }
+    }
+}
+
+/// What was printed; that nobody reads any more is no failure.
+pub fn unless_unread(printed: io::Result<()>) -> io::Result<()> {
+    match printed {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        printed => printed,
+    }
+}
+
 /// Prints lines on standard error, where nobody hears it if that fails.
 pub fn tell(lines: impl Display) {
     let _ = writeln!(err(), "{lines}");
+}
+
+/// Waits until nobody can read standard output any more, as behind `| head -1`. For ever where that cannot be known: of
+/// files, of terminals.
+pub async fn unread() {
+    let watched = if is_terminal() { None } else { Async::new_nonblocking(io::stdout()).ok() };
+    if let Some(out) = watched
+        && out.readable().await.is_ok()
+        && has_no_reader(&out)
+    {
+        return;
+    }
+    pending::<()>().await;
+}
+
+fn has_no_reader(out: &Async<Stdout>) -> bool {
+    let mut asked = [PollFd::new(out, PollFlags::empty())];
+    let looked = poll(&mut asked, Some(&Timespec::default()));
+    looked.is_ok() && asked[0].revents().intersects(PollFlags::ERR | PollFlags::HUP)
 }
 
 /// Whether standard output leads to a terminal.
@@ -80,6 +128,22 @@ pub fn is_terminal() -> bool {
 /// Whether colours are wanted on standard output, and on standard error.
 pub(crate) fn colours() -> (ColorChoice, ColorChoice) {
     (AutoStream::choice(&io::stdout()), AutoStream::choice(&io::stderr()))
+}
+
+/// What nobody reads any more is written all the same.
+struct Unread<W>(W);
+
+impl<W: Write> Write for Unread<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.write(bytes) {
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(bytes.len()),
+            written => written,
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        unless_unread(self.0.flush())
+    }
 }
 
 /// A writer of lines that are safe on any terminal. What is begun waits for the end of its line, or to be flushed.

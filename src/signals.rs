@@ -6,6 +6,8 @@ use async_signal::{Signal, Signals};
 use futures::StreamExt;
 use nix::sys::signal::{SIGTTIN, SigSet};
 
+use crate::exit::Exit;
+
 /// A signal that asks a program to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Interrupt {
@@ -19,11 +21,11 @@ pub enum Interrupt {
 
 impl Interrupt {
     /// The exit code of a program that this signal ended: 128 and the signal's number.
-    pub fn exit_code(self) -> u8 {
+    pub fn exit(self) -> Exit {
         match self {
-            Self::Int => 130,
-            Self::Term => 143,
-            Self::Hangup => 129,
+            Self::Int => Exit::Interrupted,
+            Self::Term => Exit::Terminated,
+            Self::Hangup => Exit::HungUp,
         }
     }
 }

@@ -57,8 +57,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use tinychat::args;
+use tinychat::exit::Exit;
 
 use measures::{Group, groups};
 use report::{Figure, Report};
@@ -71,7 +72,7 @@ type Result<T> = std::result::Result<T, Error>;
 const OTHER_FILES: u64 = 64;
 
 /// Measure the server beside a plain relay and other servers.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 struct Flags {
     /// shorter runs, for a first look
     #[argh(switch)]
@@ -103,9 +104,9 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let flags: Flags = match args::parse("chat", std::env::args_os().skip(1)) {
+    let flags: Flags = match args::parse("chat", std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
-        Err(stop) => return stop.exit(),
+        Err(stop) => return stop.exit("chat"),
     };
     let result = if flags.relay {
         relay::serve()

@@ -22,9 +22,10 @@ use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use rusqlite::Connection;
 use tinychat::args;
+use tinychat::exit::Exit;
 
 use desk::Desk;
 
@@ -41,7 +42,7 @@ const KEYS: usize = 50;
 const SEARCHES: usize = 10;
 
 /// Measure the client's full screen.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 struct Flags {
     /// how many messages there are (default 100000)
     #[argh(option, default = "100_000")]
@@ -62,9 +63,9 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let flags: Flags = match args::parse("client", std::env::args_os().skip(1)) {
+    let flags: Flags = match args::parse("client", std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
-        Err(stop) => return stop.exit(),
+        Err(stop) => return stop.exit("client"),
     };
     match measure(&flags) {
         Ok(()) => ExitCode::SUCCESS,

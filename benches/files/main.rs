@@ -26,9 +26,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use async_std::task::block_on;
 use tinychat::args;
+use tinychat::exit::Exit;
 use tinychat::wire::MAX_CHUNK;
 
 use people::{Pair, Sender};
@@ -40,7 +41,7 @@ type Result<T> = std::result::Result<T, Error>;
 const ROUND_TRIPS: usize = 5_000;
 
 /// Measure files, and chat beside them.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 struct Flags {
     /// how many MiB the file has (default 256)
     #[argh(option, default = "256")]
@@ -61,9 +62,9 @@ struct Flags {
 }
 
 fn main() -> ExitCode {
-    let flags: Flags = match args::parse("files", std::env::args_os().skip(1)) {
+    let flags: Flags = match args::parse("files", std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
-        Err(stop) => return stop.exit(),
+        Err(stop) => return stop.exit("files"),
     };
     match measure(&flags) {
         Ok(()) => ExitCode::SUCCESS,

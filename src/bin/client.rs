@@ -8,12 +8,13 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use tinychat::args::{self, paths};
 use tinychat::client::transcript::Filter;
 use tinychat::client::{GET_UP_TO, Query, Target};
+use tinychat::exit::Exit;
 use tinychat::message::{Name, Timestamp};
 use tinychat::output;
 use tinychat::ui::beside::Errand;
@@ -26,7 +27,8 @@ use tinychat::wire::MAX_BODY;
 /// Talk to people on a TinyChat server. What you write to somebody who is away waits for them.
 ///
 /// Type a line to send it; /HELP lists the commands.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(help_triggers("--help"))]
 struct Flags {
     /// the server, as host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH (default
     /// 127.0.0.1:7878)
@@ -53,6 +55,11 @@ struct Flags {
     /// is locked (default: the key in the data folder, made the first time)
     #[argh(option, arg_name = "file")]
     identity: Option<PathBuf>,
+
+    /// lines of a script that begin with a slash, and QUIT, are commands as at a terminal; without, every
+    /// line is text
+    #[argh(switch)]
+    commands: bool,
 
     /// keep listening after the end of input
     #[argh(switch)]
@@ -92,7 +99,7 @@ struct Flags {
 }
 
 /// What may be done beside talking.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 enum Subcommand {
     History(History),
@@ -103,8 +110,8 @@ enum Subcommand {
 }
 
 /// Say where your settings are: config.toml, in which every flag has its key.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "config")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "config", help_triggers("--help"))]
 struct Config {
     /// make the file, with every key explained
     #[argh(switch)]
@@ -112,8 +119,8 @@ struct Config {
 }
 
 /// Write one message, also while you chat; exits 0 once the server has stored it.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "send")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "send", help_triggers("--help"))]
 struct Send {
     /// to whom
     #[argh(option, arg_name = "name")]
@@ -127,18 +134,18 @@ struct Send {
     #[argh(option, arg_name = "path", from_str_fn(paths::parse))]
     file: Vec<PathBuf>,
 
-    /// the words come on standard input; - says the same
+    /// the words come on standard input; a - as the only word says the same
     #[argh(switch)]
     stdin: bool,
 
-    /// the words
+    /// the words: all from the first one on, also what looks like a flag
     #[argh(positional)]
     text: Vec<String>,
 }
 
 /// Print what others write, as it comes, also while you chat; without --unread nothing is taken from your screen.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "tail")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "tail", help_triggers("--help"))]
 struct Tail {
     /// only what somebody writes
     #[argh(option, arg_name = "name")]
@@ -156,8 +163,8 @@ struct Tail {
 }
 
 /// Print whether you are online, what has not arrived, what is unread, and who wants to talk to you.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "status")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "status", help_triggers("--help"))]
 struct Status {
     /// as one JSON object: running, user, server, online, unsent, undelivered, unread, requests (who has
     /// written that you never talked to)
@@ -166,8 +173,8 @@ struct Status {
 }
 
 /// Print all that you wrote and received, oldest first. Needs no server.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "history")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "history", help_triggers("--help"))]
 struct History {
     /// your name
     #[argh(option, arg_name = "name")]
@@ -201,38 +208,34 @@ struct History {
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// What is not wrong usage.
-const FAILED: u8 = 1;
+const PROGRAM: &str = "tinychat";
 
 fn main() -> ExitCode {
-    // The parser of flags knows no argument that is a hyphen alone.
     let words = paths::as_text("--file", std::env::args_os().skip(1));
-    let words = words.map(|word| if word == "-" { "--stdin".into() } else { word });
-    let flags: Flags = match args::parse("tinychat", words) {
+    let flags: Flags = match args::parse(PROGRAM, words, Exit::CLIENT) {
         Ok(flags) => flags,
-        Err(stop) => return stop.exit(),
+        Err(stop) => return stop.exit(PROGRAM),
     };
     if flags.version {
-        let _ = output::print(format_args!("tinychat {}", env!("CARGO_PKG_VERSION")));
-        return ExitCode::SUCCESS;
+        return output::answer(PROGRAM, concat!("tinychat ", env!("CARGO_PKG_VERSION"))).into();
     }
     if let Some(Subcommand::Config(command)) = flags.command {
-        let told = configure(command.init).map_err(|error| (FAILED, error.to_string()));
+        let told = configure(command.init).map_err(|error| (Exit::Failed, error.to_string()));
         return told.map_or_else(complain, ExitCode::from);
     }
     let settings = match Settings::path().and_then(|path| Settings::read(&path)) {
         Ok(settings) => settings,
         // Without a home there are none.
         Err(SettingsError::Homeless) => Settings::default(),
-        Err(error) => return complain((args::USAGE, error.to_string())),
+        Err(error) => return complain((Exit::Usage, error.to_string())),
     };
     let done = match flags.command {
         Some(Subcommand::History(command)) => {
             match command.user.clone().or(flags.user).or(settings.user) {
-                None => Err((args::USAGE, "whose history? give --user".into())),
+                None => Err((Exit::Usage, "whose history? give --user".into())),
                 Some(user) => {
                     print_history(command, user, flags.data.or(settings.data), flags.server)
-                        .map_err(|error| (FAILED, error.to_string()))
+                        .map_err(|error| (Exit::Failed, error.to_string()))
                 }
             }
         }
@@ -257,24 +260,22 @@ fn main() -> ExitCode {
         Some(Subcommand::Status(Status { json })) => {
             run_beside(&flags, settings, Errand::Status { json })
         }
-        _ => run(&flags, settings).map_err(|error| (error.exit_code(), error.to_string())),
+        _ => run(&flags, settings).map_err(|error| (error.exit(), error.to_string())),
     };
     done.map_or_else(complain, ExitCode::from)
 }
 
-fn configure(init: bool) -> Result<u8, SettingsError> {
+fn configure(init: bool) -> Result<Exit, SettingsError> {
     let path = Settings::path()?;
     if init {
         Settings::init(&path)?;
     }
-    // Who reads no more of it has seen enough.
-    let _ = output::print(path.display());
-    Ok(0)
+    Ok(output::answer(PROGRAM, path.display()))
 }
 
-fn complain((exit_code, error): (u8, String)) -> ExitCode {
-    output::tell(format_args!("tinychat: {error}"));
-    ExitCode::from(exit_code)
+fn complain((exit, error): (Exit, String)) -> ExitCode {
+    output::tell(format_args!("{PROGRAM}: {error}"));
+    exit.into()
 }
 
 fn query(text: &str) -> Result<Query, String> {
@@ -291,7 +292,7 @@ fn print_history(
     user: Name,
     data: Option<PathBuf>,
     server: Option<String>,
-) -> Result<u8, Box<dyn Error>> {
+) -> Result<Exit, Box<dyn Error>> {
     let target = command.server.or(server).map(|server| server.parse::<Target>()).transpose()?;
     let server = target.map(|target| target.address);
     let options = history::Options {
@@ -303,8 +304,10 @@ fn print_history(
     };
     match history::run(&options, &mut output::out()) {
         // That nobody reads any more is no failure.
-        Err(history::Error::Print(error)) if error.kind() == ErrorKind::BrokenPipe => Ok(0),
-        printed => Ok(printed.map(|()| 0)?),
+        Err(history::Error::Print(error)) if error.kind() == ErrorKind::BrokenPipe => {
+            Ok(Exit::Done)
+        }
+        printed => Ok(printed.map(|()| Exit::Done)?),
     }
 }
 
@@ -317,7 +320,7 @@ fn is_delivered(text: &str) -> Result<bool, String> {
 }
 
 /// What is said of a file, if anything is.
-fn caption(command: &Send) -> Result<Option<String>, (u8, String)> {
+fn caption(command: &Send) -> Result<Option<String>, (Exit, String)> {
     if command.text.is_empty() && !command.stdin {
         return Ok(None);
     }
@@ -325,32 +328,34 @@ fn caption(command: &Send) -> Result<Option<String>, (u8, String)> {
 }
 
 /// The words of a message, or all of standard input without the end of its last line.
-fn message(command: &Send) -> Result<String, (u8, String)> {
+fn message(command: &Send) -> Result<String, (Exit, String)> {
     let text = match (command.text.as_slice(), command.stdin) {
         ([], false) => {
-            return Err((args::USAGE, "what is to be sent? give the words, or -".into()));
+            return Err((Exit::Usage, "what is to be sent? give the words, or -".into()));
         }
         ([], true) => {
-            let refused = |because| (FAILED, format!("{because}; nothing was sent"));
+            let refused = |because| (Exit::Failed, format!("{because}; nothing was sent"));
             input::message(std::io::stdin().lock()).map_err(refused)?
         }
         (words, false) => words.join(" "),
-        (_, true) => return Err((args::USAGE, "give either the words, or -".into())),
+        (_, true) => return Err((Exit::Usage, "give either the words, or -".into())),
     };
     match text.len() {
-        0 => Err((FAILED, "there is nothing to send".into())),
+        0 => Err((Exit::Failed, "there is nothing to send".into())),
         1..=MAX_BODY => Ok(text),
-        _ => Err((FAILED, format!("a message has at most {MAX_BODY} bytes; nothing was sent"))),
+        _ => {
+            Err((Exit::Failed, format!("a message has at most {MAX_BODY} bytes; nothing was sent")))
+        }
     }
 }
 
-fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<u8, (u8, String)> {
-    let failed = |error: entry::Error| (error.exit_code(), error.to_string());
+fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<Exit, (Exit, String)> {
+    let failed = |error: entry::Error| (error.exit(), error.to_string());
     let options = options(flags, settings).map_err(failed)?;
     let user = options.user.clone();
-    let user = user.ok_or_else(|| (args::USAGE, "who are you? give --user".to_string()))?;
+    let user = user.ok_or_else(|| (Exit::Usage, "who are you? give --user".to_string()))?;
     let done = async_std::task::block_on(beside::run(options, user, errand));
-    done.map_err(|error| (error.exit_code(), error.to_string()))
+    done.map_err(|error| (error.exit(), error.to_string()))
 }
 
 /// What the command line says goes before what was set.
@@ -363,6 +368,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         to: flags.to.clone().or(settings.to),
         data: flags.data.clone().or(settings.data),
         identity: flags.identity.clone().or(settings.identity),
+        commands: flags.commands,
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
         read_receipts: flags.read_receipts || settings.read_receipts,
@@ -371,7 +377,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     })
 }
 
-fn run(flags: &Flags, settings: Settings) -> Result<u8, entry::Error> {
+fn run(flags: &Flags, settings: Settings) -> Result<Exit, entry::Error> {
     let plain = flags.plain || settings.plain;
     let pictures = flags.pictures.or(settings.pictures).unwrap_or_default();
     let choices = Choices { bell: settings.bell, pictures, mouse: settings.mouse };

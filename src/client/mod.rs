@@ -293,7 +293,7 @@ pub enum Event {
     Status(Vec<Pending>),
     /// The server objected to something; nothing else changed.
     Objection { because: String },
-    /// The last event.
+    /// The last event, unless more is sent: that is [`Written`](Self::Written), or objected to.
     Ended(Ending),
 }
 
@@ -453,15 +453,20 @@ impl Client {
         Ok((Self { orders, task }, told))
     }
 
-    /// Gives a command. After [`Event::Ended`] it does nothing.
+    /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.
     pub async fn give(&self, command: Command) {
         let _ = self.orders.send(Order::Command(command)).await;
     }
 
     /// Waits until the client has ended and its data folder is free.
-    pub async fn join(self) {
-        drop(self.orders);
-        self.task.await;
+    pub async fn join(mut self) {
+        self.end().await;
+    }
+
+    /// The same, once: it takes no more commands, and its last events can be read then.
+    pub async fn end(&mut self) {
+        self.orders.close();
+        (&mut self.task).await;
     }
 }
 

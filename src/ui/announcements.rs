@@ -26,6 +26,8 @@ const REMEMBERED: usize = 1000;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Announcements {
+    /// To a script that can give no commands.
+    scripted: bool,
     by_peer: BTreeMap<Name, Announced>,
 }
 
@@ -40,6 +42,11 @@ struct Announced {
 }
 
 impl Announcements {
+    /// For a face that can be given commands, or for one that cannot.
+    pub(super) fn new(takes_commands: bool) -> Self {
+        Self { scripted: !takes_commands, ..Self::default() }
+    }
+
     /// Somebody has left so many messages.
     pub(super) fn hear(&mut self, peer: Name, count: u64, known: bool, now: Instant) {
         if !self.by_peer.contains_key(&peer) {
@@ -66,13 +73,15 @@ impl Announcements {
 
     /// The lines that are due.
     pub(super) fn take_lines(&mut self, now: Instant) -> Vec<String> {
+        let tell = teller(self.scripted);
         let due = self.by_peer.iter_mut().filter(|(_, it)| it.next <= now);
-        due.filter_map(|(peer, it)| it.take_line(peer, now)).collect()
+        due.filter_map(|(peer, it)| it.take_line(peer, now, tell)).collect()
     }
 
     /// All that was not shown yet.
     pub(super) fn take_rest(&mut self, now: Instant) -> Vec<String> {
-        self.by_peer.iter_mut().filter_map(|(peer, it)| it.take_line(peer, now)).collect()
+        let tell = teller(self.scripted);
+        self.by_peer.iter_mut().filter_map(|(peer, it)| it.take_line(peer, now, tell)).collect()
     }
 
     fn make_room(&mut self, now: Instant) {
@@ -86,12 +95,19 @@ impl Announcements {
     }
 }
 
+/// Who wrote, how much, and whether one knows them, in words.
+type Teller = fn(&Name, u64, bool) -> String;
+
+fn teller(scripted: bool) -> Teller {
+    if scripted { news::waiting_for_a_script } else { news::waiting }
+}
+
 impl Announced {
-    fn take_line(&mut self, peer: &Name, now: Instant) -> Option<String> {
+    fn take_line(&mut self, peer: &Name, now: Instant, tell: Teller) -> Option<String> {
         let (count, known) = self.unshown.take()?;
         self.next = now + self.pause;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
-        Some(news::waiting(peer, count, known))
+        Some(tell(peer, count, known))
     }
 
     /// Whether nothing was heard for as long as a line would wait now.

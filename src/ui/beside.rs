@@ -15,10 +15,12 @@ use thiserror::Error;
 
 use super::entry::{self, Options, race};
 use super::history::{self, Said};
+use super::news::KEPT;
 use super::screen::Screen;
 use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
+use crate::exit::Exit;
 use crate::folder::FolderError;
 use crate::message::{Name, Timestamp};
 use crate::output;
@@ -91,8 +93,15 @@ pub enum Error {
     Print(io::Error),
     #[error("another process owns the data folder and does not answer")]
     Unanswered,
-    #[error("not {what} after {} s; it is kept, and goes out when a client runs", after.as_secs())]
+    #[error("not {what} after {} s", after.as_secs())]
     TimedOut { what: &'static str, after: Duration },
+    #[error("{}; it is {KEPT}", phrase(because))]
+    Kept { because: Box<Error> },
+    #[error(
+        "{}; the server has it and delivers it by itself: do not send it again",
+        phrase(because)
+    )]
+    Stored { because: Box<Error> },
     #[error("it expired: the server kept it for as long as it keeps messages")]
     Expired,
     #[error("{0}")]
@@ -101,8 +110,12 @@ pub enum Error {
 
 impl Error {
     /// What a program that stops for this exits with.
-    pub fn exit_code(&self) -> u8 {
-        if let Self::Entry(error) = self { error.exit_code() } else { entry::FAILED }
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::Entry(error) => error.exit(),
+            Self::Kept { .. } | Self::Stored { .. } => Exit::Kept,
+            _ => Exit::Failed,
+        }
     }
 }
 
@@ -113,19 +126,23 @@ impl From<io::Error> for Error {
 }
 
 /// Does it. Returns the exit code.
-pub async fn run(options: Options, user: Name, errand: Errand) -> Result<u8, Error> {
+pub async fn run(options: Options, user: Name, errand: Errand) -> Result<Exit, Error> {
     let mut interrupts = Interrupts::catch()?;
     let config = entry::config(&options, &user)?;
-    let mut asker = Asker { options, user, data: config.data, owned: None };
+    let reached = Reached::Nothing;
+    let mut asker = Asker { options, user, data: config.data, owned: None, reached };
     let done = race(asker.perform(&errand), interrupts.next()).await;
     let done = match done {
-        Either::Left(done) => done.map(|()| 0),
-        Either::Right(signal) => Ok(signal.map(Interrupt::exit_code)?),
+        Either::Left(done) => done.map(|()| Exit::Done),
+        Either::Right(signal) => {
+            asker.tell_of_kept();
+            Ok(signal.map(Interrupt::exit)?)
+        }
     };
     asker.let_go().await;
     match done {
         // That nobody reads any more is no failure.
-        Err(Error::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(0),
+        Err(Error::Print(error)) if error.kind() == io::ErrorKind::BrokenPipe => Ok(Exit::Done),
         done => done,
     }
 }
@@ -136,6 +153,19 @@ struct Asker {
     user: Name,
     data: PathBuf,
     owned: Option<Owned>,
+    /// How far that came which is sent.
+    reached: Reached,
+}
+
+/// Where something is that is sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reached {
+    /// Nobody has it.
+    Nothing,
+    /// In the data folder.
+    Kept,
+    /// On the server.
+    Stored,
 }
 
 /// A client without a face.
@@ -167,12 +197,33 @@ impl Asker {
                 }
                 Ok(())
             }
-            Errand::Tail { with, unread, json } => self.tail(with.as_ref(), *unread, *json).await,
+            Errand::Tail { with, unread, json } => {
+                let tail = self.tail(with.as_ref(), *unread, *json);
+                match race(tail, output::unread()).await {
+                    Either::Left(told) => told,
+                    Either::Right(()) => Ok(()),
+                }
+            }
             Errand::Status { json } => self.status(*json).await,
         }
     }
 
     async fn send(&mut self, to: &Name, request: &Request, delivered: bool) -> Result<(), Error> {
+        self.reached = Reached::Nothing;
+        let sent = self.send_on(to, request, delivered).await;
+        sent.map_err(|error| match self.reached {
+            Reached::Nothing => error,
+            Reached::Kept => Error::Kept { because: Box::new(error) },
+            Reached::Stored => Error::Stored { because: Box::new(error) },
+        })
+    }
+
+    async fn send_on(
+        &mut self,
+        to: &Name,
+        request: &Request,
+        delivered: bool,
+    ) -> Result<(), Error> {
         let mut told_nobody = false;
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
@@ -181,21 +232,66 @@ impl Asker {
         loop {
             let asking = task::within(after, self.ask(request, &[])).await;
             let mut guest = asking.ok_or_else(late)??;
+            let (mut is_going, mut is_confirmed) = (false, false);
             loop {
-                let reply = task::within(after, guest.next()).await.ok_or_else(late)?;
+                let reply = task::within(after, guest.next()).await;
+                let reply = reply.ok_or_else(|| self.unheard(late(), is_confirmed))?;
+                if is_going && matches!(reply, Err(GuestError::Refused(_))) {
+                    // A file that was given up.
+                    self.reached = Reached::Nothing;
+                }
                 match heard(reply)? {
                     Some(Reply::Nobody) => {
                         if !std::mem::replace(&mut told_nobody, true) {
                             Screen::new().note(&news::nobody(to));
                         }
                     }
-                    Some(Reply::State(state)) if state == "delivered" => return Ok(()),
-                    Some(Reply::State(state)) if state == "stored" && !delivered => return Ok(()),
-                    Some(Reply::State(state)) if state == "expired" => return Err(Error::Expired),
+                    Some(Reply::Ready) => is_confirmed = guest.confirm().await.is_ok(),
+                    Some(Reply::State(state)) => {
+                        is_going = state == "going";
+                        if self.reaches(&state, delivered)? {
+                            return Ok(());
+                        }
+                    }
                     Some(_) => {}
                     None => break,
                 }
             }
+        }
+    }
+
+    /// Whether that is far enough.
+    fn reaches(&mut self, state: &str, delivered: bool) -> Result<bool, Error> {
+        self.reached = match state {
+            "stored" | "delivered" | "read" => Reached::Stored,
+            "expired" => Reached::Nothing,
+            _ => Reached::Kept,
+        };
+        match state {
+            "delivered" | "read" => Ok(true),
+            "stored" => Ok(!delivered),
+            "expired" => Err(Error::Expired),
+            _ => Ok(false),
+        }
+    }
+
+    /// Nothing came in time. Whoever is confirmed writes it; nobody else does any more.
+    fn unheard(&mut self, late: Error, is_confirmed: bool) -> Error {
+        if self.reached != Reached::Nothing {
+            return late;
+        }
+        if is_confirmed {
+            self.reached = Reached::Kept;
+        }
+        Error::Unanswered
+    }
+
+    /// To whoever interrupts it.
+    fn tell_of_kept(&self) {
+        match self.reached {
+            Reached::Nothing => {}
+            Reached::Kept => Screen::new().problem(&format!("it is {KEPT}")),
+            Reached::Stored => Screen::new().problem("the server has it and delivers it by itself"),
         }
     }
 
@@ -404,6 +500,11 @@ fn heard(reply: Result<Reply, GuestError>) -> Result<Option<Reply>, Error> {
         Err(GuestError::Refused(because)) => Err(Error::Refused(because)),
         Err(GuestError::Nobody | GuestError::Cut) => Ok(None),
     }
+}
+
+/// A reason that more follows.
+fn phrase(because: &Error) -> String {
+    because.to_string().trim_end_matches('.').into()
 }
 
 /// A word that nobody else makes up.

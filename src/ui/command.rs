@@ -5,6 +5,7 @@
 use std::path::PathBuf;
 
 use super::files;
+use crate::args::nearest;
 use crate::client::Unwanted;
 use crate::message::Name;
 
@@ -243,13 +244,8 @@ fn nothing(words: &str, input: Input) -> Result<Input, String> {
 /// Says that there is no such command, and which one may have been meant.
 fn unknown(word: &str) -> String {
     let shown = super::text::clean(word);
-    let nearest = COMMANDS
-        .iter()
-        .map(|it| (strsim::damerau_levenshtein(it.name, word), it.name))
-        .min()
-        .filter(|(distance, _)| *distance <= 2);
-    let meant = match nearest {
-        Some((_, name)) => format!("; did you mean /{name}?"),
+    let meant = match nearest(word, COMMANDS.iter().map(|it| it.name), 2) {
+        Some(name) => format!("; did you mean /{name}?"),
         None => ";".into(),
     };
     format!("there is no command /{shown}{meant} nothing was sent, /HELP lists the commands")

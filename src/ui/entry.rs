@@ -16,15 +16,13 @@ use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
-use crate::client::{self, AddressError, Client, Event, StartError, Target};
+use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target};
+use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::Name;
 use crate::signals::Interrupts;
 use crate::task;
 use crate::trust::IdentityError;
-
-/// Failed.
-pub(super) const FAILED: u8 = 1;
 
 /// What is said if the client ended without a word, which it does only when it panics.
 pub(super) const LOST_CLIENT: &str =
@@ -55,6 +53,8 @@ pub struct Options {
     pub data: Option<PathBuf>,
     /// One's own key, if not the one in the data folder.
     pub identity: Option<PathBuf>,
+    /// Take lines that begin with a slash for commands also where they come from no terminal.
+    pub commands: bool,
     /// Keep listening after the end of input.
     pub follow: bool,
     /// Say of each message when it is stored, delivered, refused or expired.
@@ -87,11 +87,20 @@ pub enum Error {
 
 impl Error {
     /// What a program that stops for this exits with.
-    pub fn exit_code(&self) -> u8 {
+    pub fn exit(&self) -> Exit {
         match self {
-            Self::NoUser | Self::Unverifiable => crate::args::USAGE,
-            _ => FAILED,
+            Self::NoUser | Self::Unverifiable | Self::Address(_) => Exit::Usage,
+            _ => Exit::Failed,
         }
+    }
+}
+
+/// What a face whose client failed exits with, where all that was written was given to the client.
+pub(super) fn exit_of(failure: &Failure, unsent: u64) -> Exit {
+    match failure {
+        Failure::Store(_) => Exit::Failed,
+        _ if unsent > 0 => Exit::Kept,
+        _ => Exit::Failed,
     }
 }
 
@@ -101,7 +110,7 @@ pub(super) async fn leave_if_stuck(mut interrupts: Interrupts) {
     if let Ok(signal) = interrupts.next().await {
         task::sleep(LEAVING).await;
         modes::give_back();
-        std::process::exit(signal.exit_code().into());
+        std::process::exit(signal.exit().code().into());
     }
 }
 
@@ -138,7 +147,7 @@ pub(super) async fn start(
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<(Client, Receiver<Event>), u8>, Error> {
+) -> Result<Either<(Client, Receiver<Event>), Exit>, Error> {
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
     let began = Instant::now();
@@ -163,7 +172,7 @@ pub(super) async fn start(
             Either::Left(passphrase) => {
                 started = Client::start(config.clone(), Some(&passphrase));
             }
-            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+            Either::Right(exit) => return Ok(Either::Right(exit)),
         }
     }
     Ok(Either::Left(started?))
@@ -187,7 +196,7 @@ async fn ask_passphrase(
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<String, u8>, Error> {
+) -> Result<Either<String, Exit>, Error> {
     screen.prompt("Passphrase of your key: ");
     let lines = lines.filter(|_| screen.interactive);
     let typed = lines.map_or_else(|| unseen.read_line(), |lines| Ok(lines.clone()))?;
@@ -197,11 +206,11 @@ async fn ask_passphrase(
         Either::Left(Ok(Line::Unusable(_) | Line::Failed(_))) => Either::Left(String::new()),
         Either::Left(Err(_)) => {
             screen.end_line();
-            Either::Right(FAILED)
+            Either::Right(Exit::Failed)
         }
         Either::Right(signal) => {
             screen.end_line();
-            Either::Right(signal?.exit_code())
+            Either::Right(signal?.exit())
         }
     })
 }
@@ -212,7 +221,7 @@ pub(super) async fn ask(
     question: &str,
     lines: impl Fn() -> io::Result<Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<Name, u8>, Error> {
+) -> Result<Either<Name, Exit>, Error> {
     loop {
         screen.prompt(question);
         let line = match race(lines()?.recv(), interrupts.next()).await {
@@ -223,11 +232,11 @@ pub(super) async fn ask(
             }
             Either::Left(Err(_)) => {
                 screen.end_line();
-                return Ok(Either::Right(0));
+                return Ok(Either::Right(Exit::Done));
             }
             Either::Right(signal) => {
                 screen.end_line();
-                return Ok(Either::Right(signal?.exit_code()));
+                return Ok(Either::Right(signal?.exit()));
             }
         };
         match line.trim().parse() {

@@ -27,6 +27,27 @@ pub(super) fn waiting(peer: &Name, waiting: u64, known: bool) -> String {
     }
 }
 
+/// The same, where nobody can give commands.
+pub(super) fn waiting_for_a_script(peer: &Name, waiting: u64, known: bool) -> String {
+    let messages = count(waiting, "message");
+    let who = if known { "" } else { ", who is new to you" };
+    format!("{messages} from {peer}{who}; --to {peer} reads")
+}
+
+/// What the server does not have when the client ends: for a person, or for a script, which may think of sending it again.
+pub(super) fn kept(unsent: u64, is_person: bool) -> String {
+    let messages = count(unsent, "message");
+    let what = match is_person {
+        true => "kept, and sent next time",
+        false => KEPT,
+    };
+    format!("{messages} not sent yet; {what}")
+}
+
+/// What becomes of what is kept, to a script.
+pub(super) const KEPT: &str =
+    "kept; goes out with the next run of any tinychat of this folder: do not send it again";
+
 pub(super) fn blocked(peer: &Name, blocked: bool, change: Change) -> String {
     match (blocked, change) {
         (true, Change::Later) => {

@@ -14,7 +14,7 @@ use thiserror::Error;
 use toml::Value;
 
 use super::tui::Pictures;
-use crate::args::on_or_off;
+use crate::args::{nearest, on_or_off};
 use crate::message::Name;
 
 /// See the [module](self). None where nothing was set.
@@ -280,9 +280,8 @@ fn explained() -> String {
 }
 
 fn unknown(key: &str) -> String {
-    let distance = |it: &Setting| strsim::damerau_levenshtein(it.key, key);
-    let nearest = SETTINGS.iter().min_by_key(|it| distance(it)).filter(|it| distance(it) <= 3);
-    let meant = nearest.map(|it| format!("; did you mean {}?", it.key)).unwrap_or_default();
+    let nearest = nearest(key, SETTINGS.iter().map(|it| it.key), 3);
+    let meant = nearest.map(|it| format!("; did you mean {it}?")).unwrap_or_default();
     format!("there is no setting {key:?}{meant}")
 }
 

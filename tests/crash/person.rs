@@ -111,7 +111,7 @@ impl Person {
         assert!(self.client.is_none(), "{} is there already", self.name);
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat"));
         command.args(["--server", &world.address().to_string(), "--user", self.name]);
-        command.args(["--receipts", "--timeout", "5m"]).arg("--data").arg(&self.data);
+        command.args(["--commands", "--receipts", "--timeout", "5m"]).arg("--data").arg(&self.data);
         let client = Process::start(self.name, command, world.watch());
         for peer in &mut self.peers {
             client.types(format!("/TALK {}\n", peer.name));

@@ -49,10 +49,10 @@ fn an_invitation_lets_one_newcomer_in() {
         let (first, second) = (invited(&data).await, invited(&data).await);
         let (place, _) = first.split_once("?invite=").unwrap();
         let uninvited = comes(world, place, "john").await;
-        uninvited.exited(1).said("newcomers need an invitation here");
+        uninvited.exited(3).said("newcomers need an invitation here");
         comes(world, &first, "john").await.exited(0);
         // Once: but for John, who is no newcomer any more.
-        comes(world, &first, "marie").await.exited(1).said("the invitation was used");
+        comes(world, &first, "marie").await.exited(3).said("the invitation was used");
         comes(world, &first, "john").await.exited(0);
         comes(world, place, "john").await.exited(0);
         comes(world, &second, "marie").await.exited(0);
@@ -169,7 +169,7 @@ fn a_banned_client_ends_and_keeps_what_it_has() {
         client.says("stored alice 1").await;
         user("ban", "eve", &data).await.exited(0);
         client.end().await.exited(1).said("the operator of this server has banned you");
-        eve().pipe("two\n").await.exited(1).said("has banned you").said("1 message");
+        eve().pipe("two\n").await.exited(3).said("has banned you").said("1 message");
         user("unban", "eve", &data).await.exited(0);
         eve().with(&["--receipts"]).pipe("").await.exited(0).said("stored alice 2");
         stop(server).await;

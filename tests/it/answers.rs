@@ -7,7 +7,7 @@ use crate::script::Stage;
 use crate::world::{World, story};
 
 async fn john_says(world: &World, lines: &str) -> Finished {
-    Launch::of(world, "john").to("marie").pipe(lines).await
+    Launch::of(world, "john").to("marie").with_commands().pipe(lines).await
 }
 
 // Blocks.
@@ -29,7 +29,7 @@ fn what_a_lost_answer_may_have_changed_is_not_guessed() {
     story(async |world| {
         let stage = Stage::open().await;
         let john = Launch::at(stage.address(), "john", &world.path("john"));
-        let mut john = john.with(&["--follow"]).start();
+        let mut john = john.with(&["--follow", "--commands"]).start();
         let mut server = stage.receive().await;
         john.types("/UNBLOCK carl\n");
         server.expect_all(&["BLOCKS", "UNBLOCK carl"]).await;
@@ -56,7 +56,8 @@ fn whoever_blocks_without_a_server_is_told_that_it_takes_longer() {
         let address = world.address();
         world.listen_on(address);
         world.stop().await;
-        let john = Launch::at(address, "john", &world.path("john")).with(&["--follow"]);
+        let john =
+            Launch::at(address, "john", &world.path("john")).with(&["--follow", "--commands"]);
         let mut john = john.start();
         john.says("is away").await;
         john.types("/BLOCK eve\n/UNBLOCK carl\n");
@@ -93,7 +94,7 @@ fn status_says_why_the_server_is_away() {
     story(async |world| {
         let stage = Stage::open().await;
         let john = Launch::at(stage.address(), "john", &world.path("john"));
-        let mut john = john.with(&["--follow"]).start();
+        let mut john = john.with(&["--follow", "--commands"]).start();
         let server = stage.receive().await;
         john.types("/STATUS\n");
         john.says(&format!("connected to {} as john since 20", stage.address())).await;
@@ -132,7 +133,7 @@ fn files_that_went_are_listed_with_what_became_of_them() {
         john_says(world, &format!("/SEND {}\n", path.display())).await.exited(0);
         let sent = "cat.png to marie: sent, 5 B; ";
         files(world).await.exited(0).said(&format!("{sent}waits for marie"));
-        let marie = Launch::of(world, "marie").to("john");
+        let marie = Launch::of(world, "marie").to("john").with_commands();
         let send = format!("/SEND {} mine\n", path.display());
         marie.pipe(send).await.exited(0).said("here, 5 B");
         // It hears of that, and has the other one.

@@ -318,7 +318,7 @@ fn whoever_blocks_while_the_server_is_away_blocks_when_it_comes_back() {
         world.stop().await;
         let mut john = Launch::at(address, "john", &world.path("john"))
             .to("marie")
-            .with(&["--follow", "--timeout", "10m"])
+            .with(&["--follow", "--timeout", "10m", "--commands"])
             .start();
         john.says("is away").await;
         john.types("/BLOCK eve\n/BLOCK john\n/QUIT\n");
@@ -326,7 +326,7 @@ fn whoever_blocks_while_the_server_is_away_blocks_when_it_comes_back() {
         world.start().await;
         john.says("you hear no more of eve").await;
         john.end().await.exited(1).said("you cannot block yourself");
-        let asked = Launch::of(world, "john").to("marie").pipe("/BLOCK\n").await;
+        let asked = Launch::of(world, "john").to("marie").with_commands().pipe("/BLOCK\n").await;
         asked.exited(0).said("you block eve");
     });
 }

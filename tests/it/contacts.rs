@@ -55,7 +55,7 @@ fn a_key_is_known_ahead_of_all_that_is_said() {
 fn people_compare_keys() {
     story(async |world| {
         let bobs = world.identity("bob").public().fingerprint();
-        let alice = || Launch::of(world, "alice").to("bob");
+        let alice = || Launch::of(world, "alice").to("bob").with_commands();
         let asked = alice().pipe("/FINGERPRINT bob\n").await;
         asked.exited(0).said("nobody has the name bob yet");
         world.sign_in("bob").await.quit().await;
@@ -77,7 +77,7 @@ fn what_one_reads_aloud_is_what_openssh_shows() {
         make_key(&key, "");
         let shown = Launch::program("ssh-keygen").with(&["-l", "-f", &key]).pipe("").await;
         let fingerprint = shown.lines()[0].split(' ').nth(1).unwrap().to_owned();
-        let alice = Launch::of(world, "alice").to("bob").with(&["--identity", &key]);
+        let alice = Launch::of(world, "alice").to("bob").with(&["--identity", &key, "--commands"]);
         let asked = alice.pipe("/FINGERPRINT\n/FINGERPRINT alice\n").await;
         asked.exited(0).said(&format!("your key: {fingerprint}"));
         assert_eq!(asked.err.matches(&fingerprint).count(), 2, "{}", asked.err);
@@ -89,7 +89,7 @@ fn a_key_that_was_seen_is_known_while_the_server_is_away() {
     story(async |world| {
         world.sign_in("bob").await.quit().await;
         let bobs = world.identity("bob").public().fingerprint();
-        let launch = Launch::of(world, "alice").to("bob").with(&["--receipts"]);
+        let launch = Launch::of(world, "alice").to("bob").with(&["--receipts", "--commands"]);
         let mut alice = launch.start();
         alice.types("hello\n");
         alice.says("stored bob 1").await;
@@ -106,7 +106,7 @@ fn a_changed_key_gets_nothing_until_it_is_accepted() {
     story(async |world| {
         world.sign_in("bob").await.quit().await;
         let old = world.identity("bob").public().fingerprint();
-        let alice = |world: &World| Launch::of(world, "alice").to("bob");
+        let alice = |world: &World| Launch::of(world, "alice").to("bob").with_commands();
         alice(world).pipe("hello\n").await.exited(0).was_quiet();
         release(world, "bob").await;
         alice(world).pipe("").await.exited(0).said("NOBODY HAS THE NAME bob ANY MORE");
@@ -121,7 +121,7 @@ fn a_changed_key_gets_nothing_until_it_is_accepted() {
         for count in ["1 message not sent yet", "2 messages not sent yet"] {
             let told = alice(world).pipe("for bob alone\n").await;
             let new = mallory.public().fingerprint();
-            told.exited(1).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
+            told.exited(3).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
             told.said(&format!("before: {old}")).said(&format!("now:    {new}"));
             told.said("what you wrote to bob was not sent").said(count);
         }
@@ -145,14 +145,16 @@ fn others_are_sent_what_is_theirs_while_one_is_held() {
         for name in ["bob", "carol"] {
             world.sign_in(name).await.quit().await;
         }
-        let alice = |world: &World| Launch::of(world, "alice").to("bob").with(&["--receipts"]);
+        let alice = |world: &World| {
+            Launch::of(world, "alice").to("bob").with(&["--receipts", "--commands"])
+        };
         alice(world).pipe("one\n").await.exited(0);
         release(world, "bob").await;
         let mut somebody = world.connect().await;
         somebody.prove("bob", &Identity::generate().unwrap(), FIRST_INSTALLATION).await;
         somebody.expect("WELCOME bob").await;
         let told = alice(world).pipe("two\n/TALK carol\nthree\n").await;
-        told.exited(1).said("stored carol 1").said("1 message not sent yet");
+        told.exited(3).said("stored carol 1").said("1 message not sent yet");
     });
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn send(world: &World, path: &Path, words: &[&str]) -> Finished
 
 /// What marie says to john; it ends when all is done.
 async fn marie_says(world: &World, lines: &str) -> Finished {
-    Launch::of(world, "marie").to("john").pipe(lines).await
+    Launch::of(world, "marie").to("john").with_commands().pipe(lines).await
 }
 
 fn names_in(folder: &Path) -> Vec<String> {
@@ -127,7 +127,7 @@ fn what_cannot_be_sent_is_refused_before_its_first_byte() {
             let nowhere = send(world, &world.path("nowhere"), &[]).await;
             nowhere.exited(1).said("No such file");
             send(world, &world.path("server"), &[]).await.exited(1).said("it is not a file");
-            let piped = Launch::of(world, "john").to("marie");
+            let piped = Launch::of(world, "john").to("marie").with_commands();
             let piped = piped.pipe(format!("/SEND {}\nhello\n", text(&path))).await;
             piped.exited(1).said("first to marie: failed: files of yours with 1000 B");
             assert_eq!(blobs(world).len(), 1);
@@ -193,7 +193,7 @@ fn whatever_breaks_it_goes_on_from_where_it_was() {
         let marie = Flaky::start(world.address(), breaks()).await;
         let saved = folder(world);
         let lines = format!("/SAVE 1 {}\n", text(&saved));
-        let heard = marie.launch(world, "marie").to("john").pipe(lines).await;
+        let heard = marie.launch(world, "marie").to("john").with_commands().pipe(lines).await;
         heard.exited(0).printed(&["john: [file 1: file, application/octet-stream, 3.0 MiB]"]);
         assert_eq!(fs::read(saved.join("file")).unwrap(), content);
         assert!(blobs(world).is_empty());
@@ -272,7 +272,7 @@ fn what_is_said_while_a_file_goes_arrives_before_it() {
         let path = own_file(world, "file", &noise(3 * MIB));
         let mut marie = world.sign_in("marie").await;
         marie.talk("john").await;
-        let john = Launch::of(world, "john").to("marie").start();
+        let john = Launch::of(world, "john").to("marie").with_commands().start();
         john.types(format!("/SEND {}\n", text(&path)));
         until_some_of_it_is_in(&world.path("server/blobs"), 300_000, &mut marie).await;
         john.types("are you there?\n");
@@ -290,7 +290,7 @@ fn one_thinks_better_of_it() {
     story_with(slowly, async |world| {
         let path = own_file(world, "file", &noise(3 * MIB));
         let mut witness = world.sign_in("witness").await;
-        let mut john = Launch::of(world, "john").to("marie").start();
+        let mut john = Launch::of(world, "john").to("marie").with_commands().start();
         john.types(format!("/SEND {}\n", text(&path)));
         until_some_of_it_is_in(&world.path("server/blobs"), 300_000, &mut witness).await;
         john.types("/CANCEL\n");
@@ -300,7 +300,7 @@ fn one_thinks_better_of_it() {
         john.finish().await.exited(1);
         assert!(blobs(world).is_empty(), "the server was told");
         send(world, &own_file(world, "second", &noise(2 * MIB)), &[]).await.exited(0);
-        let mut marie = Launch::of(world, "marie").to("john").start();
+        let mut marie = Launch::of(world, "marie").to("john").with_commands().start();
         until_some_of_it_is_in(&world.path("marie/files"), 300_000, &mut witness).await;
         marie.types("/CANCEL 1\n");
         marie.says("file 1 of john, second: cancelled").await;
@@ -428,7 +428,7 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         drop((caller, carrier, again));
         marie.signal("INT");
         marie.end().await.never_said("does not have it any more");
-        let files = Launch::of(world, "marie").to("john").pipe("/FILES\n").await;
+        let files = marie_says(world, "/FILES\n").await;
         files.never_said("any more");
         assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), b"hello");
     });
@@ -547,11 +547,12 @@ fn whose_key_has_changed_gets_no_file() {
         other.prove("marie", &identity, FIRST_INSTALLATION).await;
         other.expect("WELCOME marie").await;
         let path = own_file(world, "file", b"secret");
-        let john = Launch::of(world, "john").to("marie");
+        let john = Launch::of(world, "john").to("marie").with_commands();
         let john = john.pipe(format!("/SEND {}\n", text(&path))).await;
-        john.exited(1).said("THE KEY OF marie HAS CHANGED");
+        john.exited(3).said("THE KEY OF marie HAS CHANGED");
         assert!(blobs(world).is_empty());
-        let trusting = Launch::of(world, "john").to("marie").pipe("/TRUST marie\n").await;
+        let trusting =
+            Launch::of(world, "john").to("marie").with_commands().pipe("/TRUST marie\n").await;
         trusting.exited(0).said("file to marie: sent");
     });
 }
@@ -564,9 +565,9 @@ fn a_file_that_changes_while_it_waits_is_not_sent() {
         world.listen_on(address);
         world.stop().await;
         let launch = || Launch::at(address, "john", &world.path("john"));
-        let john = launch().with(&["--timeout", "1s"]).to("marie");
+        let john = launch().with(&["--timeout", "1s", "--commands"]).to("marie");
         let john = john.pipe(format!("/SEND {}\n", text(&path))).await;
-        john.exited(1).said("1 message not sent yet; kept, and sent next time");
+        john.exited(3).said("1 message not sent yet; kept; goes out");
         fs::write(&path, "something else").unwrap();
         world.start().await;
         let john = Launch::of(world, "john").to("marie").pipe("").await;

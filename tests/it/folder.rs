@@ -484,7 +484,7 @@ fn what_was_acknowledged_and_not_shown_is_shown_next_time() {
         assert_eq!(store.execute(change, ()).unwrap(), 1);
         drop(store);
         let john = Launch::of(world, "john").to("anna").pipe("").await;
-        john.exited(0).printed(&[]).said("1 message from marie; /TALK marie to read");
+        john.exited(0).printed(&[]).said("1 message from marie; --to marie reads");
         let john = Launch::of(world, "john").to("marie").pipe("").await;
         john.exited(0).printed(&["marie: two"]).was_quiet();
     });

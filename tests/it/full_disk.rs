@@ -364,7 +364,7 @@ fn a_file_that_does_not_fit_here_stays_with_the_server() {
         let send = ["send", "--to", "marie", "--file", path.to_str().unwrap()];
         Launch::of(world, "john").with(&send).pipe("").await.exited(0);
         let data = disk.0.join("marie");
-        let marie = || Launch::at(world.address(), "marie", &data).to("john");
+        let marie = || Launch::at(world.address(), "marie", &data).to("john").with_commands();
         marie().with(&["--get-up-to", "0"]).pipe("").await.exited(0);
         disk.fill(1 << 20);
         let got = marie().pipe("/GET 1\n").await;

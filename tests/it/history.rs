@@ -37,7 +37,12 @@ fn files(folder: &Path) -> Vec<String> {
 
 /// John has written to marie and anna, and marie has answered.
 async fn make_history(world: &World) {
-    Launch::of(world, "john").to("marie").pipe("one\n/TALK anna\ntwo\n").await.exited(0);
+    Launch::of(world, "john")
+        .to("marie")
+        .with_commands()
+        .pipe("one\n/TALK anna\ntwo\n")
+        .await
+        .exited(0);
     Launch::of(world, "marie").to("john").pipe("three\n").await.exited(0);
     Launch::of(world, "john").to("marie").pipe("four\n").await.exited(0);
 }
@@ -289,7 +294,9 @@ fn what_was_said_is_found_while_one_talks_also_with_a_damaged_index() {
             runs += 1;
             assert!(runs < 50, "there is never an index");
         }
-        let search = async || Launch::of(world, "john").to("marie").pipe("/SEARCH thr\n").await;
+        let search = async || {
+            Launch::of(world, "john").to("marie").with_commands().pipe("/SEARCH thr\n").await
+        };
         let found = " marie to john: three";
         search().await.exited(0).said(found).never_said("damaged");
         let store = rusqlite::Connection::open(&path).unwrap();
@@ -298,7 +305,11 @@ fn what_was_said_is_found_while_one_talks_also_with_a_damaged_index() {
         drop(store);
         search().await.exited(0).said("the index of words was damaged").said(found);
         search().await.exited(0).said(found).never_said("damaged");
-        let nothing = Launch::of(world, "john").to("marie").pipe("/SEARCH zebra\n/SEARCH\n").await;
+        let nothing = Launch::of(world, "john")
+            .to("marie")
+            .with_commands()
+            .pipe("/SEARCH zebra\n/SEARCH\n")
+            .await;
         nothing.exited(1).said("nothing was found").said("no word to look for");
     });
 }

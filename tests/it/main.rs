@@ -41,6 +41,8 @@
 //! | `terminals` | terminals that measure text in their own way, stop, hang up, are full; shells with jobs |
 //! | `glass` | a terminal that measures text as it is told to; no tests |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
+//! | `words` | that what scripts say arrives as it is, on the command line and through a pipe |
+//! | `exits` | what the programs exit with, and outputs that are closed or full |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `clock` | wall clocks that are wrong |
@@ -80,6 +82,7 @@ mod contacts;
 mod cut;
 mod delivery;
 mod editing;
+mod exits;
 mod expiry;
 mod files;
 mod flood;
@@ -116,3 +119,4 @@ mod text;
 mod tls;
 mod waiting;
 mod window;
+mod words;

@@ -174,7 +174,7 @@ fn refusals_and_expiry_are_told_also_where_nobody_asked_for_receipts() {
 fn status_says_how_the_line_is_and_what_has_not_arrived() {
     story(async |world| {
         let stage = Stage::open().await;
-        let (mut john, mut server) = john(world, &stage, &["--receipts"]).await;
+        let (mut john, mut server) = john(world, &stage, &["--receipts", "--commands"]).await;
         john.types("/status\n");
         john.says(&format!("connected to {} as john since 20", stage.address())).await;
         john.says("all that you wrote is delivered").await;
@@ -200,6 +200,6 @@ fn status_says_how_the_line_is_and_what_has_not_arrived() {
         drop(stage);
         john.types("/STATUS\n");
         john.says("is away since 20").await;
-        interrupt(john).await.said("3 messages not sent yet; kept, and sent next time");
+        interrupt(john).await.said("3 messages not sent yet; kept; goes out");
     });
 }

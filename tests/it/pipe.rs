@@ -20,9 +20,14 @@ pub(crate) async fn read_all(world: &World, name: &str, from: &str) -> Vec<Strin
 /// John's client, which talks to a marie who speaks the raw protocol and has heard of his coming.
 async fn follow(world: &World, marie: &mut Peer) -> Program {
     marie.talk("john").await;
-    let john = Launch::of(world, "john").to("marie").with(&["--follow"]).start();
+    let john = Launch::of(world, "john").to("marie").with(&["--follow", "--commands"]).start();
     marie.expect("PRESENCE john online").await;
     john
+}
+
+/// John's client, whose lines may be commands.
+fn commanded(world: &World) -> Launch {
+    Launch::of(world, "john").with_commands()
 }
 
 // Messages.
@@ -68,9 +73,28 @@ fn a_blank_line_is_an_empty_message() {
 }
 
 #[test]
-fn a_line_that_begins_with_two_slashes_is_sent_with_one() {
+fn a_log_gives_no_orders() {
     story(async |world| {
-        let john = Launch::of(world, "john").to("marie").pipe("//etc/passwd\n///\n").await;
+        let secret = world.path("id_rsa");
+        std::fs::write(&secret, "secret").unwrap();
+        let send = format!("/SEND {}", secret.display());
+        let log = ["/TALK mallory", &send, "/dev/sda1 50%", "//x", "/", "QUIT", "/QUIT", "the end"];
+        let john = Launch::of(world, "john").to("marie").pipe(log.join("\n")).await;
+        john.exited(0).printed(&[]).was_quiet();
+        let all = log.map(|line| format!("john: {line}"));
+        assert_eq!(read_all(world, "marie", "john").await, all);
+        assert_eq!(read_all(world, "mallory", "john").await, [""; 0]);
+        // Somebody who wants commands says so.
+        let lines = "/TALK anna\nto anna\n//x\nQUIT\nnot sent\n";
+        commanded(world).to("marie").pipe(lines).await.exited(0).was_quiet();
+        assert_eq!(read_all(world, "anna", "john").await, ["john: to anna", "john: /x"]);
+    });
+}
+
+#[test]
+fn a_command_that_begins_with_two_slashes_is_sent_with_one() {
+    story(async |world| {
+        let john = commanded(world).to("marie").pipe("//etc/passwd\n///\n").await;
         john.exited(0).was_quiet();
         assert_eq!(read_all(world, "marie", "john").await, ["john: /etc/passwd", "john: //"]);
     });
@@ -82,7 +106,7 @@ fn the_longest_message_is_sent_and_a_longer_one_refused() {
         let longest = "x".repeat(MAX_BODY);
         let slashes = format!("//{}", "y".repeat(MAX_BODY - 1));
         let lines = ["before", &longest, &slashes, &format!("{longest}x"), "after"];
-        let john = Launch::of(world, "john").to("marie").pipe(lines.join("\n")).await;
+        let john = commanded(world).to("marie").pipe(lines.join("\n")).await;
         john.exited(1).said("line 4 has 65537 bytes, and a message at most 65536");
         let expected = ["before", &longest, &slashes[1..], "after"].map(|it| format!("john: {it}"));
         assert!(read_all(world, "marie", "john").await == expected, "all but the longer one");
@@ -160,7 +184,7 @@ fn quit_in_any_spelling_is_the_end_of_input() {
     story(async |world| {
         for (n, quit) in (1..).zip(["/QUIT", "/quit", "QUIT"]) {
             let input = format!("message {n}\n{quit}\nnot sent\n");
-            let john = Launch::of(world, "john").to("marie").start();
+            let john = commanded(world).to("marie").start();
             john.types(input);
             // Its input stays open: it is the line that ends it.
             john.end().await.exited(0).was_quiet();
@@ -173,7 +197,7 @@ fn quit_in_any_spelling_is_the_end_of_input() {
 #[test]
 fn quit_in_small_letters_is_a_word_like_others() {
     story(async |world| {
-        Launch::of(world, "john").to("marie").pipe("quit\nQUIT now\n").await.exited(0);
+        commanded(world).to("marie").pipe("quit\nQUIT now\n").await.exited(0);
         assert_eq!(read_all(world, "marie", "john").await, ["john: quit", "john: QUIT now"]);
     });
 }
@@ -280,7 +304,7 @@ fn full_pipe() -> (UnixStream, OwnedFd) {
 fn an_unknown_command_is_explained_and_never_sent() {
     story(async |world| {
         let input = "one\n/tlak anna\n/etc/passwd\ntwo\n";
-        let john = Launch::of(world, "john").to("marie").pipe(input).await;
+        let john = commanded(world).to("marie").pipe(input).await;
         john.exited(1).printed(&[]);
         john.said("no command /TLAK; did you mean /TALK?").said("no command /ETC/PASSWD;");
         john.said("nothing was sent");
@@ -292,7 +316,7 @@ fn an_unknown_command_is_explained_and_never_sent() {
 fn talk_says_to_whom_the_next_lines_go() {
     story(async |world| {
         let input = "/TALK marie\nfor marie\n/talk anna\nfor anna\n/Talk Marie\nmarie again\n";
-        let john = Launch::of(world, "john").pipe(input).await;
+        let john = commanded(world).pipe(input).await;
         john.exited(0).printed(&[]).was_quiet();
         assert_eq!(
             read_all(world, "marie", "john").await,
@@ -307,7 +331,7 @@ fn each_incoming_line_says_who_speaks() {
     story(async |world| {
         Launch::of(world, "marie").to("john").pipe("from marie\n").await.exited(0);
         Launch::of(world, "anna").to("john").pipe("from anna\n").await.exited(0);
-        let john = Launch::of(world, "john").to("marie").pipe("/TALK anna\n").await;
+        let john = commanded(world).to("marie").pipe("/TALK anna\n").await;
         let mut lines = john.exited(0).lines();
         lines.sort();
         assert_eq!(lines, ["anna: from anna", "marie: from marie"]);
@@ -356,7 +380,7 @@ fn opening_and_closing_again_and_again_shows_each_message_once() {
     story(async |world| {
         Launch::of(world, "marie").to("john").pipe(numbered(1..=3_000)).await.exited(0);
         let flapping = "/CLOSE\n/TALK marie\n".repeat(200);
-        let john = Launch::of(world, "john").to("marie").pipe(flapping).await;
+        let john = commanded(world).to("marie").pipe(flapping).await;
         let expected: Vec<_> = (1..=3_000).map(|n| format!("marie: message {n}")).collect();
         assert!(john.exited(0).lines() == expected, "got {:?}", first_difference(&john.lines()));
     });
@@ -373,10 +397,10 @@ fn first_difference(lines: &[String]) -> Option<(usize, &[String])> {
 fn online_lists_people_on_standard_error() {
     story(async |world| {
         let mut anna = world.sign_in("anna").await;
-        let john = Launch::of(world, "john").to("marie").pipe("/online\n").await;
+        let john = commanded(world).to("marie").pipe("/online\n").await;
         john.exited(0).printed(&[]).said("2 online: anna, john");
         anna.until_away("john").await;
-        let john = Launch::of(world, "john").pipe("/ONLINE\n").await;
+        let john = commanded(world).pipe("/ONLINE\n").await;
         john.exited(0).said("2 online: anna, john");
     });
 }
@@ -384,7 +408,7 @@ fn online_lists_people_on_standard_error() {
 #[test]
 fn help_prints_every_command_on_standard_error() {
     story(async |world| {
-        let john = Launch::of(world, "john").to("marie").pipe("/Help\n").await;
+        let john = commanded(world).to("marie").pipe("/Help\n").await;
         john.exited(0).printed(&[]);
         for command in COMMANDS {
             john.said(command.usage).said(command.help);
@@ -395,7 +419,7 @@ fn help_prints_every_command_on_standard_error() {
 #[test]
 fn what_a_command_does_not_take_is_refused() {
     story(async |world| {
-        let john = Launch::of(world, "john").to("marie").pipe("/TALK a:b\n/ONLINE now\nx\n").await;
+        let john = commanded(world).to("marie").pipe("/TALK a:b\n/ONLINE now\nx\n").await;
         john.exited(1).said("usage: /TALK name").said("usage: /ONLINE");
         assert_eq!(read_all(world, "marie", "john").await, ["john: x"]);
     });
@@ -404,15 +428,17 @@ fn what_a_command_does_not_take_is_refused() {
 #[test]
 fn a_line_to_nobody_is_refused() {
     story(async |world| {
-        let john = Launch::of(world, "john").pipe("hello?\n").await;
+        let john = commanded(world).pipe("hello?\n").await;
         john.exited(1).printed(&[]).said("nobody to talk to; /TALK name first. It was not sent");
+        let john = Launch::of(world, "john").pipe("hello?\n").await;
+        john.exited(1).printed(&[]).said("nobody to talk to; give --to. It was not sent");
     });
 }
 
 #[test]
 fn nobody_talks_to_themselves() {
     story(async |world| {
-        let john = Launch::of(world, "john").to("John").pipe("/TALK john\n/TALK marie\nx\n").await;
+        let john = commanded(world).to("John").pipe("/TALK john\n/TALK marie\nx\n").await;
         john.exited(1).printed(&[]).said("nobody can talk to themselves");
         assert_eq!(read_all(world, "marie", "john").await, ["john: x"]);
     });
@@ -426,7 +452,7 @@ fn a_name_that_belongs_to_another_is_refused_at_once() {
         world.sign_in("john").await.quit().await;
         let john = Launch::of(world, "john").to("marie").with(&["--timeout", "5m"]);
         let john = john.pipe("hello\n").await;
-        john.exited(1).printed(&[]).said("the name belongs to somebody with another key");
+        john.exited(3).printed(&[]).said("the name belongs to somebody with another key");
         john.never_said("trying again");
     });
 }
@@ -471,7 +497,7 @@ fn an_address_that_is_none_is_refused() {
     story(async |world| {
         for address in ["http://localhost", "localhost:0", "localhost:99999", ""] {
             let john = Launch::at(address, "john", &world.path("john")).pipe("").await;
-            john.exited(1).printed(&[]).said("is not an address; write it as host or host:port");
+            john.exited(2).printed(&[]).said("is not an address; write it as host or host:port");
         }
     });
 }
@@ -505,7 +531,7 @@ fn a_flag_may_be_joined_to_its_value() {
 fn many_conversations_are_opened_at_once() {
     story(async |world| {
         let script: String = (1..=20).map(|n| format!("/TALK peer{n}\nhello {n}\n")).collect();
-        Launch::of(world, "john").pipe(script).await.exited(0).printed(&[]).was_quiet();
+        commanded(world).pipe(script).await.exited(0).printed(&[]).was_quiet();
         let peer = Launch::of(world, "peer20").to("john").pipe("").await;
         peer.exited(0).printed(&["john: hello 20"]);
     });

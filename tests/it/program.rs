@@ -218,7 +218,10 @@ fn a_log_that_takes_nothing_hurts_nobody() {
         let (unread, stalled) = std::io::pipe().unwrap();
         let mut filling = stalled.try_clone().unwrap();
         thread::spawn(move || while filling.write_all(&[b'x'; 4_096]).is_ok() {});
-        for (name, log) in [("full", full), ("stalled", Ok(Stdio::from(stalled)))] {
+        let (_, closed) = std::io::pipe().unwrap();
+        let pipes =
+            [("stalled", stalled), ("closed", closed)].map(|(name, it)| (name, Ok(it.into())));
+        for (name, log) in [("full", full)].into_iter().chain(pipes) {
             let Ok(log) = log else { continue };
             let mut server = Running::start_logging_to(&world.path(name), log);
             for _ in 0..2 {

@@ -97,6 +97,11 @@ impl Launch {
         self
     }
 
+    /// Its lines may be commands, though it sits at no terminal.
+    pub(crate) fn with_commands(self) -> Self {
+        self.with(&["--commands"])
+    }
+
     /// A variable of the environment.
     pub(crate) fn variable(mut self, name: &str, value: impl AsRef<std::ffi::OsStr>) -> Self {
         self.command.env(name, value);
@@ -363,6 +368,12 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
+    /// The code that it exited with.
+    #[track_caller]
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("{} was killed\n{}", self.name, self.report()))
+    }
+
     /// It exited with this code.
     #[track_caller]
     pub(crate) fn exited(&self, code: i32) -> &Self {

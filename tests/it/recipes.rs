@@ -197,6 +197,18 @@ fn a_notice_on_a_word_beside_a_tail_of_one_person() {
 }
 
 #[test]
+fn a_script_that_wants_commands_says_so() {
+    story(async |world| {
+        let bench = Bench::new(world);
+        let _marie = world.sign_in("marie").await;
+        let script = "echo /ONLINE | tinychat --user john --commands";
+        bench.runs(script).pipe("").await.exited(0).said("2 online: john, marie");
+        let script = "tinychat --user john --to bot < /dev/null";
+        bench.runs(script).pipe("").await.exited(0).printed(&[]).was_quiet();
+    });
+}
+
+#[test]
 fn all_that_was_said_goes_into_a_file() {
     story(async |world| {
         let bench = Bench::new(world);

@@ -161,7 +161,9 @@ fn a_number_is_made_once_whatever_kills_come_between() {
         let (mut texts, mut installations) = (Vec::new(), Vec::new());
         for round in 1..=4 {
             let data = world.path("john");
-            let john = Launch::at(stage.address(), "john", &data).to("marie").with(&["--follow"]);
+            let john = Launch::at(stage.address(), "john", &data)
+                .to("marie")
+                .with(&["--follow", "--commands"]);
             let mut john = john.start();
             let mut server = stage.receive().await;
             installations.push(server.installation.clone());

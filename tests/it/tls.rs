@@ -321,7 +321,7 @@ fn another_key_stops_the_client_until_its_owner_accepts_it() {
         for _ in 0..2 {
             let refused = alice().pipe("two\n").await;
             let file = known_servers(world, "alice").display().to_string();
-            refused.exited(1).said("HAS CHANGED").said(&old).said("delete line 1 of").said(&file);
+            refused.exited(3).said("HAS CHANGED").said(&old).said("delete line 1 of").said(&file);
             let new = line.split(['#', '\'']).nth(2).unwrap();
             refused.said(&format!("shown: {new}")).said("not sent yet; kept");
         }
@@ -340,7 +340,7 @@ fn an_address_with_a_key_is_checked_the_first_time_too() {
         let target = |key: &str| format!("tinychat://{}#{key}", hosted.address);
         let alice = |server: &str| hosted.person(world, "alice", server).to("bob");
         let refused = alice(&target(&wrong)).pipe("hello\n").await;
-        refused.exited(1).said("is not the server that you named").said(&wrong).said(&hosted.key);
+        refused.exited(3).said("is not the server that you named").said(&wrong).said(&hosted.key);
         assert!(!known_servers(world, "alice").exists(), "nobody was met");
         alice(&target(&hosted.key)).pipe("").await.exited(0);
         let bob = hosted.person(world, "bob", &hosted.address).to("alice").pipe("").await;
@@ -381,7 +381,7 @@ fn an_operators_certificate_is_read_again_and_a_renewed_one_alarms_nobody() {
         hosted.server.signal("HUP");
         hosted.server.logs("read the certificate again").await;
         hosted.server.says("clients that know the old one refuse the new one").await;
-        alice(&hosted).pipe("four\n").await.exited(1).said("HAS CHANGED");
+        alice(&hosted).pipe("four\n").await.exited(3).said("HAS CHANGED");
         hosted.stop().await;
     });
 }
@@ -458,7 +458,7 @@ fn a_client_whose_server_has_no_tls_is_told_what_to_do() {
         let server = world.address().to_string();
         let flags = ["--user", "alice", "--server", &server, "--to", "bob"];
         let alice = Launch::tinychat(&flags).on(&world.path("alice")).pipe("hello\n").await;
-        alice.exited(1).said("does not speak TLS").said("--tls off");
+        alice.exited(3).said("does not speak TLS").said("--tls off");
     });
 }
 
@@ -466,7 +466,7 @@ fn a_client_whose_server_has_no_tls_is_told_what_to_do() {
 fn a_client_that_leaves_tls_out_is_told_what_to_do() {
     story_with(with_tls, async |world| {
         let alice = Launch::of(world, "alice").to("bob").with(&["--timeout", "1s"]);
-        alice.pipe("hello\n").await.exited(1).said("leave --tls off away");
+        alice.pipe("hello\n").await.exited(3).said("leave --tls off away");
     });
 }
 
@@ -479,7 +479,7 @@ fn a_server_on_the_net_gets_nothing_without_tls() {
         let server = listener.local_addr().unwrap().to_string();
         let alice =
             Launch::at(&server, "alice", &world.path("alice")).to("bob").pipe("hello\n").await;
-        alice.exited(1).said("is not on this machine");
+        alice.exited(3).said("is not on this machine");
         let (mut stream, _) = listener.accept().await.unwrap();
         let mut said = Vec::new();
         let _ = patiently("the client goes away", stream.read_to_end(&mut said)).await;
@@ -593,7 +593,7 @@ fn whoever_shows_a_certificate_needs_its_key() {
         Certificates::open_or_make(mallorys.clone()).unwrap();
         let fake = Fake::at(address, shows(&files, &mallorys, Some(ALPN))).await;
         let alice = alice_again(world, address).with(&["--timeout", "1s"]).pipe("two\n").await;
-        alice.exited(1).said("not sent yet");
+        alice.exited(3).said("not sent yet");
         assert!(fake.said.is_empty(), "nobody agreed on TLS");
         assert_eq!(fake.address, address);
     });
@@ -606,7 +606,7 @@ fn nothing_is_said_to_a_server_with_another_key() {
         let mallorys = certificate_files(&world.path(""), "mallory");
         Certificates::open_or_make(mallorys.clone()).unwrap();
         let fake = Fake::at(address, shows(&mallorys, &mallorys, Some(ALPN))).await;
-        alice_again(world, address).pipe("two\n").await.exited(1).said("HAS CHANGED");
+        alice_again(world, address).pipe("two\n").await.exited(3).said("HAS CHANGED");
         assert_eq!(patiently("alice is gone", fake.said.recv()).await, Ok(0));
     });
 }
@@ -619,7 +619,7 @@ fn a_server_of_something_else_is_not_met() {
         let any = "127.0.0.1:0".parse().unwrap();
         let fake = Fake::at(any, shows(&others, &others, None)).await;
         let alice = alice_again(world, fake.address).pipe("two\n").await;
-        alice.exited(1).said("does not speak TLS as a TinyChat server does");
+        alice.exited(3).said("does not speak TLS as a TinyChat server does");
         assert!(!known_servers(world, "alice").exists());
     });
 }

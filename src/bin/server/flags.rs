@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use argh::FromArgs;
+use argh::{ArgsInfo, FromArgs};
 use bytesize::ByteSize;
 use log::LevelFilter;
 use tinychat::args;
@@ -20,7 +20,8 @@ use tinychat::wire::MAX_NUMBER;
 /// Host a TinyChat: messages wait here for the people they are for.
 ///
 /// Without a command it serves.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
     /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878)
     #[argh(option, arg_name = "addr")]
@@ -146,7 +147,7 @@ pub(crate) struct Flags {
 }
 
 /// What an operator may do beside serving.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(crate) enum Command {
     Check(Check),
@@ -159,8 +160,8 @@ pub(crate) enum Command {
 
 /// Print an address that lets one person in where the server was started with --registration invite. It
 /// is good once, for 7 days.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "invite")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "invite", help_triggers("--help"))]
 pub(crate) struct Invite {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -172,15 +173,15 @@ pub(crate) struct Invite {
 }
 
 /// Look after the people who have names here. Works beside a running server.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "user")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "user", help_triggers("--help"))]
 pub(crate) struct User {
     #[argh(subcommand)]
     pub(crate) action: UserAction,
 }
 
 /// What an operator may do about people.
-#[derive(FromArgs)]
+#[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand)]
 pub(crate) enum UserAction {
     List(List),
@@ -191,8 +192,8 @@ pub(crate) enum UserAction {
 }
 
 /// Print a line for each name: the name; online, away, banned or reset; the fingerprint of its key.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "list")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "list", help_triggers("--help"))]
 pub(crate) struct List {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -201,8 +202,8 @@ pub(crate) struct List {
 
 /// Forget a name: whoever may have a new name may have it. What waits there is not delivered any more, and
 /// its senders are told.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "remove")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "remove", help_triggers("--help"))]
 pub(crate) struct Remove {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -215,8 +216,8 @@ pub(crate) struct Remove {
 
 /// Take the key from a name, and print an address that gives it to the key of whoever comes with it first. It
 /// is good once, for 7 days. What waits there stays.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "reset-key")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "reset-key", help_triggers("--help"))]
 pub(crate) struct ResetKey {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -233,8 +234,8 @@ pub(crate) struct ResetKey {
 
 /// Have nobody sign in with a name, nor with its key under another one. What they wrote before is
 /// delivered.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "ban")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "ban", help_triggers("--help"))]
 pub(crate) struct Ban {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -246,8 +247,8 @@ pub(crate) struct Ban {
 }
 
 /// Let somebody who was banned come again.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "unban")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "unban", help_triggers("--help"))]
 pub(crate) struct Unban {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -260,8 +261,8 @@ pub(crate) struct Unban {
 
 /// Print the running server's key, and what it did since it was started: messages taken, those of them
 /// that were written to disk, commits. What was acknowledged at once is never written.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "status")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "status", help_triggers("--help"))]
 pub(crate) struct Status {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -270,8 +271,8 @@ pub(crate) struct Status {
 
 /// Look whether the mailbox is sound, and print how much waits in it for whom. Works beside a running
 /// server.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "check")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "check", help_triggers("--help"))]
 pub(crate) struct Check {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -284,8 +285,8 @@ pub(crate) struct Check {
 
 /// Write names, contacts, waiting messages and the server's own key into one file; keep it to yourself. Works
 /// beside a running server.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "backup")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {
     /// the server's data folder
     #[argh(option, arg_name = "dir")]
@@ -297,8 +298,8 @@ pub(crate) struct Backup {
 }
 
 /// Make a server's data folder from a backup.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "restore")]
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "restore", help_triggers("--help"))]
 pub(crate) struct Restore {
     /// the data folder to make; it must be empty or not exist yet
     #[argh(option, arg_name = "dir")]

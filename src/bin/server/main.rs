@@ -19,6 +19,7 @@ use flags::{
 };
 use tinychat::args;
 use tinychat::client::Address;
+use tinychat::exit::Exit;
 use tinychat::log_output::Guard;
 use tinychat::output;
 use tinychat::server::{Server, control};
@@ -27,14 +28,16 @@ use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
 
+const PROGRAM: &str = "tinychat-server";
+
 fn main() -> ExitCode {
-    let flags: Flags = match args::parse("tinychat-server", std::env::args_os().skip(1)) {
+    let flags: Flags = match args::parse(PROGRAM, std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
-        Err(stop) => return stop.exit(),
+        Err(stop) => return stop.exit(PROGRAM),
     };
     if flags.version {
-        let _ = output::print(format_args!("tinychat-server {}", env!("CARGO_PKG_VERSION")));
-        return ExitCode::SUCCESS;
+        let version = concat!("tinychat-server ", env!("CARGO_PKG_VERSION"));
+        return output::answer(PROGRAM, version).into();
     }
     let done = match &flags.command {
         None => serve(flags),
@@ -46,10 +49,10 @@ fn main() -> ExitCode {
         Some(Command::User(command)) => user(&flags, &command.action),
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(()) => Exit::Done.into(),
         Err(error) => {
             tell(error);
-            ExitCode::FAILURE
+            Exit::Failed.into()
         }
     }
 }
@@ -85,7 +88,7 @@ async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
 
 /// On standard error.
 fn tell(what: impl Display) {
-    output::tell(format_args!("tinychat-server: {what}"));
+    output::tell(format_args!("{PROGRAM}: {what}"));
 }
 
 /// Says where the server is, and what to give to those who are to come.
@@ -121,19 +124,19 @@ fn tell_of_change(old: Fingerprint, new: Fingerprint) {
 
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::check(&data, command.accept, &mut output::out())?)
+    Ok(control::check(&data, command.accept, &mut output::verdict())?)
 }
 
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::operate_running(&data, &["status"], &mut output::out())?)
+    Ok(control::operate_running(&data, &["status"], &mut output::verdict())?)
 }
 
 fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {
     let place = address.as_ref().map(place);
     let words: Vec<&str> = ["invite"].into_iter().chain(place.as_deref()).collect();
     let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut output::out())?;
+    control::operate_running(&data, &words, &mut output::verdict())?;
     explain_invitation("whoever joins with it first gets in");
     Ok(())
 }
@@ -144,7 +147,7 @@ fn reset_key(flags: &Flags, command: &ResetKey) -> Result<(), Box<dyn Error>> {
     let words: Vec<&str> =
         ["reset-key", name.as_str()].into_iter().chain(place.as_deref()).collect();
     let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut output::out())?;
+    control::operate_running(&data, &words, &mut output::verdict())?;
     explain_invitation(&format!("whoever joins with it as {name} first has the name"));
     Ok(())
 }
@@ -168,7 +171,7 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
         UserAction::ResetKey(command) => return reset_key(flags, command),
     };
     let data = flags.data(data.as_ref())?;
-    Ok(control::operate(&data, &words, &mut output::out())?)
+    Ok(control::operate(&data, &words, &mut output::verdict())?)
 }
 
 /// The file appears under its name when it is whole.

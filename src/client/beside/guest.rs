@@ -38,6 +38,11 @@ impl Guest {
         Ok(Self { replies: BufReader::new(stream) })
     }
 
+    /// Says that it still wants what [`Reply::Ready`] asks about.
+    pub async fn confirm(&mut self) -> Result<(), GuestError> {
+        self.replies.get_mut().write_all(b"\n").await.map_err(|_| GuestError::Cut)
+    }
+
     /// The next answer.
     pub async fn next(&mut self) -> Result<Reply, GuestError> {
         let mut line = String::new();

@@ -56,7 +56,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Write a message. Answered with each state that it comes to, until the guest hangs up.
+    /// Write a message. Answered with [`Reply::Ready`], and then with each state that it comes to, until the guest hangs up.
     Send {
         /// Made up by the guest, the same whenever it asks again.
         token: String,
@@ -65,7 +65,7 @@ pub enum Request {
         /// What, at most [`MAX_BODY`] bytes.
         text: String,
     },
-    /// Send a file. Answered with `going` whenever it is further, and then with each state of the message that tells of it, until the
+    /// Send a file. Answered with [`Reply::Ready`], with `going` whenever it is further, and then with each state of the message that tells of it, until the
     /// guest hangs up.
     SendFile {
         /// Made up by the guest, the same whenever it asks again.
@@ -103,6 +103,9 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
+    /// It can be written now. It is once the guest says a byte: whoever has given up until then was told that nothing is
+    /// kept.
+    Ready,
     /// The message is in this state.
     State(String),
     /// Nobody has the name to which it was written.
@@ -343,9 +346,12 @@ impl Host {
             Ok(_) => return say(stream, &Reply::Refused(too_long())).await,
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
+        confirmed(stream).await?;
         let moved = self.watch().await?;
         let to = peer.clone();
         let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
+        // Whatever becomes of the core now: it is written.
+        say(stream, &Reply::State(State::Waiting.as_str().into())).await?;
         self.tell_states(stream, &moved, to, id).await
     }
 
@@ -362,6 +368,7 @@ impl Host {
             Ok(peer) => peer,
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
+        confirmed(stream).await?;
         let moved = self.watch().await?;
         let to = peer.clone();
         let send = |answer| Ask::SendFile { token, peer, path, caption, answer };
@@ -369,7 +376,8 @@ impl Host {
             Ok(id) => id,
             Err(because) => return say(stream, &Reply::Refused(because)).await,
         };
-        let mut told = None;
+        say(stream, &Reply::State("going".into())).await?;
+        let mut told = Some(0);
         loop {
             let (fate, done) = self.ask(|answer| Ask::Fate { id, answer }).await?.ok_or(Gone)?;
             match fate {
@@ -497,6 +505,13 @@ async fn wait(moved: &Receiver<()>, stream: &UnixStream) -> Result<(), Gone> {
         // A guest has nothing more to say.
         Either::Right(_) => Err(Gone),
     }
+}
+
+/// Whether the guest still wants it.
+async fn confirmed(stream: &mut UnixStream) -> Result<(), Gone> {
+    say(stream, &Reply::Ready).await?;
+    let confirmed = task::within(PATIENCE, stream.read_exact(&mut [0])).await;
+    confirmed.ok_or(Gone)?.map_err(Gone::from)
 }
 
 async fn say(stream: &mut UnixStream, reply: &Reply) -> Result<(), Gone> {

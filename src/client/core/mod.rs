@@ -195,22 +195,29 @@ impl Core {
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
         let carried = self.files.end();
-        future::join(carried, self.note_shown(&orders)).await;
+        future::join(carried, self.note_rest(&orders)).await;
         self.store.close().await;
     }
 
-    /// The face may still show what it was given before the end. That is not to be shown again.
-    async fn note_shown(&self, orders: &Receiver<Order>) {
+    /// The face may still show what it was given before the end, and read what was written before it heard of the end.
+    /// The first is not to be shown again, the second goes out next time.
+    async fn note_rest(&mut self, orders: &Receiver<Order>) {
         while let Ok(order) = orders.recv().await {
             let more = std::iter::from_fn(|| orders.try_recv().ok()).take(EVENTS_HIGH);
-            let shown: Vec<i64> = std::iter::once(order)
-                .chain(more)
-                .filter_map(|order| match order {
-                    Order::Command(Command::Shown(id)) => Some(id),
+            let (mut shown, mut written) = (Vec::new(), Vec::new());
+            for order in std::iter::once(order).chain(more) {
+                match order {
+                    Order::Command(Command::Shown(id)) => shown.push(id),
+                    Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
                     // Whoever asks beside the face finds another owner.
-                    _ => None,
-                })
-                .collect();
+                    _ => {}
+                }
+            }
+            let count = written.len();
+            if self.write(written, Vec::new()).await.is_err() {
+                let because = format!("{count} of the last messages could not be kept");
+                self.tell(Event::Objection { because });
+            }
             if let Err(error) = self.store.mark_shown(shown).await {
                 log::error!("what was shown is shown again next time: {error}");
             }

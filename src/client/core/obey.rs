@@ -1,5 +1,7 @@
 //! What the face wants: orders are obeyed at once, online or not.
 
+use std::time::Instant;
+
 use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
@@ -97,13 +99,16 @@ impl Core {
     }
 
     /// Gives what people are to be told of what was shown.
-    async fn write(
+    pub(super) async fn write(
         &mut self,
         written: Vec<(Name, String)>,
         shown: Vec<i64>,
     ) -> Result<Vec<history::Seen>, Exit> {
         if written.is_empty() && shown.is_empty() {
             return Ok(Vec::new());
+        }
+        if !written.is_empty() {
+            self.progress = Instant::now();
         }
         let tells = self.config.read_receipts;
         let written: Vec<_> = written

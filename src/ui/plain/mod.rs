@@ -4,6 +4,7 @@
 //! printed, and how, is the `screen`'s; here is what lines and events mean.
 
 mod editor;
+mod end;
 mod keyboard;
 mod show;
 
@@ -18,19 +19,20 @@ use super::announcements::Announcements;
 use super::command::{self, Input};
 use super::entry::{self, Error, Options, ask, race};
 use super::input::{self, Line};
+use super::news;
 use super::receipts::Receipts;
 use super::screen::Screen;
-use super::{count, news};
 
 use self::keyboard::Keyboard;
 use crate::client::{Client, Command, Ending, Event, Query};
+use crate::exit::Exit;
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
 use crate::wire::MAX_BODY;
 
 /// Runs until the conversation is over. Returns the exit code.
-pub async fn run(options: Options) -> Result<u8, Error> {
+pub async fn run(options: Options) -> Result<Exit, Error> {
     let mut interrupts = Interrupts::catch()?;
     task::spawn("last resort", entry::leave_if_stuck(Interrupts::catch()?));
     let screen = Screen::new();
@@ -39,13 +41,13 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     let lines = lines.as_ref();
     let asked = match ask_missing(&options, &screen, lines, &mut interrupts).await? {
         Either::Left(asked) => asked,
-        Either::Right(exit_code) => return Ok(exit_code),
+        Either::Right(exit) => return Ok(exit),
     };
     let (user, to) = asked;
     let config = entry::config(&options, &user)?;
     let (client, events) = match entry::start(config, &screen, lines, &mut interrupts).await? {
         Either::Left(started) => started,
-        Either::Right(exit_code) => return Ok(exit_code),
+        Either::Right(exit) => return Ok(exit),
     };
     let keyboard = match lines {
         Some(lines) => Keyboard::Lines(lines.clone()),
@@ -55,9 +57,9 @@ pub async fn run(options: Options) -> Result<u8, Error> {
     if let Some(peer) = to {
         face.talk(peer).await;
     }
-    let exit_code = face.live(keyboard, events, &mut interrupts).await;
-    face.client.join().await;
-    Ok(exit_code)
+    let ending = face.live(keyboard, &events, &mut interrupts).await;
+    face.client.end().await;
+    Ok(face.end(ending, &events))
 }
 
 /// Asks for what the flags did not say, if somebody sits there. Otherwise gives an exit code.
@@ -66,7 +68,7 @@ async fn ask_missing(
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<(Name, Option<Name>), u8>, Error> {
+) -> Result<Either<(Name, Option<Name>), Exit>, Error> {
     if !screen.interactive {
         let user = options.user.clone().ok_or(Error::NoUser)?;
         return Ok(Either::Left((user, options.to.clone())));
@@ -76,7 +78,7 @@ async fn ask_missing(
         Some(user) => user.clone(),
         None => match ask(screen, "Your name: ", lines, interrupts).await? {
             Either::Left(user) => user,
-            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+            Either::Right(exit) => return Ok(Either::Right(exit)),
         },
     };
     if options.to.is_some() {
@@ -88,7 +90,7 @@ async fn ask_missing(
                 screen.problem("nobody can talk to themselves here");
             }
             Either::Left(peer) => return Ok(Either::Left((user, Some(peer)))),
-            Either::Right(exit_code) => return Ok(Either::Right(exit_code)),
+            Either::Right(exit) => return Ok(Either::Right(exit)),
         }
     }
 }
@@ -120,8 +122,8 @@ struct Face {
     failed: bool,
     /// Nothing more can be printed. What comes until the client has ended is shown next time.
     leaving: bool,
-    /// Nothing more is read.
-    input_ended: bool,
+    /// The input is at its end, or was said to be.
+    all_read: bool,
     signal: Option<Interrupt>,
 }
 
@@ -141,6 +143,7 @@ const FOUND: usize = 20;
 
 impl Face {
     fn new(client: Client, screen: Screen, options: Options, user: Name) -> Self {
+        let announcements = Announcements::new(screen.interactive || options.commands);
         Self {
             client,
             screen,
@@ -154,27 +157,28 @@ impl Face {
             because: String::new(),
             since: SystemTime::now(),
             receipts: Receipts::default(),
-            announcements: Announcements::default(),
+            announcements,
             refused: BTreeMap::new(),
             asked_files: BTreeSet::new(),
             failed: false,
             leaving: false,
-            input_ended: false,
+            all_read: false,
             signal: None,
         }
     }
 
-    /// Passes lines to the client and events to the screen, until the client has ended.
+    /// Passes lines to the client and events to the screen, until the client has ended. None if it did so without a
+    /// word.
     async fn live(
         &mut self,
         mut keyboard: Keyboard,
-        events: Receiver<Event>,
+        events: &Receiver<Event>,
         interrupts: &mut Interrupts,
-    ) -> u8 {
+    ) -> Option<Ending> {
         loop {
             let line = keyboard.next(&self.screen, &self.known);
             let due = self.receipts.due().into_iter().chain(self.announcements.due()).min();
-            let event = next_event(&events, due);
+            let event = next_event(events, due);
             // A signal comes before all that waits to be shown.
             match race(interrupts.next(), race(event, line)).await {
                 Either::Left(signal) => {
@@ -186,13 +190,14 @@ impl Face {
                 Either::Right(Either::Left(None)) => self.show_collected(Instant::now()),
                 Either::Right(Either::Left(Some(event))) => match event {
                     Ok(Event::Ended(ending)) => {
+                        self.keep_rest(&mut keyboard, &ending).await;
                         keyboard.close(&self.screen);
-                        return self.end(&ending);
+                        return Some(ending);
                     }
                     Ok(event) => self.show(event).await,
                     Err(_) => {
                         keyboard.close(&self.screen);
-                        return self.lost_client();
+                        return None;
                     }
                 },
                 Either::Right(Either::Right(line)) => {
@@ -201,29 +206,6 @@ impl Face {
                     }
                 }
             }
-        }
-    }
-
-    fn lost_client(&self) -> u8 {
-        self.screen.problem(entry::LOST_CLIENT);
-        entry::FAILED
-    }
-
-    fn end(&mut self, ending: &Ending) -> u8 {
-        self.show_receipts();
-        let rest = self.announcements.take_rest(Instant::now());
-        rest.iter().for_each(|line| self.screen.note(line));
-        if let Some(failure) = &ending.failure {
-            failure.to_string().lines().for_each(|line| self.screen.problem(line));
-        }
-        if ending.unsent > 0 {
-            let messages = count(ending.unsent, "message");
-            self.screen.problem(&format!("{messages} not sent yet; kept, and sent next time"));
-        }
-        match self.signal {
-            Some(signal) => signal.exit_code(),
-            None if ending.failure.is_some() || self.failed => entry::FAILED,
-            None => 0,
         }
     }
 
@@ -241,16 +223,22 @@ impl Face {
             Some(Line::Failed(because)) => self.mistake(&because),
             Some(Line::Unusable(because)) => self.mistake(&format!("{because}; it was not sent")),
             Some(Line::Text(line)) if line.is_empty() && self.screen.interactive => {}
-            Some(Line::Text(line)) => match command::parse(&line) {
+            Some(Line::Text(line)) if self.takes_commands() => match command::parse(&line) {
                 Ok(input) => return self.obey(input).await,
                 Err(because) => self.mistake(&because),
             },
+            Some(Line::Text(line)) => self.say(line).await,
         }
         true
     }
 
+    /// What a script pipes in is text, whatever it looks like: nobody else's words are to give orders.
+    fn takes_commands(&self) -> bool {
+        self.screen.interactive || self.options.commands
+    }
+
     async fn end_of_input(&mut self) -> bool {
-        self.input_ended = true;
+        self.all_read = true;
         if !self.options.follow || self.leaving {
             self.quit().await;
         }
@@ -296,6 +284,7 @@ impl Face {
             }
             Input::Help => command::help().for_each(|line| self.screen.note(&line)),
             Input::Quit => {
+                self.all_read = true;
                 self.quit().await;
                 return false;
             }
@@ -313,7 +302,10 @@ impl Face {
 
     async fn say(&mut self, text: String) {
         let Some(peer) = self.current.clone() else {
-            return self.mistake("nobody to talk to; /TALK name first. It was not sent");
+            return self.mistake(match self.takes_commands() {
+                true => "nobody to talk to; /TALK name first. It was not sent",
+                false => "nobody to talk to; give --to. It was not sent",
+            });
         };
         if text.len() > MAX_BODY {
             return self.mistake(&format!("a message has at most {MAX_BODY} bytes; not sent"));

@@ -121,7 +121,7 @@ impl Face {
             return self.client.give(Command::Leave).await;
         }
         self.client.give(Command::ShowNoMore).await;
-        if self.input_ended {
+        if self.all_read {
             self.client.give(Command::Finish).await;
         }
     }

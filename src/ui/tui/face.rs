@@ -24,6 +24,7 @@ use super::picture::{Gallery, Heard, Keys};
 use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
 use crate::client::{Client, Command, Ending, Event};
+use crate::exit::Exit;
 use crate::message::Timestamp;
 use crate::signals::{self, Interrupt, Interrupts, Notice, Notices};
 use crate::task;
@@ -142,7 +143,7 @@ enum Happened {
 impl Face {
     /// Lives until its person leaves, and leaves the terminal and the disk as they should be. Returns the exit
     /// code.
-    pub(super) async fn run(mut self, mut ears: Ears, screen: &Screen) -> Result<u8, Error> {
+    pub(super) async fn run(mut self, mut ears: Ears, screen: &Screen) -> Result<Exit, Error> {
         let lived = AssertUnwindSafe(self.live(&mut ears)).catch_unwind().await;
         drop(ears);
         self.end(lived, screen).await
@@ -418,7 +419,7 @@ impl Face {
         mut self,
         lived: thread::Result<io::Result<()>>,
         screen: &Screen,
-    ) -> Result<u8, Error> {
+    ) -> Result<Exit, Error> {
         // Behind a panic anything may be half changed. What can be told of it is kept all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| self.remember()));
         let Self { terminal, client, state: State { signal, ending, lost, .. }, .. } = self;
@@ -434,14 +435,14 @@ impl Face {
         }
         if lost {
             screen.problem(entry::LOST_CLIENT);
-            return Ok(entry::FAILED);
+            return Ok(Exit::Failed);
         }
         if let Some(failure) = failure {
             failure.to_string().lines().for_each(|line| screen.problem(line));
-            return Ok(entry::FAILED);
+            return Ok(entry::exit_of(&failure, unsent));
         }
         lived?;
-        Ok(signal.map_or(0, Interrupt::exit_code))
+        Ok(signal.map_or(Exit::Done, Interrupt::exit))
     }
 }
 

@@ -42,6 +42,7 @@ use super::input;
 use super::screen::Screen;
 use super::settings::Bell;
 use crate::client;
+use crate::exit::Exit;
 use crate::signals::Interrupts;
 use crate::task;
 
@@ -57,7 +58,7 @@ pub struct Choices {
 }
 
 /// Runs until its person leaves. Returns the exit code.
-pub async fn run(options: Options, choices: Choices) -> Result<u8, Error> {
+pub async fn run(options: Options, choices: Choices) -> Result<Exit, Error> {
     let mut interrupts = Interrupts::catch_all()?;
     task::spawn("last resort", leave_if_stuck(Interrupts::catch_all()?));
     let screen = Screen::new();
@@ -67,7 +68,7 @@ pub async fn run(options: Options, choices: Choices) -> Result<u8, Error> {
             let line = || input::read_line(io::stdin());
             match ask(&screen, "Your name: ", line, &mut interrupts).await? {
                 Either::Left(user) => user,
-                Either::Right(exit_code) => return Ok(exit_code),
+                Either::Right(exit) => return Ok(exit),
             }
         }
     };
@@ -76,7 +77,7 @@ pub async fn run(options: Options, choices: Choices) -> Result<u8, Error> {
     let files = config.data.join(client::files::FOLDER);
     let (client, events) = match entry::start(config, &screen, None, &mut interrupts).await? {
         Either::Left(started) => started,
-        Either::Right(exit_code) => return Ok(exit_code),
+        Either::Right(exit) => return Ok(exit),
     };
     let terminal = Terminal::take(choices.mouse)?;
     // Without a thread to make them there are none.
@@ -114,6 +115,6 @@ async fn leave_if_stuck(mut interrupts: Interrupts) {
         // It may be the terminal that everything waits for.
         let restored = task::blocking(terminal::restore);
         task::within(entry::LEAVING / 4, restored).await;
-        std::process::exit(signal.exit_code().into());
+        std::process::exit(signal.exit().code().into());
     }
 }

@@ -29,6 +29,7 @@ fn john(data: PathBuf) -> Options {
         to: Some("marie".parse().unwrap()),
         data: Some(data),
         identity: None,
+        commands: false,
         follow: false,
         receipts: false,
         read_receipts: false,

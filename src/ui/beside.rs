@@ -4,6 +4,8 @@
 //! without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
 //! that changes, a message is written once and told once.
 
+mod send;
+
 use std::io::{self, Write};
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -26,6 +28,8 @@ use crate::message::{Name, Timestamp};
 use crate::output;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
+
+use self::send::Reached;
 
 /// How often to look for an owner while the folder is locked and nobody answers.
 const LOOK: Duration = Duration::from_millis(50);
@@ -102,6 +106,8 @@ pub enum Error {
         phrase(because)
     )]
     Stored { because: Box<Error> },
+    #[error("{}; not sent: {}", phrase(because), send::listed(rest))]
+    NotAll { because: Box<Error>, rest: Vec<PathBuf> },
     #[error("it expired: the server kept it for as long as it keeps messages")]
     Expired,
     #[error("{0}")]
@@ -129,8 +135,8 @@ impl From<io::Error> for Error {
 pub async fn run(options: Options, user: Name, errand: Errand) -> Result<Exit, Error> {
     let mut interrupts = Interrupts::catch()?;
     let config = entry::config(&options, &user)?;
-    let reached = Reached::Nothing;
-    let mut asker = Asker { options, user, data: config.data, owned: None, reached };
+    let (reached, rest) = (Reached::Nothing, Vec::new());
+    let mut asker = Asker { options, user, data: config.data, owned: None, reached, rest };
     let done = race(asker.perform(&errand), interrupts.next()).await;
     let done = match done {
         Either::Left(done) => done.map(|()| Exit::Done),
@@ -155,17 +161,8 @@ struct Asker {
     owned: Option<Owned>,
     /// How far that came which is sent.
     reached: Reached,
-}
-
-/// Where something is that is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Reached {
-    /// Nobody has it.
-    Nothing,
-    /// In the data folder.
-    Kept,
-    /// On the server.
-    Stored,
+    /// Files that come behind it.
+    rest: Vec<PathBuf>,
 }
 
 /// A client without a face.
@@ -187,15 +184,7 @@ impl Asker {
                 self.send(to, &request, *delivered).await
             }
             Errand::SendFiles { to, paths, caption, delivered } => {
-                all_are_files(paths)?;
-                let mut caption = caption.clone();
-                for path in paths {
-                    let (token, path) = (token(), std::path::absolute(path)?);
-                    let (name, caption) = (to.to_string(), caption.take());
-                    let request = Request::SendFile { token, to: name, path, caption };
-                    self.send(to, &request, *delivered).await?;
-                }
-                Ok(())
+                self.send_files(to, paths, caption.clone(), *delivered).await
             }
             Errand::Tail { with, unread, json } => {
                 let tail = self.tail(with.as_ref(), *unread, *json);
@@ -205,93 +194,6 @@ impl Asker {
                 }
             }
             Errand::Status { json } => self.status(*json).await,
-        }
-    }
-
-    async fn send(&mut self, to: &Name, request: &Request, delivered: bool) -> Result<(), Error> {
-        self.reached = Reached::Nothing;
-        let sent = self.send_on(to, request, delivered).await;
-        sent.map_err(|error| match self.reached {
-            Reached::Nothing => error,
-            Reached::Kept => Error::Kept { because: Box::new(error) },
-            Reached::Stored => Error::Stored { because: Box::new(error) },
-        })
-    }
-
-    async fn send_on(
-        &mut self,
-        to: &Name,
-        request: &Request,
-        delivered: bool,
-    ) -> Result<(), Error> {
-        let mut told_nobody = false;
-        let what = if delivered { "delivered" } else { "stored" };
-        let after = self.options.timeout;
-        // Whatever is told of it is progress.
-        let late = || Error::TimedOut { what, after };
-        loop {
-            let asking = task::within(after, self.ask(request, &[])).await;
-            let mut guest = asking.ok_or_else(late)??;
-            let (mut is_going, mut is_confirmed) = (false, false);
-            loop {
-                let reply = task::within(after, guest.next()).await;
-                let reply = reply.ok_or_else(|| self.unheard(late(), is_confirmed))?;
-                if is_going && matches!(reply, Err(GuestError::Refused(_))) {
-                    // A file that was given up.
-                    self.reached = Reached::Nothing;
-                }
-                match heard(reply)? {
-                    Some(Reply::Nobody) => {
-                        if !std::mem::replace(&mut told_nobody, true) {
-                            Screen::new().note(&news::nobody(to));
-                        }
-                    }
-                    Some(Reply::Ready) => is_confirmed = guest.confirm().await.is_ok(),
-                    Some(Reply::State(state)) => {
-                        is_going = state == "going";
-                        if self.reaches(&state, delivered)? {
-                            return Ok(());
-                        }
-                    }
-                    Some(_) => {}
-                    None => break,
-                }
-            }
-        }
-    }
-
-    /// Whether that is far enough.
-    fn reaches(&mut self, state: &str, delivered: bool) -> Result<bool, Error> {
-        self.reached = match state {
-            "stored" | "delivered" | "read" => Reached::Stored,
-            "expired" => Reached::Nothing,
-            _ => Reached::Kept,
-        };
-        match state {
-            "delivered" | "read" => Ok(true),
-            "stored" => Ok(!delivered),
-            "expired" => Err(Error::Expired),
-            _ => Ok(false),
-        }
-    }
-
-    /// Nothing came in time. Whoever is confirmed writes it; nobody else does any more.
-    fn unheard(&mut self, late: Error, is_confirmed: bool) -> Error {
-        if self.reached != Reached::Nothing {
-            return late;
-        }
-        if is_confirmed {
-            self.reached = Reached::Kept;
-        }
-        Error::Unanswered
-    }
-
-    /// To whoever interrupts it.
-    fn tell_of_kept(&self) {
-        match self.reached {
-            Reached::Nothing => {}
-            Reached::Kept => Screen::new().problem(&format!("it is {KEPT}")),
-            Reached::Stored => Screen::new().problem("the server has it and delivers it by itself"),
         }
     }
 
@@ -478,19 +380,6 @@ impl Life {
             _ => {}
         }
     }
-}
-
-/// None of them is sent if one of them cannot be.
-fn all_are_files(paths: &[PathBuf]) -> Result<(), Error> {
-    for path in paths {
-        let because = match std::fs::metadata(path) {
-            Ok(it) if it.is_file() => continue,
-            Ok(_) => "it is not a file".into(),
-            Err(error) => error.to_string(),
-        };
-        return Err(Error::Refused(format!("cannot send {}: {because}", path.display())));
-    }
-    Ok(())
 }
 
 /// None if the owner has gone.

@@ -84,7 +84,7 @@ fn what_was_written_to_a_new_spelling_goes_out_when_that_is_known() {
         hosted.stop().await;
         for (server, text) in [(&here, "two\n"), (&there, "three\n"), (&here, "four\n")] {
             let away = john(world, server, "marie").with(&["--timeout", "1s"]).pipe(text).await;
-            away.exited(1).said("not sent yet; kept");
+            away.exited(3).said("not sent yet; kept");
         }
         let server = host(&here, &data).await;
         john(world, &there, "marie").pipe("five\n").await.exited(0).never_said("first time");
@@ -107,7 +107,7 @@ fn an_accepted_key_gets_what_was_said_and_what_was_not_sent() {
         hosted.stop().await;
         let anew = host(&here, &world.path("anew")).await;
         let refused = john(world, &here, "marie").pipe("two\n").await;
-        refused.exited(1).said("HAS CHANGED").said("delete line 1 of");
+        refused.exited(3).said("HAS CHANGED").said("delete line 1 of");
         let file = world.path("john").join("known_servers");
         let lines = fs::read_to_string(&file).unwrap();
         fs::write(&file, lines.lines().nth(1).unwrap()).unwrap();
@@ -141,7 +141,7 @@ fn an_address_that_shows_the_key_of_another_known_server_is_the_alarm() {
         for lines in [lines.as_str(), other_line] {
             fs::write(&file, lines).unwrap();
             let refused = john(world, &here, "marie").pipe("more to one\n").await;
-            refused.exited(1).said("THE KEY OF ANOTHER SERVER THAT YOU KNOW").said(&there);
+            refused.exited(3).said("THE KEY OF ANOTHER SERVER THAT YOU KNOW").said(&there);
         }
         // Somebody says that the address leads to the other one: nothing of the first goes there.
         let key = other_line.trim().split_once(' ').unwrap().1;
@@ -164,7 +164,7 @@ fn a_file_of_known_servers_that_was_emptied_trusts_nobody() {
         let file = world.path("john").join("known_servers");
         fs::write(&file, "").unwrap();
         let refused = john(world, &one.address, "marie").pipe("hello\n").await;
-        refused.exited(1).said("is empty, and there were several servers in it");
+        refused.exited(3).said("is empty, and there were several servers in it");
         assert_eq!(fs::read(&file).unwrap(), b"");
         fs::remove_file(&file).unwrap();
         john(world, &one.address, "marie").pipe("").await.exited(0);
@@ -230,9 +230,9 @@ fn two_lives_of_layout_5_become_one() {
         };
         twin("b, stored\n").await.exited(0);
         hosted.stop().await;
-        twin("c, sent\nd, not sent\n").await.exited(1);
+        twin("c, sent\nd, not sent\n").await.exited(3);
         let away = john(world, &here, "marie").with(&["--timeout", "1s"]);
-        away.pipe("e, not sent\n").await.exited(1);
+        away.pipe("e, not sent\n").await.exited(3);
         part(world, &here, &there);
         let store = Connection::open(world.path("john").join("messages.db")).unwrap();
         // As a kill behind the sending of it leaves it.

@@ -259,7 +259,7 @@ fn an_invitation_is_good_for_a_week_that_the_server_runs() {
         times.wall_is_set_back(400);
         times.days_pass(8);
         let late = comes(world, "marie", &maries).await;
-        late.exited(1).said("the invitation was used, or is too old");
+        late.exited(3).said("the invitation was used, or is too old");
     });
 }
 

@@ -191,23 +191,23 @@ fn what_is_withheld_for_a_changed_key_stays_withheld_when_nobody_has_the_name() 
         let (first, second) = (Identity::generate().unwrap(), Identity::generate().unwrap());
         read_by(world, &first).await.quit().await;
         let told = alice(world).pipe("for bob alone\n").await;
-        told.exited(1).said("THE KEY OF bob HAS CHANGED");
+        told.exited(3).said("THE KEY OF bob HAS CHANGED");
         // Nobody has the name now, and whoever claims it next reads what is sent to it.
         release(world, "bob").await;
         for words in [&["--receipts"][..], &[]] {
             let told = alice(world).with(words).pipe("").await;
-            told.exited(1).said("NOBODY HAS THE NAME bob ANY MORE").said(&format!("before: {old}"));
+            told.exited(3).said("NOBODY HAS THE NAME bob ANY MORE").said(&format!("before: {old}"));
             told.said("1 message not sent yet");
         }
         let send = ["send", "--to", "bob", "and this"];
         let told = Launch::of(world, "alice").with(&send).pipe("").await;
-        told.exited(1).said("was not sent, for the key of bob has changed or is gone");
+        told.exited(3).said("was not sent, for the key of bob has changed or is gone");
         let mut somebody = read_by(world, &second).await;
         somebody.hears_nothing().await;
         somebody.quit().await;
-        alice(world).pipe("").await.exited(1).said("THE KEY OF bob HAS CHANGED");
+        alice(world).pipe("").await.exited(3).said("THE KEY OF bob HAS CHANGED");
         release(world, "bob").await;
-        let mut accepting = alice(world).start();
+        let mut accepting = alice(world).with_commands().start();
         accepting.says("NOBODY HAS THE NAME bob ANY MORE").await;
         accepting.types("/TRUST bob\n");
         accepting.finish().await.exited(0).said("bob's key is forgotten");

@@ -24,7 +24,7 @@ fn text(path: &Path) -> &str {
 
 /// What somebody's commands come to.
 async fn obeys(world: &World, name: &str, peer: &str, commands: &str) -> Finished {
-    Launch::of(world, name).to(peer).pipe(commands).await
+    Launch::of(world, name).to(peer).with_commands().pipe(commands).await
 }
 
 fn waiting(world: &World) -> usize {
@@ -109,6 +109,21 @@ fn several_files_go_at_once() {
         lines[2..].sort();
         let expected = ["a.txt, text/plain, 5 B] again", "b.txt, text/plain, 5 B]"];
         assert_eq!(lines[2..], expected.map(|it| format!("john: [file n: {it}")));
+    });
+}
+
+#[test]
+fn of_several_files_those_that_are_not_sent_are_named() {
+    story(async |world| {
+        let [a, b] = ["a.txt", "b.txt"].map(|name| own_file(world, name, name.as_bytes()));
+        world.stop().await;
+        let files = ["--timeout", "1s", "send", "--to", "marie", "--file", text(&a), "--file"];
+        let john = Launch::of(world, "john").with(&files).with_word(b.as_os_str()).pipe("").await;
+        john.exited(1).said("it is kept; goes out").said(&format!("not sent: {}", text(&b)));
+        world.start().await;
+        Launch::of(world, "john").to("marie").pipe("").await.exited(0);
+        let marie = Launch::of(world, "marie").to("john").pipe("").await;
+        marie.exited(0).printed(&["john: [file 1: a.txt, text/plain, 5 B]"]);
     });
 }
 

@@ -143,7 +143,7 @@ struct Send {
     text: Vec<String>,
 }
 
-/// Print what others write, as it comes, also while you chat; without --unread nothing is taken from your screen.
+/// Print what others write, as it comes, also while you chat; takes nothing from your screen, unless it begins with what is unread.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "tail", help_triggers("--help"))]
 struct Tail {

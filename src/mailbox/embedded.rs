@@ -184,6 +184,11 @@ impl EmbeddedMailbox {
         self.ask(|store| Ok(store.image())).await
     }
 
+    /// Whether nothing waits for anybody.
+    pub fn is_empty(&self) -> bool {
+        self.shared.state().keys().is_empty()
+    }
+
     /// The clock by which things age, as long as this mailbox stores its time.
     pub fn clock(&self) -> Arc<Clock> {
         self.clock.clone()

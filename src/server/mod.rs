@@ -190,6 +190,11 @@ pub enum StartError {
     Folder(#[from] FolderError),
     #[error("{0}")]
     Book(#[from] BookError),
+    #[error(
+        "the book of names {} is empty, but messages wait: it was damaged, and anybody could claim the names that they are for; bring it back from a backup, or delete it to have everybody claim their name anew",
+        path.display()
+    )]
+    NamesLost { path: PathBuf },
     #[error("{0}")]
     Mailbox(#[from] OpenError),
     #[error(
@@ -304,7 +309,9 @@ impl Server {
         let directory = Arc::new(Directory::default());
         let watched = directory.clone();
         let changed = move |name: &Name| watched.announce_owner(name);
-        let names = Names::open(&folder.file("names"), config.registration, changed)?;
+        let book = folder.file("names");
+        let is_emptied = book.metadata().is_ok_and(|it| it.len() == 0);
+        let names = Names::open(&book, config.registration, changed)?;
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
@@ -316,6 +323,9 @@ impl Server {
             listeners.push(listener);
         }
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times, &config.data)?);
+        if is_emptied && !mailbox.is_empty() {
+            return Err(StartError::NamesLost { path: book });
+        }
         let clock = mailbox.clock();
         let blobs = Blobs::open(&config.data, config.files, clock.clone());
         let blobs = Arc::new(blobs.map_err(StartError::Files)?);

@@ -111,12 +111,14 @@ fn an_accepted_key_gets_what_was_said_and_what_was_not_sent() {
         let file = world.path("john").join("known_servers");
         let lines = fs::read_to_string(&file).unwrap();
         fs::write(&file, lines.lines().nth(1).unwrap()).unwrap();
+        // Marie accepts it too: it is for her, by her key, that John's words are kept.
+        fs::remove_file(world.path("marie").join("known_servers")).unwrap();
+        marie(world, &here).pipe("").await.exited(0).said("first time at");
         // What had not arrived is with the new server again, in its order.
         john(world, &here, "marie").pipe("three\n").await.exited(0).said("first time at");
         john(world, &there, "marie").pipe("").await.exited(0).was_quiet();
         let words = ["john: one", "john: two", "john: three"];
-        let accept = Launch::tinychat(&["--user", "marie", "--server", &here]);
-        accept.on(&world.path("anew-marie")).to("john").pipe("").await.exited(0).printed(&words);
+        marie(world, &here).pipe("").await.exited(0).printed(&words);
         assert_eq!(history(world, &["--server", &here]).await.len(), 4);
         assert_eq!(number(world, "SELECT count(DISTINCT server) FROM message"), 1);
         stop(anew).await;

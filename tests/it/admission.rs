@@ -217,14 +217,15 @@ fn a_lost_key_is_replaced_and_what_waited_is_still_there() {
         Launch::tinychat(&flags).on(&world.path("anna")).pipe("").await.exited(0);
         comes(world, &invited(&data).await, "john").await.exited(0);
         let (place, _) = address.split_once("?invite=").unwrap();
-        let thief = || ["--server", place, "--user", "anna", "--to", "john", "--follow"];
+        let thief = || ["--server", place, "--user", "anna", "--to", "marie", "--follow"];
         let mut old = Launch::tinychat(&thief()).on(&world.path("anna")).start();
-        old.prints("john: hello").await;
+        old.says("john").await;
         let reset = user("reset-key", "anna", &data).await;
         reset.said("good once and for 7 days");
         // Whoever has the old key is out.
         old.end().await.exited(1).said("has taken the name from you");
-        comes(world, place, "john").await.exited(0);
+        // What he writes now is for whom he knows.
+        comes(world, place, "john").await.exited(1).said("NOBODY HAS THE NAME anna ANY MORE");
         let again = Launch::tinychat(&thief()).on(&world.path("anna")).pipe("").await;
         again.exited(1).said("the key of this name was reset");
         let new = printed(&reset);

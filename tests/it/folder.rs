@@ -376,11 +376,8 @@ fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
             world.listen_on(address);
             world.restart_with(soon).await;
             let mut marie = world.sign_in("marie").await;
-            let gone = async {
-                while !marie.talk("john").await.ends_with(" 0") {
-                    marie.send("CLOSE john").await;
-                }
-            };
+            let gone =
+                async { while !marie.settle("john", 0).await.last().unwrap().ends_with(" 0") {} };
             patiently("it expires", gone).await;
             marie.quit().await;
             world.restart_with(|config| config.keep = None).await;

@@ -82,6 +82,26 @@ async fn folder_with(world: &World, messages: u64, text: impl Fn(u64) -> String)
 }
 
 #[test]
+fn a_book_of_names_that_was_emptied_while_messages_wait_gives_nobodys_name_away() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, address) = serve(&data, &[]).await;
+        let mut john = sign_in(world, address, "john").await;
+        john.talk("marie").await;
+        john.say("marie", 1, "hello").await;
+        john.expect("STORED marie 1").await;
+        stop(server).await;
+        fs::write(data.join("names"), "").unwrap();
+        let refused = Launch::server(free_address(), &data).start().end().await;
+        refused.exited(1).said("it was damaged").said("names is empty, but messages wait");
+        // Who does not have it any more may say so.
+        fs::remove_file(data.join("names")).unwrap();
+        let (server, _) = serve(&data, &[]).await;
+        stop(server).await;
+    });
+}
+
+#[test]
 fn a_server_is_checked_and_backed_up_while_people_write() {
     story(async |world| {
         let data = world.path("server-1");

@@ -27,6 +27,11 @@ pub fn as_text(
     })
 }
 
+/// Whether a word was no UTF-8, and was made text here.
+pub fn is_no_text(word: &str) -> bool {
+    word.starts_with('\0')
+}
+
 /// The path that a word says.
 pub fn parse(text: &str) -> Result<PathBuf, String> {
     let Some(encoded) = text.strip_prefix('\0') else { return Ok(text.into()) };

@@ -337,6 +337,10 @@ fn message(command: &Send) -> Result<String, (Exit, String)> {
             let refused = |because| (Exit::Failed, format!("{because}; nothing was sent"));
             input::message(std::io::stdin().lock()).map_err(refused)?
         }
+        // What stood behind a --file that is text itself.
+        (words, false) if words.iter().any(|word| paths::is_no_text(word)) => {
+            return Err((Exit::Usage, "a message is text in UTF-8; nothing was sent".into()));
+        }
         (words, false) => words.join(" "),
         (_, true) => return Err((Exit::Usage, "give either the words, or -".into())),
     };

@@ -43,6 +43,9 @@ fn a_name_that_is_no_utf8_is_sent_and_made_so() {
             let john = Launch::of(world, "john").with(&["send", "--to", "marie"]);
             john.with(flag).with_word(value).pipe("").await.exited(0).was_quiet();
         }
+        let words = ["send", "--to", "marie", "--", "no", "--file"];
+        let john = Launch::of(world, "john").with(&words).with_word(OsStr::from_bytes(b"\xe9"));
+        john.pipe("").await.exited(2).said("a message is text in UTF-8");
         let marie = Launch::of(world, "marie").to("john").pipe("").await;
         marie.exited(0).printed(&[
             "john: [file 1: ol\u{fffd}.txt, text/plain, 5 B]",
@@ -116,9 +119,12 @@ fn several_files_go_at_once() {
 fn of_several_files_those_that_are_not_sent_are_named() {
     story(async |world| {
         let [a, b] = ["a.txt", "b.txt"].map(|name| own_file(world, name, name.as_bytes()));
+        let address = world.address();
+        world.listen_on(address);
         world.stop().await;
         let files = ["--timeout", "1s", "send", "--to", "marie", "--file", text(&a), "--file"];
-        let john = Launch::of(world, "john").with(&files).with_word(b.as_os_str()).pipe("").await;
+        let john = Launch::at(address, "john", &world.path("john")).with(&files);
+        let john = john.with_word(b.as_os_str()).pipe("").await;
         john.exited(1).said("it is kept; goes out").said(&format!("not sent: {}", text(&b)));
         world.start().await;
         Launch::of(world, "john").to("marie").pipe("").await.exited(0);

@@ -225,7 +225,7 @@ fn a_lost_key_is_replaced_and_what_waited_is_still_there() {
         // Whoever has the old key is out.
         old.end().await.exited(1).said("has taken the name from you");
         // What he writes now is for whom he knows.
-        comes(world, place, "john").await.exited(1).said("NOBODY HAS THE NAME anna ANY MORE");
+        comes(world, place, "john").await.exited(3).said("NOBODY HAS THE NAME anna ANY MORE");
         let again = Launch::tinychat(&thief()).on(&world.path("anna")).pipe("").await;
         again.exited(1).said("the key of this name was reset");
         let new = printed(&reset);

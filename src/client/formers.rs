@@ -1,15 +1,13 @@
 //! Former installations: nothing new is numbered in them, and something that was is not final.
 //!
 //! Each function is one step of a transaction of the [`store`](super::store). There are some where two lives of one
-//! server became [one](super::merge). Invariant: what may have been sent keeps its id, and its fate is asked for
+//! server became [one](super::merge), and where a folder turned out a copy. Invariant: what may have been sent keeps its id, and its fate is asked for
 //! under that, until all of it is known.
 
-use rusqlite::{Transaction, params};
+use rusqlite::Transaction;
 
-use super::merge;
-use super::servers::{Home, Server};
+use super::servers::Server;
 use crate::message::{Installation, Name};
-use crate::wire::frame::Watermarks;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -52,30 +50,10 @@ pub(super) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation
     Ok(())
 }
 
-/// This folder is a copy, and the server has more of one than was sent from here: what of it the server does not
-/// have is as good as never sent.
-pub(super) fn leave_to_original(
-    tx: &Transaction<'_>,
-    home: &Home,
-    former: Installation,
-    peer: &Name,
-    own: Watermarks,
-) -> Result<()> {
-    let (server, id) = (home.server.as_str(), former.to_string());
-    for (state, n) in [("delivered", own.delivered), ("stored", own.stored)] {
-        tx.execute(
-            "UPDATE message SET state = ? WHERE server = ? AND peer = ? AND own = 1
-                    AND installation = ? AND sent = 1 AND n <= ? AND state = 'waiting'",
-            params![state, server, peer.as_str(), id, n.cast_signed()],
-        )?;
-    }
-    tx.execute(
-        "UPDATE message SET sent = 0
-         WHERE server = ? AND installation = ? AND own = 1 AND state = 'waiting'",
-        [server, &id],
-    )?;
-    merge::number_anew(tx, &home.server, former, home.installation)?;
-    forget(tx, &home.server, former)
+/// Nothing new is numbered in this one any more: it is one of them, if something that was is not final.
+pub(super) fn keep(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
+    tx.execute("INSERT INTO former VALUES (?, ?)", [server.as_str(), &former.to_string()])?;
+    settle(tx, server, former)
 }
 
 fn forget(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {

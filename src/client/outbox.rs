@@ -10,6 +10,7 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::archive::{Record, State};
+use super::formers;
 use super::servers::Server;
 use super::store::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
@@ -300,10 +301,10 @@ pub(super) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
         .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
 }
 
-/// Numbers what the server does not have anew, in a new installation, because this folder is a copy:
-/// what it would number next, the original has numbered already. What was sent with its old id and
-/// is covered by the server's watermarks keeps that id. What has `expired` may have been the original's, unless
-/// this folder was told that its own is stored; so the rest of it goes out again.
+/// Numbers what was never sent anew, in a new installation, because this folder is a copy: what it would number next,
+/// the original has numbered already. What was sent keeps its id, and the old installation becomes a
+/// [former](super::formers) one, under which its fate is asked for. What has `expired` may have been the original's,
+/// unless this folder was told that its own is stored; so the rest of it goes out again.
 pub(super) fn renumber(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -328,10 +329,11 @@ pub(super) fn renumber(
         "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
          FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n
                FROM message WHERE server = ?3 AND own = 1 AND installation = ?2
-                                  AND state = 'waiting') AS fresh
+                                  AND state = 'waiting' AND sent = 0) AS fresh
          WHERE message.id = fresh.id",
         [&new.to_string(), &old.to_string(), server.as_str()],
     )?;
+    formers::keep(tx, server, old)?;
     Ok(new)
 }
 
@@ -474,15 +476,18 @@ mod tests {
             add_all(tx, &marie, &["stored", "sent"])?;
             take_unsettled(tx, &marie, 0, 10)?;
             add_all(tx, &marie, &["x", "y"])?;
+            add_all(tx, &anna, &["on its way"])?;
+            take_unsettled(tx, &anna, 0, 10)?;
             add_all(tx, &anna, &["z"])?;
-            receive_receipt(tx, &marie, 1, 0)?;
-            let own = Watermarks { have: 9, stored: 9, delivered: 0 };
+            let own = Watermarks { have: 9, stored: 1, delivered: 0 };
             let installation = renumber(tx, &marie, own, &BTreeSet::new())?;
             assert_ne!(installation, marie.installation);
             let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
             assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);
             assert_eq!(numbers(tx, &renamed(&anna), 0), [1]);
-            assert_eq!(numbers(tx, &marie, 0), [1, 2], "what the server has keeps its id");
+            assert_eq!(numbers(tx, &marie, 0), [1, 2], "what may have been sent keeps its id");
+            assert_eq!(numbers(tx, &anna, 0), [1], "and to others likewise");
+            assert_eq!(formers::all(tx, &marie.server)?, [marie.installation]);
             Ok(())
         });
     }

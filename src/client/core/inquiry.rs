@@ -11,7 +11,6 @@ use async_channel::Receiver;
 
 use super::super::connection::{Connection, Progress, dismissed, refused};
 use super::super::outbox::{self, Scope};
-use super::super::servers::Home;
 use super::super::{Event, Order, formers};
 use super::{Core, Exit, GOODBYE, ROWS};
 use crate::message::{Installation, Name};
@@ -253,19 +252,6 @@ impl Core {
         inquiry: &mut Inquiry,
     ) -> Result<(), Exit> {
         let Some(talk) = inquiry.open.get_mut(&peer) else { return Ok(()) };
-        let former = inquiry.former;
-        let scope = Scope { installation: former, ..self.scope(&peer) };
-        if own.have > self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
-            let home = Home { server: self.server.clone(), installation: self.installation };
-            let leave = move |tx: &rusqlite::Transaction<'_>| {
-                formers::leave_to_original(tx, &home, former, &peer, own)
-            };
-            self.store.run(leave).await?;
-            inquiry.has_news = true;
-            inquiry.open.clear();
-            inquiry.next.clear();
-            return Ok(());
-        }
         (talk.talks, talk.sent) = (true, own.have);
         // What expired is covered by `delivered`, too.
         self.take_expired(&peer, inquiry).await?;

@@ -95,7 +95,9 @@ fn status_says_why_the_server_is_away() {
         let stage = Stage::open().await;
         let john = Launch::at(stage.address(), "john", &world.path("john"));
         let mut john = john.with(&["--follow", "--commands"]).start();
-        let server = stage.receive().await;
+        let mut server = stage.receive().await;
+        // Then he knows that he is in.
+        server.catch_up().await;
         john.types("/STATUS\n");
         john.says(&format!("connected to {} as john since 20", stage.address())).await;
         server.rest_after(&["BYE shutdown back in a minute"]).await;

@@ -105,7 +105,9 @@ async fn waits(data: &Path) {
 #[test]
 fn nothing_is_lost_to_a_clock_that_is_wrong() {
     story(async |world| {
-        let Some(wall) = Wall::new(world) else { return };
+        let Some(wall) = Wall::new(world) else {
+            return eprintln!("SKIPPED: no library can be put in front of the system's clock here");
+        };
         let data = world.path("server-1");
         // A machine without a battery.
         wall.is_off_by(-60);

@@ -242,6 +242,11 @@ impl Conversation {
         matches!(self.link, Link::Open(_))
     }
 
+    /// Whether `TALK` was sent, and `TALKING` has not come.
+    pub(super) fn is_opening(&self) -> bool {
+        matches!(self.link, Link::Opening(_))
+    }
+
     /// Whether it is open and everything that waited has come.
     pub(super) fn has_caught_up(&self) -> bool {
         matches!(&self.link, Link::Open(open) if open.waiting == 0)

@@ -178,7 +178,8 @@
 //! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
 //! folder means that the folder was copied or restored: it then takes a new installation, renumbers
 //! what was not sent and signs in again. So an `EXPIRED` ahead of `TALKING` waits until `have` has been
-//! compared; if the folder turns out a copy, it counts only for a message that this folder knows to be stored. Nothing
+//! compared; if the folder turns out a copy, it counts only for a message that this folder knows to be stored. `STORED` and
+//! `DELIVERED` between `TALK` and `TALKING` count for nothing: they cover what is held so, and `TALKING` says them again. Nothing
 //! that is said of a number counts where that number was never sent from the folder. A client that finds itself with two
 //! installations for one server numbers in one of them; what it may have sent in the other keeps its id, and the client
 //! signs in as that one, too, from time to time, until it knows the fate of all of it.

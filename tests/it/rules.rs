@@ -467,6 +467,25 @@ fn what_expired_ahead_of_talking_waits_for_it() {
     });
 }
 
+/// DELIVERED covers what expired, which is told before and held.
+#[test]
+fn what_is_delivered_ahead_of_talking_waits_for_what_expired() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let (john, mut server) = john_writes(world, &stage, &["one", "two"]).await;
+        server.say_all(&["ERR FULL marie 2 full", "ROOM marie"]).await;
+        server.expect("TALK marie 0").await;
+        john.catch_up().await;
+        server.say_all(&["EXPIRED marie 1", "STORED marie 2", "DELIVERED marie 1"]).await;
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "nothing is final yet");
+        server.say("TALKING marie away 2 2 1 0").await;
+        let told = ["marie: expired 1", "marie: stored [2], delivered []"].map(Into::into);
+        assert_eq!(catch_up(&john, &mut server).await, (vec![], told.to_vec()));
+        assert_eq!(rows(world), ["1 expired one", "2 stored two"]);
+        john.leaves(server).await;
+    });
+}
+
 #[test]
 fn nothing_that_is_said_of_a_number_counts_where_it_was_never_sent() {
     story(async |world| {

@@ -39,12 +39,18 @@ impl Model {
                 3
             };
             let copy = have > last && self.rule("copy-by-have");
+            let held = std::mem::take(&mut s.held);
+            for n in (1..4).filter(|n| held >> n & 1 == 1) {
+                self.learn_one(s, n, 4);
+            }
             self.learn(s, st, 2);
             self.learn(s, n, 3);
             (s.ptr, s.heard) = (have, st);
             s.link = if c == s.me.inst && copy && self.cfg.copy > 0 { 4 } else { 2 };
         } else {
             match f - n {
+                STORED | DELIVERED if s.link == 1 && self.rule("receipts-behind-talking") => {}
+                EXPIRED if s.link == 1 => s.held |= 1 << n,
                 STORED => {
                     self.learn(s, n, 2);
                     s.heard = s.heard.max(n);

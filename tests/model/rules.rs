@@ -71,6 +71,11 @@ pub(crate) const RULES: &[(&str, &str, &str)] = &[
         "EXPIRED for all unsettled records goes out before TALKING",
     ),
     (
+        "receipts-behind-talking",
+        "anew",
+        "between TALK and TALKING STORED and DELIVERED count for nothing, as EXPIRED is held until then",
+    ),
+    (
         "expired-until-settled",
         "expiry",
         "an expiry record stays until TALK says that it is settled",
@@ -142,6 +147,8 @@ pub(crate) struct Cfg {
     pub(crate) expire: u8,
     pub(crate) forget: u8,
     pub(crate) quota: u8,
+    /// How often the sender asks anew on an open connection, as it does when a name has changed hands.
+    pub(crate) anew: u8,
 }
 const C: Cfg = Cfg {
     name: "",
@@ -154,6 +161,7 @@ const C: Cfg = Cfg {
     expire: 0,
     forget: 0,
     quota: 9,
+    anew: 0,
 };
 /// The checks that take seconds.
 pub(crate) const SMALL: &[Cfg] = &[
@@ -164,6 +172,7 @@ pub(crate) const SMALL: &[Cfg] = &[
     Cfg { name: "folder", faults: 1, lost: 1, ..C },
     Cfg { name: "wipe", faults: 2, kinds: "Wktv", ..C },
     Cfg { name: "expiry", faults: 2, expire: 1, ..C },
+    Cfg { name: "anew", faults: 1, expire: 1, anew: 1, kinds: "ktu", ..C },
     Cfg { name: "forget", faults: 2, expire: 1, forget: 1, kinds: "tsv", ..C },
     Cfg { name: "copy", faults: 1, copy: 1, kinds: "k", ..C },
     Cfg { name: "copy-expiry", faults: 0, expire: 1, copy: 1, kinds: "", ..C },

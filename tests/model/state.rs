@@ -159,6 +159,7 @@ pub(crate) struct S {
     pub(crate) close: u8,
     pub(crate) expire: u8,
     pub(crate) forget: u8,
+    pub(crate) anew: u8,
     pub(crate) err: u8,
 }
 pub(crate) fn word(m: u8) -> usize {
@@ -203,6 +204,7 @@ pub(crate) fn bytes(s: &S) -> u64 {
         s.close,
         s.expire,
         s.forget,
+        s.anew,
         s.err,
     ] {
         put(p as u64);
@@ -304,6 +306,7 @@ impl S {
             close: c.close,
             expire: c.expire,
             forget: c.forget,
+            anew: c.anew,
             err: 0,
         }
     }

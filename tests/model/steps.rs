@@ -91,6 +91,14 @@ impl Model {
                 }
             });
         }
+        if s.link == 2 && s.anew > 0 {
+            step!(true, "sender asks anew: TALK settled", s.me.settled(s.cinst), |x| {
+                (x.link, x.anew) = (1, s.anew - 1);
+                if x.tx.srv {
+                    x.tx.up.push(TALK | s.me.settled(s.cinst));
+                }
+            });
+        }
         if s.down.len > 0 {
             step!(false, "sender reads", s.down.a[0], |x| self.hears(&mut x));
         }

@@ -265,7 +265,9 @@ impl Core {
         delivered: u64,
         inquiry: &mut Inquiry,
     ) -> Result<(), Exit> {
-        let Some(talk) = inquiry.open.get_mut(&peer) else { return Ok(()) };
+        // Ahead of `TALKING`, which says it again, what expired is held.
+        let talk = inquiry.open.get_mut(&peer).filter(|talk| talk.talks);
+        let Some(talk) = talk else { return Ok(()) };
         talk.stored = talk.stored.max(stored).max(delivered);
         self.progress = Instant::now();
         let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };

@@ -37,6 +37,9 @@ impl Core {
                 Some(ServerFrame::Message { peer, seq, message }) => {
                     intake.messages.push((peer, seq, message));
                 }
+                // `TALKING` says it again, behind what expired.
+                Some(ServerFrame::Stored { peer, .. } | ServerFrame::Delivered { peer, .. })
+                    if self.is_opening(&peer) => {}
                 Some(ServerFrame::Stored { peer, n }) => {
                     let (stored, _) = intake.receipts.entry(peer).or_default();
                     *stored = n.max(*stored);

@@ -417,6 +417,11 @@ impl Core {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
     }
 
+    /// Whether `TALK` was not answered yet.
+    fn is_opening(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_some_and(Conversation::is_opening)
+    }
+
     /// Whether what is written to somebody now is sent at once.
     fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);

@@ -115,6 +115,15 @@ pub(crate) fn came(sent: &[String], all: &[String], twice: &[String]) -> Result<
     }
 }
 
+/// All that was read is some of what was sent, each once and in order.
+pub(crate) fn in_order(sent: &[String], read: &[String]) -> Result<(), String> {
+    let mut rest = sent.iter();
+    match read.iter().find(|text| !rest.any(|sent| sent == *text)) {
+        Some(text) => Err(format!("{} came twice, out of order, or from nobody", brief(text))),
+        None => Ok(()),
+    }
+}
+
 /// The receiver has a beginning of what was sent, each once and in order, and all that was told.
 pub(crate) fn received_beginning(sent: &[String], got: &[String], told: u64) -> Result<(), String> {
     if (got.len() as u64) < told {
@@ -197,6 +206,16 @@ mod tests {
         }
         for wrong in ["a b c", "a c d", "a b c d c", "a b d c"] {
             assert!(came(&sent, &list(wrong), &twice).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn some_of_what_was_sent_is_read_once_and_in_order() {
+        for fine in ["a b c", "a c", "b", ""] {
+            assert_eq!(in_order(&list("a b c"), &list(fine)), Ok(()), "{fine}");
+        }
+        for wrong in ["a a", "b a", "a d", "c c"] {
+            assert!(in_order(&list("a b c"), &list(wrong)).is_err(), "{wrong}");
         }
     }
 

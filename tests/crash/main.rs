@@ -13,6 +13,8 @@
 //! | `process` | a program, its input and what it prints |
 //! | `store` | what lies in a data folder |
 //! | `check` | what must hold of it |
+//! | `wall` | the server's wall clock, which jumps |
+//! | `removal` | rounds in which a name is taken from its owner |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
@@ -20,7 +22,10 @@ mod check;
 mod person;
 mod plan;
 mod process;
+mod removal;
 mod store;
+#[path = "../shared/wall.rs"]
+mod wall;
 mod world;
 
 use std::time::Duration;
@@ -43,7 +48,7 @@ const BURST: u64 = 120;
 
 #[test]
 fn storm() {
-    play("storm", 50, |random| {
+    play("storm", 45, |random| {
         let mut world = World::new();
         let mut people =
             [["alice", "bob", "carol"], ["bob", "carol", "alice"], ["carol", "alice", "bob"]]
@@ -53,6 +58,9 @@ fn storm() {
                 come_or_go(person, &world, random);
             }
             world.await_moment(random, 4 * BURST, LONGEST);
+            if random.u8(..) < 64 {
+                world.clock_jumps(random);
+            }
             strike(&mut people, &mut world, random);
         }
         settle(&mut people, &world);
@@ -90,6 +98,9 @@ fn strike(people: &mut [Person], world: &mut World, random: &mut Rng) {
 
 /// Starts the server again: at once, after a while, or only after it was killed once more.
 fn restart(world: &mut World, random: &mut Rng) {
+    if random.bool() {
+        world.clock_jumps(random);
+    }
     match random.u8(..) {
         0..128 => {}
         128..192 => world.await_moment(random, BURST, LONGEST / 4),
@@ -120,7 +131,7 @@ const KILLS_IN_A_DRAIN: u64 = 4;
 
 #[test]
 fn drain() {
-    play("drain", 25, |random| {
+    play("drain", 20, |random| {
         let mut world = World::new();
         let mut john = Person::new(&world, "john", &["marie"]);
         let mut marie = Person::new(&world, "marie", &["john"]);

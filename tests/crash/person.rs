@@ -26,8 +26,8 @@ pub(crate) struct Person {
     leaving: bool,
     /// How many runs were started.
     runs: usize,
-    /// It may number anew: what was told speaks of other messages then.
-    copied: bool,
+    /// It may number anew, or something expires: what was told does not say then which messages are delivered.
+    unsure: bool,
 }
 
 /// By how much the runs of a copied folder are numbered above those of the original.
@@ -66,9 +66,17 @@ impl Peer {
 
 impl Person {
     pub(crate) fn new(world: &World, name: &'static str, peers: &[&'static str]) -> Self {
+        Self::in_folder(world.data(name), name, peers)
+    }
+
+    /// Whoever gets the name next, with a key of their own.
+    pub(crate) fn next_owner(world: &World, name: &'static str, peers: &[&'static str]) -> Self {
+        Self::in_folder(world.data(&format!("the next {name}")), name, peers)
+    }
+
+    fn in_folder(data: PathBuf, name: &'static str, peers: &[&'static str]) -> Self {
         let peers = peers.iter().map(|name| Peer::new(name)).collect();
-        let data = world.data(name);
-        Self { name, data, peers, client: None, leaving: false, runs: 0, copied: false }
+        Self { name, data, peers, client: None, leaving: false, runs: 0, unsure: false }
     }
 
     /// The same person with a copy of the data folder.
@@ -84,7 +92,7 @@ impl Person {
         }
         let mut peers = self.peers.clone();
         peers.iter_mut().for_each(|peer| peer.handed.resize(runs, Handed::default()));
-        Self { name: self.name, data, peers, client: None, leaving: false, runs, copied: true }
+        Self { name: self.name, data, peers, client: None, leaving: false, runs, unsure: true }
     }
 
     /// Puts this folder in the place of another, which is gone then.
@@ -137,6 +145,25 @@ impl Person {
         let lines = (*handed + 1..=*handed + count).map(|n| check::text(run, n) + "\n");
         client.types(format!("/TALK {}\n{}", peer.name, lines.collect::<String>()));
         *handed += count;
+    }
+
+    /// Hands the client a command about one of the peers.
+    pub(crate) fn command(&self, command: &str, peer: usize) {
+        let client = self.client.as_ref().expect("somebody who is there");
+        client.types(format!("/{command} {}\n", self.peers[peer].name));
+    }
+
+    /// Accepts whatever key the server says that a peer has, once it is heard.
+    pub(crate) fn trusts(&self, peer: usize) {
+        self.command("FINGERPRINT", peer);
+        let client = self.client.as_ref().expect("somebody who is there");
+        assert!(client.says("to read aloud:"), "the key of {} is told", self.peers[peer].name);
+        self.command("TRUST", peer);
+    }
+
+    /// From now on some of what was written may expire.
+    pub(crate) fn expects_losses(&mut self) {
+        self.unsure = true;
     }
 
     /// Ends the client's input, so that it leaves when all is done.
@@ -226,7 +253,7 @@ impl Person {
 
     /// What is on the disk is what was told: delivered is final, and nothing was forgotten.
     fn check_told(&self) {
-        if self.copied {
+        if self.unsure {
             return;
         }
         let messages = self.messages();

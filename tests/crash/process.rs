@@ -126,6 +126,13 @@ impl Process {
         printed
     }
 
+    /// Waits until it has ended, and says whether as it should.
+    pub(crate) fn ends(mut self) -> (bool, Printed) {
+        self.ends_input();
+        let (status, printed) = self.end();
+        (status.success(), printed)
+    }
+
     fn end(&mut self) -> (ExitStatus, Printed) {
         self.until("end", |printed| printed.ended == 2);
         let status = self.child.wait().unwrap();

@@ -1,5 +1,5 @@
-//! A server that is killed and started again on the same data folder and address, and a folder
-//! for everybody's data.
+//! A server that is killed and started again on the same data folder and address, with a wall clock that jumps, and a
+//! folder for everybody's data.
 //!
 //! Owned by a round, which says when the server is killed and when it starts again.
 
@@ -13,12 +13,17 @@ use fastrand::Rng;
 use tempfile::TempDir;
 
 use crate::process::{Process, Watch};
+use crate::wall::Wall;
 
 /// How often a server is started whose address is taken.
 const TRIES: usize = 50;
 
 /// The longest that a server is let start before it is killed again. Most have opened by then.
 const STARTING: Duration = Duration::from_millis(80);
+
+/// By how many days the server's wall clock may be off: never set, true, woken after longer than messages are kept, set
+/// by mistake.
+const OFF_BY: [i64; 4] = [-10_000, 0, 31, 400];
 
 /// Ports below those that systems give away by themselves. Otherwise, while the server is dead, a
 /// client that tries to connect could be given the server's own port, and be connected to itself.
@@ -30,15 +35,19 @@ pub(crate) struct World {
     server: Option<Process>,
     folder: TempDir,
     address: SocketAddr,
+    /// The server's. None where it cannot be set.
+    wall: Option<Wall>,
     watch: Arc<Watch>,
     kills: u64,
 }
 
 impl World {
     pub(crate) fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
         let mut world = Self {
             server: None,
-            folder: tempfile::tempdir().unwrap(),
+            wall: Wall::new(folder.path()),
+            folder,
             address: free_address(),
             watch: Arc::default(),
             kills: 0,
@@ -102,8 +111,35 @@ impl World {
         panic!("{} is taken by somebody else", self.address);
     }
 
+    /// The server's wall clock jumps, whether it runs or not.
+    pub(crate) fn clock_jumps(&self, random: &mut Rng) {
+        if let Some(wall) = &self.wall {
+            wall.is_off_by(OFF_BY[random.usize(0..OFF_BY.len())]);
+        }
+    }
+
+    /// The operator takes a name from its owner, whether the server runs or not. Often that is killed, and done again.
+    pub(crate) fn remove_name(&self, name: &str, random: &mut Rng) {
+        let operator = || {
+            let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+            command.args(["user", "remove", name, "--data"]).arg(self.data("server"));
+            Process::start("the operator", command, &self.watch)
+        };
+        if random.bool() {
+            let killed = operator();
+            self.await_moment(random, 1, STARTING);
+            drop(killed);
+        }
+        let (done, said) = operator().ends();
+        let was_done = said.err.iter().any(|line| line.contains("nobody has the name"));
+        assert!(done || was_done, "{said:?}");
+    }
+
     fn server_command(&self) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        if let Some(wall) = &self.wall {
+            command.envs(wall.variables());
+        }
         command.args(["--log-level", "warn", "--listen", &self.address.to_string()]);
         // John leaves more than a stranger may.
         command.args(["--first-contact", "0"]).arg("--data").arg(self.data("server"));

@@ -1,12 +1,10 @@
 //! Wall clocks that are wrong: what waits ages while the server runs, and by nothing else.
 //!
-//! The server is the real program. Its wall clock is told by a small library in front of the system's, which `cc`
-//! makes of [`SHIFT`]; where that cannot be, that story tells nothing. Others have a server in this process, by clocks
-//! that they set.
+//! Where the server is the real program, its wall clock is a [`Wall`]. Others have a server in this process, by clocks that
+//! they set.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -17,69 +15,19 @@ use tinychat::server::{Config, Registration};
 use crate::operators::{operate, stop};
 use crate::programs::{Finished, Launch, Program, free_address};
 use crate::server_upgrade::{FOLDER, give_keys};
+use crate::wall::Wall;
 use crate::world::{World, patiently, story, story_with};
 
-/// A wall clock that is off by the seconds in a file, which may change while a program runs. The monotonic clock
-/// is true.
-const SHIFT: &str = r#"
-#define _GNU_SOURCE
-#include <dlfcn.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <time.h>
-int clock_gettime(clockid_t id, struct timespec *time) {
-    static int (*real)(clockid_t, struct timespec *);
-    if (!real) real = dlsym(RTLD_NEXT, "clock_gettime");
-    int result = real(id, time);
-    const char *name = getenv("SHIFT_FILE");
-    FILE *file = id == CLOCK_REALTIME && name ? fopen(name, "r") : NULL;
-    if (file) {
-        long seconds = 0;
-        if (fscanf(file, "%ld", &seconds) == 1) time->tv_sec += seconds;
-        fclose(file);
-    }
-    return result;
-}
-"#;
-
-const DAY: i64 = 24 * 60 * 60;
-
-/// The wall clock of a server.
-struct Wall {
-    library: PathBuf,
-    shift: PathBuf,
-}
-
-impl Wall {
-    /// None where no library can be put in front of the system's.
-    fn new(world: &World) -> Option<Self> {
-        if !cfg!(all(target_os = "linux", target_env = "gnu")) {
-            return None;
-        }
-        let (source, library) = (world.path("shift.c"), world.path("shift.so"));
-        fs::write(&source, SHIFT).unwrap();
-        let mut compiler = Command::new("cc");
-        compiler.args(["-shared", "-fPIC", "-o"]).args([&library, &source]).arg("-ldl");
-        let made = compiler.status().is_ok_and(|status| status.success());
-        made.then(|| Self { library, shift: world.path("shift") })
-    }
-
-    /// From now on it is off by so many days.
-    fn is_off_by(&self, days: i64) {
-        let fresh = self.shift.with_extension("new");
-        fs::write(&fresh, (days * DAY).to_string()).unwrap();
-        fs::rename(&fresh, &self.shift).unwrap();
-    }
-
-    /// Starts a server with this clock, which listens with TLS.
-    async fn serve(&self, data: &Path) -> Program {
-        let listen = free_address().to_string();
-        let flags = ["--listen", &listen, "--registration", "invite"];
-        let launch = Launch::operator(&flags).on(data).variable("SHIFT_FILE", &self.shift);
-        let mut server = launch.variable("LD_PRELOAD", &self.library).start();
-        server.says("join with").await;
-        server
-    }
+/// Starts a server with this clock, which listens with TLS.
+async fn serve(wall: &Wall, data: &Path) -> Program {
+    let listen = free_address().to_string();
+    let flags = ["--listen", &listen, "--registration", "invite"];
+    let launch = Launch::operator(&flags).on(data);
+    let variables = wall.variables().into_iter();
+    let mut server =
+        variables.fold(launch, |launch, (name, value)| launch.variable(name, value)).start();
+    server.says("join with").await;
+    server
 }
 
 async fn invitation(data: &Path) -> String {
@@ -105,13 +53,13 @@ async fn waits(data: &Path) {
 #[test]
 fn nothing_is_lost_to_a_clock_that_is_wrong() {
     story(async |world| {
-        let Some(wall) = Wall::new(world) else {
+        let Some(wall) = Wall::new(&world.path(".")) else {
             return eprintln!("SKIPPED: no library can be put in front of the system's clock here");
         };
         let data = world.path("server-1");
         // A machine without a battery.
         wall.is_off_by(-60);
-        let mut server = wall.serve(&data).await;
+        let mut server = serve(&wall, &data).await;
         let (alices, bobs) = (invitation(&data).await, invitation(&data).await);
         let file = world.path("notes.txt");
         fs::write(&file, "something to read").unwrap();
@@ -128,11 +76,11 @@ fn nothing_is_lost_to_a_clock_that_is_wrong() {
         // Right again; off for a month; once ahead by a year; right again.
         for days in [0, 31, 431, 31] {
             wall.is_off_by(days);
-            let server = wall.serve(&data).await;
+            let server = serve(&wall, &data).await;
             waits(&data).await;
             stop(server).await;
         }
-        let server = wall.serve(&data).await;
+        let server = serve(&wall, &data).await;
         let bobs = renewed(&bobs, &data).await;
         let flags = ["--user", "bob", "--server", &bobs, "--to", "alice"];
         let mut bob = Launch::tinychat(&flags).on(&world.path("bob")).start();

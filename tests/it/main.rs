@@ -45,6 +45,7 @@
 //! | `exits` | what the programs exit with, and outputs that are closed or full |
 //! | `recipes` | the scripts of README |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
+//! | `wall` | the wall clock of a program, which a story sets; no tests |
 //! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
@@ -65,6 +66,8 @@
 mod glass;
 mod programs;
 mod script;
+#[path = "../shared/wall.rs"]
+mod wall;
 mod world;
 
 mod addresses;

@@ -7,10 +7,12 @@
 use std::collections::BTreeSet;
 
 use super::composer::Composer;
+use super::layout::shown_lines;
+pub(super) use super::layout::{Pane, Row};
 use super::links::{self, Address};
 use super::panel::Panel;
-pub(super) use super::window::{Anchor, Pane, Row};
-use super::window::{Window, shown_lines};
+pub(super) use super::window::Anchor;
+use super::window::Window;
 use crate::client::{FileState, Place, Query, Record, State};
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -540,7 +542,7 @@ mod tests {
                     _ => conversation.enter(&pane),
                 }
                 let sight = conversation.sight(&pane);
-                let all: usize = (1..next).map(|id| conversation.tail.block(id, &pane).len()).sum();
+                let all: usize = (1..next).map(|id| conversation.tail.height(id, &pane)).sum();
                 prop_assert_eq!(sight.rows.len(), all.min(usize::from(height)));
                 seen.extend(conversation.see(&sight));
                 let others = conversation.records().filter(|it| !it.own).count();

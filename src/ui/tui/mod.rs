@@ -13,6 +13,7 @@ mod face;
 mod find;
 mod jump;
 pub(super) mod keys;
+mod layout;
 mod links;
 mod memory;
 mod opener;

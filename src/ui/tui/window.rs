@@ -1,29 +1,19 @@
-//! A part of a conversation that is loaded without a gap, how it is laid out in rows, and where one has
-//! scrolled to in it. Pure.
+//! A part of a conversation that is loaded without a gap, and where one has scrolled to in it. Pure.
 //!
 //! Owned by its [conversation](super::conversation). Invariant: where one has scrolled to stays, whatever is
 //! loaded above or comes below.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
-use jiff::tz::TimeZone;
-
-use super::words::{self, Mark, Words};
-use super::wrap;
+use super::layout::{Block, Layout, Pane, Row, Shown};
 use crate::client::{FileInfo, FileState, Place, Query, Record, State};
-use crate::message::{Name, Timestamp};
-use crate::ui::times::local;
-use crate::ui::{files, text};
+use crate::message::Name;
 
 /// How many messages are read at once.
 pub(super) const PAGE: u32 = 200;
 
 /// How many stay loaded when one is at the end.
 const KEPT: usize = 2_000;
-
-/// Cells before a message's text: time, mark, spaces between.
-pub(super) const INDENT: u16 = 8;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -32,6 +22,7 @@ pub(super) struct Window {
     records: BTreeMap<i64, Record>,
     /// What there is in place of pictures, by record; nothing of those that are not made.
     pictures: BTreeMap<i64, Shown>,
+    layout: Layout,
     /// What was the first unread when one turned to it.
     pub(super) marker: Option<i64>,
     /// What was found, and by which words.
@@ -56,57 +47,6 @@ pub(super) struct Anchor {
     pub(super) skip: usize,
 }
 
-/// What there is in place of a picture.
-#[derive(Debug)]
-enum Shown {
-    /// Itself, in so many rows.
-    Picture(u16),
-    /// Why it is not shown.
-    Refusal(String),
-}
-
-/// How large the place is in which a conversation is shown, and where its times are.
-#[derive(Clone, Debug)]
-pub(super) struct Pane {
-    pub(super) width: u16,
-    pub(super) height: u16,
-    pub(super) zone: TimeZone,
-    /// Nothing but what was said is shown, so that it can be selected.
-    pub(super) bare: bool,
-}
-
-impl Pane {
-    /// Cells before a message's text.
-    pub(super) fn indent(&self) -> u16 {
-        if self.bare { 0 } else { INDENT }
-    }
-}
-
-/// What is in one row.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Row {
-    Day(String),
-    Unread,
-    /// The first row of a message; the first `name` bytes say who wrote it.
-    Head {
-        time: String,
-        own: bool,
-        state: State,
-        found: bool,
-        name: usize,
-        words: Words,
-    },
-    /// A further one.
-    Body(Words),
-    /// One of a message's picture, counted from its top.
-    Picture {
-        id: i64,
-        row: u16,
-    },
-    /// Why there is none.
-    NoPicture(String),
-}
-
 const OLDER: usize = 0;
 const NEWER: usize = 1;
 
@@ -117,6 +57,7 @@ impl Window {
             peer,
             records: BTreeMap::new(),
             pictures: BTreeMap::new(),
+            layout: Layout::default(),
             marker: None,
             found: None,
             anchor: None,
@@ -205,7 +146,7 @@ impl Window {
         };
         let mut rows = 0;
         for id in ids {
-            rows += self.block(id, pane).len();
+            rows += self.height(id, pane);
             if rows >= enough {
                 return true;
             }
@@ -288,7 +229,7 @@ impl Window {
             if self.records.get(&id).is_some_and(has_picture) {
                 ids.push(id);
             }
-            rows += self.block(id, pane).len();
+            rows += self.height(id, pane);
             if rows >= usize::from(pane.height) + bottom.skip {
                 break;
             }
@@ -352,18 +293,16 @@ impl Window {
     pub(super) fn sight(&self, pane: &Pane) -> (Vec<Row>, i64) {
         let height = usize::from(pane.height);
         let Anchor { id, skip } = self.bottom_in(pane);
+        // From the bottom upwards.
         let mut rows = Vec::new();
         for (index, id) in self.backwards(Anchor { id, skip }).enumerate() {
-            let mut block = self.block(id, pane);
-            if index == 0 {
-                block.truncate(block.len().saturating_sub(skip));
-            }
-            rows.splice(0..0, block);
+            let hidden = if index == 0 { skip } else { 0 };
+            rows.extend(self.block(id, pane).upwards().skip(hidden).take(height - rows.len()));
             if rows.len() >= height {
                 break;
             }
         }
-        rows.drain(..rows.len().saturating_sub(height));
+        rows.reverse();
         (rows, if self.records.is_empty() { 0 } else { id })
     }
 
@@ -371,7 +310,7 @@ impl Window {
         let Anchor { mut id, mut skip } = self.bottom_in(pane);
         skip += by;
         loop {
-            let rows = self.block(id, pane).len();
+            let rows = self.height(id, pane);
             match self.before(id) {
                 Some(before) if skip >= rows => (id, skip) = (before, skip - rows),
                 _ => break,
@@ -394,7 +333,7 @@ impl Window {
             };
             left -= skip;
             id = after;
-            skip = self.block(id, pane).len();
+            skip = self.height(id, pane);
         }
         skip -= left;
         let at_end = skip == 0 && self.after(id).is_none();
@@ -422,7 +361,7 @@ impl Window {
     fn bottom_in(&self, pane: &Pane) -> Anchor {
         let end = Anchor { id: self.records.keys().next_back().copied().unwrap_or(0), skip: 0 };
         let Anchor { id, skip } = self.bottom();
-        let rows = self.block(id, pane).len();
+        let rows = self.height(id, pane);
         let anchor = Anchor { id, skip: skip.min(rows.saturating_sub(1)) };
         if anchor == end || self.fills(anchor, pane) {
             return anchor;
@@ -446,7 +385,7 @@ impl Window {
     fn fills(&self, anchor: Anchor, pane: &Pane) -> bool {
         let mut rows = 0;
         for id in self.backwards(anchor) {
-            rows += self.block(id, pane).len();
+            rows += self.height(id, pane);
             if rows >= usize::from(pane.height) + anchor.skip {
                 return true;
             }
@@ -462,7 +401,7 @@ impl Window {
     fn anchor_with_top(&self, first: i64, pane: &Pane) -> Option<Anchor> {
         let mut rows = 0;
         for id in self.records.range(first..).map(|(id, _)| *id) {
-            rows += self.block(id, pane).len();
+            rows += self.height(id, pane);
             if let Some(skip) = rows.checked_sub(usize::from(pane.height)) {
                 let at_end = skip == 0 && self.after(id).is_none();
                 return (!at_end).then_some(Anchor { id, skip });
@@ -476,7 +415,7 @@ impl Window {
         let mut anchor = Anchor { id, skip: 0 };
         let mut rows = 0;
         for id in self.records.range(id + 1..).map(|(id, _)| *id) {
-            rows += self.block(id, pane).len();
+            rows += self.height(id, pane);
             anchor.id = id;
             if rows >= usize::from(pane.height) / 2 {
                 break;
@@ -486,93 +425,26 @@ impl Window {
     }
 
     /// The rows of a record, with what stands before and behind it.
-    pub(super) fn block(&self, id: i64, pane: &Pane) -> Vec<Row> {
-        let Some(record) = self.records.get(&id) else { return Vec::new() };
-        let mut rows = Vec::new();
-        let day = day(record.time, &pane.zone);
+    fn block(&self, id: i64, pane: &Pane) -> Block {
+        let Some(record) = self.records.get(&id) else { return Block::default() };
         let before = self.before(id).and_then(|before| self.records.get(&before));
-        if before.is_none_or(|before| self::day(before.time, &pane.zone) != day) {
-            rows.push(Row::Day(day));
-        }
-        if self.marker == Some(id) {
-            rows.push(Row::Unread);
-        }
-        rows.extend(self.message_rows(record, pane));
-        rows
-    }
-
-    fn message_rows(&self, record: &Record, pane: &Pane) -> Vec<Row> {
-        let Record { own, state, time, .. } = *record;
-        let name = format!("{}: ", if own { "you" } else { self.peer.as_str() });
-        let found = self.found.as_ref().filter(|(id, _)| *id == record.id).map(|(_, query)| query);
-        let mut rows = Vec::new();
-        for (number, line) in shown_lines(record).into_iter().enumerate() {
-            let line = if number == 0 { format!("{name}{line}") } else { line };
-            let marks = marks(&line, record.id, number, found);
-            for range in wrap::rows(&line, pane.width.saturating_sub(pane.indent())) {
-                let words = Words::part(&line, &marks, range);
-                rows.push(match rows.is_empty() {
-                    true => {
-                        let (time, found) = (clock(time, &pane.zone), found.is_some());
-                        let name = name.len().min(words.text.len());
-                        Row::Head { time, own, state, found, name, words }
-                    }
-                    false => Row::Body(words),
-                });
-            }
-        }
-        rows.extend(self.picture_rows(record.id, pane));
-        rows
-    }
-
-    fn picture_rows(&self, id: i64, pane: &Pane) -> Vec<Row> {
-        match self.pictures.get(&id) {
-            None => Vec::new(),
-            Some(Shown::Picture(rows)) => (0..*rows).map(|row| Row::Picture { id, row }).collect(),
-            Some(Shown::Refusal(why)) => {
-                let text = format!("(picture not shown: {})", text::clean(why));
-                let rows = wrap::rows(&text, pane.width.saturating_sub(pane.indent())).into_iter();
-                rows.map(|row| Row::NoPicture(text[row].to_string())).collect()
-            }
+        let day = before.is_none_or(|before| pane.date(before.time) != pane.date(record.time));
+        let found = self.found.as_ref().filter(|(it, _)| *it == id).map(|(_, query)| query);
+        Block {
+            day: day.then(|| pane.day(record.time)),
+            is_first_unread: self.marker == Some(id),
+            message: self.layout.rows(&self.peer, record, found, self.pictures.get(&id), pane),
         }
     }
-}
 
-/// What is special in a line of a message.
-fn marks(line: &str, id: i64, number: usize, found: Option<&Query>) -> Vec<(Range<usize>, Mark)> {
-    let mut marks = words::links(line, &format!("{id}-{number}"));
-    let places = found.map(|query| query.places(line)).unwrap_or_default();
-    marks.extend(places.into_iter().map(|range| (range, Mark::Found)));
-    marks
+    /// How many rows a record has.
+    pub(super) fn height(&self, id: i64, pane: &Pane) -> usize {
+        self.block(id, pane).height()
+    }
 }
 
 /// Whether a message tells of a picture that is here.
 fn has_picture(record: &Record) -> bool {
     let is_here = record.file.as_ref().is_some_and(|file| file.state == FileState::Here);
     is_here && FileInfo::of(&record.kind, &record.body).is_some_and(|info| info.is_picture())
-}
-
-/// The lines of a message, as they are shown.
-pub(super) fn shown_lines(record: &Record) -> Vec<String> {
-    let unknown =
-        || vec![format!("(something of kind {}, which cannot be shown here)", record.kind)];
-    let file = record.file.as_ref();
-    let mut lines = files::lines(&record.kind, &record.body, file).unwrap_or_else(unknown);
-    if let (Some(file), Some(first)) = (file, lines.first_mut()) {
-        *first += &text::clean(&format!(" ({})", files::hint(file)));
-    }
-    lines
-}
-
-/// When it was, in short.
-pub(super) fn stamp(time: Timestamp, zone: &TimeZone) -> String {
-    local(time, zone).strftime("%Y-%m-%d %H:%M").to_string()
-}
-
-fn day(time: Timestamp, zone: &TimeZone) -> String {
-    local(time, zone).strftime("%A, %-d %B %Y").to_string()
-}
-
-fn clock(time: Timestamp, zone: &TimeZone) -> String {
-    local(time, zone).strftime("%H:%M").to_string()
 }

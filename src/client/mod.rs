@@ -381,7 +381,7 @@ pub enum Failure {
     )]
     AnotherServer { server: Address, other: String, shown: Fingerprint, file: PathBuf },
     #[error(
-        "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; /TRUST {0} accepts that"
+        "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; it goes out once /TRUST {0} accepts that"
     )]
     KeyChanged(Name),
     #[error("signed in elsewhere with the same key, which took over")]

@@ -17,7 +17,7 @@ use thiserror::Error;
 
 use super::entry::{self, Options, race};
 use super::history::{self, Said};
-use super::news::KEPT;
+use super::news::{HELD, KEPT};
 use super::screen::Screen;
 use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
@@ -101,6 +101,8 @@ pub enum Error {
     TimedOut { what: &'static str, after: Duration },
     #[error("{}; it is {KEPT}", phrase(because))]
     Kept { because: Box<Error> },
+    #[error("{}; it is {HELD}", phrase(because))]
+    Held { because: Box<Error> },
     #[error(
         "{}; the server has it and delivers it by itself: do not send it again",
         phrase(because)
@@ -119,7 +121,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Entry(error) => error.exit(),
-            Self::Kept { .. } | Self::Stored { .. } => Exit::Kept,
+            Self::Kept { .. } | Self::Held { .. } | Self::Stored { .. } => Exit::Kept,
             _ => Exit::Failed,
         }
     }

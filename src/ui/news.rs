@@ -35,11 +35,13 @@ pub(super) fn waiting_for_a_script(peer: &Name, waiting: u64, known: bool) -> St
 }
 
 /// What the server does not have when the client ends: for a person, or for a script, which may think of sending it again.
-pub(super) fn kept(unsent: u64, is_person: bool) -> String {
+/// All of it may be `held` until somebody's key is accepted.
+pub(super) fn kept(unsent: u64, held: bool, is_person: bool) -> String {
     let messages = count(unsent, "message");
-    let what = match is_person {
-        true => "kept, and sent next time",
-        false => KEPT,
+    let what = match (held, is_person) {
+        (true, _) => HELD,
+        (false, true) => "kept, and sent next time",
+        (false, false) => KEPT,
     };
     format!("{messages} not sent yet; {what}")
 }
@@ -47,6 +49,9 @@ pub(super) fn kept(unsent: u64, is_person: bool) -> String {
 /// What becomes of what is kept, to a script.
 pub(super) const KEPT: &str =
     "kept; goes out with the next run of any tinychat of this folder: do not send it again";
+
+/// The same of what is held until a key is accepted.
+pub(super) const HELD: &str = "kept until then: do not send it again";
 
 pub(super) fn blocked(peer: &Name, blocked: bool, change: Change) -> String {
     match (blocked, change) {

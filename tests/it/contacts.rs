@@ -123,7 +123,8 @@ fn a_changed_key_gets_nothing_until_it_is_accepted() {
             let new = mallory.public().fingerprint();
             told.exited(3).said("THE KEY OF bob HAS CHANGED").said("/FINGERPRINT bob");
             told.said(&format!("before: {old}")).said(&format!("now:    {new}"));
-            told.said("what you wrote to bob was not sent").said(count);
+            told.said("what you wrote to bob was not sent").said("once /TRUST bob accepts that");
+            told.said(&format!("{count}; kept until then: do not send it again"));
         }
         // Reading is no harm.
         let told = alice(world).with(&["--receipts"]).pipe("/FINGERPRINT bob\n").await;
@@ -202,6 +203,7 @@ fn what_is_withheld_for_a_changed_key_stays_withheld_when_nobody_has_the_name() 
         let send = ["send", "--to", "bob", "and this"];
         let told = Launch::of(world, "alice").with(&send).pipe("").await;
         told.exited(3).said("was not sent, for the key of bob has changed or is gone");
+        told.said("it is kept until then: do not send it again");
         let mut somebody = read_by(world, &second).await;
         somebody.hears_nothing().await;
         somebody.quit().await;

@@ -404,6 +404,9 @@ impl Host {
         let (mut told, mut told_nobody) = (None, false);
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            if told.replace(state) != Some(state) {
+                say(stream, &Reply::State(state.as_str().into())).await?;
+            }
             let to = peer.clone();
             let Standing { nobody, held } =
                 self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
@@ -412,9 +415,6 @@ impl Host {
             }
             if nobody && !std::mem::replace(&mut told_nobody, true) {
                 say(stream, &Reply::Nobody).await?;
-            }
-            if told.replace(state) != Some(state) {
-                say(stream, &Reply::State(state.as_str().into())).await?;
             }
             wait(moved, stream).await?;
         }

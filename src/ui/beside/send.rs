@@ -62,6 +62,10 @@ impl Asker {
         let sent = self.send_on(to, request, delivered).await;
         sent.map_err(|error| match self.reached {
             Reached::Nothing => error,
+            // Nothing else that was kept is refused.
+            Reached::Kept if matches!(error, Error::Refused(_)) => {
+                Error::Held { because: Box::new(error) }
+            }
             Reached::Kept => Error::Kept { because: Box::new(error) },
             Reached::Stored => Error::Stored { because: Box::new(error) },
         })

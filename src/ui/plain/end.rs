@@ -63,7 +63,8 @@ impl Face {
         }
         let unsent = unsent + self.count_kept(events);
         if unsent > 0 {
-            self.screen.problem(&news::kept(unsent, self.screen.interactive));
+            let held = matches!(failure, Some(Failure::KeyChanged(_)));
+            self.screen.problem(&news::kept(unsent, held, self.screen.interactive));
         }
         self.exit(failure.as_ref(), unsent)
     }

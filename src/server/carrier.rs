@@ -15,6 +15,7 @@ use futures::future::{Either, select};
 use super::tickets::Pass;
 use super::{Host, arrival};
 use crate::blobs::{BlobError, LABEL, Resumed, Upload};
+use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
 use crate::task;
 use crate::wire::codec::{Frame, ProtocolError};
@@ -25,6 +26,9 @@ use crate::wire::{MAX_CHUNK, chunk_line};
 
 /// Behind so many bytes of an upload it is told how far that is.
 const TELL: u64 = 1024 * 1024;
+
+/// Of how many bytes a chunk is too small not to count like a message: each costs as much as one, whatever is in it.
+const SMALL: usize = 16 * 1024;
 
 /// Carries until the peer has no more, or may no longer.
 pub(super) async fn run(
@@ -109,6 +113,7 @@ impl Carrier {
     }
 
     async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
+        self.keep_to_rate(&request).await;
         match request {
             FileRequest::Chunk { offset, body } => self.take(offset, &body).await,
             FileRequest::Offer { peer, size } => self.offer(peer, size).await,
@@ -141,7 +146,6 @@ impl Carrier {
     }
 
     async fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), End> {
-        self.keep_to_rate(bytes.len()).await;
         let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
         let (blob, upload, told) = self.upload.as_mut().ok_or_else(unasked)?;
         let (blob, size) = (*blob, offset.saturating_add(bytes.len() as u64));
@@ -162,7 +166,7 @@ impl Carrier {
         let mut offset = from.min(size);
         while offset < size {
             let length = usize::try_from(size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
-            self.keep_to_rate(length).await;
+            self.keep_to_rate_of_bytes(length).await;
             self.out.clear();
             chunk_line(&mut self.out, offset, length);
             let body = self.out.len();
@@ -176,8 +180,22 @@ impl Carrier {
         Ok(())
     }
 
-    /// Waits as long as somebody is too fast.
-    async fn keep_to_rate(&mut self, bytes: usize) {
+    /// Waits as long as somebody asks too often, or sends too fast.
+    async fn keep_to_rate(&mut self, request: &FileRequest) {
+        let bytes = match request {
+            FileRequest::Chunk { body, .. } => body.len(),
+            _ => 0,
+        };
+        if bytes < SMALL {
+            let admit = || self.host.writing.admit(&self.pass.name, Usage::one(0));
+            while let Err(wait) = admit() {
+                task::sleep(wait).await;
+            }
+        }
+        self.keep_to_rate_of_bytes(bytes).await;
+    }
+
+    async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
         while let Err(wait) = self.host.writing.admit_file(&self.pass.name, bytes as u64) {
             task::sleep(wait).await;
         }

@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use futures::AsyncWriteExt;
@@ -82,10 +82,16 @@ impl From<ProtocolError> for End {
 
 impl Carrier {
     async fn serve(mut self, mut reader: FrameReader<FileRequest>) {
-        let (ended, stopping) = (self.pass.ended.clone(), self.host.stopping.clone());
+        let (ended, displaced) = (self.pass.ended.clone(), self.pass.displaced.clone());
+        let (stopping, name) = (self.host.stopping.clone(), self.pass.name.clone());
+        let displaced = Box::pin(displaced.recv());
         let over = select(Box::pin(ended.recv()), Box::pin(stopping.recv()));
-        let end = match select(Box::pin(self.answer_all(&mut reader)), over).await {
-            Either::Left((end, _)) => end,
+        let carrying = select(Box::pin(self.answer_all(&mut reader)), displaced);
+        let end = match select(carrying, over).await {
+            Either::Left((Either::Left((end, _)), _)) => end,
+            Either::Left((Either::Right(_), _)) => {
+                return log::info!("a file of {name} gives way to another");
+            }
             Either::Right(_) => return,
         };
         if let End::Refused(code, text) = end {
@@ -149,7 +155,11 @@ impl Carrier {
         let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
         let (blob, upload, told) = self.upload.as_mut().ok_or_else(unasked)?;
         let (blob, size) = (*blob, offset.saturating_add(bytes.len() as u64));
-        if self.host.blobs.write(upload, offset, bytes)? {
+        let is_whole = self.host.blobs.write(upload, offset, bytes)?;
+        if !bytes.is_empty() {
+            self.pass.moved(Instant::now());
+        }
+        if is_whole {
             self.upload = None;
             return self.say(&FileReply::Kept { blob }).await;
         }
@@ -175,6 +185,7 @@ impl Carrier {
             read.map_err(BlobError::Disk)?;
             self.out.put_slice(b"\r\n");
             self.write().await?;
+            self.pass.moved(Instant::now());
             offset += length as u64;
         }
         Ok(())

@@ -242,8 +242,9 @@
 //! ```
 //!
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so
-//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Behind
-//! it stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
+//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Where as many
+//! carry as may, the server closes without a word one of which no byte of a file came or went for 10 seconds, or else one of whoever
+//! has more than the one who comes; what it carried goes on with `RESUME`, or `FETCH` from where it was. Behind `CARRY` stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
 //!
 //! | frame | meaning |
 //! |---|---|

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tinychat::server::{FileLimits, Rate, Rates};
 
 use crate::carrying::Carrier;
-use crate::world::story_with;
+use crate::world::{story, story_with};
 
 #[test]
 fn who_offers_much_and_sends_nothing_keeps_nobody_out() {
@@ -66,4 +66,26 @@ fn what_is_asked_about_files_counts_like_messages() {
             assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
         },
     );
+}
+
+#[test]
+fn who_holds_connections_for_files_and_does_nothing_gives_way() {
+    story(async |world| {
+        let (mut people, mut held) = (Vec::new(), Vec::new());
+        for n in 1..=8 {
+            let mut person = world.sign_in(&format!("mallory{n}")).await;
+            for _ in 0..8 {
+                let mut carrier = Carrier::of(world, &mut person).await;
+                // It is known whose it is.
+                carrier.offer("marie", 5).await;
+                held.push(carrier);
+            }
+            people.push(person);
+        }
+        let (mut john, mut marie) = (world.sign_in("john").await, world.sign_in("marie").await);
+        let content = vec![b'x'; 100_000];
+        let blob = Carrier::of(world, &mut john).await.upload("marie", &content).await;
+        let mut carrier = Carrier::of(world, &mut marie).await;
+        assert_eq!(carrier.fetch(&blob, 0, content.len()).await, content);
+    });
 }

@@ -11,7 +11,7 @@
 //! kept 604800000
 //! ```
 //!
-//! `touched` says when something last came, to a minute, and `kept`, once all of it is there, since when that is; both
+//! `touched` says when enough of it last came, to a minute, and `kept`, once all of it is there, since when that is; both
 //! as the server's [`Uptime`]. Until then the file's name ends with `.part`. A label of version 1 has no `touched`, and a
 //! wall clock's time behind `kept`. Such a blob is as old as if it had come when the server first counted its uptime,
 //! at 0. Where both names are the same the sender has given up theirs. Invariant: what is kept is synced. What there is
@@ -38,6 +38,10 @@ const PART: &str = ".part";
 /// How far what a label says may be behind.
 const TOUCH: Duration = Duration::from_secs(60);
 
+/// What share of a file has to come for it to count as gone on with. So however slowly it comes, it is done after so
+/// many times the patience with those that stand still, or is given up.
+const STEPS: u64 = 100;
+
 /// Whose a blob is, and how large.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Label {
@@ -47,7 +51,7 @@ pub(crate) struct Label {
     pub(crate) to: Name,
     /// The content's length in bytes.
     pub(crate) size: u64,
-    /// When something of it last came.
+    /// When enough of it last came.
     pub(crate) touched: Uptime,
     /// Since when all of it is there.
     pub(crate) kept: Option<Uptime>,
@@ -152,8 +156,11 @@ pub(super) struct Part {
     have: u64,
     /// An earlier server wrote what there is, or the disk may not have it.
     in_doubt: bool,
-    /// When something was last written.
+    /// What there is hashes to, once somebody asked in doubt.
+    hash: Option<blake3::Hash>,
+    /// When enough was last written, and how much there was then.
     pub(super) touched: Uptime,
+    had: u64,
 }
 
 /// What came is not put to a blob.
@@ -178,14 +185,14 @@ impl Part {
         let path = part_path(folder, id);
         let mut options = OpenOptions::new();
         let file = options.write(true).create_new(true).mode(0o600).open(&path)?;
-        let written = file.write_all_at(&label.encode(), 0).and_then(|()| file.sync_data());
-        if let Err(error) = written {
+        // Not synced: whoever goes on with one that a power cut took begins anew.
+        if let Err(error) = file.write_all_at(&label.encode(), 0) {
             // What is left has no label, and is removed at the next start.
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
         let touched = label.touched;
-        Ok(Self { path, label, have: 0, in_doubt: false, touched })
+        Ok(Self { path, label, have: 0, in_doubt: false, hash: None, touched, had: 0 })
     }
 
     /// Goes on with what an earlier server has left.
@@ -194,7 +201,7 @@ impl Part {
         let label = Label::read(&file)?;
         let have = file.metadata()?.len().saturating_sub(LABEL as u64).min(label.size);
         let touched = label.touched;
-        Ok(Self { path, label, have, in_doubt: true, touched })
+        Ok(Self { path, label, have, in_doubt: true, hash: None, touched, had: have })
     }
 
     /// How much of it there is, in bytes.
@@ -202,44 +209,56 @@ impl Part {
         self.have
     }
 
-    /// What the bytes that are there hash to, if they may be others than those that were written.
-    pub(super) fn doubt(&self) -> io::Result<Option<blake3::Hash>> {
-        if !self.in_doubt {
-            return Ok(None);
+    /// How much is still to come, in bytes.
+    pub(super) fn lacks(&self) -> u64 {
+        self.label.size.saturating_sub(self.have)
+    }
+
+    /// What the bytes that are there hash to, if they may be others than those that were written. They are read once,
+    /// however often somebody asks.
+    pub(super) fn doubt(&mut self) -> io::Result<Option<blake3::Hash>> {
+        if !self.in_doubt || self.hash.is_some() {
+            return Ok(self.hash.filter(|_| self.in_doubt));
         }
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(LABEL as u64))?;
         let mut hasher = blake3::Hasher::new();
         hasher.update_reader(file.take(self.have))?;
-        Ok(Some(hasher.finalize()))
+        self.hash = Some(hasher.finalize());
+        Ok(self.hash)
     }
 
     pub(super) fn is_whole(&self) -> bool {
         self.have == self.label.size
     }
 
-    /// Puts the next bytes to it.
+    /// How much there is once these bytes are put to it, if they are the next.
+    pub(super) fn end_of(&self, offset: u64, length: usize) -> Result<u64, WriteError> {
+        let end = offset.checked_add(length as u64).filter(|end| *end <= self.label.size);
+        end.filter(|_| offset == self.have).ok_or(WriteError::OutOfPlace)
+    }
+
+    /// Puts the next bytes to it. Nothing does not go on with it.
     pub(super) fn write(
         &mut self,
         offset: u64,
         bytes: &[u8],
         now: Uptime,
     ) -> Result<(), WriteError> {
-        let end = offset.checked_add(bytes.len() as u64);
-        if offset != self.have || end.is_none_or(|end| end > self.label.size) {
-            return Err(WriteError::OutOfPlace);
-        }
+        let end = self.end_of(offset, bytes.len())?;
         if !bytes.is_empty() {
             let file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all_at(bytes, LABEL as u64 + self.have)?;
-            self.touch(&file, now)?;
+            if end - self.had >= self.label.size.div_ceil(STEPS) || end == self.label.size {
+                self.touch(&file, now)?;
+                (self.touched, self.had) = (now, end);
+            }
+            (self.have, self.in_doubt) = (end, false);
         }
-        self.have += bytes.len() as u64;
-        (self.in_doubt, self.touched) = (false, now);
         Ok(())
     }
 
-    /// Has the label say that something came, if it did not for a while. All that differs lies in the file's first
+    /// Has the label say that enough came, if it did not for a while. All that differs lies in the file's first
     /// sector, which a power cut changes wholly or not at all.
     fn touch(&mut self, file: &File, now: Uptime) -> io::Result<()> {
         if now.since(self.label.touched) < TOUCH {
@@ -265,7 +284,7 @@ impl Part {
             file.write_all_at(&label.encode(), 0)?;
             if let Err(error) = file.sync_all() {
                 // A disk that failed once may say that all is well the next time.
-                self.in_doubt = true;
+                (self.in_doubt, self.hash) = (true, None);
                 return Err(error.into());
             }
             std::fs::rename(&self.path, &whole)?;
@@ -364,6 +383,20 @@ mod tests {
         assert_eq!(again.doubt().unwrap(), Some(blake3::hash(b"abcde")));
         again.write(5, b"f", NOW).unwrap();
         assert_eq!(again.doubt().unwrap(), None);
+    }
+
+    #[test]
+    fn who_sends_too_little_does_not_go_on() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut part = Part::create(folder.path(), BlobId::from_u128(4), label(1_000)).unwrap();
+        let begun = part.touched;
+        part.write(0, b"", NOW).unwrap();
+        part.write(0, b"a hundre", NOW).unwrap();
+        assert_eq!(part.touched, begun);
+        part.write(8, b"dt", NOW).unwrap();
+        assert_eq!(part.touched, NOW);
+        part.write(10, b"and more", Uptime(5)).unwrap();
+        assert_eq!(part.touched, NOW);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! Files that wait: the server's folder of blobs, and how much of them there may be.
 //!
 //! Owned by the server; asked by connections that carry files, on threads where they may block. A blob is
-//! for one receiver, under a random id. What is offered counts with all its bytes from then on, so that nothing which
-//! was begun ends for want of room. Invariant: a blob is in the index as *kept* only when all of it is on the
-//! disk, synced, under its own name.
+//! for one receiver, under a random id. What is offered counts with all its bytes for its sender from then on, and in
+//! the room that all share as its bytes come; where there is none left an upload waits. Invariant: a blob is in the
+//! index as *kept* only when all of it is on the disk, synced, under its own name.
 
 mod file;
+mod room;
 
 use std::collections::HashMap;
 use std::fs::{self, DirBuilder, File};
@@ -22,9 +23,9 @@ use thiserror::Error;
 
 pub(crate) use file::{LABEL, Label, named};
 use file::{Part, WriteError, orphan, part_path, whole_path};
+use room::{NoRoom, Room, Share};
 
 use crate::clock::Clock;
-use crate::folder::free_space;
 use crate::message::{BlobId, Name, SessionKey, Uptime};
 use crate::wire::frame::FileError;
 
@@ -35,7 +36,7 @@ pub(crate) const FOLDER: &str = "blobs";
 const FILES_OF_ONE: usize = 1_000;
 const PARTS_OF_ONE: usize = 32;
 
-/// How long an offer of which nothing came counts, and how long one does with which nobody goes on.
+/// How long an offer of which nothing came counts, and how long one does of which too little came.
 const UNBEGUN: Duration = Duration::from_secs(10 * 60);
 const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -73,6 +74,11 @@ pub(crate) enum BlobError {
     TooMany,
     #[error("the server has room for {} more; the file has {}", ByteSize(*room), ByteSize(*size))]
     Space { size: u64, room: u64 },
+    #[error(
+        "the server has room for {} more now, and {} of the file are still to come; what came of it stays",
+        ByteSize(*room), ByteSize(*lacks)
+    )]
+    Filled { lacks: u64, room: u64 },
     #[error("the server does not have this file for you any more")]
     Gone,
     #[error("somebody else goes on with this file, or more comes than was offered")]
@@ -90,7 +96,7 @@ impl BlobError {
             Self::Space { .. } => FileError::Space,
             Self::Gone => FileError::Gone,
             Self::OutOfPlace => FileError::Bad,
-            Self::Disk(_) => FileError::Store,
+            Self::Filled { .. } | Self::Disk(_) => FileError::Store,
         }
     }
 }
@@ -109,6 +115,7 @@ impl From<WriteError> for BlobError {
 pub(crate) struct Blobs {
     folder: PathBuf,
     limits: FileLimits,
+    room: Room,
     clock: Arc<Clock>,
     index: Mutex<HashMap<BlobId, Entry>>,
 }
@@ -123,16 +130,29 @@ struct Entry {
 /// that who holds the index: what others want to know stands beside it.
 struct Coming {
     part: Mutex<Part>,
+    share: Share,
     /// How much of it there is, in bytes.
     have: AtomicU64,
-    /// When something last came; an [`Uptime`].
+    /// When enough of it last came; an [`Uptime`].
     touched: AtomicU64,
+}
+
+impl Entry {
+    /// How much of it there is, in bytes.
+    fn has(&self) -> u64 {
+        self.coming.as_ref().map_or(self.label.size, |coming| coming.have())
+    }
 }
 
 impl Coming {
     fn of(part: Part, now: Uptime) -> Arc<Self> {
-        let (have, touched) = (part.have().into(), part.touched.min(now).0.into());
-        Arc::new(Self { part: Mutex::new(part), have, touched })
+        let (have, touched) = (part.have(), part.touched.min(now).0.into());
+        Arc::new(Self {
+            part: Mutex::new(part),
+            share: Share::of(have),
+            have: have.into(),
+            touched,
+        })
     }
 
     fn part(&self) -> MutexGuard<'_, Part> {
@@ -191,16 +211,17 @@ impl Blobs {
                 Err(error) => log::error!("{}: {error}", path.display()),
             }
         }
-        Ok(Self { folder, limits, clock, index: Mutex::new(index) })
+        let room = Room::new(folder.clone(), limits, index.values().map(Entry::has).sum());
+        Ok(Self { folder, limits, room, clock, index: Mutex::new(index) })
     }
 
-    /// Begins an upload, if there is room for all of it.
+    /// Begins an upload, if its sender may have it wait and if there is room for it now.
     pub(crate) fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
         let (from, to) = (key.sender().clone(), key.receiver().clone());
         let now = self.clock.uptime();
         let label = Label { from, to, size, touched: now, kept: None };
         let id = new_id();
-        // Made under the lock: else two at once could both have the last room.
+        // Counted under the lock: else two at once could both be a person's last.
         let mut index = self.index();
         self.admit(&index, &label)?;
         let part = Part::create(&self.folder, id, label.clone()).map_err(BlobError::Disk)?;
@@ -210,22 +231,16 @@ impl Blobs {
     }
 
     fn admit(&self, index: &HashMap<BlobId, Entry>, label: &Label) -> Result<(), BlobError> {
-        let (size, FileLimits { file, person, all, reserve }) = (label.size, self.limits);
+        let (size, FileLimits { file, person, .. }) = (label.size, self.limits);
         if file > 0 && size > file {
             return Err(BlobError::TooLarge { size, limit: file });
         }
-        let (mut count, mut parts) = (0, 0);
-        let (mut used, mut total, mut to_come) = (0_u64, 0_u64, 0_u64);
-        for Entry { label: other, coming } in index.values() {
-            total = total.saturating_add(other.size);
-            if other.from == label.from && !other.is_orphan() {
-                count += 1;
-                parts += usize::from(coming.is_some());
-                used = used.saturating_add(other.size);
-            }
-            if let Some(coming) = coming {
-                to_come = to_come.saturating_add(other.size.saturating_sub(coming.have()));
-            }
+        let (mut count, mut parts, mut used) = (0, 0, 0_u64);
+        let own = |it: &&Entry| it.label.from == label.from && !it.label.is_orphan();
+        for Entry { label: other, coming } in index.values().filter(own) {
+            count += 1;
+            parts += usize::from(coming.is_some());
+            used = used.saturating_add(other.size);
         }
         if count >= FILES_OF_ONE || parts >= PARTS_OF_ONE {
             return Err(BlobError::TooMany);
@@ -233,9 +248,7 @@ impl Blobs {
         if person > 0 && used.saturating_add(size) > person {
             return Err(BlobError::Quota { size, used, limit: person });
         }
-        let quota = if all > 0 { all.saturating_sub(total) } else { u64::MAX };
-        let free = free_space(&self.folder).map_err(BlobError::Disk)?;
-        let room = quota.min(free.saturating_sub(to_come.saturating_add(reserve)));
+        let room = self.room.left().map_err(BlobError::Disk)?;
         if size > room { Err(BlobError::Space { size, room }) } else { Ok(()) }
     }
 
@@ -250,7 +263,7 @@ impl Blobs {
             }
         };
         let (have, hash) = {
-            let part = coming.part();
+            let mut part = coming.part();
             (part.have(), part.doubt().map_err(|error| BlobError::from(WriteError::from(error)))?)
         };
         Ok(Resumed::Part(Upload { id, coming }, have, hash))
@@ -267,6 +280,12 @@ impl Blobs {
         let now = self.clock.uptime();
         let kept = {
             let mut part = coming.part();
+            let end = part.end_of(offset, bytes.len())?;
+            self.room.take_up_to(&coming.share, end).map_err(|error| match error {
+                NoRoom::Left(room) => BlobError::Filled { lacks: part.lacks(), room },
+                NoRoom::Over => BlobError::Gone,
+                NoRoom::Io(error) => BlobError::Disk(error),
+            })?;
             part.write(offset, bytes, now)?;
             coming.have.store(part.have(), Ordering::Relaxed);
             coming.touched.store(part.touched.0, Ordering::Relaxed);
@@ -284,6 +303,8 @@ impl Blobs {
         kept?;
         entry.label.kept = Some(now);
         entry.coming = None;
+        // All of it stays taken.
+        coming.share.close();
         Ok(true)
     }
 
@@ -303,15 +324,17 @@ impl Blobs {
 
     /// Keeps a blob no longer: its receiver has it, or its sender thinks better of it.
     pub(crate) fn drop_for(&self, id: BlobId, who: &Name) {
-        self.remove_where(|it, entry| {
-            *it == id && (entry.label.to == *who || entry.label.from == *who)
-        });
+        let mut index = self.index();
+        let entry = index.get(&id).filter(|it| it.label.to == *who || it.label.from == *who);
+        if entry.is_some_and(|entry| self.is_removed(id, entry)) {
+            index.remove(&id);
+        }
     }
 
     /// A name is given up: keeps nothing that is for it, and no upload of it that is not done. Its other files
     /// stay with those for whom they are, and count for nobody. Returns how many these are.
     pub(crate) fn forget(&self, name: &Name) -> io::Result<u64> {
-        self.remove_where(|_, Entry { label, coming }| {
+        self.remove_where(|Entry { label, coming }| {
             label.to == *name || (label.from == *name && coming.is_some())
         });
         let mut orphans = 0;
@@ -330,21 +353,33 @@ impl Blobs {
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.
     pub(crate) fn sweep(&self, keep: Option<Duration>) {
         let before = keep.and_then(|keep| self.clock.overdue(keep));
-        self.remove_where(|_, entry| match &entry.coming {
+        self.remove_where(|entry| match &entry.coming {
             Some(coming) => coming.is_abandoned(&self.clock),
             None => entry.label.kept.zip(before).is_some_and(|(kept, before)| kept < before),
         });
     }
 
-    /// What cannot be removed still counts.
-    fn remove_where(&self, is_meant: impl Fn(&BlobId, &Entry) -> bool) {
-        self.index().retain(|id, entry| {
-            let meant = is_meant(id, entry);
-            // An upload that is just being kept may have either name.
-            let whole = || is_removed(&whole_path(&self.folder, *id));
-            let part = || entry.coming.is_none() || is_removed(&part_path(&self.folder, *id));
-            !(meant && part() && whole())
-        });
+    fn remove_where(&self, is_meant: impl Fn(&Entry) -> bool) {
+        self.index().retain(|id, entry| !(is_meant(entry) && self.is_removed(*id, entry)));
+    }
+
+    /// Has a blob be gone from the disk. What cannot be removed still counts.
+    fn is_removed(&self, id: BlobId, entry: &Entry) -> bool {
+        let Some(coming) = &entry.coming else {
+            let is_removed = is_removed(&whole_path(&self.folder, id));
+            if is_removed {
+                self.room.give_back(entry.label.size);
+            }
+            return is_removed;
+        };
+        let had = coming.share.close();
+        // It may just be kept, and have either name.
+        if is_removed(&part_path(&self.folder, id)) && is_removed(&whole_path(&self.folder, id)) {
+            self.room.give_back(had.unwrap_or(0));
+            return true;
+        }
+        coming.share.reopen(had);
+        false
     }
 
     fn index(&self) -> MutexGuard<'_, HashMap<BlobId, Entry>> {

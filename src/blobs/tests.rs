@@ -54,7 +54,7 @@ fn a_file_is_there_for_its_receiver_alone_and_until_it_is_dropped() {
 }
 
 #[test]
-fn what_is_offered_counts_with_all_its_bytes() {
+fn what_is_offered_counts_for_its_sender_with_all_its_bytes_and_for_all_as_they_come() {
     let data = tempfile::tempdir().unwrap();
     let blobs = open(data.path(), SMALL);
     let (code, text) = refusal(blobs.offer(&key("john", "marie"), 101));
@@ -66,8 +66,14 @@ fn what_is_offered_counts_with_all_its_bytes() {
     let (code, text) = refusal(blobs.offer(&key("john", "anna"), 61));
     assert_eq!(code, FileError::Quota);
     assert!(text.contains("90 B") && text.contains("150 B") && text.contains("61 B"), "{text}");
-    blobs.offer(&key("anna", "marie"), 100).unwrap();
-    let (code, text) = refusal(blobs.offer(&key("mallory", "marie"), 31));
+    for mallory in ["mallory", "malcolm", "malone"] {
+        blobs.offer(&key(mallory, "marie"), 100).unwrap();
+    }
+    send(&blobs, "anna", "marie", &[b'x'; 100]);
+    send(&blobs, "anna", "marie", &[b'x'; 50]);
+    let (_, upload) = blobs.offer(&key("peter", "marie"), 70).unwrap();
+    assert!(!blobs.write(&upload, 0, &[b'x'; 40]).unwrap());
+    let (code, text) = refusal(blobs.offer(&key("paul", "marie"), 31));
     assert_eq!(
         (code, text.as_str()),
         (FileError::Space, "the server has room for 30 B more; the file has 31 B")
@@ -76,6 +82,33 @@ fn what_is_offered_counts_with_all_its_bytes() {
     let elsewhere = tempfile::tempdir().unwrap();
     let full = open(elsewhere.path(), full);
     assert_eq!(refusal(full.offer(&key("john", "marie"), 1)).0, FileError::Space);
+}
+
+#[test]
+fn where_there_is_no_room_an_upload_waits_and_goes_on_when_there_is() {
+    let data = tempfile::tempdir().unwrap();
+    let kept = {
+        let blobs = open(data.path(), FileLimits { person: 0, ..SMALL });
+        let (_, upload) = blobs.offer(&key("john", "marie"), 100).unwrap();
+        blobs.write(&upload, 0, &[b'x'; 60]).unwrap();
+        let others = [90, 70].map(|size| send(&blobs, "anna", "marie", &vec![b'x'; size]));
+        let (code, text) = refusal(blobs.write(&upload, 60, &[b'x'; 40]));
+        assert_eq!(code, FileError::Store, "which the client tries again");
+        assert!(text.contains("room for 0 B more now, and 40 B of the file are"), "{text}");
+        assert_eq!(refusal(blobs.write(&upload, 60, b"x")).0, FileError::Store);
+        blobs.drop_for(others[0], &name("marie"));
+        assert!(!blobs.write(&upload, 60, &[b'x'; 30]).unwrap());
+        others[1]
+    };
+    // The next server knows what is taken: 90 of the upload, 70 of what is kept.
+    let blobs = open(data.path(), FileLimits { person: 0, ..SMALL });
+    assert_eq!(refusal(blobs.offer(&key("anna", "marie"), 61)).0, FileError::Space);
+    blobs.drop_for(kept, &name("anna"));
+    assert_eq!(blobs.forget(&name("john")).unwrap(), 0);
+    for size in [100, 100, 20] {
+        send(&blobs, "anna", "marie", &vec![b'x'; size]);
+    }
+    assert_eq!(refusal(blobs.offer(&key("anna", "marie"), 1)).0, FileError::Space);
 }
 
 #[test]
@@ -128,7 +161,11 @@ fn what_nobody_wants_any_more_goes_and_the_rest_stays() {
     times.pass(moment);
     blobs.sweep(None);
     assert_eq!([kept, unbegun, begun].map(is_there), [true, false, true]);
-    times.pass(ABANDONED);
+    times.pass(ABANDONED - moment);
+    // Neither nothing nor somebody who only asks goes on with it.
+    blobs.write(&upload, 1, b"").unwrap();
+    blobs.resume(begun, &name("anna")).unwrap();
+    times.pass(moment);
     blobs.sweep(Some(2 * ABANDONED));
     assert_eq!([kept, begun].map(is_there), [true, false]);
     blobs.sweep(Some(ABANDONED));

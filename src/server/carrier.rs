@@ -6,7 +6,7 @@
 
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{BufMut, BytesMut};
 use futures::AsyncWriteExt;
@@ -15,6 +15,7 @@ use futures::future::{Either, select};
 use super::tickets::Pass;
 use super::{Host, arrival};
 use crate::blobs::{BlobError, LABEL, Resumed, Upload};
+use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
 use crate::task;
 use crate::wire::codec::{Frame, ProtocolError};
@@ -25,6 +26,9 @@ use crate::wire::{MAX_CHUNK, chunk_line};
 
 /// Behind so many bytes of an upload it is told how far that is.
 const TELL: u64 = 1024 * 1024;
+
+/// Of how many bytes a chunk is too small not to count like a message: each costs as much as one, whatever is in it.
+const SMALL: usize = 16 * 1024;
 
 /// Carries until the peer has no more, or may no longer.
 pub(super) async fn run(
@@ -78,10 +82,16 @@ impl From<ProtocolError> for End {
 
 impl Carrier {
     async fn serve(mut self, mut reader: FrameReader<FileRequest>) {
-        let (ended, stopping) = (self.pass.ended.clone(), self.host.stopping.clone());
+        let (ended, displaced) = (self.pass.ended.clone(), self.pass.displaced.clone());
+        let (stopping, name) = (self.host.stopping.clone(), self.pass.name.clone());
+        let displaced = Box::pin(displaced.recv());
         let over = select(Box::pin(ended.recv()), Box::pin(stopping.recv()));
-        let end = match select(Box::pin(self.answer_all(&mut reader)), over).await {
-            Either::Left((end, _)) => end,
+        let carrying = select(Box::pin(self.answer_all(&mut reader)), displaced);
+        let end = match select(carrying, over).await {
+            Either::Left((Either::Left((end, _)), _)) => end,
+            Either::Left((Either::Right(_), _)) => {
+                return log::info!("a file of {name} gives way to another");
+            }
             Either::Right(_) => return,
         };
         if let End::Refused(code, text) = end {
@@ -109,6 +119,7 @@ impl Carrier {
     }
 
     async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
+        self.keep_to_rate(&request).await;
         match request {
             FileRequest::Chunk { offset, body } => self.take(offset, &body).await,
             FileRequest::Offer { peer, size } => self.offer(peer, size).await,
@@ -141,11 +152,14 @@ impl Carrier {
     }
 
     async fn take(&mut self, offset: u64, bytes: &[u8]) -> Result<(), End> {
-        self.keep_to_rate(bytes.len()).await;
         let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
         let (blob, upload, told) = self.upload.as_mut().ok_or_else(unasked)?;
         let (blob, size) = (*blob, offset.saturating_add(bytes.len() as u64));
-        if self.host.blobs.write(upload, offset, bytes)? {
+        let is_whole = self.host.blobs.write(upload, offset, bytes)?;
+        if !bytes.is_empty() {
+            self.pass.moved(Instant::now());
+        }
+        if is_whole {
             self.upload = None;
             return self.say(&FileReply::Kept { blob }).await;
         }
@@ -162,7 +176,7 @@ impl Carrier {
         let mut offset = from.min(size);
         while offset < size {
             let length = usize::try_from(size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
-            self.keep_to_rate(length).await;
+            self.keep_to_rate_of_bytes(length).await;
             self.out.clear();
             chunk_line(&mut self.out, offset, length);
             let body = self.out.len();
@@ -171,13 +185,28 @@ impl Carrier {
             read.map_err(BlobError::Disk)?;
             self.out.put_slice(b"\r\n");
             self.write().await?;
+            self.pass.moved(Instant::now());
             offset += length as u64;
         }
         Ok(())
     }
 
-    /// Waits as long as somebody is too fast.
-    async fn keep_to_rate(&mut self, bytes: usize) {
+    /// Waits as long as somebody asks too often, or sends too fast.
+    async fn keep_to_rate(&mut self, request: &FileRequest) {
+        let bytes = match request {
+            FileRequest::Chunk { body, .. } => body.len(),
+            _ => 0,
+        };
+        if bytes < SMALL {
+            let admit = || self.host.writing.admit(&self.pass.name, Usage::one(0));
+            while let Err(wait) = admit() {
+                task::sleep(wait).await;
+            }
+        }
+        self.keep_to_rate_of_bytes(bytes).await;
+    }
+
+    async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
         while let Err(wait) = self.host.writing.admit_file(&self.pass.name, bytes as u64) {
             task::sleep(wait).await;
         }

@@ -5,6 +5,7 @@
 //! proof holds.
 
 use std::io;
+use std::time::Instant;
 
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
@@ -30,7 +31,6 @@ pub(super) struct SignedIn {
 }
 
 /// What a connection is for.
-#[derive(Debug)]
 pub(super) enum Greeted {
     /// Somebody talks.
     SignedIn(SignedIn),
@@ -69,7 +69,7 @@ pub(super) async fn sign_in(
     let (name, key, installation, invite) = match next(reader).await? {
         ClientFrame::Hello { name, key, installation, invite } => (name, key, installation, invite),
         ClientFrame::Carry { ticket } => {
-            let pass = host.tickets.redeem(&ticket);
+            let pass = host.tickets.redeem(&ticket, Instant::now());
             let refused = |error: PassError| refuse(error.code(), format_args!("{error}"));
             return pass.map(Greeted::Carrier).map_err(refused);
         }

@@ -43,7 +43,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use async_std::os::unix::net::UnixListener;
@@ -113,7 +113,7 @@ pub struct Config {
     pub times: Arc<dyn Times>,
     /// How long things may take.
     pub timing: Timing,
-    /// The most connections that carry files at once. One more is told `ERR BUSY`.
+    /// The most connections that carry files at once. One more has the place of one that stands still, or is told `ERR BUSY`.
     pub max_carriers: usize,
     /// The most connections at once. One more is closed; without TLS it is told `ERR BUSY` before.
     pub max_connections: usize,
@@ -344,7 +344,7 @@ impl Server {
             quota: config.quota,
             blobs,
             file_limit: config.files.file,
-            tickets: Arc::new(Tickets::new(config.max_carriers)),
+            tickets: Arc::new(Tickets::new(config.max_carriers, Instant::now())),
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             keep: config.keep,

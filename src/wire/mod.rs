@@ -243,12 +243,13 @@
 //! ```
 //!
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so
-//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Behind
-//! it stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
+//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Where as many
+//! carry as may, the server closes without a word one of which no byte of a file came or went for 10 seconds, or else one of whoever
+//! has more than the one who comes; what it carried goes on with `RESUME`, or `FETCH` from where it was. Behind `CARRY` stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count from now on. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
+//! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count for its sender from now on, and in the room that all share as they come. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
 //! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
@@ -271,10 +272,11 @@
 //! | `QUOTA` | what waits of this sender would be too much with it |
 //! | `SPACE` | what waits of all would be, or the disk too full |
 //! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
-//! | `STORE` | the server cannot use its disk now; what it has of an upload stays |
+//! | `STORE` | the server cannot use its disk now, or has no room for more of an upload that was begun; what it has of it stays |
 //!
-//! A whole file is kept as long as a message, counted from `KEPT`. An upload that stands still is given up after a day, or 10 minutes
-//! if nothing of it ever came; so long as the server runs.
+//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of it came
+//! in a day, or nothing in its first 10 minutes; so long as the server runs. Each request counts like a message of the one who asks,
+//! and so does a `CHUNK` of less than 16 KiB: who asks too often waits for the answer.
 //!
 //! # Silence
 //!

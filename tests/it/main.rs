@@ -23,6 +23,7 @@
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
+//! | `hoarding` | who holds room and connections that others need |
 //! | `files` | files between people: who is away, what is cut, refused, or means harm |
 //! | `own_files` | files of one's own: names, sizes, several at once, and what is called back |
 //! | `bytes` | any bytes on standard input |
@@ -92,6 +93,7 @@ mod flood;
 mod folder;
 mod full_disk;
 mod history;
+mod hoarding;
 mod hostile;
 mod identity;
 mod installations;

@@ -5,7 +5,8 @@
 use super::super::files::ledger;
 use super::super::files::ledger::Upload;
 use super::super::{Event, FileState, Transfer, Unwanted};
-use super::files::{Key, Wanted, What};
+use super::files::{Wanted, What};
+use super::under_way::Key;
 use super::{Core, Exit};
 use crate::message::Name;
 

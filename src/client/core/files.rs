@@ -1,87 +1,29 @@
 //! Which files are carried, and what becomes of them.
 //!
-//! What is to go and to come is on the disk; [`Files`] knows which of it is on its way. Each connection to the
-//! server asks for one ticket, when there is something to carry. Invariant: an own file becomes a message, and a file
-//! that comes is told to be here, in the transaction that writes it down.
+//! What is to go and to come is on the disk; [`Files`](super::under_way::Files) knows which of it is on its way. Each
+//! connection to the server asks for one ticket, when there is something to carry. Invariant: an own file becomes a
+//! message, and a file that comes is told to be here, in the transaction that writes it down.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::future::Future;
 use std::path::PathBuf;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use async_channel::{Sender, WeakSender};
-use async_std::task::JoinHandle;
-
-use super::super::backoff::Backoff;
 use super::super::connection::Connection;
 use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
 use super::super::files::ledger::{self, Download, Fate, Source, Upload};
 use super::super::files::{self, FileInfo, save};
 use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Unwanted, Way};
 use super::places::Need;
+use super::under_way::{Key, Run, Said};
 use super::{Core, Exit};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
 use crate::wire::frame::ClientFrame;
 
-/// How many files go at once, and how many come.
-const AT_ONCE: usize = 3;
-
-/// How long it is waited for a ticket only to tell that the server need not keep something.
-const TICKET_PATIENCE: Duration = Duration::from_secs(10);
-
 /// How many files are listed for one who asks.
 const LISTED: u32 = 50;
-
-/// What is on its way.
-pub(super) struct Files {
-    orders: WeakSender<Order>,
-    running: BTreeMap<Key, Run>,
-    /// What was told to end and has not: nothing else may write where it does.
-    ending: BTreeMap<Key, (u64, JoinHandle<Option<()>>)>,
-    last_run: u64,
-    /// What failed for now, and when it is tried again.
-    resting: BTreeMap<Key, Rest>,
-    /// To whom files go, or are to go.
-    addressees: BTreeSet<Name>,
-    /// There may be more to carry than is on its way.
-    look: bool,
-    ticket: Option<Ticket>,
-    asked_for_ticket: Option<Instant>,
-    /// Where a file is to be saved that comes, by its message.
-    saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
-    /// How far each has come, at most: only what is beyond it is progress.
-    furthest: BTreeMap<Key, u64>,
-    /// What is wanted of files that may still be told of.
-    pub(super) wanted: Vec<Wanted>,
-    /// How many files are just being saved.
-    saving: u64,
-}
-
-/// What is carried, to tell it from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::client) enum Key {
-    Upload(i64),
-    Download(i64),
-    Drop,
-}
-
-/// A thread that carries. It ends when this is dropped.
-struct Run {
-    number: u64,
-    job: Job,
-    done: u64,
-    _end: Sender<Infallible>,
-    ended: JoinHandle<Option<()>>,
-}
-
-#[derive(Default)]
-struct Rest {
-    backoff: Backoff,
-    until: Option<Instant>,
-}
 
 /// What is wanted of another's file.
 #[derive(Clone, Debug)]
@@ -100,167 +42,18 @@ pub(super) enum What {
     Gone(Unwanted),
 }
 
-/// What a thread says.
-#[derive(Debug)]
-pub(in crate::client) enum Said {
-    /// One that carries; which, as what run, and what.
-    Carried(Key, u64, Report),
-    /// One that carried has ended.
-    Ended(Key, u64),
-    /// One that saved.
-    Saved { peer: Name, number: u64, saved: Result<PathBuf, String> },
-}
-
-impl Files {
-    pub(super) fn new(orders: WeakSender<Order>) -> Self {
-        Self {
-            orders,
-            running: BTreeMap::new(),
-            ending: BTreeMap::new(),
-            last_run: 0,
-            resting: BTreeMap::new(),
-            addressees: BTreeSet::new(),
-            look: true,
-            ticket: None,
-            asked_for_ticket: None,
-            saves: BTreeMap::new(),
-            furthest: BTreeMap::new(),
-            wanted: Vec::new(),
-            saving: 0,
-        }
-    }
-
-    /// There may be more to carry.
-    pub(super) fn look(&mut self) {
-        self.look = true;
-    }
-
-    /// Whether a file is to go to somebody.
-    pub(super) fn go_to(&self, peer: &Name) -> bool {
-        self.addressees.contains(peer)
-    }
-
-    /// The server gave what it was asked for.
-    pub(super) fn take_ticket(&mut self, ticket: Ticket) {
-        (self.ticket, self.look) = (Some(ticket), true);
-    }
-
-    /// Nothing is carried without a connection, and another one needs another ticket.
-    pub(super) fn disconnected(&mut self) {
-        (self.ticket, self.asked_for_ticket, self.look) = (None, None, true);
-        let keys: Vec<Key> = self.running.keys().copied().collect();
-        keys.into_iter().for_each(|key| self.stop(key));
-    }
-
-    /// Has something end that is on its way.
-    fn stop(&mut self, key: Key) {
-        if let Some(Run { number, ended, .. }) = self.running.remove(&key) {
-            self.ending.insert(key, (number, ended));
-        }
-    }
-
-    /// A thread has ended.
-    fn has_ended(&mut self, key: Key, number: u64) {
-        if self.running.get(&key).is_some_and(|run| run.number == number) {
-            self.running.remove(&key);
-        }
-        if self.ending.get(&key).is_some_and(|(ending, _)| *ending == number) {
-            self.ending.remove(&key);
-        }
-        self.look = true;
-    }
-
-    /// Something is further than ever. Whether that is so.
-    fn is_further(&mut self, key: Key, done: u64) -> bool {
-        let furthest = self.furthest.entry(key).or_default();
-        let is_further = done > *furthest;
-        *furthest = done.max(*furthest);
-        is_further
-    }
-
-    /// Ends what is on its way. When that is done nothing writes in the data folder any more.
-    pub(super) fn end(&mut self) -> impl Future<Output = ()> + use<> {
-        let runs = std::mem::take(&mut self.running).into_values().map(|run| run.ended);
-        let ending = std::mem::take(&mut self.ending).into_values().map(|(_, ended)| ended);
-        let ended: Vec<_> = runs.chain(ending).collect();
-        async move {
-            for ended in ended {
-                ended.await;
-            }
-        }
-    }
-
-    /// Whether something is being saved, or waits for that.
-    pub(super) fn is_saving(&self) -> bool {
-        self.saving > 0 || !self.saves.is_empty() || !self.wanted.is_empty()
-    }
-
-    /// When something is to be tried again.
-    pub(super) fn due_at(&self) -> Option<Instant> {
-        let asked = self.ticket_late_at().filter(|late| *late > Instant::now());
-        self.resting.values().filter_map(|rest| rest.until).chain(asked).min()
-    }
-
-    /// When a ticket has been waited for too long that was asked for.
-    fn ticket_late_at(&self) -> Option<Instant> {
-        self.asked_for_ticket.filter(|_| self.ticket.is_none()).map(|asked| asked + TICKET_PATIENCE)
-    }
-
-    /// Whether the server will soon know what it need not keep, unless it fails.
-    fn is_about_to_drop(&self) -> bool {
-        let rests = self.resting.get(&Key::Drop).is_some_and(|rest| rest.until.is_some());
-        !rests && self.ticket_late_at().is_none_or(|late| late > Instant::now())
-    }
-
-    fn wake_rested(&mut self, now: Instant) {
-        for rest in self.resting.values_mut() {
-            if rest.until.is_some_and(|until| until <= now) {
-                (rest.until, self.look) = (None, true);
-            }
-        }
-    }
-
-    fn may_run(&self, key: Key) -> bool {
-        let rests = self.resting.get(&key).is_some_and(|rest| rest.until.is_some());
-        let alike = |other: &&Key| std::mem::discriminant(*other) == std::mem::discriminant(&key);
-        let most = if key == Key::Drop { 1 } else { AT_ONCE };
-        !rests
-            && !self.running.contains_key(&key)
-            && !self.ending.contains_key(&key)
-            && self.running.keys().filter(alike).count() < most
-    }
-
-    /// It is over with something.
-    pub(super) fn forget(&mut self, key: Key) {
-        self.furthest.remove(&key);
-        self.resting.remove(&key);
-    }
-
-    fn rest(&mut self, key: Key) {
-        let rest = self.resting.entry(key).or_default();
-        let time = rest.backoff.next(fastrand::f64());
-        rest.until = Some(Instant::now() + time);
-    }
-}
-
 impl Core {
     /// Starts to carry what is to be carried and is not on its way.
     pub(super) async fn carry_where_due(
         &mut self,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
-        self.files.wake_rested(Instant::now());
-        if !std::mem::take(&mut self.files.look) {
+        if !self.files.is_to_look(Instant::now()) {
             return Ok(());
         }
         for (key, job) in self.jobs().await? {
-            let Some(ticket) = self.files.ticket else {
-                if self.files.asked_for_ticket.is_none() {
-                    self.files.asked_for_ticket = Some(Instant::now());
-                    connection.say(&ClientFrame::Ticket);
-                }
-                return Ok(());
-            };
+            let ticket = self.files.ticket(|| connection.say(&ClientFrame::Ticket));
+            let Some(ticket) = ticket else { return Ok(()) };
             if self.files.may_run(key) {
                 self.start(key, job, ticket);
             }
@@ -279,10 +72,11 @@ impl Core {
             ))
         };
         let (going, coming, had, unwanted) = self.store.run(look).await?;
-        self.files.addressees = going.iter().map(|upload| upload.peer.clone()).collect();
-        for peer in self.files.addressees.clone() {
-            self.want_place(&peer, Need::Rest);
+        let addressees: BTreeSet<Name> = going.iter().map(|upload| upload.peer.clone()).collect();
+        for peer in &addressees {
+            self.want_place(peer, Need::Rest);
         }
+        self.files.are_to_go_to(addressees);
         // Once the conversation is open it is known, too, whether the key is still the same.
         let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
@@ -290,9 +84,8 @@ impl Core {
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
         jobs.extend(coming.into_iter().map(|it| (Key::Download(it.message), Job::Download(it))));
         // Those that are on their way drop theirs themselves.
-        let had = had
-            .into_iter()
-            .filter(|it| !self.files.running.contains_key(&Key::Download(it.message)));
+        let is_on_its_way = |it: &Download| self.files.run(Key::Download(it.message)).is_some();
+        let had = had.into_iter().filter(|it| !is_on_its_way(it));
         let mut drops: Vec<_> = had.map(|it| (it.message, it.info.blob)).collect();
         drops.extend(unwanted.into_iter().map(|blob| (0, blob)));
         if !drops.is_empty() {
@@ -302,8 +95,7 @@ impl Core {
     }
 
     fn start(&mut self, key: Key, job: Job, ticket: Ticket) {
-        self.files.last_run += 1;
-        let (number, orders) = (self.files.last_run, self.files.orders.clone());
+        let (number, orders) = (self.files.next_run(), self.files.orders.clone());
         let told = orders.clone();
         let report = move |report| {
             if let Some(orders) = told.upgrade() {
@@ -323,14 +115,14 @@ impl Core {
                 let _ = orders.send(Order::Said(Said::Ended(key, number))).await;
             }
         });
-        self.files.running.insert(key, Run { number, job, done: 0, _end: end, ended });
+        self.files.begin(key, Run { number, job, done: 0, _end: end, ended });
     }
 
     /// What a thread says.
     pub(super) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
         match said {
             Said::Saved { peer, number, saved } => {
-                self.files.saving = self.files.saving.saturating_sub(1);
+                self.files.saved();
                 self.tell(match saved {
                     Ok(path) => Event::Saved { peer, number, path },
                     Err(because) => Event::NoFile { because },
@@ -338,11 +130,9 @@ impl Core {
                 Ok(())
             }
             Said::Carried(key, number, report) => {
-                match self.files.running.get_mut(&key).filter(|run| run.number == number) {
-                    Some(run) => {
-                        let job = run.job.clone();
-                        self.take_report(key, job, report).await
-                    }
+                let run = self.files.run(key).filter(|run| run.number == number);
+                match run.map(|run| run.job.clone()) {
+                    Some(job) => self.take_report(key, job, report).await,
                     // Of one that was ended meanwhile.
                     None => Ok(()),
                 }
@@ -381,19 +171,16 @@ impl Core {
         }
     }
 
-    /// What goes on need not rest for long; what was there before is no progress.
+    /// What was there before is no progress.
     fn go_on(&mut self, key: Key, done: u64) {
         if self.files.is_further(key, done) {
             self.progress = Instant::now();
-            self.files.resting.remove(&key);
         }
     }
 
     fn moved(&mut self, key: Key, job: &Job, done: u64) {
         self.go_on(key, done);
-        if let Some(run) = self.files.running.get_mut(&key) {
-            run.done = done;
-        }
+        self.files.has_done(key, done);
         let transfer = match job {
             Job::Upload(upload) => Transfer::of_upload(upload, FileState::Coming),
             Job::Download(download) => Transfer::of_download(download),
@@ -468,7 +255,7 @@ impl Core {
         // Also when it is to come once more: it begins anew.
         self.files.forget(Key::Download(message));
         let ended = !matches!(download.state, FileState::Coming | FileState::Here);
-        if ended && self.files.saves.remove(&message).is_some() {
+        if ended && !self.files.take_saves(message).is_empty() {
             let (number, peer) = (download.number, &download.peer);
             let because = format!("file {number} of {peer} was not saved: it does not come");
             self.tell(Event::NoFile { because });
@@ -557,7 +344,7 @@ impl Core {
     }
 
     async fn save_file(&mut self, download: Download, to: Option<PathBuf>) -> Result<(), Exit> {
-        self.files.saves.entry(download.message).or_default().push(to);
+        self.files.want_saved(download.message, to);
         match download.state {
             FileState::Here => {
                 self.save_waiting(&download);
@@ -572,8 +359,8 @@ impl Core {
     fn save_waiting(&mut self, download: &Download) {
         let folder = self.config.data.join(files::FOLDER);
         let content = ledger::place(&folder, download.message);
-        for to in self.files.saves.remove(&download.message).unwrap_or_default() {
-            self.files.saving += 1;
+        for to in self.files.take_saves(download.message) {
+            self.files.saves();
             let (content, name) = (content.clone(), download.info.name.clone());
             let (peer, number) = (download.peer.clone(), download.number);
             let orders = self.files.orders.clone();
@@ -607,7 +394,7 @@ impl Core {
                 Way::Up => Key::Upload(transfer.id),
                 Way::Down => Key::Download(transfer.id),
             };
-            if let Some(run) = self.files.running.get(&key).filter(|_| transfer.done == 0) {
+            if let Some(run) = self.files.run(key).filter(|_| transfer.done == 0) {
                 transfer.done = run.done;
             }
         }
@@ -622,7 +409,7 @@ impl Core {
 
     /// What became of an upload, and how far it is.
     pub(super) async fn fate(&mut self, id: i64) -> Result<Option<(Fate, u64)>, Exit> {
-        let done = self.files.furthest.get(&Key::Upload(id)).copied().unwrap_or(0);
+        let done = self.files.furthest(Key::Upload(id));
         let fate = self.store.run(move |tx| ledger::fate(tx, id)).await?;
         Ok(fate.map(|fate| (fate, done)))
     }
@@ -637,7 +424,7 @@ impl Core {
             Job::Download(download) => self.is_faced(&download.peer),
             Job::Drop(_) => true,
         };
-        if self.files.running.values().any(is_awaited) {
+        if self.files.runs().any(is_awaited) {
             return Ok(true);
         }
         let server = self.server.clone();

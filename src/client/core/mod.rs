@@ -13,6 +13,7 @@ mod inquiry;
 mod intake;
 mod obey;
 mod places;
+mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -38,10 +39,10 @@ use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
-use files::Files;
 use places::Queue;
+use under_way::Files;
 
-pub(super) use files::Said;
+pub(super) use under_way::Said;
 
 /// When so many events wait for the face, the server is not read.
 const EVENTS_HIGH: usize = 1_024;

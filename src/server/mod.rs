@@ -22,6 +22,7 @@ pub mod control;
 mod delivery;
 mod handshake;
 mod ledger;
+mod likeness;
 mod link;
 mod listener;
 mod names;

@@ -472,6 +472,7 @@ words! {
         Taken = "TAKEN",
         Invite = "INVITE",
         Newcomer = "NEWCOMER",
+        Looks = "LOOKS",
         Banned = "BANNED",
         Busy = "BUSY",
         Timeout = "TIMEOUT",

@@ -92,6 +92,7 @@ mod history;
 mod hostile;
 mod identity;
 mod installations;
+mod looks;
 mod names;
 mod news;
 mod operators;

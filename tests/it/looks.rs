@@ -5,6 +5,7 @@ use std::fs;
 use tinychat::trust::Identity;
 
 use crate::programs::Launch;
+use crate::screen::desk;
 use crate::world::{FIRST_INSTALLATION, World, story};
 
 /// What somebody with a new key is answered who claims a name.
@@ -55,5 +56,59 @@ fn a_client_keeps_what_it_was_given_for_a_name_that_it_cannot_have() {
         let client = Launch::at(world.address(), "a\u{441}me", &world.path("acme")).to("bob");
         let ended = client.pipe("hello\n").await;
         ended.exited(3).said("a new name is written in one script").said("1 message");
+    });
+}
+
+/// John has written to marn, and mam to john.
+async fn john_has_met(world: &World) {
+    Launch::of(world, "john").to("marn").pipe("hello\n").await.exited(0);
+    Launch::of(world, "mam").to("john").pipe("it is me, send money\n").await.exited(0);
+}
+
+#[test]
+fn who_looks_like_a_friend_is_announced_so() {
+    story(async |world| {
+        john_has_met(world).await;
+        let mut john = Launch::of(world, "john").to("bob").with_commands().start();
+        john.says("mam looks like marn, whom you know, and is another name").await;
+        john.says("1 message from mam, who is new to you").await;
+        john.types("/QUIT\n");
+        john.end().await.exited(0);
+        // Whom one has talked to one knows.
+        let mut john = Launch::of(world, "john").to("mam").start();
+        john.says("mam looks like marn").await;
+        john.types("are you?\n");
+        john.ends_input();
+        john.finish().await.exited(0);
+        let quiet = Launch::of(world, "john").to("mam").pipe("").await;
+        assert!(!quiet.err.contains("looks like"), "{}", quiet.err);
+    });
+}
+
+#[test]
+fn a_script_that_writes_beside_the_face_is_told_too() {
+    story(async |world| {
+        john_has_met(world).await;
+        let mut tail = Launch::of(world, "john").with(&["tail"]).start();
+        tail.says("1 message from mam, who is new to you and looks like marn").await;
+        let status = Launch::of(world, "john").with(&["status"]).pipe("").await;
+        let shown = status.lines().join("\n");
+        assert!(
+            shown.contains("1 message from mam, who is new to you and looks like marn"),
+            "{shown}"
+        );
+        let send = Launch::of(world, "john").with(&["send", "--to", "mam", "who are you?"]);
+        send.pipe("").await.exited(0).said("mam looks like marn, whom you know");
+    });
+}
+
+#[test]
+fn the_full_screen_says_whom_somebody_looks_like() {
+    story(async |world| {
+        john_has_met(world).await;
+        let mut john = desk(world, "john", "mam");
+        john.sees("mam looks like marn, whom you know");
+        john.presses("\u{3}\u{3}");
+        john.ends(0);
     });
 }

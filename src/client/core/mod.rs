@@ -11,6 +11,7 @@ mod connect;
 mod files;
 mod inquiry;
 mod intake;
+mod likeness;
 mod obey;
 mod places;
 
@@ -39,6 +40,7 @@ use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use files::Files;
+use likeness::Likeness;
 use places::Queue;
 
 pub(super) use files::Said;
@@ -95,6 +97,8 @@ pub(super) struct Core {
     nobody: BTreeSet<Name>,
     /// Of those, which the face was told of.
     told_nobody: BTreeSet<Name>,
+    /// Who looks like somebody whom one knows.
+    likeness: Likeness,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// The face can show messages.
@@ -174,6 +178,7 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            likeness: Likeness::default(),
             unshown: 0,
             shows: true,
             given: BTreeMap::new(),
@@ -481,8 +486,8 @@ impl Core {
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
         let known = self.is_known(&peer).await?;
-        self.tell(Event::Waiting { peer, count, known });
-        Ok(())
+        self.tell(Event::Waiting { peer: peer.clone(), count, known });
+        if known { Ok(()) } else { self.meet(&peer).await }
     }
 
     async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {

@@ -75,6 +75,11 @@ pub(super) enum Unwelcome {
     Unclaimable(#[from] Unclaimable),
     #[error("the name looks like {0}, which somebody has; choose another")]
     LooksLike(Name),
+    #[error(
+        "as many new names as one address may claim a day were claimed from yours; try again in {}, or come with an invitation of the server's operator",
+        humantime::format_duration(*.0)
+    )]
+    TooManyNames(Duration),
     #[error("this server has no more names to give")]
     Full,
     #[error("the server cannot write new names now; try again later")]
@@ -93,6 +98,7 @@ impl Unwelcome {
             Self::Banned => ErrorCode::Banned,
             Self::Uninvited | Self::StaleInvite | Self::Reset => ErrorCode::Invite,
             Self::Closed => ErrorCode::Newcomer,
+            Self::TooManyNames(_) => ErrorCode::Claims,
             Self::Unclaimable(_) | Self::LooksLike(_) => ErrorCode::Looks,
             Self::Full | Self::NotWritten => ErrorCode::Busy,
         }

@@ -473,6 +473,7 @@ words! {
         Invite = "INVITE",
         Newcomer = "NEWCOMER",
         Looks = "LOOKS",
+        Claims = "CLAIMS",
         Banned = "BANNED",
         Busy = "BUSY",
         Timeout = "TIMEOUT",

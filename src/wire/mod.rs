@@ -303,6 +303,7 @@
 //! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
 //! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
+//! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |

@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`clock`], [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
+//! [`clock`], [`looks`], [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, by which time things age, which names look alike, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
 //! they ask [`ui::text`], which asks nobody).
 //!
 //! # The way of a message
@@ -92,6 +92,7 @@ pub mod clock;
 pub mod exit;
 pub mod folder;
 pub mod log_output;
+pub mod looks;
 pub mod mailbox;
 pub mod message;
 pub mod output;

@@ -3,6 +3,8 @@
 //! Owned by nobody: every other module speaks in these types. Each is parsed once, where bytes
 //! from outside come in; a value of one of these types is valid and later code trusts it.
 
+mod name;
+
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
@@ -10,97 +12,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::{Bytes, BytesMut};
-use precis_core::profile::PrecisFastInvocation;
-use precis_profiles::UsernameCaseMapped;
 use smol_str::SmolStr;
 use thiserror::Error;
 
-/// The most characters that a name may have.
-pub const MAX_NAME_CHARS: usize = 32;
+pub use name::{MAX_NAME_CHARS, Name, NameError};
 
 /// The most characters that the kind of a message may have.
 pub const MAX_KIND_CHARS: usize = 16;
-
-/// Who somebody is on a server: RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, without `:` and
-/// `/`, and not beginning with `-` or `.`.
-///
-/// Parsing maps case and width, so `"Marie"` and `"marie"` give equal names.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Name(SmolStr);
-
-impl Name {
-    /// The name in its one canonical spelling.
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// Why a text is not a [`Name`]. Made to be read by the person who typed it.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-pub enum NameError {
-    /// Nothing was given.
-    #[error("a name has at least one character")]
-    Empty,
-    /// More than [`MAX_NAME_CHARS`].
-    #[error("a name has at most {MAX_NAME_CHARS} characters")]
-    TooLong,
-    /// A `:` or a `/`, also when written in another width.
-    #[error("a name has no ':' and no '/'")]
-    Reserved,
-    /// A `-` or a `.` in front would look like a flag or a hidden file.
-    #[error("a name does not begin with '-' or '.'")]
-    Start,
-    /// Refused by RFC 8265: spaces, control characters, symbols, mixed directions.
-    #[error("a name has letters, digits and simple punctuation only, and no spaces")]
-    Characters,
-}
-
-impl FromStr for Name {
-    type Err = NameError;
-
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        if is_plainly_canonical(text) {
-            return Ok(Self(SmolStr::new(text)));
-        }
-        if text.is_empty() {
-            return Err(NameError::Empty);
-        }
-        // Enforcing costs time for every character: look at the length first.
-        if text.chars().nth(MAX_NAME_CHARS).is_some() {
-            return Err(NameError::TooLong);
-        }
-        let name = UsernameCaseMapped::enforce(text).map_err(|_| NameError::Characters)?;
-        // Composing may make a character that no name may have, which is only found by looking again (RFC
-        // 8264 §7): others could not parse what they are told.
-        if UsernameCaseMapped::enforce(&*name).ok().as_ref() != Some(&name) {
-            return Err(NameError::Characters);
-        }
-        // Mapping may lengthen a text and may make a ':' out of another character.
-        if name.chars().count() > MAX_NAME_CHARS {
-            return Err(NameError::TooLong);
-        }
-        if name.contains([':', '/']) {
-            return Err(NameError::Reserved);
-        }
-        if name.starts_with(['-', '.']) {
-            return Err(NameError::Start);
-        }
-        Ok(Self(SmolStr::new(name)))
-    }
-}
-
-/// The common case, decided without the tables: lower-case ASCII letters and digits are mapped to
-/// themselves by every step of `UsernameCaseMapped`.
-fn is_plainly_canonical(text: &str) -> bool {
-    (1..=MAX_NAME_CHARS).contains(&text.len())
-        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
-}
-
-impl fmt::Display for Name {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
 
 /// One direction of one conversation. Displayed as `"<sender>:<receiver>"`, which is unambiguous
 /// because no name has a `:`.
@@ -439,41 +357,6 @@ mod tests {
     use proptest::prelude::*;
 
     #[test]
-    fn case_and_width_do_not_make_another_name() {
-        for spelling in ["Marie", "MARIE", "ｍａｒｉｅ"] {
-            assert_eq!(spelling.parse::<Name>().unwrap().as_str(), "marie");
-        }
-    }
-
-    #[test]
-    fn a_bad_name_says_what_is_wrong() {
-        let long = "x".repeat(33);
-        let umlauts = "Ä".repeat(33);
-        for (text, error) in [
-            ("", NameError::Empty),
-            (long.as_str(), NameError::TooLong),
-            (umlauts.as_str(), NameError::TooLong),
-            ("jo:hn", NameError::Reserved),
-            ("jo：hn", NameError::Reserved),
-            ("../etc", NameError::Reserved),
-            ("-v", NameError::Start),
-            (".profile", NameError::Start),
-            ("jo hn", NameError::Characters),
-            ("jo\u{1b}hn", NameError::Characters),
-            ("jo\u{202e}hn", NameError::Characters),
-        ] {
-            assert_eq!(text.parse::<Name>(), Err(error), "{text:?}");
-        }
-    }
-
-    #[test]
-    fn names_of_many_scripts_are_welcome() {
-        for text in ["jürgen", "мария", "john.doe", "a_b-c", "李雷", "x"] {
-            assert_eq!(text.parse::<Name>().unwrap().as_str(), text);
-        }
-    }
-
-    #[test]
     fn a_session_and_its_reverse() {
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
         assert_eq!(key.to_string(), "john:marie");
@@ -498,36 +381,7 @@ mod tests {
         }
     }
 
-    /// Found by throwing bytes at the codec: `=` and a stroke are allowed, `≠` is not.
-    #[test]
-    fn what_composes_to_something_that_is_no_name_is_none() {
-        assert_eq!("a=\u{338}".parse::<Name>(), Err(NameError::Characters));
-        assert!("a\u{308}".parse::<Name>().is_ok());
-    }
-
     proptest! {
-        #[test]
-        fn a_parsed_name_parses_to_itself(text in ".{0,40}") {
-            if let Ok(name) = text.parse::<Name>() {
-                let again: Name = name.as_str().parse().unwrap();
-                prop_assert_eq!(again, name);
-            }
-        }
-
-        #[test]
-        fn a_name_of_marks_parses_to_itself(text in "[=<>a-cA-Cα-ω\u{300}-\u{345}\u{6d0}-\u{6e8}]{1,9}") {
-            if let Ok(name) = text.parse::<Name>() {
-                prop_assert_eq!(name.as_str().parse(), Ok(name));
-            }
-        }
-
-        #[test]
-        fn the_short_way_agrees_with_the_tables(text in "[a-z0-9]{1,32}") {
-            let enforced = UsernameCaseMapped::enforce(text.as_str()).unwrap();
-            let name: Name = text.parse().unwrap();
-            prop_assert_eq!(name.as_str(), enforced.as_ref());
-        }
-
         #[test]
         fn an_installation_survives_the_wire(number: u64) {
             let installation = Installation::from_u64(number);

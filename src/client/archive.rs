@@ -218,6 +218,19 @@ pub(super) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summ
     Ok(all)
 }
 
+/// Whom one knows: who was written to, or whose words were read.
+pub(super) fn known(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> {
+    let (mut all, mut after) = (Vec::new(), String::new());
+    while let Some(peer) = next_peer(tx, server, &after)? {
+        let name: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        if super::history::is_known(tx, server, &name)? {
+            all.push(name);
+        }
+        after = peer;
+    }
+    Ok(all)
+}
+
 fn next_peer(tx: &Transaction<'_>, server: &Server, after: &str) -> Result<Option<String>> {
     tx.prepare_cached(
         "SELECT peer FROM message WHERE server = ? AND peer > ? ORDER BY peer LIMIT 1",

@@ -245,6 +245,9 @@ pub enum Event {
     /// Somebody with whom no conversation is open has written; `known` is who has written or was written
     /// to before.
     Waiting { peer: Name, count: u64, known: bool },
+    /// Somebody who is new looks like somebody whom one knows, and may want to. Told once, of whoever has written and of
+    /// whom one talks to.
+    Alike { peer: Name, known: Name },
     /// The answer to [`Command::Block`], or that it comes later.
     Blocked { peer: Name, blocked: bool, change: Change },
     /// The answer to [`Command::Blocks`].

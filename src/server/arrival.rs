@@ -15,7 +15,7 @@ use super::link::{ConnectionId, End, EndOnDrop, Link};
 use super::roll::Unwelcome;
 use super::tickets::Pass;
 use crate::task;
-use crate::trust::tls::{Channel, Credentials};
+use crate::trust::tls::Credentials;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
@@ -46,10 +46,12 @@ pub(super) async fn arrive(
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Arrived<'_>> {
     let until = Instant::now() + host.timing.handshake;
+    let address = socket.peer_ip();
     let transport = secure(host, until, socket, credentials).await?;
     let Transport { reader, writer: mut half, channel } = transport;
     let mut reader = FrameReader::new(reader);
-    match sign_in(host, until, &mut reader, &mut half, channel).await {
+    let signing_in = handshake::sign_in(host, &mut reader, &mut half, channel, address);
+    match sign_in(host, until, signing_in).await {
         Ok(greeted) => {
             let who = match greeted {
                 Greeted::SignedIn(signed_in) => Who::Person(Present::enter(host, id, signed_in)),
@@ -134,11 +136,8 @@ fn left(until: Instant) -> Duration {
 async fn sign_in(
     host: &Host,
     until: Instant,
-    reader: &mut FrameReader<ClientFrame>,
-    half: &mut BoxWriter,
-    channel: Channel,
+    signing_in: impl Future<Output = Result<Greeted, Rejection>>,
 ) -> Result<Greeted, Option<ServerFrame>> {
-    let signing_in = handshake::sign_in(host, reader, half, channel);
     let handshake = Box::pin(signing_in);
     let limited = Box::pin(task::within(left(until), handshake));
     let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {

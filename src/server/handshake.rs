@@ -5,13 +5,14 @@
 //! proof holds.
 
 use std::io;
-use std::time::Instant;
+use std::net::IpAddr;
+use std::time::{Duration, Instant};
 
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::Host;
-use super::roll::INVITED;
+use super::roll::{INVITED, Unwelcome};
 use super::tickets::{Pass, PassError};
 use crate::message::{Installation, Name};
 use crate::trust::PublicKey;
@@ -65,6 +66,7 @@ pub(super) async fn sign_in(
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
     channel: Channel,
+    address: Option<IpAddr>,
 ) -> Result<Greeted, Rejection> {
     let (name, key, installation, invite) = match next(reader).await? {
         ClientFrame::Hello { name, key, installation, invite } => (name, key, installation, invite),
@@ -87,10 +89,16 @@ pub(super) async fn sign_in(
             "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
-    match host.names.claim(&name, key, invite, host.clock.overdue(INVITED)).await {
+    let count = || host.claims.count(address).map_err(|wait| Unwelcome::TooManyNames(told(wait)));
+    match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
         Ok(()) => Ok(Greeted::SignedIn(SignedIn { name, installation, key })),
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }
+}
+
+/// As exact as people want it: whole minutes, and one at least.
+fn told(wait: Duration) -> Duration {
+    Duration::from_secs(wait.as_secs() / 60 * 60 + 60)
 }
 
 async fn next(reader: &mut FrameReader<ClientFrame>) -> Result<ClientFrame, Rejection> {

@@ -16,12 +16,14 @@ mod arrival;
 mod blocking;
 mod book;
 mod carrier;
+mod claims;
 mod connection;
 mod contacts;
 pub mod control;
 mod delivery;
 mod handshake;
 mod ledger;
+mod likeness;
 mod link;
 mod listener;
 mod names;
@@ -70,6 +72,7 @@ use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
 use crate::wire::transport::Socket;
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use claims::Claims;
 use contacts::Contacts;
 use link::{ConnectionId, End, Link, Stillness};
 use listener::Listener;
@@ -244,6 +247,7 @@ struct Host {
     tickets: Arc<Tickets>,
     writing: Writing,
     coming: Coming,
+    claims: Claims,
     keep: Option<Duration>,
     clock: Arc<Clock>,
     timing: Timing,
@@ -347,6 +351,7 @@ impl Server {
             tickets: Arc::new(Tickets::new(config.max_carriers, Instant::now())),
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
+            claims: Claims::new(config.rates.names, DefaultClock::default()),
             keep: config.keep,
             clock,
             timing: config.timing,
@@ -544,6 +549,7 @@ async fn forget_the_quiet(host: Arc<Host>) {
         task::sleep(QUIET).await;
         host.writing.forget_the_quiet();
         host.coming.forget_the_quiet();
+        host.claims.forget_the_quiet();
     }
 }
 

@@ -53,18 +53,20 @@ impl Names {
     }
 
     /// Claims a name for a key that has proved itself; invitations that were opened before `too_old` are good no
-    /// longer. Only a new name waits for the disk.
+    /// longer. Only a new name waits for the disk; one that costs no invitation is counted before.
     pub(super) async fn claim(
         &self,
         name: &Name,
         key: PublicKey,
         invite: Option<Invite>,
         too_old: Option<Uptime>,
+        count: impl FnOnce() -> Result<(), Unwelcome>,
     ) -> Result<(), Unwelcome> {
         let (invite, registration) = (invite.as_ref(), self.registration);
         match self.roll().admit(name, &key, invite, registration, too_old)? {
             Welcome::Back => return Ok(()),
-            Welcome::New(_) => {}
+            Welcome::New(None) => count()?,
+            Welcome::New(Some(_)) => {}
         }
         let (name, invite) = (name.clone(), invite.copied());
         let claim = move |it: &mut Clerk| {
@@ -183,7 +185,7 @@ mod tests {
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
-        block_on(names.claim(&name(who), key, None, None))
+        block_on(names.claim(&name(who), key, None, None, || Ok(())))
     }
 
     #[test]
@@ -227,13 +229,13 @@ mod tests {
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
         let both = futures::future::join(
-            names.claim(&anna, key(), Some(invite), None),
-            names.claim(&bob, key(), Some(invite), None),
+            names.claim(&anna, key(), Some(invite), None, || Ok(())),
+            names.claim(&bob, key(), Some(invite), None, || Ok(())),
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
         let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
-        let again = block_on(names.claim(&bob, key(), Some(invite), None));
+        let again = block_on(names.claim(&bob, key(), Some(invite), None, || Ok(())));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
 

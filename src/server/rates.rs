@@ -40,6 +40,8 @@ pub struct Rates {
     pub connections: u32,
     /// New connections a minute from one address; 0 is no limit.
     pub handshakes: u32,
+    /// New names a day from one address, without an invitation; 0 is no limit.
+    pub names: u32,
 }
 
 impl Rates {
@@ -50,6 +52,7 @@ impl Rates {
         files: Rate { each_second: 0, burst: 0 },
         connections: 0,
         handshakes: 0,
+        names: 0,
     };
 }
 
@@ -63,6 +66,7 @@ impl Default for Rates {
             files: Rate { each_second: 0, burst: 0 },
             connections: 500,
             handshakes: 600,
+            names: 50,
         }
     }
 }
@@ -70,14 +74,14 @@ impl Default for Rates {
 type Limiter<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
 /// Buckets of one kind, one for each `K`; none where there is no limit.
-struct Buckets<K: Hash + Eq + Clone, C: Clock> {
+pub(super) struct Buckets<K: Hash + Eq + Clone, C: Clock> {
     limiter: Option<Limiter<K, C>>,
     burst: u32,
     clock: C,
 }
 
 impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
-    fn new(bucket: Option<Bucket>, clock: C) -> Self {
+    pub(super) fn new(bucket: Option<Bucket>, clock: C) -> Self {
         Self {
             limiter: bucket.map(|bucket| RateLimiter::dashmap_with_clock(bucket, clock.clone())),
             burst: bucket.map_or(0, |bucket| bucket.burst_size().get()),
@@ -87,7 +91,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 
     /// Takes so many out of a bucket; if it has too few, says when it will have them. More than a
     /// bucket holds are as many as it holds.
-    fn take(&self, key: &K, count: u64) -> Result<(), Duration> {
+    pub(super) fn take(&self, key: &K, count: u64) -> Result<(), Duration> {
         let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst);
         let (Some(limiter), Some(count)) = (&self.limiter, NonZeroU32::new(count)) else {
             return Ok(());
@@ -100,7 +104,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         }
     }
 
-    fn forget_the_quiet(&self) {
+    pub(super) fn forget_the_quiet(&self) {
         if let Some(limiter) = &self.limiter {
             limiter.retain_recent();
             limiter.shrink_to_fit();

@@ -12,7 +12,10 @@
 //! | `# …` | whatever its writer likes |
 //!
 //! A wall clock's time in place of the uptime is of an earlier version, and counts as 0: the server began to count then.
-//! Invariant: `banned_keys` are those of banned members; what the lines of a roll say is the same roll.
+//! Which names may be claimed for how they [look](crate::looks) is asked when somebody claims one that nobody has:
+//! who has one keeps it, also through `user reset-key`, and no invitation goes beyond it.
+//! Invariant: `banned_keys` are those of banned members, `likeness` has the members' names; what the lines of a roll say
+//! is the same roll.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::{self, Write};
@@ -20,7 +23,9 @@ use std::time::Duration;
 
 use thiserror::Error;
 
+use super::likeness::Likeness;
 use super::link::{End, Link};
+use crate::looks::{self, Unclaimable};
 use crate::message::{Name, Uptime};
 use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
@@ -50,7 +55,7 @@ pub enum Registration {
 }
 
 /// Why somebody may not come in. Made to be read by them.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(super) enum Unwelcome {
     #[error("the name belongs to somebody with another key; choose another")]
     Taken,
@@ -66,6 +71,15 @@ pub(super) enum Unwelcome {
     Reset,
     #[error("this server takes no newcomers")]
     Closed,
+    #[error("{0}")]
+    Unclaimable(#[from] Unclaimable),
+    #[error("the name looks like {0}, which somebody has; choose another")]
+    LooksLike(Name),
+    #[error(
+        "as many new names as one address may claim a day were claimed from yours; try again in {}, or come with an invitation of the server's operator",
+        humantime::format_duration(*.0)
+    )]
+    TooManyNames(Duration),
     #[error("this server has no more names to give")]
     Full,
     #[error("the server cannot write new names now; try again later")]
@@ -78,12 +92,14 @@ impl Unwelcome {
         link.end(End::Failed(self.code(), self.to_string()));
     }
 
-    pub(super) fn code(self) -> ErrorCode {
+    pub(super) fn code(&self) -> ErrorCode {
         match self {
             Self::Taken | Self::Removed => ErrorCode::Taken,
             Self::Banned => ErrorCode::Banned,
             Self::Uninvited | Self::StaleInvite | Self::Reset => ErrorCode::Invite,
             Self::Closed => ErrorCode::Newcomer,
+            Self::TooManyNames(_) => ErrorCode::Claims,
+            Self::Unclaimable(_) | Self::LooksLike(_) => ErrorCode::Looks,
             Self::Full | Self::NotWritten => ErrorCode::Busy,
         }
     }
@@ -113,6 +129,7 @@ impl From<std::io::Error> for ChangeError {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Roll {
     members: BTreeMap<Name, Member>,
+    likeness: Likeness,
     banned_keys: HashSet<PublicKey>,
     invites: HashMap<SecretDigest, Invitation>,
     comments: Vec<String>,
@@ -209,20 +226,34 @@ impl Roll {
                 good.then_some(Welcome::New(Some(digest))).ok_or(Unwelcome::StaleInvite)
             }
             None if self.members.len() >= MAX_NAMES => Err(Unwelcome::Full),
-            None => match registration {
-                Registration::Open => Ok(Welcome::New(None)),
-                Registration::Closed => Err(Unwelcome::Closed),
-                Registration::Invite => {
-                    let digest = invite.ok_or(Unwelcome::Uninvited)?;
-                    let good = is_good(&digest, None);
-                    good.then_some(Welcome::New(Some(digest))).ok_or(Unwelcome::StaleInvite)
-                }
-            },
+            None => {
+                let cost = match registration {
+                    Registration::Open => invite.filter(|it| is_good(it, None)),
+                    Registration::Closed => return Err(Unwelcome::Closed),
+                    Registration::Invite => {
+                        let digest = invite.ok_or(Unwelcome::Uninvited)?;
+                        let good = is_good(&digest, None);
+                        Some(good.then_some(digest).ok_or(Unwelcome::StaleInvite)?)
+                    }
+                };
+                self.look(name)?;
+                Ok(Welcome::New(cost))
+            }
+        }
+    }
+
+    /// Whether a name that nobody has may be claimed for how it looks.
+    fn look(&self, name: &Name) -> Result<(), Unwelcome> {
+        looks::claimable(name)?;
+        match self.likeness.of(name) {
+            Some(other) => Err(Unwelcome::LooksLike(other.clone())),
+            None => Ok(()),
         }
     }
 
     /// Gives a name to a key, at the cost of an invitation.
     pub(super) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
+        self.likeness.insert(&name);
         let before = self.members.insert(name, Member { key: Some(key), banned: false });
         if before.is_some_and(|before| before.banned) {
             self.index_banned();
@@ -287,6 +318,7 @@ impl Roll {
     pub(super) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
         self.vacate(name)?;
         self.members.remove(name);
+        self.likeness.remove(name);
         Ok(())
     }
 
@@ -309,6 +341,7 @@ impl Roll {
             return self.invites.insert(digest, invitation).is_none().then_some(());
         }
         let (name, member) = parse_member(line)?;
+        self.likeness.insert(&name);
         self.members.insert(name, member).is_none().then_some(())
     }
 }
@@ -366,164 +399,5 @@ impl fmt::Display for Roll {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::*;
-    use crate::trust::Identity;
-
-    const OPENED: Uptime = Uptime(1_000);
-    /// What was opened before is too old, soon and later.
-    const NOW: Option<Uptime> = Some(OPENED);
-    const LATER: Option<Uptime> = Some(Uptime(1_001));
-
-    fn key() -> PublicKey {
-        Identity::generate().unwrap().public()
-    }
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
-    fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
-        let invite = Invite::generate();
-        roll.invite(invite.digest(), OPENED, only.map(name), NOW).unwrap();
-        invite
-    }
-
-    #[test]
-    fn who_may_have_a_new_name_is_for_the_operator_to_say() {
-        let (mut roll, johns) = (Roll::default(), key());
-        let invite = invited(&mut roll, None);
-        let admit = |roll: &Roll, registration, invite: Option<&Invite>, too_old| {
-            roll.admit(&name("john"), &johns, invite, registration, too_old)
-        };
-        use Registration::{Closed, Open};
-        assert_eq!(admit(&roll, Open, None, NOW), Ok(Welcome::New(None)));
-        assert_eq!(admit(&roll, Closed, Some(&invite), NOW), Err(Unwelcome::Closed));
-        let invited = |invite, too_old| admit(&roll, Registration::Invite, invite, too_old);
-        let (unknown, other) = (Invite::generate(), key());
-        assert_eq!(invited(None, NOW), Err(Unwelcome::Uninvited));
-        assert_eq!(invited(Some(&unknown), NOW), Err(Unwelcome::StaleInvite));
-        assert_eq!(invited(Some(&invite), LATER), Err(Unwelcome::StaleInvite));
-        let cost = Some(invite.digest());
-        assert_eq!(invited(Some(&invite), NOW), Ok(Welcome::New(cost)));
-        assert_eq!(invited(Some(&invite), None), Ok(Welcome::New(cost)));
-        roll.enrol(name("john"), johns, cost);
-        let invited = |who: &str, key, invite| {
-            roll.admit(&name(who), key, Some(invite), Registration::Invite, NOW)
-        };
-        assert_eq!(invited("john", &johns, &invite), Ok(Welcome::Back));
-        assert_eq!(invited("john", &other, &invite), Err(Unwelcome::Taken));
-        assert_eq!(invited("anna", &other, &invite), Err(Unwelcome::StaleInvite));
-    }
-
-    #[test]
-    fn a_key_is_banned_with_its_name() {
-        let (mut roll, eves) = (Roll::default(), key());
-        roll.enrol(name("eve"), eves, None);
-        roll.enrol(name("eve2"), eves, None);
-        let admit = |roll: &Roll, who| roll.admit(&name(who), &eves, None, Registration::Open, NOW);
-        roll.set_banned(&name("eve"), true).unwrap();
-        for who in ["eve", "eve2", "anna"] {
-            assert_eq!(admit(&roll, who), Err(Unwelcome::Banned), "{who}");
-        }
-        let other = roll.admit(&name("eve"), &key(), None, Registration::Open, NOW);
-        assert_eq!(other, Err(Unwelcome::Taken));
-        assert_eq!(roll.reset_key(&name("eve")), Err(ChangeError::Banned(name("eve"))));
-        roll.set_banned(&name("eve"), false).unwrap();
-        assert_eq!(admit(&roll, "eve"), Ok(Welcome::Back));
-        assert_eq!(roll.set_banned(&name("bob"), true), Err(ChangeError::Unknown(name("bob"))));
-    }
-
-    #[test]
-    fn a_name_that_was_reset_is_for_whom_the_operator_invites_to_it() {
-        let (mut roll, old, new) = (Roll::default(), key(), key());
-        roll.enrol(name("john"), old, None);
-        roll.reset_key(&name("john")).unwrap();
-        let (anybody, first) = (invited(&mut roll, None), invited(&mut roll, Some("john")));
-        roll.reset_key(&name("john")).unwrap();
-        let second = invited(&mut roll, Some("john"));
-        let admit = |key, invite| {
-            roll.admit(&name("john"), key, invite, Registration::Closed, NOW).map(|_| ())
-        };
-        assert_eq!(admit(&old, None), Err(Unwelcome::Reset));
-        assert_eq!(admit(&new, Some(&anybody)), Err(Unwelcome::StaleInvite));
-        assert_eq!(admit(&new, Some(&first)), Err(Unwelcome::StaleInvite));
-        assert_eq!(admit(&new, Some(&second)), Ok(()));
-        let for_anna =
-            roll.admit(&name("anna"), &new, Some(&second), Registration::Invite, NOW).unwrap_err();
-        assert_eq!(for_anna, Unwelcome::StaleInvite);
-    }
-
-    #[test]
-    fn there_is_an_end_to_invitations() {
-        let mut roll = Roll::default();
-        for _ in 0..MAX_INVITES {
-            invited(&mut roll, None);
-        }
-        let one_more = |roll: &mut Roll, too_old| {
-            roll.invite(Invite::generate().digest(), Uptime(9_999), None, too_old)
-        };
-        assert_eq!(one_more(&mut roll, NOW), Err(ChangeError::TooMany));
-        assert_eq!(one_more(&mut roll, LATER), Ok(()));
-        assert_eq!(roll.invites.len(), 1);
-    }
-
-    /// What is on people's disks.
-    #[test]
-    fn an_invitation_of_an_earlier_version_is_good_since_the_server_counts() {
-        let digest = Invite::generate().digest();
-        let text = format!("invite 2026-01-01T00:00:00.000Z {digest} anna\n");
-        let roll = Roll::parse(&text).unwrap();
-        assert_eq!(roll.invites[&digest].opened, Uptime(0));
-        assert_eq!(roll.to_string(), format!("invite 0 {digest} anna\n"));
-    }
-
-    #[test]
-    fn a_line_that_says_nothing_is_found() {
-        let key = key();
-        let good = format!("# mine\n\nssh-ed25519 {key} john\n");
-        assert!(Roll::parse(&good).is_ok());
-        for bad in [
-            "rubbish",
-            "reset",
-            "banned",
-            "invite x y",
-            &format!("invite tomorrow {}", Invite::generate().digest()),
-            &format!("ssh-ed25519 {key} JOHN"),
-            &format!("ssh-ed25519 {key}"),
-            &format!("banned banned ssh-ed25519 {key} anna"),
-            &format!("invite 2026-01-01T00:00:00Z {} anna more", Invite::generate().digest()),
-        ] {
-            assert_eq!(Roll::parse(&format!("{good}{bad}\n")), Err(4), "{bad}");
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..6u8, 0..4u8), 0..30)) {
-            let keys = [key(), key()];
-            let mut roll = Roll::parse("# a comment\n").unwrap();
-            for (step, who) in steps {
-                let name = name(["anna", "bob", "reset", "banned"][usize::from(who)]);
-                let key = keys[usize::from(who % 2)];
-                // What cannot be done is not.
-                let _ = match step {
-                    0 => { roll.enrol(name, key, None); Ok(()) },
-                    1 => roll.set_banned(&name, true),
-                    2 => roll.set_banned(&name, false),
-                    3 => roll.reset_key(&name),
-                    4 => roll.remove(&name),
-                    _ => roll.invite(Invite::generate().digest(), OPENED, (who < 2).then_some(name), None),
-                };
-                prop_assert_eq!(Roll::parse(&roll.to_string()), Ok(roll.clone()));
-            }
-        }
-
-        #[test]
-        fn any_text_is_a_roll_or_is_not(text in "(banned |reset |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
-            let _ = Roll::parse(&text);
-        }
-    }
-}
+#[path = "roll_tests.rs"]
+mod tests;

@@ -221,8 +221,10 @@ impl Asker {
                             printed.push(line.id);
                         }
                     }
-                    Reply::Request { from, count } => {
-                        tell_request(&self.user, &from, count, json).map_err(Error::Print)?;
+                    Reply::Request { from, count, alike } => {
+                        let alike = alike.as_deref();
+                        tell_request(&self.user, &from, count, alike, json)
+                            .map_err(Error::Print)?;
                     }
                     _ => {}
                 }
@@ -422,9 +424,15 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
 }
 
 /// Somebody wants to talk whom one has never talked to: for scripts as an object of its own.
-fn tell_request(user: &Name, from: &str, request: u64, json: bool) -> io::Result<()> {
+fn tell_request(
+    user: &Name,
+    from: &str,
+    request: u64,
+    alike: Option<&str>,
+    json: bool,
+) -> io::Result<()> {
     if !json {
-        let words = news::request(from, request);
+        let words = news::request(from, request, alike);
         Screen::new().note(&format!("{words}; tinychat tail --with {from} prints what they write"));
         return Ok(());
     }
@@ -433,9 +441,11 @@ fn tell_request(user: &Name, from: &str, request: u64, json: bool) -> io::Result
         from: &'a str,
         to: &'a str,
         request: u64,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        alike: Option<&'a str>,
     }
     let mut out = output::out();
-    history::print_object(&Object { from, to: user.as_str(), request }, &mut out)?;
+    history::print_object(&Object { from, to: user.as_str(), request, alike }, &mut out)?;
     out.flush()
 }
 
@@ -451,7 +461,7 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
         history::print_object(&Object { running: runs, snapshot }, &mut out)?;
         return out.flush();
     }
-    let Snapshot { user, server, online, unsent, undelivered, unread, requests } = snapshot;
+    let Snapshot { user, server, online, unsent, undelivered, unread, requests, alike } = snapshot;
     let line = match (runs, online) {
         (false, _) => "no client runs",
         (true, true) => "online",
@@ -463,7 +473,8 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
         writeln!(out, "{count} unread from {peer}")?;
     }
     for (peer, count) in requests {
-        writeln!(out, "{}", news::request(peer, *count))?;
+        let alike = alike.get(peer).map(String::as_str);
+        writeln!(out, "{}", news::request(peer, *count, alike))?;
     }
     out.flush()
 }

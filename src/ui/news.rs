@@ -12,8 +12,16 @@ use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
 /// Somebody has written whom one never talked to; outside of a face.
-pub(super) fn request(peer: &str, waiting: u64) -> String {
-    format!("{} from {peer}, who is new to you", count(waiting, "message"))
+pub(super) fn request(peer: &str, waiting: u64, alike: Option<&str>) -> String {
+    let alike = alike.map(|known| format!(" and looks like {known}")).unwrap_or_default();
+    format!("{} from {peer}, who is new to you{alike}", count(waiting, "message"))
+}
+
+/// Somebody who is new may be mistaken for somebody whom one knows.
+pub(super) fn alike(peer: &str, known: &str) -> String {
+    format!(
+        "{peer} looks like {known}, whom you know, and is another name: it may be somebody else"
+    )
 }
 
 /// Somebody with whom no conversation is open has written.

@@ -472,6 +472,8 @@ words! {
         Taken = "TAKEN",
         Invite = "INVITE",
         Newcomer = "NEWCOMER",
+        Looks = "LOOKS",
+        Claims = "CLAIMS",
         Banned = "BANNED",
         Busy = "BUSY",
         Timeout = "TIMEOUT",

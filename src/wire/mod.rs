@@ -87,7 +87,10 @@
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
 //! - The first key that proves itself for a name owns the name from then on; for another key the
-//!   answer is `ERR TAKEN`. When the owner signs in while signed in elsewhere, the new connection
+//!   answer is `ERR TAKEN`. Not every name can be claimed: it is of the identifier profile and of one script, as UTS #39
+//!   resolves scripts, begins with no nonspacing mark, and has none twice behind each other nor more than four. If it looks
+//!   like another that somebody has, which is to have the same skeleton by UTS #39, both are ASCII. Else the answer is `ERR LOOKS`. Who
+//!   had such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection
 //!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
 //! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
@@ -303,6 +306,8 @@
 //! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
 //! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
+//! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
+//! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
 //! | `TIMEOUT` | yes | signing in took too long |

@@ -97,6 +97,7 @@ mod hoarding;
 mod hostile;
 mod identity;
 mod installations;
+mod looks;
 mod names;
 mod news;
 mod operators;

@@ -111,6 +111,11 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
     address_handshakes: u32,
 
+    /// how many new names may be claimed from one address a day, likewise (default 50); of IPv6 from one /64, and
+    /// four times as many from one /48. Who comes with an address that `invite` printed is not counted
+    #[argh(option, arg_name = "n", default = "Rates::default().names")]
+    address_names: u32,
+
     /// how many messages one person may write a second on average, and at once behind a comma; 0 is no
     /// limit (default 100,20000)
     #[argh(option, arg_name = "n,n", default = "Rates::default().messages", from_str_fn(rate))]
@@ -356,6 +361,7 @@ impl Flags {
                 files: self.file_rate,
                 connections: self.address_connections,
                 handshakes: self.address_handshakes,
+                names: self.address_names,
             },
             max_connections: self.connections,
             registration: self.registration,

@@ -110,6 +110,8 @@ pub enum Reply {
     State(String),
     /// Nobody has the name to which it was written.
     Nobody,
+    /// The name to which it was written looks like this one, which is known.
+    Alike(String),
     /// Everything up to this id has been told.
     Told(i64),
     /// A message of somebody.
@@ -120,6 +122,9 @@ pub enum Reply {
         from: String,
         /// How many messages wait.
         count: u64,
+        /// Whom one knows, and they look like.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        alike: Option<String>,
     },
     /// How things are.
     Status(Snapshot),
@@ -165,15 +170,20 @@ pub struct Snapshot {
     /// How many messages wait of people whom one has never talked to, by sender.
     #[serde(default)]
     pub requests: BTreeMap<String, u64>,
+    /// Which of those look like somebody whom one knows, and like whom.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub alike: BTreeMap<String, String>,
 }
 
 /// What stands in the way of what is written to somebody.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Standing {
     /// Nobody has the name.
     pub(super) nobody: bool,
     /// They have another key than the one that is trusted, or none any more.
     pub(super) held: bool,
+    /// Somebody whom one knows, and for whom they may be mistaken.
+    pub(super) alike: Option<Name>,
 }
 
 /// What the owner's core is asked for a guest.
@@ -401,15 +411,18 @@ impl Host {
         peer: Name,
         id: i64,
     ) -> Result<(), Gone> {
-        let (mut told, mut told_nobody) = (None, false);
+        let (mut told, mut told_nobody, mut told_alike) = (None, false, false);
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }
             let to = peer.clone();
-            let Standing { nobody, held } =
+            let Standing { nobody, held, alike } =
                 self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
+            if let Some(known) = alike.filter(|_| !std::mem::replace(&mut told_alike, true)) {
+                say(stream, &Reply::Alike(known.to_string())).await?;
+            }
             if held && state == State::Waiting {
                 return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
             }
@@ -471,7 +484,10 @@ impl Host {
         for (peer, &count) in &requests {
             let is_meant = with.is_none_or(|with| with == peer);
             if is_meant && told.get(peer) != Some(&count) {
-                say(stream, &Reply::Request { from: peer.to_string(), count }).await?;
+                let of = peer.clone();
+                let standing = self.ask(|answer| Ask::Standing { peer: of, answer }).await?;
+                let alike = standing.alike.map(|known| known.to_string());
+                say(stream, &Reply::Request { from: peer.to_string(), count, alike }).await?;
             }
         }
         *told = requests;

@@ -16,6 +16,7 @@ impl Core {
                 self.watchers.push(watcher);
             }
             Ask::Write { token, peer, text, answer } => {
+                self.meet_and_know(&peer).await?;
                 let (scope, sent) = (self.scope(&peer), self.sends_at_once(&peer));
                 let now = Timestamp::now();
                 let add = move |tx: &rusqlite::Transaction<'_>| {
@@ -28,6 +29,7 @@ impl Core {
                 }
             }
             Ask::SendFile { token, peer, path, caption, answer } => {
+                self.meet_and_know(&peer).await?;
                 let _ = answer.try_send(self.send_file(peer, path, caption, Some(token)).await?);
             }
             Ask::Fate { id, answer } => _ = answer.try_send(self.fate(id).await?),
@@ -44,7 +46,8 @@ impl Core {
             }
             Ask::Standing { peer, answer } => {
                 let (nobody, held) = (self.nobody.contains(&peer), self.held.contains_key(&peer));
-                let _ = answer.try_send(Standing { nobody, held });
+                let alike = self.likeness.of(&peer).cloned();
+                let _ = answer.try_send(Standing { nobody, held, alike });
             }
             Ask::Requests { answer } => _ = answer.try_send(self.requests.clone()),
             Ask::Read { .. } => unreachable!("obey has written this already"),
@@ -62,10 +65,18 @@ impl Core {
                     undelivered: pending.iter().map(|it| it.undelivered).sum(),
                     unread: by_word(unread),
                     requests: by_word(self.requests.clone()),
+                    alike: self.alike_requests(),
                 });
             }
         }
         Ok(())
+    }
+
+    /// Whom those look like who want to talk.
+    fn alike_requests(&self) -> BTreeMap<String, String> {
+        let all = self.likeness.all().iter();
+        let wanting = all.filter(|(peer, _)| self.requests.contains_key(*peer));
+        wanting.map(|(peer, other)| (peer.to_string(), other.to_string())).collect()
     }
 }
 

@@ -10,6 +10,7 @@ use futures::future::{Either, select};
 use super::super::connection::{Broken, Connection, Visit};
 use super::super::servers::{self, Arrival};
 use super::super::{Event, Order};
+use super::likeness::Likeness;
 use super::{Core, Exit};
 use crate::task;
 
@@ -67,6 +68,9 @@ impl Core {
             Ok((home, is_more, servers::met(tx)?))
         };
         let (home, is_more, met) = self.store.run(arrive).await?;
+        if self.server != home.server || is_more {
+            self.likeness = Likeness::default();
+        }
         (self.server, self.installation, self.met) = (home.server, home.installation, met);
         if is_more {
             self.tell(Event::Joined);

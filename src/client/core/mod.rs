@@ -11,6 +11,7 @@ mod connect;
 mod files;
 mod inquiry;
 mod intake;
+mod likeness;
 mod obey;
 mod places;
 mod under_way;
@@ -39,6 +40,7 @@ use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
+use likeness::Likeness;
 use places::Queue;
 use under_way::Files;
 
@@ -96,6 +98,8 @@ pub(super) struct Core {
     nobody: BTreeSet<Name>,
     /// Of those, which the face was told of.
     told_nobody: BTreeSet<Name>,
+    /// Who looks like somebody whom one knows.
+    likeness: Likeness,
     /// Messages that the face was given and has not shown.
     unshown: u64,
     /// The face can show messages.
@@ -175,6 +179,7 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            likeness: Likeness::default(),
             unshown: 0,
             shows: true,
             given: BTreeMap::new(),
@@ -487,8 +492,8 @@ impl Core {
     /// Tells that somebody has written with whom no conversation is open.
     async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
         let known = self.is_known(&peer).await?;
-        self.tell(Event::Waiting { peer, count, known });
-        Ok(())
+        self.tell(Event::Waiting { peer: peer.clone(), count, known });
+        if known { Ok(()) } else { self.meet(&peer).await }
     }
 
     async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {

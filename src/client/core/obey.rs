@@ -162,7 +162,7 @@ impl Core {
                     conversation.ask_anew();
                 }
                 self.tell_nobody(&peer);
-                Ok(())
+                self.meet_and_know(&peer).await
             }
             Command::Close(peer) => {
                 // The server is told once the fate of everything written is known.

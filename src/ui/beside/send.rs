@@ -77,7 +77,7 @@ impl Asker {
         request: &Request,
         delivered: bool,
     ) -> Result<(), Error> {
-        let mut told_nobody = false;
+        let (mut told_nobody, mut told_alike) = (false, false);
         let what = if delivered { "delivered" } else { "stored" };
         let after = self.options.timeout;
         // Whatever is told of it is progress.
@@ -97,6 +97,11 @@ impl Asker {
                     Some(Reply::Nobody) => {
                         if !std::mem::replace(&mut told_nobody, true) {
                             Screen::new().note(&news::nobody(to));
+                        }
+                    }
+                    Some(Reply::Alike(known)) => {
+                        if !std::mem::replace(&mut told_alike, true) {
+                            Screen::new().note(&news::alike(to.as_str(), &known));
                         }
                     }
                     Some(Reply::Ready) => is_confirmed = guest.confirm().await.is_ok(),

@@ -47,6 +47,9 @@ impl Face {
                 lines.iter().for_each(|line| self.screen.problem(line));
             }
             Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
+            Event::Alike { peer, known } => {
+                self.screen.note(&news::alike(peer.as_str(), known.as_str()));
+            }
             Event::Trusted { peer, trust: trust @ (Trust::Accepted(_) | Trust::Released) } => {
                 self.screen.note(&news::trusted(&peer, trust));
             }

@@ -92,6 +92,9 @@ impl App {
                 }
             }
             Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
+            Event::Alike { peer, known } => {
+                self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
+            }
             Event::Refused { peer, because, .. } => {
                 self.tell_about(&peer, news::refused(&peer, &because), false);
             }

@@ -1,0 +1,201 @@
+//! Tests of the [roll](super).
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::trust::Identity;
+
+const OPENED: Uptime = Uptime(1_000);
+/// What was opened before is too old, soon and later.
+const NOW: Option<Uptime> = Some(OPENED);
+const LATER: Option<Uptime> = Some(Uptime(1_001));
+
+fn key() -> PublicKey {
+    Identity::generate().unwrap().public()
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
+    let invite = Invite::generate();
+    roll.invite(invite.digest(), OPENED, only.map(name), NOW).unwrap();
+    invite
+}
+
+#[test]
+fn who_may_have_a_new_name_is_for_the_operator_to_say() {
+    let (mut roll, johns) = (Roll::default(), key());
+    let invite = invited(&mut roll, None);
+    let admit = |roll: &Roll, registration, invite: Option<&Invite>, too_old| {
+        roll.admit(&name("john"), &johns, invite, registration, too_old)
+    };
+    use Registration::{Closed, Open};
+    assert_eq!(admit(&roll, Open, None, NOW), Ok(Welcome::New(None)));
+    assert_eq!(admit(&roll, Closed, Some(&invite), NOW), Err(Unwelcome::Closed));
+    let invited = |invite, too_old| admit(&roll, Registration::Invite, invite, too_old);
+    let (unknown, other) = (Invite::generate(), key());
+    assert_eq!(invited(None, NOW), Err(Unwelcome::Uninvited));
+    assert_eq!(invited(Some(&unknown), NOW), Err(Unwelcome::StaleInvite));
+    assert_eq!(invited(Some(&invite), LATER), Err(Unwelcome::StaleInvite));
+    let cost = Some(invite.digest());
+    assert_eq!(invited(Some(&invite), NOW), Ok(Welcome::New(cost)));
+    assert_eq!(invited(Some(&invite), None), Ok(Welcome::New(cost)));
+    roll.enrol(name("john"), johns, cost);
+    let invited = |who: &str, key, invite| {
+        roll.admit(&name(who), key, Some(invite), Registration::Invite, NOW)
+    };
+    assert_eq!(invited("john", &johns, &invite), Ok(Welcome::Back));
+    assert_eq!(invited("john", &other, &invite), Err(Unwelcome::Taken));
+    assert_eq!(invited("anna", &other, &invite), Err(Unwelcome::StaleInvite));
+}
+
+#[test]
+fn a_key_is_banned_with_its_name() {
+    let (mut roll, eves) = (Roll::default(), key());
+    roll.enrol(name("eve"), eves, None);
+    roll.enrol(name("eve2"), eves, None);
+    let admit = |roll: &Roll, who| roll.admit(&name(who), &eves, None, Registration::Open, NOW);
+    roll.set_banned(&name("eve"), true).unwrap();
+    for who in ["eve", "eve2", "anna"] {
+        assert_eq!(admit(&roll, who), Err(Unwelcome::Banned), "{who}");
+    }
+    let other = roll.admit(&name("eve"), &key(), None, Registration::Open, NOW);
+    assert_eq!(other, Err(Unwelcome::Taken));
+    assert_eq!(roll.reset_key(&name("eve")), Err(ChangeError::Banned(name("eve"))));
+    roll.set_banned(&name("eve"), false).unwrap();
+    assert_eq!(admit(&roll, "eve"), Ok(Welcome::Back));
+    assert_eq!(roll.set_banned(&name("bob"), true), Err(ChangeError::Unknown(name("bob"))));
+}
+
+#[test]
+fn a_name_that_was_reset_is_for_whom_the_operator_invites_to_it() {
+    let (mut roll, old, new) = (Roll::default(), key(), key());
+    roll.enrol(name("john"), old, None);
+    roll.reset_key(&name("john")).unwrap();
+    let (anybody, first) = (invited(&mut roll, None), invited(&mut roll, Some("john")));
+    roll.reset_key(&name("john")).unwrap();
+    let second = invited(&mut roll, Some("john"));
+    let admit =
+        |key, invite| roll.admit(&name("john"), key, invite, Registration::Closed, NOW).map(|_| ());
+    assert_eq!(admit(&old, None), Err(Unwelcome::Reset));
+    assert_eq!(admit(&new, Some(&anybody)), Err(Unwelcome::StaleInvite));
+    assert_eq!(admit(&new, Some(&first)), Err(Unwelcome::StaleInvite));
+    assert_eq!(admit(&new, Some(&second)), Ok(()));
+    let for_anna =
+        roll.admit(&name("anna"), &new, Some(&second), Registration::Invite, NOW).unwrap_err();
+    assert_eq!(for_anna, Unwelcome::StaleInvite);
+}
+
+#[test]
+fn nobody_claims_a_name_that_is_mistaken_for_another() {
+    let mut roll = Roll::default();
+    roll.enrol(name("anna"), key(), None);
+    roll.enrol(name("axa"), key(), None);
+    let admit = |roll: &Roll, who: &str| {
+        roll.admit(&name(who), &key(), None, Registration::Open, NOW).map(|_| ())
+    };
+    for (who, why) in [
+        ("\u{430}nna", Unwelcome::Unclaimable(Unclaimable::Scripts)),
+        ("$;*|", Unwelcome::Unclaimable(Unclaimable::Character('$'))),
+        ("аха", Unwelcome::LooksLike(name("axa"))),
+    ] {
+        assert_eq!(admit(&roll, who), Err(why), "{who}");
+    }
+    // Of ASCII, as ever.
+    roll.enrol(name("marn"), key(), None);
+    assert_eq!(admit(&roll, "mam"), Ok(()));
+    roll.remove(&name("axa")).unwrap();
+    assert_eq!(admit(&roll, "аха"), Ok(()), "what was removed gives its look back");
+    let closed = roll.admit(&name("$"), &key(), None, Registration::Closed, NOW);
+    assert_eq!(closed, Err(Unwelcome::Closed), "which is the reason that no other name helps with");
+}
+
+/// What is in people's books.
+#[test]
+fn who_has_a_name_that_is_refused_today_keeps_it() {
+    let owner = key();
+    let text = format!("ssh-ed25519 {owner} \u{430}nna\nssh-ed25519 {owner} anna\nreset $;*|\n");
+    let mut roll = Roll::parse(&text).unwrap();
+    let admit =
+        |roll: &Roll, who: &str| roll.admit(&name(who), &owner, None, Registration::Open, NOW);
+    assert_eq!(admit(&roll, "\u{430}nna"), Ok(Welcome::Back));
+    assert_eq!(admit(&roll, "anna"), Ok(Welcome::Back));
+    let again = invited(&mut roll, Some("$;*|"));
+    let back = roll.admit(&name("$;*|"), &key(), Some(&again), Registration::Open, NOW);
+    assert_eq!(back, Ok(Welcome::New(Some(again.digest()))), "so does who gets a new key");
+    roll.remove(&name("\u{430}nna")).unwrap();
+    assert_eq!(admit(&roll, "\u{430}nna"), Err(Unwelcome::Unclaimable(Unclaimable::Scripts)));
+}
+
+#[test]
+fn there_is_an_end_to_invitations() {
+    let mut roll = Roll::default();
+    for _ in 0..MAX_INVITES {
+        invited(&mut roll, None);
+    }
+    let one_more = |roll: &mut Roll, too_old| {
+        roll.invite(Invite::generate().digest(), Uptime(9_999), None, too_old)
+    };
+    assert_eq!(one_more(&mut roll, NOW), Err(ChangeError::TooMany));
+    assert_eq!(one_more(&mut roll, LATER), Ok(()));
+    assert_eq!(roll.invites.len(), 1);
+}
+
+/// What is on people's disks.
+#[test]
+fn an_invitation_of_an_earlier_version_is_good_since_the_server_counts() {
+    let digest = Invite::generate().digest();
+    let text = format!("invite 2026-01-01T00:00:00.000Z {digest} anna\n");
+    let roll = Roll::parse(&text).unwrap();
+    assert_eq!(roll.invites[&digest].opened, Uptime(0));
+    assert_eq!(roll.to_string(), format!("invite 0 {digest} anna\n"));
+}
+
+#[test]
+fn a_line_that_says_nothing_is_found() {
+    let key = key();
+    let good = format!("# mine\n\nssh-ed25519 {key} john\n");
+    assert!(Roll::parse(&good).is_ok());
+    for bad in [
+        "rubbish",
+        "reset",
+        "banned",
+        "invite x y",
+        &format!("invite tomorrow {}", Invite::generate().digest()),
+        &format!("ssh-ed25519 {key} JOHN"),
+        &format!("ssh-ed25519 {key}"),
+        &format!("banned banned ssh-ed25519 {key} anna"),
+        &format!("invite 2026-01-01T00:00:00Z {} anna more", Invite::generate().digest()),
+    ] {
+        assert_eq!(Roll::parse(&format!("{good}{bad}\n")), Err(4), "{bad}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..6u8, 0..4u8), 0..30)) {
+        let keys = [key(), key()];
+        let mut roll = Roll::parse("# a comment\n").unwrap();
+        for (step, who) in steps {
+            let name = name(["anna", "bob", "reset", "banned"][usize::from(who)]);
+            let key = keys[usize::from(who % 2)];
+            // What cannot be done is not.
+            let _ = match step {
+                0 => { roll.enrol(name, key, None); Ok(()) },
+                1 => roll.set_banned(&name, true),
+                2 => roll.set_banned(&name, false),
+                3 => roll.reset_key(&name),
+                4 => roll.remove(&name),
+                _ => roll.invite(Invite::generate().digest(), OPENED, (who < 2).then_some(name), None),
+            };
+            prop_assert_eq!(Roll::parse(&roll.to_string()), Ok(roll.clone()));
+        }
+    }
+
+    #[test]
+    fn any_text_is_a_roll_or_is_not(text in "(banned |reset |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
+        let _ = Roll::parse(&text);
+    }
+}

@@ -30,6 +30,10 @@ use crate::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
 /// The longest silence in seconds that a server can have us bear. More would not fit into every clock.
 const MAX_SILENCE: u64 = 24 * 60 * 60;
 
+/// When so many bytes of answers are to be written, the server is not read: it is to take first what it asked for.
+/// One that reads is never owed so much: an `ACK`, a `KEY` and a `TALK` for each conversation, and a `PONG` now and then.
+const OWED_HIGH: usize = 1024 * 1024;
+
 /// Why a connection ended that the server closed without a word.
 const CLOSED: &str = "the server closed the connection";
 
@@ -38,6 +42,10 @@ pub(super) struct Connection {
     reader: FrameReader<ServerFrame>,
     half: BoxWriter,
     out: BytesMut,
+    /// So many bytes of that, at most, are answers.
+    owed: usize,
+    /// When the server last took something, or there was something to take.
+    taken: Instant,
     /// Nothing that was written is left in the layers below.
     flushed: bool,
     limits: Limits,
@@ -80,24 +88,40 @@ impl Connection {
         let opening = async {
             let mut reader = FrameReader::new(reader);
             let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
-            let now = Instant::now();
-            Ok(Self {
-                reader,
-                half,
-                out: BytesMut::new(),
-                flushed: true,
-                limits,
-                since: now,
-                heard: now,
-                pinged: false,
-            })
+            Ok(Self::new(reader, half, limits))
         };
         in_time(until, opening).await
     }
 
+    fn new(reader: FrameReader<ServerFrame>, half: BoxWriter, limits: Limits) -> Self {
+        let (out, now) = (BytesMut::new(), Instant::now());
+        Self {
+            reader,
+            half,
+            out,
+            owed: 0,
+            taken: now,
+            flushed: true,
+            limits,
+            since: now,
+            heard: now,
+            pinged: false,
+        }
+    }
+
     /// Puts a frame to what is to be written.
     pub(super) fn say(&mut self, frame: &ClientFrame) {
+        if self.out.is_empty() && self.flushed {
+            self.taken = Instant::now();
+        }
         frame.encode(&mut self.out);
+    }
+
+    /// The same with one that the server can ask for as often as it likes. While many wait it is not read.
+    pub(super) fn answer(&mut self, frame: &ClientFrame) {
+        let before = self.out.len();
+        self.say(frame);
+        self.owed += self.out.len() - before;
     }
 
     /// How many bytes are to be written.
@@ -115,10 +139,10 @@ impl Connection {
         self.reader.next_ready()
     }
 
-    /// Reads (if `reading`) and writes until one of them gets somewhere. May be dropped while it
+    /// Reads (if `reading`, and unless too much is owed) and writes until one of them gets somewhere. May be dropped while it
     /// waits without losing a byte.
     pub(super) async fn progress(&mut self, reading: bool) -> Result<Progress, Broken> {
-        match self.transfer(reading).await {
+        match self.transfer(reading && self.owed < OWED_HIGH).await {
             Transfer::Read(Ok(0)) => Err(Broken::Away(CLOSED.into())),
             Transfer::Read(read) => {
                 read?;
@@ -127,7 +151,8 @@ impl Connection {
             }
             Transfer::Wrote(wrote) => {
                 self.out.advance(wrote?);
-                self.flushed = false;
+                self.owed = self.owed.min(self.out.len());
+                (self.taken, self.flushed) = (Instant::now(), false);
                 Ok(Progress::Wrote)
             }
             Transfer::Flushed(done) => {
@@ -136,12 +161,15 @@ impl Connection {
                 Ok(Progress::Wrote)
             }
             Transfer::Silence => Ok(Progress::Silence),
+            Transfer::Stuck => Err(Broken::Away("the server takes nothing".into())),
         }
     }
 
     async fn transfer(&mut self, reading: bool) -> Transfer {
         let patience = if self.pinged { self.limits.idle } else { self.limits.ping };
-        let deadline = self.heard + Duration::from_secs(patience.clamp(1, MAX_SILENCE));
+        let after = |seconds: u64| Duration::from_secs(seconds.clamp(1, MAX_SILENCE));
+        let (deadline, taken_by) =
+            (self.heard + after(patience), self.taken + after(self.limits.idle));
         let Self { reader, half, out, flushed, .. } = self;
         let reading = async {
             // Whoever does not listen cannot complain of silence.
@@ -156,10 +184,14 @@ impl Connection {
             if out.is_empty() && *flushed {
                 return future::pending().await;
             }
-            if out.is_empty() {
-                return Transfer::Flushed(half.flush().await);
-            }
-            Transfer::Wrote(half.write(out).await)
+            let work = async {
+                if out.is_empty() {
+                    return Transfer::Flushed(half.flush().await);
+                }
+                Transfer::Wrote(half.write(out).await)
+            };
+            let limit = taken_by.saturating_duration_since(Instant::now());
+            task::within(limit, work).await.unwrap_or(Transfer::Stuck)
         };
         // What can be written goes first: else nothing would be acknowledged while more keeps coming.
         select(Box::pin(writing), Box::pin(reading)).await.factor_first().0
@@ -195,6 +227,7 @@ enum Transfer {
     Wrote(io::Result<usize>),
     Flushed(io::Result<()>),
     Silence,
+    Stuck,
 }
 
 async fn in_time<T>(
@@ -421,5 +454,120 @@ pub(super) fn dismissed(reason: ByeReason, text: String) -> Broken {
     match reason {
         ByeReason::Replaced => Broken::Failed(Failure::Replaced),
         _ => Broken::Away(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::Pin;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::{Context, Poll};
+
+    use async_std::task::block_on;
+    use futures::{AsyncRead, AsyncWrite, FutureExt};
+
+    use super::*;
+    use crate::message::Kind;
+
+    /// Asks without end, and reads only when it is let.
+    #[derive(Clone, Default)]
+    struct Server {
+        said: usize,
+        reads: Arc<AtomicBool>,
+    }
+
+    impl AsyncRead for Server {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            let mut words = b"PING\r\n".iter().cycle().skip(self.said % 6);
+            bytes.fill_with(|| *words.next().unwrap());
+            self.said += bytes.len();
+            Poll::Ready(Ok(bytes.len()))
+        }
+    }
+
+    impl AsyncWrite for Server {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.reads.load(Ordering::Relaxed) {
+                Poll::Ready(Ok(bytes.len()))
+            } else {
+                Poll::Pending
+            }
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    fn connect(server: &Server, limits: Limits) -> Connection {
+        let reader = FrameReader::new(Box::new(server.clone()));
+        Connection::new(reader, Box::new(server.clone()), limits)
+    }
+
+    /// Answers all that is asked until the connection waits. How many were.
+    fn answer_all(connection: &mut Connection) -> u64 {
+        let mut answered = 0;
+        while let Some(progress) = connection.progress(true).now_or_never() {
+            progress.unwrap();
+            while let Some(ServerFrame::Ping) = connection.next_ready().unwrap() {
+                connection.answer(&ClientFrame::Pong);
+                answered += 1;
+            }
+            assert!(connection.unwritten() < 2 * OWED_HIGH, "more and more is owed");
+        }
+        answered
+    }
+
+    #[test]
+    fn a_server_that_asks_and_does_not_read_is_read_no_more_until_it_does() {
+        let server = Server::default();
+        let mut connection = connect(&server, Limits::default());
+        assert!(answer_all(&mut connection) > 1_000);
+        server.reads.store(true, Ordering::Relaxed);
+        while connection.unwritten() > 0 {
+            assert_eq!(block_on(connection.progress(true)).unwrap(), Progress::Wrote);
+        }
+        server.reads.store(false, Ordering::Relaxed);
+        assert!(answer_all(&mut connection) > 1_000, "it goes on");
+    }
+
+    #[test]
+    fn what_one_writes_oneself_does_not_keep_one_from_reading() {
+        let server = Server::default();
+        let mut connection = connect(&server, Limits::default());
+        let body = vec![b'x'; 4 * OWED_HIGH].into();
+        let (peer, n, kind) = ("marie".parse().unwrap(), 1, Kind::TEXT);
+        connection.say(&ClientFrame::Message { peer, n, kind, body });
+        let progress = connection.progress(true).now_or_never();
+        assert_eq!(progress.unwrap().unwrap(), Progress::Read);
+    }
+
+    #[test]
+    fn a_server_that_takes_nothing_is_given_up() {
+        let server = Server::default();
+        let mut connection = connect(&server, Limits { idle: 1, ..Limits::default() });
+        connection.say(&ClientFrame::Online);
+        let reading = async {
+            loop {
+                if let Err(broken) = connection.progress(true).await {
+                    return broken;
+                }
+                while connection.next_ready().unwrap().is_some() {}
+            }
+        };
+        let broken = block_on(reading);
+        assert!(matches!(broken, Broken::Away(because) if because == "the server takes nothing"));
     }
 }

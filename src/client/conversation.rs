@@ -9,6 +9,10 @@ use crate::message::MessageId;
 /// How many own messages may be under way, sent and not yet stored.
 const WINDOW: u64 = 512;
 
+/// Of how many messages it is remembered that they have come since `TALK`. More count without a look at which they are:
+/// those that come twice were on their way before, which are fewer, and come first.
+const REMEMBERED: usize = 10_000;
+
 /// How long to wait for `ROOM` before asking anyway.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
@@ -27,6 +31,8 @@ pub(super) struct Conversation {
     /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
     /// way before is counted by the server, but need not come again.
     came: HashSet<MessageId>,
+    /// So many more have.
+    came_beyond: u64,
 }
 
 /// Where a conversation stands on the present connection.
@@ -76,7 +82,7 @@ impl Conversation {
     /// `TALK` was sent. Own numbers up to `sent` were sent before.
     pub(super) fn opening(&mut self, sent: u64) {
         self.link = Link::Opening(Opening { sent, expired: BTreeSet::new() });
-        self.came.clear();
+        self.forget_arrivals();
     }
 
     /// The server has given up an own message. Says whether that has to wait for `TALKING`. Of what was never
@@ -165,18 +171,26 @@ impl Conversation {
     /// A message of the peer has come.
     pub(super) fn came(&mut self, id: MessageId) {
         if matches!(&self.link, Link::Opening(_) | Link::Open(Open { waiting: 1.., .. })) {
-            self.came.insert(id);
+            if self.came.len() < REMEMBERED {
+                self.came.insert(id);
+            } else {
+                self.came_beyond += 1;
+            }
             self.settle_arrivals();
         }
     }
 
     fn settle_arrivals(&mut self) {
         if let Link::Open(open) = &mut self.link
-            && self.came.len() as u64 >= open.waiting
+            && self.came.len() as u64 + self.came_beyond >= open.waiting
         {
             open.waiting = 0;
-            self.came = HashSet::new();
+            self.forget_arrivals();
         }
+    }
+
+    fn forget_arrivals(&mut self) {
+        (self.came, self.came_beyond) = (HashSet::new(), 0);
     }
 
     /// Whether everything that was written is stored.
@@ -320,6 +334,21 @@ mod tests {
         conversation.came(id(1));
         assert!(!conversation.has_caught_up(), "the same one again");
         conversation.came(id(2));
+        assert!(conversation.has_caught_up());
+    }
+
+    #[test]
+    fn what_comes_without_end_is_counted_and_not_remembered() {
+        let mut conversation = Conversation::default();
+        let id = |n| MessageId { installation: Installation::from_u64(1), n };
+        let all = 3 * REMEMBERED as u64;
+        conversation.opening(0);
+        conversation.opened(Instant::now(), 0, 0, all);
+        for n in 1..all {
+            conversation.came(id(n));
+            assert!(conversation.came.len() <= REMEMBERED && !conversation.has_caught_up());
+        }
+        conversation.came(id(all));
         assert!(conversation.has_caught_up());
     }
 

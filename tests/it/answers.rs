@@ -87,6 +87,29 @@ fn what_there_is_not_to_trust_is_told_apart() {
     });
 }
 
+#[test]
+fn what_nobody_asked_the_server_is_neither_told_nor_kept() {
+    story(async |world| {
+        let (stage, data) = (Stage::open().await, world.path("john"));
+        let john = Launch::at(stage.address(), "john", &data).with(&["--follow", "--commands"]);
+        let mut john = john.start();
+        let mut server = stage.receive().await;
+        let key = world.identity("carl").public().to_string();
+        server.say_all(&["ONLINE 1 4", "eve\n", "BLOCKS 4", "eve\n"]).await;
+        server.say_all(&[format!("KEY carl {key}").as_str(), "PRESENCE carl online"]).await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        john.types("/ONLINE\n");
+        server.expect("ONLINE").await;
+        server.say_all(&["ONLINE 1 5", "anna\n"]).await;
+        john.says("anna").await;
+        john.signal("INT");
+        john.end().await.exited(130).never_said("eve");
+        let store = rusqlite::Connection::open(data.join("messages.db")).unwrap();
+        let keys = store.query_one("SELECT count(*) FROM contact", [], |row| row.get::<_, u64>(0));
+        assert_eq!(keys, Ok(0), "carl's key");
+    });
+}
+
 // The line.
 
 #[test]

@@ -129,9 +129,10 @@ impl Blocks {
         index.and_then(|index| self.wanted.remove(index)).is_some()
     }
 
-    /// Whom one blocks. Whether the face has asked.
+    /// Whom one blocks. Whether the face has asked; maybe nobody has.
     pub(super) fn listed(&mut self, names: &[Name]) -> bool {
-        let Some(Some(peer)) = self.lists.pop_front() else {
+        let Some(whom) = self.lists.pop_front() else { return false };
+        let Some(peer) = whom else {
             self.asked = self.asked.saturating_sub(1);
             return true;
         };
@@ -166,6 +167,16 @@ mod tests {
             _ => "?",
         };
         blocks.frames().iter().map(word).collect()
+    }
+
+    #[test]
+    fn a_list_that_nobody_asked_for_is_not_told() {
+        let mut blocks = Blocks::default();
+        assert!(!blocks.listed(&[carl()]));
+        blocks.ask();
+        assert_eq!(said(&mut blocks), ["BLOCKS"]);
+        assert!(blocks.listed(&[carl()]));
+        assert!(!blocks.listed(&[carl()]), "once");
     }
 
     #[test]

@@ -4,7 +4,7 @@
 //! server it is one more client of the same person, and every rule of delivery holds. Nothing is received: what waits
 //! is not acknowledged, and comes again. Invariant: the next visit makes up for one that was cut short.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -46,8 +46,10 @@ struct Talk {
     /// The last number that was sent, or did not have to be.
     sent: u64,
     stored: u64,
-    /// What was given up, told ahead of `TALKING`.
-    expired: Vec<u64>,
+    /// The last number that was ever sent.
+    last: u64,
+    /// What of that was given up, told ahead of `TALKING`.
+    expired: BTreeSet<u64>,
 }
 
 impl Inquiry {
@@ -136,7 +138,9 @@ impl Core {
             // Nothing is sent to whom the key is not known to be the same of.
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             self.say_talk(inquiry.former, &peer, connection).await?;
-            inquiry.open.insert(peer, Talk::default());
+            let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
+            let last = self.store.run(move |tx| outbox::last_sent(tx, &scope)).await?;
+            inquiry.open.insert(peer, Talk { last, ..Talk::default() });
         }
         Ok(())
     }
@@ -212,13 +216,17 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         match frame {
-            ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
+            ServerFrame::Key { peer, key } if inquiry.open.contains_key(&peer) => {
+                self.take_key(peer, key).await
+            }
             ServerFrame::Talking { peer, own, .. } => self.take_talking(peer, own, inquiry).await,
             ServerFrame::Stored { peer, n } => self.take_fates(peer, n, 0, inquiry).await,
             ServerFrame::Delivered { peer, n } => self.take_fates(peer, n, n, inquiry).await,
             ServerFrame::Expired { peer, n } => {
                 let Some(talk) = inquiry.open.get_mut(&peer) else { return Ok(()) };
-                talk.expired.push(n);
+                if n <= talk.last {
+                    talk.expired.insert(n);
+                }
                 if talk.talks { self.take_expired(&peer, inquiry).await } else { Ok(()) }
             }
             ServerFrame::Read { peer, n } => {
@@ -237,7 +245,7 @@ impl Core {
             ServerFrame::Error { code, text, .. } => Err(refused(code, text).into()),
             ServerFrame::Bye { reason, text } => Err(dismissed(reason, text).into()),
             ServerFrame::Ping => {
-                connection.say(&ClientFrame::Pong);
+                connection.answer(&ClientFrame::Pong);
                 Ok(())
             }
             // The next connection is told all of it again.

@@ -94,7 +94,7 @@ impl Core {
         };
         let (fresh, given_up, moved) = self.store.run(work).await?;
         for (peer, seq) in acknowledged {
-            connection.say(&ClientFrame::Ack { peer, seq });
+            connection.answer(&ClientFrame::Ack { peer, seq });
         }
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
@@ -184,11 +184,13 @@ impl Core {
                 self.count_request(&peer, count).await?;
                 self.tell_waiting(peer, count).await
             }
+            // Of others nothing is written down, however many the server speaks of.
+            ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => Ok(()),
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
-                if presence == Presence::Online {
+                if presence == Presence::Online && self.conversations.contains_key(&peer) {
                     // It may be somebody else who comes.
-                    connection.say(&ClientFrame::Key { peer: peer.clone() });
+                    connection.answer(&ClientFrame::Key { peer: peer.clone() });
                 }
                 if self.is_faced(&peer) {
                     self.tell(Event::Presence { peer, presence });
@@ -196,8 +198,10 @@ impl Core {
                 Ok(())
             }
             ServerFrame::Online { count, names } => {
-                self.asked_online = self.asked_online.saturating_sub(1);
-                self.tell(Event::Online { count, names });
+                if let Some(left) = self.asked_online.checked_sub(1) {
+                    self.asked_online = left;
+                    self.tell(Event::Online { count, names });
+                }
                 Ok(())
             }
             ServerFrame::Ticket { ticket } => {
@@ -219,7 +223,7 @@ impl Core {
                 Ok(())
             }
             ServerFrame::Ping => {
-                connection.say(&ClientFrame::Pong);
+                connection.answer(&ClientFrame::Pong);
                 Ok(())
             }
             ServerFrame::Error { code, peer, text } => self.take_error(code, peer, text),
@@ -249,7 +253,7 @@ impl Core {
         let (server, of) = (self.server.clone(), peer.clone());
         let last = self.store.run(move |tx| history::last_shown(tx, &server, &of)).await?;
         if let Some((peer, installation, n)) = last {
-            connection.say(&ClientFrame::Read { peer, installation, n });
+            connection.answer(&ClientFrame::Read { peer, installation, n });
         }
         Ok(())
     }
@@ -277,6 +281,10 @@ impl Core {
         if let Some(change) = self.blocks.answered(&peer, blocked) {
             self.tell(Event::Blocked { peer, blocked, change });
         }
+    }
+
+    fn awaits_key(&self, peer: &Name) -> bool {
+        self.conversations.contains_key(peer) || self.asked_keys.contains(peer)
     }
 
     /// What is not the key that is trusted, as no key is, holds what is written to its owner.

@@ -365,8 +365,8 @@ impl Core {
             };
             let (settled, sent) = self.store.run(look).await?;
             // Ahead of all that is said in it.
-            connection.say(&ClientFrame::Key { peer: peer.clone() });
-            connection.say(&ClientFrame::Talk { peer: peer.clone(), settled });
+            connection.answer(&ClientFrame::Key { peer: peer.clone() });
+            connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, |it| it.opening(sent));
             self.requests.remove(&peer);
         }

@@ -315,10 +315,12 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
     }
 
-    /// Not each time, but the first and the last.
-    fn tell(&mut self, done: u64, size: u64, told: &mut Option<Instant>) {
-        if done == size || told.is_none_or(|told| told.elapsed() >= TELL) {
-            *told = Some(Instant::now());
+    /// Not each time, but the first, and the last once, however often the server says it.
+    fn tell(&mut self, done: u64, size: u64, told: &mut Option<(Instant, u64)>) {
+        let is_due = told
+            .is_none_or(|(at, before)| at.elapsed() >= TELL || (done == size && before != size));
+        if is_due {
+            *told = Some((Instant::now(), done));
             (self.report)(Report::Moved(done));
         }
     }

@@ -10,6 +10,9 @@ use crate::trust::Fingerprint;
 use crate::ui::settings::Bell;
 use crate::ui::{files, news};
 
+/// Beside so many conversations nobody who is new is listed. The client tells of them again when it connects.
+const LISTED: usize = 1_000;
+
 impl App {
     pub(super) fn take(&mut self, event: Event) {
         if is_contact(&event) {
@@ -195,6 +198,10 @@ impl App {
     fn take_waiting(&mut self, peer: Name, count: u64, known: bool) {
         if known || self.open.contains(&peer) {
             return self.open(peer);
+        }
+        let is_listed = self.find(&peer).is_some();
+        if !is_listed && (count == 0 || self.conversations.len() >= LISTED) {
+            return;
         }
         let index = self.conversation(&peer);
         let it = &mut self.conversations[index];

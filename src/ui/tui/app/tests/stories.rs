@@ -604,6 +604,20 @@ fn a_name_that_is_typed_is_a_person_and_a_request_is_not_taken_unasked() {
 }
 
 #[test]
+fn strangers_without_end_do_not_fill_the_list() {
+    let mut desk = Desk::of(None, (60, 10));
+    let mut hear = |from: &str, number: u64, count: u64| {
+        let peer = name(&format!("{from}{number}"));
+        desk.hear(Event::Waiting { peer, count, known: false });
+    };
+    (0..2_000).for_each(|number| hear("gone", number, 0));
+    (0..2_000).for_each(|number| hear("stranger", number, 1));
+    hear("stranger", 999, 7);
+    assert_eq!(desk.app.conversations.len(), 1_000);
+    assert_eq!(desk.app.find(&name("stranger999")).unwrap().request, 7);
+}
+
+#[test]
 fn what_is_recalled_and_changed_is_remembered_once() {
     let mut desk = Desk::busy((60, 8));
     desk.writes("one");

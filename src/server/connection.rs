@@ -17,6 +17,7 @@ use super::carrier;
 use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::tickets::{Issued, Tickets};
+use super::turn::Turn;
 use super::writer;
 use super::{Host, Quota};
 use crate::mailbox::Usage;
@@ -25,7 +26,7 @@ use crate::task;
 use crate::trust::tls::Credentials;
 use crate::wire::codec::{Decoder, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
-use crate::wire::stream::{FrameReader, READ_CHUNK};
+use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Socket};
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
@@ -66,8 +67,14 @@ async fn converse(
     log::info!("{} signed in", link.name);
     let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link));
     let writing = task::spawn("write", writing);
-    let mut reading =
-        Reading { host, link, open: ByPeer::default(), collected: None, ticket: None };
+    let mut reading = Reading {
+        host,
+        link,
+        open: ByPeer::default(),
+        collected: None,
+        ticket: None,
+        turn: Turn::default(),
+    };
     let end = reading.run(reader).await;
     log::info!("{} left: {end}", link.name);
     link.end(end);
@@ -93,6 +100,7 @@ struct Reading<'a> {
     open: ByPeer<Conversation>,
     collected: Option<Collected>,
     ticket: Option<Box<Issued>>,
+    turn: Turn,
 }
 
 /// Messages for one peer that came with one read, one after another, and are not accepted yet.
@@ -143,10 +151,7 @@ impl Reading<'_> {
                 Ok(Ok(0)) => return End::Gone,
                 Ok(Ok(read)) => {
                     link.pulse().heard();
-                    if read == READ_CHUNK {
-                        // There may be more at once, from somebody who never stops.
-                        task::let_others_run().await;
-                    }
+                    self.turn.bytes(read).await;
                 }
                 Ok(Err(error)) => {
                     log::debug!("reading from {}: {error}", link.name);
@@ -160,6 +165,7 @@ impl Reading<'_> {
     /// Handles what one read brought.
     async fn handle_ready(&mut self, reader: &mut FrameReader<ClientFrame>) -> Flow {
         loop {
+            self.turn.frame().await;
             match reader.next_ready() {
                 Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
                     if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
@@ -171,7 +177,7 @@ impl Reading<'_> {
                 }
                 Ok(Some(ClientFrame::Ack { peer, seq })) => {
                     self.accept_collected().await?;
-                    self.acknowledge(&peer, seq)?;
+                    self.acknowledge(&peer, seq).await?;
                 }
                 Ok(Some(frame)) => {
                     self.accept_collected().await?;
@@ -186,18 +192,24 @@ impl Reading<'_> {
         }
     }
 
-    /// Has somebody who is too fast wait, at most for a moment. If that is not enough, says for how long
-    /// it would be.
+    /// Has somebody who is too fast wait, at most for a moment and while the connection lasts. If that is
+    /// not enough, says for how long it would be.
     async fn keep_to_rate(&self, written: Usage) -> Result<(), Duration> {
         let admit = || self.host.writing.admit(&self.link.name, written);
         let Err(wait) = admit() else { return Ok(()) };
-        task::sleep(wait.min(SLOWED)).await;
+        // What was read until the end is handled in any case.
+        let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
         if wait > SLOWED { Err(wait - SLOWED) } else { admit() }
     }
 
+    /// Counts a frame that is no message like one, with an answer of so many bytes. Who asks too often is
+    /// slowed, and answered all the same.
+    async fn count(&self, answer: usize) {
+        let _ = self.keep_to_rate(Usage::one(answer)).await;
+    }
+
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
-        // Who asks too often is slowed, and answered all the same.
-        let _ = self.keep_to_rate(Usage::one(0)).await;
+        self.count(0).await;
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
@@ -234,6 +246,7 @@ impl Reading<'_> {
         if error.is_fatal() {
             return fail(error.code(), &error.to_string());
         }
+        self.count(0).await;
         self.object(error.code(), None, &error.to_string()).await
     }
 
@@ -403,7 +416,8 @@ impl Reading<'_> {
         }
     }
 
-    fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
+    /// What was sent was counted when it was written; so what acknowledges it costs nothing.
+    async fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
         let resolved = {
             let mut sent = self.link.sent();
             sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.acknowledge(seq)))
@@ -416,7 +430,10 @@ impl Reading<'_> {
                 }
                 Flow::Continue(())
             }
-            Some((_, Ok(None))) => Flow::Continue(()),
+            Some((_, Ok(None))) => {
+                Box::pin(self.count(0)).await;
+                Flow::Continue(())
+            }
             Some((_, Err(_))) | None => fail(ErrorCode::State, "ACK for what was never sent"),
         }
     }

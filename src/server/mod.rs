@@ -33,6 +33,7 @@ mod registry;
 mod roll;
 mod session;
 mod tickets;
+mod turn;
 mod window;
 mod writer;
 

@@ -122,3 +122,38 @@ fn acknowledging_what_comes_costs_nothing() {
         alice.catch_up().await.iter().for_each(|line| assert!(!line.contains("SLOW"), "{line}"));
     });
 }
+
+#[test]
+fn what_talk_has_sent_again_counts_again() {
+    story_with(few, async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        alice.say_all("bob", 1..BURST, |n| n.to_string()).await;
+        bob.hears_all("alice", 1, 1..BURST, |n| n.to_string()).await;
+        bob.talk("alice").await;
+        bob.hears_all("alice", BURST, 1..BURST, |n| n.to_string()).await;
+        bob.say_all("alice", 1..BURST, |n| n.to_string()).await;
+        while !bob.next().await.starts_with("ERR SLOW alice ") {}
+    });
+}
+
+/// Only bytes are counted.
+fn bytes(config: &mut Config) {
+    let bytes = Rate { each_second: 100, burst: 1_000 };
+    config.rates = Rates { bytes, ..Rates::UNLIMITED };
+}
+
+#[test]
+fn the_bytes_of_long_answers_count() {
+    story_with(bytes, async |world| {
+        let alice = world.sign_in(&"a".repeat(32)).await;
+        let mut bob = world.sign_in(&"b".repeat(32)).await;
+        bob.send("BLOCK mallory").await;
+        bob.expect("BLOCKED mallory").await;
+        for (mut person, question) in [(alice, "ONLINE"), (bob, "BLOCKS")] {
+            person.talk("carol").await;
+            person.send_bytes(format!("{question}\r\n").repeat(30).as_bytes()).await;
+            person.say("carol", 1, &"x".repeat(1_000)).await;
+            while !person.next().await.starts_with("ERR SLOW carol 1 ") {}
+        }
+    });
+}

@@ -6,6 +6,7 @@
 
 use super::Host;
 use super::contacts::ContactsError;
+use super::listing::Listed;
 use crate::message::{Name, SessionKey};
 use crate::wire::frame::Presence;
 
@@ -45,10 +46,8 @@ impl Host {
     }
 
     /// Who is there, for somebody.
-    pub(super) fn online(&self, to: &Name) -> Vec<Name> {
-        let mut names = self.directory.names();
-        names.retain(|name| !self.registry.circle().blocks(name, to));
-        names
+    pub(super) fn online(&self, to: &Name) -> Listed {
+        self.directory.all_but(&self.registry.circle().blockers_of(to))
     }
 
     fn announce_presence(&self, key: &SessionKey) {

@@ -10,30 +10,33 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
 use super::arrival::{self, Arrived, Present, Who};
 use super::carrier;
+use super::collected::{Collected, usage};
+use super::delivery::Sent;
 use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
 use super::session::{Accepted, Retired, Session};
 use super::tickets::{Issued, Tickets};
+use super::turn::Turn;
 use super::writer;
 use super::{Host, Quota};
 use crate::mailbox::Usage;
-use crate::message::{Installation, Kind, Message, MessageId, Name, SessionKey, Timestamp};
+use crate::message::{Installation, MAX_NAME_CHARS, MessageId, Name, SessionKey};
 use crate::task;
 use crate::trust::tls::Credentials;
-use crate::wire::codec::{Decoder, Frame, ProtocolError};
+use crate::wire::MAX_CONVERSATIONS;
+use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
-use crate::wire::stream::{FrameReader, READ_CHUNK};
+use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Socket};
-use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
 /// How long somebody who is too fast is held up at a time. More of it is refused.
 const SLOWED: Duration = Duration::from_secs(1);
 
-/// About how long the frame of a message is, to guess how many came together.
-const USUAL_FRAME: usize = 128;
+/// About how long an `EXPIRED` is.
+const EXPIRED_FRAME: u64 = 32;
 
 /// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
 /// long as nothing is said each connection holds room for all that it may wait for.
@@ -64,10 +67,17 @@ async fn converse(
 ) {
     let link = present.link();
     log::info!("{} signed in", link.name);
-    let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link));
+    let waiting = host.registry.waiting(&link.name);
+    let writing = writer::run(host.clone(), link.clone(), half, welcome(host, link), waiting);
     let writing = task::spawn("write", writing);
-    let mut reading =
-        Reading { host, link, open: ByPeer::default(), collected: None, ticket: None };
+    let mut reading = Reading {
+        host,
+        link,
+        open: ByPeer::default(),
+        collected: None,
+        ticket: None,
+        turn: Turn::default(),
+    };
     let end = reading.run(reader).await;
     log::info!("{} left: {end}", link.name);
     link.end(end);
@@ -76,13 +86,10 @@ async fn converse(
     writing.await;
 }
 
-/// `WELCOME`, and a `WAITING` for each who has written.
+/// `WELCOME`. Behind it comes a `WAITING` for each who has written.
 fn welcome(host: &Host, link: &Link) -> BytesMut {
     let mut first = BytesMut::new();
     ServerFrame::Welcome { name: link.name.clone(), limits: host.limits() }.encode(&mut first);
-    for (peer, count) in host.registry.waiting(&link.name) {
-        ServerFrame::Waiting { peer, count }.encode(&mut first);
-    }
     first
 }
 
@@ -93,27 +100,7 @@ struct Reading<'a> {
     open: ByPeer<Conversation>,
     collected: Option<Collected>,
     ticket: Option<Box<Issued>>,
-}
-
-/// Messages for one peer that came with one read, one after another, and are not accepted yet.
-struct Collected {
-    peer: Name,
-    time: Timestamp,
-    messages: Vec<Message>,
-    /// How many bytes their bodies are slices of.
-    chunk: usize,
-}
-
-impl Collected {
-    fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
-        let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
-        Self { peer, time, messages, chunk: decoder.chunk() }
-    }
-
-    fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
-        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
-        self.messages.push(Message { id, time: self.time, kind, body });
-    }
+    turn: Turn,
 }
 
 /// A conversation that is open on this connection.
@@ -143,10 +130,7 @@ impl Reading<'_> {
                 Ok(Ok(0)) => return End::Gone,
                 Ok(Ok(read)) => {
                     link.pulse().heard();
-                    if read == READ_CHUNK {
-                        // There may be more at once, from somebody who never stops.
-                        task::let_others_run().await;
-                    }
+                    self.turn.bytes(read).await;
                 }
                 Ok(Err(error)) => {
                     log::debug!("reading from {}: {error}", link.name);
@@ -160,6 +144,7 @@ impl Reading<'_> {
     /// Handles what one read brought.
     async fn handle_ready(&mut self, reader: &mut FrameReader<ClientFrame>) -> Flow {
         loop {
+            self.turn.frame().await;
             match reader.next_ready() {
                 Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
                     if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
@@ -171,7 +156,7 @@ impl Reading<'_> {
                 }
                 Ok(Some(ClientFrame::Ack { peer, seq })) => {
                     self.accept_collected().await?;
-                    self.acknowledge(&peer, seq)?;
+                    self.acknowledge(&peer, seq).await?;
                 }
                 Ok(Some(frame)) => {
                     self.accept_collected().await?;
@@ -186,18 +171,24 @@ impl Reading<'_> {
         }
     }
 
-    /// Has somebody who is too fast wait, at most for a moment. If that is not enough, says for how long
-    /// it would be.
+    /// Has somebody who is too fast wait, at most for a moment and while the connection lasts. If that is
+    /// not enough, says for how long it would be.
     async fn keep_to_rate(&self, written: Usage) -> Result<(), Duration> {
         let admit = || self.host.writing.admit(&self.link.name, written);
         let Err(wait) = admit() else { return Ok(()) };
-        task::sleep(wait.min(SLOWED)).await;
+        // What was read until the end is handled in any case.
+        let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
         if wait > SLOWED { Err(wait - SLOWED) } else { admit() }
     }
 
+    /// Counts a frame that is no message like one, with an answer of so many bytes. Who asks too often is
+    /// slowed, and answered all the same.
+    async fn count(&self, answer: usize) {
+        let _ = self.keep_to_rate(Usage::one(answer)).await;
+    }
+
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
-        // Who asks too often is slowed, and answered all the same.
-        let _ = self.keep_to_rate(Usage::one(0)).await;
+        self.count(self.answer_length(&frame)).await;
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
@@ -205,14 +196,11 @@ impl Reading<'_> {
                 self.read(&peer, installation, n);
                 Flow::Continue(())
             }
-            ClientFrame::Online => self.online().await,
+            ClientFrame::Online => self.reply(Reply::Online).await,
             ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,
-            ClientFrame::Blocks => {
-                let names = self.host.registry.circle().blocked_by(&self.link.name);
-                self.say(ServerFrame::Blocks { names }).await
-            }
+            ClientFrame::Blocks => self.reply(Reply::Blocks).await,
             ClientFrame::Ticket => {
                 let issue = || Box::new(Tickets::issue(&self.host.tickets, &self.link.name));
                 let ticket = self.ticket.get_or_insert_with(issue).ticket();
@@ -230,10 +218,23 @@ impl Reading<'_> {
         }
     }
 
+    /// About how many bytes a long answer has; 0 for one that is no longer than a frame.
+    fn answer_length(&self, frame: &ClientFrame) -> usize {
+        let Host { directory, registry, .. } = &**self.host;
+        match frame {
+            ClientFrame::Online => directory.length(),
+            ClientFrame::Blocks => {
+                registry.circle().count_blocked(&self.link.name) * MAX_NAME_CHARS
+            }
+            _ => 0,
+        }
+    }
+
     async fn protest(&self, error: &ProtocolError) -> Flow {
         if error.is_fatal() {
             return fail(error.code(), &error.to_string());
         }
+        self.count(0).await;
         self.object(error.code(), None, &error.to_string()).await
     }
 
@@ -286,12 +287,22 @@ impl Reading<'_> {
             }
             return self.object(ErrorCode::Installations, Some(peer), &error.to_string()).await;
         }
+        Box::pin(self.count_again(&own)).await;
         if registry.get(&key.reverse()).is_some_and(|reverse| reverse.is_used()) {
             self.host.contacts.accept(&key.reverse());
         }
         self.host.directory.watch(&peer, self.link);
         self.open.insert(peer, Conversation { own: own.clone(), refusing: false });
         self.reply(Reply::Open(own)).await
+    }
+
+    /// What `TALK` has told and sent again counts like what is new.
+    async fn count_again(&self, own: &Session) {
+        let expired = own.expired(self.link.installation, 0).into_iter();
+        let expired: u64 = expired.map(|run| 1 + run.end() - run.start()).sum();
+        let messages = self.link.sent().get(own.key().receiver()).map_or(0, Sent::unacknowledged);
+        let again = Usage { messages, bytes: expired.saturating_mul(EXPIRED_FRAME) };
+        let _ = self.keep_to_rate(again).await;
     }
 
     async fn close(&mut self, peer: Name) -> Flow {
@@ -403,7 +414,8 @@ impl Reading<'_> {
         }
     }
 
-    fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
+    /// What was sent was counted when it was written; so what acknowledges it costs nothing.
+    async fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
         let resolved = {
             let mut sent = self.link.sent();
             sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.acknowledge(seq)))
@@ -416,14 +428,12 @@ impl Reading<'_> {
                 }
                 Flow::Continue(())
             }
-            Some((_, Ok(None))) => Flow::Continue(()),
+            Some((_, Ok(None))) => {
+                Box::pin(self.count(0)).await;
+                Flow::Continue(())
+            }
             Some((_, Err(_))) | None => fail(ErrorCode::State, "ACK for what was never sent"),
         }
-    }
-
-    async fn online(&self) -> Flow {
-        let names = self.host.online(&self.link.name);
-        self.say(ServerFrame::Online { count: names.len() as u64, names }).await
     }
 
     /// Says that message `n` was not taken, nor will be what follows in this conversation until `TALK`.
@@ -446,11 +456,6 @@ impl Reading<'_> {
     async fn reply(&self, reply: Reply) -> Flow {
         self.link.reply(reply).await.map_or_else(Flow::Break, Flow::Continue)
     }
-}
-
-fn usage(messages: &[Message]) -> Usage {
-    let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
-    Usage { messages: messages.len() as u64, bytes }
 }
 
 impl Drop for Reading<'_> {

@@ -5,7 +5,7 @@
 //! One named thread writes it. Invariant: a block that was said to be so, or not any more, is in the synced
 //! book; who is accepted is so at once, and in the book soon after.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
 use std::io;
 use std::path::Path;
@@ -68,6 +68,8 @@ pub(super) enum ContactsError {
 #[derive(Debug, Default)]
 pub(super) struct Circle {
     standings: DashMap<Name, HashMap<Name, Standing>>,
+    /// Who blocks somebody: the same the other way round.
+    blockers: DashMap<Name, BTreeSet<Name>>,
     /// Who was accepted and is not in the book yet: no more than are accepted.
     unwritten: Mutex<HashSet<SessionKey>>,
 }
@@ -87,6 +89,16 @@ impl Circle {
     pub(super) fn blocks(&self, name: &Name, other: &Name) -> bool {
         let others = self.standings.get(name);
         others.is_some_and(|others| others.get(other) == Some(&Standing::Blocked))
+    }
+
+    /// Who blocks somebody, in order.
+    pub(super) fn blockers_of(&self, name: &Name) -> Vec<Name> {
+        self.blockers.get(name).map_or_else(Vec::new, |it| it.iter().cloned().collect())
+    }
+
+    /// How many somebody blocks.
+    pub(super) fn count_blocked(&self, name: &Name) -> usize {
+        self.count(name, Standing::Blocked)
     }
 
     /// Whom somebody blocks, in order.
@@ -119,6 +131,11 @@ impl Circle {
     }
 
     fn set(&self, name: &Name, other: &Name, standing: Option<Standing>) {
+        if standing == Some(Standing::Blocked) {
+            self.blockers.entry(other.clone()).or_default().insert(name.clone());
+        } else {
+            self.unset_blocker(name, other);
+        }
         match standing {
             Some(standing) => {
                 self.standings.entry(name.clone()).or_default().insert(other.clone(), standing);
@@ -130,6 +147,24 @@ impl Circle {
                 self.standings.remove_if(name, |_, others| others.is_empty());
             }
         }
+    }
+
+    fn unset_blocker(&self, name: &Name, other: &Name) {
+        if let Some(mut blockers) = self.blockers.get_mut(other) {
+            blockers.remove(name);
+        }
+        self.blockers.remove_if(other, |_, blockers| blockers.is_empty());
+    }
+
+    /// Forgets what a name thinks of others, and they of it.
+    fn forget(&self, name: &Name) {
+        for other in self.blocked_by(name) {
+            self.unset_blocker(name, &other);
+        }
+        self.blockers.remove(name);
+        self.standings.remove(name);
+        self.standings.iter_mut().for_each(|mut others| _ = others.remove(name));
+        self.standings.retain(|_, others| !others.is_empty());
     }
 
     /// The sessions whose receiver blocks their sender, and one of both is this.
@@ -285,9 +320,7 @@ impl Clerk {
 
     fn forget(&mut self, name: &Name) -> Result<(), ContactsError> {
         self.book.replace(&self.circle.lines(Some(name))).map_err(not_written)?;
-        self.circle.standings.remove(name);
-        self.circle.standings.iter_mut().for_each(|mut others| _ = others.remove(name));
-        self.circle.standings.retain(|_, others| !others.is_empty());
+        self.circle.forget(name);
         self.lines = self.circle.len();
         Ok(())
     }

@@ -189,6 +189,11 @@ impl Sent {
         first_seq
     }
 
+    /// How many were sent and are not acknowledged.
+    pub(super) fn unacknowledged(&self) -> u64 {
+        self.runs.iter().map(|run| run.count).sum()
+    }
+
     /// The position up to which everything is acknowledged by `seq`; `None` if it says nothing new.
     pub(super) fn acknowledge(&mut self, seq: u64) -> Result<Option<u64>, NeverSent> {
         if seq > self.last_seq {
@@ -244,6 +249,7 @@ mod tests {
         assert_eq!(assign(&mut sent, 11, 3), 1);
         assert_eq!(assign(&mut sent, 14, 2), 4);
         assert_eq!(sent.acknowledge(2), Ok(Some(12)));
+        assert_eq!(sent.unacknowledged(), 3);
         assert_eq!(sent.acknowledge(2), Ok(None));
         assert_eq!(sent.acknowledge(1), Ok(None));
         assert_eq!(sent.acknowledge(5), Ok(Some(15)));

@@ -63,6 +63,17 @@ pub(super) enum Reply {
     Close(Name),
     /// Say whose name this is.
     Key(Name),
+    /// Say who is there.
+    Online,
+    /// Say who is blocked.
+    Blocks,
+}
+
+impl Reply {
+    /// Whether somebody who goes is told it all the same.
+    pub(super) fn is_answer(&self) -> bool {
+        !matches!(self, Self::Open(_) | Self::Close(_))
+    }
 }
 
 /// Why a connection ends.

@@ -5,12 +5,13 @@
 //! made earlier, also if its proof was heard later: it may be dead long since.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use dashmap::{DashMap, Entry};
 use event_listener::{Event, listener};
 
 use super::link::{ConnectionId, Link, Marks};
+use super::listing::{Listed, Listing};
 use crate::message::Name;
 use crate::wire::frame::Presence;
 
@@ -18,6 +19,8 @@ use crate::wire::frame::Presence;
 #[derive(Default)]
 pub(super) struct Directory {
     online: DashMap<Name, Arc<Link>>,
+    /// The names of `online`. Changed while the name's entry there is held, so that both agree.
+    listing: Mutex<Listing>,
     /// Connections with an open conversation with the name.
     watchers: DashMap<Name, HashMap<ConnectionId, Arc<Link>>>,
     /// Notified when somebody has signed out.
@@ -31,7 +34,10 @@ impl Directory {
         match self.online.entry(link.name.clone()) {
             Entry::Occupied(there) if there.get().id > link.id => return Some(link.clone()),
             Entry::Occupied(mut there) => return Some(there.insert(link.clone())),
-            Entry::Vacant(nobody) => drop(nobody.insert(link.clone())),
+            Entry::Vacant(nobody) => {
+                let _held = nobody.insert(link.clone());
+                self.listing().insert(&link.name);
+            }
         }
         self.announce(&link.name);
         None
@@ -39,7 +45,13 @@ impl Directory {
 
     /// Undoes [`sign_in`](Self::sign_in), unless another connection has replaced this one.
     pub(super) fn sign_out(&self, link: &Link) {
-        let removed = self.online.remove_if(&link.name, |_, it| it.id == link.id);
+        let removed = self.online.remove_if(&link.name, |name, it| {
+            let leaves = it.id == link.id;
+            if leaves {
+                self.listing().remove(name);
+            }
+            leaves
+        });
         if removed.is_some() {
             self.announce(&link.name);
             self.left.notify(usize::MAX);
@@ -79,11 +91,19 @@ impl Directory {
         self.watchers.remove_if(peer, |_, watchers| watchers.is_empty());
     }
 
-    /// The names of all who are there, in order.
-    pub(super) fn names(&self) -> Vec<Name> {
-        let mut names: Vec<Name> = self.online.iter().map(|it| it.key().clone()).collect();
-        names.sort_unstable();
-        names
+    /// Who is there, but for some, who are in order.
+    pub(super) fn all_but(&self, hidden: &[Name]) -> Listed {
+        self.listing().but_for(hidden)
+    }
+
+    /// About how many bytes the names of all have.
+    pub(super) fn length(&self) -> usize {
+        self.listing().len()
+    }
+
+    fn listing(&self) -> MutexGuard<'_, Listing> {
+        // A panic between its plain lines is not to be expected; the names are right at the next change of each.
+        self.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Everybody's connection, at this moment.

@@ -2,7 +2,9 @@
 //!
 //! It awaits, all at once: the connection's end, answers from its read task, what others marked on
 //! the link, and for each open conversation the reverse session with its batches. Whatever is ready
-//! is written with one system call. It holds at most [`FLUSH_AT`] bytes and one batch beside.
+//! is written with one system call. It says one thing after another, as far as there is room: what is [`Due`] is
+//! not encoded before, and what is long is encoded piece by piece. So however much there is to say to a peer that
+//! takes nothing, that is [`FLUSH_AT`] bytes and one frame beside, and names that all such answers share.
 
 use std::future::poll_fn;
 use std::io;
@@ -12,35 +14,53 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, BytesMut};
-use futures::stream::{AbortHandle, Abortable, SelectAll};
+use bytes::{Buf, Bytes, BytesMut};
+use futures::stream::{Abortable, SelectAll};
 use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
 use super::Host;
 use super::delivery::{Delivery, Sent, deliveries};
-use super::link::{ByPeer, End, EndOnDrop, Link, Marks, Notices, Reply, Side};
+use super::due::{Due, Item};
+use super::link::{ByPeer, End, EndOnDrop, Link, Marks, Reply, Side};
 use super::session::Session;
+use super::told::{Conversation, tell_expired};
+use super::turn::Turn;
 use crate::mailbox::MailboxError;
-use crate::message::{Installation, Name, SessionKey};
+use crate::message::{Message, Name, SessionKey};
 use crate::task;
 use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
-use crate::wire::encode_messages;
-use crate::wire::frame::{ByeReason, ErrorCode, Presence, ServerFrame, Watermarks};
+use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
+use crate::wire::{MAX_HEADER, encode_messages, online_line};
 
 /// When so many bytes are ready they are written before more is collected.
-const FLUSH_AT: usize = 256 * 1024;
+pub(super) const FLUSH_AT: usize = 16 * 1024;
 
 /// How long a connection that ends may take to take what it is told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
-/// Writes until the connection ends, then says why and closes.
-pub(super) async fn run(host: Arc<Host>, link: Arc<Link>, half: BoxWriter, first: BytesMut) {
+/// Writes until the connection ends, then says why and closes. Begins with `first`, and with what waits from whom.
+pub(super) async fn run(
+    host: Arc<Host>,
+    link: Arc<Link>,
+    half: BoxWriter,
+    first: BytesMut,
+    waiting: Vec<(Name, u64)>,
+) {
     let _both = EndOnDrop(link.clone());
-    let conversations = ByPeer::default();
-    let (streams, told_key) = (None, None);
-    let mut writer = Writer { host, link, conversations, streams, told_key, out: first, half };
+    let mut writer = Writer {
+        host,
+        link,
+        conversations: ByPeer::default(),
+        streams: None,
+        told_key: None,
+        due: Some(Box::new(Due::waiting(waiting))),
+        out: first,
+        names: Bytes::new(),
+        half,
+        turn: Turn::default(),
+    };
     let served = writer.serve().await;
     Box::pin(writer.leave(served)).await;
 }
@@ -55,70 +75,24 @@ struct Writer {
     streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
     /// The last answer to `KEY`.
     told_key: Option<(Name, Option<PublicKey>)>,
+    /// None while there is nothing.
+    due: Option<Box<Due>>,
     out: BytesMut,
+    /// What stands behind `out`, as it is: who is there. Nothing is put behind it before it is written.
+    names: Bytes,
     half: BoxWriter,
+    turn: Turn,
 }
 
-/// An open conversation, and what was last told about it.
-struct Conversation {
-    /// The session in which this connection's own messages go.
-    own: Session,
-    told: Watermarks,
-    /// Expired messages were told up to this number.
-    told_expired: u64,
-    told_read: u64,
-    presence: Presence,
-    stream: AbortHandle,
-}
-
-impl Conversation {
-    /// Tells what was marked about the peer.
-    fn tell(&mut self, host: &Host, link: &Link, peer: &Name, marks: Marks, out: &mut BytesMut) {
-        if marks.receipts {
-            self.tell_receipts(link.installation, peer, out);
-        }
-        // Ahead of the presence of whoever it is now.
-        if marks.key {
-            let key = host.names.owner(peer);
-            ServerFrame::Key { peer: peer.clone(), key }.encode(out);
-        }
-        if marks.presence {
-            let presence = host.presence(peer, &link.name);
-            if std::mem::replace(&mut self.presence, presence) != presence {
-                ServerFrame::Presence { peer: peer.clone(), presence }.encode(out);
-            }
-        }
-        if marks.room {
-            ServerFrame::Room { peer: peer.clone() }.encode(out);
-        }
-    }
-
-    fn tell_receipts(&mut self, installation: Installation, peer: &Name, out: &mut BytesMut) {
-        let now = self.own.watermarks(installation);
-        self.told_expired = tell_expired(&self.own, installation, self.told_expired, out);
-        let told = std::mem::replace(&mut self.told, now);
-        if now.delivered > told.delivered {
-            ServerFrame::Delivered { peer: peer.clone(), n: now.delivered }.encode(out);
-        }
-        // Delivered implies stored.
-        if now.stored > told.stored.max(now.delivered) {
-            ServerFrame::Stored { peer: peer.clone(), n: now.stored }.encode(out);
-        }
-        let read = self.own.read_up_to(installation);
-        if read > std::mem::replace(&mut self.told_read, read) {
-            ServerFrame::Read { peer: peer.clone(), n: read }.encode(out);
-        }
-    }
-}
-
-/// Says which messages of a session expired above a number. Returns up to where it is told then.
-fn tell_expired(own: &Session, installation: Installation, above: u64, out: &mut BytesMut) -> u64 {
-    let mut told = above;
-    for n in own.expired(installation, above).into_iter().flatten() {
-        ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
-        told = n;
-    }
-    told
+/// How many of these messages there is room for; one at least.
+fn fitting(messages: &[Message], room: usize) -> usize {
+    let mut bytes = 0;
+    let beyond = messages.iter().position(|message| {
+        let is_full = bytes >= room;
+        bytes += MAX_HEADER + message.body.len();
+        is_full
+    });
+    beyond.unwrap_or(messages.len()).max(1)
 }
 
 /// How far a write came.
@@ -132,7 +106,10 @@ impl Writer {
     /// Writes what comes until the connection ends.
     async fn serve(&mut self) -> io::Result<()> {
         loop {
+            let written = self.unwritten();
             self.flush().await?;
+            // There may be more at once, for somebody who takes all of it.
+            self.turn.bytes(written).await;
             if poll_fn(|context| self.poll_collect(context)).await.is_break() {
                 return Ok(());
             }
@@ -142,14 +119,16 @@ impl Writer {
     /// Collects what is ready, up to what is written at once. Breaks at the connection's end.
     fn poll_collect(&mut self, context: &mut Context<'_>) -> Poll<ControlFlow<()>> {
         let before = self.out.len();
-        while self.out.len() < FLUSH_AT {
+        while self.out.len() < FLUSH_AT && self.names.is_empty() {
             if self.link.poll_ended(Side::Write, context).is_ready() {
                 return Poll::Ready(ControlFlow::Break(()));
             }
-            if let Poll::Ready(notices) = self.link.poll_noticed(context) {
-                self.tell(notices);
+            if let Some(item) = self.next_due() {
+                self.tell(item);
+            } else if let Poll::Ready(notices) = self.link.poll_noticed(context) {
+                self.due = Some(Box::new(Due::notices(notices)));
             } else if let Poll::Ready(delivery) = self.poll_delivery(context) {
-                self.deliver(delivery);
+                self.begin_to_deliver(delivery);
             } else if self.out.len() > before {
                 break;
             } else {
@@ -168,6 +147,33 @@ impl Writer {
         }
     }
 
+    fn next_due(&mut self) -> Option<Item> {
+        let next = self.due.as_mut()?.take();
+        if next.is_none() {
+            self.due = None;
+        }
+        next
+    }
+
+    /// Says one thing; puts back what there is no room for.
+    fn tell(&mut self, item: Item) {
+        match item {
+            Item::Waiting(peer, count) => self.say(&ServerFrame::Waiting { peer, count }),
+            Item::Reply(reply) => self.reply(reply),
+            Item::Ping => self.say(&ServerFrame::Ping),
+            Item::Marks(peer, marks) => self.tell_marks(peer, marks),
+            Item::Opening(own, told_expired) => self.go_on_opening(own, told_expired),
+            Item::Delivery(delivery) => self.deliver(delivery),
+        }
+    }
+
+    fn put_back(&mut self, rest: Item) {
+        match &mut self.due {
+            Some(due) => due.put_back(rest),
+            None => self.due = Some(Box::new(Due::first(rest))),
+        }
+    }
+
     fn reply(&mut self, reply: Reply) {
         match reply {
             Reply::Frame(frame) => frame.encode(&mut self.out),
@@ -177,7 +183,18 @@ impl Writer {
                 self.tell_waiting(peer, 1);
             }
             Reply::Key(peer) => self.tell_key(peer),
+            Reply::Online => self.tell_online(),
+            Reply::Blocks => {
+                let names = self.host.registry.circle().blocked_by(&self.link.name);
+                self.say(&ServerFrame::Blocks { names });
+            }
         }
+    }
+
+    fn tell_online(&mut self) {
+        let listed = self.host.online(&self.link.name);
+        online_line(&mut self.out, listed.count, listed.length());
+        self.names = listed.body;
     }
 
     /// Looked up here, so that the answer is never older than what was said before it.
@@ -196,11 +213,20 @@ impl Writer {
             .take()
             .is_some_and(|it| it.0 == peer && it.1 != self.host.names.owner(&peer))
         {
-            self.tell_key(peer.clone());
+            self.tell_key(peer);
         }
+        self.go_on_opening(own, 0);
+    }
+
+    fn go_on_opening(&mut self, own: Session, told_expired: u64) {
+        let peer = own.key().receiver().clone();
         let told = own.watermarks(self.link.installation);
         // Ahead of TALKING, whose `delivered` would claim them.
-        let told_expired = tell_expired(&own, self.link.installation, 0, &mut self.out);
+        let (told_expired, all) =
+            tell_expired(&own, self.link.installation, told_expired, &mut self.out);
+        if !all {
+            return self.put_back(Item::Opening(own, told_expired));
+        }
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
         self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
@@ -222,20 +248,16 @@ impl Writer {
         }
     }
 
-    fn tell(&mut self, notices: Notices) {
-        for reply in notices.replies {
-            self.reply(reply);
-        }
-        if notices.ping {
-            self.say(&ServerFrame::Ping);
-        }
-        for (peer, marks) in notices.peers {
-            let Self { host, link, conversations, out, .. } = self;
-            match conversations.get_mut(&peer) {
-                Some(conversation) => conversation.tell(host, link, &peer, marks, out),
-                None if marks.waiting => self.tell_waiting(peer, 0),
-                None => {}
+    fn tell_marks(&mut self, peer: Name, marks: Marks) {
+        let Self { host, link, conversations, out, .. } = self;
+        match conversations.get_mut(&peer) {
+            Some(conversation) => {
+                if !conversation.tell(host, link, &peer, marks, out) {
+                    self.put_back(Item::Marks(peer, marks));
+                }
             }
+            None if marks.waiting => self.tell_waiting(peer, 0),
+            None => {}
         }
     }
 
@@ -249,23 +271,33 @@ impl Writer {
         }
     }
 
-    fn deliver(&mut self, delivery: Result<Delivery, MailboxError>) {
-        let Delivery { peer, session, batch, after } = match delivery {
-            Ok(delivery) => delivery,
+    fn begin_to_deliver(&mut self, delivery: Result<Delivery, MailboxError>) {
+        match delivery {
+            Ok(delivery) => self.deliver(delivery),
             Err(error) => {
                 log::error!("reading what waits for {}: {error}", self.link.name);
                 let text = "the server cannot read its messages now; try again later".into();
-                return self.link.end(End::Failed(ErrorCode::Busy, text));
+                self.link.end(End::Failed(ErrorCode::Busy, text));
             }
-        };
+        }
+    }
+
+    fn deliver(&mut self, delivery: Delivery) {
+        let Delivery { peer, session, batch, after } = delivery;
         let messages = batch.after(after);
         let first = batch.last() + 1 - messages.len() as u64;
+        let messages = &messages[..fitting(messages, FLUSH_AT.saturating_sub(self.out.len()))];
+        let count = messages.len() as u64;
         let seq = {
             let mut sent = self.link.sent();
             let sent = sent.entry(peer.clone()).or_insert_with(|| Sent::new(session.clone()));
-            sent.assign(&session, first, messages.len() as u64)
+            sent.assign(&session, first, count)
         };
         encode_messages(&mut self.out, &peer, seq, messages);
+        let after = first + count - 1;
+        if after < batch.last() {
+            self.put_back(Item::Delivery(Delivery { peer, session, batch, after }));
+        }
     }
 
     fn say(&mut self, frame: &ServerFrame) {
@@ -279,26 +311,43 @@ impl Writer {
         let written = match poll_fn(|context| self.poll_flush(context)).await {
             Flushed::Done(written) => written,
             Flushed::Ended => {
-                let rest = self.half.write_all(&self.out);
                 let late = || Err(io::ErrorKind::TimedOut.into());
-                Box::pin(task::within(FAREWELL, rest)).await.unwrap_or_else(late)
+                Box::pin(task::within(FAREWELL, self.write_rest())).await.unwrap_or_else(late)
             }
         };
         self.link.pulse().writes(false);
-        self.out = BytesMut::new();
+        (self.out, self.names) = Default::default();
         written
+    }
+
+    /// Writes what was encoded, however long that takes.
+    async fn write_rest(&mut self) -> io::Result<()> {
+        self.half.write_all(&self.out).await?;
+        self.half.write_all(&self.names).await?;
+        (self.out, self.names) = Default::default();
+        Ok(())
+    }
+
+    /// How many bytes were encoded and are not written.
+    fn unwritten(&self) -> usize {
+        self.out.len() + self.names.len()
     }
 
     /// Writes as long as the peer takes something. The heartbeat looks at each step alone: a peer
     /// that takes little at a time is slow, and one that takes nothing is dead.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Flushed> {
-        while !self.out.is_empty() {
-            match Pin::new(&mut self.half).poll_write(context, &self.out) {
+        while self.unwritten() > 0 {
+            let next: &[u8] = if self.out.is_empty() { &self.names } else { &self.out };
+            match Pin::new(&mut self.half).poll_write(context, next) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Flushed::Done(Err(io::ErrorKind::WriteZero.into())));
                 }
                 Poll::Ready(Ok(written)) => {
-                    self.out.advance(written);
+                    if self.out.is_empty() {
+                        self.names.advance(written);
+                    } else {
+                        self.out.advance(written);
+                    }
                     self.link.pulse().writes(true);
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Flushed::Done(Err(error))),
@@ -325,12 +374,6 @@ impl Writer {
             let _ = task::within(FAREWELL, self.half.close()).await;
             return;
         }
-        // What still waits in the sessions stays there: only answers are part of the farewell.
-        for reply in link.take_notices().replies {
-            if let Reply::Frame(frame) = reply {
-                frame.encode(&mut self.out);
-            }
-        }
         let end = link.ended(Side::Write).await;
         if task::within(FAREWELL, self.farewell(end)).await.is_none() {
             log::debug!("{} did not take its farewell", link.name);
@@ -338,6 +381,15 @@ impl Writer {
     }
 
     async fn farewell(mut self, end: &End) {
+        // The peer may be gone already; then there is nobody to tell.
+        let _ = self.write_rest().await;
+        // What still waits in the sessions stays there: only answers are part of the farewell.
+        let due = self.due.take().map(|due| due.into_replies()).unwrap_or_default();
+        let replies = due.into_iter().chain(self.link.take_notices().replies);
+        for reply in replies.filter(Reply::is_answer) {
+            self.reply(reply);
+            let _ = self.write_rest().await;
+        }
         match end {
             End::Gone => {}
             End::Bye(reason) => {
@@ -347,8 +399,7 @@ impl Writer {
                 self.say(&ServerFrame::Error { code: *code, peer: None, text: text.clone() });
             }
         }
-        // The peer may be gone already; then there is nobody to tell.
-        let _ = self.half.write_all(&self.out).await;
+        let _ = self.write_rest().await;
         let _ = self.half.close().await;
     }
 }
@@ -362,3 +413,7 @@ fn goodbye(reason: ByeReason) -> &'static str {
         ByeReason::Unknown => "",
     }
 }
+
+#[cfg(test)]
+#[path = "writer_tests.rs"]
+mod tests;

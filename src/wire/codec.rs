@@ -82,6 +82,13 @@ pub struct Verb<F> {
     pub(super) parse: fn(&mut Words<'_>, Bytes) -> Result<F, ProtocolError>,
 }
 
+impl<F> Verb<F> {
+    /// The word itself.
+    pub fn word(&self) -> &'static str {
+        self.word
+    }
+}
+
 /// Turns bytes into frames.
 #[derive(Debug)]
 pub struct Decoder<F> {

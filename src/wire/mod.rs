@@ -281,6 +281,14 @@
 //! in a day, or nothing in its first 10 minutes; so long as the server runs. Each request counts like a message of the one who asks,
 //! and so does a `CHUNK` of less than 16 KiB: who asks too often waits for the answer.
 //!
+//! # Rates
+//!
+//! A server may bound how many messages, and how many bytes, somebody writes in a second and at once. Every frame counts
+//! like a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for
+//! that was counted when it was written. What `TALK` has sent again counts again, and so do the bytes of `ONLINE`, of
+//! `BLOCKS` and of each `EXPIRED` that is told again. Whoever is too fast is read more slowly, up to a second for a
+//! frame. Only messages are refused: with `ERR SLOW`.
+//!
 //! # Silence
 //!
 //! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it
@@ -328,7 +336,7 @@ pub mod stream;
 pub mod transport;
 
 pub use file_frames::chunk_line;
-pub use server_frames::encode_messages;
+pub use server_frames::{encode_messages, online_line};
 
 use crate::message::Name;
 use crate::trust::tls::Channel;

@@ -73,7 +73,7 @@ impl Frame for ServerFrame {
             }
             Self::Online { count, names } => {
                 let names = join_names(names);
-                line(out, format_args!("ONLINE {count} {}", names.len()));
+                online_line(out, *count, names.len());
                 body(out, names.as_bytes());
             }
             Self::Blocked { peer } => line(out, format_args!("BLOCKED {peer}")),
@@ -100,6 +100,11 @@ impl Frame for ServerFrame {
             }
         }
     }
+}
+
+/// Appends the header line of `ONLINE`. As many bytes of names are to follow, and CR LF.
+pub fn online_line(out: &mut BytesMut, count: u64, length: usize) {
+    line(out, format_args!("ONLINE {count} {length}"));
 }
 
 /// Appends the frames of messages that are numbered from `first_seq`; what a write task does for

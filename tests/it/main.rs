@@ -21,6 +21,7 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
+//! | `counted` | that each frame counts, whatever it is |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | who holds room and connections that others need |
@@ -84,6 +85,7 @@ mod carrying;
 mod client;
 mod clock;
 mod contacts;
+mod counted;
 mod cut;
 mod delivery;
 mod editing;

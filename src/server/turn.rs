@@ -1,0 +1,62 @@
+//! How much a task does before it lets the others, and the sockets, in.
+//!
+//! Owned by the task that counts with it. Tasks are not interrupted: one that always finds something to do would
+//! otherwise have its thread alone. A turn is short enough that nobody notices the turns of a few who never stop, and
+//! long enough that ending it costs little beside what was done in it.
+
+use crate::task;
+use crate::wire::stream::READ_CHUNK;
+
+/// How many frames are handled in one turn.
+const FRAMES: usize = 64;
+
+/// How many bytes are read, or written, in one turn. Behind them the turn ends.
+const BYTES: usize = READ_CHUNK;
+
+/// What was done in this turn. See the [module](self).
+#[derive(Debug, Default)]
+pub(super) struct Turn {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Turn {
+    /// Counts a frame.
+    pub(super) async fn frame(&mut self) {
+        self.frames += 1;
+        self.end_if_over().await;
+    }
+
+    /// Counts bytes.
+    pub(super) async fn bytes(&mut self, count: usize) {
+        self.bytes += count;
+        self.end_if_over().await;
+    }
+
+    async fn end_if_over(&mut self) {
+        if self.frames >= FRAMES || self.bytes >= BYTES {
+            *self = Self::default();
+            task::let_others_run().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_after_so_many_frames_or_bytes() {
+        let mut turn = Turn::default();
+        for _ in 0..3 {
+            for _ in 1..FRAMES {
+                assert!(turn.frame().now_or_never().is_some());
+            }
+            assert!(turn.frame().now_or_never().is_none(), "others run first");
+            assert!(turn.bytes(BYTES - 1).now_or_never().is_some());
+            assert!(turn.bytes(1).now_or_never().is_none(), "others run first");
+        }
+    }
+}

@@ -55,11 +55,17 @@ fuzz seconds="60":
             -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
     done
 
-# Run the benchmarks of the server (`just bench --help` lists the flags), of files, and of the client
+# Run the benchmarks of the server (`just bench --help` lists the flags), of files, and of the client; `just bench hostile`: what one who means harm costs the others
 bench *args:
-    cargo bench --bench chat -- "$@"
-    cargo bench --bench files
-    cargo bench --bench client
+    #!/usr/bin/env bash
+    set -euo pipefail
+    if [ "${1-}" = hostile ]; then
+        cargo bench --bench hostile -- "${@:2}"
+    else
+        cargo bench --bench chat -- "$@"
+        cargo bench --bench files
+        cargo bench --bench client
+    fi
 
 # Show the client in real terminals: screenshots in target/terminals, to be looked at (Debian; not in CI)
 terminals *names:

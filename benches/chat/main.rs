@@ -143,7 +143,8 @@ struct Plan {
 impl Plan {
     fn new(flags: &Flags) -> Result<Self> {
         let flags_of_server = flags.server.split_whitespace().map(Into::into).collect();
-        let launch = Launch { pinning: Pinning::of_this_process()?, flags: flags_of_server };
+        let launch =
+            Launch { pinning: Pinning::of_this_process()?, flags: flags_of_server, limited: false };
         let (clock, time) = (Clock::of_this_system()?, Duration::from_millis);
         let full = Self {
             rounds: 3,

@@ -133,7 +133,23 @@ pub(super) struct Launch {
     pub(super) pinning: Pinning,
     /// More flags for the server.
     pub(super) flags: Vec<String>,
+    /// Whether the server keeps the limits that it has by itself.
+    pub(super) limited: bool,
 }
+
+/// What switches them off.
+const NO_LIMITS: &[&str] = &[
+    "--session-backlog",
+    "0",
+    "--recipient-backlog",
+    "0",
+    "--first-contact",
+    "0",
+    "--message-rate",
+    "0",
+    "--byte-rate",
+    "0",
+];
 
 /// A running process that is measured. Killed when dropped.
 pub(super) struct Subject {
@@ -184,9 +200,8 @@ impl Subject {
                 let tls = if kind == Kind::Tls { "on" } else { "off" };
                 command
                     .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
-                    .args(["--session-backlog", "0", "--recipient-backlog", "0"])
-                    .args(["--first-contact", "0"])
-                    .args(["--message-rate", "0", "--byte-rate", "0", "--data"])
+                    .args(if launch.limited { &[] } else { NO_LIMITS })
+                    .arg("--data")
                     .arg(data.path())
                     .args(&launch.flags);
                 Self::hear_address(command, data)
@@ -246,16 +261,25 @@ impl Subject {
 
     /// What it used of a processor until now, in its own name and in the kernel.
     pub(super) fn processor_time(&self, clock: Clock) -> Result<Duration> {
-        clock.time_of(&self.process.id().to_string())
+        clock.time_of(&self.id().to_string())
     }
 
     /// Its proportional set size in bytes: what it has in memory, with its share of what others have
     /// too.
     pub(super) fn memory(&self) -> Result<u64> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.process.id()))?;
-        let kib = field(&text, "Pss:").and_then(|it| it.strip_suffix("kB")).ok_or("no Pss")?;
-        Ok(kib.trim().parse::<u64>()? * 1024)
+        memory_of(self.id())
     }
+
+    pub(super) fn id(&self) -> u32 {
+        self.process.id()
+    }
+}
+
+/// The proportional set size of any process.
+pub(super) fn memory_of(process: u32) -> Result<u64> {
+    let text = fs::read_to_string(format!("/proc/{process}/smaps_rollup"))?;
+    let kib = field(&text, "Pss:").and_then(|it| it.strip_suffix("kB")).ok_or("no Pss")?;
+    Ok(kib.trim().parse::<u64>()? * 1024)
 }
 
 impl Drop for Subject {

@@ -105,7 +105,7 @@ fn what_nobody_asked_the_server_is_neither_told_nor_kept() {
         john.signal("INT");
         john.end().await.exited(130).never_said("eve");
         let store = rusqlite::Connection::open(data.join("messages.db")).unwrap();
-        let keys = store.query_one("SELECT count(*) FROM contact", [], |row| row.get::<_, u64>(0));
+        let keys = store.query_one("SELECT count(*) FROM contact", [], |row| row.get::<_, i64>(0));
         assert_eq!(keys, Ok(0), "carl's key");
     });
 }

@@ -6,9 +6,9 @@
 mod absent;
 mod frames;
 mod pairs;
-mod person;
+pub(super) mod person;
 mod redis;
-mod socket;
+pub(super) mod socket;
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;

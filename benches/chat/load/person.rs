@@ -21,17 +21,17 @@ const INSTALLATION: Installation = Installation::from_u64(1);
 const SIGNING_IN: usize = 4;
 
 /// See the [module](self).
-pub(super) struct Person {
-    pub(super) socket: Socket,
+pub(crate) struct Person {
+    pub(crate) socket: Socket,
 }
 
 impl Person {
     /// Without TLS.
-    pub(super) fn sign_in(address: SocketAddr, identity: &Identity, name: &str) -> Result<Self> {
+    pub(crate) fn sign_in(address: SocketAddr, identity: &Identity, name: &str) -> Result<Self> {
         Self::sign_in_on(Socket::connect(address)?, identity, name)
     }
 
-    pub(super) fn sign_in_on(socket: Socket, identity: &Identity, name: &str) -> Result<Self> {
+    pub(crate) fn sign_in_on(socket: Socket, identity: &Identity, name: &str) -> Result<Self> {
         let channel = socket.channel()?;
         let mut person = Self { socket };
         let name: Name = name.parse()?;
@@ -55,7 +55,7 @@ impl Person {
         }
     }
 
-    pub(super) fn talk_to(&mut self, peer: &str) -> Result<()> {
+    pub(crate) fn talk_to(&mut self, peer: &str) -> Result<()> {
         self.say(&ClientFrame::Talk { peer: peer.parse()?, settled: 0 })?;
         loop {
             match self.hear()? {
@@ -67,19 +67,19 @@ impl Person {
     }
 
     /// Puts a frame to what is written next.
-    pub(super) fn put(&mut self, frame: &ClientFrame) {
+    pub(crate) fn put(&mut self, frame: &ClientFrame) {
         let mut out = BytesMut::new();
         frame.encode(&mut out);
         self.socket.out.extend_from_slice(&out);
     }
 
-    pub(super) fn say(&mut self, frame: &ClientFrame) -> Result<()> {
+    pub(crate) fn say(&mut self, frame: &ClientFrame) -> Result<()> {
         self.put(frame);
         self.socket.flush()
     }
 
     /// Waits for a frame that has no body.
-    pub(super) fn hear(&mut self) -> Result<ServerFrame> {
+    pub(crate) fn hear(&mut self) -> Result<ServerFrame> {
         let line = self.socket.next_line()?;
         let mut decoder = Decoder::default();
         decoder.feed(&line);
@@ -87,7 +87,7 @@ impl Person {
     }
 
     /// Makes sure that nothing is left to come but receipts.
-    pub(super) fn finish(mut self) -> Result<()> {
+    pub(crate) fn finish(mut self) -> Result<()> {
         self.say(&ClientFrame::Ping)?;
         loop {
             match self.hear()? {
@@ -102,7 +102,7 @@ impl Person {
     }
 
     /// How many are signed in.
-    pub(super) fn count_online(&mut self) -> Result<u64> {
+    pub(crate) fn count_online(&mut self) -> Result<u64> {
         self.say(&ClientFrame::Online)?;
         loop {
             // Its body is not waited for: nobody asks for anything else afterwards.
@@ -114,12 +114,12 @@ impl Person {
     }
 }
 
-pub(super) fn unexpected(frame: &ServerFrame) -> Error {
+pub(crate) fn unexpected(frame: &ServerFrame) -> Error {
     format!("unexpected: {frame:?}").into()
 }
 
 /// So many people who are signed in and do nothing more.
-pub(super) fn crowd(kind: Kind, address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
+pub(crate) fn crowd(kind: Kind, address: SocketAddr, count: usize) -> Result<Vec<TcpStream>> {
     let identity = &Identity::generate()?;
     let sign_in = |number: usize| -> Result<TcpStream> {
         let socket = Socket::connect_to(kind, address)?;

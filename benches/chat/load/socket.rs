@@ -23,13 +23,13 @@ const READ_CHUNK: usize = 64 * 1024;
 const ROOM: usize = READ_CHUNK + 16 * 1024;
 
 /// See the [module](self).
-pub(super) struct Socket {
+pub(crate) struct Socket {
     stream: Stream,
     /// What was read; all before `start` was looked at, all from `end` on means nothing.
     input: Vec<u8>,
     start: usize,
     end: usize,
-    pub(super) out: Vec<u8>,
+    pub(crate) out: Vec<u8>,
     /// So much of `out` is written.
     written: usize,
     stuck: bool,
@@ -112,7 +112,7 @@ impl Write for Buffered {
 }
 
 impl Socket {
-    pub(super) fn connect(address: SocketAddr) -> Result<Self> {
+    pub(crate) fn connect(address: SocketAddr) -> Result<Self> {
         let stream = TcpStream::connect(address)?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
@@ -123,7 +123,7 @@ impl Socket {
     }
 
     /// The same, in the way that is usual with what is measured.
-    pub(super) fn connect_to(kind: Kind, address: SocketAddr) -> Result<Self> {
+    pub(crate) fn connect_to(kind: Kind, address: SocketAddr) -> Result<Self> {
         let mut socket = Self::connect(address)?;
         if let (Kind::Tls, Stream::Plain(stream)) = (kind, &socket.stream) {
             let stream = Buffered(BufReader::with_capacity(READ_CHUNK, stream.try_clone()?));
@@ -137,7 +137,7 @@ impl Socket {
     }
 
     /// What a sign-in is bound to.
-    pub(super) fn channel(&self) -> Result<Channel> {
+    pub(crate) fn channel(&self) -> Result<Channel> {
         let Stream::Tls(stream) = &self.stream else { return Ok(Channel::Plain) };
         let chain = stream.conn.peer_certificates().unwrap_or_default();
         let certificate = chain.first().ok_or("the server shows no certificate")?;
@@ -145,32 +145,32 @@ impl Socket {
     }
 
     /// Has reads and writes return at once, or wait again.
-    pub(super) fn set_nonblocking(&self, nonblocking: bool) -> Result<()> {
+    pub(crate) fn set_nonblocking(&self, nonblocking: bool) -> Result<()> {
         Ok(self.stream.tcp().set_nonblocking(nonblocking)?)
     }
 
     /// Only the connection, without its buffers.
-    pub(super) fn into_stream(self) -> Result<TcpStream> {
+    pub(crate) fn into_stream(self) -> Result<TcpStream> {
         Ok(self.stream.tcp().try_clone()?)
     }
 
     /// What was read and not consumed.
-    pub(super) fn input(&self) -> &[u8] {
+    pub(crate) fn input(&self) -> &[u8] {
         &self.input[self.start..self.end]
     }
 
     /// The first whole line of that, with its end.
-    pub(super) fn line(&self) -> Option<&[u8]> {
+    pub(crate) fn line(&self) -> Option<&[u8]> {
         let input = self.input();
         memchr(b'\n', input).map(|end| &input[..=end])
     }
 
-    pub(super) fn consume(&mut self, length: usize) {
+    pub(crate) fn consume(&mut self, length: usize) {
         self.start += length;
     }
 
     /// Waits for a line, and consumes it.
-    pub(super) fn next_line(&mut self) -> Result<Vec<u8>> {
+    pub(crate) fn next_line(&mut self) -> Result<Vec<u8>> {
         loop {
             if let Some(line) = self.line().map(<[u8]>::to_vec) {
                 self.consume(line.len());
@@ -181,7 +181,7 @@ impl Socket {
     }
 
     /// Reads once. Whether something came; while it blocks, nothing is an error.
-    pub(super) fn try_fill(&mut self) -> Result<bool> {
+    pub(crate) fn try_fill(&mut self) -> Result<bool> {
         self.input.copy_within(self.start..self.end, 0);
         (self.start, self.end) = (0, self.end - self.start);
         // Whatever lies in buffers has to fit: the poll tells of nothing but the socket.
@@ -200,12 +200,12 @@ impl Socket {
     }
 
     /// Waits for something to read.
-    pub(super) fn fill(&mut self) -> Result<()> {
+    pub(crate) fn fill(&mut self) -> Result<()> {
         if self.try_fill()? { Ok(()) } else { Err(format!("nothing came for {PATIENCE:?}").into()) }
     }
 
     /// Writes what it can. Whether all of it is written.
-    pub(super) fn try_flush(&mut self) -> Result<bool> {
+    pub(crate) fn try_flush(&mut self) -> Result<bool> {
         while self.written < self.out.len() {
             match self.stream.write(&self.out[self.written..]) {
                 Ok(written) => self.written += written,
@@ -229,12 +229,12 @@ impl Socket {
     }
 
     /// Whether the last [try](Self::try_flush) left something.
-    pub(super) fn is_stuck(&self) -> bool {
+    pub(crate) fn is_stuck(&self) -> bool {
         self.stuck
     }
 
     /// Writes everything.
-    pub(super) fn flush(&mut self) -> Result<()> {
+    pub(crate) fn flush(&mut self) -> Result<()> {
         let done = self.try_flush()?;
         if done { Ok(()) } else { Err(format!("nothing was taken for {PATIENCE:?}").into()) }
     }

@@ -14,7 +14,8 @@ use bytes::{Bytes, BytesMut};
 
 use super::arrival::{self, Arrived, Present, Who};
 use super::carrier;
-use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
+use super::link::{ByPeer, End, Link, Reply, Side};
+use super::reception::Caller;
 use super::session::{Accepted, Retired, Session};
 use super::tickets::{Issued, Tickets};
 use super::writer;
@@ -22,11 +23,10 @@ use super::{Host, Quota};
 use crate::mailbox::Usage;
 use crate::message::{Installation, Kind, Message, MessageId, Name, SessionKey, Timestamp};
 use crate::task;
-use crate::trust::tls::Credentials;
 use crate::wire::codec::{Decoder, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
 use crate::wire::stream::{FrameReader, READ_CHUNK};
-use crate::wire::transport::{BoxWriter, Socket};
+use crate::wire::transport::BoxWriter;
 use crate::wire::{MAX_BODY, MAX_CONVERSATIONS};
 
 /// How long somebody who is too fast is held up at a time. More of it is refused.
@@ -37,13 +37,8 @@ const USUAL_FRAME: usize = 128;
 
 /// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
 /// long as nothing is said each connection holds room for all that it may wait for.
-pub(super) async fn serve(
-    host: Arc<Host>,
-    id: ConnectionId,
-    socket: Socket,
-    credentials: Option<Arc<Credentials>>,
-) {
-    let arriving = Box::pin(arrival::arrive(&host, id, socket, credentials));
+pub(super) async fn serve(host: Arc<Host>, caller: Caller) {
+    let arriving = Box::pin(arrival::arrive(&host, caller));
     let Some(Arrived { who, mut reader, half }) = arriving.await else { return };
     let present = match who {
         Who::Person(present) => present,

@@ -21,6 +21,7 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
+//! | `reception` | more connections than can be begun: who goes first, and what others are told |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `files` | files between people: who is away, what is cut, refused, or means harm |
@@ -103,6 +104,7 @@ mod presence;
 mod program;
 mod rates;
 mod receipts;
+mod reception;
 mod recipes;
 mod removal;
 mod restart;

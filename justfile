@@ -55,11 +55,12 @@ fuzz seconds="60":
             -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
     done
 
-# Run the benchmarks of the server (`just bench --help` lists the flags), of files, and of the client
+# Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart
 bench *args:
     cargo bench --bench chat -- "$@"
     cargo bench --bench files
     cargo bench --bench client
+    cargo bench --bench restart
 
 # Show the client in real terminals: screenshots in target/terminals, to be looked at (Debian; not in CI)
 terminals *names:

@@ -55,7 +55,7 @@ fuzz seconds="60":
             -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
     done
 
-# Run the benchmarks of the server (`just bench --help` lists the flags), of files, and of the client; `just bench hostile`: what one who means harm costs the others
+# Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart; `just bench hostile`: what one who means harm costs the others
 bench *args:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -65,6 +65,7 @@ bench *args:
         cargo bench --bench chat -- "$@"
         cargo bench --bench files
         cargo bench --bench client
+        cargo bench --bench restart
     fi
 
 # Show the client in real terminals: screenshots in target/terminals, to be looked at (Debian; not in CI)

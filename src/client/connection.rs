@@ -37,6 +37,9 @@ const OWED_HIGH: usize = 1024 * 1024;
 /// Why a connection ended that the server closed without a word.
 const CLOSED: &str = "the server closed the connection";
 
+/// The same before TLS was agreed on: so does a server to which more come than it can begin.
+const BUSY: &str = "the server is busy";
+
 /// A connection that somebody is signed in on.
 pub(super) struct Connection {
     reader: FrameReader<ServerFrame>,
@@ -59,6 +62,8 @@ pub(super) struct Connection {
 pub(super) enum Broken {
     /// Worth another try.
     Away(String),
+    /// Worth one a little later: many want to get there.
+    Busy(String),
     /// Not worth one.
     Failed(Failure),
 }
@@ -230,6 +235,15 @@ enum Transfer {
     Stuck,
 }
 
+/// Whether a connection ended because the other side closed it. Where it had not read what came, the system says so
+/// in other ways than where nothing had come.
+fn is_closed_unread(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    matches!(kind, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
+}
+
 async fn in_time<T>(
     until: Instant,
     work: impl Future<Output = Result<T, Broken>>,
@@ -299,7 +313,7 @@ impl Door {
         let server = self.config.server.clone();
         let because = match error.kind() {
             io::ErrorKind::InvalidData => error.to_string(),
-            io::ErrorKind::UnexpectedEof => return Broken::Away(CLOSED.into()),
+            kind if is_closed_unread(kind) => return Broken::Busy(BUSY.into()),
             _ => return Broken::Away(error.to_string()),
         };
         let (servers, address) = (self.known_servers.clone(), server.clone());
@@ -444,7 +458,8 @@ pub(super) fn not_a_server(server: &Address, because: String) -> Broken {
 /// What an error that ends the connection means for the next try.
 pub(super) fn refused(code: ErrorCode, text: String) -> Broken {
     match code {
-        ErrorCode::Busy | ErrorCode::Timeout => Broken::Away(text),
+        ErrorCode::Busy => Broken::Busy(text),
+        ErrorCode::Timeout => Broken::Away(text),
         _ => Broken::Failed(Failure::Refused(text)),
     }
 }

@@ -12,6 +12,8 @@ use futures::future::{Either, select};
 use super::Host;
 use super::handshake::{self, Greeted, Rejection, SignedIn};
 use super::link::{ConnectionId, End, EndOnDrop, Link};
+use super::rates::Origin;
+use super::reception::Caller;
 use super::roll::Unwelcome;
 use super::tickets::Pass;
 use crate::task;
@@ -39,13 +41,9 @@ pub(super) enum Who<'a> {
 }
 
 /// Everything up to the proof. None if it failed, and that was said.
-pub(super) async fn arrive(
-    host: &Host,
-    id: ConnectionId,
-    socket: Socket,
-    credentials: Option<Arc<Credentials>>,
-) -> Option<Arrived<'_>> {
-    let until = Instant::now() + host.timing.handshake;
+pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
+    let Caller { id, socket, origin, credentials, since } = caller;
+    let until = since + host.timing.handshake;
     let address = socket.peer_ip();
     let transport = secure(host, until, socket, credentials).await?;
     let Transport { reader, writer: mut half, channel } = transport;
@@ -54,7 +52,9 @@ pub(super) async fn arrive(
     match sign_in(host, until, signing_in).await {
         Ok(greeted) => {
             let who = match greeted {
-                Greeted::SignedIn(signed_in) => Who::Person(Present::enter(host, id, signed_in)),
+                Greeted::SignedIn(signed_in) => {
+                    Who::Person(Present::enter(host, id, origin, signed_in))
+                }
                 Greeted::Carrier(pass) => Who::Carrier(Box::new(pass)),
             };
             Some(Arrived { who, reader, half })
@@ -65,6 +65,18 @@ pub(super) async fn arrive(
             None
         }
     }
+}
+
+/// Says under TLS why there is no room for somebody, within `limit`.
+pub(super) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text: &str) {
+    let until = Instant::now() + limit;
+    let Some(transport) = secure(host, until, caller.socket, caller.credentials).await else {
+        return;
+    };
+    let Transport { reader, writer, .. } = transport;
+    let frame = ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() };
+    refuse(writer, Some(frame)).await;
+    linger::<ClientFrame>(FrameReader::new(reader)).await;
 }
 
 /// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
@@ -94,11 +106,17 @@ async fn secure(
 /// Somebody is signed in as long as this lives, also if the task that holds it panics.
 pub(super) struct Present<'a> {
     host: &'a Host,
+    origin: Option<Origin>,
     link: EndOnDrop,
 }
 
 impl<'a> Present<'a> {
-    fn enter(host: &'a Host, id: ConnectionId, signed_in: SignedIn) -> Self {
+    fn enter(
+        host: &'a Host,
+        id: ConnectionId,
+        origin: Option<Origin>,
+        signed_in: SignedIn,
+    ) -> Self {
         let SignedIn { name, installation, key } = signed_in;
         let link = Arc::new(Link::new(id, name, installation));
         if let Some(replaced) = host.directory.sign_in(&link) {
@@ -114,7 +132,10 @@ impl<'a> Present<'a> {
             Ok(_) => Unwelcome::Removed.end(&link),
             Err(unwelcome) => unwelcome.end(&link),
         }
-        Self { host, link: EndOnDrop(link) }
+        if let Some(origin) = origin {
+            host.guests.enter(origin, host.clock.uptime());
+        }
+        Self { host, origin, link: EndOnDrop(link) }
     }
 
     pub(super) fn link(&self) -> &Arc<Link> {
@@ -125,6 +146,9 @@ impl<'a> Present<'a> {
 impl Drop for Present<'_> {
     fn drop(&mut self) {
         self.host.directory.sign_out(&self.link.0);
+        if let Some(origin) = self.origin {
+            self.host.guests.leave(origin, self.host.clock.uptime());
+        }
     }
 }
 

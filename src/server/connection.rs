@@ -16,7 +16,8 @@ use super::arrival::{self, Arrived, Present, Who};
 use super::carrier;
 use super::collected::{Collected, usage};
 use super::delivery::Sent;
-use super::link::{ByPeer, ConnectionId, End, Link, Reply, Side};
+use super::link::{ByPeer, End, Link, Reply, Side};
+use super::reception::Caller;
 use super::session::{Accepted, Retired, Session};
 use super::tickets::{Issued, Tickets};
 use super::turn::Turn;
@@ -25,12 +26,11 @@ use super::{Host, Quota};
 use crate::mailbox::Usage;
 use crate::message::{Installation, MAX_NAME_CHARS, MessageId, Name, SessionKey};
 use crate::task;
-use crate::trust::tls::Credentials;
 use crate::wire::MAX_CONVERSATIONS;
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
 use crate::wire::stream::FrameReader;
-use crate::wire::transport::{BoxWriter, Socket};
+use crate::wire::transport::BoxWriter;
 
 /// How long somebody who is too fast is held up at a time. More of it is refused.
 const SLOWED: Duration = Duration::from_secs(1);
@@ -40,13 +40,8 @@ const EXPIRED_FRAME: u64 = 32;
 
 /// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
 /// long as nothing is said each connection holds room for all that it may wait for.
-pub(super) async fn serve(
-    host: Arc<Host>,
-    id: ConnectionId,
-    socket: Socket,
-    credentials: Option<Arc<Credentials>>,
-) {
-    let arriving = Box::pin(arrival::arrive(&host, id, socket, credentials));
+pub(super) async fn serve(host: Arc<Host>, caller: Caller) {
+    let arriving = Box::pin(arrival::arrive(&host, caller));
     let Some(Arrived { who, mut reader, half }) = arriving.await else { return };
     let present = match who {
         Who::Person(present) => present,

@@ -19,6 +19,10 @@ use crate::wire::transport::Socket;
 /// What stands before the path of a Unix socket.
 const UNIX: &str = "unix:";
 
+/// How many connections wait in the system to be accepted, if it allows as many: after a restart everybody comes at
+/// once. It drops one more, and their client's system tries again after a second.
+const BACKLOG: i32 = 4_096;
+
 /// Where a server listens. Displayed as it is written behind `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the variants are the kinds")]
@@ -135,7 +139,9 @@ fn id(path: &Path) -> io::Result<(u64, u64)> {
 async fn bind_tcp(address: &str) -> io::Result<Listener> {
     let listener = async_std::net::TcpListener::bind(address).await?;
     let endpoint = Endpoint::Tcp(listener.local_addr()?);
-    Ok(Listener { kind: Kind::Tcp(Async::new(listener.try_into()?)?), endpoint })
+    let listener = Async::new(TcpListener::try_from(listener)?)?;
+    rustix::net::listen(&listener, BACKLOG)?;
+    Ok(Listener { kind: Kind::Tcp(listener), endpoint })
 }
 
 /// Everybody on the machine who reaches the folder may connect, as to a port on 127.0.0.1: who somebody
@@ -143,6 +149,7 @@ async fn bind_tcp(address: &str) -> io::Result<Listener> {
 fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     clear_away(&path)?;
     let listener = UnixListener::bind(&path)?;
+    rustix::net::listen(&listener, BACKLOG)?;
     let file = SocketFile::of(path.clone())?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
     let kind = Kind::Unix(Async::new(listener)?, file);

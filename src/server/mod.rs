@@ -23,6 +23,7 @@ mod contacts;
 pub mod control;
 mod delivery;
 mod due;
+mod guests;
 mod handshake;
 mod ledger;
 mod likeness;
@@ -32,8 +33,10 @@ mod listing;
 mod names;
 mod pace;
 mod presence;
+mod queue;
 mod quota;
 mod rates;
+mod reception;
 mod registry;
 mod roll;
 mod session;
@@ -45,7 +48,7 @@ mod writer;
 
 use std::convert::Infallible;
 use std::future::Future;
-use std::io::{self, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -54,7 +57,6 @@ use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
 use async_std::os::unix::net::UnixListener;
-use futures::future::{Either, select};
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
@@ -73,22 +75,19 @@ use crate::message::Name;
 use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
-use crate::wire::codec::Frame;
-use crate::wire::frame::{ByeReason, ErrorCode, Limits, ServerFrame};
-use crate::wire::transport::Socket;
+use crate::wire::frame::{ByeReason, Limits};
 use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 use claims::Claims;
 use contacts::Contacts;
+use guests::Guests;
 use link::{ConnectionId, End, Link, Stillness};
 use listener::Listener;
 use names::Names;
 use presence::Directory;
-use rates::{Coming, Origin, TooMany, Writing};
+use rates::{Coming, Pace, Writing};
+use reception::Reception;
 use registry::Registry;
 use tickets::Tickets;
-
-/// How long accepting rests when the system cannot give another connection.
-const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How often those are forgotten who have been quiet.
 const QUIET: Duration = Duration::from_secs(60);
@@ -123,7 +122,8 @@ pub struct Config {
     pub timing: Timing,
     /// The most connections that carry files at once. One more has the place of one that stands still, or is told `ERR BUSY`.
     pub max_carriers: usize,
-    /// The most connections at once. One more is closed; without TLS it is told `ERR BUSY` before.
+    /// The most connections at once. One more is told `ERR BUSY`; under TLS no more than some at once, and others are
+    /// closed unread.
     pub max_connections: usize,
 }
 
@@ -253,6 +253,8 @@ struct Host {
     writing: Writing,
     coming: Coming,
     claims: Claims,
+    guests: Guests,
+    reception: Reception,
     keep: Option<Duration>,
     clock: Arc<Clock>,
     timing: Timing,
@@ -325,6 +327,7 @@ impl Server {
         let is_emptied = book.metadata().is_ok_and(|it| it.len() == 0);
         let names = Names::open(&book, config.registration, changed)?;
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
+        let guests = Guests::open(&folder.file("addresses"))?;
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
         let mut listeners = Vec::new();
         for address in config.listen {
@@ -360,6 +363,8 @@ impl Server {
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
+            guests,
+            reception: Reception::new(Pace::new(config.rates.arrivals, DefaultClock::default())),
             keep: config.keep,
             clock,
             timing: config.timing,
@@ -403,6 +408,7 @@ impl Server {
             task::spawn("heartbeat", heartbeat(host.clone())),
             task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
+            task::spawn("arrivals", reception::begin_in_turn(host.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
             let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
@@ -414,7 +420,7 @@ impl Server {
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
         let accepting = self.listeners.into_iter().zip(lives).map(|(listener, live)| {
-            task::spawn("accept", accept(host.clone(), listener, live, full))
+            task::spawn("accept", reception::accept(host.clone(), listener, live, full))
         });
         tasks.extend(accepting);
         stop.await;
@@ -430,6 +436,7 @@ impl Server {
             task.cancel().await;
         }
         let _ = task::within(FLUSH, host.contacts.flush()).await;
+        let _ = task::within(FLUSH, host.guests.write(host.clock.uptime())).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }
@@ -446,86 +453,6 @@ fn certificates(tls: Tls, folder: &Folder) -> Result<Option<Certificates>, Certi
         Tls::Files(files) => Certificates::open(files).map(Some),
         Tls::Off => Ok(None),
     }
-}
-
-/// Accepts until the server stops. An error of one connection, or of a system that is out of files,
-/// does not end it. While there are `full` clones of `live` nobody is served.
-async fn accept(host: Arc<Host>, listener: Listener, live: Sender<Infallible>, full: usize) {
-    let certificates = host.certificates.as_ref();
-    loop {
-        let accepting = Box::pin(listener.accept());
-        let accepted = match select(accepting, Box::pin(host.stopping.recv())).await {
-            Either::Left((accepted, _)) => accepted,
-            Either::Right(_) => return,
-        };
-        match accepted {
-            Ok(socket) if live.sender_count() >= full => {
-                let text = "this server has as many connections as it takes; try again later";
-                turn_away(&socket, certificates.is_some(), text);
-            }
-            Ok(socket) => {
-                let entered = match Entered::from(&host, &socket) {
-                    Ok(entered) => entered,
-                    Err(why) => {
-                        turn_away(&socket, certificates.is_some(), why.sentence());
-                        continue;
-                    }
-                };
-                let credentials = certificates.map(|certificates| certificates.current());
-                let (host, live) = (host.clone(), live.clone());
-                // Given here, so that a connection made later has a higher one.
-                let id = host.next_connection();
-                task::spawn("read", async move {
-                    connection::serve(host, id, socket, credentials).await;
-                    drop((live, entered));
-                });
-            }
-            Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
-            Err(error) => {
-                log::error!("accepting: {error}; trying again");
-                task::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-    }
-}
-
-/// A connection that is counted for its address as long as this lives.
-struct Entered {
-    host: Arc<Host>,
-    origin: Origin,
-}
-
-impl Entered {
-    /// None if its address is not counted.
-    fn from(host: &Arc<Host>, socket: &Socket) -> Result<Option<Self>, TooMany> {
-        let Some(origin) = socket.peer_ip().and_then(Origin::of) else { return Ok(None) };
-        host.coming.enter(origin)?;
-        Ok(Some(Self { host: host.clone(), origin }))
-    }
-}
-
-impl Drop for Entered {
-    fn drop(&mut self) {
-        self.host.coming.leave(self.origin);
-    }
-}
-
-/// Says that there is no room, if the socket's buffer takes it at once, and closes. Under TLS there is
-/// nobody yet to say it to, and a handshake would cost what there is no room for.
-fn turn_away(mut socket: &Socket, secure: bool, text: &str) {
-    if secure {
-        return;
-    }
-    let mut out = bytes::BytesMut::new();
-    ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() }.encode(&mut out);
-    // The peer may be gone already; then there is nobody to tell.
-    let _ = socket.set_nonblocking().and_then(|()| socket.write(&out));
-}
-
-/// Errors that concern only the connection that was about to be accepted.
-fn is_one_connections(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 /// Passes what happened in the mailbox to the sessions.
@@ -551,13 +478,15 @@ async fn heartbeat(host: Arc<Host>) {
     }
 }
 
-/// Keeps what is remembered of rates to those who have been busy lately.
+/// Keeps what is remembered of rates to those who have been busy lately, and writes down who came from where.
 async fn forget_the_quiet(host: Arc<Host>) {
     loop {
         task::sleep(QUIET).await;
         host.writing.forget_the_quiet();
         host.coming.forget_the_quiet();
         host.claims.forget_the_quiet();
+        host.reception.report();
+        host.guests.write(host.clock.uptime()).await;
     }
 }
 

@@ -4,15 +4,18 @@
 //! has it): so much a second on average, and a burst at once. Nobody is remembered who has been quiet
 //! long enough to have all of it again.
 
+use std::fmt;
 use std::hash::Hash;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{AddrParseError, IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
+use std::str::FromStr;
 use std::time::Duration;
 
 use dashmap::DashMap;
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
+use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Bucket, RateLimiter};
 
 use crate::mailbox::Usage;
@@ -42,6 +45,8 @@ pub struct Rates {
     pub handshakes: u32,
     /// New names a day from one address, without an invitation; 0 is no limit.
     pub names: u32,
+    /// New connections from all addresses together.
+    pub arrivals: Rate,
 }
 
 impl Rates {
@@ -53,6 +58,7 @@ impl Rates {
         connections: 0,
         handshakes: 0,
         names: 0,
+        arrivals: Rate { each_second: 0, burst: 0 },
     };
 }
 
@@ -67,6 +73,9 @@ impl Default for Rates {
             connections: 500,
             handshakes: 600,
             names: 50,
+            // TLS and signing in cost about half a millisecond each: half of a core for all of them, and a few
+            // of them in a row for whoever chats meanwhile.
+            arrivals: Rate { each_second: 1_000, burst: 4 },
         }
     }
 }
@@ -162,16 +171,50 @@ impl<C: Clock + Clone> Writing<C> {
     }
 }
 
+/// How fast connections from all addresses together are begun. See [`Rates::arrivals`].
+pub(super) struct Pace<C: Clock = DefaultClock> {
+    /// None where there is no limit.
+    limiter: Option<RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>>,
+    clock: C,
+}
+
+impl<C: Clock + Clone> Pace<C> {
+    pub(super) fn new(rate: Rate, clock: C) -> Self {
+        let limiter = rate.bucket().map(|it| RateLimiter::direct_with_clock(it, clock.clone()));
+        Self { limiter, clock }
+    }
+
+    /// Whether one more may begin now; else how long to wait for it.
+    pub(super) fn take(&self) -> Result<(), Duration> {
+        let taken = self.limiter.as_ref().map_or(Ok(()), RateLimiter::check);
+        taken.map_err(|until| until.wait_time_from(self.clock.now()))
+    }
+}
+
+/// Of IPv6 one customer may have more than one /64: all addresses of a [`Site`] together may have as much as so
+/// many of them.
+const SITE: u32 = 8;
+
 /// What comes from an address. See [`Rates`].
 pub(super) struct Coming<C: Clock = DefaultClock> {
+    addresses: Counted<Origin, C>,
+    sites: Counted<Site, C>,
+}
+
+/// What comes from addresses of one size.
+struct Counted<K: Hash + Eq + Clone, C: Clock> {
     most: u32,
-    connected: DashMap<Origin, u32>,
-    handshakes: Buckets<Origin, C>,
+    connected: DashMap<K, u32>,
+    handshakes: Buckets<K, C>,
 }
 
 /// An address as limits see it: of IPv6 the first half, which is what one customer gets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Origin(IpAddr);
+
+/// What one customer may have at most: of IPv6 a /48. None of IPv4, where that is the address.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Site(u128);
 
 impl Origin {
     /// None for this machine's own address: behind a proxy everybody comes from there.
@@ -184,6 +227,34 @@ impl Origin {
             }
             address => Some(Self(address)),
         }
+    }
+
+    fn site(self) -> Option<Site> {
+        match self.0 {
+            IpAddr::V4(_) => None,
+            IpAddr::V6(address) => Some(Site(address.to_bits() >> 80)),
+        }
+    }
+
+    /// The same for all who count as one when many wait: of IPv6 a /48.
+    pub(super) fn party(self) -> Self {
+        self.site().map_or(self, |Site(prefix)| Self(Ipv6Addr::from_bits(prefix << 80).into()))
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for Origin {
+    type Err = AddrParseError;
+
+    /// Of this machine's own address there is none: it counts as the address that it is.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let address: IpAddr = text.parse()?;
+        Ok(Self::of(address).unwrap_or(Self(address)))
     }
 }
 
@@ -205,15 +276,43 @@ impl TooMany {
 
 impl<C: Clock + Clone> Coming<C> {
     pub(super) fn new(rates: &Rates, clock: C) -> Self {
-        let bucket = NonZeroU32::new(rates.handshakes).map(Bucket::per_minute);
-        let handshakes = Buckets::new(bucket, clock);
-        Self { most: rates.connections, connected: DashMap::new(), handshakes }
+        let Rates { connections, handshakes, .. } = *rates;
+        let of_a_site = |limit: u32| limit.saturating_mul(SITE);
+        Self {
+            addresses: Counted::new(connections, handshakes, clock.clone()),
+            sites: Counted::new(of_a_site(connections), of_a_site(handshakes), clock),
+        }
     }
 
     /// Counts a connection, or turns it away. What is counted has to [leave](Self::leave).
     pub(super) fn enter(&self, origin: Origin) -> Result<(), TooMany> {
-        self.handshakes.take(&origin, 1).map_err(|_| TooMany::Handshakes)?;
-        let mut connected = self.connected.entry(origin).or_default();
+        self.addresses.enter(origin)?;
+        let entered = origin.site().map_or(Ok(()), |site| self.sites.enter(site));
+        entered.inspect_err(|_| self.addresses.leave(&origin))
+    }
+
+    pub(super) fn leave(&self, origin: Origin) {
+        self.addresses.leave(&origin);
+        if let Some(site) = origin.site() {
+            self.sites.leave(&site);
+        }
+    }
+
+    pub(super) fn forget_the_quiet(&self) {
+        self.addresses.handshakes.forget_the_quiet();
+        self.sites.handshakes.forget_the_quiet();
+    }
+}
+
+impl<K: Hash + Eq + Clone, C: Clock + Clone> Counted<K, C> {
+    fn new(most: u32, handshakes: u32, clock: C) -> Self {
+        let bucket = NonZeroU32::new(handshakes).map(Bucket::per_minute);
+        Self { most, connected: DashMap::new(), handshakes: Buckets::new(bucket, clock) }
+    }
+
+    fn enter(&self, key: K) -> Result<(), TooMany> {
+        self.handshakes.take(&key, 1).map_err(|_| TooMany::Handshakes)?;
+        let mut connected = self.connected.entry(key).or_default();
         if self.most > 0 && *connected >= self.most {
             return Err(TooMany::Connections);
         }
@@ -221,15 +320,11 @@ impl<C: Clock + Clone> Coming<C> {
         Ok(())
     }
 
-    pub(super) fn leave(&self, origin: Origin) {
-        self.connected.remove_if_mut(&origin, |_, connected| {
+    fn leave(&self, key: &K) {
+        self.connected.remove_if_mut(key, |_, connected| {
             *connected = connected.saturating_sub(1);
             *connected == 0
         });
-    }
-
-    pub(super) fn forget_the_quiet(&self) {
-        self.handshakes.forget_the_quiet();
     }
 }
 
@@ -299,7 +394,7 @@ mod tests {
         for at in [here, here, there] {
             coming.leave(at);
         }
-        assert!(coming.connected.is_empty(), "nobody is remembered");
+        assert!(coming.addresses.connected.is_empty(), "nobody is remembered");
     }
 
     #[test]
@@ -313,7 +408,7 @@ mod tests {
         assert_eq!(coming.enter(here), Ok(()));
         clock.advance(3_600 * SECOND);
         coming.forget_the_quiet();
-        assert!(coming.handshakes.limiter.unwrap().is_empty());
+        assert!(coming.addresses.handshakes.limiter.unwrap().is_empty());
     }
 
     #[test]
@@ -325,5 +420,59 @@ mod tests {
         assert_eq!(origin("::ffff:192.0.2.1"), origin("192.0.2.1"));
         assert_eq!(origin("2001:db8::1"), origin("2001:db8::ffff:1"));
         assert_ne!(origin("2001:db8::1"), origin("2001:db8:0:1::1"));
+    }
+
+    /// `number` of the /64s in 2001:db8:`site`::/48.
+    fn network(site: u16, number: u16) -> Origin {
+        origin(&format!("2001:db8:{site:x}:{number:x}::1")).unwrap()
+    }
+
+    #[test]
+    fn who_has_many_networks_has_no_more_than_eight_of_them() {
+        let rates = Rates { connections: 2, ..Rates::UNLIMITED };
+        let coming = Coming::new(&rates, FakeRelativeClock::default());
+        let first: Vec<_> = (0..16).map(|number| network(1, number)).collect();
+        assert!(first.iter().all(|it| coming.enter(*it).is_ok()));
+        assert_eq!(coming.enter(network(1, 16)), Err(TooMany::Connections));
+        assert_eq!(coming.enter(network(2, 16)), Ok(()), "the neighbours have their own");
+        coming.leave(first[0]);
+        assert_eq!(coming.enter(network(1, 16)), Ok(()));
+        for at in first[1..].iter().chain(&[network(1, 16), network(2, 16)]) {
+            coming.leave(*at);
+        }
+        assert!(coming.addresses.connected.is_empty() && coming.sites.connected.is_empty());
+    }
+
+    #[test]
+    fn who_has_many_networks_comes_no_more_often_than_eight_of_them() {
+        let clock = FakeRelativeClock::default();
+        let coming = Coming::new(&Rates { handshakes: 3, ..Rates::UNLIMITED }, clock.clone());
+        assert!((0..24).all(|number| coming.enter(network(1, number)).is_ok()));
+        assert_eq!(coming.enter(network(1, 24)), Err(TooMany::Handshakes));
+        assert_eq!(coming.enter(network(2, 24)), Ok(()));
+        clock.advance(3_600 * SECOND);
+        coming.forget_the_quiet();
+        assert!(coming.sites.handshakes.limiter.unwrap().is_empty());
+    }
+
+    #[test]
+    fn all_together_begin_at_their_pace() {
+        let clock = FakeRelativeClock::default();
+        let pace = Pace::new(Rate { each_second: 1_000, burst: 8 }, clock.clone());
+        assert!((0..8).all(|_| pace.take().is_ok()));
+        let wait = pace.take().unwrap_err();
+        assert!(wait <= Duration::from_millis(1), "{wait:?}");
+        clock.advance(wait);
+        assert_eq!((pace.take(), pace.take().is_err()), (Ok(()), true));
+        let unlimited = Pace::new(Rates::UNLIMITED.arrivals, clock);
+        assert!((0..10_000).all(|_| unlimited.take().is_ok()));
+    }
+
+    #[test]
+    fn an_address_is_read_as_it_is_written() {
+        for text in ["192.0.2.1", "2001:db8::", "127.0.0.1"] {
+            assert_eq!(text.parse::<Origin>().unwrap().to_string(), text);
+        }
+        assert!("2001:db8::/64".parse::<Origin>().is_err());
     }
 }

@@ -103,6 +103,11 @@
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
 //! - All of this within [`HANDSHAKE_SECONDS`] (10 s) of connecting, else `ERR TIMEOUT`.
+//! - A server begins so many connections a second (1,000). Where more come, they wait for some seconds; those from
+//!   addresses (of IPv6 the /64) where somebody was signed in within 7 days in which the server ran go first. One that
+//!   it does not begin it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A client takes a connection
+//!   that ends before TLS is agreed on, or with `ERR BUSY`, for a server that is busy. It tries again by itself after 1
+//!   to 5 seconds, later up to 30, any time in between being as likely, so that many do not come at once again.
 //!
 //! **Versions.** The word `tinychat/1` stands for everything on this page. A server that does not
 //! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
@@ -317,7 +322,7 @@
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
-//! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now |
+//! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
 //! | `TIMEOUT` | yes | signing in took too long |
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |

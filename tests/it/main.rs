@@ -22,6 +22,7 @@
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `counted` | that each frame counts, whatever it is |
+//! | `reception` | more connections than can be begun: who goes first, and what others are told |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | who holds room and connections that others need |
@@ -113,6 +114,7 @@ mod private;
 mod program;
 mod rates;
 mod receipts;
+mod reception;
 mod recipes;
 mod removal;
 mod restart;

@@ -98,7 +98,7 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n", default = "64")]
     transfers: usize,
 
-    /// how many connections in all (default 50000); one more is closed
+    /// how many connections in all (default 50000); one more is told so, or closed
     #[argh(option, arg_name = "n", default = "50_000")]
     connections: usize,
 
@@ -362,6 +362,7 @@ impl Flags {
                 connections: self.address_connections,
                 handshakes: self.address_handshakes,
                 names: self.address_names,
+                ..Rates::default()
             },
             max_connections: self.connections,
             registration: self.registration,

@@ -3,6 +3,7 @@
 //! Invariant: before anything is said to a server, everything that belongs to it is under its key.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 use futures::future::{Either, select};
@@ -37,6 +38,26 @@ impl Core {
             };
             self.inquire(connection, former, orders).await?;
         }
+    }
+
+    /// Waits before connecting again.
+    pub(super) async fn pause(
+        &mut self,
+        because: String,
+        retry_in: Duration,
+        orders: &Receiver<Order>,
+    ) -> Result<(), Exit> {
+        self.tell(Event::Disconnected { because, retry_in });
+        let until = Instant::now() + retry_in;
+        while let Some(left) = until.checked_duration_since(Instant::now()) {
+            self.tell_known_keys().await?;
+            self.tell_deferred_blocks();
+            self.check_patience(false)?;
+            let limit = left.min(self.time_left());
+            let command = task::within(limit, orders.recv()).await;
+            self.obey_next(command, orders, None).await?;
+        }
+        Ok(())
     }
 
     /// Obeys orders until something is done.

@@ -78,7 +78,9 @@ impl Core {
         let next = self.store.run(move |tx| formers::peers(tx, &server, former)).await?.into();
         let mut inquiry = Inquiry { former, next, open: BTreeMap::new(), has_news: false };
         match self.ask(&mut inquiry, &mut connection, orders).await {
-            Err(Exit::Away(because)) => log::warn!("not all is known of what was sent: {because}"),
+            Err(Exit::Away(because) | Exit::Busy(because)) => {
+                log::warn!("not all is known of what was sent: {because}");
+            }
             done => done?,
         }
         connection.quit(GOODBYE).await;

@@ -125,6 +125,8 @@ pub(super) struct Core {
 enum Exit {
     /// The connection broke, or did not come about: try again.
     Away(String),
+    /// The same, and many want to connect.
+    Busy(String),
     /// It is time to sign in as a former installation.
     Inquire,
     /// Everything is settled.
@@ -138,6 +140,7 @@ impl From<Broken> for Exit {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Away(because) => Self::Away(because),
+            Broken::Busy(because) => Self::Busy(because),
             Broken::Failed(failure) => Self::Failed(failure),
         }
     }
@@ -196,7 +199,7 @@ impl Core {
     pub(super) async fn run(mut self, orders: Receiver<Order>) {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
-            Exit::Away(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
+            Exit::Away(_) | Exit::Busy(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
@@ -239,14 +242,16 @@ impl Core {
                 Ok(connection) => self.online(connection, orders).await,
                 Err(exit) => exit,
             };
-            let because = match exit {
-                Exit::Away(because) => Some(because),
+            let chance = fastrand::f64();
+            let pause = match exit {
+                Exit::Away(because) => Some((because, self.backoff.next(chance))),
+                Exit::Busy(because) => Some((because, self.backoff.next_when_busy(chance))),
                 Exit::Inquire => None,
                 exit => return exit,
             };
             self.disconnected();
-            if let Some(because) = because
-                && let Err(exit) = self.pause(because, orders).await
+            if let Some((because, retry_in)) = pause
+                && let Err(exit) = self.pause(because, retry_in, orders).await
             {
                 return exit;
             }
@@ -261,22 +266,6 @@ impl Core {
         self.blocks.disconnected();
         self.nobody.clear();
         (self.is_online, self.inquire_at) = (false, None);
-    }
-
-    /// Waits before connecting again.
-    async fn pause(&mut self, because: String, orders: &Receiver<Order>) -> Result<(), Exit> {
-        let retry_in = self.backoff.next(fastrand::f64());
-        self.tell(Event::Disconnected { because, retry_in });
-        let until = Instant::now() + retry_in;
-        while let Some(left) = until.checked_duration_since(Instant::now()) {
-            self.tell_known_keys().await?;
-            self.tell_deferred_blocks();
-            self.check_patience(false)?;
-            let limit = left.min(self.time_left());
-            let command = task::within(limit, orders.recv()).await;
-            self.obey_next(command, orders, None).await?;
-        }
-        Ok(())
     }
 
     // Being online.

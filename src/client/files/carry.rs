@@ -83,7 +83,7 @@ pub(in crate::client) enum Stop {
 impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         match broken {
-            Broken::Away(because) => Self::Away(because),
+            Broken::Away(because) | Broken::Busy(because) => Self::Away(because),
             Broken::Failed(failure) => Self::Away(failure.to_string()),
         }
     }

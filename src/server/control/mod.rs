@@ -30,6 +30,7 @@ use super::Host;
 use super::book::BookError;
 use super::contacts::Contacts;
 use super::names::Names;
+use super::reception::ACCEPT_PAUSE;
 use super::registry::Registry;
 use super::roll::{ChangeError, Registration};
 use crate::blobs::{Blobs, FileLimits};
@@ -257,7 +258,7 @@ pub(super) async fn serve(
             }
             Err(error) => {
                 log::warn!("accepting an operator: {error}");
-                task::sleep(super::ACCEPT_PAUSE).await;
+                task::sleep(ACCEPT_PAUSE).await;
             }
         }
     }

@@ -1,0 +1,145 @@
+//! More connections than can be begun: who goes first, and what the others are told.
+
+use std::io::Read;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::thread;
+use std::time::Duration;
+
+use tinychat::server::{Config, Rate, Rates, Tls};
+use tinychat::wire::transport::{Socket, Transport};
+
+use crate::programs::Launch;
+use crate::rates::{has_more_addresses, stream_from};
+use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
+
+/// How many strangers come at once, and how many of all are begun in a second.
+const STRANGERS: usize = 60;
+const EACH_SECOND: u32 = 4;
+
+fn at_a_slow_pace(config: &mut Config) {
+    let arrivals = Rate { each_second: EACH_SECOND, burst: 1 };
+    config.rates = Rates { arrivals, ..Rates::UNLIMITED };
+}
+
+/// Alice signs in from an address of her own.
+async fn alice_signs_in(world: &World) -> Peer {
+    let stream = stream_from(3, world.address()).unwrap();
+    let mut alice = Peer::on(Transport::plain(Socket::Tcp(stream)).unwrap());
+    alice.prove("alice", &world.identity("alice"), FIRST_INSTALLATION).await;
+    alice.expect("WELCOME alice").await;
+    alice
+}
+
+/// They say what is answered at once, as soon as it is read.
+fn strangers_come(server: SocketAddr) -> Vec<TcpStream> {
+    let stranger = || {
+        let mut stream = stream_from(2, server)?;
+        std::io::Write::write_all(&mut stream, b"rubbish\r\n")?;
+        stream.set_nonblocking(true)?;
+        std::io::Result::Ok(stream)
+    };
+    (0..STRANGERS).map(|_| stranger().unwrap()).collect()
+}
+
+/// How many of them have no answer yet.
+fn still_waiting(strangers: &mut [TcpStream]) -> usize {
+    let is_waiting = |stream: &mut TcpStream| {
+        let read = stream.read(&mut [0; 64]);
+        read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
+    };
+    strangers.iter_mut().map(is_waiting).filter(|waits| *waits).count()
+}
+
+#[test]
+fn who_was_here_lately_goes_first_also_after_a_restart() {
+    if !has_more_addresses() {
+        return;
+    }
+    story_with(at_a_slow_pace, async |world| {
+        drop(alice_signs_in(world).await);
+        for restarts in [false, true] {
+            if restarts {
+                world.restart().await;
+            }
+            let mut strangers = strangers_come(world.address());
+            drop(alice_signs_in(world).await);
+            // The machine may have been busy with anything for seconds.
+            let waiting = still_waiting(&mut strangers);
+            assert!(waiting > STRANGERS / 4, "only {waiting} came behind alice");
+        }
+    });
+}
+
+#[test]
+fn everybody_comes_at_last() {
+    if !has_more_addresses() {
+        return;
+    }
+    let quicker = |config: &mut Config| {
+        let arrivals = Rate { each_second: 200, burst: 1 };
+        config.rates = Rates { arrivals, ..Rates::UNLIMITED };
+    };
+    story_with(quicker, async |world| {
+        for stream in strangers_come(world.address()) {
+            let mut stranger = Peer::on(Transport::plain(Socket::Tcp(stream)).unwrap());
+            stranger.expect("ERR VERB -").await;
+        }
+    });
+}
+
+#[test]
+fn a_full_server_says_so_under_tls_too() {
+    let one = |config: &mut Config| {
+        config.tls = Tls::Own;
+        config.max_connections = 1;
+    };
+    story_with(one, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        for _ in 0..3 {
+            let mut too_many = world.connect().await;
+            too_many.expect("ERR BUSY -").await;
+            too_many.end().await;
+        }
+        alice.barrier().await;
+        alice.quit().await;
+        // They did not take a place while they were told.
+        let signing_in = async {
+            loop {
+                let mut bob = world.connect().await;
+                bob.try_to_send(b"PING\r\n").await;
+                if bob.next_line().await.is_some_and(|line| line.starts_with("ERR STATE")) {
+                    return;
+                }
+            }
+        };
+        patiently("there is room", signing_in).await;
+    });
+}
+
+/// Closes each connection before it reads anything, once something has come.
+fn close_unread(listener: &TcpListener) {
+    for stream in listener.incoming().flatten().take(2) {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(10)));
+        let _ = stream.peek(&mut [0]);
+    }
+}
+
+#[test]
+fn a_client_that_is_closed_unread_says_that_the_server_is_busy() {
+    story(async |world| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let closing = thread::spawn(move || close_unread(&listener));
+        let flags = ["--user", "john", "--server", &address, "--to", "marie"];
+        let mut john = Launch::tinychat(&flags).on(&world.path("john")).start();
+        john.types("hello\n");
+        john.says(&format!("the server {address} is away (the server is busy); trying again"))
+            .await;
+        // It comes again by itself.
+        patiently("the client comes again", async_std::task::spawn_blocking(|| closing.join()))
+            .await
+            .unwrap();
+        john.signal("INT");
+        john.end().await.exited(130).said("1 message not sent yet; kept");
+    });
+}

@@ -93,7 +93,9 @@ impl Registry {
 
     /// A connection no longer has the conversation open.
     pub(super) fn leave(&self, session: &Session, link: &Link) {
-        session.leave(link.id);
+        if session.leave(link.id) {
+            self.forget_refusal(session.key());
+        }
         self.retire(session);
     }
 
@@ -110,6 +112,14 @@ impl Registry {
     /// A message was refused in a session; its sender wants to know when there is room.
     pub(super) fn remember_refusal(&self, key: &SessionKey) {
         self.refused.entry(key.receiver().clone()).or_default().insert(key.clone());
+    }
+
+    /// Nobody is there any more to be told that there is room.
+    fn forget_refusal(&self, key: &SessionKey) {
+        if let Some(mut keys) = self.refused.get_mut(key.receiver()) {
+            keys.remove(key);
+        }
+        self.refused.remove_if(key.receiver(), |_, keys| keys.is_empty());
     }
 
     /// The mailbox has made something durable.
@@ -306,5 +316,35 @@ impl Registry {
         {
             reverse.set_status(Status::Waiting);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_std::task::block_on;
+
+    use super::*;
+    use crate::mailbox::MemoryMailbox;
+    use crate::message::Installation;
+
+    use super::super::link::ConnectionId;
+
+    #[test]
+    fn who_was_refused_and_left_is_told_nothing_and_not_remembered() {
+        let mailbox: Arc<dyn Mailbox> = Arc::new(MemoryMailbox::default());
+        let registry = Registry::new(mailbox, Arc::default(), 0);
+        let link = |id| {
+            let (name, installation) = ("eve".parse().unwrap(), Installation::from_u64(1));
+            Arc::new(Link::new(ConnectionId(id), name, installation))
+        };
+        let key = SessionKey::new("eve".parse().unwrap(), "nobody".parse().unwrap()).unwrap();
+        let (old, new) = (link(1), link(2));
+        let session = block_on(registry.enter(&key, &old)).unwrap();
+        registry.remember_refusal(&key);
+        block_on(registry.enter(&key, &new)).unwrap();
+        registry.leave(&session, &old);
+        assert!(!registry.refused.is_empty(), "a later connection wants to know");
+        registry.leave(&session, &new);
+        assert!(registry.refused.is_empty() && registry.sessions.is_empty());
     }
 }

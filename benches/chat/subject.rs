@@ -185,7 +185,7 @@ impl Subject {
                 command
                     .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
                     .args(["--session-backlog", "0", "--recipient-backlog", "0"])
-                    .args(["--first-contact", "0"])
+                    .args(["--first-contact", "0", "--strangers", "0"])
                     .args(["--message-rate", "0", "--byte-rate", "0", "--data"])
                     .arg(data.path())
                     .args(&launch.flags);

@@ -34,6 +34,7 @@ mod rates;
 mod registry;
 mod roll;
 mod session;
+mod strangers;
 mod tickets;
 mod window;
 mod writer;

@@ -113,6 +113,10 @@ impl Registry {
             self.forget_refusal(session.key());
         }
         self.retire(session);
+        // Also one that its successor retired may have been written in since, in vain.
+        if self.get(session.key()).is_none() {
+            self.strangers.remove(session.key());
+        }
     }
 
     /// The sender of a session begins to write, and so knows its receiver. Whether the receiver knows them, or is one

@@ -145,6 +145,8 @@ const NO_LIMITS: &[&str] = &[
     "0",
     "--first-contact",
     "0",
+    "--strangers",
+    "0",
     "--message-rate",
     "0",
     "--byte-rate",

@@ -345,6 +345,10 @@ impl Mailbox for EmbeddedMailbox {
         self.ask(theirs).boxed()
     }
 
+    fn receivers(&self) -> Vec<Name> {
+        self.shared.state().waiting.keys().cloned().collect()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.shared.state();
         let by_sender = state.waiting.get(receiver).into_iter().flat_map(|it| &it.by_sender);

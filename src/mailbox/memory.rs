@@ -143,6 +143,10 @@ impl Mailbox for MemoryMailbox {
         ready(Ok(keys.collect())).boxed()
     }
 
+    fn receivers(&self) -> Vec<Name> {
+        self.state().keys().cloned().collect()
+    }
+
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let state = self.state();
         let by_sender = state.get(receiver).into_iter().flatten();

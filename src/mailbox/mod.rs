@@ -83,6 +83,9 @@ pub trait Mailbox: Send + Sync + 'static {
     /// The sessions of which anything is kept and in which `sender` writes.
     fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
 
+    /// For whom messages wait.
+    fn receivers(&self) -> Vec<Name>;
+
     /// Who has messages waiting for `receiver`, and how many each.
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
 

@@ -103,6 +103,8 @@ struct Conversation {
     own: Session,
     /// A message was refused: all that follow are dropped until `TALK`.
     refusing: bool,
+    /// The receiver knows the sender, or was counted as one who does not.
+    approached: bool,
 }
 
 /// Go on, or end the connection.
@@ -285,9 +287,11 @@ impl Reading<'_> {
         Box::pin(self.count_again(&own)).await;
         if registry.get(&key.reverse()).is_some_and(|reverse| reverse.is_used()) {
             self.host.contacts.accept(&key.reverse());
+            registry.answer(&key.reverse());
         }
         self.host.directory.watch(&peer, self.link);
-        self.open.insert(peer, Conversation { own: own.clone(), refusing: false });
+        let conversation = Conversation { own: own.clone(), refusing: false, approached: false };
+        self.open.insert(peer, conversation);
         self.reply(Reply::Open(own)).await
     }
 
@@ -358,6 +362,10 @@ impl Reading<'_> {
             let text = format!("you write too fast; it goes on in {seconds} s");
             return self.refuse(peer, n, Refusal::Slow { seconds }, text).await;
         }
+        if let Err(because) = self.approach(&peer, &own).await {
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            return self.refuse(peer, n, Refusal::Full, because).await;
+        }
         let quota = self.quota(&own, own.waiting() + messages.len() as u64).await;
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready().await {
@@ -391,6 +399,24 @@ impl Reading<'_> {
         }
         self.host.announce_waiting(&self.link.name, &peer);
         Flow::Continue(())
+    }
+
+    /// Whether this is not one stranger too many. Asked once, as long as the conversation is open.
+    async fn approach(&mut self, peer: &Name, own: &Session) -> Result<(), String> {
+        let conversation = self.open.get_mut(peer).filter(|it| !it.approached);
+        let Some(conversation) = conversation else { return Ok(()) };
+        let Host { quota, registry, .. } = &**self.host;
+        match registry.approach(own.key(), quota.strangers).await {
+            Ok(Ok(())) => {
+                conversation.approached = true;
+                Ok(())
+            }
+            Ok(Err(too_many)) => Err(too_many.to_string()),
+            Err(error) => {
+                log::error!("who knows whom: {error}");
+                Err("the server cannot see now whether this person knows you".into())
+            }
+        }
     }
 
     /// What may wait in a session in which `waiting` messages are about to.

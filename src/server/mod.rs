@@ -40,6 +40,7 @@ mod reception;
 mod registry;
 mod roll;
 mod session;
+mod strangers;
 mod tickets;
 mod told;
 mod turn;

@@ -12,6 +12,8 @@ pub struct Quota {
     pub receiver: Usage,
     /// How many messages wait in a session whose receiver does not know the sender yet: 1,000.
     pub first_contact: u64,
+    /// For how many people something of one sender waits who do not know them yet: 100.
+    pub strangers: usize,
 }
 
 impl Default for Quota {
@@ -21,6 +23,7 @@ impl Default for Quota {
             session: Usage { messages: 10_000, bytes: 16 * MIB },
             receiver: Usage { messages: 100_000, bytes: 256 * MIB },
             first_contact: 1_000,
+            strangers: 100,
         }
     }
 }
@@ -75,7 +78,8 @@ mod tests {
     #[test]
     fn zero_is_no_limit_and_no_number_to_tell() {
         let usage = |messages, bytes| Usage { messages, bytes };
-        let none = Quota { session: usage(0, 0), receiver: usage(0, 0), first_contact: 0 };
+        let none =
+            Quota { session: usage(0, 0), receiver: usage(0, 0), first_contact: 0, strangers: 0 };
         assert_eq!(none.admit(usage(1_000_000, 1 << 40), usage(1_000_000, 1 << 40), 9), Ok(()));
         for (session, part) in
             [(usage(3, 0), "at most 3 messages"), (usage(0, 9), "at most 9 bytes")]
@@ -89,7 +93,7 @@ mod tests {
     fn each_bound_refuses_and_says_its_numbers() {
         let usage = |messages, bytes| Usage { messages, bytes };
         let (session, receiver) = (usage(3, 100), usage(5, 150));
-        let quota = Quota { session, receiver, first_contact: 0 };
+        let quota = Quota { session, receiver, first_contact: 0, strangers: 0 };
         for (session, receiver, length, refused) in [
             (usage(2, 90), usage(4, 140), 10, None),
             (usage(3, 0), usage(3, 0), 1, Some("3 messages with 0 bytes from you")),
@@ -112,6 +116,7 @@ mod tests {
             session: usage(messages, 9),
             receiver: usage(0, 0),
             first_contact,
+            strangers: 0,
         };
         for (messages, first_contact, limit) in [(0, 5, 5), (3, 5, 3), (9, 5, 5)] {
             let quota = quota(messages, first_contact);

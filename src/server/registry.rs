@@ -14,6 +14,7 @@ use event_listener::listener;
 use super::contacts::{Circle, Standing};
 use super::link::Link;
 use super::session::{Session, Status};
+use super::strangers::{Strangers, TooManyStrangers};
 use super::window::Windows;
 use crate::mailbox::{Commit, Mailbox, MailboxError};
 use crate::message::{Name, SessionKey, Uptime};
@@ -24,6 +25,7 @@ pub(super) struct Registry {
     sessions: DashMap<String, Session>,
     /// By receiver: sessions in which a message was refused since the receiver last made room.
     refused: DashMap<Name, HashSet<SessionKey>>,
+    strangers: Strangers,
     windows: Arc<Windows>,
     mailbox: Arc<dyn Mailbox>,
     circle: Arc<Circle>,
@@ -36,7 +38,21 @@ impl Registry {
     /// Keeps at most `memory` bytes of what waits in memory.
     pub(super) fn new(mailbox: Arc<dyn Mailbox>, circle: Arc<Circle>, memory: u64) -> Self {
         let windows = Windows::new(memory);
-        Self { sessions: DashMap::new(), refused: DashMap::new(), windows, mailbox, circle }
+        let (sessions, refused, strangers) = (DashMap::new(), DashMap::new(), Strangers::default());
+        let registry = Self { sessions, refused, strangers, windows, mailbox, circle };
+        registry.find_strangers();
+        registry
+    }
+
+    fn find_strangers(&self) {
+        for receiver in self.mailbox.receivers() {
+            for (sender, _) in self.mailbox.waiting(&receiver) {
+                let Ok(key) = SessionKey::new(sender, receiver.clone()) else { continue };
+                if self.circle.standing(&key) != Some(Standing::Accepted) {
+                    self.strangers.find(&key);
+                }
+            }
+        }
     }
 
     pub(super) fn circle(&self) -> &Circle {
@@ -93,8 +109,42 @@ impl Registry {
 
     /// A connection no longer has the conversation open.
     pub(super) fn leave(&self, session: &Session, link: &Link) {
-        session.leave(link.id);
+        if session.leave(link.id) {
+            self.forget_refusal(session.key());
+        }
         self.retire(session);
+        // Also one that its successor retired may have been written in since, in vain.
+        if self.get(session.key()).is_none() {
+            self.strangers.remove(session.key());
+        }
+    }
+
+    /// The sender of a session begins to write, and so knows its receiver. Whether the receiver knows them, or is one
+    /// of `most` who do not.
+    pub(super) async fn approach(
+        &self,
+        key: &SessionKey,
+        most: usize,
+    ) -> Result<Result<(), TooManyStrangers>, MailboxError> {
+        self.answer(&key.reverse());
+        if most == 0 || self.strangers.has(key) || self.knows(key).await? {
+            return Ok(Ok(()));
+        }
+        if self.strangers.add(key, most).is_ok() {
+            return Ok(Ok(()));
+        }
+        for receiver in self.strangers.unseen(key.sender()) {
+            let Ok(found) = SessionKey::new(key.sender().clone(), receiver) else { continue };
+            if self.knows(&found).await? {
+                self.strangers.remove(&found);
+            }
+        }
+        Ok(self.strangers.add(key, most))
+    }
+
+    /// The receiver of a session knows its sender from now on.
+    pub(super) fn answer(&self, key: &SessionKey) {
+        self.strangers.remove(key);
     }
 
     /// The receiver has everything up to `position` on disk.
@@ -110,6 +160,14 @@ impl Registry {
     /// A message was refused in a session; its sender wants to know when there is room.
     pub(super) fn remember_refusal(&self, key: &SessionKey) {
         self.refused.entry(key.receiver().clone()).or_default().insert(key.clone());
+    }
+
+    /// Nobody is there any more to be told that there is room.
+    fn forget_refusal(&self, key: &SessionKey) {
+        if let Some(mut keys) = self.refused.get_mut(key.receiver()) {
+            keys.remove(key);
+        }
+        self.refused.remove_if(key.receiver(), |_, keys| keys.is_empty());
     }
 
     /// The mailbox has made something durable.
@@ -301,10 +359,43 @@ impl Registry {
     fn retire(&self, session: &Session) {
         let key = session.key();
         let retired = self.sessions.remove_if(&key.to_string(), |_, it| it.retire());
+        if retired.is_some() {
+            self.strangers.remove(key);
+        }
         if retired.is_some()
             && let Some(reverse) = self.get(&key.reverse())
         {
             reverse.set_status(Status::Waiting);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use async_std::task::block_on;
+
+    use super::*;
+    use crate::mailbox::MemoryMailbox;
+    use crate::message::Installation;
+
+    use super::super::link::ConnectionId;
+
+    #[test]
+    fn who_was_refused_and_left_is_told_nothing_and_not_remembered() {
+        let mailbox: Arc<dyn Mailbox> = Arc::new(MemoryMailbox::default());
+        let registry = Registry::new(mailbox, Arc::default(), 0);
+        let link = |id| {
+            let (name, installation) = ("eve".parse().unwrap(), Installation::from_u64(1));
+            Arc::new(Link::new(ConnectionId(id), name, installation))
+        };
+        let key = SessionKey::new("eve".parse().unwrap(), "nobody".parse().unwrap()).unwrap();
+        let (old, new) = (link(1), link(2));
+        let session = block_on(registry.enter(&key, &old)).unwrap();
+        registry.remember_refusal(&key);
+        block_on(registry.enter(&key, &new)).unwrap();
+        registry.leave(&session, &old);
+        assert!(!registry.refused.is_empty(), "a later connection wants to know");
+        registry.leave(&session, &new);
+        assert!(registry.refused.is_empty() && registry.sessions.is_empty());
     }
 }

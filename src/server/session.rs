@@ -180,12 +180,13 @@ impl Session {
         Ok(())
     }
 
-    /// Undoes [`enter`](Self::enter), unless another connection has entered since.
-    pub(super) fn leave(&self, id: ConnectionId) {
+    /// Undoes [`enter`](Self::enter), unless another connection has entered since. Says whether nobody is left.
+    pub(super) fn leave(&self, id: ConnectionId) -> bool {
         let mut state = self.state();
         state.owner.take_if(|owner| owner.id == id);
         state.present.retain(|(it, _)| *it != id);
         state.outdated.retain(|it| *it != id);
+        state.owner.is_none()
     }
 
     /// The sender's client knows what became of everything up to `settled`. If this installation is

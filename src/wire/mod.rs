@@ -209,7 +209,8 @@
 //!
 //! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
 //! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that
-//! `TALKING` on it is not.
+//! `TALKING` on it is not. It is the answer, too, to who writes to one more such receiver while
+//! something of theirs waits for as many as may be.
 //!
 //! Order within a session is the order in which the server took the messages.
 //!

@@ -14,9 +14,11 @@
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
 //! | `names` | whose name it is: keys, proofs, spellings |
+//! | `looks` | names that are made to be mistaken for others |
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `contacts` | keys of those whom one talks to |
 //! | `blocking` | whom one does not want to hear, and what strangers may leave |
+//! | `strangers` | to how many people one writes who never answered, and how many names an address claims |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
@@ -124,6 +126,7 @@ mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;
+mod strangers;
 mod takeover;
 mod terminal;
 mod terminals;

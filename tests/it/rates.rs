@@ -80,7 +80,7 @@ pub(crate) fn stream_from(last: u8, server: SocketAddr) -> std::io::Result<TcpSt
     Ok(socket.into())
 }
 
-fn connect_from(last: u8, server: SocketAddr) -> Peer {
+pub(crate) fn connect_from(last: u8, server: SocketAddr) -> Peer {
     let stream = stream_from(last, server).unwrap();
     Peer::on(Transport::plain(Socket::Tcp(stream)).unwrap())
 }

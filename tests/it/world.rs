@@ -87,6 +87,7 @@ impl World {
         config.tls = Tls::Off;
         config.rates = Rates::UNLIMITED;
         config.quota.first_contact = 0;
+        config.quota.strangers = 0;
         config.files.reserve = 0;
         configure(&mut config);
         let identities = Mutex::default();
@@ -263,6 +264,21 @@ impl Peer {
     pub(crate) async fn prove(&mut self, name: &str, identity: &Identity, installation: &str) {
         self.name = name.into();
         self.send(&format!("HELLO tinychat/1 {name} {} {installation}", identity.public())).await;
+        let nonce = self.challenge().await;
+        let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
+        self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
+    }
+
+    /// The same from the first installation, maybe with the word of an invitation.
+    pub(crate) async fn prove_invited(
+        &mut self,
+        name: &str,
+        identity: &Identity,
+        word: Option<&str>,
+    ) {
+        let word = word.map(|word| format!(" {word}")).unwrap_or_default();
+        let key = identity.public();
+        self.send(&format!("HELLO tinychat/1 {name} {key} {FIRST_INSTALLATION}{word}")).await;
         let nonce = self.challenge().await;
         let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;

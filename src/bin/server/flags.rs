@@ -73,6 +73,11 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n", default = "Quota::default().first_contact")]
     first_contact: u64,
 
+    /// for how many people something of one person may wait who have not answered them yet; 0 is no limit
+    /// (default 100)
+    #[argh(option, arg_name = "n", default = "Quota::default().strangers")]
+    strangers: usize,
+
     /// what one file may have; 0 is no limit (default 2GiB)
     #[argh(option, arg_name = "size", default = "FILES.file", from_str_fn(bytes))]
     file_size: u64,
@@ -345,6 +350,7 @@ impl Flags {
                 session: self.session_backlog,
                 receiver: self.recipient_backlog,
                 first_contact: self.first_contact,
+                strangers: self.strangers,
             },
             files: FileLimits {
                 file: self.file_size,

@@ -250,14 +250,13 @@ impl Writer {
 
     fn tell_marks(&mut self, peer: Name, marks: Marks) {
         let Self { host, link, conversations, out, .. } = self;
-        match conversations.get_mut(&peer) {
-            Some(conversation) => {
-                if !conversation.tell(host, link, &peer, marks, out) {
-                    self.put_back(Item::Marks(peer, marks));
-                }
-            }
-            None if marks.waiting => self.tell_waiting(peer, 0),
-            None => {}
+        let all_told = match conversations.get_mut(&peer) {
+            Some(conversation) => conversation.tell(host, link, &peer, marks, out),
+            None if marks.waiting => return self.tell_waiting(peer, 0),
+            None => true,
+        };
+        if !all_told {
+            self.put_back(Item::Marks(peer, marks));
         }
     }
 

@@ -31,7 +31,7 @@ async fn host() -> (TempDir, Arc<Host>) {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
     config.tls = Tls::Off;
-    let host = Server::bind(config).await.unwrap().host.clone();
+    let host = Server::bind(config).await.unwrap().host;
     (folder, host)
 }
 

@@ -193,7 +193,10 @@ impl Reading<'_> {
                 self.read(&peer, installation, n);
                 Flow::Continue(())
             }
-            ClientFrame::Online => self.reply(Reply::Online).await,
+            ClientFrame::Online => {
+                let listed = Box::new(self.host.online(&self.link.name));
+                self.reply(Reply::Online(listed)).await
+            }
             ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,

@@ -15,6 +15,7 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 
 use super::delivery::SentTable;
+use super::listing::Listed;
 use super::session::Session;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
@@ -23,7 +24,8 @@ use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub(super) u64);
 
-/// How many answers wait for the write task. Behind them the read task waits, and so the peer.
+/// How many answers wait for the write task, none of them behind one that may be large. Behind them the read
+/// task waits, and so the peer.
 const REPLIES: usize = 16;
 
 /// See the [module](self).
@@ -63,8 +65,8 @@ pub(super) enum Reply {
     Close(Name),
     /// Say whose name this is.
     Key(Name),
-    /// Say who is there.
-    Online,
+    /// Say who was there when that was asked.
+    Online(Box<Listed>),
     /// Say who is blocked.
     Blocks,
 }
@@ -124,6 +126,12 @@ impl Notices {
     fn is_empty(&self) -> bool {
         self.replies.is_empty() && self.peers.is_empty() && !self.ping
     }
+
+    /// Whether no more answers are taken.
+    fn is_full(&self) -> bool {
+        let is_large = |reply: &Reply| matches!(reply, Reply::Online(_));
+        self.replies.len() >= REPLIES || self.replies.back().is_some_and(is_large)
+    }
 }
 
 impl Link {
@@ -161,7 +169,7 @@ impl Link {
                 return Poll::Ready(Err(end.clone()));
             }
             let mut notices = self.notices();
-            if notices.replies.len() >= REPLIES {
+            if notices.is_full() {
                 return Poll::Pending;
             }
             notices.replies.extend(reply.take());
@@ -183,7 +191,7 @@ impl Link {
     /// The same without waiting.
     pub(super) fn take_notices(&self) -> Notices {
         let mut notices = self.notices();
-        let was_full = notices.replies.len() >= REPLIES;
+        let was_full = notices.is_full();
         let taken = std::mem::take(&mut *notices);
         drop(notices);
         if was_full {
@@ -313,7 +321,21 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
+    use futures::FutureExt;
+
     use super::*;
+
+    #[test]
+    fn behind_a_large_answer_no_other_is_taken() {
+        let link = Link::new(ConnectionId(1), "john".parse().unwrap(), Installation::from_u64(1));
+        let listed = || Box::new(Listed { count: 0, body: "\r\n".into() });
+        let frame = || Reply::Frame(Box::new(ServerFrame::Pong));
+        let reply = |reply| link.reply(reply).now_or_never().is_some();
+        assert!(reply(frame()) && reply(Reply::Online(listed())));
+        assert!(!reply(frame()) && !reply(Reply::Online(listed())));
+        assert_eq!(link.take_notices().replies.len(), 2);
+        assert!((0..REPLIES).all(|_| reply(frame())) && !reply(frame()));
+    }
 
     #[test]
     fn the_heartbeat_counts_its_looks() {

@@ -22,6 +22,7 @@ use super::Host;
 use super::delivery::{Delivery, Sent, deliveries};
 use super::due::{Due, Item};
 use super::link::{ByPeer, End, EndOnDrop, Link, Marks, Reply, Side};
+use super::listing::Listed;
 use super::session::Session;
 use super::told::{Conversation, tell_expired};
 use super::turn::Turn;
@@ -183,7 +184,7 @@ impl Writer {
                 self.tell_waiting(peer, 1);
             }
             Reply::Key(peer) => self.tell_key(peer),
-            Reply::Online => self.tell_online(),
+            Reply::Online(listed) => self.tell_online(*listed),
             Reply::Blocks => {
                 let names = self.host.registry.circle().blocked_by(&self.link.name);
                 self.say(&ServerFrame::Blocks { names });
@@ -191,8 +192,7 @@ impl Writer {
         }
     }
 
-    fn tell_online(&mut self) {
-        let listed = self.host.online(&self.link.name);
+    fn tell_online(&mut self, listed: Listed) {
         online_line(&mut self.out, listed.count, listed.length());
         self.names = listed.body;
     }
@@ -250,14 +250,13 @@ impl Writer {
 
     fn tell_marks(&mut self, peer: Name, marks: Marks) {
         let Self { host, link, conversations, out, .. } = self;
-        match conversations.get_mut(&peer) {
-            Some(conversation) => {
-                if !conversation.tell(host, link, &peer, marks, out) {
-                    self.put_back(Item::Marks(peer, marks));
-                }
-            }
-            None if marks.waiting => self.tell_waiting(peer, 0),
-            None => {}
+        let all_told = match conversations.get_mut(&peer) {
+            Some(conversation) => conversation.tell(host, link, &peer, marks, out),
+            None if marks.waiting => return self.tell_waiting(peer, 0),
+            None => true,
+        };
+        if !all_told {
+            self.put_back(Item::Marks(peer, marks));
         }
     }
 

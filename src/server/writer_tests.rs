@@ -31,7 +31,7 @@ async fn host() -> (TempDir, Arc<Host>) {
     let folder = tempfile::tempdir().unwrap();
     let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
     config.tls = Tls::Off;
-    let host = Server::bind(config).await.unwrap().host.clone();
+    let host = Server::bind(config).await.unwrap().host;
     (folder, host)
 }
 
@@ -80,7 +80,8 @@ fn names_are_not_encoded_but_shared() {
         for id in 0..MANY {
             host.directory.sign_in(&link(id, &format!("guest{id:04}")));
         }
-        let mut writer = writer(&host, replies((0..40).map(|_| Reply::Online)));
+        let online = || Reply::Online(Box::new(host.online(&name("alice"))));
+        let mut writer = writer(&host, replies((0..40).map(|_| online())));
         let mut context = Context::from_waker(Waker::noop());
         assert!(writer.poll_collect(&mut context).is_ready());
         assert!(writer.out.len() < MAX_HEADER);

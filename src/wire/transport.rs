@@ -26,6 +26,9 @@ pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
 /// The writing half of any transport.
 pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
+/// How many bytes a server's connection holds encrypted that its peer does not take: about a record.
+const ENCRYPTED: usize = 16 * 1024;
+
 /// A connection, ready for frames.
 pub struct Transport {
     /// Where frames are read.
@@ -46,7 +49,8 @@ impl Transport {
     /// A connection under TLS, accepted with these credentials.
     pub async fn accept(socket: Socket, credentials: &Credentials) -> io::Result<Self> {
         let acceptor = TlsAcceptor::from(credentials.config.clone());
-        let stream = acceptor.accept(Duplex::new(socket)?).await?;
+        let mut stream = acceptor.accept(Duplex::new(socket)?).await?;
+        stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED));
         let channel = Channel::of(credentials.fingerprint, stream.get_ref().1);
         Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))
     }

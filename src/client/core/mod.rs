@@ -13,6 +13,7 @@ mod inquiry;
 mod intake;
 mod obey;
 mod places;
+mod stock;
 mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -9,7 +9,7 @@ use async_std::net::TcpStream;
 use bytes::{Bytes, BytesMut};
 use futures::AsyncWriteExt;
 use tinychat::client::files::FOLDER;
-use tinychat::client::{Client, Command, Config, Event, FileState, Transfer, Way};
+use tinychat::client::{Client, Command, Config, Event, FileState, Transfer, Unasked, Way};
 use tinychat::message::{Installation, Kind, Name};
 use tinychat::trust::Identity;
 use tinychat::trust::tls::Channel;
@@ -43,7 +43,7 @@ impl Sender {
         let (data, peer) = (place.join(name), peer.parse::<Name>()?);
         let config = Config::new(server.to_string().parse()?, name.parse()?, data.clone());
         // What comes is asked for, so that its time is its own.
-        let config = Config { tls, get_up_to: 0, ..config };
+        let config = Config { tls, unasked: Unasked::NONE, ..config };
         let (client, events) = Client::start(config, None)?;
         let sender = Self { client, events, peer, data };
         sender.client.give(Command::Talk(sender.peer.clone())).await;

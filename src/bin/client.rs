@@ -13,7 +13,7 @@ use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use tinychat::args::{self, paths};
 use tinychat::client::transcript::Filter;
-use tinychat::client::{GET_UP_TO, Query, Target};
+use tinychat::client::{Query, Target, Unasked};
 use tinychat::exit::Exit;
 use tinychat::message::{Name, Timestamp};
 use tinychat::output;
@@ -106,6 +106,7 @@ enum Subcommand {
     Send(Send),
     Tail(Tail),
     Status(Status),
+    Files(Files),
     Config(Config),
 }
 
@@ -168,6 +169,20 @@ struct Tail {
 struct Status {
     /// as one JSON object: running, user, server, online, unsent, undelivered, unread, requests (who has
     /// written that you never talked to)
+    #[argh(switch)]
+    json: bool,
+}
+
+/// Print how much lies here of the files that people sent, or make room.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "files", help_triggers("--help"))]
+struct Files {
+    /// remove what somebody sent; what you saved elsewhere stays
+    #[argh(option, arg_name = "name")]
+    free: Option<Name>,
+
+    /// one JSON object a line: from, files, bytes, unasked (what came by itself, as it counts), unasked_limit; with
+    /// --free what was removed: from, files, bytes
     #[argh(switch)]
     json: bool,
 }
@@ -259,6 +274,10 @@ fn main() -> ExitCode {
         }
         Some(Subcommand::Status(Status { json })) => {
             run_beside(&flags, settings, Errand::Status { json })
+        }
+        Some(Subcommand::Files(Files { ref free, json })) => {
+            let free = free.clone();
+            run_beside(&flags, settings, Errand::Files { free, json })
         }
         _ => run(&flags, settings).map_err(|error| (error.exit(), error.to_string())),
     };
@@ -376,7 +395,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
         read_receipts: flags.read_receipts || settings.read_receipts,
-        get_up_to: flags.get_up_to.or(settings.get_up_to).unwrap_or(GET_UP_TO),
+        get_up_to: flags.get_up_to.or(settings.get_up_to).unwrap_or(Unasked::DEFAULT.file),
         timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),
     })
 }

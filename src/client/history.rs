@@ -10,7 +10,7 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::Received;
-use super::files::{FileInfo, ledger};
+use super::files::{FileInfo, Unasked, ledger, stock};
 use super::outbox::{counts, peer_and_count};
 use super::servers::Server;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
@@ -38,13 +38,13 @@ const MAX_COPIES: u64 = 16;
 type Result<T> = rusqlite::Result<T>;
 
 /// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
-/// it has no more than `get_up_to` bytes.
+/// `unasked` allows.
 pub(super) fn receive(
     tx: &Transaction<'_>,
     server: &Server,
     peer: Name,
     message: Message,
-    get_up_to: u64,
+    unasked: Unasked,
 ) -> Result<Option<Incoming>> {
     let Some(installation) = place(tx, server, &peer, &message)? else { return Ok(None) };
     let Message { id: MessageId { n, .. }, time, kind, body } = message;
@@ -63,7 +63,10 @@ pub(super) fn receive(
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
-        .map(|info| ledger::told(tx, server, &peer, id, info.size <= get_up_to))
+        .map(|FileInfo { size, .. }| {
+            let comes = stock::comes(tx, server, &peer, size, unasked)?;
+            ledger::told(tx, server, &peer, id, size, comes)
+        })
         .transpose()?;
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
 }
@@ -238,7 +241,8 @@ mod tests {
                 (&marie, 2, 1, true),
                 (&anna, 1, 1, true),
             ] {
-                let received = receive(tx, &server, peer.clone(), message(installation, n), 0)?;
+                let received =
+                    receive(tx, &server, peer.clone(), message(installation, n), Unasked::NONE)?;
                 assert_eq!(received.is_some(), new, "{peer} {installation} {n}");
             }
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
@@ -260,7 +264,10 @@ mod tests {
                 (message(1, 3), false),
                 (copys(2), true),
             ] {
-                assert_eq!(receive(tx, &server, marie.clone(), message, 0)?.is_some(), new);
+                assert_eq!(
+                    receive(tx, &server, marie.clone(), message, Unasked::NONE)?.is_some(),
+                    new
+                );
             }
             let all = ["1/1", "1/3", "of a copy", "of a copy"];
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), all);
@@ -273,12 +280,12 @@ mod tests {
         let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
-            let first = receive(tx, &server, marie.clone(), message(1, 1), 0)?.unwrap();
-            receive(tx, &server, marie.clone(), message(1, 2), 0)?;
+            let first = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?.unwrap();
+            receive(tx, &server, marie.clone(), message(1, 2), Unasked::NONE)?;
             mark_shown(tx, &[first.id])?;
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
             assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
-            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1), 0)?, None);
+            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?, None);
             Ok(())
         });
     }

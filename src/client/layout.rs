@@ -6,6 +6,7 @@
 
 use rusqlite::{Connection, Transaction};
 
+use super::files::stock;
 use super::{search, servers};
 use crate::trust::Fingerprint;
 
@@ -21,7 +22,7 @@ type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 pub(super) const OLDEST: i64 = 5;
 
 /// What makes each layout of the one before, from [`OLDEST`] on. What has been released is not changed any more.
-const STEPS: [Step; 1] = [to_6];
+const STEPS: [Step; 2] = [to_6, to_7];
 
 /// What `user_version` says of today's layout.
 pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
@@ -171,6 +172,20 @@ fn to_6(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     servers::adopt(tx, known)
 }
 
+/// Of each file that others tell of it is known how much it counts.
+fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
+    tx.execute_batch(
+        "-- How many bytes it has, as its sender tells.
+         ALTER TABLE file ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+
+         -- It came by itself, and counts until its person frees it.
+         ALTER TABLE file ADD COLUMN unasked INTEGER NOT NULL DEFAULT 0 CHECK (unasked IN (0, 1));
+
+         CREATE INDEX unasked ON file (server, peer, state, size, unasked) WHERE unasked = 1;",
+    )?;
+    stock::measure(tx)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -240,6 +255,10 @@ mod tests {
         open(folder.path()).unwrap();
         assert_eq!(rows(folder.path(), "PRAGMA user_version"), [format!("Integer({NEWEST})")]);
         assert_eq!(read(), before);
+        // Each file has the size that its message tells.
+        let sizes = "SELECT size FROM file JOIN message ON message.id = file.message
+                     WHERE size <> json_extract(CAST(body AS TEXT), '$.size') OR unasked";
+        assert_eq!(rows(folder.path(), sizes), [""; 0]);
         // Of the two servers the one was known at two addresses.
         let distinct = "SELECT count(DISTINCT server), sum(server LIKE 'SHA256:%') FROM message";
         assert_eq!(rows(folder.path(), distinct), ["Integer(2)Integer(11)"]);

@@ -35,7 +35,7 @@ use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
-pub use files::{FileInfo, FileState, MAX_CAPTION, Received, Transfer, Way};
+pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use search::{Hit, Query};
@@ -50,9 +50,6 @@ use crate::wire::frame::{Presence, Refusal};
 
 /// How many commands wait. A face that gives more waits.
 const COMMANDS: usize = 256;
-
-/// Up to which size files come by themselves, unless it is said otherwise, in bytes.
-pub const GET_UP_TO: u64 = 5 * 1024 * 1024;
 
 /// Who talks through which server, and where it is kept.
 #[derive(Clone, Debug)]
@@ -75,8 +72,8 @@ pub struct Config {
     pub agent: Option<PathBuf>,
     /// How long anything may be waited for without progress; `None` for ever.
     pub patience: Option<Duration>,
-    /// Up to which size files come by themselves, in bytes.
-    pub get_up_to: u64,
+    /// How much of others' files comes by itself.
+    pub unasked: Unasked,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
     /// Whether the data folder is given to a face that wants it.
@@ -96,7 +93,7 @@ impl Config {
             identity: None,
             agent: None,
             patience: None,
-            get_up_to: GET_UP_TO,
+            unasked: Unasked::DEFAULT,
             read_receipts: false,
             yields: false,
         }
@@ -148,6 +145,13 @@ pub enum Command {
         peer: Name,
         /// Which.
         which: Unwanted,
+    },
+    /// Have files that somebody sent lie here no longer.
+    Free {
+        /// Who.
+        peer: Name,
+        /// Which; without a number all.
+        number: Option<u64>,
     },
     /// Ask how it is with files.
     Files,
@@ -286,8 +290,10 @@ pub enum Event {
     Refused { peer: Name, n: u64, refusal: Refusal, because: String },
     /// A file moved on, or it is otherwise with it.
     Transfer(Transfer),
-    /// The answer to [`Command::Files`]: the last that went and that others told of, then what goes.
-    Files(Vec<Transfer>),
+    /// The answer to [`Command::Files`]: the last that went and that others told of, then what goes; and what lies here.
+    Files(Vec<Transfer>, Vec<Lying>),
+    /// The answer to [`Command::Free`].
+    Freed(Freed),
     /// What one wants with a file cannot be, and why.
     NoFile { because: String },
     /// A file is where one wants it.

@@ -167,7 +167,7 @@ mod tests {
 
     use super::super::outbox::{self, Scope};
     use super::super::store::tests::{in_memory, run};
-    use super::super::{contacts, history};
+    use super::super::{Unasked, contacts, history};
     use super::*;
     use crate::message::{Kind, Message, MessageId, Name, Timestamp};
 
@@ -205,7 +205,7 @@ mod tests {
     fn receive(store: &mut Connection, home: &Home, n: u64) {
         let id = MessageId { installation: Installation::from_u64(9), n };
         let message = Message { id, time: Timestamp(7), kind: Kind::TEXT, body: "hi".into() };
-        run(store, |tx| history::receive(tx, &home.server, marie(), message, 0));
+        run(store, |tx| history::receive(tx, &home.server, marie(), message, Unasked::NONE));
     }
 
     /// What was said: server, installation, number, state.
@@ -424,7 +424,7 @@ mod tests {
                 Ok(outbox::add(tx, &scope(home), Kind::FILE, body, Timestamp(0), false)?.id)
             });
             run(&mut store, |tx| {
-                super::super::files::ledger::told(tx, &home.server, &marie(), id, false)
+                super::super::files::ledger::told(tx, &home.server, &marie(), id, 5, false)
             });
         }
         arrive(&mut store, "a", "k");

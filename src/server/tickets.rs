@@ -287,7 +287,7 @@ mod tests {
         let johns = desk.redeem_all("john", 2);
         let maries = desk.redeem_all("marie", 2);
         desk.now += STILL;
-        [&johns[0], &johns[1], &maries[0]].map(|pass| pass.moved(desk.now));
+        [&johns[0], &johns[1], &maries[0]].iter().for_each(|pass| pass.moved(desk.now));
         let _anna = desk.redeem("anna").unwrap();
         assert_eq!((displaced(&johns), displaced(&maries)), (vec![false; 2], vec![false, true]));
     }
@@ -298,7 +298,7 @@ mod tests {
         let mut johns = desk.redeem_all("john", 3);
         let marie = desk.redeem("marie").unwrap();
         desk.now += MOMENT;
-        [&johns[0], &johns[2]].map(|pass| pass.moved(desk.now));
+        [&johns[0], &johns[2]].iter().for_each(|pass| pass.moved(desk.now));
         let mut annas = desk.redeem_all("anna", 1);
         assert_eq!(displaced(&johns), [false, true, false]);
         // Two, one and one: nobody would have less by it.

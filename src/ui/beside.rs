@@ -1,10 +1,11 @@
-//! `tinychat send`, `tail` and `status`: for scripts, beside the face of the same person or without one.
+//! `tinychat send`, `tail`, `status` and `files`: for scripts, beside the face of the same person or without one.
 //!
 //! Each asks the process that owns the data folder. If none does, it owns it for so long: it runs a client
 //! without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
 //! that changes, a message is written once and told once.
 
 mod send;
+mod stock;
 
 use std::io::{self, Write};
 use std::path::PathBuf;
@@ -75,6 +76,13 @@ pub enum Errand {
         with: Option<Name>,
         /// From what nobody has read on; what is printed is read.
         unread: bool,
+        /// One JSON object a line.
+        json: bool,
+    },
+    /// Print what lies here of others' files, or make room.
+    Files {
+        /// Whose are to lie here no longer.
+        free: Option<Name>,
         /// One JSON object a line.
         json: bool,
     },
@@ -195,6 +203,7 @@ impl Asker {
                     Either::Right(()) => Ok(()),
                 }
             }
+            Errand::Files { free, json } => self.stock(free.as_ref(), *json).await,
             Errand::Status { json } => self.status(*json).await,
         }
     }

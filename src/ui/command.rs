@@ -40,6 +40,8 @@ pub enum Input {
     Save(Option<u64>, Option<PathBuf>),
     /// Think better of files that are on their way.
     Cancel(Unwanted),
+    /// Have files that somebody sent lie here no longer.
+    Free(Option<u64>),
     /// How is it with files?
     Files,
     /// Find what was said by words; without any, ask for them.
@@ -105,8 +107,14 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "FILES",
         usage: "/FILES",
-        help: "list the files that go and come, went and came",
+        help: "list the files that go and come, went and came, and how much lies here",
         parse: |words| nothing(words, Input::Files),
+    },
+    Command {
+        name: "FREE",
+        usage: "/FREE [n]",
+        help: "make room: remove file n of theirs from here, or all of them; what you saved elsewhere stays",
+        parse: |words| Ok(Input::Free(number_if_any(words)?)),
     },
     Command {
         name: "ONLINE",
@@ -286,6 +294,8 @@ mod tests {
             ("/cancel 2", Input::Cancel(Unwanted::Theirs(2))),
             ("/cancel my cat.png", Input::Cancel(Unwanted::Own("my cat.png".into()))),
             ("/files", Input::Files),
+            ("/free", Input::Free(None)),
+            ("/free 2", Input::Free(Some(2))),
         ] {
             assert_eq!(parse(line), Ok(input), "{line:?}");
         }

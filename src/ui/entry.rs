@@ -16,7 +16,7 @@ use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
-use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target};
+use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target, Unasked};
 use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder, tighten};
 use crate::message::Name;
@@ -134,7 +134,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         identity: options.identity.clone(),
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
-        get_up_to: options.get_up_to,
+        unasked: Unasked { file: options.get_up_to, ..Unasked::DEFAULT },
         read_receipts: options.read_receipts,
         yields: false,
     })

@@ -11,7 +11,7 @@ use bytesize::ByteSize;
 
 use super::{news, text};
 use crate::client::files::Listed;
-use crate::client::{FileState, Received, State, Transfer, Way};
+use crate::client::{FileState, Freed, Lying, Received, State, Transfer, Way};
 use crate::message::Kind;
 
 /// The lines of a message, each safe to print; none of a kind that cannot be shown.
@@ -117,6 +117,28 @@ pub(super) fn list(all: &[Transfer]) -> Vec<String> {
         [] => vec!["no file goes, went or came".into()],
         _ => all.iter().map(outcome).collect(),
     }
+}
+
+/// What lies here of others' files, by person.
+pub(super) fn lying(all: &[Lying]) -> Vec<String> {
+    let line = |Lying { peer, files, bytes, unasked, limit }: &Lying| {
+        let (files, most) = (count(*files), ByteSize(*limit));
+        let (bytes, unasked) = (ByteSize(*bytes), ByteSize(*unasked));
+        format!("here of {peer}: {files}, {bytes}; {unasked} came by itself, of {most} that may")
+    };
+    all.iter().map(line).collect()
+}
+
+/// What lies here no longer.
+pub(super) fn freed(Freed { peer, messages, bytes }: &Freed) -> String {
+    match messages.len() as u64 {
+        0 => format!("nothing of {peer} lies here that could be removed"),
+        files => format!("removed of {peer}: {}, {}", count(files), ByteSize(*bytes)),
+    }
+}
+
+pub(super) fn count(files: u64) -> String {
+    if files == 1 { "1 file".into() } else { format!("{files} files") }
 }
 
 /// How far it is, how quickly, and how long it takes: `45 %, 1.2 MiB/s, 12 s`.

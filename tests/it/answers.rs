@@ -159,7 +159,7 @@ fn files_that_went_are_listed_with_what_became_of_them() {
         let sent = "cat.png to marie: sent, 5 B; ";
         files(world).await.exited(0).said(&format!("{sent}waits for marie"));
         let marie = Launch::of(world, "marie").to("john").with_commands();
-        let send = format!("/SEND {} mine\n", path.display());
+        let send = format!("/GET 1\n/SEND {} mine\n", path.display());
         marie.pipe(send).await.exited(0).said("here, 5 B");
         // It hears of that, and has the other one.
         john_says(world, "").await.exited(0);

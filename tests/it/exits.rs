@@ -133,6 +133,7 @@ const CLIENT: &[(&[&str], bool)] = &[
     (&["history", "--json"], true),
     (&["status"], true),
     (&["status", "--json"], true),
+    (&["files", "--free", "marie"], true),
     (&["send", "--to", "marie", "hi"], false),
     (&["tail"], true),
 ];

@@ -48,6 +48,11 @@ pub(crate) async fn send(world: &World, path: &Path, words: &[&str]) -> Finished
     Launch::of(world, "john").with(&[&send, words].concat()).pipe("").await
 }
 
+/// Marie writes to john: from then on what he sends comes by itself.
+pub(crate) async fn marie_writes(world: &World) {
+    Launch::of(world, "marie").to("john").pipe("hello\n").await.exited(0);
+}
+
 /// What marie says to john; it ends when all is done.
 async fn marie_says(world: &World, lines: &str) -> Finished {
     Launch::of(world, "marie").to("john").with_commands().pipe(lines).await
@@ -92,18 +97,19 @@ fn what_is_large_comes_when_it_is_asked_for() {
     story(async |world| {
         let large = own_file(world, "large", &noise(MIB));
         let small = own_file(world, "small", b"small");
+        marie_writes(world).await;
         send(world, &large, &[]).await.exited(0);
         send(world, &small, &[]).await.exited(0);
         let limit = Launch::of(world, "marie").with(&["--get-up-to", "1000"]).to("john");
         let marie = limit.pipe("").await;
         marie.exited(0).said("file 2 of john, small: here");
-        assert_eq!(names_in(&world.path("marie/files")), ["2"]);
+        assert_eq!(names_in(&world.path("marie/files")), ["3"]);
         assert_eq!(blobs(world).len(), 1, "the large one waits");
         let files = marie_says(world, "/FILES\n").await;
         files.said("file 1 of john, large: 1.0 MiB; /GET 1 has it come").said("small: here, 5 B");
         let got = marie_says(world, "/GET 1\n").await;
         got.exited(0).said("file 1 of john, large: here, 1.0 MiB");
-        assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), noise(MIB));
+        assert_eq!(fs::read(world.path("marie/files/2")).unwrap(), noise(MIB));
         marie_says(world, "/GET 1\n").await.exited(1).said("file 1 of john is here; /SAVE 1");
         marie_says(world, "/SAVE 3\n").await.exited(1).said("john has sent no file 3");
     });
@@ -238,6 +244,7 @@ fn whoever_is_killed_in_between_it_goes_on() {
         let launch = |name: &str| Launch::at(address, name, &world.path(name));
         let send = || launch("john").with(&["send", "--to", "marie", "--file", text(&path)]);
         let mut witness = sign_in(world, address, "witness").await;
+        launch("marie").to("john").pipe("hello\n").await.exited(0);
 
         let john = send().start();
         until_some_of_it_is_in(&data.join("blobs"), 300_000, &mut witness).await;
@@ -260,7 +267,7 @@ fn whoever_is_killed_in_between_it_goes_on() {
         server.kill().await;
         let server = again().await;
         marie.finish().await.exited(0).said("file 1 of john, file: here, 3.0 MiB");
-        assert_eq!(fs::read(world.path("marie/files/1")).unwrap(), content);
+        assert_eq!(fs::read(world.path("marie/files/2")).unwrap(), content);
         assert!(names_in(&part).is_empty());
         crate::operators::stop(server).await;
     });
@@ -299,6 +306,7 @@ fn one_thinks_better_of_it() {
         john.says("no file is on its way to marie or from marie").await;
         john.finish().await.exited(1);
         assert!(blobs(world).is_empty(), "the server was told");
+        marie_writes(world).await;
         send(world, &own_file(world, "second", &noise(2 * MIB)), &[]).await.exited(0);
         let mut marie = Launch::of(world, "marie").to("john").with_commands().start();
         until_some_of_it_is_in(&world.path("marie/files"), 300_000, &mut witness).await;
@@ -311,7 +319,14 @@ fn one_thinks_better_of_it() {
 }
 
 /// Somebody without a client tells marie of a file.
-async fn tell(peer: &mut Peer, n: u64, blob: &str, name: &str, content: &[u8], hash: blake3::Hash) {
+pub(crate) async fn tell(
+    peer: &mut Peer,
+    n: u64,
+    blob: &str,
+    name: &str,
+    content: &[u8],
+    hash: blake3::Hash,
+) {
     let told = serde_json::json!({
         "blob": blob, "name": name, "type": "text/plain", "size": content.len(),
         "blake3": hash.to_string(),
@@ -374,7 +389,7 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
         let nowhere = "0".repeat(32);
         tell(&mut john, 3, &nowhere, "never sent", b"content", other).await;
         john.expect("STORED marie 3").await;
-        let marie = marie_says(world, "/SAVE 1\n").await;
+        let marie = marie_says(world, "/SAVE 1\n/GET 2\n/GET 3\n").await;
         marie.exited(1).said("file 1 of john, wrong hash: failed: what came is not what");
         marie.said("file 1 of john was not saved").said("file 2 of john, wrong size: failed");
         marie.said("file 3 of john, never sent: the server does not have it any more");
@@ -400,7 +415,8 @@ fn what_is_here_stays_here_whatever_the_server_says() {
     story(async |world| {
         let stage = Stage::open().await;
         let launch = Launch::at(stage.address(), "marie", &world.path("marie"));
-        let marie = launch.to("john").start();
+        let marie = launch.to("john").with_commands().start();
+        marie.types("/GET 1\n");
         let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
         let (blob, hash) = ("7".repeat(32), blake3::hash(b"hello"));
         let told = serde_json::json!({
@@ -448,9 +464,12 @@ fn told_of(blob: &str) -> String {
 fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
     story(async |world| {
         let stage = Stage::open().await;
-        let launch =
-            || Launch::at(stage.address(), "marie", &world.path("marie")).to("john").start();
+        let launch = || {
+            let marie = Launch::at(stage.address(), "marie", &world.path("marie")).to("john");
+            marie.with_commands().start()
+        };
         let marie = launch();
+        marie.types("/GET 1\n");
         let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
         let (blob, ticket) = ("7".repeat(32), format!("TICKET {}", "1".repeat(32)));
         caller.say(&told_of(&blob)).await;
@@ -616,6 +635,8 @@ fn on_the_screen_a_file_is_sent_and_saved() {
         john.sees("11 B] again");
         let mut marie = desk(world, "marie", "john");
         marie.sees("john: [file 1: my notes.txt, text/plain, 11 B]");
+        marie.sees("(/GET 1)");
+        marie.says("/GET 1");
         marie.sees("(/SAVE 1)");
         let saved = folder(world);
         marie.says(&format!("/SAVE 1 {}/", text(&saved)));

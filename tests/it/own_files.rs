@@ -11,7 +11,7 @@ use tinychat::server::Rate;
 use tinychat::wire::MAX_CHUNK;
 
 use crate::carrying::noise;
-use crate::files::{own_file, send, until_some_of_it_is_in};
+use crate::files::{marie_writes, own_file, send, until_some_of_it_is_in};
 use crate::programs::{Finished, Launch};
 use crate::screen::desk;
 use crate::world::{World, story, story_with};
@@ -157,6 +157,7 @@ fn a_space_without_quotes_is_explained_and_the_line_is_kept() {
 #[test]
 fn a_file_that_waits_is_called_back() {
     story(async |world| {
+        marie_writes(world).await;
         for name in ["one.txt", "two.txt", "three.txt"] {
             send(world, &own_file(world, name, b"hello"), &[]).await.exited(0);
         }

@@ -1,6 +1,6 @@
 //! Pictures on the full screen: how they are shown by which terminal, and what is said instead.
 
-use crate::files::{own_file, send};
+use crate::files::{marie_writes, own_file, send};
 use crate::programs::Launch;
 use crate::screen::{Desk, desk};
 use crate::world::{World, story};
@@ -45,6 +45,7 @@ fn crc32(bytes: &[u8]) -> u32 {
 #[test]
 fn a_picture_is_seen_and_one_that_means_harm_only_named() {
     story(async |world| {
+        marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &["red and blue"])
             .await
             .exited(0);
@@ -77,6 +78,7 @@ fn marie(world: &World, variables: &[(&str, &str)], ahead: &str) -> Desk {
 #[test]
 fn a_terminal_gets_pictures_as_it_is_known_to_take_them() {
     story(async |world| {
+        marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let kitty = [("TERM", "xterm-kitty")];
         let inherited = [("TERM", "rxvt-unicode-256color"), ("KITTY_WINDOW_ID", "1")];
@@ -106,6 +108,7 @@ fn a_terminal_gets_pictures_as_it_is_known_to_take_them() {
 #[test]
 fn a_terminal_that_does_not_say_what_it_is_is_not_waited_for_and_an_answer_is_never_typed() {
     story(async |world| {
+        marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let mut marie = marie(world, &[("TERM", "xterm-kitty")], "half a thought");
         marie.sees("half a thought");
@@ -121,6 +124,7 @@ fn a_terminal_that_does_not_say_what_it_is_is_not_waited_for_and_an_answer_is_ne
 #[test]
 fn a_person_who_says_so_has_pictures_for_kitty_and_nobody_is_asked() {
     story(async |world| {
+        marie_writes(world).await;
         send(world, &own_file(world, "flag.png", &picture([255, 0, 0])), &[]).await.exited(0);
         let launch = Launch::of(world, "marie").to("john").with(&["--pictures", "kitty"]);
         let mut marie = Desk::open_measured(launch, "");

@@ -8,8 +8,10 @@
 //! Owned by the client. Invariant: the face loses nothing to a guest. Messages stay unread until the face
 //! has shown them, or a guest says that it has printed them for somebody who reads.
 
+mod ask;
 mod guest;
 mod path;
+mod stock;
 
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
@@ -27,7 +29,6 @@ use futures::io::BufReader;
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use serde::{Deserialize, Serialize};
 
-use super::archive::News;
 use super::files::Listed;
 use super::files::ledger::Fate;
 use super::{Command, Failure, Order, State, files};
@@ -35,7 +36,9 @@ use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
 
+pub(super) use ask::{Ask, Standing};
 pub use guest::{Guest, GuestError};
+pub use stock::Shelf;
 
 /// The socket's name in the data folder.
 pub(super) const SOCKET: &str = "socket";
@@ -95,6 +98,13 @@ pub enum Request {
     },
     /// How things are.
     Status,
+    /// What lies here of others' files. Answered with a [`Reply::Files`] for each person, and then `told`.
+    Files,
+    /// Have the files of somebody lie here no longer. Answered with [`Reply::Freed`].
+    Free {
+        /// Whose.
+        from: String,
+    },
     /// Let somebody else own the folder, if no face needs it.
     Yield,
 }
@@ -128,6 +138,17 @@ pub enum Reply {
     },
     /// How things are.
     Status(Snapshot),
+    /// What lies here of somebody's files.
+    Files(Shelf),
+    /// What lies here no longer.
+    Freed {
+        /// Whose files these were.
+        from: String,
+        /// How many.
+        files: u64,
+        /// How many bytes they had.
+        bytes: u64,
+    },
     /// Whether the folder is free soon.
     Yields(bool),
     /// It cannot be done.
@@ -173,67 +194,6 @@ pub struct Snapshot {
     /// Which of those look like somebody whom one knows, and like whom.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub alike: BTreeMap<String, String>,
-}
-
-/// What stands in the way of what is written to somebody.
-#[derive(Clone, Debug)]
-pub(super) struct Standing {
-    /// Nobody has the name.
-    pub(super) nobody: bool,
-    /// They have another key than the one that is trusted, or none any more.
-    pub(super) held: bool,
-    /// Somebody whom one knows, and for whom they may be mistaken.
-    pub(super) alike: Option<Name>,
-}
-
-/// What the owner's core is asked for a guest.
-#[derive(Debug)]
-pub(super) enum Ask {
-    /// Say whenever something happens.
-    Watch {
-        watcher: Sender<()>,
-    },
-    Write {
-        token: String,
-        peer: Name,
-        text: String,
-        answer: Sender<i64>,
-    },
-    SendFile {
-        token: String,
-        peer: Name,
-        path: PathBuf,
-        caption: Option<String>,
-        answer: Sender<Result<i64, String>>,
-    },
-    Fate {
-        id: i64,
-        answer: Sender<Option<(Fate, u64)>>,
-    },
-    State {
-        id: i64,
-        answer: Sender<Option<State>>,
-    },
-    News {
-        above: Option<i64>,
-        with: Option<Name>,
-        unread: bool,
-        answer: Sender<News>,
-    },
-    Standing {
-        peer: Name,
-        answer: Sender<Standing>,
-    },
-    Requests {
-        answer: Sender<BTreeMap<Name, u64>>,
-    },
-    Read {
-        ids: Vec<i64>,
-        answer: Sender<()>,
-    },
-    Status {
-        answer: Sender<Snapshot>,
-    },
 }
 
 /// The owner's end of the socket. Dropping it has new guests find nobody.
@@ -335,6 +295,8 @@ impl Host {
                 let snapshot = self.ask(|answer| Ask::Status { answer }).await?;
                 say(&mut stream, &Reply::Status(snapshot)).await
             }
+            Ok(Request::Files) => self.tell_lying(&mut stream).await,
+            Ok(Request::Free { from }) => self.free(&mut stream, &from).await,
             Ok(Request::Yield) => {
                 say(&mut stream, &Reply::Yields(self.yields)).await?;
                 if self.yields { self.order(Order::Command(Command::Leave)).await } else { Ok(()) }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::super::beside::{Ask, Snapshot, Standing};
-use super::super::{archive, history, outbox};
+use super::super::{Event, archive, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Name, Timestamp};
 
@@ -51,6 +51,12 @@ impl Core {
             }
             Ask::Requests { answer } => _ = answer.try_send(self.requests.clone()),
             Ask::Read { .. } => unreachable!("obey has written this already"),
+            Ask::Lying { answer } => _ = answer.try_send(self.lying().await?),
+            Ask::Free { peer, answer } => {
+                let freed = self.free(peer, None).await?;
+                let _ = answer.try_send(freed.clone());
+                self.tell(Event::Freed(freed));
+            }
             Ask::Status { answer } => {
                 let server = self.server.clone();
                 let look = move |tx: &rusqlite::Transaction<'_>| {

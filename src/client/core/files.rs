@@ -398,7 +398,8 @@ impl Core {
                 transfer.done = run.done;
             }
         }
-        self.tell(Event::Files(all));
+        let lying = self.lying().await?;
+        self.tell(Event::Files(all, lying));
         Ok(())
     }
 

@@ -73,11 +73,11 @@ impl Core {
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
         let expired: Vec<_> = expired.into_iter().map(|(peer, n)| (self.scope(&peer), n)).collect();
-        let (server, get_up_to) = (self.server.clone(), self.config.get_up_to);
+        let (server, unasked) = (self.server.clone(), self.config.unasked);
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let mut fresh = Vec::new();
             for (peer, _, message) in messages {
-                fresh.extend(history::receive(tx, &server, peer, message, get_up_to)?);
+                fresh.extend(history::receive(tx, &server, peer, message, unasked)?);
             }
             let mut given_up = Vec::new();
             for (scope, n) in expired {

@@ -14,6 +14,7 @@ mod intake;
 mod likeness;
 mod obey;
 mod places;
+mod stock;
 mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};

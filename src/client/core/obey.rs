@@ -230,6 +230,11 @@ impl Core {
                 self.want(Wanted { peer, number, what: What::Save(to) }).await
             }
             Command::Cancel { peer, which } => self.cancel(peer, which).await,
+            Command::Free { peer, number } => {
+                let freed = self.free(peer, number).await?;
+                self.tell(Event::Freed(freed));
+                Ok(())
+            }
             Command::Files => self.list_files().await,
             Command::ShowNoMore => {
                 self.shows = false;

@@ -161,6 +161,11 @@ impl Files {
         self.running.get(&key)
     }
 
+    /// Whether a thread may still write of something.
+    pub(super) fn is_carried(&self, key: Key) -> bool {
+        self.running.contains_key(&key) || self.ending.contains_key(&key)
+    }
+
     pub(super) fn runs(&self) -> impl Iterator<Item = &Run> {
         self.running.values()
     }

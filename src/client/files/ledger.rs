@@ -195,12 +195,13 @@ pub(in crate::client) fn unsent(
     outbox::counts(query.query_map([server.as_str()], outbox::peer_and_count)?)
 }
 
-/// Somebody tells of a file: it gets its number. It comes by itself if it is no larger than that.
+/// Somebody tells of a file of so many bytes: it gets its number, and comes by itself or does not.
 pub(in crate::client) fn told(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
     message: i64,
+    size: u64,
     comes: bool,
 ) -> Result<Received> {
     let number: i64 = tx
@@ -210,9 +211,18 @@ pub(in crate::client) fn told(
         .query_row([server.as_str(), peer.as_str()], |row| row.get(0))?;
     let state = if comes { FileState::Coming } else { FileState::Offered };
     tx.prepare_cached(
-        "INSERT INTO file (message, server, peer, number, state) VALUES (?, ?, ?, ?, ?)",
+        "INSERT INTO file (message, server, peer, number, state, size, unasked)
+         VALUES (?, ?, ?, ?, ?, ?, ?)",
     )?
-    .execute(params![message, server.as_str(), peer.as_str(), number, state.word()])?;
+    .execute(params![
+        message,
+        server.as_str(),
+        peer.as_str(),
+        number,
+        state.word(),
+        size.cast_signed(),
+        comes,
+    ])?;
     Ok(Received { number: number.cast_unsigned(), state })
 }
 
@@ -243,7 +253,8 @@ pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Resu
 }
 
 /// What is read of a file that others sent.
-const FILE: &str = "SELECT file.message, file.peer, number, file.state, why, body FROM file
+pub(super) const FILE: &str =
+    "SELECT file.message, file.peer, number, file.state, why, body FROM file
                     JOIN message ON message.id = file.message";
 
 /// What comes, the oldest first.
@@ -254,10 +265,12 @@ pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Server) -> Result
     query.query_map([server.as_str()], download)?.collect()
 }
 
-/// What the server keeps although it is here.
+/// What the server keeps although it is here, or was.
 pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
-        "{FILE} WHERE file.server = ? AND file.state = 'here' AND dropped = 0 ORDER BY file.message"
+        "{FILE} WHERE file.server = ? AND dropped = 0
+            AND (file.state = 'here' OR (file.state = 'gone' AND why = 'freed'))
+         ORDER BY file.message"
     ))?;
     query.query_map([server.as_str()], download)?.collect()
 }
@@ -277,7 +290,7 @@ pub(in crate::client) fn find(
     query.query_row(params![server.as_str(), peer.as_str(), number], download).optional()
 }
 
-fn download(row: &Row<'_>) -> Result<Download> {
+pub(super) fn download(row: &Row<'_>) -> Result<Download> {
     let damaged = || rusqlite::Error::InvalidQuery;
     let peer: String = row.get(1)?;
     let body: Vec<u8> = row.get(5)?;
@@ -439,7 +452,7 @@ mod tests {
         upload(&store, "slow", "going", None);
         let two = say(&store, false, "shown", "two");
         run(&mut store, |tx| {
-            told(tx, &"localhost".parse().unwrap(), &"marie".parse().unwrap(), two, true)
+            told(tx, &"localhost".parse().unwrap(), &"marie".parse().unwrap(), two, 5, true)
         });
         let three = say(&store, true, "stored", "three");
         upload(&store, "three", "sent", Some(three));

@@ -1,17 +1,19 @@
 //! Files: what is said of them, how they go and come, and where they are put.
 //!
 //! The core decides what is carried (`core/files`); each is carried on a thread of its own (`carry`), on a connection
-//! of its own; `ledger` is what is written down of it. A file that comes lies in the data folder, below
-//! [`FOLDER`], until its person saves it elsewhere. Invariant: nothing is there under its own name whose hash is not
-//! that which its sender has told.
+//! of its own; `ledger` is what is written down of it, and `stock` how much of it lies here. A file that comes lies in
+//! the data folder, below [`FOLDER`], until its person frees it. Invariant: nothing is there under its own name whose
+//! hash is not that which its sender has told.
 
 pub(super) mod carry;
 mod info;
 pub(super) mod ledger;
 pub(super) mod save;
+pub(super) mod stock;
 
 pub use info::{FileInfo, Listed, MAX_CAPTION, words};
 pub(super) use info::{HEAD, head_of, media_of, name_of};
+pub use stock::{Freed, Lying, Unasked};
 
 use super::State;
 use crate::message::Name;

@@ -278,6 +278,7 @@ impl Face {
                 self.with_peer(|peer| Command::Save { peer, number, to }).await;
             }
             Input::Cancel(which) => self.with_peer(|peer| Command::Cancel { peer, which }).await,
+            Input::Free(number) => self.with_peer(|peer| Command::Free { peer, number }).await,
             Input::Files => self.client.give(Command::Files).await,
             Input::Mute(peer) => {
                 self.mistake(&news::nothing_to_mute(peer.as_ref().or(self.current.as_ref())));

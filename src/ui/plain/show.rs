@@ -74,9 +74,11 @@ impl Face {
                 self.failed |= !self.screen.interactive && is_lost;
                 self.screen.transfer(&transfer);
             }
-            Event::Files(all) => {
-                files::list(&all).iter().for_each(|line| self.screen.note(line));
+            Event::Files(all, lying) => {
+                let lines = files::list(&all).into_iter().chain(files::lying(&lying));
+                lines.for_each(|line| self.screen.note(&line));
             }
+            Event::Freed(freed) => self.screen.note(&files::freed(&freed)),
             Event::Saved { peer, number, path } => {
                 self.screen.note(&news::saved(&peer, number, &path));
             }

@@ -122,7 +122,15 @@ impl App {
             }
             Event::Objection { because } | Event::NoFile { because } => self.tell(because),
             Event::Transfer(transfer) => self.take_transfer(transfer),
-            Event::Files(all) => self.tell_all(files::list(&all)),
+            Event::Files(all, lying) => {
+                self.tell_all(files::list(&all).into_iter().chain(files::lying(&lying)));
+            }
+            Event::Freed(freed) => {
+                if let Some(it) = self.find(&freed.peer) {
+                    freed.messages.iter().for_each(|id| it.file_is(*id, &FileState::Gone));
+                }
+                self.tell_about(&freed.peer, files::freed(&freed), false);
+            }
             Event::Saved { peer, number, path } => {
                 let text = news::saved(&peer, number, &path);
                 self.panel_about(&peer).tell_path(text, path);

@@ -85,6 +85,7 @@ impl App {
             Typed::Cancel(which) => {
                 return self.with_peer(|peer| Command::Cancel { peer, which });
             }
+            Typed::Free(number) => return self.with_peer(|peer| Command::Free { peer, number }),
             Typed::Files => self.give(Command::Files),
             Typed::Mute(peer) => self.mute(peer),
             Typed::Search(words) => self.search(&words),

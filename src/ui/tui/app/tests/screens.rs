@@ -386,14 +386,14 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
-│  /SEND PATHS [caption] send files; a path with spaces stands in quotes       │
-│  /GET [n]              have a file come that does not come by itself: number │
-│                        n, or the last                                        │
 │  /SAVE [n] [PATH]      put a file where you want it, once it is here         │
 │                        (without a path: your downloads)                      │
 │  /CANCEL [n or file]   stop files that come (number n) or go, all or one; if │
 │                        none does: call back the last one that waits          │
-│  /FILES                list the files that go and come, went and came        │
+│  /FILES                list the files that go and come, went and came, and   │
+│                        how much lies here                                    │
+│  /FREE [n]             make room: remove file n of theirs from here, or all  │
+│                        of them; what you saved elsewhere stays               │
 │  /ONLINE               list the people who are online                        │
 │  /STATUS               say how the line to the server is, and what has not   │
 │                        arrived yet                                           │

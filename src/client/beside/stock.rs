@@ -1,0 +1,46 @@
+//! What guests are told of files that lie here, and what they free.
+
+use async_std::os::unix::net::UnixStream;
+use serde::{Deserialize, Serialize};
+
+use super::super::{Freed, Lying};
+use super::{Ask, Gone, Host, Reply, say};
+use crate::message::Name;
+
+/// What lies here of somebody's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelf {
+    /// Who has sent them.
+    pub from: String,
+    /// How many.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// What came by itself, as it counts, in bytes.
+    pub unasked: u64,
+    /// How much of that may be.
+    pub unasked_limit: u64,
+}
+
+impl Host {
+    pub(super) async fn tell_lying(&self, stream: &mut UnixStream) -> Result<(), Gone> {
+        for Lying { peer, files, bytes, unasked, limit } in
+            self.ask(|answer| Ask::Lying { answer }).await?
+        {
+            let (from, unasked_limit) = (peer.to_string(), limit);
+            let shelf = Shelf { from, files, bytes, unasked, unasked_limit };
+            say(stream, &Reply::Files(shelf)).await?;
+        }
+        say(stream, &Reply::Told(0)).await
+    }
+
+    pub(super) async fn free(&self, stream: &mut UnixStream, from: &str) -> Result<(), Gone> {
+        let peer: Name = match from.parse() {
+            Ok(peer) => peer,
+            Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
+        };
+        let Freed { peer, messages, bytes } = self.ask(|answer| Ask::Free { peer, answer }).await?;
+        let (from, files) = (peer.to_string(), messages.len() as u64);
+        say(stream, &Reply::Freed { from, files, bytes }).await
+    }
+}

@@ -42,17 +42,17 @@ model *args:
     rustc --edition 2024 -O -o target/model tests/model/delivery.rs
     target/model "$@"
 
-# Throw bytes at the codec and the sign-in, for so many seconds each; needs cargo-fuzz
+# Throw bytes at all that reads what others wrote, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail
     # The coverage is counted by a flag that a stable compiler takes only so.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
-    for target in codec sign_in; do
+    for target in codec sign_in client carry control backup server_folder client_folder; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \
-            -max_total_time="$1" -max_len=4096 -artifact_prefix=target/fuzz/
+            -max_total_time="$1" -max_len=8192 -dict=tests/fuzz/dictionary -artifact_prefix=target/fuzz/
     done
 
 # Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart; `just bench hostile`: what one who means harm costs the others

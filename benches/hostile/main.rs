@@ -2,8 +2,8 @@
 //!
 //! **Method.** The server is a process of its own with the limits that it has by itself, over loopback TCP, its data
 //! under `$TMPDIR`. One *attack* after the other ([`ATTACKS`](attacks::ATTACKS) is the table), each on a fresh server by
-//! a process of its own with the lowest priority, so that what is measured is what the server does, not what the attacker takes of
-//! the machine. First the attacker signs in and whoever else is to be there; then a *pair* of friends chats for some
+//! a process of its own, which attacks with the lowest priority: what is measured is what the server does, not what the
+//! attacker takes of the machine. First the attacker signs in and whoever else is to be there; then a *pair* of friends chats for some
 //! seconds while nothing else happens (*quiet*), then for as long while the attack goes on, then it is ended.
 //!
 //! **Round trip:** a message and its answer, one each 10 ms; what was due during a longer one counts, too, as long as it
@@ -137,7 +137,7 @@ fn suffer(attack: &Attack, launch: &Launch, time: Duration) -> Result<[Phase; 2]
     let mut friends = Friends::meet(kind, server.address())?;
     let mut attacker = Attacker::prepare(attack, server.address())?;
     // What was new to the server is not new any more.
-    friends.chat(time / 5)?;
+    friends.chat(time / 5);
     let quiet = watch(&server, &mut friends, time)?;
     attacker.begin();
     let attacked = watch(&server, &mut friends, time)?;
@@ -162,7 +162,7 @@ fn watch(server: &Subject, friends: &mut Friends, time: Duration) -> Result<Phas
         (trips, watcher.join())
     });
     let most = most.map_err(|_| "who watched panicked")?;
-    Ok(Phase { trips: trips?, memory: most - memory, written: disk_writes(server.id())? - written })
+    Ok(Phase { trips, memory: most - memory, written: disk_writes(server.id())? - written })
 }
 
 /// How many bytes a process had written to the disk until now.
@@ -182,8 +182,7 @@ struct Attacker {
 impl Attacker {
     /// Waits until it is ready.
     fn prepare(attack: &Attack, server: SocketAddr) -> Result<Self> {
-        let mut command = Command::new("nice");
-        command.args(["-n", "19"]).arg(std::env::current_exe()?);
+        let mut command = Command::new(std::env::current_exe()?);
         command.args(["--attack", attack.name, "--address", &server.to_string()]);
         let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (begin, said) = (process.stdin.take(), process.stdout.take());

@@ -50,7 +50,7 @@ pub(crate) fn show(name: &str, what: &str, figures: Result<[Phase; 2]>) {
             println!("{}\n{}", quiet.line("quiet"), attacked.line("attacked"));
             println!("{}", ratios(&quiet, &attacked));
         }
-        Err(error) => println!("  !        the friends could not go on: {error}"),
+        Err(error) => println!("  !        it could not be measured: {error}"),
     }
 }
 

@@ -60,7 +60,7 @@ pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemTimes, Times};
-use crate::folder::{Folder, FolderError};
+use crate::folder::{self, Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
 use crate::message::Name;
 use crate::task;
@@ -305,6 +305,9 @@ impl Host {
 impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        if let Some(tightened) = folder::tighten(&config.data)? {
+            log::warn!("{tightened}");
+        }
         let folder = Folder::open(&config.data)?;
         let directory = Arc::new(Directory::default());
         let watched = directory.clone();

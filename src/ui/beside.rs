@@ -23,7 +23,7 @@ use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
 use crate::client::{Client, Command, Event, StartError};
 use crate::exit::Exit;
-use crate::folder::FolderError;
+use crate::folder::{FolderError, tighten};
 use crate::message::{Name, Timestamp};
 use crate::output;
 use crate::signals::{Interrupt, Interrupts};
@@ -283,6 +283,11 @@ impl Asker {
         let mut config = entry::config(&self.options, &self.user)?;
         config.yields = true;
         config.patience = None;
+        if let Some(tightened) =
+            tighten(&config.data).map_err(StartError::from).map_err(entry::Error::from)?
+        {
+            output::tell(format_args!("tinychat: {tightened}"));
+        }
         let (client, events) = match Client::start(config, None) {
             Ok(started) => started,
             Err(StartError::Folder(FolderError::InUse { .. })) => return Ok(false),

@@ -18,7 +18,7 @@ use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
 use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target};
 use crate::exit::Exit;
-use crate::folder::{FolderError, default_data_folder};
+use crate::folder::{FolderError, default_data_folder, tighten};
 use crate::message::Name;
 use crate::signals::Interrupts;
 use crate::task;
@@ -148,6 +148,9 @@ pub(super) async fn start(
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
 ) -> Result<Either<(Client, Receiver<Event>), Exit>, Error> {
+    if let Some(tightened) = tighten(&config.data).map_err(StartError::from)? {
+        screen.problem(&tightened.to_string());
+    }
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
     let began = Instant::now();

@@ -28,6 +28,7 @@ fn states(folder: &Path) -> Vec<String> {
 
 fn copy(folder: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
+    fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
     for file in fs::read_dir(folder).unwrap().map(Result::unwrap) {
         fs::copy(file.path(), to.join(file.file_name())).unwrap();
     }

@@ -55,6 +55,7 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
@@ -100,6 +101,7 @@ mod own_files;
 mod pictures;
 mod pipe;
 mod presence;
+mod private;
 mod program;
 mod rates;
 mod receipts;

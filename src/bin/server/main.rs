@@ -17,6 +17,8 @@ use flags::{
     Backup, Ban, Check, Command, Flags, Invite, List, Remove, ResetKey, Restore, Status, Unban,
     UserAction,
 };
+use rustix::fs::Mode;
+use rustix::process::umask;
 use tinychat::args;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
@@ -31,6 +33,8 @@ use tinychat::trust::tls::Certificates;
 const PROGRAM: &str = "tinychat-server";
 
 fn main() -> ExitCode {
+    // Whatever a library makes is for its owner alone, too.
+    umask(Mode::RWXG | Mode::RWXO);
     let flags: Flags = match args::parse(PROGRAM, std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(PROGRAM),

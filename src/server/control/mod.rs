@@ -33,9 +33,10 @@ use super::names::Names;
 use super::registry::Registry;
 use super::roll::{ChangeError, Registration};
 use crate::blobs::{Blobs, FileLimits};
-use crate::folder::{Folder, FolderError};
+use crate::folder::{Folder, FolderError, tighten};
 use crate::mailbox::{EmbeddedMailbox, MailboxError, OpenError, Salvage, backup};
 use crate::message::NameError;
+use crate::output;
 use crate::task;
 use operations::{Subject, perform};
 
@@ -116,6 +117,9 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     }
     if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
         return Err(ControlError::NoMailbox { path: data.into() });
+    }
+    if let Some(tightened) = tighten(data)? {
+        output::tell(format_args!("tinychat-server: {tightened}"));
     }
     let folder = Folder::open(data)?;
     let mailbox = Arc::new(EmbeddedMailbox::open(data)?);

@@ -1,6 +1,7 @@
-//! What others on the machine cannot read: data folders that they could enter.
+//! What others on the machine cannot read: data folders that they could enter, files in folders where they write.
 
-use std::fs::{self, Permissions};
+use std::fs::{self, File, Permissions};
+use std::io::Read;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -81,5 +82,31 @@ fn nobody_else_reads_what_waits_on_a_server_whoever_made_its_folder() {
         fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
         operate(&["check"], &data).await.exited(0).said("others could enter the data folder");
         assert_eq!(mode(&data), 0o700);
+    });
+}
+
+#[test]
+fn whoever_made_the_file_of_a_backup_first_reads_nothing_of_it() {
+    story(async |world| {
+        let place = open_folder(world, "place", 0o777);
+        let (file, partial) = (place.join("backup"), place.join("backup.partial"));
+        let backup = || async {
+            let words = ["backup", file.to_str().unwrap()];
+            operate(&words, &world.path("server")).await.exited(0);
+            assert!(fs::read_dir(&place).unwrap().all(|it| it.unwrap().path() == file));
+            assert_eq!(mode(&file), 0o600);
+            fs::remove_file(&file).unwrap();
+        };
+        fs::write(&partial, "").unwrap();
+        let mut planted = File::open(&partial).unwrap();
+        backup().await;
+        let mut read = Vec::new();
+        planted.read_to_end(&mut read).unwrap();
+        assert_eq!(read, b"");
+        // Nor is it written wherever somebody wants it.
+        let elsewhere = world.path("elsewhere");
+        std::os::unix::fs::symlink(&elsewhere, &partial).unwrap();
+        backup().await;
+        assert!(!elsewhere.exists());
     });
 }

@@ -6,9 +6,8 @@ mod flags;
 
 use std::error::Error;
 use std::fmt::Display;
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -19,9 +18,11 @@ use flags::{
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
+use tempfile::{NamedTempFile, TempPath};
 use tinychat::args;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
+use tinychat::folder::create_private;
 use tinychat::log_output::Guard;
 use tinychat::output;
 use tinychat::server::{Server, control};
@@ -178,42 +179,37 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     Ok(control::operate(&data, &words, &mut output::verdict())?)
 }
 
-/// The file appears under its name when it is whole.
+/// The file appears under its name when it is whole, and over nothing that is there.
 fn backup(flags: &Flags, Backup { data, file }: &Backup) -> Result<(), Box<dyn Error>> {
     let data = flags.data(data.as_ref())?;
+    let taken = || format!("{} exists; choose another name", file.display());
     if file.exists() {
-        return Err(format!("{} exists; choose another name", file.display()).into());
+        return Err(taken().into());
     }
     let mut fresh = file.clone().into_os_string();
     fresh.push(".partial");
-    let written =
-        write_backup(&data, Path::new(&fresh)).and_then(|()| Ok(fs::rename(&fresh, file)?));
-    if written.is_err() {
-        let _ = fs::remove_file(&fresh);
-    }
-    written
-}
-
-fn write_backup(data: &Path, fresh: &Path) -> Result<(), Box<dyn Error>> {
+    let fresh = Path::new(&fresh);
     let unwritable = |error: io::Error| format!("cannot write {}: {error}", fresh.display());
-    let mut options = OpenOptions::new();
-    let mut out = options
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(fresh)
-        .map_err(unwritable)?;
-    control::operate(data, &["backup"], &mut out)?;
-    out.flush().and_then(|()| out.sync_all()).map_err(unwritable)?;
-    verify_backup(fresh)
+    let made = create_private(fresh).map_err(unwritable)?;
+    // Gone with this value, unless it gets its name.
+    let path = TempPath::try_from_path(fresh).map_err(unwritable)?;
+    let mut out = NamedTempFile::from_parts(made, path);
+    control::operate(&data, &["backup"], &mut out)?;
+    out.flush().and_then(|()| out.as_file().sync_all()).map_err(unwritable)?;
+    verify_backup(out.as_file_mut(), fresh)?;
+    match out.persist_noclobber(file) {
+        Ok(_) => Ok(()),
+        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken().into()),
+        Err(error) => Err(unwritable(error.error).into()),
+    }
 }
 
-fn verify_backup(file: &Path) -> Result<(), Box<dyn Error>> {
-    let mut scratch = file.as_os_str().to_owned();
+/// What was written, and not what is found under its name.
+fn verify_backup(written: &mut File, path: &Path) -> Result<(), Box<dyn Error>> {
+    let mut scratch = path.as_os_str().to_owned();
     scratch.push(".check");
-    let backup = File::open(file)?;
-    let verified = control::verify(io::BufReader::new(backup), Path::new(&scratch));
+    written.rewind()?;
+    let verified = control::verify(io::BufReader::new(written), Path::new(&scratch));
     let refused =
         |error| format!("what was written could not be restored, and is not kept: {error}");
     Ok(verified.map_err(refused)?)

@@ -4,10 +4,11 @@
 //! ended there (fjall's issue 311): only the watermark can tell. Invariant: the file never says
 //! more than what was synced.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io;
 use std::path::Path;
+
+use crate::folder::write_private;
 
 /// What the file begins with, and the version of what follows.
 const FORMAT: &str = "tinychat-mailbox-";
@@ -44,13 +45,7 @@ impl Watermark {
 
     /// Replaces the file. It has the old or the new watermark at any time, also after a power cut.
     pub(super) fn write(self, path: &Path) -> io::Result<()> {
-        let fresh = path.with_extension("new");
-        let mut options = OpenOptions::new();
-        let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&fresh)?;
-        file.write_all(self.to_string().as_bytes())?;
-        file.sync_all()?;
-        fs::rename(&fresh, path)?;
-        path.parent().map_or(Ok(()), |folder| File::open(folder)?.sync_all())
+        write_private(path, self.to_string().as_bytes())
     }
 
     fn parse(text: &str) -> Option<Self> {

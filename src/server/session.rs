@@ -11,24 +11,28 @@
 //! to messages that an earlier connection took out, sees a gap in the positions and fills it from the
 //! mailbox; and behind a full window stands a mark that says that there is more.
 
+mod channel;
+mod held_back;
+
 use std::fmt;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use async_channel::{Receiver, Sender};
 use async_lock::OnceCell;
-use event_listener::{Event, listener};
+use event_listener::Event;
 
 use super::contacts::Circle;
 use super::ledger::{Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_REMEMBERED};
 use super::link::{ConnectionId, Link};
 use super::pace::Pace;
 use super::quota::Quota;
-use super::window::{Held, Window, Windows, cost};
+use super::window::{Window, Windows, cost};
 use crate::mailbox::{Commit, Mailbox, MailboxError, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::wire::frame::Watermarks;
+use channel::Channel;
+pub(super) use channel::{Drain, Lease, NotNow, Queued};
 
 /// A handle to a session; cheap to clone.
 #[derive(Clone)]
@@ -65,17 +69,6 @@ struct State {
     renewing: bool,
 }
 
-type Channel = (Sender<Queued>, Receiver<Queued>);
-
-/// What travels through a session's channel.
-#[derive(Debug)]
-pub(super) enum Queued {
-    /// Messages.
-    Batch(Held),
-    /// What follows is in the mailbox alone; see [`Session::resume`].
-    More,
-}
-
 /// Where a session stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Status {
@@ -91,16 +84,6 @@ pub(super) enum Status {
 /// by its successor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Retired;
-
-/// Why a session cannot be drained now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum NotNow {
-    /// Get it from the registry again.
-    Retired,
-    /// Messages expire, and nothing may pass them until that is committed; or the receiver does not
-    /// want any.
-    HeldBack,
-}
 
 /// The sender writes from more data folders than a session has places for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -124,20 +107,6 @@ pub(super) enum Accepted {
     UpTo { refused: u64, because: String },
     /// The same, for the receiver's name was taken from whom they are for.
     OfNobody { refused: u64 },
-}
-
-/// The right to drain a session, until somebody takes it over.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lease(u64);
-
-/// What a write task needs to send a session's messages from the oldest one that waits.
-pub(super) struct Drain {
-    pub(super) lease: Lease,
-    pub(super) batches: Receiver<Queued>,
-    /// Everything up to here is acknowledged.
-    pub(super) cursor: u64,
-    /// Up to here messages have to come from the mailbox, for the channel does not have them.
-    pub(super) refill_to: u64,
 }
 
 impl Session {
@@ -217,13 +186,6 @@ impl Session {
         state.owner.take_if(|owner| owner.id == id);
         state.present.retain(|(it, _)| *it != id);
         state.outdated.retain(|it| *it != id);
-    }
-
-    /// The receiver's name was taken from its owner. Whoever has the conversation open writes to nobody
-    /// until they [enter](Self::enter) again.
-    pub(super) fn outdate(&self) {
-        let mut state = self.state();
-        state.outdated = state.present.iter().map(|(id, _)| *id).collect();
     }
 
     /// The sender's client knows what became of everything up to `settled`. If this installation is
@@ -343,70 +305,6 @@ impl Session {
         !freed.is_empty()
     }
 
-    /// Messages up to `position` are to expire. Delivery begins again behind them once that is
-    /// committed. Returns whether that will make room.
-    pub(super) fn expire(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
-        let mut state = self.state();
-        state.ledger.condemn(position);
-        state.begin_to_expire(mailbox, &self.0.key)
-    }
-
-    /// Whether nothing may be delivered now; see [`NotNow::HeldBack`].
-    pub(super) fn is_held_back(&self) -> bool {
-        self.state().is_held_back()
-    }
-
-    /// The receiver does not want to hear of the sender any more: nothing is delivered, and what is
-    /// written is kept without its body.
-    pub(super) fn block(&self) {
-        let mut state = self.state();
-        state.blocked = true;
-        state.renew_channel();
-    }
-
-    /// What waits is to expire, and what comes behind it is delivered, also if the sender was blocked. The
-    /// session stays until [`end_renewing`](Self::end_renewing). Returns how much waited.
-    pub(super) fn begin_to_renew(&self, mailbox: &dyn Mailbox) -> Result<u64, Retired> {
-        let mut state = self.state();
-        if state.status == Status::Retired {
-            return Err(Retired);
-        }
-        (state.blocked, state.renewing) = (false, true);
-        let (waiting, last) = (state.ledger.waiting().messages, state.ledger.last_position());
-        state.ledger.condemn(last);
-        state.begin_to_expire(mailbox, &self.0.key);
-        Ok(waiting)
-    }
-
-    /// Waits until nothing is left that is to expire.
-    pub(super) async fn has_expired(&self) {
-        loop {
-            listener!(self.0.changed => changed);
-            if !self.state().ledger.is_expiring() {
-                return;
-            }
-            changed.await;
-        }
-    }
-
-    /// All that waited has expired, or that failed. Who is blocked still is.
-    pub(super) fn end_renewing(&self, circle: &Circle) {
-        let mut state = self.state();
-        (state.blocked, state.renewing) = (circle.is_blocked(&self.0.key), false);
-        drop(state);
-        self.0.changed.notify(usize::MAX);
-    }
-
-    /// The sender's name is given up: forgets all data folders of theirs of which nothing waits. Returns how
-    /// much still does.
-    pub(super) fn forget_sender(&self, mailbox: &dyn Mailbox) -> u64 {
-        let mut state = self.state();
-        for gone in state.ledger.forget_idle() {
-            mailbox.forget(&self.0.key, gone);
-        }
-        state.ledger.waiting().messages
-    }
-
     /// An installation's messages above a number that expired and are not settled.
     pub(super) fn expired(
         &self,
@@ -419,38 +317,6 @@ impl Session {
     /// Tells the sender that there may be room again.
     pub(super) fn announce_room(&self) {
         self.state().mark_owner(&self.0.key, |marks| marks.room = true);
-    }
-
-    /// Makes the caller the one that drains this session, from the oldest message that waits. Any
-    /// earlier one finds its channel closed.
-    pub(super) fn drain(&self) -> Result<Drain, NotNow> {
-        let mut state = self.state();
-        if state.status == Status::Retired {
-            return Err(NotNow::Retired);
-        }
-        if state.is_held_back() {
-            return Err(NotNow::HeldBack);
-        }
-        let cursor = state.ledger.first_waiting() - 1;
-        let refill_to = state.renew_channel();
-        state.last_lease += 1;
-        let lease = Lease(state.last_lease);
-        state.reader = Some(lease);
-        state.pace.restart();
-        Ok(Drain { lease, batches: state.channel.1.clone(), cursor, refill_to })
-    }
-
-    /// Has messages travel through the channel again, behind [`Queued::More`]. Returns up to where
-    /// they have to come from the mailbox.
-    pub(super) fn resume(&self) -> u64 {
-        let mut state = self.state();
-        state.overflowed = false;
-        state.ledger.last_position()
-    }
-
-    /// Undoes [`drain`](Self::drain), unless somebody else drains since.
-    pub(super) fn stop_draining(&self, lease: Lease) {
-        self.state().reader.take_if(|reader| *reader == lease);
     }
 
     /// How far an installation's messages have come.
@@ -533,66 +399,10 @@ impl State {
         })
     }
 
-    fn is_held_back(&self) -> bool {
-        self.blocked || self.renewing || self.ledger.is_expiring()
-    }
-
-    /// Has everything expire that is to and can. Returns whether there was any.
-    fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
-        let (runs, freed) = self.ledger.begin_to_expire();
-        if !runs.is_empty() {
-            mailbox.expire(key, &runs, freed);
-        }
-        if self.ledger.is_expiring() {
-            self.renew_channel();
-        }
-        !runs.is_empty()
-    }
-
     /// When messages up to `position` that are accepted now are to be committed.
     fn due(&mut self, position: u64) -> Instant {
         let now = Instant::now();
         if self.reader.is_some() { self.pace.accepted(position, now) } else { now }
-    }
-
-    /// Puts a batch into the channel, or a mark that it is in the mailbox alone.
-    fn pass_on(&mut self, window: &Arc<Window>, batch: Batch) {
-        if self.overflowed {
-            return;
-        }
-        let held = window.hold(batch);
-        self.overflowed = held.is_none();
-        // The session holds both ends, so the channel is open and, being unbounded, has room.
-        let _ = self.channel.0.try_send(held.map_or(Queued::More, Queued::Batch));
-    }
-
-    /// Closes the channel and makes another that begins with the oldest message that waits and is
-    /// in memory. Returns up to where messages have to come from the mailbox before those.
-    fn renew_channel(&mut self) -> u64 {
-        let cursor = self.ledger.first_waiting() - 1;
-        let fresh: Channel = async_channel::unbounded();
-        let mut refill_to = None;
-        self.overflowed = false;
-        while let Ok(queued) = self.channel.1.try_recv() {
-            match queued {
-                Queued::Batch(held) if held.batch().last() > cursor => {
-                    refill_to.get_or_insert(held.batch().first() - 1);
-                    let _ = fresh.0.try_send(Queued::Batch(held));
-                }
-                Queued::Batch(_) => {}
-                // What lies behind it, if anything does, is on disk too.
-                Queued::More => {
-                    self.overflowed = refill_to.is_some();
-                    break;
-                }
-            }
-        }
-        if self.overflowed {
-            let _ = fresh.0.try_send(Queued::More);
-        }
-        self.channel.0.close();
-        self.channel = fresh;
-        refill_to.unwrap_or_else(|| self.ledger.last_position())
     }
 
     fn mark_owner(&self, key: &SessionKey, set: impl FnOnce(&mut super::link::Marks)) {

@@ -23,10 +23,7 @@ fn briefly(config: &mut Config) {
 #[test]
 fn who_is_blocked_sees_somebody_who_never_comes() {
     story(async |world| {
-        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
-        eve.expect("PRESENCE marie away").await;
+        let (mut eve, mut marie) = world.blocked("eve", "marie").await;
         eve.say("marie", 1, "hello?").await;
         eve.expect("STORED marie 1").await;
         assert_eq!(eve.talk("marie").await, "away 1 1 0 0");
@@ -53,10 +50,7 @@ fn who_is_blocked_sees_somebody_who_never_comes() {
 #[test]
 fn what_a_blocked_person_writes_is_not_kept_and_expires_in_its_time() {
     story(async |world| {
-        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
-        eve.expect("PRESENCE marie away").await;
+        let (mut eve, _marie) = world.blocked("eve", "marie").await;
         let secret = "a sentence that nobody should keep";
         eve.say("marie", 1, secret).await;
         eve.expect("STORED marie 1").await;
@@ -95,8 +89,7 @@ fn who_is_no_longer_blocked_is_heard_from_then_on() {
         eve.expect("STORED marie 1").await;
         marie.expect("WAITING eve 1").await;
         // Before reading.
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
+        marie.blocks("eve").await;
         eve.expect("PRESENCE marie away").await;
         eve.say_all("marie", 2..=4, numbered).await;
         eve.expect("STORED marie 4").await;
@@ -124,8 +117,7 @@ fn a_block_survives_a_restart_and_ends_without_a_word_of_what_was_not_kept() {
     story(async |world| {
         let mut eve = world.sign_in("eve").await;
         let mut marie = world.sign_in("marie").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
+        marie.blocks("eve").await;
         eve.talk("marie").await;
         eve.say_all("marie", 1..=3, numbered).await;
         eve.expect("STORED marie 3").await;
@@ -152,8 +144,7 @@ fn what_was_not_kept_is_never_delivered_whatever_became_of_the_block() {
     story(async |world| {
         let mut eve = world.sign_in("eve").await;
         let mut marie = world.sign_in("marie").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
+        marie.blocks("eve").await;
         eve.talk("marie").await;
         eve.say_all("marie", 1..=3, numbered).await;
         eve.expect("STORED marie 3").await;
@@ -181,17 +172,14 @@ fn only_others_are_blocked_and_not_without_end() {
         marie.send("BLOCK marie").await;
         marie.expect("ERR SELF marie").await;
         for n in 1..=1_000 {
-            marie.send(&format!("BLOCK eve{n}")).await;
-            marie.expect(&format!("BLOCKED eve{n}")).await;
+            marie.blocks(&format!("eve{n}")).await;
         }
         marie.send("BLOCK eve").await;
         marie.expect("ERR BLOCK eve").await;
         marie.send("UNBLOCK eve7").await;
         marie.expect("UNBLOCKED eve7").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
+        marie.blocks("eve").await;
+        marie.blocks("eve").await;
         marie.barrier().await;
     });
 }

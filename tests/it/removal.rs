@@ -31,10 +31,7 @@ async fn loses(peer: &mut Peer, name: &str) {
 #[test]
 fn whoever_gets_the_name_of_somebody_who_was_blocked_is_heard() {
     story(async |world| {
-        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
-        marie.send("BLOCK eve").await;
-        marie.expect("BLOCKED eve").await;
-        eve.expect("PRESENCE marie away").await;
+        let (mut eve, mut marie) = world.blocked("eve", "marie").await;
         eve.say("marie", 1, "buy mine").await;
         eve.expect("STORED marie 1").await;
         let removed = remove(world, "eve").await;
@@ -61,10 +58,7 @@ fn whoever_gets_the_name_of_somebody_who_was_blocked_is_heard() {
 #[test]
 fn whoever_gets_the_name_of_somebody_who_blocked_hears_what_is_said_from_then_on() {
     story(async |world| {
-        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
-        eve.send("BLOCK marie").await;
-        eve.expect("BLOCKED marie").await;
-        marie.expect("PRESENCE eve away").await;
+        let (mut marie, _eve) = world.blocked("marie", "eve").await;
         marie.say("eve", 1, "are you there?").await;
         marie.expect("STORED eve 1").await;
         remove(world, "eve")
@@ -184,10 +178,7 @@ fn what_a_removed_person_has_said_to_others_reaches_them_and_hinders_nobody() {
 #[test]
 fn what_was_begun_is_done_again_until_all_of_a_name_is_forgotten() {
     story(async |world| {
-        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
-        eve.send("BLOCK marie").await;
-        eve.expect("BLOCKED marie").await;
-        marie.expect("PRESENCE eve away").await;
+        let (mut marie, _eve) = world.blocked("marie", "eve").await;
         marie.say("eve", 1, "are you there?").await;
         marie.expect("STORED eve 1").await;
         world.stop().await;

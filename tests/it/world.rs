@@ -220,6 +220,14 @@ impl World {
         second.talk(one).await;
         (first, second)
     }
+
+    /// The same, but the second blocks the first, who does not see them any more.
+    pub(crate) async fn blocked(&self, one: &str, other: &str) -> (Peer, Peer) {
+        let (mut first, mut second) = self.conversation(one, other).await;
+        second.blocks(one).await;
+        first.expect(&format!("PRESENCE {other} away")).await;
+        (first, second)
+    }
 }
 
 /// One connection, as the raw protocol. Dropping it closes the connection without a word.
@@ -391,6 +399,12 @@ impl Peer {
             self.hears(from, seq, n, &text(n)).await;
             seq += 1;
         }
+    }
+
+    /// Hears no more of somebody.
+    pub(crate) async fn blocks(&mut self, peer: &str) {
+        self.send(&format!("BLOCK {peer}")).await;
+        self.expect(&format!("BLOCKED {peer}")).await;
     }
 
     /// Says that everything up to `seq` is on disk.

@@ -11,7 +11,7 @@ use std::time::Duration;
 use dashmap::DashMap;
 use event_listener::listener;
 
-use super::contacts::{Circle, Standing};
+use super::contacts::Circle;
 use super::link::Link;
 use super::session::{Session, Status};
 use super::window::Windows;
@@ -196,7 +196,7 @@ impl Registry {
 
     /// Whether the receiver of a session wants to hear of its sender, or has written to them.
     pub(super) async fn knows(&self, key: &SessionKey) -> Result<bool, MailboxError> {
-        if self.circle.standing(key) == Some(Standing::Accepted) {
+        if self.circle.has_accepted(key) {
             return Ok(true);
         }
         let answer = self.open(&key.reverse()).await?;

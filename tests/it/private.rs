@@ -110,3 +110,20 @@ fn whoever_made_the_file_of_a_backup_first_reads_nothing_of_it() {
         assert!(!elsewhere.exists());
     });
 }
+
+#[test]
+fn a_socket_is_not_put_where_anybody_may_put_something_else_in_its_place() {
+    story(async |world| {
+        let (place, data) = (open_folder(world, "place", 0o777), world.path("server-1"));
+        let address = format!("unix:{}", place.join("socket").display());
+        let listen = ["--listen", &address, "--tls", "off"];
+        let refused = operate(&listen, &data).await;
+        refused.exited(1).said("cannot listen on").said("anybody may put something else");
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+        // As in /tmp.
+        fs::set_permissions(&place, Permissions::from_mode(0o1777)).unwrap();
+        let mut server = Launch::operator(&listen).on(&data).start();
+        server.says("listening on").await;
+        stop(server).await;
+    });
+}

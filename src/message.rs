@@ -346,15 +346,46 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of which only the number is known: it may expire, and never be delivered.
-    pub fn withheld(id: MessageId, time: Timestamp) -> Self {
-        Self { id, time, kind: Kind::WITHHELD, body: Bytes::new() }
+    /// A message of which only the number is kept, and how long its body was: it may expire, and never be
+    /// delivered.
+    pub fn withheld(id: MessageId, time: Timestamp, length: usize) -> Self {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let body = Bytes::copy_from_slice(&length.to_be_bytes());
+        Self { id, time, kind: Kind::WITHHELD, body }
     }
 
-    /// Whether only the number is known.
+    /// A message as it was kept: without a kind if it is withheld.
+    pub(crate) fn kept(id: MessageId, time: Timestamp, kind: Option<Kind>, body: Bytes) -> Self {
+        Self { id, time, kind: kind.unwrap_or(Kind::WITHHELD), body }
+    }
+
+    /// Whether only the number is kept.
     pub fn is_withheld(&self) -> bool {
         self.kind == Kind::WITHHELD
     }
+
+    /// Has only the number be kept.
+    pub fn withhold(&mut self) {
+        if !self.is_withheld() {
+            *self = Self::withheld(self.id, self.time, self.body.len());
+        }
+    }
+
+    /// How long the body is that was sent, whether it is kept or not.
+    pub fn length(&self) -> usize {
+        if self.is_withheld() { withheld_length(&self.body) } else { self.body.len() }
+    }
+
+    /// How much of the body is kept, in bytes.
+    pub fn weight(&self) -> usize {
+        if self.is_withheld() { 0 } else { self.body.len() }
+    }
+}
+
+/// How long the body was of a message that is withheld, from what stands in its place. 0 if an earlier version has
+/// withheld it.
+pub(crate) fn withheld_length(body: &[u8]) -> usize {
+    <[u8; 4]>::try_from(body).map_or(0, |length| u32::from_be_bytes(length) as usize)
 }
 
 /// Messages of one session that were accepted together. What travels through a session's channel,
@@ -372,7 +403,7 @@ pub struct Batch {
 impl Batch {
     /// A batch whose first message has the position `first`.
     pub fn new(first: u64, messages: Vec<Message>) -> Self {
-        let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
+        let bytes = messages.iter().map(|message| message.weight() as u64).sum();
         Self { first, bytes, since: Uptime::default(), messages: Arc::new(messages) }
     }
 
@@ -387,7 +418,7 @@ impl Batch {
         self.since
     }
 
-    /// What all bodies have together.
+    /// What all bodies have together that are kept.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }
@@ -419,6 +450,15 @@ impl Batch {
         let known = (position + 1).saturating_sub(self.first);
         let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.messages.len());
         &self.messages[from..]
+    }
+
+    /// The same, but of the messages up to a position only the numbers.
+    #[must_use]
+    pub fn withheld_up_to(&self, position: u64) -> Self {
+        let mut messages = self.messages.to_vec();
+        let known = (self.first..).zip(&mut messages).take_while(|(it, _)| *it <= position);
+        known.for_each(|(_, message)| message.withhold());
+        Self::new(self.first, messages).waiting_since(self.since)
     }
 
     /// The position of the last message that is withheld.

@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
@@ -24,6 +24,8 @@ pub(super) struct Registry {
     sessions: DashMap<String, Session>,
     /// By receiver: sessions in which a message was refused since the receiver last made room.
     refused: DashMap<Name, HashSet<SessionKey>>,
+    /// Sessions whose sender is blocked, in which something had a body at the start.
+    unwanted: Mutex<Vec<SessionKey>>,
     windows: Arc<Windows>,
     mailbox: Arc<dyn Mailbox>,
     circle: Arc<Circle>,
@@ -36,7 +38,22 @@ impl Registry {
     /// Keeps at most `memory` bytes of what waits in memory.
     pub(super) fn new(mailbox: Arc<dyn Mailbox>, circle: Arc<Circle>, memory: u64) -> Self {
         let windows = Windows::new(memory);
-        Self { sessions: DashMap::new(), refused: DashMap::new(), windows, mailbox, circle }
+        let has_bodies = |key: &SessionKey| mailbox.set_aside(key, true).bytes > 0;
+        let unwanted = Mutex::new(circle.all_blocks().into_iter().filter(has_bodies).collect());
+        let (sessions, refused) = (DashMap::new(), DashMap::new());
+        Self { sessions, refused, unwanted, windows, mailbox, circle }
+    }
+
+    /// Has what waits of people who are blocked lose its body, where a crash came between, or an earlier version
+    /// left it. To be called once, when people may come.
+    pub(super) async fn withhold_unwanted(&self) -> Result<(), MailboxError> {
+        // It is taken whole.
+        let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
+        for key in unwanted {
+            // Loading it does.
+            self.retire(&self.open(&key).await?);
+        }
+        Ok(())
     }
 
     pub(super) fn circle(&self) -> &Circle {
@@ -205,11 +222,13 @@ impl Registry {
         Ok(has_written)
     }
 
-    /// The receiver of a session now blocks its sender.
+    /// The receiver of a session now blocks its sender: to others there is room for what they took.
     pub(super) async fn block(&self, key: &SessionKey) -> Result<(), MailboxError> {
         let session = self.open(key).await?;
-        session.block();
+        session.block(self.mailbox(), &self.circle);
         self.retire(&session);
+        // Who is blocked would be told that something happened.
+        self.announce_room_but_to(key.receiver(), Some(key));
         Ok(())
     }
 
@@ -238,7 +257,7 @@ impl Registry {
             None => Err(MailboxError("it takes too long".into())),
         };
         for (session, _) in &sessions {
-            session.end_renewing(&self.circle);
+            session.end_renewing(self.mailbox(), &self.circle);
             self.announce_room(session.key().receiver());
             self.retire(session);
         }
@@ -292,9 +311,18 @@ impl Registry {
 
     /// Tells everybody whose messages to `receiver` were refused, each once for a refusal.
     fn announce_room(&self, receiver: &Name) {
+        self.announce_room_but_to(receiver, None);
+    }
+
+    /// The same, but for one of them.
+    fn announce_room_but_to(&self, receiver: &Name, but: Option<&SessionKey>) {
         let refused = self.refused.remove(receiver).map(|(_, keys)| keys).unwrap_or_default();
-        for session in refused.iter().filter_map(|key| self.get(key)) {
-            session.announce_room();
+        for key in &refused {
+            if but == Some(key) {
+                self.remember_refusal(key);
+            } else if let Some(session) = self.get(key) {
+                session.announce_room();
+            }
         }
     }
 

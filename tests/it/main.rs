@@ -17,6 +17,7 @@
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `contacts` | keys of those whom one talks to |
 //! | `blocking` | whom one does not want to hear, and what strangers may leave |
+//! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
@@ -75,6 +76,7 @@ mod backlog;
 mod bad_input;
 mod beside;
 mod blocking;
+mod burden;
 mod bytes;
 mod carrying;
 mod client;

@@ -3,15 +3,16 @@
 //! Owned by nobody: every other module speaks in these types. Each is parsed once, where bytes
 //! from outside come in; a value of one of these types is valid and later code trusts it.
 
+mod batch;
 mod name;
 
 use std::fmt;
 use std::ops::Add;
 use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use bytes::{Bytes, BytesMut};
+pub use batch::Batch;
+use bytes::Bytes;
 use smol_str::SmolStr;
 use thiserror::Error;
 
@@ -264,91 +265,46 @@ pub struct Message {
 }
 
 impl Message {
-    /// A message of which only the number is known: it may expire, and never be delivered.
-    pub fn withheld(id: MessageId, time: Timestamp) -> Self {
-        Self { id, time, kind: Kind::WITHHELD, body: Bytes::new() }
+    /// A message of which only the number is kept, and how long its body was: it may expire, and never be
+    /// delivered.
+    pub fn withheld(id: MessageId, time: Timestamp, length: usize) -> Self {
+        let length = u32::try_from(length).unwrap_or(u32::MAX);
+        let body = Bytes::copy_from_slice(&length.to_be_bytes());
+        Self { id, time, kind: Kind::WITHHELD, body }
     }
 
-    /// Whether only the number is known.
+    /// A message as it was kept: without a kind if it is withheld.
+    pub(crate) fn kept(id: MessageId, time: Timestamp, kind: Option<Kind>, body: Bytes) -> Self {
+        Self { id, time, kind: kind.unwrap_or(Kind::WITHHELD), body }
+    }
+
+    /// Whether only the number is kept.
     pub fn is_withheld(&self) -> bool {
         self.kind == Kind::WITHHELD
     }
-}
 
-/// Messages of one session that were accepted together. What travels through a session's channel,
-/// so that locks, wake-ups and system calls are paid once for all of them.
-///
-/// Positions count the accepted messages of a session from 1; those of a batch are consecutive.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Batch {
-    first: u64,
-    bytes: u64,
-    since: Uptime,
-    messages: Arc<Vec<Message>>,
-}
-
-impl Batch {
-    /// A batch whose first message has the position `first`.
-    pub fn new(first: u64, messages: Vec<Message>) -> Self {
-        let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
-        Self { first, bytes, since: Uptime::default(), messages: Arc::new(messages) }
-    }
-
-    /// The same, taken when the server had run for so long.
-    #[must_use]
-    pub fn waiting_since(self, since: Uptime) -> Self {
-        Self { since, ..self }
-    }
-
-    /// How long the server had run when it took these messages. Only what is to be kept says so.
-    pub fn since(&self) -> Uptime {
-        self.since
-    }
-
-    /// What all bodies have together.
-    pub fn bytes(&self) -> u64 {
-        self.bytes
-    }
-
-    /// The same with a buffer of its own for the bodies, instead of slices of larger ones.
-    #[must_use]
-    pub fn compact(mut self) -> Self {
-        let mut bodies = BytesMut::new();
-        self.messages.iter().for_each(|message| bodies.extend_from_slice(&message.body));
-        let mut bodies = bodies.freeze();
-        for message in Arc::make_mut(&mut self.messages) {
-            message.body = bodies.split_to(message.body.len());
+    /// Has only the number be kept.
+    pub fn withhold(&mut self) {
+        if !self.is_withheld() {
+            *self = Self::withheld(self.id, self.time, self.body.len());
         }
-        self
     }
 
-    /// The position of the first message.
-    pub fn first(&self) -> u64 {
-        self.first
+    /// How long the body is that was sent, whether it is kept or not.
+    pub fn length(&self) -> usize {
+        if self.is_withheld() { withheld_length(&self.body) } else { self.body.len() }
     }
 
-    /// The position of the last message; one less than [`first`](Self::first) in an empty batch.
-    pub fn last(&self) -> u64 {
-        self.first + self.messages.len() as u64 - 1
+    /// How much of the body is kept, in bytes.
+    pub fn weight(&self) -> usize {
+        if self.is_withheld() { 0 } else { self.body.len() }
     }
+}
 
-    /// The messages above `position`, in order.
-    pub fn after(&self, position: u64) -> &[Message] {
-        let known = (position + 1).saturating_sub(self.first);
-        let from = usize::try_from(known).unwrap_or(usize::MAX).min(self.messages.len());
-        &self.messages[from..]
-    }
-
-    /// The position of the last message that is withheld.
-    pub fn last_withheld(&self) -> Option<u64> {
-        let all = (self.first..).zip(self.messages.iter());
-        all.filter(|(_, message)| message.is_withheld()).map(|(position, _)| position).last()
-    }
-
-    /// All messages, in order.
-    pub fn messages(&self) -> &[Message] {
-        &self.messages
-    }
+/// How long the body was of a message that is withheld, from what stands in its place. 0 if an earlier version has
+/// withheld it.
+pub(crate) fn withheld_length(body: &[u8]) -> usize {
+    <[u8; 4]>::try_from(body).map_or(0, |length| u32::from_be_bytes(length) as usize)
 }
 
 #[cfg(test)]
@@ -364,21 +320,6 @@ mod tests {
         assert_eq!(key.reverse().reverse(), key);
         let john: Name = "john".parse().unwrap();
         assert_eq!(SessionKey::new(john.clone(), john), Err(TalkToSelf));
-    }
-
-    #[test]
-    fn a_batch_gives_what_lies_above_a_position() {
-        let message = |n| Message {
-            id: MessageId { installation: Installation::from_u64(1), n },
-            time: Timestamp(0),
-            kind: Kind::TEXT,
-            body: Bytes::new(),
-        };
-        let batch = Batch::new(5, vec![message(1), message(2), message(3)]);
-        assert_eq!((batch.first(), batch.last()), (5, 7));
-        for (position, left) in [(0, 3), (4, 3), (5, 2), (7, 0), (u64::MAX - 1, 0)] {
-            assert_eq!(batch.after(position).len(), left);
-        }
     }
 
     proptest! {

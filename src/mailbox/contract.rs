@@ -36,6 +36,8 @@ contract! {
     waiting_counts_for_one_receiver_alone
     usage_counts_messages_and_bytes
     every_append_is_committed_in_order
+    what_is_withheld_has_no_body_and_expires_all_the_same
+    what_is_set_aside_is_no_load
     what_expires_is_remembered_until_it_is_settled
     overdue_is_what_waits_since_before
     who_is_forgotten_begins_anew
@@ -72,7 +74,7 @@ fn usage_up_to(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) -> Usage 
     let batch = block_on(mailbox.pending(key, 0, up_to(u64::MAX))).unwrap();
     let messages = (batch.first()..).zip(batch.messages());
     let old = messages.take_while(|(it, _)| *it <= position);
-    old.map(|(_, message)| Usage::one(message.body.len())).sum()
+    old.map(|(_, message)| Usage::one(message.weight())).sum()
 }
 
 fn remove(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) {
@@ -159,7 +161,8 @@ fn have_outlives_its_messages(mailbox: &dyn Mailbox) {
     let id = MessageId { installation: INSTALLATION, n: 4 };
     let account = Account { n: 4, seen: 2, ..Account::default() };
     assert_eq!(shelf.accounts.get(INSTALLATION), Some(&account));
-    assert_eq!(shelf.waiting, [(id, Some("message 4".len()))]);
+    let outline = Outline { id, length: "message 4".len(), is_withheld: false };
+    assert_eq!(shelf.waiting, [outline]);
     remove(mailbox, &key, 2);
     assert_eq!(block_on(mailbox.load(&key)).unwrap().accounts, shelf.accounts);
 }
@@ -194,6 +197,64 @@ fn every_append_is_committed_in_order(mailbox: &dyn Mailbox) {
         so_far = commit.up_to;
         so_far == 7
     });
+}
+
+fn withhold(mailbox: &dyn Mailbox, key: &SessionKey, up_to: u64) {
+    mailbox.withhold(key, up_to, usage_up_to(mailbox, key, up_to));
+}
+
+fn what_is_withheld_has_no_body_and_expires_all_the_same(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    let (first, second) = (batch(1, 1..=3).waiting_since(Uptime(9)), batch(4, 4..=5));
+    mailbox.append(&key, &first, Instant::now());
+    committed(mailbox, |commit| commit.up_to == 3);
+    mailbox.append(&key, &second, Instant::now());
+    remove(mailbox, &key, 1);
+    withhold(mailbox, &key, 4);
+    let is_withheld = |it: &Message| {
+        assert_eq!(it.length(), "message 1".len());
+        it.is_withheld()
+    };
+    let look = || {
+        assert_eq!(mailbox.usage(key.receiver()), Usage { messages: 4, bytes: 9 });
+        let kept = block_on(mailbox.pending(&key, 0, up_to(10))).unwrap();
+        let withheld: Vec<_> = kept.messages().iter().map(is_withheld).collect();
+        assert_eq!((kept.first(), withheld), (2, vec![true, true, true, false]));
+        let shelf = block_on(mailbox.load(&key)).unwrap();
+        let outlines: Vec<_> = kept.messages().iter().map(Outline::of).collect();
+        assert_eq!(shelf.waiting, outlines);
+    };
+    look();
+    let other = batch(1, [1]).waiting_since(Uptime(10));
+    mailbox.append(&key.reverse(), &other, Instant::now());
+    committed(mailbox, |commit| commit.key == key.reverse());
+    look();
+    assert_eq!(block_on(mailbox.overdue(Uptime(10))).unwrap(), [(key.clone(), 5)]);
+    let run = Run { first_position: 2, installation: INSTALLATION, first_n: 2, count: 3 };
+    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 4));
+    committed(mailbox, |commit| commit.expired_up_to == 4);
+    assert_eq!(mailbox.usage(key.receiver()), Usage::one(9));
+    assert_eq!(account(mailbox, &key).expired, [(2, 4)].into());
+}
+
+fn what_is_set_aside_is_no_load(mailbox: &dyn Mailbox) {
+    let (eve, john, marie) = (key("eve", "marie"), key("john", "marie"), "marie".parse().unwrap());
+    let two = Usage { messages: 2, bytes: 18 };
+    assert_eq!(mailbox.set_aside(&eve, true), Usage::default());
+    mailbox.append(&eve, &batch(1, 1..=2), Instant::now());
+    mailbox.append(&john, &batch(1, 1..=2), Instant::now());
+    assert_eq!(mailbox.usage(&marie), two);
+    for _ in 0..2 {
+        assert_eq!(mailbox.set_aside(&eve, true), two);
+        assert_eq!(mailbox.set_aside(&john, true), two);
+        assert_eq!(mailbox.usage(&marie), Usage::default());
+    }
+    remove(mailbox, &john, 1);
+    for _ in 0..2 {
+        assert_eq!(mailbox.set_aside(&john, false), Usage::one(9));
+        assert_eq!(mailbox.usage(&marie), Usage::one(9));
+    }
+    assert_eq!(mailbox.waiting(&marie).len(), 2, "they wait all the same");
 }
 
 fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
@@ -267,6 +328,8 @@ enum Step {
     Append { session: usize, count: u64 },
     Remove { session: usize, count: u64 },
     Expire { session: usize, count: u64 },
+    Withhold { session: usize, count: u64 },
+    SetAside { session: usize, aside: bool },
     Settle { session: usize, n: u64 },
     Hear { session: usize },
     Forget { session: usize },
@@ -280,6 +343,8 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         4 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Append { session, count }),
         3 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Remove { session, count }),
         1 => (session.clone(), 1..3u64).prop_map(|(session, count)| Step::Expire { session, count }),
+        1 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Withhold { session, count }),
+        1 => (session.clone(), any::<bool>()).prop_map(|(session, aside)| Step::SetAside { session, aside }),
         1 => (session.clone(), 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
         1 => session.clone().prop_map(|session| Step::Hear { session }),
         1 => session.prop_map(|session| Step::Forget { session }),
@@ -332,12 +397,24 @@ impl Pair {
                 self.both(|mailbox| mailbox.remove(&key, up_to, freed));
             }
             Step::Expire { session, count } => self.expire(session, count),
+            Step::Withhold { session, count } => {
+                let key = self.keys[session].clone();
+                let Shelf { last_position, waiting, .. } = self.shelf(&key);
+                let up_to = last_position - waiting.len() as u64 + count.min(waiting.len() as u64);
+                let freed = usage_up_to(&self.memory, &key, up_to);
+                self.both(|mailbox| mailbox.withhold(&key, up_to, freed));
+            }
+            Step::SetAside { session, aside } => {
+                let key = self.keys[session].clone();
+                let of = |mailbox: &dyn Mailbox| mailbox.set_aside(&key, aside);
+                assert_eq!(of(&self.embedded), of(&self.memory));
+            }
             Step::Settle { session, n } => {
                 let key = self.keys[session].clone();
                 // What waits, or was never taken, is not settled.
                 let Shelf { accounts, waiting, .. } = self.shelf(&key);
                 let taken = accounts.get(INSTALLATION).map_or(0, |account| account.n);
-                let n = waiting.first().map_or(taken, |(id, _)| id.n - 1).min(n);
+                let n = waiting.first().map_or(taken, |it| it.id.n - 1).min(n);
                 if accounts.is_empty() {
                     return;
                 }
@@ -359,6 +436,8 @@ impl Pair {
             Step::Reopen => {
                 block_on(self.embedded.close());
                 self.embedded = EmbeddedMailbox::open(self.folder.path()).unwrap();
+                // That is not on disk.
+                self.keys.iter().for_each(|key| _ = self.memory.set_aside(key, false));
             }
         }
     }
@@ -367,12 +446,12 @@ impl Pair {
     fn expire(&self, session: usize, count: u64) {
         let key = &self.keys[session];
         let Shelf { last_position, waiting, .. } = self.shelf(key);
-        let Some((first, _)) = waiting.first() else { return };
+        let Some(Outline { id: first, .. }) = waiting.first() else { return };
         let first_position = last_position + 1 - waiting.len() as u64;
         let mut run =
             Run { first_position, installation: INSTALLATION, first_n: first.n, count: 1 };
-        for (id, _) in waiting.iter().skip(1).take(count as usize) {
-            run.count += u64::from(run.is_followed_by(*id));
+        for it in waiting.iter().skip(1).take(count as usize) {
+            run.count += u64::from(run.is_followed_by(it.id));
         }
         let freed = usage_up_to(&self.memory, key, run.last_position());
         self.both(|mailbox| mailbox.expire(key, &[run], freed));

@@ -18,6 +18,7 @@ mod image;
 mod inspection;
 mod journal;
 mod layout;
+mod loads;
 mod opening;
 mod scan;
 mod store;
@@ -25,7 +26,6 @@ mod upgrade;
 mod watermark;
 mod writer;
 
-use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
@@ -39,12 +39,13 @@ use futures::future::{BoxFuture, FutureExt};
 pub use image::Image;
 pub use inspection::{Inspection, SessionContent};
 use journal::Journal;
+use loads::Loads;
 use opening::Paths;
 pub use opening::{OpenError, Salvage};
 use store::{Store, StoreError};
 use writer::Writer;
 
-use super::{Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use super::{Event, Mailbox, MailboxError, Outline, Room, Run, Shelf, Usage};
 use crate::clock::{Clock, SystemTimes, Times};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 use crate::task;
@@ -94,7 +95,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     journal: Journal,
-    waiting: HashMap<Name, Waiting>,
+    loads: Loads,
     /// Why nothing can be stored now.
     failing: Option<String>,
     closing: bool,
@@ -128,13 +129,6 @@ pub struct Counts {
     pub commits: u64,
 }
 
-/// What waits for one receiver, committed or not.
-#[derive(Default)]
-struct Waiting {
-    usage: Usage,
-    by_sender: BTreeMap<Name, Usage>,
-}
-
 impl EmbeddedMailbox {
     /// Opens the mailbox in a data folder that nobody else uses, or makes it; by the system's clocks.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
@@ -146,11 +140,11 @@ impl EmbeddedMailbox {
         let paths = Paths::new(data);
         let (store, last) = paths.open()?;
         let unusable = |cause| OpenError::Unusable { path: paths.store.clone(), cause };
-        let waiting = Waiting::count(&store).map_err(|error| paths.explain(error))?;
+        let loads = Loads::count(&store).map_err(|error| paths.explain(error))?;
         let stored = store.uptime().map_err(|error| paths.explain(error))?;
         let clock = Arc::new(Clock::resume(times, stored));
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { waiting, stored, ..State::default() }),
+            state: Mutex::new(State { loads, stored, ..State::default() }),
             work: Condvar::new(),
             room: Notice::new(),
             store: RwLock::new(Some(store)),
@@ -186,7 +180,7 @@ impl EmbeddedMailbox {
 
     /// Whether nothing waits for anybody.
     pub fn is_empty(&self) -> bool {
-        self.shared.state().keys().is_empty()
+        self.shared.state().loads.keys().is_empty()
     }
 
     /// The clock by which things age, as long as this mailbox stores its time.
@@ -265,8 +259,7 @@ impl Mailbox for EmbeddedMailbox {
 
     fn append(&self, key: &SessionKey, batch: &Batch, due: Instant) {
         self.change(|state| {
-            let waiting = state.waiting.entry(key.receiver().clone()).or_default();
-            waiting.add(key.sender(), Usage::of(batch));
+            state.loads.add(key, Usage::of(batch));
             state.counts.taken += batch.messages().len() as u64;
             state.journal.append(key, batch, due);
         });
@@ -284,16 +277,27 @@ impl Mailbox for EmbeddedMailbox {
 
     fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage) {
         self.change(|state| {
-            state.free(key, freed);
+            state.loads.free(key, freed);
             state.journal.remove(key, up_to, freed);
         });
     }
 
     fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage) {
         self.change(|state| {
-            state.free(key, freed);
+            state.loads.free(key, freed);
             state.journal.expire(key, expired, freed);
         });
+    }
+
+    fn withhold(&self, key: &SessionKey, up_to: u64, freed: Usage) {
+        self.change(|state| {
+            state.loads.free(key, Usage { messages: 0, ..freed });
+            state.journal.withhold(key, up_to, freed);
+        });
+    }
+
+    fn set_aside(&self, key: &SessionKey, aside: bool) -> Usage {
+        self.shared.state().loads.set_aside(key, aside)
     }
 
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
@@ -312,7 +316,7 @@ impl Mailbox for EmbeddedMailbox {
         &self,
         before: Uptime,
     ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>> {
-        let keys = self.shared.state().keys();
+        let keys = self.shared.state().loads.keys();
         let sweep = async move {
             let mut all = Vec::new();
             for keys in keys.chunks(SESSIONS) {
@@ -346,17 +350,15 @@ impl Mailbox for EmbeddedMailbox {
     }
 
     fn receivers(&self) -> Vec<Name> {
-        self.shared.state().waiting.keys().cloned().collect()
+        self.shared.state().loads.receivers().cloned().collect()
     }
 
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
-        let state = self.shared.state();
-        let by_sender = state.waiting.get(receiver).into_iter().flat_map(|it| &it.by_sender);
-        by_sender.map(|(sender, usage)| (sender.clone(), usage.messages)).collect()
+        self.shared.state().loads.senders(receiver)
     }
 
     fn usage(&self, receiver: &Name) -> Usage {
-        self.shared.state().waiting.get(receiver).map(|waiting| waiting.usage).unwrap_or_default()
+        self.shared.state().loads.of(receiver)
     }
 
     fn watch(&self) -> Receiver<Event> {
@@ -381,9 +383,10 @@ fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, Stor
     let image = store.image();
     let (row, accounts) = tail.overlay(image.row(key)?, image.accounts(key)?);
     let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
-    let mut waiting = image.ids(key, row.removed, before)?;
-    let length = |message: &Message| (!message.is_withheld()).then_some(message.body.len());
-    waiting.extend(tail.messages.iter().map(|(_, message)| (message.id, length(message))));
+    let mut waiting = image.outlines(key, row.removed, before)?;
+    let known = (row.removed + 1..).zip(&mut waiting).take_while(|(it, _)| *it <= tail.withheld());
+    known.for_each(|(_, outline)| outline.is_withheld = true);
+    waiting.extend(tail.messages.iter().map(|(_, message)| Outline::of(message)));
     Ok(Shelf { accounts, last_position: row.last, waiting })
 }
 
@@ -399,11 +402,12 @@ fn pending(
     // A segment stays until its last message is removed.
     let after = after.max(tail.removed()).max(image.row(key)?.removed);
     let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
-    let mut messages = image.messages(key, after, before, limit)?;
+    let messages = image.messages(key, after, before, limit)?.into_iter();
+    let mut messages: Vec<_> = messages.map(|(at, it)| (at, tail.seen(at, it))).collect();
     let mut room = Room::new(limit);
-    let full = messages.iter().any(|(_, message)| !room.takes(message.body.len()));
+    let full = messages.iter().any(|(_, message)| !room.takes(message.weight()));
     debug_assert!(!full, "it asked for what fits");
-    messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.body.len())));
+    messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.weight())));
     let first = messages.first().map_or(after + 1, |(position, _)| *position);
     // What is removed meanwhile is missing at the beginning only.
     let consecutive = (first..).zip(messages).take_while(|(position, it)| *position == it.0);
@@ -479,56 +483,6 @@ impl State {
             self.writer = Sleep::Not;
         }
         wakes
-    }
-
-    fn free(&mut self, key: &SessionKey, freed: Usage) {
-        let Some(waiting) = self.waiting.get_mut(key.receiver()) else { return };
-        if waiting.subtract(key.sender(), freed) {
-            self.waiting.remove(key.receiver());
-        }
-    }
-
-    /// Every session in which something waits.
-    fn keys(&self) -> Vec<SessionKey> {
-        let pairs = self.waiting.iter().flat_map(|(receiver, waiting)| {
-            waiting.by_sender.keys().map(move |sender| (sender.clone(), receiver.clone()))
-        });
-        pairs.filter_map(|(sender, receiver)| SessionKey::new(sender, receiver).ok()).collect()
-    }
-}
-
-impl Waiting {
-    /// Counts what waits in a store.
-    fn count(store: &Store) -> Result<HashMap<Name, Self>, StoreError> {
-        let mut all: HashMap<Name, Self> = HashMap::new();
-        for session in store.image().sessions() {
-            let (key, row) = session?;
-            if row.waiting() > 0 {
-                let usage = Usage { messages: row.waiting(), bytes: row.bytes };
-                all.entry(key.receiver().clone()).or_default().add(key.sender(), usage);
-            }
-        }
-        Ok(all)
-    }
-
-    fn add(&mut self, sender: &Name, usage: Usage) {
-        self.usage += usage;
-        match self.by_sender.get_mut(sender) {
-            Some(sum) => *sum += usage,
-            None => drop(self.by_sender.insert(sender.clone(), usage)),
-        }
-    }
-
-    /// Returns whether nothing is left.
-    fn subtract(&mut self, sender: &Name, usage: Usage) -> bool {
-        self.usage -= usage;
-        if let Some(sum) = self.by_sender.get_mut(sender) {
-            *sum -= usage;
-            if sum.is_empty() {
-                self.by_sender.remove(sender);
-            }
-        }
-        self.by_sender.is_empty()
     }
 }
 

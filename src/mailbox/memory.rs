@@ -11,7 +11,7 @@ use std::time::Instant;
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Accounts, Commit, Event, Mailbox, MailboxError, Room, Run, Shelf, Usage};
+use super::{Accounts, Commit, Event, Mailbox, MailboxError, Outline, Room, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
@@ -29,6 +29,7 @@ struct Entries {
     last_position: u64,
     waiting: VecDeque<Message>,
     since: VecDeque<Uptime>,
+    aside: bool,
 }
 
 impl Default for MemoryMailbox {
@@ -105,6 +106,23 @@ impl Mailbox for MemoryMailbox {
         self.tell(key, 0, last);
     }
 
+    fn withhold(&self, key: &SessionKey, up_to: u64, _: Usage) {
+        self.change(key, |entries| {
+            let first = entries.first_position();
+            let known = (first..).zip(&mut entries.waiting).take_while(|(it, _)| *it <= up_to);
+            known.for_each(|(_, message)| message.withhold());
+        });
+    }
+
+    fn set_aside(&self, key: &SessionKey, aside: bool) -> Usage {
+        let mut usage = Usage::default();
+        self.change(key, |entries| {
+            entries.aside = aside;
+            usage = entries.usage();
+        });
+        usage
+    }
+
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64) {
         self.change(key, |entries| {
             entries.accounts.settle(installation, n);
@@ -159,7 +177,7 @@ impl Mailbox for MemoryMailbox {
     fn usage(&self, receiver: &Name) -> Usage {
         let state = self.state();
         let all = state.get(receiver).into_iter().flat_map(|by_sender| by_sender.values());
-        all.flat_map(|it| &it.waiting).map(|message| Usage::one(message.body.len())).sum()
+        all.filter(|it| !it.aside).map(Entries::usage).sum()
     }
 
     fn watch(&self) -> Receiver<Event> {
@@ -175,13 +193,13 @@ fn entries<'a>(state: &'a State, key: &SessionKey) -> Option<&'a Entries> {
     state.get(key.receiver())?.get(key.sender())
 }
 
-fn length(message: &Message) -> Option<usize> {
-    (!message.is_withheld()).then_some(message.body.len())
-}
-
 impl Entries {
     fn first_position(&self) -> u64 {
         self.last_position + 1 - self.waiting.len() as u64
+    }
+
+    fn usage(&self) -> Usage {
+        self.waiting.iter().map(|message| Usage::one(message.weight())).sum()
     }
 
     fn remove(&mut self, up_to: u64) {
@@ -199,7 +217,7 @@ impl Entries {
         let first = self.first_position().max(position + 1);
         let skip = usize::try_from(first - self.first_position()).unwrap_or(usize::MAX);
         let mut room = Room::new(limit);
-        let fits = |message: &&Message| room.takes(message.body.len());
+        let fits = |message: &&Message| room.takes(message.weight());
         let messages = self.waiting.iter().skip(skip).take_while(fits).cloned();
         Batch::new(first, messages.collect::<Vec<_>>())
     }
@@ -208,7 +226,7 @@ impl Entries {
         Shelf {
             accounts: self.accounts.clone(),
             last_position: self.last_position,
-            waiting: self.waiting.iter().map(|it| (it.id, length(it))).collect(),
+            waiting: self.waiting.iter().map(Outline::of).collect(),
         }
     }
 }

@@ -27,7 +27,7 @@ pub use embedded::{
 #[cfg(test)]
 pub use memory::MemoryMailbox;
 
-use crate::message::{Batch, Installation, MessageId, Name, SessionKey, Uptime};
+use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// Keeps messages of sessions in order of acceptance.
 ///
@@ -64,6 +64,14 @@ pub trait Mailbox: Send + Sync + 'static {
     /// it is [settled](Self::settle).
     fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage);
 
+    /// Of the messages of a session up to and with a position only the numbers are kept from now on, and how long
+    /// they were: they are [withheld](crate::message::Message::withheld). Those that were not are `freed` in all.
+    fn withhold(&self, key: &SessionKey, up_to: u64, freed: Usage);
+
+    /// Whether what waits in a session, now and later, is no load for its receiver. Not remembered on disk. Returns
+    /// what waits there.
+    fn set_aside(&self, key: &SessionKey, aside: bool) -> Usage;
+
     /// The sender's client knows, and has on its disk, what became of everything up to `n`.
     fn settle(&self, key: &SessionKey, installation: Installation, n: u64);
 
@@ -89,7 +97,7 @@ pub trait Mailbox: Send + Sync + 'static {
     /// Who has messages waiting for `receiver`, and how many each.
     fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
 
-    /// All that waits for `receiver`, from whomever.
+    /// All that waits for `receiver`, from whomever, but for what is [set aside](Self::set_aside).
     fn usage(&self, receiver: &Name) -> Usage;
 
     /// What happens to the journal, in order. There is one watcher: the server.
@@ -106,9 +114,27 @@ pub struct Shelf {
     pub accounts: Accounts,
     /// The position of the last message ever accepted; 0 before the first.
     pub last_position: u64,
-    /// What waits: ids and lengths in bytes in order, the last at `last_position`; no length of what is
-    /// [withheld](crate::message::Message::withheld).
-    pub waiting: Vec<(MessageId, Option<usize>)>,
+    /// What waits, in order, the last at `last_position`.
+    pub waiting: Vec<Outline>,
+}
+
+/// What of a message its session has to know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outline {
+    /// Which one it is.
+    pub id: MessageId,
+    /// How long its body is, in bytes, or was.
+    pub length: usize,
+    /// Whether only the number is kept.
+    pub is_withheld: bool,
+}
+
+impl Outline {
+    /// That of a message.
+    pub fn of(message: &Message) -> Self {
+        let is_withheld = message.is_withheld();
+        Self { id: message.id, length: message.length(), is_withheld }
+    }
 }
 
 /// Messages of one installation with consecutive numbers and positions.
@@ -199,7 +225,7 @@ impl Usage {
         }
         let above = batch.after(after);
         let rest = batch.after(up_to).len().min(above.len());
-        above[..above.len() - rest].iter().map(|message| Self::one(message.body.len())).sum()
+        above[..above.len() - rest].iter().map(|message| Self::one(message.weight())).sum()
     }
 
     /// Whether it is as much as a limit, or more.

@@ -1,14 +1,26 @@
 //! What it means to block somebody: they seem to be alone with somebody who never comes.
 //!
 //! Owned by the server. What a blocked person writes is taken, without its body, told *stored*, and expires
-//! in its time; to them whoever blocks them is away. Invariant: a message of which only the number was
+//! in its time; to them whoever blocks them is away. What waited before loses its body, too. All of it is a load for
+//! its sender alone, whom the limits meet as if all of it were kept. Invariant: a message of which only the number was
 //! kept is never delivered: it expires before the block is over.
+
+use std::sync::Arc;
 
 use super::Host;
 use super::contacts::ContactsError;
 use super::listing::Listed;
+use super::registry::Registry;
 use crate::message::{Name, SessionKey};
 use crate::wire::frame::Presence;
+
+/// Has what a crash, or an earlier version, left of a blocked person lose its body. What fails is done when the session
+/// is loaded.
+pub(super) async fn withhold_unwanted(registry: Arc<Registry>) {
+    if let Err(error) = registry.withhold_unwanted().await {
+        log::error!("what was left of people who are blocked: {error}");
+    }
+}
 
 impl Host {
     /// Has the receiver of a session block its sender.

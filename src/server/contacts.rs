@@ -1,7 +1,8 @@
 //! Whom people accepted, and whom they block: the [circle](Circle), and its [book](super::book) on disk.
 //!
 //! Owned by the server; the book is the file `contacts` of its data folder, a log of lines of three
-//! words: `marie blocks eve`, `marie accepts john`, `marie forgets eve`; the last one about two people holds.
+//! words: `marie blocks eve`, `marie accepts john`, `marie forgets eve`; the last one about two people holds, but that
+//! whom somebody blocks was accepted before is remembered.
 //! One named thread writes it. Invariant: a block that was said to be so, or not any more, is in the synced
 //! book; who is accepted is so at once, and in the book soon after.
 
@@ -36,6 +37,8 @@ const SLACK: usize = 10_000;
 pub(super) enum Standing {
     Accepted,
     Blocked,
+    /// Blocked, and accepted before: they may leave no less than then, or they could tell.
+    BlockedFriend,
 }
 
 const ACCEPTED: Option<Standing> = Some(Standing::Accepted);
@@ -44,9 +47,13 @@ impl Standing {
     fn verb(standing: Option<Self>) -> &'static str {
         match standing {
             Some(Self::Accepted) => "accepts",
-            Some(Self::Blocked) => "blocks",
+            Some(Self::Blocked | Self::BlockedFriend) => "blocks",
             None => "forgets",
         }
+    }
+
+    fn is_blocked(self) -> bool {
+        matches!(self, Self::Blocked | Self::BlockedFriend)
     }
 
     fn of_verb(verb: &str) -> Option<Option<Self>> {
@@ -82,13 +89,18 @@ impl Circle {
 
     /// Whether the receiver of a session blocks its sender.
     pub(super) fn is_blocked(&self, key: &SessionKey) -> bool {
-        self.standing(key) == Some(Standing::Blocked)
+        self.standing(key).is_some_and(Standing::is_blocked)
+    }
+
+    /// Whether the receiver of a session wants to hear of its sender, or did until they blocked them.
+    pub(super) fn has_accepted(&self, key: &SessionKey) -> bool {
+        matches!(self.standing(key), Some(Standing::Accepted | Standing::BlockedFriend))
     }
 
     /// Whether somebody blocks somebody else.
     pub(super) fn blocks(&self, name: &Name, other: &Name) -> bool {
         let others = self.standings.get(name);
-        others.is_some_and(|others| others.get(other) == Some(&Standing::Blocked))
+        others.is_some_and(|others| others.get(other).is_some_and(|it| it.is_blocked()))
     }
 
     /// Who blocks somebody, in order.
@@ -96,15 +108,10 @@ impl Circle {
         self.blockers.get(name).map_or_else(Vec::new, |it| it.iter().cloned().collect())
     }
 
-    /// How many somebody blocks.
-    pub(super) fn count_blocked(&self, name: &Name) -> usize {
-        self.count(name, Standing::Blocked)
-    }
-
     /// Whom somebody blocks, in order.
     pub(super) fn blocked_by(&self, name: &Name) -> Vec<Name> {
         let Some(others) = self.standings.get(name) else { return Vec::new() };
-        let blocked = others.iter().filter(|(_, standing)| **standing == Standing::Blocked);
+        let blocked = others.iter().filter(|(_, standing)| standing.is_blocked());
         let mut blocked: Vec<Name> = blocked.map(|(other, _)| other.clone()).collect();
         blocked.sort_unstable();
         blocked
@@ -138,7 +145,15 @@ impl Circle {
         }
         match standing {
             Some(standing) => {
-                self.standings.entry(name.clone()).or_default().insert(other.clone(), standing);
+                let mut others = self.standings.entry(name.clone()).or_default();
+                let before = others.get(other);
+                let is_friend =
+                    matches!(before, Some(Standing::Accepted | Standing::BlockedFriend));
+                let standing = match standing {
+                    Standing::Blocked if is_friend => Standing::BlockedFriend,
+                    standing => standing,
+                };
+                others.insert(other.clone(), standing);
             }
             None => {
                 if let Some(mut others) = self.standings.get_mut(name) {
@@ -167,22 +182,28 @@ impl Circle {
         self.standings.retain(|_, others| !others.is_empty());
     }
 
-    /// The sessions whose receiver blocks their sender, and one of both is this.
-    pub(super) fn blocks_with(&self, name: &Name) -> Vec<SessionKey> {
+    /// The sessions whose receiver blocks their sender.
+    pub(super) fn all_blocks(&self) -> Vec<SessionKey> {
         let mut blocks = Vec::new();
         for entry in &self.standings {
-            for (other, standing) in entry.value() {
-                if *standing == Standing::Blocked && (entry.key() == name || other == name) {
-                    blocks.extend(SessionKey::new(other.clone(), entry.key().clone()));
-                }
-            }
+            let blocked = entry.value().iter().filter(|(_, standing)| standing.is_blocked());
+            let to = |(from, _): (&Name, _)| SessionKey::new(from.clone(), entry.key().clone());
+            blocks.extend(blocked.filter_map(|it| to(it).ok()));
         }
         blocks
     }
 
-    fn count(&self, name: &Name, standing: Standing) -> usize {
+    /// Those of them in which one of both is this.
+    pub(super) fn blocks_with(&self, name: &Name) -> Vec<SessionKey> {
+        let mut blocks = self.all_blocks();
+        blocks.retain(|key| key.sender() == name || key.receiver() == name);
+        blocks
+    }
+
+    /// How many somebody blocks.
+    pub(super) fn count_blocked(&self, name: &Name) -> usize {
         let others = self.standings.get(name);
-        others.map_or(0, |others| others.values().filter(|it| **it == standing).count())
+        others.map_or(0, |others| others.values().filter(|it| it.is_blocked()).count())
     }
 
     /// The lines of a book that says all this, but for what concerns one name.
@@ -191,9 +212,13 @@ impl Circle {
         for entry in &self.standings {
             let name = entry.key();
             for (other, standing) in entry.value() {
-                if !without.is_some_and(|it| it == name || it == other) {
-                    text.push_str(&line(name, other, Some(*standing)));
+                if without.is_some_and(|it| it == name || it == other) {
+                    continue;
                 }
+                if *standing == Standing::BlockedFriend {
+                    text.push_str(&line(name, other, ACCEPTED));
+                }
+                text.push_str(&line(name, other, Some(*standing)));
             }
         }
         text
@@ -285,7 +310,7 @@ impl Clerk {
     ) -> Result<(), ContactsError> {
         self.write_accepted();
         let (name, other) = (key.receiver(), key.sender());
-        if standing.is_some_and(|standing| self.circle.count(name, standing) >= limit) {
+        if standing.is_some() && self.circle.count_blocked(name) >= limit {
             return Err(ContactsError::Full);
         }
         self.book.append(&line(name, other, standing)).map_err(not_written)?;

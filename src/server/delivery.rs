@@ -323,7 +323,7 @@ mod tests {
                 registry.enter(key, &Arc::new(link)).await.unwrap()
             };
             let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
-            let withheld = Message::withheld(message(2).id, Timestamp(2));
+            let withheld = Message::withheld(message(2).id, Timestamp(2), 5);
             let messages = vec![message(1), withheld, message(3)];
             let (mailbox, quota) = (registry.mailbox(), Quota::default());
             john.accept(mailbox, &quota, ConnectionId(1), messages, 0, Uptime(1)).unwrap();

@@ -11,7 +11,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
-use crate::mailbox::{Account, Accounts, Run, Shelf, Usage};
+use crate::mailbox::{Account, Accounts, Outline, Run, Shelf, Usage};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
@@ -36,13 +36,15 @@ pub(super) struct Ledger {
     /// What waits, oldest first. Messages of one installation with consecutive numbers share a run,
     /// so that a long backlog costs little.
     runs: VecDeque<Run>,
-    /// The body lengths of what waits, oldest first.
+    /// How long what waits is as its sender wrote it, oldest first.
     lengths: VecDeque<u32>,
     bytes: u64,
     /// Everything up to here is to expire once it is committed.
     condemned: u64,
-    /// The last message that was withheld when the ledger was made.
+    /// Of what waits up to here only the numbers are kept.
     withheld: u64,
+    /// What of that had bodies when the ledger was made.
+    loose: Usage,
     /// What was taken out of the queue to expire, until that is committed.
     expiring: Vec<Run>,
     /// By installation, what the receiver says to have seen. Not on disk.
@@ -57,12 +59,15 @@ impl Ledger {
             committed: shelf.last_position,
             ..Self::default()
         };
-        for (id, length) in &shelf.waiting {
-            ledger.push(*id, length.unwrap_or(0));
-            if length.is_none() {
+        for Outline { id, length, is_withheld } in &shelf.waiting {
+            ledger.push(*id, *length);
+            if *is_withheld {
                 ledger.withheld = ledger.last_position;
             }
         }
+        let withheld = (ledger.first_waiting()..=ledger.withheld).zip(&shelf.waiting);
+        let loose = withheld.filter(|(_, it)| !it.is_withheld);
+        ledger.loose = loose.map(|(_, it)| Usage::one(it.length)).sum();
         ledger.accounts = shelf.accounts.clone();
         ledger
     }
@@ -87,6 +92,33 @@ impl Ledger {
                 count: 1,
             }),
         }
+    }
+
+    /// The same where only its number is kept, and of all that waits before it.
+    pub(super) fn push_withheld(&mut self, id: MessageId, length: usize) {
+        self.push(id, length);
+        self.withheld = self.last_position;
+    }
+
+    /// Of all that waits only the numbers are kept. Returns what had bodies until now.
+    pub(super) fn withhold(&mut self) -> Usage {
+        let kept =
+            (self.first_waiting()..).zip(&self.lengths).filter(|(it, _)| *it > self.withheld);
+        let kept: Usage = kept.map(|(_, length)| Usage::one(*length as usize)).sum();
+        self.withheld = self.last_position;
+        let mut freed = self.withhold_rest();
+        freed += kept;
+        freed
+    }
+
+    /// The same for what waits in front of something that is withheld: it was written before a block.
+    pub(super) fn withhold_rest(&mut self) -> Usage {
+        std::mem::take(&mut self.loose)
+    }
+
+    /// Of what waits up to here only the numbers are kept.
+    pub(super) fn withheld(&self) -> u64 {
+        self.withheld
     }
 
     /// Everything up to `position` is committed.
@@ -263,7 +295,7 @@ impl Ledger {
         self.last_position
     }
 
-    /// How much waits.
+    /// How much waits, as its sender wrote it.
     pub(super) fn waiting(&self) -> Usage {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
     }
@@ -272,14 +304,15 @@ impl Ledger {
         self.accounts.get(installation).map_or(0, |account| account.n)
     }
 
-    /// Takes everything up to `position` out of the queue.
+    /// Takes everything up to `position` out of the queue. Returns what of it was kept.
     fn take_front(&mut self, position: u64) -> (Vec<Run>, Usage) {
         let mut freed = Usage::default();
         while self.first_waiting() <= position.min(self.last_position) {
+            let is_withheld = self.first_waiting() <= self.withheld;
             let Some(length) = self.lengths.pop_front() else { break };
-            freed += Usage { messages: 1, bytes: u64::from(length) };
+            self.bytes -= u64::from(length);
+            freed += Usage::one(if is_withheld { 0 } else { length as usize });
         }
-        self.bytes -= freed.bytes;
         if self.lengths.is_empty() {
             self.lengths.shrink_to_fit();
         }

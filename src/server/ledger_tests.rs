@@ -119,7 +119,7 @@ fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
     let mut accounts = Accounts::default();
     accounts.take(id(1, 2), 2);
     accounts.settle(it, 2);
-    let waiting = vec![(id(1, 2), Some(5))];
+    let waiting = vec![Outline { id: id(1, 2), length: 5, is_withheld: false }];
     let shelf = Shelf { accounts, last_position: 2, waiting };
     let mut ledger = Ledger::from_shelf(&shelf);
     ledger.condemn(2);
@@ -129,6 +129,41 @@ fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
     assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");
     assert!(ledger.expired(it, 0).is_empty());
     assert_eq!(ledger.settle(it, 2), None);
+}
+
+#[test]
+fn what_is_withheld_counts_for_its_sender_and_frees_nothing_twice() {
+    let mut ledger = Ledger::default();
+    for n in 1..=3 {
+        ledger.push(id(1, n), 5);
+    }
+    ledger.acknowledge(1);
+    assert_eq!(ledger.withhold(), Usage { messages: 2, bytes: 10 });
+    assert_eq!(ledger.withhold(), Usage::default());
+    ledger.push_withheld(id(1, 4), 7);
+    assert_eq!(ledger.waiting(), Usage { messages: 3, bytes: 17 });
+    assert_eq!(ledger.acknowledge(2), Usage::one(0), "it was on its way");
+    ledger.commit(4);
+    ledger.condemn(4);
+    ledger.push(id(1, 5), 9);
+    assert_eq!(ledger.begin_to_expire().1, Usage { messages: 2, bytes: 0 });
+    assert_eq!(ledger.acknowledge(5), Usage::one(9), "what came behind the block");
+    assert_eq!(ledger.waiting(), Usage::default());
+}
+
+/// An earlier version left the bodies of what waited before a block.
+#[test]
+fn what_waits_in_front_of_something_withheld_is_withheld_too() {
+    let outline = |n, is_withheld| Outline { id: id(1, n), length: 5, is_withheld };
+    let waiting = vec![outline(1, false), outline(2, false), outline(3, true), outline(4, false)];
+    let shelf = Shelf { last_position: 4, waiting, ..Shelf::default() };
+    let mut ledger = Ledger::from_shelf(&shelf);
+    assert_eq!((ledger.withheld(), ledger.waiting().bytes), (3, 20));
+    assert_eq!(ledger.withhold_rest(), Usage { messages: 2, bytes: 10 });
+    assert_eq!(ledger.acknowledge(3), Usage { messages: 3, bytes: 0 });
+    let mut blocked = Ledger::from_shelf(&shelf);
+    assert_eq!(blocked.withhold(), Usage { messages: 3, bytes: 15 });
+    assert_eq!(blocked.acknowledge(4), Usage { messages: 4, bytes: 0 });
 }
 
 fn nobody(_: Installation) -> bool {

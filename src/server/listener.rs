@@ -147,6 +147,9 @@ async fn bind_tcp(address: &str) -> io::Result<Listener> {
 /// Everybody on the machine who reaches the folder may connect, as to a port on 127.0.0.1: who somebody
 /// is, is proved by signing in.
 fn bind_unix(path: PathBuf) -> io::Result<Listener> {
+    if is_anybodys(path.parent().unwrap_or(Path::new("/")))? {
+        return Err(io::Error::other("anybody may put something else in its place in that folder"));
+    }
     clear_away(&path)?;
     let listener = UnixListener::bind(&path)?;
     rustix::net::listen(&listener, BACKLOG)?;
@@ -154,6 +157,14 @@ fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
     let kind = Kind::Unix(Async::new(listener)?, file);
     Ok(Listener { kind, endpoint: Endpoint::Unix(path) })
+}
+
+/// Whether all on the machine may replace what others have put into a folder.
+fn is_anybodys(folder: &Path) -> io::Result<bool> {
+    const STICKY: u32 = 0o1000;
+    const ALL_WRITE: u32 = 0o002;
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
+    Ok(fs::metadata(folder)?.mode() & (STICKY | ALL_WRITE) == ALL_WRITE)
 }
 
 /// Removes a socket that nobody listens on any more. Another kind of file is left, and in the way.

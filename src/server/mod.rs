@@ -410,6 +410,7 @@ impl Server {
             task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
             task::spawn("arrivals", reception::begin_in_turn(host.clone())),
+            task::spawn("blocks", blocking::withhold_unwanted(host.registry.clone())),
         ];
         tasks.extend(self.control.map(|listener| {
             let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);

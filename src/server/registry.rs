@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use dashmap::DashMap;
 use event_listener::listener;
 
-use super::contacts::{Circle, Standing};
+use super::contacts::Circle;
 use super::link::Link;
 use super::session::{Session, Status};
 use super::strangers::{Strangers, TooManyStrangers};
@@ -26,6 +26,8 @@ pub(super) struct Registry {
     /// By receiver: sessions in which a message was refused since the receiver last made room.
     refused: DashMap<Name, HashSet<SessionKey>>,
     strangers: Strangers,
+    /// Sessions whose sender is blocked, in which something had a body at the start.
+    unwanted: Mutex<Vec<SessionKey>>,
     windows: Arc<Windows>,
     mailbox: Arc<dyn Mailbox>,
     circle: Arc<Circle>,
@@ -38,8 +40,10 @@ impl Registry {
     /// Keeps at most `memory` bytes of what waits in memory.
     pub(super) fn new(mailbox: Arc<dyn Mailbox>, circle: Arc<Circle>, memory: u64) -> Self {
         let windows = Windows::new(memory);
+        let has_bodies = |key: &SessionKey| mailbox.set_aside(key, true).bytes > 0;
+        let unwanted = Mutex::new(circle.all_blocks().into_iter().filter(has_bodies).collect());
         let (sessions, refused, strangers) = (DashMap::new(), DashMap::new(), Strangers::default());
-        let registry = Self { sessions, refused, strangers, windows, mailbox, circle };
+        let registry = Self { sessions, refused, strangers, unwanted, windows, mailbox, circle };
         registry.find_strangers();
         registry
     }
@@ -48,11 +52,23 @@ impl Registry {
         for receiver in self.mailbox.receivers() {
             for (sender, _) in self.mailbox.waiting(&receiver) {
                 let Ok(key) = SessionKey::new(sender, receiver.clone()) else { continue };
-                if self.circle.standing(&key) != Some(Standing::Accepted) {
+                if !self.circle.has_accepted(&key) {
                     self.strangers.find(&key);
                 }
             }
         }
+    }
+
+    /// Has what waits of people who are blocked lose its body, where a crash came between, or an earlier version
+    /// left it. To be called once, when people may come.
+    pub(super) async fn withhold_unwanted(&self) -> Result<(), MailboxError> {
+        // It is taken whole.
+        let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
+        for key in unwanted {
+            // Loading it does.
+            self.retire(&self.open(&key).await?);
+        }
+        Ok(())
     }
 
     pub(super) fn circle(&self) -> &Circle {
@@ -254,7 +270,7 @@ impl Registry {
 
     /// Whether the receiver of a session wants to hear of its sender, or has written to them.
     pub(super) async fn knows(&self, key: &SessionKey) -> Result<bool, MailboxError> {
-        if self.circle.standing(key) == Some(Standing::Accepted) {
+        if self.circle.has_accepted(key) {
             return Ok(true);
         }
         let answer = self.open(&key.reverse()).await?;
@@ -263,11 +279,13 @@ impl Registry {
         Ok(has_written)
     }
 
-    /// The receiver of a session now blocks its sender.
+    /// The receiver of a session now blocks its sender: to others there is room for what they took.
     pub(super) async fn block(&self, key: &SessionKey) -> Result<(), MailboxError> {
         let session = self.open(key).await?;
-        session.block();
+        session.block(self.mailbox(), &self.circle);
         self.retire(&session);
+        // Who is blocked would be told that something happened.
+        self.announce_room_but_to(key.receiver(), Some(key));
         Ok(())
     }
 
@@ -296,7 +314,7 @@ impl Registry {
             None => Err(MailboxError("it takes too long".into())),
         };
         for (session, _) in &sessions {
-            session.end_renewing(&self.circle);
+            session.end_renewing(self.mailbox(), &self.circle);
             self.announce_room(session.key().receiver());
             self.retire(session);
         }
@@ -350,9 +368,18 @@ impl Registry {
 
     /// Tells everybody whose messages to `receiver` were refused, each once for a refusal.
     fn announce_room(&self, receiver: &Name) {
+        self.announce_room_but_to(receiver, None);
+    }
+
+    /// The same, but for one of them.
+    fn announce_room_but_to(&self, receiver: &Name, but: Option<&SessionKey>) {
         let refused = self.refused.remove(receiver).map(|(_, keys)| keys).unwrap_or_default();
-        for session in refused.iter().filter_map(|key| self.get(key)) {
-            session.announce_room();
+        for key in &refused {
+            if but == Some(key) {
+                self.remember_refusal(key);
+            } else if let Some(session) = self.get(key) {
+                session.announce_room();
+            }
         }
     }
 

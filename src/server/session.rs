@@ -65,6 +65,8 @@ struct State {
     overflowed: bool,
     /// The receiver does not want to hear of the sender.
     blocked: bool,
+    /// Nothing that waits here is a load for the receiver.
+    aside: bool,
     /// All that waits is to expire before anything is delivered.
     renewing: bool,
 }
@@ -115,20 +117,21 @@ impl Session {
         Self(Arc::new(Inner { key, state, changed, window }))
     }
 
-    /// Gets what the mailbox keeps of this session, the first time. What is withheld of a sender who is not
-    /// blocked expires.
+    /// Gets what the mailbox keeps of this session, the first time. Of a sender who is blocked nothing has a body
+    /// then; what is withheld of one who is not expires.
     pub(super) async fn load(
         &self,
         mailbox: &dyn Mailbox,
         circle: &Circle,
     ) -> Result<(), MailboxError> {
         let fresh = async || {
-            let ledger = Ledger::from_shelf(&mailbox.load(&self.0.key).await?);
-            let blocked = circle.is_blocked(&self.0.key);
-            let mut state = State { blocked, ..State::new(ledger) };
-            if !blocked {
+            let key = &self.0.key;
+            let mut state = State::new(Ledger::from_shelf(&mailbox.load(key).await?));
+            state.set_blocked(mailbox, key, circle.is_blocked(key));
+            if !state.blocked {
+                state.withhold_rest(mailbox, key);
                 state.ledger.condemn_withheld();
-                state.begin_to_expire(mailbox, &self.0.key);
+                state.begin_to_expire(mailbox, key);
             }
             Ok(Mutex::new(state))
         };
@@ -225,8 +228,8 @@ impl Session {
 
     /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
     /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
-    /// numbers are kept. Nothing is taken from a connection once a later one of the same installation has entered: that
-    /// one was told what is there.
+    /// numbers are kept, and what would be refused otherwise is refused. Nothing is taken from a connection once a later
+    /// one of the same installation has entered: that one was told what is there.
     pub(super) fn accept(
         &self,
         mailbox: &dyn Mailbox,
@@ -242,6 +245,9 @@ impl Session {
         }
         let first = state.ledger.last_position() + 1;
         let mut waits = mailbox.usage(self.0.key.receiver());
+        if state.aside {
+            waits += state.ledger.waiting();
+        }
         let outdated = state.outdated.contains(&from);
         let mut refused = None;
         messages.retain_mut(|message| {
@@ -252,9 +258,6 @@ impl Session {
                 refused = Some(Accepted::OfNobody { refused: message.id.n });
                 return false;
             }
-            if state.blocked {
-                *message = Message::withheld(message.id, message.time);
-            }
             let length = message.body.len();
             let admitted = match state.ledger.has_too_many_records(message.id) {
                 true => Err(too_many_records()),
@@ -264,9 +267,13 @@ impl Session {
                 refused = Some(Accepted::UpTo { refused: message.id.n, because });
                 return false;
             }
-            state.ledger.push(message.id, length);
-            waits.messages += 1;
-            waits.bytes += length as u64;
+            if state.blocked {
+                message.withhold();
+                state.ledger.push_withheld(message.id, length);
+            } else {
+                state.ledger.push(message.id, length);
+            }
+            waits += Usage::one(length);
             true
         });
         let fresh = messages.len();
@@ -380,6 +387,7 @@ impl State {
             status: Status::Waiting,
             ledger,
             blocked: false,
+            aside: false,
             renewing: false,
             owner: None,
             present: Vec::new(),

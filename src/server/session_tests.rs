@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Kind, MessageId, Timestamp};
+use crate::server::contacts::Contacts;
 
 #[test]
 fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
@@ -144,4 +145,25 @@ fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
         let Ok(Queued::Batch(held)) = session.state().channel.1.try_recv() else { panic!() };
         assert_eq!(held.batch().messages()[0].body, "x");
     }
+}
+
+#[test]
+fn what_waits_is_nowhere_in_memory_once_its_sender_is_blocked() {
+    let (mailbox, folder) = (MemoryMailbox::default(), tempfile::tempdir().unwrap());
+    let session = session(&mailbox, u64::MAX);
+    let contacts = Contacts::open(&folder.path().join("contacts")).unwrap();
+    let buffer = Bytes::from(vec![b'x'; 1_000]);
+    let accept = |n| {
+        let messages = vec![Message { body: buffer.clone(), ..message(INSTALLATION, n) }];
+        let accepted = session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW);
+        assert_eq!(accepted, Ok(Accepted::All { fresh: 1 }));
+    };
+    accept(1);
+    assert!(!buffer.is_unique());
+    block_on(contacts.set_blocked(session.key(), true)).unwrap();
+    session.block(&mailbox, contacts.circle());
+    assert!(buffer.is_unique());
+    accept(2);
+    assert!(buffer.is_unique());
+    assert_eq!(mailbox.usage(session.key().receiver()), Usage::default());
 }

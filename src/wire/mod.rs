@@ -204,8 +204,11 @@
 //!
 //! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
-//! what waited before. `UNBLOCK` has all of that expire at once; what is written behind it arrives. What was taken without
-//! its body is known as such by what is on the disk, and never becomes a `MSG`, whatever becomes of the block.
+//! what waited before, which loses its body at once. All of it is a load for the sender alone: what may wait for the
+//! receiver does not count it. The sender's limits do, with the bytes that were sent, and `ERR FULL` says so in the same
+//! words: who is blocked is told what is told to whoever writes to somebody who is away. `UNBLOCK` has all of that expire
+//! at once; what is written behind it arrives. What was taken without its body is known as such by what is on the disk,
+//! and never becomes a `MSG`, whatever becomes of the block.
 //!
 //! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
 //! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that

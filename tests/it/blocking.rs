@@ -1,4 +1,5 @@
-//! Whom one does not want to hear: BLOCK, and what strangers may leave.
+//! Whom one does not want to hear: BLOCK, and what strangers may leave. What the blocked weigh, and are told, is in
+//! `burden`.
 
 use std::path::Path;
 use std::time::Duration;

@@ -19,6 +19,7 @@
 //! | `contacts` | keys of those whom one talks to |
 //! | `blocking` | whom one does not want to hear, and what strangers may leave |
 //! | `strangers` | to how many people one writes who never answered, and how many names an address claims |
+//! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
@@ -83,6 +84,7 @@ mod backlog;
 mod bad_input;
 mod beside;
 mod blocking;
+mod burden;
 mod bytes;
 mod carrying;
 mod client;

@@ -76,7 +76,7 @@ fn nobody_else_reads_what_waits_on_a_server_whoever_made_its_folder() {
         john.say("marie", 1, "between us").await;
         john.expect("STORED marie 1").await;
         assert_eq!(mode(&data), 0o700);
-        assert_eq!(open_to_others(&data), [PathBuf::new(); 0]);
+        assert_eq!(open_to_others(&data), Vec::<PathBuf>::new());
         stop(server).await;
         // Nor what an operator does there without a server.
         fs::set_permissions(&data, Permissions::from_mode(0o755)).unwrap();
@@ -108,5 +108,22 @@ fn whoever_made_the_file_of_a_backup_first_reads_nothing_of_it() {
         std::os::unix::fs::symlink(&elsewhere, &partial).unwrap();
         backup().await;
         assert!(!elsewhere.exists());
+    });
+}
+
+#[test]
+fn a_socket_is_not_put_where_anybody_may_put_something_else_in_its_place() {
+    story(async |world| {
+        let (place, data) = (open_folder(world, "place", 0o777), world.path("server-1"));
+        let address = format!("unix:{}", place.join("socket").display());
+        let listen = ["--listen", &address, "--tls", "off"];
+        let refused = operate(&listen, &data).await;
+        refused.exited(1).said("cannot listen on").said("anybody may put something else");
+        assert_eq!(fs::read_dir(&place).unwrap().count(), 0);
+        // As in /tmp.
+        fs::set_permissions(&place, Permissions::from_mode(0o1777)).unwrap();
+        let mut server = Launch::operator(&listen).on(&data).start();
+        server.says("listening on").await;
+        stop(server).await;
     });
 }

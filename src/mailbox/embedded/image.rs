@@ -9,12 +9,12 @@ use bytes::Bytes;
 use fjall::{Guard, Keyspace, Readable, Snapshot};
 
 use super::layout::{
-    Malformed, Row, SessionPart, accounts_prefix, add_part, decode_ids, decode_segment,
+    Malformed, Row, SessionPart, accounts_prefix, add_part, decode_outlines, decode_segment,
     decode_since, message_prefix, parse_part, parse_segment_key, segment_key, session_key,
 };
 use super::store::{StoreError, UPTIME};
-use crate::mailbox::{Accounts, Room, Usage};
-use crate::message::{Message, MessageId, SessionKey, Uptime};
+use crate::mailbox::{Accounts, Outline, Room, Usage};
+use crate::message::{Message, SessionKey, Uptime};
 
 /// A consistent view of the whole store.
 pub struct Image {
@@ -70,7 +70,7 @@ impl Image {
         let mut messages = Vec::new();
         for message in self.walk(key, after, before) {
             let (position, message) = message?;
-            if !room.takes(message.body.len()) {
+            if !room.takes(message.weight()) {
                 break;
             }
             messages.push((position, message));
@@ -141,20 +141,19 @@ impl Image {
         Ok(all)
     }
 
-    /// The ids of a session's messages above `after` and below `before` and how long their bodies
-    /// are, in order; none of what is withheld.
-    pub(super) fn ids(
+    /// The outlines of a session's messages above `after` and below `before`, in order.
+    pub(super) fn outlines(
         &self,
         key: &SessionKey,
         after: u64,
         before: u64,
-    ) -> Result<Vec<(MessageId, Option<usize>)>, StoreError> {
+    ) -> Result<Vec<Outline>, StoreError> {
         let mut all = Vec::new();
-        for segment in self.decoded(key, after, |bytes| decode_ids(&bytes)) {
+        for segment in self.decoded(key, after, |bytes| decode_outlines(&bytes)) {
             let Segment { first, messages } = segment?;
             let next = first + messages.len() as u64;
             let wanted = |it: &(u64, _)| after < it.0 && it.0 < before;
-            all.extend((first..).zip(messages).filter(wanted).map(|(_, id)| id));
+            all.extend((first..).zip(messages).filter(wanted).map(|(_, outline)| outline));
             if next >= before {
                 break;
             }

@@ -129,8 +129,8 @@ struct Seen {
 
 impl Seen {
     fn take(&mut self, position: u64, message: &Message) {
-        let Message { id, time, body, .. } = message;
-        self.usage += Usage::one(body.len());
+        let Message { id, time, .. } = message;
+        self.usage += Usage::one(message.weight());
         self.oldest = self.oldest.or(Some(*time));
         let (first, _) = self.positions.unwrap_or((position, position));
         self.positions = Some((first, position));

@@ -57,6 +57,7 @@ struct Appended {
 pub(super) struct RowDelta {
     last: u64,
     removed: u64,
+    withheld: u64,
     bytes_added: u64,
     bytes_freed: u64,
     forgotten: Vec<Installation>,
@@ -109,6 +110,16 @@ impl Journal {
         let Some(last) = expired.last() else { return };
         self.remove(key, last.last_position(), freed);
         self.open.delta(key).row.expired.extend_from_slice(expired);
+        self.open.pressing = true;
+    }
+
+    /// Of everything up to a position only the numbers are to be kept, which frees so much in all. Bodies that were
+    /// not sealed yet are never written.
+    pub(super) fn withhold(&mut self, key: &SessionKey, up_to: u64, freed: Usage) {
+        let delta = self.open.delta(key);
+        let spared = delta.withhold(up_to);
+        delta.row.bytes_freed += freed.bytes;
+        self.open.appended.bytes -= spared;
         self.open.pressing = true;
     }
 
@@ -186,11 +197,16 @@ impl Journal {
         let deltas: Vec<_> = self.parts().filter_map(|it| it.sessions.get(key)).collect();
         let rows: Vec<_> = deltas.iter().map(|delta| delta.row.clone()).collect();
         let after = rows.iter().map(|row| row.removed).fold(after, u64::max);
+        let mut tail = Tail { rows, messages: Vec::new() };
         let mut room = Room::new(limit);
-        let messages = deltas.iter().flat_map(|delta| delta.messages_after(after));
-        let fitting = messages.take_while(|(.., message)| room.takes(message.body.len()));
-        let messages = fitting.map(|(position, _, message)| (position, message.clone())).collect();
-        Tail { rows, messages }
+        for (position, _, message) in deltas.iter().flat_map(|delta| delta.messages_after(after)) {
+            let message = tail.seen(position, message.clone());
+            if !room.takes(message.weight()) {
+                break;
+            }
+            tail.messages.push((position, message));
+        }
+        tail
     }
 
     /// The sessions of which something may not be on disk yet.
@@ -267,9 +283,36 @@ impl Delta {
         self.row.removed = self.row.removed.max(up_to);
         cancelled
     }
+
+    /// Returns how many bytes of bodies are not written.
+    fn withhold(&mut self, up_to: u64) -> u64 {
+        let removed = self.row.removed;
+        let mut spared = 0;
+        for Appended { batch, .. } in &mut self.appended {
+            let bytes = |batch: &Batch| Usage::between(batch, removed, batch.last()).bytes;
+            let withheld = batch.withheld_up_to(up_to);
+            spared += bytes(batch) - bytes(&withheld);
+            *batch = withheld;
+        }
+        self.row.withheld = self.row.withheld.max(up_to);
+        spared
+    }
 }
 
 impl Tail {
+    /// A message at a position as it will be.
+    pub(super) fn seen(&self, position: u64, mut message: Message) -> Message {
+        if position <= self.withheld() {
+            message.withhold();
+        }
+        message
+    }
+
+    /// Of everything up to here only the numbers are kept, as far as the tail knows.
+    pub(super) fn withheld(&self) -> u64 {
+        self.rows.iter().map(|row| row.withheld).max().unwrap_or(0)
+    }
+
     /// A session's row and accounts as they will be. Changes may be on disk already: making them again
     /// changes nothing but `bytes`.
     pub(super) fn overlay(&self, mut row: Row, mut accounts: Accounts) -> (Row, Accounts) {
@@ -287,6 +330,11 @@ impl Tail {
 }
 
 impl RowDelta {
+    /// Of everything up to here only the numbers are to be kept; 0 if that is not new of anything.
+    pub(super) fn withheld(&self) -> u64 {
+        self.withheld
+    }
+
     /// Makes the changes in a session's row.
     pub(super) fn apply(&self, row: &mut Row) {
         row.last = row.last.max(self.last);

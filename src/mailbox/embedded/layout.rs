@@ -10,7 +10,7 @@
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of expiry: its last n (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
 //! Names have no zero byte. What is known of a session's installations stands beside its row and not in it, for there
 //! may be thousands and a commit writes what it changes alone. A segment has messages with consecutive positions, and stands under that
@@ -19,14 +19,16 @@
 //! taken: it counts from uptime 0, which is when the server first counted.
 //!
 //! Invariant: a session's segments have the positions above `removed` up to and with `last`, each
-//! once, with `bytes` in their bodies; of the first segment some messages may be removed already.
+//! once, with `bytes` in those of their bodies that are kept; of the first segment some messages may be removed already.
 
 use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::mailbox::{Account, Accounts};
-use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
+use crate::mailbox::{Account, Accounts, Outline};
+use crate::message::{
+    Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime, withheld_length,
+};
 
 /// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
 pub(super) const VERSION: u8 = 2;
@@ -233,20 +235,14 @@ pub(super) fn encode_segment<'a>(
 
 /// The messages of a segment, in order; none if the bytes are not one.
 pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
-    let message = |it: Part<'_>| {
-        let Part { id, time, kind, body } = it;
-        match kind {
-            Some(kind) => Message { id, time, kind, body: bytes.slice_ref(body) },
-            None => Message::withheld(id, time),
-        }
-    };
+    let message = |it: Part<'_>| Message::kept(it.id, it.time, it.kind, bytes.slice_ref(it.body));
     decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
-/// What the messages of a segment are called and how long their bodies are, in order, without
-/// making them; none if the bytes are not one. Of those that are withheld there is no body.
-pub(super) fn decode_ids(bytes: &[u8]) -> Result<Vec<(MessageId, Option<usize>)>, Malformed> {
-    decode_parts(bytes, |it| (it.id, it.kind.map(|_| it.body.len()))).ok_or(MALFORMED_SEGMENT)
+/// What the messages of a segment are called and how long they are, in order, without making them; none if the bytes
+/// are not one.
+pub(super) fn decode_outlines(bytes: &[u8]) -> Result<Vec<Outline>, Malformed> {
+    decode_parts(bytes, |it| it.outline()).ok_or(MALFORMED_SEGMENT)
 }
 
 /// How long the server had run when it took the messages of a segment, from its beginning.
@@ -269,6 +265,14 @@ struct Part<'a> {
     /// None of a message that is withheld.
     kind: Option<Kind>,
     body: &'a [u8],
+}
+
+impl Part<'_> {
+    fn outline(&self) -> Outline {
+        let is_withheld = self.kind.is_none();
+        let length = if is_withheld { withheld_length(self.body) } else { self.body.len() };
+        Outline { id: self.id, length, is_withheld }
+    }
 }
 
 fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
@@ -348,12 +352,18 @@ mod tests {
         let id = MessageId { installation: Installation::from_u64(0xa1), n: 2 };
         let empty =
             Message { id, time: Timestamp(3), kind: Kind::TEXT, body: Bytes::from_static(b"") };
-        let withheld = Message::withheld(id, Timestamp(3));
-        let bytes = encode_segment(Uptime(0), [&empty, &withheld].into_iter());
-        assert_eq!(decode_ids(&bytes), Ok(vec![(id, Some(0)), (id, None)]));
+        let withheld = Message::withheld(id, Timestamp(3), 70_000);
+        // As an earlier version wrote it.
+        let older = Message::kept(id, Timestamp(3), None, Bytes::new());
+        let all = [&empty, &withheld, &older];
+        let bytes = encode_segment(Uptime(0), all.into_iter());
+        let outline = |length, is_withheld| Outline { id, length, is_withheld };
+        let outlines = vec![outline(0, false), outline(70_000, true), outline(0, true)];
+        assert_eq!(decode_outlines(&bytes), Ok(outlines.clone()));
         let decoded = decode_segment(bytes).unwrap();
-        assert_eq!(decoded, [empty, withheld]);
-        assert!(!decoded[0].is_withheld() && decoded[1].is_withheld());
+        assert_eq!(decoded.iter().collect::<Vec<_>>(), all);
+        assert_eq!(decoded.iter().map(Outline::of).collect::<Vec<_>>(), outlines);
+        assert!(decoded.iter().all(|it| it.weight() == 0));
     }
 
     #[test]
@@ -417,13 +427,13 @@ mod tests {
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
             let encoded = encode_segment(Uptime(since), messages.iter());
-            let ids: Vec<_> = messages.iter().map(|it| (it.id, Some(it.body.len()))).collect();
+            let outlines: Vec<_> = messages.iter().map(Outline::of).collect();
             prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
             prop_assert_eq!(decode_since(&encoded), Ok(Uptime(since)));
-            prop_assert_eq!(decode_ids(&encoded), Ok(ids));
+            prop_assert_eq!(decode_outlines(&encoded), Ok(outlines));
             for cut in 0..encoded.len() {
                 prop_assert!(decode_segment(encoded.slice(..cut)).is_err());
-                prop_assert!(decode_ids(&encoded[..cut]).is_err());
+                prop_assert!(decode_outlines(&encoded[..cut]).is_err());
             }
         }
 

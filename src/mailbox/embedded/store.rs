@@ -7,6 +7,7 @@ use std::ops::RangeInclusive;
 use std::path::Path;
 use std::time::Duration;
 
+use bytes::Bytes;
 use fjall::{
     AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
 };
@@ -14,9 +15,9 @@ use fjall::{
 use super::image::{Entry, Image, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
-    self, Malformed, Row, accounts_prefix, decode_segment, encode_accounts, encode_segment,
-    expired_key, message_prefix, numbers_key, parse_part, parse_segment_key, segment_key,
-    session_key,
+    self, Malformed, Row, accounts_prefix, decode_segment, decode_since, encode_accounts,
+    encode_segment, expired_key, message_prefix, numbers_key, parse_part, parse_segment_key,
+    segment_key, session_key,
 };
 use super::upgrade::{Unreadable, upgrade};
 use crate::mailbox::{Accounts, MailboxError, Usage};
@@ -187,6 +188,9 @@ impl Store {
         for segment in gone {
             batch.remove(&self.messages, segment.key()?);
         }
+        if delta.row().withheld() > row.removed {
+            self.withhold(batch, key, row.removed + 1..=last, delta.row().withheld())?;
+        }
         let prefix = message_prefix(key);
         self.put(batch, &prefix, delta.messages());
         batch.insert(&self.sessions, session_key(key), row.encode());
@@ -194,6 +198,34 @@ impl Store {
         let mut after = before.clone();
         delta.row().apply_to(&mut after);
         self.put_accounts(batch, key, &before, &after);
+        Ok(())
+    }
+
+    /// Has the bodies vanish of messages on disk up to a position. The segments that have them end at one of these.
+    fn withhold(
+        &self,
+        batch: &mut fjall::OwnedWriteBatch,
+        key: &SessionKey,
+        last: RangeInclusive<u64>,
+        up_to: u64,
+    ) -> Result<(), StoreError> {
+        for segment in self.segments(key, last) {
+            let (entry, value) = segment.into_inner()?;
+            let value = Bytes::from(value);
+            let (Ok(since), Ok(mut messages)) = (decode_since(&value), decode_segment(value))
+            else {
+                // It must not keep all others from being stored.
+                log::error!("{key}: a segment is damaged, and stays as it is");
+                continue;
+            };
+            let first = parse_segment_key(&entry)?.1 + 1 - messages.len() as u64;
+            if first > up_to {
+                break;
+            }
+            let known = (first..).zip(&mut messages).take_while(|(it, _)| *it <= up_to);
+            known.for_each(|(_, message)| message.withhold());
+            batch.insert(&self.messages, entry, encode_segment(since, messages.iter()));
+        }
         Ok(())
     }
 
@@ -311,7 +343,7 @@ impl Store {
             (row.removed, row.last, row.bytes) = (first - 1, first - 1, 0);
             for (_, _, message) in &messages {
                 row.last += 1;
-                row.bytes += message.body.len() as u64;
+                row.bytes += message.weight() as u64;
                 accounts.take(message.id, row.last);
             }
             newest = messages.last().map_or(newest, |(_, since, _)| newest.max(*since));
@@ -398,7 +430,7 @@ impl<'a> Filling<'a> {
             self.began = since;
         }
         self.messages.push(message);
-        self.usage += Usage::one(message.body.len());
+        self.usage += Usage::one(message.weight());
         (self.last, self.since) = (position, since);
     }
 }

@@ -98,7 +98,7 @@ fn a_commit_waits_for_what_may_be_acknowledged_and_not_for_longer() {
 }
 
 #[test]
-fn ids_are_those_of_the_messages() {
+fn outlines_are_those_of_the_messages() {
     let folder = tempfile::tempdir().unwrap();
     let mailbox = EmbeddedMailbox::open(folder.path()).unwrap();
     let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
@@ -110,10 +110,10 @@ fn ids_are_those_of_the_messages() {
     let image = block_on(mailbox.image()).unwrap();
     for (after, before) in (0..11).flat_map(|after| (0..12).map(move |before| (after, before))) {
         let messages = image.walk(&key, after, before).map(|it| it.unwrap().1);
-        let expected: Vec<_> = messages.map(|it| (it.id, Some(it.body.len()))).collect();
+        let expected: Vec<_> = messages.map(|it| Outline::of(&it)).collect();
         let count = before.min(10).saturating_sub(after + 1);
         assert_eq!(expected.len() as u64, count, "{after}, {before}");
-        assert_eq!(image.ids(&key, after, before).unwrap(), expected, "{after}, {before}");
+        assert_eq!(image.outlines(&key, after, before).unwrap(), expected, "{after}, {before}");
     }
     block_on(mailbox.close());
 }

@@ -82,13 +82,23 @@ impl Session {
 impl State {
     /// Puts a batch into the channel, or a mark that it is in the mailbox alone.
     pub(super) fn pass_on(&mut self, window: &Arc<Window>, batch: Batch) {
-        if self.overflowed {
+        // Nobody hears what a blocked person writes: it needs no room in memory.
+        if self.overflowed || self.blocked {
             return;
         }
         let held = window.hold(batch);
         self.overflowed = held.is_none();
         // The session holds both ends, so the channel is open and, being unbounded, has room.
         let _ = self.channel.0.try_send(held.map_or(Queued::More, Queued::Batch));
+    }
+
+    /// Lets go of all that is in memory. What waits, and what comes, is in the mailbox alone.
+    pub(super) fn empty_channel(&mut self) {
+        self.channel.0.close();
+        self.channel = async_channel::unbounded();
+        self.overflowed = true;
+        // As in `pass_on`.
+        let _ = self.channel.0.try_send(Queued::More);
     }
 
     /// Closes the channel and makes another that begins with the oldest message that waits and is

@@ -5,7 +5,7 @@
 use event_listener::listener;
 
 use super::{Retired, Session, State, Status};
-use crate::mailbox::Mailbox;
+use crate::mailbox::{Mailbox, Usage};
 use crate::message::SessionKey;
 use crate::server::contacts::Circle;
 
@@ -23,12 +23,10 @@ impl Session {
         self.state().is_held_back()
     }
 
-    /// The receiver does not want to hear of the sender any more: nothing is delivered, and what is
-    /// written is kept without its body.
-    pub(in crate::server) fn block(&self) {
-        let mut state = self.state();
-        state.blocked = true;
-        state.renew_channel();
+    /// The receiver does not want to hear of the sender any more: nothing is delivered, and neither what waits nor
+    /// what is written from now on has a body.
+    pub(in crate::server) fn block(&self, mailbox: &dyn Mailbox, circle: &Circle) {
+        self.state().set_blocked(mailbox, &self.0.key, circle.is_blocked(&self.0.key));
     }
 
     /// What waits is to expire, and what comes behind it is delivered, also if the sender was blocked. The
@@ -57,9 +55,10 @@ impl Session {
     }
 
     /// All that waited has expired, or that failed. Who is blocked still is.
-    pub(in crate::server) fn end_renewing(&self, circle: &Circle) {
+    pub(in crate::server) fn end_renewing(&self, mailbox: &dyn Mailbox, circle: &Circle) {
         let mut state = self.state();
-        (state.blocked, state.renewing) = (circle.is_blocked(&self.0.key), false);
+        state.renewing = false;
+        state.set_blocked(mailbox, &self.0.key, circle.is_blocked(&self.0.key));
         drop(state);
         self.0.changed.notify(usize::MAX);
     }
@@ -85,6 +84,32 @@ impl Session {
 impl State {
     pub(super) fn is_held_back(&self) -> bool {
         self.blocked || self.renewing || self.ledger.is_expiring()
+    }
+
+    /// Says whether the receiver wants to hear of the sender. What waits of somebody blocked is a load for nobody but
+    /// them, and loses its body, wherever it is.
+    pub(super) fn set_blocked(&mut self, mailbox: &dyn Mailbox, key: &SessionKey, blocked: bool) {
+        (self.blocked, self.aside) = (blocked, blocked);
+        mailbox.set_aside(key, blocked);
+        if blocked {
+            let freed = self.ledger.withhold();
+            self.withhold(mailbox, key, freed);
+            self.empty_channel();
+            // Nothing that comes waits for somebody to acknowledge it.
+            self.reader = None;
+        }
+    }
+
+    /// An earlier version left the bodies of what waited before a block.
+    pub(super) fn withhold_rest(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) {
+        let freed = self.ledger.withhold_rest();
+        self.withhold(mailbox, key, freed);
+    }
+
+    fn withhold(&self, mailbox: &dyn Mailbox, key: &SessionKey, freed: Usage) {
+        if !freed.is_empty() {
+            mailbox.withhold(key, self.ledger.withheld(), freed);
+        }
     }
 
     /// Has everything expire that is to and can. Returns whether there was any.

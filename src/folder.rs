@@ -45,8 +45,8 @@ pub enum FolderError {
 /// The file by which a data folder is locked.
 const LOCK: &str = "lock";
 
-/// What shows that a folder is one: a person's, or a server's. One that was copied may have no lock.
-const MARKS: [&str; 3] = [LOCK, "messages.db", "mailbox"];
+/// What shows that a folder is one: a person's, or a server's. One that was copied may have some of it alone.
+const MARKS: [&str; 6] = [LOCK, "messages.db", "id_ed25519", "known_servers", "mailbox", "names"];
 
 /// What others may do in a folder, and what lets them change it.
 const OTHERS: u32 = 0o077;

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpListener;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{self, RecvTimeoutError};
@@ -131,18 +132,20 @@ fn assert_fails(words: &[&str], part: &str) {
 #[test]
 fn a_port_in_use_is_named() {
     let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let sentence = format!("cannot listen on {address}: another process does");
-    assert_fails(&["--listen", &address, "--data", text(folder.path())], &sentence);
+    assert_fails(&["--listen", &address, "--data", text(&data)], &sentence);
 }
 
 #[test]
 fn an_address_that_is_none_is_named() {
     let folder = tempfile::tempdir().unwrap();
+    let data = folder.path().join("data");
     for address in ["nonsense", "127.0.0.1", "127.0.0.1:99999", "256.0.0.1:80", ""] {
         let sentence = format!("cannot listen on {address}: ");
-        assert_fails(&["--listen", address, "--data", text(folder.path())], &sentence);
+        assert_fails(&["--listen", address, "--data", text(&data)], &sentence);
     }
 }
 
@@ -171,8 +174,10 @@ fn a_data_folder_in_use_is_named() {
 #[test]
 fn a_damaged_book_of_names_is_named() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("names"), "rubbish\n").unwrap();
-    assert_fails(&["--listen", "127.0.0.1:0", "--data", text(folder.path())], "line 1 of ");
+    let data = folder.path().join("data");
+    std::fs::DirBuilder::new().mode(0o700).create(&data).unwrap();
+    std::fs::write(data.join("names"), "rubbish\n").unwrap();
+    assert_fails(&["--listen", "127.0.0.1:0", "--data", text(&data)], "line 1 of ");
 }
 
 #[test]

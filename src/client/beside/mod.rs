@@ -376,20 +376,21 @@ impl Host {
         let (mut told, mut told_nobody, mut told_alike) = (None, false, false);
         loop {
             let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
-            if told.replace(state) != Some(state) {
-                say(stream, &Reply::State(state.as_str().into())).await?;
-            }
             let to = peer.clone();
             let Standing { nobody, held, alike } =
                 self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
             if let Some(known) = alike.filter(|_| !std::mem::replace(&mut told_alike, true)) {
                 say(stream, &Reply::Alike(known.to_string())).await?;
             }
-            if held && state == State::Waiting {
-                return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
-            }
             if nobody && !std::mem::replace(&mut told_nobody, true) {
                 say(stream, &Reply::Nobody).await?;
+            }
+            // Behind all else: whoever waits for it may leave.
+            if told.replace(state) != Some(state) {
+                say(stream, &Reply::State(state.as_str().into())).await?;
+            }
+            if held && state == State::Waiting {
+                return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
             }
             wait(moved, stream).await?;
         }

@@ -22,6 +22,8 @@ demo:
 test:
     #!/usr/bin/env bash
     set -euo pipefail
+    # Stories mostly wait: more of them at once than cores take half the time.
+    export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8} NEXTEST_TEST_THREADS=${NEXTEST_TEST_THREADS:-8}
     if command -v cargo-nextest >/dev/null; then
         cargo nextest run
         cargo test --doc # the one kind that nextest does not run

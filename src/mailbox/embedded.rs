@@ -5,6 +5,8 @@
 //! takes all of it, writes it as one commit with one fsync, and takes what came meanwhile. So a
 //! lonely message is synced at once, and under load a commit has thousands.
 //!
+//! Bodies that are [withheld](withholding) go from the disk bit by bit, so that no commit takes long.
+//!
 //! Invariant: disk and journal together are the mailbox. What is reported as committed is on the
 //! synced disk; what was removed before its commit began is never written.
 //!
@@ -24,6 +26,7 @@ mod scan;
 mod store;
 mod upgrade;
 mod watermark;
+mod withholding;
 mod writer;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -292,7 +295,7 @@ impl Mailbox for EmbeddedMailbox {
     fn withhold(&self, key: &SessionKey, up_to: u64, freed: Usage) {
         self.change(|state| {
             state.loads.free(key, Usage { messages: 0, ..freed });
-            state.journal.withhold(key, up_to, freed);
+            state.journal.withhold(key, up_to);
         });
     }
 
@@ -402,11 +405,15 @@ fn pending(
     // A segment stays until its last message is removed.
     let after = after.max(tail.removed()).max(image.row(key)?.removed);
     let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
-    let messages = image.messages(key, after, before, limit)?.into_iter();
-    let mut messages: Vec<_> = messages.map(|(at, it)| (at, tail.seen(at, it))).collect();
-    let mut room = Room::new(limit);
-    let full = messages.iter().any(|(_, message)| !room.takes(message.weight()));
-    debug_assert!(!full, "it asked for what fits");
+    let (mut room, mut messages) = (Room::new(limit), Vec::new());
+    for message in image.walk(key, after, before) {
+        let (position, message) = message?;
+        let message = tail.seen(position, message);
+        if !room.takes(message.weight()) {
+            break;
+        }
+        messages.push((position, message));
+    }
     messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.weight())));
     let first = messages.first().map_or(after + 1, |(position, _)| *position);
     // What is removed meanwhile is missing at the beginning only.

@@ -65,7 +65,8 @@ pub trait Mailbox: Send + Sync + 'static {
     fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage);
 
     /// Of the messages of a session up to and with a position only the numbers are kept from now on, and how long
-    /// they were: they are [withheld](crate::message::Message::withheld). Those that were not are `freed` in all.
+    /// they were: they are [withheld](crate::message::Message::withheld). Those that were not are `freed` in all. The
+    /// bodies may go from the disk bit by bit, and are told of there until they are gone.
     fn withhold(&self, key: &SessionKey, up_to: u64, freed: Usage);
 
     /// Whether what waits in a session, now and later, is no load for its receiver. Not remembered on disk. Returns
@@ -275,8 +276,13 @@ impl Room {
 
     /// Whether the next message fits; then it is taken.
     fn takes(&mut self, length: usize) -> bool {
+        self.takes_all(Usage::one(length))
+    }
+
+    /// Whether the next messages fit; then all of them are taken.
+    fn takes_all(&mut self, next: Usage) -> bool {
         let is_first = self.taken.is_empty();
-        self.taken += Usage::one(length);
+        self.taken += next;
         let Usage { messages, bytes } = self.limit;
         is_first || (self.taken.messages <= messages && self.taken.bytes <= bytes)
     }

@@ -13,7 +13,7 @@ use super::layout::{
     decode_since, message_prefix, parse_part, parse_segment_key, segment_key, session_key,
 };
 use super::store::{StoreError, UPTIME};
-use crate::mailbox::{Accounts, Outline, Room, Usage};
+use crate::mailbox::{Accounts, Outline, Usage};
 use crate::message::{Message, SessionKey, Uptime};
 
 /// A consistent view of the whole store.
@@ -57,28 +57,7 @@ impl Image {
         Ok(bytes.map(|bytes| Row::decode(&bytes)).transpose()?.unwrap_or_default())
     }
 
-    /// A session's messages above `after` and below `before`, with their positions: no more than
-    /// fit into `limit`, but one at least if there is any.
-    pub(super) fn messages(
-        &self,
-        key: &SessionKey,
-        after: u64,
-        before: u64,
-        limit: Usage,
-    ) -> Result<Vec<(u64, Message)>, StoreError> {
-        let mut room = Room::new(limit);
-        let mut messages = Vec::new();
-        for message in self.walk(key, after, before) {
-            let (position, message) = message?;
-            if !room.takes(message.weight()) {
-                break;
-            }
-            messages.push((position, message));
-        }
-        Ok(messages)
-    }
-
-    /// A session's messages above `after` and below `before`, one after another.
+    /// A session's messages above `after` and below `before`, one after another, with their positions.
     pub(super) fn walk(
         &self,
         key: &SessionKey,
@@ -239,6 +218,20 @@ pub(super) struct Segment<T = Message> {
     /// The position of the first one.
     pub(super) first: u64,
     pub(super) messages: Vec<T>,
+}
+
+impl Segment {
+    /// What is kept of those of its messages whose positions are wanted.
+    pub(super) fn usage(&self, wanted: impl Fn(u64) -> bool) -> Usage {
+        let wanted = (self.first..).zip(&self.messages).filter(|(position, _)| wanted(*position));
+        wanted.map(|(_, message)| Usage::one(message.weight())).sum()
+    }
+
+    /// Has only the numbers be kept of its messages up to a position.
+    pub(super) fn withhold(&mut self, up_to: u64) {
+        let known = (self.first..).zip(&mut self.messages).take_while(|(it, _)| *it <= up_to);
+        known.for_each(|(_, message)| message.withhold());
+    }
 }
 
 /// What a backup has.

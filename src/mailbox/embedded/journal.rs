@@ -5,6 +5,9 @@
 //! themselves, and each is a prefix of everything that was ever asked. Within one commit the order
 //! between sessions means nothing, so changes are kept by session.
 //!
+//! A commit takes a [share](super::withholding) of the bodies that are to go from the disk; the rest is an open change
+//! again when it is through.
+//!
 //! Invariant: disk, then sealed, then open changes, applied in this order, are the mailbox.
 
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
@@ -12,6 +15,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::layout::Row;
+use super::withholding::{Left, Withholding};
 use crate::mailbox::{Accounts, Room, Run, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, SessionKey, Uptime};
 
@@ -57,7 +61,7 @@ struct Appended {
 pub(super) struct RowDelta {
     last: u64,
     removed: u64,
-    withheld: u64,
+    withheld: Withholding,
     bytes_added: u64,
     bytes_freed: u64,
     forgotten: Vec<Installation>,
@@ -113,12 +117,12 @@ impl Journal {
         self.open.pressing = true;
     }
 
-    /// Of everything up to a position only the numbers are to be kept, which frees so much in all. Bodies that were
-    /// not sealed yet are never written.
-    pub(super) fn withhold(&mut self, key: &SessionKey, up_to: u64, freed: Usage) {
+    /// Of everything up to a position only the numbers are to be kept. Bodies that were not sealed yet are never
+    /// written; the others go with this commit and the next ones.
+    pub(super) fn withhold(&mut self, key: &SessionKey, up_to: u64) {
         let delta = self.open.delta(key);
         let spared = delta.withhold(up_to);
-        delta.row.bytes_freed += freed.bytes;
+        delta.row.bytes_freed += spared;
         self.open.appended.bytes -= spared;
         self.open.pressing = true;
     }
@@ -154,9 +158,15 @@ impl Journal {
         self.sealed.get_or_insert_with(|| Arc::new(std::mem::take(open))).clone()
     }
 
-    /// What was sealed is on disk.
-    pub(super) fn committed(&mut self) {
+    /// What was sealed is on disk, but for bodies that are left there.
+    pub(super) fn committed(&mut self, left: Left) {
         self.sealed = None;
+        for (key, mut withheld) in left {
+            let row = &mut self.open.delta(&key).row;
+            withheld.join(&row.withheld);
+            row.withheld = withheld;
+            self.open.pressing = true;
+        }
     }
 
     /// Whether there is something to commit without delay.
@@ -223,6 +233,12 @@ impl Changes {
     /// Each changed session once.
     pub(super) fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Delta)> {
         self.sessions.iter()
+    }
+
+    /// What is left if it is not known which bodies are gone.
+    pub(super) fn withheld(&self) -> Left {
+        let withheld = self.sessions.iter().map(|(key, it)| (key.clone(), it.row.withheld.clone()));
+        withheld.filter(|(_, it)| !it.is_empty()).collect()
     }
 
     /// What is to be written.
@@ -294,7 +310,7 @@ impl Delta {
             spared += bytes(batch) - bytes(&withheld);
             *batch = withheld;
         }
-        self.row.withheld = self.row.withheld.max(up_to);
+        self.row.withheld.add(removed, up_to);
         spared
     }
 }
@@ -310,7 +326,7 @@ impl Tail {
 
     /// Of everything up to here only the numbers are kept, as far as the tail knows.
     pub(super) fn withheld(&self) -> u64 {
-        self.rows.iter().map(|row| row.withheld).max().unwrap_or(0)
+        self.rows.iter().map(|row| row.withheld.up_to()).max().unwrap_or(0)
     }
 
     /// A session's row and accounts as they will be. Changes may be on disk already: making them again
@@ -330,9 +346,9 @@ impl Tail {
 }
 
 impl RowDelta {
-    /// Of everything up to here only the numbers are to be kept; 0 if that is not new of anything.
-    pub(super) fn withheld(&self) -> u64 {
-        self.withheld
+    /// What is to lose its body on disk.
+    pub(super) fn withheld(&self) -> &Withholding {
+        &self.withheld
     }
 
     /// Makes the changes in a session's row.

@@ -84,13 +84,13 @@ fn what_is_sealed_is_removed_by_the_next_commit() {
     assert_eq!(tail(usage(9)), [3, 4], "wherever it is");
     assert_eq!(tail(usage(0)), [3], "one at least");
     assert_eq!(written(&journal.seal()), [1, 2, 3], "the same until it is committed");
-    journal.committed();
+    journal.committed(Vec::new());
     let next = journal.seal();
     assert_eq!(written(&next), [4]);
     let mut row = Row { removed: 0, last: 3, bytes: 30 };
     next.sessions().for_each(|(_, delta)| delta.row().apply(&mut row));
     assert_eq!((row.removed, row.last, row.bytes), (2, 4, 20));
-    journal.committed();
+    journal.committed(Vec::new());
     assert!(journal.is_empty());
 }
 

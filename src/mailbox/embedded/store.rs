@@ -12,7 +12,7 @@ use fjall::{
     AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
 };
 
-use super::image::{Entry, Image, Table, collect};
+use super::image::{Entry, Image, Segment, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
     self, Malformed, Row, accounts_prefix, decode_segment, decode_since, encode_accounts,
@@ -20,7 +20,8 @@ use super::layout::{
     segment_key, session_key,
 };
 use super::upgrade::{Unreadable, upgrade};
-use crate::mailbox::{Accounts, MailboxError, Usage};
+use super::withholding::{Left, Withholding};
+use crate::mailbox::{Accounts, MailboxError, Room, Usage};
 use crate::message::{Installation, Message, SessionKey, Uptime};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
@@ -133,20 +134,27 @@ impl Store {
         Ok(Uptime(u64::from_be_bytes(uptime)))
     }
 
-    /// Makes all changes, as the commit with this number and at this time. They are on disk when this returns. An
-    /// error leaves it open whether they are: the store has to be opened again to know.
+    /// Makes all changes, as the commit with this number and at this time. They are on disk when this returns, but for
+    /// bodies that are to go and are more than a share: these are returned. An error leaves it open whether they are:
+    /// the store has to be opened again to know.
     pub(super) fn commit(
         &self,
         number: u64,
         uptime: Uptime,
         changes: &Changes,
-    ) -> Result<(), StoreError> {
+        share: Usage,
+    ) -> Result<Left, StoreError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
+        let (mut left, mut room) = (Left::new(), Room::new(share));
         for (key, delta) in changes.sessions() {
-            self.change(&mut batch, key, delta)?;
+            let rest = self.change(&mut batch, key, delta, &mut room)?;
+            if !rest.is_empty() {
+                left.push((key.clone(), rest));
+            }
         }
         batch.insert(&self.meta, UPTIME, uptime.0.to_be_bytes());
-        self.finish(batch, number)
+        self.finish(batch, number)?;
+        Ok(left)
     }
 
     /// Commits a batch under a number.
@@ -179,7 +187,8 @@ impl Store {
         batch: &mut fjall::OwnedWriteBatch,
         key: &SessionKey,
         delta: &Delta,
-    ) -> Result<(), StoreError> {
+        room: &mut Room,
+    ) -> Result<Withholding, StoreError> {
         let mut row = self.row(key)?;
         let (removed, last) = (row.removed, row.last);
         delta.row().apply(&mut row);
@@ -188,9 +197,8 @@ impl Store {
         for segment in gone {
             batch.remove(&self.messages, segment.key()?);
         }
-        if delta.row().withheld() > row.removed {
-            self.withhold(batch, key, row.removed + 1..=last, delta.row().withheld())?;
-        }
+        let withheld = delta.row().withheld().above(removed);
+        let left = self.withhold(batch, key, last, &mut row, withheld, room)?;
         let prefix = message_prefix(key);
         self.put(batch, &prefix, delta.messages());
         batch.insert(&self.sessions, session_key(key), row.encode());
@@ -198,35 +206,48 @@ impl Store {
         let mut after = before.clone();
         delta.row().apply_to(&mut after);
         self.put_accounts(batch, key, &before, &after);
-        Ok(())
+        Ok(left)
     }
 
-    /// Has the bodies vanish of messages on disk up to a position. The segments that have them end at one of these.
+    /// Has the bodies vanish of messages on disk, as far as there is room, and lets the row know which are gone, also with
+    /// their messages. The last message on disk has the position `last`. Returns what is left.
     fn withhold(
         &self,
         batch: &mut fjall::OwnedWriteBatch,
         key: &SessionKey,
-        last: RangeInclusive<u64>,
-        up_to: u64,
-    ) -> Result<(), StoreError> {
-        for segment in self.segments(key, last) {
+        last: u64,
+        row: &mut Row,
+        withheld: Withholding,
+        room: &mut Room,
+    ) -> Result<Withholding, StoreError> {
+        let Some(first) = withheld.first() else { return Ok(withheld) };
+        for segment in self.segments(key, first..=last) {
             let (entry, value) = segment.into_inner()?;
             let value = Bytes::from(value);
-            let (Ok(since), Ok(mut messages)) = (decode_since(&value), decode_segment(value))
-            else {
+            let (Ok(since), Ok(messages)) = (decode_since(&value), decode_segment(value)) else {
                 // It must not keep all others from being stored.
                 log::error!("{key}: a segment is damaged, and stays as it is");
                 continue;
             };
-            let first = parse_segment_key(&entry)?.1 + 1 - messages.len() as u64;
-            if first > up_to {
+            let end = parse_segment_key(&entry)?.1;
+            let mut segment = Segment { first: end + 1 - messages.len() as u64, messages };
+            if segment.first > withheld.up_to() {
                 break;
             }
-            let known = (first..).zip(&mut messages).take_while(|(it, _)| *it <= up_to);
-            known.for_each(|(_, message)| message.withhold());
-            batch.insert(&self.messages, entry, encode_segment(since, messages.iter()));
+            let removed = segment.usage(|it| withheld.has(it) && it <= row.removed);
+            row.bytes = row.bytes.saturating_sub(removed.bytes);
+            if end <= row.removed {
+                continue;
+            }
+            if !room.takes_all(segment.usage(|_| true)) {
+                return Ok(withheld.above(row.removed.max(segment.first - 1)));
+            }
+            let gone = segment.usage(|it| withheld.has(it) && it > row.removed);
+            row.bytes = row.bytes.saturating_sub(gone.bytes);
+            segment.withhold(withheld.up_to());
+            batch.insert(&self.messages, entry, encode_segment(since, segment.messages.iter()));
         }
-        Ok(())
+        Ok(Withholding::default())
     }
 
     /// As much of a session's accounts as has to be known to change them.

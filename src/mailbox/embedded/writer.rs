@@ -14,6 +14,7 @@ use super::journal::{Changes, Delta};
 use super::opening::Paths;
 use super::store::Store;
 use super::watermark::Watermark;
+use super::withholding::{Left, SHARE};
 use super::{Shared, Sleep, State, closed};
 use crate::clock::Clock;
 use crate::mailbox::{Commit, Event, MailboxError};
@@ -132,15 +133,13 @@ impl Writer {
     fn commit(&mut self, changes: &Changes) -> bool {
         let number = self.last + 1;
         let uptime = self.clock.uptime();
-        if let Err(error) = self.try_commit(number, changes)
-            && !self.recover(number, changes, &error)
-        {
-            return false;
-        }
+        let tried = self.try_commit(number, changes);
+        let left = tried.map_or_else(|error| self.recover(number, changes, &error), Some);
+        let Some(left) = left else { return false };
         self.last = number;
         self.seen = None;
         let mut state = self.shared.state();
-        state.journal.committed();
+        state.journal.committed(left);
         state.stored = uptime;
         state.counts.commits += 1;
         state.counts.written += changes.appended().messages;
@@ -150,33 +149,33 @@ impl Writer {
         true
     }
 
-    fn try_commit(&self, number: u64, changes: &Changes) -> Result<(), MailboxError> {
+    fn try_commit(&self, number: u64, changes: &Changes) -> Result<Left, MailboxError> {
         let store = self.shared.store.read().unwrap_or_else(PoisonError::into_inner);
         commit(store.as_ref().ok_or_else(closed)?, number, self.clock.uptime(), changes)
     }
 
-    /// Commits the same again and again until it succeeds. False if the mailbox is closed meanwhile.
-    fn recover(&mut self, number: u64, changes: &Changes, error: &MailboxError) -> bool {
+    /// Commits the same again and again until it succeeds. None if the mailbox is closed meanwhile.
+    fn recover(&mut self, number: u64, changes: &Changes, error: &MailboxError) -> Option<Left> {
         log::error!("nothing can be stored now: {error}");
         self.shared.state().failing = Some(error.to_string());
         self.shared.room.notify(usize::MAX);
         let mut pause = RETRY.0;
-        loop {
+        let left = loop {
             if !self.pause(pause) {
                 log::error!("the mailbox is closed while nothing can be stored");
-                return false;
+                return None;
             }
             pause = (pause * 2).min(RETRY.1);
             match self.retry(number, changes) {
-                Ok(true) => break,
-                Ok(false) => {}
+                Ok(Some(left)) => break left,
+                Ok(None) => {}
                 Err(error) => log::warn!("still nothing can be stored: {error}"),
             }
-        }
+        };
         log::info!("messages are stored again");
         self.shared.state().failing = None;
         self.tell(Event::Recovered);
-        true
+        Some(left)
     }
 
     /// Waits so long. False if the mailbox is to be closed.
@@ -187,9 +186,9 @@ impl Writer {
     }
 
     /// Opens the store again and commits, if there is room.
-    fn retry(&self, number: u64, changes: &Changes) -> Result<bool, MailboxError> {
+    fn retry(&self, number: u64, changes: &Changes) -> Result<Option<Left>, MailboxError> {
         if !self.paths.has_room() {
-            return Ok(false);
+            return Ok(None);
         }
         let mut slot = self.shared.store.write().unwrap_or_else(PoisonError::into_inner);
         // The engine's lock goes with the old handle.
@@ -201,9 +200,9 @@ impl Writer {
         }
         // A commit that failed may have reached the disk nevertheless; opening has synced it then.
         if last < number {
-            commit(store, number, self.clock.uptime(), changes)?;
+            return commit(store, number, self.clock.uptime(), changes).map(Some);
         }
-        Ok(true)
+        Ok(Some(changes.withheld()))
     }
 
     fn renew_watermark(&mut self, clean: bool) {
@@ -235,8 +234,8 @@ fn commit(
     number: u64,
     uptime: Uptime,
     changes: &Changes,
-) -> Result<(), MailboxError> {
-    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, uptime, changes)));
+) -> Result<Left, MailboxError> {
+    let committed = catch_unwind(AssertUnwindSafe(|| store.commit(number, uptime, changes, SHARE)));
     let panicked = || MailboxError("the engine panicked".into());
     Ok(committed.map_err(|_| panicked())??)
 }

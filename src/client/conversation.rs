@@ -16,6 +16,9 @@ const REMEMBERED: usize = 10_000;
 /// How long to wait for `ROOM` before asking anyway.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
+/// How often it is asked whose name it is of somebody who comes and goes. The server tells unasked, too, when that changes.
+const ASK_KEY: Duration = Duration::from_secs(10);
+
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Conversation {
@@ -33,6 +36,8 @@ pub(super) struct Conversation {
     came: HashSet<MessageId>,
     /// So many more have.
     came_beyond: u64,
+    /// When it was asked whose name it is, because somebody came with it.
+    asked: Option<Instant>,
 }
 
 /// Where a conversation stands on the present connection.
@@ -71,7 +76,17 @@ struct Open {
 impl Conversation {
     /// There is no connection any more.
     pub(super) fn disconnected(&mut self) {
-        (self.link, self.since) = (Link::Closed, None);
+        (self.link, self.since, self.asked) = (Link::Closed, None, None);
+    }
+
+    /// Somebody came with the peer's name. Whether it is to be asked who: each question counts like a message, and who
+    /// comes and goes without end shall not use them up.
+    pub(super) fn asks_who_comes(&mut self, now: Instant) -> bool {
+        let asks = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_KEY);
+        if asks {
+            self.asked = Some(now);
+        }
+        asks
     }
 
     /// The face does not have it open any more.
@@ -374,5 +389,15 @@ mod tests {
         assert_eq!(conversation.take_expired(), [2, 3].into());
         conversation.opened(Instant::now(), 3, 3, 0);
         assert!(!conversation.holds_expired(1), "there is nothing to wait for");
+    }
+
+    #[test]
+    fn it_is_asked_now_and_then_who_comes_however_often_somebody_does() {
+        let (mut conversation, now) = (Conversation::default(), Instant::now());
+        assert!(conversation.asks_who_comes(now));
+        assert!(!(0..1_000).any(|_| conversation.asks_who_comes(now)));
+        assert!(conversation.asks_who_comes(now + ASK_KEY));
+        conversation.disconnected();
+        assert!(conversation.asks_who_comes(now + ASK_KEY), "on another connection");
     }
 }

@@ -106,7 +106,7 @@ fn an_unknown_session_is_empty(mailbox: &dyn Mailbox) {
 
 fn messages_come_back_in_order(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
-    block_on(mailbox.ready()).unwrap();
+    block_on(mailbox.ready(key.sender())).unwrap();
     mailbox.append(&key, &batch(1, [1, 2]), Instant::now());
     mailbox.append(&key, &batch(3, [5, 9]), Instant::now());
     let kept = block_on(mailbox.pending(&key, 0, up_to(10))).unwrap();

@@ -239,14 +239,15 @@ impl Drop for EmbeddedMailbox {
 }
 
 impl Mailbox for EmbeddedMailbox {
-    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
-        if let Some(ready) = self.shared.is_ready() {
+    fn ready(&self, sender: &Name) -> BoxFuture<'_, Result<(), MailboxError>> {
+        if let Some(ready) = self.shared.is_ready(sender) {
             return futures::future::ready(ready).boxed();
         }
-        let wait = async {
+        let sender = sender.clone();
+        let wait = async move {
             loop {
                 listener!(self.shared.room => room);
-                if let Some(ready) = self.shared.is_ready() {
+                if let Some(ready) = self.shared.is_ready(&sender) {
                     return ready;
                 }
                 room.await;
@@ -454,13 +455,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// None while those who append have to wait.
-    fn is_ready(&self) -> Option<Result<(), MailboxError>> {
+    /// None while a sender has to wait, or all have.
+    fn is_ready(&self, sender: &Name) -> Option<Result<(), MailboxError>> {
         let state = self.state();
         if let Some(reason) = &state.failing {
             return Some(Err(MailboxError(reason.clone())));
         }
-        (!state.journal.usage().reaches(JOURNAL_LIMIT)).then_some(Ok(()))
+        let waits = state.journal.usage().reaches(JOURNAL_LIMIT) || state.journal.holds_up(sender);
+        (!waits).then_some(Ok(()))
     }
 
     fn begin_to_close(&self) {

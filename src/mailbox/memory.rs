@@ -58,7 +58,7 @@ impl MemoryMailbox {
 }
 
 impl Mailbox for MemoryMailbox {
-    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
+    fn ready(&self, _: &Name) -> BoxFuture<'_, Result<(), MailboxError>> {
         ready(Ok(())).boxed()
     }
 

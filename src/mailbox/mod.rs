@@ -36,9 +36,9 @@ use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, 
 /// session's lock while it calls them. None of them blocks. A mailbox with a full journal makes its
 /// callers wait in [`ready`](Self::ready).
 pub trait Mailbox: Send + Sync + 'static {
-    /// Waits until the journal takes more. To be awaited before messages are accepted. An error says
+    /// Waits until the journal takes more of a sender. To be awaited before messages are accepted. An error says
     /// that nothing can be stored now; what was appended before is tried again by itself.
-    fn ready(&self) -> BoxFuture<'_, Result<(), MailboxError>>;
+    fn ready(&self, sender: &Name) -> BoxFuture<'_, Result<(), MailboxError>>;
 
     /// What is kept of a session; all zero and empty for one that nobody wrote in.
     fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>>;

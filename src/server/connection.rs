@@ -371,7 +371,7 @@ impl Reading<'_> {
         }
         let quota = self.quota(&own, own.waiting() + messages.len() as u64).await;
         let mailbox = self.host.registry.mailbox();
-        if let Err(error) = mailbox.ready().await {
+        if let Err(error) = mailbox.ready(&self.link.name).await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
             // What is there already needs no disk.
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };

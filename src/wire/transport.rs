@@ -10,6 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
@@ -28,6 +29,14 @@ pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
 /// How many bytes a server's connection holds encrypted that its peer does not take: about a record.
 const ENCRYPTED: usize = 16 * 1024;
+
+/// How many bytes of TLS are read before the sockets of others are looked at, whatever is in them.
+const READ_AT_ONCE: usize = 16 * 1024;
+
+/// How many bytes of TLS may come for one that they carry, and how many beside. Records may be as small as one likes, or
+/// have nothing in them, and each costs work that is counted nowhere else. What comes beyond ends the connection.
+const FOR_ONE: usize = 8;
+const BESIDE: usize = 64 * 1024;
 
 /// A connection, ready for frames.
 pub struct Transport {
@@ -71,8 +80,9 @@ impl Transport {
     }
 
     fn secured(stream: TlsStream<Duplex>, channel: Channel) -> Self {
+        let barren = stream.get_ref().0.barren.clone();
         let (reader, writer) = stream.split();
-        let reader = TlsReader { half: reader, rests: false, failed: None };
+        let reader = TlsReader { half: reader, barren, rests: false, failed: None };
         Self { reader: Box::new(reader), writer: Box::new(writer), channel }
     }
 }
@@ -218,16 +228,42 @@ fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Both halves of a socket, for TLS.
+/// Both halves of a socket, for TLS. However little that gives of what was read, reading waits here now and then for the
+/// sockets of others.
 struct Duplex {
     reader: SocketReader,
     writer: SocketWriter,
+    /// How many bytes were read since reading last waited.
+    read: usize,
+    barren: Arc<Barren>,
 }
 
 impl Duplex {
     fn new(socket: Socket) -> io::Result<Self> {
         let (reader, writer) = split(socket)?;
-        Ok(Self { reader, writer })
+        Ok(Self { reader, writer, read: 0, barren: Arc::default() })
+    }
+}
+
+/// How many bytes of TLS came that carried nothing, less what is allowed.
+#[derive(Default)]
+struct Barren(AtomicUsize);
+
+impl Barren {
+    /// So many bytes came.
+    fn came(&self, bytes: usize) -> io::Result<()> {
+        if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes > BESIDE {
+            let text = "what comes under TLS carries next to nothing";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Ok(())
+    }
+
+    /// They carried so many.
+    fn carried(&self, bytes: usize) {
+        let less = |barren: usize| Some(barren.saturating_sub(bytes.saturating_mul(FOR_ONE)));
+        // It always has another value.
+        let _ = self.0.fetch_update(Ordering::Relaxed, Ordering::Relaxed, less);
     }
 }
 
@@ -237,7 +273,13 @@ impl AsyncRead for Duplex {
         context: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.reader).poll_read(context, bytes)
+        if self.read >= READ_AT_ONCE {
+            (self.read, self.reader.drained) = (0, true);
+        }
+        let read = ready!(Pin::new(&mut self.reader).poll_read(context, bytes))?;
+        self.read += read;
+        self.barren.came(read)?;
+        Poll::Ready(Ok(read))
     }
 }
 
@@ -264,6 +306,7 @@ impl AsyncWrite for Duplex {
 /// one.
 struct TlsReader {
     half: ReadHalf<TlsStream<Duplex>>,
+    barren: Arc<Barren>,
     /// It has read so many records that it now lets others run.
     rests: bool,
     /// How the reading ended behind what was given last.
@@ -289,7 +332,10 @@ impl AsyncRead for TlsReader {
                 return Poll::Ready(ended(error));
             }
             match Pin::new(&mut self.half).poll_read(context, &mut bytes[filled..]) {
-                Poll::Ready(Ok(read @ 1..)) => filled += read,
+                Poll::Ready(Ok(read @ 1..)) => {
+                    self.barren.carried(read);
+                    filled += read;
+                }
                 Poll::Ready(Err(error)) if filled > 0 => {
                     self.failed = Some(error);
                     return Poll::Ready(Ok(filled));
@@ -311,4 +357,41 @@ impl AsyncRead for TlsReader {
 /// A peer may go without saying that this is the end. Frames say it: nothing can be cut off unseen.
 fn ended(error: io::Error) -> io::Result<usize> {
     if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn who_always_has_more_to_read_is_not_read_without_a_pause() {
+        let (mut peer, own) = UnixStream::pair().unwrap();
+        peer.set_nonblocking(true).unwrap();
+        peer.write_all(&[0; 3 * READ_AT_ONCE]).unwrap();
+        let mut duplex = Duplex::new(Socket::Unix(own)).unwrap();
+        let (mut read, mut bytes) = (0, [0; 1024]);
+        let reading = poll_fn(|context| {
+            while let Poll::Ready(more) = Pin::new(&mut duplex).poll_read(context, &mut bytes) {
+                read += more.unwrap();
+            }
+            Poll::<()>::Pending
+        });
+        assert!(reading.now_or_never().is_none());
+        assert_eq!(read, READ_AT_ONCE);
+    }
+
+    #[test]
+    fn what_carries_next_to_nothing_is_an_error_and_what_carries_something_is_not() {
+        let barren = Barren::default();
+        for _ in 0..1_000 {
+            barren.came(BESIDE / 2).unwrap();
+            barren.carried(BESIDE / 2 / FOR_ONE);
+        }
+        barren.came(BESIDE).unwrap();
+        assert_eq!(barren.came(1).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
 }

@@ -32,6 +32,7 @@
 //! | `files` | files between people: who is away, what is cut, refused, or means harm |
 //! | `own_files` | files of one's own: names, sizes, several at once, and what is called back |
 //! | `bytes` | any bytes on standard input |
+//! | `records` | TLS records that carry nothing |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
@@ -120,6 +121,7 @@ mod rates;
 mod receipts;
 mod reception;
 mod recipes;
+mod records;
 mod removal;
 mod restart;
 mod rules;

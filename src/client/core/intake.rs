@@ -188,8 +188,10 @@ impl Core {
             ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => Ok(()),
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await,
             ServerFrame::Presence { peer, presence } => {
-                if presence == Presence::Online && self.conversations.contains_key(&peer) {
-                    // It may be somebody else who comes.
+                let comes = |it: &mut Conversation| it.asks_who_comes(Instant::now());
+                if presence == Presence::Online
+                    && self.conversations.get_mut(&peer).is_some_and(comes)
+                {
                     connection.answer(&ClientFrame::Key { peer: peer.clone() });
                 }
                 if self.is_faced(&peer) {

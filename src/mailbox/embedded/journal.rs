@@ -17,7 +17,11 @@ use std::time::Instant;
 use super::layout::Row;
 use super::withholding::{Left, Withholding};
 use crate::mailbox::{Accounts, Room, Run, Usage};
-use crate::message::{Batch, Installation, Message, MessageId, SessionKey, Uptime};
+use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
+
+/// When so many bytes of one sender wait to be written they are written at once, and the sender waits until they are:
+/// so that nobody else has to wait for it.
+const SENDER_LIMIT: u64 = 2 * 1024 * 1024;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -32,6 +36,8 @@ pub(super) struct Changes {
     sessions: HashMap<SessionKey, Delta>,
     /// Messages that are to be written.
     appended: Usage,
+    /// How many bytes of them each sender wrote.
+    senders: HashMap<Name, u64>,
     /// Nothing that is to be written is due before; it may be due later, for what was due first may
     /// be taken back.
     due: Option<Instant>,
@@ -85,6 +91,7 @@ impl Journal {
     pub(super) fn append(&mut self, key: &SessionKey, batch: &Batch, due: Instant) {
         let usage = Usage::of(batch);
         self.open.appended += usage;
+        self.open.wrote(key.sender(), usage.bytes);
         self.open.due = Some(self.open.due.map_or(due, |earlier| earlier.min(due)));
         let delta = self.open.delta(key);
         let same = |a: &Message, b: &Message| a.id.installation == b.id.installation;
@@ -106,6 +113,7 @@ impl Journal {
         let cancelled = delta.cancel(up_to);
         delta.row.bytes_freed += freed.bytes;
         self.open.appended -= cancelled;
+        self.open.takes_back(key.sender(), cancelled.bytes);
         self.open.removing |= freed.messages > cancelled.messages;
     }
 
@@ -124,6 +132,7 @@ impl Journal {
         let spared = delta.withhold(up_to);
         delta.row.bytes_freed += spared;
         self.open.appended.bytes -= spared;
+        self.open.takes_back(key.sender(), spared);
         self.open.pressing = true;
     }
 
@@ -200,6 +209,12 @@ impl Journal {
         self.parts().map(|changes| changes.appended).sum()
     }
 
+    /// Whether a sender waits until what they wrote is written.
+    pub(super) fn holds_up(&self, sender: &Name) -> bool {
+        let bytes = self.parts().filter_map(|changes| changes.senders.get(sender));
+        bytes.sum::<u64>() >= SENDER_LIMIT
+    }
+
     /// What may not be on disk yet of a session: its messages above a position, no more than fit
     /// into `limit`, but one at least. To be taken *before* the disk is read, so that nothing is
     /// missed that is committed meanwhile.
@@ -248,6 +263,18 @@ impl Changes {
 
     fn delta(&mut self, key: &SessionKey) -> &mut Delta {
         self.sessions.entry(key.clone()).or_default()
+    }
+
+    fn wrote(&mut self, sender: &Name, bytes: u64) {
+        let sum = self.senders.entry(sender.clone()).or_default();
+        *sum += bytes;
+        self.pressing |= *sum >= SENDER_LIMIT;
+    }
+
+    fn takes_back(&mut self, sender: &Name, bytes: u64) {
+        if let Some(sum) = self.senders.get_mut(sender) {
+            *sum = sum.saturating_sub(bytes);
+        }
     }
 }
 

@@ -69,6 +69,37 @@ fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
     assert_eq!(written(&journal.seal()), [0; 0]);
 }
 
+/// One message of a sender who has written as much as may wait, and how much of it is too much.
+fn too_much(sender: &str) -> (SessionKey, Batch, Usage) {
+    let body = vec![b'x'; usize::try_from(SENDER_LIMIT).unwrap()].into();
+    let id = MessageId { installation: A, n: 1 };
+    let message = Message { id, time: Timestamp(1), kind: Kind::TEXT, body };
+    let key = SessionKey::new(sender.parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    (key, Batch::new(1, vec![message]), Usage { messages: 1, bytes: SENDER_LIMIT })
+}
+
+#[test]
+fn who_writes_much_waits_for_the_disk_and_others_do_not() {
+    let mut journal = Journal::default();
+    let (later, (key, batch, usage)) = (Instant::now() + Duration::from_secs(9), too_much("eve"));
+    let john = self::key().sender().clone();
+    journal.append(&self::key(), &self::batch(1, 3), later);
+    assert!(!journal.is_pressing() && !journal.holds_up(&john));
+    journal.append(&key, &batch, later);
+    assert!(journal.is_pressing(), "it is not waited until it is due");
+    journal.seal();
+    assert!(journal.holds_up(key.sender()) && !journal.holds_up(&john));
+    journal.committed();
+    assert!(!journal.holds_up(key.sender()));
+    journal.append(&key, &batch, later);
+    journal.remove(&key, 1, usage);
+    assert!(!journal.holds_up(key.sender()), "it was acknowledged");
+    let mut journal = Journal::default();
+    journal.append(&key, &batch, later);
+    journal.withhold(&key, 1, usage);
+    assert!(!journal.holds_up(key.sender()), "it lost its body");
+}
+
 #[test]
 fn what_is_sealed_is_removed_by_the_next_commit() {
     let mut journal = Journal::default();

@@ -27,11 +27,11 @@ fn who_appends_waits_while_the_disk_is_behind() {
         // Nothing can be committed as long as this is held.
         let _disk = mailbox.shared.store.write().unwrap();
         mailbox.append(&key, &batch(1, JOURNAL_LIMIT.messages - 1), Instant::now());
-        assert!(mailbox.ready().now_or_never().is_some(), "there is room for one more");
+        assert!(mailbox.ready(key.sender()).now_or_never().is_some(), "there is room for one more");
         mailbox.append(&key, &batch(JOURNAL_LIMIT.messages, 1), Instant::now());
-        assert!(mailbox.ready().now_or_never().is_none());
+        assert!(mailbox.ready(key.sender()).now_or_never().is_none());
     }
-    block_on(mailbox.ready()).unwrap();
+    block_on(mailbox.ready(key.sender())).unwrap();
     block_on(mailbox.close());
 }
 

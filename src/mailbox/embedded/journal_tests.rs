@@ -89,14 +89,14 @@ fn who_writes_much_waits_for_the_disk_and_others_do_not() {
     assert!(journal.is_pressing(), "it is not waited until it is due");
     journal.seal();
     assert!(journal.holds_up(key.sender()) && !journal.holds_up(&john));
-    journal.committed();
+    journal.committed(Vec::new());
     assert!(!journal.holds_up(key.sender()));
     journal.append(&key, &batch, later);
     journal.remove(&key, 1, usage);
     assert!(!journal.holds_up(key.sender()), "it was acknowledged");
     let mut journal = Journal::default();
     journal.append(&key, &batch, later);
-    journal.withhold(&key, 1, usage);
+    journal.withhold(&key, 1);
     assert!(!journal.holds_up(key.sender()), "it lost its body");
 }
 

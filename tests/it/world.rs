@@ -33,7 +33,7 @@ use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// How long anything may take on a slow and busy machine before it counts as hanging.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The data folder that people write from, unless a story says otherwise.
 pub(crate) const FIRST_INSTALLATION: &str = "00000000000000a1";

@@ -72,7 +72,7 @@ use crate::blobs::Blobs;
 use crate::clock::{Clock, SystemTimes, Times};
 use crate::folder::{self, Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::Name;
+use crate::message::{Name, SessionKey};
 use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
@@ -405,7 +405,7 @@ impl Server {
         let (live, all_done) = async_channel::bounded::<Infallible>(1);
         let host = self.host;
         let mut tasks = vec![
-            task::spawn("commits", watch_commits(host.registry.clone())),
+            task::spawn("commits", watch_commits(host.registry.clone(), Some(host.clone()))),
             task::spawn("heartbeat", heartbeat(host.clone())),
             task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
@@ -457,12 +457,19 @@ fn certificates(tls: Tls, folder: &Folder) -> Result<Option<Certificates>, Certi
     }
 }
 
-/// Passes what happened in the mailbox to the sessions.
-async fn watch_commits(registry: Arc<Registry>) {
+/// Passes what happened in the mailbox to the sessions, and tells receivers, where people may be, what waits no more.
+async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
     let events = registry.mailbox().watch();
+    let expiring = |key: &SessionKey| {
+        if let Some(host) = &host {
+            host.announce_waiting(key.sender(), key.receiver());
+        }
+    };
     while let Ok(event) = events.recv().await {
         match event {
-            Event::Committed(commits) => commits.iter().for_each(|it| registry.commit(it)),
+            Event::Committed(commits) => {
+                commits.iter().for_each(|it| registry.commit(it, expiring))
+            }
             Event::Recovered => registry.announce_recovery(),
         }
     }

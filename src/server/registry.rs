@@ -187,9 +187,12 @@ impl Registry {
     }
 
     /// The mailbox has made something durable.
-    pub(super) fn commit(&self, commit: &Commit) {
+    pub(super) fn commit(&self, commit: &Commit, expiring: impl Fn(&SessionKey)) {
         let Some(session) = self.get(&commit.key) else { return };
-        session.commit(self.mailbox(), commit);
+        if session.commit(self.mailbox(), commit) {
+            self.announce_room(commit.key.receiver());
+            expiring(&commit.key);
+        }
         if session.waiting() == 0 {
             self.retire(&session);
         }

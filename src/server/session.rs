@@ -288,17 +288,18 @@ impl Session {
         Ok(refused.unwrap_or(Accepted::All { fresh }))
     }
 
-    /// The mailbox has made this durable.
-    pub(super) fn commit(&self, mailbox: &dyn Mailbox, commit: &Commit) {
+    /// The mailbox has made this durable. Returns whether something that was to expire now does.
+    pub(super) fn commit(&self, mailbox: &dyn Mailbox, commit: &Commit) -> bool {
         let mut state = self.state();
         state.ledger.commit(commit.up_to);
-        state.begin_to_expire(mailbox, &self.0.key);
+        let expires = state.begin_to_expire(mailbox, &self.0.key);
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         if commit.expired_up_to > 0 {
             state.ledger.expire(commit.expired_up_to);
             drop(state);
             self.0.changed.notify(usize::MAX);
         }
+        expires
     }
 
     /// The receiver has everything up to `position` on disk. Returns whether that made room.

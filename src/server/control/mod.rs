@@ -135,7 +135,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         data: data.into(),
         host: None,
     };
-    let committing = task::spawn("commits", super::watch_commits(subject.registry.clone()));
+    let committing = task::spawn("commits", super::watch_commits(subject.registry.clone(), None));
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;

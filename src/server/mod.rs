@@ -468,7 +468,9 @@ async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
     while let Ok(event) = events.recv().await {
         match event {
             Event::Committed(commits) => {
-                commits.iter().for_each(|it| registry.commit(it, expiring))
+                for it in &commits {
+                    registry.commit(it, expiring);
+                }
             }
             Event::Recovered => registry.announce_recovery(),
         }

@@ -112,6 +112,7 @@ mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod person_rates;
 mod pictures;
 mod pipe;
 mod presence;

@@ -94,8 +94,8 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "size", default = "FILES.reserve", from_str_fn(bytes))]
     reserve: u64,
 
-    /// how many bytes of files each person may send and fetch a second, and at once behind a comma; 0 is
-    /// no limit (default 0)
+    /// how many bytes of files each person may send and fetch a second on average, and at once behind a comma;
+    /// 0 is no limit (default 16MiB,3GiB)
     #[argh(option, arg_name = "n,burst", default = "Rates::default().files", from_str_fn(rate))]
     file_rate: Rate,
 

@@ -19,6 +19,7 @@ use tinychat::message::{Name, Timestamp};
 use tinychat::output;
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
+use tinychat::ui::manual::Page;
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::tui::{Choices, Pictures};
 use tinychat::ui::{beside, history, input, plain, times, tui};
@@ -108,6 +109,16 @@ enum Subcommand {
     Status(Status),
     Files(Files),
     Config(Config),
+    Man(Man),
+}
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+struct Man {
+    /// tinychat (default), config or protocol
+    #[argh(positional)]
+    page: Option<Page>,
 }
 
 /// Say where your settings are: config.toml, in which every flag has its key.
@@ -237,6 +248,10 @@ fn main() -> ExitCode {
     if let Some(Subcommand::Config(command)) = flags.command {
         let told = configure(command.init).map_err(|error| (Exit::Failed, error.to_string()));
         return told.map_or_else(complain, ExitCode::from);
+    }
+    if let Some(Subcommand::Man(command)) = flags.command {
+        let page = command.page.unwrap_or_default();
+        return output::answer(PROGRAM, page.render(&Flags::get_args_info()).trim_end()).into();
     }
     let settings = match Settings::path().and_then(|path| Settings::read(&path)) {
         Ok(settings) => settings,

@@ -166,7 +166,13 @@ pub(crate) enum Command {
     Status(Status),
     Invite(Invite),
     User(User),
+    Man(Man),
 }
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+pub(crate) struct Man {}
 
 /// Print an address that lets one person in where the server was started with --registration invite. It
 /// is good once, for 7 days.

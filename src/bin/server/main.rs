@@ -12,9 +12,10 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Flags, Invite, List, Remove, ResetKey, Restore, Status, Unban,
-    UserAction,
+    Backup, Ban, Check, Command, Flags, Invite, List, Man, Remove, ResetKey, Restore, Status,
+    Unban, UserAction,
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -24,6 +25,7 @@ use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
 use tinychat::log_output::Guard;
+use tinychat::manual::{Program, Title};
 use tinychat::output;
 use tinychat::server::{Server, control};
 use tinychat::signals::{Hangups, Interrupts};
@@ -52,6 +54,7 @@ fn main() -> ExitCode {
         Some(Command::Status(command)) => status(&flags, command),
         Some(Command::Invite(command)) => invite(&flags, command),
         Some(Command::User(command)) => user(&flags, &command.action),
+        Some(Command::Man(Man {})) => print_manual(),
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -60,6 +63,16 @@ fn main() -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// `tinychat-server(8)`.
+fn print_manual() -> Result<(), Box<dyn Error>> {
+    let summary = "hosts a chat in which messages wait for people";
+    let title = Title { name: PROGRAM, section: "8", summary };
+    let (info, prose) =
+        (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
+    let page = Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render();
+    Ok(output::verdict().write_all(page.as_bytes())?)
 }
 
 fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {

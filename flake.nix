@@ -36,6 +36,7 @@
             ./tests
             ./benches
             ./examples
+            ./share
           ];
         };
         # Crates by the checksums that Cargo.lock has already: no hash to renew by hand.
@@ -59,15 +60,23 @@
             pname = package.name;
             # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
             doCheck = false;
+            # The programs print their own manual pages.
+            postInstall = ''
+              page() { install -D -m 644 /dev/stdin "$out/share/man/man$1/$2.$1"; }
+              $out/bin/tinychat man | page 1 tinychat
+              $out/bin/tinychat man config | page 5 tinychat-config
+              $out/bin/tinychat man protocol | page 7 tinychat-protocol
+              $out/bin/tinychat-server man | page 8 tinychat-server
+            '';
             meta = meta // {
               mainProgram = "tinychat";
             };
           }
         );
 
-      # One program picked from that build, so that a host can have the server without the client.
+      # One program picked from that build, with its pages, so that a host can have the server without the client.
       only =
-        program: pkgs:
+        program: pages: pkgs:
         pkgs.runCommand "${program}-${package.version}"
           {
             meta = meta // {
@@ -76,13 +85,15 @@
           }
           ''
             install -D -t $out/bin ${tinychat pkgs}/bin/${program}
+            cd ${tinychat pkgs}
+            for page in ${toString pages}; do install -D -m 644 "$page" "$out/$page"; done
           '';
     in
     {
       packages = eachSystem (pkgs: {
         default = tinychat pkgs;
-        server = only "tinychat-server" pkgs;
-        client = only "tinychat" pkgs;
+        server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ] pkgs;
+        client = only "tinychat" [ "share/man/man[157]/*" ] pkgs;
       });
 
       # `nix run .#server -- --help`, `nix run .#client -- --help`

@@ -89,7 +89,8 @@ fn begin(title: &Title) -> Roff {
     let Title { name, section, summary } = title;
     let mut page = Roff::new();
     let version = concat!("TinyChat ", env!("CARGO_PKG_VERSION"));
-    page.control("TH", [&*name.to_uppercase(), section, "", version, "TinyChat"]);
+    // Without a date; nothing at all would not be taken for one.
+    page.control("TH", [&*name.to_uppercase(), section, " ", version, "TinyChat"]);
     page.control("SH", ["NAME"]);
     page.text([roman(format!("{name} - {summary}"))]);
     page

@@ -27,7 +27,6 @@ fn both_programs_explain_the_codes() {
 fn what_is_kept_exits_with_three_and_goes_out_by_itself() {
     story(async |world| {
         let (address, data) = (world.address(), world.path("john"));
-        world.listen_on(address);
         world.stop().await;
         let john = || Launch::at(address, "john", &data).with(&["--timeout", "1"]);
         let again = "goes out with the next run of any tinychat of this folder: do not send it";

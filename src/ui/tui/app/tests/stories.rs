@@ -288,11 +288,9 @@ fn what_was_said_is_found_gone_to_and_left_again() {
         time: MORNING,
         excerpt: "then I come to the \u{1b}platform".into(),
     };
-    desk.press(KeyCode::Enter);
-    assert_eq!(desk.gave(), [], "nothing is found yet");
     let stale = Query::new("pla").unwrap();
     desk.hear(Event::Found { query: stale, hits: vec![] });
-    desk.hear(Event::Found { query, hits: vec![hit] });
+    desk.hear(Event::Found { query: query.clone(), hits: vec![hit.clone()] });
     let screen = desk.screen();
     assert!(
         screen.contains("2026-11-20 09:30 marie: then I come to the \u{fffd}platform"),
@@ -305,6 +303,16 @@ fn what_was_said_is_found_gone_to_and_left_again() {
     assert_eq!(desk.gave(), wanted);
     desk.press(KeyCode::Esc);
     assert_eq!(desk.app.current().unwrap().peer, name("anna"));
+    desk.gave();
+    // Who is quicker than the disk.
+    desk.ctrl('f');
+    desk.types("plat");
+    desk.press(KeyCode::Enter);
+    assert!(desk.gave().iter().all(|it| matches!(it, Command::Search { .. })));
+    desk.hear(Event::Found { query, hits: vec![hit] });
+    assert_eq!(desk.app.current().unwrap().peer, name("marie"));
+    assert_eq!(desk.gave(), wanted);
+    desk.press(KeyCode::Esc);
     desk.writes("/SEARCH the cat");
     assert!(desk.screen().contains("> the cat"));
 }

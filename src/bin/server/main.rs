@@ -72,7 +72,8 @@ fn print_manual() -> Result<(), Box<dyn Error>> {
     let (info, prose) =
         (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
     let page = Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render();
-    Ok(output::verdict().write_all(page.as_bytes())?)
+    let cannot_print = |error| format!("cannot print it: {error}");
+    Ok(output::verdict().write_all(page.as_bytes()).map_err(cannot_print)?)
 }
 
 fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {

@@ -59,7 +59,7 @@ impl Writer<'_> {
                 }
             }
             Event::Text(text) => {
-                let font = self.fonts.last().copied().unwrap_or(|text| roman(text));
+                let font = self.fonts.last().copied().unwrap_or(roman);
                 self.line.push(font(text.into_string()));
             }
             Event::Code(text) => self.line.push(bold(text.into_string())),
@@ -88,8 +88,8 @@ impl Writer<'_> {
             Tag::Table(_) => {
                 self.place = Place::Table { headings: Vec::new(), cells: Vec::new() };
             }
-            Tag::Emphasis => self.fonts.push(|text| italic(text)),
-            Tag::Strong => self.fonts.push(|text| bold(text)),
+            Tag::Emphasis => self.fonts.push(italic),
+            Tag::Strong => self.fonts.push(bold),
             _ => {}
         }
     }

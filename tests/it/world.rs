@@ -22,7 +22,7 @@ use bytes::BytesMut;
 use futures::channel::oneshot;
 use futures::{AsyncReadExt, AsyncWriteExt};
 use rustix::net::sockopt::set_socket_reuseaddr;
-use rustix::net::{AddressFamily, SocketType, bind, getsockname, socket};
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tinychat::server::{Config, Rates, Server, Tls};
@@ -77,14 +77,15 @@ pub(crate) struct World {
 }
 
 /// A port of this machine that the system gives to nobody by itself, also while no server listens there.
-struct Reserved {
-    address: SocketAddr,
+pub(crate) struct Reserved {
+    pub(crate) address: SocketAddr,
     _socket: OwnedFd,
 }
 
 impl Reserved {
-    fn new() -> Self {
-        let socket = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+    pub(crate) fn new() -> Self {
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
         // So that a server may listen there beside it.
         set_socket_reuseaddr(&socket, true).unwrap();
         bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();

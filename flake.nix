@@ -60,13 +60,18 @@
             pname = package.name;
             # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
             doCheck = false;
-            # The programs print their own manual pages.
+            # The programs print their own manual pages, and what shells complete.
             postInstall = ''
-              page() { install -D -m 644 /dev/stdin "$out/share/man/man$1/$2.$1"; }
-              $out/bin/tinychat man | page 1 tinychat
-              $out/bin/tinychat man config | page 5 tinychat-config
-              $out/bin/tinychat man protocol | page 7 tinychat-protocol
-              $out/bin/tinychat-server man | page 8 tinychat-server
+              put() { install -D -m 644 /dev/stdin "$out/share/$1"; }
+              for program in tinychat tinychat-server; do
+                $out/bin/$program completions bash | put bash-completion/completions/$program
+                $out/bin/$program completions fish | put fish/vendor_completions.d/$program.fish
+                $out/bin/$program completions zsh | put zsh/site-functions/_$program
+              done
+              $out/bin/tinychat man | put man/man1/tinychat.1
+              $out/bin/tinychat man config | put man/man5/tinychat-config.5
+              $out/bin/tinychat man protocol | put man/man7/tinychat-protocol.7
+              $out/bin/tinychat-server man | put man/man8/tinychat-server.8
             '';
             meta = meta // {
               mainProgram = "tinychat";
@@ -74,7 +79,7 @@
           }
         );
 
-      # One program picked from that build, with its pages, so that a host can have the server without the client.
+      # One program picked from that build, with what is its own, so that a host can have the server without the client.
       only =
         program: pages: pkgs:
         pkgs.runCommand "${program}-${package.version}"
@@ -86,7 +91,9 @@
           ''
             install -D -t $out/bin ${tinychat pkgs}/bin/${program}
             cd ${tinychat pkgs}
-            for page in ${toString pages}; do install -D -m 644 "$page" "$out/$page"; done
+            for file in ${toString pages} share/*/*/{,_}${program}{,.fish}; do
+              if [ -f "$file" ]; then install -D -m 644 "$file" "$out/$file"; fi
+            done
           '';
     in
     {

@@ -21,6 +21,11 @@ pub enum Page {
     Protocol,
 }
 
+impl Page {
+    /// What they are called.
+    pub const NAMES: [&str; 3] = ["tinychat", "config", "protocol"];
+}
+
 impl FromStr for Page {
     type Err = &'static str;
 

@@ -53,6 +53,7 @@
 //! | `exits` | what the programs exit with, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
 //! | `manual` | the manual pages, and how long README is |
+//! | `completions` | what shells complete |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `wall` | the wall clock of a program, which a story sets; no tests |
 //! | `clock` | wall clocks that are wrong |
@@ -92,6 +93,7 @@ mod bytes;
 mod carrying;
 mod client;
 mod clock;
+mod completions;
 mod contacts;
 mod counted;
 mod cut;

@@ -15,6 +15,7 @@ mod connection;
 mod contacts;
 mod conversation;
 mod core;
+mod door;
 pub mod files;
 mod formers;
 mod history;
@@ -23,6 +24,7 @@ mod merge;
 mod outbox;
 pub mod search;
 mod servers;
+mod sign_in;
 mod store;
 pub mod transcript;
 

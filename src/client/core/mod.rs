@@ -26,8 +26,9 @@ use futures::future::{self, Either, select};
 
 use super::Order;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Door, Progress};
+use super::connection::{Broken, Connection, Progress};
 use super::conversation::Conversation;
+use super::door::Door;
 use super::files::ledger;
 use super::outbox::Scope;
 use super::servers::{Home, Met, Server};

@@ -20,7 +20,8 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 
 use super::ledger::{self, Download, Source, Upload};
-use crate::client::connection::{Broken, Door};
+use crate::client::connection::Broken;
+use crate::client::door::Door;
 use crate::folder::free_space;
 use crate::message::BlobId;
 use crate::task;

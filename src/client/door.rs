@@ -1,0 +1,163 @@
+//! The way to a server, up to where something may be said to it.
+//!
+//! Owned by whoever connects: the core, and each carrier of a file. Invariant: nothing is said to a server before
+//! it is known to be the right one.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use async_channel::Sender;
+
+use super::connection::Broken;
+use super::servers::{self, Arrival, Met};
+use super::{Config, Event, Failure};
+use crate::task;
+use crate::trust::Fingerprint;
+use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
+use crate::trust::tls::Channel;
+use crate::wire::HANDSHAKE_SECONDS;
+use crate::wire::transport::Transport;
+
+/// Why a connection ended before TLS was agreed on: a server ends it so to which more come than it can begin.
+const BUSY: &str = "the server is busy";
+
+/// The way to a server, and what has to be known of it.
+#[derive(Clone)]
+pub(super) struct Door {
+    pub(super) config: Config,
+    pub(super) known_servers: KnownServers,
+    pub(super) met: Vec<Met>,
+    pub(super) events: Sender<Event>,
+}
+
+impl Door {
+    /// Connects, and makes sure that it is the right server before anything is said to it.
+    pub(super) async fn reach(self) -> Result<Reached, Broken> {
+        let until = Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS);
+        let (transport, arrival) = in_time(until, self.connect()).await?;
+        Ok(Reached { transport, arrival, until })
+    }
+
+    /// As [`reach`](Self::reach), as long as it takes.
+    pub(super) async fn connect(&self) -> Result<(Transport, Option<Arrival>), Broken> {
+        let Config { server, tls, .. } = &self.config;
+        let socket = server.connect().await?;
+        if !tls {
+            if socket.is_local() {
+                return Ok((Transport::plain(socket)?, None));
+            }
+            return Err(Broken::Failed(Failure::Unprotected(server.clone())));
+        }
+        let transport = match Transport::connect(socket, server.server_name()).await {
+            Ok(transport) => transport,
+            Err(error) => return Err(self.no_tls(&error).await),
+        };
+        let arrival = match transport.channel {
+            Channel::Tls { server: shown, .. } => Some(self.recognise(shown).await?),
+            Channel::Plain => None,
+        };
+        Ok((transport, arrival))
+    }
+
+    /// What failed TLS means for the next try. Where a server was once, somebody else may be for now: a
+    /// proxy, or the page that wants to be paid for the line.
+    async fn no_tls(&self, error: &io::Error) -> Broken {
+        let server = self.config.server.clone();
+        let because = match error.kind() {
+            io::ErrorKind::InvalidData => error.to_string(),
+            kind if is_closed_unread(kind) => return Broken::Busy(BUSY.into()),
+            _ => return Broken::Away(error.to_string()),
+        };
+        let (servers, address) = (self.known_servers.clone(), server.clone());
+        match task::blocking(move || servers.keys(address.as_str())).await {
+            Ok(keys) if !keys.is_empty() => {
+                Broken::Away(format!("somebody else answers: {because}"))
+            }
+            _ => Broken::Failed(Failure::NoTls { server, because }),
+        }
+    }
+
+    async fn recognise(&self, shown: Fingerprint) -> Result<Arrival, Broken> {
+        let Config { server, fingerprint, .. } = &self.config;
+        if let Some(named) = fingerprint.filter(|named| *named != shown) {
+            let server = server.clone();
+            return Err(Broken::Failed(Failure::WrongServer { server, named, shown }));
+        }
+        let door = self.clone();
+        let recognised = task::blocking(move || door.look_up(shown)).await;
+        recognised.map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))?
+    }
+
+    /// What the files say of a key.
+    fn look_up(&self, shown: Fingerprint) -> Result<Result<Arrival, Broken>, KnownServersError> {
+        let (servers, address) = (&self.known_servers, &self.config.server);
+        if self.met.len() > 1 {
+            servers.refuse_emptied()?;
+        }
+        let keys = servers.keys(address.as_str())?;
+        let before = servers::key_at(&self.met, address);
+        let is_another = before.is_some_and(|before| before != shown);
+        let others = servers::addresses(&self.met, shown);
+        let other = others.iter().find(|_| is_another);
+        if let Some(other) = other.filter(|_| !keys.contains(&shown)) {
+            return Ok(Err(self.another_server(other, shown)));
+        }
+        // Two keys that one address may show are of one server.
+        let moves = other.is_none() || before.is_some_and(|before| keys.contains(&before));
+        if let Some(before) = before.filter(|_| is_another && keys.is_empty()) {
+            servers.accept(address.as_str(), before, shown)?;
+            self.tell_meeting(shown);
+            return Ok(Ok(Arrival { shown, moves }));
+        }
+        match servers.meet(address.as_str(), shown)? {
+            Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
+            Meeting::First if others.iter().all(|it| it == address.as_str()) => {
+                self.tell_meeting(shown);
+                Ok(Ok(Arrival { shown, moves }))
+            }
+            Meeting::First | Meeting::Known => Ok(Ok(Arrival { shown, moves })),
+        }
+    }
+
+    fn tell_meeting(&self, fingerprint: Fingerprint) {
+        // The face may have ended first; then there is nobody to tell.
+        let _ = self.events.try_send(Event::FirstMeeting { fingerprint });
+    }
+
+    fn changed(&self, known: Fingerprint, shown: Fingerprint, line: usize) -> Broken {
+        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
+        Broken::Failed(Failure::ServerChanged { server, known, shown, file, line })
+    }
+
+    fn another_server(&self, other: &str, shown: Fingerprint) -> Broken {
+        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
+        Broken::Failed(Failure::AnotherServer { server, other: other.into(), shown, file })
+    }
+}
+
+/// A server that is the right one, and to which nothing was said yet.
+pub(super) struct Reached {
+    pub(super) transport: Transport,
+    /// Under TLS: what its key means.
+    pub(super) arrival: Option<Arrival>,
+    /// When whoever has not signed in gives up.
+    pub(super) until: Instant,
+}
+
+pub(super) async fn in_time<T>(
+    until: Instant,
+    work: impl Future<Output = Result<T, Broken>>,
+) -> Result<T, Broken> {
+    let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
+    let limit = until.saturating_duration_since(Instant::now());
+    task::within(limit, work).await.unwrap_or_else(late)
+}
+
+/// Whether a connection ended because the other side closed it. Where it had not read what came, the system says so
+/// in other ways than where nothing had come.
+fn is_closed_unread(kind: io::ErrorKind) -> bool {
+    use io::ErrorKind::{
+        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
+    };
+    matches!(kind, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
+}

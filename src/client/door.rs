@@ -4,19 +4,21 @@
 //! it is known to be the right one.
 
 use std::io;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_channel::Sender;
+use async_std::os::unix::net::UnixStream;
 
 use super::connection::Broken;
+use super::dial::Dialer;
 use super::servers::{self, Arrival, Met};
+use super::waits::Waits;
 use super::{Config, Event, Failure};
 use crate::task;
 use crate::trust::Fingerprint;
 use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
 use crate::trust::tls::Channel;
-use crate::wire::HANDSHAKE_SECONDS;
-use crate::wire::transport::Transport;
+use crate::wire::transport::{Socket, Transport};
 
 /// Why a connection ended before TLS was agreed on: a server ends it so to which more come than it can begin.
 const BUSY: &str = "the server is busy";
@@ -27,28 +29,44 @@ pub(super) struct Door {
     pub(super) config: Config,
     pub(super) known_servers: KnownServers,
     pub(super) met: Vec<Met>,
+    pub(super) dialer: Dialer,
     pub(super) events: Sender<Event>,
 }
 
 impl Door {
     /// Connects, and makes sure that it is the right server before anything is said to it.
     pub(super) async fn reach(self) -> Result<Reached, Broken> {
-        let until = Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS);
-        let (transport, arrival) = in_time(until, self.connect()).await?;
+        let (socket, waits) = (self.connect().await?, Waits::of(self.config.handshake));
+        let until = Instant::now() + waits.handshake;
+        if !self.config.tls {
+            return Ok(Reached { transport: Transport::plain(socket)?, arrival: None, until });
+        }
+        let (transport, arrival) = in_time(Instant::now() + waits.tls, self.secure(socket)).await?;
         Ok(Reached { transport, arrival, until })
     }
 
-    /// As [`reach`](Self::reach), as long as it takes.
-    pub(super) async fn connect(&self) -> Result<(Transport, Option<Arrival>), Broken> {
+    /// A socket on which nothing was said. Whether TLS may be left out, the address says and not what answers: a name
+    /// leads where others want.
+    async fn connect(&self) -> Result<Socket, Broken> {
         let Config { server, tls, .. } = &self.config;
-        let socket = server.connect().await?;
-        if !tls {
-            if socket.is_local() {
-                return Ok((Transport::plain(socket)?, None));
-            }
+        if !tls && !server.is_local() {
             return Err(Broken::Failed(Failure::Unprotected(server.clone())));
         }
-        let transport = match Transport::connect(socket, server.server_name()).await {
+        let waits = Waits::of(self.config.handshake);
+        if let Some(path) = server.unix_path() {
+            let connecting = async { Ok(UnixStream::connect(path).await?.try_into()?) };
+            let stream = in_time(Instant::now() + waits.address, connecting).await?;
+            return Ok(Socket::Unix(stream));
+        }
+        let (host, port) = server.host_and_port().unwrap_or_default();
+        let stream = self.dialer.connect(host, port).await.map_err(Broken::Away)?;
+        Ok(Socket::Tcp(stream.into_inner()?))
+    }
+
+    /// Agrees on TLS, and looks at the server's key.
+    async fn secure(&self, socket: Socket) -> Result<(Transport, Option<Arrival>), Broken> {
+        let name = self.config.server.server_name();
+        let transport = match Transport::connect(socket, name).await {
             Ok(transport) => transport,
             Err(error) => return Err(self.no_tls(&error).await),
         };
@@ -144,12 +162,13 @@ pub(super) struct Reached {
     pub(super) until: Instant,
 }
 
+/// What is done by then.
 pub(super) async fn in_time<T>(
     until: Instant,
     work: impl Future<Output = Result<T, Broken>>,
 ) -> Result<T, Broken> {
-    let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
     let limit = until.saturating_duration_since(Instant::now());
+    let late = || Err(Broken::Away("the server did not answer in time".into()));
     task::within(limit, work).await.unwrap_or_else(late)
 }
 

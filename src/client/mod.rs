@@ -15,7 +15,9 @@ mod connection;
 mod contacts;
 mod conversation;
 mod core;
+mod dial;
 mod door;
+mod eyeballs;
 pub mod files;
 mod formers;
 mod history;
@@ -27,6 +29,7 @@ mod servers;
 mod sign_in;
 mod store;
 pub mod transcript;
+mod waits;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -37,11 +40,13 @@ use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
+pub use dial::{Lookup, system_lookup};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use search::{Hit, Query};
 pub use store::StoreError;
+pub use waits::{HANDSHAKE, MAX_HANDSHAKE};
 
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
@@ -64,6 +69,10 @@ pub struct Config {
     pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
+    /// How its name is looked up.
+    pub lookup: Lookup,
+    /// How long a handshake may take; all on the way to the server is in proportion to it.
+    pub handshake: Duration,
     /// The name to sign in with.
     pub user: Name,
     /// The person's data folder.
@@ -90,6 +99,8 @@ impl Config {
             fingerprint: None,
             invite: None,
             tls: true,
+            lookup: system_lookup,
+            handshake: HANDSHAKE,
             user,
             data,
             identity: None,

@@ -129,6 +129,8 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         fingerprint: options.server.fingerprint,
         invite: options.server.invite,
         tls: options.tls,
+        lookup: client::system_lookup,
+        handshake: client::HANDSHAKE,
         user: user.clone(),
         data,
         identity: options.identity.clone(),

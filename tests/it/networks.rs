@@ -1,0 +1,163 @@
+//! Whoever should get in gets in, whatever the network: names with dead addresses, one link.
+
+use std::fs;
+use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::os::fd::OwnedFd;
+use std::thread;
+use std::time::Duration;
+
+use async_channel::Receiver;
+use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+use tinychat::client::{Client, Command, Config, Event};
+use tinychat::server::{self, Tls};
+
+use crate::programs::{Launch, free_address};
+use crate::world::{World, patiently, story, story_with};
+
+/// A world whose server has TLS, as one has that is not on the same machine.
+fn with_tls(config: &mut server::Config) {
+    config.tls = Tls::Own;
+}
+
+/// John's client, with a server that has a name.
+fn start(
+    world: &World,
+    port: u16,
+    configure: impl FnOnce(&mut Config),
+) -> (Client, Receiver<Event>) {
+    let server = format!("chat.example:{port}").parse().unwrap();
+    let mut config = Config::new(server, "john".parse().unwrap(), world.path("john"));
+    configure(&mut config);
+    Client::start(config, None).unwrap()
+}
+
+async fn leave(john: Client) {
+    john.give(Command::Leave).await;
+    john.join().await;
+}
+
+/// What comes of connecting: nothing if it does, else why not.
+async fn outcome(events: &Receiver<Event>) -> Option<String> {
+    loop {
+        match patiently("a word of the line", events.recv()).await.unwrap() {
+            Event::Connected => return None,
+            Event::Disconnected { because, .. } => return Some(format!("{because:?}")),
+            _ => {}
+        }
+    }
+}
+
+// Names with several addresses.
+
+/// An address that swallows packets: its queue is full, and nobody ever accepts.
+struct Silent {
+    _listener: OwnedFd,
+    _queue: Vec<TcpStream>,
+}
+
+impl Silent {
+    /// None if the machine does not have the address.
+    fn at(address: SocketAddr) -> Option<Self> {
+        let listener = socket(AddressFamily::INET, SocketType::STREAM, None).unwrap();
+        if bind(&listener, &address).is_err() {
+            eprintln!("SKIPPED: this machine cannot listen at {address}");
+            return None;
+        }
+        listen(&listener, 0).unwrap();
+        let knock = || TcpStream::connect_timeout(&address, Duration::from_millis(500));
+        let queue: Vec<_> = std::iter::repeat_with(knock).take(8).map_while(Result::ok).collect();
+        assert!(queue.len() < 8, "the queue at {address} is full");
+        Some(Self { _listener: listener, _queue: queue })
+    }
+}
+
+const FIRST: [u8; 4] = [127, 0, 0, 2];
+const SECOND: [u8; 4] = [127, 0, 0, 1];
+
+#[test]
+fn a_name_whose_first_address_swallows_packets_is_reached_at_the_next() {
+    story_with(with_tls, async |world| {
+        let port = world.address().port();
+        let Some(_silent) = Silent::at((FIRST, port).into()) else { return };
+        let (john, events) = start(world, port, |config| {
+            config.lookup = |_, port| Ok(vec![(FIRST, port).into(), (SECOND, port).into()]);
+        });
+        assert_eq!(outcome(&events).await, None);
+        leave(john).await;
+    });
+}
+
+#[test]
+fn where_addresses_fail_differently_each_is_named() {
+    story(async |world| {
+        let port = free_address().port();
+        let Some(_silent) = Silent::at((FIRST, port).into()) else { return };
+        let (john, events) = start(world, port, |config| {
+            config.lookup = |_, port| Ok(vec![(FIRST, port).into(), (SECOND, port).into()]);
+            config.handshake = Duration::from_secs(4);
+        });
+        let because = outcome(&events).await.unwrap();
+        assert!(because.contains(&format!("127.0.0.2:{port}: no answer within 1s")), "{because}");
+        assert!(because.contains(&format!("127.0.0.1:{port}: Connection refused")), "{because}");
+        leave(john).await;
+    });
+}
+
+#[test]
+fn a_name_that_nobody_looks_up_in_time_is_said() {
+    story(async |world| {
+        let (john, events) = start(world, 1, |config| {
+            config.lookup = |_, _| {
+                loop {
+                    thread::park();
+                }
+            };
+            config.handshake = Duration::from_secs(3);
+        });
+        let because = outcome(&events).await.unwrap();
+        let said = "the name chat.example was not found within 500ms";
+        assert!(because.contains(said), "{because}");
+        leave(john).await;
+    });
+}
+
+// One link.
+
+/// A link-local address of this machine, and its interface.
+fn link_local() -> Option<(Ipv6Addr, String)> {
+    let interfaces = fs::read_to_string("/proc/net/if_inet6").ok()?;
+    let found = interfaces.lines().find_map(|line| {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let address = Ipv6Addr::from(u128::from_str_radix(words.first()?, 16).ok()?);
+        address.is_unicast_link_local().then(|| (address, words.last().unwrap().to_string()))
+    });
+    if found.is_none() {
+        eprintln!("SKIPPED: this machine has no link-local address");
+    }
+    found
+}
+
+#[test]
+fn a_server_on_one_link_is_reached_as_it_says_and_by_the_name_of_the_interface() {
+    story(async |world| {
+        let Some((address, interface)) = link_local() else { return };
+        let number = fs::read_to_string(format!("/sys/class/net/{interface}/ifindex")).unwrap();
+        let number = number.trim();
+        let listen = format!("[{address}%{number}]:0");
+        let mut server = Launch::operator(&["--listen", &listen]).on(&world.path("hosted")).start();
+        let line = server.says_line("join with --server '").await;
+        let said = line.split('\'').nth(1).unwrap().to_owned();
+        let (zone, nowhere) =
+            (format!("%{number}]"), said.replace(&format!("%{number}]"), "%nowhere0]"));
+        for spelled in [format!("%{interface}]"), format!("%25{interface}]"), zone.clone()] {
+            let server = said.replace(&zone, &spelled);
+            let john = Launch::tinychat(&["--user", "john", "--server", &server, "--to", "marie"]);
+            john.on(&world.path("john")).pipe("hello\n").await.exited(0);
+        }
+        let flags = ["--user", "john", "--server", &nowhere, "--to", "marie", "--timeout", "1s"];
+        let john = Launch::tinychat(&flags).on(&world.path("john")).pipe("hello\n").await;
+        john.exited(3).said("this machine has no network interface nowhere0");
+        server.signal("TERM");
+        server.finish().await.exited(0);
+    });
+}

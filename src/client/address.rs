@@ -1,7 +1,7 @@
 //! Where a server is, as people write it.
 
 use std::fmt;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::path::{Path, absolute};
 use std::str::FromStr;
 
@@ -139,7 +139,7 @@ fn port_of(behind: &str) -> Option<u16> {
 
 /// What to say of an IPv6 address as it is seen elsewhere. Its last group may be meant as a port.
 fn without_brackets(text: &str) -> Option<AddressError> {
-    let is_address = |text: &str| zone::without(text).parse::<Ipv6Addr>().is_ok();
+    let is_address = |text: &str| zone::normal(text) != Err(ZoneError::NoAddress);
     let all = is_address(text).then(|| format!("[{text}]"));
     let with_port = text
         .rsplit_once(':')

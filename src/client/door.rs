@@ -12,6 +12,7 @@ use async_std::os::unix::net::UnixStream;
 use super::connection::Broken;
 use super::dial::Dialer;
 use super::servers::{self, Arrival, Met};
+use super::socks::Passage;
 use super::waits::Waits;
 use super::{Config, Event, Failure};
 use crate::task;
@@ -45,10 +46,11 @@ impl Door {
         Ok(Reached { transport, arrival, until })
     }
 
-    /// A socket on which nothing was said. Whether TLS may be left out, the address says and not what answers: a name
-    /// leads where others want.
+    /// A socket on which nothing was said. Whether TLS may be left out, the address says and not what answers: a name or
+    /// a proxy leads where others want.
     async fn connect(&self) -> Result<Socket, Broken> {
-        let Config { server, tls, .. } = &self.config;
+        let Config { server, proxy, tls, .. } = &self.config;
+        let proxy = proxy.as_ref().filter(|_| !server.is_local());
         if !tls && !server.is_local() {
             return Err(Broken::Failed(Failure::Unprotected(server.clone())));
         }
@@ -57,6 +59,10 @@ impl Door {
             let connecting = async { Ok(UnixStream::connect(path).await?.try_into()?) };
             let stream = in_time(Instant::now() + waits.address, connecting).await?;
             return Ok(Socket::Unix(stream));
+        }
+        if let Some(proxy) = proxy {
+            let passage = Passage { proxy, server, limit: waits.proxy };
+            return Ok(Socket::Tcp(passage.connect(&self.dialer).await?));
         }
         let (host, port) = server.host_and_port().unwrap_or_default();
         let stream = self.dialer.connect(host, port).await.map_err(Broken::Away)?;
@@ -83,7 +89,7 @@ impl Door {
         let server = self.config.server.clone();
         let because = match error.kind() {
             io::ErrorKind::InvalidData => error.to_string(),
-            kind if is_closed_unread(kind) => return Broken::Busy(BUSY.into()),
+            kind if is_closed_unread(kind) => return Broken::Busy(self.busy()),
             _ => return Broken::Away(error.to_string()),
         };
         let (servers, address) = (self.known_servers.clone(), server.clone());
@@ -93,6 +99,12 @@ impl Door {
             }
             _ => Broken::Failed(Failure::NoTls { server, because }),
         }
+    }
+
+    /// Some proxies say that they got to the server before they did.
+    fn busy(&self) -> String {
+        let proxy = self.config.proxy.as_ref();
+        proxy.map_or(BUSY.into(), |it| format!("{BUSY}, or the proxy {it} did not get to it"))
     }
 
     async fn recognise(&self, shown: Fingerprint) -> Result<Arrival, Broken> {

@@ -24,9 +24,11 @@ mod history;
 mod layout;
 mod merge;
 mod outbox;
+mod proxy;
 pub mod search;
 mod servers;
 mod sign_in;
+mod socks;
 mod store;
 pub mod transcript;
 mod waits;
@@ -44,6 +46,7 @@ pub use dial::{Lookup, system_lookup};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
+pub use proxy::{Proxies, Proxy, ProxyError, Source};
 pub use search::{Hit, Query};
 pub use store::StoreError;
 pub use waits::{HANDSHAKE, MAX_HANDSHAKE};
@@ -69,6 +72,8 @@ pub struct Config {
     pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
+    /// The proxy on the way to it, if it is not on this machine.
+    pub proxy: Option<Proxy>,
     /// How its name is looked up.
     pub lookup: Lookup,
     /// How long a handshake may take; all on the way to the server is in proportion to it.
@@ -99,6 +104,7 @@ impl Config {
             fingerprint: None,
             invite: None,
             tls: true,
+            proxy: None,
             lookup: system_lookup,
             handshake: HANDSHAKE,
             user,

@@ -23,6 +23,9 @@ const ADDRESS: u32 = 15;
 /// How long all addresses of a name may, together.
 const ADDRESSES: u32 = 30;
 
+/// How long a proxy may take to get to the server. Tor has to find a way first.
+const PROXY: u32 = 60;
+
 /// How long TLS may take.
 const TLS: u32 = 30;
 
@@ -32,6 +35,7 @@ pub(super) struct Waits {
     pub(super) lookup: Duration,
     pub(super) address: Duration,
     pub(super) addresses: Duration,
+    pub(super) proxy: Duration,
     pub(super) tls: Duration,
     pub(super) handshake: Duration,
 }
@@ -45,6 +49,7 @@ impl Waits {
             lookup: scaled(LOOKUP),
             address: scaled(ADDRESS),
             addresses: scaled(ADDRESSES),
+            proxy: scaled(PROXY),
             tls: scaled(TLS),
             handshake,
         }
@@ -64,6 +69,7 @@ mod tests {
             (usual.lookup, double.lookup),
             (usual.address, double.address),
             (usual.addresses, double.addresses),
+            (usual.proxy, double.proxy),
             (usual.tls, double.tls),
         ] {
             assert_eq!(one * 2, other);

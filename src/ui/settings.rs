@@ -23,6 +23,7 @@ use crate::message::Name;
 pub struct Settings {
     pub server: Option<String>,
     pub tls: Option<bool>,
+    pub proxy: Option<String>,
     pub user: Option<Name>,
     pub to: Option<Name>,
     pub data: Option<PathBuf>,
@@ -91,6 +92,15 @@ const SETTINGS: &[Setting] = &[
         example: "true",
         set: |it, value| {
             it.tls = Some(boolean(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "proxy",
+        comment: "A SOCKS5 proxy, which looks names up; \"none\" goes without one, whatever ALL_PROXY says.",
+        example: "\"socks5h://127.0.0.1:9050\"",
+        set: |it, value| {
+            it.proxy = Some(string(value)?.into());
             Ok(())
         },
     },

@@ -1,7 +1,8 @@
-//! Whoever should get in gets in, whatever the network: names with dead addresses, one link.
+//! Whoever should get in gets in, whatever the network: names with dead addresses, one link, proxies.
 
 use std::fs;
-use std::net::{Ipv6Addr, SocketAddr, TcpStream};
+use std::io::{Read as _, Write as _};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::Duration;
@@ -11,7 +12,10 @@ use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
 use tinychat::client::{Client, Command, Config, Event};
 use tinychat::server::{self, Tls};
 
+use crate::files::own_file;
 use crate::programs::{Launch, free_address};
+use crate::socks::{Conduct, Proxy};
+use crate::tls::Hosted;
 use crate::world::{World, patiently, story, story_with};
 
 /// A world whose server has TLS, as one has that is not on the same machine.
@@ -159,5 +163,112 @@ fn a_server_on_one_link_is_reached_as_it_says_and_by_the_name_of_the_interface()
         john.exited(3).said("this machine has no network interface nowhere0");
         server.signal("TERM");
         server.finish().await.exited(0);
+    });
+}
+
+// Proxies.
+
+/// Somebody who goes through a proxy, to a server that has a name.
+fn through(world: &World, proxy: &str, server: &str) -> Launch {
+    let flags = ["--user", "john", "--server", server, "--proxy", proxy];
+    Launch::tinychat(&flags).on(&world.path("john"))
+}
+
+#[test]
+fn a_host_of_tor_is_reached_through_a_proxy_and_files_go_the_same_way() {
+    story(async |world| {
+        let hosted = Hosted::start(&[], &world.path("hosted")).await;
+        let conduct = Conduct::leading_to(hosted.address.parse().unwrap());
+        let tor = Proxy::start(Conduct { login: Some(("john", "p@ss")), ..conduct });
+        let proxy = format!("socks5h://john:p%40ss@{}", tor.address);
+        let server = "abcdefgh.onion";
+        let hello = through(world, &proxy, server).to("marie").pipe("hello\n").await;
+        hello.exited(0).said("first time at abcdefgh.onion:7878");
+        assert_eq!(tor.asked(), ["abcdefgh.onion:7878"]);
+        let file = own_file(world, "file", &[7; 100_000]);
+        let send = ["send", "--to", "marie", "--file", file.to_str().unwrap()];
+        through(world, &proxy, server).with(&send).pipe("").await.exited(0);
+        assert_eq!(tor.asked(), ["abcdefgh.onion:7878"; 3]);
+        hosted.stop().await;
+    });
+}
+
+#[test]
+fn a_proxy_of_the_environment_is_used_or_named_and_never_for_this_machine() {
+    story(async |world| {
+        let hosted = Hosted::start(&[], &world.path("hosted")).await;
+        let tor = Proxy::start(Conduct::leading_to(hosted.address.parse().unwrap()));
+        let john = |server: &str, variable: &str, value: &str| {
+            let flags = ["--user", "john", "--server", server];
+            let john = Launch::tinychat(&flags).on(&world.path("john")).to("marie");
+            john.variable(variable, value).pipe("hello\n")
+        };
+        let unspoken = john("chat.example.org", "ALL_PROXY", "http://127.0.0.1:3128").await;
+        unspoken.exited(2).said("the variable ALL_PROXY names a proxy of the kind http");
+        john(&hosted.address, "ALL_PROXY", "http://127.0.0.1:3128").await.exited(0);
+        let spoken = format!("socks5h://{}", tor.address);
+        john("chat.example.org", "all_proxy", &spoken).await.exited(0);
+        assert_eq!(tor.asked(), ["chat.example.org:7878"]);
+        hosted.stop().await;
+    });
+}
+
+#[test]
+fn nothing_is_said_without_tls_to_a_server_that_only_seems_to_be_here() {
+    story(async |world| {
+        // The proxy is on this machine, and so is what it leads to.
+        let tor = Proxy::start(Conduct::leading_to(world.address()));
+        let proxy = format!("socks5h://{}", tor.address);
+        let john = through(world, &proxy, "chat.example.org").with(&["--tls", "off"]).to("marie");
+        john.pipe("hello\n").await.exited(3).said("chat.example.org:7878 is not on this machine");
+        assert_eq!(tor.asked(), [""; 0]);
+        // So is the name, as somebody's resolver has it.
+        let (_john, events) = start(world, world.address().port(), |config| {
+            config.tls = false;
+            config.lookup = |_, port| Ok(vec![(SECOND, port).into()]);
+        });
+        let ended = async {
+            loop {
+                if let Event::Ended(ending) = events.recv().await.unwrap() {
+                    return ending.failure.unwrap().to_string();
+                }
+            }
+        };
+        let said = patiently("the client ends", ended).await;
+        assert!(said.contains("is not on this machine"), "{said}");
+    });
+}
+
+/// What answers in the place of a proxy, and is none.
+fn web_server() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.read_exact(&mut [0; 3]).unwrap();
+        let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
+    });
+    address
+}
+
+#[test]
+fn what_is_the_proxys_fault_is_called_so() {
+    story(async |world| {
+        let conduct = Conduct::leading_to(world.address());
+        let guarded = Proxy::start(Conduct { login: Some(("john", "right")), ..conduct });
+        let lost = Proxy::start(Conduct { reply: 4, ..conduct });
+        let (nobody, web) = (free_address(), web_server());
+        for (proxy, said) in [
+            (format!("john:wrong@{}", guarded.address), "refused the name and the password"),
+            (format!("{}", guarded.address), "wants to know who you are"),
+            (format!("{}", lost.address), "did not get to chat.example.org:7878"),
+            (format!("{nobody}"), "is away: Connection refused"),
+            (format!("{web}"), "is no SOCKS5 proxy"),
+        ] {
+            let john = through(world, &format!("socks5h://{proxy}"), "chat.example.org");
+            let john = john.with(&["--timeout", "1s"]).to("marie").pipe("hello\n").await;
+            let address = proxy.rsplit('@').next().unwrap();
+            john.exited(3).said(said).said(address).never_said("wrong");
+        }
     });
 }

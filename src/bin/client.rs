@@ -13,7 +13,7 @@ use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use tinychat::args::{self, paths};
 use tinychat::client::transcript::Filter;
-use tinychat::client::{Proxies, Query, Target, Unasked};
+use tinychat::client::{HANDSHAKE, Proxies, Query, Target, Unasked};
 use tinychat::exit::Exit;
 use tinychat::message::{Name, Timestamp};
 use tinychat::output;
@@ -43,6 +43,10 @@ struct Flags {
     /// whatever ALL_PROXY says
     #[argh(option, arg_name = "url")]
     proxy: Option<String>,
+
+    /// how long signing in may take, like 5m on a bad line (default 60s)
+    #[argh(option, arg_name = "time", from_str_fn(settings::handshake))]
+    handshake: Option<Duration>,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -397,6 +401,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
         proxies: Proxies::new(flags.proxy.clone().or(settings.proxy), variable),
+        handshake: flags.handshake.or(settings.handshake).unwrap_or(HANDSHAKE),
         user: flags.user.clone().or(settings.user),
         to: flags.to.clone().or(settings.to),
         data: flags.data.clone().or(settings.data),

@@ -49,6 +49,8 @@ pub struct Options {
     pub tls: bool,
     /// The proxy on the way to it.
     pub proxies: Proxies,
+    /// How long signing in may take.
+    pub handshake: Duration,
     /// Who one is; asked for on a terminal if missing.
     pub user: Option<Name>,
     /// Whom to talk to; asked for on a terminal if missing.
@@ -137,7 +139,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         tls: options.tls,
         proxy: options.proxies.to(&options.server.address)?,
         lookup: client::system_lookup,
-        handshake: client::HANDSHAKE,
+        handshake: options.handshake,
         user: user.clone(),
         data,
         identity: options.identity.clone(),

@@ -65,7 +65,7 @@
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
-//! | `networks` | dead addresses of a name, one link, proxies |
+//! | `networks` | dead addresses of a name, one link, proxies, slow lines |
 //! | `socks` | a SOCKS5 proxy that leads where a story says; no tests |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |

@@ -1,4 +1,4 @@
-//! Whoever should get in gets in, whatever the network: names with dead addresses, one link, proxies.
+//! Whoever should get in gets in, whatever the network: names with dead addresses, one link, proxies, slow lines.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
@@ -49,6 +49,11 @@ async fn outcome(events: &Receiver<Event>) -> Option<String> {
             _ => {}
         }
     }
+}
+
+async fn connects_some_time(events: &Receiver<Event>) {
+    let connected = async { while outcome(events).await.is_some() {} };
+    patiently("the client connects", connected).await;
 }
 
 // Names with several addresses.
@@ -270,5 +275,23 @@ fn what_is_the_proxys_fault_is_called_so() {
             let address = proxy.rsplit('@').next().unwrap();
             john.exited(3).said(said).said(address).never_said("wrong");
         }
+    });
+}
+
+// Slow lines.
+
+#[test]
+fn the_way_through_a_proxy_takes_nothing_from_the_time_to_sign_in() {
+    story_with(with_tls, async |world| {
+        let (pause, latency) = (Duration::from_millis(2_500), Duration::from_millis(150));
+        let conduct = Conduct { pause, latency, ..Conduct::leading_to(world.address()) };
+        let satellite = Proxy::start(conduct);
+        let (john, events) = start(world, 7878, |config| {
+            config.proxy = Some(format!("socks5h://{}", satellite.address).parse().unwrap());
+            // Both together take longer, each time.
+            config.handshake = Duration::from_secs(3);
+        });
+        connects_some_time(&events).await;
+        leave(john).await;
     });
 }

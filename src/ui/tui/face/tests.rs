@@ -27,6 +27,7 @@ fn john(data: PathBuf) -> Options {
         server: "127.0.0.1:1".parse().unwrap(),
         tls: false,
         proxies: Proxies::default(),
+        handshake: Duration::from_secs(60),
         user: Some("john".parse().unwrap()),
         to: Some("marie".parse().unwrap()),
         data: Some(data),

@@ -45,6 +45,13 @@ pub(crate) fn resolve(text: &str, port: u16) -> Option<io::Result<SocketAddrV6>>
     Some(number.map(|number| SocketAddrV6::new(address, port, 0, number)))
 }
 
+/// The socket's address that a text is, if it has a zone: `[fe80::1%eth0]:7878`.
+pub(crate) fn socket_address(text: &str) -> Option<io::Result<SocketAddrV6>> {
+    let (inside, port) = text.strip_prefix('[')?.split_once("]:")?;
+    inside.contains('%').then_some(())?;
+    resolve(inside, port.parse().ok()?)
+}
+
 /// An address without its zone.
 pub(crate) fn without(text: &str) -> &str {
     split(text).0
@@ -129,5 +136,8 @@ mod tests {
         assert!(error.to_string().contains("no network interface nowhere0"), "{error}");
         assert_eq!(resolve("::1", 7).unwrap().unwrap(), "[::1]:7".parse().unwrap());
         assert!(resolve("host", 7).is_none());
+        for text in ["[::1]:7", "host:7", "[fe80::1%eth0]", "[fe80::1%eth0]:x"] {
+            assert!(socket_address(text).is_none(), "{text}");
+        }
     }
 }

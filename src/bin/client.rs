@@ -400,7 +400,7 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     Ok(Options {
         server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
-        proxies: Proxies::new(flags.proxy.clone().or(settings.proxy), variable),
+        proxies: Proxies::new(flags.proxy.clone(), settings.proxy, variable),
         handshake: flags.handshake.or(settings.handshake).unwrap_or(HANDSHAKE),
         user: flags.user.clone().or(settings.user),
         to: flags.to.clone().or(settings.to),

@@ -44,10 +44,8 @@ pub struct Proxy {
 /// What a person wants, before it is known for which server.
 #[derive(Clone, Default)]
 pub struct Proxies {
-    /// As it was said to this program.
-    named: Option<String>,
-    /// As it was said to all programs: the variable, and what is in it.
-    variable: Option<(&'static str, String)>,
+    /// As it was said, and where.
+    wanted: Option<(Source, String)>,
     exceptions: String,
 }
 
@@ -78,8 +76,10 @@ pub enum ProxyError {
 /// Who named a proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The flag, or the setting of the same name.
+    /// The flag `--proxy`.
     Flag,
+    /// The key `proxy` of `config.toml`.
+    Setting,
     /// A variable of the environment.
     Variable(&'static str),
 }
@@ -88,42 +88,42 @@ impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Flag => f.write_str("--proxy"),
+            Self::Setting => f.write_str("proxy in config.toml"),
             Self::Variable(name) => write!(f, "the variable {name}"),
         }
     }
 }
 
 impl Proxies {
-    /// What the command line or `config.toml` says, and what the environment does.
-    pub fn new(named: Option<String>, variable: impl Fn(&str) -> Option<String>) -> Self {
+    /// What the command line says, else `config.toml`, else the environment.
+    pub fn new(
+        flag: Option<String>,
+        setting: Option<String>,
+        variable: impl Fn(&str) -> Option<String>,
+    ) -> Self {
         let filled = |name: &'static str| {
             let value = variable(name).filter(|value| !value.is_empty());
-            value.map(|value| (name, value))
+            value.map(|value| (Source::Variable(name), value))
         };
-        let exceptions = EXCEPTIONS.into_iter().find_map(filled).map(|(_, value)| value);
+        let flag = flag.map(|flag| (Source::Flag, flag));
+        let setting = || setting.map(|setting| (Source::Setting, setting));
+        let exceptions = EXCEPTIONS.into_iter().find_map(filled);
         Self {
-            named,
-            variable: PROXIES.into_iter().find_map(filled),
-            exceptions: exceptions.unwrap_or_default(),
+            wanted: flag.or_else(setting).or_else(|| PROXIES.into_iter().find_map(filled)),
+            exceptions: exceptions.map(|(_, value)| value).unwrap_or_default(),
         }
     }
 
     /// The proxy on the way to a server, if there is to be one.
     pub fn to(&self, server: &Address) -> Result<Option<Proxy>, ProxyError> {
         let Some((host, _)) = server.host_and_port() else { return Ok(None) };
-        let named = self.named.as_ref().map(|it| (Source::Flag, it));
-        let variable = self.variable.as_ref().map(|(name, it)| (Source::Variable(*name), it));
-        let wanted = named.or(variable).filter(|(_, it)| *it != NONE);
-        let Some((source, text)) = wanted.filter(|_| !self.goes_direct(server, host)) else {
-            return match is_onion(host) {
-                true => Err(ProxyError::Onion(server.clone())),
-                false => Ok(None),
-            };
-        };
-        if host.contains('%') {
-            return Err(ProxyError::OneLink(server.clone()));
+        let wanted = self.wanted.as_ref().filter(|(_, text)| text != NONE);
+        match wanted.filter(|_| !self.goes_direct(server, host)) {
+            Some(_) if host.contains('%') => Err(ProxyError::OneLink(server.clone())),
+            Some((source, text)) => parse(text, *source).map(Some),
+            None if is_onion(host) => Err(ProxyError::Onion(server.clone())),
+            None => Ok(None),
         }
-        parse(text, source).map(Some)
     }
 
     fn goes_direct(&self, server: &Address, host: &str) -> bool {
@@ -220,7 +220,7 @@ mod tests {
 
     /// What is chosen with these variables, and this said to the program.
     fn chosen(
-        named: Option<&str>,
+        flag: Option<&str>,
         variables: &[(&str, &str)],
         server: &str,
     ) -> Result<Option<Proxy>, ProxyError> {
@@ -228,7 +228,7 @@ mod tests {
             let found = variables.iter().find(|(it, _)| *it == name);
             found.map(|(_, value)| (*value).to_owned())
         };
-        Proxies::new(named.map(Into::into), variable).to(&server.parse().unwrap())
+        Proxies::new(flag.map(Into::into), None, variable).to(&server.parse().unwrap())
     }
 
     #[test]
@@ -281,6 +281,14 @@ mod tests {
         assert_eq!(chosen(None, &[variables[0], ("all_proxy", "")]), Some("two".into()));
         assert_eq!(chosen(Some("socks5h://three"), &variables), Some("three".into()));
         assert_eq!(chosen(Some("none"), &variables), None);
+        let said = |flag: Option<&str>| {
+            let text = |text: &str| Some(text.to_owned());
+            let proxies =
+                Proxies::new(flag.and_then(text), text("http://four"), |_| text("socks5h://one"));
+            proxies.to(&server.parse().unwrap())
+        };
+        assert!(said(None).unwrap_err().to_string().contains("proxy in config.toml"));
+        assert_eq!(said(Some("none")), Ok(None));
     }
 
     #[test]

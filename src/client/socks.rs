@@ -31,7 +31,9 @@ impl Passage<'_> {
     pub(super) async fn connect(&self, dialer: &Dialer) -> Result<TcpStream, Broken> {
         let Self { proxy, limit, .. } = self;
         let reached = dialer.connect(&proxy.host, proxy.port).await;
-        let away = |because| Broken::Away(format!("the proxy {proxy} is away: {because}"));
+        let away = |because| {
+            Broken::Away(format!("the proxy {proxy} is away: {because}; see whether it runs"))
+        };
         let asked = task::within(*limit, self.ask(reached.map_err(away)?)).await;
         let late = || Broken::Away(format!("the proxy {proxy} did not answer within {limit:?}"));
         match asked.ok_or_else(late)? {

@@ -89,7 +89,8 @@ fn index(zone: &str) -> io::Result<u32> {
 
 fn named(zone: &str) -> Option<u32> {
     match zone.parse() {
-        Ok(number) => if_indextoname(number).ok().map(|_| number),
+        // Where there is none its name is empty, whatever the result says.
+        Ok(number) => if_indextoname(number).ok().filter(|name| !name.is_empty()).map(|_| number),
         Err(_) => if_nametoindex(zone).ok(),
     }
 }
@@ -132,8 +133,11 @@ mod tests {
             let address = resolve(&format!("fe80::1%{name}"), 7).unwrap().unwrap();
             assert_eq!(address.to_string(), format!("[fe80::1%{number}]:7"));
         }
-        let error = resolve("fe80::1%nowhere0", 7).unwrap().unwrap_err();
-        assert!(error.to_string().contains("no network interface nowhere0"), "{error}");
+        for zone in ["nowhere0", "4000000000"] {
+            let error = resolve(&format!("fe80::1%{zone}"), 7).unwrap().unwrap_err();
+            let said = format!("no network interface {zone}");
+            assert!(error.to_string().contains(&said), "{error}");
+        }
         assert_eq!(resolve("::1", 7).unwrap().unwrap(), "[::1]:7".parse().unwrap());
         assert!(resolve("host", 7).is_none());
         for text in ["[::1]:7", "host:7", "[fe80::1%eth0]", "[fe80::1%eth0]:x"] {

@@ -137,13 +137,19 @@ fn port_of(behind: &str) -> Option<u16> {
     }
 }
 
+/// The lowest number behind an address that is taken for a port.
+const LOWEST_PORT: u16 = 1024;
+
 /// What to say of an IPv6 address as it is seen elsewhere. Its last group may be meant as a port.
 fn without_brackets(text: &str) -> Option<AddressError> {
+    if zone::normal(text) == Err(ZoneError::NoZone) {
+        return Some(AddressError::NoZone(text.into()));
+    }
     let is_address = |text: &str| zone::normal(text) != Err(ZoneError::NoAddress);
     let all = is_address(text).then(|| format!("[{text}]"));
-    let with_port = text
-        .rsplit_once(':')
-        .filter(|(host, port)| is_address(host) && port.parse().is_ok_and(|port: u16| port != 0));
+    let with_port = text.rsplit_once(':').filter(|(host, port)| {
+        is_address(host) && port.parse().is_ok_and(|port: u16| port >= LOWEST_PORT)
+    });
     let with_port = with_port.map(|(host, port)| format!("[{host}]:{port}"));
     let meant = match (all, with_port) {
         (Some(all), Some(with_port)) => format!("{all}, or {with_port} if that is its port"),
@@ -299,6 +305,8 @@ mod tests {
             ("::1:7878", "[::1:7878], or [::1]:7878 if that is its port"),
             ("2001:db8::1:7878", "[2001:db8::1:7878], or [2001:db8::1]:7878 if that is its port"),
             ("1:2:3:4:5:6:7:8:7878", "in brackets: [1:2:3:4:5:6:7:8]:7878"),
+            ("2001:db8::1:1", "in brackets: [2001:db8::1:1]"),
+            ("fe80::1", "like [fe80::1%eth0]"),
             ("fe80::1%eth0", "in brackets: [fe80::1%eth0]"),
             ("fe80::1%eth0:7878", "in brackets: [fe80::1%eth0]:7878"),
             ("[fe80::1]:7878", "like [fe80::1%eth0]"),

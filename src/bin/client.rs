@@ -15,7 +15,7 @@ use jiff::tz::TimeZone;
 use tinychat::args::complete::{self, Offer};
 use tinychat::args::{self, paths};
 use tinychat::client::transcript::{self, Filter};
-use tinychat::client::{Query, Target, Unasked};
+use tinychat::client::{HANDSHAKE, Proxies, Query, Target, Unasked};
 use tinychat::exit::Exit;
 use tinychat::folder::default_data_folder;
 use tinychat::message::{Name, Timestamp};
@@ -42,6 +42,15 @@ struct Flags {
     /// on (default), or off for a server on this machine that was started with --tls off
     #[argh(option, arg_name = "on|off", from_str_fn(args::on_or_off))]
     tls: Option<bool>,
+
+    /// a SOCKS5 proxy, as socks5h://host:port or socks5h://name:password@host:port, which looks names up; or none,
+    /// whatever ALL_PROXY says
+    #[argh(option, arg_name = "url")]
+    proxy: Option<String>,
+
+    /// how long signing in may take, like 5m on a bad line (default 60s)
+    #[argh(option, arg_name = "time", from_str_fn(settings::handshake))]
+    handshake: Option<Duration>,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -445,12 +454,18 @@ fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<Exit,
     done.map_err(|error| (error.exit(), error.to_string()))
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// What the command line says goes before what was set.
 fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     let server = flags.server.clone().or(settings.server);
     Ok(Options {
         server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
+        proxies: Proxies::new(flags.proxy.clone(), settings.proxy, variable),
+        handshake: flags.handshake.or(settings.handshake).unwrap_or(HANDSHAKE),
         user: flags.user.clone().or(settings.user),
         to: flags.to.clone().or(settings.to),
         data: flags.data.clone().or(settings.data),

@@ -15,16 +15,23 @@ mod connection;
 mod contacts;
 mod conversation;
 mod core;
+mod dial;
+mod door;
+mod eyeballs;
 pub mod files;
 mod formers;
 mod history;
 mod layout;
 mod merge;
 mod outbox;
+mod proxy;
 pub mod search;
 mod servers;
+mod sign_in;
+mod socks;
 mod store;
 pub mod transcript;
+mod waits;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,11 +42,14 @@ use thiserror::Error;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
+pub use dial::{Lookup, system_lookup};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
+pub use proxy::{Proxies, Proxy, ProxyError, Source};
 pub use search::{Hit, Query};
 pub use store::StoreError;
+pub use waits::{HANDSHAKE, MAX_HANDSHAKE};
 
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
@@ -62,6 +72,12 @@ pub struct Config {
     pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
+    /// The proxy on the way to it, if it is not on this machine.
+    pub proxy: Option<Proxy>,
+    /// How its name is looked up.
+    pub lookup: Lookup,
+    /// How long a handshake may take; all on the way to the server is in proportion to it.
+    pub handshake: Duration,
     /// The name to sign in with.
     pub user: Name,
     /// The person's data folder.
@@ -88,6 +104,9 @@ impl Config {
             fingerprint: None,
             invite: None,
             tls: true,
+            proxy: None,
+            lookup: system_lookup,
+            handshake: HANDSHAKE,
             user,
             data,
             identity: None,

@@ -15,6 +15,7 @@ use async_io::Async;
 
 use super::StartError;
 use crate::wire::transport::Socket;
+use crate::zone;
 
 /// What stands before the path of a Unix socket.
 const UNIX: &str = "unix:";
@@ -137,7 +138,10 @@ fn id(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 async fn bind_tcp(address: &str) -> io::Result<Listener> {
-    let listener = async_std::net::TcpListener::bind(address).await?;
+    let listener = match zone::socket_address(address) {
+        Some(address) => async_std::net::TcpListener::bind(address?).await?,
+        None => async_std::net::TcpListener::bind(address).await?,
+    };
     let endpoint = Endpoint::Tcp(listener.local_addr()?);
     let listener = Async::new(TcpListener::try_from(listener)?)?;
     rustix::net::listen(&listener, BACKLOG)?;

@@ -16,7 +16,9 @@ use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
-use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target, Unasked};
+use crate::client::{
+    self, AddressError, Client, Event, Failure, Proxies, ProxyError, StartError, Target, Unasked,
+};
 use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder, tighten};
 use crate::message::Name;
@@ -45,6 +47,10 @@ pub struct Options {
     pub server: Target,
     /// Whether to speak TLS with it.
     pub tls: bool,
+    /// The proxy on the way to it.
+    pub proxies: Proxies,
+    /// How long signing in may take.
+    pub handshake: Duration,
     /// Who one is; asked for on a terminal if missing.
     pub user: Option<Name>,
     /// Whom to talk to; asked for on a terminal if missing.
@@ -77,6 +83,8 @@ pub enum Error {
     Unverifiable,
     #[error("{0}")]
     Address(#[from] AddressError),
+    #[error("{0}")]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -89,7 +97,7 @@ impl Error {
     /// What a program that stops for this exits with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NoUser | Self::Unverifiable | Self::Address(_) => Exit::Usage,
+            Self::NoUser | Self::Unverifiable | Self::Address(_) | Self::Proxy(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -129,6 +137,9 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         fingerprint: options.server.fingerprint,
         invite: options.server.invite,
         tls: options.tls,
+        proxy: options.proxies.to(&options.server.address)?,
+        lookup: client::system_lookup,
+        handshake: options.handshake,
         user: user.clone(),
         data,
         identity: options.identity.clone(),

@@ -36,7 +36,8 @@
 //! server that does not. Sessions are not resumed. Each record costs the other side work: either may close where more
 //! than eight bytes of TLS come for each that they carry, beside 64 KiB. A frame in a record of its own is far from it. Where the operator switched TLS off, which is
 //! possible on Unix sockets and loopback addresses alone, frames are sent as they are; a client leaves it out only
-//! where its user wants that and what it is connected to is a Unix socket or a loopback address.
+//! where its user wants that and the address that the user gave is a Unix socket's, a loopback address or `localhost`:
+//! what answers there is not asked, for a name or a proxy leads where others want.
 //!
 //! Who a server is, is told from the key of its certificate, and from nothing else in it. The key's
 //! *fingerprint* is `SHA256:` and the base64, without padding, of SHA-256 over the certificate's

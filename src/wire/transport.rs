@@ -108,16 +108,6 @@ impl Socket {
         }
     }
 
-    /// Whether what it carries stays on this machine.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => {
-                stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
-            }
-            Self::Unix(_) => true,
-        }
-    }
-
     /// From now on reads and writes that would wait fail instead.
     pub fn set_nonblocking(&self) -> io::Result<()> {
         match self {

@@ -68,6 +68,8 @@
 //! | `folder` | data folders: whose they are, after kills, after copies |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
+//! | `networks` | dead addresses of a name, one link, proxies, slow lines |
+//! | `socks` | a SOCKS5 proxy that leads where a story says; no tests |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
@@ -77,6 +79,7 @@
 mod glass;
 mod programs;
 mod script;
+mod socks;
 #[path = "../shared/wall.rs"]
 mod wall;
 mod world;
@@ -113,6 +116,7 @@ mod installations;
 mod looks;
 mod manual;
 mod names;
+mod networks;
 mod news;
 mod operators;
 mod outage;

@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use futures::future::{Either, select};
 
-use super::super::connection::{Broken, Connection, Visit};
+use super::super::connection::{Broken, Connection};
 use super::super::servers::{self, Arrival};
+use super::super::sign_in::Visit;
 use super::super::{Event, Order};
 use super::likeness::Likeness;
 use super::{Core, Exit};

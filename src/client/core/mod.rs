@@ -27,12 +27,15 @@ use futures::future::{self, Either, select};
 
 use super::Order;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Door, Progress};
+use super::connection::{Broken, Connection, Progress};
 use super::conversation::Conversation;
+use super::dial::Dialer;
+use super::door::Door;
 use super::files::ledger;
 use super::outbox::Scope;
 use super::servers::{Home, Met, Server};
 use super::store::Store;
+use super::waits::Waits;
 use super::{
     Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
 };
@@ -73,6 +76,7 @@ pub(super) struct Core {
     config: Config,
     identity: Arc<Identity>,
     known_servers: KnownServers,
+    dialer: Dialer,
     /// The servers that were met, by their addresses.
     met: Vec<Met>,
     /// What everything belongs to that is said now.
@@ -166,10 +170,12 @@ impl Core {
         events: Sender<Event>,
         orders: WeakSender<Order>,
     ) -> Self {
+        let dialer = Dialer::new(config.lookup, Waits::of(config.handshake));
         Self {
             config,
             identity: Arc::new(identity),
             known_servers,
+            dialer,
             met: Vec::new(),
             server: home.server,
             installation: home.installation,
@@ -437,6 +443,7 @@ impl Core {
             config: self.config.clone(),
             known_servers: self.known_servers.clone(),
             met: self.met.clone(),
+            dialer: self.dialer.clone(),
             events: self.events.clone(),
         }
     }

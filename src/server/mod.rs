@@ -18,6 +18,7 @@ mod book;
 mod carrier;
 mod claims;
 mod collected;
+mod confirming;
 mod connection;
 mod contacts;
 pub mod control;
@@ -25,6 +26,7 @@ mod delivery;
 mod due;
 mod guests;
 mod handshake;
+mod late;
 mod ledger;
 mod likeness;
 mod link;
@@ -63,6 +65,7 @@ use thiserror::Error;
 
 pub use crate::blobs::FileLimits;
 pub use book::BookError;
+pub use late::Handshake;
 pub use listener::Endpoint;
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
@@ -77,8 +80,9 @@ use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
 use crate::wire::frame::{ByeReason, Limits};
-use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use crate::wire::{IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 use claims::Claims;
+use confirming::Confirming;
 use contacts::Contacts;
 use guests::Guests;
 use link::{ConnectionId, End, Link, Stillness};
@@ -165,7 +169,7 @@ pub enum Tls {
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Connecting and signing in.
-    pub handshake: Duration,
+    pub handshake: Handshake,
     /// Silence before `PING`.
     pub ping_after: Duration,
     /// Silence, or a write without progress, before the connection is closed.
@@ -181,7 +185,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            handshake: Duration::from_secs(HANDSHAKE_SECONDS),
+            handshake: Handshake::default(),
             ping_after: Duration::from_secs(PING_AFTER_SECONDS),
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
             drain: Duration::from_millis(3_500),
@@ -254,6 +258,7 @@ struct Host {
     writing: Writing,
     coming: Coming,
     claims: Claims,
+    confirming: Confirming,
     guests: Guests,
     reception: Reception,
     keep: Option<Duration>,
@@ -300,7 +305,7 @@ impl Host {
     /// What `WELCOME` announces.
     fn limits(&self) -> Limits {
         Limits {
-            handshake: self.timing.handshake.as_secs(),
+            handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
             backlog: self.quota.session.messages,
@@ -364,6 +369,7 @@ impl Server {
             writing: Writing::new(&config.rates, DefaultClock::default()),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
+            confirming: Confirming::default(),
             guests,
             reception: Reception::new(Pace::new(config.rates.arrivals, DefaultClock::default())),
             keep: config.keep,

@@ -6,7 +6,9 @@
 //! is closed before anything is read of it, which costs next to nothing.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -33,8 +35,8 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 const ACCEPTED_AT_ONCE: u32 = 16;
 const ACCEPT_REST: Duration = Duration::from_millis(1);
 
-/// How long somebody waits to be begun: their client gives up after ten seconds, and some are needed for the rest.
-/// Who waited longer is closed unread.
+/// How long somebody waits to be begun: there are clients that give up after ten seconds, and some are needed for the
+/// rest. Who waited longer is closed unread.
 const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
 /// How many beyond the most connections are told under TLS that there is no room, at once; and how long that may take.
@@ -58,6 +60,8 @@ pub(super) struct Reception {
 pub(super) struct Caller {
     pub(super) id: ConnectionId,
     pub(super) socket: Socket,
+    /// Where it comes from. A Unix socket has none.
+    pub(super) address: Option<IpAddr>,
     /// None for this machine's own address, and on a Unix socket.
     pub(super) origin: Option<Origin>,
     /// None without TLS.
@@ -152,10 +156,12 @@ pub(super) async fn accept(
 
 /// Counts a connection and begins it, or has it wait, or turns it away.
 fn receive(host: &Arc<Host>, socket: Socket, live: &Sender<Infallible>, full: usize) {
+    let address = socket.peer_ip();
     let caller = Caller {
         // Given here, so that a connection made later has a higher one.
         id: host.next_connection(),
-        origin: socket.peer_ip().and_then(Origin::of),
+        address,
+        origin: address.and_then(Origin::of),
         socket,
         credentials: host.certificates.as_ref().map(|certificates| certificates.current()),
         since: Instant::now(),
@@ -273,6 +279,18 @@ impl Told {
 impl Drop for Told {
     fn drop(&mut self) {
         self.0.reception.told.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection, for the log. On a Unix socket there is no address.
+pub(super) struct Whence(pub(super) Option<IpAddr>);
+
+impl fmt::Display for Whence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "a connection from {}", address.to_canonical()),
+            None => f.write_str("a connection over a Unix socket"),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
@@ -51,14 +51,24 @@ pub struct Transport {
 impl Transport {
     /// A connection as it is.
     pub fn plain(socket: Socket) -> io::Result<Self> {
-        let (reader, writer) = split(socket)?;
-        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), channel: Channel::Plain })
+        Ok(Self::plain_on(Line::new(socket)?))
+    }
+
+    /// The same on a line that somebody watches.
+    pub fn plain_on(line: Arc<Line>) -> Self {
+        let (reader, writer) = split(line);
+        Self { reader: Box::new(reader), writer: Box::new(writer), channel: Channel::Plain }
     }
 
     /// A connection under TLS, accepted with these credentials.
     pub async fn accept(socket: Socket, credentials: &Credentials) -> io::Result<Self> {
+        Self::accept_on(Line::new(socket)?, credentials).await
+    }
+
+    /// The same on a line that somebody watches.
+    pub async fn accept_on(line: Arc<Line>, credentials: &Credentials) -> io::Result<Self> {
         let acceptor = TlsAcceptor::from(credentials.config.clone());
-        let mut stream = acceptor.accept(Duplex::new(socket)?).await?;
+        let mut stream = acceptor.accept(Duplex::new(line)).await?;
         stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED));
         let channel = Channel::of(credentials.fingerprint, stream.get_ref().1);
         Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))
@@ -67,7 +77,7 @@ impl Transport {
     /// A connection under TLS to a server of this name, whoever it is.
     pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
         let connector = TlsConnector::from(Arc::new(client_config().map_err(io::Error::other)?));
-        let stream = connector.connect(name, Duplex::new(socket)?).await?;
+        let stream = connector.connect(name, Duplex::new(Line::new(socket)?)).await?;
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             let text = "it speaks TLS, but not for TinyChat";
@@ -161,19 +171,35 @@ impl Write for &Socket {
     }
 }
 
-/// Splits a socket and makes it send small frames at once.
-fn split(socket: Socket) -> io::Result<(SocketReader, SocketWriter)> {
-    if let Socket::Tcp(stream) = &socket {
-        stream.set_nodelay(true)?;
+/// A socket that its two halves share, and how much came.
+pub struct Line {
+    socket: Async<Socket>,
+    heard: AtomicU64,
+}
+
+impl Line {
+    /// One that sends small frames at once.
+    pub fn new(socket: Socket) -> io::Result<Arc<Self>> {
+        if let Socket::Tcp(stream) = &socket {
+            stream.set_nodelay(true)?;
+        }
+        Ok(Arc::new(Self { socket: Async::new(socket)?, heard: AtomicU64::new(0) }))
     }
-    let socket = Arc::new(Async::new(socket)?);
-    Ok((SocketReader { socket: socket.clone(), drained: false }, SocketWriter(socket)))
+
+    /// How many bytes were read so far, TLS's own among them.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+fn split(line: Arc<Line>) -> (SocketReader, SocketWriter) {
+    (SocketReader { line: line.clone(), drained: false }, SocketWriter(line))
 }
 
 /// Reads only where there is something to read: asking a socket that was just drained costs as much
 /// as reading from it.
 struct SocketReader {
-    socket: Arc<Async<Socket>>,
+    line: Arc<Line>,
     /// The last read took all that was there.
     drained: bool,
 }
@@ -186,20 +212,24 @@ impl AsyncRead for SocketReader {
     ) -> Poll<io::Result<usize>> {
         loop {
             if self.drained {
-                ready!(self.socket.poll_readable(context))?;
+                ready!(self.line.socket.poll_readable(context))?;
             }
-            let read = self.socket.get_ref().read(bytes);
+            let read = self.line.socket.get_ref().read(bytes);
             self.drained = !matches!(read, Ok(read) if read == bytes.len());
             match read {
                 Err(error) if is_temporary(&error) => {}
-                read => return Poll::Ready(read),
+                Ok(read) => {
+                    self.line.heard.fetch_add(read as u64, Ordering::Relaxed);
+                    return Poll::Ready(Ok(read));
+                }
+                error => return Poll::Ready(error),
             }
         }
     }
 }
 
 /// Tells the peer when it is closed, also while the other half is open.
-struct SocketWriter(Arc<Async<Socket>>);
+struct SocketWriter(Arc<Line>);
 
 impl AsyncWrite for SocketWriter {
     fn poll_write(
@@ -208,8 +238,8 @@ impl AsyncWrite for SocketWriter {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         loop {
-            match self.0.get_ref().write(bytes) {
-                Err(error) if is_temporary(&error) => ready!(self.0.poll_writable(context))?,
+            match self.0.socket.get_ref().write(bytes) {
+                Err(error) if is_temporary(&error) => ready!(self.0.socket.poll_writable(context))?,
                 written => return Poll::Ready(written),
             }
         }
@@ -220,7 +250,7 @@ impl AsyncWrite for SocketWriter {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown_write())
+        Poll::Ready(self.0.socket.get_ref().shutdown_write())
     }
 }
 
@@ -239,9 +269,9 @@ struct Duplex {
 }
 
 impl Duplex {
-    fn new(socket: Socket) -> io::Result<Self> {
-        let (reader, writer) = split(socket)?;
-        Ok(Self { reader, writer, read: 0, barren: Arc::default() })
+    fn new(line: Arc<Line>) -> Self {
+        let (reader, writer) = split(line);
+        Self { reader, writer, read: 0, barren: Arc::default() }
     }
 }
 
@@ -372,7 +402,7 @@ mod tests {
         let (mut peer, own) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
         peer.write_all(&[0; 3 * READ_AT_ONCE]).unwrap();
-        let mut duplex = Duplex::new(Socket::Unix(own)).unwrap();
+        let mut duplex = Duplex::new(Line::new(Socket::Unix(own)).unwrap());
         let (mut read, mut bytes) = (0, [0; 1024]);
         let reading = poll_fn(|context| {
             while let Poll::Ready(more) = Pin::new(&mut duplex).poll_read(context, &mut bytes) {

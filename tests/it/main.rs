@@ -22,6 +22,7 @@
 //! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
+//! | `lateness` | how long signing in may take: bad lines, people who have to confirm something |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `counted` | that each frame counts, whatever it is |
@@ -106,6 +107,7 @@ mod hoarding;
 mod hostile;
 mod identity;
 mod installations;
+mod lateness;
 mod looks;
 mod names;
 mod news;

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,7 +14,9 @@ use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
-use tinychat::server::{Config, FileLimits, Quota, Rate, Rates, Registration, Tls};
+use tinychat::server::{
+    Config, FileLimits, Handshake, Quota, Rate, Rates, Registration, Timing, Tls,
+};
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
 
@@ -115,6 +118,11 @@ pub(crate) struct Flags {
     /// how many new connections from one address a minute, likewise (default 600)
     #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
     address_handshakes: u32,
+
+    /// how long signing in may take in all, from 6s to 1h (default 60s). In proportion to it are silence before
+    /// somebody says who they are (10s), and how long the owner of a name may take to confirm that their key signs (120s)
+    #[argh(option, arg_name = "time", default = "Handshake::default()", from_str_fn(handshake))]
+    handshake: Handshake,
 
     /// how many new names may be claimed from one address a day, likewise (default 50); of IPv6 from one /64, and
     /// four times as many from one /48. Who comes with an address that `invite` printed is not counted
@@ -326,6 +334,9 @@ struct Keep(Option<Duration>);
 
 const FILES: FileLimits = FileLimits::DEFAULT;
 
+/// How long signing in may take: of less no line gets in.
+const SIGNING_IN: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_secs(60 * 60);
+
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 impl Flags {
@@ -370,6 +381,7 @@ impl Flags {
                 names: self.address_names,
                 ..Rates::default()
             },
+            timing: Timing { handshake: self.handshake, ..Timing::default() },
             max_connections: self.connections,
             registration: self.registration,
             tls,
@@ -444,6 +456,12 @@ fn keep(text: &str) -> Result<Keep, String> {
     // It is announced in seconds, and 0 says that it is for ever.
     announceable(time.as_secs()).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
     Ok(Keep(Some(time)))
+}
+
+fn handshake(text: &str) -> Result<Handshake, String> {
+    let wrong = || "a time for signing in is from 6s to 1h, like 60s or 2m".to_string();
+    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    SIGNING_IN.contains(&time).then(|| Handshake::within(time)).ok_or_else(wrong)
 }
 
 /// What a frame can carry.

@@ -33,7 +33,8 @@
 //!
 //! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike.
 //! Client and server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client goes away from a
-//! server that does not. Sessions are not resumed. Each record costs the other side work: either may close where more
+//! server that does not; a server refuses one that offers others alone with the alert `no_application_protocol`, and serves one that
+//! offers none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close where more
 //! than eight bytes of TLS come for each that they carry, beside 64 KiB. A frame in a record of its own is far from it. Where the operator switched TLS off, which is
 //! possible on Unix sockets and loopback addresses alone, frames are sent as they are; a client leaves it out only
 //! where its user wants that and what it is connected to is a Unix socket or a loopback address.

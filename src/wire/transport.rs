@@ -4,7 +4,7 @@
 //! The halves are boxed, so that both tasks of a connection look alike over all of them. Whoever writes
 //! flushes: under TLS something may be left behind a write.
 
-use std::io::{self, Read, Write};
+use std::io::{self, IoSlice, Read, Write};
 use std::net::{IpAddr, Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
@@ -166,6 +166,13 @@ impl Write for &Socket {
         }
     }
 
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => { stream }.write_vectored(pieces),
+            Socket::Unix(stream) => { stream }.write_vectored(pieces),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
@@ -228,8 +235,24 @@ impl AsyncRead for SocketReader {
     }
 }
 
-/// Tells the peer when it is closed, also while the other half is open.
+/// Tells the peer when it is closed, also while the other half is open. Several pieces are one write: with the last
+/// one of a connection TLS says why it fails, behind what it had said before.
 struct SocketWriter(Arc<Line>);
+
+impl SocketWriter {
+    fn poll_write_by(
+        &self,
+        context: &mut Context<'_>,
+        mut write: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match write(self.0.socket.get_ref()) {
+                Err(error) if is_temporary(&error) => ready!(self.0.socket.poll_writable(context))?,
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
 
 impl AsyncWrite for SocketWriter {
     fn poll_write(
@@ -237,12 +260,15 @@ impl AsyncWrite for SocketWriter {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.0.socket.get_ref().write(bytes) {
-                Err(error) if is_temporary(&error) => ready!(self.0.socket.poll_writable(context))?,
-                written => return Poll::Ready(written),
-            }
-        }
+        self.poll_write_by(context, |mut socket| socket.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_by(context, |mut socket| socket.write_vectored(pieces))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -320,6 +346,14 @@ impl AsyncWrite for Duplex {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.writer).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.writer).poll_write_vectored(context, pieces)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {

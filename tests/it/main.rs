@@ -35,6 +35,7 @@
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
+//! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `admission` | who may come: registration, invitations, bans, keys that were lost |
@@ -81,6 +82,7 @@ mod world;
 
 mod addresses;
 mod admission;
+mod alpn;
 mod answers;
 mod backlog;
 mod bad_input;

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -94,14 +94,17 @@ impl Listener {
         &self.endpoint
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Socket> {
+    /// The next connection, and where it comes from: over a Unix socket from no address. One that is reset already can
+    /// no longer be asked.
+    pub(super) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
         match &self.kind {
             Kind::Tcp(listener) => {
-                Ok(Socket::Tcp(listener.read_with(TcpListener::accept).await?.0))
+                let (stream, peer) = listener.read_with(TcpListener::accept).await?;
+                Ok((Socket::Tcp(stream), Some(peer.ip())))
             }
             Kind::Unix(listener, _) => {
-                Ok(Socket::Unix(listener.read_with(UnixListener::accept).await?.0))
+                let (stream, _) = listener.read_with(UnixListener::accept).await?;
+                Ok((Socket::Unix(stream), None))
             }
         }
     }
@@ -179,5 +182,28 @@ fn clear_away(path: &Path) -> io::Result<()> {
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use async_std::task::block_on;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_reset_already_comes_from_somewhere() {
+        let listener = block_on(Listener::bind("127.0.0.1:0".into())).unwrap();
+        let Endpoint::Tcp(address) = listener.endpoint() else { panic!("it is TCP") };
+        let stream = TcpStream::connect(address).unwrap();
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        drop(stream);
+        // Not every system passes it on.
+        if let Ok((_, from)) = block_on(listener.accept()) {
+            assert_eq!(from, Some(Ipv4Addr::LOCALHOST.into()));
+        }
     }
 }

@@ -141,7 +141,7 @@ pub(super) async fn accept(
             Either::Right(_) => return,
         };
         match accepted {
-            Ok(socket) => receive(&host, socket, &live, full),
+            Ok((socket, address)) => receive(&host, socket, address, &live, full),
             Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
             Err(error) => {
                 log::error!("accepting: {error}; trying again");
@@ -155,8 +155,13 @@ pub(super) async fn accept(
 }
 
 /// Counts a connection and begins it, or has it wait, or turns it away.
-fn receive(host: &Arc<Host>, socket: Socket, live: &Sender<Infallible>, full: usize) {
-    let address = socket.peer_ip();
+fn receive(
+    host: &Arc<Host>,
+    socket: Socket,
+    address: Option<IpAddr>,
+    live: &Sender<Infallible>,
+    full: usize,
+) {
     let caller = Caller {
         // Given here, so that a connection made later has a higher one.
         id: host.next_connection(),

@@ -5,7 +5,7 @@
 //! flushes: under TLS something may be left behind a write.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
@@ -106,14 +106,6 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// The other end's address; a Unix socket has none.
-    pub fn peer_ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().ok().map(|peer| peer.ip()),
-            Self::Unix(_) => None,
-        }
-    }
-
     /// Whether what it carries stays on this machine.
     pub fn is_local(&self) -> bool {
         match self {

@@ -107,10 +107,12 @@ async fn secure(
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
     let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
-    let accepting = Box::pin(Transport::accept_on(line, &credentials));
+    let accepting = Box::pin(Transport::accept_on(line.clone(), &credentials));
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),
+        // Somebody looked whether the server is there.
+        Either::Left((Err(_), _)) if line.heard() == 0 => return None,
         Either::Left((Err(error), _)) => error.to_string(),
         Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
         Either::Right((Either::Right(_), _)) => return None,

@@ -35,6 +35,7 @@ mod listing;
 mod names;
 mod pace;
 mod presence;
+mod proxies;
 mod queue;
 mod quota;
 mod rates;
@@ -67,6 +68,7 @@ pub use crate::blobs::FileLimits;
 pub use book::BookError;
 pub use late::Handshake;
 pub use listener::Endpoint;
+pub use proxies::{NoProxy, Proxies};
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
@@ -107,6 +109,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// What connections are protected with.
     pub tls: Tls,
+    /// Who says with each connection whose it is.
+    pub proxies: Proxies,
     /// The data folder.
     pub data: PathBuf,
     /// Who may have a new name.
@@ -139,6 +143,7 @@ impl Config {
         Self {
             listen,
             tls: Tls::Own,
+            proxies: Proxies::default(),
             data,
             registration: Registration::default(),
             quota: Quota::default(),
@@ -251,6 +256,7 @@ struct Host {
     contacts: Arc<Contacts>,
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
+    proxies: Proxies,
     quota: Quota,
     blobs: Arc<Blobs>,
     file_limit: u64,
@@ -362,6 +368,7 @@ impl Server {
             names: Arc::new(names),
             contacts,
             certificates,
+            proxies: config.proxies,
             quota: config.quota,
             blobs,
             file_limit: config.files.file,

@@ -22,6 +22,7 @@
 //! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
+//! | `proxied` | servers behind proxies that say whose a connection is |
 //! | `lateness` | how long signing in may take: bad lines, people who have to confirm something |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
@@ -121,6 +122,7 @@ mod pipe;
 mod presence;
 mod private;
 mod program;
+mod proxied;
 mod rates;
 mod receipts;
 mod reception;

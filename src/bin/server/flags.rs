@@ -15,7 +15,7 @@ use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
 use tinychat::server::{
-    Config, FileLimits, Handshake, Quota, Rate, Rates, Registration, Timing, Tls,
+    Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
 };
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
@@ -33,6 +33,12 @@ pub(crate) struct Flags {
     /// on (default), or off, as behind a proxy: on Unix sockets and loopback addresses only
     #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
     tls: bool,
+
+    /// proxies, as addresses or networks with commas between them, and unix for whoever connects to a Unix socket: with
+    /// each connection they say whose it is (HAProxy's PROXY protocol, send-proxy or send-proxy-v2), and without that
+    /// they are refused (default none)
+    #[argh(option, arg_name = "addr,addr", default = "Proxies::default()")]
+    proxy_protocol: Proxies,
 
     /// your own certificate in PEM, with --key; both are read again on SIGHUP (default: one in the data
     /// folder, made the first time)
@@ -385,6 +391,7 @@ impl Flags {
             max_connections: self.connections,
             registration: self.registration,
             tls,
+            proxies: self.proxy_protocol,
             ..Config::new(listen, data)
         })
     }

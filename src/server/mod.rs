@@ -26,6 +26,7 @@ mod delivery;
 mod due;
 mod guests;
 mod handshake;
+mod heartbeat;
 mod late;
 mod ledger;
 mod likeness;
@@ -87,7 +88,7 @@ use claims::Claims;
 use confirming::Confirming;
 use contacts::Contacts;
 use guests::Guests;
-use link::{ConnectionId, End, Link, Stillness};
+use link::{ConnectionId, End};
 use listener::Listener;
 use names::Names;
 use presence::Directory;
@@ -419,7 +420,7 @@ impl Server {
         let host = self.host;
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone(), Some(host.clone()))),
-            task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("heartbeat", heartbeat::run(host.clone())),
             task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
             task::spawn("arrivals", reception::begin_in_turn(host.clone())),
@@ -490,18 +491,6 @@ async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
     }
 }
 
-/// Looks after silent connections: one task for all, so that an idle one has no timer of its own.
-async fn heartbeat(host: Arc<Host>) {
-    let Timing { ping_after, idle_after, .. } = host.timing;
-    let tick = (ping_after.min(idle_after) / 8).max(Duration::from_millis(5));
-    loop {
-        task::sleep(tick).await;
-        for link in host.directory.links() {
-            check_pulse(&link, tick, ping_after, idle_after);
-        }
-    }
-}
-
 /// Keeps what is remembered of rates to those who have been busy lately, and writes down who came from where.
 async fn forget_the_quiet(host: Arc<Host>) {
     loop {
@@ -511,14 +500,5 @@ async fn forget_the_quiet(host: Arc<Host>) {
         host.claims.forget_the_quiet();
         host.reception.report();
         host.guests.write(host.clock.uptime()).await;
-    }
-}
-
-fn check_pulse(link: &Link, tick: Duration, ping_after: Duration, idle_after: Duration) {
-    let Stillness { silent, stalled } = link.pulse().look();
-    if tick.saturating_mul(silent.max(stalled)) >= idle_after {
-        link.end(End::Bye(ByeReason::Idle));
-    } else if tick.saturating_mul(silent) >= ping_after && link.pulse().take_ping() {
-        link.mark_ping();
     }
 }

@@ -7,6 +7,7 @@ use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
 use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -63,6 +64,29 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A socket that listens already: a service manager has bound it and passes it on.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the variants are the kinds")]
+pub enum Inherited {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Listens on what was passed, and on these addresses beside it.
+pub(super) async fn listen(
+    addresses: Vec<String>,
+    passed: Vec<Inherited>,
+) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<_> =
+        passed.into_iter().map(Listener::inherit).collect::<Result<_, _>>()?;
+    for address in addresses {
+        if !listeners.iter().any(|it| it.endpoint().to_string() == address) {
+            listeners.push(Listener::bind(address).await?);
+        }
+    }
+    Ok(listeners)
+}
+
 /// Listens.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -73,12 +97,13 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(Async<TcpListener>),
-    Unix(Async<UnixListener>, #[expect(dead_code, reason = "removes the file")] SocketFile),
+    /// With its file, unless that is somebody else's.
+    Unix(Async<UnixListener>, #[expect(dead_code, reason = "removes the file")] Option<SocketFile>),
 }
 
 impl Listener {
     /// Listens on `host:port` or `unix:PATH`.
-    pub(super) async fn bind(address: String) -> Result<Self, StartError> {
+    async fn bind(address: String) -> Result<Self, StartError> {
         let bound = match address.strip_prefix(UNIX) {
             Some(path) => bind_unix(path.into()),
             None => bind_tcp(&address).await,
@@ -87,6 +112,15 @@ impl Listener {
             io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
             _ => StartError::Listen { address, cause },
         })
+    }
+
+    /// Listens on what was bound by somebody else, whose file it stays.
+    fn inherit(inherited: Inherited) -> Result<Self, StartError> {
+        let inherit = || match inherited {
+            Inherited::Tcp(listener) => inherit_tcp(listener),
+            Inherited::Unix(listener) => inherit_unix(listener),
+        };
+        inherit().map_err(StartError::Inherited)
     }
 
     /// Where it listens, with the port that it got.
@@ -158,8 +192,30 @@ fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     rustix::net::listen(&listener, BACKLOG)?;
     let file = SocketFile::of(path.clone())?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
-    let kind = Kind::Unix(Async::new(listener)?, file);
+    let kind = Kind::Unix(Async::new(listener)?, Some(file));
     Ok(Listener { kind, endpoint: Endpoint::Unix(path) })
+}
+
+fn inherit_tcp(listener: TcpListener) -> io::Result<Listener> {
+    refuse_deaf(&listener)?;
+    let endpoint = Endpoint::Tcp(listener.local_addr()?);
+    Ok(Listener { kind: Kind::Tcp(Async::new(listener)?), endpoint })
+}
+
+fn inherit_unix(listener: UnixListener) -> io::Result<Listener> {
+    refuse_deaf(&listener)?;
+    let address = listener.local_addr()?;
+    let path = address.as_pathname().ok_or_else(|| io::Error::other("it has no path"))?;
+    let endpoint = Endpoint::Unix(path.into());
+    Ok(Listener { kind: Kind::Unix(Async::new(listener)?, None), endpoint })
+}
+
+/// A service manager that accepts connections by itself passes one of them.
+fn refuse_deaf(listener: impl AsFd) -> io::Result<()> {
+    match rustix::net::sockopt::socket_acceptconn(listener)? {
+        true => Ok(()),
+        false => Err(io::Error::other("it does not listen; in a unit of systemd Accept= is no")),
+    }
 }
 
 /// Whether all on the machine may replace what others have put into a folder.

@@ -68,7 +68,7 @@ use thiserror::Error;
 pub use crate::blobs::FileLimits;
 pub use book::BookError;
 pub use late::Handshake;
-pub use listener::Endpoint;
+pub use listener::{Endpoint, Inherited};
 pub use proxies::{NoProxy, Proxies};
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
@@ -224,6 +224,8 @@ pub enum StartError {
         "cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878, or as unix:PATH"
     )]
     Listen { address: String, cause: io::Error },
+    #[error("cannot listen on a socket that was passed to the server: {0}")]
+    Inherited(io::Error),
     #[error("cannot use the files that wait in the data folder: {0}")]
     Files(io::Error),
     #[error("{0}")]
@@ -329,6 +331,11 @@ impl Host {
 impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Vec::new()).await
+    }
+
+    /// The same, on sockets too that somebody else has bound. One of them need not be in the configuration, and may.
+    pub async fn bind_with(config: Config, passed: Vec<Inherited>) -> Result<Self, StartError> {
         if let Some(tightened) = folder::tighten(&config.data)? {
             log::warn!("{tightened}");
         }
@@ -342,13 +349,12 @@ impl Server {
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let guests = Guests::open(&folder.file("addresses"))?;
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
-        let mut listeners = Vec::new();
-        for address in config.listen {
-            let listener = Listener::bind(address).await?;
-            if certificates.is_none() && !listener.endpoint().is_local() {
-                return Err(StartError::Unprotected(listener.endpoint().clone()));
-            }
-            listeners.push(listener);
+        let listeners = listener::listen(config.listen, passed).await?;
+        let mut endpoints = listeners.iter().map(Listener::endpoint);
+        if certificates.is_none()
+            && let Some(open) = endpoints.find(|endpoint| !endpoint.is_local())
+        {
+            return Err(StartError::Unprotected(open.clone()));
         }
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times, &config.data)?);
         if is_emptied && !mailbox.is_empty() {

@@ -39,6 +39,7 @@
 //! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `admission` | who may come: registration, invitations, bans, keys that were lost |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -137,6 +138,7 @@ mod settings;
 mod shutdown;
 mod silence;
 mod strangers;
+mod supervised;
 mod takeover;
 mod terminal;
 mod terminals;

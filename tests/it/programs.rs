@@ -191,6 +191,10 @@ fn clean_environment(command: &mut Command) {
     }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
+    // Nor does what started them.
+    for name in ["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"] {
+        command.env_remove(name);
+    }
     // Nobody's agent has a hand in it, nor anybody's settings or clock.
     command.env_remove("SSH_AUTH_SOCK");
     command.env("XDG_CONFIG_HOME", "/nonexistent");

@@ -26,7 +26,8 @@ use tinychat::wire::MAX_NUMBER;
 #[derive(ArgsInfo, FromArgs)]
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
-    /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878)
+    /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878, or the sockets
+    /// that a service manager passes, as systemd does; what is given here is beside them)
     #[argh(option, arg_name = "addr")]
     listen: Vec<String>,
 
@@ -354,12 +355,12 @@ impl Flags {
         }
     }
 
-    /// What the server is to do.
-    pub(crate) fn config(self) -> Result<Config, Box<dyn Error>> {
+    /// What the server is to do, which may have sockets already.
+    pub(crate) fn config(self, has_sockets: bool) -> Result<Config, Box<dyn Error>> {
         let data = self.data(None)?;
         let tls = tls(self.tls, self.cert, self.key)?;
         let mut listen = self.listen;
-        if listen.is_empty() {
+        if listen.is_empty() && !has_sockets {
             listen.push("127.0.0.1:7878".into());
         }
         Ok(Config {

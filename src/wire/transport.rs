@@ -30,6 +30,10 @@ pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 /// How many bytes a server's connection holds encrypted that its peer does not take: about a record.
 const ENCRYPTED: usize = 16 * 1024;
 
+/// How many bytes the system holds that it cannot send yet. By itself it takes some MiB for a peer that reads nothing,
+/// which costs memory, and time to copy; what is on its way over a long line is not counted.
+const UNSENT: u32 = 64 * 1024;
+
 /// How many bytes of TLS are read before the sockets of others are looked at, whatever is in them.
 const READ_AT_ONCE: usize = 16 * 1024;
 
@@ -181,6 +185,7 @@ impl Line {
     pub fn new(socket: Socket) -> io::Result<Arc<Self>> {
         if let Socket::Tcp(stream) = &socket {
             stream.set_nodelay(true)?;
+            limit_unsent(stream)?;
         }
         Ok(Arc::new(Self { socket: Async::new(socket)?, heard: AtomicU64::new(0) }))
     }
@@ -193,6 +198,17 @@ impl Line {
 
 fn split(line: Arc<Line>) -> (SocketReader, SocketWriter) {
     (SocketReader { line: line.clone(), drained: false }, SocketWriter(line))
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn limit_unsent(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
+}
+
+/// Elsewhere the system's own limits hold.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn limit_unsent(_: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reads only where there is something to read: asking a socket that was just drained costs as much

@@ -4,6 +4,7 @@
 
 mod flags;
 mod supervisor;
+mod values;
 
 use std::error::Error;
 use std::fmt::Display;

@@ -22,6 +22,8 @@
 //! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
+//! | `proxied` | servers behind proxies that say whose a connection is |
+//! | `lateness` | how long signing in may take: bad lines, people who have to confirm something |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
 //! | `person_rates` | who blocks, signs in, sends files or has the same sent too often |
@@ -35,8 +37,10 @@
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
+//! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `admission` | who may come: registration, invitations, bans, keys that were lost |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -86,6 +90,7 @@ mod world;
 
 mod addresses;
 mod admission;
+mod alpn;
 mod answers;
 mod backlog;
 mod bad_input;
@@ -113,6 +118,7 @@ mod hoarding;
 mod hostile;
 mod identity;
 mod installations;
+mod lateness;
 mod looks;
 mod manual;
 mod names;
@@ -127,6 +133,7 @@ mod pipe;
 mod presence;
 mod private;
 mod program;
+mod proxied;
 mod rates;
 mod receipts;
 mod reception;
@@ -141,6 +148,7 @@ mod settings;
 mod shutdown;
 mod silence;
 mod strangers;
+mod supervised;
 mod takeover;
 mod terminal;
 mod terminals;

@@ -191,8 +191,9 @@ fn clean_environment(command: &mut Command) {
     }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
-    // Nor is there a proxy on the way.
-    for name in ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"] {
+    // Nor is there a proxy on the way, nor does what started them have a say.
+    let proxies = ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+    for name in proxies.into_iter().chain(["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"]) {
         command.env_remove(name);
     }
     // Nobody's agent has a hand in it, nor anybody's settings or clock.

@@ -14,7 +14,7 @@ use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
-use tinychat::server::{Config, Server, StartError, Tls};
+use tinychat::server::{Config, Handshake, Server, StartError, Tls};
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::{ALPN, CertificateFiles, Certificates, Channel, Credentials};
 use tinychat::wire::transport::{Socket, Transport};
@@ -221,7 +221,7 @@ fn a_certificate_that_is_none_is_refused_with_its_name() {
 fn one_who_does_not_agree_on_tls_is_closed_in_time() {
     let hasty = |config: &mut Config| {
         with_tls(config);
-        config.timing.handshake = std::time::Duration::from_millis(200);
+        config.timing.handshake = Handshake::within(std::time::Duration::from_millis(1_200));
     };
     story_with(hasty, async |world| {
         let mut silent = TcpStream::connect(world.address()).await.unwrap();

@@ -117,7 +117,7 @@ fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-fn take_string(from: &mut Bytes) -> Option<Bytes> {
+pub(super) fn take_string(from: &mut Bytes) -> Option<Bytes> {
     let length = from.try_get_u32().ok()? as usize;
     (length <= from.len()).then(|| from.split_to(length))
 }

@@ -2,8 +2,11 @@
 //! them.
 
 pub mod agent;
+mod armour;
 pub mod fingerprint;
 pub mod identity;
+mod key_file;
+mod kinds;
 pub mod known_servers;
 pub mod secret;
 pub mod tls;

@@ -6,6 +6,7 @@
 //! disk before it is sent, and on disk before it is acknowledged; every receipt is on disk before it
 //! is told.
 
+mod absence;
 mod address;
 pub mod archive;
 mod aside;
@@ -35,14 +36,17 @@ use async_channel::{Receiver, Sender};
 use async_std::task::JoinHandle;
 use thiserror::Error;
 
+pub use absence::Absence;
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
+pub use contacts::Trust;
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use search::{Hit, Query};
 pub use store::StoreError;
 
+use self::absence::FirstTry;
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
@@ -242,8 +246,8 @@ pub enum Event {
     Joined,
     /// Signed in.
     Connected,
-    /// The server is away. What is written meanwhile is kept and sent later.
-    Disconnected { because: String, retry_in: Duration },
+    /// One is not signed in. What is written meanwhile is kept and sent later.
+    Disconnected { because: Absence, retry_in: Duration },
     /// The conversation is open; so many messages will now come.
     Opened { peer: Name, presence: Presence, waiting: u64 },
     /// Somebody with whom a conversation is open came or went.
@@ -321,33 +325,6 @@ pub enum Change {
     Later,
 }
 
-/// What a [`Command::Trust`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// This key is trusted from now on, and no longer another one.
-    Accepted(Fingerprint),
-    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
-    Released,
-    /// This one is trusted already, and the server was not heard to have another.
-    Unchanged(Fingerprint),
-    /// Something was said with them, but the server was not heard to have a key of theirs.
-    Unknown,
-    /// Nothing was ever said with them, and no key of theirs is known.
-    Stranger,
-    /// It is one's own name.
-    Oneself,
-}
-
-impl Trust {
-    /// The key that is trusted from now on.
-    pub fn accepted(self) -> Option<Fingerprint> {
-        match self {
-            Self::Accepted(key) => Some(key),
-            _ => None,
-        }
-    }
-}
-
 /// How a client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -363,6 +340,8 @@ pub struct Ending {
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Unsigned(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
     NotAServer { server: Address, because: String },
     #[error(
@@ -429,6 +408,10 @@ enum Order {
 pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
+    /// What becomes of the first try to sign in.
+    first_try: Receiver<FirstTry>,
+    /// A passphrase could do what an agent is to do.
+    can_be_unlocked: bool,
 }
 
 impl Client {
@@ -450,7 +433,11 @@ impl Client {
         let yields = config.yields;
         let known = known_servers;
         let weak = orders.downgrade();
+        let can_be_unlocked = identity.can_be_unlocked();
+        // Whoever wants to know reads the first at once.
+        let (tell, first_try) = async_channel::bounded(2);
         let core = core::Core::new(config, identity, known, home, store, events, weak);
+        let core = core.telling(tell);
         // Without it others cannot ask; that is all.
         let beside = beside::Listener::open(folder.file(beside::SOCKET))
             .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));
@@ -461,7 +448,7 @@ impl Client {
             }
             drop(folder);
         });
-        Ok((Self { orders, task }, told))
+        Ok((Self { orders, task, first_try, can_be_unlocked }, told))
     }
 
     /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.

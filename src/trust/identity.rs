@@ -36,7 +36,11 @@ pub struct Identity {
 
 enum Signer {
     Key(Box<PrivateKey>),
-    Agent(Agent),
+    Agent {
+        agent: Agent,
+        /// The key is also in a file, locked.
+        has_file: bool,
+    },
 }
 
 /// Where a key is, and what it takes to use it.
@@ -106,14 +110,14 @@ impl Identity {
         let (key, public) = match key_file::read(&path)? {
             Content::Private(key, public) => (key, public),
             Content::Public(public) => {
-                return held(file.agent, public).ok_or(IdentityError::Public { path });
+                return held(file.agent, public, false).ok_or(IdentityError::Public { path });
             }
         };
         refuse_exposed(&path)?;
         if !key.is_encrypted() {
             return Ok(Self { signer: Signer::Key(key), public });
         }
-        match (held(file.agent, public), file.passphrase) {
+        match (held(file.agent, public, true), file.passphrase) {
             (Some(identity), _) => Ok(identity),
             (None, None) => Err(IdentityError::Locked { path }),
             (None, Some(passphrase)) => match key_file::unlock(&key, passphrase) {
@@ -129,13 +133,26 @@ impl Identity {
         self.public
     }
 
+    /// Whether an agent signs, though a passphrase would do, too.
+    pub fn can_be_unlocked(&self) -> bool {
+        matches!(self.signer, Signer::Agent { has_file: true, .. })
+    }
+
+    /// Whether it can sign, as far as can be seen without doing it. May block for a moment.
+    pub fn look(&self) -> Result<(), AgentError> {
+        match &self.signer {
+            Signer::Key(_) => Ok(()),
+            Signer::Agent { agent, .. } => agent.show(&self.public.wire_form()),
+        }
+    }
+
     /// An armoured SSHSIG over `text`. May block, where an agent has to ask its owner.
     pub fn sign(&self, namespace: &str, text: &str) -> Result<String, IdentityError> {
         let signature = match &self.signer {
             Signer::Key(key) => key
                 .sign(namespace, HashAlg::Sha512, text.as_bytes())
                 .map_err(IdentityError::Sign)?,
-            Signer::Agent(agent) => self.sign_by(agent, namespace, text)?,
+            Signer::Agent { agent, .. } => self.sign_by(agent, namespace, text)?,
         };
         signature.to_pem(LineEnding::LF).map_err(IdentityError::Sign)
     }
@@ -145,8 +162,11 @@ impl Identity {
         let data = SshSig::signed_data(namespace, HashAlg::Sha512, text.as_bytes())
             .map_err(IdentityError::Sign)?;
         let signature = agent.sign(&self.public.wire_form(), &data)?;
-        let key = self.public.openssh().key_data().clone();
-        SshSig::new(key, namespace, HashAlg::Sha512, signature).map_err(IdentityError::Sign)
+        let key = self.public.openssh();
+        let signature = SshSig::new(key.key_data().clone(), namespace, HashAlg::Sha512, signature);
+        let signature = signature.map_err(IdentityError::Sign)?;
+        key.verify(namespace, text.as_bytes(), &signature).map_err(|_| agent.unfit())?;
+        Ok(signature)
     }
 
     fn create(path: &Path) -> Result<Self, IdentityError> {
@@ -175,10 +195,10 @@ fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
 }
 
 /// The identity of a key that an agent has.
-fn held(agent: Option<&Path>, public: PublicKey) -> Option<Identity> {
+fn held(agent: Option<&Path>, public: PublicKey, has_file: bool) -> Option<Identity> {
     let agent = Agent::at(agent?);
     let has = agent.has(&public.wire_form());
-    has.then_some(Identity { signer: Signer::Agent(agent), public })
+    has.then_some(Identity { signer: Signer::Agent { agent, has_file }, public })
 }
 
 impl fmt::Debug for Identity {

@@ -189,7 +189,7 @@ fn an_agent_that_refuses_is_asked_once() {
             agent
         });
         let alice = alice(world, &format!("{key}.pub")).variable("SSH_AUTH_SOCK", &socket);
-        alice.pipe("hello\n").await.exited(3).said("your SSH agent refuses to sign");
+        alice.pipe("hello\n").await.exited(3).said("refuses to sign");
         let agent = refusing.join().unwrap();
         agent.set_nonblocking(true).unwrap();
         assert!(agent.accept().is_err(), "it is not asked again");

@@ -9,6 +9,7 @@ mod key_file;
 mod kinds;
 pub mod known_servers;
 pub mod secret;
+mod server_files;
 pub mod tls;
 
 pub use fingerprint::{Fingerprint, FingerprintError};

@@ -45,7 +45,7 @@ pub struct AgentError {
 enum Trouble {
     #[error("has your key and refuses to sign with it")]
     Refused,
-    #[error("does not have your key now; ssh-add hands it over")]
+    #[error("does not have your key now, or is locked; ssh-add hands it over, ssh-add -X unlocks")]
     Gone,
     #[error("did not answer in time")]
     Late,

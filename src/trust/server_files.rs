@@ -144,11 +144,12 @@ fn unknown(
     rows: &'static [(&str, &str, &str)],
     helps: &str,
 ) -> CertificateError {
-    /// What DER begins with: a sequence whose length has two bytes.
-    const DER: &[u8] = b"\x30\x82";
+    /// What DER begins with: a sequence.
+    const SEQUENCE: u8 = 0x30;
+    let is_der = text.first() == Some(&SEQUENCE) && text.contains(&0);
     match rows.iter().find(|(part, ..)| contains(text, part)) {
         Some((_, is, helps)) => of_kind(path, is, helps),
-        None if text.starts_with(DER) => of_kind(path, "not in PEM, but in DER or PKCS#12", helps),
+        None if is_der => of_kind(path, "not in PEM, but in DER or PKCS#12", helps),
         None if text.is_empty() => of_kind(path, "empty", SWAPPED),
         None => of_kind(path, "not in PEM", SWAPPED),
     }

@@ -327,10 +327,12 @@ mod tests {
         assert_eq!(told(Line::NotYet), format!("not connected to example.org yet, trying {since}"));
         let away =
             format!("the server example.org is away {since} (no route); trying again by itself");
-        assert_eq!(told(Line::Away { because: &Absence::Server("no route".into()) }), away);
+        let no_route = Absence::Server("no route".into());
+        assert_eq!(told(Line::Away { because: &no_route }), away);
         let unsigned =
             format!("not signed in at example.org {since}: no key; trying again by itself");
-        assert_eq!(told(Line::Away { because: &Absence::Agent("no key".into()) }), unsigned);
+        let no_key = Absence::Agent("no key".into());
+        assert_eq!(told(Line::Away { because: &no_key }), unsigned);
     }
 
     #[test]

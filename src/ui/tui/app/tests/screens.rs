@@ -474,6 +474,17 @@ fn leaving() {
 }
 
 #[test]
+fn what_is_the_agents_fault_is_not_called_the_servers() {
+    let mut desk = Desk::busy((120, 6));
+    let because = Absence::Agent("your SSH agent at /run/agent does not have your key now".into());
+    desk.hear(Event::Disconnected { because, retry_in: Duration::from_secs(1) });
+    let screen = desk.screen();
+    assert!(screen.contains("not signed in | "), "{screen}");
+    assert!(screen.contains("your SSH agent at /run/agent"), "{screen}");
+    assert!(!screen.contains("no server"), "{screen}");
+}
+
+#[test]
 fn who_quits_with_something_unsent_waits_for_it_unless_they_press_ctrl_c() {
     let mut desk = Desk::busy((80, 6));
     desk.hear(away());

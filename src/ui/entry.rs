@@ -177,7 +177,7 @@ pub(super) async fn start(
 async fn refusal(client: &Client, screen: &Screen) -> Option<String> {
     let asked = Cell::new(false);
     let telling = async {
-        while !asked.get() {
+        while !(asked.get() && screen.interactive) {
             task::sleep(ASKING).await;
         }
         screen.note("your SSH agent is asked to sign, and may be asking you");

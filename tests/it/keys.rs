@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
+use tinychat::trust::tls::Channel;
 use tinychat::trust::{Identity, IdentityError, KeyFile};
+use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+use crate::world::story;
 
 /// A folder for keys, if these programs are here to make them; else it is said which is not.
 pub(crate) fn with_programs(programs: &[&str]) -> Option<TempDir> {
@@ -169,6 +173,28 @@ fn a_public_key_may_stand_among_what_ssh_keygen_reads() {
         let error = open(&folder.join("other.pub"), None).unwrap_err();
         assert!(matches!(error, IdentityError::Public { .. }), "{script}: {error}");
     }
+}
+
+#[test]
+fn a_signature_may_have_lines_of_any_width() {
+    story(async |world| {
+        let identity = world.identity("alice");
+        for (width, end) in [(64, "\n"), (70, "\n"), (76, "\r\n"), (1_000, "\n")] {
+            let mut peer = world.connect().await;
+            peer.send(&format!("HELLO tinychat/1 alice {} 0000000000000001", identity.public()))
+                .await;
+            let nonce = peer.challenge().await;
+            let text = sign_in_text(&"alice".parse().unwrap(), &nonce, &Channel::Plain);
+            let signature = identity.sign(SIGN_IN_NAMESPACE, &text).unwrap();
+            let mut lines = signature.lines();
+            let (begin, finish) = (lines.next().unwrap(), lines.next_back().unwrap());
+            let inside: Vec<char> = lines.collect::<String>().chars().collect();
+            let inside = inside.chunks(width).map(|it| it.iter().collect::<String>() + end);
+            let inside: String = inside.collect();
+            peer.send_proof(&format!("{begin}{end}{inside}{finish}{end}")).await;
+            peer.expect("WELCOME alice").await;
+        }
+    });
 }
 
 // What is none.

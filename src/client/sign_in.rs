@@ -1,7 +1,7 @@
 //! Signing in at a server that was reached.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use async_channel::Sender;
 use bytes::BytesMut;
@@ -19,7 +19,7 @@ use crate::wire::codec::Frame;
 use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
-use crate::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
+use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// Who signs in, and how.
 pub(super) struct Visit {
@@ -31,7 +31,7 @@ pub(super) struct Visit {
 }
 
 impl Visit {
-    /// Time that the key takes, whose owner may be asked, counts on neither side of it.
+    /// The time that the key takes, whose owner may be asked, does not count.
     pub(super) async fn sign_in(
         &self,
         reader: &mut FrameReader<ServerFrame>,
@@ -40,9 +40,9 @@ impl Visit {
         until: Instant,
     ) -> Result<Limits, Broken> {
         let nonce = in_time(until, self.greet(reader, half, channel)).await?;
+        let asked = Instant::now();
         let signature = self.sign(&nonce, channel).await?;
-        let until = Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS);
-        in_time(until, self.prove(reader, half, signature)).await
+        in_time(until + asked.elapsed(), self.prove(reader, half, signature)).await
     }
 
     async fn greet(

@@ -241,6 +241,12 @@ impl PublicKey {
     }
 }
 
+impl From<Ed25519PublicKey> for PublicKey {
+    fn from(key: Ed25519PublicKey) -> Self {
+        Self(key)
+    }
+}
+
 /// A text is not the base64 word of an Ed25519 public key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a key is the base64 word of an Ed25519 public key in OpenSSH's format")]

@@ -21,6 +21,9 @@ const LABEL: &str = "OPENSSH PRIVATE KEY";
 /// What such a key begins with (OpenSSH `PROTOCOL.key` §1).
 const MAGIC: &[u8] = b"openssh-key-v1\0";
 
+/// What stands before the 32 bytes of an Ed25519 key in PKCS#8 (RFC 8410 §7).
+const PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\x04\x20";
+
 /// How many bytes behind a locked key say whether it was changed, where its cipher has that.
 const TAG: usize = 16;
 
@@ -38,6 +41,10 @@ pub(super) fn read(path: &Path) -> Result<Content, IdentityError> {
         let algorithm = key.algorithm();
         let public = public.ok_or_else(|| other(path, algorithm.as_str()))?;
         return Ok(Content::Private(Box::new(key), public));
+    }
+    if let Some(pair) = pkcs8(&content) {
+        let public = PublicKey::from(pair.public);
+        return Ok(Content::Private(Box::new(pair.into()), public));
     }
     if let Some(kind) = kinds::of_file(path, &content) {
         return Err(of_kind(path, kind));
@@ -77,6 +84,13 @@ fn private(path: &Path, armour: &str) -> Result<PrivateKey, IdentityError> {
     }
     let key = pair(section).map(PrivateKey::from);
     key.ok_or(IdentityError::Format { path: path.into(), cause: Some(cause) })
+}
+
+/// An Ed25519 key as `openssl` writes it, and newer versions of `ssh-keygen` read it.
+fn pkcs8(content: &[u8]) -> Option<Ed25519Keypair> {
+    let bytes = armour::bytes(content, "PRIVATE KEY")?;
+    let seed = bytes.strip_prefix(PKCS8)?;
+    Some(Ed25519Keypair::from_seed(seed.try_into().ok()?))
 }
 
 /// The algorithm of a key in OpenSSH's format, and what it keeps to itself.

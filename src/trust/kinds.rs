@@ -17,7 +17,8 @@ const NEW: &str = "only Ed25519 keys can sign in; ssh-keygen -t ed25519 makes on
 
 const PUTTY: &str = "puttygen FILE -O private-openssh-new -o FILE.openssh makes one in OpenSSH's format from it (PuTTYgen for Windows: Conversions, Export OpenSSH key, new format)";
 
-const PKCS8: &str = "if it is an Ed25519 key, ssh-keygen -p -f FILE of OpenSSH 9.6 or newer puts it into OpenSSH's format; else only Ed25519 keys can sign in, and ssh-keygen -t ed25519 makes one";
+const PKCS8: &str =
+    "if it is an Ed25519 key, openssl pkey -in FILE -out NEW unlocks it, and NEW signs in";
 
 const PRIVATE: &str =
     "the private one signs in, if it is in OpenSSH's format; ssh-keygen -t ed25519 makes one";
@@ -38,12 +39,8 @@ const FILES: &[(&str, &str, &str)] = &[
     ("-----BEGIN DSA PRIVATE KEY-----", "a DSA key in PEM", NEW),
     ("-----BEGIN EC PARAMETERS-----", "an ECDSA key in PEM", NEW),
     ("-----BEGIN EC PRIVATE KEY-----", "an ECDSA key in PEM", NEW),
-    ("-----BEGIN PRIVATE KEY-----", "a private key in PKCS#8, as openssl writes it", PKCS8),
-    (
-        "-----BEGIN ENCRYPTED PRIVATE KEY-----",
-        "a locked private key in PKCS#8, as openssl writes it",
-        PKCS8,
-    ),
+    ("-----BEGIN PRIVATE KEY-----", "a private key in PKCS#8, and not an Ed25519 key", NEW),
+    ("-----BEGIN ENCRYPTED PRIVATE KEY-----", "a locked private key in PKCS#8", PKCS8),
     ("-----BEGIN PUBLIC KEY-----", "a public key in PEM, as openssl writes it", PRIVATE),
     ("-----BEGIN RSA PUBLIC KEY-----", "an RSA public key in PEM", NEW),
     (

@@ -11,7 +11,7 @@ use crate::world::story;
 /// A certificate as `NAME.pem` for a new key as `NAME.key`.
 fn make(folder: &Path, name: &str, key: &str) {
     let words = format!("-nodes -keyout {name}.key -out {name}.pem -days 30 -subj /CN=tinychat");
-    shell(folder, &format!("umask 077; openssl req -x509 -newkey {key} {words}"));
+    shell(folder, &format!("openssl req -x509 -newkey {key} {words}"));
 }
 
 fn open(folder: &Path, certificate: &str, key: &str) -> Result<Certificates, String> {
@@ -34,10 +34,7 @@ fn the_kinds_of_keys_that_the_manual_names_go() {
     }
     // An editor may have marked the text.
     for file in ["p256.pem", "p256.key"] {
-        shell(
-            folder,
-            &format!("umask 077; {{ printf '\\357\\273\\277'; cat {file}; }} > marked.{file}"),
-        );
+        shell(folder, &format!("{{ printf '\\357\\273\\277'; cat {file}; }} > marked.{file}"));
     }
     open(folder, "marked.p256.pem", "marked.p256.key").unwrap();
 }
@@ -52,8 +49,7 @@ fn what_does_not_go_is_named() {
     make(folder, "short", "rsa:1024");
     shell(
         folder,
-        "umask 077
-        openssl req -new -key own.key -subj /CN=x -out request
+        "openssl req -new -key own.key -subj /CN=x -out request
         openssl x509 -req -in request -signkey own.key -days 3 -out first.pem
         openssl pkey -in own.key -aes256 -passout pass:word -out locked.key
         openssl ec -in own.key -aes256 -passout pass:word -out old.key
@@ -93,7 +89,7 @@ fn what_does_not_go_is_named() {
     // What is told to help does.
     let error = open(folder, "own.pem", "locked.key").unwrap_err();
     let command = error.split_once("; ").unwrap().1.split_once(" unlocks").unwrap().0;
-    shell(folder, &format!("umask 077; {} -passin pass:word", command.replace("NEW", "new.key")));
+    shell(folder, &format!("{} -passin pass:word", command.replace("NEW", "new.key")));
     open(folder, "own.pem", "new.key").unwrap();
 }
 

@@ -28,7 +28,10 @@ pub(crate) fn with_programs(programs: &[&str]) -> Option<TempDir> {
 #[track_caller]
 pub(crate) fn shell(folder: &Path, script: &str) -> String {
     let mut command = Command::new("sh");
-    command.args(["-e", "-c", script]).current_dir(folder).stdin(Stdio::null());
+    command
+        .args(["-e", "-c", &format!("umask 077; {script}")])
+        .current_dir(folder)
+        .stdin(Stdio::null());
     // Nothing of a person who runs the tests.
     command.env_remove("SSH_AUTH_SOCK").env_remove("DISPLAY");
     let output = command.output().unwrap();
@@ -99,7 +102,7 @@ write('id.pub', key.public_key().public_bytes(s.Encoding.OpenSSH, s.PublicFormat
         return;
     }
     std::fs::write(folder.join("make.py"), SCRIPT).unwrap();
-    shell(folder, "umask 077; python3 make.py");
+    shell(folder, "python3 make.py");
     is_read(folder, "id", "id.pub");
 }
 
@@ -148,7 +151,7 @@ fn what_stands_around_a_key_does_not_matter() {
         ("in one line", "sed 1q id; sed '1d;$d' id | tr -d '\\n'; echo; tail -n 1 id"),
         ("without an end of its last line", "printf %s \"$(cat id)\""),
     ] {
-        shell(folder, &format!("umask 077; {{ {script}; }} > '{name}'"));
+        shell(folder, &format!("{{ {script}; }} > '{name}'"));
         is_read(folder, name, "id.pub");
     }
 }
@@ -243,26 +246,46 @@ fn what_openssh_has_beside_ed25519_keys_is_named() {
 }
 
 #[test]
-fn what_openssl_makes_is_named() {
+fn an_ed25519_key_of_openssl_is_read() {
+    let Some(folder) = with_programs(&["openssl"]) else { return };
+    let folder = folder.path();
+    shell(folder, "openssl genpkey -algorithm ed25519 -out key");
+    shell(folder, "openssl pkey -in key -pubout -outform der -out public");
+    let word = open(&folder.join("key"), None).unwrap().public().to_string();
+    let public = ssh_key::PublicKey::from_openssh(&format!("ssh-ed25519 {word}")).unwrap();
+    let public = public.key_data().ed25519().unwrap().0;
+    assert!(std::fs::read(folder.join("public")).unwrap().ends_with(&public));
+}
+
+#[test]
+fn what_else_openssl_makes_is_named() {
     let Some(folder) = with_programs(&["openssl"]) else { return };
     let folder = folder.path();
     shell(
         folder,
-        "openssl genpkey -algorithm ed25519 -out key; openssl pkey -in key -pubout -out pub",
+        "openssl genpkey -algorithm ed25519 -out key; openssl pkey -in key -pubout -out public",
     );
     shell(folder, "openssl pkey -in key -aes256 -passout pass:word -out locked");
     shell(folder, "openssl req -x509 -key key -subj /CN=alice -out certificate");
-    shell(folder, "openssl ecparam -name prime256v1 -genkey -out ec");
+    shell(
+        folder,
+        "openssl ecparam -name prime256v1 -genkey -out ec; openssl pkey -in ec -out p256",
+    );
     for (file, is, helps) in [
-        ("key", "is a private key in PKCS#8", "ssh-keygen -p -f "),
-        ("locked", "is a locked private key in PKCS#8", "ssh-keygen -p -f "),
-        ("pub", "is a public key in PEM", "ssh-keygen -t ed25519"),
+        ("locked", "is a locked private key in PKCS#8", "openssl pkey -in "),
+        ("public", "is a public key in PEM", "ssh-keygen -t ed25519"),
         ("certificate", "is an X.509 certificate", "ssh-keygen -t ed25519"),
         ("ec", "is an ECDSA key in PEM", "ssh-keygen -t ed25519"),
+        ("p256", "is a private key in PKCS#8, and not an Ed25519 key", "ssh-keygen -t ed25519"),
     ] {
         let said = refusal(&folder.join(file));
         assert!(said.contains(is) && said.contains(helps), "{file}: {said}");
     }
+    let said = refusal(&folder.join("locked"));
+    let command = said.split_once(", openssl").unwrap().1.split_once(" unlocks").unwrap().0;
+    let command = command.replace("NEW", "unlocked");
+    shell(folder, &format!("openssl{command} -passin pass:word"));
+    assert!(open(&folder.join("unlocked"), None).is_ok());
 }
 
 /// The command that was told to help, up to the words behind it, has made a key of this file.

@@ -95,8 +95,7 @@ struct GpgAgent<'a>(&'a Path);
 
 impl<'a> GpgAgent<'a> {
     fn start(folder: &'a Path, passphrase: &str) -> Self {
-        let configure =
-            "printf 'enable-ssh-support\npinentry-program /bin/false\n' > gpg-agent.conf";
+        let configure = "printf 'enable-ssh-support\npinentry-program /bin/false\ns2k-count 65536\n' > gpg-agent.conf";
         let make = format!(
             "gpg --batch --quiet --passphrase '{passphrase}' --quick-generate-key alice ed25519 cert,auth never"
         );

@@ -71,7 +71,7 @@ impl Core {
     }
 
     /// How long to wait before connecting again, if that is worth it, and why; none if there is nothing to wait for.
-    pub(super) fn to_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
+    pub(super) fn next_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
         let (chance, backoff) = (fastrand::f64(), &mut self.backoff);
         Ok(Some(match exit {
             Exit::Away(because) => (Absence::Server(because), backoff.next(chance)),

@@ -264,7 +264,7 @@ impl Core {
                 }
                 Err(exit) => self.take_first_try(exit),
             };
-            let pause = match self.to_wait(exit) {
+            let pause = match self.next_wait(exit) {
                 Ok(pause) => pause,
                 Err(exit) => return exit,
             };

@@ -61,11 +61,12 @@ impl Life {
         match event {
             Event::Connected => self.is_unsigned = false,
             // Nobody can do anything about a server.
-            Event::Disconnected { because: because @ Absence::Agent(_), .. } => {
-                if !std::mem::replace(&mut self.is_unsigned, true) {
-                    let server = self.options.server.address.as_str();
-                    Screen::new().problem(&news::absence(server, &because));
-                }
+            Event::Disconnected { because: because @ Absence::Agent(_), .. }
+                if !self.is_unsigned =>
+            {
+                self.is_unsigned = true;
+                let server = self.options.server.address.as_str();
+                Screen::new().problem(&news::absence(server, &because));
             }
             Event::Overview(all) if self.follows => {
                 for it in all.into_iter().filter(|it| it.known).take(OPENED) {

@@ -63,6 +63,11 @@ impl AgentError {
         matches!(self.trouble, Trouble::Refused)
     }
 
+    /// Whether it has no such key.
+    pub fn is_lack(&self) -> bool {
+        matches!(self.trouble, Trouble::Gone)
+    }
+
     /// Whether it may be otherwise in a moment, as nothing was answered.
     pub fn may_pass(&self) -> bool {
         matches!(self.trouble, Trouble::Late | Trouble::Away(_))
@@ -83,12 +88,7 @@ impl Agent {
         Self(path.into())
     }
 
-    /// Whether it has the key with these bytes. One that does not answer has none.
-    pub(super) fn has(&self, key: &[u8]) -> bool {
-        self.show(key).is_ok()
-    }
-
-    /// The same, with the reason if it has not.
+    /// Whether it has the key with these bytes, and why not.
     pub(super) fn show(&self, key: &[u8]) -> Result<(), AgentError> {
         let keys = self.keys().map_err(|trouble| self.error(trouble))?;
         let has = keys.iter().any(|it| it == key);
@@ -197,8 +197,8 @@ mod tests {
         }
         let mut framed = Vec::new();
         put_string(&mut framed, &answer);
-        assert!(answered(&framed, |agent| agent.has(b"our own")));
-        assert!(!answered(&framed, |agent| agent.has(b"it")));
+        assert!(answered(&framed, |agent| agent.show(b"our own")).is_ok());
+        assert!(answered(&framed, |agent| agent.show(b"it")).unwrap_err().is_lack());
     }
 
     #[test]
@@ -213,7 +213,7 @@ mod tests {
             &[255, 255, 255, 255, 12],
             &[0, 0, 0, 9, 14, 0, 0, 0, 200, 1, 1, 1, 1],
         ] {
-            assert!(!answered(answer, |agent| agent.has(b"our own")));
+            assert!(!answered(answer, |agent| agent.show(b"our own")).unwrap_err().is_lack());
             assert!(answered(answer, |agent| agent.sign(b"our own", b"text").is_err()));
         }
     }

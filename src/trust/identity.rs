@@ -110,7 +110,10 @@ impl Identity {
         let (key, public) = match key_file::read(&path)? {
             Content::Private(key, public) => (key, public),
             Content::Public(public) => {
-                return held(file.agent, public, false).ok_or(IdentityError::Public { path });
+                return held(file.agent, public, false).map_err(|error| match error {
+                    Some(error) if !error.is_lack() => error.into(),
+                    _ => IdentityError::Public { path },
+                });
             }
         };
         refuse_exposed(&path)?;
@@ -118,9 +121,9 @@ impl Identity {
             return Ok(Self { signer: Signer::Key(key), public });
         }
         match (held(file.agent, public, true), file.passphrase) {
-            (Some(identity), _) => Ok(identity),
-            (None, None) => Err(IdentityError::Locked { path }),
-            (None, Some(passphrase)) => match key_file::unlock(&key, passphrase) {
+            (Ok(identity), _) => Ok(identity),
+            (Err(_), None) => Err(IdentityError::Locked { path }),
+            (Err(_), Some(passphrase)) => match key_file::unlock(&key, passphrase) {
                 Ok(key) => Ok(Self { signer: Signer::Key(Box::new(key)), public }),
                 Err(ssh_key::Error::Crypto) => Err(IdentityError::Passphrase { path }),
                 Err(cause) => Err(IdentityError::Damaged { path, cause }),
@@ -194,11 +197,15 @@ fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
     }
 }
 
-/// The identity of a key that an agent has.
-fn held(agent: Option<&Path>, public: PublicKey, has_file: bool) -> Option<Identity> {
-    let agent = Agent::at(agent?);
-    let has = agent.has(&public.wire_form());
-    has.then_some(Identity { signer: Signer::Agent { agent, has_file }, public })
+/// The identity of a key that an agent has; or why it has not, if there is an agent.
+fn held(
+    agent: Option<&Path>,
+    public: PublicKey,
+    has_file: bool,
+) -> Result<Identity, Option<AgentError>> {
+    let agent = Agent::at(agent.ok_or(None)?);
+    agent.show(&public.wire_form())?;
+    Ok(Identity { signer: Signer::Agent { agent, has_file }, public })
 }
 
 impl fmt::Debug for Identity {

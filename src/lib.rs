@@ -94,6 +94,7 @@ pub mod folder;
 pub mod log_output;
 pub mod looks;
 pub mod mailbox;
+pub mod manual;
 pub mod message;
 pub mod output;
 pub mod server;

@@ -16,11 +16,13 @@ use rustls::pki_types::ServerName;
 use tinychat::message::Name;
 use tinychat::trust::Identity;
 use tinychat::trust::tls::client_config;
+use tinychat::wire::MAX_CHUNK;
 use tinychat::wire::frame::{ClientFrame, ServerFrame};
 
 use super::Result;
 use super::load::Crowd;
 use super::load::person::Person;
+use super::load::socket::Socket;
 use super::subject::Kind;
 
 /// What one who is ready says.
@@ -50,6 +52,16 @@ const CARRIERS: usize = 8;
 
 /// How many come at once, after the server was away.
 const RETURNING: usize = 2_000;
+
+/// How many messages one writes who writes much, and how long each is: not quite as much as may wait.
+const LETTERS: usize = 240;
+const LETTER: usize = 64 * 1024;
+
+/// How many chunks one uploads.
+const CHUNKS: usize = 16;
+
+/// How many talk to one who comes and goes.
+const WATCHERS: usize = 500;
 
 /// How many frames are written at once.
 const FRAMES: usize = 1_000;
@@ -121,6 +133,30 @@ pub(crate) const ATTACKS: &[Attack] = &[
         what: "OFFER and DROP without a pause, on 8 file connections",
         tls: false,
         prepare: offer,
+    },
+    Attack {
+        name: "write",
+        what: "messages of 64 KiB without a pause, 15 MiB to each of one after the other who is not there",
+        tls: false,
+        prepare: |server| Ok(vec![Box::new(move || again(|| write_much(server)))]),
+    },
+    Attack {
+        name: "again",
+        what: "comes for 15 MiB that wait, takes them without acknowledging any, and comes again",
+        tls: false,
+        prepare: take_again,
+    },
+    Attack {
+        name: "upload",
+        what: "uploads 4 MiB and drops them, without a pause, on 8 file connections",
+        tls: false,
+        prepare: upload,
+    },
+    Attack {
+        name: "flap",
+        what: "comes and goes without a pause, where 500 talk to them",
+        tls: false,
+        prepare: flap,
     },
     Attack {
         name: "hello",
@@ -243,7 +279,96 @@ fn write_to_nobody(server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
+/// As many messages to somebody as one writes who writes much.
+fn letters(peer: &str) -> Vec<u8> {
+    let text = "x".repeat(LETTER);
+    let letters = (1..=LETTERS).map(|n| format!("MSG {peer} {n} text {LETTER}\r\n{text}\r\n"));
+    letters.collect::<String>().into_bytes()
+}
+
+fn write_much(server: SocketAddr) -> Result<()> {
+    let mut stream = mallory(server, &Identity::generate()?)?.socket.into_stream()?;
+    discard(&stream)?;
+    for number in 0u64.. {
+        let peer = format!("mule{number}");
+        write!(stream, "TALK {peer} 0\r\n")?;
+        stream.write_all(&letters(&peer))?;
+        write!(stream, "CLOSE {peer}\r\n")?;
+    }
+    Ok(())
+}
+
+fn take_again(server: SocketAddr) -> Result<Vec<Deed>> {
+    let mut mule = Person::sign_in(server, &Identity::generate()?, "mule")?;
+    mule.talk_to("mallory")?;
+    mule.socket.out.extend_from_slice(&letters("mallory"));
+    mule.socket.flush()?;
+    let all = format!("STORED mallory {LETTERS}");
+    while mule.socket.next_line()? != all.as_bytes() {}
+    Ok(vec![Box::new(move || {
+        let identity = Identity::generate()?;
+        again(|| {
+            let mut stream = mallory(server, &identity)?.socket.into_stream()?;
+            stream.write_all(b"TALK mule 0\r\n")?;
+            std::io::copy(&mut stream.take((LETTERS * LETTER) as u64), &mut std::io::sink())?;
+            Ok(())
+        })
+    })])
+}
+
+fn flap(server: SocketAddr) -> Result<Vec<Deed>> {
+    let identity = Identity::generate()?;
+    let watch = |number| {
+        let mut person = Person::sign_in(server, &identity, &format!("watcher{number}"))?;
+        person.talk_to("mallory")?;
+        person.socket.into_stream()
+    };
+    let watchers = (0..WATCHERS).map(watch).collect::<Result<Vec<_>>>()?;
+    Ok(vec![Box::new(move || {
+        let _watchers = watchers;
+        loop {
+            // It may be refused: that is what is to be.
+            let _ = mallory(server, &identity);
+        }
+    })])
+}
+
 fn offer(server: SocketAddr) -> Result<Vec<Deed>> {
+    carry(server, |line| {
+        line.out.extend_from_slice(b"OFFER mule 100000000\r\n");
+        line.flush()?;
+        let blob = blob_of(&line.next_line()?)?;
+        write!(line.out, "DROP {blob}\r\n")?;
+        line.flush()?;
+        line.next_line().map(drop)
+    })
+}
+
+fn upload(server: SocketAddr) -> Result<Vec<Deed>> {
+    carry(server, |line| {
+        write!(line.out, "OFFER mule {}\r\n", CHUNKS * MAX_CHUNK)?;
+        line.flush()?;
+        let blob = blob_of(&line.next_line()?)?;
+        for number in 0..CHUNKS {
+            write!(line.out, "CHUNK {} {MAX_CHUNK}\r\n", number * MAX_CHUNK)?;
+            line.out.resize(line.out.len() + MAX_CHUNK, b'x');
+            line.out.extend_from_slice(b"\r\n");
+            line.flush()?;
+        }
+        while !line.next_line()?.starts_with(b"KEPT") {}
+        write!(line.out, "DROP {blob}\r\n")?;
+        line.flush()?;
+        line.next_line().map(drop)
+    })
+}
+
+fn blob_of(have: &[u8]) -> Result<String> {
+    let have = std::str::from_utf8(have)?;
+    Ok(have.split(' ').nth(1).ok_or("no blob")?.into())
+}
+
+/// The same again and again on each file connection that one may have.
+fn carry(server: SocketAddr, what: fn(&mut Socket) -> Result<()>) -> Result<Vec<Deed>> {
     let mut mallory = mallory(server, &Identity::generate()?)?;
     mallory.say(&ClientFrame::Ticket)?;
     let ServerFrame::Ticket { ticket } = mallory.hear()? else { return Err("no ticket".into()) };
@@ -253,16 +378,10 @@ fn offer(server: SocketAddr) -> Result<Vec<Deed>> {
         Box::new(move || {
             let _signed_in = mallory;
             again(|| {
-                let mut line = super::load::socket::Socket::connect(server)?;
+                let mut line = Socket::connect(server)?;
                 write!(line.out, "CARRY tinychat/1 {ticket}\r\n")?;
                 loop {
-                    line.out.extend_from_slice(b"OFFER mule 100000000\r\n");
-                    line.flush()?;
-                    let have = String::from_utf8(line.next_line()?)?;
-                    let blob = have.split(' ').nth(1).ok_or("no blob")?;
-                    write!(line.out, "DROP {blob}\r\n")?;
-                    line.flush()?;
-                    line.next_line()?;
+                    what(&mut line)?;
                 }
             })
         })
@@ -308,7 +427,7 @@ fn stream_from(last: u8, server: SocketAddr) -> std::io::Result<TcpStream> {
 fn come_back(server: SocketAddr) -> Result<Vec<Deed>> {
     let identity = Arc::new(Identity::generate()?);
     let sign_in = move |number: usize| -> Result<TcpStream> {
-        let socket = super::load::socket::Socket::connect_to(Kind::Tls, server)?;
+        let socket = Socket::connect_to(Kind::Tls, server)?;
         let name: Name = format!("friend{number}").parse()?;
         Person::sign_in_on(socket, &identity, name.as_str())?.socket.into_stream()
     };

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -11,14 +12,17 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
+use tinychat::args::complete::{self, Offer};
 use tinychat::args::{self, paths};
-use tinychat::client::transcript::Filter;
+use tinychat::client::transcript::{self, Filter};
 use tinychat::client::{Query, Target, Unasked};
 use tinychat::exit::Exit;
+use tinychat::folder::default_data_folder;
 use tinychat::message::{Name, Timestamp};
 use tinychat::output;
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
+use tinychat::ui::manual::Page;
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::tui::{Choices, Pictures};
 use tinychat::ui::{beside, history, input, plain, times, tui};
@@ -108,6 +112,26 @@ enum Subcommand {
     Status(Status),
     Files(Files),
     Config(Config),
+    Man(Man),
+    Completions(Completions),
+}
+
+/// Print a script that completes these words in a shell; the script says how to use it.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "completions", help_triggers("--help"))]
+struct Completions {
+    /// bash, fish, nushell or zsh
+    #[argh(positional, arg_name = "shell", from_str_fn(completions))]
+    script: String,
+}
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+struct Man {
+    /// tinychat (default), config or protocol
+    #[argh(positional)]
+    page: Option<Page>,
 }
 
 /// Say where your settings are: config.toml, in which every flag has its key.
@@ -226,6 +250,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 const PROGRAM: &str = "tinychat";
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == complete::ASKED) {
+        return output::answer(PROGRAM, offered(words).lines().trim_end()).into();
+    }
     let words = paths::as_text("--file", std::env::args_os().skip(1));
     let flags: Flags = match args::parse(PROGRAM, words, Exit::CLIENT) {
         Ok(flags) => flags,
@@ -237,6 +265,13 @@ fn main() -> ExitCode {
     if let Some(Subcommand::Config(command)) = flags.command {
         let told = configure(command.init).map_err(|error| (Exit::Failed, error.to_string()));
         return told.map_or_else(complain, ExitCode::from);
+    }
+    if let Some(Subcommand::Man(command)) = flags.command {
+        let page = command.page.unwrap_or_default();
+        return output::answer(PROGRAM, page.render(&Flags::get_args_info()).trim_end()).into();
+    }
+    if let Some(Subcommand::Completions(command)) = flags.command {
+        return output::answer(PROGRAM, command.script.trim_end()).into();
     }
     let settings = match Settings::path().and_then(|path| Settings::read(&path)) {
         Ok(settings) => settings,
@@ -282,6 +317,35 @@ fn main() -> ExitCode {
         _ => run(&flags, settings).map_err(|error| (error.exit(), error.to_string())),
     };
     done.map_or_else(complain, ExitCode::from)
+}
+
+fn completions(shell: &str) -> Result<String, String> {
+    complete::script(shell, PROGRAM).ok_or_else(|| complete::UNKNOWN_SHELL.into())
+}
+
+/// What may stand in place of the last of these words.
+fn offered(words: impl Iterator<Item = OsString>) -> Offer {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    complete::complete(&Flags::get_args_info(), &words, |name| match name {
+        "name" => Some(Offer::plain(people(&words))),
+        "how" => Some(Offer::plain(Pictures::NAMES)),
+        "page" => Some(Offer::plain(Page::NAMES)),
+        "shell" => Some(Offer::plain(complete::SHELLS)),
+        _ => None,
+    })
+}
+
+/// Whom one knows, by the name and the folder that stand among these words, or that were set.
+fn people(words: &[String]) -> Vec<String> {
+    let settings = Settings::path().and_then(|path| Settings::read(&path)).unwrap_or_default();
+    let said = |flag: &str| {
+        words.windows(2).find(|pair| pair[0] == flag).and_then(|pair| pair[1].parse().ok())
+    };
+    let user = said("--user").or_else(|| settings.user.map(|user| user.to_string()));
+    let data = said("--data").map(PathBuf::from).or(settings.data).or_else(|| {
+        default_data_folder("tinychat").ok().zip(user).map(|(folder, user)| folder.join(user))
+    });
+    data.map(|data| transcript::people(&data)).unwrap_or_default()
 }
 
 fn configure(init: bool) -> Result<Exit, SettingsError> {

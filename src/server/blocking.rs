@@ -25,6 +25,10 @@ pub(super) async fn withhold_unwanted(registry: Arc<Registry>) {
 impl Host {
     /// Has the receiver of a session block its sender.
     pub(super) async fn block(&self, key: &SessionKey) -> Result<(), ContactsError> {
+        if self.registry.circle().is_blocked(key) {
+            return Ok(());
+        }
+        self.keep_to_rate(key)?;
         self.contacts.set_blocked(key, true).await?;
         if let Err(error) = self.registry.block(key).await {
             // Whoever loads it later finds it blocked.
@@ -39,6 +43,7 @@ impl Host {
         if !self.registry.circle().is_blocked(key) {
             return Ok(());
         }
+        self.keep_to_rate(key)?;
         let remembered = self.contacts.set_blocked(key, false);
         let unblocked = self.registry.unblock(key, remembered).await;
         unblocked.unwrap_or_else(|error| {
@@ -47,6 +52,11 @@ impl Host {
         })?;
         self.announce_presence(key);
         Ok(())
+    }
+
+    /// Each change is synced, and what waits is rewritten or expires.
+    fn keep_to_rate(&self, key: &SessionKey) -> Result<(), ContactsError> {
+        self.person_rates.admit_block(key.receiver()).map_err(ContactsError::TooOften)
     }
 
     /// Whether somebody is there, for somebody else.

@@ -136,6 +136,9 @@ impl Carrier {
     async fn offer(&mut self, peer: Name, size: u64) -> Result<(), End> {
         let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
+        while let Err(wait) = self.host.person_rates.admit_upload(&self.pass.name) {
+            task::sleep(wait).await;
+        }
         let (blob, upload) = self.host.blobs.offer(&key, size)?;
         self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
@@ -198,7 +201,7 @@ impl Carrier {
             _ => 0,
         };
         if bytes < SMALL {
-            let admit = || self.host.writing.admit(&self.pass.name, Usage::one(0));
+            let admit = || self.host.person_rates.admit(&self.pass.name, Usage::one(0));
             while let Err(wait) = admit() {
                 task::sleep(wait).await;
             }
@@ -207,7 +210,7 @@ impl Carrier {
     }
 
     async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
-        while let Err(wait) = self.host.writing.admit_file(&self.pass.name, bytes as u64) {
+        while let Err(wait) = self.host.person_rates.admit_file(&self.pass.name, bytes as u64) {
             task::sleep(wait).await;
         }
     }

@@ -3,14 +3,14 @@
 //! Owned by the server; asked when somebody may have a name that nobody has, and was not invited. Invariant: no more is
 //! remembered than addresses from which a name was claimed within a day, so no more than there are names.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
 use governor::Quota as Bucket;
 use governor::clock::{Clock, DefaultClock};
 
-use super::rates::{Buckets, Origin};
+use super::rates::{Buckets, Origin, Site};
 
 /// What a number of names is for.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
@@ -21,7 +21,7 @@ const SITE: u32 = 4;
 /// See the [module](self). A restart of the server forgets them.
 pub(super) struct Claims<C: Clock = DefaultClock> {
     by_origin: Buckets<Origin, C>,
-    by_site: Buckets<Ipv6Addr, C>,
+    by_site: Buckets<Site, C>,
 }
 
 impl<C: Clock + Clone> Claims<C> {
@@ -36,10 +36,7 @@ impl<C: Clock + Clone> Claims<C> {
     pub(super) fn count(&self, address: Option<IpAddr>) -> Result<(), Duration> {
         let Some(origin) = address.and_then(Origin::of) else { return Ok(()) };
         self.by_origin.take(&origin, 1)?;
-        match address.and_then(site) {
-            Some(site) => self.by_site.take(&site, 1),
-            None => Ok(()),
-        }
+        origin.site().map_or(Ok(()), |site| self.by_site.take(&site, 1))
     }
 
     pub(super) fn forget_the_quiet(&self) {
@@ -51,14 +48,6 @@ impl<C: Clock + Clone> Claims<C> {
 fn bucket(a_day: u32) -> Option<Bucket> {
     let a_day = NonZeroU32::new(a_day)?;
     Bucket::with_period(DAY / a_day.get()).map(|bucket| bucket.allow_burst(a_day))
-}
-
-/// The /48 of an IPv6 address.
-fn site(address: IpAddr) -> Option<Ipv6Addr> {
-    match address.to_canonical() {
-        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() >> 80 << 80)),
-        IpAddr::V4(_) => None,
-    }
 }
 
 #[cfg(test)]

@@ -15,7 +15,6 @@ use bytes::BytesMut;
 use super::arrival::{self, Arrived, Present, Who};
 use super::carrier;
 use super::collected::{Collected, usage};
-use super::delivery::Sent;
 use super::link::{ByPeer, End, Link, Reply, Side};
 use super::reception::Caller;
 use super::session::{Accepted, Retired, Session};
@@ -171,7 +170,7 @@ impl Reading<'_> {
     /// Has somebody who is too fast wait, at most for a moment and while the connection lasts. If that is
     /// not enough, says for how long it would be.
     async fn keep_to_rate(&self, written: Usage) -> Result<(), Duration> {
-        let admit = || self.host.writing.admit(&self.link.name, written);
+        let admit = || self.host.person_rates.admit(&self.link.name, written);
         let Err(wait) = admit() else { return Ok(()) };
         // What was read until the end is handled in any case.
         let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
@@ -298,12 +297,11 @@ impl Reading<'_> {
         self.reply(Reply::Open(own)).await
     }
 
-    /// What `TALK` has told and sent again counts like what is new.
+    /// What `TALK` tells again counts like what is new; so does what it [sends](super::delivery) again.
     async fn count_again(&self, own: &Session) {
         let expired = own.expired(self.link.installation, 0).into_iter();
         let expired: u64 = expired.map(|run| 1 + run.end() - run.start()).sum();
-        let messages = self.link.sent().get(own.key().receiver()).map_or(0, Sent::unacknowledged);
-        let again = Usage { messages, bytes: expired.saturating_mul(EXPIRED_FRAME) };
+        let again = Usage { messages: 0, bytes: expired.saturating_mul(EXPIRED_FRAME) };
         let _ = self.keep_to_rate(again).await;
     }
 
@@ -335,7 +333,7 @@ impl Reading<'_> {
     /// Accepts what was collected, no more at a time than may be written at once.
     async fn accept_collected(&mut self) -> Flow {
         while let Some(mut collected) = self.collected.take() {
-            let at_once = self.host.writing.at_once().min(collected.messages.len());
+            let at_once = self.host.person_rates.at_once().min(collected.messages.len());
             let rest = collected.messages.split_off(at_once);
             if !rest.is_empty() {
                 let Collected { ref peer, time, chunk, .. } = collected;

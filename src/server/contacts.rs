@@ -11,6 +11,7 @@ use std::fmt::Write;
 use std::io;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use dashmap::DashMap;
 use thiserror::Error;
@@ -67,6 +68,8 @@ impl Standing {
 pub(super) enum ContactsError {
     #[error("you block {MAX_BLOCKED} people already; let somebody go first")]
     Full,
+    #[error("you change whom you block too often; try again in {} s", .0.as_secs() + 1)]
+    TooOften(Duration),
     #[error("the server cannot write that down now; try again later")]
     NotWritten,
 }
@@ -245,7 +248,8 @@ impl Contacts {
             let (name, other, standing) = parse(line).ok_or_else(bad)?;
             circle.set(&name, &other, standing);
         }
-        let clerk = Clerk { book, circle: circle.clone(), lines: text.lines().count() };
+        let mut clerk = Clerk { book, circle: circle.clone(), lines: text.lines().count() };
+        clerk.tidy();
         let unusable = |cause| BookError::Unusable { path: path.into(), cause };
         let clerk = Worker::start("tinychat-contacts", QUEUE, clerk).map_err(unusable)?;
         Ok(Self { circle, clerk })
@@ -316,10 +320,7 @@ impl Clerk {
         self.book.append(&line(name, other, standing)).map_err(not_written)?;
         self.lines += 1;
         self.circle.set(name, other, standing);
-        if self.lines > 2 * self.circle.len() + SLACK {
-            // It is in the book already.
-            let _ = self.rewrite();
-        }
+        self.tidy();
         Ok(())
     }
 
@@ -335,7 +336,10 @@ impl Clerk {
             return;
         }
         match self.book.append(&lines) {
-            Ok(()) => self.lines += accepted.len(),
+            Ok(()) => {
+                self.lines += accepted.len();
+                self.tidy();
+            }
             Err(error) => {
                 not_written(error);
                 self.circle.unwritten().extend(unwritten);
@@ -344,16 +348,22 @@ impl Clerk {
     }
 
     fn forget(&mut self, name: &Name) -> Result<(), ContactsError> {
-        self.book.replace(&self.circle.lines(Some(name))).map_err(not_written)?;
+        let text = self.circle.lines(Some(name));
+        self.book.replace(&text).map_err(not_written)?;
         self.circle.forget(name);
-        self.lines = self.circle.len();
+        self.lines = text.lines().count();
         Ok(())
     }
 
-    fn rewrite(&mut self) -> Result<(), ContactsError> {
-        self.book.replace(&self.circle.lines(None)).map_err(not_written)?;
-        self.lines = self.circle.len();
-        Ok(())
+    /// Writes the book anew if it says much that holds no more. What cannot be written is in it as it was.
+    fn tidy(&mut self) {
+        if self.lines <= 2 * self.circle.len() + SLACK {
+            return;
+        }
+        let text = self.circle.lines(None);
+        if self.book.replace(&text).map_err(not_written).is_ok() {
+            self.lines = text.lines().count();
+        }
     }
 }
 

@@ -70,6 +70,33 @@ fn whoever_changes_their_mind_all_day_does_not_fill_the_disk() {
     assert_eq!(fs::read_to_string(&path).unwrap(), "marie blocks eve\n");
 }
 
+/// As an earlier version left it.
+#[test]
+fn a_book_that_says_much_that_holds_no_more_is_written_anew_when_it_is_opened() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("contacts");
+    let changes = "marie blocks eve\nmarie forgets eve\n".repeat(SLACK);
+    fs::write(&path, format!("{changes}marie accepts bob\nmarie blocks bob\n")).unwrap();
+    for _ in 0..2 {
+        drop(Contacts::open(&path).unwrap());
+        let text = fs::read_to_string(&path).unwrap();
+        assert_eq!(text, "marie accepts bob\nmarie blocks bob\n");
+    }
+}
+
+/// Each of those for whom there is no room any more leaves a line.
+#[test]
+fn whoever_is_accepted_all_day_does_not_fill_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("contacts");
+    let (book, _) = Book::open(&path).unwrap();
+    let mut clerk = Clerk { book, circle: Arc::default(), lines: SLACK + 2 };
+    clerk.circle.accept(&key(), 9);
+    clerk.write_accepted();
+    assert_eq!(fs::read_to_string(&path).unwrap(), "marie accepts eve\n");
+    assert_eq!(clerk.lines, 1);
+}
+
 /// However long the disk takes, and however much waits for it.
 #[test]
 fn who_is_accepted_is_so_before_that_is_written() {

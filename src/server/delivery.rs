@@ -2,7 +2,7 @@
 //! the table that turns its acknowledgements back into positions.
 //!
 //! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
-//! messages come from.
+//! messages come from. What was sent before, on this connection or another, counts for its receiver as if they wrote it.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -13,6 +13,7 @@ use futures::Stream;
 use futures::stream::unfold;
 
 use super::link::ByPeer;
+use super::person_rates::PersonRates;
 use super::registry::Registry;
 use super::session::{Drain, Lease, NotNow, Queued, Session};
 use super::window::Held;
@@ -35,14 +36,16 @@ pub(super) struct Delivery {
 /// that waits. Awaits the reverse session, also again whenever it retires. Does not end by itself.
 pub(super) fn deliveries(
     registry: Arc<Registry>,
+    rates: Arc<PersonRates>,
     own: Session,
 ) -> impl Stream<Item = Result<Delivery, MailboxError>> + Send {
-    let source = Source { registry, own, draining: None };
+    let source = Source { registry, rates, own, draining: None };
     unfold(source, |mut source| async move { Some((source.next().await, source)) })
 }
 
 struct Source {
     registry: Arc<Registry>,
+    rates: Arc<PersonRates>,
     own: Session,
     draining: Option<Draining>,
 }
@@ -63,7 +66,7 @@ impl Source {
                 self.draining = Some(self.begin().await);
                 continue;
             };
-            match draining.next(&self.registry).await? {
+            match draining.next(&self.registry, &self.rates).await? {
                 Some(batch) => {
                     let after = std::mem::replace(&mut draining.cursor, batch.last());
                     let session = draining.session.clone();
@@ -94,14 +97,25 @@ impl Source {
 impl Draining {
     /// The next batch with something above the cursor; `None` when delivery has to begin again. Whatever is
     /// withheld expires before, if there is any: there is nothing to deliver.
-    async fn next(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
-        let batch = self.next_batch(registry).await?;
-        if let Some(position) = batch.as_ref().and_then(Batch::last_withheld) {
+    async fn next(
+        &mut self,
+        registry: &Registry,
+        rates: &PersonRates,
+    ) -> Result<Option<Batch>, MailboxError> {
+        let Some(batch) = self.next_batch(registry).await? else { return Ok(None) };
+        if let Some(position) = batch.last_withheld() {
             log::error!("{}: a message without its body was to be delivered", self.session.key());
             self.session.expire(registry.mailbox(), position);
             return Ok(None);
         }
-        Ok(batch)
+        let again = self.session.send(&batch, self.cursor);
+        if !again.is_empty() {
+            rates.wait_for(self.session.key().receiver(), again).await;
+            if self.session.is_held_back() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(batch))
     }
 
     async fn next_batch(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
@@ -189,11 +203,6 @@ impl Sent {
         first_seq
     }
 
-    /// How many were sent and are not acknowledged.
-    pub(super) fn unacknowledged(&self) -> u64 {
-        self.runs.iter().map(|run| run.count).sum()
-    }
-
     /// The position up to which everything is acknowledged by `seq`; `None` if it says nothing new.
     pub(super) fn acknowledge(&mut self, seq: u64) -> Result<Option<u64>, NeverSent> {
         if seq > self.last_seq {
@@ -225,7 +234,9 @@ pub(super) type SentTable = ByPeer<Sent>;
 mod tests {
     use async_std::task::block_on;
     use futures::FutureExt;
+    use governor::clock::DefaultClock;
 
+    use super::super::Rates;
     use super::super::link::{ConnectionId, Link};
     use super::super::quota::Quota;
     use super::super::window::Windows;
@@ -249,7 +260,6 @@ mod tests {
         assert_eq!(assign(&mut sent, 11, 3), 1);
         assert_eq!(assign(&mut sent, 14, 2), 4);
         assert_eq!(sent.acknowledge(2), Ok(Some(12)));
-        assert_eq!(sent.unacknowledged(), 3);
         assert_eq!(sent.acknowledge(2), Ok(None));
         assert_eq!(sent.acknowledge(1), Ok(None));
         assert_eq!(sent.acknowledge(5), Ok(Some(15)));
@@ -272,6 +282,11 @@ mod tests {
         assert_eq!(assign(&mut sent, 7, 2), 3);
         assert_eq!(sent.acknowledge(3), Ok(Some(7)));
         assert_eq!(sent.acknowledge(4), Ok(Some(8)));
+    }
+
+    fn source(registry: &Arc<Registry>, own: Session) -> Source {
+        let rates = PersonRates::new(&Rates::UNLIMITED, DefaultClock::default());
+        Source { registry: registry.clone(), rates: Arc::new(rates), own, draining: None }
     }
 
     fn message(n: u64) -> Message {
@@ -301,7 +316,7 @@ mod tests {
                 &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },
             );
 
-            let mut source = Source { registry: registry.clone(), own: marie, draining: None };
+            let mut source = source(&registry, marie);
             source.draining = Some(source.begin().await);
             assert!(john.expire(registry.mailbox(), 2));
             assert!(source.next().now_or_never().is_none(), "it waits for the commit");
@@ -330,7 +345,7 @@ mod tests {
             let commit = Commit { key: key.clone(), up_to: 3, expired_up_to: 0 };
             john.commit(mailbox, &commit);
 
-            let mut source = Source { registry: registry.clone(), own: marie, draining: None };
+            let mut source = source(&registry, marie);
             assert!(source.next().now_or_never().is_none(), "it waits for the commit");
             john.commit(mailbox, &Commit { up_to: 0, expired_up_to: 2, ..commit });
             let Delivery { batch, .. } = source.next().await.unwrap();

@@ -15,6 +15,7 @@ use super::Host;
 use super::roll::{INVITED, Unwelcome};
 use super::tickets::{Pass, PassError};
 use crate::message::{Installation, Name};
+use crate::task;
 use crate::trust::PublicKey;
 use crate::trust::tls::Channel;
 use crate::wire::codec::ProtocolError;
@@ -22,6 +23,9 @@ use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+/// How long somebody waits who signs in too often.
+const SLOWED: Duration = Duration::from_secs(1);
 
 /// Somebody who proved to own a name.
 #[derive(Debug)]
@@ -91,9 +95,22 @@ pub(super) async fn sign_in(
     }
     let count = || host.claims.count(address).map_err(|wait| Unwelcome::TooManyNames(told(wait)));
     match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
-        Ok(()) => Ok(Greeted::SignedIn(SignedIn { name, installation, key })),
+        Ok(()) => {
+            keep_to_rate(host, &name).await?;
+            Ok(Greeted::SignedIn(SignedIn { name, installation, key }))
+        }
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }
+}
+
+/// Has somebody who signs in too often wait for a moment: whoever talks to them is told each time. If that is not enough
+/// they are told so.
+async fn keep_to_rate(host: &Host, name: &Name) -> Result<(), Rejection> {
+    let admit = || host.person_rates.admit_sign_in(name);
+    let Err(wait) = admit() else { return Ok(()) };
+    task::sleep(wait.min(SLOWED)).await;
+    let too_often = |_| refuse(ErrorCode::Busy, format_args!("you sign in too often"));
+    admit().map_err(too_often)
 }
 
 /// As exact as people want it: whole minutes, and one at least.

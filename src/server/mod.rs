@@ -32,6 +32,7 @@ mod listener;
 mod listing;
 mod names;
 mod pace;
+mod person_rates;
 mod presence;
 mod queue;
 mod quota;
@@ -84,8 +85,9 @@ use guests::Guests;
 use link::{ConnectionId, End, Link, Stillness};
 use listener::Listener;
 use names::Names;
+use person_rates::PersonRates;
 use presence::Directory;
-use rates::{Coming, Pace, Writing};
+use rates::{Coming, Pace};
 use reception::Reception;
 use registry::Registry;
 use tickets::Tickets;
@@ -251,7 +253,7 @@ struct Host {
     blobs: Arc<Blobs>,
     file_limit: u64,
     tickets: Arc<Tickets>,
-    writing: Writing,
+    person_rates: Arc<PersonRates>,
     coming: Coming,
     claims: Claims,
     guests: Guests,
@@ -361,7 +363,7 @@ impl Server {
             blobs,
             file_limit: config.files.file,
             tickets: Arc::new(Tickets::new(config.max_carriers, Instant::now())),
-            writing: Writing::new(&config.rates, DefaultClock::default()),
+            person_rates: PersonRates::new(&config.rates, DefaultClock::default()).into(),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
             guests,
@@ -493,7 +495,7 @@ async fn heartbeat(host: Arc<Host>) {
 async fn forget_the_quiet(host: Arc<Host>) {
     loop {
         task::sleep(QUIET).await;
-        host.writing.forget_the_quiet();
+        host.person_rates.forget_the_quiet();
         host.coming.forget_the_quiet();
         host.claims.forget_the_quiet();
         host.reception.report();

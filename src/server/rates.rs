@@ -1,6 +1,7 @@
-//! How fast: what each person may write, and how often each address may come.
+//! How fast: what there are rates for, and how often each address may come. What each person may do is counted
+//! [beside](super::person_rates).
 //!
-//! Owned by the server; asked by accept tasks and read tasks. A rate is a token bucket (GCRA, as `governor`
+//! Owned by the server; asked by accept tasks. A rate is a token bucket (GCRA, as `governor`
 //! has it): so much a second on average, and a burst at once. Nobody is remembered who has been quiet
 //! long enough to have all of it again.
 
@@ -17,9 +18,6 @@ use governor::middleware::NoOpMiddleware;
 use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Bucket, RateLimiter};
-
-use crate::mailbox::Usage;
-use crate::message::Name;
 
 /// How much may come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,6 +37,12 @@ pub struct Rates {
     pub bytes: Rate,
     /// Bytes of files that one person sends and fetches.
     pub files: Rate,
+    /// Files that one person begins to send.
+    pub uploads: Rate,
+    /// How often one person blocks somebody, or ends a block.
+    pub blocks: Rate,
+    /// How often one person signs in.
+    pub sign_ins: Rate,
     /// Connections at once from one address; 0 is no limit.
     pub connections: u32,
     /// New connections a minute from one address; 0 is no limit.
@@ -52,13 +56,16 @@ pub struct Rates {
 impl Rates {
     /// None at all.
     pub const UNLIMITED: Self = Self {
-        messages: Rate { each_second: 0, burst: 0 },
-        bytes: Rate { each_second: 0, burst: 0 },
-        files: Rate { each_second: 0, burst: 0 },
+        messages: Rate::UNLIMITED,
+        bytes: Rate::UNLIMITED,
+        files: Rate::UNLIMITED,
+        uploads: Rate::UNLIMITED,
+        blocks: Rate::UNLIMITED,
+        sign_ins: Rate::UNLIMITED,
         connections: 0,
         handshakes: 0,
         names: 0,
-        arrivals: Rate { each_second: 0, burst: 0 },
+        arrivals: Rate::UNLIMITED,
     };
 }
 
@@ -69,7 +76,12 @@ impl Default for Rates {
         Self {
             messages: Rate { each_second: 100, burst: 20_000 },
             bytes: Rate { each_second: MIB, burst: 256 * MIB },
-            files: Rate { each_second: 0, burst: 0 },
+            // As much at once as the largest file has, and then less than a disk takes.
+            files: Rate { each_second: 16 * MIB, burst: 3 * 1024 * MIB },
+            // Each of these has the disk synced, or everybody told.
+            uploads: Rate { each_second: 5, burst: 1_000 },
+            blocks: Rate { each_second: 1, burst: 100 },
+            sign_ins: Rate { each_second: 5, burst: 100 },
             connections: 500,
             handshakes: 600,
             names: 50,
@@ -113,6 +125,11 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         }
     }
 
+    /// How much may be taken at once, where there is a limit.
+    pub(super) fn burst(&self) -> Option<u32> {
+        self.limiter.is_some().then_some(self.burst)
+    }
+
     pub(super) fn forget_the_quiet(&self) {
         if let Some(limiter) = &self.limiter {
             limiter.retain_recent();
@@ -122,52 +139,11 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
 }
 
 impl Rate {
-    fn bucket(self) -> Option<Bucket> {
+    const UNLIMITED: Self = Self { each_second: 0, burst: 0 };
+
+    pub(super) fn bucket(self) -> Option<Bucket> {
         let each_second = NonZeroU32::new(self.each_second)?;
         Some(Bucket::per_second(each_second).allow_burst(NonZeroU32::new(self.burst)?))
-    }
-}
-
-/// What people write. See [`Rates`].
-pub(super) struct Writing<C: Clock = DefaultClock> {
-    messages: Buckets<Name, C>,
-    bytes: Buckets<Name, C>,
-    files: Buckets<Name, C>,
-}
-
-impl<C: Clock + Clone> Writing<C> {
-    pub(super) fn new(rates: &Rates, clock: C) -> Self {
-        Self {
-            messages: Buckets::new(rates.messages.bucket(), clock.clone()),
-            bytes: Buckets::new(rates.bytes.bucket(), clock.clone()),
-            files: Buckets::new(rates.files.bucket(), clock),
-        }
-    }
-
-    /// Whether somebody may write so much now, which is no more than [`at_once`](Self::at_once); else
-    /// how long to wait for it. Where the bytes of one message are more than a burst they are as many.
-    pub(super) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
-        self.messages.take(name, written.messages)?;
-        self.bytes.take(name, written.bytes)
-    }
-
-    /// The same for bytes of files, as many as a chunk has.
-    pub(super) fn admit_file(&self, name: &Name, bytes: u64) -> Result<(), Duration> {
-        self.files.take(name, bytes)
-    }
-
-    /// How many messages at most may be written at once.
-    pub(super) fn at_once(&self) -> usize {
-        match &self.messages.limiter {
-            Some(_) => self.messages.burst as usize,
-            None => usize::MAX,
-        }
-    }
-
-    pub(super) fn forget_the_quiet(&self) {
-        self.messages.forget_the_quiet();
-        self.bytes.forget_the_quiet();
-        self.files.forget_the_quiet();
     }
 }
 
@@ -229,7 +205,7 @@ impl Origin {
         }
     }
 
-    fn site(self) -> Option<Site> {
+    pub(super) fn site(self) -> Option<Site> {
         match self.0 {
             IpAddr::V4(_) => None,
             IpAddr::V6(address) => Some(Site(address.to_bits() >> 80)),
@@ -336,49 +312,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn usage(messages: u64, bytes: u64) -> Usage {
-        Usage { messages, bytes }
-    }
-
-    fn name(text: &str) -> Name {
-        text.parse().unwrap()
-    }
-
     fn origin(text: &str) -> Option<Origin> {
         Origin::of(text.parse().unwrap())
-    }
-
-    #[test]
-    fn a_burst_is_free_and_what_follows_waits_for_its_share() {
-        let clock = FakeRelativeClock::default();
-        let messages = Rate { each_second: 10, burst: 100 };
-        let writing = Writing::new(&Rates { messages, ..Rates::UNLIMITED }, clock.clone());
-        let alice = name("alice");
-        assert_eq!(writing.admit(&alice, usage(100, 1 << 40)), Ok(()));
-        let wait = writing.admit(&alice, usage(20, 0)).unwrap_err();
-        assert!(wait > SECOND && wait <= 2 * SECOND, "{wait:?}");
-        assert_eq!(writing.admit(&name("bob"), usage(100, 0)), Ok(()), "others have their own");
-        clock.advance(2 * SECOND);
-        assert_eq!(writing.admit(&alice, usage(20, 0)), Ok(()));
-        assert!(writing.admit(&alice, usage(1, 0)).is_err());
-        // More than fits at once is as much as fits.
-        clock.advance(100 * SECOND);
-        assert_eq!(writing.admit(&alice, usage(1_000_000, 0)), Ok(()));
-    }
-
-    #[test]
-    fn bytes_are_counted_too_and_zero_is_no_limit() {
-        let clock = FakeRelativeClock::default();
-        let bytes = Rate { each_second: 1_000, burst: 5_000 };
-        let writing = Writing::new(&Rates { bytes, ..Rates::UNLIMITED }, clock.clone());
-        let alice = name("alice");
-        assert_eq!(writing.admit(&alice, usage(1_000_000, 5_000)), Ok(()));
-        assert!(writing.admit(&alice, usage(1, 1)).is_err());
-        assert_eq!(writing.admit(&alice, usage(1, 0)), Ok(()));
-        let writing = Writing::new(&Rates::UNLIMITED, clock);
-        for _ in 0..10 {
-            assert_eq!(writing.admit(&alice, usage(1 << 40, 1 << 50)), Ok(()));
-        }
     }
 
     #[test]

@@ -406,9 +406,28 @@ mod tests {
 
     use super::*;
     use crate::mailbox::MemoryMailbox;
-    use crate::message::Installation;
+    use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
 
+    use super::super::Quota;
     use super::super::link::ConnectionId;
+
+    #[test]
+    fn what_is_to_expire_does_so_once_it_is_committed_and_its_receiver_is_told() {
+        let registry = Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0);
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        let installation = Installation::from_u64(1);
+        let link = Arc::new(Link::new(ConnectionId(1), key.sender().clone(), installation));
+        let session = block_on(registry.enter(&key, &link)).unwrap();
+        let (id, time) = (MessageId { installation, n: 1 }, Timestamp(1));
+        let message = Message { id, time, kind: Kind::TEXT, body: "hello".into() };
+        let (mailbox, quota) = (registry.mailbox(), Quota::default());
+        session.accept(mailbox, &quota, link.id, vec![message], 0, Uptime(1)).unwrap();
+        assert!(!session.expire(mailbox, 1), "it is not committed yet");
+        let told = std::cell::RefCell::new(Vec::new());
+        let commit = Commit { key: key.clone(), up_to: 1, expired_up_to: 0 };
+        registry.commit(&commit, |it| told.borrow_mut().push(it.clone()));
+        assert_eq!(told.into_inner(), [key]);
+    }
 
     #[test]
     fn who_was_refused_and_left_is_told_nothing_and_not_remembered() {

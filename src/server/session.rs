@@ -16,6 +16,7 @@ mod held_back;
 
 use std::fmt;
 use std::ops::RangeInclusive;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -44,6 +45,8 @@ struct Inner {
     /// Notified when the reverse session comes into being, and when nothing is held back any more.
     changed: Event,
     window: Arc<Window>,
+    /// Up to this position something was sent to the receiver, since this was made.
+    sent: AtomicU64,
 }
 
 struct State {
@@ -114,7 +117,7 @@ pub(super) enum Accepted {
 impl Session {
     pub(super) fn new(key: SessionKey, windows: &Arc<Windows>) -> Self {
         let (state, changed, window) = (OnceCell::new(), Event::new(), Window::new(windows));
-        Self(Arc::new(Inner { key, state, changed, window }))
+        Self(Arc::new(Inner { key, state, changed, window, sent: 0.into() }))
     }
 
     /// Gets what the mailbox keeps of this session, the first time. Of a sender who is blocked nothing has a body

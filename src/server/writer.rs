@@ -234,7 +234,8 @@ impl Writer {
         if told_read > 0 {
             self.say(&ServerFrame::Read { peer: peer.clone(), n: told_read });
         }
-        let stream = deliveries(self.host.registry.clone(), own.clone());
+        let Host { registry, person_rates, .. } = &*self.host;
+        let stream = deliveries(registry.clone(), person_rates.clone(), own.clone());
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.get_or_insert_default().push(stream);
         let conversation =

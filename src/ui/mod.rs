@@ -12,6 +12,7 @@ pub mod entry;
 mod files;
 pub mod history;
 pub mod input;
+pub mod manual;
 mod modes;
 mod news;
 mod passphrase;

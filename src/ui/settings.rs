@@ -256,6 +256,11 @@ impl Settings {
     }
 }
 
+/// Every key, what it is for, and an example of its value.
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SETTINGS.iter().map(|it| (it.key, it.comment, it.example))
+}
+
 /// Seconds, or a number with its unit.
 pub fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {

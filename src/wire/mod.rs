@@ -295,9 +295,13 @@
 //!
 //! A server may bound how many messages, and how many bytes, somebody writes in a second and at once. Every frame counts
 //! like a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for
-//! that was counted when it was written. What `TALK` has sent again counts again, and so do the bytes of `ONLINE`, of
+//! that was counted when it was written. What was sent before and is sent again, on this connection or another, counts as
+//! if its receiver wrote it, and comes more slowly where that is too much. So do the bytes of `ONLINE`, of
 //! `BLOCKS` and of each `EXPIRED` that is told again. Whoever is too fast is read more slowly, up to a second for a
 //! frame. Only messages are refused: with `ERR SLOW`.
+//!
+//! It may bound, too, how often somebody signs in (`ERR BUSY`), blocks people or ends that (`ERR BLOCK`), and how many
+//! files somebody begins to send and how many bytes of files they send and fetch: those wait.
 //!
 //! # Silence
 //!
@@ -327,14 +331,14 @@
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
-//! | `BUSY` | yes | the server has as many connections or names as it takes, or cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
+//! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
 //! | `TIMEOUT` | yes | signing in took too long |
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
 //! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
-//! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, or the server cannot write it down now |
+//! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 
 mod client_frames;

@@ -30,6 +30,10 @@ pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 /// How many bytes a server's connection holds encrypted that its peer does not take: about a record.
 const ENCRYPTED: usize = 16 * 1024;
 
+/// How many bytes the system holds that it cannot send yet. By itself it takes some MiB for a peer that reads nothing,
+/// which costs memory, and time to copy; what is on its way over a long line is not counted.
+const UNSENT: u32 = 64 * 1024;
+
 /// How many bytes of TLS are read before the sockets of others are looked at, whatever is in them.
 const READ_AT_ONCE: usize = 16 * 1024;
 
@@ -173,9 +177,21 @@ impl Write for &Socket {
 fn split(socket: Socket) -> io::Result<(SocketReader, SocketWriter)> {
     if let Socket::Tcp(stream) = &socket {
         stream.set_nodelay(true)?;
+        limit_unsent(stream)?;
     }
     let socket = Arc::new(Async::new(socket)?);
     Ok((SocketReader { socket: socket.clone(), drained: false }, SocketWriter(socket)))
+}
+
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn limit_unsent(stream: &TcpStream) -> io::Result<()> {
+    socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
+}
+
+/// Elsewhere the system's own limits hold.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn limit_unsent(_: &TcpStream) -> io::Result<()> {
+    Ok(())
 }
 
 /// Reads only where there is something to read: asking a socket that was just drained costs as much

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::identity::{Agent, alice, is_known_by, story_of_a_key, text};
 use crate::keys::{shell, with_programs};
-use crate::programs::{Launch, Program, free_address};
+use crate::programs::{Launch, Program};
 use crate::terminal::Terminal;
 use crate::world::World;
 
@@ -170,8 +170,6 @@ fn a_question_is_asked_once_and_the_connection_waits_for_the_answer() {
 #[test]
 fn an_agent_whose_key_is_gone_ends_nothing_and_signs_when_it_is_back() {
     story_of_a_key("", async |world, key| {
-        world.listen_on(free_address());
-        world.restart().await;
         let agent = Agent::asking(world, "/bin/false").await;
         agent.add(&[key]).await;
         let launch = alice(world, &format!("{key}.pub")).with(&["--follow", "--receipts"]);

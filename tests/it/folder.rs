@@ -373,8 +373,6 @@ fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
             let soon = |config: &mut Config| {
                 (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
             };
-            let address = world.address();
-            world.listen_on(address);
             world.restart_with(soon).await;
             let mut marie = world.sign_in("marie").await;
             let gone =

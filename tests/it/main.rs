@@ -27,6 +27,7 @@
 //! | `silence` | peers that say nothing or take nothing |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
+//! | `person_rates` | who blocks, signs in, sends files or has the same sent too often |
 //! | `counted` | that each frame counts, whatever it is |
 //! | `reception` | more connections than can be begun: who goes first, and what others are told |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
@@ -53,7 +54,9 @@
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `words` | that what scripts say arrives as it is, on the command line and through a pipe |
 //! | `exits` | what the programs exit with, and outputs that are closed or full |
-//! | `recipes` | the scripts of README |
+//! | `recipes` | the scripts of README and of the manual |
+//! | `manual` | the manual pages, and how long README is |
+//! | `completions` | what shells complete |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `wall` | the wall clock of a program, which a story sets; no tests |
 //! | `clock` | wall clocks that are wrong |
@@ -95,6 +98,7 @@ mod carrying;
 mod certificates;
 mod client;
 mod clock;
+mod completions;
 mod contacts;
 mod counted;
 mod cut;
@@ -113,11 +117,13 @@ mod identity;
 mod installations;
 mod keys;
 mod looks;
+mod manual;
 mod names;
 mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod person_rates;
 mod pictures;
 mod pipe;
 mod presence;

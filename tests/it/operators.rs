@@ -236,6 +236,24 @@ fn a_backup_that_could_not_be_restored_is_none() {
 }
 
 #[test]
+fn nor_is_one_with_books_that_a_server_would_not_start_with() {
+    story(async |world| {
+        let (data, file) = (world.path("server-1"), world.path("backup"));
+        let (server, _) = serve(&data, &[]).await;
+        for book in ["names", "contacts"] {
+            let sound = fs::read(data.join(book)).unwrap();
+            fs::write(data.join(book), "rubbish\n").unwrap();
+            let refused = backup(&data, &file).await;
+            refused.exited(1).said("could not be restored, and is not kept").said("line 1 of");
+            assert!(!file.exists());
+            fs::write(data.join(book), sound).unwrap();
+        }
+        backup(&data, &file).await.exited(0).was_quiet();
+        stop(server).await;
+    });
+}
+
+#[test]
 fn what_is_there_is_not_overwritten() {
     story(async |world| {
         let data = folder_with(world, 3, numbered).await;
@@ -373,6 +391,7 @@ fn the_control_socket_is_for_its_owner_and_takes_no_rubbish() {
             match rubbish {
                 // The end of what is asked is the end of the line.
                 b"check" => assert!(answer.ends_with("done\n"), "{answer}"),
+                b"\xff\n" => assert_eq!(answer, "error a request is a line of text in UTF-8\n"),
                 _ => assert!(answer.is_empty() || answer.starts_with("error "), "{answer}"),
             }
         }

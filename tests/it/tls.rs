@@ -20,7 +20,7 @@ use tinychat::trust::tls::{ALPN, CertificateFiles, Certificates, Channel, Creden
 use tinychat::wire::transport::{Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
-use crate::programs::{Launch, Program};
+use crate::programs::{Launch, Program, free_address};
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 /// A world whose server has TLS, as is usual.
@@ -260,7 +260,8 @@ pub(crate) struct Hosted {
 
 impl Hosted {
     pub(crate) async fn start(flags: &[&str], data: &Path) -> Self {
-        let launch = Launch::operator(&["--listen", "127.0.0.1:0"]).with(flags).on(data);
+        let listen = free_address().to_string();
+        let launch = Launch::operator(&["--listen", &listen]).with(flags).on(data);
         let mut server = launch.start();
         let line = server.says_line("join with --server '").await;
         let target = line.split('\'').nth(1).unwrap().strip_prefix("tinychat://").unwrap();

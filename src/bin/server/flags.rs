@@ -1,6 +1,7 @@
 //! The command line of `tinychat-server`.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use argh::{ArgsInfo, FromArgs};
 use bytesize::ByteSize;
 use log::LevelFilter;
 use tinychat::args;
+use tinychat::args::complete::{self, Offer};
 use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
@@ -16,6 +18,8 @@ use tinychat::message::Name;
 use tinychat::server::{Config, FileLimits, Quota, Rate, Rates, Registration, Tls};
 use tinychat::trust::tls::CertificateFiles;
 use tinychat::wire::MAX_NUMBER;
+
+use crate::PROGRAM;
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///
@@ -94,8 +98,8 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "size", default = "FILES.reserve", from_str_fn(bytes))]
     reserve: u64,
 
-    /// how many bytes of files each person may send and fetch a second, and at once behind a comma; 0 is
-    /// no limit (default 0)
+    /// how many bytes of files each person may send and fetch a second on average, and at once behind a comma;
+    /// 0 is no limit (default 16MiB,3GiB)
     #[argh(option, arg_name = "n,burst", default = "Rates::default().files", from_str_fn(rate))]
     file_rate: Rate,
 
@@ -166,7 +170,23 @@ pub(crate) enum Command {
     Status(Status),
     Invite(Invite),
     User(User),
+    Man(Man),
+    Completions(Completions),
 }
+
+/// Print a script that completes these words in a shell; the script says how to use it.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "completions", help_triggers("--help"))]
+pub(crate) struct Completions {
+    /// bash, fish, nushell or zsh
+    #[argh(positional, arg_name = "shell", from_str_fn(completions))]
+    pub(crate) script: String,
+}
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+pub(crate) struct Man {}
 
 /// Print an address that lets one person in where the server was started with --registration invite. It
 /// is good once, for 7 days.
@@ -320,6 +340,9 @@ pub(crate) struct Restore {
     pub(crate) file: PathBuf,
 }
 
+/// What may be logged.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// How long messages are kept.
 #[derive(Clone, Copy)]
 struct Keep(Option<Duration>);
@@ -388,6 +411,21 @@ fn tls(on: bool, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<T
         (false, None, None) => Ok(Tls::Off),
         (false, ..) => Err("there is no use for a certificate with --tls off".into()),
     }
+}
+
+fn completions(shell: &str) -> Result<String, String> {
+    complete::script(shell, PROGRAM).ok_or_else(|| complete::UNKNOWN_SHELL.into())
+}
+
+/// What may stand in place of the last of these words.
+pub(crate) fn offered(words: impl Iterator<Item = OsString>) -> Offer {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    complete::complete(&Flags::get_args_info(), &words, |name| match name {
+        "who" => Some(Offer::plain(["open", "invite", "closed"])),
+        "level" => Some(Offer::plain(LEVELS)),
+        "shell" => Some(Offer::plain(complete::SHELLS)),
+        _ => None,
+    })
 }
 
 fn registration(text: &str) -> Result<Registration, String> {

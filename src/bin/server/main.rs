@@ -12,18 +12,21 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Flags, Invite, List, Remove, ResetKey, Restore, Status, Unban,
-    UserAction,
+    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, Remove, ResetKey, Restore,
+    Status, Unban, UserAction,
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tempfile::{NamedTempFile, TempPath};
 use tinychat::args;
+use tinychat::args::complete;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
 use tinychat::log_output::Guard;
+use tinychat::manual::{Program, Title};
 use tinychat::output;
 use tinychat::server::{Server, control};
 use tinychat::signals::{Hangups, Interrupts};
@@ -36,6 +39,10 @@ const PROGRAM: &str = "tinychat-server";
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
     umask(Mode::RWXG | Mode::RWXO);
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == complete::ASKED) {
+        return output::answer(PROGRAM, flags::offered(words).lines().trim_end()).into();
+    }
     let flags: Flags = match args::parse(PROGRAM, std::env::args_os().skip(1), Exit::SERVER) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(PROGRAM),
@@ -52,6 +59,8 @@ fn main() -> ExitCode {
         Some(Command::Status(command)) => status(&flags, command),
         Some(Command::Invite(command)) => invite(&flags, command),
         Some(Command::User(command)) => user(&flags, &command.action),
+        Some(Command::Man(Man {})) => print(&manual()),
+        Some(Command::Completions(Completions { script })) => print(script),
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -60,6 +69,20 @@ fn main() -> ExitCode {
             Exit::Failed.into()
         }
     }
+}
+
+/// `tinychat-server(8)`.
+fn manual() -> String {
+    let summary = "hosts a chat in which messages wait for people";
+    let title = Title { name: PROGRAM, section: "8", summary };
+    let (info, prose) =
+        (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
+    Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render()
+}
+
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    let cannot_print = |error| format!("cannot print it: {error}");
+    Ok(output::verdict().write_all(text.as_bytes()).map_err(cannot_print)?)
 }
 
 fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {

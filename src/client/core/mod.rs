@@ -13,6 +13,7 @@ mod inquiry;
 mod intake;
 mod likeness;
 mod obey;
+mod objections;
 mod places;
 mod stock;
 mod under_way;
@@ -46,6 +47,7 @@ use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use likeness::Likeness;
+use objections::Objections;
 use places::Queue;
 use under_way::Files;
 
@@ -103,6 +105,7 @@ pub(super) struct Core {
     nobody: BTreeSet<Name>,
     /// Of those, which the face was told of.
     told_nobody: BTreeSet<Name>,
+    objections: Objections,
     /// Who looks like somebody whom one knows.
     likeness: Likeness,
     /// Messages that the face was given and has not shown.
@@ -194,6 +197,7 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            objections: Objections::new(Instant::now()),
             likeness: Likeness::default(),
             unshown: 0,
             shows: true,

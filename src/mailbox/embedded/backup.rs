@@ -107,20 +107,42 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
 
 /// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for
 /// it, and is gone afterwards.
-pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), BackupError> {
-    remove_folder(scratch)?;
-    DirBuilder::new().mode(0o700).create(scratch)?;
-    let verified = fill(backup, scratch, Files::Labels);
-    remove_folder(scratch)?;
+pub fn verify<E: From<BackupError>>(
+    backup: impl Read,
+    scratch: &Path,
+    check_books: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    begin(scratch)?;
+    let verified = fill(backup, scratch, Files::Labels).map_err(E::from);
+    let verified = verified.and_then(|()| check_books(scratch));
+    remove_folder(scratch).map_err(BackupError::from)?;
     verified
 }
 
 /// Makes a data folder from a backup. It is there wholly or not at all.
-pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
-    let taken = || BackupError::NotEmpty { path: data.into() };
+pub fn restore<E: From<BackupError>>(
+    backup: impl Read,
+    data: &Path,
+    check_books: impl FnOnce(&Path) -> Result<(), E>,
+) -> Result<(), E> {
+    let partial = make_room(data)?;
+    let filled = fill(backup, &partial, Files::Whole).map_err(E::from);
+    let checked = filled.and_then(|()| check_books(&partial));
+    // Renaming replaces an empty folder.
+    let renamed = || fs::rename(&partial, data).map_err(BackupError::from);
+    let restored = checked.and_then(|()| Ok(renamed()?));
+    if restored.is_err() {
+        // What failed is worth more to its reader than why it could not be cleared away.
+        let _ = fs::remove_dir_all(&partial);
+    }
+    restored
+}
+
+/// A new folder beside one that is empty or not there.
+fn make_room(data: &Path) -> Result<PathBuf, BackupError> {
     match fs::read_dir(data).map(|mut entries| entries.next().is_none()) {
         Ok(true) => {}
-        Ok(false) => return Err(taken()),
+        Ok(false) => return Err(BackupError::NotEmpty { path: data.into() }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(error.into()),
     }
@@ -130,17 +152,14 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), BackupError> {
     if let Some(above) = data.parent() {
         DirBuilder::new().mode(0o700).recursive(true).create(above)?;
     }
-    // What a killed restore left.
-    remove_folder(&partial)?;
-    DirBuilder::new().mode(0o700).create(&partial)?;
-    // Renaming replaces an empty folder.
-    let restored =
-        fill(backup, &partial, Files::Whole).and_then(|()| Ok(fs::rename(&partial, data)?));
-    if restored.is_err() {
-        // What failed is worth more to its reader than why it could not be cleared away.
-        let _ = fs::remove_dir_all(&partial);
-    }
-    restored
+    begin(&partial)?;
+    Ok(partial)
+}
+
+/// An empty folder, in place of what a killed attempt left.
+fn begin(folder: &Path) -> Result<(), BackupError> {
+    remove_folder(folder)?;
+    Ok(DirBuilder::new().mode(0o700).create(folder)?)
 }
 
 struct Archive<W: Write> {

@@ -102,13 +102,25 @@ pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), Contr
 
 /// Makes a server's folder from a backup.
 pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
-    Ok(backup::restore(backup, data)?)
+    backup::restore(backup, data, check_books)
 }
 
 /// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and is gone
 /// afterwards.
 pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
-    Ok(backup::verify(backup, scratch)?)
+    backup::verify(backup, scratch, check_books)
+}
+
+/// Whether a server could start with the books in a folder.
+fn check_books(folder: &Path) -> Result<(), ControlError> {
+    open_names(folder)?;
+    Contacts::open(&folder.join("contacts"))?;
+    Ok(())
+}
+
+/// Nobody comes while no server runs.
+fn open_names(folder: &Path) -> Result<Names, BookError> {
+    Names::open(&folder.join("names"), Registration::Closed, |_| {})
 }
 
 /// Asks the running server, or does it here if there is none. The words are those of a request.
@@ -122,14 +134,14 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     if let Some(tightened) = tighten(data)? {
         output::tell(format_args!("tinychat-server: {tightened}"));
     }
-    let folder = Folder::open(data)?;
+    let _folder = Folder::open(data)?;
+    let (names, contacts) = (open_names(data)?, Contacts::open(&data.join("contacts"))?);
+    let contacts = Arc::new(contacts);
     let mailbox = Arc::new(EmbeddedMailbox::open(data)?);
-    let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
     let subject = Subject {
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
         contacts,
-        // Nobody comes while no server runs.
-        names: Arc::new(Names::open(&folder.file("names"), Registration::Closed, |_| {})?),
+        names: Arc::new(names),
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,
         data: data.into(),
@@ -280,14 +292,12 @@ async fn answer(
     is_full: bool,
     subject: Arc<Subject>,
 ) -> Result<(), ControlError> {
-    let request = match task::within(PATIENCE, request(&mut stream)).await {
-        Some(request) => request?,
-        None => return Err(ControlError::Refused("it did not come in time".into())),
-    };
-    let done = if is_full {
-        Err(ControlError::Refused("too many requests are under way; try again later".into()))
-    } else {
-        run(&mut stream, request, subject).await
+    let refused = |text: &str| Err(ControlError::Refused(text.into()));
+    let done = match task::within(PATIENCE, request(&mut stream)).await {
+        None => refused("the request did not come in time"),
+        Some(Err(error)) => Err(error),
+        Some(Ok(_)) if is_full => refused("too many requests are under way; try again later"),
+        Some(Ok(request)) => run(&mut stream, request, subject).await,
     };
     let end = match &done {
         Ok(()) => "done\n".into(),
@@ -297,13 +307,14 @@ async fn answer(
     done
 }
 
-async fn request(stream: &mut UnixStream) -> io::Result<String> {
+async fn request(stream: &mut UnixStream) -> Result<String, ControlError> {
     let mut line = Vec::new();
     let mut byte = [0];
     while line.len() <= MAX_REQUEST && stream.read(&mut byte).await? == 1 && byte != *b"\n" {
         line.push(byte[0]);
     }
-    String::from_utf8(line).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+    let no_text = |_| ControlError::Refused("a request is a line of text in UTF-8".into());
+    String::from_utf8(line).map_err(no_text)
 }
 
 /// Performs an operation on a thread of its own and passes on what it writes.

@@ -3,10 +3,12 @@
 //! Invariant: what is not in the channel is in the mailbox, and the channel says so.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use async_channel::{Receiver, Sender};
 
 use super::{Session, State, Status};
+use crate::mailbox::Usage;
 use crate::message::Batch;
 use crate::server::window::{Held, Window};
 
@@ -71,6 +73,12 @@ impl Session {
         let mut state = self.state();
         state.overflowed = false;
         state.ledger.last_position()
+    }
+
+    /// What is above `after` in a batch is now sent. Returns how much of that was sent before.
+    pub(in crate::server) fn send(&self, batch: &Batch, after: u64) -> Usage {
+        let before = self.0.sent.fetch_max(batch.last(), Ordering::Relaxed);
+        if before > after { Usage::between(batch, after, before) } else { Usage::default() }
     }
 
     /// Undoes [`drain`](Self::drain), unless somebody else drains since.

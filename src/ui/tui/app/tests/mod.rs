@@ -1,8 +1,11 @@
 //! What the screen makes of keys and events. Here is who sits at it; no tests.
 
+mod addresses;
+mod overlays;
 mod properties;
 mod screens;
 mod stories;
+mod surprises;
 
 use std::collections::BTreeSet;
 use std::time::Duration;

@@ -6,40 +6,13 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::history;
 use super::servers::Server;
+use super::{Trust, history};
 use crate::message::{Name, Timestamp};
-use crate::trust::{Fingerprint, PublicKey};
+use crate::trust::PublicKey;
 
 /// What is offered where nobody has the name any more.
 const NOBODY: &str = "-";
-
-/// What a [`Command::Trust`](super::Command::Trust) came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// This key is trusted from now on, and no longer another one.
-    Accepted(Fingerprint),
-    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
-    Released,
-    /// This one is trusted already, and the server was not heard to have another.
-    Unchanged(Fingerprint),
-    /// Something was said with them, but the server was not heard to have a key of theirs.
-    Unknown,
-    /// Nothing was ever said with them, and no key of theirs is known.
-    Stranger,
-    /// It is one's own name.
-    Oneself,
-}
-
-impl Trust {
-    /// The key that is trusted from now on.
-    pub fn accepted(self) -> Option<Fingerprint> {
-        match self {
-            Self::Accepted(key) => Some(key),
-            _ => None,
-        }
-    }
-}
 
 /// What is known of somebody, by what the server says of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

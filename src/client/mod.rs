@@ -39,7 +39,6 @@ use thiserror::Error;
 pub use absence::Absence;
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
-pub use contacts::Trust;
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
@@ -323,6 +322,33 @@ pub enum Change {
     Unknown,
     /// The server is away: it is told when it comes back.
     Later,
+}
+
+/// What a [`Command::Trust`] came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// This key is trusted from now on, and no longer another one.
+    Accepted(Fingerprint),
+    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
+    Released,
+    /// This one is trusted already, and the server was not heard to have another.
+    Unchanged(Fingerprint),
+    /// Something was said with them, but the server was not heard to have a key of theirs.
+    Unknown,
+    /// Nothing was ever said with them, and no key of theirs is known.
+    Stranger,
+    /// It is one's own name.
+    Oneself,
+}
+
+impl Trust {
+    /// The key that is trusted from now on.
+    pub fn accepted(self) -> Option<Fingerprint> {
+        match self {
+            Self::Accepted(key) => Some(key),
+            _ => None,
+        }
+    }
 }
 
 /// How a client ended.

@@ -99,7 +99,7 @@ pub(super) fn of_algorithm(name: &str) -> Option<Kind> {
 }
 
 /// A path as a shell takes it for one word.
-fn word(path: &Path) -> String {
+pub(super) fn word(path: &Path) -> String {
     let path = path.display().to_string();
     let is_plain = |it: char| it.is_alphanumeric() || "/._-+@:,".contains(it);
     if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }

@@ -11,8 +11,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ParsedCertificate;
 use rustls::{Error, InconsistentKeys};
 
-use super::Fingerprint;
 use super::tls::CertificateError;
+use super::{Fingerprint, kinds};
 
 /// What begins a text in UTF-8 and in UTF-16 where an editor marks it.
 const UTF8: &[u8] = b"\xef\xbb\xbf";
@@ -160,7 +160,7 @@ fn contains(text: &[u8], part: &str) -> bool {
 }
 
 fn of_kind(path: &Path, is: &'static str, helps: &str) -> CertificateError {
-    let helps = helps.replace("FILE", &path.display().to_string());
+    let helps = helps.replace("FILE", &kinds::word(path));
     CertificateError::Kind { path: path.into(), is, helps }
 }
 

@@ -10,10 +10,11 @@ use bytes::{Buf, BytesMut};
 use futures::future::select;
 use futures::{AsyncWriteExt, future};
 
-use super::door::{Reached, in_time};
+use super::door::Reached;
 use super::sign_in::Visit;
 use super::{Address, Failure};
 use crate::task;
+use crate::trust::agent::AgentError;
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame};
 use crate::wire::stream::FrameReader;
@@ -53,6 +54,8 @@ pub(super) enum Broken {
     Away(String),
     /// Worth one a little later: many want to get there.
     Busy(String),
+    /// The same: the agent that has the key has not signed.
+    Unsigned(AgentError),
     /// Not worth one.
     Failed(Failure),
 }
@@ -79,12 +82,9 @@ impl Connection {
     pub(super) async fn open(reached: Reached, visit: Visit) -> Result<Self, Broken> {
         let Reached { transport, until, .. } = reached;
         let Transport { reader, writer: mut half, channel } = transport;
-        let opening = async {
-            let mut reader = FrameReader::new(reader);
-            let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
-            Ok(Self::new(reader, half, limits))
-        };
-        in_time(until, opening).await
+        let mut reader = FrameReader::new(reader);
+        let limits = visit.sign_in(&mut reader, &mut half, channel, until).await?;
+        Ok(Self::new(reader, half, limits))
     }
 
     fn new(reader: FrameReader<ServerFrame>, half: BoxWriter, limits: Limits) -> Self {

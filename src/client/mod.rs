@@ -6,6 +6,7 @@
 //! disk before it is sent, and on disk before it is acknowledged; every receipt is on disk before it
 //! is told.
 
+mod absence;
 mod address;
 pub mod archive;
 mod aside;
@@ -40,6 +41,7 @@ use async_channel::{Receiver, Sender};
 use async_std::task::JoinHandle;
 use thiserror::Error;
 
+pub use absence::Absence;
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
 pub use dial::{Lookup, system_lookup};
@@ -51,6 +53,7 @@ pub use search::{Hit, Query};
 pub use store::StoreError;
 pub use waits::{HANDSHAKE, MAX_HANDSHAKE};
 
+use self::absence::FirstTry;
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
@@ -259,8 +262,8 @@ pub enum Event {
     Joined,
     /// Signed in.
     Connected,
-    /// The server is away. What is written meanwhile is kept and sent later.
-    Disconnected { because: String, retry_in: Duration },
+    /// One is not signed in. What is written meanwhile is kept and sent later.
+    Disconnected { because: Absence, retry_in: Duration },
     /// The conversation is open; so many messages will now come.
     Opened { peer: Name, presence: Presence, waiting: u64 },
     /// Somebody with whom a conversation is open came or went.
@@ -380,6 +383,8 @@ pub struct Ending {
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
+    #[error("{0}")]
+    Unsigned(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
     NotAServer { server: Address, because: String },
     #[error(
@@ -446,6 +451,10 @@ enum Order {
 pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
+    /// What becomes of the first try to sign in.
+    first_try: Receiver<FirstTry>,
+    /// A passphrase could do what an agent is to do.
+    can_be_unlocked: bool,
 }
 
 impl Client {
@@ -467,7 +476,11 @@ impl Client {
         let yields = config.yields;
         let known = known_servers;
         let weak = orders.downgrade();
+        let can_be_unlocked = identity.can_be_unlocked();
+        // Whoever wants to know reads the first at once.
+        let (tell, first_try) = async_channel::bounded(2);
         let core = core::Core::new(config, identity, known, home, store, events, weak);
+        let core = core.telling(tell);
         // Without it others cannot ask; that is all.
         let beside = beside::Listener::open(folder.file(beside::SOCKET))
             .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));
@@ -478,7 +491,7 @@ impl Client {
             }
             drop(folder);
         });
-        Ok((Self { orders, task }, told))
+        Ok((Self { orders, task, first_try, can_be_unlocked }, told))
     }
 
     /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.

@@ -1,15 +1,18 @@
 //! Signing in at a server that was reached.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use async_channel::Sender;
 use bytes::BytesMut;
 use smol_str::ToSmolStr;
 
+use super::absence::FirstTry;
 use super::connection::{Broken, CLOSED, dismissed, not_a_server, refused};
+use super::door::in_time;
 use super::{Address, Config, Failure};
 use crate::message::Installation;
 use crate::task;
-use crate::trust::agent::AgentError;
 use crate::trust::tls::Channel;
 use crate::trust::{Identity, IdentityError};
 use crate::wire::codec::Frame;
@@ -23,43 +26,69 @@ pub(super) struct Visit {
     pub(super) config: Config,
     pub(super) identity: Arc<Identity>,
     pub(super) installation: Installation,
+    /// Who wants to know when the key is asked for a signature.
+    pub(super) first_try: Option<Sender<FirstTry>>,
 }
 
 impl Visit {
+    /// The time that the key takes, whose owner may be asked, does not count.
     pub(super) async fn sign_in(
         &self,
         reader: &mut FrameReader<ServerFrame>,
         half: &mut BoxWriter,
         channel: Channel,
+        until: Instant,
     ) -> Result<Limits, Broken> {
+        let nonce = in_time(until, self.greet(reader, half, channel)).await?;
+        let asked = Instant::now();
+        let signature = self.sign(&nonce, channel).await?;
+        in_time(until + asked.elapsed(), self.prove(reader, half, signature)).await
+    }
+
+    async fn greet(
+        &self,
+        reader: &mut FrameReader<ServerFrame>,
+        half: &mut BoxWriter,
+        channel: Channel,
+    ) -> Result<String, Broken> {
         let Config { server, user, invite, .. } = &self.config;
         let key = self.identity.public().to_smolstr();
         let (name, installation, invite) = (user.clone(), self.installation, *invite);
         let hello = ClientFrame::Hello { name, key, installation, invite };
         write_frame(half, &hello).await?;
-        let nonce = match next(server, reader).await.map_err(|broken| hint(broken, channel))? {
-            ServerFrame::Challenge { nonce } => nonce,
-            other => return Err(unexpected(server, &other)),
-        };
-        let (identity, text) = (self.identity.clone(), sign_in_text(user, &nonce, &channel));
+        match next(server, reader).await.map_err(|broken| hint(broken, channel))? {
+            ServerFrame::Challenge { nonce } => Ok(nonce.to_string()),
+            other => Err(unexpected(server, &other)),
+        }
+    }
+
+    /// An agent has a limit of its own.
+    async fn sign(&self, nonce: &str, channel: Channel) -> Result<String, Broken> {
+        if let Some(first_try) = &self.first_try {
+            // Perhaps nobody wants to know any more.
+            let _ = first_try.try_send(FirstTry::Asked);
+        }
+        let text = sign_in_text(&self.config.user, nonce, &channel);
+        let identity = self.identity.clone();
         let signature = task::blocking(move || identity.sign(SIGN_IN_NAMESPACE, &text)).await;
-        let signature = signature.map_err(unsigned)?;
+        signature.map_err(|error| match error {
+            IdentityError::Agent(error) => Broken::Unsigned(error),
+            error => Broken::Failed(Failure::Refused(error.to_string())),
+        })
+    }
+
+    async fn prove(
+        &self,
+        reader: &mut FrameReader<ServerFrame>,
+        half: &mut BoxWriter,
+        signature: String,
+    ) -> Result<Limits, Broken> {
+        let server = &self.config.server;
         write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
         match next(server, reader).await? {
             ServerFrame::Welcome { limits, .. } => Ok(limits),
             other => Err(unexpected(server, &other)),
         }
-    }
-}
-
-/// What a missing signature means for the next try: an agent that is away now may be back by then, and
-/// one that refuses was asked to.
-fn unsigned(error: IdentityError) -> Broken {
-    match error {
-        IdentityError::Agent(AgentError::Away(_) | AgentError::Late) => {
-            Broken::Away(error.to_string())
-        }
-        _ => Broken::Failed(Failure::Refused(error.to_string())),
     }
 }
 

@@ -108,6 +108,7 @@ mod tests {
             let (ended, text) = match passage.broken(&error) {
                 Broken::Failed(failure) => (true, failure.to_string()),
                 Broken::Away(text) | Broken::Busy(text) => (false, text),
+                Broken::Unsigned(error) => (false, error.to_string()),
             };
             assert_eq!(ended, ends, "{text}");
             assert!(text.contains("127.0.0.1:9050") && text.contains(said), "{text}");

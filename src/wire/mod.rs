@@ -69,7 +69,7 @@
 //! - *invite* is what the operator's address had behind `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is looked at.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
-//! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`), namespace `tinychat`, by
+//! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`) in lines of any width, namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
 //!
 //!   ```text

@@ -19,7 +19,7 @@ use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
 use rustls::pki_types::ServerName;
 
-use crate::trust::tls::{ALPN, Channel, Credentials, client_config, fingerprint};
+use crate::trust::tls::{ALPN, Channel, Credentials, NoCertificate, client_config, fingerprint};
 
 /// The reading half of any transport.
 pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
@@ -80,8 +80,16 @@ impl Transport {
 
     /// A connection under TLS to a server of this name, whoever it is.
     pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
-        let connector = TlsConnector::from(Arc::new(client_config().map_err(io::Error::other)?));
-        let stream = connector.connect(name, Duplex::new(Line::new(socket)?)).await?;
+        let mut config = client_config().map_err(io::Error::other)?;
+        let certificate = NoCertificate::default();
+        config.client_auth_cert_resolver = Arc::new(certificate.clone());
+        let connector = TlsConnector::from(Arc::new(config));
+        let stream = connector.connect(name, Duplex::new(Line::new(socket)?)).await;
+        if certificate.was_asked_for() {
+            let text = "it asks for a certificate of yours, which no TinyChat server does";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        let stream = stream?;
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             let text = "it speaks TLS, but not for TinyChat";

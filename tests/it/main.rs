@@ -16,6 +16,9 @@
 //! | `names` | whose name it is: keys, proofs, spellings |
 //! | `looks` | names that are made to be mistaken for others |
 //! | `identity` | keys that people bring, passphrases, agents |
+//! | `keys` | keys of every maker, and what is none |
+//! | `agents` | agents of every maker: those that sign, refuse, ask, or have a key no more |
+//! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of those whom one talks to |
 //! | `blocking` | whom one does not want to hear, and what strangers may leave |
 //! | `strangers` | to how many people one writes who never answered, and how many names an address claims |
@@ -90,6 +93,7 @@ mod world;
 
 mod addresses;
 mod admission;
+mod agents;
 mod alpn;
 mod answers;
 mod backlog;
@@ -99,6 +103,7 @@ mod blocking;
 mod burden;
 mod bytes;
 mod carrying;
+mod certificates;
 mod client;
 mod clock;
 mod completions;
@@ -118,6 +123,7 @@ mod hoarding;
 mod hostile;
 mod identity;
 mod installations;
+mod keys;
 mod lateness;
 mod looks;
 mod manual;

@@ -207,9 +207,9 @@ fn a_certificate_that_is_none_is_refused_with_its_name() {
     for (certificate, key, part) in [
         (&missing, &own.key, "cannot read "),
         (&own.certificate, &missing, "cannot read "),
-        (&own.key, &own.key, "has no certificate in PEM"),
-        (&own.certificate, &own.certificate, "cannot read "),
-        (&own.certificate, &other.key, "cannot use "),
+        (&own.key, &own.key, "is a private key, and no certificate"),
+        (&own.certificate, &own.certificate, "is a certificate, and no private key"),
+        (&own.certificate, &other.key, "is not that of the certificate"),
     ] {
         let files = CertificateFiles { certificate: certificate.clone(), key: key.clone() };
         let error = Certificates::open(files).unwrap_err();

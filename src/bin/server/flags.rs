@@ -44,12 +44,12 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "addr,addr", default = "Proxies::default()")]
     proxy_protocol: Proxies,
 
-    /// your own certificate in PEM, with --key; both are read again on SIGHUP (default: one in the data
-    /// folder, made the first time)
+    /// your own certificate in PEM, X.509 of version 3, with --key; both are read again on SIGHUP (default: one in the
+    /// data folder, made the first time)
     #[argh(option, arg_name = "file")]
     cert: Option<PathBuf>,
 
-    /// the certificate's private key in PEM
+    /// the certificate's private key in PEM, not locked: RSA with 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519
     #[argh(option, arg_name = "file")]
     key: Option<PathBuf>,
 

@@ -26,6 +26,7 @@ use async_channel::{Receiver, Sender, WeakSender};
 use futures::future::{self, Either, select};
 
 use super::Order;
+use super::absence::FirstTry;
 use super::backoff::Backoff;
 use super::connection::{Broken, Connection, Progress};
 use super::conversation::Conversation;
@@ -37,10 +38,12 @@ use super::servers::{Home, Met, Server};
 use super::store::Store;
 use super::waits::Waits;
 use super::{
-    Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
+    Absence, Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history,
+    outbox,
 };
 use crate::message::{Installation, Name};
 use crate::task;
+use crate::trust::agent::AgentError;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
@@ -123,6 +126,10 @@ pub(super) struct Core {
     files: Files,
     /// Signed in.
     is_online: bool,
+    /// Until the first try to sign in is over: who wants to know of it.
+    first_try: Option<Sender<FirstTry>>,
+    /// Why one was last not signed in.
+    absence: Option<Absence>,
     /// When to ask again what became of what was sent under a former installation.
     inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
@@ -135,6 +142,8 @@ enum Exit {
     Away(String),
     /// The same, and many want to connect.
     Busy(String),
+    /// The same: the agent that has the key has not signed.
+    Unsigned(AgentError),
     /// It is time to sign in as a former installation.
     Inquire,
     /// Everything is settled.
@@ -149,6 +158,7 @@ impl From<Broken> for Exit {
         match broken {
             Broken::Away(because) => Self::Away(because),
             Broken::Busy(because) => Self::Busy(because),
+            Broken::Unsigned(error) => Self::Unsigned(error),
             Broken::Failed(failure) => Self::Failed(failure),
         }
     }
@@ -201,16 +211,23 @@ impl Core {
             requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
+            first_try: None,
+            absence: None,
             inquire_at: None,
             progress: Instant::now(),
         }
+    }
+
+    /// Tells what becomes of the first try to sign in.
+    pub(super) fn telling(self, first_try: Sender<FirstTry>) -> Self {
+        Self { first_try: Some(first_try), ..self }
     }
 
     /// Lives until told to end, or until there is no point in going on.
     pub(super) async fn run(mut self, orders: Receiver<Order>) {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
-            Exit::Away(_) | Exit::Busy(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
+            _ => None,
         };
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
@@ -250,15 +267,15 @@ impl Core {
         }
         loop {
             let exit = match self.connect(orders).await {
-                Ok(connection) => self.online(connection, orders).await,
-                Err(exit) => exit,
+                Ok(connection) => {
+                    self.first_try = None;
+                    self.online(connection, orders).await
+                }
+                Err(exit) => self.take_first_try(exit),
             };
-            let chance = fastrand::f64();
-            let pause = match exit {
-                Exit::Away(because) => Some((because, self.backoff.next(chance))),
-                Exit::Busy(because) => Some((because, self.backoff.next_when_busy(chance))),
-                Exit::Inquire => None,
-                exit => return exit,
+            let pause = match self.next_wait(exit) {
+                Ok(pause) => pause,
+                Err(exit) => return exit,
             };
             self.disconnected();
             if let Some((because, retry_in)) = pause
@@ -563,7 +580,10 @@ impl Core {
             return Ok(());
         };
         let because = match (online, refused) {
-            (false, _) => format!("the server {} is away", self.config.server),
+            (false, _) => match &self.absence {
+                Some(Absence::Agent(because)) => because.clone(),
+                _ => format!("the server {} is away", self.config.server),
+            },
             (true, true) => "the server takes no more messages for now".into(),
             (true, false) => "the server does not go on".into(),
         };

@@ -85,6 +85,7 @@ impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Away(because) | Broken::Busy(because) => Self::Away(because),
+            Broken::Unsigned(error) => Self::Away(error.to_string()),
             Broken::Failed(failure) => Self::Away(failure.to_string()),
         }
     }

@@ -199,7 +199,7 @@ fn stored(peer: &str, n: u64) -> Event {
 }
 
 fn away() -> Event {
-    let because = "connection refused".to_string();
+    let because = Absence::Server("connection refused".into());
     Event::Disconnected { because, retry_in: Duration::from_secs(1) }
 }
 

@@ -240,6 +240,17 @@ fn failed_message() {
 }
 
 #[test]
+fn what_is_the_agents_fault_is_not_called_the_servers() {
+    let mut desk = Desk::busy((120, 6));
+    let because = Absence::Agent("your SSH agent at /run/agent does not have your key now".into());
+    desk.hear(Event::Disconnected { because, retry_in: Duration::from_secs(1) });
+    let screen = desk.screen();
+    assert!(screen.contains("not signed in | "), "{screen}");
+    assert!(screen.contains("your SSH agent at /run/agent"), "{screen}");
+    assert!(!screen.contains("no server"), "{screen}");
+}
+
+#[test]
 fn without_colours_there_are_none() {
     let desk = Desk::busy((80, 24));
     for (colours, expected) in [(true, true), (false, false)] {

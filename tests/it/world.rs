@@ -215,7 +215,8 @@ impl World {
             return Peer { stream: Some(stream.into()), ..Peer::on(transport) };
         }
         let name = address.ip().into();
-        let connecting = Transport::connect(socket, ServerName::IpAddress(name));
+        // Large, and stories have many of them on one stack.
+        let connecting = Box::pin(Transport::connect(socket, ServerName::IpAddress(name)));
         Peer::on(patiently("TLS is agreed on", connecting).await.unwrap())
     }
 

@@ -16,7 +16,7 @@ use std::task::{Context, Poll, ready};
 use async_io::Async;
 use futures::io::ReadHalf;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
-use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream, client};
 use rustls::pki_types::ServerName;
 
 use crate::trust::tls::{ALPN, Channel, Credentials, NoCertificate, client_config, fingerprint};
@@ -80,16 +80,19 @@ impl Transport {
 
     /// A connection under TLS to a server of this name, whoever it is.
     pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
-        let mut config = client_config().map_err(io::Error::other)?;
         let certificate = NoCertificate::default();
-        config.client_auth_cert_resolver = Arc::new(certificate.clone());
-        let connector = TlsConnector::from(Arc::new(config));
-        let stream = connector.connect(name, Duplex::new(Line::new(socket)?)).await;
+        let connector = connector(certificate.clone())?;
+        // On the heap: it is large, and whatever awaits this would be so, too.
+        let stream = Box::pin(connector.connect(name, Duplex::new(Line::new(socket)?))).await;
         if certificate.was_asked_for() {
             let text = "it asks for a certificate of yours, which no TinyChat server does";
             return Err(io::Error::new(io::ErrorKind::InvalidData, text));
         }
-        let stream = stream?;
+        Self::agreed(stream?)
+    }
+
+    /// A connection on which TLS was agreed, if that is for this protocol.
+    fn agreed(stream: client::TlsStream<Duplex>) -> io::Result<Self> {
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             let text = "it speaks TLS, but not for TinyChat";
@@ -107,6 +110,12 @@ impl Transport {
         let reader = TlsReader { half: reader, barren, rests: false, failed: None };
         Self { reader: Box::new(reader), writer: Box::new(writer), channel }
     }
+}
+
+fn connector(certificate: NoCertificate) -> io::Result<TlsConnector> {
+    let mut config = client_config().map_err(io::Error::other)?;
+    config.client_auth_cert_resolver = Arc::new(certificate);
+    Ok(TlsConnector::from(Arc::new(config)))
 }
 
 /// A connected socket of either kind.

@@ -58,7 +58,7 @@ const FILES: &[(&str, &str, &str)] = &[
     ("\0\0\0\u{b}ssh-ed25519", "a key in Dropbear's format", DROPBEAR),
     ("\0\0\0\u{7}ssh-", "a key in Dropbear's format, and not an Ed25519 key", NEW),
     ("\0\0\0\u{13}ecdsa-", "a key in Dropbear's format, and not an Ed25519 key", NEW),
-    ("", "empty", "ssh-keygen -t ed25519 makes a key"),
+    ("", "empty", "if it had a key, put it back from a copy; else ssh-keygen -t ed25519 makes one"),
 ];
 
 /// What the name of a key's algorithm begins with, what the key is then, and what helps.

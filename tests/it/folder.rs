@@ -175,9 +175,10 @@ fn damaged_files_are_refused_and_left_as_they_are() {
 #[test]
 fn files_that_were_emptied_are_refused_and_nothing_begins_anew() {
     story(async |world| {
-        for (file, complaint) in
-            [("messages.db", "is empty: it was damaged"), ("id_ed25519", "not a key in OpenSSH")]
-        {
+        for (file, complaint) in [
+            ("messages.db", "is empty: it was damaged"),
+            ("id_ed25519", "is empty: if it had a key, put it back"),
+        ] {
             let folder = world.path(file);
             Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
             fs::write(folder.join(file), "").unwrap();

@@ -299,14 +299,14 @@ fn write_much(server: SocketAddr) -> Result<()> {
 }
 
 fn take_again(server: SocketAddr) -> Result<Vec<Deed>> {
+    let identity = Identity::generate()?;
     let mut mule = Person::sign_in(server, &Identity::generate()?, "mule")?;
     mule.talk_to("mallory")?;
     mule.socket.out.extend_from_slice(&letters("mallory"));
     mule.socket.flush()?;
     let all = format!("STORED mallory {LETTERS}");
-    while mule.socket.next_line()? != all.as_bytes() {}
+    while mule.socket.next_line()?.trim_ascii_end() != all.as_bytes() {}
     Ok(vec![Box::new(move || {
-        let identity = Identity::generate()?;
         again(|| {
             let mut stream = mallory(server, &identity)?.socket.into_stream()?;
             stream.write_all(b"TALK mule 0\r\n")?;

@@ -38,6 +38,10 @@ const PART: &str = ".part";
 /// How far what a label says may be behind.
 const TOUCH: Duration = Duration::from_secs(60);
 
+/// After how many bytes an upload is synced. What is not would have to be before anything else can be, as the system's
+/// journal has it: others wait for no more than this of each upload.
+const SYNC_EVERY: u64 = 4 * 1024 * 1024;
+
 /// What share of a file has to come for it to count as gone on with. So however slowly it comes, it is done after so
 /// many times the patience with those that stand still, or is given up.
 const STEPS: u64 = 100;
@@ -249,6 +253,9 @@ impl Part {
         if !bytes.is_empty() {
             let file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all_at(bytes, LABEL as u64 + self.have)?;
+            if end / SYNC_EVERY > self.have / SYNC_EVERY {
+                file.sync_data()?;
+            }
             if end - self.had >= self.label.size.div_ceil(STEPS) || end == self.label.size {
                 self.touch(&file, now)?;
                 (self.touched, self.had) = (now, end);

@@ -75,13 +75,13 @@ impl Default for Rates {
         const MIB: u32 = 1024 * 1024;
         Self {
             messages: Rate { each_second: 100, burst: 20_000 },
-            bytes: Rate { each_second: MIB, burst: 256 * MIB },
+            bytes: Rate { each_second: MIB, burst: 64 * MIB },
             // As much at once as the largest file has, and then less than a disk takes.
             files: Rate { each_second: 16 * MIB, burst: 3 * 1024 * MIB },
             // Each of these has the disk synced, or everybody told.
             uploads: Rate { each_second: 5, burst: 1_000 },
             blocks: Rate { each_second: 1, burst: 100 },
-            sign_ins: Rate { each_second: 5, burst: 100 },
+            sign_ins: Rate { each_second: 5, burst: 25 },
             connections: 500,
             handshakes: 600,
             names: 50,

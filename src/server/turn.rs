@@ -5,13 +5,14 @@
 //! long enough that ending it costs little beside what was done in it.
 
 use crate::task;
-use crate::wire::stream::READ_CHUNK;
 
 /// How many frames are handled in one turn.
 const FRAMES: usize = 64;
 
-/// How many bytes are read, or written, in one turn. Behind them the turn ends.
-const BYTES: usize = READ_CHUNK;
+/// How many bytes are read, or written, in one turn. Behind them the turn ends. Copying as much takes some microseconds,
+/// and several times that until the system has passed it on: where many have their turns one after the other, more would
+/// be felt by whoever waits for theirs.
+const BYTES: usize = 16 * 1024;
 
 /// What was done in this turn. See the [module](self).
 #[derive(Debug, Default)]
@@ -33,10 +34,15 @@ impl Turn {
         self.end_if_over().await;
     }
 
+    /// Begins another.
+    pub(super) async fn end(&mut self) {
+        *self = Self::default();
+        task::let_others_run().await;
+    }
+
     async fn end_if_over(&mut self) {
         if self.frames >= FRAMES || self.bytes >= BYTES {
-            *self = Self::default();
-            task::let_others_run().await;
+            self.end().await;
         }
     }
 }

@@ -38,6 +38,12 @@ use crate::wire::{MAX_HEADER, encode_messages, online_line};
 /// When so many bytes are ready they are written before more is collected.
 pub(super) const FLUSH_AT: usize = 16 * 1024;
 
+/// How much is handed to the system before others have their turn: what was collected with a frame of usual length.
+const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
+
+/// The same of who is there, where others have their turn each time: many may be told it at once who take nothing.
+const NAMES_AT_ONCE: usize = 8 * 1024;
+
 /// How long a connection that ends may take to take what it is told.
 const FAREWELL: Duration = Duration::from_secs(1);
 
@@ -98,6 +104,8 @@ fn fitting(messages: &[Message], room: usize) -> usize {
 
 /// How far a write came.
 enum Flushed {
+    /// So many bytes were taken.
+    Part(usize),
     Done(io::Result<()>),
     /// The connection has ended, and the peer has not taken everything yet.
     Ended,
@@ -107,10 +115,7 @@ impl Writer {
     /// Writes what comes until the connection ends.
     async fn serve(&mut self) -> io::Result<()> {
         loop {
-            let written = self.unwritten();
             self.flush().await?;
-            // There may be more at once, for somebody who takes all of it.
-            self.turn.bytes(written).await;
             if poll_fn(|context| self.poll_collect(context)).await.is_break() {
                 return Ok(());
             }
@@ -308,11 +313,17 @@ impl Writer {
     /// heartbeat ends it, is not waited for.
     async fn flush(&mut self) -> io::Result<()> {
         self.link.pulse().writes(true);
-        let written = match poll_fn(|context| self.poll_flush(context)).await {
-            Flushed::Done(written) => written,
-            Flushed::Ended => {
-                let late = || Err(io::ErrorKind::TimedOut.into());
-                Box::pin(task::within(FAREWELL, self.write_rest())).await.unwrap_or_else(late)
+        let written = loop {
+            match poll_fn(|context| self.poll_flush(context)).await {
+                // There may be more at once, for somebody who takes all of it.
+                Flushed::Part(written) if self.names.is_empty() => self.turn.bytes(written).await,
+                Flushed::Part(_) => self.turn.end().await,
+                Flushed::Done(written) => break written,
+                Flushed::Ended => {
+                    let late = || Err(io::ErrorKind::TimedOut.into());
+                    let writing = Box::pin(task::within(FAREWELL, self.write_rest()));
+                    break writing.await.unwrap_or_else(late);
+                }
             }
         };
         self.link.pulse().writes(false);
@@ -336,8 +347,12 @@ impl Writer {
     /// Writes as long as the peer takes something. The heartbeat looks at each step alone: a peer
     /// that takes little at a time is slow, and one that takes nothing is dead.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Flushed> {
-        while self.unwritten() > 0 {
-            let next: &[u8] = if self.out.is_empty() { &self.names } else { &self.out };
+        if self.unwritten() > 0 {
+            let (next, most): (&[u8], _) = match self.out.is_empty() {
+                true => (&self.names, NAMES_AT_ONCE),
+                false => (&self.out, WRITE_AT_ONCE),
+            };
+            let next = &next[..next.len().min(most)];
             match Pin::new(&mut self.half).poll_write(context, next) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Flushed::Done(Err(io::ErrorKind::WriteZero.into())));
@@ -349,6 +364,7 @@ impl Writer {
                         self.out.advance(written);
                     }
                     self.link.pulse().writes(true);
+                    return Poll::Ready(Flushed::Part(written));
                 }
                 Poll::Ready(Err(error)) => return Poll::Ready(Flushed::Done(Err(error))),
                 Poll::Pending => return self.poll_given_up(context),

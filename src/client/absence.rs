@@ -9,7 +9,7 @@ use super::Client;
 use crate::task;
 
 /// How long whoever could ask for a passphrase waits for a server before an agent is asked to sign.
-const FIRST_TRY: Duration = Duration::from_secs(5);
+const FIRST_TRY: Duration = Duration::from_secs(20);
 
 /// Why one is not signed in, by whose fault it is.
 #[derive(Clone, Debug, PartialEq, Eq)]

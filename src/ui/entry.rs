@@ -34,7 +34,7 @@ pub(super) const LOST_CLIENT: &str =
 /// How often a passphrase is asked for.
 const PASSPHRASES: usize = 3;
 
-/// How long an agent may take to sign before it is told that it was asked.
+/// How long signing in may take before it is told what is waited for.
 const ASKING: Duration = Duration::from_secs(1);
 
 /// How long leaving may take after a signal.
@@ -188,6 +188,10 @@ pub(super) async fn start(
 async fn refusal(client: &Client, screen: &Screen) -> Option<String> {
     let asked = Cell::new(false);
     let telling = async {
+        task::sleep(ASKING).await;
+        if screen.interactive && !asked.get() {
+            screen.note("waiting for the server, before your SSH agent is asked to sign");
+        }
         while !(asked.get() && screen.interactive) {
             task::sleep(ASKING).await;
         }

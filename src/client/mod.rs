@@ -21,6 +21,7 @@ mod history;
 mod layout;
 mod merge;
 mod outbox;
+mod outcome;
 pub mod search;
 mod servers;
 mod store;
@@ -38,6 +39,7 @@ pub use archive::{Place, Record, State, Summary};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use history::Incoming;
 pub use outbox::Pending;
+pub use outcome::{Change, Trust};
 pub use search::{Hit, Query};
 pub use store::StoreError;
 
@@ -304,46 +306,6 @@ pub enum Event {
     Objection { because: String },
     /// The last event, unless more is sent: that is [`Written`](Self::Written), or objected to.
     Ended(Ending),
-}
-
-/// What a [`Command::Block`] changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is so from now on.
-    Made,
-    /// It was so before.
-    None,
-    /// It is so; how it was before is not known, for an earlier answer was lost.
-    Unknown,
-    /// The server is away: it is told when it comes back.
-    Later,
-}
-
-/// What a [`Command::Trust`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// This key is trusted from now on, and no longer another one.
-    Accepted(Fingerprint),
-    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
-    Released,
-    /// This one is trusted already, and the server was not heard to have another.
-    Unchanged(Fingerprint),
-    /// Something was said with them, but the server was not heard to have a key of theirs.
-    Unknown,
-    /// Nothing was ever said with them, and no key of theirs is known.
-    Stranger,
-    /// It is one's own name.
-    Oneself,
-}
-
-impl Trust {
-    /// The key that is trusted from now on.
-    pub fn accepted(self) -> Option<Fingerprint> {
-        match self {
-            Self::Accepted(key) => Some(key),
-            _ => None,
-        }
-    }
 }
 
 /// How a client ended.

@@ -11,7 +11,8 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
-use tinychat::args::{self, paths};
+use tinychat::args;
+use tinychat::args::paths::{self, Places};
 use tinychat::client::transcript::Filter;
 use tinychat::client::{Query, Target, Unasked};
 use tinychat::exit::Exit;
@@ -48,12 +49,12 @@ struct Flags {
     to: Option<Name>,
 
     /// your data folder: key, outbox and history (default $XDG_DATA_HOME/tinychat/NAME)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// your own Ed25519 key in OpenSSH's format, like ~/.ssh/id_ed25519; an agent is asked first if it
     /// is locked (default: the key in the data folder, made the first time)
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     identity: Option<PathBuf>,
 
     /// lines of a script that begin with a slash, and QUIT, are commands as at a terminal; without, every
@@ -212,7 +213,7 @@ struct History {
     since: Option<Timestamp>,
 
     /// your data folder (default $XDG_DATA_HOME/tinychat/NAME)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
@@ -225,8 +226,10 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PROGRAM: &str = "tinychat";
 
+const PATHS: Places = Places { flags: &["--data", "--file", "--identity"], bare: false };
+
 fn main() -> ExitCode {
-    let words = paths::as_text("--file", std::env::args_os().skip(1));
+    let words = PATHS.as_text(std::env::args_os().skip(1));
     let flags: Flags = match args::parse(PROGRAM, words, Exit::CLIENT) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(PROGRAM),

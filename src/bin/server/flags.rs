@@ -8,7 +8,7 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use bytesize::ByteSize;
 use log::LevelFilter;
-use tinychat::args;
+use tinychat::args::{self, paths};
 use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
@@ -33,15 +33,15 @@ pub(crate) struct Flags {
 
     /// your own certificate in PEM, with --key; both are read again on SIGHUP (default: one in the data
     /// folder, made the first time)
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     cert: Option<PathBuf>,
 
     /// the certificate's private key in PEM
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     key: Option<PathBuf>,
 
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// who may have a new name: open (default), anybody; invite, who has an address that `invite`
@@ -174,7 +174,7 @@ pub(crate) enum Command {
 #[argh(subcommand, name = "invite", help_triggers("--help"))]
 pub(crate) struct Invite {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// where others find the server, as host or host:port (default: where it listens)
@@ -206,7 +206,7 @@ pub(crate) enum UserAction {
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 pub(crate) struct List {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -216,7 +216,7 @@ pub(crate) struct List {
 #[argh(subcommand, name = "remove", help_triggers("--help"))]
 pub(crate) struct Remove {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whose
@@ -230,7 +230,7 @@ pub(crate) struct Remove {
 #[argh(subcommand, name = "reset-key", help_triggers("--help"))]
 pub(crate) struct ResetKey {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// where others find the server, as host or host:port (default: where it listens)
@@ -248,7 +248,7 @@ pub(crate) struct ResetKey {
 #[argh(subcommand, name = "ban", help_triggers("--help"))]
 pub(crate) struct Ban {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whom
@@ -261,7 +261,7 @@ pub(crate) struct Ban {
 #[argh(subcommand, name = "unban", help_triggers("--help"))]
 pub(crate) struct Unban {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whom
@@ -275,7 +275,7 @@ pub(crate) struct Unban {
 #[argh(subcommand, name = "status", help_triggers("--help"))]
 pub(crate) struct Status {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -285,7 +285,7 @@ pub(crate) struct Status {
 #[argh(subcommand, name = "check", help_triggers("--help"))]
 pub(crate) struct Check {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// use a mailbox that was refused as it is, without what it lost
@@ -299,11 +299,11 @@ pub(crate) struct Check {
 #[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// the file to make; it must not exist yet
-    #[argh(positional)]
+    #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
 }
 
@@ -312,11 +312,11 @@ pub(crate) struct Backup {
 #[argh(subcommand, name = "restore", help_triggers("--help"))]
 pub(crate) struct Restore {
     /// the data folder to make; it must be empty or not exist yet
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// the backup
-    #[argh(positional)]
+    #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
 }
 

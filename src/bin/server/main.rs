@@ -19,7 +19,7 @@ use flags::{
 use rustix::fs::Mode;
 use rustix::process::umask;
 use tempfile::{NamedTempFile, TempPath};
-use tinychat::args;
+use tinychat::args::{self, paths::Places};
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
@@ -33,10 +33,13 @@ use tinychat::trust::tls::Certificates;
 
 const PROGRAM: &str = "tinychat-server";
 
+const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
+
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
     umask(Mode::RWXG | Mode::RWXO);
-    let flags: Flags = match args::parse(PROGRAM, std::env::args_os().skip(1), Exit::SERVER) {
+    let words = PATHS.as_text(std::env::args_os().skip(1));
+    let flags: Flags = match args::parse(PROGRAM, words, Exit::SERVER) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(PROGRAM),
     };

@@ -399,11 +399,14 @@ impl Client {
         config: Config,
         passphrase: Option<&str>,
     ) -> Result<(Self, Receiver<Event>), StartError> {
+        store::fits(&config.data)?;
         let folder = Folder::open(&config.data)?;
         let identity = identity(&config, &folder, passphrase)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
         let (store, home) =
             store::Store::open(&folder.file("messages.db"), &config, &known_servers)?;
+        let no_socket = |cause| FolderError::NoSocket { path: config.data.clone(), cause };
+        let beside = beside::Listener::open(folder.file(beside::SOCKET)).map_err(no_socket)?;
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
@@ -411,14 +414,10 @@ impl Client {
         let known = known_servers;
         let weak = orders.downgrade();
         let core = core::Core::new(config, identity, known, home, store, events, weak);
-        // Without it others cannot ask; that is all.
-        let beside = beside::Listener::open(folder.file(beside::SOCKET))
-            .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));
+        let beside = task::spawn("beside", beside.serve(orders.downgrade(), yields));
         let task = task::spawn("client", async move {
             core.run(queue).await;
-            if let Ok(beside) = beside {
-                beside.cancel().await;
-            }
+            beside.cancel().await;
             drop(folder);
         });
         Ok((Self { orders, task }, told))

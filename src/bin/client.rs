@@ -222,6 +222,8 @@ struct History {
     json: bool,
 }
 
+const DEFAULT_SERVER: &str = "127.0.0.1";
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PROGRAM: &str = "tinychat";
@@ -387,8 +389,13 @@ fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<Exit,
 /// What the command line says goes before what was set.
 fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     let server = flags.server.clone().or(settings.server);
+    let (server, misnamed) = match server.as_deref().unwrap_or(DEFAULT_SERVER).parse::<Target>() {
+        Ok(server) => (server, None),
+        Err(error) => (DEFAULT_SERVER.parse()?, Some(error)),
+    };
     Ok(Options {
-        server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
+        server,
+        misnamed,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
         user: flags.user.clone().or(settings.user),
         to: flags.to.clone().or(settings.to),

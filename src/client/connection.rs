@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::Sender;
@@ -267,6 +268,8 @@ pub(super) struct Visit {
     pub(super) config: Config,
     pub(super) identity: Arc<Identity>,
     pub(super) installation: Installation,
+    /// Set once the server has what it takes to give the name to the key, whether or not it says so.
+    pub(super) proved: Arc<AtomicBool>,
 }
 
 /// The way to a server, and what has to be known of it.
@@ -402,6 +405,7 @@ impl Visit {
         let (identity, text) = (self.identity.clone(), sign_in_text(user, &nonce, &channel));
         let signature = task::blocking(move || identity.sign(SIGN_IN_NAMESPACE, &text)).await;
         let signature = signature.map_err(unsigned)?;
+        self.proved.store(true, Ordering::Relaxed);
         write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
         match next(server, reader).await? {
             ServerFrame::Welcome { limits, .. } => Ok(limits),
@@ -460,6 +464,8 @@ pub(super) fn refused(code: ErrorCode, text: String) -> Broken {
     match code {
         ErrorCode::Busy => Broken::Busy(text),
         ErrorCode::Timeout => Broken::Away(text),
+        ErrorCode::Taken | ErrorCode::Looks => Broken::Failed(Failure::Name(text)),
+        ErrorCode::Invite | ErrorCode::Claims => Broken::Failed(Failure::Uninvited(text)),
         _ => Broken::Failed(Failure::Refused(text)),
     }
 }
@@ -475,7 +481,6 @@ pub(super) fn dismissed(reason: ByeReason, text: String) -> Broken {
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
-    use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::{Context, Poll};
 
     use async_std::task::block_on;

@@ -17,6 +17,7 @@ mod conversation;
 mod core;
 pub mod files;
 mod formers;
+mod fresh;
 mod history;
 mod layout;
 mod merge;
@@ -37,6 +38,7 @@ use thiserror::Error;
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
+pub use fresh::is_new;
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use outcome::{Change, Trust};
@@ -49,6 +51,7 @@ use crate::task;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Fingerprint, Identity, IdentityError, Invite, KeyFile};
 use crate::wire::frame::{Presence, Refusal};
+use fresh::{Fresh, STORE};
 
 /// How many commands wait. A face that gives more waits.
 const COMMANDS: usize = 256;
@@ -80,6 +83,9 @@ pub struct Config {
     pub read_receipts: bool,
     /// Whether the data folder is given to a face that wants it.
     pub yields: bool,
+    /// Whether what a first start has made in the data folder goes again where the server let nobody in and nothing
+    /// was written.
+    pub tentative: bool,
 }
 
 impl Config {
@@ -98,6 +104,7 @@ impl Config {
             unasked: Unasked::DEFAULT,
             read_receipts: false,
             yields: false,
+            tentative: false,
         }
     }
 }
@@ -323,6 +330,12 @@ pub struct Ending {
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
+    /// Under another name there may be a way in.
+    #[error("{0}")]
+    Name(String),
+    /// With an invitation there may be a way in.
+    #[error("{0}")]
+    Uninvited(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
     NotAServer { server: Address, because: String },
     #[error(
@@ -389,6 +402,7 @@ enum Order {
 pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
+    is_first: bool,
 }
 
 impl Client {
@@ -400,27 +414,38 @@ impl Client {
         passphrase: Option<&str>,
     ) -> Result<(Self, Receiver<Event>), StartError> {
         store::fits(&config.data)?;
+        let before = Fresh::look(&config.data);
         let folder = Folder::open(&config.data)?;
+        // Somebody else may have come in between.
+        let fresh = before.filter(|_| !folder.file(STORE).exists());
         let identity = identity(&config, &folder, passphrase)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
-        let (store, home) =
-            store::Store::open(&folder.file("messages.db"), &config, &known_servers)?;
+        let (store, home) = store::Store::open(&folder.file(STORE), &config, &known_servers)?;
         let no_socket = |cause| FolderError::NoSocket { path: config.data.clone(), cause };
         let beside = beside::Listener::open(folder.file(beside::SOCKET)).map_err(no_socket)?;
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
-        let yields = config.yields;
+        let (yields, is_first) = (config.yields, fresh.is_some());
+        let fresh = fresh.filter(|_| config.tentative);
         let known = known_servers;
         let weak = orders.downgrade();
         let core = core::Core::new(config, identity, known, home, store, events, weak);
         let beside = task::spawn("beside", beside.serve(orders.downgrade(), yields));
         let task = task::spawn("client", async move {
-            core.run(queue).await;
+            let may_own_the_name = core.run(queue).await;
             beside.cancel().await;
+            if let Some(fresh) = fresh.filter(|_| !may_own_the_name) {
+                fresh.restore(&folder);
+            }
             drop(folder);
         });
-        Ok((Self { orders, task }, told))
+        Ok((Self { orders, task, is_first }, told))
+    }
+
+    /// Whether there was no client in the data folder before.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.

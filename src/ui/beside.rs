@@ -22,7 +22,7 @@ use super::news::{HELD, KEPT};
 use super::screen::Screen;
 use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
-use crate::client::{Client, Command, Event, StartError};
+use crate::client::{Client, Command, Event, Failure, StartError};
 use crate::exit::Exit;
 use crate::folder::{FolderError, tighten};
 use crate::message::{Name, Timestamp};
@@ -111,6 +111,8 @@ pub enum Error {
     Kept { because: Box<Error> },
     #[error("{}; it is {HELD}", phrase(because))]
     Held { because: Box<Error> },
+    #[error("{}; it is {kept}", phrase(because))]
+    Stranded { because: Box<Error>, kept: String },
     #[error(
         "{}; the server has it and delivers it by itself: do not send it again",
         phrase(because)
@@ -121,7 +123,7 @@ pub enum Error {
     #[error("it expired: the server kept it for as long as it keeps messages")]
     Expired,
     #[error("{0}")]
-    Failed(String),
+    Failed(Failure),
 }
 
 impl Error {
@@ -129,7 +131,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Entry(error) => error.exit(),
-            Self::Kept { .. } | Self::Held { .. } | Self::Stored { .. } => Exit::Kept,
+            Self::Kept { .. } | Self::Held { .. } | Self::Stranded { .. } | Self::Stored { .. } => {
+                Exit::Kept
+            }
             _ => Exit::Failed,
         }
     }
@@ -179,7 +183,7 @@ struct Asker {
 struct Owned {
     leave: Sender<()>,
     /// Why it ended, if not as wanted.
-    ended: Receiver<Option<String>>,
+    ended: Receiver<Option<Failure>>,
 }
 
 impl Asker {
@@ -345,7 +349,7 @@ struct Life {
 
 impl Life {
     /// Until it is to leave. Gives why it ended, if not as wanted.
-    async fn live(self, events: Receiver<Event>, left: Receiver<()>) -> Option<String> {
+    async fn live(self, events: Receiver<Event>, left: Receiver<()>) -> Option<Failure> {
         if self.follows {
             self.client.give(Command::Overview).await;
         }
@@ -369,7 +373,7 @@ impl Life {
             }
         };
         self.client.join().await;
-        failure.map(|failure| failure.to_string())
+        failure
     }
 
     async fn take(&self, event: Event) {

@@ -63,6 +63,7 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `first_minute` | the first start with the mistakes that people make, and folders in which nobody can be |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
@@ -98,6 +99,7 @@ mod editing;
 mod exits;
 mod expiry;
 mod files;
+mod first_minute;
 mod flood;
 mod folder;
 mod full_disk;

@@ -30,6 +30,7 @@ impl Core {
                 config: self.config.clone(),
                 identity: self.identity.clone(),
                 installation: former.unwrap_or(self.installation),
+                proved: self.proved.clone(),
             };
             let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
             let Some(former) = former else {

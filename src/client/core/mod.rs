@@ -19,6 +19,7 @@ mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender, WeakSender};
@@ -116,6 +117,8 @@ pub(super) struct Core {
     files: Files,
     /// Signed in.
     is_online: bool,
+    /// The server may have given the name to the key.
+    proved: Arc<AtomicBool>,
     /// When to ask again what became of what was sent under a former installation.
     inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
@@ -191,22 +194,25 @@ impl Core {
             requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
+            proved: Arc::default(),
             inquire_at: None,
             progress: Instant::now(),
         }
     }
 
-    /// Lives until told to end, or until there is no point in going on.
-    pub(super) async fn run(mut self, orders: Receiver<Order>) {
+    /// Lives until told to end, or until there is no point in going on. Whether the name may belong to the key now.
+    pub(super) async fn run(mut self, orders: Receiver<Order>) -> bool {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
             Exit::Away(_) | Exit::Busy(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
         };
+        let is_refused = matches!(failure, Some(Failure::Name(_) | Failure::Uninvited(_)));
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
         let carried = self.files.end();
         future::join(carried, self.note_rest(&orders)).await;
         self.store.close().await;
+        self.proved.load(Ordering::Relaxed) && !is_refused
     }
 
     /// The face may still show what it was given before the end, and read what was written before it heard of the end.

@@ -63,7 +63,8 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
-//! | `first_minute` | the first start with the mistakes that people make, and folders in which nobody can be |
+//! | `first_minute` | the first start, with the mistakes that people make |
+//! | `places` | paths of any kind, and folders in which nobody can be |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
@@ -117,6 +118,7 @@ mod own_files;
 mod person_rates;
 mod pictures;
 mod pipe;
+mod places;
 mod presence;
 mod private;
 mod program;

@@ -103,8 +103,9 @@ pub fn read<E>(
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
+    let log = path.with_extension("db-wal").metadata();
     match layout::version(&connection) {
-        Err(_) if !path.with_extension("db-wal").exists() => open_as_it_is(path),
+        Err(_) if log.map_or(0, |log| log.len()) == 0 => open_as_it_is(path),
         _ => Ok(connection),
     }
 }

@@ -1,7 +1,7 @@
 //! The first start of a person: until a server has let them in, what does not work is asked for again.
 //!
-//! Owned by the face that comes up behind it. Invariants: only somebody who sits at a terminal is asked, and only
-//! where there was no client in the data folder before; of a name or a server that did not work no folder is left, unless
+//! Owned by the face that comes up behind it. Invariants: only somebody who sits at a terminal and sees the question is
+//! asked, and only where there was no client in the data folder before; of a name or a server that did not work no folder is left, unless
 //! something in it is to be kept.
 
 use std::io;
@@ -18,6 +18,7 @@ use super::screen::Screen;
 use crate::client::{self, Client, Command, Ending, Event, Failure, Target};
 use crate::exit::Exit;
 use crate::message::Name;
+use crate::output;
 use crate::signals::Interrupts;
 use crate::task;
 
@@ -93,7 +94,7 @@ async fn attempt(
     user: &Name,
     person: &mut Person<'_>,
 ) -> Result<Attempt, Error> {
-    let is_asked = person.screen.interactive;
+    let is_asked = person.screen.interactive && output::is_asking_seen();
     let config = match entry::config(options, user) {
         Err(Error::Address(error)) if is_asked && is_new(options, user) => {
             return Ok(Attempt::Wrong(Wrong::Server, error.to_string()));

@@ -239,6 +239,20 @@ fn scripts_are_told_and_never_asked() {
 }
 
 #[test]
+fn who_would_not_see_a_question_is_not_asked() {
+    story(async |world| {
+        let home = world.path("config");
+        let launch = newcomer_here(world).with(&["--user", "john"]);
+        let launch = launch.variable("XDG_CONFIG_HOME", &home);
+        let mut desk = Desk::prepared(launch, "exec \"$@\" 2>/dev/null");
+        Face::Full.is_there(&desk, "john");
+        desk.says("/QUIT");
+        desk.ends(0);
+        assert!(!home.exists());
+    });
+}
+
+#[test]
 fn who_was_in_before_is_not_asked_and_the_server_is_waited_for() {
     with_both_faces(async |world, face| {
         let (address, data) = (free_address(), world.path("server-1"));

@@ -36,6 +36,7 @@
             ./tests
             ./benches
             ./examples
+            ./share
           ];
         };
         # Crates by the checksums that Cargo.lock has already: no hash to renew by hand.
@@ -59,15 +60,28 @@
             pname = package.name;
             # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
             doCheck = false;
+            # The programs print their own manual pages, and what shells complete.
+            postInstall = ''
+              put() { install -D -m 644 /dev/stdin "$out/share/$1"; }
+              for program in tinychat tinychat-server; do
+                $out/bin/$program completions bash | put bash-completion/completions/$program
+                $out/bin/$program completions fish | put fish/vendor_completions.d/$program.fish
+                $out/bin/$program completions zsh | put zsh/site-functions/_$program
+              done
+              $out/bin/tinychat man | put man/man1/tinychat.1
+              $out/bin/tinychat man config | put man/man5/tinychat-config.5
+              $out/bin/tinychat man protocol | put man/man7/tinychat-protocol.7
+              $out/bin/tinychat-server man | put man/man8/tinychat-server.8
+            '';
             meta = meta // {
               mainProgram = "tinychat";
             };
           }
         );
 
-      # One program picked from that build, so that a host can have the server without the client.
+      # One program picked from that build, with what is its own, so that a host can have the server without the client.
       only =
-        program: pkgs:
+        program: pages: pkgs:
         pkgs.runCommand "${program}-${package.version}"
           {
             meta = meta // {
@@ -76,13 +90,17 @@
           }
           ''
             install -D -t $out/bin ${tinychat pkgs}/bin/${program}
+            cd ${tinychat pkgs}
+            for file in ${toString pages} share/*/*/{,_}${program}{,.fish}; do
+              if [ -f "$file" ]; then install -D -m 644 "$file" "$out/$file"; fi
+            done
           '';
     in
     {
       packages = eachSystem (pkgs: {
         default = tinychat pkgs;
-        server = only "tinychat-server" pkgs;
-        client = only "tinychat" pkgs;
+        server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ] pkgs;
+        client = only "tinychat" [ "share/man/man[157]/*" ] pkgs;
       });
 
       # `nix run .#server -- --help`, `nix run .#client -- --help`

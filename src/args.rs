@@ -5,6 +5,7 @@
 
 mod words;
 
+pub mod complete;
 pub mod paths;
 
 use std::ffi::OsString;

@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`clock`], [`looks`], [`log_output`], [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, which names look alike, how its log cannot hurt it, how its flags are read, how both programs print (what may be shown
+//! [`clock`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print (what may be shown
 //! they ask [`ui::text`], which asks nobody).
 //!
 //! # The way of a message
@@ -94,6 +94,7 @@ pub mod folder;
 pub mod log_output;
 pub mod looks;
 pub mod mailbox;
+pub mod manual;
 pub mod message;
 pub mod output;
 pub mod server;
@@ -102,3 +103,4 @@ pub mod task;
 pub mod trust;
 pub mod ui;
 pub mod wire;
+mod zone;

@@ -193,7 +193,7 @@ fn meant<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> String {
 }
 
 /// A hyphen alone is none, nor is a number below zero.
-fn is_flag(word: &str) -> bool {
+pub(super) fn is_flag(word: &str) -> bool {
     let behind = word.strip_prefix('-').and_then(|rest| rest.chars().next());
     behind.is_some_and(|c| !c.is_ascii_digit())
 }

@@ -3,6 +3,7 @@
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::io::{ErrorKind, IsTerminal};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -12,14 +13,17 @@ use argh::{ArgsInfo, FromArgs};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
 use tinychat::args;
+use tinychat::args::complete::{self, Offer};
 use tinychat::args::paths::{self, Places};
-use tinychat::client::transcript::Filter;
-use tinychat::client::{Query, Target, Unasked};
+use tinychat::client::transcript::{self, Filter};
+use tinychat::client::{HANDSHAKE, Proxies, Query, Target, Unasked};
 use tinychat::exit::Exit;
+use tinychat::folder::default_data_folder;
 use tinychat::message::{Name, Timestamp};
 use tinychat::output;
 use tinychat::ui::beside::Errand;
 use tinychat::ui::entry::{self, Options};
+use tinychat::ui::manual::Page;
 use tinychat::ui::settings::{self, Settings, SettingsError};
 use tinychat::ui::tui::{Choices, Pictures};
 use tinychat::ui::{beside, history, input, plain, times, tui};
@@ -39,6 +43,15 @@ struct Flags {
     /// on (default), or off for a server on this machine that was started with --tls off
     #[argh(option, arg_name = "on|off", from_str_fn(args::on_or_off))]
     tls: Option<bool>,
+
+    /// a SOCKS5 proxy, as socks5h://host:port or socks5h://name:password@host:port, which looks names up; or none,
+    /// whatever ALL_PROXY says
+    #[argh(option, arg_name = "url")]
+    proxy: Option<String>,
+
+    /// how long signing in may take, like 5m on a bad line (default 60s)
+    #[argh(option, arg_name = "time", from_str_fn(settings::handshake))]
+    handshake: Option<Duration>,
 
     /// your name; asked for on a terminal if missing
     #[argh(option, arg_name = "name")]
@@ -109,6 +122,26 @@ enum Subcommand {
     Status(Status),
     Files(Files),
     Config(Config),
+    Man(Man),
+    Completions(Completions),
+}
+
+/// Print a script that completes these words in a shell; the script says how to use it.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "completions", help_triggers("--help"))]
+struct Completions {
+    /// bash, fish, nushell or zsh
+    #[argh(positional, arg_name = "shell", from_str_fn(completions))]
+    script: String,
+}
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+struct Man {
+    /// tinychat (default), config or protocol
+    #[argh(positional)]
+    page: Option<Page>,
 }
 
 /// Say where your settings are: config.toml, in which every flag has its key.
@@ -231,6 +264,10 @@ const PROGRAM: &str = "tinychat";
 const PATHS: Places = Places { flags: &["--data", "--file", "--identity"], bare: false };
 
 fn main() -> ExitCode {
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == complete::ASKED) {
+        return output::answer(PROGRAM, offered(words).lines().trim_end()).into();
+    }
     let words = PATHS.as_text(std::env::args_os().skip(1));
     let flags: Flags = match args::parse(PROGRAM, words, Exit::CLIENT) {
         Ok(flags) => flags,
@@ -242,6 +279,13 @@ fn main() -> ExitCode {
     if let Some(Subcommand::Config(command)) = flags.command {
         let told = configure(command.init).map_err(|error| (Exit::Failed, error.to_string()));
         return told.map_or_else(complain, ExitCode::from);
+    }
+    if let Some(Subcommand::Man(command)) = flags.command {
+        let page = command.page.unwrap_or_default();
+        return output::answer(PROGRAM, page.render(&Flags::get_args_info()).trim_end()).into();
+    }
+    if let Some(Subcommand::Completions(command)) = flags.command {
+        return output::answer(PROGRAM, command.script.trim_end()).into();
     }
     let settings = match Settings::path().and_then(|path| Settings::read(&path)) {
         Ok(settings) => settings,
@@ -287,6 +331,35 @@ fn main() -> ExitCode {
         _ => run(&flags, settings).map_err(|error| (error.exit(), error.to_string())),
     };
     done.map_or_else(complain, ExitCode::from)
+}
+
+fn completions(shell: &str) -> Result<String, String> {
+    complete::script(shell, PROGRAM).ok_or_else(|| complete::UNKNOWN_SHELL.into())
+}
+
+/// What may stand in place of the last of these words.
+fn offered(words: impl Iterator<Item = OsString>) -> Offer {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    complete::complete(&Flags::get_args_info(), &words, |name| match name {
+        "name" => Some(Offer::plain(people(&words))),
+        "how" => Some(Offer::plain(Pictures::NAMES)),
+        "page" => Some(Offer::plain(Page::NAMES)),
+        "shell" => Some(Offer::plain(complete::SHELLS)),
+        _ => None,
+    })
+}
+
+/// Whom one knows, by the name and the folder that stand among these words, or that were set.
+fn people(words: &[String]) -> Vec<String> {
+    let settings = Settings::path().and_then(|path| Settings::read(&path)).unwrap_or_default();
+    let said = |flag: &str| {
+        words.windows(2).find(|pair| pair[0] == flag).and_then(|pair| pair[1].parse().ok())
+    };
+    let user = said("--user").or_else(|| settings.user.map(|user| user.to_string()));
+    let data = said("--data").map(PathBuf::from).or(settings.data).or_else(|| {
+        default_data_folder("tinychat").ok().zip(user).map(|(folder, user)| folder.join(user))
+    });
+    data.map(|data| transcript::people(&data)).unwrap_or_default()
 }
 
 fn configure(init: bool) -> Result<Exit, SettingsError> {
@@ -386,6 +459,10 @@ fn run_beside(flags: &Flags, settings: Settings, errand: Errand) -> Result<Exit,
     done.map_err(|error| (error.exit(), error.to_string()))
 }
 
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).map(|value| value.to_string_lossy().into_owned())
+}
+
 /// What the command line says goes before what was set.
 fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     let server = flags.server.clone().or(settings.server);
@@ -397,6 +474,8 @@ fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
         server,
         misnamed,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
+        proxies: Proxies::new(flags.proxy.clone(), settings.proxy, variable),
+        handshake: flags.handshake.or(settings.handshake).unwrap_or(HANDSHAKE),
         user: flags.user.clone().or(settings.user),
         to: flags.to.clone().or(settings.to),
         data: flags.data.clone().or(settings.data),

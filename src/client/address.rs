@@ -1,17 +1,15 @@
 //! Where a server is, as people write it.
 
 use std::fmt;
-use std::io;
+use std::net::IpAddr;
 use std::path::{Path, absolute};
 use std::str::FromStr;
 
-use async_std::net::TcpStream;
-use async_std::os::unix::net::UnixStream;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
 use crate::trust::{Fingerprint, Invite};
-use crate::wire::transport::Socket;
+use crate::zone::{self, ZoneError};
 
 /// The port of an address that names none.
 pub const DEFAULT_PORT: u16 = 7878;
@@ -25,7 +23,7 @@ const SCHEME: &str = "tinychat://";
 /// What stands before an invitation.
 const INVITE: &str = "?invite=";
 
-/// `host`, `host:port`, `[ipv6]:port`, or `unix:PATH`. Displayed with its port, or with its whole path;
+/// `host`, `host:port`, `[ipv6]:port`, `[ipv6%interface]:port`, or `unix:PATH`. Displayed with its port, or with its whole path;
 /// what a host's name means is looked up on every connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
@@ -45,16 +43,25 @@ pub struct Target {
 
 /// A text is not an [`Address`] or a [`Target`].
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
-#[error(
-    "{0:?} is not an address; write it as host or host:port, like chat.example.org:7878, as tinychat://HOST:PORT#SHA256:FINGERPRINT or as unix:PATH"
-)]
-pub struct AddressError(String);
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum AddressError {
+    #[error(
+        "{0:?} is not an address; write it as host or host:port, like chat.example.org:7878, as tinychat://HOST:PORT#SHA256:FINGERPRINT or as unix:PATH"
+    )]
+    None(String),
+    #[error("an IPv6 address stands in brackets: {0}")]
+    NoBrackets(String),
+    #[error(
+        "{0} is an address on one link only: say on which interface of this machine, like [{0}%eth0]"
+    )]
+    NoZone(String),
+}
 
 impl FromStr for Target {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let wrong = || AddressError(text.into());
+        let wrong = || AddressError::None(text.into());
         let rest = text.strip_prefix(SCHEME).unwrap_or(text);
         let (address, fingerprint) = match rest.rsplit_once('#') {
             // A path may have one of its own.
@@ -75,7 +82,10 @@ impl FromStr for Target {
             _ => address,
         };
         Ok(Self {
-            address: address.parse().map_err(|_| wrong())?,
+            address: address.parse().map_err(|error| match error {
+                AddressError::None(_) => wrong(),
+                hint => hint,
+            })?,
             fingerprint: fingerprint.map(str::parse).transpose().map_err(|_| wrong())?,
             invite: invite.map(str::parse).transpose().map_err(|_| wrong())?,
         })
@@ -86,33 +96,67 @@ impl FromStr for Address {
     type Err = AddressError;
 
     fn from_str(text: &str) -> Result<Self, AddressError> {
-        let wrong = || AddressError(text.into());
         if let Some(path) = text.strip_prefix(UNIX) {
-            let path = absolute(path).map_err(|_| wrong())?;
+            let path = absolute(path).map_err(|_| AddressError::None(text.into()))?;
             return Ok(Self(format!("{UNIX}{}", path.display())));
         }
-        let (host, port) = split(text).ok_or_else(wrong)?;
-        Ok(Self(format!("{}:{port}", host.to_ascii_lowercase())))
+        let (host, port) = split(text)?;
+        Ok(Self(format!("{host}:{port}")))
     }
 }
 
-fn split(text: &str) -> Option<(&str, u16)> {
+/// The host in its one spelling, in brackets if it had them, and the port.
+fn split(text: &str) -> Result<(String, u16), AddressError> {
+    let wrong = || AddressError::None(text.into());
     let (host, port) = match text.strip_prefix('[') {
         Some(rest) => {
-            let (inside, behind) = rest.split_once(']')?;
-            inside.parse::<std::net::Ipv6Addr>().ok()?;
-            (&text[..inside.len() + 2], behind)
+            let (inside, behind) = rest.split_once(']').ok_or_else(wrong)?;
+            let host = zone::normal(inside).map_err(|error| match error {
+                ZoneError::NoZone => AddressError::NoZone(inside.into()),
+                ZoneError::NoAddress => wrong(),
+            })?;
+            (format!("[{host}]"), behind)
         }
         None => {
             let (host, behind) = text.split_at(text.find(':').unwrap_or(text.len()));
             let plain = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_');
-            (!host.is_empty() && host.chars().all(plain)).then_some((host, behind))?
+            if host.is_empty() || !host.chars().all(plain) || port_of(behind).is_none() {
+                return Err(without_brackets(text).unwrap_or_else(wrong));
+            }
+            (host.to_ascii_lowercase(), behind)
         }
     };
-    match port.strip_prefix(':') {
-        Some(port) => Some((host, port.parse().ok().filter(|port| *port != 0)?)),
-        None => port.is_empty().then_some((host, DEFAULT_PORT)),
+    Ok((host, port_of(port).ok_or_else(wrong)?))
+}
+
+/// The port behind a host; without one, the usual one.
+fn port_of(behind: &str) -> Option<u16> {
+    match behind.strip_prefix(':') {
+        Some(port) => port.parse().ok().filter(|port| *port != 0),
+        None => behind.is_empty().then_some(DEFAULT_PORT),
     }
+}
+
+/// The lowest number behind an address that is taken for a port.
+const LOWEST_PORT: u16 = 1024;
+
+/// What to say of an IPv6 address as it is seen elsewhere. Its last group may be meant as a port.
+fn without_brackets(text: &str) -> Option<AddressError> {
+    if zone::normal(text) == Err(ZoneError::NoZone) {
+        return Some(AddressError::NoZone(text.into()));
+    }
+    let is_address = |text: &str| zone::normal(text) != Err(ZoneError::NoAddress);
+    let all = is_address(text).then(|| format!("[{text}]"));
+    let with_port = text.rsplit_once(':').filter(|(host, port)| {
+        is_address(host) && port.parse().is_ok_and(|port: u16| port >= LOWEST_PORT)
+    });
+    let with_port = with_port.map(|(host, port)| format!("[{host}]:{port}"));
+    let meant = match (all, with_port) {
+        (Some(all), Some(with_port)) => format!("{all}, or {with_port} if that is its port"),
+        (Some(only), None) | (None, Some(only)) => only,
+        (None, None) => return None,
+    };
+    Some(AddressError::NoBrackets(meant))
 }
 
 impl fmt::Display for Address {
@@ -127,17 +171,26 @@ impl Address {
         &self.0
     }
 
-    /// Connects.
-    pub(super) async fn connect(&self) -> io::Result<Socket> {
-        match self.unix_path() {
-            Some(path) => Ok(Socket::Unix(UnixStream::connect(path).await?.try_into()?)),
-            None => Ok(Socket::Tcp(TcpStream::connect(self.as_str()).await?.try_into()?)),
+    /// The host, without brackets, and the port; none of a Unix socket.
+    pub(super) fn host_and_port(&self) -> Option<(&str, u16)> {
+        if self.is_unix() {
+            return None;
         }
+        let (host, port) = self.0.rsplit_once(':')?;
+        Some((host.trim_matches(['[', ']']), port.parse().ok()?))
+    }
+
+    /// Whether it says itself that what goes there stays on this machine.
+    pub(super) fn is_local(&self) -> bool {
+        self.host_and_port().is_none_or(|(host, _)| {
+            is_localhost(host)
+                || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
+        })
     }
 
     /// What TLS calls the server. Who it is does not depend on it.
     pub(super) fn server_name(&self) -> ServerName<'static> {
-        let host = self.0.rsplit_once(':').map_or("", |(host, _)| host).trim_matches(['[', ']']);
+        let host = self.host_and_port().map_or("", |(host, _)| zone::without(host));
         let unnamed = || ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
         ServerName::try_from(host.to_owned()).unwrap_or_else(|_| unnamed())
     }
@@ -147,9 +200,15 @@ impl Address {
         self.unix_path().is_some()
     }
 
-    fn unix_path(&self) -> Option<&Path> {
+    pub(super) fn unix_path(&self) -> Option<&Path> {
         self.0.strip_prefix(UNIX).map(Path::new)
     }
+}
+
+/// Whether a name means this machine, whatever anybody says to it (RFC 6761 §6.3).
+pub(super) fn is_localhost(host: &str) -> bool {
+    let host = host.strip_suffix('.').unwrap_or(host);
+    host == "localhost" || host.ends_with(".localhost")
 }
 
 #[cfg(test)]
@@ -164,6 +223,9 @@ mod tests {
             ("127.0.0.1:1", "127.0.0.1:1"),
             ("[::1]", "[::1]:7878"),
             ("[::1]:9", "[::1]:9"),
+            ("[FE80::1%4]", "[fe80::1%4]:7878"),
+            ("[fe80::1%Wlan0]:9", "[fe80::1%Wlan0]:9"),
+            ("[fe80::1%25eth0]:9", "[fe80::1%eth0]:9"),
             ("unix:/run/chat", "unix:/run/chat"),
         ] {
             assert_eq!(text.parse::<Address>().unwrap().as_str(), full);
@@ -236,8 +298,58 @@ mod tests {
     }
 
     #[test]
+    fn an_ipv6_address_without_brackets_is_told_where_they_go() {
+        for (text, hint) in [
+            ("::1", "in brackets: [::1]"),
+            ("tinychat://::1", "in brackets: [::1]"),
+            ("::1:7878", "[::1:7878], or [::1]:7878 if that is its port"),
+            ("2001:db8::1:7878", "[2001:db8::1:7878], or [2001:db8::1]:7878 if that is its port"),
+            ("1:2:3:4:5:6:7:8:7878", "in brackets: [1:2:3:4:5:6:7:8]:7878"),
+            ("2001:db8::1:1", "in brackets: [2001:db8::1:1]"),
+            ("fe80::1", "like [fe80::1%eth0]"),
+            ("fe80::1%eth0", "in brackets: [fe80::1%eth0]"),
+            ("fe80::1%eth0:7878", "in brackets: [fe80::1%eth0]:7878"),
+            ("[fe80::1]:7878", "like [fe80::1%eth0]"),
+        ] {
+            let error = text.parse::<Target>().unwrap_err().to_string();
+            assert!(error.ends_with(hint), "{text}: {error}");
+        }
+    }
+
+    #[test]
+    fn what_stays_on_this_machine_is_seen_in_the_address() {
+        for text in [
+            "127.0.0.1",
+            "127.3.2.1:9",
+            "[::1]",
+            "[::ffff:127.0.0.1]",
+            "LocalHost:9",
+            "chat.localhost.",
+            "unix:/run/chat",
+        ] {
+            assert!(text.parse::<Address>().unwrap().is_local(), "{text}");
+        }
+        for text in [
+            "chat.example.org",
+            "localhost.example.org",
+            "notlocalhost",
+            "192.0.2.1",
+            "0.0.0.0",
+            "[::]",
+            "[fe80::1%lo]",
+        ] {
+            assert!(!text.parse::<Address>().unwrap().is_local(), "{text}");
+        }
+    }
+
+    #[test]
     fn every_address_has_a_name_for_tls() {
-        for (text, name) in [("host:1", "host"), ("[::1]:1", "::1"), ("127.0.0.1:1", "127.0.0.1")] {
+        for (text, name) in [
+            ("host:1", "host"),
+            ("[::1]:1", "::1"),
+            ("127.0.0.1:1", "127.0.0.1"),
+            ("[fe80::1%eth0]:1", "fe80::1"),
+        ] {
             let address: Address = text.parse().unwrap();
             assert_eq!(address.server_name().to_str(), name);
         }

@@ -12,6 +12,9 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The shortest wait, and the longest one at first, after the server was busy.
 const BUSY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
+/// The shortest wait after the agent refused to sign: a person may have told it to, and is asked each time.
+const REFUSED: Duration = Duration::from_secs(10);
+
 /// A connection that lived so long was a good one: the next wait is short again.
 const GOOD: Duration = Duration::from_secs(10);
 
@@ -33,6 +36,11 @@ impl Backoff {
     pub(super) fn next_when_busy(&mut self, chance: f64) -> Duration {
         let (shortest, longest) = (*BUSY.start(), self.longest().max(*BUSY.end()));
         shortest + (longest - shortest).mul_f64(chance)
+    }
+
+    /// The next wait after the agent refused to sign.
+    pub(super) fn next_when_refused(&mut self, chance: f64) -> Duration {
+        self.next(chance).max(REFUSED)
     }
 
     /// The longest wait of this turn.
@@ -63,6 +71,13 @@ mod tests {
         assert_eq!(backoff.next(0.0), Duration::from_secs(15));
         backoff.lived(GOOD);
         assert_eq!(backoff.next(0.0), FIRST);
+    }
+
+    #[test]
+    fn whoever_told_the_agent_no_is_not_asked_again_at_once() {
+        let mut backoff = Backoff::default();
+        let waits: Vec<_> = (0..9).map(|_| backoff.next_when_refused(1.0).as_secs()).collect();
+        assert_eq!(waits, [10, 10, 10, 10, 10, 10, 12, 25, 30]);
     }
 
     #[test]

@@ -4,29 +4,21 @@
 //! `out`; reading never waits for writing, so that two sides with full buffers cannot stand still.
 
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use async_channel::Sender;
 use bytes::{Buf, BytesMut};
 use futures::future::select;
 use futures::{AsyncWriteExt, future};
-use smol_str::ToSmolStr;
 
-use super::servers::{self, Arrival, Met};
-use super::{Address, Config, Event, Failure};
-use crate::message::Installation;
+use super::door::Reached;
+use super::sign_in::Visit;
+use super::{Address, Failure};
 use crate::task;
 use crate::trust::agent::AgentError;
-use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
-use crate::trust::tls::Channel;
-use crate::trust::{Fingerprint, Identity, IdentityError};
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame};
-use crate::wire::stream::{FrameReader, write_frame};
+use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Transport};
-use crate::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
 
 /// The longest silence in seconds that a server can have us bear. More would not fit into every clock.
 const MAX_SILENCE: u64 = 24 * 60 * 60;
@@ -36,10 +28,7 @@ const MAX_SILENCE: u64 = 24 * 60 * 60;
 const OWED_HIGH: usize = 1024 * 1024;
 
 /// Why a connection ended that the server closed without a word.
-const CLOSED: &str = "the server closed the connection";
-
-/// The same before TLS was agreed on: so does a server to which more come than it can begin.
-const BUSY: &str = "the server is busy";
+pub(super) const CLOSED: &str = "the server closed the connection";
 
 /// A connection that somebody is signed in on.
 pub(super) struct Connection {
@@ -65,6 +54,8 @@ pub(super) enum Broken {
     Away(String),
     /// Worth one a little later: many want to get there.
     Busy(String),
+    /// The same: the agent that has the key has not signed.
+    Unsigned(AgentError),
     /// Not worth one.
     Failed(Failure),
 }
@@ -91,12 +82,9 @@ impl Connection {
     pub(super) async fn open(reached: Reached, visit: Visit) -> Result<Self, Broken> {
         let Reached { transport, until, .. } = reached;
         let Transport { reader, writer: mut half, channel } = transport;
-        let opening = async {
-            let mut reader = FrameReader::new(reader);
-            let limits = visit.sign_in(&mut reader, &mut half, channel).await?;
-            Ok(Self::new(reader, half, limits))
-        };
-        in_time(until, opening).await
+        let mut reader = FrameReader::new(reader);
+        let limits = visit.sign_in(&mut reader, &mut half, channel, until).await?;
+        Ok(Self::new(reader, half, limits))
     }
 
     fn new(reader: FrameReader<ServerFrame>, half: BoxWriter, limits: Limits) -> Self {
@@ -236,224 +224,6 @@ enum Transfer {
     Stuck,
 }
 
-/// Whether a connection ended because the other side closed it. Where it had not read what came, the system says so
-/// in other ways than where nothing had come.
-fn is_closed_unread(kind: io::ErrorKind) -> bool {
-    use io::ErrorKind::{
-        BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,
-    };
-    matches!(kind, UnexpectedEof | ConnectionReset | ConnectionAborted | BrokenPipe | NotConnected)
-}
-
-async fn in_time<T>(
-    until: Instant,
-    work: impl Future<Output = Result<T, Broken>>,
-) -> Result<T, Broken> {
-    let late = || Err(Broken::Away(format!("no answer within {HANDSHAKE_SECONDS} s")));
-    let limit = until.saturating_duration_since(Instant::now());
-    task::within(limit, work).await.unwrap_or_else(late)
-}
-
-/// A server that is the right one, and to which nothing was said yet.
-pub(super) struct Reached {
-    pub(super) transport: Transport,
-    /// Under TLS: what its key means.
-    pub(super) arrival: Option<Arrival>,
-    /// When whoever has not signed in gives up.
-    until: Instant,
-}
-
-/// Who signs in, and how.
-pub(super) struct Visit {
-    pub(super) config: Config,
-    pub(super) identity: Arc<Identity>,
-    pub(super) installation: Installation,
-    /// Set once the server has what it takes to give the name to the key, whether or not it says so.
-    pub(super) proved: Arc<AtomicBool>,
-}
-
-/// The way to a server, and what has to be known of it.
-#[derive(Clone)]
-pub(super) struct Door {
-    pub(super) config: Config,
-    pub(super) known_servers: KnownServers,
-    pub(super) met: Vec<Met>,
-    pub(super) events: Sender<Event>,
-}
-
-impl Door {
-    /// Connects, and makes sure that it is the right server before anything is said to it.
-    pub(super) async fn reach(self) -> Result<Reached, Broken> {
-        let until = Instant::now() + Duration::from_secs(HANDSHAKE_SECONDS);
-        let (transport, arrival) = in_time(until, self.connect()).await?;
-        Ok(Reached { transport, arrival, until })
-    }
-
-    /// As [`reach`](Self::reach), as long as it takes.
-    pub(super) async fn connect(&self) -> Result<(Transport, Option<Arrival>), Broken> {
-        let Config { server, tls, .. } = &self.config;
-        let socket = server.connect().await?;
-        if !tls {
-            if socket.is_local() {
-                return Ok((Transport::plain(socket)?, None));
-            }
-            return Err(Broken::Failed(Failure::Unprotected(server.clone())));
-        }
-        let transport = match Transport::connect(socket, server.server_name()).await {
-            Ok(transport) => transport,
-            Err(error) => return Err(self.no_tls(&error).await),
-        };
-        let arrival = match transport.channel {
-            Channel::Tls { server: shown, .. } => Some(self.recognise(shown).await?),
-            Channel::Plain => None,
-        };
-        Ok((transport, arrival))
-    }
-
-    /// What failed TLS means for the next try. Where a server was once, somebody else may be for now: a
-    /// proxy, or the page that wants to be paid for the line.
-    async fn no_tls(&self, error: &io::Error) -> Broken {
-        let server = self.config.server.clone();
-        let because = match error.kind() {
-            io::ErrorKind::InvalidData => error.to_string(),
-            kind if is_closed_unread(kind) => return Broken::Busy(BUSY.into()),
-            _ => return Broken::Away(error.to_string()),
-        };
-        let (servers, address) = (self.known_servers.clone(), server.clone());
-        match task::blocking(move || servers.keys(address.as_str())).await {
-            Ok(keys) if !keys.is_empty() => {
-                Broken::Away(format!("somebody else answers: {because}"))
-            }
-            _ => Broken::Failed(Failure::NoTls { server, because }),
-        }
-    }
-
-    async fn recognise(&self, shown: Fingerprint) -> Result<Arrival, Broken> {
-        let Config { server, fingerprint, .. } = &self.config;
-        if let Some(named) = fingerprint.filter(|named| *named != shown) {
-            let server = server.clone();
-            return Err(Broken::Failed(Failure::WrongServer { server, named, shown }));
-        }
-        let door = self.clone();
-        let recognised = task::blocking(move || door.look_up(shown)).await;
-        recognised.map_err(|error| Broken::Failed(Failure::Refused(error.to_string())))?
-    }
-
-    /// What the files say of a key.
-    fn look_up(&self, shown: Fingerprint) -> Result<Result<Arrival, Broken>, KnownServersError> {
-        let (servers, address) = (&self.known_servers, &self.config.server);
-        if self.met.len() > 1 {
-            servers.refuse_emptied()?;
-        }
-        let keys = servers.keys(address.as_str())?;
-        let before = servers::key_at(&self.met, address);
-        let is_another = before.is_some_and(|before| before != shown);
-        let others = servers::addresses(&self.met, shown);
-        let other = others.iter().find(|_| is_another);
-        if let Some(other) = other.filter(|_| !keys.contains(&shown)) {
-            return Ok(Err(self.another_server(other, shown)));
-        }
-        // Two keys that one address may show are of one server.
-        let moves = other.is_none() || before.is_some_and(|before| keys.contains(&before));
-        if let Some(before) = before.filter(|_| is_another && keys.is_empty()) {
-            servers.accept(address.as_str(), before, shown)?;
-            self.tell_meeting(shown);
-            return Ok(Ok(Arrival { shown, moves }));
-        }
-        match servers.meet(address.as_str(), shown)? {
-            Meeting::Changed { known, line } => Ok(Err(self.changed(known, shown, line))),
-            Meeting::First if others.iter().all(|it| it == address.as_str()) => {
-                self.tell_meeting(shown);
-                Ok(Ok(Arrival { shown, moves }))
-            }
-            Meeting::First | Meeting::Known => Ok(Ok(Arrival { shown, moves })),
-        }
-    }
-
-    fn tell_meeting(&self, fingerprint: Fingerprint) {
-        // The face may have ended first; then there is nobody to tell.
-        let _ = self.events.try_send(Event::FirstMeeting { fingerprint });
-    }
-
-    fn changed(&self, known: Fingerprint, shown: Fingerprint, line: usize) -> Broken {
-        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
-        Broken::Failed(Failure::ServerChanged { server, known, shown, file, line })
-    }
-
-    fn another_server(&self, other: &str, shown: Fingerprint) -> Broken {
-        let (server, file) = (self.config.server.clone(), self.known_servers.path().into());
-        Broken::Failed(Failure::AnotherServer { server, other: other.into(), shown, file })
-    }
-}
-
-impl Visit {
-    async fn sign_in(
-        &self,
-        reader: &mut FrameReader<ServerFrame>,
-        half: &mut BoxWriter,
-        channel: Channel,
-    ) -> Result<Limits, Broken> {
-        let Config { server, user, invite, .. } = &self.config;
-        let key = self.identity.public().to_smolstr();
-        let (name, installation, invite) = (user.clone(), self.installation, *invite);
-        let hello = ClientFrame::Hello { name, key, installation, invite };
-        write_frame(half, &hello).await?;
-        let nonce = match next(server, reader).await.map_err(|broken| hint(broken, channel))? {
-            ServerFrame::Challenge { nonce } => nonce,
-            other => return Err(unexpected(server, &other)),
-        };
-        let (identity, text) = (self.identity.clone(), sign_in_text(user, &nonce, &channel));
-        let signature = task::blocking(move || identity.sign(SIGN_IN_NAMESPACE, &text)).await;
-        let signature = signature.map_err(unsigned)?;
-        self.proved.store(true, Ordering::Relaxed);
-        write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
-        match next(server, reader).await? {
-            ServerFrame::Welcome { limits, .. } => Ok(limits),
-            other => Err(unexpected(server, &other)),
-        }
-    }
-}
-
-/// What a missing signature means for the next try: an agent that is away now may be back by then, and
-/// one that refuses was asked to.
-fn unsigned(error: IdentityError) -> Broken {
-    match error {
-        IdentityError::Agent(AgentError::Away(_) | AgentError::Late) => {
-            Broken::Away(error.to_string())
-        }
-        _ => Broken::Failed(Failure::Refused(error.to_string())),
-    }
-}
-
-/// A server that expects TLS closes without a word that could be understood.
-fn hint(broken: Broken, channel: Channel) -> Broken {
-    match broken {
-        Broken::Away(because) if because == CLOSED && channel == Channel::Plain => {
-            Broken::Away(format!("{because}; if it expects TLS, leave --tls off away"))
-        }
-        broken => broken,
-    }
-}
-
-async fn next(
-    server: &Address,
-    reader: &mut FrameReader<ServerFrame>,
-) -> Result<ServerFrame, Broken> {
-    match reader.next().await? {
-        Some(Ok(ServerFrame::Error { code, text, .. })) => Err(refused(code, text)),
-        Some(Ok(ServerFrame::Bye { reason, text })) => Err(dismissed(reason, text)),
-        Some(Ok(frame)) => Ok(frame),
-        Some(Err(error)) => Err(not_a_server(server, error.to_string())),
-        None => Err(Broken::Away(CLOSED.into())),
-    }
-}
-
-fn unexpected(server: &Address, frame: &ServerFrame) -> Broken {
-    let mut bytes = BytesMut::new();
-    frame.encode(&mut bytes);
-    not_a_server(server, format!("{:?} while signing in", bytes))
-}
-
 /// What came is not the protocol.
 pub(super) fn not_a_server(server: &Address, because: String) -> Broken {
     Broken::Failed(Failure::NotAServer { server: server.clone(), because })
@@ -481,6 +251,8 @@ pub(super) fn dismissed(reason: ByeReason, text: String) -> Broken {
 #[cfg(test)]
 mod tests {
     use std::pin::Pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
     use std::task::{Context, Poll};
 
     use async_std::task::block_on;

@@ -6,6 +6,7 @@
 //! disk before it is sent, and on disk before it is acknowledged; every receipt is on disk before it
 //! is told.
 
+mod absence;
 mod address;
 pub mod archive;
 mod aside;
@@ -15,6 +16,9 @@ mod connection;
 mod contacts;
 mod conversation;
 mod core;
+mod dial;
+mod door;
+mod eyeballs;
 pub mod files;
 mod formers;
 mod fresh;
@@ -23,10 +27,14 @@ mod layout;
 mod merge;
 mod outbox;
 mod outcome;
+mod proxy;
 pub mod search;
 mod servers;
+mod sign_in;
+mod socks;
 mod store;
 pub mod transcript;
+mod waits;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -35,16 +43,21 @@ use async_channel::{Receiver, Sender};
 use async_std::task::JoinHandle;
 use thiserror::Error;
 
+pub use absence::Absence;
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
+pub use dial::{Lookup, system_lookup};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
 pub use fresh::is_new;
 pub use history::Incoming;
 pub use outbox::Pending;
 pub use outcome::{Change, Trust};
+pub use proxy::{Proxies, Proxy, ProxyError, Source};
 pub use search::{Hit, Query};
 pub use store::StoreError;
+pub use waits::{HANDSHAKE, MAX_HANDSHAKE};
 
+use self::absence::FirstTry;
 use crate::folder::{Folder, FolderError};
 use crate::message::Name;
 use crate::task;
@@ -67,6 +80,12 @@ pub struct Config {
     pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
+    /// The proxy on the way to it, if it is not on this machine.
+    pub proxy: Option<Proxy>,
+    /// How its name is looked up.
+    pub lookup: Lookup,
+    /// How long a handshake may take; all on the way to the server is in proportion to it.
+    pub handshake: Duration,
     /// The name to sign in with.
     pub user: Name,
     /// The person's data folder.
@@ -96,6 +115,9 @@ impl Config {
             fingerprint: None,
             invite: None,
             tls: true,
+            proxy: None,
+            lookup: system_lookup,
+            handshake: HANDSHAKE,
             user,
             data,
             identity: None,
@@ -249,8 +271,8 @@ pub enum Event {
     Joined,
     /// Signed in.
     Connected,
-    /// The server is away. What is written meanwhile is kept and sent later.
-    Disconnected { because: String, retry_in: Duration },
+    /// One is not signed in. What is written meanwhile is kept and sent later.
+    Disconnected { because: Absence, retry_in: Duration },
     /// The conversation is open; so many messages will now come.
     Opened { peer: Name, presence: Presence, waiting: u64 },
     /// Somebody with whom a conversation is open came or went.
@@ -336,6 +358,8 @@ pub enum Failure {
     /// With an invitation there may be a way in.
     #[error("{0}")]
     Uninvited(String),
+    #[error("{0}")]
+    Unsigned(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
     NotAServer { server: Address, because: String },
     #[error(
@@ -403,6 +427,10 @@ pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
     is_first: bool,
+    /// What becomes of the first try to sign in.
+    first_try: Receiver<FirstTry>,
+    /// A passphrase could do what an agent is to do.
+    can_be_unlocked: bool,
 }
 
 impl Client {
@@ -430,7 +458,11 @@ impl Client {
         let fresh = fresh.filter(|_| config.tentative);
         let known = known_servers;
         let weak = orders.downgrade();
+        let can_be_unlocked = identity.can_be_unlocked();
+        // Whoever wants to know reads the first at once.
+        let (tell, first_try) = async_channel::bounded(2);
         let core = core::Core::new(config, identity, known, home, store, events, weak);
+        let core = core.telling(tell);
         let beside = task::spawn("beside", beside.serve(orders.downgrade(), yields));
         let task = task::spawn("client", async move {
             let may_own_the_name = core.run(queue).await;
@@ -440,7 +472,7 @@ impl Client {
             }
             drop(folder);
         });
-        Ok((Self { orders, task, is_first }, told))
+        Ok((Self { orders, task, is_first, first_try, can_be_unlocked }, told))
     }
 
     /// Whether there was no client in the data folder before.

@@ -26,6 +26,9 @@ use crate::trust::known_servers::KnownServers;
 /// How many messages are read at once.
 const ROWS: u32 = 256;
 
+/// How many people are listed.
+const PEOPLE: u32 = 1_000;
+
 /// Which messages are wanted; all where nothing is said.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
@@ -98,6 +101,17 @@ pub fn read<E>(
     }
     let each = |entry| visit(entry);
     visit_rows(&connection, user, filter, each).map_err(unreadable)
+}
+
+/// With whom a person talked, whoever was last first; nobody if there is nothing to read.
+pub fn people(data: &Path) -> Vec<String> {
+    let listed = || {
+        let connection = open(&data.join("messages.db"))?;
+        let mut rows = connection
+            .prepare("SELECT peer FROM message GROUP BY peer ORDER BY max(id) DESC LIMIT ?1")?;
+        rows.query_map([PEOPLE], |row| row.get(0))?.collect::<rusqlite::Result<_>>()
+    };
+    listed().unwrap_or_default()
 }
 
 fn open(path: &Path) -> rusqlite::Result<Connection> {

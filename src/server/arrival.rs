@@ -1,19 +1,22 @@
 //! The beginning of a connection: TLS, signing in, and what is left to say to those who fail.
 //!
-//! Run by the read task before there is a write task. Invariants: all of it together takes no longer than
-//! the time for signing in, but for the moment in which a refusal is read; who is [`Present`] is in
-//! the directory.
+//! Run by the read task before there is a write task. Invariants: none of it takes longer than [there is
+//! time](super::late) for it, but for the moment in which a refusal is read; who is [`Present`] is in the directory.
 
+use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use futures::future::{Either, select};
 
 use super::Host;
-use super::handshake::{self, Greeted, Rejection, SignedIn};
+use super::confirming::Place;
+use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
+use super::late::{Late, Watch, too_late_to_prove};
 use super::link::{ConnectionId, End, EndOnDrop, Link};
 use super::rates::Origin;
-use super::reception::Caller;
+use super::reception::{Caller, Whence};
 use super::roll::Unwelcome;
 use super::tickets::Pass;
 use crate::task;
@@ -21,7 +24,7 @@ use crate::trust::tls::Credentials;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
-use crate::wire::transport::{BoxWriter, Socket, Transport};
+use crate::wire::transport::{BoxWriter, Line, Socket, Transport};
 
 /// How long, and for how many bytes, a connection that was refused is still read, so that the peer
 /// can read why: closing with bytes unread would take the answer away.
@@ -42,23 +45,25 @@ pub(super) enum Who<'a> {
 
 /// Everything up to the proof. None if it failed, and that was said.
 pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
-    let Caller { id, socket, origin, credentials, since } = caller;
-    let until = since + host.timing.handshake;
-    let address = socket.peer_ip();
-    let transport = secure(host, until, socket, credentials).await?;
+    let Caller { id, socket, address, origin, credentials, since } = caller;
+    let line = line(socket, address)?;
+    let mut watch = Watch::begin(host.timing.handshake, line.clone(), since);
+    let transport = secure(host, watch.late(), line, address, credentials).await?;
     let Transport { reader, writer: mut half, channel } = transport;
     let mut reader = FrameReader::new(reader);
-    let signing_in = handshake::sign_in(host, &mut reader, &mut half, channel, address);
-    match sign_in(host, until, signing_in).await {
-        Ok(greeted) => {
-            let who = match greeted {
-                Greeted::SignedIn(signed_in) => {
-                    Who::Person(Present::enter(host, id, origin, signed_in))
-                }
-                Greeted::Carrier(pass) => Who::Carrier(Box::new(pass)),
-            };
-            Some(Arrived { who, reader, half })
-        }
+    let signing_in = async {
+        let greeting = handshake::greet(host, &mut reader);
+        let hello = match in_time(host, address, watch.late(), greeting).await? {
+            Greeting::Carrier(pass) => return Ok(Who::Carrier(Box::new(pass))),
+            Greeting::Hello(hello) => hello,
+        };
+        let late = too_late_to_prove(host.timing.handshake, since, place(host, &hello, origin));
+        let proof = handshake::prove(host, hello, &mut reader, &mut half, channel, address);
+        let signed_in = in_time(host, address, late, proof).await?;
+        Ok(Who::Person(Present::enter(host, id, origin, signed_in)))
+    };
+    match signing_in.await {
+        Ok(who) => Some(Arrived { who, reader, half }),
         Err(frame) => {
             refuse(half, frame).await;
             linger(reader).await;
@@ -67,40 +72,72 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     }
 }
 
+/// Room to take longer, for somebody who says to be the owner of a name and has its key.
+fn place<'a>(host: &'a Host, hello: &Hello, origin: Option<Origin>) -> Option<Place<'a>> {
+    let is_owner = host.names.standing(&hello.name).is_ok_and(|owner| owner == hello.key);
+    is_owner.then(|| host.confirming.enter(hello.key, origin))
+}
+
 /// Says under TLS why there is no room for somebody, within `limit`.
 pub(super) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text: &str) {
-    let until = Instant::now() + limit;
-    let Some(transport) = secure(host, until, caller.socket, caller.credentials).await else {
-        return;
+    let Caller { socket, address, credentials, .. } = caller;
+    let Some(line) = line(socket, address) else { return };
+    let late = async {
+        task::sleep(limit).await;
+        Late::Over
     };
+    let Some(transport) = secure(host, late, line, address, credentials).await else { return };
     let Transport { reader, writer, .. } = transport;
     let frame = ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() };
     refuse(writer, Some(frame)).await;
     linger::<ClientFrame>(FrameReader::new(reader)).await;
 }
 
+fn line(socket: Socket, address: Option<IpAddr>) -> Option<Arc<Line>> {
+    let gone = |error: &io::Error| log::debug!("{} was gone at once: {error}", Whence(address));
+    Line::new(socket).inspect_err(gone).ok()
+}
+
 /// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
 async fn secure(
     host: &Host,
-    until: Instant,
-    socket: Socket,
+    late: impl Future<Output = Late>,
+    line: Arc<Line>,
+    address: Option<IpAddr>,
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
-    let Some(credentials) = credentials else {
-        let transport = Transport::plain(socket);
-        return transport.inspect_err(|error| log::debug!("gone at once: {error}")).ok();
+    let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
+    let accepting = Box::pin(Transport::accept_on(line.clone(), &credentials));
+    let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
+    let why = match select(accepting, over).await {
+        Either::Left((Ok(transport), _)) => return Some(transport),
+        // Somebody looked whether the server is there.
+        Either::Left((Err(_), _)) if line.heard() == 0 => return None,
+        Either::Left((Err(error), _)) => error.to_string(),
+        Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
+        Either::Right((Either::Right(_), _)) => return None,
     };
-    let accepting = Box::pin(Transport::accept(socket, &credentials));
-    let limited = Box::pin(task::within(left(until), accepting));
-    match select(limited, Box::pin(host.stopping.recv())).await {
-        Either::Left((Some(Ok(transport)), _)) => return Some(transport),
-        Either::Left((Some(Err(error)), _)) => {
-            log::info!("a connection was refused: {}", error.to_string().escape_debug());
-        }
-        Either::Left((None, _)) => log::info!("a connection was refused: TLS took too long"),
-        Either::Right(_) => {}
-    }
+    log::info!("{} was refused: {}", Whence(address), why.escape_debug());
     None
+}
+
+/// Does a part of signing in, in time and while the server runs. What is left to say if that fails.
+async fn in_time<T>(
+    host: &Host,
+    address: Option<IpAddr>,
+    late: impl Future<Output = Late>,
+    part: impl Future<Output = Result<T, Rejection>>,
+) -> Result<T, Option<ServerFrame>> {
+    let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
+    let (code, text) = match select(Box::pin(part), over).await {
+        Either::Left((Ok(done), _)) => return Ok(done),
+        Either::Left((Err(Rejection::Gone), _)) => return Err(None),
+        Either::Left((Err(Rejection::Answer(code, text)), _)) => (code, text),
+        Either::Right((Either::Left((late, _)), _)) => (ErrorCode::Timeout, late.sentence().into()),
+        Either::Right((Either::Right(_), _)) => (ErrorCode::Busy, "the server stops".into()),
+    };
+    log::info!("{} was refused: {} {}", Whence(address), code.as_str(), text.escape_debug());
+    Err(Some(ServerFrame::Error { code, peer: None, text }))
 }
 
 /// Somebody is signed in as long as this lives, also if the task that holds it panics.
@@ -150,29 +187,6 @@ impl Drop for Present<'_> {
             self.host.guests.leave(origin, self.host.clock.uptime());
         }
     }
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
-}
-
-/// Signs in, in time and while the server runs. What is left to say if that fails.
-async fn sign_in(
-    host: &Host,
-    until: Instant,
-    signing_in: impl Future<Output = Result<Greeted, Rejection>>,
-) -> Result<Greeted, Option<ServerFrame>> {
-    let handshake = Box::pin(signing_in);
-    let limited = Box::pin(task::within(left(until), handshake));
-    let (code, text) = match select(limited, Box::pin(host.stopping.recv())).await {
-        Either::Left((Some(Ok(greeted)), _)) => return Ok(greeted),
-        Either::Left((Some(Err(Rejection::Gone)), _)) => return Err(None),
-        Either::Left((Some(Err(Rejection::Answer(code, text))), _)) => (code, text),
-        Either::Left((None, _)) => (ErrorCode::Timeout, "signing in took too long".into()),
-        Either::Right(_) => (ErrorCode::Busy, "the server stops".into()),
-    };
-    log::info!("a connection was refused: {} {}", code.as_str(), text.escape_debug());
-    Err(Some(ServerFrame::Error { code, peer: None, text }))
 }
 
 /// Says why, if there is anything to say, and closes the writing half.

@@ -1,8 +1,8 @@
 //! Signing in: from a fresh connection to a name that was proved, or to a refusal. A connection that carries
 //! files shows a ticket instead.
 //!
-//! Runs in the read task before the write task exists. Nothing of the server is touched before the
-//! proof holds.
+//! Runs in the read task before the write task exists, in two steps, for which there is time of two kinds: somebody
+//! says who they are, and proves it. Nothing of the server is touched before the proof holds.
 
 use std::io;
 use std::net::IpAddr;
@@ -16,8 +16,8 @@ use super::roll::{INVITED, Unwelcome};
 use super::tickets::{Pass, PassError};
 use crate::message::{Installation, Name};
 use crate::task;
-use crate::trust::PublicKey;
 use crate::trust::tls::Channel;
+use crate::trust::{Invite, PublicKey};
 use crate::wire::codec::ProtocolError;
 use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
@@ -35,10 +35,18 @@ pub(super) struct SignedIn {
     pub(super) key: PublicKey,
 }
 
+/// Somebody who says to own a name.
+pub(super) struct Hello {
+    pub(super) name: Name,
+    pub(super) key: PublicKey,
+    installation: Installation,
+    invite: Option<Invite>,
+}
+
 /// What a connection is for.
-pub(super) enum Greeted {
-    /// Somebody talks.
-    SignedIn(SignedIn),
+pub(super) enum Greeting {
+    /// Somebody wants to talk.
+    Hello(Hello),
     /// It carries files of somebody who is signed in.
     Carrier(Pass),
 }
@@ -64,25 +72,36 @@ impl From<ProtocolError> for Rejection {
     }
 }
 
-/// Runs the handshake up to, and without, `WELCOME`.
-pub(super) async fn sign_in(
+/// Hears what a connection is for.
+pub(super) async fn greet(
     host: &Host,
+    reader: &mut FrameReader<ClientFrame>,
+) -> Result<Greeting, Rejection> {
+    match next(reader).await? {
+        ClientFrame::Hello { name, key, installation, invite } => {
+            let bad_key = |error| refuse(ErrorCode::Key, format_args!("{error}"));
+            let key = key.parse().map_err(bad_key)?;
+            Ok(Greeting::Hello(Hello { name, key, installation, invite }))
+        }
+        ClientFrame::Carry { ticket } => {
+            let pass = host.tickets.redeem(&ticket, Instant::now());
+            let refused = |error: PassError| refuse(error.code(), format_args!("{error}"));
+            pass.map(Greeting::Carrier).map_err(refused)
+        }
+        _ => Err(out_of_turn("HELLO or CARRY comes first")),
+    }
+}
+
+/// Has somebody prove who they are. All that is left behind it is `WELCOME`.
+pub(super) async fn prove(
+    host: &Host,
+    hello: Hello,
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
     channel: Channel,
     address: Option<IpAddr>,
-) -> Result<Greeted, Rejection> {
-    let (name, key, installation, invite) = match next(reader).await? {
-        ClientFrame::Hello { name, key, installation, invite } => (name, key, installation, invite),
-        ClientFrame::Carry { ticket } => {
-            let pass = host.tickets.redeem(&ticket, Instant::now());
-            let refused = |error: PassError| refuse(error.code(), format_args!("{error}"));
-            return pass.map(Greeted::Carrier).map_err(refused);
-        }
-        _ => return Err(out_of_turn("HELLO or CARRY comes first")),
-    };
-    let key: PublicKey =
-        key.parse().map_err(|error| refuse(ErrorCode::Key, format_args!("{error}")))?;
+) -> Result<SignedIn, Rejection> {
+    let Hello { name, key, installation, invite } = hello;
     let nonce = nonce();
     write_frame(writer, &ServerFrame::Challenge { nonce: nonce.clone() }).await?;
     let ClientFrame::Prove { signature } = next(reader).await? else {
@@ -97,7 +116,7 @@ pub(super) async fn sign_in(
     match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
         Ok(()) => {
             keep_to_rate(host, &name).await?;
-            Ok(Greeted::SignedIn(SignedIn { name, installation, key }))
+            Ok(SignedIn { name, installation, key })
         }
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }

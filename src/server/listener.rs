@@ -6,7 +6,8 @@
 use std::fmt;
 use std::fs::{self, Permissions};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -15,6 +16,7 @@ use async_io::Async;
 
 use super::StartError;
 use crate::wire::transport::Socket;
+use crate::zone;
 
 /// What stands before the path of a Unix socket.
 const UNIX: &str = "unix:";
@@ -63,6 +65,29 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// A socket that listens already: a service manager has bound it and passes it on.
+#[derive(Debug)]
+#[allow(missing_docs, reason = "the variants are the kinds")]
+pub enum Inherited {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+/// Listens on what was passed, and on these addresses beside it.
+pub(super) async fn listen(
+    addresses: Vec<String>,
+    passed: Vec<Inherited>,
+) -> Result<Vec<Listener>, StartError> {
+    let mut listeners: Vec<_> =
+        passed.into_iter().map(Listener::inherit).collect::<Result<_, _>>()?;
+    for address in addresses {
+        if !listeners.iter().any(|it| it.endpoint().to_string() == address) {
+            listeners.push(Listener::bind(address).await?);
+        }
+    }
+    Ok(listeners)
+}
+
 /// Listens.
 #[derive(Debug)]
 pub(super) struct Listener {
@@ -73,12 +98,13 @@ pub(super) struct Listener {
 #[derive(Debug)]
 enum Kind {
     Tcp(Async<TcpListener>),
-    Unix(Async<UnixListener>, #[expect(dead_code, reason = "removes the file")] SocketFile),
+    /// With its file, unless that is somebody else's.
+    Unix(Async<UnixListener>, #[expect(dead_code, reason = "removes the file")] Option<SocketFile>),
 }
 
 impl Listener {
     /// Listens on `host:port` or `unix:PATH`.
-    pub(super) async fn bind(address: String) -> Result<Self, StartError> {
+    async fn bind(address: String) -> Result<Self, StartError> {
         let bound = match address.strip_prefix(UNIX) {
             Some(path) => bind_unix(path.into()),
             None => bind_tcp(&address).await,
@@ -89,19 +115,31 @@ impl Listener {
         })
     }
 
+    /// Listens on what was bound by somebody else, whose file it stays.
+    fn inherit(inherited: Inherited) -> Result<Self, StartError> {
+        let inherit = || match inherited {
+            Inherited::Tcp(listener) => inherit_tcp(listener),
+            Inherited::Unix(listener) => inherit_unix(listener),
+        };
+        inherit().map_err(StartError::Inherited)
+    }
+
     /// Where it listens, with the port that it got.
     pub(super) fn endpoint(&self) -> &Endpoint {
         &self.endpoint
     }
 
-    /// The next connection.
-    pub(super) async fn accept(&self) -> io::Result<Socket> {
+    /// The next connection, and where it comes from: over a Unix socket from no address. One that is reset already can
+    /// no longer be asked.
+    pub(super) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
         match &self.kind {
             Kind::Tcp(listener) => {
-                Ok(Socket::Tcp(listener.read_with(TcpListener::accept).await?.0))
+                let (stream, peer) = listener.read_with(TcpListener::accept).await?;
+                Ok((Socket::Tcp(stream), Some(peer.ip())))
             }
             Kind::Unix(listener, _) => {
-                Ok(Socket::Unix(listener.read_with(UnixListener::accept).await?.0))
+                let (stream, _) = listener.read_with(UnixListener::accept).await?;
+                Ok((Socket::Unix(stream), None))
             }
         }
     }
@@ -137,7 +175,10 @@ fn id(path: &Path) -> io::Result<(u64, u64)> {
 }
 
 async fn bind_tcp(address: &str) -> io::Result<Listener> {
-    let listener = async_std::net::TcpListener::bind(address).await?;
+    let listener = match zone::socket_address(address) {
+        Some(address) => async_std::net::TcpListener::bind(address?).await?,
+        None => async_std::net::TcpListener::bind(address).await?,
+    };
     let endpoint = Endpoint::Tcp(listener.local_addr()?);
     let listener = Async::new(TcpListener::try_from(listener)?)?;
     rustix::net::listen(&listener, BACKLOG)?;
@@ -155,8 +196,30 @@ fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     rustix::net::listen(&listener, BACKLOG)?;
     let file = SocketFile::of(path.clone())?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
-    let kind = Kind::Unix(Async::new(listener)?, file);
+    let kind = Kind::Unix(Async::new(listener)?, Some(file));
     Ok(Listener { kind, endpoint: Endpoint::Unix(path) })
+}
+
+fn inherit_tcp(listener: TcpListener) -> io::Result<Listener> {
+    refuse_deaf(&listener)?;
+    let endpoint = Endpoint::Tcp(listener.local_addr()?);
+    Ok(Listener { kind: Kind::Tcp(Async::new(listener)?), endpoint })
+}
+
+fn inherit_unix(listener: UnixListener) -> io::Result<Listener> {
+    refuse_deaf(&listener)?;
+    let address = listener.local_addr()?;
+    let path = address.as_pathname().ok_or_else(|| io::Error::other("it has no path"))?;
+    let endpoint = Endpoint::Unix(path.into());
+    Ok(Listener { kind: Kind::Unix(Async::new(listener)?, None), endpoint })
+}
+
+/// A service manager that accepts connections by itself passes one of them.
+fn refuse_deaf(listener: impl AsFd) -> io::Result<()> {
+    match rustix::net::sockopt::socket_acceptconn(listener)? {
+        true => Ok(()),
+        false => Err(io::Error::other("it does not listen; in a unit of systemd Accept= is no")),
+    }
 }
 
 /// Whether all on the machine may replace what others have put into a folder.
@@ -179,5 +242,28 @@ fn clear_away(path: &Path) -> io::Result<()> {
     match UnixStream::connect(path) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::ErrorKind::AddrInUse.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::time::Duration;
+
+    use async_std::task::block_on;
+
+    use super::*;
+
+    #[test]
+    fn one_that_is_reset_already_comes_from_somewhere() {
+        let listener = block_on(Listener::bind("127.0.0.1:0".into())).unwrap();
+        let Endpoint::Tcp(address) = listener.endpoint() else { panic!("it is TCP") };
+        let stream = TcpStream::connect(address).unwrap();
+        rustix::net::sockopt::set_socket_linger(&stream, Some(Duration::ZERO)).unwrap();
+        drop(stream);
+        // Not every system passes it on.
+        if let Ok((_, from)) = block_on(listener.accept()) {
+            assert_eq!(from, Some(Ipv4Addr::LOCALHOST.into()));
+        }
     }
 }

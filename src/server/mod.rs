@@ -18,6 +18,7 @@ mod book;
 mod carrier;
 mod claims;
 mod collected;
+mod confirming;
 mod connection;
 mod contacts;
 pub mod control;
@@ -25,6 +26,8 @@ mod delivery;
 mod due;
 mod guests;
 mod handshake;
+mod heartbeat;
+mod late;
 mod ledger;
 mod likeness;
 mod link;
@@ -34,6 +37,7 @@ mod names;
 mod pace;
 mod person_rates;
 mod presence;
+mod proxies;
 mod queue;
 mod quota;
 mod rates;
@@ -64,7 +68,9 @@ use thiserror::Error;
 
 pub use crate::blobs::FileLimits;
 pub use book::BookError;
-pub use listener::Endpoint;
+pub use late::Handshake;
+pub use listener::{Endpoint, Inherited};
+pub use proxies::{NoProxy, Proxies};
 pub use quota::Quota;
 pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
@@ -78,11 +84,12 @@ use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
 use crate::wire::frame::{ByeReason, Limits};
-use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use crate::wire::{IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 use claims::Claims;
+use confirming::Confirming;
 use contacts::Contacts;
 use guests::Guests;
-use link::{ConnectionId, End, Link, Stillness};
+use link::{ConnectionId, End};
 use listener::Listener;
 use names::Names;
 use person_rates::PersonRates;
@@ -105,6 +112,8 @@ pub struct Config {
     pub listen: Vec<String>,
     /// What connections are protected with.
     pub tls: Tls,
+    /// Who says with each connection whose it is.
+    pub proxies: Proxies,
     /// The data folder.
     pub data: PathBuf,
     /// Who may have a new name.
@@ -137,6 +146,7 @@ impl Config {
         Self {
             listen,
             tls: Tls::Own,
+            proxies: Proxies::default(),
             data,
             registration: Registration::default(),
             quota: Quota::default(),
@@ -167,7 +177,7 @@ pub enum Tls {
 #[derive(Clone, Copy, Debug)]
 pub struct Timing {
     /// Connecting and signing in.
-    pub handshake: Duration,
+    pub handshake: Handshake,
     /// Silence before `PING`.
     pub ping_after: Duration,
     /// Silence, or a write without progress, before the connection is closed.
@@ -183,7 +193,7 @@ pub struct Timing {
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            handshake: Duration::from_secs(HANDSHAKE_SECONDS),
+            handshake: Handshake::default(),
             ping_after: Duration::from_secs(PING_AFTER_SECONDS),
             idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
             drain: Duration::from_millis(3_500),
@@ -216,6 +226,8 @@ pub enum StartError {
         "cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878, or as unix:PATH"
     )]
     Listen { address: String, cause: io::Error },
+    #[error("cannot listen on a socket that was passed to the server: {0}")]
+    Inherited(io::Error),
     #[error("cannot use the files that wait in the data folder: {0}")]
     Files(io::Error),
     #[error("{0}")]
@@ -249,6 +261,7 @@ struct Host {
     contacts: Arc<Contacts>,
     /// None without TLS.
     certificates: Option<Arc<Certificates>>,
+    proxies: Proxies,
     quota: Quota,
     blobs: Arc<Blobs>,
     file_limit: u64,
@@ -256,6 +269,7 @@ struct Host {
     person_rates: Arc<PersonRates>,
     coming: Coming,
     claims: Claims,
+    confirming: Confirming,
     guests: Guests,
     reception: Reception,
     keep: Option<Duration>,
@@ -302,7 +316,7 @@ impl Host {
     /// What `WELCOME` announces.
     fn limits(&self) -> Limits {
         Limits {
-            handshake: self.timing.handshake.as_secs(),
+            handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
             backlog: self.quota.session.messages,
@@ -319,6 +333,11 @@ impl Host {
 impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        Self::bind_with(config, Vec::new()).await
+    }
+
+    /// The same, on sockets too that somebody else has bound. One of them need not be in the configuration, and may.
+    pub async fn bind_with(config: Config, passed: Vec<Inherited>) -> Result<Self, StartError> {
         if let Some(tightened) = folder::tighten(&config.data)? {
             log::warn!("{tightened}");
         }
@@ -332,13 +351,12 @@ impl Server {
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let guests = Guests::open(&folder.file("addresses"))?;
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
-        let mut listeners = Vec::new();
-        for address in config.listen {
-            let listener = Listener::bind(address).await?;
-            if certificates.is_none() && !listener.endpoint().is_local() {
-                return Err(StartError::Unprotected(listener.endpoint().clone()));
-            }
-            listeners.push(listener);
+        let listeners = listener::listen(config.listen, passed).await?;
+        let mut endpoints = listeners.iter().map(Listener::endpoint);
+        if certificates.is_none()
+            && let Some(open) = endpoints.find(|endpoint| !endpoint.is_local())
+        {
+            return Err(StartError::Unprotected(open.clone()));
         }
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times, &config.data)?);
         if is_emptied && !mailbox.is_empty() {
@@ -359,6 +377,7 @@ impl Server {
             names: Arc::new(names),
             contacts,
             certificates,
+            proxies: config.proxies,
             quota: config.quota,
             blobs,
             file_limit: config.files.file,
@@ -366,6 +385,7 @@ impl Server {
             person_rates: PersonRates::new(&config.rates, DefaultClock::default()).into(),
             coming: Coming::new(&config.rates, DefaultClock::default()),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
+            confirming: Confirming::default(),
             guests,
             reception: Reception::new(Pace::new(config.rates.arrivals, DefaultClock::default())),
             keep: config.keep,
@@ -408,7 +428,7 @@ impl Server {
         let host = self.host;
         let mut tasks = vec![
             task::spawn("commits", watch_commits(host.registry.clone(), Some(host.clone()))),
-            task::spawn("heartbeat", heartbeat(host.clone())),
+            task::spawn("heartbeat", heartbeat::run(host.clone())),
             task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
             task::spawn("rates", forget_the_quiet(host.clone())),
             task::spawn("arrivals", reception::begin_in_turn(host.clone())),
@@ -477,18 +497,6 @@ async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
     }
 }
 
-/// Looks after silent connections: one task for all, so that an idle one has no timer of its own.
-async fn heartbeat(host: Arc<Host>) {
-    let Timing { ping_after, idle_after, .. } = host.timing;
-    let tick = (ping_after.min(idle_after) / 8).max(Duration::from_millis(5));
-    loop {
-        task::sleep(tick).await;
-        for link in host.directory.links() {
-            check_pulse(&link, tick, ping_after, idle_after);
-        }
-    }
-}
-
 /// Keeps what is remembered of rates to those who have been busy lately, and writes down who came from where.
 async fn forget_the_quiet(host: Arc<Host>) {
     loop {
@@ -498,14 +506,5 @@ async fn forget_the_quiet(host: Arc<Host>) {
         host.claims.forget_the_quiet();
         host.reception.report();
         host.guests.write(host.clock.uptime()).await;
-    }
-}
-
-fn check_pulse(link: &Link, tick: Duration, ping_after: Duration, idle_after: Duration) {
-    let Stillness { silent, stalled } = link.pulse().look();
-    if tick.saturating_mul(silent.max(stalled)) >= idle_after {
-        link.end(End::Bye(ByeReason::Idle));
-    } else if tick.saturating_mul(silent) >= ping_after && link.pulse().take_ping() {
-        link.mark_ping();
     }
 }

@@ -6,7 +6,9 @@
 //! is closed before anything is read of it, which costs next to nothing.
 
 use std::convert::Infallible;
+use std::fmt;
 use std::io::{self, Write};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -16,6 +18,7 @@ use futures::future::{Either, select};
 
 use super::link::ConnectionId;
 use super::listener::Listener;
+use super::proxies::{self, HeaderError};
 use super::queue::{Queue, Standing};
 use super::rates::{Origin, Pace, TooMany};
 use super::{Host, arrival, connection};
@@ -33,14 +36,17 @@ pub(super) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 const ACCEPTED_AT_ONCE: u32 = 16;
 const ACCEPT_REST: Duration = Duration::from_millis(1);
 
-/// How long somebody waits to be begun: their client gives up after ten seconds, and some are needed for the rest.
-/// Who waited longer is closed unread.
+/// How long somebody waits to be begun: there are clients that give up after ten seconds, and some are needed for the
+/// rest. Who waited longer is closed unread.
 const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
 /// How many beyond the most connections are told under TLS that there is no room, at once; and how long that may take.
 /// One more is closed unread.
 const TOLD_AT_ONCE: usize = 64;
 const TELLING: Duration = Duration::from_secs(3);
+
+/// How many connections of proxies at once have not said yet whose they are. One more is closed unread.
+const UNANNOUNCED: usize = 1_024;
 
 /// What accept tasks and the one that begins connections have in common.
 pub(super) struct Reception {
@@ -50,6 +56,8 @@ pub(super) struct Reception {
     waiting: (Sender<()>, Receiver<()>),
     /// How many are being told that there is no room.
     told: AtomicUsize,
+    /// How many of proxies have not said whose they are.
+    unannounced: AtomicUsize,
     /// How many were closed unread, for the pace or for their wait, since that was last [told](Self::report).
     closed: AtomicU64,
 }
@@ -58,6 +66,8 @@ pub(super) struct Reception {
 pub(super) struct Caller {
     pub(super) id: ConnectionId,
     pub(super) socket: Socket,
+    /// Where it comes from, through a proxy or not. A Unix socket has none.
+    pub(super) address: Option<IpAddr>,
     /// None for this machine's own address, and on a Unix socket.
     pub(super) origin: Option<Origin>,
     /// None without TLS.
@@ -70,7 +80,7 @@ struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
     /// There is no room for it, and that is all it will be told.
-    told: Option<Told>,
+    told: Option<Counted>,
 }
 
 impl Reception {
@@ -80,6 +90,7 @@ impl Reception {
             queue: Mutex::new(Queue::new()),
             waiting: async_channel::bounded(1),
             told: AtomicUsize::new(0),
+            unannounced: AtomicUsize::new(0),
             closed: AtomicU64::new(0),
         }
     }
@@ -137,7 +148,7 @@ pub(super) async fn accept(
             Either::Right(_) => return,
         };
         match accepted {
-            Ok(socket) => receive(&host, socket, &live, full),
+            Ok((socket, address)) => meet(&host, socket, address, &live, full),
             Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
             Err(error) => {
                 log::error!("accepting: {error}; trying again");
@@ -150,12 +161,66 @@ pub(super) async fn accept(
     }
 }
 
+/// Receives a connection; that of a proxy as whose it is.
+fn meet(
+    host: &Arc<Host>,
+    socket: Socket,
+    address: Option<IpAddr>,
+    live: &Sender<Infallible>,
+    full: usize,
+) {
+    if !host.proxies.include(address) {
+        return receive(host, socket, address, live, full);
+    }
+    let Some(unannounced) = Counted::one_more(host, |it| &it.unannounced, UNANNOUNCED) else {
+        host.reception.closed.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    let (host, live) = (host.clone(), live.clone());
+    task::spawn("proxy", async move {
+        if let Some((socket, address)) = be_told(&host, socket, address).await {
+            // It has one more of `live` here than it will have.
+            receive(&host, socket, address, &live, full + 1);
+        }
+        drop(unannounced);
+    });
+}
+
+/// Has a proxy say whose connection it is, in time and while the server runs.
+async fn be_told(
+    host: &Host,
+    socket: Socket,
+    proxy: Option<IpAddr>,
+) -> Option<(Socket, Option<IpAddr>)> {
+    let reading = task::within(host.timing.handshake.silence, proxies::read_header(socket));
+    let refused = Whence(proxy);
+    match select(Box::pin(reading), Box::pin(host.stopping.recv())).await {
+        Either::Left((Some(Ok((socket, address))), _)) => return Some((socket, address.or(proxy))),
+        Either::Left((Some(Err(HeaderError::Silent)), _)) => log::debug!("{refused} said nothing"),
+        Either::Left((Some(Err(error)), _)) => {
+            log::warn!("{refused}, a proxy, was refused: {error}");
+        }
+        Either::Left((None, _)) => {
+            log::warn!("{refused}, a proxy, was refused: its PROXY header took too long");
+        }
+        Either::Right(_) => {}
+    }
+    None
+}
+
 /// Counts a connection and begins it, or has it wait, or turns it away.
-fn receive(host: &Arc<Host>, socket: Socket, live: &Sender<Infallible>, full: usize) {
+fn receive(
+    host: &Arc<Host>,
+    socket: Socket,
+    address: Option<IpAddr>,
+    live: &Sender<Infallible>,
+    full: usize,
+) {
     let caller = Caller {
         // Given here, so that a connection made later has a higher one.
         id: host.next_connection(),
-        origin: socket.peer_ip().and_then(Origin::of),
+        address,
+        origin: address.and_then(Origin::of),
         socket,
         credentials: host.certificates.as_ref().map(|certificates| certificates.current()),
         since: Instant::now(),
@@ -163,7 +228,11 @@ fn receive(host: &Arc<Host>, socket: Socket, live: &Sender<Infallible>, full: us
     let told = host.reception.told.load(Ordering::Relaxed);
     let is_full = live.sender_count().saturating_sub(told) >= full;
     // Without TLS it is said at once.
-    let told = caller.credentials.as_ref().filter(|_| is_full).and_then(|_| Told::one_more(host));
+    let told = caller
+        .credentials
+        .as_ref()
+        .filter(|_| is_full)
+        .and_then(|_| Counted::one_more(host, |it| &it.told, TOLD_AT_ONCE));
     if is_full && told.is_none() {
         return turn_away(&caller, FULL);
     }
@@ -259,20 +328,39 @@ impl Drop for Entered {
     }
 }
 
-/// One of those who are told that there is no room, as long as this lives.
-struct Told(Arc<Host>);
+/// One of those of whom there are only so many, as long as this lives.
+struct Counted {
+    host: Arc<Host>,
+    count: fn(&Reception) -> &AtomicUsize,
+}
 
-impl Told {
-    fn one_more(host: &Arc<Host>) -> Option<Self> {
-        let before = host.reception.told.fetch_add(1, Ordering::Relaxed);
-        let told = Self(host.clone());
-        (before < TOLD_AT_ONCE).then_some(told)
+impl Counted {
+    fn one_more(
+        host: &Arc<Host>,
+        count: fn(&Reception) -> &AtomicUsize,
+        most: usize,
+    ) -> Option<Self> {
+        let before = count(&host.reception).fetch_add(1, Ordering::Relaxed);
+        let counted = Self { host: host.clone(), count };
+        (before < most).then_some(counted)
     }
 }
 
-impl Drop for Told {
+impl Drop for Counted {
     fn drop(&mut self) {
-        self.0.reception.told.fetch_sub(1, Ordering::Relaxed);
+        (self.count)(&self.host.reception).fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A connection, for the log. On a Unix socket there is no address.
+pub(super) struct Whence(pub(super) Option<IpAddr>);
+
+impl fmt::Display for Whence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.0 {
+            Some(address) => write!(f, "a connection from {}", address.to_canonical()),
+            None => f.write_str("a connection over a Unix socket"),
+        }
     }
 }
 

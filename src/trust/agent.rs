@@ -16,9 +16,9 @@ use thiserror::Error;
 /// How long an agent may take to say which keys it has.
 const PROMPTLY: Duration = Duration::from_secs(2);
 
-/// How long it may take to sign. It may ask a person, or wait for a finger on a token; but the server
-/// waits no longer for all of the sign-in.
-const PATIENTLY: Duration = Duration::from_secs(8);
+/// How long it may take to sign: it may ask a person, who may have to come back to the screen first. A little less than a
+/// server waits for the owner of a name.
+const PATIENTLY: Duration = Duration::from_secs(115);
 
 /// The longest answer that is read, as in OpenSSH.
 const MAX_ANSWER: u32 = 256 * 1024;
@@ -33,21 +33,48 @@ const SIGN_RESPONSE: u8 = 14;
 /// Where an agent listens.
 pub(super) struct Agent(PathBuf);
 
-/// Why an agent makes no signature.
+/// Why an agent makes no signature, and which agent.
 #[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each variant is")]
-pub enum AgentError {
-    #[error("your SSH agent refuses to sign")]
-    Refused,
-    #[error("your SSH agent did not sign within {} s", PATIENTLY.as_secs())]
-    Late,
-    #[error("your SSH agent is away: {0}")]
-    Away(io::Error),
-    #[error("your SSH agent does not speak the agent's protocol")]
-    Nonsense,
+#[error("your SSH agent at {} {trouble}", agent.display())]
+pub struct AgentError {
+    agent: PathBuf,
+    trouble: Trouble,
 }
 
-impl From<io::Error> for AgentError {
+#[derive(Debug, Error)]
+enum Trouble {
+    #[error("has your key and refuses to sign with it")]
+    Refused,
+    #[error("does not have your key now, or is locked; ssh-add hands it over, ssh-add -X unlocks")]
+    Gone,
+    #[error("did not answer in time")]
+    Late,
+    #[error("is away: {0}")]
+    Away(io::Error),
+    #[error("does not speak the agent's protocol")]
+    Nonsense,
+    #[error("makes signatures that are not of your key")]
+    Unfit,
+}
+
+impl AgentError {
+    /// Whether it was asked for a signature and said no, as a person may have told it to.
+    pub fn is_refusal(&self) -> bool {
+        matches!(self.trouble, Trouble::Refused)
+    }
+
+    /// Whether it has no such key.
+    pub fn is_lack(&self) -> bool {
+        matches!(self.trouble, Trouble::Gone)
+    }
+
+    /// Whether it may be otherwise in a moment, as nothing was answered.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.trouble, Trouble::Late | Trouble::Away(_))
+    }
+}
+
+impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         match error.kind() {
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Self::Late,
@@ -61,33 +88,48 @@ impl Agent {
         Self(path.into())
     }
 
-    /// Whether it has the key with these bytes. One that does not answer has none.
-    pub(super) fn has(&self, key: &[u8]) -> bool {
-        self.keys().is_ok_and(|keys| keys.iter().any(|it| it == key))
+    /// Whether it has the key with these bytes, and why not.
+    pub(super) fn show(&self, key: &[u8]) -> Result<(), AgentError> {
+        let keys = self.keys().map_err(|trouble| self.error(trouble))?;
+        let has = keys.iter().any(|it| it == key);
+        has.then_some(()).ok_or_else(|| self.error(Trouble::Gone))
     }
 
-    fn keys(&self) -> Result<Vec<Bytes>, AgentError> {
+    fn keys(&self) -> Result<Vec<Bytes>, Trouble> {
         let mut answer = self.ask(&[REQUEST_IDENTITIES], IDENTITIES_ANSWER, PROMPTLY)?;
-        let count = answer.try_get_u32().map_err(|_| AgentError::Nonsense)?;
+        let count = answer.try_get_u32().map_err(|_| Trouble::Nonsense)?;
         let key_and_comment = |_| Some((take_string(&mut answer)?, take_string(&mut answer)?));
         let keys: Option<Vec<_>> = (0..count).map(key_and_comment).collect();
-        Ok(keys.ok_or(AgentError::Nonsense)?.into_iter().map(|(key, _)| key).collect())
+        Ok(keys.ok_or(Trouble::Nonsense)?.into_iter().map(|(key, _)| key).collect())
     }
 
     /// A signature over `data` by the key with these bytes.
     pub(super) fn sign(&self, key: &[u8], data: &[u8]) -> Result<Signature, AgentError> {
+        self.signature(key, data).map_err(|trouble| self.error(trouble))
+    }
+
+    /// What a signature that does not fit is called.
+    pub(super) fn unfit(&self) -> AgentError {
+        self.error(Trouble::Unfit)
+    }
+
+    fn error(&self, trouble: Trouble) -> AgentError {
+        AgentError { agent: self.0.clone(), trouble }
+    }
+
+    fn signature(&self, key: &[u8], data: &[u8]) -> Result<Signature, Trouble> {
         const NO_FLAGS: u32 = 0;
         let mut request = vec![SIGN_REQUEST];
         put_string(&mut request, key);
         put_string(&mut request, data);
         request.put_u32(NO_FLAGS);
         let mut answer = self.ask(&request, SIGN_RESPONSE, PATIENTLY)?;
-        let signature = take_string(&mut answer).ok_or(AgentError::Nonsense)?;
-        Signature::try_from(&signature[..]).map_err(|_| AgentError::Nonsense)
+        let signature = take_string(&mut answer).ok_or(Trouble::Nonsense)?;
+        Signature::try_from(&signature[..]).map_err(|_| Trouble::Nonsense)
     }
 
     /// What follows the number of the answer that is expected.
-    fn ask(&self, request: &[u8], expected: u8, limit: Duration) -> Result<Bytes, AgentError> {
+    fn ask(&self, request: &[u8], expected: u8, limit: Duration) -> Result<Bytes, Trouble> {
         let mut stream = UnixStream::connect(&self.0)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
@@ -98,15 +140,15 @@ impl Agent {
         stream.read_exact(&mut length)?;
         let length = u32::from_be_bytes(length);
         if length > MAX_ANSWER {
-            return Err(AgentError::Nonsense);
+            return Err(Trouble::Nonsense);
         }
         let mut answer = vec![0; length as usize];
         stream.read_exact(&mut answer)?;
         let mut answer = Bytes::from(answer);
         match answer.try_get_u8() {
             Ok(word) if word == expected => Ok(answer),
-            Ok(FAILURE) => Err(AgentError::Refused),
-            _ => Err(AgentError::Nonsense),
+            Ok(FAILURE) => Err(Trouble::Refused),
+            _ => Err(Trouble::Nonsense),
         }
     }
 }
@@ -117,7 +159,7 @@ fn put_string(out: &mut Vec<u8>, bytes: &[u8]) {
     out.put_slice(bytes);
 }
 
-fn take_string(from: &mut Bytes) -> Option<Bytes> {
+pub(super) fn take_string(from: &mut Bytes) -> Option<Bytes> {
     let length = from.try_get_u32().ok()? as usize;
     (length <= from.len()).then(|| from.split_to(length))
 }
@@ -155,8 +197,8 @@ mod tests {
         }
         let mut framed = Vec::new();
         put_string(&mut framed, &answer);
-        assert!(answered(&framed, |agent| agent.has(b"our own")));
-        assert!(!answered(&framed, |agent| agent.has(b"it")));
+        assert!(answered(&framed, |agent| agent.show(b"our own")).is_ok());
+        assert!(answered(&framed, |agent| agent.show(b"it")).unwrap_err().is_lack());
     }
 
     #[test]
@@ -171,7 +213,7 @@ mod tests {
             &[255, 255, 255, 255, 12],
             &[0, 0, 0, 9, 14, 0, 0, 0, 200, 1, 1, 1, 1],
         ] {
-            assert!(!answered(answer, |agent| agent.has(b"our own")));
+            assert!(!answered(answer, |agent| agent.show(b"our own")).unwrap_err().is_lack());
             assert!(answered(answer, |agent| agent.sign(b"our own", b"text").is_err()));
         }
     }
@@ -179,8 +221,10 @@ mod tests {
     #[test]
     fn a_refusal_is_told_from_an_agent_that_is_away() {
         let refused = answered(&[0, 0, 0, 1, FAILURE], |agent| agent.sign(b"our own", b"text"));
-        assert!(matches!(refused, Err(AgentError::Refused)));
-        let away = Agent::at(Path::new("/nowhere/agent")).sign(b"our own", b"text");
-        assert!(matches!(away, Err(AgentError::Away(_))));
+        let refused = refused.unwrap_err();
+        assert!(refused.is_refusal() && !refused.may_pass());
+        let away = Agent::at(Path::new("/nowhere/agent")).sign(b"our own", b"text").unwrap_err();
+        assert!(away.may_pass() && !away.is_refusal());
+        assert!(away.to_string().starts_with("your SSH agent at /nowhere/agent is away: "));
     }
 }

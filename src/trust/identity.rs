@@ -17,12 +17,16 @@ use ssh_key::rand_core::OsRng;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
 use thiserror::Error;
 
-use super::Fingerprint;
 use super::agent::{Agent, AgentError};
+use super::key_file::{self, Content};
+use super::{Fingerprint, armour};
 use crate::folder::write_private;
 
 /// The word that OpenSSH puts before an Ed25519 public key.
-const ALGORITHM: &str = "ssh-ed25519";
+pub(super) const ALGORITHM: &str = "ssh-ed25519";
+
+/// What OpenSSH calls a signature, in its armour.
+const SIGNATURE: &str = "SSH SIGNATURE";
 
 /// A person's private key, or the agent that has it.
 pub struct Identity {
@@ -32,7 +36,11 @@ pub struct Identity {
 
 enum Signer {
     Key(Box<PrivateKey>),
-    Agent(Agent),
+    Agent {
+        agent: Agent,
+        /// The key is also in a file, locked.
+        has_file: bool,
+    },
 }
 
 /// Where a key is, and what it takes to use it.
@@ -59,8 +67,10 @@ pub enum IdentityError {
         path.display()
     )]
     Exposed { path: PathBuf },
-    #[error("{} is not a key in OpenSSH's format: {cause}", path.display())]
-    Format { path: PathBuf, cause: ssh_key::Error },
+    #[error("{} is not a key in OpenSSH's format{}", path.display(), because(cause.as_ref()))]
+    Format { path: PathBuf, cause: Option<ssh_key::Error> },
+    #[error("{} is {is}: {helps}", path.display())]
+    Kind { path: PathBuf, is: &'static str, helps: String },
     #[error(
         "the key {0} is locked by a passphrase and there is no terminal to ask for it at; hand it to your agent first, with: ssh-add {0}",
         path.display()
@@ -68,8 +78,8 @@ pub enum IdentityError {
     Locked { path: PathBuf },
     #[error("this passphrase does not unlock the key {}", path.display())]
     Passphrase { path: PathBuf },
-    #[error("the key {} is of another kind: only Ed25519 keys can sign in; ssh-keygen -t ed25519 makes one", path.display())]
-    NotEd25519 { path: PathBuf },
+    #[error("this passphrase fits the key {}, but what it unlocks is damaged: {cause}", path.display())]
+    Damaged { path: PathBuf, cause: ssh_key::Error },
     #[error("{} is a public key, and no agent has the private one; name that, or hand it to your agent with ssh-add", path.display())]
     Public { path: PathBuf },
     #[error("cannot make a signature: {0}")]
@@ -97,31 +107,26 @@ impl Identity {
     /// The key in a file. If it is locked, an agent that has it is asked first.
     pub fn open(file: KeyFile<'_>) -> Result<Self, IdentityError> {
         let path = file.path.to_path_buf();
-        let bytes = match fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(cause) => return Err(IdentityError::Read { path, cause }),
-        };
-        if let Some(public) = public_half(&bytes, &path)? {
-            return held(file.agent, public).ok_or(IdentityError::Public { path });
-        }
-        let key = match PrivateKey::from_openssh(&bytes) {
-            Ok(key) => key,
-            Err(ssh_key::Error::AlgorithmUnknown) => {
-                return Err(IdentityError::NotEd25519 { path });
+        let (key, public) = match key_file::read(&path)? {
+            Content::Private(key, public) => (key, public),
+            Content::Public(public) => {
+                return held(file.agent, public, false).map_err(|error| match error {
+                    Some(error) if !error.is_lack() => error.into(),
+                    _ => IdentityError::Public { path },
+                });
             }
-            Err(cause) => return Err(IdentityError::Format { path, cause }),
         };
         refuse_exposed(&path)?;
-        let public = ed25519(key.public_key(), &path)?;
         if !key.is_encrypted() {
-            return Ok(Self { signer: Signer::Key(Box::new(key)), public });
+            return Ok(Self { signer: Signer::Key(key), public });
         }
-        match (held(file.agent, public), file.passphrase) {
-            (Some(identity), _) => Ok(identity),
-            (None, None) => Err(IdentityError::Locked { path }),
-            (None, Some(passphrase)) => match key.decrypt(passphrase) {
+        match (held(file.agent, public, true), file.passphrase) {
+            (Ok(identity), _) => Ok(identity),
+            (Err(_), None) => Err(IdentityError::Locked { path }),
+            (Err(_), Some(passphrase)) => match key_file::unlock(&key, passphrase) {
                 Ok(key) => Ok(Self { signer: Signer::Key(Box::new(key)), public }),
-                Err(_) => Err(IdentityError::Passphrase { path }),
+                Err(ssh_key::Error::Crypto) => Err(IdentityError::Passphrase { path }),
+                Err(cause) => Err(IdentityError::Damaged { path, cause }),
             },
         }
     }
@@ -131,13 +136,26 @@ impl Identity {
         self.public
     }
 
+    /// Whether an agent signs, though a passphrase would do, too.
+    pub fn can_be_unlocked(&self) -> bool {
+        matches!(self.signer, Signer::Agent { has_file: true, .. })
+    }
+
+    /// Whether it can sign, as far as can be seen without doing it. May block for a moment.
+    pub fn look(&self) -> Result<(), AgentError> {
+        match &self.signer {
+            Signer::Key(_) => Ok(()),
+            Signer::Agent { agent, .. } => agent.show(&self.public.wire_form()),
+        }
+    }
+
     /// An armoured SSHSIG over `text`. May block, where an agent has to ask its owner.
     pub fn sign(&self, namespace: &str, text: &str) -> Result<String, IdentityError> {
         let signature = match &self.signer {
             Signer::Key(key) => key
                 .sign(namespace, HashAlg::Sha512, text.as_bytes())
                 .map_err(IdentityError::Sign)?,
-            Signer::Agent(agent) => self.sign_by(agent, namespace, text)?,
+            Signer::Agent { agent, .. } => self.sign_by(agent, namespace, text)?,
         };
         signature.to_pem(LineEnding::LF).map_err(IdentityError::Sign)
     }
@@ -147,38 +165,26 @@ impl Identity {
         let data = SshSig::signed_data(namespace, HashAlg::Sha512, text.as_bytes())
             .map_err(IdentityError::Sign)?;
         let signature = agent.sign(&self.public.wire_form(), &data)?;
-        let key = self.public.openssh().key_data().clone();
-        SshSig::new(key, namespace, HashAlg::Sha512, signature).map_err(IdentityError::Sign)
+        let key = self.public.openssh();
+        let signature = SshSig::new(key.key_data().clone(), namespace, HashAlg::Sha512, signature);
+        let signature = signature.map_err(IdentityError::Sign)?;
+        key.verify(namespace, text.as_bytes(), &signature).map_err(|_| agent.unfit())?;
+        Ok(signature)
     }
 
     fn create(path: &Path) -> Result<Self, IdentityError> {
-        let key = PrivateKey::from(Ed25519Keypair::random(&mut OsRng));
+        let pair = Ed25519Keypair::random(&mut OsRng);
+        let public = PublicKey(pair.public);
+        let key = PrivateKey::from(pair);
         let text = key.to_openssh(LineEnding::LF).map_err(IdentityError::Sign)?;
         write_private(path, text.as_bytes())
             .map_err(|cause| IdentityError::Write { path: path.into(), cause })?;
-        let public = ed25519(key.public_key(), path)?;
         Ok(Self { signer: Signer::Key(Box::new(key)), public })
     }
 }
 
-/// The key in a file that has no private one: a line that begins with its kind.
-fn public_half(bytes: &[u8], path: &Path) -> Result<Option<PublicKey>, IdentityError> {
-    let line = String::from_utf8_lossy(bytes);
-    let kind = line.split(' ').next().unwrap_or_default();
-    if !["ssh-", "ecdsa-", "sk-"].iter().any(|beginning| kind.starts_with(beginning)) {
-        return Ok(None);
-    }
-    if kind != ALGORITHM {
-        return Err(IdentityError::NotEd25519 { path: path.into() });
-    }
-    let key = ssh_key::PublicKey::from_openssh(&line)
-        .map_err(|cause| IdentityError::Format { path: path.into(), cause })?;
-    ed25519(&key, path).map(Some)
-}
-
-fn ed25519(key: &ssh_key::PublicKey, path: &Path) -> Result<PublicKey, IdentityError> {
-    let wrong = || IdentityError::NotEd25519 { path: path.into() };
-    key.key_data().ed25519().copied().map(PublicKey).ok_or_else(wrong)
+fn because(cause: Option<&ssh_key::Error>) -> String {
+    cause.map_or_else(String::new, |cause| format!(": {cause}"))
 }
 
 fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
@@ -191,11 +197,15 @@ fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
     }
 }
 
-/// The identity of a key that an agent has.
-fn held(agent: Option<&Path>, public: PublicKey) -> Option<Identity> {
-    let agent = Agent::at(agent?);
-    let has = agent.has(&public.wire_form());
-    has.then_some(Identity { signer: Signer::Agent(agent), public })
+/// The identity of a key that an agent has; or why it has not, if there is an agent.
+fn held(
+    agent: Option<&Path>,
+    public: PublicKey,
+    has_file: bool,
+) -> Result<Identity, Option<AgentError>> {
+    let agent = Agent::at(agent.ok_or(None)?);
+    agent.show(&public.wire_form())?;
+    Ok(Identity { signer: Signer::Agent { agent, has_file }, public })
 }
 
 impl fmt::Debug for Identity {
@@ -211,9 +221,15 @@ pub struct PublicKey(Ed25519PublicKey);
 impl PublicKey {
     /// Whether `armour` is an SSHSIG by this key over `text`.
     pub fn has_signed(&self, namespace: &str, text: &str, armour: &[u8]) -> bool {
+        let Some(armour) = armour::rewrapped(armour, SIGNATURE) else { return false };
         SshSig::from_pem(armour)
             .and_then(|signature| self.openssh().verify(namespace, text.as_bytes(), &signature))
             .is_ok()
+    }
+
+    /// The same of a key that may be of another kind.
+    pub(super) fn of(key: &ssh_key::PublicKey) -> Option<Self> {
+        key.key_data().ed25519().copied().map(Self)
     }
 
     /// What `ssh-keygen -l` shows of it.
@@ -232,6 +248,12 @@ impl PublicKey {
     }
 }
 
+impl From<Ed25519PublicKey> for PublicKey {
+    fn from(key: Ed25519PublicKey) -> Self {
+        Self(key)
+    }
+}
+
 /// A text is not the base64 word of an Ed25519 public key.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 #[error("a key is the base64 word of an Ed25519 public key in OpenSSH's format")]
@@ -246,8 +268,7 @@ impl FromStr for PublicKey {
             return Err(PublicKeyError);
         }
         let key = ssh_key::PublicKey::from_openssh(&format!("{ALGORITHM} {word}"));
-        let key = key.map_err(|_| PublicKeyError)?;
-        key.key_data().ed25519().copied().map(Self).ok_or(PublicKeyError)
+        key.ok().as_ref().and_then(Self::of).ok_or(PublicKeyError)
     }
 }
 

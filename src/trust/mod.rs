@@ -2,10 +2,14 @@
 //! them.
 
 pub mod agent;
+mod armour;
 pub mod fingerprint;
 pub mod identity;
+mod key_file;
+mod kinds;
 pub mod known_servers;
 pub mod secret;
+mod server_files;
 pub mod tls;
 
 pub use fingerprint::{Fingerprint, FingerprintError};

@@ -6,17 +6,19 @@
 
 use std::fs;
 use std::io;
+use std::iter;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
 use rcgen::{CertificateParams, KeyPair, PKCS_ECDSA_P256_SHA256};
-use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::client::{ResolvesClientCert, Resumption};
 use rustls::crypto::{self, CryptoProvider, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
+use rustls::sign::CertifiedKey;
 use rustls::version::TLS13;
 use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, Error, PeerIncompatible, ServerConfig,
@@ -24,7 +26,7 @@ use rustls::{
 };
 use thiserror::Error;
 
-use super::Fingerprint;
+use super::{Fingerprint, server_files};
 use crate::folder::write_private;
 
 /// What a connection speaks, in the words of ALPN (RFC 7301).
@@ -69,18 +71,22 @@ pub struct CertificateFiles {
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum CertificateError {
     #[error("cannot read {}: {cause}", path.display())]
-    Read { path: PathBuf, cause: pem::Error },
-    #[error("{} has no certificate in PEM", path.display())]
-    Empty { path: PathBuf },
+    Read { path: PathBuf, cause: io::Error },
+    #[error("{} is {is}: {helps}", path.display())]
+    Kind { path: PathBuf, is: &'static str, helps: String },
+    #[error("{} is damaged: {how}", path.display())]
+    Damaged { path: PathBuf, how: &'static str },
+    #[error("{} is not a certificate that can be used: {cause}", path.display())]
+    Strange { path: PathBuf, cause: Error },
     #[error(
         "the private key {0} can be read by everybody on this machine; change that with: chmod o= {0}",
         path.display()
     )]
     Exposed { path: PathBuf },
     #[error(
-        "cannot use {} with {}: {cause}", files.certificate.display(), files.key.display()
+        "cannot use {} with {}: {because}", files.certificate.display(), files.key.display()
     )]
-    Unusable { files: CertificateFiles, cause: Error },
+    Unusable { files: CertificateFiles, because: String },
     #[error("cannot make a certificate with the key {}: {cause}", key.display())]
     Make { key: PathBuf, cause: rcgen::Error },
     #[error("cannot write {}: {cause}", path.display())]
@@ -134,21 +140,15 @@ impl Certificates {
 
 impl Credentials {
     fn load(files: &CertificateFiles) -> Result<Self, CertificateError> {
-        let unreadable = |path: &Path| {
-            let path = path.to_path_buf();
-            |cause| CertificateError::Read { path, cause }
-        };
-        let chain = CertificateDer::pem_file_iter(&files.certificate)
-            .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-            .map_err(unreadable(&files.certificate))?;
-        let first = chain.first();
-        let first =
-            first.ok_or_else(|| CertificateError::Empty { path: files.certificate.clone() })?;
-        let unusable = |cause| CertificateError::Unusable { files: files.clone(), cause };
-        let fingerprint = fingerprint(first).map_err(unusable)?;
+        let (first, rest) = server_files::chain(&files.certificate)?;
+        let fingerprint = server_files::fingerprint(&files.certificate, &first)?;
         refuse_exposed(&files.key)?;
-        let key = PrivateKeyDer::from_pem_file(&files.key).map_err(unreadable(&files.key))?;
-        let config = server_config(chain, key).map_err(unusable)?;
+        let key = server_files::key(&files.key)?;
+        let chain = iter::once(first).chain(rest).collect();
+        let config = server_config(chain, key).map_err(|error| CertificateError::Unusable {
+            files: files.clone(),
+            because: server_files::misfit(error),
+        })?;
         Ok(Self { config: Arc::new(config), fingerprint })
     }
 }
@@ -176,10 +176,7 @@ fn make(files: &CertificateFiles) -> Result<(), CertificateError> {
             key
         }
         Err(cause) => {
-            return Err(CertificateError::Read {
-                path: files.key.clone(),
-                cause: pem::Error::Io(cause),
-            });
+            return Err(CertificateError::Read { path: files.key.clone(), cause });
         }
     };
     let certificate = CertificateParams::new(["tinychat".into()])
@@ -225,6 +222,29 @@ pub fn client_config() -> Result<ClientConfig, Error> {
     config.alpn_protocols = vec![ALPN.into()];
     config.resumption = Resumption::disabled();
     Ok(config)
+}
+
+/// A client has no certificate, and remembers that it was asked for one: who does that is no TinyChat server, though some
+/// go on without.
+#[derive(Clone, Debug, Default)]
+pub struct NoCertificate(Arc<AtomicBool>);
+
+impl NoCertificate {
+    /// Whether a server has asked for it.
+    pub fn was_asked_for(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl ResolvesClientCert for NoCertificate {
+    fn resolve(&self, _: &[&[u8]], _: &[SignatureScheme]) -> Option<Arc<CertifiedKey>> {
+        self.0.store(true, Ordering::Relaxed);
+        None
+    }
+
+    fn has_certs(&self) -> bool {
+        false
+    }
 }
 
 fn provider() -> Arc<CryptoProvider> {

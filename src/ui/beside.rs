@@ -4,6 +4,7 @@
 //! without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
 //! that changes, a message is written once and told once.
 
+mod life;
 mod send;
 mod stock;
 
@@ -22,7 +23,7 @@ use super::news::{HELD, KEPT};
 use super::screen::Screen;
 use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
-use crate::client::{Client, Command, Event, Failure, StartError};
+use crate::client::{Client, Failure, StartError};
 use crate::exit::Exit;
 use crate::folder::{FolderError, tighten};
 use crate::message::{Name, Timestamp};
@@ -30,6 +31,7 @@ use crate::output;
 use crate::signals::{Interrupt, Interrupts};
 use crate::task;
 
+use self::life::Life;
 use self::send::Reached;
 
 /// How often to look for an owner while the folder is locked and nobody answers.
@@ -312,7 +314,8 @@ impl Asker {
         };
         let (end, ended) = async_channel::bounded(1);
         let (leave, left) = async_channel::bounded(1);
-        let life = Life { options: self.options.clone(), client, follows, open: open.to_vec() };
+        let (options, open) = (self.options.clone(), open.to_vec());
+        let life = Life { options, client, follows, open, is_unsigned: false };
         task::spawn("no face", async move {
             let _ = end.try_send(life.live(events, left).await);
         });
@@ -333,73 +336,6 @@ impl Asker {
         if let Some(Owned { leave, ended }) = self.owned.take() {
             let _ = leave.try_send(());
             let _ = ended.recv().await;
-        }
-    }
-}
-
-/// What a client does that has no face.
-struct Life {
-    options: Options,
-    client: Client,
-    /// Whether somebody follows what comes.
-    follows: bool,
-    /// Whom to hear in any case.
-    open: Vec<Name>,
-}
-
-impl Life {
-    /// Until it is to leave. Gives why it ended, if not as wanted.
-    async fn live(self, events: Receiver<Event>, left: Receiver<()>) -> Option<Failure> {
-        if self.follows {
-            self.client.give(Command::Overview).await;
-        }
-        for peer in &self.open {
-            self.client.give(Command::Talk(peer.clone())).await;
-        }
-        let mut leaving = false;
-        let failure = loop {
-            let event = match leaving {
-                false => race(events.recv(), left.recv()).await,
-                true => Either::Left(events.recv().await),
-            };
-            match event {
-                Either::Left(Ok(Event::Ended(ending))) => break ending.failure,
-                Either::Left(Ok(event)) => self.take(event).await,
-                Either::Left(Err(_)) => break None,
-                Either::Right(_) => {
-                    leaving = true;
-                    self.client.give(Command::Leave).await;
-                }
-            }
-        };
-        self.client.join().await;
-        failure
-    }
-
-    async fn take(&self, event: Event) {
-        match event {
-            Event::Overview(all) if self.follows => {
-                for it in all.into_iter().filter(|it| it.known).take(OPENED) {
-                    self.client.give(Command::Talk(it.peer)).await;
-                }
-            }
-            Event::Joined if self.follows => self.client.give(Command::Overview).await,
-            // Who is new asks the face.
-            Event::Waiting { peer, known: true, .. } if self.follows => {
-                self.client.give(Command::Talk(peer)).await;
-            }
-            Event::FirstMeeting { fingerprint } => {
-                let Options { server, .. } = &self.options;
-                let named = server.fingerprint.is_some();
-                let lines = news::first_meeting(&server.address.to_string(), fingerprint, named);
-                lines.iter().for_each(|line| Screen::new().note(line));
-            }
-            Event::KeyChanged { peer, was, now } => {
-                let lines = news::changed_key(&peer, was, now);
-                lines.iter().for_each(|line| Screen::new().problem(line));
-            }
-            Event::Objection { because } => Screen::new().problem(&because),
-            _ => {}
         }
     }
 }
@@ -483,7 +419,7 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
     let line = match (runs, online) {
         (false, _) => "no client runs",
         (true, true) => "online",
-        (true, false) => "the server is away",
+        (true, false) => "not signed in; the client tries again by itself",
     };
     writeln!(out, "{user} at {server}: {line}")?;
     writeln!(out, "{unsent} not sent yet, {undelivered} stored and not delivered yet")?;

@@ -2,7 +2,8 @@
 //!
 //! Owned by nobody. Invariant: a passphrase is only asked for at a terminal, and never shown.
 
-use std::future::Future;
+use std::cell::Cell;
+use std::future::{self, Future};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
@@ -16,7 +17,9 @@ use super::modes;
 use super::passphrase::Unseen;
 use super::screen::Screen;
 use crate::client::beside::{Guest, Reply, Request};
-use crate::client::{self, AddressError, Client, Event, Failure, StartError, Target, Unasked};
+use crate::client::{
+    self, AddressError, Client, Event, Failure, Proxies, ProxyError, StartError, Target, Unasked,
+};
 use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder, tighten};
 use crate::message::Name;
@@ -30,6 +33,9 @@ pub(super) const LOST_CLIENT: &str =
 
 /// How often a passphrase is asked for.
 const PASSPHRASES: usize = 3;
+
+/// How long an agent may take to sign before it is told that it was asked.
+const ASKING: Duration = Duration::from_secs(1);
 
 /// How long leaving may take after a signal.
 pub(super) const LEAVING: Duration = Duration::from_secs(4);
@@ -47,6 +53,10 @@ pub struct Options {
     pub misnamed: Option<AddressError>,
     /// Whether to speak TLS with it.
     pub tls: bool,
+    /// The proxy on the way to it.
+    pub proxies: Proxies,
+    /// How long signing in may take.
+    pub handshake: Duration,
     /// Who one is; asked for on a terminal if missing.
     pub user: Option<Name>,
     /// Whom to talk to; asked for on a terminal if missing.
@@ -79,6 +89,8 @@ pub enum Error {
     Unverifiable,
     #[error("{0}")]
     Address(#[from] AddressError),
+    #[error("{0}")]
+    Proxy(#[from] ProxyError),
     #[error(transparent)]
     Folder(#[from] FolderError),
     #[error(transparent)]
@@ -91,7 +103,7 @@ impl Error {
     /// What a program that stops for this exits with.
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NoUser | Self::Unverifiable | Self::Address(_) => Exit::Usage,
+            Self::NoUser | Self::Unverifiable | Self::Address(_) | Self::Proxy(_) => Exit::Usage,
             _ => Exit::Failed,
         }
     }
@@ -139,6 +151,9 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         fingerprint: options.server.fingerprint,
         invite: options.server.invite,
         tls: options.tls,
+        proxy: options.proxies.to(&options.server.address)?,
+        lookup: client::system_lookup,
+        handshake: options.handshake,
         user: user.clone(),
         data,
         identity: options.identity.clone(),
@@ -151,17 +166,61 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
     })
 }
 
-/// Starts the client; asks for the key's passphrase if it has one, in one of `lines` if the terminal's
-/// are read already. Otherwise gives an exit code.
+/// A client that was started; or what to exit with instead.
+type Started = Either<(Client, Receiver<Event>), Exit>;
+
+/// Starts the client; asks for the key's passphrase if it has one, and no agent signs with it: in one of `lines` if the
+/// terminal's are read already. Otherwise gives an exit code.
 pub(super) async fn start(
     config: client::Config,
     screen: &Screen,
     lines: Option<&Receiver<Line>>,
     interrupts: &mut Interrupts,
-) -> Result<Either<(Client, Receiver<Event>), Exit>, Error> {
+) -> Result<Started, Error> {
     if let Some(tightened) = tighten(&config.data).map_err(StartError::from)? {
         screen.problem(&tightened.to_string());
     }
+    let (mut client, events) = match unlock(&config, screen, lines, interrupts).await? {
+        Either::Left(started) => started,
+        Either::Right(exit) => return Ok(Either::Right(exit)),
+    };
+    match race(refusal(&client, screen), interrupts.next()).await {
+        Either::Left(None) => Ok(Either::Left((client, events))),
+        Either::Left(Some(because)) => {
+            screen.problem(&because);
+            client.end().await;
+            unlock(&client::Config { agent: None, ..config }, screen, lines, interrupts).await
+        }
+        Either::Right(signal) => {
+            client.end().await;
+            Ok(Either::Right(signal?.exit()))
+        }
+    }
+}
+
+/// Why the agent does not sign, if it is asked to and a passphrase would do, too.
+async fn refusal(client: &Client, screen: &Screen) -> Option<String> {
+    let asked = Cell::new(false);
+    let telling = async {
+        while !(asked.get() && screen.interactive) {
+            task::sleep(ASKING).await;
+        }
+        screen.note("your SSH agent is asked to sign, and may be asking you");
+        future::pending().await
+    };
+    match race(client.refusal(|| asked.set(true)), telling).await {
+        Either::Left(refusal) => refusal,
+        Either::Right(never) => never,
+    }
+}
+
+/// The same; an agent that has the key is taken at its word.
+async fn unlock(
+    config: &client::Config,
+    screen: &Screen,
+    lines: Option<&Receiver<Line>>,
+    interrupts: &mut Interrupts,
+) -> Result<Started, Error> {
     let mut tries = 0..PASSPHRASES;
     let mut started = Client::start(config.clone(), None);
     let began = Instant::now();

@@ -15,7 +15,7 @@ use super::entry::{self, Error, Options, race};
 use super::input::{self, Line};
 use super::offer;
 use super::screen::Screen;
-use crate::client::{self, Client, Command, Ending, Event, Failure, Target};
+use crate::client::{self, Absence, Client, Command, Ending, Event, Failure, Target};
 use crate::exit::Exit;
 use crate::message::Name;
 use crate::output;
@@ -146,7 +146,7 @@ impl Begun {
     /// Waits until the server has said whether it lets somebody in.
     async fn come_in(&mut self, person: &mut Person<'_>) -> Result<Came, Error> {
         let server = self.options.server.address.clone();
-        let mut is_slow = false;
+        let (mut is_slow, mut told_of_agent) = (false, None);
         loop {
             let next = async {
                 match task::within(SLOW, self.events.recv()).await {
@@ -164,10 +164,18 @@ impl Begun {
                     self.told.push(Event::Connected);
                     return Ok(Came::In);
                 }
-                Either::Left(Ok(Event::Disconnected { because, .. })) => {
-                    let because = format!("cannot sign in at {server}: {because}");
-                    return Ok(Came::Not(Wrong::Server, because));
-                }
+                Either::Left(Ok(Event::Disconnected { because, .. })) => match because {
+                    Absence::Server(because) => {
+                        let because = format!("cannot sign in at {server}: {because}");
+                        return Ok(Came::Not(Wrong::Server, because));
+                    }
+                    // It tries again until the agent signs.
+                    Absence::Agent(because) if told_of_agent.as_ref() != Some(&because) => {
+                        person.screen.problem(&because);
+                        told_of_agent = Some(because);
+                    }
+                    Absence::Agent(_) => {}
+                },
                 Either::Left(Ok(Event::Ended(ending))) => return Ok(came_to(ending)),
                 Either::Left(Ok(event)) => self.told.push(event),
                 Either::Left(Err(_)) => return Ok(Came::Failed(entry::LOST_CLIENT.into())),
@@ -221,7 +229,7 @@ impl Person<'_> {
             };
             match (line.trim(), again) {
                 ("", Some(again)) => return Ok(Either::Left(again.clone())),
-                (text, _) => match address(text, options.tls) {
+                (text, _) => match address(text, options) {
                     Ok(server) => return Ok(Either::Left(server)),
                     Err(because) => self.screen.problem(&because),
                 },
@@ -273,11 +281,12 @@ fn read(lines: Option<&Receiver<Line>>) -> io::Result<Receiver<Line>> {
 }
 
 /// What somebody says that the server is; an error says what is wrong with it.
-fn address(text: &str, tls: bool) -> Result<Target, String> {
+fn address(text: &str, options: &Options) -> Result<Target, String> {
     let server: Target = text.parse().map_err(|error| format!("{error}"))?;
-    if server.fingerprint.is_some() && !tls {
+    if server.fingerprint.is_some() && !options.tls {
         return Err(Error::Unverifiable.to_string());
     }
+    options.proxies.to(&server.address).map_err(|error| error.to_string())?;
     Ok(server)
 }
 
@@ -319,10 +328,14 @@ mod tests {
     #[test]
     fn an_address_is_to_be_one_that_can_be_used() {
         let key = crate::trust::Fingerprint::of(b"key");
-        assert!(address("chat.example.org", false).is_ok());
-        assert!(address(&format!("host#{key}"), true).is_ok());
-        assert!(address(&format!("host#{key}"), false).unwrap_err().contains("--tls off"));
-        assert!(address("two words", true).unwrap_err().contains("is not an address"));
-        assert!(address("", true).is_err());
+        let with = offer::tests::options("host");
+        let without = Options { tls: false, ..with.clone() };
+        assert!(address("chat.example.org", &without).is_ok());
+        assert!(address(&format!("host#{key}"), &with).is_ok());
+        let refused = |text: &str, options: &Options| address(text, options).unwrap_err();
+        assert!(refused(&format!("host#{key}"), &without).contains("--tls off"));
+        assert!(refused("two words", &with).contains("is not an address"));
+        assert!(refused("host.onion", &with).contains("--proxy"));
+        assert!(address("", &with).is_err());
     }
 }

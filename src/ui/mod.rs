@@ -13,6 +13,7 @@ mod files;
 mod first;
 pub mod history;
 pub mod input;
+pub mod manual;
 mod modes;
 mod news;
 mod offer;

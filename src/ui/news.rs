@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::count;
-use crate::client::{Change, Hit, Pending, Trust};
+use crate::client::{Absence, Change, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::trust::Fingerprint;
 
@@ -180,7 +180,7 @@ pub(super) enum Line<'a> {
     NotYet,
     Online,
     Away {
-        because: &'a str,
+        because: &'a Absence,
     },
 }
 
@@ -190,10 +190,22 @@ pub(super) fn line(server: &str, user: &Name, line: Line<'_>, since: SystemTime)
     match line {
         Line::NotYet => format!("not connected to {server} yet, trying since {since}"),
         Line::Online => format!("connected to {server} as {user} since {since}"),
-        Line::Away { because } => {
+        Line::Away { because: Absence::Server(because) } => {
             format!("the server {server} is away since {since} ({because}); trying again by itself")
         }
+        Line::Away { because: Absence::Agent(because) } => {
+            format!("not signed in at {server} since {since}: {because}; trying again by itself")
+        }
     }
+}
+
+/// One is not signed in any more, or not yet.
+pub(super) fn absence(server: &str, because: &Absence) -> String {
+    let what = match because {
+        Absence::Server(because) => format!("the server {server} is away ({because})"),
+        Absence::Agent(because) => format!("not signed in at {server}: {because}"),
+    };
+    format!("{what}; trying again. What you write is kept and sent then")
 }
 
 /// There is nothing to close: neither with somebody, nor, if nobody was named, with whom one talks to.
@@ -328,7 +340,12 @@ mod tests {
         assert_eq!(told(Line::NotYet), format!("not connected to example.org yet, trying {since}"));
         let away =
             format!("the server example.org is away {since} (no route); trying again by itself");
-        assert_eq!(told(Line::Away { because: "no route" }), away);
+        let no_route = Absence::Server("no route".into());
+        assert_eq!(told(Line::Away { because: &no_route }), away);
+        let unsigned =
+            format!("not signed in at example.org {since}: no key; trying again by itself");
+        let no_key = Absence::Agent("no key".into());
+        assert_eq!(told(Line::Away { because: &no_key }), unsigned);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use futures::future::Either;
 use super::entry::{Error, Options};
 use super::first::Person;
 use super::settings::{Set, Settings};
-use crate::client::Target;
+use crate::client::{HANDSHAKE, Target};
 use crate::exit::Exit;
 use crate::message::Name;
 
@@ -48,9 +48,14 @@ fn question(path: &Path, set: &[Set]) -> String {
 
 /// What was said, or asked for, and is not so by itself. None if it is no text.
 fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
-    let Options { server, tls, to, data, identity, .. } = options;
+    let Options { server, tls, proxies, handshake, to, data, identity, .. } = options;
     let mut set = vec![("server", address(server).into())];
     set.extend((!tls).then(|| ("tls", false.into())));
+    set.extend(proxies.said().map(|proxy| ("proxy", proxy.into())));
+    if *handshake != HANDSHAKE {
+        let handshake = humantime::format_duration(*handshake).to_string();
+        set.push(("handshake", handshake.into()));
+    }
     set.push(("user", user.as_str().into()));
     set.extend(to.as_ref().map(|to| ("to", to.as_str().into())));
     for (key, path) in [("data", data), ("identity", identity)] {
@@ -76,15 +81,22 @@ fn text(path: &PathBuf) -> Option<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
+    use std::time::Duration;
+
+    use super::super::settings;
     use super::*;
+    use crate::client::Proxies;
     use crate::trust::{Fingerprint, Invite};
 
-    fn options(server: &str) -> Options {
+    /// What somebody says who says no more.
+    pub(in crate::ui) fn options(server: &str) -> Options {
         Options {
             server: server.parse().unwrap(),
             misnamed: None,
             tls: true,
+            proxies: Proxies::default(),
+            handshake: HANDSHAKE,
             user: None,
             to: None,
             data: None,
@@ -93,7 +105,7 @@ mod tests {
             follow: false,
             receipts: false,
             read_receipts: false,
-            timeout: std::time::Duration::ZERO,
+            timeout: Duration::ZERO,
             get_up_to: 0,
         }
     }
@@ -116,12 +128,17 @@ mod tests {
         let mut options = options(&format!("tinychat://host:1?invite={invite}#{key}"));
         (options.tls, options.to) = (false, Some("marie".parse().unwrap()));
         (options.data, options.identity) = (Some("/data".into()), Some("key".into()));
+        options.proxies = Proxies::new(Some("socks5h://127.0.0.1:9050".into()), None, |_| None);
+        options.handshake = Duration::from_secs(90);
         let set = worked(&options, &john()).unwrap();
         let keys: Vec<&str> = set.iter().map(|(key, _)| *key).collect();
-        assert_eq!(keys, ["server", "tls", "user", "to", "data", "identity"]);
+        let all = ["server", "tls", "proxy", "handshake", "user", "to", "data", "identity"];
+        assert_eq!(keys, all);
+        assert_eq!(set[2].1, "socks5h://127.0.0.1:9050".into());
+        assert_eq!(settings::handshake(set[3].1.as_str().unwrap()), Ok(options.handshake));
         assert_eq!(set[0].1, format!("tinychat://host:1#{key}").into());
         let identity = std::env::current_dir().unwrap().join("key");
-        assert_eq!(set[5].1, identity.to_str().unwrap().into());
+        assert_eq!(set[7].1, identity.to_str().unwrap().into());
         let server: Target = set[0].1.as_str().unwrap().parse().unwrap();
         assert_eq!(server, Target { invite: None, ..options.server });
     }

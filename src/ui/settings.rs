@@ -15,7 +15,11 @@ use toml::Value;
 
 use super::tui::Pictures;
 use crate::args::{nearest, on_or_off};
+use crate::client::MAX_HANDSHAKE;
 use crate::message::Name;
+
+/// The shortest time that a handshake may be set to take: no line is so fast that less is of use.
+const MIN_HANDSHAKE: Duration = Duration::from_secs(1);
 
 /// See the [module](self). None where nothing was set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +27,8 @@ use crate::message::Name;
 pub struct Settings {
     pub server: Option<String>,
     pub tls: Option<bool>,
+    pub proxy: Option<String>,
+    pub handshake: Option<Duration>,
     pub user: Option<Name>,
     pub to: Option<Name>,
     pub data: Option<PathBuf>,
@@ -94,6 +100,24 @@ const SETTINGS: &[Setting] = &[
         example: "true",
         set: |it, value| {
             it.tls = Some(boolean(value)?);
+            Ok(())
+        },
+    },
+    Setting {
+        key: "proxy",
+        comment: "A SOCKS5 proxy, which looks names up; \"none\" goes without one, whatever ALL_PROXY says.",
+        example: "\"socks5h://127.0.0.1:9050\"",
+        set: |it, value| {
+            it.proxy = Some(string(value)?.into());
+            Ok(())
+        },
+    },
+    Setting {
+        key: "handshake",
+        comment: "How long signing in may take; longer on a bad line.",
+        example: "\"60s\"",
+        set: |it, value| {
+            it.handshake = Some(handshake(string(value)?)?);
             Ok(())
         },
     },
@@ -264,12 +288,24 @@ impl Settings {
     }
 }
 
+/// Every key, what it is for, and an example of its value.
+pub fn keys() -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+    SETTINGS.iter().map(|it| (it.key, it.comment, it.example))
+}
+
 /// Seconds, or a number with its unit.
 pub fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
     humantime::parse_duration(text).map_err(|_| "a time is a number with its unit, like 90s".into())
+}
+
+/// The same, as long as a handshake may be set to take.
+pub fn handshake(text: &str) -> Result<Duration, String> {
+    let range = MIN_HANDSHAKE..=MAX_HANDSHAKE;
+    let time = Some(time(text)?).filter(|time| range.contains(time));
+    time.ok_or_else(|| "it is from 1s to 1h".into())
 }
 
 /// A number of bytes with its unit.
@@ -364,6 +400,8 @@ mod tests {
             ("something = 1", "there is no setting \"something\""),
             ("bell = 'loud'", "bell: it is off, direct or all"),
             ("tls = 'off'", "tls: true or false is expected"),
+            ("handshake = '0'", "handshake: it is from 1s to 1h"),
+            ("handshake = '2h'", "handshake: it is from 1s to 1h"),
             ("user = 'a b'", "user: a name has letters"),
             ("user = ", "user = "),
         ] {

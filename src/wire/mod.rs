@@ -33,10 +33,12 @@
 //!
 //! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike.
 //! Client and server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client goes away from a
-//! server that does not. Sessions are not resumed. Each record costs the other side work: either may close where more
+//! server that does not; a server refuses one that offers others alone with the alert `no_application_protocol`, and serves one that
+//! offers none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close where more
 //! than eight bytes of TLS come for each that they carry, beside 64 KiB. A frame in a record of its own is far from it. Where the operator switched TLS off, which is
 //! possible on Unix sockets and loopback addresses alone, frames are sent as they are; a client leaves it out only
-//! where its user wants that and what it is connected to is a Unix socket or a loopback address.
+//! where its user wants that and the address that the user gave is a Unix socket's, a loopback address or `localhost`:
+//! what answers there is not asked, for a name or a proxy leads where others want.
 //!
 //! Who a server is, is told from the key of its certificate, and from nothing else in it. The key's
 //! *fingerprint* is `SHA256:` and the base64, without padding, of SHA-256 over the certificate's
@@ -67,7 +69,7 @@
 //! - *invite* is what the operator's address had behind `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is looked at.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
-//! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`), namespace `tinychat`, by
+//! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`) in lines of any width, namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
 //!
 //!   ```text
@@ -95,15 +97,20 @@
 //!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
 //! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
-//!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`,
-//!   `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
+//!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`
+//!   (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
 //!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
 //!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
 //!   how many bytes a file may have. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. Behind `PROVE` further frames may follow at once.
 //! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
-//! - All of this within [`HANDSHAKE_SECONDS`] (10 s) of connecting, else `ERR TIMEOUT`.
+//! - *Time.* All of this up to `PROVE` within [`HANDSHAKE_SECONDS`] (60 s) of connecting, else `ERR TIMEOUT`; so who was
+//!   silent for [`HANDSHAKE_SILENCE_SECONDS`] (10 s) before `HELLO`, TLS's own bytes counted, or said less than 100 bytes a second
+//!   until then, beside the first 10 s. (Before TLS is agreed on nothing is said: the server closes.) But a person may have to confirm
+//!   that a key signs: behind a `HELLO` with the key that owns the name there are [`CONFIRMATION_SECONDS`] (120 s) for
+//!   `PROVE`. Of those who take longer than others there are one of a key, 8 of an address (of IPv6 a /64) and 256 in all; where
+//!   there is one more, the oldest has the 60 s alone. An operator may make all of these times longer or shorter, in proportion.
 //! - A server begins so many connections a second (1,000). Where more come, they wait for some seconds; those from
 //!   addresses (of IPv6 the /64) where somebody was signed in within 7 days in which the server ran go first. One that
 //!   it does not begin it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A client takes a connection
@@ -332,7 +339,7 @@
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
-//! | `TIMEOUT` | yes | signing in took too long |
+//! | `TIMEOUT` | yes | signing in took [too long](self#signing-in) |
 //! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
@@ -383,7 +390,13 @@ pub const MAX_SENTENCE: usize = 240;
 pub const MAX_CONVERSATIONS: usize = 1_000;
 
 /// How long connecting and signing in may take.
-pub const HANDSHAKE_SECONDS: u64 = 10;
+pub const HANDSHAKE_SECONDS: u64 = 60;
+
+/// How long a server hears nothing before `HELLO`.
+pub const HANDSHAKE_SILENCE_SECONDS: u64 = 10;
+
+/// How long `PROVE` may take behind `HELLO` where the key owns the name: a person may have to confirm it.
+pub const CONFIRMATION_SECONDS: u64 = 120;
 
 /// After how much silence a side sends `PING`.
 pub const PING_AFTER_SECONDS: u64 = 30;

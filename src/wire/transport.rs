@@ -4,22 +4,22 @@
 //! The halves are boxed, so that both tasks of a connection look alike over all of them. Whoever writes
 //! flushes: under TLS something may be left behind a write.
 
-use std::io::{self, Read, Write};
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::io::{self, IoSlice, Read, Write};
+use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
 use futures::io::ReadHalf;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
-use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream};
+use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream, client};
 use rustls::pki_types::ServerName;
 
-use crate::trust::tls::{ALPN, Channel, Credentials, client_config, fingerprint};
+use crate::trust::tls::{ALPN, Channel, Credentials, NoCertificate, client_config, fingerprint};
 
 /// The reading half of any transport.
 pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
@@ -55,14 +55,24 @@ pub struct Transport {
 impl Transport {
     /// A connection as it is.
     pub fn plain(socket: Socket) -> io::Result<Self> {
-        let (reader, writer) = split(socket)?;
-        Ok(Self { reader: Box::new(reader), writer: Box::new(writer), channel: Channel::Plain })
+        Ok(Self::plain_on(Line::new(socket)?))
+    }
+
+    /// The same on a line that somebody watches.
+    pub fn plain_on(line: Arc<Line>) -> Self {
+        let (reader, writer) = split(line);
+        Self { reader: Box::new(reader), writer: Box::new(writer), channel: Channel::Plain }
     }
 
     /// A connection under TLS, accepted with these credentials.
     pub async fn accept(socket: Socket, credentials: &Credentials) -> io::Result<Self> {
+        Self::accept_on(Line::new(socket)?, credentials).await
+    }
+
+    /// The same on a line that somebody watches.
+    pub async fn accept_on(line: Arc<Line>, credentials: &Credentials) -> io::Result<Self> {
         let acceptor = TlsAcceptor::from(credentials.config.clone());
-        let mut stream = acceptor.accept(Duplex::new(socket)?).await?;
+        let mut stream = acceptor.accept(Duplex::new(line)).await?;
         stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED));
         let channel = Channel::of(credentials.fingerprint, stream.get_ref().1);
         Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))
@@ -70,8 +80,19 @@ impl Transport {
 
     /// A connection under TLS to a server of this name, whoever it is.
     pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
-        let connector = TlsConnector::from(Arc::new(client_config().map_err(io::Error::other)?));
-        let stream = connector.connect(name, Duplex::new(socket)?).await?;
+        let certificate = NoCertificate::default();
+        let connector = connector(certificate.clone())?;
+        // On the heap: it is large, and whatever awaits this would be so, too.
+        let stream = Box::pin(connector.connect(name, Duplex::new(Line::new(socket)?))).await;
+        if certificate.was_asked_for() {
+            let text = "it asks for a certificate of yours, which no TinyChat server does";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        }
+        Self::agreed(stream?)
+    }
+
+    /// A connection on which TLS was agreed, if that is for this protocol.
+    fn agreed(stream: client::TlsStream<Duplex>) -> io::Result<Self> {
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
             let text = "it speaks TLS, but not for TinyChat";
@@ -91,6 +112,12 @@ impl Transport {
     }
 }
 
+fn connector(certificate: NoCertificate) -> io::Result<TlsConnector> {
+    let mut config = client_config().map_err(io::Error::other)?;
+    config.client_auth_cert_resolver = Arc::new(certificate);
+    Ok(TlsConnector::from(Arc::new(config)))
+}
+
 /// A connected socket of either kind.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the variants are the kinds")]
@@ -100,24 +127,6 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// The other end's address; a Unix socket has none.
-    pub fn peer_ip(&self) -> Option<IpAddr> {
-        match self {
-            Self::Tcp(stream) => stream.peer_addr().ok().map(|peer| peer.ip()),
-            Self::Unix(_) => None,
-        }
-    }
-
-    /// Whether what it carries stays on this machine.
-    pub fn is_local(&self) -> bool {
-        match self {
-            Self::Tcp(stream) => {
-                stream.peer_addr().is_ok_and(|peer| peer.ip().to_canonical().is_loopback())
-            }
-            Self::Unix(_) => true,
-        }
-    }
-
     /// From now on reads and writes that would wait fail instead.
     pub fn set_nonblocking(&self) -> io::Result<()> {
         match self {
@@ -160,19 +169,42 @@ impl Write for &Socket {
         }
     }
 
+    fn write_vectored(&mut self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Socket::Tcp(stream) => { stream }.write_vectored(pieces),
+            Socket::Unix(stream) => { stream }.write_vectored(pieces),
+        }
+    }
+
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
 
-/// Splits a socket and makes it send small frames at once.
-fn split(socket: Socket) -> io::Result<(SocketReader, SocketWriter)> {
-    if let Socket::Tcp(stream) = &socket {
-        stream.set_nodelay(true)?;
-        limit_unsent(stream)?;
+/// A socket that its two halves share, and how much came.
+pub struct Line {
+    socket: Async<Socket>,
+    heard: AtomicU64,
+}
+
+impl Line {
+    /// One that sends small frames at once.
+    pub fn new(socket: Socket) -> io::Result<Arc<Self>> {
+        if let Socket::Tcp(stream) = &socket {
+            stream.set_nodelay(true)?;
+            limit_unsent(stream)?;
+        }
+        Ok(Arc::new(Self { socket: Async::new(socket)?, heard: AtomicU64::new(0) }))
     }
-    let socket = Arc::new(Async::new(socket)?);
-    Ok((SocketReader { socket: socket.clone(), drained: false }, SocketWriter(socket)))
+
+    /// How many bytes were read so far, TLS's own among them.
+    pub fn heard(&self) -> u64 {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+fn split(line: Arc<Line>) -> (SocketReader, SocketWriter) {
+    (SocketReader { line: line.clone(), drained: false }, SocketWriter(line))
 }
 
 #[cfg(any(target_os = "android", target_os = "linux"))]
@@ -189,7 +221,7 @@ fn limit_unsent(_: &TcpStream) -> io::Result<()> {
 /// Reads only where there is something to read: asking a socket that was just drained costs as much
 /// as reading from it.
 struct SocketReader {
-    socket: Arc<Async<Socket>>,
+    line: Arc<Line>,
     /// The last read took all that was there.
     drained: bool,
 }
@@ -202,20 +234,40 @@ impl AsyncRead for SocketReader {
     ) -> Poll<io::Result<usize>> {
         loop {
             if self.drained {
-                ready!(self.socket.poll_readable(context))?;
+                ready!(self.line.socket.poll_readable(context))?;
             }
-            let read = self.socket.get_ref().read(bytes);
+            let read = self.line.socket.get_ref().read(bytes);
             self.drained = !matches!(read, Ok(read) if read == bytes.len());
             match read {
                 Err(error) if is_temporary(&error) => {}
-                read => return Poll::Ready(read),
+                Ok(read) => {
+                    self.line.heard.fetch_add(read as u64, Ordering::Relaxed);
+                    return Poll::Ready(Ok(read));
+                }
+                error => return Poll::Ready(error),
             }
         }
     }
 }
 
-/// Tells the peer when it is closed, also while the other half is open.
-struct SocketWriter(Arc<Async<Socket>>);
+/// Tells the peer when it is closed, also while the other half is open. Several pieces are one write: with the last
+/// one of a connection TLS says why it fails, behind what it had said before.
+struct SocketWriter(Arc<Line>);
+
+impl SocketWriter {
+    fn poll_write_by(
+        &self,
+        context: &mut Context<'_>,
+        mut write: impl FnMut(&Socket) -> io::Result<usize>,
+    ) -> Poll<io::Result<usize>> {
+        loop {
+            match write(self.0.socket.get_ref()) {
+                Err(error) if is_temporary(&error) => ready!(self.0.socket.poll_writable(context))?,
+                written => return Poll::Ready(written),
+            }
+        }
+    }
+}
 
 impl AsyncWrite for SocketWriter {
     fn poll_write(
@@ -223,12 +275,15 @@ impl AsyncWrite for SocketWriter {
         context: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            match self.0.get_ref().write(bytes) {
-                Err(error) if is_temporary(&error) => ready!(self.0.poll_writable(context))?,
-                written => return Poll::Ready(written),
-            }
-        }
+        self.poll_write_by(context, |mut socket| socket.write(bytes))
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_by(context, |mut socket| socket.write_vectored(pieces))
     }
 
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -236,7 +291,7 @@ impl AsyncWrite for SocketWriter {
     }
 
     fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(self.0.get_ref().shutdown_write())
+        Poll::Ready(self.0.socket.get_ref().shutdown_write())
     }
 }
 
@@ -255,9 +310,9 @@ struct Duplex {
 }
 
 impl Duplex {
-    fn new(socket: Socket) -> io::Result<Self> {
-        let (reader, writer) = split(socket)?;
-        Ok(Self { reader, writer, read: 0, barren: Arc::default() })
+    fn new(line: Arc<Line>) -> Self {
+        let (reader, writer) = split(line);
+        Self { reader, writer, read: 0, barren: Arc::default() }
     }
 }
 
@@ -306,6 +361,14 @@ impl AsyncWrite for Duplex {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.writer).poll_write(context, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        pieces: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.writer).poll_write_vectored(context, pieces)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -388,7 +451,7 @@ mod tests {
         let (mut peer, own) = UnixStream::pair().unwrap();
         peer.set_nonblocking(true).unwrap();
         peer.write_all(&[0; 3 * READ_AT_ONCE]).unwrap();
-        let mut duplex = Duplex::new(Socket::Unix(own)).unwrap();
+        let mut duplex = Duplex::new(Line::new(Socket::Unix(own)).unwrap());
         let (mut read, mut bytes) = (0, [0; 1024]);
         let reading = poll_fn(|context| {
             while let Poll::Ready(more) = Pin::new(&mut duplex).poll_read(context, &mut bytes) {

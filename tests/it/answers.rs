@@ -54,7 +54,6 @@ fn what_a_lost_answer_may_have_changed_is_not_guessed() {
 fn whoever_blocks_without_a_server_is_told_that_it_takes_longer() {
     story(async |world| {
         let address = world.address();
-        world.listen_on(address);
         world.stop().await;
         let john =
             Launch::at(address, "john", &world.path("john")).with(&["--follow", "--commands"]);

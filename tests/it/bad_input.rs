@@ -235,7 +235,11 @@ fn a_thousand_conversations_may_be_open_and_no_more() {
 #[test]
 fn signing_in_must_not_take_for_ever() {
     let hasty = |config: &mut tinychat::server::Config| {
-        config.timing.handshake = Duration::from_millis(200);
+        config.timing.handshake = tinychat::server::Handshake {
+            silence: Duration::from_millis(500),
+            all: Duration::from_millis(1_000),
+            confirmation: Duration::from_millis(1_000),
+        };
     };
     story_with(hasty, async |world| {
         let key = world.identity("mallory").public().to_string();

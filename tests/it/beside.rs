@@ -116,7 +116,6 @@ fn a_message_is_sent_once_though_the_owner_is_killed_before_it_is_stored() {
     story(async |world| {
         Launch::of(world, "john").to("marie").pipe("hello\n").await.exited(0);
         let (address, john) = (world.address(), world.path("john"));
-        world.listen_on(address);
         world.stop().await;
         let mut owner = Launch::at(address, "john", &john).with(&["tail"]).start();
         owner.says("following what others write").await;
@@ -238,7 +237,6 @@ fn a_mistake_is_told_and_nothing_is_sent() {
 fn whoever_waits_in_vain_is_told_so_and_the_message_is_kept() {
     story(async |world| {
         let (address, john) = (world.address(), world.path("john"));
-        world.listen_on(address);
         world.stop().await;
         let send = ["--timeout", "1", "send", "--to", "marie", "later"];
         Launch::at(address, "john", &john)

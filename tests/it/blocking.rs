@@ -311,7 +311,6 @@ fn whoever_blocks_while_the_server_is_away_blocks_when_it_comes_back() {
             .start();
         john.says("is away").await;
         john.types("/BLOCK eve\n/BLOCK john\n/QUIT\n");
-        world.listen_on(address);
         world.start().await;
         john.says("you hear no more of eve").await;
         john.end().await.exited(1).said("you cannot block yourself");

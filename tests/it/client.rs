@@ -191,7 +191,6 @@ fn what_was_written_to_more_people_than_places_goes_out_and_each_is_heard_of_in_
         john.join().await;
         // The last by name, written to while the server was away.
         let address = world.address();
-        world.listen_on(address);
         world.stop().await;
         let (john, _) = start_at(address, world);
         john.give(Command::Send { peer: name("zoe"), text: "hello".into() }).await;

@@ -9,7 +9,6 @@ use crate::world::{FIRST_INSTALLATION, World, story};
 
 /// The operator gives a name free. The server is to be found where it was.
 async fn release(world: &mut World, name: &str) {
-    world.listen_on(world.address());
     world.stop().await;
     let names = world.path("server").join("names");
     let lines = std::fs::read_to_string(&names).unwrap();

@@ -556,8 +556,6 @@ fn whose_key_has_changed_gets_no_file() {
         world.sign_in("marie").await.quit().await;
         // Now that her key is known somebody else has the name.
         Launch::of(world, "john").to("marie").pipe("hello\n").await.exited(0);
-        let address = world.address();
-        world.listen_on(address);
         world.stop().await;
         fs::remove_file(world.path("server/names")).unwrap();
         world.start().await;
@@ -581,7 +579,6 @@ fn a_file_that_changes_while_it_waits_is_not_sent() {
     story(async |world| {
         let path = own_file(world, "file", b"as it was meant");
         let address = world.address();
-        world.listen_on(address);
         world.stop().await;
         let launch = || Launch::at(address, "john", &world.path("john"));
         let john = launch().with(&["--timeout", "1s", "--commands"]).to("marie");

@@ -175,9 +175,10 @@ fn damaged_files_are_refused_and_left_as_they_are() {
 #[test]
 fn files_that_were_emptied_are_refused_and_nothing_begins_anew() {
     story(async |world| {
-        for (file, complaint) in
-            [("messages.db", "is empty: it was damaged"), ("id_ed25519", "not a key in OpenSSH")]
-        {
+        for (file, complaint) in [
+            ("messages.db", "is empty: it was damaged"),
+            ("id_ed25519", "is empty: if it had a key, put it back"),
+        ] {
             let folder = world.path(file);
             Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
             fs::write(folder.join(file), "").unwrap();
@@ -373,8 +374,6 @@ fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
             let soon = |config: &mut Config| {
                 (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
             };
-            let address = world.address();
-            world.listen_on(address);
             world.restart_with(soon).await;
             let mut marie = world.sign_in("marie").await;
             let gone =

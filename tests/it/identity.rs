@@ -12,7 +12,7 @@ use crate::tls::make_key;
 use crate::world::{World, story};
 
 /// The story of a key that `ssh-keygen` made, if there is one: at this path, with this passphrase.
-fn story_of_a_key(passphrase: &str, tell: impl AsyncFnOnce(&mut World, &str)) {
+pub(crate) fn story_of_a_key(passphrase: &str, tell: impl AsyncFnOnce(&mut World, &str)) {
     for tool in ["ssh-keygen", "ssh-agent", "ssh-add"] {
         if Command::new(tool).arg("-?").output().is_err() {
             eprintln!("SKIPPED: there is no {tool} here");
@@ -26,17 +26,17 @@ fn story_of_a_key(passphrase: &str, tell: impl AsyncFnOnce(&mut World, &str)) {
     });
 }
 
-fn text(path: &Path) -> String {
+pub(crate) fn text(path: &Path) -> String {
     path.to_str().unwrap().into()
 }
 
 /// Alice, who brings this key.
-fn alice(world: &World, key: &str) -> Launch {
+pub(crate) fn alice(world: &World, key: &str) -> Launch {
     Launch::of(world, "alice").to("bob").with(&["--identity", key])
 }
 
 /// Whether the server knows alice by the key beside `key`.
-fn is_known_by(world: &World, key: &str) -> bool {
+pub(crate) fn is_known_by(world: &World, key: &str) -> bool {
     let line = std::fs::read_to_string(format!("{key}.pub")).unwrap();
     let names = std::fs::read_to_string(world.path("server").join("names")).unwrap();
     let word = line.split(' ').nth(1).unwrap();
@@ -189,7 +189,7 @@ fn an_agent_that_refuses_is_asked_once() {
             agent
         });
         let alice = alice(world, &format!("{key}.pub")).variable("SSH_AUTH_SOCK", &socket);
-        alice.pipe("hello\n").await.exited(3).said("your SSH agent refuses to sign");
+        alice.pipe("hello\n").await.exited(3).said("refuses to sign");
         let agent = refusing.join().unwrap();
         agent.set_nonblocking(true).unwrap();
         assert!(agent.accept().is_err(), "it is not asked again");
@@ -211,20 +211,34 @@ fn answer(mut stream: UnixStream, key: &[u8]) -> bool {
     request[4] == 13
 }
 
-/// An agent that has one key.
-struct Agent {
-    socket: PathBuf,
+/// OpenSSH's agent.
+pub(crate) struct Agent {
+    pub(crate) socket: PathBuf,
     _program: Program,
 }
 
 impl Agent {
+    /// One that has one key.
     async fn with(world: &World, key: &str) -> Self {
+        let agent = Self::asking(world, "/bin/false").await;
+        agent.add(&[key]).await;
+        agent
+    }
+
+    /// One that asks a person by this program, which says no if it fails.
+    pub(crate) async fn asking(world: &World, program: &str) -> Self {
         let socket = world.path("agent");
-        let mut program = Launch::program("ssh-agent").with(&["-D", "-a", &text(&socket)]).start();
+        let launch = Launch::program("ssh-agent").with(&["-D", "-a", &text(&socket)]);
+        let launch = launch.variable("SSH_ASKPASS", program);
+        let mut program = launch.variable("SSH_ASKPASS_REQUIRE", "force").start();
         program.logs("SSH_AUTH_SOCK=").await;
-        let add = Launch::program("ssh-add").with(&["-q", key]);
-        add.variable("SSH_AUTH_SOCK", &socket).pipe("").await.exited(0);
         Self { socket, _program: program }
+    }
+
+    /// Has `ssh-add` do something.
+    pub(crate) async fn add(&self, words: &[&str]) {
+        let add = Launch::program("ssh-add").with(&["-q"]).with(words);
+        add.variable("SSH_AUTH_SOCK", &self.socket).pipe("").await.exited(0);
     }
 }
 

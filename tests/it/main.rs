@@ -16,14 +16,20 @@
 //! | `names` | whose name it is: keys, proofs, spellings |
 //! | `looks` | names that are made to be mistaken for others |
 //! | `identity` | keys that people bring, passphrases, agents |
+//! | `keys` | keys of every maker, and what is none |
+//! | `agents` | agents of every maker: those that sign, refuse, ask, or have a key no more |
+//! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of those whom one talks to |
 //! | `blocking` | whom one does not want to hear, and what strangers may leave |
 //! | `strangers` | to how many people one writes who never answered, and how many names an address claims |
 //! | `burden` | what people weigh who are blocked, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that say nothing or take nothing |
+//! | `proxied` | servers behind proxies that say whose a connection is |
+//! | `lateness` | how long signing in may take: bad lines, people who have to confirm something |
 //! | `flood` | somebody who never stops sending |
 //! | `rates` | who writes too fast, and addresses that come too often |
+//! | `person_rates` | who blocks, signs in, sends files or has the same sent too often |
 //! | `counted` | that each frame counts, whatever it is |
 //! | `reception` | more connections than can be begun: who goes first, and what others are told |
 //! | `hostile` | many who mean harm, at once, and two who chat on |
@@ -34,8 +40,10 @@
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
+//! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `admission` | who may come: registration, invitations, bans, keys that were lost |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -50,7 +58,9 @@
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
 //! | `words` | that what scripts say arrives as it is, on the command line and through a pipe |
 //! | `exits` | what the programs exit with, and outputs that are closed or full |
-//! | `recipes` | the scripts of README |
+//! | `recipes` | the scripts of README and of the manual |
+//! | `manual` | the manual pages, and how long README is |
+//! | `completions` | what shells complete |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `wall` | the wall clock of a program, which a story sets; no tests |
 //! | `clock` | wall clocks that are wrong |
@@ -67,6 +77,8 @@
 //! | `places` | paths of any kind, and folders in which nobody can be |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
+//! | `networks` | dead addresses of a name, one link, proxies, slow lines |
+//! | `socks` | a SOCKS5 proxy that leads where a story says; no tests |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
 //! | `outage` | servers that are away, come back, refuse, or are none |
 
@@ -76,12 +88,15 @@
 mod glass;
 mod programs;
 mod script;
+mod socks;
 #[path = "../shared/wall.rs"]
 mod wall;
 mod world;
 
 mod addresses;
 mod admission;
+mod agents;
+mod alpn;
 mod answers;
 mod backlog;
 mod bad_input;
@@ -90,8 +105,10 @@ mod blocking;
 mod burden;
 mod bytes;
 mod carrying;
+mod certificates;
 mod client;
 mod clock;
+mod completions;
 mod contacts;
 mod counted;
 mod cut;
@@ -109,8 +126,12 @@ mod hoarding;
 mod hostile;
 mod identity;
 mod installations;
+mod keys;
+mod lateness;
 mod looks;
+mod manual;
 mod names;
+mod networks;
 mod news;
 mod operators;
 mod outage;
@@ -122,6 +143,7 @@ mod places;
 mod presence;
 mod private;
 mod program;
+mod proxied;
 mod rates;
 mod receipts;
 mod reception;
@@ -136,6 +158,7 @@ mod settings;
 mod shutdown;
 mod silence;
 mod strangers;
+mod supervised;
 mod takeover;
 mod terminal;
 mod terminals;

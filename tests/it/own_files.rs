@@ -120,7 +120,6 @@ fn of_several_files_those_that_are_not_sent_are_named() {
     story(async |world| {
         let [a, b] = ["a.txt", "b.txt"].map(|name| own_file(world, name, name.as_bytes()));
         let address = world.address();
-        world.listen_on(address);
         world.stop().await;
         let files = ["--timeout", "1s", "send", "--to", "marie", "--file", text(&a), "--file"];
         let john = Launch::at(address, "john", &world.path("john")).with(&files);

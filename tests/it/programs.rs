@@ -9,11 +9,11 @@
 use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use async_channel::{Receiver, Sender};
 use rustix::process::{Pid, Signal, kill_process_group};
 use tinychat::task::within;
 
-use crate::world::World;
+use crate::world::{Reserved, World};
 
 /// How long a program may take for anything on a slow and busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -191,6 +191,11 @@ fn clean_environment(command: &mut Command) {
     }
     // A colour library takes CI for a wish for colours.
     command.env_remove("CI");
+    // Nor is there a proxy on the way, nor does what started them have a say.
+    let proxies = ["ALL_PROXY", "all_proxy", "NO_PROXY", "no_proxy"];
+    for name in proxies.into_iter().chain(["NOTIFY_SOCKET", "WATCHDOG_USEC", "LISTEN_FDS"]) {
+        command.env_remove(name);
+    }
     // Nobody's agent has a hand in it, nor anybody's settings or clock.
     command.env_remove("SSH_AUTH_SOCK");
     command.env("XDG_CONFIG_HOME", concat!(env!("CARGO_MANIFEST_DIR"), "/tests/shared/settings"));
@@ -549,13 +554,12 @@ pub(crate) fn numbered(numbers: impl IntoIterator<Item = u64>) -> String {
     numbers.into_iter().map(|n| format!("message {n}\n")).collect()
 }
 
-/// An address where nothing listens, and where a server can be started again and again. It lies
-/// below the ports that systems give away by themselves, so that nobody else gets it meanwhile.
+/// An address where nothing listens, and where a server can be started again and again. Nobody else gets it as long as
+/// these tests run.
 pub(crate) fn free_address() -> SocketAddr {
-    loop {
-        let address = SocketAddr::from(([127, 0, 0, 1], fastrand::u16(10_000..30_000)));
-        if TcpListener::bind(address).is_ok() {
-            return address;
-        }
-    }
+    static HELD: Mutex<Vec<Reserved>> = Mutex::new(Vec::new());
+    let reserved = Reserved::new();
+    let address = reserved.address;
+    HELD.lock().unwrap_or_else(PoisonError::into_inner).push(reserved);
+    address
 }

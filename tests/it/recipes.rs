@@ -1,4 +1,4 @@
-//! The scripts of README, run as they stand there.
+//! The scripts of README and of the manual, run as they stand there.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -12,7 +12,7 @@ use crate::world::{World, patiently, story};
 /// A folder in which a shell finds `tinychat`, john's settings, and a `notify-send` that writes into a file.
 struct Bench {
     folder: PathBuf,
-    readme: Option<String>,
+    texts: Option<String>,
 }
 
 impl Bench {
@@ -26,14 +26,15 @@ impl Bench {
         let notify = folder.join("notify-send");
         fs::write(&notify, "#!/bin/sh\necho \"$1\" >> \"$NOTIFIED\"\n").unwrap();
         fs::set_permissions(&notify, fs::Permissions::from_mode(0o755)).unwrap();
-        let readme = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-        Self { folder, readme: fs::read_to_string(readme).ok() }
+        let manual = include_str!("../../share/man/tinychat.1.md");
+        let readme = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/README.md"));
+        Self { folder, texts: readme.ok().map(|readme| readme + manual) }
     }
 
-    /// A script that stands in README.
+    /// A script that stands in README, or in the manual.
     fn runs(&self, script: &str) -> Launch {
-        let stands = self.readme.as_ref().is_none_or(|readme| readme.contains(script));
-        assert!(stands, "README has no {script:?}");
+        let stands = self.texts.as_ref().is_none_or(|texts| texts.contains(script));
+        assert!(stands, "neither README nor the manual has {script:?}");
         let client = PathBuf::from(env!("CARGO_BIN_EXE_tinychat"));
         let path = std::env::var("PATH").unwrap_or_default();
         let path =

@@ -476,7 +476,6 @@ fn the_server_going_and_coming_is_on_the_status_line() {
     story(async |world| {
         let mut john = desk(world, "john", "marie");
         john.sees("john online");
-        world.listen_on(world.address());
         world.stop().await;
         john.sees("no server");
         john.says("for later");

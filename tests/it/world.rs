@@ -10,7 +10,8 @@ use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::future::Future;
 use std::io::{Read, Seek, SeekFrom, Write};
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -20,6 +21,8 @@ use async_std::task::{JoinHandle, block_on};
 use bytes::BytesMut;
 use futures::channel::oneshot;
 use futures::{AsyncReadExt, AsyncWriteExt};
+use rustix::net::sockopt::set_socket_reuseaddr;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, getsockname, socket_with};
 use rustls::pki_types::ServerName;
 use tempfile::TempDir;
 use tinychat::server::{Config, Rates, Server, Tls};
@@ -66,9 +69,29 @@ pub(crate) async fn patiently<T>(what: &str, happening: impl Future<Output = T>)
 /// A server with its data folder, and everybody's keys.
 pub(crate) struct World {
     folder: TempDir,
+    /// Where the server listens, unless a story says otherwise; nothing else has the port meanwhile.
+    _place: Reserved,
     config: Config,
     identities: Mutex<HashMap<String, Arc<Identity>>>,
     running: Option<Running>,
+}
+
+/// A port of this machine that the system gives to nobody by itself, also while no server listens there.
+pub(crate) struct Reserved {
+    pub(crate) address: SocketAddr,
+    _socket: OwnedFd,
+}
+
+impl Reserved {
+    pub(crate) fn new() -> Self {
+        let (family, kind) = (AddressFamily::INET, SocketType::STREAM);
+        let socket = socket_with(family, kind, SocketFlags::CLOEXEC, None).unwrap();
+        // So that a server may listen there beside it.
+        set_socket_reuseaddr(&socket, true).unwrap();
+        bind(&socket, &SocketAddr::from((Ipv4Addr::LOCALHOST, 0))).unwrap();
+        let address = getsockname(&socket).unwrap().try_into().unwrap();
+        Self { address, _socket: socket }
+    }
 }
 
 /// A server that runs. Dropping `stop` stops it too, so that a story that panics leaves none behind.
@@ -82,7 +105,9 @@ impl World {
     /// A world with a running server.
     pub(crate) async fn with(configure: impl FnOnce(&mut Config)) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
+        let place = Reserved::new();
+        let listen = vec![place.address.to_string()];
+        let mut config = Config::new(listen, folder.path().join("server"));
         // Most stories are the same with and without them.
         config.tls = Tls::Off;
         config.rates = Rates::UNLIMITED;
@@ -91,7 +116,7 @@ impl World {
         config.files.reserve = 0;
         configure(&mut config);
         let identities = Mutex::default();
-        let mut world = Self { folder, config, identities, running: None };
+        let mut world = Self { folder, _place: place, config, identities, running: None };
         world.start().await;
         world
     }
@@ -135,11 +160,6 @@ impl World {
         self.stop().await;
         configure(&mut self.config);
         self.start().await;
-    }
-
-    /// From its next start on the server listens here.
-    pub(crate) fn listen_on(&mut self, address: SocketAddr) {
-        self.config.listen = vec![address.to_string()];
     }
 
     /// What the server's disk has now: a copy, made while the server runs.
@@ -195,7 +215,8 @@ impl World {
             return Peer { stream: Some(stream.into()), ..Peer::on(transport) };
         }
         let name = address.ip().into();
-        let connecting = Transport::connect(socket, ServerName::IpAddress(name));
+        // Large, and stories have many of them on one stack.
+        let connecting = Box::pin(Transport::connect(socket, ServerName::IpAddress(name)));
         Peer::on(patiently("TLS is agreed on", connecting).await.unwrap())
     }
 
@@ -489,6 +510,11 @@ impl Peer {
             }
         };
         patiently(&format!("{name} is away"), away).await;
+    }
+
+    /// The socket itself, to say something while this waits for something. There is no TLS on it.
+    pub(crate) fn socket(&self) -> TcpStream {
+        self.stream.clone().unwrap()
     }
 
     /// What there is to go on with another kind of frame.

@@ -1,6 +1,7 @@
 //! The command line of `tinychat-server`.
 
 use std::error::Error;
+use std::ffi::OsString;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,14 +9,19 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use bytesize::ByteSize;
 use log::LevelFilter;
+use tinychat::args::complete::{self, Offer};
 use tinychat::args::{self, paths};
 use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
-use tinychat::server::{Config, FileLimits, Quota, Rate, Rates, Registration, Tls};
+use tinychat::server::{
+    Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
+};
 use tinychat::trust::tls::CertificateFiles;
-use tinychat::wire::MAX_NUMBER;
+
+use crate::PROGRAM;
+use crate::values::{Keep, backlog, bytes, handshake, keep, rate, registration, size, threads};
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///
@@ -23,7 +29,8 @@ use tinychat::wire::MAX_NUMBER;
 #[derive(ArgsInfo, FromArgs)]
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
-    /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878)
+    /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878, or the sockets
+    /// that a service manager passes, as systemd does; what is given here is beside them)
     #[argh(option, arg_name = "addr")]
     listen: Vec<String>,
 
@@ -31,12 +38,18 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "on|off", default = "true", from_str_fn(args::on_or_off))]
     tls: bool,
 
-    /// your own certificate in PEM, with --key; both are read again on SIGHUP (default: one in the data
-    /// folder, made the first time)
+    /// proxies, as addresses or networks with commas between them, and unix for whoever connects to a Unix socket: with
+    /// each connection they say whose it is (HAProxy's PROXY protocol, send-proxy or send-proxy-v2), and without that
+    /// they are refused (default none)
+    #[argh(option, arg_name = "addr,addr", default = "Proxies::default()")]
+    proxy_protocol: Proxies,
+
+    /// your own certificate in PEM, X.509 of version 3, with --key; both are read again on SIGHUP (default: one in the
+    /// data folder, made the first time)
     #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     cert: Option<PathBuf>,
 
-    /// the certificate's private key in PEM
+    /// the certificate's private key in PEM, not locked: RSA with 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519
     #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     key: Option<PathBuf>,
 
@@ -116,6 +129,11 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
     address_handshakes: u32,
 
+    /// how long signing in may take in all, from 6s to 1h (default 60s). In proportion to it are silence before
+    /// somebody says who they are (10s), and how long the owner of a name may take to confirm that their key signs (120s)
+    #[argh(option, arg_name = "time", default = "Handshake::default()", from_str_fn(handshake))]
+    handshake: Handshake,
+
     /// how many new names may be claimed from one address a day, likewise (default 50); of IPv6 from one /64, and
     /// four times as many from one /48. Who comes with an address that `invite` printed is not counted
     #[argh(option, arg_name = "n", default = "Rates::default().names")]
@@ -166,7 +184,23 @@ pub(crate) enum Command {
     Status(Status),
     Invite(Invite),
     User(User),
+    Man(Man),
+    Completions(Completions),
 }
+
+/// Print a script that completes these words in a shell; the script says how to use it.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "completions", help_triggers("--help"))]
+pub(crate) struct Completions {
+    /// bash, fish, nushell or zsh
+    #[argh(positional, arg_name = "shell", from_str_fn(completions))]
+    pub(crate) script: String,
+}
+
+/// Print a manual page in roff, for `man -l -`.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "man", help_triggers("--help"))]
+pub(crate) struct Man {}
 
 /// Print an address that lets one person in where the server was started with --registration invite. It
 /// is good once, for 7 days.
@@ -320,9 +354,8 @@ pub(crate) struct Restore {
     pub(crate) file: PathBuf,
 }
 
-/// How long messages are kept.
-#[derive(Clone, Copy)]
-struct Keep(Option<Duration>);
+/// What may be logged.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 const FILES: FileLimits = FileLimits::DEFAULT;
 
@@ -337,12 +370,12 @@ impl Flags {
         }
     }
 
-    /// What the server is to do.
-    pub(crate) fn config(self) -> Result<Config, Box<dyn Error>> {
+    /// What the server is to do, which may have sockets already.
+    pub(crate) fn config(self, has_sockets: bool) -> Result<Config, Box<dyn Error>> {
         let data = self.data(None)?;
         let tls = tls(self.tls, self.cert, self.key)?;
         let mut listen = self.listen;
-        if listen.is_empty() {
+        if listen.is_empty() && !has_sockets {
             listen.push("127.0.0.1:7878".into());
         }
         Ok(Config {
@@ -370,9 +403,11 @@ impl Flags {
                 names: self.address_names,
                 ..Rates::default()
             },
+            timing: Timing { handshake: self.handshake, ..Timing::default() },
             max_connections: self.connections,
             registration: self.registration,
             tls,
+            proxies: self.proxy_protocol,
             ..Config::new(listen, data)
         })
     }
@@ -390,63 +425,17 @@ fn tls(on: bool, certificate: Option<PathBuf>, key: Option<PathBuf>) -> Result<T
     }
 }
 
-fn registration(text: &str) -> Result<Registration, String> {
-    match text {
-        "open" => Ok(Registration::Open),
-        "invite" => Ok(Registration::Invite),
-        "closed" => Ok(Registration::Closed),
-        _ => Err("registration is open, invite or closed".into()),
-    }
+fn completions(shell: &str) -> Result<String, String> {
+    complete::script(shell, PROGRAM).ok_or_else(|| complete::UNKNOWN_SHELL.into())
 }
 
-fn backlog(text: &str) -> Result<Usage, String> {
-    let wrong = || "a backlog is a number of messages and a size, like 10000,16MiB".to_string();
-    let (messages, bytes) = text.split_once(',').unwrap_or((text, "0"));
-    let messages = messages.trim().parse().map_err(|_| wrong())?;
-    let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
-    announceable(messages).and(announceable(bytes)).ok_or_else(wrong)?;
-    Ok(Usage { messages, bytes })
-}
-
-/// So much a second, and so much at once; without the second as much as in ten seconds.
-fn rate(text: &str) -> Result<Rate, String> {
-    let wrong = || "a rate is how much a second and how much at once, like 100,20000".to_string();
-    let amount = |text: &str| {
-        let amount = size(text.trim()).map_err(|_| wrong())?;
-        u32::try_from(amount.as_u64()).map_err(|_| "a rate is less than 4GiB".to_string())
-    };
-    let (each_second, burst) = match text.split_once(',') {
-        Some((each_second, burst)) => (amount(each_second)?, amount(burst)?),
-        None => amount(text).map(|amount| (amount, amount.saturating_mul(10)))?,
-    };
-    if each_second > 0 && burst == 0 { Err(wrong()) } else { Ok(Rate { each_second, burst }) }
-}
-
-fn threads(text: &str) -> Result<NonZeroUsize, String> {
-    text.parse().map_err(|_| "the server needs at least one thread; give a number from 1".into())
-}
-
-fn size(text: &str) -> Result<ByteSize, String> {
-    text.parse().map_err(|_| "a size is a number with its unit, like 256MiB".into())
-}
-
-fn bytes(text: &str) -> Result<u64, String> {
-    let size = size(text)?.as_u64();
-    announceable(size).ok_or_else(|| "a size is less than 8EiB".into())
-}
-
-fn keep(text: &str) -> Result<Keep, String> {
-    let wrong = || "a time is a number with its unit, like 30d; at least 1s, or 0".to_string();
-    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
-    if time.is_zero() {
-        return Ok(Keep(None));
-    }
-    // It is announced in seconds, and 0 says that it is for ever.
-    announceable(time.as_secs()).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
-    Ok(Keep(Some(time)))
-}
-
-/// What a frame can carry.
-fn announceable(number: u64) -> Option<u64> {
-    (number <= MAX_NUMBER).then_some(number)
+/// What may stand in place of the last of these words.
+pub(crate) fn offered(words: impl Iterator<Item = OsString>) -> Offer {
+    let words: Vec<String> = words.map(|word| word.to_string_lossy().into_owned()).collect();
+    complete::complete(&Flags::get_args_info(), &words, |name| match name {
+        "who" => Some(Offer::plain(["open", "invite", "closed"])),
+        "level" => Some(Offer::plain(LEVELS)),
+        "shell" => Some(Offer::plain(complete::SHELLS)),
+        _ => None,
+    })
 }

@@ -3,6 +3,8 @@
 #![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
 
 mod flags;
+mod supervisor;
+mod values;
 
 use std::error::Error;
 use std::fmt::Display;
@@ -12,20 +14,25 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
+use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Flags, Invite, List, Remove, ResetKey, Restore, Status, Unban,
-    UserAction,
+    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, Remove, ResetKey, Restore,
+    Status, Unban, UserAction,
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
+use supervisor::{News, Supervisor};
 use tempfile::{NamedTempFile, TempPath};
-use tinychat::args::{self, paths::Places};
+use tinychat::args;
+use tinychat::args::complete;
+use tinychat::args::paths::Places;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
 use tinychat::log_output::Guard;
+use tinychat::manual::{Program, Title};
 use tinychat::output;
-use tinychat::server::{Server, control};
+use tinychat::server::{Inherited, Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
@@ -38,11 +45,15 @@ const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
     umask(Mode::RWXG | Mode::RWXO);
-    let words = PATHS.as_text(std::env::args_os().skip(1));
-    let flags: Flags = match args::parse(PROGRAM, words, Exit::SERVER) {
-        Ok(flags) => flags,
-        Err(stop) => return stop.exit(PROGRAM),
-    };
+    let mut words = std::env::args_os().skip(1);
+    if words.next().is_some_and(|word| word == complete::ASKED) {
+        return output::answer(PROGRAM, flags::offered(words).lines().trim_end()).into();
+    }
+    let flags: Flags =
+        match args::parse(PROGRAM, PATHS.as_text(std::env::args_os().skip(1)), Exit::SERVER) {
+            Ok(flags) => flags,
+            Err(stop) => return stop.exit(PROGRAM),
+        };
     if flags.version {
         let version = concat!("tinychat-server ", env!("CARGO_PKG_VERSION"));
         return output::answer(PROGRAM, version).into();
@@ -55,6 +66,8 @@ fn main() -> ExitCode {
         Some(Command::Status(command)) => status(&flags, command),
         Some(Command::Invite(command)) => invite(&flags, command),
         Some(Command::User(command)) => user(&flags, &command.action),
+        Some(Command::Man(Man {})) => print(&manual()),
+        Some(Command::Completions(Completions { script })) => print(script),
     };
     match done {
         Ok(()) => Exit::Done.into(),
@@ -65,30 +78,52 @@ fn main() -> ExitCode {
     }
 }
 
+/// `tinychat-server(8)`.
+fn manual() -> String {
+    let summary = "hosts a chat in which messages wait for people";
+    let title = Title { name: PROGRAM, section: "8", summary };
+    let (info, prose) =
+        (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
+    Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render()
+}
+
+fn print(text: &str) -> Result<(), Box<dyn Error>> {
+    let cannot_print = |error| format!("cannot print it: {error}");
+    Ok(output::verdict().write_all(text.as_bytes()).map_err(cannot_print)?)
+}
+
 fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+    // Before there are threads: it changes the environment.
+    let passed = supervisor::take_sockets()?;
     let _log_output =
         Guard::install().map_err(|error| format!("cannot prepare the log: {error}"))?;
     femme::with_level(flags.log_level);
     task::set_threads(flags.threads);
-    async_std::task::block_on(run(flags))
+    async_std::task::block_on(run(flags, passed))
 }
 
-async fn run(flags: Flags) -> Result<(), Box<dyn Error>> {
+async fn run(flags: Flags, passed: Vec<Inherited>) -> Result<(), Box<dyn Error>> {
     let mut interrupts = Interrupts::catch()?;
-    let server = Server::bind(flags.config()?).await?;
+    let config = flags.config(!passed.is_empty())?;
+    let server = Server::bind_with(config, passed).await?;
     // One file for each connection: the soft limit is often only 1,024.
     match rlimit::increase_nofile_limit(u64::MAX) {
         Ok(limit) => log::info!("up to {limit} files may be open"),
         Err(error) => log::warn!("the limit of open files stays as it is: {error}"),
     }
     announce(&server);
-    task::spawn("hangup", read_again(server.certificates(), Hangups::catch()?));
+    let manager = Supervisor::meet()?;
+    let hangups = Hangups::catch()?;
+    task::spawn("hangup", read_again(server.certificates(), hangups, manager.clone()));
+    task::spawn("watchdog", manager.clone().show_life());
+    manager.tell(News::Ready).await;
     server
         .run(async {
             if let Err(error) = interrupts.next().await {
                 log::error!("cannot wait for signals: {error}");
             }
             tell("stopping");
+            manager.tell(News::Stopping).await;
         })
         .await;
     Ok(())
@@ -111,14 +146,25 @@ fn announce(server: &Server) {
 }
 
 /// Reads the certificate again whenever SIGHUP comes. There may be nothing to read.
-async fn read_again(certificates: Option<Arc<Certificates>>, mut hangups: Hangups) {
+async fn read_again(
+    certificates: Option<Arc<Certificates>>,
+    mut hangups: Hangups,
+    manager: Arc<Supervisor>,
+) {
     while hangups.next().await {
-        let Some(certificates) = certificates.clone() else { continue };
-        let (reloading, old) = (certificates.clone(), certificates.current().fingerprint);
-        match task::blocking(move || reloading.reload()).await {
-            Ok(()) => tell_of_change(old, certificates.current().fingerprint),
-            Err(error) => log::error!("{error}; the certificate stays the one that it was"),
+        manager.tell(News::Reloading).await;
+        if let Some(certificates) = certificates.clone() {
+            reload(certificates).await;
         }
+        manager.tell(News::Ready).await;
+    }
+}
+
+async fn reload(certificates: Arc<Certificates>) {
+    let (reloading, old) = (certificates.clone(), certificates.current().fingerprint);
+    match task::blocking(move || reloading.reload()).await {
+        Ok(()) => tell_of_change(old, certificates.current().fingerprint),
+        Err(error) => log::error!("{error}; the certificate stays the one that it was"),
     }
 }
 

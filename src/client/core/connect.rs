@@ -8,9 +8,11 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use futures::future::{Either, select};
 
-use super::super::connection::{Broken, Connection, Visit};
+use super::super::absence::FirstTry;
+use super::super::connection::{Broken, Connection};
 use super::super::servers::{self, Arrival};
-use super::super::{Event, Order};
+use super::super::sign_in::Visit;
+use super::super::{Absence, Event, Failure, Order};
 use super::likeness::Likeness;
 use super::{Core, Exit};
 use crate::task;
@@ -20,6 +22,9 @@ impl Core {
     pub(super) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         self.met = self.store.run(servers::met).await?;
         let mut asked = BTreeSet::new();
+        if self.first_try.is_none() {
+            self.look_for_key(orders).await?;
+        }
         loop {
             let reached = self.meanwhile(self.door().reach(), orders).await?;
             if let Some(arrival) = reached.arrival {
@@ -31,6 +36,7 @@ impl Core {
                 identity: self.identity.clone(),
                 installation: former.unwrap_or(self.installation),
                 proved: self.proved.clone(),
+                first_try: self.first_try.clone(),
             };
             let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
             let Some(former) = former else {
@@ -41,13 +47,53 @@ impl Core {
         }
     }
 
+    /// The agent that had the key may have it no more. Nothing is said to the server then.
+    async fn look_for_key(&mut self, orders: &Receiver<Order>) -> Result<(), Exit> {
+        let identity = self.identity.clone();
+        let look =
+            async { task::blocking(move || identity.look()).await.map_err(Broken::Unsigned) };
+        self.meanwhile(look, orders).await
+    }
+
+    /// The first try to sign in came to this: when somebody waits for that, who may be able to do something, it is not
+    /// tried again.
+    pub(super) fn take_first_try(&mut self, exit: Exit) -> Exit {
+        match (exit, self.first_try.take()) {
+            (Exit::Unsigned(error), Some(first_try))
+                if !first_try.is_closed()
+                    && (self.identity.can_be_unlocked() || !error.may_pass()) =>
+            {
+                let because = error.to_string();
+                let _ = first_try.try_send(FirstTry::Unsigned(because.clone()));
+                Exit::Failed(Failure::Unsigned(because))
+            }
+            (exit, _) => exit,
+        }
+    }
+
+    /// How long to wait before connecting again, if that is worth it, and why; none if there is nothing to wait for.
+    pub(super) fn next_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
+        let (chance, backoff) = (fastrand::f64(), &mut self.backoff);
+        Ok(Some(match exit {
+            Exit::Away(because) => (Absence::Server(because), backoff.next(chance)),
+            Exit::Busy(because) => (Absence::Server(because), backoff.next_when_busy(chance)),
+            Exit::Unsigned(error) if error.is_refusal() => {
+                (Absence::Agent(error.to_string()), backoff.next_when_refused(chance))
+            }
+            Exit::Unsigned(error) => (Absence::Agent(error.to_string()), backoff.next(chance)),
+            Exit::Inquire => return Ok(None),
+            exit => return Err(exit),
+        }))
+    }
+
     /// Waits before connecting again.
     pub(super) async fn pause(
         &mut self,
-        because: String,
+        because: Absence,
         retry_in: Duration,
         orders: &Receiver<Order>,
     ) -> Result<(), Exit> {
+        self.absence = Some(because.clone());
         self.tell(Event::Disconnected { because, retry_in });
         let until = Instant::now() + retry_in;
         while let Some(left) = until.checked_duration_since(Instant::now()) {

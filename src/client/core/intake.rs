@@ -377,24 +377,30 @@ impl Core {
         match (code, peer) {
             (ErrorCode::Conversations | ErrorCode::Installations, Some(peer)) => {
                 self.with(&peer, |it| it.refused_to_open(Instant::now(), REOPEN));
-                self.tell(Event::Objection { because });
+                self.object(because);
                 Ok(())
             }
             (ErrorCode::Block, Some(peer)) => {
                 self.blocks.refused(&peer);
-                self.tell(Event::Objection { because });
+                self.object(because);
                 Ok(())
             }
             // After an unknown one the server closes, if it is fatal.
             (ErrorCode::ToSelf, Some(peer)) if self.blocks.refused(&peer) => {
-                self.tell(Event::Objection { because });
+                self.object(because);
                 Ok(())
             }
             (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
-                self.tell(Event::Objection { because });
+                self.object(because);
                 Ok(())
             }
             _ => Err(refused(code, because).into()),
+        }
+    }
+
+    fn object(&mut self, because: String) {
+        if let Some(because) = self.objections.take(because, Instant::now()) {
+            self.tell(Event::Objection { because });
         }
     }
 }

@@ -13,6 +13,7 @@ mod inquiry;
 mod intake;
 mod likeness;
 mod obey;
+mod objections;
 mod places;
 mod stock;
 mod under_way;
@@ -26,23 +27,30 @@ use async_channel::{Receiver, Sender, WeakSender};
 use futures::future::{self, Either, select};
 
 use super::Order;
+use super::absence::FirstTry;
 use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Door, Progress};
+use super::connection::{Broken, Connection, Progress};
 use super::conversation::Conversation;
+use super::dial::Dialer;
+use super::door::Door;
 use super::files::ledger;
 use super::outbox::Scope;
 use super::servers::{Home, Met, Server};
 use super::store::Store;
+use super::waits::Waits;
 use super::{
-    Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history, outbox,
+    Absence, Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history,
+    outbox,
 };
 use crate::message::{Installation, Name};
 use crate::task;
+use crate::trust::agent::AgentError;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
 use crate::wire::frame::ClientFrame;
 use blocks::Blocks;
 use likeness::Likeness;
+use objections::Objections;
 use places::Queue;
 use under_way::Files;
 
@@ -72,6 +80,7 @@ pub(super) struct Core {
     config: Config,
     identity: Arc<Identity>,
     known_servers: KnownServers,
+    dialer: Dialer,
     /// The servers that were met, by their addresses.
     met: Vec<Met>,
     /// What everything belongs to that is said now.
@@ -100,6 +109,7 @@ pub(super) struct Core {
     nobody: BTreeSet<Name>,
     /// Of those, which the face was told of.
     told_nobody: BTreeSet<Name>,
+    objections: Objections,
     /// Who looks like somebody whom one knows.
     likeness: Likeness,
     /// Messages that the face was given and has not shown.
@@ -119,6 +129,10 @@ pub(super) struct Core {
     is_online: bool,
     /// The server may have given the name to the key.
     proved: Arc<AtomicBool>,
+    /// Until the first try to sign in is over: who wants to know of it.
+    first_try: Option<Sender<FirstTry>>,
+    /// Why one was last not signed in.
+    absence: Option<Absence>,
     /// When to ask again what became of what was sent under a former installation.
     inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
@@ -131,6 +145,8 @@ enum Exit {
     Away(String),
     /// The same, and many want to connect.
     Busy(String),
+    /// The same: the agent that has the key has not signed.
+    Unsigned(AgentError),
     /// It is time to sign in as a former installation.
     Inquire,
     /// Everything is settled.
@@ -145,6 +161,7 @@ impl From<Broken> for Exit {
         match broken {
             Broken::Away(because) => Self::Away(because),
             Broken::Busy(because) => Self::Busy(because),
+            Broken::Unsigned(error) => Self::Unsigned(error),
             Broken::Failed(failure) => Self::Failed(failure),
         }
     }
@@ -166,10 +183,12 @@ impl Core {
         events: Sender<Event>,
         orders: WeakSender<Order>,
     ) -> Self {
+        let dialer = Dialer::new(config.lookup, Waits::of(config.handshake));
         Self {
             config,
             identity: Arc::new(identity),
             known_servers,
+            dialer,
             met: Vec::new(),
             server: home.server,
             installation: home.installation,
@@ -186,6 +205,7 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            objections: Objections::new(Instant::now()),
             likeness: Likeness::default(),
             unshown: 0,
             shows: true,
@@ -195,16 +215,23 @@ impl Core {
             files: Files::new(orders),
             is_online: false,
             proved: Arc::default(),
+            first_try: None,
+            absence: None,
             inquire_at: None,
             progress: Instant::now(),
         }
+    }
+
+    /// Tells what becomes of the first try to sign in.
+    pub(super) fn telling(self, first_try: Sender<FirstTry>) -> Self {
+        Self { first_try: Some(first_try), ..self }
     }
 
     /// Lives until told to end, or until there is no point in going on. Whether the name may belong to the key now.
     pub(super) async fn run(mut self, orders: Receiver<Order>) -> bool {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
-            Exit::Away(_) | Exit::Busy(_) | Exit::Inquire | Exit::Finished | Exit::Left => None,
+            _ => None,
         };
         let is_refused = matches!(failure, Some(Failure::Name(_) | Failure::Uninvited(_)));
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
@@ -246,15 +273,15 @@ impl Core {
         }
         loop {
             let exit = match self.connect(orders).await {
-                Ok(connection) => self.online(connection, orders).await,
-                Err(exit) => exit,
+                Ok(connection) => {
+                    self.first_try = None;
+                    self.online(connection, orders).await
+                }
+                Err(exit) => self.take_first_try(exit),
             };
-            let chance = fastrand::f64();
-            let pause = match exit {
-                Exit::Away(because) => Some((because, self.backoff.next(chance))),
-                Exit::Busy(because) => Some((because, self.backoff.next_when_busy(chance))),
-                Exit::Inquire => None,
-                exit => return exit,
+            let pause = match self.next_wait(exit) {
+                Ok(pause) => pause,
+                Err(exit) => return exit,
             };
             self.disconnected();
             if let Some((because, retry_in)) = pause
@@ -439,6 +466,7 @@ impl Core {
             config: self.config.clone(),
             known_servers: self.known_servers.clone(),
             met: self.met.clone(),
+            dialer: self.dialer.clone(),
             events: self.events.clone(),
         }
     }
@@ -558,7 +586,10 @@ impl Core {
             return Ok(());
         };
         let because = match (online, refused) {
-            (false, _) => format!("the server {} is away", self.config.server),
+            (false, _) => match &self.absence {
+                Some(Absence::Agent(because)) => because.clone(),
+                _ => format!("the server {} is away", self.config.server),
+            },
             (true, true) => "the server takes no more messages for now".into(),
             (true, false) => "the server does not go on".into(),
         };

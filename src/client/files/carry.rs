@@ -20,7 +20,8 @@ use futures::channel::oneshot;
 use futures::future::{Either, select};
 
 use super::ledger::{self, Download, Source, Upload};
-use crate::client::connection::{Broken, Door};
+use crate::client::connection::Broken;
+use crate::client::door::Door;
 use crate::folder::free_space;
 use crate::message::BlobId;
 use crate::task;
@@ -29,7 +30,7 @@ use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Transport};
-use crate::wire::{HANDSHAKE_SECONDS, IDLE_AFTER_SECONDS, MAX_CHUNK, chunk_line};
+use crate::wire::{IDLE_AFTER_SECONDS, MAX_CHUNK, chunk_line};
 
 /// What a file that comes leaves free on the disk, in bytes: messages go on being written.
 const RESERVE: u64 = 16 * 1024 * 1024;
@@ -84,6 +85,7 @@ impl From<Broken> for Stop {
     fn from(broken: Broken) -> Self {
         match broken {
             Broken::Away(because) | Broken::Busy(because) => Self::Away(because),
+            Broken::Unsigned(error) => Self::Away(error.to_string()),
             Broken::Failed(failure) => Self::Away(failure.to_string()),
         }
     }
@@ -133,10 +135,7 @@ impl<R: FnMut(Report)> Carrier<R> {
     }
 
     async fn connect(&self) -> Result<Line, Stop> {
-        let limit = Duration::from_secs(HANDSHAKE_SECONDS);
-        let connecting = task::within(limit, self.door.connect()).await;
-        let late = || Stop::Away("the server does not answer".into());
-        let (Transport { reader, mut writer, .. }, _) = connecting.ok_or_else(late)??;
+        let Transport { reader, mut writer, .. } = self.door.clone().reach().await?.transport;
         write_frame(&mut writer, &ClientFrame::Carry { ticket: self.ticket }).await?;
         Ok(Line { reader: FrameReader::new(reader), half: writer, out: BytesMut::new() })
     }

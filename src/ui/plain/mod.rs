@@ -26,7 +26,7 @@ use super::receipts::Receipts;
 use super::screen::Screen;
 
 use self::keyboard::Keyboard;
-use crate::client::{Client, Command, Ending, Event, Query};
+use crate::client::{Absence, Client, Command, Ending, Event, Query};
 use crate::exit::Exit;
 use crate::message::Name;
 use crate::signals::{Interrupt, Interrupts};
@@ -117,7 +117,7 @@ struct Face {
     announced: BTreeSet<Name>,
     connected: Connected,
     /// Why it was lost last.
-    because: String,
+    because: Absence,
     /// Since when it is as it is.
     since: SystemTime,
     receipts: Receipts,
@@ -168,7 +168,7 @@ impl Face {
             known: BTreeSet::new(),
             announced: BTreeSet::new(),
             connected: Connected::NotYet,
-            because: String::new(),
+            because: Absence::Server(String::new()),
             since: SystemTime::now(),
             receipts: Receipts::default(),
             announcements,

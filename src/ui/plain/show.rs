@@ -3,11 +3,12 @@
 //! Owned by the [face](super). News for a person are notes; a script gets what it asked for.
 
 use std::io;
+use std::mem::discriminant;
 use std::time::{Instant, SystemTime};
 
 use super::super::{count, files, news, receipts};
 use super::{Connected, Face};
-use crate::client::{Command, Event, FileState, Hit, Incoming, Pending, Trust, Way};
+use crate::client::{Absence, Command, Event, FileState, Hit, Incoming, Pending, Trust, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
 use crate::wire::frame::{Presence, Refusal};
@@ -18,7 +19,7 @@ impl Face {
             Event::Message(message) => self.show_message(message).await,
             Event::FirstMeeting { fingerprint } => self.show_first_meeting(fingerprint),
             Event::Connected => self.show_connected(),
-            Event::Disconnected { because, .. } => self.show_disconnected(&because),
+            Event::Disconnected { because, .. } => self.show_disconnected(because),
             Event::Opened { peer, presence, waiting } => {
                 self.show_opened(&peer, presence, waiting);
             }
@@ -209,15 +210,17 @@ impl Face {
         }
     }
 
-    fn show_disconnected(&mut self, because: &str) {
-        because.clone_into(&mut self.because);
-        if std::mem::replace(&mut self.connected, Connected::Lost) != Connected::Lost {
+    /// Told once, and again where something else is at fault.
+    fn show_disconnected(&mut self, because: Absence) {
+        let is_another = discriminant(&because) != discriminant(&self.because);
+        self.because = because;
+        let was_lost = std::mem::replace(&mut self.connected, Connected::Lost) == Connected::Lost;
+        if !was_lost {
             self.since = SystemTime::now();
-            self.screen.note(&format!(
-                "the server {} is away ({because}); trying again. \
-                 What you write is kept and sent then",
-                self.options.server.address,
-            ));
+        }
+        if !was_lost || is_another {
+            let server = self.options.server.address.as_str();
+            self.screen.note(&news::absence(server, &self.because));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Which key does what, as data: the table that decides, and that help and README show.
+//! Which key does what, as data: the table that decides, and that help and the manual show.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
@@ -110,14 +110,14 @@ pub(super) const KEYS: &[Key] = &[
     key(KeyCode::Char('t'), CTRL, Action::Bare, "Ctrl-T", "show the conversation alone, to select from it; again: all"),
     key(KeyCode::Char('l'), CTRL, Action::Redraw, "Ctrl-L", "draw the screen anew"),
     key(KeyCode::Char('z'), CTRL, Action::Stop, "Ctrl-Z", "give the terminal back and stop; `fg` goes on"),
-    key(KeyCode::F(1), NONE, Action::Help, "F1, /HELP", "this page"),
+    key(KeyCode::F(1), NONE, Action::Help, "F1, /HELP", "show the keys and commands"),
     key(KeyCode::Esc, NONE, Action::Cancel, "Esc", "close what is in front, and what was told; return from what was found"),
     key(KeyCode::Char('c'), CTRL, Action::Interrupt, "Ctrl-C", "clear what you are writing; twice: leave"),
     key(KeyCode::Char('d'), CTRL, Action::EndOfInput, "Ctrl-D", "where nothing is written: leave"),
 ];
 
-/// What keys are called and do, for people: help has it, and so does README.
-pub(super) fn explained() -> impl Iterator<Item = (&'static str, &'static str)> {
+/// What keys are called and do, for people: help has it, and so does the manual.
+pub(in crate::ui) fn explained() -> impl Iterator<Item = (&'static str, &'static str)> {
     let named = KEYS.iter().filter(|key| !key.name.is_empty()).map(|key| (key.name, key.help));
     named.chain([("Alt-1 to Alt-9", "turn to one of the first nine conversations")])
 }
@@ -135,21 +135,4 @@ pub(in crate::ui) fn action(event: &KeyEvent) -> Option<Action> {
     }
     let found = KEYS.iter().find(|key| key.code == event.code && key.modifiers == modifiers);
     found.map(|key| key.action)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_keys_in_the_readme_are_these() {
-        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/README.md");
-        let Ok(readme) = std::fs::read_to_string(path) else {
-            eprintln!("SKIPPED: there is no README beside these sources");
-            return;
-        };
-        let table: String =
-            explained().map(|(name, help)| format!("| {name} | {help} |\n")).collect();
-        assert!(readme.contains(&table), "README has another table than:\n{table}");
-    }
 }

@@ -1,7 +1,7 @@
 //! What the client tells, and what becomes of it on the screen.
 
 use super::Conversation;
-use super::{App, Effect, Line, OPENED, Overlay};
+use super::{App, Effect, Line, OPENED};
 use crate::client::{
     Change, Command, Event, FileState, Incoming, Record, State, Summary, Transfer, Way,
 };
@@ -33,11 +33,7 @@ impl App {
                 it.unsent += 1;
                 it.add(record);
             }
-            Event::Found { query, hits } => {
-                if let Some(Overlay::Find(find)) = &mut self.overlay {
-                    find.take(query, hits);
-                }
-            }
+            Event::Found { query, hits } => self.take_found(query, hits),
             Event::Receipts { peer, stored, delivered } => {
                 if let Some(it) = self.find(&peer) {
                     it.unsent = it.unsent.saturating_sub(stored.len() as u64);

@@ -29,7 +29,7 @@ use super::memory::{Memory, Person};
 use super::panel::Panel;
 use super::transfers::Transfers;
 use super::window::PAGE;
-use crate::client::{Command, Event};
+use crate::client::{Absence, Command, Event};
 use crate::message::{Name, Timestamp};
 use crate::ui::settings::Bell;
 use crate::wire::MAX_BODY;
@@ -96,7 +96,7 @@ pub(super) enum Effect {
 pub(super) enum Line {
     Connecting,
     Online,
-    Away { because: String },
+    Away { because: Absence },
 }
 
 /// What is in front of everything else.

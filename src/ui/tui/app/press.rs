@@ -8,7 +8,7 @@ use super::super::keys::{self, Action};
 use super::super::links::Links;
 use super::super::view;
 use super::{App, Effect, Overlay};
-use crate::client::{Command, Query};
+use crate::client::{Command, Hit, Query};
 
 /// What is said of a copy: nobody hears whether the terminal took it (OSC 52).
 const COPIED: &str = "copied, if this terminal lets programs do so; if not, Ctrl-T shows the conversation alone, to select from";
@@ -95,7 +95,7 @@ impl App {
                 return true;
             }
             (Overlay::Find(find), Some(Action::Send), _) => {
-                if let (Some(hit), Some(query)) = (find.choose(), find.query()) {
+                if let (Some(hit), Some(query)) = (find.choose().cloned(), find.query()) {
                     self.go_to(&hit.peer, hit.id, query);
                     return true;
                 }
@@ -130,6 +130,15 @@ impl App {
         find.type_text(words);
         self.ask(find.query());
         self.overlay = Some(Overlay::Find(find));
+    }
+
+    /// This is what there is of what is looked for.
+    pub(super) fn take_found(&mut self, query: Query, hits: Vec<Hit>) {
+        let Some(Overlay::Find(find)) = &mut self.overlay else { return };
+        if let Some(hit) = find.take(query.clone(), hits).cloned() {
+            self.overlay = None;
+            self.go_to(&hit.peer, hit.id, query);
+        }
     }
 
     pub(super) fn ask(&mut self, query: Option<Query>) {

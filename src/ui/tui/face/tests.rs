@@ -8,6 +8,7 @@ use crossterm::event::KeyCode;
 use rexpect::process::{PtyProcess, WaitStatus};
 
 use super::*;
+use crate::client::Proxies;
 use crate::ui::entry::Options;
 
 /// Tells the test that it is the one that panics, in a process of its own, and where its folder is.
@@ -27,6 +28,8 @@ fn john(data: PathBuf) -> Options {
         server: "127.0.0.1:1".parse().unwrap(),
         misnamed: None,
         tls: false,
+        proxies: Proxies::default(),
+        handshake: Duration::from_secs(60),
         user: Some("john".parse().unwrap()),
         to: Some("marie".parse().unwrap()),
         data: Some(data),

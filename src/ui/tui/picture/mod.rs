@@ -58,6 +58,11 @@ pub enum Pictures {
 #[error("it is auto, kitty, iterm, sixel, blocks or off")]
 pub struct PicturesError;
 
+impl Pictures {
+    /// How each is written.
+    pub const NAMES: [&str; 6] = ["auto", "kitty", "iterm", "sixel", "blocks", "off"];
+}
+
 impl FromStr for Pictures {
     type Err = PicturesError;
 

@@ -22,7 +22,7 @@ use super::panel::{Panel, PanelRow};
 use super::picture::Gallery;
 use super::transfers::Moving;
 use super::wrap::{columns, fit, padded};
-use crate::client::{Transfer, Way};
+use crate::client::{Absence, Transfer, Way};
 use crate::ui::{count, files, text};
 
 /// The cells of the bar of one.
@@ -253,6 +253,7 @@ fn draw_status(canvas: &mut Canvas, app: &App, sight: Option<&Sight>, area: Rect
         parts.push(line(app));
     }
     if let Line::Away { because } = &app.line {
+        let (Absence::Server(because) | Absence::Agent(because)) = because;
         parts.push(because.clone());
     }
     if !is_online {
@@ -269,7 +270,8 @@ fn line(app: &App) -> String {
     match &app.line {
         Line::Connecting => format!("connecting to {}", app.server),
         Line::Online => format!("you: {} online", app.user),
-        Line::Away { .. } => format!("no server{}", contact(app)),
+        Line::Away { because: Absence::Server(_) } => format!("no server{}", contact(app)),
+        Line::Away { because: Absence::Agent(_) } => "not signed in".into(),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the screen makes of keys and events. Here is who sits at it; no tests.
 
+mod addresses;
+mod overlays;
 mod properties;
 mod screens;
 mod stories;
+mod surprises;
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -196,7 +199,7 @@ fn stored(peer: &str, n: u64) -> Event {
 }
 
 fn away() -> Event {
-    let because = "connection refused".to_string();
+    let because = Absence::Server("connection refused".into());
     Event::Disconnected { because, retry_in: Duration::from_secs(1) }
 }
 

@@ -1,0 +1,84 @@
+//! What stands behind the flags of `tinychat-server`, read from text. Each error says what belongs there.
+
+use std::num::NonZeroUsize;
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use tinychat::mailbox::Usage;
+use tinychat::server::{Handshake, Rate, Registration};
+use tinychat::wire::MAX_NUMBER;
+
+/// How long messages are kept.
+#[derive(Clone, Copy)]
+pub(crate) struct Keep(pub(crate) Option<Duration>);
+
+/// How long signing in may take: of less no line gets in.
+const SIGNING_IN: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_secs(60 * 60);
+
+pub(crate) fn registration(text: &str) -> Result<Registration, String> {
+    match text {
+        "open" => Ok(Registration::Open),
+        "invite" => Ok(Registration::Invite),
+        "closed" => Ok(Registration::Closed),
+        _ => Err("registration is open, invite or closed".into()),
+    }
+}
+
+pub(crate) fn backlog(text: &str) -> Result<Usage, String> {
+    let wrong = || "a backlog is a number of messages and a size, like 10000,16MiB".to_string();
+    let (messages, bytes) = text.split_once(',').unwrap_or((text, "0"));
+    let messages = messages.trim().parse().map_err(|_| wrong())?;
+    let bytes = size(bytes.trim()).map_err(|_| wrong())?.as_u64();
+    announceable(messages).and(announceable(bytes)).ok_or_else(wrong)?;
+    Ok(Usage { messages, bytes })
+}
+
+/// So much a second, and so much at once; without the second as much as in ten seconds.
+pub(crate) fn rate(text: &str) -> Result<Rate, String> {
+    let wrong = || "a rate is how much a second and how much at once, like 100,20000".to_string();
+    let amount = |text: &str| {
+        let amount = size(text.trim()).map_err(|_| wrong())?;
+        u32::try_from(amount.as_u64()).map_err(|_| "a rate is less than 4GiB".to_string())
+    };
+    let (each_second, burst) = match text.split_once(',') {
+        Some((each_second, burst)) => (amount(each_second)?, amount(burst)?),
+        None => amount(text).map(|amount| (amount, amount.saturating_mul(10)))?,
+    };
+    if each_second > 0 && burst == 0 { Err(wrong()) } else { Ok(Rate { each_second, burst }) }
+}
+
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "the server needs at least one thread; give a number from 1".into())
+}
+
+pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
+    text.parse().map_err(|_| "a size is a number with its unit, like 256MiB".into())
+}
+
+pub(crate) fn bytes(text: &str) -> Result<u64, String> {
+    let size = size(text)?.as_u64();
+    announceable(size).ok_or_else(|| "a size is less than 8EiB".into())
+}
+
+pub(crate) fn keep(text: &str) -> Result<Keep, String> {
+    let wrong = || "a time is a number with its unit, like 30d; at least 1s, or 0".to_string();
+    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    if time.is_zero() {
+        return Ok(Keep(None));
+    }
+    // It is announced in seconds, and 0 says that it is for ever.
+    announceable(time.as_secs()).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
+    Ok(Keep(Some(time)))
+}
+
+pub(crate) fn handshake(text: &str) -> Result<Handshake, String> {
+    let wrong = || "a time for signing in is from 6s to 1h, like 60s or 2m".to_string();
+    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    SIGNING_IN.contains(&time).then(|| Handshake::within(time)).ok_or_else(wrong)
+}
+
+/// What a frame can carry.
+fn announceable(number: u64) -> Option<u64> {
+    (number <= MAX_NUMBER).then_some(number)
+}

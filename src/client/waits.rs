@@ -1,0 +1,79 @@
+//! How long each step on the way to a server may take.
+//!
+//! Owned by the [`door`](super::door). Invariant: no step is without a limit, and all are in proportion to one, which
+//! `--handshake` sets.
+
+use std::time::Duration;
+
+/// How long a server that is connected to may take until one is signed in, TLS included: for a round trip of 2.5 s, as
+/// over a satellite or through Tor, several times as long as that takes.
+pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS as u64);
+
+/// The longest that it may be set to. Whoever waits longer for one try does not notice that the line is gone.
+pub const MAX_HANDSHAKE: Duration = Duration::from_secs(60 * 60);
+
+const HANDSHAKE_SECONDS: u32 = 60;
+
+/// How long a name may be looked up, in seconds.
+const LOOKUP: u32 = 10;
+
+/// How long one address may take to answer at all. Systems ask a silent one four times in so many seconds.
+const ADDRESS: u32 = 15;
+
+/// How long all addresses of a name may, together.
+const ADDRESSES: u32 = 30;
+
+/// How long a proxy may take to get to the server. Tor has to find a way first.
+const PROXY: u32 = 60;
+
+/// How long TLS may take.
+const TLS: u32 = 30;
+
+/// What the constants come to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Waits {
+    pub(super) lookup: Duration,
+    pub(super) address: Duration,
+    pub(super) addresses: Duration,
+    pub(super) proxy: Duration,
+    pub(super) tls: Duration,
+    pub(super) handshake: Duration,
+}
+
+impl Waits {
+    /// In proportion to how long a handshake may take.
+    pub(super) fn of(handshake: Duration) -> Self {
+        let handshake = handshake.min(MAX_HANDSHAKE);
+        let scaled = |seconds| handshake * seconds / HANDSHAKE_SECONDS;
+        Self {
+            lookup: scaled(LOOKUP),
+            address: scaled(ADDRESS),
+            addresses: scaled(ADDRESSES),
+            proxy: scaled(PROXY),
+            tls: scaled(TLS),
+            handshake,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_are_in_proportion_to_one() {
+        let (usual, double) = (Waits::of(HANDSHAKE), Waits::of(HANDSHAKE * 2));
+        assert_eq!(usual.lookup, Duration::from_secs(10));
+        assert_eq!(usual.handshake, HANDSHAKE);
+        for (one, other) in [
+            (usual.lookup, double.lookup),
+            (usual.address, double.address),
+            (usual.addresses, double.addresses),
+            (usual.proxy, double.proxy),
+            (usual.tls, double.tls),
+        ] {
+            assert_eq!(one * 2, other);
+        }
+        assert_eq!(Waits::of(Duration::MAX).handshake, MAX_HANDSHAKE);
+    }
+}

@@ -86,6 +86,24 @@ fn a_servers_folder_may_have_any_path_and_so_may_its_backup() {
 }
 
 #[test]
+fn a_servers_socket_may_have_a_path_of_any_length() {
+    story(async |world| {
+        let folder = world.path(&"x".repeat(120));
+        make_private(&folder);
+        let address = format!("unix:{}", folder.join("socket").display());
+        for _ in 0..2 {
+            let launch = Launch::operator(&["--tls", "off", "--listen", &address]);
+            let mut server = launch.on(&world.path("server-1")).start();
+            server.says("listening on unix:").await;
+            let john = Launch::at(&address, "john", &world.path("john")).to("marie");
+            john.pipe("hi\n").await.exited(0);
+            // The next one clears away what is left of its socket.
+            server.kill().await;
+        }
+    });
+}
+
+#[test]
 fn keys_and_certificates_may_have_any_path() {
     if Command::new("ssh-keygen").arg("-?").output().is_err() {
         return eprintln!("SKIPPED: there is no ssh-keygen here");

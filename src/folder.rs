@@ -4,8 +4,11 @@
 //! process is killed. Invariant: nobody else may enter a folder that is open, so what is in it needs no care
 //! of its own.
 
+pub(crate) mod socket;
+mod wrong;
+
 use std::fmt;
-use std::fs::{self, DirBuilder, File, OpenOptions, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, OpenOptions, Permissions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -26,8 +29,13 @@ pub struct Folder {
 pub enum FolderError {
     #[error("the data folder {} is in use by another process; stop that one or choose another with --data", path.display())]
     InUse { path: PathBuf },
-    #[error("cannot use {} as data folder: {cause}; choose another with --data", path.display())]
-    Unusable { path: PathBuf, cause: io::Error },
+    #[error("cannot use {} as data folder: {because}; choose another with --data", path.display())]
+    Unusable { path: PathBuf, because: String },
+    #[error(
+        "cannot have a Unix socket in the data folder {}, as others need who ask the program that uses it: {cause}; choose a folder of another file system with --data",
+        path.display()
+    )]
+    NoSocket { path: PathBuf, cause: io::Error },
     #[error("there is no home folder to put data into; name a folder with --data")]
     Homeless,
     #[error(
@@ -60,13 +68,12 @@ impl Folder {
     /// Makes the folder if it is not there, [tightens](tighten) it if others may enter it, and locks it.
     pub fn open(path: &Path) -> Result<Self, FolderError> {
         tighten(path)?;
-        let path = path.to_path_buf();
-        match Self::lock(&path) {
-            Ok(lock) => Ok(Self { path, lock }),
+        match Self::lock(path) {
+            Ok(lock) => Ok(Self { path: path.into(), lock }),
             Err(cause) if cause.kind() == io::ErrorKind::WouldBlock => {
-                Err(FolderError::InUse { path })
+                Err(FolderError::InUse { path: path.into() })
             }
-            Err(cause) => Err(FolderError::Unusable { path, cause }),
+            Err(cause) => Err(unusable(path, &cause)),
         }
     }
 
@@ -75,18 +82,44 @@ impl Folder {
         self.path.join(name)
     }
 
+    /// Removes the folder, if there is nothing in it any more but its lock.
+    pub(crate) fn remove(&self) {
+        let is_lock =
+            |entry: io::Result<fs::DirEntry>| entry.is_ok_and(|it| it.file_name() == LOCK);
+        if fs::read_dir(&self.path).is_ok_and(|mut all| all.all(is_lock)) {
+            // Whatever came in between stays.
+            let _ = fs::remove_file(self.file(LOCK)).and_then(|()| fs::remove_dir(&self.path));
+        }
+    }
+
     fn lock(path: &Path) -> io::Result<File> {
         DirBuilder::new().recursive(true).mode(0o700).create(path)?;
         let lock = path.join(LOCK);
         let file =
-            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(lock)?;
+            OpenOptions::new().write(true).create(true).truncate(false).mode(0o600).open(&lock)?;
         file.try_lock()?;
-        // A folder that is full or read-only is better found now than by the first message.
-        let probe = path.join("probe");
-        fs::write(&probe, b"x")?;
-        fs::remove_file(&probe)?;
+        // Whoever had it may have removed the folder meanwhile.
+        if !is_same(&file.metadata()?, &fs::metadata(&lock)?) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        probe(&path.join("probe"))?;
         Ok(file)
     }
+}
+
+/// A folder that is full or read-only is better found now than by the first message.
+fn probe(path: &Path) -> io::Result<()> {
+    let written = fs::write(path, b"x");
+    let removed = fs::remove_file(path);
+    written.and(removed)
+}
+
+fn is_same(one: &Metadata, other: &Metadata) -> bool {
+    (one.dev(), one.ino()) == (other.dev(), other.ino())
+}
+
+fn unusable(path: &Path, cause: &io::Error) -> FolderError {
+    FolderError::Unusable { path: path.into(), because: wrong::because(path, cause) }
 }
 
 impl Drop for Folder {
@@ -119,7 +152,7 @@ impl fmt::Display for Tightened {
 /// Makes a data folder its owner's alone if others may enter it; whoever opens one does so first. A folder that is for
 /// others too, or may be, is refused. Nothing happens where there is none.
 pub fn tighten(path: &Path) -> Result<Option<Tightened>, FolderError> {
-    let unusable = |cause| FolderError::Unusable { path: path.into(), cause };
+    let unusable = |cause: io::Error| unusable(path, &cause);
     let folder = match File::open(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         folder => folder.map_err(unusable)?,
@@ -313,5 +346,22 @@ mod tests {
         fs::write(&file, "").unwrap();
         let error = Folder::open(&file).unwrap_err();
         assert!(error.to_string().contains("file as data folder"), "{error}");
+    }
+
+    #[test]
+    fn a_folder_is_removed_if_it_is_empty_and_not_in_use_by_its_old_lock() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("data");
+        let first = Folder::open(&path).unwrap();
+        let old = File::open(path.join(LOCK)).unwrap();
+        fs::write(path.join("letter"), "").unwrap();
+        first.remove();
+        assert!(path.join(LOCK).exists(), "it is not empty");
+        fs::remove_file(path.join("letter")).unwrap();
+        first.remove();
+        assert!(!path.exists());
+        drop(first);
+        let second = Folder::open(&path).unwrap();
+        assert!(!is_same(&old.metadata().unwrap(), &second.lock.metadata().unwrap()));
     }
 }

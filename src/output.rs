@@ -125,6 +125,11 @@ pub fn is_terminal() -> bool {
     io::stdout().is_terminal()
 }
 
+/// Whether questions, which stand on standard error, are seen.
+pub(crate) fn is_asking_seen() -> bool {
+    io::stderr().is_terminal()
+}
+
 /// Whether colours are wanted on standard output, and on standard error.
 pub(crate) fn colours() -> (ColorChoice, ColorChoice) {
     (AutoStream::choice(&io::stdout()), AutoStream::choice(&io::stderr()))

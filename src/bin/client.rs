@@ -12,8 +12,9 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use jiff::ZonedDateTime;
 use jiff::tz::TimeZone;
+use tinychat::args;
 use tinychat::args::complete::{self, Offer};
-use tinychat::args::{self, paths};
+use tinychat::args::paths::{self, Places};
 use tinychat::client::transcript::{self, Filter};
 use tinychat::client::{HANDSHAKE, Proxies, Query, Target, Unasked};
 use tinychat::exit::Exit;
@@ -61,12 +62,12 @@ struct Flags {
     to: Option<Name>,
 
     /// your data folder: key, outbox and history (default $XDG_DATA_HOME/tinychat/NAME)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// your own Ed25519 key in OpenSSH's format, like ~/.ssh/id_ed25519; an agent is asked first if it
     /// is locked (default: the key in the data folder, made the first time)
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     identity: Option<PathBuf>,
 
     /// lines of a script that begin with a slash, and QUIT, are commands as at a terminal; without, every
@@ -245,7 +246,7 @@ struct History {
     since: Option<Timestamp>,
 
     /// your data folder (default $XDG_DATA_HOME/tinychat/NAME)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// one JSON object a line: time, from, to, text, state; file, of a file; kind, of what cannot be
@@ -254,16 +255,20 @@ struct History {
     json: bool,
 }
 
+const DEFAULT_SERVER: &str = "127.0.0.1";
+
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
 const PROGRAM: &str = "tinychat";
+
+const PATHS: Places = Places { flags: &["--data", "--file", "--identity"], bare: false };
 
 fn main() -> ExitCode {
     let mut words = std::env::args_os().skip(1);
     if words.next().is_some_and(|word| word == complete::ASKED) {
         return output::answer(PROGRAM, offered(words).lines().trim_end()).into();
     }
-    let words = paths::as_text("--file", std::env::args_os().skip(1));
+    let words = PATHS.as_text(std::env::args_os().skip(1));
     let flags: Flags = match args::parse(PROGRAM, words, Exit::CLIENT) {
         Ok(flags) => flags,
         Err(stop) => return stop.exit(PROGRAM),
@@ -461,8 +466,13 @@ fn variable(name: &str) -> Option<String> {
 /// What the command line says goes before what was set.
 fn options(flags: &Flags, settings: Settings) -> Result<Options, entry::Error> {
     let server = flags.server.clone().or(settings.server);
+    let (server, misnamed) = match server.as_deref().unwrap_or(DEFAULT_SERVER).parse::<Target>() {
+        Ok(server) => (server, None),
+        Err(error) => (DEFAULT_SERVER.parse()?, Some(error)),
+    };
     Ok(Options {
-        server: server.as_deref().unwrap_or("127.0.0.1").parse()?,
+        server,
+        misnamed,
         tls: flags.tls.or(settings.tls).unwrap_or(true),
         proxies: Proxies::new(flags.proxy.clone(), settings.proxy, variable),
         handshake: flags.handshake.or(settings.handshake).unwrap_or(HANDSHAKE),

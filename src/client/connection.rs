@@ -234,6 +234,8 @@ pub(super) fn refused(code: ErrorCode, text: String) -> Broken {
     match code {
         ErrorCode::Busy => Broken::Busy(text),
         ErrorCode::Timeout => Broken::Away(text),
+        ErrorCode::Taken | ErrorCode::Looks => Broken::Failed(Failure::Name(text)),
+        ErrorCode::Invite | ErrorCode::Claims => Broken::Failed(Failure::Uninvited(text)),
         _ => Broken::Failed(Failure::Refused(text)),
     }
 }

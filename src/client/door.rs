@@ -15,6 +15,7 @@ use super::servers::{self, Arrival, Met};
 use super::socks::Passage;
 use super::waits::Waits;
 use super::{Config, Event, Failure};
+use crate::folder::socket::Way;
 use crate::task;
 use crate::trust::Fingerprint;
 use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
@@ -56,7 +57,8 @@ impl Door {
         }
         let waits = Waits::of(self.config.handshake);
         if let Some(path) = server.unix_path() {
-            let connecting = async { Ok(UnixStream::connect(path).await?.try_into()?) };
+            let way = Way::to(path)?;
+            let connecting = async { Ok(UnixStream::connect(way.path()).await?.try_into()?) };
             let stream = in_time(Instant::now() + waits.address, connecting).await?;
             return Ok(Socket::Unix(stream));
         }

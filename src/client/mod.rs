@@ -21,10 +21,12 @@ mod door;
 mod eyeballs;
 pub mod files;
 mod formers;
+mod fresh;
 mod history;
 mod layout;
 mod merge;
 mod outbox;
+mod outcome;
 mod proxy;
 pub mod search;
 mod servers;
@@ -46,8 +48,10 @@ pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use archive::{Place, Record, State, Summary};
 pub use dial::{Lookup, system_lookup};
 pub use files::{FileInfo, FileState, Freed, Lying, MAX_CAPTION, Received, Transfer, Unasked, Way};
+pub use fresh::is_new;
 pub use history::Incoming;
 pub use outbox::Pending;
+pub use outcome::{Change, Trust};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
 pub use search::{Hit, Query};
 pub use store::StoreError;
@@ -60,6 +64,7 @@ use crate::task;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Fingerprint, Identity, IdentityError, Invite, KeyFile};
 use crate::wire::frame::{Presence, Refusal};
+use fresh::{Fresh, STORE};
 
 /// How many commands wait. A face that gives more waits.
 const COMMANDS: usize = 256;
@@ -97,6 +102,9 @@ pub struct Config {
     pub read_receipts: bool,
     /// Whether the data folder is given to a face that wants it.
     pub yields: bool,
+    /// Whether what a first start has made in the data folder goes again where the server let nobody in and nothing
+    /// was written.
+    pub tentative: bool,
 }
 
 impl Config {
@@ -118,6 +126,7 @@ impl Config {
             unasked: Unasked::DEFAULT,
             read_receipts: false,
             yields: false,
+            tentative: false,
         }
     }
 }
@@ -328,46 +337,6 @@ pub enum Event {
     Ended(Ending),
 }
 
-/// What a [`Command::Block`] changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
-    /// It is so from now on.
-    Made,
-    /// It was so before.
-    None,
-    /// It is so; how it was before is not known, for an earlier answer was lost.
-    Unknown,
-    /// The server is away: it is told when it comes back.
-    Later,
-}
-
-/// What a [`Command::Trust`] came to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Trust {
-    /// This key is trusted from now on, and no longer another one.
-    Accepted(Fingerprint),
-    /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
-    Released,
-    /// This one is trusted already, and the server was not heard to have another.
-    Unchanged(Fingerprint),
-    /// Something was said with them, but the server was not heard to have a key of theirs.
-    Unknown,
-    /// Nothing was ever said with them, and no key of theirs is known.
-    Stranger,
-    /// It is one's own name.
-    Oneself,
-}
-
-impl Trust {
-    /// The key that is trusted from now on.
-    pub fn accepted(self) -> Option<Fingerprint> {
-        match self {
-            Self::Accepted(key) => Some(key),
-            _ => None,
-        }
-    }
-}
-
 /// How a client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {
@@ -383,6 +352,12 @@ pub struct Ending {
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
+    /// Under another name there may be a way in.
+    #[error("{0}")]
+    Name(String),
+    /// With an invitation there may be a way in.
+    #[error("{0}")]
+    Uninvited(String),
     #[error("{0}")]
     Unsigned(String),
     #[error("{server} does not speak TinyChat's protocol: {because}")]
@@ -451,6 +426,7 @@ enum Order {
 pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
+    is_first: bool,
     /// What becomes of the first try to sign in.
     first_try: Receiver<FirstTry>,
     /// A passphrase could do what an agent is to do.
@@ -465,15 +441,21 @@ impl Client {
         config: Config,
         passphrase: Option<&str>,
     ) -> Result<(Self, Receiver<Event>), StartError> {
+        store::fits(&config.data)?;
+        let before = Fresh::look(&config.data);
         let folder = Folder::open(&config.data)?;
+        // Somebody else may have come in between.
+        let fresh = before.filter(|_| !folder.file(STORE).exists());
         let identity = identity(&config, &folder, passphrase)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
-        let (store, home) =
-            store::Store::open(&folder.file("messages.db"), &config, &known_servers)?;
+        let (store, home) = store::Store::open(&folder.file(STORE), &config, &known_servers)?;
+        let no_socket = |cause| FolderError::NoSocket { path: config.data.clone(), cause };
+        let beside = beside::Listener::open(folder.file(beside::SOCKET)).map_err(no_socket)?;
         let (orders, queue) = async_channel::bounded(COMMANDS);
         // Unbounded by type; the core reads no more from the server while many wait.
         let (events, told) = async_channel::unbounded();
-        let yields = config.yields;
+        let (yields, is_first) = (config.yields, fresh.is_some());
+        let fresh = fresh.filter(|_| config.tentative);
         let known = known_servers;
         let weak = orders.downgrade();
         let can_be_unlocked = identity.can_be_unlocked();
@@ -481,17 +463,21 @@ impl Client {
         let (tell, first_try) = async_channel::bounded(2);
         let core = core::Core::new(config, identity, known, home, store, events, weak);
         let core = core.telling(tell);
-        // Without it others cannot ask; that is all.
-        let beside = beside::Listener::open(folder.file(beside::SOCKET))
-            .map(|listener| task::spawn("beside", listener.serve(orders.downgrade(), yields)));
+        let beside = task::spawn("beside", beside.serve(orders.downgrade(), yields));
         let task = task::spawn("client", async move {
-            core.run(queue).await;
-            if let Ok(beside) = beside {
-                beside.cancel().await;
+            let may_own_the_name = core.run(queue).await;
+            beside.cancel().await;
+            if let Some(fresh) = fresh.filter(|_| !may_own_the_name) {
+                fresh.restore(&folder);
             }
             drop(folder);
         });
-        Ok((Self { orders, task, first_try, can_be_unlocked }, told))
+        Ok((Self { orders, task, is_first, first_try, can_be_unlocked }, told))
+    }
+
+    /// Whether there was no client in the data folder before.
+    pub fn is_first(&self) -> bool {
+        self.is_first
     }
 
     /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.

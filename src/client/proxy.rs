@@ -114,6 +114,14 @@ impl Proxies {
         }
     }
 
+    /// What the command line says, as it was said.
+    pub fn said(&self) -> Option<&str> {
+        match &self.wanted {
+            Some((Source::Flag, text)) => Some(text),
+            _ => None,
+        }
+    }
+
     /// The proxy on the way to a server, if there is to be one.
     pub fn to(&self, server: &Address) -> Result<Option<Proxy>, ProxyError> {
         let Some((host, _)) = server.host_and_port() else { return Ok(None) };

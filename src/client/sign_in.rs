@@ -1,6 +1,7 @@
 //! Signing in at a server that was reached.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use async_channel::Sender;
@@ -28,6 +29,8 @@ pub(super) struct Visit {
     pub(super) installation: Installation,
     /// Who wants to know when the key is asked for a signature.
     pub(super) first_try: Option<Sender<FirstTry>>,
+    /// Set once the server has what it takes to give the name to the key, whether or not it says so.
+    pub(super) proved: Arc<AtomicBool>,
 }
 
 impl Visit {
@@ -84,6 +87,7 @@ impl Visit {
         signature: String,
     ) -> Result<Limits, Broken> {
         let server = &self.config.server;
+        self.proved.store(true, Ordering::Relaxed);
         write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
         match next(server, reader).await? {
             ServerFrame::Welcome { limits, .. } => Ok(limits),

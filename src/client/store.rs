@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -22,12 +22,16 @@ use thiserror::Error;
 use super::aside::Aside;
 use super::servers::{self, Home};
 use super::{Config, history, layout, search};
+use crate::folder::FolderError;
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::trust::known_servers::{KnownServers, KnownServersError};
 
 /// So many messages are put into the index of words with one commit. Until then searches look through them.
 const INDEX_AT_ONCE: u32 = 512;
+
+/// The longest path of a data folder, in bytes: SQLite takes no more than 511 of a file's.
+const LONGEST: usize = 511 - "/messages.db.new-journal".len();
 
 /// Why there is no store, or why it failed. Made to be read by its owner.
 #[derive(Debug, Error)]
@@ -169,6 +173,15 @@ impl Store {
         self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
         Ok(answered.await.map_err(|_| StoreError::Gone)??)
     }
+}
+
+/// Whether a store can be opened in a folder with this path.
+pub(super) fn fits(data: &Path) -> Result<(), FolderError> {
+    let length = absolute(data).map_or(0, |path| path.as_os_str().len());
+    let because =
+        || format!("its path has {length} bytes, and a message store's at most {LONGEST}");
+    let too_long = || FolderError::Unusable { path: data.into(), because: because() };
+    if length > LONGEST { Err(too_long()) } else { Ok(()) }
 }
 
 fn serve(mut connection: Connection, queue: &Receiver<Job>, index_reset: &AtomicBool) {
@@ -353,6 +366,21 @@ pub(super) mod tests {
         assert_ne!(first, elsewhere, "one server knows nothing of another's numbers");
         let Err(error) = open(&path, "marie", "localhost") else { panic!("opened") };
         assert!(error.to_string().contains("belongs to john"), "{error}");
+    }
+
+    #[test]
+    fn a_path_that_fits_is_one_that_can_be_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let mut folder = place.path().join("x".repeat(200));
+        let rest = LONGEST - folder.as_os_str().len() - 2;
+        folder.push("y".repeat(rest / 2));
+        folder.push("z".repeat(rest - rest / 2));
+        assert_eq!(folder.as_os_str().len(), LONGEST);
+        fits(&folder).unwrap();
+        fs::create_dir_all(&folder).unwrap();
+        open(&folder.join("messages.db"), "john", "localhost").unwrap();
+        let longer = PathBuf::from(format!("{}x", folder.display()));
+        assert!(fits(&longer).unwrap_err().to_string().contains("at most 487; choose another"));
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //! cannot know whether a client starts meanwhile, and must not read past its changes. Invariant: no
 //! transaction is open while somebody looks at what was read, or the client's log could not shrink.
 
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,7 +117,22 @@ pub fn people(data: &Path) -> Vec<String> {
 fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
-    Ok(connection)
+    let log = path.with_extension("db-wal").metadata();
+    match layout::version(&connection) {
+        Err(_) if log.map_or(0, |log| log.len()) == 0 => open_as_it_is(path),
+        _ => Ok(connection),
+    }
+}
+
+/// On a disk that takes nothing more, not even what readers note for each other. Nobody writes there.
+fn open_as_it_is(path: &Path) -> rusqlite::Result<Connection> {
+    let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
+    let bytes = path.as_os_str().as_bytes().iter();
+    let encoded: String = bytes
+        .map(|byte| if plain(byte) { char::from(*byte).into() } else { format!("%{byte:02x}") })
+        .collect();
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+    Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)
 }
 
 /// The one change that a reader makes, unless somebody uses the folder.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use async_io::Async;
 
 use super::StartError;
+use crate::folder::socket::Way;
 use crate::wire::transport::Socket;
 use crate::zone;
 
@@ -192,7 +193,7 @@ fn bind_unix(path: PathBuf) -> io::Result<Listener> {
         return Err(io::Error::other("anybody may put something else in its place in that folder"));
     }
     clear_away(&path)?;
-    let listener = UnixListener::bind(&path)?;
+    let listener = UnixListener::bind(Way::to(&path)?.path())?;
     rustix::net::listen(&listener, BACKLOG)?;
     let file = SocketFile::of(path.clone())?;
     fs::set_permissions(&path, Permissions::from_mode(0o666))?;
@@ -239,7 +240,7 @@ fn clear_away(path: &Path) -> io::Result<()> {
         }
         _ => {}
     }
-    match UnixStream::connect(path) {
+    match UnixStream::connect(Way::to(path)?.path()) {
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path),
         _ => Err(io::ErrorKind::AddrInUse.into()),
     }

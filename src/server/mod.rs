@@ -245,7 +245,7 @@ pub struct Server {
     stop: Sender<Infallible>,
     drain: Duration,
     mailbox: Arc<EmbeddedMailbox>,
-    control: Option<UnixListener>,
+    control: UnixListener,
     data: PathBuf,
     /// Locks the data folder as long as the server runs.
     _folder: Folder,
@@ -397,7 +397,7 @@ impl Server {
         });
         let (drain, data) = (config.timing.drain, config.data);
         // Before anybody is told that the server listens: then operators may ask.
-        let control = control::bind(&data).await;
+        let control = control::bind(&data).await?;
         let _folder = folder;
         Ok(Self { listeners, host, stop, drain, mailbox, control, data, _folder })
     }
@@ -434,10 +434,8 @@ impl Server {
             task::spawn("arrivals", reception::begin_in_turn(host.clone())),
             task::spawn("blocks", blocking::withhold_unwanted(host.registry.clone())),
         ];
-        tasks.extend(self.control.map(|listener| {
-            let serve = control::serve(host.clone(), listener, self.mailbox.clone(), self.data);
-            task::spawn("control", serve)
-        }));
+        let serve = control::serve(host.clone(), self.control, self.mailbox.clone(), self.data);
+        tasks.push(task::spawn("control", serve));
         tasks.extend(host.keep.map(|keep| task::spawn("sweep", age::sweep(host.clone(), keep))));
         tasks.push(task::spawn("files", age::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.

@@ -23,7 +23,7 @@ use super::news::{HELD, KEPT};
 use super::screen::Screen;
 use super::{files, news};
 use crate::client::beside::{Guest, GuestError, Line, Reply, Request, Snapshot};
-use crate::client::{Client, StartError};
+use crate::client::{Client, Failure, StartError};
 use crate::exit::Exit;
 use crate::folder::{FolderError, tighten};
 use crate::message::{Name, Timestamp};
@@ -113,6 +113,8 @@ pub enum Error {
     Kept { because: Box<Error> },
     #[error("{}; it is {HELD}", phrase(because))]
     Held { because: Box<Error> },
+    #[error("{}; it is {kept}", phrase(because))]
+    Stranded { because: Box<Error>, kept: String },
     #[error(
         "{}; the server has it and delivers it by itself: do not send it again",
         phrase(because)
@@ -123,7 +125,7 @@ pub enum Error {
     #[error("it expired: the server kept it for as long as it keeps messages")]
     Expired,
     #[error("{0}")]
-    Failed(String),
+    Failed(Failure),
 }
 
 impl Error {
@@ -131,7 +133,9 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::Entry(error) => error.exit(),
-            Self::Kept { .. } | Self::Held { .. } | Self::Stored { .. } => Exit::Kept,
+            Self::Kept { .. } | Self::Held { .. } | Self::Stranded { .. } | Self::Stored { .. } => {
+                Exit::Kept
+            }
             _ => Exit::Failed,
         }
     }
@@ -181,7 +185,7 @@ struct Asker {
 struct Owned {
     leave: Sender<()>,
     /// Why it ended, if not as wanted.
-    ended: Receiver<Option<String>>,
+    ended: Receiver<Option<Failure>>,
 }
 
 impl Asker {

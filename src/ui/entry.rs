@@ -49,6 +49,8 @@ const LOOK: Duration = Duration::from_millis(20);
 pub struct Options {
     /// The server, and its key if that is known already.
     pub server: Target,
+    /// What was said instead is no address; asked for again at the terminal of a first start.
+    pub misnamed: Option<AddressError>,
     /// Whether to speak TLS with it.
     pub tls: bool,
     /// The proxy on the way to it.
@@ -126,15 +128,23 @@ pub(super) async fn leave_if_stuck(mut interrupts: Interrupts) {
     }
 }
 
+/// Where somebody's data are.
+pub(super) fn data_folder(options: &Options, user: &Name) -> Result<PathBuf, FolderError> {
+    match &options.data {
+        Some(data) => Ok(data.clone()),
+        None => Ok(default_data_folder("tinychat")?.join(user.as_str())),
+    }
+}
+
 /// What the command line says of the client.
 pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, Error> {
+    if let Some(error) = &options.misnamed {
+        return Err(error.clone().into());
+    }
     if options.server.fingerprint.is_some() && !options.tls {
         return Err(Error::Unverifiable);
     }
-    let data = match &options.data {
-        Some(data) => data.clone(),
-        None => default_data_folder("tinychat")?.join(user.as_str()),
-    };
+    let data = data_folder(options, user)?;
     let script = !io::stdin().is_terminal() && !options.follow;
     Ok(client::Config {
         server: options.server.address.clone(),
@@ -152,6 +162,7 @@ pub(super) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         unasked: Unasked { file: options.get_up_to, ..Unasked::DEFAULT },
         read_receipts: options.read_receipts,
         yields: false,
+        tentative: false,
     })
 }
 
@@ -180,7 +191,10 @@ pub(super) async fn start(
             client.end().await;
             unlock(&client::Config { agent: None, ..config }, screen, lines, interrupts).await
         }
-        Either::Right(signal) => Ok(Either::Right(signal?.exit())),
+        Either::Right(signal) => {
+            client.end().await;
+            Ok(Either::Right(signal?.exit()))
+        }
     }
 }
 
@@ -286,12 +300,30 @@ pub(super) async fn ask(
     interrupts: &mut Interrupts,
 ) -> Result<Either<Name, Exit>, Error> {
     loop {
+        let line = match ask_line(screen, question, &lines, interrupts).await? {
+            Either::Left(line) => line,
+            Either::Right(exit) => return Ok(Either::Right(exit)),
+        };
+        match line.trim().parse() {
+            Ok(name) => return Ok(Either::Left(name)),
+            Err(error) => screen.problem(&format!("{error}")),
+        }
+    }
+}
+
+/// Asks until a line is given, whatever is in it; likewise.
+pub(super) async fn ask_line(
+    screen: &Screen,
+    question: &str,
+    lines: impl Fn() -> io::Result<Receiver<Line>>,
+    interrupts: &mut Interrupts,
+) -> Result<Either<String, Exit>, Error> {
+    loop {
         screen.prompt(question);
-        let line = match race(lines()?.recv(), interrupts.next()).await {
-            Either::Left(Ok(Line::Text(line))) => line,
+        match race(lines()?.recv(), interrupts.next()).await {
+            Either::Left(Ok(Line::Text(line))) => return Ok(Either::Left(line)),
             Either::Left(Ok(Line::Unusable(because) | Line::Failed(because))) => {
                 screen.problem(&because);
-                continue;
             }
             Either::Left(Err(_)) => {
                 screen.end_line();
@@ -301,10 +333,6 @@ pub(super) async fn ask(
                 screen.end_line();
                 return Ok(Either::Right(signal?.exit()));
             }
-        };
-        match line.trim().parse() {
-            Ok(name) => return Ok(Either::Left(name)),
-            Err(error) => screen.problem(&format!("{error}")),
         }
     }
 }

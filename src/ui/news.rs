@@ -54,6 +54,19 @@ pub(super) fn kept(unsent: u64, held: bool, is_person: bool) -> String {
     format!("{messages} not sent yet; {what}")
 }
 
+/// The same where the server refuses the name under which it was written: it cannot go out under another one.
+pub(super) fn kept_under(unsent: u64, user: &Name, data: &Path) -> String {
+    format!("{} not sent; {}", count(unsent, "message"), stranded(user, data))
+}
+
+/// What becomes of it.
+pub(super) fn stranded(user: &Name, data: &Path) -> String {
+    format!(
+        "kept in {} under the name {user}, and not sent while the server refuses that name; under another one it has to be written again",
+        data.display()
+    )
+}
+
 /// What becomes of what is kept, to a script.
 pub(super) const KEPT: &str =
     "kept; goes out with the next run of any tinychat of this folder: do not send it again";

@@ -72,6 +72,9 @@ pub enum SettingsError {
     Wrong { path: PathBuf, what: String },
 }
 
+/// A key of the table, and what it is set to.
+pub(super) type Set = (&'static str, Value);
+
 /// One row of the table.
 struct Setting {
     key: &'static str,
@@ -255,6 +258,11 @@ impl Settings {
 
     /// Makes a file with every key explained and none set.
     pub fn init(path: &Path) -> Result<(), SettingsError> {
+        Self::make(path, &[])
+    }
+
+    /// Makes a file with every key explained and these set.
+    pub(super) fn make(path: &Path, set: &[Set]) -> Result<(), SettingsError> {
         let unwritable = |cause| SettingsError::Unwritable { path: path.into(), cause };
         if let Some(folder) = path.parent() {
             DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unwritable)?;
@@ -264,7 +272,7 @@ impl Settings {
                 Err(SettingsError::Exists { path: path.into() })
             }
             made => {
-                made.and_then(|mut it| it.write_all(explained().as_bytes())).map_err(unwritable)
+                made.and_then(|mut it| it.write_all(explained(set).as_bytes())).map_err(unwritable)
             }
         }
     }
@@ -306,11 +314,15 @@ pub fn size(text: &str) -> Result<u64, String> {
     size.map(|size| size.as_u64()).map_err(|_| "a size is a number with its unit, like 5MiB".into())
 }
 
-fn explained() -> String {
+fn explained(set: &[Set]) -> String {
     let mut text =
         String::from("# What TinyChat's client is to do. The command line goes before it.\n");
     for Setting { key, comment, example, .. } in SETTINGS {
-        text += &format!("\n# {comment}\n#{key} = {example}\n");
+        let line = match set.iter().find(|(it, _)| it == key) {
+            Some((_, value)) => format!("{key} = {value}"),
+            None => format!("#{key} = {example}"),
+        };
+        text += &format!("\n# {comment}\n{line}\n");
     }
     text
 }
@@ -364,6 +376,21 @@ mod tests {
         assert_eq!((settings.tls, settings.bell), (Some(true), Bell::Direct));
         assert_eq!(settings.timeout, Some(Duration::from_secs(60)));
         assert_eq!(set.lines().filter(|line| line.contains('=')).count(), SETTINGS.len());
+    }
+
+    #[test]
+    fn what_is_set_is_read_again_whatever_is_in_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("config.toml");
+        let text = "/home/j\"o'hn\\ \n\u{7f}/é";
+        let set = [("data", text.into()), ("tls", false.into()), ("user", "john".into())];
+        Settings::make(&path, &set).unwrap();
+        let (user, data) = (Some("john".parse().unwrap()), Some(text.into()));
+        let expected = Settings { user, data, tls: Some(false), ..Settings::default() };
+        assert_eq!(Settings::read(&path).unwrap(), expected);
+        let text = fs::read_to_string(&path).unwrap();
+        assert!(text.contains("\n# Whom to talk to first.\n#to = \"marie\"\n"), "{text}");
+        assert!(matches!(Settings::make(&path, &set), Err(SettingsError::Exists { .. })));
     }
 
     #[test]

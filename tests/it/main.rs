@@ -73,6 +73,8 @@
 //! | `text` | that nothing of what others say does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
 //! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `first_minute` | the first start, with the mistakes that people make |
+//! | `places` | paths of any kind, and folders in which nobody can be |
 //! | `private` | what others on the machine cannot read |
 //! | `addresses` | that a server is its key, whatever address it is reached at |
 //! | `networks` | dead addresses of a name, one link, proxies, slow lines |
@@ -115,6 +117,7 @@ mod editing;
 mod exits;
 mod expiry;
 mod files;
+mod first_minute;
 mod flood;
 mod folder;
 mod full_disk;
@@ -136,6 +139,7 @@ mod own_files;
 mod person_rates;
 mod pictures;
 mod pipe;
+mod places;
 mod presence;
 mod private;
 mod program;

@@ -300,6 +300,8 @@ fn ctrl_c_leaves_at_once() {
 #[test]
 fn ctrl_c_counts_what_is_not_sent() {
     story(async |world| {
+        // It was there before.
+        Launch::of(world, "john").to("marie").pipe("").await.exited(0);
         let away = free_address();
         let launch = Launch::at(away, "john", &world.path("john")).to("marie");
         let mut john = Terminal::open(launch);
@@ -317,6 +319,8 @@ fn ctrl_c_counts_what_is_not_sent() {
 #[test]
 fn on_a_terminal_the_client_tries_again_without_end() {
     story(async |world| {
+        // It was there before.
+        Launch::of(world, "john").to("marie").pipe("").await.exited(0);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let launch = Launch::at(address, "john", &world.path("john")).to("marie");

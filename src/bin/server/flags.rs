@@ -9,8 +9,8 @@ use std::time::Duration;
 use argh::{ArgsInfo, FromArgs};
 use bytesize::ByteSize;
 use log::LevelFilter;
-use tinychat::args;
 use tinychat::args::complete::{self, Offer};
+use tinychat::args::{self, paths};
 use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::mailbox::Usage;
@@ -46,15 +46,15 @@ pub(crate) struct Flags {
 
     /// your own certificate in PEM, X.509 of version 3, with --key; both are read again on SIGHUP (default: one in the
     /// data folder, made the first time)
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     cert: Option<PathBuf>,
 
     /// the certificate's private key in PEM, not locked: RSA with 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519
-    #[argh(option, arg_name = "file")]
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     key: Option<PathBuf>,
 
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     data: Option<PathBuf>,
 
     /// who may have a new name: open (default), anybody; invite, who has an address that `invite`
@@ -208,7 +208,7 @@ pub(crate) struct Man {}
 #[argh(subcommand, name = "invite", help_triggers("--help"))]
 pub(crate) struct Invite {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// where others find the server, as host or host:port (default: where it listens)
@@ -240,7 +240,7 @@ pub(crate) enum UserAction {
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 pub(crate) struct List {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -250,7 +250,7 @@ pub(crate) struct List {
 #[argh(subcommand, name = "remove", help_triggers("--help"))]
 pub(crate) struct Remove {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whose
@@ -264,7 +264,7 @@ pub(crate) struct Remove {
 #[argh(subcommand, name = "reset-key", help_triggers("--help"))]
 pub(crate) struct ResetKey {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// where others find the server, as host or host:port (default: where it listens)
@@ -282,7 +282,7 @@ pub(crate) struct ResetKey {
 #[argh(subcommand, name = "ban", help_triggers("--help"))]
 pub(crate) struct Ban {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whom
@@ -295,7 +295,7 @@ pub(crate) struct Ban {
 #[argh(subcommand, name = "unban", help_triggers("--help"))]
 pub(crate) struct Unban {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// whom
@@ -309,7 +309,7 @@ pub(crate) struct Unban {
 #[argh(subcommand, name = "status", help_triggers("--help"))]
 pub(crate) struct Status {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 }
 
@@ -319,7 +319,7 @@ pub(crate) struct Status {
 #[argh(subcommand, name = "check", help_triggers("--help"))]
 pub(crate) struct Check {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// use a mailbox that was refused as it is, without what it lost
@@ -333,11 +333,11 @@ pub(crate) struct Check {
 #[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {
     /// the server's data folder
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// the file to make; it must not exist yet
-    #[argh(positional)]
+    #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
 }
 
@@ -346,11 +346,11 @@ pub(crate) struct Backup {
 #[argh(subcommand, name = "restore", help_triggers("--help"))]
 pub(crate) struct Restore {
     /// the data folder to make; it must be empty or not exist yet
-    #[argh(option, arg_name = "dir")]
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
     /// the backup
-    #[argh(positional)]
+    #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
 }
 

@@ -25,6 +25,7 @@ use supervisor::{News, Supervisor};
 use tempfile::{NamedTempFile, TempPath};
 use tinychat::args;
 use tinychat::args::complete;
+use tinychat::args::paths::Places;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
@@ -39,6 +40,8 @@ use tinychat::trust::tls::Certificates;
 
 const PROGRAM: &str = "tinychat-server";
 
+const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
+
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
     umask(Mode::RWXG | Mode::RWXO);
@@ -46,10 +49,11 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == complete::ASKED) {
         return output::answer(PROGRAM, flags::offered(words).lines().trim_end()).into();
     }
-    let flags: Flags = match args::parse(PROGRAM, std::env::args_os().skip(1), Exit::SERVER) {
-        Ok(flags) => flags,
-        Err(stop) => return stop.exit(PROGRAM),
-    };
+    let flags: Flags =
+        match args::parse(PROGRAM, PATHS.as_text(std::env::args_os().skip(1)), Exit::SERVER) {
+            Ok(flags) => flags,
+            Err(stop) => return stop.exit(PROGRAM),
+        };
     if flags.version {
         let version = concat!("tinychat-server ", env!("CARGO_PKG_VERSION"));
         return output::answer(PROGRAM, version).into();

@@ -9,6 +9,7 @@ use futures::{AsyncBufReadExt, AsyncWriteExt};
 use thiserror::Error;
 
 use super::{Reply, Request, SOCKET};
+use crate::folder::socket::Way;
 
 /// Why a guest gets no answer.
 #[derive(Debug, Error)]
@@ -30,7 +31,8 @@ pub struct Guest {
 impl Guest {
     /// Asks the owner of a folder. Fails with [`GuestError::Nobody`] if there is none.
     pub async fn ask(folder: &Path, request: &Request) -> Result<Self, GuestError> {
-        let connected = UnixStream::connect(folder.join(SOCKET)).await;
+        let way = Way::to(&folder.join(SOCKET)).map_err(|_| GuestError::Nobody)?;
+        let connected = UnixStream::connect(way.path()).await;
         let mut stream = connected.map_err(|_| GuestError::Nobody)?;
         let mut line = serde_json::to_vec(request).map_err(|_| GuestError::Cut)?;
         line.push(b'\n');

@@ -32,6 +32,7 @@ use serde::{Deserialize, Serialize};
 use super::files::Listed;
 use super::files::ledger::Fate;
 use super::{Command, Failure, Order, State, files};
+use crate::folder::socket::Way;
 use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
@@ -209,7 +210,7 @@ impl Listener {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let socket = std::os::unix::net::UnixListener::bind(&path)?;
+        let socket = std::os::unix::net::UnixListener::bind(Way::to(&path)?.path())?;
         fs::set_permissions(&path, Permissions::from_mode(0o600))?;
         Ok(Self { socket: socket.into(), path })
     }

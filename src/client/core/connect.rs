@@ -35,6 +35,7 @@ impl Core {
                 config: self.config.clone(),
                 identity: self.identity.clone(),
                 installation: former.unwrap_or(self.installation),
+                proved: self.proved.clone(),
                 first_try: self.first_try.clone(),
             };
             let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;

@@ -21,6 +21,7 @@ mod under_way;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender, WeakSender};
@@ -127,6 +128,8 @@ pub(super) struct Core {
     files: Files,
     /// Signed in.
     is_online: bool,
+    /// The server may have given the name to the key.
+    proved: Arc<AtomicBool>,
     /// Until the first try to sign in is over: who wants to know of it.
     first_try: Option<Sender<FirstTry>>,
     /// Why one was last not signed in.
@@ -212,6 +215,7 @@ impl Core {
             requests: BTreeMap::new(),
             files: Files::new(orders),
             is_online: false,
+            proved: Arc::default(),
             first_try: None,
             absence: None,
             inquire_at: None,
@@ -224,17 +228,19 @@ impl Core {
         Self { first_try: Some(first_try), ..self }
     }
 
-    /// Lives until told to end, or until there is no point in going on.
-    pub(super) async fn run(mut self, orders: Receiver<Order>) {
+    /// Lives until told to end, or until there is no point in going on. Whether the name may belong to the key now.
+    pub(super) async fn run(mut self, orders: Receiver<Order>) -> bool {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
             _ => None,
         };
+        let is_refused = matches!(failure, Some(Failure::Name(_) | Failure::Uninvited(_)));
         let unsent = self.unsent().await.unwrap_or_default().values().sum();
         self.tell(Event::Ended(Ending { failure, unsent }));
         let carried = self.files.end();
         future::join(carried, self.note_rest(&orders)).await;
         self.store.close().await;
+        self.proved.load(Ordering::Relaxed) && !is_refused
     }
 
     /// The face may still show what it was given before the end, and read what was written before it heard of the end.

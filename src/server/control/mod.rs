@@ -34,6 +34,7 @@ use super::reception::ACCEPT_PAUSE;
 use super::registry::Registry;
 use super::roll::{ChangeError, Registration};
 use crate::blobs::{Blobs, FileLimits};
+use crate::folder::socket::Way;
 use crate::folder::{Folder, FolderError, tighten};
 use crate::mailbox::{EmbeddedMailbox, MailboxError, OpenError, Salvage, backup};
 use crate::message::NameError;
@@ -125,7 +126,7 @@ fn open_names(folder: &Path) -> Result<Names, BookError> {
 
 /// Asks the running server, or does it here if there is none. The words are those of a request.
 pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
-    if let Ok(stream) = BlockingStream::connect(socket(data)) {
+    if let Ok(stream) = connect(data) {
         return ask(stream, words, out);
     }
     if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
@@ -162,8 +163,7 @@ pub fn operate_running(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let stream = BlockingStream::connect(socket(data))
-        .map_err(|_| ControlError::NoServer { path: data.into() })?;
+    let stream = connect(data).map_err(|_| ControlError::NoServer { path: data.into() })?;
     ask(stream, words, out)
 }
 
@@ -226,12 +226,13 @@ fn socket(data: &Path) -> PathBuf {
     data.join("control")
 }
 
-/// Where operators ask. A server that cannot have it serves people all the same.
-pub(super) async fn bind(data: &Path) -> Option<UnixListener> {
-    let unusable = |error| {
-        log::error!("operators cannot ask on {}: {error}", socket(data).display());
-    };
-    listen(data).await.map_err(unusable).ok()
+fn connect(data: &Path) -> io::Result<BlockingStream> {
+    BlockingStream::connect(Way::to(&socket(data))?.path())
+}
+
+/// Where operators ask.
+pub(super) async fn bind(data: &Path) -> Result<UnixListener, FolderError> {
+    listen(data).await.map_err(|cause| FolderError::NoSocket { path: data.into(), cause })
 }
 
 /// Answers operators until the server stops.
@@ -281,7 +282,7 @@ pub(super) async fn serve(
 async fn listen(data: &Path) -> io::Result<UnixListener> {
     let fresh = data.join("control.new");
     let _ = fs::remove_file(&fresh);
-    let listener = UnixListener::bind(&fresh).await?;
+    let listener = UnixListener::bind(Way::to(&fresh)?.path()).await?;
     fs::set_permissions(&fresh, Permissions::from_mode(0o600))?;
     fs::rename(&fresh, socket(data))?;
     Ok(listener)

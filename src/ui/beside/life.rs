@@ -6,7 +6,7 @@ use async_channel::Receiver;
 use futures::future::Either;
 
 use super::OPENED;
-use crate::client::{Absence, Client, Command, Event};
+use crate::client::{Absence, Client, Command, Event, Failure};
 use crate::message::Name;
 use crate::ui::entry::{Options, race};
 use crate::ui::news;
@@ -30,7 +30,7 @@ impl Life {
         mut self,
         events: Receiver<Event>,
         left: Receiver<()>,
-    ) -> Option<String> {
+    ) -> Option<Failure> {
         if self.follows {
             self.client.give(Command::Overview).await;
         }
@@ -54,7 +54,7 @@ impl Life {
             }
         };
         self.client.join().await;
-        failure.map(|failure| failure.to_string())
+        failure
     }
 
     async fn take(&mut self, event: Event) {

@@ -9,6 +9,7 @@ use super::super::news;
 use super::super::news::KEPT;
 use super::super::screen::Screen;
 use super::{Asker, Error, heard, token};
+use crate::client::Failure;
 use crate::client::beside::{GuestError, Reply, Request};
 use crate::message::Name;
 use crate::task;
@@ -65,6 +66,10 @@ impl Asker {
             // Nothing else that was kept is refused.
             Reached::Kept if matches!(error, Error::Refused(_)) => {
                 Error::Held { because: Box::new(error) }
+            }
+            Reached::Kept if matches!(error, Error::Failed(Failure::Name(_))) => {
+                let kept = news::stranded(&self.user, &self.data);
+                Error::Stranded { because: Box::new(error), kept }
             }
             Reached::Kept => Error::Kept { because: Box::new(error) },
             Reached::Stored => Error::Stored { because: Box::new(error) },

@@ -63,8 +63,14 @@ impl Face {
         }
         let unsent = unsent + self.count_kept(events);
         if unsent > 0 {
-            let held = matches!(failure, Some(Failure::KeyChanged(_)));
-            self.screen.problem(&news::kept(unsent, held, self.screen.interactive));
+            let kept = match &failure {
+                Some(Failure::Name(_)) => news::kept_under(unsent, &self.user, &self.data),
+                _ => {
+                    let held = matches!(failure, Some(Failure::KeyChanged(_)));
+                    news::kept(unsent, held, self.screen.interactive)
+                }
+            };
+            self.screen.problem(&kept);
         }
         self.exit(failure.as_ref(), unsent)
     }

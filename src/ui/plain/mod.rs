@@ -10,6 +10,7 @@ mod show;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
+use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use async_channel::{Receiver, RecvError};
@@ -18,6 +19,7 @@ use futures::future::Either;
 use super::announcements::Announcements;
 use super::command::{self, Input};
 use super::entry::{self, Error, Options, ask, race};
+use super::first::{self, Begun, Person};
 use super::input::{self, Line};
 use super::news;
 use super::receipts::Receipts;
@@ -44,16 +46,20 @@ pub async fn run(options: Options) -> Result<Exit, Error> {
         Either::Right(exit) => return Ok(exit),
     };
     let (user, to) = asked;
-    let config = entry::config(&options, &user)?;
-    let (client, events) = match entry::start(config, &screen, lines, &mut interrupts).await? {
-        Either::Left(started) => started,
+    let mut person = Person { screen: &screen, lines, interrupts: &mut interrupts };
+    let begun = match first::start(options, user, &mut person).await? {
+        Either::Left(begun) => begun,
         Either::Right(exit) => return Ok(exit),
     };
+    let Begun { options, user, data, client, events, told } = begun;
     let keyboard = match lines {
         Some(lines) => Keyboard::Lines(lines.clone()),
         None => Keyboard::edit(&screen)?,
     };
-    let mut face = Face::new(client, screen, options, user);
+    let mut face = Face::new(client, screen, options, (user, data));
+    for event in told {
+        face.show(event).await;
+    }
     if let Some(peer) = to {
         face.talk(peer).await;
     }
@@ -100,6 +106,8 @@ struct Face {
     screen: Screen,
     options: Options,
     user: Name,
+    /// Where all of that is kept.
+    data: PathBuf,
     /// Whom lines go to.
     current: Option<Name>,
     open: BTreeSet<Name>,
@@ -142,13 +150,19 @@ const KNOWN: usize = 10_000;
 const FOUND: usize = 20;
 
 impl Face {
-    fn new(client: Client, screen: Screen, options: Options, user: Name) -> Self {
+    fn new(
+        client: Client,
+        screen: Screen,
+        options: Options,
+        (user, data): (Name, PathBuf),
+    ) -> Self {
         let announcements = Announcements::new(screen.interactive || options.commands);
         Self {
             client,
             screen,
             options,
             user,
+            data,
             current: None,
             open: BTreeSet::new(),
             known: BTreeSet::new(),

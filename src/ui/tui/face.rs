@@ -23,7 +23,8 @@ use super::opener::Opener;
 use super::picture::{Gallery, Heard, Keys};
 use super::terminal::{self, Failures, Terminal};
 use super::view::{self, Theme};
-use crate::client::{Client, Command, Ending, Event};
+use crate::client::files::FOLDER;
+use crate::client::{Client, Command, Ending, Event, Failure};
 use crate::exit::Exit;
 use crate::message::Timestamp;
 use crate::signals::{self, Interrupt, Interrupts, Notice, Notices};
@@ -31,7 +32,7 @@ use crate::task;
 use crate::ui::entry::{self, Error, race};
 use crate::ui::modes::is_in_foreground;
 use crate::ui::screen::Screen;
-use crate::ui::{count, files};
+use crate::ui::{count, files, news};
 
 /// How long what is to be remembered may be in memory alone.
 const REMEMBER: Duration = Duration::from_secs(1);
@@ -93,8 +94,8 @@ pub(super) struct Face {
     /// None where no pictures are to be shown.
     pub(super) gallery: Option<Gallery>,
     pub(super) client: Client,
-    /// Where files lie that came.
-    pub(super) files: PathBuf,
+    /// Where all of it is kept.
+    pub(super) data: PathBuf,
     pub(super) remembering: Remembering,
     pub(super) state: State,
 }
@@ -261,7 +262,8 @@ impl Face {
 
     /// Has those made that are in sight, and makes room for them.
     fn look_for_pictures(&mut self) {
-        let Self { app, gallery: Some(gallery), files, .. } = self else { return };
+        let Self { app, gallery: Some(gallery), data, .. } = self else { return };
+        let files = data.join(FOLDER);
         gallery.next_frame();
         let Some(area) = app.picture_area() else { return };
         for id in app.pictures() {
@@ -422,16 +424,17 @@ impl Face {
     ) -> Result<Exit, Error> {
         // Behind a panic anything may be half changed. What can be told of it is kept all the same.
         let _ = catch_unwind(AssertUnwindSafe(|| self.remember()));
-        let Self { terminal, client, state: State { signal, ending, lost, .. }, .. } = self;
+        let Self { app, data, terminal, client, state, .. } = self;
+        let State { signal, ending, lost, .. } = state;
         let failures = terminal.leave();
         client.give(Command::Leave).await;
         client.join().await;
         let lived = lived.unwrap_or_else(|panic| resume_unwind(panic));
         tell_failures(&failures, screen);
         let Ending { failure, unsent } = ending.unwrap_or(Ending { failure: None, unsent: 0 });
-        if unsent > 0 {
-            let messages = count(unsent, "message");
-            screen.note(&format!("{messages} not sent yet; kept, and sent next time"));
+        let refused = matches!(failure, Some(Failure::Name(_)));
+        if unsent > 0 && !refused {
+            screen.note(&news::kept(unsent, false, true));
         }
         if lost {
             screen.problem(entry::LOST_CLIENT);
@@ -439,6 +442,9 @@ impl Face {
         }
         if let Some(failure) = failure {
             failure.to_string().lines().for_each(|line| screen.problem(line));
+            if unsent > 0 && refused {
+                screen.problem(&news::kept_under(unsent, &app.user, &data));
+            }
             return Ok(entry::exit_of(&failure, unsent));
         }
         lived?;

@@ -27,23 +27,21 @@ mod window;
 mod words;
 mod wrap;
 
-use std::io;
-
 use futures::future::Either;
 use jiff::tz::TimeZone;
 
-use self::app::{App, Start};
+use self::app::{App, Input, Start};
 use self::face::{Ears, Face, Remembering, State};
 use self::memory::Memory;
 use self::picture::{Capability, Gallery};
 pub use self::picture::{Pictures, PicturesError};
 use self::terminal::Terminal;
-use super::entry::{self, Error, Options, ask};
-use super::input;
+use super::entry::{self, Error, Options};
+use super::first::{self, Begun, Person};
 use super::screen::Screen;
 use super::settings::Bell;
-use crate::client;
 use crate::exit::Exit;
+use crate::message::Timestamp;
 use crate::signals::Interrupts;
 use crate::task;
 
@@ -63,30 +61,27 @@ pub async fn run(options: Options, choices: Choices) -> Result<Exit, Error> {
     let mut interrupts = Interrupts::catch_all()?;
     task::spawn("last resort", leave_if_stuck(Interrupts::catch_all()?));
     let screen = Screen::new();
+    let mut person = Person { screen: &screen, lines: None, interrupts: &mut interrupts };
     let user = match &options.user {
         Some(user) => user.clone(),
-        None => {
-            let line = || input::read_line(io::stdin());
-            match ask(&screen, "Your name: ", line, &mut interrupts).await? {
-                Either::Left(user) => user,
-                Either::Right(exit) => return Ok(exit),
-            }
-        }
+        None => match person.name().await? {
+            Either::Left(user) => user,
+            Either::Right(exit) => return Ok(exit),
+        },
     };
-    let config = entry::config(&options, &user)?;
-    let path = config.data.join(memory::FILE);
-    let files = config.data.join(client::files::FOLDER);
-    let (client, events) = match entry::start(config, &screen, None, &mut interrupts).await? {
-        Either::Left(started) => started,
+    let begun = match first::start(options, user, &mut person).await? {
+        Either::Left(begun) => begun,
         Either::Right(exit) => return Ok(exit),
     };
+    let Begun { options, user, data, client, events, told } = begun;
+    let path = data.join(memory::FILE);
     let terminal = Terminal::take(choices.mouse)?;
     // Without a thread to make them there are none.
     let (capability, heard) = Capability::find(choices.pictures, terminal.colours);
     let gallery = capability.and_then(|it| Gallery::start(it).ok());
     let server = options.server.address.to_string();
     let memory = Memory::read(&path, &server);
-    let app = App::new(Start {
+    let mut app = App::new(Start {
         user,
         server,
         named: options.server.fingerprint.is_some(),
@@ -97,9 +92,12 @@ pub async fn run(options: Options, choices: Choices) -> Result<Exit, Error> {
         mouse: choices.mouse,
         memory: memory.clone(),
     });
+    for event in told {
+        app.happen(Input::Event(event), Timestamp::now());
+    }
     let remembering = Remembering { path, written: memory, changed: None };
     let state = State::default();
-    let face = Face { app, terminal, gallery, client, files, remembering, state };
+    let face = Face { app, terminal, gallery, client, data, remembering, state };
     face.run(Ears::new(events, interrupts, heard)?, &screen).await
 }
 

@@ -1,6 +1,7 @@
 //! A face that panics, as a program at a terminal of its own.
 
 use std::io::{Read as _, Write as _};
+use std::path::Path;
 use std::process::Command as Program;
 
 use crossterm::event::KeyCode;
@@ -25,6 +26,7 @@ fn john(data: PathBuf) -> Options {
     Options {
         // Nobody is there.
         server: "127.0.0.1:1".parse().unwrap(),
+        misnamed: None,
         tls: false,
         proxies: Proxies::default(),
         handshake: Duration::from_secs(60),
@@ -41,6 +43,13 @@ fn john(data: PathBuf) -> Options {
     }
 }
 
+/// Nobody is asked who was there before.
+fn was_there(data: &Path) {
+    let config = entry::config(&john(data.into()), &"john".parse().unwrap()).unwrap();
+    let (client, _) = Client::start(config, None).unwrap();
+    async_std::task::block_on(client.join());
+}
+
 #[test]
 fn a_panic_keeps_what_was_being_written() {
     if let Some(data) = std::env::var_os(PANICS) {
@@ -49,6 +58,7 @@ fn a_panic_keeps_what_was_being_written() {
         return;
     }
     let data = tempfile::tempdir().unwrap();
+    was_there(data.path());
     let name = "ui::tui::face::tests::a_panic_keeps_what_was_being_written";
     let mut program = Program::new("sh");
     program.args(["-c", "stty cols 80 rows 24; exec \"$@\"", "sh"]);

@@ -43,8 +43,9 @@ const UNANSWERED: Duration = Duration::from_secs(10);
 /// How long whoever gave up the folder leaves it to others.
 const COURTESY: Duration = Duration::from_secs(1);
 
-/// How long whoever asks how things are waits for the server, which knows who else has written.
-const AWAITED: Duration = Duration::from_secs(2);
+/// Which part of the time for signing in whoever asks how things are waits for the server, which knows who else has
+/// written: two seconds, unless somebody has a slow line and says so.
+const AWAITED: u32 = 30;
 
 /// How many conversations a client without a face opens. The server holds 1,000 open.
 const OPENED: usize = 900;
@@ -266,7 +267,7 @@ impl Asker {
             let mut guest = self.ask(&Request::Status, &[]).await?;
             if let Some(Reply::Status(snapshot)) = heard(guest.next().await)? {
                 let is_early = self.owned.is_some() && !snapshot.online;
-                if is_early && began.elapsed() < AWAITED {
+                if is_early && began.elapsed() < self.options.handshake / AWAITED {
                     task::sleep(LOOK).await;
                     continue;
                 }

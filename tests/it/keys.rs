@@ -108,6 +108,28 @@ write('id.pub', key.public_key().public_bytes(s.Encoding.OpenSSH, s.PublicFormat
 }
 
 #[test]
+fn keys_of_npms_ssh2_are_read() {
+    const SCRIPT: &str = "
+const { utils } = require('ssh2'), { writeFileSync } = require('fs');
+for (const [name, how] of [['id', {}], ['locked', { passphrase: 'PASSPHRASE', cipher: 'aes256-ctr', rounds: 1 }]]) {
+    const made = utils.generateKeyPairSync('ed25519', how);
+    writeFileSync(name, made.private, { mode: 0o600 });
+    writeFileSync(`${name}.pub`, made.public);
+}
+";
+    let Some(folder) = with_programs(&["node"]) else { return };
+    let folder = folder.path();
+    if !shell(folder, "node -e 'require(\"ssh2\")' 2>&1 || true").is_empty() {
+        eprintln!("SKIPPED: node has no ssh2 here");
+        return;
+    }
+    std::fs::write(folder.join("make.js"), SCRIPT.replace("PASSPHRASE", PASSPHRASE)).unwrap();
+    shell(folder, "node make.js");
+    is_read(folder, "id", "id.pub");
+    is_read(folder, "locked", "locked.pub");
+}
+
+#[test]
 fn every_cipher_of_openssh_is_unlocked() {
     let Some(folder) = with_programs(&["ssh-keygen", "ssh"]) else { return };
     let folder = folder.path();

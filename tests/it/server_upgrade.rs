@@ -24,7 +24,9 @@ fn folder(number: u64) -> String {
 async fn told(world: &World, number: u64, settled: u64) -> Vec<String> {
     let mut alice = world.sign_in_from("alice", &folder(number)).await;
     alice.expect("WAITING bob 1").await;
-    alice.settle("bob", settled).await
+    let told = alice.settle("bob", settled).await;
+    alice.quit().await;
+    told
 }
 
 fn expired(numbers: &[u64], talking: &str) -> Vec<String> {

@@ -24,8 +24,8 @@ impl Face {
                 self.show_opened(&peer, presence, waiting);
             }
             Event::Presence { peer, presence } => self.show_presence(&peer, presence),
-            // Opened meanwhile: they come by themselves.
-            Event::Waiting { peer, .. } if self.open.contains(&peer) => {}
+            // Opened meanwhile: they come by themselves. Or taken from the server meanwhile: that was announced.
+            Event::Waiting { peer, count, .. } if count == 0 || self.open.contains(&peer) => {}
             Event::Waiting { peer, count, known } => {
                 self.know([&peer]);
                 self.announcements.hear(peer, count, known, Instant::now());

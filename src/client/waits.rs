@@ -5,14 +5,14 @@
 
 use std::time::Duration;
 
+use crate::wire::HANDSHAKE_SECONDS;
+
 /// How long a server that is connected to may take until one is signed in, TLS included: for a round trip of 2.5 s, as
 /// over a satellite or through Tor, several times as long as that takes.
-pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS as u64);
+pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS);
 
 /// The longest that it may be set to. Whoever waits longer for one try does not notice that the line is gone.
 pub const MAX_HANDSHAKE: Duration = Duration::from_secs(60 * 60);
-
-const HANDSHAKE_SECONDS: u32 = 60;
 
 /// How long a name may be looked up, in seconds.
 const LOOKUP: u32 = 10;
@@ -44,7 +44,7 @@ impl Waits {
     /// In proportion to how long a handshake may take.
     pub(super) fn of(handshake: Duration) -> Self {
         let handshake = handshake.min(MAX_HANDSHAKE);
-        let scaled = |seconds| handshake * seconds / HANDSHAKE_SECONDS;
+        let scaled = |seconds| handshake * seconds / HANDSHAKE_SECONDS as u32;
         Self {
             lookup: scaled(LOOKUP),
             address: scaled(ADDRESS),

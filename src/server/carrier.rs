@@ -136,9 +136,7 @@ impl Carrier {
     async fn offer(&mut self, peer: Name, size: u64) -> Result<(), End> {
         let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
-        while let Err(wait) = self.host.person_rates.admit_upload(&self.pass.name) {
-            task::sleep(wait).await;
-        }
+        self.host.person_rates.wait_for_upload(&self.pass.name).await;
         let (blob, upload) = self.host.blobs.offer(&key, size)?;
         self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
@@ -201,18 +199,13 @@ impl Carrier {
             _ => 0,
         };
         if bytes < SMALL {
-            let admit = || self.host.person_rates.admit(&self.pass.name, Usage::one(0));
-            while let Err(wait) = admit() {
-                task::sleep(wait).await;
-            }
+            self.host.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
         }
         self.keep_to_rate_of_bytes(bytes).await;
     }
 
     async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
-        while let Err(wait) = self.host.person_rates.admit_file(&self.pass.name, bytes as u64) {
-            task::sleep(wait).await;
-        }
+        self.host.person_rates.wait_for_file(&self.pass.name, bytes as u64).await;
     }
 
     async fn say(&mut self, reply: &FileReply) -> Result<(), End> {

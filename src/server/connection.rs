@@ -16,6 +16,7 @@ use super::arrival::{self, Arrived, Present, Who};
 use super::carrier;
 use super::collected::{Collected, usage};
 use super::link::{ByPeer, End, Link, Reply, Side};
+use super::person_rates::SLOWED;
 use super::reception::Caller;
 use super::session::{Accepted, Retired, Session};
 use super::tickets::{Issued, Tickets};
@@ -30,9 +31,6 @@ use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Refusal, ServerFrame};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
-
-/// How long somebody who is too fast is held up at a time. More of it is refused.
-const SLOWED: Duration = Duration::from_secs(1);
 
 /// About how long an `EXPIRED` is.
 const EXPIRED_FRAME: u64 = 32;

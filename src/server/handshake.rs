@@ -12,6 +12,7 @@ use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
 use super::Host;
+use super::person_rates::SLOWED;
 use super::roll::{INVITED, Unwelcome};
 use super::tickets::{Pass, PassError};
 use crate::message::{Installation, Name};
@@ -23,9 +24,6 @@ use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
-
-/// How long somebody waits who signs in too often.
-const SLOWED: Duration = Duration::from_secs(1);
 
 /// Somebody who proved to own a name.
 #[derive(Debug)]

@@ -12,6 +12,9 @@ use crate::mailbox::Usage;
 use crate::message::Name;
 use crate::task;
 
+/// How long somebody who is too fast is held up at a time. More of it is refused.
+pub(super) const SLOWED: Duration = Duration::from_secs(1);
+
 /// See the [module](self) and [`Rates`].
 pub(super) struct PersonRates<C: Clock = DefaultClock> {
     messages: Buckets<Name, C>,
@@ -44,22 +47,18 @@ impl<C: Clock + Clone> PersonRates<C> {
 
     /// Waits until somebody may have so much, which counts as if they wrote it.
     pub(super) async fn wait_for(&self, name: &Name, read: Usage) {
-        while let Err(wait) = self.messages.take(name, read.messages) {
-            task::sleep(wait).await;
-        }
-        while let Err(wait) = self.bytes.take(name, read.bytes) {
-            task::sleep(wait).await;
-        }
+        until_taken(&self.messages, name, read.messages).await;
+        until_taken(&self.bytes, name, read.bytes).await;
     }
 
-    /// Whether somebody may send or fetch so many bytes of a file now, as many as a chunk has.
-    pub(super) fn admit_file(&self, name: &Name, bytes: u64) -> Result<(), Duration> {
-        self.files.take(name, bytes)
+    /// Waits until somebody may send or fetch so many bytes of a file, as many as a chunk has.
+    pub(super) async fn wait_for_file(&self, name: &Name, bytes: u64) {
+        until_taken(&self.files, name, bytes).await;
     }
 
-    /// Whether somebody may begin to send a file.
-    pub(super) fn admit_upload(&self, name: &Name) -> Result<(), Duration> {
-        self.uploads.take(name, 1)
+    /// Waits until somebody may begin to send a file.
+    pub(super) async fn wait_for_upload(&self, name: &Name) {
+        until_taken(&self.uploads, name, 1).await;
     }
 
     /// Whether somebody may change whom they block.
@@ -82,6 +81,12 @@ impl<C: Clock + Clone> PersonRates<C> {
         for buckets in [messages, bytes, files, uploads, blocks, sign_ins] {
             buckets.forget_the_quiet();
         }
+    }
+}
+
+async fn until_taken<C: Clock + Clone>(buckets: &Buckets<Name, C>, name: &Name, count: u64) {
+    while let Err(wait) = buckets.take(name, count) {
+        task::sleep(wait).await;
     }
 }
 

@@ -18,6 +18,7 @@ mod book;
 mod carrier;
 mod claims;
 mod collected;
+mod config;
 mod confirming;
 mod connection;
 mod contacts;
@@ -68,6 +69,7 @@ use thiserror::Error;
 
 pub use crate::blobs::FileLimits;
 pub use book::BookError;
+pub use config::{Config, Timing, Tls};
 pub use late::Handshake;
 pub use listener::{Endpoint, Inherited};
 pub use proxies::{NoProxy, Proxies};
@@ -76,7 +78,7 @@ pub use rates::{Rate, Rates};
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 
 use crate::blobs::Blobs;
-use crate::clock::{Clock, SystemTimes, Times};
+use crate::clock::Clock;
 use crate::folder::{self, Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
 use crate::message::{Name, SessionKey};
@@ -84,7 +86,6 @@ use crate::task;
 use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
 use crate::wire::frame::{ByeReason, Limits};
-use crate::wire::{IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 use claims::Claims;
 use confirming::Confirming;
 use contacts::Contacts;
@@ -104,104 +105,6 @@ const QUIET: Duration = Duration::from_secs(60);
 
 /// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
-
-/// What a server is to do.
-#[derive(Clone, Debug)]
-pub struct Config {
-    /// Where to listen, each `host:port` or `unix:PATH`; port 0 takes a free one.
-    pub listen: Vec<String>,
-    /// What connections are protected with.
-    pub tls: Tls,
-    /// Who says with each connection whose it is.
-    pub proxies: Proxies,
-    /// The data folder.
-    pub data: PathBuf,
-    /// Who may have a new name.
-    pub registration: Registration,
-    /// How much may wait.
-    pub quota: Quota,
-    /// How much may wait of files.
-    pub files: FileLimits,
-    /// How fast things may come.
-    pub rates: Rates,
-    /// How much of what waits is held in memory too, in bytes.
-    pub memory: u64,
-    /// How long a message waits while the server runs before it expires; none for ever.
-    pub keep: Option<Duration>,
-    /// Where times come from.
-    pub times: Arc<dyn Times>,
-    /// How long things may take.
-    pub timing: Timing,
-    /// The most connections that carry files at once. One more has the place of one that stands still, or is told `ERR BUSY`.
-    pub max_carriers: usize,
-    /// The most connections at once. One more is told `ERR BUSY`; under TLS no more than some at once, and others are
-    /// closed unread.
-    pub max_connections: usize,
-}
-
-impl Config {
-    /// The defaults, with a data folder.
-    pub fn new(listen: Vec<String>, data: PathBuf) -> Self {
-        const MIB: u64 = 1024 * 1024;
-        Self {
-            listen,
-            tls: Tls::Own,
-            proxies: Proxies::default(),
-            data,
-            registration: Registration::default(),
-            quota: Quota::default(),
-            files: FileLimits::DEFAULT,
-            rates: Rates::default(),
-            memory: 256 * MIB,
-            keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-            times: SystemTimes::new(),
-            timing: Timing::default(),
-            max_carriers: 64,
-            max_connections: 50_000,
-        }
-    }
-}
-
-/// What connections are protected with.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Tls {
-    /// TLS with a certificate in the data folder, which is made there if there is none.
-    Own,
-    /// TLS with the operator's certificate.
-    Files(CertificateFiles),
-    /// Nothing. For Unix sockets and loopback addresses only.
-    Off,
-}
-
-/// How long things may take. The defaults are those of the protocol.
-#[derive(Clone, Copy, Debug)]
-pub struct Timing {
-    /// Connecting and signing in.
-    pub handshake: Handshake,
-    /// Silence before `PING`.
-    pub ping_after: Duration,
-    /// Silence, or a write without progress, before the connection is closed.
-    pub idle_after: Duration,
-    /// Telling everybody and ending every task at the end.
-    pub drain: Duration,
-    /// Between looking for what is too old, at most; a tenth of the time that things are kept if that is less.
-    pub sweep: Duration,
-    /// Between looks at the clocks.
-    pub look: Duration,
-}
-
-impl Default for Timing {
-    fn default() -> Self {
-        Self {
-            handshake: Handshake::default(),
-            ping_after: Duration::from_secs(PING_AFTER_SECONDS),
-            idle_after: Duration::from_secs(IDLE_AFTER_SECONDS),
-            drain: Duration::from_millis(3_500),
-            sweep: Duration::from_secs(10 * 60),
-            look: Duration::from_secs(10),
-        }
-    }
-}
 
 /// Why a server does not start. Made to be read by its operator.
 #[derive(Debug, Error)]

@@ -22,7 +22,7 @@ pub enum Absence {
 
 /// What becomes of the first try to sign in.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum FirstTry {
+pub(crate) enum FirstTry {
     /// The key is asked for a signature.
     Asked,
     /// The agent that has it makes none, and why.

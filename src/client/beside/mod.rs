@@ -29,9 +29,9 @@ use futures::io::BufReader;
 use futures::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt};
 use serde::{Deserialize, Serialize};
 
-use super::files::Listed;
-use super::files::ledger::Fate;
-use super::{Command, Failure, Order, State, files};
+use super::store::files::Fate;
+use super::store::info::{self, Listed};
+use super::{Command, Failure, Order, State};
 use crate::folder::socket::Way;
 use crate::message::Name;
 use crate::task;
@@ -421,8 +421,8 @@ impl Host {
                     from: message.peer.to_string(),
                     time: message.time.0,
                     kind: message.kind.to_string(),
-                    text: files::words(&message.kind, &message.body).into_owned(),
-                    file: files::Listed::of(&message.kind, &message.body, message.file.as_ref()),
+                    text: info::words(&message.kind, &message.body).into_owned(),
+                    file: Listed::of(&message.kind, &message.body, message.file.as_ref()),
                 };
                 say(stream, &Reply::Message(line)).await?;
             }

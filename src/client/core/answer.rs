@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use super::super::Event;
 use super::super::beside::{Ask, Snapshot, Standing};
-use super::super::{Event, archive, history, outbox};
+use super::super::store::{archive, history, outbox};
 use super::{Core, Exit};
 use crate::message::{Name, Timestamp};
 

@@ -2,8 +2,7 @@
 //!
 //! Invariant: what one thought better of the server keeps no longer than it takes to tell it, across restarts.
 
-use super::super::files::ledger;
-use super::super::files::ledger::Upload;
+use super::super::store::files::{self, Upload};
 use super::super::{Event, FileState, Transfer, Unwanted};
 use super::files::{Wanted, What};
 use super::under_way::Key;
@@ -15,8 +14,8 @@ impl Core {
     pub(super) async fn cancel(&mut self, peer: Name, which: Unwanted) -> Result<(), Exit> {
         let (server, of) = (self.server.clone(), peer.clone());
         let look = move |tx: &rusqlite::Transaction<'_>| {
-            let waiting = ledger::waiting(tx, &server, &of)?;
-            Ok((ledger::going(tx, &server)?, ledger::coming(tx, &server)?, waiting))
+            let waiting = files::waiting(tx, &server, &of)?;
+            Ok((files::going(tx, &server)?, files::coming(tx, &server)?, waiting))
         };
         let (mut going, mut coming, mut waiting) = self.store.run(look).await?;
         going.retain(|upload| upload.peer == peer && which.is_own(&upload.source.name));
@@ -58,7 +57,7 @@ impl Core {
     /// The message that tells of it has gone; nobody gets what it tells of.
     async fn call_back(&mut self, upload: Upload) -> Result<(), Exit> {
         let id = upload.id;
-        self.store.run(move |tx| ledger::call_back(tx, id)).await?;
+        self.store.run(move |tx| files::call_back(tx, id)).await?;
         self.files.forget(Key::Upload(id));
         self.tell(Event::Transfer(Transfer::of_upload(&upload, FileState::Cancelled)));
         Ok(())

@@ -9,9 +9,9 @@ use async_channel::Receiver;
 use futures::future::{Either, select};
 
 use super::super::absence::FirstTry;
-use super::super::connection::{Broken, Connection};
-use super::super::servers::{self, Arrival};
-use super::super::sign_in::Visit;
+use super::super::line::connection::{Broken, Connection};
+use super::super::line::sign_in::Visit;
+use super::super::store::servers::{self, Arrival};
 use super::super::{Absence, Event, Failure, Order};
 use super::likeness::Likeness;
 use super::{Core, Exit};

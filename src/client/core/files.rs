@@ -9,11 +9,12 @@ use std::convert::Infallible;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use super::super::connection::Connection;
 use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
-use super::super::files::ledger::{self, Download, Fate, Source, Upload};
-use super::super::files::{self, FileInfo, save};
-use super::super::{Event, FileState, MAX_CAPTION, Order, Transfer, Unwanted, Way};
+use super::super::files::{FOLDER, save};
+use super::super::line::connection::Connection;
+use super::super::store::files::{self, Download, Fate, Source, Upload};
+use super::super::store::info::{self, FileInfo, MAX_CAPTION};
+use super::super::{Event, FileState, Order, Transfer, Unwanted, Way};
 use super::places::Need;
 use super::under_way::{Key, Run, Said};
 use super::{Core, Exit};
@@ -65,10 +66,10 @@ impl Core {
         let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
             Ok((
-                ledger::going(tx, &server)?,
-                ledger::coming(tx, &server)?,
-                ledger::to_drop(tx, &server)?,
-                ledger::unwanted(tx, &server)?,
+                files::going(tx, &server)?,
+                files::coming(tx, &server)?,
+                files::to_drop(tx, &server)?,
+                files::unwanted(tx, &server)?,
             ))
         };
         let (going, coming, had, unwanted) = self.store.run(look).await?;
@@ -102,7 +103,7 @@ impl Core {
                 let _ = orders.send_blocking(Order::Said(Said::Carried(key, number, report)));
             }
         };
-        let folder = self.config.data.join(files::FOLDER);
+        let folder = self.config.data.join(FOLDER);
         let carrier = Carrier { door: self.door(), ticket, folder, report };
         let (end, ending) = async_channel::bounded::<Infallible>(1);
         let carried = job.clone();
@@ -147,11 +148,11 @@ impl Core {
     async fn take_report(&mut self, key: Key, job: Job, report: Report) -> Result<(), Exit> {
         match (job, report) {
             (_, Report::Dropped(message, blob)) => {
-                Ok(self.store.run(move |tx| ledger::dropped(tx, message, blob)).await?)
+                Ok(self.store.run(move |tx| files::dropped(tx, message, blob)).await?)
             }
             (Job::Upload(upload), Report::Named(blob, have, written)) => {
                 self.go_on(key, have);
-                self.store.run(move |tx| ledger::name(tx, upload.id, Some(blob))).await?;
+                self.store.run(move |tx| files::name(tx, upload.id, Some(blob))).await?;
                 // What was ended meanwhile does not wait for it.
                 let _ = written.send(());
                 Ok(())
@@ -197,7 +198,7 @@ impl Core {
         let (scope, at_once) = (self.scope(&upload.peer), self.is_open(&upload.peer));
         let id = upload.id;
         let write = move |tx: &rusqlite::Transaction<'_>| {
-            ledger::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
+            files::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
         };
         self.files.forget(Key::Upload(id));
         if let Some(record) = self.store.run(write).await? {
@@ -213,7 +214,7 @@ impl Core {
         match (job, stop) {
             (Job::Upload(upload), Stop::Anew) => {
                 self.files.rest(key);
-                Ok(self.store.run(move |tx| ledger::name(tx, upload.id, None)).await?)
+                Ok(self.store.run(move |tx| files::name(tx, upload.id, None)).await?)
             }
             (Job::Upload(upload), Stop::Failed(why)) => self.give_up(upload, Some(why)).await,
             (Job::Download(download), Stop::Gone) => {
@@ -237,7 +238,7 @@ impl Core {
 
     async fn give_up(&mut self, upload: Upload, why: Option<String>) -> Result<(), Exit> {
         let (id, because) = (upload.id, why.clone());
-        let ended = self.store.run(move |tx| ledger::give_up(tx, id, because.as_deref())).await?;
+        let ended = self.store.run(move |tx| files::give_up(tx, id, because.as_deref())).await?;
         if ended {
             self.files.forget(Key::Upload(id));
             self.files.look();
@@ -251,7 +252,7 @@ impl Core {
         self.progress = Instant::now();
         download.state = state.clone();
         let message = download.message;
-        self.store.run(move |tx| ledger::set(tx, message, &state)).await?;
+        self.store.run(move |tx| files::set(tx, message, &state)).await?;
         // Also when it is to come once more: it begins anew.
         self.files.forget(Key::Download(message));
         let ended = !matches!(download.state, FileState::Coming | FileState::Here);
@@ -280,7 +281,7 @@ impl Core {
         };
         let (server, to, from) = (self.server.clone(), peer.clone(), source.clone());
         let add = move |tx: &rusqlite::Transaction<'_>| {
-            ledger::add(tx, &server, &to, &from, token.as_deref())
+            files::add(tx, &server, &to, &from, token.as_deref())
         };
         let id = self.store.run(add).await?;
         self.files.look();
@@ -357,8 +358,8 @@ impl Core {
 
     /// The copying may take its time: nobody waits for it.
     fn save_waiting(&mut self, download: &Download) {
-        let folder = self.config.data.join(files::FOLDER);
-        let content = ledger::place(&folder, download.message);
+        let folder = self.config.data.join(FOLDER);
+        let content = files::place(&folder, download.message);
         for to in self.files.take_saves(download.message) {
             self.files.saves();
             let (content, name) = (content.clone(), download.info.name.clone());
@@ -388,7 +389,7 @@ impl Core {
     /// How it is with files.
     pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
         let server = self.server.clone();
-        let mut all = self.store.run(move |tx| ledger::all(tx, &server, LISTED)).await?;
+        let mut all = self.store.run(move |tx| files::all(tx, &server, LISTED)).await?;
         for transfer in &mut all {
             let key = match transfer.way {
                 Way::Up => Key::Upload(transfer.id),
@@ -405,13 +406,13 @@ impl Core {
 
     async fn find_file(&self, peer: &Name, number: Option<u64>) -> Result<Option<Download>, Exit> {
         let (server, of) = (self.server.clone(), peer.clone());
-        Ok(self.store.run(move |tx| ledger::find(tx, &server, &of, number)).await?)
+        Ok(self.store.run(move |tx| files::find(tx, &server, &of, number)).await?)
     }
 
     /// What became of an upload, and how far it is.
     pub(super) async fn fate(&mut self, id: i64) -> Result<Option<(Fate, u64)>, Exit> {
         let done = self.files.furthest(Key::Upload(id));
-        let fate = self.store.run(move |tx| ledger::fate(tx, id)).await?;
+        let fate = self.store.run(move |tx| files::fate(tx, id)).await?;
         Ok(fate.map(|fate| (fate, done)))
     }
 
@@ -430,9 +431,9 @@ impl Core {
         }
         let server = self.server.clone();
         let look = move |tx: &rusqlite::Transaction<'_>| {
-            let has_to_drop = !ledger::to_drop(tx, &server)?.is_empty()
-                || !ledger::unwanted(tx, &server)?.is_empty();
-            Ok((ledger::coming(tx, &server)?, has_to_drop))
+            let has_to_drop = !files::to_drop(tx, &server)?.is_empty()
+                || !files::unwanted(tx, &server)?.is_empty();
+            Ok((files::coming(tx, &server)?, has_to_drop))
         };
         let (coming, has_to_drop) = self.store.run(look).await?;
         // The server is told, too, that it need not keep what has come, or is unwanted: who only looks in now and
@@ -454,12 +455,12 @@ fn inspect(path: PathBuf, caption: Option<String>) -> Result<Source, String> {
     if caption.as_ref().is_some_and(|caption| caption.len() > MAX_CAPTION) {
         return Err(format!("a caption has at most {MAX_CAPTION} bytes"));
     }
-    let (name, size, modified) = (files::name_of(&path), metadata.len(), modified(&metadata));
-    let head = files::head_of(&file).map_err(unreadable)?;
-    if head.len() as u64 != size.min(files::HEAD) {
+    let (name, size, modified) = (info::name_of(&path), metadata.len(), modified(&metadata));
+    let head = info::head_of(&file).map_err(unreadable)?;
+    if head.len() as u64 != size.min(info::HEAD) {
         let why = format!("it says that it has {size} bytes, and has not; send a copy of it");
         return Err(format!("cannot send {}: {why}", path.display()));
     }
-    let media = files::media_of(&head);
+    let media = info::media_of(&head);
     Ok(Source { path, name, media, size, modified, caption })
 }

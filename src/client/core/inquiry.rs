@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 
-use super::super::connection::{Connection, Progress, dismissed, refused};
-use super::super::outbox::{self, Scope};
-use super::super::{Event, Order, formers};
+use super::super::line::connection::{Connection, Progress, dismissed, refused};
+use super::super::store::formers;
+use super::super::store::outbox::{self, Scope};
+use super::super::{Event, Order};
 use super::{Core, Exit, GOODBYE, ROWS};
 use crate::message::{Installation, Name};
 use crate::task;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use super::super::connection::{Connection, dismissed, refused};
-use super::super::contacts::{self, Meeting};
-use super::super::conversation::Conversation;
-use super::super::{Event, Incoming, history, outbox};
+use super::super::line::connection::{Connection, dismissed, refused};
+use super::super::line::conversation::Conversation;
+use super::super::store::contacts::{self, Meeting};
+use super::super::store::{history, outbox};
+use super::super::{Event, Incoming};
 use super::{Core, Exit, REQUESTS};
 use crate::message::{Message, Name};
 use crate::trust::PublicKey;

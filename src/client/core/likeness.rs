@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::{Event, archive};
+use super::super::Event;
+use super::super::store::archive;
 use super::{Core, Exit};
 use crate::looks::Skeleton;
 use crate::message::Name;

@@ -29,20 +29,17 @@ use futures::future::{self, Either, select};
 
 use super::Order;
 use super::absence::FirstTry;
-use super::backoff::Backoff;
-use super::connection::{Broken, Connection, Progress};
-use super::conversation::Conversation;
-use super::dial::Dialer;
-use super::door::Door;
-use super::files::ledger;
-use super::outbox::Scope;
-use super::servers::{Home, Met, Server};
-use super::store::Store;
-use super::waits::Waits;
-use super::{
-    Absence, Command, Config, Ending, Event, Failure, Incoming, StoreError, contacts, history,
-    outbox,
-};
+use super::line::backoff::Backoff;
+use super::line::connection::{Broken, Connection, Progress};
+use super::line::conversation::Conversation;
+use super::line::dial::Dialer;
+use super::line::door::Door;
+use super::line::waits::Waits;
+use super::store::outbox::Scope;
+use super::store::servers::{Home, Met, Server};
+use super::store::thread::Store;
+use super::store::{contacts, files as ledger, history, outbox};
+use super::{Absence, Command, Config, Ending, Event, Failure, Incoming, StoreError};
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::trust::agent::AgentError;

@@ -6,12 +6,11 @@ use async_channel::{Receiver, RecvError};
 
 use super::super::Order;
 use super::super::beside::Ask;
-use super::super::connection::Connection;
-use super::super::conversation::Conversation;
-use super::super::search::{self, Hit, Query};
-use super::super::{
-    Change, Command, Event, Record, StoreError, Trust, archive, contacts, history, outbox,
-};
+use super::super::line::connection::Connection;
+use super::super::line::conversation::Conversation;
+use super::super::store::search::{self, Hit, Query};
+use super::super::store::{archive, contacts, history, outbox};
+use super::super::{Change, Command, Event, Record, StoreError, Trust};
 use super::files::{Wanted, What};
 use super::places::Need;
 use super::{Core, Exit};

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use super::super::connection::Connection;
-use super::super::outbox;
+use super::super::line::connection::Connection;
+use super::super::store::outbox;
 use super::{Core, Exit};
 use crate::message::Name;
 use crate::wire::MAX_CONVERSATIONS;

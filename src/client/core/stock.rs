@@ -3,9 +3,10 @@
 //! Invariant: what is freed is off the disk before that is written down, so that a kill in between leaves nothing on the
 //! disk that nobody counts.
 
-use super::super::files::ledger::Download;
-use super::super::files::stock::{self, Lying};
-use super::super::{FileState, Freed, files};
+use super::super::files::FOLDER;
+use super::super::store::files::Download;
+use super::super::store::stock::{self, Lying};
+use super::super::{FileState, Freed};
 use super::under_way::Key;
 use super::{Core, Exit};
 use crate::message::Name;
@@ -24,7 +25,7 @@ impl Core {
         let find = move |tx: &rusqlite::Transaction<'_>| stock::to_free(tx, &server, &of, which);
         let mut found = self.store.run(find).await?;
         found.retain(|it| !self.files.is_carried(Key::Download(it.message)));
-        let folder = self.config.data.join(files::FOLDER);
+        let folder = self.config.data.join(FOLDER);
         let removed = task::blocking(move || {
             found.retain(|it| is_removed(stock::remove(&folder, it.message)));
             found

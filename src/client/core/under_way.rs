@@ -13,8 +13,8 @@ use async_channel::{Sender, WeakSender};
 use async_std::task::JoinHandle;
 
 use super::super::Order;
-use super::super::backoff::Backoff;
 use super::super::files::carry::{Job, Report};
+use super::super::line::backoff::Backoff;
 use super::files::Wanted;
 use crate::message::Name;
 use crate::trust::Ticket;
@@ -52,7 +52,7 @@ pub(super) struct Files {
 
 /// What is carried, to tell it from others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::client) enum Key {
+pub(crate) enum Key {
     Upload(i64),
     Download(i64),
     Drop,
@@ -76,7 +76,7 @@ struct Rest {
 
 /// What a thread says.
 #[derive(Debug)]
-pub(in crate::client) enum Said {
+pub(crate) enum Said {
     /// One that carries; which, as what run, and what.
     Carried(Key, u64, Report),
     /// One that carried has ended.

@@ -19,9 +19,9 @@ use futures::AsyncWriteExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
-use super::ledger::{self, Download, Source, Upload};
-use crate::client::connection::Broken;
-use crate::client::door::Door;
+use crate::client::line::connection::Broken;
+use crate::client::line::door::Door;
+use crate::client::store::files::{self, Download, Source, Upload};
 use crate::folder::free_space;
 use crate::message::BlobId;
 use crate::task;
@@ -43,7 +43,7 @@ const PATIENCE: Duration = Duration::from_secs(IDLE_AFTER_SECONDS);
 
 /// What is carried.
 #[derive(Clone, Debug)]
-pub(in crate::client) enum Job {
+pub(crate) enum Job {
     Upload(Upload),
     Download(Download),
     /// The server need not keep these.
@@ -52,7 +52,7 @@ pub(in crate::client) enum Job {
 
 /// What happened.
 #[derive(Debug)]
-pub(in crate::client) enum Report {
+pub(crate) enum Report {
     /// The server calls the upload so, and has so many bytes of it. The last is to be told once that is on the disk.
     Named(BlobId, u64, oneshot::Sender<()>),
     /// So many bytes are here, or with the server.
@@ -69,7 +69,7 @@ pub(in crate::client) enum Report {
 
 /// Why something is not carried to its end.
 #[derive(Debug)]
-pub(in crate::client) enum Stop {
+pub(crate) enum Stop {
     /// Worth another try.
     Away(String),
     /// Worth one from the beginning: the server does not have what was there of it.
@@ -99,17 +99,17 @@ impl From<io::Error> for Stop {
 }
 
 /// Carries on a thread, which ends when `report` says so.
-pub(in crate::client) struct Carrier<R> {
-    pub(in crate::client) door: Door,
-    pub(in crate::client) ticket: Ticket,
+pub(crate) struct Carrier<R> {
+    pub(crate) door: Door,
+    pub(crate) ticket: Ticket,
     /// Where files lie that come.
-    pub(in crate::client) folder: PathBuf,
-    pub(in crate::client) report: R,
+    pub(crate) folder: PathBuf,
+    pub(crate) report: R,
 }
 
 impl<R: FnMut(Report)> Carrier<R> {
     /// Does what there is to do, unless `ended` is done before.
-    pub(in crate::client) async fn run(mut self, job: Job, ended: impl Future) {
+    pub(crate) async fn run(mut self, job: Job, ended: impl Future) {
         let carried = match select(Box::pin(self.carry(job)), Box::pin(ended)).await {
             Either::Left((carried, _)) => carried,
             Either::Right(_) => return,
@@ -233,7 +233,7 @@ impl<R: FnMut(Report)> Carrier<R> {
 
     async fn download(&mut self, download: &Download) -> Result<(), Stop> {
         let Download { message, info, .. } = download;
-        let place = ledger::place(&self.folder, *message);
+        let place = files::place(&self.folder, *message);
         let mut line = self.connect().await?;
         if !is_here(&place, info.hash).map_err(|error| unwritable(&self.folder, &error))? {
             self.fetch(&mut line, download, &place).await?;
@@ -351,7 +351,7 @@ fn ended(source: &Source, error: &io::Error) -> Stop {
 }
 
 /// When a file was last written, in nanoseconds since 1970.
-pub(in crate::client) fn modified(metadata: &fs::Metadata) -> i64 {
+pub(crate) fn modified(metadata: &fs::Metadata) -> i64 {
     metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
 }
 

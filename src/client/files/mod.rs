@@ -5,15 +5,10 @@
 //! the data folder, below [`FOLDER`], until its person frees it. Invariant: nothing is there under its own name whose
 //! hash is not that which its sender has told.
 
-pub(super) mod carry;
-mod info;
-pub(super) mod ledger;
-pub(super) mod save;
-pub(super) mod stock;
+pub(crate) mod carry;
+pub(crate) mod save;
 
-pub use info::{FileInfo, Listed, MAX_CAPTION, words};
-pub(super) use info::{HEAD, head_of, media_of, name_of};
-pub use stock::{Freed, Lying, Unasked};
+pub use super::store::info::Listed;
 
 use super::State;
 use crate::message::Name;
@@ -63,7 +58,7 @@ impl FileState {
         }
     }
 
-    pub(super) fn of_word(word: &str, why: Option<String>) -> Option<Self> {
+    pub(crate) fn of_word(word: &str, why: Option<String>) -> Option<Self> {
         Some(match word {
             "offered" => Self::Offered,
             "coming" => Self::Coming,

@@ -2,7 +2,7 @@
 //! transaction that is on disk when it is answered.
 //!
 //! Owned by the client's core. What is read and written is in `outbox` and `history`, what is there is in
-//! `layout`.
+//! `schema`.
 
 use std::convert::Infallible;
 use std::fs::{self, File, OpenOptions};
@@ -21,7 +21,8 @@ use thiserror::Error;
 
 use super::aside::Aside;
 use super::servers::{self, Home};
-use super::{Config, history, layout, search};
+use super::{history, schema, search};
+use crate::client::Config;
 use crate::folder::FolderError;
 use crate::message::{Installation, Name};
 use crate::task;
@@ -74,14 +75,14 @@ pub enum StoreError {
 impl StoreError {
     /// Whether something on the disk is not as SQLite left it. An index that lost its beginning meets what
     /// it has written before.
-    pub(super) fn is_damage(&self) -> bool {
+    pub(crate) fn is_damage(&self) -> bool {
         let Self::Failed(error) = self else { return false };
         let code = error.sqlite_error_code();
         matches!(code, Some(ErrorCode::DatabaseCorrupt | ErrorCode::ConstraintViolation))
     }
 
     /// Whether the disk has no room.
-    pub(super) fn is_full(&self) -> bool {
+    pub(crate) fn is_full(&self) -> bool {
         let Self::Failed(error) = self else { return false };
         error.sqlite_error_code() == Some(ErrorCode::DiskFull)
     }
@@ -90,7 +91,7 @@ impl StoreError {
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 
 /// A handle to the store.
-pub(super) struct Store {
+pub(crate) struct Store {
     jobs: Sender<Job>,
     aside: Aside,
     /// The index of words was damaged and thrown away, and nobody was told.
@@ -101,7 +102,7 @@ pub(super) struct Store {
 
 impl Store {
     /// Opens the database of a person, or makes it. Says where its person is.
-    pub(super) fn open(
+    pub(crate) fn open(
         path: &Path,
         config: &Config,
         known_servers: &KnownServers,
@@ -131,14 +132,14 @@ impl Store {
     }
 
     /// Closes the database, and waits until all of it is in its one file.
-    pub(super) async fn close(self) {
+    pub(crate) async fn close(self) {
         let Self { jobs, ended, .. } = self;
         drop(jobs);
         let _ = ended.recv().await;
     }
 
     /// Writes down that messages were shown, also on a disk that is full.
-    pub(super) async fn mark_shown(&self, ids: Vec<i64>) -> Result<(), StoreError> {
+    pub(crate) async fn mark_shown(&self, ids: Vec<i64>) -> Result<(), StoreError> {
         let again = ids.clone();
         match self.run(move |tx| history::mark_shown(tx, &ids)).await {
             Err(error) if error.is_full() => {
@@ -150,18 +151,18 @@ impl Store {
     }
 
     /// Throws the index of words away. It is built again while nothing else is to be done.
-    pub(super) async fn reset_index(&self) -> Result<(), StoreError> {
+    pub(crate) async fn reset_index(&self) -> Result<(), StoreError> {
         self.index_reset.store(true, Ordering::Relaxed);
         self.run(search::reset).await
     }
 
     /// Whether the index of words was thrown away since this was last asked.
-    pub(super) fn was_index_reset(&self) -> bool {
+    pub(crate) fn was_index_reset(&self) -> bool {
         self.index_reset.swap(false, Ordering::Relaxed)
     }
 
     /// Runs work as one transaction. When this returns, what it changed is on disk.
-    pub(super) async fn run<T: Send + 'static>(
+    pub(crate) async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -176,7 +177,7 @@ impl Store {
 }
 
 /// Whether a store can be opened in a folder with this path.
-pub(super) fn fits(data: &Path) -> Result<(), FolderError> {
+pub(crate) fn fits(data: &Path) -> Result<(), FolderError> {
     let length = absolute(data).map_or(0, |path| path.as_os_str().len());
     let because =
         || format!("its path has {length} bytes, and a message store's at most {LONGEST}");
@@ -255,7 +256,7 @@ fn make_if_missing(path: &Path) -> Result<(), StoreError> {
 fn make(path: &Path) -> rusqlite::Result<()> {
     let mut connection = Connection::open(path)?;
     connection.pragma_update(None, "synchronous", "FULL")?;
-    transact(&mut connection, layout::lay_out)?;
+    transact(&mut connection, schema::lay_out)?;
     connection.close().map_err(|(_, error)| error)
 }
 
@@ -265,21 +266,21 @@ fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
 }
 
 /// Brings an older layout up to date, all of it or nothing.
-pub(super) fn bring_up_to_date(
+pub(crate) fn bring_up_to_date(
     connection: &mut Connection,
     path: &Path,
     known_servers: &KnownServers,
 ) -> Result<(), StoreError> {
-    let (newest, oldest) = (layout::NEWEST, layout::OLDEST);
+    let (newest, oldest) = (schema::NEWEST, schema::OLDEST);
     let cannot = |cause| StoreError::Upgrade { path: path.into(), cause };
-    match layout::version(connection).map_err(cannot)? {
+    match schema::version(connection).map_err(cannot)? {
         0 => Err(StoreError::Empty { path: path.into() }),
         found if found > newest => Err(StoreError::Newer { path: path.into(), found, newest }),
         found if found < oldest => Err(StoreError::Older { path: path.into(), found, oldest }),
         found if found == newest => Ok(()),
         _ => {
             let known = known_servers.all()?;
-            transact(connection, |tx| layout::bring_up_to_date(tx, &known)).map_err(cannot)
+            transact(connection, |tx| schema::bring_up_to_date(tx, &known)).map_err(cannot)
         }
     }
 }
@@ -322,23 +323,23 @@ fn enter(
 }
 
 /// One that nobody has had before.
-pub(super) fn new_installation() -> Installation {
+pub(crate) fn new_installation() -> Installation {
     Installation::from_u64(OsRng.next_u64())
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// A laid-out database in memory, to test what is done in it.
-    pub(in crate::client) fn in_memory() -> Connection {
+    pub(crate) fn in_memory() -> Connection {
         let mut connection = Connection::open_in_memory().unwrap();
-        transact(&mut connection, layout::lay_out).unwrap();
+        transact(&mut connection, schema::lay_out).unwrap();
         connection
     }
 
     /// Runs a piece of work in a transaction.
-    pub(in crate::client) fn run<T>(
+    pub(crate) fn run<T>(
         connection: &mut Connection,
         work: impl FnOnce(&Transaction<'_>) -> rusqlite::Result<T>,
     ) -> T {

@@ -1,6 +1,6 @@
 //! What was written and is not yet known to have arrived: own messages in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). Invariant: a number
+//! Each function is one step of a transaction of the [`store`](super). Invariant: a number
 //! is made once, in the transaction that writes its message; *delivered* and *expired* are final; and what a
 //! server says of a number is said of a message that was sent from here, or of none.
 
@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::archive::{Record, State};
 use super::formers;
 use super::servers::Server;
-use super::store::new_installation;
+use super::thread::new_installation;
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
 
@@ -21,26 +21,26 @@ const REMEMBERED: i64 = 100_000;
 
 /// The conversation whose messages are meant, numbered in one installation.
 #[derive(Clone, Debug)]
-pub(super) struct Scope {
-    pub(super) server: Server,
-    pub(super) peer: Name,
-    pub(super) installation: Installation,
+pub(crate) struct Scope {
+    pub(crate) server: Server,
+    pub(crate) peer: Name,
+    pub(crate) installation: Installation,
 }
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Outgoing {
-    pub(super) n: u64,
-    pub(super) kind: Kind,
-    pub(super) body: Bytes,
+pub(crate) struct Outgoing {
+    pub(crate) n: u64,
+    pub(crate) kind: Kind,
+    pub(crate) body: Bytes,
 }
 
 /// The numbers of the messages that a receipt has moved on, in order. Of those that it calls
 /// delivered some may be stored by it too.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Moved {
-    pub(super) stored: Vec<u64>,
-    pub(super) delivered: Vec<u64>,
+pub(crate) struct Moved {
+    pub(crate) stored: Vec<u64>,
+    pub(crate) delivered: Vec<u64>,
 }
 
 /// What was written to somebody and has not arrived.
@@ -59,7 +59,7 @@ pub struct Pending {
 type Result<T> = rusqlite::Result<T>;
 
 /// Writes a message and its number; `sent` if it is about to be sent at once.
-pub(super) fn add(
+pub(crate) fn add(
     tx: &Transaction<'_>,
     scope: &Scope,
     kind: Kind,
@@ -88,7 +88,7 @@ pub(super) fn add(
 
 /// Writes a message that somebody asks for, unless it was written for the same token before. Returns its id,
 /// and the message if it is new.
-pub(super) fn add_once(
+pub(crate) fn add_once(
     tx: &Transaction<'_>,
     scope: &Scope,
     token: &str,
@@ -107,7 +107,7 @@ pub(super) fn add_once(
 }
 
 /// The highest number that was made; 0 if none was.
-pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+pub(crate) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     number(
         tx,
         scope,
@@ -118,7 +118,7 @@ pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
 
 /// The highest number that may have been sent; 0 if none was. What a server has beyond it came from
 /// a copy of this folder, or from the folder that this is a copy of.
-pub(super) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+pub(crate) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     number(
         tx,
         scope,
@@ -128,7 +128,7 @@ pub(super) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
 }
 
 /// The highest number up to which every fate is final.
-pub(super) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+pub(crate) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     let first_unsettled = number(
         tx,
         scope,
@@ -139,7 +139,7 @@ pub(super) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
 }
 
 /// What is not final above a number, in order, to be sent now.
-pub(super) fn take_unsettled(
+pub(crate) fn take_unsettled(
     tx: &Transaction<'_>,
     scope: &Scope,
     above: u64,
@@ -190,7 +190,7 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
 }
 
 /// Takes in receipts: everything up to `stored` is stored, everything up to `delivered` delivered.
-pub(super) fn receive_receipt(
+pub(crate) fn receive_receipt(
     tx: &Transaction<'_>,
     scope: &Scope,
     stored: u64,
@@ -220,7 +220,7 @@ pub(super) fn receive_receipt(
 }
 
 /// What has not arrived, by peer.
-pub(super) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pending>> {
+pub(crate) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pending>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, sum(state = 'waiting'), sum(state = 'stored'), min(time) FROM message
          WHERE server = ? AND state IN ('waiting', 'stored') GROUP BY peer",
@@ -239,7 +239,7 @@ pub(super) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pendi
 }
 
 /// One message was given up by the server. Returns whether that is new.
-pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
+pub(crate) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
     let rows = tx.execute(
         "UPDATE message SET state = 'expired'
          WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n = ?
@@ -255,7 +255,7 @@ pub(super) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool
 }
 
 /// The peer says to have seen everything up to `n`. Returns up to where that is what was sent from here.
-pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
+pub(crate) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
     let n = n.min(last_sent(tx, scope)?);
     tx.prepare_cached(
         "INSERT INTO seen (server, peer, installation, n) VALUES (?, ?, ?, ?)
@@ -271,7 +271,7 @@ pub(super) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
 }
 
 /// How many messages are not stored yet, by peer.
-pub(super) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
+pub(crate) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'waiting' GROUP BY peer",
     )?;
@@ -279,7 +279,7 @@ pub(super) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<N
 }
 
 /// To whom something was written whose fate is not final, and whether some of it is not stored.
-pub(super) fn unsettled_peers(
+pub(crate) fn unsettled_peers(
     tx: &Transaction<'_>,
     server: &Server,
     installation: Installation,
@@ -293,7 +293,7 @@ pub(super) fn unsettled_peers(
 }
 
 /// Whether the fate of everything that was written to somebody is final.
-pub(super) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+pub(crate) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
     let none = "SELECT NOT EXISTS (SELECT 1 FROM message
          WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored'))";
     let (peer, installation) = (scope.peer.as_str(), scope.installation.to_string());
@@ -305,7 +305,7 @@ pub(super) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
 /// the original has numbered already. What was sent keeps its id, and the old installation becomes a
 /// [former](super::formers) one, under which its fate is asked for. What has `expired` may have been the original's,
 /// unless this folder was told that its own is stored; so the rest of it goes out again.
-pub(super) fn renumber(
+pub(crate) fn renumber(
     tx: &Transaction<'_>,
     scope: &Scope,
     own: Watermarks,
@@ -337,13 +337,13 @@ pub(super) fn renumber(
     Ok(new)
 }
 
-pub(super) fn peer_and_count(row: &rusqlite::Row<'_>) -> Result<(Name, u64)> {
+pub(crate) fn peer_and_count(row: &rusqlite::Row<'_>) -> Result<(Name, u64)> {
     let peer: String = row.get(0)?;
     let count: i64 = row.get(1)?;
     Ok((peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?, count.cast_unsigned()))
 }
 
-pub(super) fn counts(
+pub(crate) fn counts(
     rows: impl Iterator<Item = Result<(Name, u64)>>,
 ) -> Result<BTreeMap<Name, u64>> {
     rows.collect()
@@ -357,7 +357,7 @@ fn number(tx: &Transaction<'_>, scope: &Scope, query: &str) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::{in_memory, run};
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
 
     fn scope(peer: &str) -> Scope {

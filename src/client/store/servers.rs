@@ -1,14 +1,15 @@
 //! Which server the rows of the store belong to.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). A server is its key: whatever address
+//! Each function is one step of a transaction of the [`store`](super). A server is its key: whatever address
 //! it is reached at, what was said through it is one life. Without TLS it shows no key, and is its address as it was
 //! written; so is one whose key is not known yet, until it is. Invariant: what belongs to an address, or to a key
 //! in whose place another one was accepted, moves in one transaction, and before anything is said to the server.
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::store::new_installation;
-use super::{Address, merge};
+use super::merge;
+use super::thread::new_installation;
+use crate::client::Address;
 use crate::message::Installation;
 use crate::trust::Fingerprint;
 
@@ -16,49 +17,49 @@ type Result<T> = rusqlite::Result<T>;
 
 /// What stands in the column `server`: a fingerprint, or an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Server(String);
+pub(crate) struct Server(String);
 
 /// Where one is: the server, and the installation that new messages are numbered in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Home {
-    pub(super) server: Server,
-    pub(super) installation: Installation,
+pub(crate) struct Home {
+    pub(crate) server: Server,
+    pub(crate) installation: Installation,
 }
 
 /// A server that was met at an address.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Met {
-    pub(super) address: String,
-    pub(super) server: Server,
+pub(crate) struct Met {
+    pub(crate) address: String,
+    pub(crate) server: Server,
 }
 
 /// A server shows a key that may be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Arrival {
-    pub(super) shown: Fingerprint,
+pub(crate) struct Arrival {
+    pub(crate) shown: Fingerprint,
     /// What belongs to the key that was known at its address is to move to this one.
-    pub(super) moves: bool,
+    pub(crate) moves: bool,
 }
 
 impl Server {
     /// One that is its address.
-    pub(super) fn at(address: &Address) -> Self {
+    pub(crate) fn at(address: &Address) -> Self {
         Self(address.as_str().into())
     }
 
     /// One that is its key.
-    pub(super) fn of(key: Fingerprint) -> Self {
+    pub(crate) fn of(key: Fingerprint) -> Self {
         Self(key.to_string())
     }
 
-    pub(super) fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
 
 #[cfg(test)]
 impl std::str::FromStr for Server {
-    type Err = super::AddressError;
+    type Err = crate::client::AddressError;
 
     fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
         Ok(Self::at(&text.parse()?))
@@ -67,7 +68,7 @@ impl std::str::FromStr for Server {
 
 /// Where one is before the server has shown anything. `told` is the key that it has as far as its person says; what
 /// was said through the server with that key can be read.
-pub(super) fn enter(
+pub(crate) fn enter(
     tx: &Transaction<'_>,
     address: &Address,
     tls: bool,
@@ -88,7 +89,7 @@ pub(super) fn enter(
 }
 
 /// The server at an address has shown its key. Returns where one is now, and whether there is more than there was.
-pub(super) fn arrive(
+pub(crate) fn arrive(
     tx: &Transaction<'_>,
     address: &Address,
     arrival: Arrival,
@@ -113,7 +114,7 @@ pub(super) fn arrive(
 }
 
 /// The servers that were met, by their addresses.
-pub(super) fn met(tx: &Transaction<'_>) -> Result<Vec<Met>> {
+pub(crate) fn met(tx: &Transaction<'_>) -> Result<Vec<Met>> {
     let mut query = tx.prepare_cached("SELECT address, server FROM address ORDER BY address")?;
     let row =
         |row: &rusqlite::Row<'_>| Ok(Met { address: row.get(0)?, server: Server(row.get(1)?) });
@@ -121,13 +122,13 @@ pub(super) fn met(tx: &Transaction<'_>) -> Result<Vec<Met>> {
 }
 
 /// The key of the server that was met at an address.
-pub(super) fn key_at(met: &[Met], address: &Address) -> Option<Fingerprint> {
+pub(crate) fn key_at(met: &[Met], address: &Address) -> Option<Fingerprint> {
     let met = met.iter().find(|it| it.address == address.as_str())?;
     met.server.as_str().parse().ok()
 }
 
 /// The addresses at which a server was met.
-pub(super) fn addresses(met: &[Met], key: Fingerprint) -> Vec<String> {
+pub(crate) fn addresses(met: &[Met], key: Fingerprint) -> Vec<String> {
     let server = Server::of(key);
     met.iter().filter(|it| it.server == server).map(|it| it.address.clone()).collect()
 }
@@ -148,7 +149,7 @@ fn home(tx: &Transaction<'_>, server: Server) -> Result<Home> {
 }
 
 /// Rows of addresses, as there were up to layout 5, come to the servers that are known to be there.
-pub(super) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Result<()> {
+pub(crate) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Result<()> {
     for (address, key) in known {
         // One whose key is not the first that may be shown there gets what belongs to it when it shows that.
         let address = address.parse::<Address>();
@@ -166,9 +167,10 @@ mod tests {
     use rusqlite::Connection;
 
     use super::super::outbox::{self, Scope};
-    use super::super::store::tests::{in_memory, run};
-    use super::super::{Unasked, contacts, history};
+    use super::super::thread::tests::{in_memory, run};
+    use super::super::{contacts, history};
     use super::*;
+    use crate::client::Unasked;
     use crate::message::{Kind, Message, MessageId, Name, Timestamp};
 
     fn address(text: &str) -> Address {
@@ -411,7 +413,7 @@ mod tests {
             |store: &mut Connection| run(store, |tx| contacts::trust(tx, &home.server, &marie()));
         let trusted = run(&mut store, |tx| contacts::trusted(tx, &home.server, &marie()));
         assert_eq!(trusted, Some(keys[0]));
-        assert_eq!(trust(&mut store), super::super::Trust::Accepted(keys[1].fingerprint()));
+        assert_eq!(trust(&mut store), crate::client::Trust::Accepted(keys[1].fingerprint()));
     }
 
     #[test]
@@ -424,7 +426,7 @@ mod tests {
                 Ok(outbox::add(tx, &scope(home), Kind::FILE, body, Timestamp(0), false)?.id)
             });
             run(&mut store, |tx| {
-                super::super::files::ledger::told(tx, &home.server, &marie(), id, 5, false)
+                super::super::files::told(tx, &home.server, &marie(), id, 5, false)
             });
         }
         arrive(&mut store, "a", "k");

@@ -20,26 +20,26 @@ const GOOD: Duration = Duration::from_secs(10);
 
 /// Doubles from 0.2 s to 30 s.
 #[derive(Debug, Default)]
-pub(super) struct Backoff {
+pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
     /// The next wait: at least half of its turn's longest, so that many clients of one server do not
     /// come back at the same moment. `chance` is from 0 to 1.
-    pub(super) fn next(&mut self, chance: f64) -> Duration {
+    pub(crate) fn next(&mut self, chance: f64) -> Duration {
         FIRST.max(self.longest().mul_f64(0.5 + chance / 2.0))
     }
 
     /// The next wait after the server was busy. Many come to it then: any wait is as likely as any other, so that they
     /// come one after another.
-    pub(super) fn next_when_busy(&mut self, chance: f64) -> Duration {
+    pub(crate) fn next_when_busy(&mut self, chance: f64) -> Duration {
         let (shortest, longest) = (*BUSY.start(), self.longest().max(*BUSY.end()));
         shortest + (longest - shortest).mul_f64(chance)
     }
 
     /// The next wait after the agent refused to sign.
-    pub(super) fn next_when_refused(&mut self, chance: f64) -> Duration {
+    pub(crate) fn next_when_refused(&mut self, chance: f64) -> Duration {
         self.next(chance).max(REFUSED)
     }
 
@@ -51,7 +51,7 @@ impl Backoff {
     }
 
     /// A connection has ended that lived for so long.
-    pub(super) fn lived(&mut self, time: Duration) {
+    pub(crate) fn lived(&mut self, time: Duration) {
         if time >= GOOD {
             self.failures = 0;
         }

@@ -1,6 +1,6 @@
 //! What lies here of files that others sent, and what of it came by itself.
 //!
-//! Each function is one step of a transaction of the [`store`](super::super::store). Invariant: whatever others do, what
+//! Each function is one step of a transaction of the [`store`](super). Invariant: whatever others do, what
 //! comes by itself has no more than [`Unasked`] allows, of one person and of all; nobody makes room for it but the person
 //! whose disk it is.
 
@@ -9,8 +9,8 @@ use std::{fs, io};
 
 use rusqlite::{Row, ToSql, Transaction, params};
 
-use super::ledger::{self, Download};
-use crate::client::servers::Server;
+use super::files::{self, Download};
+use super::servers::Server;
 use crate::message::Name;
 
 type Result<T> = rusqlite::Result<T>;
@@ -66,7 +66,7 @@ pub struct Freed {
 }
 
 /// Whether a file of somebody, of so many bytes, comes by itself.
-pub(in crate::client) fn comes(
+pub(crate) fn comes(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -103,11 +103,7 @@ fn was_written_to(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<
 }
 
 /// What lies here, by person, the most first.
-pub(in crate::client) fn lying(
-    tx: &Transaction<'_>,
-    server: &Server,
-    limit: u64,
-) -> Result<Vec<Lying>> {
+pub(crate) fn lying(tx: &Transaction<'_>, server: &Server, limit: u64) -> Result<Vec<Lying>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT peer, sum(state = 'here'), sum(CASE state WHEN 'here' THEN size ELSE 0 END), {}
          FROM file WHERE server = ? GROUP BY peer HAVING sum(state = 'here') + sum(unasked) > 0
@@ -124,7 +120,7 @@ pub(in crate::client) fn lying(
 }
 
 /// What of somebody may lie here, wholly or in part, and does not just come: one, or all.
-pub(in crate::client) fn to_free(
+pub(crate) fn to_free(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -135,21 +131,21 @@ pub(in crate::client) fn to_free(
         "{} WHERE file.server = ?1 AND file.peer = ?2 AND (?3 IS NULL OR number = ?3)
             AND (unasked = 1 OR file.state IN ('here', 'failed', 'cancelled'))
             AND file.state <> 'coming' ORDER BY file.message",
-        ledger::FILE
+        files::FILE
     ))?;
-    query.query_map(params![server.as_str(), peer.as_str(), which], ledger::download)?.collect()
+    query.query_map(params![server.as_str(), peer.as_str(), which], files::download)?.collect()
 }
 
 /// Nothing of a file lies here any more. What was here is gone; the server is told of it as before.
-pub(in crate::client) fn freed(tx: &Transaction<'_>, message: i64) -> Result<()> {
+pub(crate) fn freed(tx: &Transaction<'_>, message: i64) -> Result<()> {
     let gone = "UPDATE file SET state = 'gone', why = 'freed' WHERE message = ? AND state = 'here'";
     tx.prepare_cached(gone)?.execute([message])?;
     tx.prepare_cached("UPDATE file SET unasked = 0 WHERE message = ?")?.execute([message]).map(drop)
 }
 
 /// Has nothing of a file lie on the disk any more, neither all of it nor a part.
-pub(in crate::client) fn remove(folder: &Path, message: i64) -> io::Result<()> {
-    let place = ledger::place(folder, message);
+pub(crate) fn remove(folder: &Path, message: i64) -> io::Result<()> {
+    let place = files::place(folder, message);
     for path in [place.with_extension("part"), place] {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -160,11 +156,11 @@ pub(in crate::client) fn remove(folder: &Path, message: i64) -> io::Result<()> {
 }
 
 /// Writes down how many bytes the files have that were told of before that was written down.
-pub(in crate::client) fn measure(tx: &Transaction<'_>) -> Result<()> {
-    let mut all = tx.prepare(ledger::FILE)?;
+pub(crate) fn measure(tx: &Transaction<'_>) -> Result<()> {
+    let mut all = tx.prepare(files::FILE)?;
     let mut size = tx.prepare("UPDATE file SET size = ? WHERE message = ?")?;
     // What is damaged has no size that anybody knows.
-    for Download { message, info, .. } in all.query_map((), ledger::download)?.flatten() {
+    for Download { message, info, .. } in all.query_map((), files::download)?.flatten() {
         size.execute(params![info.size.cast_signed(), message])?;
     }
     Ok(())
@@ -177,9 +173,9 @@ fn number(row: &Row<'_>, column: usize) -> Result<u64> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::files::{set, to_drop, told};
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
-    use crate::client::files::ledger::{set, to_drop, told};
-    use crate::client::store::tests::{in_memory, run};
     use crate::client::{FileInfo, FileState};
     use crate::message::BlobId;
 

@@ -6,9 +6,10 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::files::ledger;
+use super::files;
+use super::history::Incoming;
 use super::servers::Server;
-use super::{Incoming, Received};
+use crate::client::Received;
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
@@ -62,7 +63,7 @@ impl State {
         }
     }
 
-    pub(super) fn of_word(word: &str) -> Option<Self> {
+    pub(crate) fn of_word(word: &str) -> Option<Self> {
         Some(match word {
             "waiting" => Self::Waiting,
             "stored" => Self::Stored,
@@ -91,10 +92,10 @@ pub struct Summary {
 
 /// What others wrote, for those who follow it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Up to which id that is all.
-    pub(super) last: i64,
-    pub(super) messages: Vec<Incoming>,
+    pub(crate) last: i64,
+    pub(crate) messages: Vec<Incoming>,
 }
 
 /// How much of it is read at once.
@@ -112,7 +113,7 @@ pub enum Place {
 }
 
 /// Messages of a conversation, oldest first.
-pub(super) fn page(
+pub(crate) fn page(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -140,14 +141,14 @@ pub(super) fn page(
 }
 
 /// Where an own message is; none if there is no such message.
-pub(super) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
+pub(crate) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
     let mut query = tx.prepare_cached("SELECT state FROM message WHERE id = ?")?;
     let word: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
     Ok(word.and_then(|word| State::of_word(&word)))
 }
 
 /// What others wrote above an id, oldest first; without one only the last id, or, of the unread, all.
-pub(super) fn news(
+pub(crate) fn news(
     tx: &Transaction<'_>,
     server: &Server,
     with: Option<&Name>,
@@ -182,7 +183,7 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-        file: ledger::received(row, 5)?,
+        file: files::received(row, 5)?,
     })
 }
 
@@ -198,12 +199,12 @@ fn record(row: &Row<'_>) -> Result<Record> {
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
         state: State::of_word(&state).ok_or_else(damaged)?,
-        file: ledger::received(row, 7)?,
+        file: files::received(row, 7)?,
     })
 }
 
 /// Every conversation, the one in which something was said last first.
-pub(super) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summary>> {
+pub(crate) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summary>> {
     let mut all = Vec::new();
     let mut unsent = super::outbox::unsent(tx, server)?;
     let mut after = String::new();
@@ -219,7 +220,7 @@ pub(super) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summ
 }
 
 /// Whom one knows: who was written to, or whose words were read.
-pub(super) fn known(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> {
+pub(crate) fn known(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> {
     let (mut all, mut after) = (Vec::new(), String::new());
     while let Some(peer) = next_peer(tx, server, &after)? {
         let name: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
@@ -251,7 +252,7 @@ fn summary(tx: &Transaction<'_>, server: &Server, peer: Name) -> Result<Summary>
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::{in_memory, run};
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
 
     #[test]

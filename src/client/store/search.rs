@@ -18,14 +18,14 @@ use unicode_normalization::char::is_combining_mark;
 use unicode_properties::UnicodeEmoji;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::files;
+use super::info;
 use super::servers::Server;
 use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
 
 /// The index keeps no text: that is in the messages. A token is what has no space in it.
-pub(super) const LAYOUT: &str = "
+pub(crate) const LAYOUT: &str = "
     CREATE VIRTUAL TABLE word USING fts5 (
         text, content = '', contentless_delete = 1, detail = full, prefix = '2 3',
         tokenize = \"unicode61 remove_diacritics 0 categories 'L* M* N* P* S* Co'\"
@@ -163,7 +163,7 @@ impl Query {
 }
 
 /// The messages that fit best, of equals the newest first.
-pub(super) fn find(
+pub(crate) fn find(
     tx: &Transaction<'_>,
     server: &Server,
     query: &Query,
@@ -188,7 +188,7 @@ pub(super) fn find(
 }
 
 /// Puts more messages into the index. Returns whether there may be still more.
-pub(super) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
+pub(crate) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
     let rows: Vec<(i64, String, Vec<u8>)> = tx
         .prepare_cached(
             "SELECT id, kind, body FROM message
@@ -201,7 +201,7 @@ pub(super) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
     for (id, kind, body) in &rows {
         let kind = parse_kind(kind)?;
         if SEARCHABLE.contains(&kind.as_str()) {
-            let text = files::words(&kind, body);
+            let text = info::words(&kind, body);
             let words = words(&text).collect::<Vec<_>>().join(" ");
             insert.execute(params![id, words])?;
         }
@@ -211,13 +211,13 @@ pub(super) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
 }
 
 /// Throws the index away. It is built again by [`advance`].
-pub(super) fn reset(tx: &Transaction<'_>) -> Result<()> {
+pub(crate) fn reset(tx: &Transaction<'_>) -> Result<()> {
     tx.execute_batch("DROP TABLE word; DROP TABLE indexed;")?;
     tx.execute_batch(LAYOUT)
 }
 
 /// Throws an index away that has other words than today's.
-pub(super) fn renew(tx: &Transaction<'_>) -> Result<()> {
+pub(crate) fn renew(tx: &Transaction<'_>) -> Result<()> {
     let words = tx.prepare("SELECT words FROM indexed");
     let words = words.and_then(|mut it| it.query_row((), |row| row.get::<_, i64>(0)));
     // The first did not say which it has.
@@ -260,7 +260,7 @@ fn candidate(row: &rusqlite::Row<'_>) -> Result<Candidate> {
         excerpt: String::new(),
     };
     let kind = parse_kind(&row.get::<_, String>(5)?)?;
-    Ok(Candidate { hit, text: files::words(&kind, &body).into_owned() })
+    Ok(Candidate { hit, text: info::words(&kind, &body).into_owned() })
 }
 
 fn parse_kind(kind: &str) -> Result<Kind> {

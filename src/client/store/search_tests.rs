@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::super::store::tests::{in_memory, run};
+use super::super::thread::tests::{in_memory, run};
 use super::*;
 
 fn server() -> Server {

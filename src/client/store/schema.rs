@@ -6,8 +6,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::files::stock;
-use super::{search, servers};
+use super::{search, servers, stock};
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
@@ -19,13 +18,13 @@ type Known = [(String, Fingerprint)];
 type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 
 /// The oldest layout that can be brought up to date.
-pub(super) const OLDEST: i64 = 5;
+pub(crate) const OLDEST: i64 = 5;
 
 /// What makes each layout of the one before, from [`OLDEST`] on. What has been released is not changed any more.
 const STEPS: [Step; 2] = [to_6, to_7];
 
 /// What `user_version` says of today's layout.
-pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
+pub(crate) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
 
 /// Layout 5.
 const LAYOUT: &str = "
@@ -132,12 +131,12 @@ const LAYOUT: &str = "
 ";
 
 /// Which layout a database has; 0 if it was never laid out.
-pub(super) fn version(connection: &Connection) -> Result<i64> {
+pub(crate) fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
 }
 
 /// Lays out an empty database.
-pub(super) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
+pub(crate) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
     tx.execute_batch(LAYOUT)?;
     tx.execute_batch(search::LAYOUT)?;
     tx.pragma_update(None, "user_version", OLDEST)?;
@@ -145,7 +144,7 @@ pub(super) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// Takes all steps that a database has not taken.
-pub(super) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
+pub(crate) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     take(tx, known, &STEPS)
 }
 
@@ -191,16 +190,16 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::Config;
-    use super::super::store::{Store, StoreError, bring_up_to_date};
+    use super::super::thread::{Store, StoreError, bring_up_to_date};
     use super::*;
+    use crate::client::Config;
     use crate::trust::known_servers::KnownServers;
 
     /// A store that the program of layout 5 wrote; see there.
-    const LAYOUT_5: &str = include_str!("../../tests/layouts/client-5.sql");
+    const LAYOUT_5: &str = include_str!("../../../tests/layouts/client-5.sql");
 
     /// The servers that it knew.
-    const KNOWN_5: &str = include_str!("../../tests/layouts/client-5.known_servers");
+    const KNOWN_5: &str = include_str!("../../../tests/layouts/client-5.known_servers");
 
     /// The data folder of that program.
     fn folder() -> tempfile::TempDir {

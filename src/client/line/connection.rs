@@ -12,7 +12,7 @@ use futures::{AsyncWriteExt, future};
 
 use super::door::Reached;
 use super::sign_in::Visit;
-use super::{Address, Failure};
+use crate::client::{Address, Failure};
 use crate::task;
 use crate::trust::agent::AgentError;
 use crate::wire::codec::{Frame, ProtocolError};
@@ -28,10 +28,10 @@ const MAX_SILENCE: u64 = 24 * 60 * 60;
 const OWED_HIGH: usize = 1024 * 1024;
 
 /// Why a connection ended that the server closed without a word.
-pub(super) const CLOSED: &str = "the server closed the connection";
+pub(crate) const CLOSED: &str = "the server closed the connection";
 
 /// A connection that somebody is signed in on.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     reader: FrameReader<ServerFrame>,
     half: BoxWriter,
     out: BytesMut,
@@ -49,7 +49,7 @@ pub(super) struct Connection {
 
 /// Why a connection did not come about, or ended.
 #[derive(Debug)]
-pub(super) enum Broken {
+pub(crate) enum Broken {
     /// Worth another try.
     Away(String),
     /// Worth one a little later: many want to get there.
@@ -68,7 +68,7 @@ impl From<io::Error> for Broken {
 
 /// What became of waiting for a connection.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Progress {
+pub(crate) enum Progress {
     /// Frames may have come.
     Read,
     /// Bytes were written.
@@ -79,7 +79,7 @@ pub(super) enum Progress {
 
 impl Connection {
     /// Signs in at a server that was reached.
-    pub(super) async fn open(reached: Reached, visit: Visit) -> Result<Self, Broken> {
+    pub(crate) async fn open(reached: Reached, visit: Visit) -> Result<Self, Broken> {
         let Reached { transport, until, .. } = reached;
         let Transport { reader, writer: mut half, channel } = transport;
         let mut reader = FrameReader::new(reader);
@@ -104,7 +104,7 @@ impl Connection {
     }
 
     /// Puts a frame to what is to be written.
-    pub(super) fn say(&mut self, frame: &ClientFrame) {
+    pub(crate) fn say(&mut self, frame: &ClientFrame) {
         if self.out.is_empty() && self.flushed {
             self.taken = Instant::now();
         }
@@ -112,30 +112,30 @@ impl Connection {
     }
 
     /// The same with one that the server can ask for as often as it likes. While many wait it is not read.
-    pub(super) fn answer(&mut self, frame: &ClientFrame) {
+    pub(crate) fn answer(&mut self, frame: &ClientFrame) {
         let before = self.out.len();
         self.say(frame);
         self.owed += self.out.len() - before;
     }
 
     /// How many bytes are to be written.
-    pub(super) fn unwritten(&self) -> usize {
+    pub(crate) fn unwritten(&self) -> usize {
         self.out.len()
     }
 
     /// How long somebody has been signed in on it.
-    pub(super) fn lived(&self) -> Duration {
+    pub(crate) fn lived(&self) -> Duration {
         self.since.elapsed()
     }
 
     /// The next frame among what was read.
-    pub(super) fn next_ready(&mut self) -> Result<Option<ServerFrame>, ProtocolError> {
+    pub(crate) fn next_ready(&mut self) -> Result<Option<ServerFrame>, ProtocolError> {
         self.reader.next_ready()
     }
 
     /// Reads (if `reading`, and unless too much is owed) and writes until one of them gets somewhere. May be dropped while it
     /// waits without losing a byte.
-    pub(super) async fn progress(&mut self, reading: bool) -> Result<Progress, Broken> {
+    pub(crate) async fn progress(&mut self, reading: bool) -> Result<Progress, Broken> {
         match self.transfer(reading && self.owed < OWED_HIGH).await {
             Transfer::Read(Ok(0)) => Err(Broken::Away(CLOSED.into())),
             Transfer::Read(read) => {
@@ -192,7 +192,7 @@ impl Connection {
     }
 
     /// Asks whether the server is still there, or gives it up.
-    pub(super) fn break_silence(&mut self) -> Result<(), Broken> {
+    pub(crate) fn break_silence(&mut self) -> Result<(), Broken> {
         if self.pinged {
             return Err(Broken::Away("the server does not answer".into()));
         }
@@ -202,7 +202,7 @@ impl Connection {
     }
 
     /// Writes the rest with a `QUIT`, and waits until the server has read it all.
-    pub(super) async fn quit(mut self, limit: Duration) {
+    pub(crate) async fn quit(mut self, limit: Duration) {
         self.say(&ClientFrame::Quit);
         let leaving = async {
             self.half.write_all(&self.out).await?;
@@ -225,12 +225,12 @@ enum Transfer {
 }
 
 /// What came is not the protocol.
-pub(super) fn not_a_server(server: &Address, because: String) -> Broken {
+pub(crate) fn not_a_server(server: &Address, because: String) -> Broken {
     Broken::Failed(Failure::NotAServer { server: server.clone(), because })
 }
 
 /// What an error that ends the connection means for the next try.
-pub(super) fn refused(code: ErrorCode, text: String) -> Broken {
+pub(crate) fn refused(code: ErrorCode, text: String) -> Broken {
     match code {
         ErrorCode::Busy => Broken::Busy(text),
         ErrorCode::Timeout => Broken::Away(text),
@@ -241,7 +241,7 @@ pub(super) fn refused(code: ErrorCode, text: String) -> Broken {
 }
 
 /// What a farewell means for the next try.
-pub(super) fn dismissed(reason: ByeReason, text: String) -> Broken {
+pub(crate) fn dismissed(reason: ByeReason, text: String) -> Broken {
     match reason {
         ByeReason::Replaced => Broken::Failed(Failure::Replaced),
         _ => Broken::Away(text),

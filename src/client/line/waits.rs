@@ -31,18 +31,18 @@ const TLS: u32 = 30;
 
 /// What the constants come to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Waits {
-    pub(super) lookup: Duration,
-    pub(super) address: Duration,
-    pub(super) addresses: Duration,
-    pub(super) proxy: Duration,
-    pub(super) tls: Duration,
-    pub(super) handshake: Duration,
+pub(crate) struct Waits {
+    pub(crate) lookup: Duration,
+    pub(crate) address: Duration,
+    pub(crate) addresses: Duration,
+    pub(crate) proxy: Duration,
+    pub(crate) tls: Duration,
+    pub(crate) handshake: Duration,
 }
 
 impl Waits {
     /// In proportion to how long a handshake may take.
-    pub(super) fn of(handshake: Duration) -> Self {
+    pub(crate) fn of(handshake: Duration) -> Self {
         let handshake = handshake.min(MAX_HANDSHAKE);
         let scaled = |seconds| handshake * seconds / HANDSHAKE_SECONDS as u32;
         Self {

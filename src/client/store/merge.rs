@@ -1,6 +1,6 @@
 //! Two lives of one server become one: the rows of one move to the other.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). Invariant: what may have reached a
+//! Each function is one step of a transaction of the [`store`](super). Invariant: what may have reached a
 //! server keeps its id, for the server and the receiver know it by that; what cannot have is numbered anew. What
 //! came twice stays once.
 
@@ -17,7 +17,7 @@ const TABLES: [&str; 7] =
     ["message", "installation", "former", "contact", "seen", "upload", "file"];
 
 /// Moves what belongs to one server to another. Returns whether there was something before.
-pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
+pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     drop_doubles(tx, from, to)?;
     join_files(tx, from, to)?;
@@ -35,7 +35,7 @@ pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<b
 }
 
 /// Whether anything was said through a server.
-pub(super) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
+pub(crate) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM message WHERE server = ?)";
     tx.query_row(query, [server.as_str()], |row| row.get(0))
 }
@@ -157,7 +157,7 @@ fn is_in_flight(tx: &Transaction<'_>, server: &Server, of: &Installation) -> Res
 }
 
 /// What was never sent is numbered in one installation, behind all that was, in the order in which it was written.
-pub(super) fn number_anew(
+pub(crate) fn number_anew(
     tx: &Transaction<'_>,
     server: &Server,
     other: Installation,

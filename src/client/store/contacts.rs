@@ -1,13 +1,14 @@
 //! The keys of those whom one has talked to: trust on first use, as of servers. Another key is trusted
 //! when its owner says so.
 //!
-//! Owned by the client's core, in its [store](super::store). Each server has its own word for it, so that
+//! Owned by the client's core, in its [store](super). Each server has its own word for it, so that
 //! every row carries the server's address.
 
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::history;
 use super::servers::Server;
-use super::{Trust, history};
+use crate::client::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
@@ -16,7 +17,7 @@ const NOBODY: &str = "-";
 
 /// What is known of somebody, by what the server says of the name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meeting {
+pub(crate) enum Meeting {
     /// It is the key that is trusted; from now on, if it is the first.
     Same,
     /// Another one is.
@@ -26,7 +27,7 @@ pub(super) enum Meeting {
 }
 
 /// Holds somebody's key, or that nobody has the name, against the one that is trusted, which the first one is.
-pub(super) fn meet(
+pub(crate) fn meet(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -46,7 +47,7 @@ pub(super) fn meet(
 
 /// Trusts the other key that somebody was met with last, or accepts that nobody has the name, or says why there is
 /// nothing to trust.
-pub(super) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
+pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
     }
@@ -96,7 +97,7 @@ fn write(
 }
 
 /// The key that is trusted.
-pub(super) fn trusted(
+pub(crate) fn trusted(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -119,7 +120,7 @@ fn read(
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::{in_memory, run};
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
     use crate::trust::Identity;
 

@@ -14,11 +14,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
-use super::Address;
-use super::files::{self, Listed, ledger};
-use super::layout::{self, NEWEST};
+use super::files;
+use super::info::{self, Listed};
+use super::schema::{self, NEWEST};
 use super::search::Query;
-use super::{StoreError, store};
+use super::thread::{self, StoreError};
+use crate::client::Address;
 use crate::folder::{Folder, FolderError};
 use crate::message::{Kind, Name, Timestamp};
 use crate::trust::known_servers::KnownServers;
@@ -92,7 +93,7 @@ pub fn read<E>(
     }
     let unreadable = |cause| TranscriptError::Unreadable { path: path.clone(), cause };
     let connection = open(&path).map_err(unreadable)?;
-    if layout::version(&connection).map_err(unreadable)? != NEWEST {
+    if schema::version(&connection).map_err(unreadable)? != NEWEST {
         bring_up_to_date(data, &path)?;
     }
     let owner = owner(&connection).map_err(unreadable)?.ok_or_else(nothing)?;
@@ -118,7 +119,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
     connection.busy_timeout(Duration::from_secs(5))?;
     let log = path.with_extension("db-wal").metadata();
-    match layout::version(&connection) {
+    match schema::version(&connection) {
         Err(_) if log.map_or(0, |log| log.len()) == 0 => open_as_it_is(path),
         _ => Ok(connection),
     }
@@ -141,7 +142,7 @@ fn bring_up_to_date(data: &Path, path: &Path) -> Result<(), TranscriptError> {
     let unreadable = |cause| TranscriptError::Unreadable { path: path.into(), cause };
     let mut connection = Connection::open(path).map_err(unreadable)?;
     let known_servers = KnownServers::new(folder.file("known_servers"));
-    Ok(store::bring_up_to_date(&mut connection, path, &known_servers)?)
+    Ok(thread::bring_up_to_date(&mut connection, path, &known_servers)?)
 }
 
 fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
@@ -204,13 +205,13 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
     let state: String = row.get(4)?;
     let kind: String = row.get(6)?;
     let kind: Kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-    let received = ledger::received(row, 7)?;
+    let received = files::received(row, 7)?;
     let (from, to) = if own { (user.clone(), peer) } else { (peer, user.clone()) };
     Ok(Entry {
         time: Timestamp(time.cast_unsigned()),
         from,
         to,
-        text: files::words(&kind, &body).into_owned(),
+        text: info::words(&kind, &body).into_owned(),
         file: Listed::of(&kind, &body, received.as_ref()),
         kind,
         // That it was shown concerns its face alone.
@@ -220,9 +221,9 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Config;
-    use super::super::store::Store;
+    use super::super::thread::Store;
     use super::*;
+    use crate::client::Config;
 
     #[test]
     fn a_slow_reader_does_not_keep_the_log_from_shrinking() {

@@ -1,6 +1,6 @@
 //! What others wrote: their messages in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). Invariant: the history has
+//! Each function is one step of a transaction of the [`store`](super). Invariant: the history has
 //! everything that was ever delivered, once. What comes again is known by its id, and by being the same: a copy of a
 //! sender's folder may have used the number for something else.
 
@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::Received;
-use super::files::{FileInfo, Unasked, ledger, stock};
+use super::info::FileInfo;
 use super::outbox::{counts, peer_and_count};
 use super::servers::Server;
+use super::{files, stock};
+use crate::client::{Received, Unasked};
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
 
 /// A message that somebody wrote, as it lies in the history.
@@ -39,7 +40,7 @@ type Result<T> = rusqlite::Result<T>;
 
 /// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
 /// `unasked` allows.
-pub(super) fn receive(
+pub(crate) fn receive(
     tx: &Transaction<'_>,
     server: &Server,
     peer: Name,
@@ -65,7 +66,7 @@ pub(super) fn receive(
     let file = FileInfo::of(&kind, &body)
         .map(|FileInfo { size, .. }| {
             let comes = stock::comes(tx, server, &peer, size, unasked)?;
-            ledger::told(tx, server, &peer, id, size, comes)
+            files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
@@ -109,7 +110,7 @@ fn place(
 }
 
 /// What was received from somebody and not shown, in order, above an id.
-pub(super) fn unshown(
+pub(crate) fn unshown(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -132,14 +133,14 @@ pub(super) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            file: ledger::received(row, 4)?,
+            file: files::received(row, 4)?,
         })
     })?;
     rows.collect()
 }
 
 /// How much was received and not shown, by peer.
-pub(super) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
+pub(crate) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'received' GROUP BY peer",
     )?;
@@ -147,7 +148,7 @@ pub(super) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BT
 }
 
 /// Whether somebody was written to before, or something of theirs was shown.
-pub(super) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
+pub(crate) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message
          WHERE server = ? AND peer = ? AND (own = 1 OR state = 'shown'))",
@@ -156,7 +157,7 @@ pub(super) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Re
 }
 
 /// Whether nothing was ever said with somebody.
-pub(super) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
+pub(crate) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT NOT EXISTS (SELECT 1 FROM message WHERE server = ? AND peer = ?)",
     )?;
@@ -164,7 +165,7 @@ pub(super) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Re
 }
 
 /// Messages were shown.
-pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
+pub(crate) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
     let mut update =
         tx.prepare_cached("UPDATE message SET state = 'shown' WHERE id = ? AND own = 0")?;
     for id in ids {
@@ -174,10 +175,10 @@ pub(super) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
 }
 
 /// A message of somebody: whose, from which installation, and its number.
-pub(super) type Seen = (Name, Installation, u64);
+pub(crate) type Seen = (Name, Installation, u64);
 
 /// Of messages that were shown: by sender and installation the highest number.
-pub(super) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
+pub(crate) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
     let mut query =
         tx.prepare_cached("SELECT peer, installation, n FROM message WHERE id = ? AND own = 0")?;
     let mut highest = BTreeMap::new();
@@ -191,7 +192,7 @@ pub(super) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
 }
 
 /// The last message of somebody that was shown.
-pub(super) fn last_shown(
+pub(crate) fn last_shown(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -212,7 +213,7 @@ fn seen(row: &rusqlite::Row<'_>) -> Result<Seen> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::store::tests::{in_memory, run};
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
 
     fn message(installation: u64, n: u64) -> Message {

@@ -1,6 +1,6 @@
 //! Former installations: nothing new is numbered in them, and something that was is not final.
 //!
-//! Each function is one step of a transaction of the [`store`](super::store). There are some where two lives of one
+//! Each function is one step of a transaction of the [`store`](super). There are some where two lives of one
 //! server became [one](super::merge), and where a folder turned out a copy. Invariant: what may have been sent keeps its id, and its fate is asked for
 //! under that, until all of it is known.
 
@@ -12,14 +12,14 @@ use crate::message::{Installation, Name};
 type Result<T> = rusqlite::Result<T>;
 
 /// Those of a server.
-pub(super) fn all(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Installation>> {
+pub(crate) fn all(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Installation>> {
     let mut query = tx.prepare_cached("SELECT id FROM former WHERE server = ? ORDER BY id")?;
     let rows = query.query_map([server.as_str()], |row| row.get::<_, String>(0))?;
     rows.map(|id| id?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
 /// To whom something was written in one that is not final; those first to whom something is to be sent.
-pub(super) fn peers(
+pub(crate) fn peers(
     tx: &Transaction<'_>,
     server: &Server,
     former: Installation,
@@ -35,7 +35,7 @@ pub(super) fn peers(
 }
 
 /// Whether the server does not have something that was written in one.
-pub(super) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
+pub(crate) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM message JOIN former
                  ON former.server = message.server AND former.id = message.installation
                  WHERE message.server = ? AND own = 1 AND state = 'waiting')";
@@ -43,7 +43,7 @@ pub(super) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> 
 }
 
 /// Forgets one of which all is final.
-pub(super) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
+pub(crate) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
     if peers(tx, server, former)?.is_empty() {
         forget(tx, server, former)?;
     }
@@ -51,7 +51,7 @@ pub(super) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation
 }
 
 /// Nothing new is numbered in this one any more: it is one of them, if something that was is not final.
-pub(super) fn keep(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
+pub(crate) fn keep(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
     tx.execute("INSERT INTO former VALUES (?, ?)", [server.as_str(), &former.to_string()])?;
     settle(tx, server, former)
 }

@@ -11,10 +11,10 @@ use async_std::os::unix::net::UnixStream;
 
 use super::connection::Broken;
 use super::dial::Dialer;
-use super::servers::{self, Arrival, Met};
 use super::socks::Passage;
 use super::waits::Waits;
-use super::{Config, Event, Failure};
+use crate::client::store::servers::{self, Arrival, Met};
+use crate::client::{Config, Event, Failure};
 use crate::folder::socket::Way;
 use crate::task;
 use crate::trust::Fingerprint;
@@ -27,17 +27,17 @@ const BUSY: &str = "the server is busy";
 
 /// The way to a server, and what has to be known of it.
 #[derive(Clone)]
-pub(super) struct Door {
-    pub(super) config: Config,
-    pub(super) known_servers: KnownServers,
-    pub(super) met: Vec<Met>,
-    pub(super) dialer: Dialer,
-    pub(super) events: Sender<Event>,
+pub(crate) struct Door {
+    pub(crate) config: Config,
+    pub(crate) known_servers: KnownServers,
+    pub(crate) met: Vec<Met>,
+    pub(crate) dialer: Dialer,
+    pub(crate) events: Sender<Event>,
 }
 
 impl Door {
     /// Connects, and makes sure that it is the right server before anything is said to it.
-    pub(super) async fn reach(self) -> Result<Reached, Broken> {
+    pub(crate) async fn reach(self) -> Result<Reached, Broken> {
         let (socket, waits) = (self.connect().await?, Waits::of(self.config.handshake));
         let until = Instant::now() + waits.handshake;
         if !self.config.tls {
@@ -168,16 +168,16 @@ impl Door {
 }
 
 /// A server that is the right one, and to which nothing was said yet.
-pub(super) struct Reached {
-    pub(super) transport: Transport,
+pub(crate) struct Reached {
+    pub(crate) transport: Transport,
     /// Under TLS: what its key means.
-    pub(super) arrival: Option<Arrival>,
+    pub(crate) arrival: Option<Arrival>,
     /// When whoever has not signed in gives up.
-    pub(super) until: Instant,
+    pub(crate) until: Instant,
 }
 
 /// What is done by then.
-pub(super) async fn in_time<T>(
+pub(crate) async fn in_time<T>(
     until: Instant,
     work: impl Future<Output = Result<T, Broken>>,
 ) -> Result<T, Broken> {

@@ -11,7 +11,7 @@ use std::path::Path;
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use super::Received;
+use crate::client::Received;
 use crate::message::{BlobId, Kind};
 use crate::wire::{MAX_BODY, MAX_NUMBER};
 
@@ -28,7 +28,7 @@ pub const MAX_CAPTION: usize = MAX_BODY / 8;
 const MAX_MEDIA_NAME: usize = 64;
 
 /// How much of a file is looked at to find out what it is.
-pub(in crate::client) const HEAD: u64 = 8 * 1024;
+pub(crate) const HEAD: u64 = 8 * 1024;
 
 /// A file that somebody sends, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -138,7 +138,7 @@ impl Listed {
 
 /// What a message says in words: a text, or what a file is called and what is said of it. What is of another kind
 /// says nothing in words.
-pub fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
+pub(crate) fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
     if *kind == Kind::TEXT {
         return String::from_utf8_lossy(body);
     }
@@ -155,20 +155,20 @@ fn is_media_type(text: &str) -> bool {
 }
 
 /// What a file on the disk is called to others.
-pub(in crate::client) fn name_of(path: &Path) -> String {
+pub(crate) fn name_of(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     name[..name.floor_char_boundary(MAX_NAME)].to_owned()
 }
 
 /// What a file on the disk begins with: all of it, or [`HEAD`] bytes.
-pub(in crate::client) fn head_of(file: &File) -> io::Result<Vec<u8>> {
+pub(crate) fn head_of(file: &File) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     file.take(HEAD).read_to_end(&mut head)?;
     Ok(head)
 }
 
 /// What a file is, by what it begins with.
-pub(in crate::client) fn media_of(head: &[u8]) -> String {
+pub(crate) fn media_of(head: &[u8]) -> String {
     let known = infer::get(head).map(|kind| kind.mime_type());
     let text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
     let other = if text && !head.contains(&0) { "text/plain" } else { "application/octet-stream" };

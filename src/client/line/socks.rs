@@ -14,21 +14,20 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::connection::Broken;
 use super::dial::Dialer;
-use super::proxy::Proxy;
-use super::{Address, Failure};
+use crate::client::{Address, Failure, Proxy};
 use crate::task;
 
 /// The way through a proxy.
-pub(super) struct Passage<'a> {
-    pub(super) proxy: &'a Proxy,
-    pub(super) server: &'a Address,
+pub(crate) struct Passage<'a> {
+    pub(crate) proxy: &'a Proxy,
+    pub(crate) server: &'a Address,
     /// How long the proxy may take to get to the server.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
 }
 
 impl Passage<'_> {
     /// A connection to the server.
-    pub(super) async fn connect(&self, dialer: &Dialer) -> Result<TcpStream, Broken> {
+    pub(crate) async fn connect(&self, dialer: &Dialer) -> Result<TcpStream, Broken> {
         let Self { proxy, limit, .. } = self;
         let reached = dialer.connect(&proxy.host, proxy.port).await;
         let away = |because| {

@@ -1,6 +1,6 @@
 //! Files that go and come, in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super::super::store). Invariant: an own file is in a
+//! Each function is one step of a transaction of the [`store`](super). Invariant: an own file is in a
 //! message once the server keeps all of it, and not before; a file is *here* once all of it is in the data folder,
 //! under the id of its message, and hashes to what was said.
 
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
+use super::archive::Record;
 use super::info::FileInfo;
-use crate::client::archive::Record;
-use crate::client::outbox::{self, Scope};
-use crate::client::servers::Server;
+use super::outbox::{self, Scope};
+use super::servers::Server;
 use crate::client::{FileState, Received, State, Transfer, Way};
 use crate::message::{BlobId, Kind, Name, Timestamp};
 
@@ -21,39 +21,39 @@ type Result<T> = rusqlite::Result<T>;
 
 /// A file of one's own, as it was when it was to be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) struct Source {
-    pub(in crate::client) path: PathBuf,
-    pub(in crate::client) name: String,
-    pub(in crate::client) media: String,
-    pub(in crate::client) size: u64,
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) media: String,
+    pub(crate) size: u64,
     /// When it was last written, in nanoseconds since 1970.
-    pub(in crate::client) modified: i64,
-    pub(in crate::client) caption: Option<String>,
+    pub(crate) modified: i64,
+    pub(crate) caption: Option<String>,
 }
 
 /// An upload that goes on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) struct Upload {
-    pub(in crate::client) id: i64,
-    pub(in crate::client) peer: Name,
-    pub(in crate::client) source: Source,
+pub(crate) struct Upload {
+    pub(crate) id: i64,
+    pub(crate) peer: Name,
+    pub(crate) source: Source,
     /// What the server calls it, if it does already.
-    pub(in crate::client) blob: Option<BlobId>,
+    pub(crate) blob: Option<BlobId>,
 }
 
 /// A file of another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) struct Download {
-    pub(in crate::client) message: i64,
-    pub(in crate::client) peer: Name,
-    pub(in crate::client) number: u64,
-    pub(in crate::client) info: FileInfo,
-    pub(in crate::client) state: FileState,
+pub(crate) struct Download {
+    pub(crate) message: i64,
+    pub(crate) peer: Name,
+    pub(crate) number: u64,
+    pub(crate) info: FileInfo,
+    pub(crate) state: FileState,
 }
 
 /// What became of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(in crate::client) enum Fate {
+pub(crate) enum Fate {
     Going,
     /// It is in this message.
     Sent(i64),
@@ -61,7 +61,7 @@ pub(in crate::client) enum Fate {
 }
 
 /// Writes down that a file is to be sent; once for each token. Returns its id.
-pub(in crate::client) fn add(
+pub(crate) fn add(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -91,7 +91,7 @@ pub(in crate::client) fn add(
 }
 
 /// The uploads that go on, the oldest first.
-pub(in crate::client) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>> {
+pub(crate) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD} FROM upload WHERE server = ? AND state = 'going' ORDER BY id",
     ))?;
@@ -119,13 +119,13 @@ fn upload(row: &Row<'_>) -> Result<Upload> {
 }
 
 /// The server calls an upload so; or does not know it any more.
-pub(in crate::client) fn name(tx: &Transaction<'_>, id: i64, blob: Option<BlobId>) -> Result<()> {
+pub(crate) fn name(tx: &Transaction<'_>, id: i64, blob: Option<BlobId>) -> Result<()> {
     let blob = blob.map(|blob| blob.to_string());
     tx.execute("UPDATE upload SET blob = ? WHERE id = ?", params![blob, id]).map(drop)
 }
 
 /// The server keeps all of it: writes the message that tells of it. None if it was cancelled meanwhile.
-pub(in crate::client) fn sent(
+pub(crate) fn sent(
     tx: &Transaction<'_>,
     scope: &Scope,
     id: i64,
@@ -144,14 +144,14 @@ pub(in crate::client) fn sent(
 }
 
 /// An upload ends without a message, unless it has one already. Returns whether it did.
-pub(in crate::client) fn give_up(tx: &Transaction<'_>, id: i64, why: Option<&str>) -> Result<bool> {
+pub(crate) fn give_up(tx: &Transaction<'_>, id: i64, why: Option<&str>) -> Result<bool> {
     let state = if why.is_some() { "failed" } else { "cancelled" };
     let end = "UPDATE upload SET state = ?, why = ? WHERE id = ? AND state = 'going'";
     Ok(tx.execute(end, params![state, why, id])? > 0)
 }
 
 /// What became of an upload.
-pub(in crate::client) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fate>> {
+pub(crate) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fate>> {
     let mut query = tx.prepare_cached("SELECT state, message, why FROM upload WHERE id = ?")?;
     let fate = query.query_row([id], |row| {
         let (state, message): (String, Option<i64>) = (row.get(0)?, row.get(1)?);
@@ -165,11 +165,7 @@ pub(in crate::client) fn fate(tx: &Transaction<'_>, id: i64) -> Result<Option<Fa
 }
 
 /// Own files for somebody that the server keeps, and that nobody was told of yet, the oldest first.
-pub(in crate::client) fn waiting(
-    tx: &Transaction<'_>,
-    server: &Server,
-    peer: &Name,
-) -> Result<Vec<Upload>> {
+pub(crate) fn waiting(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD} FROM upload JOIN message ON message.id = upload.message
          WHERE upload.server = ? AND upload.peer = ? AND upload.state = 'sent'
@@ -179,13 +175,13 @@ pub(in crate::client) fn waiting(
 }
 
 /// An own file that waits is not to be had any more.
-pub(in crate::client) fn call_back(tx: &Transaction<'_>, id: i64) -> Result<()> {
+pub(crate) fn call_back(tx: &Transaction<'_>, id: i64) -> Result<()> {
     tx.execute("UPDATE upload SET state = 'cancelled' WHERE id = ? AND state = 'sent'", [id])
         .map(drop)
 }
 
 /// How many own files are not with the server yet, by peer.
-pub(in crate::client) fn unsent(
+pub(crate) fn unsent(
     tx: &Transaction<'_>,
     server: &Server,
 ) -> Result<std::collections::BTreeMap<Name, u64>> {
@@ -196,7 +192,7 @@ pub(in crate::client) fn unsent(
 }
 
 /// Somebody tells of a file of so many bytes: it gets its number, and comes by itself or does not.
-pub(in crate::client) fn told(
+pub(crate) fn told(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -227,7 +223,7 @@ pub(in crate::client) fn told(
 }
 
 /// A file has come to another state.
-pub(in crate::client) fn set(tx: &Transaction<'_>, message: i64, state: &FileState) -> Result<()> {
+pub(crate) fn set(tx: &Transaction<'_>, message: i64, state: &FileState) -> Result<()> {
     let why = if let FileState::Failed(why) = state { Some(why) } else { None };
     tx.prepare_cached("UPDATE file SET state = ?, why = ? WHERE message = ?")?
         .execute(params![state.word(), why, message])
@@ -235,7 +231,7 @@ pub(in crate::client) fn set(tx: &Transaction<'_>, message: i64, state: &FileSta
 }
 
 /// The server knows that it need not keep a file: that of a message, or one that is unwanted.
-pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobId) -> Result<()> {
+pub(crate) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobId) -> Result<()> {
     tx.execute("UPDATE file SET dropped = 1 WHERE message = ?", [message])?;
     let upload = "UPDATE upload SET blob = NULL
                   WHERE blob = ? AND state IN ('failed', 'cancelled')";
@@ -243,7 +239,7 @@ pub(in crate::client) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobI
 }
 
 /// What the server may have of own files that it need not keep. It counts there until the server knows.
-pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<BlobId>> {
+pub(crate) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<BlobId>> {
     let mut query = tx.prepare_cached(
         "SELECT blob FROM upload
          WHERE server = ? AND state IN ('failed', 'cancelled') AND blob IS NOT NULL",
@@ -253,12 +249,12 @@ pub(in crate::client) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Resu
 }
 
 /// What is read of a file that others sent.
-pub(super) const FILE: &str =
+pub(crate) const FILE: &str =
     "SELECT file.message, file.peer, number, file.state, why, body FROM file
                     JOIN message ON message.id = file.message";
 
 /// What comes, the oldest first.
-pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
+pub(crate) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'coming' ORDER BY file.message"
     ))?;
@@ -266,7 +262,7 @@ pub(in crate::client) fn coming(tx: &Transaction<'_>, server: &Server) -> Result
 }
 
 /// What the server keeps although it is here, or was.
-pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
+pub(crate) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND dropped = 0
             AND (file.state = 'here' OR (file.state = 'gone' AND why = 'freed'))
@@ -276,7 +272,7 @@ pub(in crate::client) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Resul
 }
 
 /// The file of a conversation with this number; without one the last.
-pub(in crate::client) fn find(
+pub(crate) fn find(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
@@ -290,7 +286,7 @@ pub(in crate::client) fn find(
     query.query_row(params![server.as_str(), peer.as_str(), number], download).optional()
 }
 
-pub(super) fn download(row: &Row<'_>) -> Result<Download> {
+pub(crate) fn download(row: &Row<'_>) -> Result<Download> {
     let damaged = || rusqlite::Error::InvalidQuery;
     let peer: String = row.get(1)?;
     let body: Vec<u8> = row.get(5)?;
@@ -304,14 +300,14 @@ pub(super) fn download(row: &Row<'_>) -> Result<Download> {
 }
 
 /// The state of a file, and why, from two columns; none where there is no file.
-pub(in crate::client) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileState>> {
+pub(crate) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileState>> {
     let state: Option<String> = row.get(column)?;
     let why: Option<String> = row.get(column + 1)?;
     Ok(state.and_then(|state| FileState::of_word(&state, why)))
 }
 
 /// What there is to know of another's file, from three columns: number, state, why.
-pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option<Received>> {
+pub(crate) fn received(row: &Row<'_>, column: usize) -> Result<Option<Received>> {
     let number: Option<i64> = row.get(column)?;
     let state = file_state(row, column + 1)?;
     Ok(number.zip(state).map(|(number, state)| Received { number: number.cast_unsigned(), state }))
@@ -319,11 +315,7 @@ pub(in crate::client) fn received(row: &Row<'_>, column: usize) -> Result<Option
 
 /// How it is with files, for one who asks: the last that went or that others told of, and then what goes; `limit` in
 /// all.
-pub(in crate::client) fn all(
-    tx: &Transaction<'_>,
-    server: &Server,
-    limit: u32,
-) -> Result<Vec<Transfer>> {
+pub(crate) fn all(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<Transfer>> {
     let mut going = going(tx, server)?;
     going.truncate(limit as usize);
     let mut all = told_of(tx, server, limit)?;
@@ -379,7 +371,7 @@ fn gone_state(row: &Row<'_>) -> Result<FileState> {
 }
 
 impl Transfer {
-    pub(in crate::client) fn of_upload(upload: &Upload, state: FileState) -> Self {
+    pub(crate) fn of_upload(upload: &Upload, state: FileState) -> Self {
         Self {
             way: Way::Up,
             id: upload.id,
@@ -392,7 +384,7 @@ impl Transfer {
         }
     }
 
-    pub(in crate::client) fn of_download(download: &Download) -> Self {
+    pub(crate) fn of_download(download: &Download) -> Self {
         let done = if download.state == FileState::Here { download.info.size } else { 0 };
         Self {
             way: Way::Down,
@@ -408,14 +400,14 @@ impl Transfer {
 }
 
 /// Where a file lies that has come, or comes.
-pub(in crate::client) fn place(folder: &Path, message: i64) -> PathBuf {
+pub(crate) fn place(folder: &Path, message: i64) -> PathBuf {
     folder.join(message.to_string())
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::thread::tests::{in_memory, run};
     use super::*;
-    use crate::client::store::tests::{in_memory, run};
 
     const LIMIT: u32 = 5;
 

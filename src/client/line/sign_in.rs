@@ -8,10 +8,10 @@ use async_channel::Sender;
 use bytes::BytesMut;
 use smol_str::ToSmolStr;
 
-use super::absence::FirstTry;
 use super::connection::{Broken, CLOSED, dismissed, not_a_server, refused};
 use super::door::in_time;
-use super::{Address, Config, Failure};
+use crate::client::absence::FirstTry;
+use crate::client::{Address, Config, Failure};
 use crate::message::Installation;
 use crate::task;
 use crate::trust::tls::Channel;
@@ -23,19 +23,19 @@ use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// Who signs in, and how.
-pub(super) struct Visit {
-    pub(super) config: Config,
-    pub(super) identity: Arc<Identity>,
-    pub(super) installation: Installation,
+pub(crate) struct Visit {
+    pub(crate) config: Config,
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) installation: Installation,
     /// Who wants to know when the key is asked for a signature.
-    pub(super) first_try: Option<Sender<FirstTry>>,
+    pub(crate) first_try: Option<Sender<FirstTry>>,
     /// Set once the server has what it takes to give the name to the key, whether or not it says so.
-    pub(super) proved: Arc<AtomicBool>,
+    pub(crate) proved: Arc<AtomicBool>,
 }
 
 impl Visit {
     /// The time that the key takes, whose owner may be asked, does not count.
-    pub(super) async fn sign_in(
+    pub(crate) async fn sign_in(
         &self,
         reader: &mut FrameReader<ServerFrame>,
         half: &mut BoxWriter,

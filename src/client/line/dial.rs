@@ -13,9 +13,9 @@ use async_io::Async;
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 
-use super::address::is_localhost;
 use super::eyeballs::{Attempts, in_turns};
 use super::waits::Waits;
+use crate::client::config::address::is_localhost;
 use crate::{task, zone};
 
 /// Looks up the addresses of a name, for a port. It may block.
@@ -31,19 +31,19 @@ pub fn system_lookup(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
 
 /// See the [module](self). A clone remembers the same.
 #[derive(Clone, Debug)]
-pub(super) struct Dialer {
+pub(crate) struct Dialer {
     lookup: Lookup,
     waits: Waits,
     worked: Arc<Mutex<Option<SocketAddr>>>,
 }
 
 impl Dialer {
-    pub(super) fn new(lookup: Lookup, waits: Waits) -> Self {
+    pub(crate) fn new(lookup: Lookup, waits: Waits) -> Self {
         Self { lookup, waits, worked: Arc::default() }
     }
 
     /// Connects, or says why not.
-    pub(super) async fn connect(&self, host: &str, port: u16) -> Result<Async<TcpStream>, String> {
+    pub(crate) async fn connect(&self, host: &str, port: u16) -> Result<Async<TcpStream>, String> {
         let found = self.find(host, port).await?;
         let worked = *self.worked();
         let mut tried = Vec::new();

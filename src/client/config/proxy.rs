@@ -13,7 +13,7 @@ use percent_encoding::percent_decode_str;
 use thiserror::Error;
 use url::Url;
 
-use super::Address;
+use super::address::Address;
 use crate::zone;
 
 /// The scheme that is spoken: SOCKS5 (RFC 1928), where the proxy looks names up.
@@ -35,10 +35,10 @@ const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 /// A SOCKS5 proxy. Displayed without its login.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Proxy {
-    pub(super) host: String,
-    pub(super) port: u16,
+    pub(crate) host: String,
+    pub(crate) port: u16,
     /// A name and a password, if it wants them.
-    pub(super) login: Option<(String, String)>,
+    pub(crate) login: Option<(String, String)>,
 }
 
 /// What a person wants, before it is known for which server.

@@ -172,7 +172,7 @@ impl Address {
     }
 
     /// The host, without brackets, and the port; none of a Unix socket.
-    pub(super) fn host_and_port(&self) -> Option<(&str, u16)> {
+    pub(crate) fn host_and_port(&self) -> Option<(&str, u16)> {
         if self.is_unix() {
             return None;
         }
@@ -181,7 +181,7 @@ impl Address {
     }
 
     /// Whether it says itself that what goes there stays on this machine.
-    pub(super) fn is_local(&self) -> bool {
+    pub(crate) fn is_local(&self) -> bool {
         self.host_and_port().is_none_or(|(host, _)| {
             is_localhost(host)
                 || host.parse().is_ok_and(|ip: IpAddr| ip.to_canonical().is_loopback())
@@ -189,7 +189,7 @@ impl Address {
     }
 
     /// What TLS calls the server. Who it is does not depend on it.
-    pub(super) fn server_name(&self) -> ServerName<'static> {
+    pub(crate) fn server_name(&self) -> ServerName<'static> {
         let host = self.host_and_port().map_or("", |(host, _)| zone::without(host));
         let unnamed = || ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());
         ServerName::try_from(host.to_owned()).unwrap_or_else(|_| unnamed())
@@ -200,13 +200,13 @@ impl Address {
         self.unix_path().is_some()
     }
 
-    pub(super) fn unix_path(&self) -> Option<&Path> {
+    pub(crate) fn unix_path(&self) -> Option<&Path> {
         self.0.strip_prefix(UNIX).map(Path::new)
     }
 }
 
 /// Whether a name means this machine, whatever anybody says to it (RFC 6761 §6.3).
-pub(super) fn is_localhost(host: &str) -> bool {
+pub(crate) fn is_localhost(host: &str) -> bool {
     let host = host.strip_suffix('.').unwrap_or(host);
     host == "localhost" || host.ends_with(".localhost")
 }

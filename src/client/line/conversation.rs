@@ -21,11 +21,11 @@ const ASK_KEY: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(super) struct Conversation {
+pub(crate) struct Conversation {
     /// The face has it open. Otherwise it is only open for what was written and has not arrived.
-    pub(super) faced: bool,
+    pub(crate) faced: bool,
     /// The history has messages that were not given to the face, above this id.
-    pub(super) unshown_above: Option<i64>,
+    pub(crate) unshown_above: Option<i64>,
     link: Link,
     /// When it was opened on the present connection.
     since: Option<Instant>,
@@ -75,13 +75,13 @@ struct Open {
 
 impl Conversation {
     /// There is no connection any more.
-    pub(super) fn disconnected(&mut self) {
+    pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
     }
 
     /// Somebody came with the peer's name. Whether it is to be asked who: each question counts like a message, and who
     /// comes and goes without end shall not use them up.
-    pub(super) fn asks_who_comes(&mut self, now: Instant) -> bool {
+    pub(crate) fn asks_who_comes(&mut self, now: Instant) -> bool {
         let asks = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_KEY);
         if asks {
             self.asked = Some(now);
@@ -90,19 +90,19 @@ impl Conversation {
     }
 
     /// The face does not have it open any more.
-    pub(super) fn leave_face(&mut self) {
+    pub(crate) fn leave_face(&mut self) {
         (self.faced, self.unchecked) = (false, true);
     }
 
     /// `TALK` was sent. Own numbers up to `sent` were sent before.
-    pub(super) fn opening(&mut self, sent: u64) {
+    pub(crate) fn opening(&mut self, sent: u64) {
         self.link = Link::Opening(Opening { sent, expired: BTreeSet::new() });
         self.forget_arrivals();
     }
 
     /// The server has given up an own message. Says whether that has to wait for `TALKING`. Of what was never
     /// sent from here it cannot be.
-    pub(super) fn holds_expired(&mut self, n: u64) -> bool {
+    pub(crate) fn holds_expired(&mut self, n: u64) -> bool {
         let Link::Opening(Opening { sent, expired }) = &mut self.link else { return false };
         if n <= *sent {
             expired.insert(n);
@@ -111,7 +111,7 @@ impl Conversation {
     }
 
     /// What has waited for `TALKING`.
-    pub(super) fn take_expired(&mut self) -> BTreeSet<u64> {
+    pub(crate) fn take_expired(&mut self) -> BTreeSet<u64> {
         match &mut self.link {
             Link::Opening(opening) => std::mem::take(&mut opening.expired),
             _ => BTreeSet::new(),
@@ -119,7 +119,7 @@ impl Conversation {
     }
 
     /// `TALKING` has come.
-    pub(super) fn opened(&mut self, now: Instant, have: u64, stored: u64, waiting: u64) {
+    pub(crate) fn opened(&mut self, now: Instant, have: u64, stored: u64, waiting: u64) {
         let stored = stored.min(have);
         self.link = Link::Open(Open { sent: have, stored, more: true, waiting });
         self.since.get_or_insert(now);
@@ -129,7 +129,7 @@ impl Conversation {
 
     /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not, and of what was
     /// not sent it is nothing.
-    pub(super) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
+    pub(crate) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
         let news = matches!(&self.link, Link::Open(open) if n <= open.sent);
         if news {
             self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
@@ -138,33 +138,33 @@ impl Conversation {
     }
 
     /// `TALK` itself was refused. It is tried again later.
-    pub(super) fn refused_to_open(&mut self, now: Instant, after: Duration) {
+    pub(crate) fn refused_to_open(&mut self, now: Instant, after: Duration) {
         self.link = Link::Refused(now + after);
     }
 
     /// Has `TALK` sent again, so that what waits comes and is counted.
-    pub(super) fn ask_anew(&mut self) {
+    pub(crate) fn ask_anew(&mut self) {
         if matches!(self.link, Link::Open(_)) {
             self.link = Link::Closed;
         }
     }
 
     /// There is room again: it is time for `TALK`.
-    pub(super) fn room(&mut self, now: Instant) {
+    pub(crate) fn room(&mut self, now: Instant) {
         if let Link::Refused(at) = &mut self.link {
             *at = now;
         }
     }
 
     /// Something was put into the outbox.
-    pub(super) fn more(&mut self) {
+    pub(crate) fn more(&mut self) {
         if let Link::Open(open) = &mut self.link {
             open.more = true;
         }
     }
 
     /// Everything up to `n` is stored. Says whether that is more than before.
-    pub(super) fn stored(&mut self, n: u64) -> bool {
+    pub(crate) fn stored(&mut self, n: u64) -> bool {
         let Link::Open(open) = &mut self.link else { return false };
         let n = n.min(open.sent);
         let more = n > open.stored;
@@ -174,17 +174,17 @@ impl Conversation {
     }
 
     /// The fate of something that was written has become known.
-    pub(super) fn fate_known(&mut self) {
+    pub(crate) fn fate_known(&mut self) {
         self.unchecked = true;
     }
 
     /// Whether to look if everything that was written has arrived. True once each time.
-    pub(super) fn is_to_be_checked(&mut self) -> bool {
+    pub(crate) fn is_to_be_checked(&mut self) -> bool {
         std::mem::take(&mut self.unchecked)
     }
 
     /// A message of the peer has come.
-    pub(super) fn came(&mut self, id: MessageId) {
+    pub(crate) fn came(&mut self, id: MessageId) {
         if matches!(&self.link, Link::Opening(_) | Link::Open(Open { waiting: 1.., .. })) {
             if self.came.len() < REMEMBERED {
                 self.came.insert(id);
@@ -209,12 +209,12 @@ impl Conversation {
     }
 
     /// Whether everything that was written is stored.
-    pub(super) fn has_sent_all(&self) -> bool {
+    pub(crate) fn has_sent_all(&self) -> bool {
         matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
     }
 
     /// Whether it has been heard and waits: for others alone, or, if `held`, for whatever holds it.
-    pub(super) fn is_idle(&self, held: bool) -> bool {
+    pub(crate) fn is_idle(&self, held: bool) -> bool {
         match self.link {
             Link::Closed | Link::Opening(_) => false,
             Link::Refused(_) => true,
@@ -223,12 +223,12 @@ impl Conversation {
     }
 
     /// When it was opened on the present connection.
-    pub(super) fn since(&self) -> Option<Instant> {
+    pub(crate) fn since(&self) -> Option<Instant> {
         self.since
     }
 
     /// Whether `TALK` is due: never sent, or refused long enough ago.
-    pub(super) fn is_talk_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_talk_due(&self, now: Instant) -> bool {
         match self.link {
             Link::Closed => true,
             Link::Refused(at) => at <= now,
@@ -237,7 +237,7 @@ impl Conversation {
     }
 
     /// When `TALK` becomes due by time alone.
-    pub(super) fn due_at(&self) -> Option<Instant> {
+    pub(crate) fn due_at(&self) -> Option<Instant> {
         match self.link {
             Link::Refused(at) => Some(at),
             _ => None,
@@ -245,7 +245,7 @@ impl Conversation {
     }
 
     /// What may be sent: messages above a number, and how many.
-    pub(super) fn may_send(&self) -> Option<(u64, u32)> {
+    pub(crate) fn may_send(&self) -> Option<(u64, u32)> {
         let Link::Open(open) = &self.link else { return None };
         let room = WINDOW.saturating_sub(open.sent.saturating_sub(open.stored));
         let room = u32::try_from(room).unwrap_or(u32::MAX);
@@ -253,7 +253,7 @@ impl Conversation {
     }
 
     /// Messages up to `last` were sent; `all` that the outbox had.
-    pub(super) fn sent(&mut self, last: Option<u64>, all: bool) {
+    pub(crate) fn sent(&mut self, last: Option<u64>, all: bool) {
         if let Link::Open(open) = &mut self.link {
             open.sent = last.unwrap_or(open.sent);
             open.more = !all;
@@ -261,28 +261,28 @@ impl Conversation {
     }
 
     /// Whether all that is written with one transaction is sent at once, and nothing else before it.
-    pub(super) fn sends_at_once(&self) -> bool {
+    pub(crate) fn sends_at_once(&self) -> bool {
         let Link::Open(open) = &self.link else { return false };
         !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
     }
 
     /// Whether it is open.
-    pub(super) fn is_open(&self) -> bool {
+    pub(crate) fn is_open(&self) -> bool {
         matches!(self.link, Link::Open(_))
     }
 
     /// Whether `TALK` was sent, and `TALKING` has not come.
-    pub(super) fn is_opening(&self) -> bool {
+    pub(crate) fn is_opening(&self) -> bool {
         matches!(self.link, Link::Opening(_))
     }
 
     /// Whether it is open and everything that waited has come.
-    pub(super) fn has_caught_up(&self) -> bool {
+    pub(crate) fn has_caught_up(&self) -> bool {
         matches!(&self.link, Link::Open(open) if open.waiting == 0)
     }
 
     /// Whether the server takes no more at the moment.
-    pub(super) fn is_refused(&self) -> bool {
+    pub(crate) fn is_refused(&self) -> bool {
         matches!(self.link, Link::Refused(_))
     }
 }

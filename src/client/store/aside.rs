@@ -18,13 +18,13 @@ const ID: usize = size_of::<i64>();
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
-pub(super) struct Aside {
+pub(crate) struct Aside {
     path: PathBuf,
 }
 
 impl Aside {
     /// Takes the room in a folder, if there is any.
-    pub(super) fn keep(folder: &Path) -> Self {
+    pub(crate) fn keep(folder: &Path) -> Self {
         let aside = Self { path: folder.join("shown") };
         let kept = aside.open().and_then(|file| {
             fallocate(&file, FallocateFlags::empty(), 0, SIZE as u64).map_err(io::Error::from)
@@ -36,12 +36,12 @@ impl Aside {
     }
 
     /// The ids that were put here.
-    pub(super) fn ids(&self) -> io::Result<Vec<i64>> {
+    pub(crate) fn ids(&self) -> io::Result<Vec<i64>> {
         read(&mut self.open()?)
     }
 
     /// Puts more ids here.
-    pub(super) fn put(&self, ids: &[i64]) -> io::Result<()> {
+    pub(crate) fn put(&self, ids: &[i64]) -> io::Result<()> {
         let mut file = self.open()?;
         let before = read(&mut file)?.len();
         if (before + ids.len()) * ID > SIZE {
@@ -53,7 +53,7 @@ impl Aside {
     }
 
     /// They are noted.
-    pub(super) fn clear(&self) -> io::Result<()> {
+    pub(crate) fn clear(&self) -> io::Result<()> {
         let file = self.open()?;
         file.write_all_at(&[0; SIZE], 0)?;
         file.sync_data()

@@ -15,7 +15,7 @@ const MAX_ADDRESSES: usize = 16;
 
 /// The order to try addresses in: the one that worked before goes first, then both families take turns, each in the
 /// order in which they were found.
-pub(super) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> VecDeque<SocketAddr> {
+pub(crate) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> VecDeque<SocketAddr> {
     let mut seen = HashSet::new();
     let mut found: Vec<_> = found.into_iter().filter(|it| seen.insert(*it)).collect();
     if let Some(at) = found.iter().position(|it| Some(*it) == worked) {
@@ -35,19 +35,19 @@ pub(super) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> Ve
 
 /// The attempts that are still to begin.
 #[derive(Debug)]
-pub(super) struct Attempts {
+pub(crate) struct Attempts {
     waiting: VecDeque<SocketAddr>,
     due: Instant,
 }
 
 impl Attempts {
     /// Attempts at addresses in their order. The first is due now.
-    pub(super) fn new(waiting: VecDeque<SocketAddr>, now: Instant) -> Self {
+    pub(crate) fn new(waiting: VecDeque<SocketAddr>, now: Instant) -> Self {
         Self { waiting, due: now }
     }
 
     /// The address to begin with now, if one is due.
-    pub(super) fn next(&mut self, now: Instant) -> Option<SocketAddr> {
+    pub(crate) fn next(&mut self, now: Instant) -> Option<SocketAddr> {
         if now < self.due {
             return None;
         }
@@ -57,12 +57,12 @@ impl Attempts {
     }
 
     /// An attempt has failed: the next is due at once.
-    pub(super) fn failed(&mut self, now: Instant) {
+    pub(crate) fn failed(&mut self, now: Instant) {
         self.due = self.due.min(now);
     }
 
     /// How long it is until the next is due; none if there is no more.
-    pub(super) fn wait(&self, now: Instant) -> Option<Duration> {
+    pub(crate) fn wait(&self, now: Instant) -> Option<Duration> {
         let wait = self.due.saturating_duration_since(now);
         (!self.waiting.is_empty()).then_some(wait)
     }

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::{Place, Query};
+use super::store::archive::Place;
+use super::store::search::Query;
 use crate::message::Name;
 
 /// What a face wants.

@@ -7,13 +7,11 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::absence::Absence;
 use super::config::Address;
-use super::files::Transfer;
 use super::outcome::{Change, Trust};
-use super::store::archive::{Place, Record, Summary};
-use super::store::history::Incoming;
+use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
+use super::store::rows::{Incoming, Record, Transfer};
 use super::store::search::{Hit, Query};
 use super::store::stock::{Freed, Lying};
 use crate::message::Name;
@@ -95,6 +93,15 @@ pub enum Event {
     Objection { because: String },
     /// The last event, unless more is sent: that is [`Written`](Self::Written), or objected to.
     Ended(Ending),
+}
+
+/// Why one is not signed in, by whose fault it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The server is away.
+    Server(String),
+    /// The agent that has the key does not sign.
+    Agent(String),
 }
 
 /// How a client ended.

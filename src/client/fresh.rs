@@ -10,21 +10,15 @@ use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::beside::SOCKET;
 use crate::folder::Folder;
 
 /// The message store's file. Where it is, a client was before.
 pub(crate) const STORE: &str = "messages.db";
 
 /// What a start makes in the folder, in the order in which it goes: a store that is gone without its log would be damage.
-const MADE: [&str; 7] = [
-    "messages.db-wal",
-    "messages.db-shm",
-    STORE,
-    "shown",
-    "known_servers",
-    "id_ed25519",
-    super::beside::SOCKET,
-];
+const MADE: [&str; 7] =
+    ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
 
 /// Where something is in one of these, it is to be kept.
 const KEPT: [&str; 6] = ["message", "upload", "file", "contact", "seen", "asked"];

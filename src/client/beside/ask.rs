@@ -5,10 +5,11 @@ use std::path::PathBuf;
 
 use async_channel::Sender;
 
-use super::super::store::archive::News;
-use super::super::store::files::Fate;
-use super::super::{Freed, Lying, State};
-use super::Snapshot;
+use super::words::Snapshot;
+use crate::client::store::archive::News;
+use crate::client::store::files::Fate;
+use crate::client::store::rows::State;
+use crate::client::store::stock::{Freed, Lying};
 use crate::message::Name;
 
 /// What stands in the way of what is written to somebody.

@@ -9,18 +9,30 @@
 
 pub(crate) mod address;
 pub(crate) mod proxy;
+mod unasked;
 
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
 use std::time::Duration;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
+pub use unasked::Unasked;
 
-use crate::client::line::dial::{Lookup, system_lookup};
-use crate::client::line::waits::HANDSHAKE;
-use crate::client::store::stock::Unasked;
 use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
+use crate::wire::HANDSHAKE_SECONDS;
+
+/// How long a server that is connected to may take until one is signed in, TLS included: for a round trip of 2.5 s, as
+/// over a satellite or through Tor, several times as long as that takes.
+pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS);
+
+/// The longest that it may be set to. Whoever waits longer for one try does not notice that the line is gone.
+pub const MAX_HANDSHAKE: Duration = Duration::from_secs(60 * 60);
+
+/// Looks up the addresses of a name, for a port. It may block.
+pub type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
 /// Who talks through which server, and where it is kept.
 #[derive(Clone, Debug)]
@@ -82,4 +94,9 @@ impl Config {
             tentative: false,
         }
     }
+}
+
+/// How this system looks names up.
+pub fn system_lookup(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok((name, port).to_socket_addrs()?.collect())
 }

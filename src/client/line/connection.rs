@@ -10,13 +10,12 @@ use bytes::{Buf, BytesMut};
 use futures::future::select;
 use futures::{AsyncWriteExt, future};
 
+use super::broken::{Broken, CLOSED};
 use super::door::Reached;
 use super::sign_in::Visit;
-use crate::client::{Address, Failure};
 use crate::task;
-use crate::trust::agent::AgentError;
 use crate::wire::codec::{Frame, ProtocolError};
-use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, Limits, ServerFrame};
+use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Transport};
 
@@ -26,9 +25,6 @@ const MAX_SILENCE: u64 = 24 * 60 * 60;
 /// When so many bytes of answers are to be written, the server is not read: it is to take first what it asked for.
 /// One that reads is never owed so much: an `ACK`, a `KEY` and a `TALK` for each conversation, and a `PONG` now and then.
 const OWED_HIGH: usize = 1024 * 1024;
-
-/// Why a connection ended that the server closed without a word.
-pub(crate) const CLOSED: &str = "the server closed the connection";
 
 /// A connection that somebody is signed in on.
 pub(crate) struct Connection {
@@ -45,25 +41,6 @@ pub(crate) struct Connection {
     since: Instant,
     heard: Instant,
     pinged: bool,
-}
-
-/// Why a connection did not come about, or ended.
-#[derive(Debug)]
-pub(crate) enum Broken {
-    /// Worth another try.
-    Away(String),
-    /// Worth one a little later: many want to get there.
-    Busy(String),
-    /// The same: the agent that has the key has not signed.
-    Unsigned(AgentError),
-    /// Not worth one.
-    Failed(Failure),
-}
-
-impl From<io::Error> for Broken {
-    fn from(error: io::Error) -> Self {
-        Self::Away(error.to_string())
-    }
 }
 
 /// What became of waiting for a connection.
@@ -222,30 +199,6 @@ enum Transfer {
     Flushed(io::Result<()>),
     Silence,
     Stuck,
-}
-
-/// What came is not the protocol.
-pub(crate) fn not_a_server(server: &Address, because: String) -> Broken {
-    Broken::Failed(Failure::NotAServer { server: server.clone(), because })
-}
-
-/// What an error that ends the connection means for the next try.
-pub(crate) fn refused(code: ErrorCode, text: String) -> Broken {
-    match code {
-        ErrorCode::Busy => Broken::Busy(text),
-        ErrorCode::Timeout => Broken::Away(text),
-        ErrorCode::Taken | ErrorCode::Looks => Broken::Failed(Failure::Name(text)),
-        ErrorCode::Invite | ErrorCode::Claims => Broken::Failed(Failure::Uninvited(text)),
-        _ => Broken::Failed(Failure::Refused(text)),
-    }
-}
-
-/// What a farewell means for the next try.
-pub(crate) fn dismissed(reason: ByeReason, text: String) -> Broken {
-    match reason {
-        ByeReason::Replaced => Broken::Failed(Failure::Replaced),
-        _ => Broken::Away(text),
-    }
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -15,19 +15,12 @@ use futures::stream::FuturesUnordered;
 
 use super::eyeballs::{Attempts, in_turns};
 use super::waits::Waits;
+use crate::client::config::Lookup;
 use crate::client::config::address::is_localhost;
 use crate::{task, zone};
 
-/// Looks up the addresses of a name, for a port. It may block.
-pub type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
-
 /// Of how many addresses it is said why they did not answer.
 const TOLD: usize = 4;
-
-/// How this system looks names up.
-pub fn system_lookup(name: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    Ok((name, port).to_socket_addrs()?.collect())
-}
 
 /// See the [module](self). A clone remembers the same.
 #[derive(Clone, Debug)]
@@ -178,7 +171,7 @@ mod tests {
     #[test]
     fn this_machine_and_addresses_are_not_looked_up() {
         let never: Lookup = |name, _| panic!("{name} was looked up");
-        let dialer = Dialer::new(never, Waits::of(super::super::waits::HANDSHAKE));
+        let dialer = Dialer::new(never, Waits::of(crate::client::config::HANDSHAKE));
         let found = |host: &str| block_on(dialer.find(host, 7)).unwrap();
         assert_eq!(found("192.0.2.1"), ["192.0.2.1:7".parse().unwrap()]);
         assert_eq!(found("2001:db8::1"), ["[2001:db8::1]:7".parse().unwrap()]);

@@ -9,12 +9,13 @@ use std::time::Instant;
 use async_channel::Sender;
 use async_std::os::unix::net::UnixStream;
 
-use super::connection::Broken;
+use super::broken::Broken;
 use super::dial::Dialer;
 use super::socks::Passage;
 use super::waits::Waits;
+use crate::client::config::Config;
+use crate::client::event::{Event, Failure};
 use crate::client::store::servers::{self, Arrival, Met};
-use crate::client::{Config, Event, Failure};
 use crate::folder::socket::Way;
 use crate::task;
 use crate::trust::Fingerprint;

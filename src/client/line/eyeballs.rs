@@ -15,7 +15,7 @@ const MAX_ADDRESSES: usize = 16;
 
 /// The order to try addresses in: the one that worked before goes first, then both families take turns, each in the
 /// order in which they were found.
-pub(crate) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> VecDeque<SocketAddr> {
+pub(super) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> VecDeque<SocketAddr> {
     let mut seen = HashSet::new();
     let mut found: Vec<_> = found.into_iter().filter(|it| seen.insert(*it)).collect();
     if let Some(at) = found.iter().position(|it| Some(*it) == worked) {
@@ -35,7 +35,7 @@ pub(crate) fn in_turns(found: Vec<SocketAddr>, worked: Option<SocketAddr>) -> Ve
 
 /// The attempts that are still to begin.
 #[derive(Debug)]
-pub(crate) struct Attempts {
+pub(super) struct Attempts {
     waiting: VecDeque<SocketAddr>,
     due: Instant,
 }

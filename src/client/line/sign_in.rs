@@ -8,10 +8,10 @@ use async_channel::Sender;
 use bytes::BytesMut;
 use smol_str::ToSmolStr;
 
-use super::connection::{Broken, CLOSED, dismissed, not_a_server, refused};
+use super::broken::{Broken, CLOSED, dismissed, not_a_server, refused};
 use super::door::in_time;
-use crate::client::absence::FirstTry;
-use crate::client::{Address, Config, Failure};
+use crate::client::config::{Address, Config};
+use crate::client::event::Failure;
 use crate::message::Installation;
 use crate::task;
 use crate::trust::tls::Channel;
@@ -21,6 +21,15 @@ use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+/// What becomes of the first try to sign in.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum FirstTry {
+    /// The key is asked for a signature.
+    Asked,
+    /// The agent that has it makes none, and why.
+    Unsigned(String),
+}
 
 /// Who signs in, and how.
 pub(crate) struct Visit {

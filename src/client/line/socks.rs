@@ -12,13 +12,14 @@ use tokio_socks::Error;
 use tokio_socks::io::Compat;
 use tokio_socks::tcp::Socks5Stream;
 
-use super::connection::Broken;
+use super::broken::Broken;
 use super::dial::Dialer;
-use crate::client::{Address, Failure, Proxy};
+use crate::client::config::{Address, Proxy};
+use crate::client::event::Failure;
 use crate::task;
 
 /// The way through a proxy.
-pub(crate) struct Passage<'a> {
+pub(super) struct Passage<'a> {
     pub(crate) proxy: &'a Proxy,
     pub(crate) server: &'a Address,
     /// How long the proxy may take to get to the server.

@@ -5,14 +5,8 @@
 
 use std::time::Duration;
 
+use crate::client::config::MAX_HANDSHAKE;
 use crate::wire::HANDSHAKE_SECONDS;
-
-/// How long a server that is connected to may take until one is signed in, TLS included: for a round trip of 2.5 s, as
-/// over a satellite or through Tor, several times as long as that takes.
-pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS);
-
-/// The longest that it may be set to. Whoever waits longer for one try does not notice that the line is gone.
-pub const MAX_HANDSHAKE: Duration = Duration::from_secs(60 * 60);
 
 /// How long a name may be looked up, in seconds.
 const LOOKUP: u32 = 10;
@@ -59,6 +53,7 @@ impl Waits {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::client::config::HANDSHAKE;
 
     #[test]
     fn all_are_in_proportion_to_one() {

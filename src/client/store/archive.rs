@@ -6,76 +6,12 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::files;
-use super::history::Incoming;
-use super::servers::Server;
-use crate::client::Received;
-use crate::message::{Kind, Name, Timestamp};
+use super::rows::{Incoming, Record, State};
+use super::scope::Server;
+use super::{files, history, outbox};
+use crate::message::{Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
-
-/// A message, own or another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    /// Its place.
-    pub id: i64,
-    /// Whether one wrote it oneself.
-    pub own: bool,
-    /// Its number within conversation and installation.
-    pub n: u64,
-    /// When it was written here, or when another's reached the server.
-    pub time: Timestamp,
-    /// What the body is.
-    pub kind: Kind,
-    /// What was written. Data from others: not to be shown as it is.
-    pub body: Bytes,
-    /// Where it is.
-    pub state: State,
-    /// What there is to know of the file that it tells of, if it is another's and does.
-    pub file: Option<Received>,
-}
-
-/// Where a message is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants are the words of the store")]
-pub enum State {
-    Waiting,
-    Stored,
-    Delivered,
-    /// Delivered, and the peer says to have seen it.
-    Read,
-    Expired,
-    Received,
-    Shown,
-}
-
-impl State {
-    /// The word of the store.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Waiting => "waiting",
-            Self::Stored => "stored",
-            Self::Delivered => "delivered",
-            Self::Read => "read",
-            Self::Expired => "expired",
-            Self::Received => "received",
-            Self::Shown => "shown",
-        }
-    }
-
-    pub(crate) fn of_word(word: &str) -> Option<Self> {
-        Some(match word {
-            "waiting" => Self::Waiting,
-            "stored" => Self::Stored,
-            "delivered" => Self::Delivered,
-            "read" => Self::Read,
-            "expired" => Self::Expired,
-            "received" => Self::Received,
-            "shown" => Self::Shown,
-            _ => return None,
-        })
-    }
-}
 
 /// A conversation that has something in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -206,7 +142,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
 /// Every conversation, the one in which something was said last first.
 pub(crate) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summary>> {
     let mut all = Vec::new();
-    let mut unsent = super::outbox::unsent(tx, server)?;
+    let mut unsent = outbox::unsent(tx, server)?;
     let mut after = String::new();
     // One look for each: however much was said.
     while let Some(peer) = next_peer(tx, server, &after)? {
@@ -224,7 +160,7 @@ pub(crate) fn known(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> 
     let (mut all, mut after) = (Vec::new(), String::new());
     while let Some(peer) = next_peer(tx, server, &after)? {
         let name: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-        if super::history::is_known(tx, server, &name)? {
+        if history::is_known(tx, server, &name)? {
             all.push(name);
         }
         after = peer;
@@ -246,7 +182,7 @@ fn summary(tx: &Transaction<'_>, server: &Server, peer: Name) -> Result<Summary>
             "SELECT time FROM message WHERE server = ? AND peer = ? ORDER BY id DESC LIMIT 1",
         )?
         .query_row([server.as_str(), peer.as_str()], |row| row.get(0))?;
-    let known = super::history::is_known(tx, server, &peer)?;
+    let known = history::is_known(tx, server, &peer)?;
     Ok(Summary { peer, last: Timestamp(last.cast_unsigned()), known, unsent: 0 })
 }
 

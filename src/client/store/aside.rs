@@ -18,7 +18,7 @@ const ID: usize = size_of::<i64>();
 
 /// See the [module](self).
 #[derive(Clone, Debug)]
-pub(crate) struct Aside {
+pub(super) struct Aside {
     path: PathBuf,
 }
 

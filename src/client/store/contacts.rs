@@ -7,8 +7,8 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::history;
-use super::servers::Server;
-use crate::client::Trust;
+use super::scope::Server;
+use crate::client::outcome::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 

@@ -6,50 +6,16 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::path::{Path, PathBuf};
 
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::archive::Record;
 use super::info::FileInfo;
-use super::outbox::{self, Scope};
-use super::servers::Server;
-use crate::client::{FileState, Received, State, Transfer, Way};
+use super::outbox;
+use super::rows::{Download, FileState, Received, Record, Source, State, Transfer, Upload};
+use super::scope::{Scope, Server, counts, peer_and_count};
 use crate::message::{BlobId, Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
-
-/// A file of one's own, as it was when it was to be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Source {
-    pub(crate) path: PathBuf,
-    pub(crate) name: String,
-    pub(crate) media: String,
-    pub(crate) size: u64,
-    /// When it was last written, in nanoseconds since 1970.
-    pub(crate) modified: i64,
-    pub(crate) caption: Option<String>,
-}
-
-/// An upload that goes on.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Upload {
-    pub(crate) id: i64,
-    pub(crate) peer: Name,
-    pub(crate) source: Source,
-    /// What the server calls it, if it does already.
-    pub(crate) blob: Option<BlobId>,
-}
-
-/// A file of another's.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Download {
-    pub(crate) message: i64,
-    pub(crate) peer: Name,
-    pub(crate) number: u64,
-    pub(crate) info: FileInfo,
-    pub(crate) state: FileState,
-}
 
 /// What became of an upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +154,7 @@ pub(crate) fn unsent(
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM upload WHERE server = ? AND state = 'going' GROUP BY peer",
     )?;
-    outbox::counts(query.query_map([server.as_str()], outbox::peer_and_count)?)
+    counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
 /// Somebody tells of a file of so many bytes: it gets its number, and comes by itself or does not.
@@ -300,7 +266,7 @@ pub(crate) fn download(row: &Row<'_>) -> Result<Download> {
 }
 
 /// The state of a file, and why, from two columns; none where there is no file.
-pub(crate) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileState>> {
+pub(super) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileState>> {
     let state: Option<String> = row.get(column)?;
     let why: Option<String> = row.get(column + 1)?;
     Ok(state.and_then(|state| FileState::of_word(&state, why)))
@@ -368,40 +334,6 @@ fn gone_state(row: &Row<'_>) -> Result<FileState> {
         _ => FileState::of_word(&state, row.get(10)?),
     };
     state.ok_or(rusqlite::Error::InvalidQuery)
-}
-
-impl Transfer {
-    pub(crate) fn of_upload(upload: &Upload, state: FileState) -> Self {
-        Self {
-            way: Way::Up,
-            id: upload.id,
-            peer: upload.peer.clone(),
-            number: None,
-            name: upload.source.name.clone(),
-            size: upload.source.size,
-            done: 0,
-            state,
-        }
-    }
-
-    pub(crate) fn of_download(download: &Download) -> Self {
-        let done = if download.state == FileState::Here { download.info.size } else { 0 };
-        Self {
-            way: Way::Down,
-            id: download.message,
-            peer: download.peer.clone(),
-            number: Some(download.number),
-            name: download.info.name.clone(),
-            size: download.info.size,
-            done,
-            state: download.state.clone(),
-        }
-    }
-}
-
-/// Where a file lies that has come, or comes.
-pub(crate) fn place(folder: &Path, message: i64) -> PathBuf {
-    folder.join(message.to_string())
 }
 
 #[cfg(test)]

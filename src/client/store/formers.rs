@@ -6,7 +6,7 @@
 
 use rusqlite::Transaction;
 
-use super::servers::Server;
+use super::scope::Server;
 use crate::message::{Installation, Name};
 
 type Result<T> = rusqlite::Result<T>;

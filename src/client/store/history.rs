@@ -6,32 +6,14 @@
 
 use std::collections::BTreeMap;
 
-use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::outbox::{counts, peer_and_count};
-use super::servers::Server;
+use super::rows::Incoming;
+use super::scope::{Server, counts, peer_and_count};
 use super::{files, stock};
-use crate::client::{Received, Unasked};
-use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
-
-/// A message that somebody wrote, as it lies in the history.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Incoming {
-    /// Its place in the history; ascends.
-    pub id: i64,
-    /// Who wrote it.
-    pub peer: Name,
-    /// When it reached the server.
-    pub time: Timestamp,
-    /// What the body is.
-    pub kind: Kind,
-    /// What was written. Data from others: not to be shown as it is.
-    pub body: Bytes,
-    /// What there is to know of the file that it tells of, if it does.
-    pub file: Option<Received>,
-}
+use crate::client::config::Unasked;
+use crate::message::{Installation, Message, MessageId, Name, Timestamp};
 
 /// So many messages with one id are kept; of more, which no copies of a folder bring about, the rest is dropped.
 const MAX_COPIES: u64 = 16;
@@ -213,8 +195,11 @@ fn seen(row: &rusqlite::Row<'_>) -> Result<Seen> {
 
 #[cfg(test)]
 mod tests {
+    use bytes::Bytes;
+
     use super::super::thread::tests::{in_memory, run};
     use super::*;
+    use crate::message::Kind;
 
     fn message(installation: u64, n: u64) -> Message {
         Message {

@@ -1,22 +1,14 @@
 //! What a message of kind `file` says; the [specification](crate::wire#files) has its form.
 //!
-//! Pure, but for looking at a file that is to be sent. What others say in it is data, not to be shown or used as it
-//! is.
+//! Owned by nobody. Pure. What others say in it is data, not to be shown or used as it is.
 
 use std::borrow::Cow;
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
 
 use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
-use crate::client::Received;
 use crate::message::{BlobId, Kind};
 use crate::wire::{MAX_BODY, MAX_NUMBER};
-
-/// The longest name that is told, in bytes; a longer one is cut.
-const MAX_NAME: usize = 255;
 
 /// The longest one that is heard: its ending may matter.
 const MAX_CLAIMED: usize = 1_024;
@@ -26,9 +18,6 @@ pub const MAX_CAPTION: usize = MAX_BODY / 8;
 
 /// The longest part of a media type, in bytes.
 const MAX_MEDIA_NAME: usize = 64;
-
-/// How much of a file is looked at to find out what it is.
-pub(crate) const HEAD: u64 = 8 * 1024;
 
 /// A file that somebody sends, without its content.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,35 +96,6 @@ impl FileInfo {
     }
 }
 
-/// A file as scripts are told of it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Listed {
-    /// What one calls it by, if it is another's.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub n: Option<u64>,
-    /// What its sender calls it. Data from others: not to be shown as it is, and no path.
-    pub name: String,
-    /// Its media type.
-    #[serde(rename = "type")]
-    pub media: String,
-    /// Its length in bytes.
-    pub size: u64,
-    /// What its content hashes to, as hexadecimal digits.
-    pub blake3: String,
-    /// What its sender says of it.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub caption: Option<String>,
-}
-
-impl Listed {
-    /// The file that a message tells of, if it does.
-    pub fn of(kind: &Kind, body: &[u8], received: Option<&Received>) -> Option<Self> {
-        let FileInfo { name, media, size, hash, caption, .. } = FileInfo::of(kind, body)?;
-        let n = received.map(|it| it.number);
-        Some(Self { n, name, media, size, blake3: hash.to_string(), caption })
-    }
-}
-
 /// What a message says in words: a text, or what a file is called and what is said of it. What is of another kind
 /// says nothing in words.
 pub(crate) fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
@@ -152,27 +112,6 @@ fn is_media_type(text: &str) -> bool {
         (1..=MAX_MEDIA_NAME).contains(&name.len()) && name.chars().all(is_in_one)
     };
     text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
-}
-
-/// What a file on the disk is called to others.
-pub(crate) fn name_of(path: &Path) -> String {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    name[..name.floor_char_boundary(MAX_NAME)].to_owned()
-}
-
-/// What a file on the disk begins with: all of it, or [`HEAD`] bytes.
-pub(crate) fn head_of(file: &File) -> io::Result<Vec<u8>> {
-    let mut head = Vec::new();
-    file.take(HEAD).read_to_end(&mut head)?;
-    Ok(head)
-}
-
-/// What a file is, by what it begins with.
-pub(crate) fn media_of(head: &[u8]) -> String {
-    let known = infer::get(head).map(|kind| kind.mime_type());
-    let text = std::str::from_utf8(head).map_or_else(|error| error.error_len().is_none(), |_| true);
-    let other = if text && !head.contains(&0) { "text/plain" } else { "application/octet-stream" };
-    known.unwrap_or(other).into()
 }
 
 #[cfg(test)]
@@ -222,21 +161,5 @@ mod tests {
         }
         let long = heard(&body.replace("cat.png", &"x".repeat(3_000))).unwrap();
         assert_eq!(long.name.len(), MAX_CLAIMED);
-    }
-
-    #[test]
-    fn a_file_is_what_it_begins_with() {
-        let folder = tempfile::tempdir().unwrap();
-        for (content, media) in [
-            (&b"\x89PNG\r\n\x1a\n123"[..], "image/png"),
-            (b"hello there\n", "text/plain"),
-            (b"", "text/plain"),
-            (b"\0\x01\x02", "application/octet-stream"),
-            (b"%PDF-1.7", "application/pdf"),
-        ] {
-            let path = folder.path().join("notes.txt");
-            std::fs::write(&path, content).unwrap();
-            assert_eq!(media_of(&head_of(&File::open(&path).unwrap()).unwrap()), media);
-        }
     }
 }

@@ -6,8 +6,8 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
+use super::scope::Server;
 use super::search;
-use super::servers::Server;
 use crate::message::Installation;
 
 type Result<T> = rusqlite::Result<T>;
@@ -35,7 +35,7 @@ pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<b
 }
 
 /// Whether anything was said through a server.
-pub(crate) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
+pub(super) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM message WHERE server = ?)";
     tx.query_row(query, [server.as_str()], |row| row.get(0))
 }
@@ -157,7 +157,7 @@ fn is_in_flight(tx: &Transaction<'_>, server: &Server, of: &Installation) -> Res
 }
 
 /// What was never sent is numbered in one installation, behind all that was, in the order in which it was written.
-pub(crate) fn number_anew(
+pub(super) fn number_anew(
     tx: &Transaction<'_>,
     server: &Server,
     other: Installation,

@@ -9,23 +9,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::archive::{Record, State};
 use super::formers;
-use super::servers::Server;
-use super::thread::new_installation;
+use super::rows::{Record, State};
+use super::scope::{Scope, Server, counts, new_installation, number, peer_and_count};
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
 
 /// For so many messages it is remembered for whom they were written.
 const REMEMBERED: i64 = 100_000;
-
-/// The conversation whose messages are meant, numbered in one installation.
-#[derive(Clone, Debug)]
-pub(crate) struct Scope {
-    pub(crate) server: Server,
-    pub(crate) peer: Name,
-    pub(crate) installation: Installation,
-}
 
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -107,7 +98,7 @@ pub(crate) fn add_once(
 }
 
 /// The highest number that was made; 0 if none was.
-pub(crate) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     number(
         tx,
         scope,
@@ -335,24 +326,6 @@ pub(crate) fn renumber(
     )?;
     formers::keep(tx, server, old)?;
     Ok(new)
-}
-
-pub(crate) fn peer_and_count(row: &rusqlite::Row<'_>) -> Result<(Name, u64)> {
-    let peer: String = row.get(0)?;
-    let count: i64 = row.get(1)?;
-    Ok((peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?, count.cast_unsigned()))
-}
-
-pub(crate) fn counts(
-    rows: impl Iterator<Item = Result<(Name, u64)>>,
-) -> Result<BTreeMap<Name, u64>> {
-    rows.collect()
-}
-
-fn number(tx: &Transaction<'_>, scope: &Scope, query: &str) -> Result<u64> {
-    let key = [scope.server.as_str(), scope.peer.as_str(), &scope.installation.to_string()];
-    let number: i64 = tx.prepare_cached(query)?.query_row(key, |row| row.get(0))?;
-    Ok(number.cast_unsigned())
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! How the client's database is laid out, and how an older layout becomes today's.
 //!
-//! Owned by the `store`. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
+//! Owned by the `database`. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
 //! counters, marks and receipts are all derived from it. Invariant: a new database is laid out as the oldest was
 //! and goes through the same steps as an old one, so that there is one layout, whatever a store has been through.
 
@@ -18,13 +18,13 @@ type Known = [(String, Fingerprint)];
 type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 
 /// The oldest layout that can be brought up to date.
-pub(crate) const OLDEST: i64 = 5;
+pub(super) const OLDEST: i64 = 5;
 
 /// What makes each layout of the one before, from [`OLDEST`] on. What has been released is not changed any more.
 const STEPS: [Step; 2] = [to_6, to_7];
 
 /// What `user_version` says of today's layout.
-pub(crate) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
+pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
 
 /// Layout 5.
 const LAYOUT: &str = "
@@ -144,7 +144,7 @@ pub(crate) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
 }
 
 /// Takes all steps that a database has not taken.
-pub(crate) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
+pub(super) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     take(tx, known, &STEPS)
 }
 
@@ -190,9 +190,10 @@ mod tests {
     use std::fs;
     use std::path::Path;
 
-    use super::super::thread::{Store, StoreError, bring_up_to_date};
+    use super::super::database::{StoreError, bring_up_to_date};
+    use super::super::thread::Store;
     use super::*;
-    use crate::client::Config;
+    use crate::client::config::Config;
     use crate::trust::known_servers::KnownServers;
 
     /// A store that the program of layout 5 wrote; see there.

@@ -8,16 +8,12 @@
 use rusqlite::{OptionalExtension, Transaction};
 
 use super::merge;
-use super::thread::new_installation;
-use crate::client::Address;
+use super::scope::{Server, new_installation};
+use crate::client::config::Address;
 use crate::message::Installation;
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
-
-/// What stands in the column `server`: a fingerprint, or an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Server(String);
 
 /// Where one is: the server, and the installation that new messages are numbered in.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,31 +35,6 @@ pub(crate) struct Arrival {
     pub(crate) shown: Fingerprint,
     /// What belongs to the key that was known at its address is to move to this one.
     pub(crate) moves: bool,
-}
-
-impl Server {
-    /// One that is its address.
-    pub(crate) fn at(address: &Address) -> Self {
-        Self(address.as_str().into())
-    }
-
-    /// One that is its key.
-    pub(crate) fn of(key: Fingerprint) -> Self {
-        Self(key.to_string())
-    }
-
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-#[cfg(test)]
-impl std::str::FromStr for Server {
-    type Err = crate::client::AddressError;
-
-    fn from_str(text: &str) -> std::result::Result<Self, Self::Err> {
-        Ok(Self::at(&text.parse()?))
-    }
 }
 
 /// Where one is before the server has shown anything. `told` is the key that it has as far as its person says; what
@@ -149,7 +120,7 @@ fn home(tx: &Transaction<'_>, server: Server) -> Result<Home> {
 }
 
 /// Rows of addresses, as there were up to layout 5, come to the servers that are known to be there.
-pub(crate) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Result<()> {
+pub(super) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Result<()> {
     for (address, key) in known {
         // One whose key is not the first that may be shown there gets what belongs to it when it shows that.
         let address = address.parse::<Address>();
@@ -166,11 +137,12 @@ mod tests {
     use proptest::prelude::*;
     use rusqlite::Connection;
 
-    use super::super::outbox::{self, Scope};
+    use super::super::outbox;
+    use super::super::scope::Scope;
     use super::super::thread::tests::{in_memory, run};
     use super::super::{contacts, history};
     use super::*;
-    use crate::client::Unasked;
+    use crate::client::config::Unasked;
     use crate::message::{Kind, Message, MessageId, Name, Timestamp};
 
     fn address(text: &str) -> Address {
@@ -413,7 +385,10 @@ mod tests {
             |store: &mut Connection| run(store, |tx| contacts::trust(tx, &home.server, &marie()));
         let trusted = run(&mut store, |tx| contacts::trusted(tx, &home.server, &marie()));
         assert_eq!(trusted, Some(keys[0]));
-        assert_eq!(trust(&mut store), crate::client::Trust::Accepted(keys[1].fingerprint()));
+        assert_eq!(
+            trust(&mut store),
+            crate::client::outcome::Trust::Accepted(keys[1].fingerprint())
+        );
     }
 
     #[test]

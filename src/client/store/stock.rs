@@ -4,40 +4,18 @@
 //! comes by itself has no more than [`Unasked`] allows, of one person and of all; nobody makes room for it but the person
 //! whose disk it is.
 
-use std::path::Path;
-use std::{fs, io};
-
 use rusqlite::{Row, ToSql, Transaction, params};
 
-use super::files::{self, Download};
-use super::servers::Server;
+use super::files;
+use super::rows::Download;
+use super::scope::Server;
+use crate::client::config::Unasked;
 use crate::message::Name;
 
 type Result<T> = rusqlite::Result<T>;
 
 /// What one file counts at least, in bytes: each is a row, a file and a connection, whatever is in it.
 const LEAST: u64 = 64 * 1024;
-
-/// How much comes without being asked for, in bytes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unasked {
-    /// One file; 0 for none.
-    pub file: u64,
-    /// All of one person that came by itself and was not freed.
-    pub person: u64,
-    /// The same of all people.
-    pub all: u64,
-}
-
-impl Unasked {
-    /// Pictures that friends send, for a while.
-    pub const DEFAULT: Self = Self { file: 5 * MIB, person: 128 * MIB, all: 1024 * MIB };
-
-    /// Nothing at all.
-    pub const NONE: Self = Self { file: 0, person: 0, all: 0 };
-}
-
-const MIB: u64 = 1024 * 1024;
 
 /// What lies here of one person.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,18 +119,6 @@ pub(crate) fn freed(tx: &Transaction<'_>, message: i64) -> Result<()> {
     let gone = "UPDATE file SET state = 'gone', why = 'freed' WHERE message = ? AND state = 'here'";
     tx.prepare_cached(gone)?.execute([message])?;
     tx.prepare_cached("UPDATE file SET unasked = 0 WHERE message = ?")?.execute([message]).map(drop)
-}
-
-/// Has nothing of a file lie on the disk any more, neither all of it nor a part.
-pub(crate) fn remove(folder: &Path, message: i64) -> io::Result<()> {
-    let place = files::place(folder, message);
-    for path in [place.with_extension("part"), place] {
-        match fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-    }
-    Ok(())
 }
 
 /// Writes down how many bytes the files have that were told of before that was written down.
@@ -279,17 +245,5 @@ mod tests {
         assert!(!shelf.tell("mallory", LEAST).1);
         assert_eq!(shelf.free("mallory", None), 3);
         assert!(shelf.tell("mallory", LEAST).1);
-    }
-
-    #[test]
-    fn nothing_of_what_is_freed_lies_on_the_disk() {
-        let folder = tempfile::tempdir().unwrap();
-        for name in ["7", "7.part", "8"] {
-            fs::write(folder.path().join(name), name).unwrap();
-        }
-        remove(folder.path(), 7).unwrap();
-        remove(folder.path(), 7).unwrap();
-        let left: Vec<_> = fs::read_dir(folder.path()).unwrap().flatten().collect();
-        assert_eq!(left.iter().map(fs::DirEntry::file_name).collect::<Vec<_>>(), ["8"]);
     }
 }

@@ -14,12 +14,12 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
-use super::files;
-use super::info::{self, Listed};
+use super::database::{self, StoreError};
+use super::rows::Listed;
 use super::schema::{self, NEWEST};
 use super::search::Query;
-use super::thread::{self, StoreError};
-use crate::client::Address;
+use super::{files, info};
+use crate::client::config::Address;
 use crate::folder::{Folder, FolderError};
 use crate::message::{Kind, Name, Timestamp};
 use crate::trust::known_servers::KnownServers;
@@ -142,7 +142,7 @@ fn bring_up_to_date(data: &Path, path: &Path) -> Result<(), TranscriptError> {
     let unreadable = |cause| TranscriptError::Unreadable { path: path.into(), cause };
     let mut connection = Connection::open(path).map_err(unreadable)?;
     let known_servers = KnownServers::new(folder.file("known_servers"));
-    Ok(thread::bring_up_to_date(&mut connection, path, &known_servers)?)
+    Ok(database::bring_up_to_date(&mut connection, path, &known_servers)?)
 }
 
 fn owner(connection: &Connection) -> rusqlite::Result<Option<String>> {
@@ -223,7 +223,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
 mod tests {
     use super::super::thread::Store;
     use super::*;
-    use crate::client::Config;
+    use crate::client::config::Config;
 
     #[test]
     fn a_slow_reader_does_not_keep_the_log_from_shrinking() {

@@ -9,11 +9,14 @@ use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 
-use super::super::line::connection::{Connection, Progress, dismissed, refused};
-use super::super::store::formers;
-use super::super::store::outbox::{self, Scope};
-use super::super::{Event, Order};
-use super::{Core, Exit, GOODBYE, ROWS};
+use super::super::exit::Exit;
+use super::super::order::Order;
+use super::super::state::{Core, GOODBYE, ROWS};
+use crate::client::event::Event;
+use crate::client::line::broken::{dismissed, refused};
+use crate::client::line::connection::{Connection, Progress};
+use crate::client::store::scope::Scope;
+use crate::client::store::{formers, outbox};
 use crate::message::{Installation, Name};
 use crate::task;
 use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame, Watermarks};
@@ -63,7 +66,7 @@ impl Inquiry {
 
 impl Core {
     /// The former installations of this server.
-    pub(super) async fn formers(&self) -> Result<Vec<Installation>, Exit> {
+    pub(crate) async fn formers(&self) -> Result<Vec<Installation>, Exit> {
         let server = self.server.clone();
         Ok(self.store.run(move |tx| formers::all(tx, &server)).await?)
     }

@@ -8,18 +8,20 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use futures::future::{Either, select};
 
-use super::super::absence::FirstTry;
-use super::super::line::connection::{Broken, Connection};
-use super::super::line::sign_in::Visit;
-use super::super::store::servers::{self, Arrival};
-use super::super::{Absence, Event, Failure, Order};
-use super::likeness::Likeness;
-use super::{Core, Exit};
+use super::super::exit::Exit;
+use super::super::likeness::Likeness;
+use super::super::order::Order;
+use super::super::state::Core;
+use crate::client::event::{Absence, Event, Failure};
+use crate::client::line::broken::Broken;
+use crate::client::line::connection::Connection;
+use crate::client::line::sign_in::{FirstTry, Visit};
+use crate::client::store::servers::{self, Arrival};
 use crate::task;
 
 impl Core {
     /// Gets to the server and signs in; first as each former installation of which there is something to ask.
-    pub(super) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
+    pub(crate) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         self.met = self.store.run(servers::met).await?;
         let mut asked = BTreeSet::new();
         if self.first_try.is_none() {
@@ -57,7 +59,7 @@ impl Core {
 
     /// The first try to sign in came to this: when somebody waits for that, who may be able to do something, it is not
     /// tried again.
-    pub(super) fn take_first_try(&mut self, exit: Exit) -> Exit {
+    pub(crate) fn take_first_try(&mut self, exit: Exit) -> Exit {
         match (exit, self.first_try.take()) {
             (Exit::Unsigned(error), Some(first_try))
                 if !first_try.is_closed()
@@ -72,7 +74,7 @@ impl Core {
     }
 
     /// How long to wait before connecting again, if that is worth it, and why; none if there is nothing to wait for.
-    pub(super) fn next_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
+    pub(crate) fn next_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
         let (chance, backoff) = (fastrand::f64(), &mut self.backoff);
         Ok(Some(match exit {
             Exit::Away(because) => (Absence::Server(because), backoff.next(chance)),
@@ -87,7 +89,7 @@ impl Core {
     }
 
     /// Waits before connecting again.
-    pub(super) async fn pause(
+    pub(crate) async fn pause(
         &mut self,
         because: Absence,
         retry_in: Duration,
@@ -108,7 +110,7 @@ impl Core {
     }
 
     /// Obeys orders until something is done.
-    pub(super) async fn meanwhile<T>(
+    pub(crate) async fn meanwhile<T>(
         &mut self,
         work: impl Future<Output = Result<T, Broken>>,
         orders: &Receiver<Order>,

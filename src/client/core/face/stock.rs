@@ -3,12 +3,12 @@
 //! Invariant: what is freed is off the disk before that is written down, so that a kill in between leaves nothing on the
 //! disk that nobody counts.
 
-use super::super::files::FOLDER;
-use super::super::store::files::Download;
-use super::super::store::stock::{self, Lying};
-use super::super::{FileState, Freed};
-use super::under_way::Key;
-use super::{Core, Exit};
+use super::super::exit::Exit;
+use super::super::order::Key;
+use super::super::state::Core;
+use crate::client::files::place::{self, FOLDER};
+use crate::client::store::rows::{Download, FileState};
+use crate::client::store::stock::{self, Freed, Lying};
 use crate::message::Name;
 use crate::task;
 
@@ -27,7 +27,7 @@ impl Core {
         found.retain(|it| !self.files.is_carried(Key::Download(it.message)));
         let folder = self.config.data.join(FOLDER);
         let removed = task::blocking(move || {
-            found.retain(|it| is_removed(stock::remove(&folder, it.message)));
+            found.retain(|it| is_removed(place::remove(&folder, it.message)));
             found
         });
         let removed = removed.await;

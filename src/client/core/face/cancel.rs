@@ -2,16 +2,19 @@
 //!
 //! Invariant: what one thought better of the server keeps no longer than it takes to tell it, across restarts.
 
-use super::super::store::files::{self, Upload};
-use super::super::{Event, FileState, Transfer, Unwanted};
-use super::files::{Wanted, What};
-use super::under_way::Key;
-use super::{Core, Exit};
+use super::super::exit::Exit;
+use super::super::order::Key;
+use super::super::state::Core;
+use super::super::under_way::{Wanted, What};
+use crate::client::command::Unwanted;
+use crate::client::event::Event;
+use crate::client::store::files;
+use crate::client::store::rows::{FileState, Transfer, Upload};
 use crate::message::Name;
 
 impl Core {
     /// Thinks better of what goes to somebody and comes from them.
-    pub(super) async fn cancel(&mut self, peer: Name, which: Unwanted) -> Result<(), Exit> {
+    pub(crate) async fn cancel(&mut self, peer: Name, which: Unwanted) -> Result<(), Exit> {
         let (server, of) = (self.server.clone(), peer.clone());
         let look = move |tx: &rusqlite::Transaction<'_>| {
             let waiting = files::waiting(tx, &server, &of)?;

@@ -1,51 +1,34 @@
 //! Which files are carried, and what becomes of them.
 //!
-//! What is to go and to come is on the disk; [`Files`](super::under_way::Files) knows which of it is on its way. Each
+//! What is to go and to come is on the disk; [`Files`](super::super::under_way::Files) knows which of it is on its way. Each
 //! connection to the server asks for one ticket, when there is something to carry. Invariant: an own file becomes a
 //! message, and a file that comes is told to be here, in the transaction that writes it down.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
-use std::path::PathBuf;
 use std::time::Instant;
 
-use super::super::files::carry::{Carrier, Job, Report, Stop, modified};
-use super::super::files::{FOLDER, save};
-use super::super::line::connection::Connection;
-use super::super::store::files::{self, Download, Fate, Source, Upload};
-use super::super::store::info::{self, FileInfo, MAX_CAPTION};
-use super::super::{Event, FileState, Order, Transfer, Unwanted, Way};
-use super::places::Need;
-use super::under_way::{Key, Run, Said};
-use super::{Core, Exit};
+use super::super::exit::Exit;
+use super::super::order::{Key, Order, Said};
+use super::super::queue::Need;
+use super::super::state::Core;
+use super::super::under_way::Run;
+use crate::client::event::Event;
+use crate::client::files::carry::Carrier;
+use crate::client::files::job::{Job, Report, Stop};
+use crate::client::files::place::FOLDER;
+use crate::client::line::connection::Connection;
+use crate::client::store::files;
+use crate::client::store::info::FileInfo;
+use crate::client::store::rows::{Download, FileState, Source, Transfer, Upload};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
 use crate::wire::frame::ClientFrame;
 
-/// How many files are listed for one who asks.
-const LISTED: u32 = 50;
-
-/// What is wanted of another's file.
-#[derive(Clone, Debug)]
-pub(super) struct Wanted {
-    pub(super) peer: Name,
-    /// Without a number the last.
-    pub(super) number: Option<u64>,
-    pub(super) what: What,
-}
-
-#[derive(Clone, Debug)]
-pub(super) enum What {
-    Get,
-    Save(Option<PathBuf>),
-    /// An own file that waits with the server is called back.
-    Gone(Unwanted),
-}
-
 impl Core {
     /// Starts to carry what is to be carried and is not on its way.
-    pub(super) async fn carry_where_due(
+    pub(crate) async fn carry_where_due(
         &mut self,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
@@ -120,7 +103,7 @@ impl Core {
     }
 
     /// What a thread says.
-    pub(super) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
+    pub(crate) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
         match said {
             Said::Saved { peer, number, saved } => {
                 self.files.saved();
@@ -236,7 +219,11 @@ impl Core {
         }
     }
 
-    async fn give_up(&mut self, upload: Upload, why: Option<String>) -> Result<(), Exit> {
+    pub(crate) async fn give_up(
+        &mut self,
+        upload: Upload,
+        why: Option<String>,
+    ) -> Result<(), Exit> {
         let (id, because) = (upload.id, why.clone());
         let ended = self.store.run(move |tx| files::give_up(tx, id, because.as_deref())).await?;
         if ended {
@@ -248,7 +235,11 @@ impl Core {
         Ok(())
     }
 
-    async fn set_state(&mut self, mut download: Download, state: FileState) -> Result<(), Exit> {
+    pub(crate) async fn set_state(
+        &mut self,
+        mut download: Download,
+        state: FileState,
+    ) -> Result<(), Exit> {
         self.progress = Instant::now();
         download.state = state.clone();
         let message = download.message;
@@ -265,159 +256,8 @@ impl Core {
         Ok(())
     }
 
-    // What the face wants.
-
-    /// Has a file of one's own sent. An error says why that cannot be.
-    pub(super) async fn send_file(
-        &mut self,
-        peer: Name,
-        path: PathBuf,
-        caption: Option<String>,
-        token: Option<String>,
-    ) -> Result<Result<i64, String>, Exit> {
-        let source = match task::blocking(move || inspect(path, caption)).await {
-            Ok(source) => source,
-            Err(because) => return Ok(Err(because)),
-        };
-        let (server, to, from) = (self.server.clone(), peer.clone(), source.clone());
-        let add = move |tx: &rusqlite::Transaction<'_>| {
-            files::add(tx, &server, &to, &from, token.as_deref())
-        };
-        let id = self.store.run(add).await?;
-        self.files.look();
-        let upload = Upload { id, peer, source, blob: None };
-        self.tell(Event::Transfer(Transfer::of_upload(&upload, FileState::Coming)));
-        Ok(Ok(id))
-    }
-
-    /// Has a file come that did not come by itself, or saves one, once it is here. While messages are still to come
-    /// that waited, it may be in one of them.
-    pub(super) async fn want(&mut self, wanted: Wanted) -> Result<(), Exit> {
-        let Wanted { peer, number, what } = &wanted;
-        if let What::Gone(which) = what {
-            return self.cancel(peer.clone(), which.clone()).await;
-        }
-        let found = self.find_file(peer, *number).await?;
-        let may_come =
-            self.conversations.get(peer).is_some_and(|it| it.faced && !it.has_caught_up());
-        match found {
-            // Which is the last is known then.
-            _ if may_come && (found.is_none() || number.is_none()) => {
-                self.files.wanted.push(wanted);
-            }
-            Some(download) => match wanted.what {
-                What::Get => self.get_file(download).await?,
-                What::Save(to) => self.save_file(download, to).await?,
-                What::Gone(_) => {}
-            },
-            None => {
-                let because = match number {
-                    Some(number) => format!("{peer} has sent no file {number}"),
-                    None => format!("{peer} has sent no file"),
-                };
-                self.tell(Event::NoFile { because });
-            }
-        }
-        Ok(())
-    }
-
-    /// Looks again for what was wanted and not there.
-    pub(super) async fn grant_wanted(&mut self) -> Result<(), Exit> {
-        for wanted in std::mem::take(&mut self.files.wanted) {
-            self.want(wanted).await?;
-        }
-        Ok(())
-    }
-
-    async fn get_file(&mut self, download: Download) -> Result<(), Exit> {
-        if download.state != FileState::Here {
-            return self.fetch(download).await;
-        }
-        let (number, peer) = (download.number, download.peer);
-        let because = format!("file {number} of {peer} is here; /SAVE {number} puts it elsewhere");
-        self.tell(Event::NoFile { because });
-        Ok(())
-    }
-
-    async fn fetch(&mut self, download: Download) -> Result<(), Exit> {
-        self.files.look();
-        self.set_state(download, FileState::Coming).await
-    }
-
-    async fn save_file(&mut self, download: Download, to: Option<PathBuf>) -> Result<(), Exit> {
-        self.files.want_saved(download.message, to);
-        match download.state {
-            FileState::Here => {
-                self.save_waiting(&download);
-                Ok(())
-            }
-            FileState::Coming => Ok(()),
-            _ => self.fetch(download).await,
-        }
-    }
-
-    /// The copying may take its time: nobody waits for it.
-    fn save_waiting(&mut self, download: &Download) {
-        let folder = self.config.data.join(FOLDER);
-        let content = files::place(&folder, download.message);
-        for to in self.files.take_saves(download.message) {
-            self.files.saves();
-            let (content, name) = (content.clone(), download.info.name.clone());
-            let (peer, number) = (download.peer.clone(), download.number);
-            let orders = self.files.orders.clone();
-            task::spawn("save", async move {
-                let save = move || save::save(&content, &name, to.as_deref());
-                let saved = task::blocking(save).await.map_err(|error| error.to_string());
-                if let Some(orders) = orders.upgrade() {
-                    // The core may have ended; then nobody wants to know.
-                    let _ = orders.send(Order::Said(Said::Saved { peer, number, saved })).await;
-                }
-            });
-        }
-    }
-
-    pub(super) async fn stop_upload(&mut self, upload: Upload) -> Result<(), Exit> {
-        self.files.stop(Key::Upload(upload.id));
-        self.give_up(upload, None).await
-    }
-
-    pub(super) async fn stop_download(&mut self, download: Download) -> Result<(), Exit> {
-        self.files.stop(Key::Download(download.message));
-        self.set_state(download, FileState::Cancelled).await
-    }
-
-    /// How it is with files.
-    pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
-        let server = self.server.clone();
-        let mut all = self.store.run(move |tx| files::all(tx, &server, LISTED)).await?;
-        for transfer in &mut all {
-            let key = match transfer.way {
-                Way::Up => Key::Upload(transfer.id),
-                Way::Down => Key::Download(transfer.id),
-            };
-            if let Some(run) = self.files.run(key).filter(|_| transfer.done == 0) {
-                transfer.done = run.done;
-            }
-        }
-        let lying = self.lying().await?;
-        self.tell(Event::Files(all, lying));
-        Ok(())
-    }
-
-    async fn find_file(&self, peer: &Name, number: Option<u64>) -> Result<Option<Download>, Exit> {
-        let (server, of) = (self.server.clone(), peer.clone());
-        Ok(self.store.run(move |tx| files::find(tx, &server, &of, number)).await?)
-    }
-
-    /// What became of an upload, and how far it is.
-    pub(super) async fn fate(&mut self, id: i64) -> Result<Option<(Fate, u64)>, Exit> {
-        let done = self.files.furthest(Key::Upload(id));
-        let fate = self.store.run(move |tx| files::fate(tx, id)).await?;
-        Ok(fate.map(|fate| (fate, done)))
-    }
-
     /// Whether a file comes in a conversation that the face has open, or is being saved.
-    pub(super) async fn awaits_files(&mut self) -> Result<bool, Exit> {
+    pub(crate) async fn awaits_files(&mut self) -> Result<bool, Exit> {
         if self.files.is_saving() {
             return Ok(true);
         }
@@ -441,26 +281,4 @@ impl Core {
         Ok(coming.iter().any(|download| self.is_faced(&download.peer))
             || (has_to_drop && self.files.is_about_to_drop()))
     }
-}
-
-/// Looks at a file that is to be sent.
-fn inspect(path: PathBuf, caption: Option<String>) -> Result<Source, String> {
-    let unreadable = |error| format!("cannot send {}: {error}", path.display());
-    // Before it is opened: who opens a pipe waits for somebody at its other end.
-    if !std::fs::metadata(&path).map_err(unreadable)?.is_file() {
-        return Err(format!("cannot send {}: it is not a file", path.display()));
-    }
-    let file = std::fs::File::open(&path).map_err(unreadable)?;
-    let metadata = file.metadata().map_err(unreadable)?;
-    if caption.as_ref().is_some_and(|caption| caption.len() > MAX_CAPTION) {
-        return Err(format!("a caption has at most {MAX_CAPTION} bytes"));
-    }
-    let (name, size, modified) = (info::name_of(&path), metadata.len(), modified(&metadata));
-    let head = info::head_of(&file).map_err(unreadable)?;
-    if head.len() as u64 != size.min(info::HEAD) {
-        let why = format!("it says that it has {size} bytes, and has not; send a copy of it");
-        return Err(format!("cannot send {}: {why}", path.display()));
-    }
-    let media = info::media_of(&head);
-    Ok(Source { path, name, media, size, modified, caption })
 }

@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{files, text};
+use super::files;
+use crate::text;
 use crate::client::{FileState, Transfer, Way};
 
 /// How a bar looks; indicatif has the words.

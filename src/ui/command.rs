@@ -251,7 +251,7 @@ fn nothing(words: &str, input: Input) -> Result<Input, String> {
 
 /// Says that there is no such command, and which one may have been meant.
 fn unknown(word: &str) -> String {
-    let shown = super::text::clean(word);
+    let shown = crate::text::clean(word);
     let meant = match nearest(word, COMMANDS.iter().map(|it| it.name), 2) {
         Some(name) => format!("; did you mean /{name}?"),
         None => ";".into(),

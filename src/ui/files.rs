@@ -1,7 +1,7 @@
 //! Files in words, and words that name files: the same for every face.
 //!
 //! Pure, but for looking whether a path leads to a file. What is made of other people's words goes through
-//! [`text`](super::text) where it is shown.
+//! [`text`](crate::text) where it is shown.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use bytesize::ByteSize;
 
-use super::{news, text};
+use super::news;
+use crate::text;
 use crate::client::files::Listed;
 use crate::client::{FileState, Freed, Lying, Received, State, Transfer, Way};
 use crate::message::Kind;

@@ -1,7 +1,7 @@
 //! Faces of the client: what a person or a script sees of it.
 //!
 //! A face knows nothing of frames; it gives the client commands and is given events. [`command`] has
-//! the one table of what may be typed, [`text`] what may be shown of other people's words.
+//! the one table of what may be typed.
 
 mod announcements;
 mod bars;
@@ -24,7 +24,6 @@ mod receipts;
 mod row;
 mod screen;
 pub mod settings;
-pub mod text;
 pub mod times;
 #[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
 pub mod tui;

@@ -1,6 +1,6 @@
 //! What the client tells, in words: the same for every face.
 //!
-//! Pure. What is made of other people's words goes through [`text`](super::text) where it is shown.
+//! Pure. What is made of other people's words goes through [`text`](crate::text) where it is shown.
 
 use std::fmt::Display;
 use std::path::Path;

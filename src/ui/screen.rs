@@ -12,7 +12,8 @@ use anstyle::{Effects, Style};
 
 use super::bars::Bars;
 use super::row::{CLEAR, Row, View};
-use super::{files, news, text};
+use super::{files, news};
+use crate::text;
 use crate::client::{FileState, Incoming, Transfer};
 use crate::output;
 

@@ -17,7 +17,8 @@ use super::wrap;
 use crate::client::{Query, Received, Record, State};
 use crate::message::{Name, Timestamp};
 use crate::ui::times::local;
-use crate::ui::{files, text};
+use crate::ui::files;
+use crate::text;
 
 /// Cells before a message's text: time, mark, spaces between.
 const INDENT: u16 = 8;

@@ -4,7 +4,7 @@ use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use crate::ui::row::View;
-use crate::ui::text;
+use crate::text;
 
 /// Stand where something is left out; each takes a column.
 const MORE_BEFORE: &str = "<";

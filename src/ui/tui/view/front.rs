@@ -16,7 +16,7 @@ use super::super::wrap::{self, columns, fit, padded};
 use super::Theme;
 use super::messages::marked;
 use crate::client::{Hit, Query};
-use crate::ui::text;
+use crate::text;
 
 pub(super) fn draw_jump(canvas: &mut Canvas, jump: &Jump, theme: Theme) {
     let area = middle(canvas.area(), 50, 14);

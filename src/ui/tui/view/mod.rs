@@ -23,7 +23,8 @@ use super::picture::Gallery;
 use super::transfers::Moving;
 use super::wrap::{columns, fit, padded};
 use crate::client::{Absence, Transfer, Way};
-use crate::ui::{count, files, text};
+use crate::ui::{count, files};
+use crate::text;
 
 /// The cells of the bar of one.
 const BAR: u16 = 10;

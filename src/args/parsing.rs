@@ -1,21 +1,17 @@
-//! The command line of both programs: a pass in front of `argh` that puts the words where it takes them, and turns
-//! what it refuses into the exit codes.
+//! A command line parsed: `argh`, with a pass in front of it that puts the words where it takes them, and its refusals as
+//! exit codes.
 //!
-//! `argh` alone takes the word `help` for a flag wherever it stands, and has wrong usage exit with 1.
-
-mod words;
-
-pub mod complete;
-pub mod paths;
+//! Owned by nobody. Pure, but for [`Stop::exit`], which prints. Invariant: wrong usage exits with [`Exit::Usage`], help with
+//! [`Exit::Done`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;
 
 use argh::{ArgsInfo, TopLevelCommand};
 
+use super::words::Words;
 use crate::exit::Exit;
 use crate::output;
-use words::Words;
 
 /// The program is not to run: print this and exit.
 #[derive(Debug, PartialEq, Eq)]
@@ -65,17 +61,6 @@ pub fn parse<T: TopLevelCommand + ArgsInfo>(
 fn utf8(words: impl IntoIterator<Item = OsString>) -> Result<Vec<String>, String> {
     let no_text = |word: OsString| format!("{} is not UTF-8", word.to_string_lossy());
     words.into_iter().map(|word| word.into_string().map_err(no_text)).collect()
-}
-
-/// What is most like a word that there is not, if it differs in no more than so many letters, and not in most.
-pub(crate) fn nearest<'a>(
-    word: &str,
-    all: impl IntoIterator<Item = &'a str>,
-    most: usize,
-) -> Option<&'a str> {
-    let distance = |it: &str| strsim::damerau_levenshtein(it, word);
-    let nearest = all.into_iter().min_by_key(|it| distance(it))?;
-    (distance(nearest) <= most && distance(nearest) < word.chars().count()).then_some(nearest)
 }
 
 /// The value of a flag that is `on` or `off`.

@@ -20,8 +20,9 @@ use tinychat::server::{
 };
 use tinychat::trust::tls::CertificateFiles;
 
-use crate::PROGRAM;
 use crate::values::{Keep, backlog, bytes, handshake, keep, rate, registration, size, threads};
+
+pub(crate) const PROGRAM: &str = "tinychat-server";
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///

@@ -23,7 +23,7 @@
 //!
 //! # The way of a message
 //!
-//! 1. A face parses what John typed into [`ui::command::Input`] and gives the client a
+//! 1. A face parses what John typed into [`ui::typing::command::Input`] and gives the client a
 //!    [`client::Command::Send`].
 //! 2. The client's core numbers it and writes it to the outbox (SQLite); only then it may leave.
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.

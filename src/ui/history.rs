@@ -11,12 +11,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{files, times};
-use crate::text;
+use super::phrases::{files, times};
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
+use crate::text;
 
 /// What the command line says.
 #[derive(Clone, Debug)]

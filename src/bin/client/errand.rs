@@ -4,7 +4,8 @@ use tinychat::args::paths;
 use tinychat::exit::Exit;
 use tinychat::ui::beside::{self, Errand};
 use tinychat::ui::settings::Settings;
-use tinychat::ui::{entry, input};
+use tinychat::ui::start::entry;
+use tinychat::ui::typing::input;
 use tinychat::wire::MAX_BODY;
 
 use crate::flags::{Files, Flags, Send, Status, Tail};

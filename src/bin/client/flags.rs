@@ -11,7 +11,7 @@ use tinychat::args::paths::{self, Places};
 use tinychat::client::Query;
 use tinychat::message::{Name, Timestamp};
 use tinychat::ui::manual::Page;
-use tinychat::ui::tui::Pictures;
+use tinychat::ui::settings::Pictures;
 use tinychat::ui::{settings, times};
 
 pub(crate) const PROGRAM: &str = "tinychat";

@@ -26,9 +26,8 @@ use tinychat::args;
 use tinychat::args::complete;
 use tinychat::exit::Exit;
 use tinychat::output;
-use tinychat::ui::entry;
-use tinychat::ui::settings::{Settings, SettingsError};
-use tinychat::ui::tui::Choices;
+use tinychat::ui::settings::{Choices, Settings, SettingsError};
+use tinychat::ui::start::entry;
 use tinychat::ui::{plain, tui};
 
 /// What ended it, with the exit code and what is to be said.

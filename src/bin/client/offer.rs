@@ -8,8 +8,8 @@ use tinychat::args::complete::{self, Offer};
 use tinychat::client::transcript;
 use tinychat::folder::default_data_folder;
 use tinychat::ui::manual::Page;
+use tinychat::ui::settings::Pictures;
 use tinychat::ui::settings::Settings;
-use tinychat::ui::tui::Pictures;
 
 use crate::flags::Flags;
 

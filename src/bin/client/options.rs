@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use tinychat::client::{HANDSHAKE, Proxies, Target, Unasked};
-use tinychat::ui::entry::{self, Options};
 use tinychat::ui::settings::Settings;
+use tinychat::ui::start::entry::{self, Options};
 
 use crate::flags::Flags;
 

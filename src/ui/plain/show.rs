@@ -1,16 +1,17 @@
 //! What the client tells, as the plain face shows it.
 //!
-//! Owned by the [face](super). News for a person are notes; a script gets what it asked for.
+//! Owned by the [face](super::face). News for a person are notes; a script gets what it asked for.
 
 use std::io;
 use std::mem::discriminant;
 use std::time::{Instant, SystemTime};
 
-use super::super::{count, files, news, receipts};
-use super::{Connected, Face};
+use super::face::{Connected, Face};
+use super::receipts;
 use crate::client::{Absence, Command, Event, FileState, Hit, Incoming, Pending, Trust, Way};
 use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::ui::phrases::{count, files, news};
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {

@@ -1,14 +1,14 @@
 //! What the client tells, and what becomes of it on the screen.
 
-use super::Conversation;
-use super::{App, Effect, Line, OPENED};
+use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
     Change, Command, Event, FileState, Incoming, Record, State, Summary, Transfer, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::ui::phrases::{files, news};
 use crate::ui::settings::Bell;
-use crate::ui::{files, news};
+use crate::ui::tui::conversation::Conversation;
 
 /// Beside so many conversations nobody who is new is listed. The client tells of them again when it connects.
 const LISTED: usize = 1_000;

@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::find::{Find, HITS};
 use super::super::jump::{Jump, Target};
-use super::super::keys::{self, Action};
 use super::super::links::Links;
-use super::super::view;
-use super::{App, Effect, Overlay};
+use super::state::{App, Effect, Overlay};
 use crate::client::{Command, Hit, Query};
+use crate::ui::tui::help;
+use crate::ui::typing::keys::{self, Action};
 
 /// What is said of a copy: nobody hears whether the terminal took it (OSC 52).
 const COPIED: &str = "copied, if this terminal lets programs do so; if not, Ctrl-T shows the conversation alone, to select from";
@@ -78,7 +78,7 @@ impl App {
             (Overlay::Help(_), Some(Action::Help | Action::Send), _) => return true,
             (Overlay::Help(rows), Some(action), _) if scrolls(action) => {
                 let (by, down) = help_step(action, self.size);
-                *rows = view::scrolled_help(*rows, by, down, self);
+                *rows = help::scrolled(*rows, by, down, self.size, self.mouse);
             }
             (Overlay::Paste(text, _), Some(Action::Send), _) => {
                 let text = std::mem::take(text);
@@ -267,7 +267,7 @@ impl App {
 
     fn scroll_overlay(&self, overlay: &mut Overlay, by: usize, down: bool) {
         match overlay {
-            Overlay::Help(rows) => *rows = view::scrolled_help(*rows, by, down, self),
+            Overlay::Help(rows) => *rows = help::scrolled(*rows, by, down, self.size, self.mouse),
             Overlay::Jump(jump) => jump.move_by(down),
             Overlay::Find(find) => find.move_by(down),
             Overlay::Links(links) => links.move_by(down),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{FileLimits, Handshake, Proxies, Quota, Rates, Registration};
 use crate::clock::{SystemTimes, Times};
-use crate::trust::tls::CertificateFiles;
+use crate::trust::CertificateFiles;
 use crate::wire::{IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
 
 /// What a server is to do.

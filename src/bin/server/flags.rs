@@ -18,7 +18,7 @@ use tinychat::message::Name;
 use tinychat::server::{
     Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
 };
-use tinychat::trust::tls::CertificateFiles;
+use tinychat::trust::CertificateFiles;
 
 use crate::values::{Keep, backlog, bytes, handshake, keep, rate, registration, size, threads};
 

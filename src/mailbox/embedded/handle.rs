@@ -1,37 +1,9 @@
-//! A mailbox in the server's data folder: an LSM store with a write-ahead journal.
+//! The mailbox as the server holds it: takes changes without waiting for the disk, and has questions answered.
 //!
-//! Owned by the server. Two threads wait for the disk, so that nobody else has to: one commits,
-//! the other reads. Everything that is asked for collects in a [`journal`] in memory; the writer
-//! takes all of it, writes it as one commit with one fsync, and takes what came meanwhile. So a
-//! lonely message is synced at once, and under load a commit has thousands.
-//!
-//! Bodies that are [withheld](withholding) go from the disk bit by bit, so that no commit takes long.
-//!
-//! Invariant: disk and journal together are the mailbox. What is reported as committed is on the
-//! synced disk; what was removed before its commit began is never written.
-//!
-//! When a commit fails (the disk is full, or failing) the engine refuses all others: the writer
-//! waits until there is room, opens the store again and commits the same changes again. Meanwhile
-//! [`ready`](Mailbox::ready) fails and reading goes on. A commit that failed may have reached the disk
-//! nevertheless; the number of the last one in the store tells.
+//! Owned by the server. Invariant: nobody who calls it waits for the disk, but where a future says so.
 
-pub mod backup;
-mod image;
-mod inspection;
-mod journal;
-mod layout;
-mod loads;
-mod opening;
-mod scan;
-mod store;
-mod upgrade;
-mod watermark;
-mod withholding;
-mod writer;
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Condvar, Mutex, RwLock};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
@@ -39,31 +11,21 @@ use event_listener::{Event as Notice, listener};
 use futures::channel::oneshot;
 use futures::future::{BoxFuture, FutureExt};
 
-pub use image::Image;
-pub use inspection::{Inspection, SessionContent};
-use journal::Journal;
-use loads::Loads;
-use opening::Paths;
-pub use opening::{OpenError, Salvage};
-use store::{Store, StoreError};
-use writer::Writer;
-
-use super::{Event, Mailbox, MailboxError, Outline, Room, Run, Shelf, Usage};
+use super::error::StoreError;
+use super::image::Image;
+use super::loads::Loads;
+use super::opening::{OpenError, Paths};
+use super::reader::{self, Question, overdue, pending, shelf};
+use super::shared::{Counts, Shared, State, closed};
+use super::store::Store;
+use super::writer::Writer;
 use crate::clock::{Clock, SystemTimes, Times};
-use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
+use crate::mailbox::{Event, Mailbox, MailboxError, Run, Shelf, Usage};
+use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 use crate::task;
-
-/// What may wait to be written before readers of sockets have to wait.
-const JOURNAL_LIMIT: Usage = Usage { messages: 131_072, bytes: 32 * 1024 * 1024 };
-
-/// When so much waits to be written it is written at once, also if it is not due.
-const JOURNAL_HIGH: Usage = Usage { messages: 98_304, bytes: 24 * 1024 * 1024 };
 
 /// How many questions wait for the reading thread. Behind them the askers wait.
 const QUESTIONS: usize = 256;
-
-/// About how many messages of one session expire at once.
-const SWEEP: u64 = 10_000;
 
 /// In how many sessions one question looks for what is too old. Others are answered in between.
 const SESSIONS: usize = 64;
@@ -80,56 +42,6 @@ pub struct EmbeddedMailbox {
     events: Receiver<Event>,
     /// Closed when the writer thread has ended.
     ended: Receiver<()>,
-}
-
-/// Something to do with the store on the reading thread.
-type Question = Box<dyn FnOnce(Result<&Store, MailboxError>) + Send>;
-
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the writer.
-    work: Condvar,
-    /// Wakes those who wait in `ready`.
-    room: Notice,
-    /// None between closing and opening it again.
-    store: RwLock<Option<Store>>,
-}
-
-#[derive(Default)]
-struct State {
-    journal: Journal,
-    loads: Loads,
-    /// Why nothing can be stored now.
-    failing: Option<String>,
-    closing: bool,
-    /// The uptime of the last commit.
-    stored: Uptime,
-    counts: Counts,
-    writer: Sleep,
-}
-
-/// How long the writer sleeps, if nobody wakes it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Sleep {
-    #[default]
-    Not,
-    /// Until then, and whether it knows that something is to be removed.
-    Until {
-        time: Instant,
-        removing: bool,
-    },
-    Forever,
-}
-
-/// What happened since the mailbox was opened.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Messages that were taken.
-    pub taken: u64,
-    /// Those of them that were written to disk: the others were acknowledged before.
-    pub written: u64,
-    /// Commits, each with one fsync.
-    pub commits: u64,
 }
 
 impl EmbeddedMailbox {
@@ -162,16 +74,7 @@ impl EmbeddedMailbox {
         };
         task::spawn_thread("mailbox-writer", writing).map_err(unusable)?;
         let asked = shared.clone();
-        let reading = move || {
-            while let Ok(question) = queue.recv_blocking() {
-                let store = asked.store.read().unwrap_or_else(PoisonError::into_inner);
-                // A panic of the engine must not end the thread; who asked learns that nobody answers.
-                let answer = AssertUnwindSafe(|| question(store.as_ref().ok_or_else(closed)));
-                if catch_unwind(answer).is_err() {
-                    log::error!("the mailbox's engine panicked while reading");
-                }
-            }
-        };
+        let reading = move || reader::answer(&asked, &queue);
         task::spawn_thread("mailbox-reader", reading).map_err(unusable)?;
         Ok(Self { shared, clock, questions, events, ended })
     }
@@ -379,121 +282,6 @@ impl Mailbox for EmbeddedMailbox {
     }
 }
 
-/// What is kept of a session. What is not on disk yet is looked at first: if it is committed
-/// meanwhile it is only seen twice.
-fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, StoreError> {
-    let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
-    let tail = shared.state().journal.tail(key, 0, everything);
-    let image = store.image();
-    let (row, accounts) = tail.overlay(image.row(key)?, image.accounts(key)?);
-    let before = tail.messages.first().map_or(row.last + 1, |(position, _)| *position);
-    let mut waiting = image.outlines(key, row.removed, before)?;
-    let known = (row.removed + 1..).zip(&mut waiting).take_while(|(it, _)| *it <= tail.withheld());
-    known.for_each(|(_, outline)| outline.is_withheld = true);
-    waiting.extend(tail.messages.iter().map(|(_, message)| Outline::of(message)));
-    Ok(Shelf { accounts, last_position: row.last, waiting })
-}
-
-fn pending(
-    shared: &Shared,
-    store: &Store,
-    key: &SessionKey,
-    after: u64,
-    limit: Usage,
-) -> Result<Batch, StoreError> {
-    let tail = shared.state().journal.tail(key, after, limit);
-    let image = store.image();
-    // A segment stays until its last message is removed.
-    let after = after.max(tail.removed()).max(image.row(key)?.removed);
-    let before = tail.messages.first().map_or(u64::MAX, |(position, _)| *position);
-    let (mut room, mut messages) = (Room::new(limit), Vec::new());
-    for message in image.walk(key, after, before) {
-        let (position, message) = message?;
-        let message = tail.seen(position, message);
-        if !room.takes(message.weight()) {
-            break;
-        }
-        messages.push((position, message));
-    }
-    messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.weight())));
-    let first = messages.first().map_or(after + 1, |(position, _)| *position);
-    // What is removed meanwhile is missing at the beginning only.
-    let consecutive = (first..).zip(messages).take_while(|(position, it)| *position == it.0);
-    Ok(Batch::new(first, consecutive.map(|(_, (_, message))| message).collect::<Vec<Message>>()))
-}
-
-/// The position of the last message of a session that is on disk and waits since before a time.
-fn overdue(
-    shared: &Shared,
-    store: &Store,
-    key: &SessionKey,
-    before: Uptime,
-) -> Result<Option<u64>, StoreError> {
-    let removed = shared.state().journal.tail(key, 0, Usage::default()).removed();
-    let image = store.image();
-    let after = image.row(key)?.removed.max(removed);
-    let mut last = None;
-    for segment in image.since(key, after) {
-        match segment? {
-            (position, since) if since < before => last = Some(position),
-            _ => break,
-        }
-        if last.is_some_and(|last| last - after >= SWEEP) {
-            break;
-        }
-    }
-    Ok(last)
-}
-
-fn closed() -> MailboxError {
-    MailboxError("its store is closed".into())
-}
-
-impl Shared {
-    fn state(&self) -> MutexGuard<'_, State> {
-        // Every change under this lock is complete before anything can panic.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// None while a sender has to wait, or all have.
-    fn is_ready(&self, sender: &Name) -> Option<Result<(), MailboxError>> {
-        let state = self.state();
-        if let Some(reason) = &state.failing {
-            return Some(Err(MailboxError(reason.clone())));
-        }
-        let waits = state.journal.usage().reaches(JOURNAL_LIMIT) || state.journal.holds_up(sender);
-        (!waits).then_some(Ok(()))
-    }
-
-    fn begin_to_close(&self) {
-        self.state().closing = true;
-        self.work.notify_one();
-    }
-}
-
-impl State {
-    /// Whether something is to be committed without delay.
-    fn is_pressing(&self) -> bool {
-        self.journal.is_pressing() || self.journal.usage().reaches(JOURNAL_HIGH)
-    }
-
-    /// Whether the writer has something to do that it would sleep through. True once: it is awake
-    /// then.
-    fn wakes_writer(&mut self) -> bool {
-        let wakes = match self.writer {
-            Sleep::Not => false,
-            Sleep::Forever => !self.journal.is_empty() || self.is_pressing(),
-            Sleep::Until { time, removing } => {
-                let earlier = self.journal.due().is_some_and(|due| due < time);
-                earlier || self.is_pressing() || (!removing && self.journal.is_removing())
-            }
-        };
-        if wakes {
-            self.writer = Sleep::Not;
-        }
-        wakes
-    }
-}
-
 #[cfg(test)]
+#[path = "tests.rs"]
 mod tests;

@@ -6,10 +6,10 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! embedded, memory  a mailbox in a folder on this machine, and one that forgets
-//! interface         what a mailbox promises
-//! shelf             what it keeps of one session
-//! accounts, usage   what is known of a sender's installations; how much waits
+//! embedded         a mailbox in a folder on this machine
+//! interface        what a mailbox promises
+//! shelf            what it keeps of one session
+//! accounts, usage  what is known of a sender's installations; how much waits
 //! ```
 
 mod accounts;

@@ -8,7 +8,12 @@
 //! supervisor  whoever starts and stops it, and is told how it is
 //! ```
 
-#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+#![warn(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines
+)]
 
 mod flags;
 mod supervisor;

@@ -77,7 +77,7 @@
 //! [`wire`] for the protocol; `server/people` for who may come and whom people
 //! want to hear; `server/files` for files; [`server::Server::run`], then `server/connection/reader.rs`,
 //! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core`;
-//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
+//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
 #![cfg_attr(

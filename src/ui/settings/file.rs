@@ -18,7 +18,7 @@ use super::values::{handshake, size, time};
 use crate::args::{nearest, on_or_off};
 use crate::message::Name;
 
-/// See the [module](self). None where nothing was set.
+/// See the [module](super). None where nothing was set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are the keys, which the table explains")]
 pub struct Settings {

@@ -17,8 +17,8 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`clock`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print. What may be
+//! [`clock`], [`time_text`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, by which time things age, how times are written, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print. What may be
 //! shown of other people's words [`text`] says, for every face.
 //!
 //! # The way of a message
@@ -101,6 +101,7 @@ pub mod server;
 pub mod signals;
 pub mod task;
 pub mod text;
+pub mod time_text;
 pub mod trust;
 pub mod ui;
 pub mod wire;

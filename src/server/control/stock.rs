@@ -10,6 +10,7 @@ use super::error::ControlError;
 use super::subject::Subject;
 use crate::blobs::{self, Stock};
 use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
+use crate::time_text;
 
 fn image(subject: &Subject) -> Result<Image, ControlError> {
     Ok(block_on(subject.mailbox.image())?)
@@ -66,7 +67,7 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
         let (sender, receiver) = (key.sender(), key.receiver());
         write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
         if let Some(oldest) = oldest {
-            let oldest = humantime::format_rfc3339_seconds(oldest.printable());
+            let oldest = time_text::moment(oldest.printable(), 0);
             write!(out, ", the oldest of {oldest}")?;
         }
         if *expired > 0 {

@@ -1,4 +1,6 @@
 //! What the read task does about conversations: opens them, closes them, blocks somebody.
+//!
+//! Invariant: a conversation that is open here is entered in the registry, and its peer is watched.
 
 use super::reading::{Conversation, Flow, Reading, fail};
 use super::shared::Reply;

@@ -12,7 +12,7 @@ use crate::server::link::{Marks, Notices};
 use crate::server::sessions::Delivery;
 use crate::server::sessions::Session;
 
-/// There is room as long as fewer bytes are encoded and not written: then they are, before more is collected.
+/// When so many bytes are ready they are written before more is collected.
 pub(super) const FLUSH_AT: usize = 16 * 1024;
 
 /// See the [module](self).

@@ -104,6 +104,14 @@ pub enum Absence {
     Agent(String),
 }
 
+impl Absence {
+    /// What the reason is.
+    pub(crate) fn because(&self) -> String {
+        let (Self::Server(because) | Self::Agent(because)) = self;
+        because.clone()
+    }
+}
+
 /// How a client ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Ending {

@@ -149,6 +149,12 @@ pub struct Snapshot {
     /// How many messages wait of people whom one has never talked to, by sender.
     #[serde(default)]
     pub requests: BTreeMap<String, u64>,
+    /// Whether these are all: the server has said so since one signed in.
+    #[serde(default)]
+    pub requests_known: bool,
+    /// Why one is not signed in, once that was tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absence: Option<String>,
     /// Which of those look like somebody whom one knows, and like whom.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub alike: BTreeMap<String, String>,

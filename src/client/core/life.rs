@@ -11,7 +11,7 @@ use futures::future::{self, Either, select};
 
 use super::exit::Exit;
 use super::order::Order;
-use super::state::{Core, EVENTS_HIGH, GOODBYE};
+use super::state::{Core, EVENTS_HIGH, GOODBYE, Told};
 use crate::client::command::Command;
 use crate::client::event::{Ending, Event, Failure};
 use crate::client::line::connection::{Connection, Progress};
@@ -95,7 +95,7 @@ impl Core {
         self.files.disconnected();
         self.blocks.disconnected();
         self.nobody.clear();
-        (self.is_online, self.inquire_at) = (false, None);
+        (self.is_online, self.told, self.inquire_at) = (false, Told::Some, None);
     }
 
     // Being online.
@@ -104,6 +104,7 @@ impl Core {
         self.is_online = true;
         // They are told anew.
         self.requests.clear();
+        self.told = Told::Some;
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
         let exit = self.converse(&mut connection, orders).await;

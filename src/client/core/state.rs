@@ -90,6 +90,8 @@ pub(crate) struct Core {
     pub(super) watchers: Vec<Sender<()>>,
     /// By peer whom one never talked to, how many messages wait on the server.
     pub(super) requests: BTreeMap<Name, u64>,
+    /// Whether these are all.
+    pub(super) told: Told,
     /// What is carried of files.
     pub(super) files: Files,
     /// Signed in.
@@ -104,6 +106,16 @@ pub(crate) struct Core {
     pub(super) inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
     pub(super) progress: Instant,
+}
+
+/// How much the server has said, since one signed in, of those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// There may be more.
+    Some,
+    /// The same; something was asked that it answers behind all of them.
+    Asked,
+    All,
 }
 
 impl Core {
@@ -145,6 +157,7 @@ impl Core {
             given: BTreeMap::new(),
             watchers: Vec::new(),
             requests: BTreeMap::new(),
+            told: Told::Some,
             files: Files::new(orders),
             is_online: false,
             proved: Arc::default(),

@@ -12,8 +12,11 @@ use crate::ui::history;
 use crate::ui::phrases::news;
 
 /// Which part of the time for signing in whoever asks how things are waits for the server, which knows who else has
-/// written: two seconds, unless somebody has a slow line and says so.
-const AWAITED: u32 = 30;
+/// written: ten seconds, unless somebody has a slow line and says so.
+const AWAITED: u32 = 6;
+
+/// The same once the server could not be reached: two seconds.
+const AWAITED_AWAY: u32 = 30;
 
 impl Asker {
     pub(super) async fn status(&mut self, json: bool) -> Result<(), Error> {
@@ -21,8 +24,10 @@ impl Asker {
         loop {
             let mut guest = self.ask(&Request::Status, &[]).await?;
             if let Some(Reply::Status(snapshot)) = heard(guest.next().await)? {
-                let is_early = self.owned.is_some() && !snapshot.online;
-                if is_early && began.elapsed() < self.options.handshake / AWAITED {
+                let part = if snapshot.absence.is_none() { AWAITED } else { AWAITED_AWAY };
+                let is_early = began.elapsed() < self.options.handshake / part;
+                let is_asked = self.owned.is_some() || snapshot.online;
+                if is_asked && !snapshot.requests_known && is_early {
                     task::sleep(LOOK).await;
                     continue;
                 }
@@ -44,7 +49,8 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
         history::print_object(&Object { running: runs, snapshot }, &mut out)?;
         return out.flush();
     }
-    let Snapshot { user, server, online, unsent, undelivered, unread, requests, alike } = snapshot;
+    let Snapshot { user, server, online, unsent, undelivered, unread, requests, alike, .. } =
+        snapshot;
     let line = match (runs, online) {
         (false, _) => "no client runs",
         (true, true) => "online",
@@ -58,6 +64,10 @@ fn show(snapshot: &Snapshot, runs: bool, json: bool) -> io::Result<()> {
     for (peer, count) in requests {
         let alike = alike.get(peer).map(String::as_str);
         writeln!(out, "{}", news::request(peer, *count, alike))?;
+    }
+    if !snapshot.requests_known {
+        let because = snapshot.absence.as_deref().unwrap_or("the server has not answered yet");
+        writeln!(out, "who else has written is not known: {because}")?;
     }
     out.flush()
 }

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
-use super::super::state::Core;
+use super::super::state::{Core, Told};
 use super::intake::Intake;
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
@@ -56,6 +56,8 @@ impl Core {
             ServerFrame::Unblocked { peer } => self.blocked(peer, false),
             ServerFrame::Blocks { names } => self.take_blocks(names),
             ServerFrame::Ping => connection.answer(&ClientFrame::Pong),
+            // Whoever waits was told before it.
+            ServerFrame::Pong => self.told = Told::All,
             ServerFrame::Error { code, peer, text } => self.take_error(code, peer, text)?,
             ServerFrame::Bye { reason, text } => return Err(dismissed(reason, text).into()),
             _ => {}

@@ -8,9 +8,9 @@ use async_channel::Sender;
 use rusqlite::Transaction;
 
 use super::super::exit::Exit;
-use super::super::state::Core;
+use super::super::state::{Core, Told};
 use crate::client::beside::{Ask, Snapshot, Standing};
-use crate::client::event::Event;
+use crate::client::event::{Absence, Event};
 use crate::client::store::archive::{self, News};
 use crate::client::store::{history, outbox};
 use crate::message::{Name, Timestamp};
@@ -101,6 +101,8 @@ impl Core {
             undelivered: pending.iter().map(|it| it.undelivered).sum(),
             unread: by_word(unread),
             requests: by_word(self.requests.clone()),
+            requests_known: self.told == Told::All,
+            absence: self.absence.as_ref().filter(|_| !self.is_online).map(Absence::because),
             alike: self.alike_requests(),
         })
     }

@@ -7,7 +7,7 @@ use async_channel::{Receiver, RecvError};
 use super::super::exit::Exit;
 use super::super::order::Order;
 use super::super::queue::Need;
-use super::super::state::Core;
+use super::super::state::{Core, Told};
 use crate::client::beside::Ask;
 use crate::client::command::Command;
 use crate::client::event::Event;
@@ -87,6 +87,12 @@ impl Core {
             self.obey_one(command, connection.as_deref_mut()).await?;
         }
         for ask in asks {
+            if let (Ask::Status { .. }, Told::Some, Some(connection)) =
+                (&ask, self.told, connection.as_deref_mut())
+            {
+                connection.say(&ClientFrame::Ping);
+                self.told = Told::Asked;
+            }
             self.answer(ask).await?;
         }
         if connection.is_some() {

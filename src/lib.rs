@@ -78,7 +78,7 @@
 //! [`wire`] for the protocol; [`server`] for its rooms: [`server::Server::run`], then `accept`,
 //! `connection/serve.rs` with its `reader.rs` and `writer.rs`, and `sessions/session`; `people` for who may come and
 //! whom people want to hear; `files` for files; [`client::Client`], then `client/core/life.rs`;
-//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
+//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
 #![cfg_attr(

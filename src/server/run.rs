@@ -17,7 +17,7 @@ const FLUSH: Duration = Duration::from_secs(1);
 
 impl Server {
     /// Serves until `stop` is done; then stops accepting, tells everybody, and waits for their tasks
-    /// as long as [`Timing::drain`].
+    /// as long as [`Timing::drain`](super::Timing::drain).
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (live, all_done) = async_channel::bounded::<Infallible>(1);
         let host = self.host;

@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::codec::{Frame, ProtocolError, Verb, Words, body, line};
 use super::frame::ClientFrame;
-use super::{MAX_BODY, MAX_PROOF, VERSION};
+use super::limits::{MAX_BODY, MAX_PROOF, VERSION};
 
 impl Frame for ClientFrame {
     const VERBS: &'static [Verb<Self>] = &[

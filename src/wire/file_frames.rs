@@ -2,9 +2,10 @@
 
 use bytes::{Bytes, BytesMut};
 
-use super::MAX_CHUNK;
 use super::codec::{Frame, ProtocolError, Verb, Words, body, line, sentence};
-use super::frame::{FileError, FileReply, FileRequest};
+use super::codes::FileError;
+use super::frame::{FileReply, FileRequest};
+use super::limits::MAX_CHUNK;
 
 impl Frame for FileRequest {
     const VERBS: &'static [Verb<Self>] = &[

@@ -6,8 +6,9 @@ use std::str::FromStr;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::codec::{Frame, ProtocolError, Verb, Words, body, line, number, sentence};
-use super::frame::{ByeReason, ErrorCode, Limits, Refusal, ServerFrame, Watermarks};
-use super::{MAX_BODY, MAX_ONLINE_BODY};
+use super::codes::{ByeReason, ErrorCode};
+use super::frame::{Limits, Presence, Refusal, ServerFrame, Watermarks};
+use super::limits::{MAX_BODY, MAX_ONLINE_BODY};
 use crate::message::{Message, MessageId, Name, Timestamp};
 
 impl Frame for ServerFrame {
@@ -227,7 +228,7 @@ fn waiting(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError
 fn talking(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
     Ok(ServerFrame::Talking {
         peer: words.name()?,
-        presence: words.presence()?,
+        presence: parse_presence(words)?,
         own: Watermarks {
             have: words.number("have")?,
             stored: words.number("stored")?,
@@ -254,7 +255,16 @@ fn expired(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError
 }
 
 fn presence(words: &mut Words<'_>, _: Bytes) -> Result<ServerFrame, ProtocolError> {
-    Ok(ServerFrame::Presence { peer: words.name()?, presence: words.presence()? })
+    Ok(ServerFrame::Presence { peer: words.name()?, presence: parse_presence(words)? })
+}
+
+fn parse_presence(words: &mut Words<'_>) -> Result<Presence, ProtocolError> {
+    const KIND: &str = "online or away";
+    match words.word(KIND)? {
+        "online" => Ok(Presence::Online),
+        "away" => Ok(Presence::Away),
+        _ => Err(words.bad(KIND)),
+    }
 }
 
 fn message(words: &mut Words<'_>, body: Bytes) -> Result<ServerFrame, ProtocolError> {

@@ -1,7 +1,7 @@
 //! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
-//! another language from it alone. The modules below implement it: [`frame`] has the types,
-//! [`codec`] turns bytes into frames and back without any I/O by the tables in `client_frames` and
-//! `server_frames`, [`stream`] puts the codec on a connection, [`transport`] is what carries it.
+//! another language from it alone. The modules below implement it: [`frame`] has a table of what each side
+//! may say, by which [`codec`] turns bytes into frames and back without any I/O; [`stream`] puts the codec on a
+//! connection, [`transport`] is what carries it.
 //!
 //! # Form
 //!
@@ -60,7 +60,7 @@
 //! client                                           server
 //! HELLO tinychat/1 name key installation [invite] ->
 //!                                            <-    CHALLENGE nonce
-//! PROVE length, signature                    ->
+//! PROVE length, body                         ->
 //!                                            <-    WELCOME name limits…
 //!                                            <-    WAITING peer count      (once for each who has written)
 //! ```
@@ -347,19 +347,26 @@
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! stream             the codec on a connection
+//! frame              what each side may say: tables of frames
+//! codec              the grammar: bytes to frames and back, by such a table
+//! codes              words that programs decide by
+//! sign_in            the text that is signed to sign in
+//! limits, transport  numbers of the protocol; what carries it
+//! ```
 
-mod client_frames;
 pub mod codec;
 mod codes;
-mod file_frames;
 pub mod frame;
 mod limits;
-mod server_frames;
 mod sign_in;
 pub mod stream;
 pub mod transport;
 
-pub use file_frames::chunk_line;
+pub(crate) use frame::{chunk_line, encode_messages, online_line};
 pub use limits::*;
-pub use server_frames::{encode_messages, online_line};
 pub use sign_in::{SIGN_IN_NAMESPACE, sign_in_text};

@@ -9,7 +9,7 @@ use crate::trust::tls::Channel;
 /// The SSHSIG namespace of a sign-in.
 pub const SIGN_IN_NAMESPACE: &str = "tinychat";
 
-/// The text that is signed to sign in; see [the specification](self#signing-in).
+/// The text that is signed to sign in; see [the specification](super#signing-in).
 pub fn sign_in_text(name: &Name, nonce: &str, channel: &Channel) -> String {
     let (server, binding) = match channel {
         Channel::Plain => ("none".into(), "none".into()),

@@ -68,7 +68,7 @@ impl<F: Frame> Decoder<F> {
         let frame = if verb.body.is_some() && !self.whole[body.end..].starts_with(b"\r\n") {
             Err(ProtocolError::BodyUnterminated { verb: verb.word })
         } else {
-            parse(verb, line, self.whole.slice(body))
+            (verb.parse)(&mut Words::behind(verb.word, line, self.whole.slice(body)))
         };
         if end < self.whole.len() {
             self.whole.advance(end);
@@ -132,8 +132,8 @@ fn as_line(header: &[u8]) -> Result<&str, ProtocolError> {
 }
 
 fn find_verb<F: Frame>(line: &str) -> Result<&'static Verb<F>, ProtocolError> {
-    let (word, _) = split_word(line);
-    F::VERBS.iter().find(|verb| verb.word == word).ok_or_else(|| {
+    let (word, rest) = split_word(line);
+    F::VERBS.iter().find(|verb| verb.word == word && verb.is_meant(rest)).ok_or_else(|| {
         let shown: String = word.chars().take(24).collect();
         ProtocolError::UnknownVerb(shown.into())
     })
@@ -147,16 +147,6 @@ fn body_length(verb: &'static str, line: &str, limit: usize) -> Result<usize, Pr
         Ok(length) if length <= limit => Ok(length),
         _ => Err(ProtocolError::BodyTooLong { verb, length, limit }),
     }
-}
-
-fn parse<F: Frame>(verb: &Verb<F>, line: &str, body: Bytes) -> Result<F, ProtocolError> {
-    let mut words = Words::behind(verb.word, line);
-    let frame = (verb.parse)(&mut words, body)?;
-    if verb.body.is_some() {
-        words.word("a length")?;
-    }
-    words.end()?;
-    Ok(frame)
 }
 
 #[cfg(test)]

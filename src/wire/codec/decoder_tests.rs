@@ -2,7 +2,6 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
-
 use smol_str::SmolStr;
 
 use super::*;
@@ -10,7 +9,6 @@ use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Times
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
 use crate::wire::frame::*;
 use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF};
-use crate::wire::server_frames::LIMIT_WORDS;
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();

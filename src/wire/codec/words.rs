@@ -5,10 +5,9 @@
 use std::fmt::Write as _;
 use std::str::FromStr;
 
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::ProtocolError;
-use crate::message::Name;
 use crate::wire::limits::{MAX_NUMBER, MAX_SENTENCE};
 
 /// The first word of a line, and what follows the space behind it. Words are short: looking at each
@@ -20,11 +19,12 @@ pub(super) fn split_word(line: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The words behind a verb, taken one by one.
-pub struct Words<'a> {
+/// The words behind a verb, taken one by one, and the body behind them.
+pub(crate) struct Words<'a> {
     verb: &'static str,
     /// None at the end; an empty rest has one empty word.
     rest: Option<&'a str>,
+    body: Bytes,
 }
 
 impl<'a> Iterator for Words<'a> {
@@ -38,73 +38,71 @@ impl<'a> Iterator for Words<'a> {
 }
 
 impl<'a> Words<'a> {
-    pub(super) fn behind(verb: &'static str, line: &'a str) -> Self {
-        Self { verb, rest: split_word(line).1 }
+    pub(super) fn behind(verb: &'static str, line: &'a str, body: Bytes) -> Self {
+        Self { verb, rest: split_word(line).1, body }
     }
 
-    /// The next word, which is to be of this kind.
-    pub(in crate::wire) fn word(&mut self, kind: &'static str) -> Result<&'a str, ProtocolError> {
+    /// The next word, of which is said what was expected if there is none.
+    pub(crate) fn word(&mut self, expected: &'static str) -> Result<&'a str, ProtocolError> {
         match self.next() {
             Some(word) if !word.is_empty() => Ok(word),
-            _ => Err(self.bad(kind)),
+            _ => Err(self.bad(expected)),
         }
     }
 
-    pub(in crate::wire) fn parse<T: FromStr>(
+    pub(crate) fn parse<T: FromStr>(&mut self, expected: &'static str) -> Result<T, ProtocolError> {
+        self.word(expected)?.parse().map_err(|_| self.bad(expected))
+    }
+
+    pub(crate) fn number(&mut self, expected: &'static str) -> Result<u64, ProtocolError> {
+        number(self.word(expected)?).ok_or_else(|| self.bad(expected))
+    }
+
+    pub(crate) fn number_from(
         &mut self,
-        kind: &'static str,
-    ) -> Result<T, ProtocolError> {
-        self.word(kind)?.parse().map_err(|_| self.bad(kind))
-    }
-
-    /// The same for a word that may be missing.
-    pub(in crate::wire) fn optional<T: FromStr>(
-        &mut self,
-        kind: &'static str,
-    ) -> Result<Option<T>, ProtocolError> {
-        if self.rest.is_some() { self.parse(kind).map(Some) } else { Ok(None) }
-    }
-
-    pub(in crate::wire) fn name(&mut self) -> Result<Name, ProtocolError> {
-        Ok(self.word("a name")?.parse()?)
-    }
-
-    pub(in crate::wire) fn number(&mut self, kind: &'static str) -> Result<u64, ProtocolError> {
-        number(self.word(kind)?).ok_or_else(|| self.bad(kind))
-    }
-
-    /// A number that counts from 1.
-    pub(in crate::wire) fn ordinal(&mut self, kind: &'static str) -> Result<u64, ProtocolError> {
-        match self.number(kind)? {
-            0 => Err(self.bad(kind)),
-            n => Ok(n),
+        least: u64,
+        expected: &'static str,
+    ) -> Result<u64, ProtocolError> {
+        match self.number(expected)? {
+            number if number < least => Err(self.bad(expected)),
+            number => Ok(number),
         }
     }
 
-    /// The rest of the line.
-    pub(in crate::wire) fn sentence(&mut self) -> String {
+    /// All that is left of the line.
+    pub(crate) fn rest(&mut self) -> String {
         self.rest.take().unwrap_or_default().to_owned()
     }
 
-    pub(in crate::wire) fn end(&mut self) -> Result<(), ProtocolError> {
-        if self.rest.is_some() { Err(self.bad("the end of the line")) } else { Ok(()) }
+    /// The body, whose length is the last word.
+    pub(crate) fn body(&mut self) -> Result<Bytes, ProtocolError> {
+        self.word("a length")?;
+        Ok(std::mem::take(&mut self.body))
     }
 
-    /// What is said where a word of some kind was expected.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.rest.is_none()
+    }
+
+    pub(crate) fn end(&self) -> Result<(), ProtocolError> {
+        if self.is_at_end() { Ok(()) } else { Err(self.bad("the end of the line")) }
+    }
+
+    /// What is said where something else was expected.
     #[cold]
-    pub(in crate::wire) fn bad(&self, word: &'static str) -> ProtocolError {
+    pub(crate) fn bad(&self, word: &'static str) -> ProtocolError {
         ProtocolError::BadWord { verb: self.verb, word }
     }
 }
 
 /// Decimal digits without a sign or a leading zero, at most [`MAX_NUMBER`].
-pub(in crate::wire) fn number(word: &str) -> Option<u64> {
+pub(crate) fn number(word: &str) -> Option<u64> {
     let plain = word.bytes().all(|b| b.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
     plain.then(|| word.parse().ok()).flatten().filter(|number| *number <= MAX_NUMBER)
 }
 
 /// Ends words as a header line.
-pub(in crate::wire) fn line(out: &mut BytesMut, words: std::fmt::Arguments<'_>) {
+pub(crate) fn line(out: &mut BytesMut, words: std::fmt::Arguments<'_>) {
     // Writing into a growing buffer cannot fail.
     let _ = out.write_fmt(words);
     out.put_slice(b"\r\n");
@@ -112,7 +110,7 @@ pub(in crate::wire) fn line(out: &mut BytesMut, words: std::fmt::Arguments<'_>) 
 
 /// A sentence that fits on a header line whatever it was made from: no control character, at most
 /// [`MAX_SENTENCE`] bytes.
-pub(in crate::wire) fn sentence(text: &str) -> String {
+pub(crate) fn sentence(text: &str) -> String {
     let mut clean: String = text
         .chars()
         .map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c })
@@ -122,7 +120,7 @@ pub(in crate::wire) fn sentence(text: &str) -> String {
 }
 
 /// Puts a body behind its header line.
-pub(in crate::wire) fn body(out: &mut BytesMut, bytes: &[u8]) {
+pub(crate) fn put_body(out: &mut BytesMut, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
     out.put_slice(bytes);
     out.put_slice(b"\r\n");

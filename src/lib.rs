@@ -32,7 +32,7 @@
 //!    the journal of the [`mailbox`] and, as long as its window has room, into the session's channel.
 //!    A thread commits what the journal has, with one fsync; then John is told `STORED`. If Marie is
 //!    there and usually acknowledges soon, the commit waits for that a little longer than it takes
-//!    (`server/pace.rs`), and mostly there is nothing left to write.
+//!    (`server/sessions/pace.rs`), and mostly there is nothing left to write.
 //! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
 //!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
 //!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
@@ -44,7 +44,7 @@
 //! # The way of a file
 //!
 //! John's core (`client/core/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
-//! connection of its own, which shows the *ticket* of John's other one, to a thread of the server (`server/carrier`), which writes
+//! connection of its own, which shows the *ticket* of John's other one, to a thread of the server (`server/files/carrier.rs`), which writes
 //! it to a file of its own (`blobs`). Once all of it is synced there the file becomes a message, which goes the way above. Marie's
 //! core writes down that there is a file, and fetches it likewise; when it is here and hashes to what was told, the server is
 //! told that it need not keep it.
@@ -74,9 +74,9 @@
 //!
 //! # Where to start reading
 //!
-//! [`wire`] for the protocol; `server/roll.rs` and `server/contacts.rs` for who may come and whom people
-//! want to hear; `server/tickets.rs` and `server/carrier.rs` for files; [`server::Server::run`], then `server/connection.rs`,
-//! `server/session.rs` and `server/writer.rs`; [`client::Client`], then `client/core`;
+//! [`wire`] for the protocol; `server/people` for who may come and whom people
+//! want to hear; `server/files` for files; [`server::Server::run`], then `server/connection/reader.rs`,
+//! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core`;
 //! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 

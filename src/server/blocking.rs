@@ -7,10 +7,10 @@
 
 use std::sync::Arc;
 
-use super::Host;
-use super::contacts::ContactsError;
-use super::listing::Listed;
-use super::registry::Registry;
+use super::host::Host;
+use super::people::ContactsError;
+use super::people::Listed;
+use super::sessions::Registry;
 use crate::message::{Name, SessionKey};
 use crate::wire::frame::Presence;
 

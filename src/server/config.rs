@@ -4,10 +4,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{FileLimits, Handshake, Proxies, Quota, Rates, Registration};
+use super::limits::Rates;
+use super::listening::Proxies;
+use super::people::Registration;
+use super::sessions::Quota;
+use crate::blobs::FileLimits;
 use crate::clock::{SystemTimes, Times};
 use crate::trust::tls::CertificateFiles;
-use crate::wire::{IDLE_AFTER_SECONDS, PING_AFTER_SECONDS};
+use crate::wire::{
+    CONFIRMATION_SECONDS, HANDSHAKE_SECONDS, HANDSHAKE_SILENCE_SECONDS, IDLE_AFTER_SECONDS,
+    PING_AFTER_SECONDS,
+};
 
 /// What a server is to do.
 #[derive(Clone, Debug)]
@@ -104,5 +111,34 @@ impl Default for Timing {
             sweep: Duration::from_secs(10 * 60),
             look: Duration::from_secs(10),
         }
+    }
+}
+
+/// How long signing in may take. The defaults are those of the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Handshake {
+    /// Silence before `HELLO`; in the first of it nothing need come at all.
+    pub silence: Duration,
+    /// All of it, from connecting to `PROVE`.
+    pub all: Duration,
+    /// From `HELLO` to `PROVE`, where the key owns the name.
+    pub confirmation: Duration,
+}
+
+impl Handshake {
+    /// With so long for all of it, and the rest in proportion.
+    pub fn within(all: Duration) -> Self {
+        let share = |seconds| all.saturating_mul(seconds as u32) / HANDSHAKE_SECONDS as u32;
+        Self {
+            silence: share(HANDSHAKE_SILENCE_SECONDS),
+            all,
+            confirmation: share(CONFIRMATION_SECONDS),
+        }
+    }
+}
+
+impl Default for Handshake {
+    fn default() -> Self {
+        Self::within(Duration::from_secs(HANDSHAKE_SECONDS))
     }
 }

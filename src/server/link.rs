@@ -14,9 +14,9 @@ use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 
-use super::delivery::SentTable;
-use super::listing::Listed;
-use super::session::Session;
+use super::people::Listed;
+use super::sessions::SentTable;
+use super::sessions::Session;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 

@@ -11,47 +11,20 @@
 //! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
 //! [`Server::run`], but those that did not end within its deadline.
 
-mod age;
-mod arrival;
+mod accept;
 mod blocking;
-mod book;
-mod carrier;
-mod claims;
-mod collected;
 mod config;
-mod confirming;
 mod connection;
-mod contacts;
 pub mod control;
-mod delivery;
-mod due;
-mod guests;
-mod handshake;
-mod heartbeat;
-mod late;
-mod ledger;
-mod likeness;
+mod files;
+mod host;
+mod limits;
+mod linger;
 mod link;
-mod listener;
-mod listing;
-mod names;
-mod pace;
-mod person_rates;
-mod presence;
-mod proxies;
-mod queue;
-mod quota;
-mod rates;
-mod reception;
-mod registry;
-mod roll;
-mod session;
-mod strangers;
-mod tickets;
-mod told;
-mod turn;
-mod window;
-mod writer;
+mod listening;
+mod people;
+mod sessions;
+mod upkeep;
 
 use std::convert::Infallible;
 use std::future::Future;
@@ -59,49 +32,36 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
-use async_channel::{Receiver, Sender};
+use async_channel::Sender;
 use async_std::os::unix::net::UnixListener;
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
 pub use crate::blobs::FileLimits;
-pub use book::BookError;
-pub use config::{Config, Timing, Tls};
-pub use late::Handshake;
-pub use listener::{Endpoint, Inherited};
-pub use proxies::{NoProxy, Proxies};
-pub use quota::Quota;
-pub use rates::{Rate, Rates};
-pub use roll::{ChangeError, MAX_NAMES, Registration};
+pub use config::{Config, Handshake, Timing, Tls};
+pub use limits::{Rate, Rates};
+pub use listening::{Endpoint, Inherited, NoProxy, Proxies};
+pub use people::{BookError, ChangeError, MAX_NAMES, Registration};
+pub use sessions::Quota;
 
 use crate::blobs::Blobs;
-use crate::clock::Clock;
 use crate::folder::{self, Folder, FolderError};
-use crate::mailbox::{EmbeddedMailbox, Event, Mailbox, OpenError};
-use crate::message::{Name, SessionKey};
+use crate::mailbox::{EmbeddedMailbox, Mailbox, OpenError};
+use crate::message::Name;
 use crate::task;
-use crate::trust::Invite;
 use crate::trust::tls::{CertificateError, CertificateFiles, Certificates};
-use crate::wire::frame::{ByeReason, Limits};
-use claims::Claims;
-use confirming::Confirming;
-use contacts::Contacts;
-use guests::Guests;
-use link::{ConnectionId, End};
-use listener::Listener;
-use names::Names;
-use person_rates::PersonRates;
-use presence::Directory;
-use rates::{Coming, Pace};
-use reception::Reception;
-use registry::Registry;
-use tickets::Tickets;
-
-/// How often those are forgotten who have been quiet.
-const QUIET: Duration = Duration::from_secs(60);
+use crate::wire::frame::ByeReason;
+use accept::Reception;
+use files::Tickets;
+use host::Host;
+use limits::{Claims, Coming, Confirming, Pace, PersonRates};
+use link::End;
+use listening::Listener;
+use people::{Contacts, Directory, Guests, Names};
+use sessions::Registry;
 
 /// How long the last commit may take, and what goes to the books with it.
 const FLUSH: Duration = Duration::from_secs(1);
@@ -154,85 +114,6 @@ pub struct Server {
     _folder: Folder,
 }
 
-/// What all connections share.
-struct Host {
-    /// Where it listens.
-    endpoints: Vec<Endpoint>,
-    registry: Arc<Registry>,
-    directory: Arc<Directory>,
-    names: Arc<Names>,
-    contacts: Arc<Contacts>,
-    /// None without TLS.
-    certificates: Option<Arc<Certificates>>,
-    proxies: Proxies,
-    quota: Quota,
-    blobs: Arc<Blobs>,
-    file_limit: u64,
-    tickets: Arc<Tickets>,
-    person_rates: Arc<PersonRates>,
-    coming: Coming,
-    claims: Claims,
-    confirming: Confirming,
-    guests: Guests,
-    reception: Reception,
-    keep: Option<Duration>,
-    clock: Arc<Clock>,
-    timing: Timing,
-    max_connections: usize,
-    last_connection: AtomicU64,
-    /// Closed when the server stops.
-    stopping: Receiver<Infallible>,
-}
-
-impl Host {
-    fn next_connection(&self) -> ConnectionId {
-        ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
-    }
-
-    /// Tells a receiver who is there that more or less waits from a sender. Only their write task knows
-    /// whether the conversation is open: a reader may still hold the session when it is about to be
-    /// closed.
-    fn announce_waiting(&self, sender: &Name, receiver: &Name) {
-        if let Some(receiver) = self.directory.find(receiver) {
-            receiver.mark(sender, |marks| marks.waiting = true);
-        }
-    }
-
-    /// Ends the connections of those who may no longer be here.
-    fn dismiss_the_unwelcome(&self) {
-        for link in self.directory.links() {
-            if let Err(unwelcome) = self.names.standing(&link.name) {
-                unwelcome.end(&link);
-            }
-        }
-    }
-
-    /// An address that lets somebody in: `place`, or where this server listens.
-    fn invitation(&self, place: Option<&str>, invite: &Invite) -> String {
-        let own = || self.endpoints.first().map(Endpoint::public);
-        let place = place.map(ToOwned::to_owned).or_else(own).unwrap_or_default();
-        let key = self.certificates.as_ref().map(|it| it.current().fingerprint);
-        let key = key.map(|key| format!("#{key}")).unwrap_or_default();
-        format!("{place}?invite={invite}{key}")
-    }
-
-    /// What `WELCOME` announces.
-    fn limits(&self) -> Limits {
-        Limits {
-            handshake: self.timing.handshake.all.as_secs(),
-            ping: self.timing.ping_after.as_secs(),
-            idle: self.timing.idle_after.as_secs(),
-            backlog: self.quota.session.messages,
-            backlog_bytes: self.quota.session.bytes,
-            recipient: self.quota.receiver.messages,
-            recipient_bytes: self.quota.receiver.bytes,
-            keep: self.keep.map_or(0, |keep| keep.as_secs()),
-            file: self.file_limit,
-            ..Limits::default()
-        }
-    }
-}
-
 impl Server {
     /// Opens the data folder and listens. Nobody is served before [`run`](Self::run).
     pub async fn bind(config: Config) -> Result<Self, StartError> {
@@ -254,7 +135,7 @@ impl Server {
         let contacts = Arc::new(Contacts::open(&folder.file("contacts"))?);
         let guests = Guests::open(&folder.file("addresses"))?;
         let certificates = certificates(config.tls, &folder)?.map(Arc::new);
-        let listeners = listener::listen(config.listen, passed).await?;
+        let listeners = listening::listen(config.listen, passed).await?;
         let mut endpoints = listeners.iter().map(Listener::endpoint);
         if certificates.is_none()
             && let Some(open) = endpoints.find(|endpoint| !endpoint.is_local())
@@ -330,22 +211,25 @@ impl Server {
         let (live, all_done) = async_channel::bounded::<Infallible>(1);
         let host = self.host;
         let mut tasks = vec![
-            task::spawn("commits", watch_commits(host.registry.clone(), Some(host.clone()))),
-            task::spawn("heartbeat", heartbeat::run(host.clone())),
-            task::spawn("clock", age::watch_the_clocks(host.clone(), self.mailbox.clone())),
-            task::spawn("rates", forget_the_quiet(host.clone())),
-            task::spawn("arrivals", reception::begin_in_turn(host.clone())),
+            task::spawn(
+                "commits",
+                upkeep::watch_commits(host.registry.clone(), Some(host.clone())),
+            ),
+            task::spawn("heartbeat", upkeep::keep_in_touch(host.clone())),
+            task::spawn("clock", upkeep::watch_the_clocks(host.clone(), self.mailbox.clone())),
+            task::spawn("rates", upkeep::forget_the_quiet(host.clone())),
+            task::spawn("arrivals", accept::begin_in_turn(host.clone())),
             task::spawn("blocks", blocking::withhold_unwanted(host.registry.clone())),
         ];
         let serve = control::serve(host.clone(), self.control, self.mailbox.clone(), self.data);
         tasks.push(task::spawn("control", serve));
-        tasks.extend(host.keep.map(|keep| task::spawn("sweep", age::sweep(host.clone(), keep))));
-        tasks.push(task::spawn("files", age::sweep_files(host.clone())));
+        tasks.extend(host.keep.map(|keep| task::spawn("sweep", upkeep::sweep(host.clone(), keep))));
+        tasks.push(task::spawn("files", upkeep::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];
         let full = host.max_connections + lives.len();
         let accepting = self.listeners.into_iter().zip(lives).map(|(listener, live)| {
-            task::spawn("accept", reception::accept(host.clone(), listener, live, full))
+            task::spawn("accept", accept::accept(host.clone(), listener, live, full))
         });
         tasks.extend(accepting);
         stop.await;
@@ -377,37 +261,5 @@ fn certificates(tls: Tls, folder: &Folder) -> Result<Option<Certificates>, Certi
         Tls::Own => Certificates::open_or_make(own()).map(Some),
         Tls::Files(files) => Certificates::open(files).map(Some),
         Tls::Off => Ok(None),
-    }
-}
-
-/// Passes what happened in the mailbox to the sessions, and tells receivers, where people may be, what waits no more.
-async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
-    let events = registry.mailbox().watch();
-    let expiring = |key: &SessionKey| {
-        if let Some(host) = &host {
-            host.announce_waiting(key.sender(), key.receiver());
-        }
-    };
-    while let Ok(event) = events.recv().await {
-        match event {
-            Event::Committed(commits) => {
-                for it in &commits {
-                    registry.commit(it, expiring);
-                }
-            }
-            Event::Recovered => registry.announce_recovery(),
-        }
-    }
-}
-
-/// Keeps what is remembered of rates to those who have been busy lately, and writes down who came from where.
-async fn forget_the_quiet(host: Arc<Host>) {
-    loop {
-        task::sleep(QUIET).await;
-        host.person_rates.forget_the_quiet();
-        host.coming.forget_the_quiet();
-        host.claims.forget_the_quiet();
-        host.reception.report();
-        host.guests.write(host.clock.uptime()).await;
     }
 }

@@ -26,13 +26,13 @@ use futures::future::{Either, select};
 use futures::{AsyncReadExt, AsyncWriteExt};
 use thiserror::Error;
 
-use super::Host;
-use super::book::BookError;
-use super::contacts::Contacts;
-use super::names::Names;
-use super::reception::ACCEPT_PAUSE;
-use super::registry::Registry;
-use super::roll::{ChangeError, Registration};
+use super::accept::ACCEPT_PAUSE;
+use super::host::Host;
+use super::people::BookError;
+use super::people::Contacts;
+use super::people::Names;
+use super::people::{ChangeError, Registration};
+use super::sessions::Registry;
 use crate::blobs::{Blobs, FileLimits};
 use crate::folder::socket::Way;
 use crate::folder::{Folder, FolderError, tighten};
@@ -148,7 +148,8 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         data: data.into(),
         host: None,
     };
-    let committing = task::spawn("commits", super::watch_commits(subject.registry.clone(), None));
+    let committing =
+        task::spawn("commits", super::upkeep::watch_commits(subject.registry.clone(), None));
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;

@@ -9,10 +9,10 @@ use std::sync::Arc;
 
 use async_std::task::block_on;
 
-use super::super::Host;
-use super::super::contacts::Contacts;
-use super::super::names::Names;
-use super::super::registry::Registry;
+use super::super::host::Host;
+use super::super::people::Contacts;
+use super::super::people::Names;
+use super::super::sessions::Registry;
 use super::{ControlError, people};
 use crate::blobs::{self, Blobs, Stock};
 use crate::mailbox::{Counts, EmbeddedMailbox, Image, Inspection, SessionContent, backup};

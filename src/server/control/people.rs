@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
-use super::super::Host;
-use super::super::contacts::ContactsError;
-use super::super::roll::{INVITED, Member, Registration};
+use super::super::host::Host;
+use super::super::people::ContactsError;
+use super::super::people::{INVITED, Member, Registration};
 use super::ControlError;
 use super::operations::Subject;
 use crate::message::Name;

@@ -1,0 +1,197 @@
+//! The beginning of a connection: TLS, signing in, and what is left to say to those who fail.
+//!
+//! Run by the read task before there is a write task. Invariants: none of it takes longer than [there is
+//! time](super::late) for it, but for the moment in which a refusal is read; who is [`Present`] is in the directory.
+
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{Either, select};
+
+use super::caller::{Caller, Whence};
+use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
+use super::late::{Late, Watch, too_late_to_prove};
+use crate::server::files::Pass;
+use crate::server::host::Host;
+use crate::server::limits::Origin;
+use crate::server::limits::Place;
+use crate::server::linger::{LINGER, linger};
+use crate::server::link::{ConnectionId, End, EndOnDrop, Link};
+use crate::server::people::Unwelcome;
+use crate::task;
+use crate::trust::tls::Credentials;
+use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::stream::{FrameReader, write_frame};
+use crate::wire::transport::{BoxWriter, Line, Socket, Transport};
+
+/// Somebody who has signed in, or carries files for them, and how to talk to them.
+pub(crate) struct Arrived<'a> {
+    pub(crate) who: Who<'a>,
+    pub(crate) reader: FrameReader<ClientFrame>,
+    pub(crate) half: BoxWriter,
+}
+
+pub(crate) enum Who<'a> {
+    Person(Present<'a>),
+    Carrier(Box<Pass>),
+}
+
+/// Everything up to the proof. None if it failed, and that was said.
+pub(crate) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
+    let Caller { id, socket, address, origin, credentials, since } = caller;
+    let line = line(socket, address)?;
+    let mut watch = Watch::begin(host.timing.handshake, line.clone(), since);
+    let transport = secure(host, watch.late(), line, address, credentials).await?;
+    let Transport { reader, writer: mut half, channel } = transport;
+    let mut reader = FrameReader::new(reader);
+    let signing_in = async {
+        let greeting = handshake::greet(host, &mut reader);
+        let hello = match in_time(host, address, watch.late(), greeting).await? {
+            Greeting::Carrier(pass) => return Ok(Who::Carrier(Box::new(pass))),
+            Greeting::Hello(hello) => hello,
+        };
+        let late = too_late_to_prove(host.timing.handshake, since, place(host, &hello, origin));
+        let proof = handshake::prove(host, hello, &mut reader, &mut half, channel, address);
+        let signed_in = in_time(host, address, late, proof).await?;
+        Ok(Who::Person(Present::enter(host, id, origin, signed_in)))
+    };
+    match signing_in.await {
+        Ok(who) => Some(Arrived { who, reader, half }),
+        Err(frame) => {
+            refuse(half, frame).await;
+            linger(reader).await;
+            None
+        }
+    }
+}
+
+/// Room to take longer, for somebody who says to be the owner of a name and has its key.
+fn place<'a>(host: &'a Host, hello: &Hello, origin: Option<Origin>) -> Option<Place<'a>> {
+    let is_owner = host.names.standing(&hello.name).is_ok_and(|owner| owner == hello.key);
+    is_owner.then(|| host.confirming.enter(hello.key, origin))
+}
+
+/// Says under TLS why there is no room for somebody, within `limit`.
+pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text: &str) {
+    let Caller { socket, address, credentials, .. } = caller;
+    let Some(line) = line(socket, address) else { return };
+    let late = async {
+        task::sleep(limit).await;
+        Late::Over
+    };
+    let Some(transport) = secure(host, late, line, address, credentials).await else { return };
+    let Transport { reader, writer, .. } = transport;
+    let frame = ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() };
+    refuse(writer, Some(frame)).await;
+    linger::<ClientFrame>(FrameReader::new(reader)).await;
+}
+
+fn line(socket: Socket, address: Option<IpAddr>) -> Option<Arc<Line>> {
+    let gone = |error: &io::Error| log::debug!("{} was gone at once: {error}", Whence(address));
+    Line::new(socket).inspect_err(gone).ok()
+}
+
+/// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
+async fn secure(
+    host: &Host,
+    late: impl Future<Output = Late>,
+    line: Arc<Line>,
+    address: Option<IpAddr>,
+    credentials: Option<Arc<Credentials>>,
+) -> Option<Transport> {
+    let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
+    let accepting = Box::pin(Transport::accept_on(line.clone(), &credentials));
+    let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
+    let why = match select(accepting, over).await {
+        Either::Left((Ok(transport), _)) => return Some(transport),
+        // Somebody looked whether the server is there.
+        Either::Left((Err(_), _)) if line.heard() == 0 => return None,
+        Either::Left((Err(error), _)) => error.to_string(),
+        Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
+        Either::Right((Either::Right(_), _)) => return None,
+    };
+    log::info!("{} was refused: {}", Whence(address), why.escape_debug());
+    None
+}
+
+/// Does a part of signing in, in time and while the server runs. What is left to say if that fails.
+async fn in_time<T>(
+    host: &Host,
+    address: Option<IpAddr>,
+    late: impl Future<Output = Late>,
+    part: impl Future<Output = Result<T, Rejection>>,
+) -> Result<T, Option<ServerFrame>> {
+    let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
+    let (code, text) = match select(Box::pin(part), over).await {
+        Either::Left((Ok(done), _)) => return Ok(done),
+        Either::Left((Err(Rejection::Gone), _)) => return Err(None),
+        Either::Left((Err(Rejection::Answer(code, text)), _)) => (code, text),
+        Either::Right((Either::Left((late, _)), _)) => (ErrorCode::Timeout, late.sentence().into()),
+        Either::Right((Either::Right(_), _)) => (ErrorCode::Busy, "the server stops".into()),
+    };
+    log::info!("{} was refused: {} {}", Whence(address), code.as_str(), text.escape_debug());
+    Err(Some(ServerFrame::Error { code, peer: None, text }))
+}
+
+/// Somebody is signed in as long as this lives, also if the task that holds it panics.
+pub(crate) struct Present<'a> {
+    host: &'a Host,
+    origin: Option<Origin>,
+    link: EndOnDrop,
+}
+
+impl<'a> Present<'a> {
+    fn enter(
+        host: &'a Host,
+        id: ConnectionId,
+        origin: Option<Origin>,
+        signed_in: SignedIn,
+    ) -> Self {
+        let SignedIn { name, installation, key } = signed_in;
+        let link = Arc::new(Link::new(id, name, installation));
+        if let Some(replaced) = host.directory.sign_in(&link) {
+            replaced.end(End::Bye(ByeReason::Replaced));
+        }
+        // The drain tells those whom it finds; this one may just have missed it.
+        if host.stopping.is_closed() {
+            link.end(End::Bye(ByeReason::Shutdown));
+        }
+        // So does an operator who bans.
+        match host.names.standing(&link.name) {
+            Ok(owner) if owner == key => {}
+            Ok(_) => Unwelcome::Removed.end(&link),
+            Err(unwelcome) => unwelcome.end(&link),
+        }
+        if let Some(origin) = origin {
+            host.guests.enter(origin, host.clock.uptime());
+        }
+        Self { host, origin, link: EndOnDrop(link) }
+    }
+
+    pub(crate) fn link(&self) -> &Arc<Link> {
+        &self.link.0
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.host.directory.sign_out(&self.link.0);
+        if let Some(origin) = self.origin {
+            self.host.guests.leave(origin, self.host.clock.uptime());
+        }
+    }
+}
+
+/// Says why, if there is anything to say, and closes the writing half.
+async fn refuse(mut half: BoxWriter, frame: Option<ServerFrame>) {
+    let farewell = async {
+        if let Some(frame) = frame {
+            write_frame(&mut half, &frame).await?;
+        }
+        futures::AsyncWriteExt::close(&mut half).await
+    };
+    // The peer may be gone already; then there is nobody to tell.
+    let _ = task::within(LINGER, farewell).await;
+}

@@ -1,0 +1,41 @@
+//! Messages that came together, to be accepted together.
+//!
+//! Owned by the read task.
+
+use bytes::Bytes;
+
+use crate::mailbox::Usage;
+use crate::message::{Kind, Message, MessageId, Name, Timestamp};
+use crate::wire::MAX_BODY;
+use crate::wire::codec::Decoder;
+use crate::wire::frame::ClientFrame;
+
+/// About how long the frame of a message is, to guess how many came together.
+const USUAL_FRAME: usize = 128;
+
+/// Messages for one peer that came with one read, one after another, and are not accepted yet.
+pub(crate) struct Collected {
+    pub(crate) peer: Name,
+    pub(crate) time: Timestamp,
+    pub(crate) messages: Vec<Message>,
+    /// How many bytes their bodies are slices of.
+    pub(crate) chunk: usize,
+}
+
+impl Collected {
+    pub(crate) fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
+        let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
+        Self { peer, time, messages, chunk: decoder.chunk() }
+    }
+
+    pub(crate) fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
+        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
+        self.messages.push(Message { id, time: self.time, kind, body });
+    }
+}
+
+/// How much messages are.
+pub(crate) fn usage(messages: &[Message]) -> Usage {
+    let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
+    Usage { messages: messages.len() as u64, bytes }
+}

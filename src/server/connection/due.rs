@@ -1,0 +1,72 @@
+//! What a write task has to say next, one thing at a time.
+//!
+//! Owned by the [writer](super::writer), which takes from it as long as it has room. Invariant: what is due is
+//! said before anything that was taken later, and is not encoded before there is room for it.
+
+use std::collections::{VecDeque, hash_map};
+use std::vec;
+
+use crate::message::Name;
+use crate::server::link::{Marks, Notices, Reply};
+use crate::server::sessions::Delivery;
+use crate::server::sessions::Session;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Due {
+    /// What did not fit wholly. It goes on first.
+    rest: Option<Item>,
+    /// Who has written how much, for somebody who has just come.
+    waiting: vec::IntoIter<(Name, u64)>,
+    replies: VecDeque<Reply>,
+    ping: bool,
+    peers: hash_map::IntoIter<Name, Marks>,
+}
+
+/// One thing to say.
+pub(crate) enum Item {
+    /// So much waits from somebody.
+    Waiting(Name, u64),
+    Reply(Reply),
+    Ping,
+    /// What was marked about somebody.
+    Marks(Name, Marks),
+    /// The conversation of this session opens. Expired messages were told up to a number.
+    Opening(Session, u64),
+    Delivery(Delivery),
+}
+
+impl Due {
+    pub(crate) fn waiting(waiting: Vec<(Name, u64)>) -> Self {
+        Self { waiting: waiting.into_iter(), ..Self::default() }
+    }
+
+    pub(crate) fn notices(notices: Notices) -> Self {
+        let Notices { replies, peers, ping } = notices;
+        Self { replies, ping, peers: peers.into_iter(), ..Self::default() }
+    }
+
+    /// What is due before all else.
+    pub(crate) fn first(item: Item) -> Self {
+        Self { rest: Some(item), ..Self::default() }
+    }
+
+    /// Puts back what did not fit wholly.
+    pub(crate) fn put_back(&mut self, rest: Item) {
+        self.rest = Some(rest);
+    }
+
+    /// What is due next.
+    pub(crate) fn take(&mut self) -> Option<Item> {
+        let rest = self.rest.take();
+        rest.or_else(|| self.waiting.next().map(|(peer, count)| Item::Waiting(peer, count)))
+            .or_else(|| self.replies.pop_front().map(Item::Reply))
+            .or_else(|| std::mem::take(&mut self.ping).then_some(Item::Ping))
+            .or_else(|| self.peers.next().map(|(peer, marks)| Item::Marks(peer, marks)))
+    }
+
+    /// The answers among what is left.
+    pub(crate) fn into_replies(self) -> VecDeque<Reply> {
+        self.replies
+    }
+}

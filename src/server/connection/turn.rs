@@ -1,0 +1,68 @@
+//! How much a task does before it lets the others, and the sockets, in.
+//!
+//! Owned by the task that counts with it. Tasks are not interrupted: one that always finds something to do would
+//! otherwise have its thread alone. A turn is short enough that nobody notices the turns of a few who never stop, and
+//! long enough that ending it costs little beside what was done in it.
+
+use crate::task;
+
+/// How many frames are handled in one turn.
+const FRAMES: usize = 64;
+
+/// How many bytes are read, or written, in one turn. Behind them the turn ends. Copying as much takes some microseconds,
+/// and several times that until the system has passed it on: where many have their turns one after the other, more would
+/// be felt by whoever waits for theirs.
+const BYTES: usize = 16 * 1024;
+
+/// What was done in this turn. See the [module](self).
+#[derive(Debug, Default)]
+pub(crate) struct Turn {
+    frames: usize,
+    bytes: usize,
+}
+
+impl Turn {
+    /// Counts a frame.
+    pub(crate) async fn frame(&mut self) {
+        self.frames += 1;
+        self.end_if_over().await;
+    }
+
+    /// Counts bytes.
+    pub(crate) async fn bytes(&mut self, count: usize) {
+        self.bytes += count;
+        self.end_if_over().await;
+    }
+
+    /// Begins another.
+    pub(crate) async fn end(&mut self) {
+        *self = Self::default();
+        task::let_others_run().await;
+    }
+
+    async fn end_if_over(&mut self) {
+        if self.frames >= FRAMES || self.bytes >= BYTES {
+            self.end().await;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt;
+
+    use super::*;
+
+    #[test]
+    fn a_turn_ends_after_so_many_frames_or_bytes() {
+        let mut turn = Turn::default();
+        for _ in 0..3 {
+            for _ in 1..FRAMES {
+                assert!(turn.frame().now_or_never().is_some());
+            }
+            assert!(turn.frame().now_or_never().is_none(), "others run first");
+            assert!(turn.bytes(BYTES - 1).now_or_never().is_some());
+            assert!(turn.bytes(1).now_or_never().is_none(), "others run first");
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! Peers that take nothing, and much to say to them.
+
+use std::task::Waker;
+
+use async_std::task::block_on;
+use futures::io::sink;
+use tempfile::TempDir;
+
+use super::*;
+use crate::mailbox::{Commit, MemoryMailbox, Usage};
+use crate::message::{Batch, Installation, Kind, MessageId, Timestamp, Uptime};
+use crate::server::link::{ConnectionId, Notices};
+use crate::server::sessions::Quota;
+use crate::server::sessions::Windows;
+use crate::server::{Config, Server, Tls};
+use crate::wire::MAX_BODY;
+use crate::wire::codec::Decoder;
+
+/// More than there is ever room for.
+const MANY: u64 = 5_000;
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn link(id: u64, name: &str) -> Arc<Link> {
+    Arc::new(Link::new(ConnectionId(id), name.parse().unwrap(), Installation::from_u64(1)))
+}
+
+async fn host() -> (TempDir, Arc<Host>) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().join("server"));
+    config.tls = Tls::Off;
+    let host = Server::bind(config).await.unwrap().host;
+    (folder, host)
+}
+
+fn writer(host: &Arc<Host>, due: Due) -> Writer {
+    Writer {
+        host: host.clone(),
+        link: link(MANY, "alice"),
+        conversations: ByPeer::default(),
+        streams: None,
+        told_key: None,
+        due: Some(Box::new(due)),
+        out: BytesMut::new(),
+        names: Bytes::new(),
+        half: Box::new(sink()),
+        turn: Turn::default(),
+    }
+}
+
+/// All that is said, of which no more is encoded at once than there is room for, but for a frame of at most so
+/// many bytes.
+fn all_said(writer: &mut Writer, longest: usize) -> Vec<ServerFrame> {
+    let mut decoder = Decoder::default();
+    let mut frames = Vec::new();
+    let mut context = Context::from_waker(Waker::noop());
+    while writer.poll_collect(&mut context).is_ready() {
+        let encoded = writer.out.len();
+        assert!(encoded < FLUSH_AT + longest, "{encoded} bytes");
+        decoder.feed(&std::mem::take(&mut writer.out));
+        decoder.feed(&std::mem::take(&mut writer.names));
+        while let Some(frame) = decoder.decode().unwrap() {
+            frames.push(frame);
+        }
+    }
+    assert!(decoder.is_empty(), "only whole frames");
+    frames
+}
+
+fn replies(replies: impl IntoIterator<Item = Reply>) -> Due {
+    Due::notices(Notices { replies: replies.into_iter().collect(), ..Notices::default() })
+}
+
+#[test]
+fn names_are_not_encoded_but_shared() {
+    block_on(async {
+        let (_folder, host) = host().await;
+        for id in 0..MANY {
+            host.directory.sign_in(&link(id, &format!("guest{id:04}")));
+        }
+        let online = || Reply::Online(Box::new(host.online(&name("alice"))));
+        let mut writer = writer(&host, replies((0..40).map(|_| online())));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(writer.poll_collect(&mut context).is_ready());
+        assert!(writer.out.len() < MAX_HEADER);
+        assert_eq!(writer.names.as_ptr(), host.online(&name("bob")).body.as_ptr());
+        let said = all_said(&mut writer, MAX_HEADER);
+        assert_eq!(said.len(), 40);
+        for frame in said {
+            let ServerFrame::Online { count, names } = frame else { panic!("{frame:?}") };
+            assert_eq!((count, names.len() as u64), (MANY, MANY));
+        }
+    });
+}
+
+#[test]
+fn short_answers_are_encoded_as_there_is_room() {
+    block_on(async {
+        let (_folder, host) = host().await;
+        let text = "no".repeat(100);
+        let error = ServerFrame::Error { code: ErrorCode::Closed, peer: None, text };
+        let key = SessionKey::new(name("mallory"), name("alice")).unwrap();
+        host.block(&key).await.unwrap();
+        let kinds: [fn(&ServerFrame) -> Reply; 4] = [
+            |error| Reply::Frame(Box::new(error.clone())),
+            |_| Reply::Key(name("bob")),
+            |_| Reply::Close(name("bob")),
+            |_| Reply::Blocks,
+        ];
+        for (kind, silent) in kinds.iter().zip([false, false, true, false]) {
+            let mut writer = writer(&host, replies((0..MANY).map(|_| kind(&error))));
+            let said = all_said(&mut writer, MAX_HEADER).len() as u64;
+            assert_eq!(said, if silent { 0 } else { MANY });
+        }
+    });
+}
+
+#[test]
+fn what_waits_and_what_was_marked_is_encoded_as_there_is_room() {
+    block_on(async {
+        let (_folder, host) = host().await;
+        let who = |n| name(&format!("friend{n}"));
+        let mut writer = writer(&host, Due::waiting((0..MANY).map(|n| (who(n), 1)).collect()));
+        assert_eq!(all_said(&mut writer, MAX_HEADER).len() as u64, MANY);
+        for n in 0..MANY {
+            writer.link.mark(&who(n), |marks| marks.waiting = true);
+        }
+        writer.link.mark_ping();
+        assert_eq!(all_said(&mut writer, MAX_HEADER).len() as u64, MANY + 1);
+    });
+}
+
+fn message(n: u64, length: usize) -> Message {
+    let id = MessageId { installation: Installation::from_u64(1), n };
+    Message { id, time: Timestamp(n), kind: Kind::TEXT, body: vec![b'x'; length].into() }
+}
+
+/// Alice's session with bob, in which messages up to this expired.
+async fn expired(up_to: u64) -> Session {
+    let (mailbox, windows) = (MemoryMailbox::default(), Windows::new(0));
+    let key = SessionKey::new(name("alice"), name("bob")).unwrap();
+    let own = Session::new(key.clone(), &windows);
+    own.load(&mailbox, &Default::default()).await.unwrap();
+    let messages = (1..=up_to).map(|n| message(n, 1)).collect();
+    own.accept(&mailbox, &Quota::default(), ConnectionId(1), messages, 0, Uptime(1)).unwrap();
+    own.commit(&mailbox, &Commit { key: key.clone(), up_to, expired_up_to: 0 });
+    assert!(own.expire(&mailbox, up_to));
+    own.commit(&mailbox, &Commit { key, up_to: 0, expired_up_to: up_to });
+    own
+}
+
+#[test]
+fn what_expired_is_told_as_there_is_room_and_ahead_of_what_claims_it() {
+    block_on(async {
+        let (_folder, host) = host().await;
+        let own = expired(MANY).await;
+        let mut writer = writer(&host, replies([Reply::Open(own)]));
+        let said = all_said(&mut writer, MAX_HEADER);
+        let told = said.iter().map_while(|frame| match frame {
+            ServerFrame::Expired { n, .. } => Some(*n),
+            _ => None,
+        });
+        assert!(told.eq(1..=MANY));
+        assert_eq!(said.len() as u64, MANY + 1);
+        assert!(matches!(said.last(), Some(ServerFrame::Talking { .. })), "{:?}", said.last());
+        // The same for what expires later.
+        let conversation = writer.conversations.get_mut(&name("bob")).unwrap();
+        (conversation.told_expired, conversation.told) = Default::default();
+        writer.link.mark(&name("bob"), |marks| (marks.receipts, marks.room) = (true, true));
+        let said = all_said(&mut writer, MAX_HEADER);
+        assert_eq!(said.len() as u64, MANY + 2, "and DELIVERED, and ROOM once");
+        let delivered = said.iter().position(|it| matches!(it, ServerFrame::Delivered { .. }));
+        assert_eq!(delivered, Some(MANY as usize));
+    });
+}
+
+#[test]
+fn messages_are_encoded_as_there_is_room() {
+    block_on(async {
+        let (_folder, host) = host().await;
+        for length in [0, 10, 5_000, MAX_BODY] {
+            let count = (1024 * 1024 / (length as u64 + 100)).max(1);
+            let batch = Batch::new(1, (1..=count).map(|n| message(n, length)).collect());
+            assert!(Usage::of(&batch).messages > 8);
+            let session = expired(1).await;
+            let delivery = Delivery { peer: name("bob"), session, batch, after: 1 };
+            let mut writer = writer(&host, Due::first(Item::Delivery(delivery)));
+            let said = all_said(&mut writer, MAX_HEADER + MAX_BODY);
+            let seqs = said.iter().map(|frame| match frame {
+                ServerFrame::Message { seq, message, .. } => (*seq, message.id.n),
+                other => panic!("{other:?}"),
+            });
+            assert!(seqs.eq((2..=count).map(|n| (n - 1, n))));
+        }
+    });
+}

@@ -1,0 +1,105 @@
+//! What all connections share: one [`Host`], which everybody who serves them is handed.
+//!
+//! Made by [`Server::bind`](super::Server::bind). Invariant: it has no lock of its own; each of its parts looks after
+//! itself.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use async_channel::Receiver;
+
+use super::accept::Reception;
+use super::config::Timing;
+use super::files::Tickets;
+use super::limits::{Claims, Coming, Confirming, PersonRates};
+use super::link::ConnectionId;
+use super::listening::{Endpoint, Proxies};
+use super::people::{Contacts, Directory, Guests, Names};
+use super::sessions::{Quota, Registry};
+use crate::blobs::Blobs;
+use crate::clock::Clock;
+use crate::message::Name;
+use crate::trust::Invite;
+use crate::trust::tls::Certificates;
+use crate::wire::frame::Limits;
+
+/// What all connections share.
+pub(super) struct Host {
+    /// Where it listens.
+    pub(super) endpoints: Vec<Endpoint>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) directory: Arc<Directory>,
+    pub(super) names: Arc<Names>,
+    pub(super) contacts: Arc<Contacts>,
+    /// None without TLS.
+    pub(super) certificates: Option<Arc<Certificates>>,
+    pub(super) proxies: Proxies,
+    pub(super) quota: Quota,
+    pub(super) blobs: Arc<Blobs>,
+    pub(super) file_limit: u64,
+    pub(super) tickets: Arc<Tickets>,
+    pub(super) person_rates: Arc<PersonRates>,
+    pub(super) coming: Coming,
+    pub(super) claims: Claims,
+    pub(super) confirming: Confirming,
+    pub(super) guests: Guests,
+    pub(super) reception: Reception,
+    pub(super) keep: Option<Duration>,
+    pub(super) clock: Arc<Clock>,
+    pub(super) timing: Timing,
+    pub(super) max_connections: usize,
+    pub(super) last_connection: AtomicU64,
+    /// Closed when the server stops.
+    pub(super) stopping: Receiver<Infallible>,
+}
+
+impl Host {
+    pub(super) fn next_connection(&self) -> ConnectionId {
+        ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
+    }
+
+    /// Tells a receiver who is there that more or less waits from a sender. Only their write task knows
+    /// whether the conversation is open: a reader may still hold the session when it is about to be
+    /// closed.
+    pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
+        if let Some(receiver) = self.directory.find(receiver) {
+            receiver.mark(sender, |marks| marks.waiting = true);
+        }
+    }
+
+    /// Ends the connections of those who may no longer be here.
+    pub(super) fn dismiss_the_unwelcome(&self) {
+        for link in self.directory.links() {
+            if let Err(unwelcome) = self.names.standing(&link.name) {
+                unwelcome.end(&link);
+            }
+        }
+    }
+
+    /// An address that lets somebody in: `place`, or where this server listens.
+    pub(super) fn invitation(&self, place: Option<&str>, invite: &Invite) -> String {
+        let own = || self.endpoints.first().map(Endpoint::public);
+        let place = place.map(ToOwned::to_owned).or_else(own).unwrap_or_default();
+        let key = self.certificates.as_ref().map(|it| it.current().fingerprint);
+        let key = key.map(|key| format!("#{key}")).unwrap_or_default();
+        format!("{place}?invite={invite}{key}")
+    }
+
+    /// What `WELCOME` announces.
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            handshake: self.timing.handshake.all.as_secs(),
+            ping: self.timing.ping_after.as_secs(),
+            idle: self.timing.idle_after.as_secs(),
+            backlog: self.quota.session.messages,
+            backlog_bytes: self.quota.session.bytes,
+            recipient: self.quota.receiver.messages,
+            recipient_bytes: self.quota.receiver.bytes,
+            keep: self.keep.map_or(0, |keep| keep.as_secs()),
+            file: self.file_limit,
+            ..Limits::default()
+        }
+    }
+}

@@ -1,0 +1,141 @@
+//! How fast each person may be: what they write, send, sign in and change.
+//!
+//! Owned by the server; asked by read tasks, by write tasks for what is sent again, and by those that carry files. Nobody
+//! is remembered who has been quiet long enough.
+
+use std::time::Duration;
+
+use governor::clock::{Clock, DefaultClock};
+
+use super::rates::{Buckets, Rate, Rates};
+use crate::mailbox::Usage;
+use crate::message::Name;
+use crate::task;
+
+/// How long somebody who is too fast is held up at a time. More of it is refused.
+pub(crate) const SLOWED: Duration = Duration::from_secs(1);
+
+/// See the [module](self) and [`Rates`].
+pub(crate) struct PersonRates<C: Clock = DefaultClock> {
+    messages: Buckets<Name, C>,
+    bytes: Buckets<Name, C>,
+    files: Buckets<Name, C>,
+    uploads: Buckets<Name, C>,
+    blocks: Buckets<Name, C>,
+    sign_ins: Buckets<Name, C>,
+}
+
+impl<C: Clock + Clone> PersonRates<C> {
+    pub(crate) fn new(rates: &Rates, clock: C) -> Self {
+        let buckets = |rate: Rate| Buckets::new(rate.bucket(), clock.clone());
+        Self {
+            messages: buckets(rates.messages),
+            bytes: buckets(rates.bytes),
+            files: buckets(rates.files),
+            uploads: buckets(rates.uploads),
+            blocks: buckets(rates.blocks),
+            sign_ins: buckets(rates.sign_ins),
+        }
+    }
+
+    /// Whether somebody may write so much now, which is no more than [`at_once`](Self::at_once); else
+    /// how long to wait for it. Where the bytes of one message are more than a burst they are as many.
+    pub(crate) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
+        self.messages.take(name, written.messages)?;
+        self.bytes.take(name, written.bytes)
+    }
+
+    /// Waits until somebody may have so much, which counts as if they wrote it.
+    pub(crate) async fn wait_for(&self, name: &Name, read: Usage) {
+        until_taken(&self.messages, name, read.messages).await;
+        until_taken(&self.bytes, name, read.bytes).await;
+    }
+
+    /// Waits until somebody may send or fetch so many bytes of a file, as many as a chunk has.
+    pub(crate) async fn wait_for_file(&self, name: &Name, bytes: u64) {
+        until_taken(&self.files, name, bytes).await;
+    }
+
+    /// Waits until somebody may begin to send a file.
+    pub(crate) async fn wait_for_upload(&self, name: &Name) {
+        until_taken(&self.uploads, name, 1).await;
+    }
+
+    /// Whether somebody may change whom they block.
+    pub(crate) fn admit_block(&self, name: &Name) -> Result<(), Duration> {
+        self.blocks.take(name, 1)
+    }
+
+    /// Whether somebody may sign in.
+    pub(crate) fn admit_sign_in(&self, name: &Name) -> Result<(), Duration> {
+        self.sign_ins.take(name, 1)
+    }
+
+    /// How many messages at most may be written at once.
+    pub(crate) fn at_once(&self) -> usize {
+        self.messages.burst().map_or(usize::MAX, |burst| burst as usize)
+    }
+
+    pub(crate) fn forget_the_quiet(&self) {
+        let Self { messages, bytes, files, uploads, blocks, sign_ins } = self;
+        for buckets in [messages, bytes, files, uploads, blocks, sign_ins] {
+            buckets.forget_the_quiet();
+        }
+    }
+}
+
+async fn until_taken<C: Clock + Clone>(buckets: &Buckets<Name, C>, name: &Name, count: u64) {
+    while let Err(wait) = buckets.take(name, count) {
+        task::sleep(wait).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use governor::clock::FakeRelativeClock;
+
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn usage(messages: u64, bytes: u64) -> Usage {
+        Usage { messages, bytes }
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_burst_is_free_and_what_follows_waits_for_its_share() {
+        let clock = FakeRelativeClock::default();
+        let messages = Rate { each_second: 10, burst: 100 };
+        let rates = PersonRates::new(&Rates { messages, ..Rates::UNLIMITED }, clock.clone());
+        let alice = name("alice");
+        assert_eq!(rates.admit(&alice, usage(100, 1 << 40)), Ok(()));
+        let wait = rates.admit(&alice, usage(20, 0)).unwrap_err();
+        assert!(wait > SECOND && wait <= 2 * SECOND, "{wait:?}");
+        assert_eq!(rates.admit(&name("bob"), usage(100, 0)), Ok(()), "others have their own");
+        clock.advance(2 * SECOND);
+        assert_eq!(rates.admit(&alice, usage(20, 0)), Ok(()));
+        assert!(rates.admit(&alice, usage(1, 0)).is_err());
+        // More than fits at once is as much as fits.
+        clock.advance(100 * SECOND);
+        assert_eq!(rates.admit(&alice, usage(1_000_000, 0)), Ok(()));
+    }
+
+    #[test]
+    fn bytes_are_counted_too_and_zero_is_no_limit() {
+        let clock = FakeRelativeClock::default();
+        let bytes = Rate { each_second: 1_000, burst: 5_000 };
+        let rates = PersonRates::new(&Rates { bytes, ..Rates::UNLIMITED }, clock.clone());
+        let alice = name("alice");
+        assert_eq!(rates.admit(&alice, usage(1_000_000, 5_000)), Ok(()));
+        assert!(rates.admit(&alice, usage(1, 1)).is_err());
+        assert_eq!(rates.admit(&alice, usage(1, 0)), Ok(()));
+        let rates = PersonRates::new(&Rates::UNLIMITED, clock);
+        for _ in 0..10 {
+            assert_eq!(rates.admit(&alice, usage(1 << 40, 1 << 50)), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! Which key owns which name, and who may come at all: the [roll](super::roll), and its
+//! [book](super::book) on disk.
+//!
+//! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named
+//! thread changes it. Invariant: what was said to be so is in the synced book; of each name that has another
+//! owner then, whoever wants to know is told.
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::book::{Book, BookError};
+use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
+use crate::message::{Name, Uptime};
+use crate::task::Worker;
+use crate::trust::{Invite, PublicKey};
+
+/// How many changes wait for the disk. Those behind wait with their askers.
+const QUEUE: usize = 64;
+
+/// A handle to the names.
+pub(crate) struct Names {
+    roll: Arc<RwLock<Roll>>,
+    registration: Registration,
+    clerk: Worker<Clerk>,
+}
+
+impl Names {
+    /// Opens the book, or begins it. Each name whose owner is another one, or none any more, is told to
+    /// `changed` once that is written.
+    pub(crate) fn open(
+        path: &Path,
+        registration: Registration,
+        changed: impl Fn(&Name) + Send + 'static,
+    ) -> Result<Self, BookError> {
+        let unusable = |cause| BookError::Unusable { path: path.into(), cause };
+        let (book, text) = Book::open(path)?;
+        let bad = |line| BookError::BadLine { path: path.into(), line };
+        let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
+        let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
+        let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
+        Ok(Self { roll, registration, clerk })
+    }
+
+    /// Whose name it is.
+    pub(crate) fn owner(&self, name: &Name) -> Option<PublicKey> {
+        self.roll().member(name)?.key
+    }
+
+    /// Everybody, by name.
+    pub(crate) fn members(&self) -> Vec<(Name, Member)> {
+        self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
+    }
+
+    /// Claims a name for a key that has proved itself; invitations that were opened before `too_old` are good no
+    /// longer. Only a new name waits for the disk; one that costs no invitation is counted before.
+    pub(crate) async fn claim(
+        &self,
+        name: &Name,
+        key: PublicKey,
+        invite: Option<Invite>,
+        too_old: Option<Uptime>,
+        count: impl FnOnce() -> Result<(), Unwelcome>,
+    ) -> Result<(), Unwelcome> {
+        let (invite, registration) = (invite.as_ref(), self.registration);
+        match self.roll().admit(name, &key, invite, registration, too_old)? {
+            Welcome::Back => return Ok(()),
+            Welcome::New(None) => count()?,
+            Welcome::New(Some(_)) => {}
+        }
+        let (name, invite) = (name.clone(), invite.copied());
+        let claim = move |it: &mut Clerk| {
+            let welcome = {
+                let roll = read(&it.roll);
+                // Somebody else may have claimed it, or used the invitation, while this claim waited.
+                roll.admit(&name, &key, invite.as_ref(), registration, too_old)?
+            };
+            it.claim(name, key, welcome)
+        };
+        let claimed = self.clerk.ask(claim);
+        claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
+    }
+
+    /// The key with which somebody may be signed in with this name.
+    pub(crate) fn standing(&self, name: &Name) -> Result<PublicKey, Unwelcome> {
+        self.roll().standing(name)
+    }
+
+    /// Who may have a new name.
+    pub(crate) fn registration(&self) -> Registration {
+        self.registration
+    }
+
+    /// Makes an operator's change.
+    pub(crate) async fn change<T: Send + 'static>(
+        &self,
+        change: impl FnOnce(&mut Roll) -> Result<T, ChangeError> + Send + 'static,
+    ) -> Result<T, ChangeError> {
+        let stopped = || ChangeError::NotWritten("the server stops".into());
+        self.clerk.ask(move |clerk| clerk.rewrite(change)).await.ok_or_else(stopped)?
+    }
+
+    fn roll(&self) -> RwLockReadGuard<'_, Roll> {
+        read(&self.roll)
+    }
+}
+
+/// What the thread owns. Only it changes the roll.
+struct Clerk {
+    book: Book,
+    roll: Arc<RwLock<Roll>>,
+    changed: Box<dyn Fn(&Name) + Send>,
+}
+
+impl Clerk {
+    fn claim(&mut self, name: Name, key: PublicKey, welcome: Welcome) -> Result<(), Unwelcome> {
+        let written = match welcome {
+            Welcome::Back => return Ok(()),
+            Welcome::New(None) => self.enrol(name.clone(), key),
+            Welcome::New(cost) => self.rewrite(|roll| {
+                roll.enrol(name.clone(), key, cost);
+                Ok(())
+            }),
+        };
+        written.map_err(|error| {
+            log::error!("cannot write the book of names: {error}; nobody new can sign in");
+            Unwelcome::NotWritten
+        })?;
+        log::info!("{name} is a new name, or has a new key");
+        Ok(())
+    }
+
+    /// The usual case, which costs one line however many names there are.
+    fn enrol(&mut self, name: Name, key: PublicKey) -> io::Result<()> {
+        let member = Member { key: Some(key), banned: false };
+        self.book.append(&member_line(&name, &member))?;
+        write(&self.roll).enrol(name.clone(), key, None);
+        (self.changed)(&name);
+        Ok(())
+    }
+
+    /// Makes a change and writes the whole book.
+    fn rewrite<T, E: From<io::Error>>(
+        &mut self,
+        change: impl FnOnce(&mut Roll) -> Result<T, E>,
+    ) -> Result<T, E> {
+        let mut roll = read(&self.roll).clone();
+        let made = change(&mut roll)?;
+        self.book.replace(&roll.to_string())?;
+        let changed = read(&self.roll).other_owners(&roll);
+        *write(&self.roll) = roll;
+        changed.iter().for_each(&self.changed);
+        Ok(made)
+    }
+}
+
+// Each change is whole before anything can panic.
+fn read(roll: &RwLock<Roll>) -> RwLockReadGuard<'_, Roll> {
+    roll.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write(roll: &RwLock<Roll>) -> RwLockWriteGuard<'_, Roll> {
+    roll.write().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use async_std::task::block_on;
+
+    use super::*;
+    use crate::trust::Identity;
+
+    fn key() -> PublicKey {
+        Identity::generate().unwrap().public()
+    }
+
+    fn name(text: &str) -> Name {
+        text.parse().unwrap()
+    }
+
+    fn open(path: &Path) -> Names {
+        Names::open(path, Registration::Open, |_| {}).unwrap()
+    }
+
+    fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
+        block_on(names.claim(&name(who), key, None, None, || Ok(())))
+    }
+
+    #[test]
+    fn a_name_stays_with_its_first_key_across_a_restart() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        let (johns, other) = (key(), key());
+        let names = open(&path);
+        assert_eq!(claim(&names, "john", johns), Ok(()));
+        assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
+        let names = open(&path);
+        assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
+        assert_eq!(claim(&names, "john", johns), Ok(()));
+        assert_eq!(fs::read_to_string(&path).unwrap(), format!("ssh-ed25519 {johns} john\n"));
+    }
+
+    #[test]
+    fn a_change_is_in_the_book_when_it_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        let (johns, names) = (key(), open(&path));
+        claim(&names, "john", johns).unwrap();
+        block_on(names.change(|roll| roll.set_banned(&name("john"), true))).unwrap();
+        let unknown = block_on(names.change(|roll| roll.remove(&name("bob"))));
+        assert_eq!(unknown, Err(ChangeError::Unknown(name("bob"))));
+        claim(&names, "anna", key()).unwrap();
+        for names in [names, open(&path)] {
+            assert_eq!(claim(&names, "john", johns), Err(Unwelcome::Banned));
+            assert_eq!(names.standing(&name("john")), Err(Unwelcome::Banned));
+            assert_eq!(names.members().len(), 2);
+        }
+    }
+
+    #[test]
+    fn an_invitation_is_good_once_also_when_two_bring_it_together() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        let invite = Invite::generate();
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
+        block_on(opening).unwrap();
+        let (anna, bob) = (name("anna"), name("bob"));
+        let both = futures::future::join(
+            names.claim(&anna, key(), Some(invite), None, || Ok(())),
+            names.claim(&bob, key(), Some(invite), None, || Ok(())),
+        );
+        let (one, other) = block_on(both);
+        assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
+        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let again = block_on(names.claim(&bob, key(), Some(invite), None, || Ok(())));
+        assert_eq!(again, Err(Unwelcome::StaleInvite));
+    }
+
+    #[test]
+    fn a_damaged_book_is_refused_with_the_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("names");
+        fs::write(&path, format!("ssh-ed25519 {} john\nrubbish\n", key())).unwrap();
+        let opened = Names::open(&path, Registration::Open, |_| {});
+        let Err(error) = opened else { panic!("opened") };
+        assert!(error.to_string().contains("line 2 of"), "{error}");
+    }
+}

@@ -1,0 +1,174 @@
+//! Who is there, and who wants to know it.
+//!
+//! Owned by the server. A name has at most one connection: signing in again replaces the earlier
+//! one, and only the connection that is here may sign a name out. The earlier one is that which was
+//! made earlier, also if its proof was heard later: it may be dead long since.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use dashmap::{DashMap, Entry};
+use event_listener::{Event, listener};
+
+use super::listing::{Listed, Listing};
+use crate::message::Name;
+use crate::server::link::{ConnectionId, Link, Marks};
+use crate::wire::frame::Presence;
+
+/// See the [module](self).
+#[derive(Default)]
+pub(crate) struct Directory {
+    online: DashMap<Name, Arc<Link>>,
+    /// The names of `online`. Changed while the name's entry there is held, so that both agree.
+    listing: Mutex<Listing>,
+    /// Connections with an open conversation with the name.
+    watchers: DashMap<Name, HashMap<ConnectionId, Arc<Link>>>,
+    /// Notified when somebody has signed out.
+    left: Event,
+}
+
+impl Directory {
+    /// Makes a connection its name's one. Returns the one that is replaced: an earlier one, or this
+    /// one by a later.
+    pub(crate) fn sign_in(&self, link: &Arc<Link>) -> Option<Arc<Link>> {
+        match self.online.entry(link.name.clone()) {
+            Entry::Occupied(there) if there.get().id > link.id => return Some(link.clone()),
+            Entry::Occupied(mut there) => return Some(there.insert(link.clone())),
+            Entry::Vacant(nobody) => {
+                let _held = nobody.insert(link.clone());
+                self.listing().insert(&link.name);
+            }
+        }
+        self.announce(&link.name);
+        None
+    }
+
+    /// Undoes [`sign_in`](Self::sign_in), unless another connection has replaced this one.
+    pub(crate) fn sign_out(&self, link: &Link) {
+        let removed = self.online.remove_if(&link.name, |name, it| {
+            let leaves = it.id == link.id;
+            if leaves {
+                self.listing().remove(name);
+            }
+            leaves
+        });
+        if removed.is_some() {
+            self.announce(&link.name);
+            self.left.notify(usize::MAX);
+        }
+    }
+
+    /// Waits until nobody is signed in with a name.
+    pub(crate) async fn until_away(&self, name: &Name) {
+        loop {
+            listener!(self.left => left);
+            if !self.online.contains_key(name) {
+                return;
+            }
+            left.await;
+        }
+    }
+
+    /// The connection of a name.
+    pub(crate) fn find(&self, name: &Name) -> Option<Arc<Link>> {
+        self.online.get(name).map(|link| link.clone())
+    }
+
+    pub(crate) fn presence(&self, name: &Name) -> Presence {
+        if self.online.contains_key(name) { Presence::Online } else { Presence::Away }
+    }
+
+    /// Has a connection told when `peer` comes or goes, or when the name has another owner.
+    pub(crate) fn watch(&self, peer: &Name, link: &Arc<Link>) {
+        self.watchers.entry(peer.clone()).or_default().insert(link.id, link.clone());
+    }
+
+    /// Undoes [`watch`](Self::watch).
+    pub(crate) fn unwatch(&self, peer: &Name, link: &Link) {
+        if let Some(mut watchers) = self.watchers.get_mut(peer) {
+            watchers.remove(&link.id);
+        }
+        self.watchers.remove_if(peer, |_, watchers| watchers.is_empty());
+    }
+
+    /// Who is there, but for some, who are in order.
+    pub(crate) fn all_but(&self, hidden: &[Name]) -> Listed {
+        self.listing().but_for(hidden)
+    }
+
+    /// About how many bytes the names of all have.
+    pub(crate) fn length(&self) -> usize {
+        self.listing().len()
+    }
+
+    fn listing(&self) -> MutexGuard<'_, Listing> {
+        // A panic between its plain lines is not to be expected; the names are right at the next change of each.
+        self.listing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Everybody's connection, at this moment.
+    pub(crate) fn links(&self) -> Vec<Arc<Link>> {
+        self.online.iter().map(|it| it.value().clone()).collect()
+    }
+
+    /// A name has another owner, or none any more.
+    pub(crate) fn announce_owner(&self, name: &Name) {
+        self.mark_watchers(name, |marks| marks.key = true);
+    }
+
+    fn announce(&self, name: &Name) {
+        self.mark_watchers(name, |marks| marks.presence = true);
+    }
+
+    fn mark_watchers(&self, name: &Name, set: fn(&mut Marks)) {
+        if let Some(watchers) = self.watchers.get(name) {
+            watchers.values().for_each(|link| link.mark(name, set));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Installation;
+
+    fn link(id: u64, name: &str) -> Arc<Link> {
+        let installation = Installation::from_u64(id);
+        let name = name.parse().unwrap();
+        Arc::new(Link::new(ConnectionId(id), name, installation))
+    }
+
+    #[test]
+    fn a_replaced_connection_does_not_sign_its_successor_out() {
+        let directory = Directory::default();
+        let (old, new) = (link(1, "john"), link(2, "john"));
+        assert!(directory.sign_in(&old).is_none());
+        assert_eq!(directory.sign_in(&new).unwrap().id, old.id);
+        directory.sign_out(&old);
+        assert_eq!(directory.presence(&old.name), Presence::Online);
+        directory.sign_out(&new);
+        assert_eq!(directory.presence(&old.name), Presence::Away);
+    }
+
+    #[test]
+    fn the_later_connection_stays_whichever_signs_in_first() {
+        let directory = Directory::default();
+        let (old, new) = (link(1, "john"), link(2, "john"));
+        assert!(directory.sign_in(&new).is_none());
+        assert_eq!(directory.sign_in(&old).unwrap().id, old.id);
+        directory.sign_out(&old);
+        assert_eq!(directory.find(&new.name).unwrap().id, new.id);
+    }
+
+    #[test]
+    fn watchers_are_marked_and_forgotten() {
+        let directory = Directory::default();
+        let (john, marie) = (link(1, "john"), link(2, "marie"));
+        directory.watch(&marie.name, &john);
+        directory.sign_in(&marie);
+        let notices = john.take_notices();
+        assert!(notices.peers[&marie.name].presence);
+        directory.unwatch(&marie.name, &john);
+        assert!(directory.watchers.is_empty());
+    }
+}

@@ -1,0 +1,403 @@
+//! Who may come: which key has which name, who is banned, which invitations are open. Pure: no I/O, and
+//! the time is an argument.
+//!
+//! Owned by the [names](super::names), and written down as lines:
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `ssh-ed25519 KEY NAME` | the name belongs to the key; OpenSSH's `authorized_keys` with the name as comment |
+//! | `reset NAME` | it belongs to whoever brings the invitation for it |
+//! | `banned ` before either | nobody signs in with the name, nor with its key under another one |
+//! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
+//! | `# …` | whatever its writer likes |
+//!
+//! A wall clock's time in place of the uptime is of an earlier version, and counts as 0: the server began to count then.
+//! Which names may be claimed for how they [look](crate::looks) is asked when somebody claims one that nobody has:
+//! who has one keeps it, also through `user reset-key`, and no invitation goes beyond it.
+//! Invariant: `banned_keys` are those of banned members, `likeness` has the members' names; what the lines of a roll say
+//! is the same roll.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::fmt::{self, Write};
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::likeness::Likeness;
+use crate::looks::{self, Unclaimable};
+use crate::message::{Name, Uptime};
+use crate::server::link::{End, Link};
+use crate::trust::{Invite, PublicKey, SecretDigest};
+use crate::wire::frame::ErrorCode;
+
+/// The most names that a server gives.
+pub const MAX_NAMES: usize = 100_000;
+
+/// The most invitations that are open at once.
+const MAX_INVITES: usize = 10_000;
+
+/// How long an invitation is good.
+pub(crate) const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
+
+/// The word before a key.
+const ALGORITHM: &str = "ssh-ed25519";
+
+/// Who may have a name that nobody has.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Registration {
+    /// Whoever comes first.
+    #[default]
+    Open,
+    /// Who was invited.
+    Invite,
+    /// Nobody.
+    Closed,
+}
+
+/// Why somebody may not come in. Made to be read by them.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+pub(crate) enum Unwelcome {
+    #[error("the name belongs to somebody with another key; choose another")]
+    Taken,
+    #[error("the operator of this server has taken the name from you")]
+    Removed,
+    #[error("the operator of this server has banned you")]
+    Banned,
+    #[error("newcomers need an invitation here; ask the server's operator for one")]
+    Uninvited,
+    #[error("the invitation was used, or is too old; ask the server's operator for another")]
+    StaleInvite,
+    #[error("the key of this name was reset; come with the address that the operator made for it")]
+    Reset,
+    #[error("this server takes no newcomers")]
+    Closed,
+    #[error("{0}")]
+    Unclaimable(#[from] Unclaimable),
+    #[error("the name looks like {0}, which somebody has; choose another")]
+    LooksLike(Name),
+    #[error(
+        "as many new names as one address may claim a day were claimed from yours; try again in {}, or come with an invitation of the server's operator",
+        humantime::format_duration(*.0)
+    )]
+    TooManyNames(Duration),
+    #[error("this server has no more names to give")]
+    Full,
+    #[error("the server cannot write new names now; try again later")]
+    NotWritten,
+}
+
+impl Unwelcome {
+    /// Ends a connection that is open already.
+    pub(crate) fn end(self, link: &Link) {
+        link.end(End::Failed(self.code(), self.to_string()));
+    }
+
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::Taken | Self::Removed => ErrorCode::Taken,
+            Self::Banned => ErrorCode::Banned,
+            Self::Uninvited | Self::StaleInvite | Self::Reset => ErrorCode::Invite,
+            Self::Closed => ErrorCode::Newcomer,
+            Self::TooManyNames(_) => ErrorCode::Claims,
+            Self::Unclaimable(_) | Self::LooksLike(_) => ErrorCode::Looks,
+            Self::Full | Self::NotWritten => ErrorCode::Busy,
+        }
+    }
+}
+
+/// Why an operator's change is not made. Made to be read by them.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum ChangeError {
+    #[error("nobody has the name {0}")]
+    Unknown(Name),
+    #[error("{0} is banned; unban first")]
+    Banned(Name),
+    #[error("{MAX_INVITES} invitations are open; wait until some are used or too old")]
+    TooMany,
+    #[error("the book of names cannot be written: {0}")]
+    NotWritten(String),
+}
+
+impl From<std::io::Error> for ChangeError {
+    fn from(error: std::io::Error) -> Self {
+        Self::NotWritten(error.to_string())
+    }
+}
+
+/// See the [module](self).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Roll {
+    members: BTreeMap<Name, Member>,
+    likeness: Likeness,
+    banned_keys: HashSet<PublicKey>,
+    invites: HashMap<SecretDigest, Invitation>,
+    comments: Vec<String>,
+}
+
+/// What is known of a name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Member {
+    /// None after it was reset.
+    pub(crate) key: Option<PublicKey>,
+    pub(crate) banned: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Invitation {
+    opened: Uptime,
+    only: Option<Name>,
+}
+
+impl Invitation {
+    /// Whether it is not of those that were opened before.
+    fn is_good(&self, too_old: Option<Uptime>) -> bool {
+        too_old.is_none_or(|before| self.opened >= before)
+    }
+}
+
+/// What somebody who is welcome needs written down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Welcome {
+    /// Nothing: the name is theirs since long.
+    Back,
+    /// A new name, which costs this invitation.
+    New(Option<SecretDigest>),
+}
+
+impl Roll {
+    /// The roll that these lines say, or the number of the line that says nothing.
+    pub(crate) fn parse(text: &str) -> Result<Self, usize> {
+        let mut roll = Self::default();
+        for (index, line) in text.lines().enumerate() {
+            roll.take_line(line).ok_or(index + 1)?;
+        }
+        roll.index_banned();
+        Ok(roll)
+    }
+
+    /// What is known of a name.
+    pub(crate) fn member(&self, name: &Name) -> Option<Member> {
+        self.members.get(name).copied()
+    }
+
+    /// Everybody, by name.
+    pub(crate) fn members(&self) -> impl Iterator<Item = (&Name, &Member)> {
+        self.members.iter()
+    }
+
+    /// The key with which somebody may be signed in with a name.
+    pub(crate) fn standing(&self, name: &Name) -> Result<PublicKey, Unwelcome> {
+        match self.members.get(name) {
+            Some(Member { banned: true, .. }) => Err(Unwelcome::Banned),
+            Some(Member { key: Some(key), .. }) if self.banned_keys.contains(key) => {
+                Err(Unwelcome::Banned)
+            }
+            Some(Member { key: Some(key), .. }) => Ok(*key),
+            Some(Member { key: None, .. }) | None => Err(Unwelcome::Removed),
+        }
+    }
+
+    /// Whether somebody with a proved key may have a name. Invitations that were opened before `too_old` are good no
+    /// longer.
+    pub(crate) fn admit(
+        &self,
+        name: &Name,
+        key: &PublicKey,
+        invite: Option<&Invite>,
+        registration: Registration,
+        too_old: Option<Uptime>,
+    ) -> Result<Welcome, Unwelcome> {
+        if self.banned_keys.contains(key) {
+            return Err(Unwelcome::Banned);
+        }
+        let invite = invite.map(Invite::digest);
+        let is_good = |it: &SecretDigest, only: Option<&Name>| {
+            let found = self.invites.get(it);
+            found.is_some_and(|it| it.is_good(too_old) && it.only.as_ref() == only)
+        };
+        match self.members.get(name) {
+            Some(Member { key: Some(owner), .. }) if owner != key => Err(Unwelcome::Taken),
+            Some(Member { banned: true, .. }) => Err(Unwelcome::Banned),
+            Some(Member { key: Some(_), .. }) => Ok(Welcome::Back),
+            Some(Member { key: None, .. }) => {
+                let digest = invite.ok_or(Unwelcome::Reset)?;
+                let good = is_good(&digest, Some(name));
+                good.then_some(Welcome::New(Some(digest))).ok_or(Unwelcome::StaleInvite)
+            }
+            None if self.members.len() >= MAX_NAMES => Err(Unwelcome::Full),
+            None => {
+                let cost = match registration {
+                    Registration::Open => invite.filter(|it| is_good(it, None)),
+                    Registration::Closed => return Err(Unwelcome::Closed),
+                    Registration::Invite => {
+                        let digest = invite.ok_or(Unwelcome::Uninvited)?;
+                        let good = is_good(&digest, None);
+                        Some(good.then_some(digest).ok_or(Unwelcome::StaleInvite)?)
+                    }
+                };
+                self.look(name)?;
+                Ok(Welcome::New(cost))
+            }
+        }
+    }
+
+    /// Whether a name that nobody has may be claimed for how it looks.
+    fn look(&self, name: &Name) -> Result<(), Unwelcome> {
+        looks::claimable(name)?;
+        match self.likeness.of(name) {
+            Some(other) => Err(Unwelcome::LooksLike(other.clone())),
+            None => Ok(()),
+        }
+    }
+
+    /// Gives a name to a key, at the cost of an invitation.
+    pub(crate) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
+        self.likeness.insert(&name);
+        let before = self.members.insert(name, Member { key: Some(key), banned: false });
+        if before.is_some_and(|before| before.banned) {
+            self.index_banned();
+        }
+        if let Some(digest) = cost {
+            self.invites.remove(&digest);
+        }
+    }
+
+    /// Opens an invitation: for anybody, or for one whose name waits for a new key. Those that are too old go.
+    pub(crate) fn invite(
+        &mut self,
+        digest: SecretDigest,
+        opened: Uptime,
+        only: Option<Name>,
+        too_old: Option<Uptime>,
+    ) -> Result<(), ChangeError> {
+        self.invites.retain(|_, it| it.is_good(too_old));
+        if self.invites.len() >= MAX_INVITES {
+            return Err(ChangeError::TooMany);
+        }
+        self.invites.insert(digest, Invitation { opened, only });
+        Ok(())
+    }
+
+    /// Bans a name and its key, or lets both come again.
+    pub(crate) fn set_banned(&mut self, name: &Name, banned: bool) -> Result<(), ChangeError> {
+        self.existing(name)?.banned = banned;
+        self.index_banned();
+        Ok(())
+    }
+
+    /// Takes the key from a name. Earlier invitations for it are good no longer.
+    pub(crate) fn reset_key(&mut self, name: &Name) -> Result<(), ChangeError> {
+        let member = self.existing(name)?;
+        if member.banned {
+            return Err(ChangeError::Banned(name.clone()));
+        }
+        member.key = None;
+        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        Ok(())
+    }
+
+    /// The names that have another owner in another roll, or in one of both none.
+    pub(crate) fn other_owners(&self, other: &Self) -> Vec<Name> {
+        let owner = |roll: &Self, name| roll.member(name).and_then(|member| member.key);
+        let names: BTreeSet<&Name> = self.members.keys().chain(other.members.keys()).collect();
+        let others = names.into_iter().filter(|name| owner(self, name) != owner(other, name));
+        others.cloned().collect()
+    }
+
+    /// Takes a name from its owner, whoever that is. It is not to be had before it is
+    /// [removed](Self::remove).
+    pub(crate) fn vacate(&mut self, name: &Name) -> Result<(), ChangeError> {
+        self.existing(name)?.key = None;
+        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        self.index_banned();
+        Ok(())
+    }
+
+    /// Forgets a name: anybody may have it who may have a new one.
+    pub(crate) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
+        self.vacate(name)?;
+        self.members.remove(name);
+        self.likeness.remove(name);
+        Ok(())
+    }
+
+    fn existing(&mut self, name: &Name) -> Result<&mut Member, ChangeError> {
+        self.members.get_mut(name).ok_or_else(|| ChangeError::Unknown(name.clone()))
+    }
+
+    fn index_banned(&mut self) {
+        let banned = self.members.values().filter(|member| member.banned);
+        self.banned_keys = banned.filter_map(|member| member.key).collect();
+    }
+
+    fn take_line(&mut self, line: &str) -> Option<()> {
+        if line.is_empty() || line.starts_with('#') {
+            self.comments.push(line.into());
+            return Some(());
+        }
+        if let Some(rest) = line.strip_prefix("invite ") {
+            let (digest, invitation) = parse_invitation(rest)?;
+            return self.invites.insert(digest, invitation).is_none().then_some(());
+        }
+        let (name, member) = parse_member(line)?;
+        self.likeness.insert(&name);
+        self.members.insert(name, member).is_none().then_some(())
+    }
+}
+
+fn parse_member(line: &str) -> Option<(Name, Member)> {
+    let (banned, line) = match line.strip_prefix("banned ") {
+        Some(rest) => (true, rest),
+        None => (false, line),
+    };
+    let (key, name) = match line.strip_prefix("reset ") {
+        Some(name) => (None, name),
+        None => {
+            let (key, name) = line.strip_prefix(ALGORITHM)?.strip_prefix(' ')?.split_once(' ')?;
+            (Some(key.parse().ok()?), name)
+        }
+    };
+    Some((name.parse().ok()?, Member { key, banned }))
+}
+
+fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
+    let mut words = words.split(' ');
+    let opened = words.next()?;
+    let opened = match opened.parse() {
+        Ok(uptime) => Uptime(uptime),
+        Err(_) => humantime::parse_rfc3339(opened).ok().map(|_| Uptime::default())?,
+    };
+    let digest = SecretDigest::from_hex(words.next()?).ok()?;
+    let only = words.next().map(str::parse).transpose().ok()?;
+    words.next().is_none().then_some((digest, Invitation { opened, only }))
+}
+
+/// The line of one name.
+pub(crate) fn member_line(name: &Name, member: &Member) -> String {
+    let banned = if member.banned { "banned " } else { "" };
+    match &member.key {
+        Some(key) => format!("{banned}{ALGORITHM} {key} {name}\n"),
+        None => format!("{banned}reset {name}\n"),
+    }
+}
+
+/// All lines.
+impl fmt::Display for Roll {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.comments.iter().try_for_each(|line| writeln!(f, "{line}"))?;
+        for (name, member) in &self.members {
+            f.write_str(&member_line(name, member))?;
+        }
+        for (digest, Invitation { opened: Uptime(opened), only }) in &self.invites {
+            write!(f, "invite {opened} {digest}")?;
+            only.iter().try_for_each(|name| write!(f, " {name}"))?;
+            f.write_char('\n')?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "roll_tests.rs"]
+mod tests;

@@ -1,0 +1,355 @@
+//! From a session to its receiver's connection: the stream of batches that a write task sends, and
+//! the table that turns its acknowledgements back into positions.
+//!
+//! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
+//! messages come from. What was sent before, on this connection or another, counts for its receiver as if they wrote it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use async_channel::Receiver;
+use event_listener::listener;
+use futures::Stream;
+use futures::stream::unfold;
+
+use super::registry::Registry;
+use super::session::{Drain, Lease, NotNow, Queued, Session};
+use super::window::Held;
+use crate::mailbox::{MailboxError, Usage};
+use crate::message::{Batch, Name};
+use crate::server::limits::PersonRates;
+use crate::server::link::ByPeer;
+
+/// How much is asked of the mailbox at once.
+const REFILL: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
+
+/// Messages to send to a receiver: those of `batch` above `after`.
+#[derive(Debug)]
+pub(crate) struct Delivery {
+    pub(crate) peer: Name,
+    pub(crate) session: Session,
+    pub(crate) batch: Batch,
+    pub(crate) after: u64,
+}
+
+/// Everything that is written to the owner of `own` by its peer, beginning with the oldest message
+/// that waits. Awaits the reverse session, also again whenever it retires. Does not end by itself.
+pub(crate) fn deliveries(
+    registry: Arc<Registry>,
+    rates: Arc<PersonRates>,
+    own: Session,
+) -> impl Stream<Item = Result<Delivery, MailboxError>> + Send {
+    let source = Source { registry, rates, own, draining: None };
+    unfold(source, |mut source| async move { Some((source.next().await, source)) })
+}
+
+struct Source {
+    registry: Arc<Registry>,
+    rates: Arc<PersonRates>,
+    own: Session,
+    draining: Option<Draining>,
+}
+
+struct Draining {
+    session: Session,
+    lease: Lease,
+    batches: Receiver<Queued>,
+    /// What was sent, up to and with this position.
+    cursor: u64,
+    refill_to: u64,
+}
+
+impl Source {
+    async fn next(&mut self) -> Result<Delivery, MailboxError> {
+        loop {
+            let Some(draining) = &mut self.draining else {
+                self.draining = Some(self.begin().await);
+                continue;
+            };
+            match draining.next(&self.registry, &self.rates).await? {
+                Some(batch) => {
+                    let after = std::mem::replace(&mut draining.cursor, batch.last());
+                    let session = draining.session.clone();
+                    let peer = session.key().sender().clone();
+                    return Ok(Delivery { peer, session, batch, after });
+                }
+                None => self.draining = None,
+            }
+        }
+    }
+
+    async fn begin(&self) -> Draining {
+        loop {
+            let session = self.registry.reverse_of(&self.own).await;
+            listener!(session.changed() => changed);
+            match session.drain() {
+                Ok(Drain { lease, batches, cursor, refill_to }) => {
+                    let session = session.clone();
+                    return Draining { session, lease, batches, cursor, refill_to };
+                }
+                Err(NotNow::Retired) => {}
+                Err(NotNow::HeldBack) => changed.await,
+            }
+        }
+    }
+}
+
+impl Draining {
+    /// The next batch with something above the cursor; `None` when delivery has to begin again. Whatever is
+    /// withheld expires before, if there is any: there is nothing to deliver.
+    async fn next(
+        &mut self,
+        registry: &Registry,
+        rates: &PersonRates,
+    ) -> Result<Option<Batch>, MailboxError> {
+        let Some(batch) = self.next_batch(registry).await? else { return Ok(None) };
+        if let Some(position) = batch.last_withheld() {
+            log::error!("{}: a message without its body was to be delivered", self.session.key());
+            self.session.expire(registry.mailbox(), position);
+            return Ok(None);
+        }
+        let again = self.session.send(&batch, self.cursor);
+        if !again.is_empty() {
+            rates.wait_for(self.session.key().receiver(), again).await;
+            if self.session.is_held_back() {
+                return Ok(None);
+            }
+        }
+        Ok(Some(batch))
+    }
+
+    async fn next_batch(&mut self, registry: &Registry) -> Result<Option<Batch>, MailboxError> {
+        loop {
+            if self.cursor < self.refill_to {
+                let key = self.session.key();
+                let batch = registry.mailbox().pending(key, self.cursor, REFILL).await?;
+                if self.session.is_held_back() {
+                    // The mailbox may have left out what may not be passed yet.
+                    return Ok(None);
+                }
+                if batch.messages().is_empty() {
+                    // Acknowledged meanwhile, through an older connection.
+                    self.cursor = self.refill_to;
+                    continue;
+                }
+                return Ok(Some(batch));
+            }
+            let held = match self.batches.recv().await {
+                Ok(Queued::Batch(held)) => held,
+                Ok(Queued::More) => {
+                    self.refill_to = self.session.resume();
+                    continue;
+                }
+                Err(_) => return Ok(None),
+            };
+            let batch = Held::batch(&held).clone();
+            if batch.last() <= self.cursor {
+                continue;
+            }
+            if batch.first() > self.cursor + 1 {
+                self.refill_to = batch.last();
+                continue;
+            }
+            return Ok(Some(batch));
+        }
+    }
+}
+
+impl Drop for Draining {
+    fn drop(&mut self) {
+        self.session.stop_draining(self.lease);
+    }
+}
+
+/// Which `seq` of one peer on one connection stands for which position.
+#[derive(Debug)]
+pub(crate) struct Sent {
+    session: Session,
+    last_seq: u64,
+    /// What is not acknowledged yet. Messages with consecutive positions share a run.
+    runs: VecDeque<Run>,
+}
+
+#[derive(Debug)]
+struct Run {
+    first_seq: u64,
+    first_position: u64,
+    count: u64,
+}
+
+/// An acknowledgement for what was never sent.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct NeverSent;
+
+impl Sent {
+    pub(crate) fn new(session: Session) -> Self {
+        Self { session, last_seq: 0, runs: VecDeque::new() }
+    }
+
+    /// The session that was sent from last.
+    pub(crate) fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// Numbers messages with consecutive positions that are now sent. Returns the first number.
+    pub(crate) fn assign(&mut self, session: &Session, first_position: u64, count: u64) -> u64 {
+        self.session = session.clone();
+        let first_seq = self.last_seq + 1;
+        self.last_seq += count;
+        match self.runs.back_mut() {
+            Some(run) if run.first_position + run.count == first_position => run.count += count,
+            _ => self.runs.push_back(Run { first_seq, first_position, count }),
+        }
+        first_seq
+    }
+
+    /// The position up to which everything is acknowledged by `seq`; `None` if it says nothing new.
+    pub(crate) fn acknowledge(&mut self, seq: u64) -> Result<Option<u64>, NeverSent> {
+        if seq > self.last_seq {
+            return Err(NeverSent);
+        }
+        let mut position = None;
+        while let Some(run) = self.runs.front_mut().filter(|run| run.first_seq <= seq) {
+            let count = run.count.min(seq + 1 - run.first_seq);
+            // A conversation that was closed and opened again has begun again at a lower one.
+            position = position.max(Some(run.first_position + count - 1));
+            if count < run.count {
+                run.first_seq += count;
+                run.first_position += count;
+                run.count -= count;
+                break;
+            }
+            self.runs.pop_front();
+        }
+        Ok(position)
+    }
+}
+
+/// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
+/// were closed: a number is never used again on a connection, and what was sent may still be
+/// acknowledged.
+pub(crate) type SentTable = ByPeer<Sent>;
+
+#[cfg(test)]
+mod tests {
+    use async_std::task::block_on;
+    use futures::FutureExt;
+    use governor::clock::DefaultClock;
+
+    use super::super::quota::Quota;
+    use super::super::window::Windows;
+    use super::*;
+    use crate::mailbox::{Commit, MemoryMailbox};
+    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
+    use crate::server::limits::Rates;
+    use crate::server::link::{ConnectionId, Link};
+
+    fn sent() -> Sent {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        Sent::new(Session::new(key, &Windows::new(u64::MAX)))
+    }
+
+    fn assign(sent: &mut Sent, first_position: u64, count: u64) -> u64 {
+        let session = sent.session().clone();
+        sent.assign(&session, first_position, count)
+    }
+
+    #[test]
+    fn an_acknowledgement_is_cumulative_and_counts_once() {
+        let mut sent = sent();
+        assert_eq!(assign(&mut sent, 11, 3), 1);
+        assert_eq!(assign(&mut sent, 14, 2), 4);
+        assert_eq!(sent.acknowledge(2), Ok(Some(12)));
+        assert_eq!(sent.acknowledge(2), Ok(None));
+        assert_eq!(sent.acknowledge(1), Ok(None));
+        assert_eq!(sent.acknowledge(5), Ok(Some(15)));
+        assert_eq!(sent.acknowledge(6), Err(NeverSent));
+    }
+
+    #[test]
+    fn numbers_go_on_when_delivery_begins_again() {
+        let mut sent = sent();
+        assign(&mut sent, 1, 10);
+        assert_eq!(assign(&mut sent, 1, 10), 11, "never used again on this connection");
+        assert_eq!(sent.acknowledge(15), Ok(Some(10)), "seq 10 stood for position 10");
+        assert_eq!(sent.acknowledge(20), Ok(Some(10)));
+    }
+
+    #[test]
+    fn a_gap_in_the_positions_is_no_gap_in_the_numbers() {
+        let mut sent = sent();
+        assign(&mut sent, 1, 2);
+        assert_eq!(assign(&mut sent, 7, 2), 3);
+        assert_eq!(sent.acknowledge(3), Ok(Some(7)));
+        assert_eq!(sent.acknowledge(4), Ok(Some(8)));
+    }
+
+    fn source(registry: &Arc<Registry>, own: Session) -> Source {
+        let rates = PersonRates::new(&Rates::UNLIMITED, DefaultClock::default());
+        Source { registry: registry.clone(), rates: Arc::new(rates), own, draining: None }
+    }
+
+    fn message(n: u64) -> Message {
+        let id = MessageId { installation: Installation::from_u64(1), n };
+        Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+    }
+
+    /// A crash would bring it back behind those that passed it, and its receiver would drop it.
+    #[test]
+    fn nothing_passes_what_expires_before_that_is_committed() {
+        block_on(async {
+            // All of it comes from the mailbox.
+            let registry =
+                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
+            let key = sent().session().key().clone();
+            let enter = async |key: &SessionKey, id| {
+                let installation = Installation::from_u64(1);
+                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
+                registry.enter(key, &Arc::new(link)).await.unwrap()
+            };
+            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let messages = (1..=4).map(message).collect();
+            let id = ConnectionId(1);
+            john.accept(registry.mailbox(), &Quota::default(), id, messages, 0, Uptime(1)).unwrap();
+            john.commit(
+                registry.mailbox(),
+                &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },
+            );
+
+            let mut source = source(&registry, marie);
+            source.draining = Some(source.begin().await);
+            assert!(john.expire(registry.mailbox(), 2));
+            assert!(source.next().now_or_never().is_none(), "it waits for the commit");
+            john.commit(registry.mailbox(), &Commit { key, up_to: 0, expired_up_to: 2 });
+            let Delivery { batch, .. } = source.next().await.unwrap();
+            assert_eq!((batch.first(), batch.last()), (3, 4));
+        });
+    }
+
+    #[test]
+    fn what_is_withheld_expires_when_it_would_be_delivered() {
+        block_on(async {
+            let registry =
+                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
+            let key = sent().session().key().clone();
+            let enter = async |key: &SessionKey, id| {
+                let installation = Installation::from_u64(1);
+                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
+                registry.enter(key, &Arc::new(link)).await.unwrap()
+            };
+            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let withheld = Message::withheld(message(2).id, Timestamp(2), 5);
+            let messages = vec![message(1), withheld, message(3)];
+            let (mailbox, quota) = (registry.mailbox(), Quota::default());
+            john.accept(mailbox, &quota, ConnectionId(1), messages, 0, Uptime(1)).unwrap();
+            let commit = Commit { key: key.clone(), up_to: 3, expired_up_to: 0 };
+            john.commit(mailbox, &commit);
+
+            let mut source = source(&registry, marie);
+            assert!(source.next().now_or_never().is_none(), "it waits for the commit");
+            john.commit(mailbox, &Commit { up_to: 0, expired_up_to: 2, ..commit });
+            let Delivery { batch, .. } = source.next().await.unwrap();
+            assert_eq!((batch.first(), batch.last()), (3, 3));
+        });
+    }
+}

@@ -1,0 +1,26 @@
+//! What is said, and to whom it goes: a session for each direction of each conversation.
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! delivery            from a session to the connection of its receiver
+//! registry            which sessions there are
+//! session, strangers  one direction of a conversation; who writes to people who never answered
+//! ledger, window, pace, quota  what a session knows, holds, waits for, and may have
+//! ```
+
+mod delivery;
+mod ledger;
+mod pace;
+mod quota;
+mod registry;
+mod session;
+mod strangers;
+mod window;
+
+pub(crate) use delivery::{Delivery, Sent, SentTable, deliveries};
+pub use quota::Quota;
+pub(crate) use registry::Registry;
+pub(crate) use session::{Accepted, Retired, Session};
+#[cfg(test)]
+pub(crate) use window::Windows;

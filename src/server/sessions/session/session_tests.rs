@@ -1,0 +1,169 @@
+//! What a session does with connections that come late, folders beyond their number, and a channel
+//! that is full.
+
+use async_std::task::block_on;
+use bytes::Bytes;
+
+use super::*;
+use crate::mailbox::MemoryMailbox;
+use crate::message::{Kind, MessageId, Timestamp};
+use crate::server::people::Contacts;
+
+#[test]
+fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
+    let john = || "john".parse().unwrap();
+    let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
+    let session = Session::new(key, &Windows::new(u64::MAX));
+    block_on(session.load(&MemoryMailbox::default(), &Circle::default())).unwrap();
+    let link = |id| Arc::new(Link::new(ConnectionId(id), john(), INSTALLATION));
+    let (old, new) = (link(1), link(2));
+    for entering in [&old, &new, &old] {
+        session.enter(entering).unwrap();
+    }
+    session.leave(old.id);
+    assert!(!session.retire(), "the successor has it open");
+    session.leave(new.id);
+    assert!(session.retire());
+}
+
+const INSTALLATION: Installation = Installation::from_u64(1);
+const CONNECTION: ConnectionId = ConnectionId(1);
+const NOW: Uptime = Uptime(1);
+
+fn message(installation: Installation, n: u64) -> Message {
+    let id = MessageId { installation, n };
+    Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+}
+
+fn session(mailbox: &MemoryMailbox, memory: u64) -> Session {
+    let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+    let session = Session::new(key, &Windows::new(memory));
+    block_on(session.load(mailbox, &Circle::default())).unwrap();
+    session
+}
+
+#[test]
+fn only_what_was_not_taken_needs_a_disk() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let messages: Vec<_> = (1..=3).map(|n| message(INSTALLATION, n)).collect();
+    assert_eq!(session.first_fresh(&messages), Some(1));
+    session
+        .accept(&mailbox, &Quota::default(), CONNECTION, messages[..2].to_vec(), 0, NOW)
+        .unwrap();
+    assert_eq!(session.first_fresh(&messages), Some(3));
+    assert_eq!(session.first_fresh(&messages[..2]), None);
+}
+
+#[test]
+fn an_installation_whose_connection_is_still_read_does_not_give_way() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let old = Arc::new(Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION));
+    session.enter(&old).unwrap();
+    let all = MAX_REMEMBERED as u64;
+    let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
+    let messages = others.chain([message(INSTALLATION, 1)]).collect();
+    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
+    let commit = |up_to, expired_up_to| {
+        let key = session.key().clone();
+        session.commit(&mailbox, &Commit { key, up_to, expired_up_to });
+    };
+    commit(all, 0);
+    session.expire(&mailbox, all - 1);
+    commit(0, all - 1);
+    assert!(session.acknowledge(&mailbox, all));
+    let newcomer = Installation::from_u64(99);
+    let refused = Err(TooManyInstallations::Remembered);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), refused, "of the others there are records");
+    session.leave(old.id);
+    assert_eq!(session.settle(&mailbox, newcomer, 0), Ok(()));
+}
+
+/// Its successor was told what is there, and what the old one still has to say is in the sender's outbox.
+#[test]
+fn nothing_is_taken_from_a_connection_whose_successor_has_come() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    let session = session(&mailbox, u64::MAX);
+    let enter = |id, installation| {
+        let link = Link::new(ConnectionId(id), "john".parse().unwrap(), installation);
+        session.enter(&Arc::new(link)).unwrap();
+    };
+    let other = Installation::from_u64(99);
+    let accept = |id, installation, n| {
+        session.accept(&mailbox, &quota, ConnectionId(id), vec![message(installation, n)], 0, NOW)
+    };
+    enter(1, INSTALLATION);
+    enter(2, other);
+    assert_eq!(accept(1, INSTALLATION, 1), Ok(Accepted::All { fresh: 1 }), "another's is none");
+    enter(3, INSTALLATION);
+    assert_eq!(accept(1, INSTALLATION, 2), Err(Retired));
+    assert_eq!(session.watermarks(INSTALLATION).have, 1);
+    assert_eq!(accept(3, INSTALLATION, 2), Ok(Accepted::All { fresh: 1 }));
+    assert_eq!(accept(2, other, 1), Ok(Accepted::All { fresh: 1 }));
+}
+
+#[test]
+fn nobody_settles_what_they_never_wrote() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let messages = vec![message(INSTALLATION, 1)];
+    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
+    session.settle(&mailbox, INSTALLATION, 99).unwrap();
+    let shelf = block_on(mailbox.load(session.key())).unwrap();
+    let account = shelf.accounts.get(INSTALLATION).unwrap();
+    assert_eq!((account.n, account.settled), (1, 1));
+}
+
+/// A reader that was just replaced may still say that it goes on to the mailbox.
+#[test]
+fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    // The window has room for one.
+    let session = session(&mailbox, 1);
+    for n in [1, 2] {
+        session
+            .accept(&mailbox, &quota, CONNECTION, vec![message(INSTALLATION, n)], 0, NOW)
+            .unwrap();
+    }
+    session.resume();
+    let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
+    assert_eq!(refill_to, 0, "the first one is in memory");
+    assert!(matches!(batches.try_recv(), Ok(Queued::Batch(_))));
+    assert!(matches!(batches.try_recv(), Ok(Queued::More)), "and the second is on disk");
+}
+
+#[test]
+fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
+    for (chunk, is_let_go) in [(100, false), (64 * 1024, true)] {
+        let mailbox = MemoryMailbox::default();
+        let session = session(&mailbox, u64::MAX);
+        let buffer = Bytes::from(vec![b'x'; chunk]);
+        let messages = vec![Message { body: buffer.slice(..1), ..message(INSTALLATION, 1) }];
+        session.accept(&mailbox, &Quota::default(), CONNECTION, messages, chunk, NOW).unwrap();
+        assert_eq!(buffer.is_unique(), is_let_go, "{chunk} bytes");
+        let Ok(Queued::Batch(held)) = session.state().channel.1.try_recv() else { panic!() };
+        assert_eq!(held.batch().messages()[0].body, "x");
+    }
+}
+
+#[test]
+fn what_waits_is_nowhere_in_memory_once_its_sender_is_blocked() {
+    let (mailbox, folder) = (MemoryMailbox::default(), tempfile::tempdir().unwrap());
+    let session = session(&mailbox, u64::MAX);
+    let contacts = Contacts::open(&folder.path().join("contacts")).unwrap();
+    let buffer = Bytes::from(vec![b'x'; 1_000]);
+    let accept = |n| {
+        let messages = vec![Message { body: buffer.clone(), ..message(INSTALLATION, n) }];
+        let accepted = session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW);
+        assert_eq!(accepted, Ok(Accepted::All { fresh: 1 }));
+    };
+    accept(1);
+    assert!(!buffer.is_unique());
+    block_on(contacts.set_blocked(session.key(), true)).unwrap();
+    session.block(&mailbox, contacts.circle());
+    assert!(buffer.is_unique());
+    accept(2);
+    assert!(buffer.is_unique());
+    assert_eq!(mailbox.usage(session.key().receiver()), Usage::default());
+}

@@ -1,0 +1,30 @@
+//! What the mailbox has done is passed to the sessions.
+//!
+//! Owned by the server: one task.
+
+use std::sync::Arc;
+
+use crate::mailbox::Event;
+use crate::message::SessionKey;
+use crate::server::host::Host;
+use crate::server::sessions::Registry;
+
+/// Passes what happened in the mailbox to the sessions, and tells receivers, where people may be, what waits no more.
+pub(crate) async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
+    let events = registry.mailbox().watch();
+    let expiring = |key: &SessionKey| {
+        if let Some(host) = &host {
+            host.announce_waiting(key.sender(), key.receiver());
+        }
+    };
+    while let Ok(event) = events.recv().await {
+        match event {
+            Event::Committed(commits) => {
+                for it in &commits {
+                    registry.commit(it, expiring);
+                }
+            }
+            Event::Recovered => registry.announce_recovery(),
+        }
+    }
+}

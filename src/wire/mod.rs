@@ -164,6 +164,7 @@
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
+//! | `PING`, `PONG` | as from the client |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
 //!

@@ -1,5 +1,8 @@
 //! The frames of `tinychat/1`: what each side may say, a row for each.
 //!
+//! Pure data. A frame that is added is a row here, and an arm where it is heard; what the
+//! [specification](super) and the fuzzers' dictionary have to say of it, the tests tell.
+//!
 //! # Rooms, from the top
 //!
 //! ```text

@@ -5,7 +5,7 @@
 //! ```text
 //! bin/server   bin/client      flags, signals, exit codes
 //!     |            |
-//!   server        ui           ui: faces; a table of commands, and what may be shown
+//!   server        ui           ui: faces, and a table of commands
 //!     |            |
 //!     |         client         connection, conversations, outbox and history on disk
 //!     |            |
@@ -18,12 +18,12 @@
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
 //! [`clock`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print (what may be shown
-//! they ask [`ui::text`], which asks nobody).
+//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print. What may be
+//! shown of other people's words [`text`] says, for every face.
 //!
 //! # The way of a message
 //!
-//! 1. A face parses what John typed into [`ui::command::Input`] and gives the client a
+//! 1. A face parses what John typed into [`ui::typing::command::Input`] and gives the client a
 //!    [`client::Command::Send`].
 //! 2. The client's core numbers it and writes it to the outbox (SQLite); only then it may leave.
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
@@ -69,7 +69,7 @@
 //!   Unix socket (`client/beside`), and become the owner when it goes.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
 //! - No message waits behind a file: files have connections and threads of their own, which hold a chunk at a time.
-//! - Text is data: all that is printed goes through [`output`], and so through [`ui::text`].
+//! - Text is data: all that is printed goes through [`output`], and so through [`text`].
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!
 //! # Where to start reading
@@ -100,6 +100,7 @@ pub mod output;
 pub mod server;
 pub mod signals;
 pub mod task;
+pub mod text;
 pub mod trust;
 pub mod ui;
 pub mod wire;

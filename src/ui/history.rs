@@ -11,11 +11,12 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{files, text, times};
+use super::phrases::{files, times};
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
+use crate::text;
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -136,7 +137,7 @@ fn escape(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::text::tests::{bad_text, does_harm};
+    use crate::text::tests::{bad_text, does_harm};
     use proptest::prelude::*;
 
     /// In a zone that is two hours ahead.

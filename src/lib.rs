@@ -17,15 +17,16 @@
 //! ```
 //!
 //! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`clock`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print. What may be
+//! [`clock`], [`time_text`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
+//! program, by which time things age, how times are written, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print. What may be
 //! shown of other people's words [`text`] says, for every face.
 //!
 //! # The way of a message
 //!
 //! 1. A face parses what John typed into [`ui::typing::command::Input`] and gives the client a
 //!    [`client::Command::Send`].
-//! 2. The client's core numbers it and writes it to the outbox (SQLite); only then it may leave.
+//! 2. The client's core (`client/core`) numbers it and writes it to the outbox (`client/store/outbox`, in SQLite); only
+//!    then it may leave.
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
 //! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
 //!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
@@ -37,13 +38,13 @@
 //!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
 //!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
 //!    from the mailbox in its turn.
-//! 6. Marie's client writes it to her history, tells her face, and answers `ACK`.
+//! 6. Marie's client (`client/core/exchange/intake`) writes it to her history, tells her face, and answers `ACK`.
 //! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
 //!    never is) and marks John's link; John's write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
 //!
 //! # The way of a file
 //!
-//! John's core (`client/core/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
+//! John's core (`client/core/face/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
 //! connection of its own, which shows the *ticket* of John's other one, to a thread of the server (`server/files/carrier.rs`), which writes
 //! it to a file of its own (`blobs`). Once all of it is synced there the file becomes a message, which goes the way above. Marie's
 //! core writes down that there is a file, and fetches it likewise; when it is here and hashes to what was told, the server is
@@ -76,7 +77,7 @@
 //!
 //! [`wire`] for the protocol; `server/people` for who may come and whom people
 //! want to hear; `server/files` for files; [`server::Server::run`], then `server/connection/reader.rs`,
-//! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core`;
+//! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core/life.rs`;
 //! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
@@ -101,6 +102,7 @@ pub mod server;
 pub mod signals;
 pub mod task;
 pub mod text;
+pub mod time_text;
 pub mod trust;
 pub mod ui;
 pub mod wire;

@@ -9,7 +9,7 @@
 //! ```text
 //! locked           a folder that is in use by this process alone
 //! tight            one that others could enter becomes its owner's alone, or is refused
-//! place            where it is, unless somebody says where
+//! place            where it is, and where settings are, unless somebody says where
 //! error            why a folder cannot be used
 //! wrong            what is in its place, whose it is, what its disk says
 //! owners           whose things lie in a folder
@@ -28,6 +28,7 @@ mod wrong;
 pub use error::FolderError;
 pub use locked::Folder;
 pub use place::default_data_folder;
+pub(crate) use place::default_settings_folder;
 pub(crate) use private::free_space;
 pub use private::{create_private, write_private};
 pub use tight::{Tightened, tighten};

@@ -17,6 +17,7 @@ use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
 use crate::text;
+use crate::time_text;
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -91,7 +92,7 @@ impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { time, from, to, kind, text, file, state } = *self;
-        let time = humantime::format_rfc3339_millis(time.printable()).to_string();
+        let time = time_text::moment(time.printable(), 3);
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
         print_object(&Object { time, from, to, text, state, file, kind }, out)

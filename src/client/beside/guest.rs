@@ -8,7 +8,7 @@ use futures::io::BufReader;
 use futures::{AsyncBufReadExt, AsyncWriteExt};
 use thiserror::Error;
 
-use super::{Reply, Request, SOCKET};
+use super::words::{Reply, Request, SOCKET};
 use crate::folder::socket::Way;
 
 /// Why a guest gets no answer.

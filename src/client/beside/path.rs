@@ -27,7 +27,7 @@ pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<PathBuf, D
 
 #[cfg(test)]
 mod tests {
-    use super::super::Request;
+    use super::super::words::Request;
     use super::*;
 
     #[test]

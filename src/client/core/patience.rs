@@ -2,8 +2,9 @@
 
 use std::time::Instant;
 
-use super::super::{Absence, Failure};
-use super::{Core, Exit};
+use super::exit::Exit;
+use super::state::Core;
+use crate::client::event::{Absence, Failure};
 
 impl Core {
     /// Fails if something has been waited for without progress for longer than wanted.

@@ -16,6 +16,7 @@ use super::super::sessions::Registry;
 use super::{ControlError, people};
 use crate::blobs::{self, Blobs, Stock};
 use crate::mailbox::{Counts, EmbeddedMailbox, Image, Inspection, SessionContent, backup};
+use crate::time_text;
 
 /// What is asked for: a word, how many words are behind it, and what is done. New ones go here.
 struct Operation {
@@ -103,7 +104,7 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
         let (sender, receiver) = (key.sender(), key.receiver());
         write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
         if let Some(oldest) = oldest {
-            let oldest = humantime::format_rfc3339_seconds(oldest.printable());
+            let oldest = time_text::moment(oldest.printable(), 0);
             write!(out, ", the oldest of {oldest}")?;
         }
         if *expired > 0 {

@@ -27,6 +27,7 @@ use super::likeness::Likeness;
 use crate::looks::{self, Unclaimable};
 use crate::message::{Name, Uptime};
 use crate::server::link::{End, Link};
+use crate::time_text;
 use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
 
@@ -77,7 +78,7 @@ pub(crate) enum Unwelcome {
     LooksLike(Name),
     #[error(
         "as many new names as one address may claim a day were claimed from yours; try again in {}, or come with an invitation of the server's operator",
-        humantime::format_duration(*.0)
+        time_text::duration(*.0)
     )]
     TooManyNames(Duration),
     #[error("this server has no more names to give")]
@@ -366,7 +367,7 @@ fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
     let opened = words.next()?;
     let opened = match opened.parse() {
         Ok(uptime) => Uptime(uptime),
-        Err(_) => humantime::parse_rfc3339(opened).ok().map(|_| Uptime::default())?,
+        Err(_) => time_text::is_moment(opened).then(Uptime::default)?,
     };
     let digest = SecretDigest::from_hex(words.next()?).ok()?;
     let only = words.next().map(str::parse).transpose().ok()?;

@@ -12,6 +12,7 @@ use crate::client::files::Listed;
 use crate::client::{FileState, Freed, Lying, Received, State, Transfer, Way};
 use crate::message::Kind;
 use crate::text;
+use crate::time_text;
 
 /// The lines of a message, each safe to print; none of a kind that cannot be shown.
 pub(crate) fn lines(kind: &Kind, body: &[u8], received: Option<&Received>) -> Option<Vec<String>> {
@@ -147,7 +148,7 @@ pub(crate) fn progress(done: u64, size: u64, bytes_per_second: Option<u64>) -> S
         return format!("{percent} %");
     };
     let left = Duration::from_secs(size.saturating_sub(done) / rate);
-    format!("{percent} %, {}/s, {}", ByteSize(rate), humantime::format_duration(left))
+    format!("{percent} %, {}/s, {}", ByteSize(rate), time_text::duration(left))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use std::time::SystemTime;
 use super::numbers::count;
 use crate::client::{Absence, Change, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
+use crate::time_text;
 use crate::trust::Fingerprint;
 
 /// Somebody has written whom one never talked to; outside of a face.
@@ -299,7 +300,7 @@ pub(crate) fn unshowable(kind: impl Display) -> String {
 }
 
 pub(crate) fn time_of_day(time: SystemTime) -> String {
-    humantime::format_rfc3339_seconds(time).to_string()
+    time_text::moment(time, 0)
 }
 
 fn listed(names: &[Name]) -> String {

@@ -9,13 +9,13 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use etcetera::BaseStrategy;
 use thiserror::Error;
 use toml::Value;
 
 use super::choices::{Bell, Pictures};
 use super::values::{handshake, size, time};
 use crate::args::{nearest, on_or_off};
+use crate::folder::default_settings_folder;
 use crate::message::Name;
 
 /// See the [module](self). None where nothing was set.
@@ -228,8 +228,8 @@ const SETTINGS: &[Setting] = &[
 impl Settings {
     /// Where the file is, if there is one.
     pub fn path() -> Result<PathBuf, SettingsError> {
-        let base = etcetera::choose_base_strategy().map_err(|_| SettingsError::Homeless)?;
-        Ok(base.config_dir().join("tinychat").join("config.toml"))
+        let folder = default_settings_folder("tinychat").map_err(|_| SettingsError::Homeless)?;
+        Ok(folder.join("config.toml"))
     }
 
     /// What a file says; nothing if there is none.

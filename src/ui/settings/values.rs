@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::client::MAX_HANDSHAKE;
+use crate::time_text;
 
 /// The shortest time that a handshake may be set to take: no line is so fast that less is of use.
 const MIN_HANDSHAKE: Duration = Duration::from_secs(1);
@@ -12,7 +13,8 @@ pub fn time(text: &str) -> Result<Duration, String> {
     if let Ok(seconds) = text.parse() {
         return Ok(Duration::from_secs(seconds));
     }
-    humantime::parse_duration(text).map_err(|_| "a time is a number with its unit, like 90s".into())
+    time_text::parse_duration(text)
+        .ok_or_else(|| "a time is a number with its unit, like 90s".into())
 }
 
 /// The same, as long as a handshake may be set to take.

@@ -12,6 +12,7 @@ use super::person::Person;
 use crate::client::{HANDSHAKE, Target};
 use crate::exit::Exit;
 use crate::message::Name;
+use crate::time_text;
 use crate::ui::settings::{Set, Settings};
 
 /// Asks. Gives an exit code if it is not answered, but by a signal.
@@ -53,7 +54,7 @@ fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
     set.extend((!tls).then(|| ("tls", false.into())));
     set.extend(proxies.said().map(|proxy| ("proxy", proxy.into())));
     if *handshake != HANDSHAKE {
-        let handshake = humantime::format_duration(*handshake).to_string();
+        let handshake = time_text::duration(*handshake);
         set.push(("handshake", handshake.into()));
     }
     set.push(("user", user.as_str().into()));

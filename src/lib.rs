@@ -28,16 +28,16 @@
 //! 2. The client's core (`client/core`) numbers it and writes it to the outbox (`client/store/outbox`, in SQLite); only
 //!    then it may leave.
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
-//! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
-//!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
-//!    the journal of the [`mailbox`] and, as long as its window has room, into the session's channel.
-//!    A thread commits what the journal has, with one fsync; then John is told `STORED`. If Marie is
-//!    there and usually acknowledges soon, the commit waits for that a little longer than it takes
-//!    (`server/sessions/pace.rs`), and mostly there is nothing left to write.
-//! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
-//!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
-//!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
-//!    from the mailbox in its turn.
+//! 4. The read task of John's connection (`server/connection/reader.rs`) decodes what one read brought and
+//!    offers it, as one batch, to the session `"john:marie"` (`server/sessions`). Under the session's lock
+//!    the batch gets its positions, goes to the journal of the [`mailbox`] and, as long as its window
+//!    has room, into the session's channel. A thread commits what the journal has, with one fsync; then
+//!    John is told `STORED`. If Marie is there and usually acknowledges soon, the commit waits for that a
+//!    little longer than it takes (`server/sessions/pace.rs`), and mostly there is nothing left to write.
+//! 5. The write task of Marie's connection (`server/connection/writer.rs`) has awaited that session
+//!    (`server/sessions/delivery.rs`), because Marie has the reverse one open. It takes the batch out of
+//!    the channel and writes it to her socket, numbered for this connection. If Marie is away the batch
+//!    waits where it is; what the channel does not have is read from the mailbox in its turn.
 //! 6. Marie's client (`client/core/exchange/intake`) writes it to her history, tells her face, and answers `ACK`.
 //! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
 //!    never is) and marks John's link; John's write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
@@ -75,10 +75,10 @@
 //!
 //! # Where to start reading
 //!
-//! [`wire`] for the protocol; `server/people` for who may come and whom people
-//! want to hear; `server/files` for files; [`server::Server::run`], then `server/connection/reader.rs`,
-//! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core/life.rs`;
-//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
+//! [`wire`] for the protocol; [`server`] for its rooms: [`server::Server::run`], then `accept`,
+//! `connection/serve.rs` with its `reader.rs` and `writer.rs`, and `sessions/session`; `people` for who may come and
+//! whom people want to hear; `files` for files; [`client::Client`], then `client/core/life.rs`;
+//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
 #![cfg_attr(

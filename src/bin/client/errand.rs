@@ -11,7 +11,7 @@ use tinychat::wire::MAX_BODY;
 use crate::flags::{Files, Flags, Send, Status, Tail};
 use crate::options::options;
 
-/// Does it.
+/// Performs an errand.
 pub(crate) fn run(
     flags: &Flags,
     settings: Settings,

@@ -16,26 +16,26 @@ const BYTES: usize = 16 * 1024;
 
 /// What was done in this turn. See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(super) struct Turn {
     frames: usize,
     bytes: usize,
 }
 
 impl Turn {
     /// Counts a frame.
-    pub(crate) async fn frame(&mut self) {
+    pub(super) async fn frame(&mut self) {
         self.frames += 1;
         self.end_if_over().await;
     }
 
     /// Counts bytes.
-    pub(crate) async fn bytes(&mut self, count: usize) {
+    pub(super) async fn bytes(&mut self, count: usize) {
         self.bytes += count;
         self.end_if_over().await;
     }
 
     /// Begins another.
-    pub(crate) async fn end(&mut self) {
+    pub(super) async fn end(&mut self) {
         *self = Self::default();
         task::let_others_run().await;
     }

@@ -18,7 +18,7 @@ use crate::args::{nearest, on_or_off};
 use crate::folder::default_settings_folder;
 use crate::message::Name;
 
-/// See the [module](self). None where nothing was set.
+/// See the [module](super). None where nothing was set.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the fields are the keys, which the table explains")]
 pub struct Settings {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::message::{Installation, Message, MessageId, Name, Timestamp};
-use crate::wire::codec::{Frame, Verb, When};
+use crate::wire::codec::{Counts, Frame, Verb, When};
 
 /// The specification as it is written.
 const PAGE: &str = include_str!("../mod.rs");
@@ -72,6 +72,16 @@ fn the_specification_has_each_frame_and_no_other() {
     // It is said here once more.
     said.insert("WAITING peer count".into());
     assert_eq!(picture(), said);
+}
+
+#[test]
+fn whatever_somebody_says_who_is_known_counts() {
+    let chat = ClientFrame::VERBS.iter().filter(|row| row.when() == When::SignedIn);
+    let all = chat.map(|row| (row.word(), row.counts()));
+    for (verb, counts) in all.chain(FileRequest::VERBS.iter().map(|row| (row.word(), row.counts())))
+    {
+        assert_ne!(counts, Counts::Nothing, "{verb}");
+    }
 }
 
 /// Each thing once, in the order of the tables.

@@ -19,7 +19,7 @@
 //!
 //! | word | form |
 //! |---|---|
-//! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`]). Case does not matter; the server answers in the mapped spelling |
+//! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`](crate::message::Name)). Case does not matter; the server answers in the mapped spelling |
 //! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |

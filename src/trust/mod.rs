@@ -6,7 +6,7 @@
 //! identity, tls, known_servers  a person's key that signs; TLS, with servers known by their keys; servers one has met
 //! key_file, server_files        the file of a person's key; the files of a server's certificate
 //! public_key                    a person's public key
-//! agent, kinds, secret          signing by an SSH agent; advice on files that are no usable key; invitations and tickets
+//! agent, kinds, secret          signing by an SSH agent; advice on files that are no key; invitations and tickets
 //! armour, fingerprint           keys as text; fingerprints to compare them
 //! ```
 

@@ -41,7 +41,7 @@ pub(super) struct State {
     pub(super) present: Vec<(ConnectionId, Installation)>,
     /// Those among them that write to a former owner of the receiver's name.
     pub(super) outdated: Vec<ConnectionId>,
-    /// Who drains the channel, and how often it was drained before.
+    /// The lease of the connection that drains the channel.
     pub(super) reader: Option<Lease>,
     pub(super) pace: Pace,
     pub(super) last_lease: u64,

@@ -123,7 +123,8 @@ impl Client {
         None
     }
 
-    /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.
+    /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do
+    /// something.
     pub async fn give(&self, command: Command) {
         let _ = self.orders.send(Order::Command(command)).await;
     }

@@ -1,7 +1,7 @@
 //! The contract of a mailbox: the [`Mailbox`] trait.
 //!
-//! Owned by the server. Invariant: what [`Mailbox::watch`] reported as committed is still there after a crash, unless it
-//! was removed. One suite of tests (`contract.rs`) runs over every implementation.
+//! Owned by the server. Invariant: what [`Mailbox::watch`] reported as committed is still there after a crash, unless
+//! it was removed. One suite of tests (`contract.rs`) runs over every implementation.
 
 use std::time::Instant;
 

@@ -1,7 +1,7 @@
-//! The one task that owns connection, conversations and store, and brings them together.
+//! The one task that owns connection, conversations and store, and connects them.
 //!
-//! Its methods are in the files of its two halves: what goes to the server and comes from it, and what a face wants. Start
-//! reading at [`Core::run`]; `exchange/frames` has what the server says, `face/commands` what the face wants.
+//! Its methods are in two folders: `exchange` for the server, `face` for the face. Start reading at [`Core::run`];
+//! `exchange/frames` handles what the server says, `face/commands` what the face wants.
 //!
 //! # Rooms, from the top
 //!

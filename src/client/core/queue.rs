@@ -1,9 +1,9 @@
 //! A queue of conversations to open without the face: those with messages that have not arrived, so that they are sent
 //! and their receipts are received.
 //!
-//! Owned by the core. Pure. A server holds a limited number of conversations open on one connection, so there are places,
-//! and a [`Queue`] for them: whoever is owed something *unsent* comes first, the rest in turn. Invariant: whoever waits
-//! for a place gets one in bounded time, whatever the others do.
+//! Owned by the core. Pure. A server holds a limited number of conversations open on one connection, so there are
+//! places, and a [`Queue`] for them: conversations with something *unsent* come first, the rest in turn. Invariant:
+//! each one that waits for a place gets one in bounded time, whatever the others do.
 
 use std::collections::BTreeMap;
 

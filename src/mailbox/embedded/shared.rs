@@ -1,7 +1,7 @@
 //! What the mailbox and its two threads have in common.
 //!
-//! Owned by all three. Invariant: every change under the lock is complete before anything can panic, and nobody holds it
-//! while the disk works.
+//! Owned by all three. Invariant: every change under the lock is complete before anything can panic, and nobody holds
+//! it while the disk works.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;

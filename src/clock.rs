@@ -1,8 +1,8 @@
-//! Two times: what the wall clock says, for showing, and how long a server has run, by which what waits there ages.
+//! Two times: what the wall clock says, for display, and how long a server has run, for expiry.
 //!
-//! A wall clock may be wrong by years and be set right at any moment; so nothing is lost by what it says. Owned by
-//! the server, which makes one [`Clock`] of what its mailbox stored last. Invariant: an [`Uptime`] grows only while
-//! the server runs, as fast as the monotonic clock; a crash takes back what was not stored, a minute at most.
+//! A wall clock may be wrong by years and be corrected at any moment; so nothing expires by it. Owned by the server,
+//! which makes one [`Clock`] of what its mailbox stored last. Invariant: an [`Uptime`] grows only while the server
+//! runs, as fast as the monotonic clock; a crash takes back what was not stored, a minute at most.
 
 use std::fmt;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! What both programs exit with: one table, which `--help` prints and by which they end.
+//! The exit codes of both programs: one table, which `--help` prints and by which they exit.
 //!
 //! Owned by nobody. Invariant: whoever exits with [`Exit::Kept`] has all of it on a disk, and whoever exits with
 //! [`Exit::Failed`] has said on standard error what is lost.

@@ -1,11 +1,10 @@
-//! A standard output that never fails and never waits, for a log that panics at the one and would
-//! stop the server at the other.
+//! A standard output that never fails and never blocks, for a logger that would panic at the one and stop the server at
+//! the other.
 //!
-//! `femme` unwraps every write: a full disk under a log file, or a log reader that has gone, would
-//! end each connection that logs a line; one that reads no more would stop the thread that logs it.
-//! So the log goes into a pipe. One thread of ours always empties it into a bounded queue, and
-//! another passes that on to where standard output led. What does not fit, or is not taken, is
-//! dropped.
+//! `femme` unwraps every write: a full disk under a log file, or a log reader that has gone, would end each connection
+//! that logs a line; one that reads no more would stop the thread that logs it. So the log goes into a pipe. One thread
+//! of ours always empties it into a bounded queue, and another passes that on to the original standard output. What
+//! does not fit, or is not read, is dropped.
 
 use std::fs::File;
 use std::io::{self, Read, Write};

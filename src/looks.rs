@@ -1,7 +1,7 @@
-//! How names look: which ones nobody may claim for it, and which look alike. Unicode Technical Standard #39.
+//! How names look: which ones may not be claimed because of it, and which look alike. Unicode Technical Standard #39.
 //!
 //! Owned by nobody, and pure: the server asks when a name is claimed, the client when it meets somebody. A [`Name`] may
-//! be any of RFC 8265, for whoever had one before this was asked keeps it.
+//! be any of RFC 8265, because whoever had one before this rule keeps it.
 
 use smol_str::SmolStr;
 use thiserror::Error;

@@ -2,8 +2,8 @@
 //!
 //! Owned by nobody. Invariant: every line went through [`text::clean`], whoever wrote its words; only the styles of
 //! [`Lines::line`] did not. Clippy refuses every other way to these two streams in the library and in both programs
-//! (`clippy.toml`), but in the full screen and in the line that is edited, which draw, and in the server's log, whose
-//! peers' words are escaped where they are logged.
+//! (`clippy.toml`), except in the full screen and the edited line, which draw, and in the server's log, which escapes
+//! peers' words where they are logged.
 
 #![allow(clippy::disallowed_methods, reason = "this is the only place that prints")]
 

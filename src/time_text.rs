@@ -1,6 +1,6 @@
 //! Times as text, in files and for people: `1h 30m`, `2026-11-20T09:30:00Z`.
 //!
-//! Pure: what the time is, is an argument. Invariant: a duration that was written here is read here as the same.
+//! Pure: the time is an argument. Invariant: a duration that was written here is parsed back to the same.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

@@ -1,6 +1,5 @@
-//! IPv6 addresses that mean something on one link only, as people write them: behind a `%` stands the zone, which is an
-//! interface by its name or its number (RFC 4007 §11): `fe80::1%eth0`, `fe80::1%4`. In a URI the `%` may stand as
-//! `%25` (RFC 6874).
+//! Link-local IPv6 addresses as people write them: after a `%` follows the zone, an interface's name or number (RFC
+//! 4007 §11): `fe80::1%eth0`, `fe80::1%4`. In a URI the `%` may be written as `%25` (RFC 6874).
 //!
 //! Owned by nobody. Invariant: link-local addresses have a zone, and no others do.
 

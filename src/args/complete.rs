@@ -1,8 +1,8 @@
-//! What may stand next on a command line, for shells that complete it.
+//! Completions of a command line, for shells.
 //!
-//! Pure. A shell asks the program itself with [`ASKED`] and all words up to the one where the cursor is; so what is
-//! offered is what [`parse`](super::parse) takes. Invariant: a line of an
-//! answer is one word and, behind a space, what it means.
+//! Pure. A shell asks the program itself with [`ASKED`] and all words up to the one where the cursor is; so it is
+//! offered what [`parse`](super::parse) accepts. Invariant: a line of an answer is one word and, after a space, what it
+//! means.
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 

@@ -1,4 +1,4 @@
-//! What may have been meant by a word that there is not: a flag, a command, a setting.
+//! What an unknown word may have been meant to be: a flag, a command, a setting.
 //!
 //! Pure.
 

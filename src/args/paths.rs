@@ -1,6 +1,6 @@
-//! Paths on the command line that are no UTF-8, brought past a parser that takes nothing else.
+//! Paths on the command line that are not UTF-8, smuggled past a parser that accepts only UTF-8.
 //!
-//! Pure. Invariant: no word of a command line has a NUL, so that what begins with one was made here.
+//! Pure. Invariant: no word of a command line has a NUL, so a word that begins with one was made here.
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};

@@ -1,7 +1,7 @@
-//! The words of a command line, in the order and the spelling in which `argh` takes them.
+//! The words of a command line, in the order and the spelling that `argh` needs.
 //!
-//! Pure. Owned by [`parse`](super::parse). Invariant: flags stand before or behind the command, up to the first word
-//! that is none; where a command takes a text, all from there on is text, and so is all behind `--`.
+//! Pure. Owned by [`parse`](super::parse). Invariant: flags are before or after the command, up to the first word that
+//! is no flag; if a command takes a text, all from there on is text, and so is all after `--`.
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 

@@ -1,4 +1,4 @@
-//! What waits and what is coming, by id: the folder as the server knows it.
+//! Complete and partial files, by id: the folder as the server knows it.
 //!
 //! Owned by the server. A part may be locked for as long as the disk takes, the index never is. Invariant: a blob is in
 //! the index as *kept* only when all of it is on the disk, synced, under its own name.

@@ -1,4 +1,4 @@
-//! How many files there may be, how large, and why one is not taken, or not given.
+//! Quotas of files, and why one is not accepted, or not handed out.
 //!
 //! Owned by nobody. Invariant: whoever is refused learns nothing of others' files.
 

@@ -1,7 +1,7 @@
-//! How much room there is for files, all of them together: on the disk, and by the operator's limit.
+//! How much room all files together may take: on the disk, and by the operator's limit.
 //!
-//! Room is taken as bytes come, not when they are offered: who offers much and sends nothing holds nothing. Invariant:
-//! what is taken is what the files that are kept have, and what came of those that are not whole.
+//! Room is taken as bytes arrive, not when they are offered: whoever offers much and sends nothing occupies nothing.
+//! Invariant: the room taken is the size of kept files plus the bytes that arrived of partial ones.
 
 use std::io;
 use std::path::PathBuf;

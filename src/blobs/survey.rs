@@ -1,6 +1,6 @@
-//! What lies in the folder of blobs, for the server that opens it and for an operator's `check`.
+//! What is in the folder of blobs, for the server that opens it and for an operator's `check`.
 //!
-//! Owned by whoever asks. Invariant: it only looks.
+//! Owned by whoever asks. Invariant: it only reads.
 
 use std::fs::{self, File};
 use std::io;

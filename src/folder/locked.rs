@@ -1,7 +1,7 @@
-//! A data folder that is in use by this process alone.
+//! A data folder that only this process uses.
 //!
-//! Owned by whoever opened it, server or client; the lock goes with the value, also when the process is killed.
-//! Invariant: a file by which a folder was locked is the one that lies in it.
+//! Owned by whoever opened it, server or client; the lock ends with the value, also when the process is killed.
+//! Invariant: the locked file is the one that is in the folder.
 
 use std::fs::{self, DirBuilder, File, Metadata, OpenOptions};
 use std::io;

@@ -1,6 +1,6 @@
-//! Whose things lie in a folder.
+//! The owners of what is in a folder.
 //!
-//! Owned by nobody. Invariant: it only looks.
+//! Owned by nobody. Invariant: it only reads.
 
 use std::fs;
 use std::io;

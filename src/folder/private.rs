@@ -1,6 +1,6 @@
 //! Files for their owner alone, and how much room their disk has.
 //!
-//! Owned by nobody. Invariant: a private file is whole or not there, and never one that somebody else put there.
+//! Owned by nobody. Invariant: a private file is complete or absent, and never one that somebody else put there.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};

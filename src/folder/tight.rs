@@ -1,6 +1,6 @@
 //! A data folder that others could enter becomes its owner's alone, or is refused.
 //!
-//! Owned by nobody. Invariant: what is not a data folder, or is for others too, stays as it is.
+//! Owned by nobody. Invariant: what is not a data folder, or is meant for others too, stays as it is.
 
 use std::fmt;
 use std::fs::{self, File, Permissions};

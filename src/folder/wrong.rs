@@ -1,6 +1,6 @@
 //! Why a folder cannot be used, in words: what is in its place, whose it is, what its disk says.
 //!
-//! Owned by nobody. Invariant: it only looks.
+//! Owned by nobody. Invariant: it only reads.
 
 use std::fs;
 use std::io::{self, ErrorKind};

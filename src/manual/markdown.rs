@@ -1,6 +1,6 @@
 //! Markdown as roff.
 //!
-//! Pure. What is no Markdown of ours is left out: pictures, HTML, notes. A row of a table becomes a paragraph with its
+//! Pure. Markdown that we do not use is left out: pictures, HTML, notes. A row of a table becomes a paragraph with its
 //! first cell as a tag.
 
 use std::mem::take;

@@ -1,6 +1,6 @@
 //! A manual page from its parts: the command line, tables, prose.
 //!
-//! Owned by nobody. Pure. Invariant: what stands in a table stands in its page.
+//! Owned by nobody. Pure. Invariant: whatever is in a table is in its page.
 
 use argh::CommandInfoWithArgs;
 use roff::{Roff, bold, roman};

@@ -1,6 +1,6 @@
-//! One message: what it is called, when it was taken, what kind of thing it is, and its body.
+//! One message: its id, when it was accepted, its kind, and its body.
 //!
-//! Owned by whoever passes it on. Invariant: of a message that is withheld there is no body, but its length.
+//! Owned by whoever passes it on. Invariant: a withheld message has no body, only its length.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,4 +1,4 @@
-//! Numbers by which things are known on both sides: data folders, files, messages.
+//! Ids that both sides use: of data folders, files, messages.
 //!
 //! Owned by nobody. Invariant: an id is never reused.
 

@@ -1,6 +1,6 @@
-//! When: by the wall clock, for showing; and by how long a server has run, for expiry.
+//! Times: by the wall clock, for display; and by how long a server has run, for expiry.
 //!
-//! Owned by nobody. Invariant: none of the two is ever computed from the other.
+//! Owned by nobody. Invariant: neither is ever computed from the other.
 
 use std::ops::Add;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -1,8 +1,8 @@
 //! A person's SSH agent, which may have the key and makes signatures with it: the two requests of
 //! `draft-ietf-sshm-ssh-agent` that this takes.
 //!
-//! Owned by the identity whose key the agent has. Each question has a connection of its own: an agent
-//! may be started again meanwhile. Everything here blocks.
+//! Owned by the identity whose key the agent has. Each request has a connection of its own, since an agent may be
+//! restarted meanwhile. Everything here blocks.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;

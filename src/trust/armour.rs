@@ -1,7 +1,7 @@
-//! The armour of OpenSSH's private keys and signatures: base64 between two lines that say what it is.
+//! The armour of OpenSSH's private keys and signatures: base64 between a begin line and an end line.
 //!
 //! Programs break its lines at 64, 70 or 76 characters, or not at all, and `ssh-keygen` reads all of that; `ssh-key`
-//! takes 70 alone. Owned by nobody. Invariant: what is inside stays as it was.
+//! reads only 70. Owned by nobody. Invariant: the contents stay as they were.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;

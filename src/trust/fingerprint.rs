@@ -1,8 +1,8 @@
 //! What people compare to be sure of a key: SHA-256 over it, shown as OpenSSH shows it.
 //!
-//! Of a person's key it is taken over OpenSSH's wire form, as `ssh-keygen -l` does; of a server's over
-//! the SubjectPublicKeyInfo of its certificate (RFC 5280 §4.1), so that a renewed certificate with
-//! the same key has the same one.
+//! For a person's key it is over OpenSSH's wire form, as in `ssh-keygen -l`; for a server's over the
+//! SubjectPublicKeyInfo of its certificate (RFC 5280 §4.1), so that a renewed certificate with the same key has the
+//! same fingerprint.
 
 use std::fmt;
 use std::str::FromStr;

@@ -1,7 +1,7 @@
-//! What is in the file of a person's key: its private half, or the public one alone.
+//! The file of a person's key: its private half, or only the public one.
 //!
-//! Owned by [`Identity`](super::Identity), which reads a file once. Invariant: what `ssh-keygen` reads is read, and
-//! what is refused is named for what it is.
+//! Owned by [`Identity`](super::Identity), which reads a file once. Invariant: what `ssh-keygen` reads is read, and a
+//! refusal says what the file is instead.
 
 use std::fs;
 use std::io;

@@ -1,6 +1,6 @@
-//! What people take for a key that signs in, what it is, and what helps.
+//! Files that people mistake for a usable key: what they are, and what helps.
 //!
-//! Owned by whoever reads keys. Both tables go from the special to the general: the first row that fits is the one.
+//! Owned by whoever reads keys. Both tables go from the special to the general: the first row that matches counts.
 
 use std::path::Path;
 

@@ -1,4 +1,4 @@
-//! A person's public key, and what was signed with the private one.
+//! A person's public key, and verifying signatures with it.
 //!
 //! Owned by whoever wants to know who somebody is: the server's book of names, and the client. Invariant: it is an
 //! Ed25519 key, and the word that it is displayed as parses to it.

@@ -1,8 +1,8 @@
-//! Secret words that a server makes and believes whoever says them.
+//! Secret words (bearer tokens) that a server makes, and that prove something by themselves.
 //!
-//! An *invitation* lets one person in: the operator hands it on in an address, the client says it when it
-//! signs in, and the server keeps digests alone, so that nobody can use what is in its files or backups. A
-//! *ticket* says on another connection who is signed in on this one; it is good as long as this one is.
+//! An *invitation* lets one person in: the operator hands it on in an address, the client says it when it signs in, and
+//! the server keeps digests alone, so that nobody can use what is in its files or backups. A *ticket* says on another
+//! connection who is signed in on this one; it is valid as long as this one lives.
 
 use std::fmt;
 use std::str::FromStr;

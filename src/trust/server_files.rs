@@ -1,7 +1,7 @@
-//! What is in the files of a server's certificate and its key, and what they are where they will not do.
+//! The files of a server's certificate and its key, and what they are instead if they cannot be used.
 //!
 //! Owned by the server's [`Certificates`](super::tls::Certificates), which reads them at start and again when it is
-//! told to. Tables go from the special to the general: the first row that fits is the one.
+//! told to. Tables go from the special to the general: the first row that matches counts.
 
 use std::fs;
 use std::io;

@@ -1,8 +1,8 @@
-//! TLS 1.3: the server's certificate and key, and how a client looks at them.
+//! TLS 1.3: the server's certificate and key, and how a client verifies them.
 //!
-//! Owned by the server, which has one [`Certificates`] for all connections, and by the client, whose
-//! [`client_config`] trusts nobody: who a server is, is decided by its key's [`Fingerprint`] as soon as the
-//! handshake has proved that it has the key, and before anything is said to it.
+//! Owned by the server, which has one [`Certificates`] for all connections, and by the client, whose [`client_config`]
+//! trusts nobody: a server is identified by its key's [`Fingerprint`] as soon as the handshake has proved that it has
+//! the key, and before anything is said to it.
 
 use std::fs;
 use std::io;

@@ -1,7 +1,7 @@
 //! `tinychat history`: what was written and received, for people or, as JSON, for scripts.
 //!
-//! Owned by the binary. Invariant: no character of others can steer a terminal; in JSON those that
-//! could are escaped, so that the text stays true.
+//! Owned by the binary. Invariant: no character of others can control a terminal; in JSON those that could are escaped,
+//! so that the text stays true.
 
 use std::fmt::Write as _;
 use std::io::{self, Write};

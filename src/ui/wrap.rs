@@ -1,7 +1,7 @@
-//! Text in rows of a width, measured in cells, by graphemes. Pure.
+//! Wraps text to a width, measured in cells, by graphemes. Pure.
 //!
-//! Terminals do not agree about graphemes of several code points: some give a family of three two cells, some one for
-//! each of its members and their joiners. Invariant: a grapheme has the room that it takes in any of them.
+//! Terminals disagree about graphemes of several code points: some give a family of three two cells, some one for each
+//! of its members and their joiners. Invariant: a grapheme gets the most room that any of them takes.
 
 use std::borrow::Cow;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! What is asked beside the face, and why it is not done.
+//! The commands beside the face, and why one failed.
 
 use std::io;
 use std::path::PathBuf;

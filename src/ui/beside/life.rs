@@ -1,6 +1,6 @@
-//! A client without a face: what it says by itself, and whom it hears.
+//! A client without a face: what it reports by itself, and who receives its events.
 //!
-//! Owned by the errand that started it, until it is told to leave or ends by itself.
+//! Owned by the command that started it, until it is told to leave or ends by itself.
 
 use async_channel::Receiver;
 use futures::future::Either;

@@ -1,6 +1,6 @@
-//! An errand from its beginning to its end.
+//! One command, from its beginning to its end.
 //!
-//! Owned by the binary. Invariant: whoever interrupts it is told what is kept all the same.
+//! Owned by the binary. Invariant: whoever interrupts it is still told what is kept.
 
 use std::io;
 

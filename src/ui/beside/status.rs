@@ -1,4 +1,4 @@
-//! `tinychat status`: how things are.
+//! `tinychat status`: the state of the client.
 
 use std::io::{self, Write};
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! `tinychat files`: what lies here of others' files, and making room.
+//! `tinychat files`: received files on this disk, and making room.
 
 use std::io::{self, Write};
 

@@ -1,4 +1,4 @@
-//! How far files are, drawn at the bottom of a terminal's standard error. Elsewhere nothing is drawn.
+//! Progress bars of files, drawn at the bottom of a terminal's standard error. Elsewhere nothing is drawn.
 //!
 //! Owned by the plain face's [screen](super::screen). Invariant: whoever prints does it [beside](Bars::beside) the
 //! bars, so that neither spoils the other.

@@ -1,7 +1,7 @@
-//! The modes of the terminal while its keys come one by one, not line by line.
+//! The modes of the terminal while keys are read one by one, not line by line.
 //!
-//! Invariant: however the program ends, the terminal has the modes again that it had before. There is one terminal;
-//! so there is one place where its modes are kept.
+//! Invariant: however the program ends, the terminal gets its earlier modes back. There is one terminal, so there is
+//! one place where its modes are kept.
 
 use std::io::{self, stdin};
 use std::sync::{Mutex, MutexGuard, PoisonError};

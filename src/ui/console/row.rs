@@ -1,8 +1,8 @@
 //! The line that is being written, at the bottom of a terminal.
 //!
 //! Owned by the [screen](super::screen), which erases it before anything is printed, and draws it again below. It takes
-//! one row, however long it is, and asks the terminal nothing: where text is as wide as the terminal thinks, and not
-//! as we do, the row stays one row. Invariant: the cursor is in that row, or where the next line begins.
+//! one row, however long it is, and asks the terminal nothing: even if the terminal measures text differently, the row
+//! stays one row. Invariant: the cursor is in that row, or where the next line begins.
 
 use std::io::{self, IsTerminal, Write};
 

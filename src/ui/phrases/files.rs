@@ -1,7 +1,6 @@
 //! Files in words: the same for every face.
 //!
-//! Pure. What is made of other people's words goes through
-//! [`text`](crate::text) where it is shown.
+//! Pure. Other people's words in it go through [`text`](crate::text) where they are shown.
 
 use std::time::Duration;
 

@@ -1,6 +1,6 @@
-//! What the client tells, in words: the same for every face.
+//! Events of the client, in words: the same for every face.
 //!
-//! Pure. What is made of other people's words goes through [`text`](crate::text) where it is shown.
+//! Pure. Other people's words in it go through [`text`](crate::text) where they are shown.
 
 use std::fmt::Display;
 use std::path::Path;

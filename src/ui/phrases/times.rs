@@ -1,6 +1,6 @@
-//! Times as people say and read them: in their own zone.
+//! Times as people write and read them: in their own time zone.
 //!
-//! Pure: what the time is, and where, is an argument.
+//! Pure: the time and the zone are arguments.
 
 use jiff::civil::{Date, DateTime, Time};
 use jiff::fmt::strtime;

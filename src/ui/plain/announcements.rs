@@ -1,4 +1,4 @@
-//! What is said of people who write without being talked to.
+//! Announcements of people who write and whom one is not talking to.
 //!
 //! Owned by the plain face. Pure: no I/O, and the time is an argument. Invariant: whoever writes without a pause
 //! is announced a few times, and the last line has the last count.

@@ -1,4 +1,4 @@
-//! What the plain face knows while it lives.
+//! The state of the plain face.
 //!
 //! Owned by [`run`](super::run()).
 

@@ -1,7 +1,7 @@
 //! Receipts as people and scripts see them.
 //!
-//! Owned by the plain face. Pure: no I/O, and the time is an argument. A person sees one short line
-//! for a run of them; a script gets a line for each.
+//! Owned by the plain face. Pure: no I/O, and the time is an argument. A person sees one short line for a batch of
+//! them; a script gets a line for each.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! What the client tells, as the plain face shows it.
+//! Events of the client, as the plain face prints them.
 //!
 //! Owned by the [face](super::face). News for a person are notes; a script gets what it asked for.
 

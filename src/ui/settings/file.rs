@@ -1,7 +1,7 @@
-//! What a person has set once for all: `config.toml` under the XDG config folder.
+//! A person's settings: `config.toml` in the XDG config folder.
 //!
-//! Owned by whoever starts a face; what the command line says goes first. Invariant: one table says which
-//! keys there are, what each takes and how `tinychat config --init` explains it.
+//! Owned by whoever starts a face; the command line overrides it. Invariant: one table says which keys there are, what
+//! each takes and how `tinychat config --init` explains it.
 
 use std::fs::{self, DirBuilder, OpenOptions};
 use std::io::{self, Write};

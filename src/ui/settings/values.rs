@@ -1,4 +1,4 @@
-//! What stands behind keys and flags, read from text. Each error says what belongs there. Pure.
+//! The values of keys and flags, parsed from text. Each error says what is expected. Pure.
 
 use std::time::Duration;
 

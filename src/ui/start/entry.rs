@@ -1,4 +1,4 @@
-//! How every face begins: what the command line says, and from it a running client.
+//! How every face begins: from the command line to a running client.
 //!
 //! Owned by nobody. Invariant: a passphrase is only asked for at a terminal, and never shown.
 

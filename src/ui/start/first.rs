@@ -1,8 +1,8 @@
 //! The first start of a person: until a server has let them in, what does not work is asked for again.
 //!
-//! Owned by the face that comes up behind it. Invariants: only somebody who sits at a terminal and sees the question is
-//! asked, and only where there was no client in the data folder before; of a name or a server that did not work no
-//! folder is left, unless something in it is to be kept.
+//! Owned by the face that starts after it. Invariants: only somebody who sits at a terminal and sees the question is
+//! asked, and only if there was no client in the data folder before; a name or a server that did not work leaves no
+//! folder, unless something in it is to be kept.
 
 use std::path::PathBuf;
 use std::time::Duration;

@@ -1,8 +1,8 @@
-//! What the [app](super::app) lives on: the terminal, the clock, the client, the disk.
+//! Connects the [app](super::app) to the terminal, the clock, the client and the disk.
 //!
-//! Owned by [`run`](super::run()). Invariants: a drawing that fails is tried again and ends nothing; while
-//! another program is in front, nothing is read from the terminal or written to it, and the client goes on;
-//! however it ends, what is to be remembered is on the disk.
+//! Owned by [`run`](super::run()). Invariants: a drawing that fails is retried and ends nothing; while another program
+//! is in the foreground, nothing is read from the terminal or written to it, and the client goes on; however it ends,
+//! what is to be remembered is on the disk.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};

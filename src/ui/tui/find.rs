@@ -1,4 +1,4 @@
-//! The list of what was found by words, as they are typed. Pure.
+//! The list of search results, as one types. Pure.
 
 use crate::client::{Hit, Query};
 

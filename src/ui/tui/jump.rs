@@ -1,4 +1,4 @@
-//! The list one types into to get somewhere: people and commands, the nearest first. Pure.
+//! The list to jump from: people and commands that match what is typed, the best match first. Pure.
 
 use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};

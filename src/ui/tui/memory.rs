@@ -1,8 +1,8 @@
-//! What the screen remembers across runs beside the messages: drafts, where one had scrolled to, whom one
-//! was talking to, who is muted.
+//! What the screen remembers across runs besides the messages: drafts, scroll positions, whom one was talking to, who
+//! is muted.
 //!
-//! Owned by the screen; the file `screen.json` of the person's data folder, for its owner alone. Losing
-//! it costs comfort, no message.
+//! Owned by the screen; the file `screen.json` of the person's data folder, for its owner alone. Losing it costs
+//! comfort, but no message.
 
 use std::collections::BTreeMap;
 use std::fs;

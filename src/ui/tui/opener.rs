@@ -1,7 +1,7 @@
-//! Has an address opened by the program that the desktop has for that.
+//! Opens a link in the desktop's program for it.
 //!
-//! Owned by the [face](super::face). Invariants: the address is one argument, and no shell sees it; what is started
-//! has nothing of the terminal; nobody waits for it but a thread of its own.
+//! Owned by the [face](super::face). Invariants: the address is one argument, and no shell sees it; the program has no
+//! access to the terminal; only a thread of its own waits for it.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};

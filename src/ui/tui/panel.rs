@@ -1,7 +1,7 @@
-//! What commands answer and the client tells: a part of the screen of its own, which goes again. Pure.
+//! Answers of commands and news of the client: a temporary part of the screen. Pure.
 //!
-//! Each conversation has one, and the screen on which nobody is. Invariant: what stands among people's words
-//! is people's words; what is told stands here.
+//! Each conversation has one, and so has the screen without a conversation. Invariant: among people's words there are
+//! only people's words; news is here.
 
 use std::ops::Range;
 use std::path::{Path, PathBuf};

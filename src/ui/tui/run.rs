@@ -1,6 +1,6 @@
 //! The full screen from its beginning to its end.
 //!
-//! Owned by whoever runs it. Invariant: the terminal is as it was, however this ends.
+//! Owned by whoever runs it. Invariant: the terminal is restored, however this ends.
 
 use futures::future::Either;
 use jiff::tz::TimeZone;

@@ -1,4 +1,4 @@
-//! Colours and marks: what is said by a colour is said by a mark or by weight, too. Pure.
+//! Colours and marks: whatever a colour says, a mark or the weight says, too. Pure.
 
 use ratatui::style::{Color, Modifier, Style};
 

@@ -1,6 +1,6 @@
-//! Files on their way, as the screen has them: how far each is and how quickly. Pure.
+//! Files in flight on the screen: the progress and speed of each. Pure.
 //!
-//! Owned by the [app](super::app). Invariant: it has what moves and is not done, and nothing else.
+//! Owned by the [app](super::app). Invariant: it has exactly the files that move and are not done.
 
 use std::collections::BTreeMap;
 

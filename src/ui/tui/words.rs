@@ -1,4 +1,4 @@
-//! Text with what is special in it: addresses that it leads to, and what was looked for. Pure.
+//! Text with its special parts: links, and matches of a search. Pure.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! How what is being written may go on: commands, names of people, paths. Pure: the same for every face.
+//! Completion of what is being written: commands, names of people, paths. Pure: the same for every face.
 
 use super::command::COMMANDS;
 

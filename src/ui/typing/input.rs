@@ -1,7 +1,7 @@
 //! What people type or programs pipe in: lines, read by a thread of their own because reading blocks, or all of it as
 //! one message.
 //!
-//! Invariant: what comes out is what went in, but for the ends of lines; or it is refused with what is wrong, where,
+//! Invariant: what comes out is what went in, except for the ends of lines; or it is refused with what is wrong, where,
 //! and what helps.
 
 use std::io::{self, BufRead, Read};

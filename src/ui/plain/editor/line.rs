@@ -1,4 +1,4 @@
-//! The line that is being typed, and what each key makes of it. See the [module](super).
+//! The line that is being typed, and what each key does to it. See the [module](super).
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

@@ -1,6 +1,6 @@
-//! What is being written: letters and pastes, edits, what was written before, completion.
+//! The text being written: letters and pastes, edits, the history, completion.
 //!
-//! Invariant: what is written is in a draft, in what was cut last, or in what was written before.
+//! Invariant: what was typed is in a draft, in the last cut, or in the history.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! What the client tells, and what becomes of it on the screen.
+//! Events of the client, and what they change on the screen.
 
 use std::path::PathBuf;
 

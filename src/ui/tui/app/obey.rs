@@ -1,4 +1,4 @@
-//! What was written and is sent: messages and commands.
+//! Entered text: messages to send, and commands.
 
 use super::state::{App, Overlay};
 use crate::client::Command;

@@ -1,4 +1,4 @@
-//! What keys do beside writing: turning to conversations, scrolling, what is in front, leaving.
+//! Keys other than typing: switching conversations, scrolling, boxes in front, leaving.
 
 use crossterm::event::{KeyCode, KeyEvent};
 

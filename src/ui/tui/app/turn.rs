@@ -1,6 +1,6 @@
-//! Conversations: which there are, which one is in front, and how one gets from one to another.
+//! Conversations: which there are, which one is open, and switching between them.
 //!
-//! Invariant: whoever is left finds it as it was left.
+//! Invariant: a conversation is found again as it was left.
 
 use super::super::conversation::{Anchor, Conversation};
 use super::super::memory::Person;

@@ -1,8 +1,6 @@
-//! One conversation as the screen has it: what was said as far as it is loaded, what was not seen yet,
-//! what one is writing. Pure.
+//! One conversation on the screen: its loaded messages, the unread ones, the draft. Pure.
 //!
-//! Owned by the [app](crate::ui::tui::app). Invariant: `unread` are records of others that came and were never in
-//! sight.
+//! Owned by the [app](crate::ui::tui::app). Invariant: `unread` are received messages that were never visible.
 
 use std::collections::BTreeSet;
 

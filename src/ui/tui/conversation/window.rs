@@ -1,7 +1,7 @@
-//! A part of a conversation that is loaded without a gap, and where one has scrolled to in it. Pure.
+//! The part of a conversation that is loaded, without gaps, and the scroll position in it. Pure.
 //!
-//! Owned by its [conversation](crate::ui::tui::conversation). Invariant: where one has scrolled to stays, whatever is
-//! loaded above or comes below.
+//! Owned by its [conversation](crate::ui::tui::conversation). Invariant: the scroll position stays, whatever is loaded
+//! above or comes below.
 
 use std::collections::BTreeMap;
 

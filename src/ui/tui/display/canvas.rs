@@ -1,4 +1,4 @@
-//! What is to be on the screen: what is in each cell, which cells are an address, and where the cursor is.
+//! What is to be on the screen: the content of each cell, which cells are a link, and where the cursor is.
 //!
 //! Owned by whoever draws, then by the [painter](super::painter), which compares it with the one before.
 //! Pure. Invariant: a link covers cells of one row.

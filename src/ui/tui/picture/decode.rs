@@ -1,7 +1,7 @@
-//! Pixels out of files that other people made.
+//! Pixels from files that other people made.
 //!
-//! Whoever sends a file may mean harm. Invariant: what it claims to be and how large it claims to be is
-//! looked at before a pixel is decoded, and whatever is wrong with it, the caller lives on.
+//! A file may be an attack. Invariant: its claimed format and size are checked before a pixel is decoded, and whatever
+//! is wrong with it, the caller survives.
 
 use std::cell::Cell;
 use std::fs::File;

@@ -1,8 +1,8 @@
-//! The pictures that are in sight or were a moment ago, made for this terminal.
+//! The pictures that are visible or were a moment ago, made for this terminal.
 //!
-//! Owned by the face; a thread beside it decodes, one picture after another. Invariants: what is asked for
-//! and what is held are bounded; what is drawn was made for the area that was asked for last; what is in
-//! sight is never given up for another.
+//! Owned by the face; a thread beside it decodes, one picture after another. Invariants: requests and held pictures are
+//! bounded; what is drawn was made for the area that was requested last; a visible picture is never dropped for
+//! another.
 
 use std::collections::HashMap;
 use std::io;

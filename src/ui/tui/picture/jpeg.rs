@@ -1,9 +1,9 @@
-//! Photographs of many pixels: a JPEG that comes row by row is made smaller in its transform, so that the
-//! whole of it is never in memory.
+//! Large photographs: a JPEG that comes row by row is scaled down in its transform, so that the whole of it is never in
+//! memory.
 //!
-//! Owned by [`decode`](super::decode), which has small ones decoded otherwise. Invariants: what is allocated is
-//! in proportion to what is shown, whatever the picture's size; it all happens on the caller's thread, where
-//! a panic is caught.
+//! Owned by [`decode`](super::decode), which decodes small ones otherwise. Invariants: what is allocated is in
+//! proportion to what is shown, whatever the picture's size; it all happens on the caller's thread, where a panic is
+//! caught.
 
 use std::io::{self, Read};
 

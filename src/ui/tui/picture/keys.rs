@@ -1,4 +1,4 @@
-//! What is pressed and pasted at a terminal that was asked something.
+//! Keys and pastes from a terminal that was asked something.
 //!
 //! Owned by the face. Invariant: an answer that comes [late](super::late) is not among the keys, and everything else
 //! is.

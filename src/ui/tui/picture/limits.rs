@@ -1,4 +1,4 @@
-//! How large a picture may be that is shown.
+//! How large a picture may be to be shown.
 
 /// The largest file that is read.
 pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;

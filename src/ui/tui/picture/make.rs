@@ -1,4 +1,4 @@
-//! A picture as the terminal takes it.
+//! A picture in the terminal's form.
 //!
 //! Owned by the [gallery](super::gallery). Invariant: a picture that cannot be drawn in part is drawn wholly or
 //! not at all.

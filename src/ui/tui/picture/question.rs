@@ -1,7 +1,7 @@
-//! Which version a terminal is: the one thing that is asked of it.
+//! The terminal's version: the one thing that is asked of it.
 //!
-//! Owned by the face, which asks before anything else reads what the terminal says. Invariants: an answer is
-//! waited for [so long](PATIENCE) at most; what comes beside it is heard as it would be without a question.
+//! Owned by the face, which asks before anything else reads what the terminal says. Invariants: an answer is waited for
+//! no longer than [`PATIENCE`]; other input is handled as it would be without a question.
 
 use std::io::{self, Write};
 use std::os::fd::AsFd;

@@ -1,7 +1,7 @@
 //! Why a picture is not shown. Pure.
 //!
-//! Owned by [`decode`](super::decode), made to be read by the person before the screen. Invariant: what is too
-//! much is told with its figures and with what would not be.
+//! Owned by [`decode`](super::decode), made to be read by the person before the screen. Invariant: if something is too
+//! large, its figures and the limit are told.
 
 use std::io;
 

@@ -1,4 +1,4 @@
-//! A frame: everything that is on the screen at a moment.
+//! A frame: everything that is on the screen at one moment.
 
 use ratatui::layout::{Position, Rect};
 use ratatui::style::{Modifier, Style};

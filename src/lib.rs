@@ -37,7 +37,7 @@
 //! 6. Marie's client (`client/core/exchange/intake`) writes it to her history, tells her face, and answers `ACK`.
 //! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
 //!    never is) and marks John's link. John's write task looks up how far his messages have come and says
-//!    `DELIVERED`; John's client removes the message from its outbox.
+//!    `DELIVERED`; with that the message leaves John's outbox.
 //!
 //! # The way of a file
 //!

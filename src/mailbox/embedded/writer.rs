@@ -24,7 +24,7 @@ use crate::message::{SessionKey, Uptime};
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long changes wait that nobody waits for and that free nothing: which numbers were taken of
-/// messages that never needed the disk. Whatever is under way then is written with them.
+/// messages that never needed the disk. Whatever is in flight then is written with them.
 const LAZY: Duration = Duration::from_secs(10);
 
 /// After a commit failed: how long until the first and between later attempts.

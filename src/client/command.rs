@@ -1,4 +1,6 @@
 //! What a face wants of the client.
+//!
+//! Owned by nobody: plain data, which the core obeys.
 
 use std::path::PathBuf;
 

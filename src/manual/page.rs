@@ -72,6 +72,8 @@ pub fn page(title: &Title, prose: &str, tables: &[Table]) -> String {
 pub fn protocol() -> String {
     let source = include_str!("../wire/mod.rs");
     let lines = source.lines().map_while(|line| line.strip_prefix("//!"));
+    // Behind it stands what is of use to those alone who read the source.
+    let lines = lines.take_while(|line| !line.starts_with(" # Rooms"));
     let prose: String =
         lines.map(|line| format!("{}\n", line.strip_prefix(' ').unwrap_or(line))).collect();
     let title = Title {

@@ -1,4 +1,6 @@
 //! What the owner's core is asked for its guests, and how it answers: one channel each.
+//!
+//! Owned by nobody: plain data.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;

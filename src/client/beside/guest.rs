@@ -1,4 +1,6 @@
 //! The other end: a process that asks the owner of its person's data folder.
+//!
+//! Owned by whoever asks. Invariant: a line without its end is no answer.
 
 use std::io;
 use std::path::Path;

@@ -1,4 +1,6 @@
 //! What guests are told of files that lie here, and what they free.
+//!
+//! Owned by the task that serves the guest.
 
 use async_std::os::unix::net::UnixStream;
 

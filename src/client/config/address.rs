@@ -1,4 +1,6 @@
 //! Where a server is, as people write it.
+//!
+//! Owned by nobody. Invariant: what was parsed is an address, its host in its one spelling.
 
 use std::fmt;
 use std::net::IpAddr;

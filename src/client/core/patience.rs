@@ -1,4 +1,6 @@
 //! How long a client without a person waits for anything.
+//!
+//! Owned by the core. Invariant: online, only what is to be finished or was refused makes it wait.
 
 use std::time::Instant;
 

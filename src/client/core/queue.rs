@@ -1,9 +1,9 @@
-//! Which conversations are open without a face: those in which something that was written has not
-//! arrived, so that it is sent and what becomes of it is heard.
+//! Who waits for a conversation without a face: one in which something that was written has not arrived, so that it is
+//! sent and what becomes of it is heard.
 //!
-//! A server holds a limited number open on one connection, so there are places, and a [`Queue`] for
-//! them: whoever is owed something *unsent* comes first, the rest in turn. Invariant: whoever waits for a
-//! place gets one in bounded time, whatever the others do.
+//! Owned by the core. Pure. A server holds a limited number of conversations open on one connection, so there are places,
+//! and a [`Queue`] for them: whoever is owed something *unsent* comes first, the rest in turn. Invariant: whoever waits
+//! for a place gets one in bounded time, whatever the others do.
 
 use std::collections::BTreeMap;
 

@@ -1,6 +1,6 @@
 //! Putting a file that came where its person wants it: under a name of its own, over nothing that is there.
 //!
-//! Invariant: what the sender calls a file is at most a name in one folder, never a path; and whatever is in that
+//! Owned by the task that saves. Invariant: what the sender calls a file is at most a name in one folder, never a path; and whatever is in that
 //! folder stays as it is.
 
 use std::fs::{self, File};

@@ -1,4 +1,6 @@
 //! Signing in at a server that was reached.
+//!
+//! Owned by whoever connects. Invariant: what is signed names the challenge and, under TLS, this connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -14,7 +14,7 @@ use crate::message::{MAX_NAME_CHARS, MessageId};
 use crate::server::files::Tickets;
 use crate::server::host::Host;
 use crate::server::link::{End, Side};
-use crate::wire::codec::ProtocolError;
+use crate::wire::codec::{Counts, Frame, ProtocolError};
 use crate::wire::frame::{ByeReason, ClientFrame, ErrorCode, ServerFrame};
 use crate::wire::stream::FrameReader;
 
@@ -77,7 +77,7 @@ impl Reading<'_> {
     }
 
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
-        self.count(self.answer_length(&frame)).await;
+        self.count(self.answer_length(frame.verb().counts())).await;
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Close { peer } => self.close(peer).await,
@@ -110,14 +110,12 @@ impl Reading<'_> {
         }
     }
 
-    /// About how many bytes a long answer has; 0 for one that is no longer than a frame.
-    fn answer_length(&self, frame: &ClientFrame) -> usize {
+    /// About how many bytes of an answer count; none of one that is no longer than a frame.
+    fn answer_length(&self, counts: Counts) -> usize {
         let Host { directory, registry, .. } = &**self.host;
-        match frame {
-            ClientFrame::Online => directory.length(),
-            ClientFrame::Blocks => {
-                registry.circle().count_blocked(&self.link.name) * MAX_NAME_CHARS
-            }
+        match counts {
+            Counts::Everybody => directory.length(),
+            Counts::Blocked => registry.circle().count_blocked(&self.link.name) * MAX_NAME_CHARS,
             _ => 0,
         }
     }

@@ -21,7 +21,7 @@ use crate::message::{BlobId, Name, SessionKey};
 use crate::server::limits::PersonRates;
 use crate::server::linger::linger;
 use crate::task;
-use crate::wire::codec::{Frame, ProtocolError};
+use crate::wire::codec::{Counts, Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
@@ -132,9 +132,14 @@ impl Carrier {
     }
 
     async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
-        self.keep_to_rate(&request).await;
+        if request.verb().counts() == Counts::Message {
+            self.count().await;
+        }
         match request {
-            FileRequest::Chunk { offset, body } => self.take(offset, &body).await,
+            FileRequest::Chunk { offset, body } => {
+                self.keep_to_rate_of_chunk(body.len()).await;
+                self.take(offset, &body).await
+            }
             FileRequest::Offer { peer, size } => self.offer(peer, size).await,
             FileRequest::Resume { blob } => self.resume(blob).await,
             FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
@@ -205,14 +210,15 @@ impl Carrier {
         Ok(())
     }
 
-    /// Waits as long as somebody asks too often, or sends too fast.
-    async fn keep_to_rate(&mut self, request: &FileRequest) {
-        let bytes = match request {
-            FileRequest::Chunk { body, .. } => body.len(),
-            _ => 0,
-        };
+    /// Counts something like a message, and waits as long as somebody asks too often.
+    async fn count(&mut self) {
+        self.means.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
+    }
+
+    /// Waits as long as somebody sends too fast.
+    async fn keep_to_rate_of_chunk(&mut self, bytes: usize) {
         if bytes < SMALL {
-            self.means.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
+            self.count().await;
         }
         self.keep_to_rate_of_bytes(bytes).await;
     }

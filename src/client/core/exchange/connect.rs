@@ -1,6 +1,6 @@
 //! Getting to the server: while that lasts, orders are obeyed.
 //!
-//! Invariant: before anything is said to a server, everything that belongs to it is under its key.
+//! Owned by the core. Invariant: before anything is said to a server, everything that belongs to it is under its key.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};

@@ -1,6 +1,6 @@
 //! Thinking better of files: of what goes and comes, and of what waits with the server.
 //!
-//! Invariant: what one thought better of the server keeps no longer than it takes to tell it, across restarts.
+//! Owned by the core. Invariant: what one thought better of the server keeps no longer than it takes to tell it, across restarts.
 
 use super::super::exit::Exit;
 use super::super::order::Key;

@@ -1,4 +1,6 @@
 //! What the face wants: orders are obeyed at once, online or not.
+//!
+//! Owned by the core. Invariant: all that a batch of orders writes is one transaction.
 
 use std::time::Instant;
 

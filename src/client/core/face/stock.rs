@@ -1,6 +1,6 @@
 //! What lies here of others' files: said, and freed.
 //!
-//! Invariant: what is freed is off the disk before that is written down, so that a kill in between leaves nothing on the
+//! Owned by the core. Invariant: what is freed is off the disk before that is written down, so that a kill in between leaves nothing on the
 //! disk that nobody counts.
 
 use super::super::exit::Exit;

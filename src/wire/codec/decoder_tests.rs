@@ -2,13 +2,13 @@
 
 use proptest::collection::vec;
 use proptest::prelude::*;
+use smol_str::SmolStr;
 
-use super::super::frame::*;
-use super::super::server_frames::LIMIT_WORDS;
-use super::super::{MAX_BODY, MAX_CHUNK, MAX_PROOF};
 use super::*;
-use crate::message::{BlobId, Installation, Kind, Message, MessageId, Timestamp};
+use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Timestamp};
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
+use crate::wire::frame::*;
+use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();

@@ -1,4 +1,4 @@
-# Each recipe is one plain command or a short list of them; nothing here is needed to build or test.
+# Each recipe is one plain command or a short list; building and testing need none of them.
 
 # Arguments reach the programs as they were typed, spaces and quotes included.
 set positional-arguments
@@ -22,7 +22,7 @@ demo:
 test:
     #!/usr/bin/env bash
     set -euo pipefail
-    # Stories mostly wait: more of them at once than cores take half the time.
+    # Tests mostly wait: running more at once than there are cores halves the time.
     export RUST_TEST_THREADS=${RUST_TEST_THREADS:-8} NEXTEST_TEST_THREADS=${NEXTEST_TEST_THREADS:-8}
     if command -v cargo-nextest >/dev/null; then
         cargo nextest run
@@ -31,25 +31,25 @@ test:
         cargo test
     fi
 
-# Kill servers and clients at random moments, `just crash 1000` a thousand times; `just test` does some
+# Kill servers and clients at random moments, `just crash 1000` a thousand times; `just test` does a few
 crash kills="500":
     TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
 
-# Run all tests again and again beside two busy loops and a busy disk; says which failed how often
+# Run all tests repeatedly beside two busy loops and a busy disk; reports which failed how often
 soak runs="20":
     tests/soak "$1"
 
-# Explore the model of the delivery protocol: everything small, `just model big`, `just model only NAME`
+# Explore the model of the delivery protocol: all small cases, `just model big`, `just model only NAME`
 model *args:
     rustc --edition 2024 -O -o target/model tests/model/delivery.rs
     target/model "$@"
 
-# Throw bytes at all that reads what others wrote, for so many seconds each; needs cargo-fuzz
+# Fuzz everything that parses bytes from others, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail
-    # The coverage is counted by a flag that a stable compiler takes only so. What threads hold that still end looks like
-    # a leak to who looks behind each input.
+    # A stable compiler accepts the coverage flag only with RUSTC_BOOTSTRAP. Leak detection after each input would report
+    # what threads that are still ending hold.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
     for target in codec sign_in client carry control backup server_folder client_folder; do
         found="target/fuzz/corpus/$target"
@@ -59,7 +59,7 @@ fuzz seconds="60":
             -detect_leaks=0
     done
 
-# Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart; `just bench hostile`: what one who means harm costs the others
+# Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart; `just bench hostile`: what attackers cost the others
 bench *args:
     #!/usr/bin/env bash
     set -euo pipefail
@@ -72,7 +72,7 @@ bench *args:
         cargo bench --bench restart
     fi
 
-# Show the client in real terminals: screenshots in target/terminals, to be looked at (Debian; not in CI)
+# Take screenshots of the client in real terminals, in target/terminals, to be looked at (Debian; not in CI)
 terminals *names:
     tests/terminals/run "$@"
 
@@ -91,7 +91,7 @@ lint:
 doc:
     RUSTDOCFLAGS='-D warnings' cargo doc --no-deps
 
-# Check the flake: offline if the kit for that is there, else with Nix, else not at all
+# Check the flake: offline if the kit for that exists, else with Nix, else not at all
 nix:
     #!/usr/bin/env bash
     set -euo pipefail

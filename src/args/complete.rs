@@ -79,8 +79,8 @@ pub fn script(shell: &str, program: &str) -> Option<String> {
     Some(script.replace("FUNCTION", &program.replace('-', "_")).replace("PROGRAM", program))
 }
 
-/// What may stand in place of the last of these words. What an option, or a word that is none, takes is looked up by what
-/// help calls it.
+/// What may stand in place of the last of these words. What an option, or a word that is none, takes is looked up by
+/// what help calls it.
 pub fn complete(
     info: &CommandInfoWithArgs,
     words: &[String],

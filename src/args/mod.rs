@@ -1,14 +1,14 @@
-//! The command line of both programs: a pass in front of `argh` that puts the words where it takes them, and turns
-//! what it refuses into the exit codes.
+//! The command line of both programs: a pass in front of `argh` puts the words into the order that it needs, and turns
+//! its errors into our exit codes.
 //!
-//! `argh` alone takes the word `help` for a flag wherever it stands, and has wrong usage exit with 1.
+//! `argh` alone takes the word `help` for a flag wherever it stands, and exits with 1 on wrong usage.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! parsing, complete  words to flags; what may stand next on a line, for shells
-//! words              the words in the order in which `argh` takes them
-//! paths, likeness    paths that are no UTF-8; what was meant by a word that there is not
+//! parsing, complete  words to flags; completions for shells
+//! words              the words in the order that `argh` needs
+//! paths, likeness    paths that are not UTF-8; what an unknown word was meant to be
 //! ```
 
 pub mod complete;

@@ -1,8 +1,8 @@
-//! A command line parsed: `argh`, with a pass in front of it that puts the words where it takes them, and its refusals as
-//! exit codes.
+//! A command line parsed: `argh`, with a pass in front of it that puts the words where it takes them, and its refusals
+//! as exit codes.
 //!
-//! Owned by nobody. Pure, but for [`Stop::exit`], which prints. Invariant: wrong usage exits with [`Exit::Usage`], help with
-//! [`Exit::Done`].
+//! Owned by nobody. Pure, but for [`Stop::exit`], which prints. Invariant: wrong usage exits with [`Exit::Usage`], help
+//! with [`Exit::Done`].
 
 use std::ffi::OsString;
 use std::process::ExitCode;

@@ -11,12 +11,12 @@
 //! kept 604800000
 //! ```
 //!
-//! `touched` says when enough of it last came, to a minute, and `kept`, once all of it is there, since when that is; both
-//! as the server's [`Uptime`]. Until then the file's name ends with `.part`. A label of version 1 has no `touched`, and a
-//! wall clock's time behind `kept`. Such a blob is as old as if it had come when the server first counted its uptime,
-//! at 0. Where both names are the same the sender has given up theirs. Invariant: what is kept is synced. What there is
-//! of a part need not be: after a power cut it may not be
-//! what was written, so whoever goes on with one that an earlier server has left compares its hash first.
+//! `touched` says when enough of it last came, to a minute, and `kept`, once all of it is there, since when that is;
+//! both as the server's [`Uptime`]. Until then the file's name ends with `.part`. A label of version 1 has no
+//! `touched`, and a wall clock's time behind `kept`. Such a blob is as old as if it had come when the server first
+//! counted its uptime, at 0. Where both names are the same the sender has given up theirs. Invariant: what is kept is
+//! synced. What there is of a part need not be: after a power cut it may not be what was written, so whoever goes on
+//! with one that an earlier server has left compares its hash first.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};

@@ -1,4 +1,4 @@
-//! What a face wants of the client.
+//! The commands of a face.
 //!
 //! Owned by nobody: plain data, which the core obeys.
 
@@ -8,7 +8,7 @@ use super::store::archive::Place;
 use super::store::search::Query;
 use crate::message::Name;
 
-/// What a face wants.
+/// A command of a face.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// Open a conversation and show what comes in it.
@@ -22,23 +22,23 @@ pub enum Command {
         /// What.
         text: String,
     },
-    /// Send a file, once the server keeps all of it: it may be said long before.
+    /// Send a file, once the server has all of it; the command may be given long before.
     SendFile {
         /// To whom.
         peer: Name,
-        /// Where it lies; from the root on.
+        /// Its absolute path.
         path: PathBuf,
         /// What to say of it; at most [`MAX_CAPTION`](super::MAX_CAPTION) bytes.
         caption: Option<String>,
     },
-    /// Have a file come that does not come by itself.
+    /// Download a file that is not downloaded unasked.
     Get {
         /// From whom.
         peer: Name,
         /// Which; without a number the last.
         number: Option<u64>,
     },
-    /// Put a file where one wants it, once it is here.
+    /// Save a file where one wants it, once it is here.
     Save {
         /// From whom.
         peer: Name,
@@ -47,23 +47,23 @@ pub enum Command {
         /// The name to give it, or a folder; without one the download folder.
         to: Option<PathBuf>,
     },
-    /// Think better of what goes to somebody and comes from them.
+    /// Cancel files to somebody and from them.
     Cancel {
         /// Who.
         peer: Name,
         /// Which.
         which: Unwanted,
     },
-    /// Have files that somebody sent lie here no longer.
+    /// Remove the local copies of files that somebody sent.
     Free {
         /// Who.
         peer: Name,
         /// Which; without a number all.
         number: Option<u64>,
     },
-    /// Ask how it is with files.
+    /// Ask for the state of files.
     Files,
-    /// Ask who is there.
+    /// Ask who is online.
     Online,
     /// Ask what has not arrived.
     Status,
@@ -71,11 +71,11 @@ pub enum Command {
     Key(Option<Name>),
     /// Trust the key that somebody has now.
     Trust(Name),
-    /// Hear no more of somebody, or of somebody again.
+    /// Block somebody, or end that.
     Block {
-        /// Of whom.
+        /// Whom.
         peer: Name,
-        /// Whether no more.
+        /// Whether to block.
         blocked: bool,
     },
     /// Ask who is blocked.
@@ -100,7 +100,7 @@ pub enum Command {
     },
     /// The message with this id was shown, and need not be shown again.
     Shown(i64),
-    /// Nothing more can be shown. What is not shown yet stays unread, and nobody waits for it.
+    /// Nothing more can be shown. What is not shown yet stays unread, and is not waited for.
     ShowNoMore,
     /// Sign out once everything written is stored and everything that waited has come.
     Finish,
@@ -108,14 +108,14 @@ pub enum Command {
     Leave,
 }
 
-/// Files that one thinks better of.
+/// Which files to cancel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Unwanted {
-    /// All that go and come; if there are none, the last own one that waits with the server.
+    /// All in flight; if there are none, the last own one that waits on the server.
     OnTheWay,
-    /// The one that comes and has this number.
+    /// The incoming one with this number.
     Theirs(u64),
-    /// The own ones called so that go; if there are none, the last one that waits with the server.
+    /// The outgoing ones with this name; if there are none, the last one that waits on the server.
     Own(String),
 }
 

@@ -24,38 +24,38 @@ use crate::wire::frame::{Presence, Refusal};
 pub enum Event {
     /// A server that was never met shows this key. From now on it has to be the same one.
     FirstMeeting { fingerprint: Fingerprint },
-    /// What was said with this server at another of its addresses is here, too: what was shown may be numbered
-    /// otherwise now, and there is more.
+    /// What was said with this server at another of its addresses is now here, too: there is more, and what was shown
+    /// may have other numbers.
     Joined,
     /// Signed in.
     Connected,
-    /// One is not signed in. What is written meanwhile is kept and sent later.
+    /// Not signed in. What is written meanwhile is kept and sent later.
     Disconnected { because: Absence, retry_in: Duration },
-    /// The conversation is open; so many messages will now come.
+    /// The conversation is open; `waiting` messages will now come.
     Opened { peer: Name, presence: Presence, waiting: u64 },
     /// Somebody with whom a conversation is open came or went.
     Presence { peer: Name, presence: Presence },
     /// Somebody with whom no conversation is open has written; `known` is who has written or was written
     /// to before.
     Waiting { peer: Name, count: u64, known: bool },
-    /// Somebody who is new looks like somebody whom one knows, and may want to. Told once, of whoever has written and of
-    /// whom one talks to.
+    /// A new name looks like a known one, maybe on purpose. Told once for each name that has written or that one talks
+    /// to.
     Alike { peer: Name, known: Name },
     /// The answer to [`Command::Block`](super::Command::Block), or that it comes later.
     Blocked { peer: Name, blocked: bool, change: Change },
     /// The answer to [`Command::Blocks`](super::Command::Blocks).
     Blocks { names: Vec<Name> },
-    /// The answer to [`Command::Key`](super::Command::Key). None if nobody has the name, or if nothing is known of it; if not
-    /// `current`, then the server is away, and this is what it said last.
+    /// The answer to [`Command::Key`](super::Command::Key). None if nobody has the name, or if nothing is known of it;
+    /// if not `current`, then the server is away, and this is what it said last.
     Key { name: Name, key: Option<Fingerprint>, current: bool },
-    /// Somebody's name belongs to another key than the one that is trusted, or to none any more. What is
-    /// written to them stays here until [`Command::Trust`](super::Command::Trust).
+    /// Somebody's name belongs to another key than the trusted one, or to none any more. What is written to them stays
+    /// here until [`Command::Trust`](super::Command::Trust).
     KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
-    /// Nobody has the name, and nobody is known to have had it, with whom a conversation is open. Told once.
+    /// Nobody has the name of an open conversation, and nobody is known to have had it. Told once.
     Nobody { peer: Name },
     /// The answer to [`Command::Trust`](super::Command::Trust).
     Trusted { peer: Name, trust: Trust },
-    /// Who is there: how many, and their names as far as they fitted.
+    /// Who is online: how many, and as many names as fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`](super::Command::Shown) once it is shown.
     Message(Incoming),
@@ -71,19 +71,20 @@ pub enum Event {
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
     /// lists. Each number is told once.
     Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
-    /// The peer says to have seen everything up to `n`.
+    /// The peer says to have read everything up to `n`.
     Read { peer: Name, n: u64 },
-    /// An own message was given up by the server.
+    /// An own message expired on the server.
     Expired { peer: Name, n: u64 },
     /// Own messages from `n` on are refused for now. They are kept and sent again.
     Refused { peer: Name, n: u64, refusal: Refusal, because: String },
-    /// A file moved on, or it is otherwise with it.
+    /// A file made progress, or its state changed.
     Transfer(Transfer),
-    /// The answer to [`Command::Files`](super::Command::Files): the last that went and that others told of, then what goes; and what lies here.
+    /// The answer to [`Command::Files`](super::Command::Files): the last files that were sent or announced by others,
+    /// then those being sent; and the received files on this disk.
     Files(Vec<Transfer>, Vec<Lying>),
     /// The answer to [`Command::Free`](super::Command::Free).
     Freed(Freed),
-    /// What one wants with a file cannot be, and why.
+    /// A command about a file cannot be done, and why.
     NoFile { because: String },
     /// A file is where one wants it.
     Saved { peer: Name, number: u64, path: PathBuf },
@@ -95,7 +96,7 @@ pub enum Event {
     Ended(Ending),
 }
 
-/// Why one is not signed in, by whose fault it is.
+/// Why one is not signed in, by cause.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Absence {
     /// The server is away.
@@ -105,7 +106,7 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// What the reason is.
+    /// The reason.
     pub(crate) fn because(&self) -> String {
         let (Self::Server(because) | Self::Agent(because)) = self;
         because.clone()
@@ -117,7 +118,7 @@ impl Absence {
 pub struct Ending {
     /// Why, if not as wanted.
     pub failure: Option<Failure>,
-    /// How many messages are in the outbox, and go out next time.
+    /// How many messages are in the outbox, to be sent next time.
     pub unsent: u64,
 }
 
@@ -127,10 +128,10 @@ pub struct Ending {
 pub enum Failure {
     #[error("{0}")]
     Refused(String),
-    /// Under another name there may be a way in.
+    /// Another name may be accepted.
     #[error("{0}")]
     Name(String),
-    /// With an invitation there may be a way in.
+    /// An invitation may help.
     #[error("{0}")]
     Uninvited(String),
     #[error("{0}")]

@@ -1,7 +1,7 @@
-//! A data folder in which there was no client before, and how a first start that came to nothing leaves it.
+//! A data folder without an earlier client, and undoing a first start that failed.
 //!
 //! Owned by the client that makes the first start. Invariants: what was there before stays; once something was written
-//! or came, everything stays; whoever removes something holds the folder's lock.
+//! or received, everything stays; nothing is removed without the folder's lock.
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
@@ -13,14 +13,14 @@ use rusqlite::{Connection, OpenFlags};
 use super::beside::SOCKET;
 use crate::folder::Folder;
 
-/// The message store's file. Where it is, a client was before.
+/// The message store's file. If it exists, there was a client before.
 pub(crate) const STORE: &str = "messages.db";
 
-/// What a start makes in the folder, in the order in which it goes: a store that is gone without its log would be damage.
+/// What a start makes in the folder, in the order of removal: a log without its store would be damage.
 const MADE: [&str; 7] =
     ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
 
-/// Where something is in one of these, it is to be kept.
+/// The tables whose rows are to be kept.
 const KEPT: [&str; 6] = ["message", "upload", "file", "contact", "seen", "asked"];
 
 /// See the [module](self).
@@ -36,7 +36,7 @@ pub fn is_new(data: &Path) -> bool {
 }
 
 impl Fresh {
-    /// None if there was a client before, or if it cannot be known.
+    /// None if there was a client before, or if that is unknown.
     pub(crate) fn look(data: &Path) -> Option<Self> {
         let names = fs::read_dir(data).and_then(|all| {
             all.map(|entry| Ok(entry?.file_name())).collect::<io::Result<BTreeSet<_>>>()
@@ -71,7 +71,7 @@ impl Fresh {
 
 /// Whether nothing was written in a store, and nothing came.
 fn has_nothing(store: &Path) -> rusqlite::Result<bool> {
-    // Not read-only: what is in its log is to be in it behind that.
+    // Not read-only: this moves what is in its log into it.
     let store = Connection::open_with_flags(store, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     let any = KEPT.map(|table| format!("EXISTS (SELECT 1 FROM {table})")).join(" OR ");
     store.query_row(&format!("SELECT NOT ({any})"), (), |row| row.get(0))

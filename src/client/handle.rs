@@ -1,7 +1,8 @@
-//! The handle on a client that runs: how it is started, given commands, and ended.
+//! The handle of a running client: starting it, giving it commands, and ending it.
 //!
-//! Owned by the face. A key that an agent has may also be in a file, locked. Whether the agent signs with it turns out when
-//! it is asked to; until then whoever started the client may [wait](Client::refusal), to ask for a passphrase instead.
+//! Owned by the face. A key that an agent has may also be in a file, locked. Whether the agent signs with it is only
+//! known after asking it; until then whoever started the client may [wait](Client::refusal), to ask for a passphrase
+//! instead.
 
 use std::time::Duration;
 
@@ -23,10 +24,10 @@ use crate::task;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, IdentityError, KeyFile};
 
-/// How many commands wait. A face that gives more waits.
+/// How many commands may wait. A face that gives more waits.
 const COMMANDS: usize = 256;
 
-/// How long whoever could ask for a passphrase waits for a server before an agent is asked to sign.
+/// How long to wait for a server, before the agent is asked to sign, when one could ask for a passphrase.
 const FIRST_TRY: Duration = Duration::from_secs(20);
 
 /// Why a client does not start. Made to be read by the person who uses it.
@@ -47,9 +48,9 @@ pub struct Client {
     orders: Sender<Order>,
     task: JoinHandle<Option<()>>,
     is_first: bool,
-    /// What becomes of the first try to sign in.
+    /// The fate of the first try to sign in.
     first_try: Receiver<FirstTry>,
-    /// A passphrase could do what an agent is to do.
+    /// A passphrase could be used instead of the agent.
     can_be_unlocked: bool,
 }
 
@@ -79,7 +80,7 @@ impl Client {
         let known = known_servers;
         let weak = orders.downgrade();
         let can_be_unlocked = identity.can_be_unlocked();
-        // Whoever wants to know reads the first at once.
+        // The receiver reads the first at once.
         let (tell, first_try) = async_channel::bounded(2);
         let core = Core::new(config, identity, known, home, store, events, weak);
         let core = core.telling(tell);
@@ -100,16 +101,16 @@ impl Client {
         self.is_first
     }
 
-    /// Where a passphrase could do what an agent is to do: waits until that has signed, or will not, and then gives the
-    /// reason; the client ends by itself. `asked` is called when the agent is asked. If the server is away, or slow, there
-    /// is nothing to wait for.
+    /// If a passphrase could be used instead of the agent: waits until the agent has signed, or refuses, and then
+    /// returns the reason; the client ends by itself. `asked` is called when the agent is asked. If the server is away,
+    /// or slow, there is nothing to wait for.
     pub async fn refusal(&self, asked: impl FnOnce()) -> Option<String> {
         if !self.can_be_unlocked {
             return None;
         }
         let first = task::within(FIRST_TRY, self.first_try.recv()).await;
         if !matches!(first, Some(Ok(FirstTry::Asked))) {
-            // From now on whatever the agent does concerns the client alone.
+            // From now on only the client cares what the agent does.
             self.first_try.close();
             return None;
         }
@@ -122,7 +123,8 @@ impl Client {
         None
     }
 
-    /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do something.
+    /// Gives a command. After [`Event::Ended`] only [`Command::Send`], which is kept, and [`Command::Shown`] do
+    /// something.
     pub async fn give(&self, command: Command) {
         let _ = self.orders.send(Order::Command(command)).await;
     }

@@ -8,13 +8,13 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! handle             how a client is started, given commands, and ended
-//! core, fresh        the one task; a data folder without a client, and how a start in vain leaves it
-//! beside, files      other processes of the same person; files on their way
+//! handle             starting a client, giving it commands, and ending it
+//! core, fresh        the one task; undoing a first start that failed
+//! beside, files      other processes of the same person; files in flight
 //! line               the line to the server
-//! command, event     what a face wants, and what it is told
+//! command, event     what a face asks for, and what it is told
 //! store              what was written and received, on disk
-//! config, outcome    what a client is told before it starts; what commands about people came to
+//! config, outcome    its configuration; the results of commands about people
 //! ```
 
 pub mod beside;

@@ -1,4 +1,4 @@
-//! What commands about people came to.
+//! Results of commands about people.
 //!
 //! Owned by nobody. Pure.
 
@@ -11,24 +11,24 @@ pub enum Change {
     Made,
     /// It was so before.
     None,
-    /// It is so; how it was before is not known, for an earlier answer was lost.
+    /// It is so; whether it was so before is unknown, because an earlier answer was lost.
     Unknown,
     /// The server is away: it is told when it comes back.
     Later,
 }
 
-/// What a [`Command::Trust`](super::Command::Trust) came to.
+/// The result of a [`Command::Trust`](super::Command::Trust).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Trust {
     /// This key is trusted from now on, and no longer another one.
     Accepted(Fingerprint),
     /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
     Released,
-    /// This one is trusted already, and the server was not heard to have another.
+    /// This one is trusted already, and the server has not shown another.
     Unchanged(Fingerprint),
-    /// Something was said with them, but the server was not heard to have a key of theirs.
+    /// Messages were exchanged, but the server has not shown a key of theirs.
     Unknown,
-    /// Nothing was ever said with them, and no key of theirs is known.
+    /// No messages were ever exchanged, and no key of theirs is known.
     Stranger,
     /// It is one's own name.
     Oneself,

@@ -1,18 +1,18 @@
 //! A data folder: made on first use, for its owner alone, and in use by one process at a time.
 //!
-//! Owned by whoever opened it, server or client; the lock goes with the value, also when the
-//! process is killed. Invariant: nobody else may enter a folder that is open, so what is in it needs no care
-//! of its own.
+//! Owned by whoever opened it, server or client; the lock ends with the value, also when the
+//! process is killed. Invariant: nobody else may enter a folder that is open, so the files in it need no
+//! protection of their own.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! locked           a folder that is in use by this process alone
-//! tight            one that others could enter becomes its owner's alone, or is refused
-//! place            where it is, and where settings are, unless somebody says where
+//! locked           a folder that only this process uses
+//! tight            a folder that others could enter is restricted to its owner, or refused
+//! place            the default places of the folder and of the settings
 //! error            why a folder cannot be used
 //! wrong            what is in its place, whose it is, what its disk says
-//! owners           whose things lie in a folder
+//! owners           the owners of what is in a folder
 //! private, socket  files for their owner alone; Unix sockets, however long their path is
 //! ```
 

@@ -17,7 +17,8 @@ pub(crate) fn default_settings_folder(name: &str) -> Result<PathBuf, FolderError
     Ok(base("XDG_CONFIG_HOME", ".config")?.join(name))
 }
 
-/// A folder of the XDG Base Directory Specification, on every system. A path that does not begin at the root is not taken.
+/// A folder of the XDG Base Directory Specification, on every system. A path that does not begin at the root is not
+/// taken.
 fn base(variable: &str, below_home: &str) -> Result<PathBuf, FolderError> {
     let set = env::var_os(variable).map(PathBuf::from).filter(|path| path.is_absolute());
     let default = || Some(dirs::home_dir()?.join(below_home));

@@ -24,8 +24,8 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Makes a file for its owner alone, to write and read, in place of what a crash left; or of what somebody put there, who
-/// could then read along.
+/// Makes a file for its owner alone, to write and read, in place of what a crash left; or of what somebody put there,
+/// who could then read along.
 pub fn create_private(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

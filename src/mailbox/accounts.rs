@@ -1,8 +1,8 @@
-//! What is known of a sender's installations in one session, for as long as they are remembered: which
-//! numbers were taken, which expired. Pure: no I/O, no clock.
+//! The state of a sender's installations in one session, as long as they are remembered: which numbers were accepted,
+//! which expired. Pure: no I/O, no clock.
 //!
-//! Owned by the session's ledger, and by the mailbox in between. Invariant: an installation's records of
-//! expiry ascend, do not touch each other, and lie above what is settled and not above what was taken.
+//! Owned by the session's ledger, and by the mailbox in between. Invariant: an installation's records of expiry ascend,
+//! do not touch each other, and lie above what is settled and not above what was accepted.
 
 use std::collections::BTreeMap;
 
@@ -15,11 +15,11 @@ pub struct Accounts(BTreeMap<Installation, Account>);
 /// What is known of one installation.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Account {
-    /// The highest number taken.
+    /// The highest number accepted.
     pub n: u64,
     /// The sender's client knows, and has on its disk, what became of everything up to here.
     pub settled: u64,
-    /// The session's last position when the installation was heard of last.
+    /// The session's last position when the installation was last heard from.
     pub seen: u64,
     /// What expired and is not settled: the first number of each record, and its last.
     pub expired: BTreeMap<u64, u64>,
@@ -31,7 +31,7 @@ impl Accounts {
         self.0.get(&installation)
     }
 
-    /// Everybody who is remembered.
+    /// All installations that are remembered.
     pub fn iter(&self) -> impl Iterator<Item = (Installation, &Account)> {
         self.0.iter().map(|(installation, account)| (*installation, account))
     }
@@ -41,7 +41,7 @@ impl Accounts {
         self.0.len()
     }
 
-    /// Whether nobody is.
+    /// Whether none is.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -52,15 +52,15 @@ impl Accounts {
         records.map(|(first, last)| last - first + 1).sum()
     }
 
-    /// A message was taken, and has this position.
+    /// A message was accepted, and has this position.
     pub fn take(&mut self, id: MessageId, position: u64) {
         let account = self.0.entry(id.installation).or_default();
         account.n = account.n.max(id.n);
         account.seen = account.seen.max(position);
     }
 
-    /// Somebody who is remembered was heard of when the session's last position was this one. Returns
-    /// whether that is later than before.
+    /// A remembered installation was heard from when the session's last position was this one. Returns whether that is
+    /// later than before.
     pub fn hear(&mut self, installation: Installation, position: u64) -> bool {
         let Some(account) = self.0.get_mut(&installation) else { return false };
         let is_later = position > account.seen;
@@ -68,8 +68,8 @@ impl Accounts {
         is_later
     }
 
-    /// Messages with consecutive numbers expired, above all that did before. Those that are known to have are
-    /// not recorded again.
+    /// Messages with consecutive numbers expired, above all that did before. Those that are recorded already are not
+    /// recorded again.
     pub fn expire(&mut self, installation: Installation, first: u64, last: u64) {
         let account = self.0.entry(installation).or_default();
         account.n = account.n.max(last);
@@ -83,11 +83,11 @@ impl Accounts {
         }
     }
 
-    /// The sender's client knows what became of everything up to `n`: no more is said of it. Returns how much
-    /// of that can be, if it is new or there was a record of it.
+    /// The sender's client knows what became of everything up to `n`: no more is said of it. Returns how much of that
+    /// is possible, if it is new or there was a record of it.
     pub fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
         let account = self.0.get_mut(&installation)?;
-        // It can only speak of what was taken.
+        // It can only speak of what was accepted.
         let n = n.min(account.n);
         let is_new = n > account.settled;
         account.settled = account.settled.max(n);
@@ -107,7 +107,7 @@ impl Accounts {
         self.0.remove(&installation);
     }
 
-    /// Knows of an installation what was written down of it.
+    /// Restores what was written down of an installation.
     pub(crate) fn restore(&mut self, installation: Installation) -> &mut Account {
         self.0.entry(installation).or_default()
     }

@@ -1,4 +1,4 @@
-//! What every mailbox must do, told once and run over each implementation.
+//! What every mailbox must do: one test suite, run over each implementation.
 
 use std::time::{Duration, Instant};
 

@@ -1,5 +1,4 @@
-//! A mailbox that forgets everything with its process: the simplest that can be right. What the
-//! embedded one does is held against it in tests.
+//! A mailbox in memory alone: the simplest that can be right. Tests compare the embedded one with it.
 //!
 //! Owned by a test. Invariant: every change is complete, and counts as committed, when its call
 //! returns.

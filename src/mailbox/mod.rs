@@ -1,15 +1,15 @@
-//! What keeps a session's messages until the receiver's client says that it has them.
+//! Keeps a session's messages until the receiver's client says that it has them.
 //!
-//! Owned by the server. Invariant: see the [`Mailbox`] trait. [`EmbeddedMailbox`] is a store in the server's data folder;
-//! beside it stands one that forgets everything with its process, the simplest that can be right, for tests.
+//! Owned by the server. Invariant: see the [`Mailbox`] trait. [`EmbeddedMailbox`] is a store in the server's data
+//! folder; for tests there is also the simplest one that can be right, in memory alone.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! embedded         a mailbox in a folder on this machine
 //! interface        what a mailbox promises
-//! shelf            what it keeps of one session
-//! accounts, usage  what is known of a sender's installations; how much waits
+//! shelf            what is kept of one session
+//! accounts, usage  the state of a sender's installations; how much waits
 //! ```
 
 mod accounts;

@@ -16,19 +16,19 @@ pub struct Shelf {
     pub waiting: Vec<Outline>,
 }
 
-/// What of a message its session has to know.
+/// What a session has to know of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Outline {
-    /// Which one it is.
+    /// Its id.
     pub id: MessageId,
-    /// How long its body is, in bytes, or was.
+    /// The length of its body in bytes, even if the body is withheld.
     pub length: usize,
     /// Whether only the number is kept.
     pub is_withheld: bool,
 }
 
 impl Outline {
-    /// That of a message.
+    /// The outline of a message.
     pub fn of(message: &Message) -> Self {
         let is_withheld = message.is_withheld();
         Self { id: message.id, length: message.length(), is_withheld }
@@ -64,7 +64,7 @@ impl Run {
         self.installation == id.installation && self.first_n + self.count == id.n
     }
 
-    /// Takes away the first messages, at most all of them.
+    /// Splits off the first messages, at most all of them.
     #[must_use]
     pub fn split_to(&mut self, count: u64) -> Self {
         let count = count.min(self.count);

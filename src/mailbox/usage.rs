@@ -17,7 +17,7 @@ pub struct Usage {
 }
 
 impl Usage {
-    /// What one message with a body of so many bytes uses.
+    /// What one message with a body of this length uses.
     pub fn one(bytes: usize) -> Self {
         Self { messages: 1, bytes: bytes as u64 }
     }
@@ -27,7 +27,7 @@ impl Usage {
         Self { messages: batch.messages().len() as u64, bytes: batch.bytes() }
     }
 
-    /// What those messages of a batch use that are above one position and not above another.
+    /// What the messages of a batch use that are above one position and not above another.
     pub fn between(batch: &Batch, after: u64, up_to: u64) -> Self {
         if after < batch.first() && batch.last() <= up_to {
             return Self::of(batch);
@@ -71,7 +71,7 @@ impl Sum for Usage {
     }
 }
 
-/// How much more fits into a limit, when one message is to be given in any case.
+/// How much more fits into a limit; one message fits in any case.
 pub(super) struct Room {
     limit: Usage,
     taken: Usage,
@@ -82,12 +82,12 @@ impl Room {
         Self { limit, taken: Usage::default() }
     }
 
-    /// Whether the next message fits; then it is taken.
+    /// Whether the next message fits; if so it is counted.
     pub(super) fn takes(&mut self, length: usize) -> bool {
         self.takes_all(Usage::one(length))
     }
 
-    /// Whether the next messages fit; then all of them are taken.
+    /// Whether the next messages fit; if so all of them are counted.
     pub(super) fn takes_all(&mut self, next: Usage) -> bool {
         let is_first = self.taken.is_empty();
         self.taken += next;

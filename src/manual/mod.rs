@@ -1,6 +1,6 @@
-//! Manual pages, in roff: made of the tables that the programs obey, and of prose in `share/man`.
+//! Manual pages, in roff: made from the tables that the programs use, and from prose in `share/man`.
 //!
-//! Owned by nobody. Pure. Invariant: what stands in a table stands in its page: flags, commands, settings, keys, exit
+//! Owned by nobody. Pure. Invariant: whatever is in a table is in its page: flags, commands, settings, keys, exit
 //! codes, and the protocol as [`wire`](crate::wire) describes it.
 //!
 //! # Rooms, from the top

@@ -1,6 +1,7 @@
 //! Messages that were accepted together.
 //!
-//! Owned by whoever passes them on; clones share what they have. Invariant: positions are consecutive, and never change.
+//! Owned by whoever passes them on; clones share what they have. Invariant: positions are consecutive, and never
+//! change.
 
 use std::sync::Arc;
 

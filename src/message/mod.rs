@@ -1,6 +1,6 @@
 //! The nouns: names, sessions, message ids and messages.
 //!
-//! Owned by nobody: every other module speaks in these types. Each is parsed once, where bytes
+//! Owned by nobody: every other module uses these types. Each is parsed once, where bytes
 //! from outside come in; a value of one of these types is valid and later code trusts it.
 //!
 //! # Rooms, from the top
@@ -9,7 +9,7 @@
 //! batch             messages that were accepted together
 //! content           one message: its kind and its body
 //! session           which conversation, and which direction of it
-//! ids, times, name  what messages, data folders and files are called; when; and who somebody is
+//! ids, times, name  ids of messages, data folders and files; when a message was written; a person's name
 //! ```
 
 mod batch;

@@ -1,9 +1,9 @@
-//! What it means to block somebody: they seem to be alone with somebody who never comes.
+//! What it means to block somebody: to them, whoever blocks them seems never to come online.
 //!
-//! Owned by the server. What a blocked person writes is taken, without its body, told *stored*, and expires
-//! in its time; to them whoever blocks them is away. What waited before loses its body, too. All of it is a load for
-//! its sender alone, whom the limits meet as if all of it were kept. Invariant: a message of which only the number was
-//! kept is never delivered: it expires before the block is over.
+//! Owned by the server. What a blocked person writes is accepted without its body, reported as *stored*, and expires in
+//! its time; to them whoever blocks them is away. What waited before loses its body, too. All of it counts for its
+//! sender alone, whose limits are as if all of it were kept. Invariant: a message of which only the number was kept is
+//! never delivered: it expires before the block is over.
 
 use std::sync::Arc;
 
@@ -14,8 +14,8 @@ use super::sessions::Registry;
 use crate::message::{Name, SessionKey};
 use crate::wire::frame::Presence;
 
-/// Has what a crash, or an earlier version, left of a blocked person lose its body. What fails is done when the session
-/// is loaded.
+/// Removes the bodies of blocked people's messages that a crash, or an earlier version, left. What fails is done when
+/// the session is loaded.
 pub(super) async fn withhold_unwanted(registry: Arc<Registry>) {
     if let Err(error) = registry.withhold_unwanted().await {
         log::error!("what was left of people who are blocked: {error}");
@@ -23,7 +23,7 @@ pub(super) async fn withhold_unwanted(registry: Arc<Registry>) {
 }
 
 impl Host {
-    /// Has the receiver of a session block its sender.
+    /// Makes the receiver of a session block its sender.
     pub(super) async fn block(&self, key: &SessionKey) -> Result<(), ContactsError> {
         if self.registry.circle().is_blocked(key) {
             return Ok(());
@@ -31,7 +31,7 @@ impl Host {
         self.keep_to_rate(key)?;
         self.contacts.set_blocked(key, true).await?;
         if let Err(error) = self.registry.block(key).await {
-            // Whoever loads it later finds it blocked.
+            // A later load finds it blocked.
             log::error!("blocking {key}: {error}");
         }
         self.announce_presence(key);
@@ -59,7 +59,7 @@ impl Host {
         self.person_rates.admit_block(key.receiver()).map_err(ContactsError::TooOften)
     }
 
-    /// Whether somebody is there, for somebody else.
+    /// Whether somebody is online, as another person may know it.
     pub(super) fn presence(&self, of: &Name, to: &Name) -> Presence {
         match self.registry.circle().blocks(of, to) {
             true => Presence::Away,
@@ -67,7 +67,7 @@ impl Host {
         }
     }
 
-    /// Who is there, for somebody.
+    /// Who is online, as one person may know it.
     pub(super) fn online(&self, to: &Name) -> Listed {
         self.directory.all_but(&self.registry.circle().blockers_of(to))
     }

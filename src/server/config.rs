@@ -1,4 +1,4 @@
-//! What a server is told when it is made. The defaults are those of the protocol, and what is enough for friends.
+//! A server's configuration. The defaults are those of the protocol, and enough for a group of friends.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,11 +23,11 @@ pub struct Config {
     pub listen: Vec<String>,
     /// What connections are protected with.
     pub tls: Tls,
-    /// Who says with each connection whose it is.
+    /// Proxies, whose connections begin with the client's address.
     pub proxies: Proxies,
     /// The data folder.
     pub data: PathBuf,
-    /// Who may have a new name.
+    /// Who may claim a new name.
     pub registration: Registration,
     /// How much may wait.
     pub quota: Quota,
@@ -35,17 +35,17 @@ pub struct Config {
     pub files: FileLimits,
     /// How fast things may come.
     pub rates: Rates,
-    /// How much of what waits is held in memory too, in bytes.
+    /// How much of what waits is also held in memory, in bytes.
     pub memory: u64,
-    /// How long a message waits while the server runs before it expires; none for ever.
+    /// How long a message waits, while the server runs, before it expires; none for ever.
     pub keep: Option<Duration>,
     /// Where times come from.
     pub times: Arc<dyn Times>,
     /// How long things may take.
     pub timing: Timing,
-    /// The most connections that carry files at once. One more has the place of one that stands still, or is told `ERR BUSY`.
+    /// The most connections that carry files at once. One more replaces one that stands still, or is told `ERR BUSY`.
     pub max_carriers: usize,
-    /// The most connections at once. One more is told `ERR BUSY`; under TLS no more than some at once, and others are
+    /// The most connections at once. One more is told `ERR BUSY`; under TLS only a few at once are told, and others are
     /// closed unread.
     pub max_connections: usize,
 }
@@ -93,11 +93,12 @@ pub struct Timing {
     pub ping_after: Duration,
     /// Silence, or a write without progress, before the connection is closed.
     pub idle_after: Duration,
-    /// Telling everybody and ending every task at the end.
+    /// Telling everybody and ending every task at shutdown.
     pub drain: Duration,
-    /// Between looking for what is too old, at most; a tenth of the time that things are kept if that is less.
+    /// The interval between sweeps for what is too old, at most; a tenth of the time that things are kept if that is
+    /// less.
     pub sweep: Duration,
-    /// Between looks at the clocks.
+    /// The interval between looks at the clocks.
     pub look: Duration,
 }
 
@@ -117,7 +118,7 @@ impl Default for Timing {
 /// How long signing in may take. The defaults are those of the protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Handshake {
-    /// Silence before `HELLO`; in the first of it nothing need come at all.
+    /// Silence before `HELLO`; during the first one nothing needs to arrive at all.
     pub silence: Duration,
     /// All of it, from connecting to `PROVE`.
     pub all: Duration,
@@ -126,7 +127,7 @@ pub struct Handshake {
 }
 
 impl Handshake {
-    /// With so long for all of it, and the rest in proportion.
+    /// With this limit for all of it, and the others in proportion.
     pub fn within(all: Duration) -> Self {
         let share = |seconds| all.saturating_mul(seconds as u32) / HANDSHAKE_SECONDS as u32;
         Self {

@@ -1,4 +1,4 @@
-//! What all connections share: one [`Host`], which everybody who serves them is handed.
+//! What all connections share: one [`Host`], which is handed to every task that serves them.
 //!
 //! Made by [`Server::bind`](super::Server::bind). Invariant: it has no lock of its own; each of its parts looks after
 //! itself.
@@ -55,16 +55,15 @@ impl Host {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    /// Tells a receiver who is there that more or less waits from a sender. Only their write task knows
-    /// whether the conversation is open: a reader may still hold the session when it is about to be
-    /// closed.
+    /// Tells a receiver who is online that more or less waits from a sender. Only their write task knows whether the
+    /// conversation is open: a reader may still hold a session that is about to be closed.
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
         if let Some(receiver) = self.directory.find(receiver) {
             receiver.mark(sender, |marks| marks.waiting = true);
         }
     }
 
-    /// Ends the connections of those who may no longer be here.
+    /// Ends the connections of people who may no longer be signed in.
     pub(super) fn dismiss_the_unwelcome(&self) {
         for link in self.directory.links() {
             if let Err(unwelcome) = self.names.standing(&link.name) {
@@ -73,7 +72,7 @@ impl Host {
         }
     }
 
-    /// What a connection needs that carries files.
+    /// What a connection that carries files needs.
     pub(super) fn means_to_carry(&self) -> Means {
         Means {
             blobs: self.blobs.clone(),
@@ -109,7 +108,7 @@ impl Host {
     }
 }
 
-/// Ends the connection of somebody who may no longer be here.
+/// Ends the connection of somebody who may no longer be signed in.
 pub(super) fn dismiss(link: &Link, why: Unwelcome) {
     link.end(End::Failed(why.code(), why.to_string()));
 }

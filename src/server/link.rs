@@ -1,8 +1,8 @@
-//! What everybody may know of a connection, and say to it: whose it is, whether it lives, that it ends.
+//! What others may know of a connection, and tell it: whose it is, whether it is alive, that it ends.
 //!
-//! Made when somebody has signed in; both tasks of the connection hold it, and so does everybody who has something to
-//! say to it. That is *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
-//! to it. Invariant: a slow connection costs one mark for each peer, and nobody waits for it.
+//! Made when somebody has signed in; held by both tasks of the connection, and by everybody who has something to tell
+//! it. News is *marked* here, not queued: receipts, presence and counts are looked up when the write task gets to them.
+//! Invariant: a slow connection costs one mark for each peer, and nobody waits for it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -17,7 +17,7 @@ use futures::task::AtomicWaker;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode};
 
-/// Tells a connection from all others of this process. One that was made later has a higher one.
+/// Distinguishes a connection from all others of this process. A later one has a higher id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub(super) u64);
 
@@ -28,7 +28,7 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) installation: Installation,
     notices: Mutex<Notices>,
-    /// Boxed, for most of the time there is none.
+    /// Boxed, because most of the time there is none.
     end: OnceLock<Box<End>>,
     /// Of the read task, and of the write task.
     wakers: [AtomicWaker; 2],
@@ -51,7 +51,7 @@ pub(super) enum Side {
 pub(super) enum End {
     /// The peer is gone: end of the stream, or an error of the transport.
     Gone,
-    /// With a farewell.
+    /// With `BYE`.
     Bye(ByeReason),
     /// The peer broke the protocol, or cannot be served.
     Failed(ErrorCode, String),
@@ -67,7 +67,7 @@ impl fmt::Display for End {
     }
 }
 
-/// What there is to look up for one peer.
+/// What the write task has to look up for one peer.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Marks {
     /// Watermarks moved.
@@ -151,18 +151,18 @@ impl Link {
         poll_fn(|context| self.poll_ended(side, context)).await
     }
 
-    /// Has a task look again.
+    /// Wakes a task, which then looks again.
     pub(super) fn wake(&self, side: Side) {
         self.wakers[side as usize].wake();
     }
 
-    /// When this connection was last heard, and since when it takes nothing.
+    /// When this connection was last heard, and since when it has read nothing.
     pub(super) fn pulse(&self) -> &Pulse {
         &self.pulse
     }
 
     fn notices(&self) -> MutexGuard<'_, Notices> {
-        // A mark is whole before anything can panic.
+        // A mark is complete before anything can panic.
         self.notices.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -176,12 +176,12 @@ impl Drop for EndOnDrop {
     }
 }
 
-/// Signs of life, for the heartbeat. The tasks only leave them, which costs no look at a clock; the
-/// heartbeat counts its own looks since it found one.
+/// Signs of life, for the heartbeat. The tasks only leave them, without reading a clock; the heartbeat counts its own
+/// looks since it found one.
 #[derive(Debug)]
 pub(super) struct Pulse {
     heard: AtomicBool,
-    /// Whether a write is under way, and how often one began or made progress.
+    /// Whether a write is in progress, and how often one began or made progress.
     writing: AtomicBool,
     steps: AtomicU32,
     // What the heartbeat found.
@@ -205,7 +205,7 @@ impl Default for Pulse {
     }
 }
 
-/// For how many looks of the heartbeat a peer was silent, and took nothing.
+/// For how many looks of the heartbeat a peer was silent, and read nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stillness {
     pub(super) silent: u32,

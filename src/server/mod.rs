@@ -1,5 +1,6 @@
-//! The server: accepts connections, serves each with a read task and a write task, drains at the
-//! end. Start reading at [`Server::run`], then `connection/reader.rs`, `sessions/session` and `connection/writer.rs`.
+//! The server: accepts connections, serves each with a read task and a write task, and drains at
+//! shutdown. Start reading at [`Server::run`], then `connection/reader.rs`, `sessions/session` and
+//! `connection/writer.rs`.
 //!
 //! ```text
 //! john's socket -> read task -> Session "john:marie" -> write task -> marie's socket
@@ -8,24 +9,24 @@
 //!                              Mailbox
 //! ```
 //!
-//! Owned by whoever runs it; the binary, or a test. Invariant: no task outlives
-//! [`Server::run`], but those that did not end within its deadline.
+//! Owned by whoever runs it: the binary, or a test. Invariant: no task outlives
+//! [`Server::run`], except those that did not end within its deadline.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! run                      the tasks of a server, and the drain at its end
+//! run                      the tasks of a server, and its graceful shutdown
 //! start                    opens the data folder, and listens
-//! control                  what operators ask
-//! upkeep                   tasks that look after what is there
-//! accept                   the accept loop; connections are counted, and begun in turn
+//! control                  requests of operators
+//! upkeep                   periodic tasks
+//! accept                   the accept loop; connections are counted, and served in turn
 //! connection               one connection, from TLS to its end: signing in, reading, writing
 //! blocking                 what it means to block somebody
 //! host                     what all connections share
-//! config                   what a server is told
-//! sessions, files          what is said, and to whom it goes; files, and who may carry them
-//! people                   who may come, who is there, whom people want to hear
-//! link, limits, listening  a connection as others see it; how much may come; where it comes from
+//! config                   a server's configuration
+//! sessions, files          messages on their way to receivers; files, and who may carry them
+//! people                   who may sign in, who is online, who blocks whom
+//! link, limits, listening  a connection as others see it; rate limits; listeners and proxies
 //! linger                   the last moment of a connection
 //! ```
 

@@ -1,6 +1,6 @@
-//! How a server runs, and ends: its tasks, and the drain.
+//! How a server runs, and shuts down: its tasks, and the drain.
 //!
-//! Invariant: no task outlives [`Server::run`], but those that did not end within its deadline.
+//! Invariant: no task outlives [`Server::run`], except those that did not end within its deadline.
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::task;
 use crate::wire::frame::ByeReason;
 
-/// How long the last commit may take, and what goes to the books with it.
+/// How long the last commit may take, and the last writes to the books.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl Server {

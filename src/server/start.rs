@@ -1,4 +1,4 @@
-//! How a server begins: it opens its data folder, and listens.
+//! How a server starts: it opens its data folder, and listens.
 //!
 //! Invariant: what is refused at the start is refused before anybody is told that the server listens.
 
@@ -79,7 +79,7 @@ impl Server {
         Self::bind_with(config, Vec::new()).await
     }
 
-    /// The same, on sockets too that somebody else has bound. One of them need not be in the configuration, and may.
+    /// The same, also on sockets that somebody else has bound. These may be in the configuration, but need not.
     pub async fn bind_with(config: Config, passed: Vec<Inherited>) -> Result<Self, StartError> {
         if let Some(tightened) = folder::tighten(&config.data)? {
             log::warn!("{tightened}");
@@ -101,7 +101,7 @@ impl Server {
             Parts { endpoints, books, certificates, mailbox: mailbox.clone(), blobs, stopping };
         let host = Arc::new(parts.into_host(&config));
         let reception = Reception::new(host.clone(), config.proxies, &config.rates).into();
-        // Before anybody is told that the server listens: then operators may ask.
+        // Before anybody is told that the server listens, for from then on operators may ask.
         let control = control::bind(&config.data).await?;
         Ok(Self {
             listeners,
@@ -137,13 +137,13 @@ impl Server {
     }
 }
 
-/// The books of the data folder, and who is there to be told what changes in them.
+/// The books of the data folder, and the directory of those who are told when names change.
 struct Books {
     directory: Arc<Directory>,
     names: Names,
     contacts: Contacts,
     guests: Guests,
-    /// There is a book of names, and nothing in it.
+    /// There is a book of names, and it is empty.
     is_emptied: bool,
 }
 
@@ -168,7 +168,7 @@ fn names_file(folder: &Folder) -> PathBuf {
     folder.file("names")
 }
 
-/// What a host is made of that was opened.
+/// The opened parts that a host is made of.
 struct Parts {
     endpoints: Vec<Endpoint>,
     books: Books,
@@ -207,7 +207,7 @@ impl Parts {
     }
 }
 
-/// Without TLS a server listens where nobody can listen in between.
+/// Without TLS a server listens only where nobody can eavesdrop.
 fn refuse_open(listeners: &[Listener], is_protected: bool) -> Result<(), StartError> {
     let mut endpoints = listeners.iter().map(Listener::endpoint);
     match endpoints.find(|endpoint| !is_protected && !endpoint.is_local()) {

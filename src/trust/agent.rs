@@ -16,8 +16,8 @@ use thiserror::Error;
 /// How long an agent may take to say which keys it has.
 const PROMPTLY: Duration = Duration::from_secs(2);
 
-/// How long it may take to sign: it may ask a person, who may have to come back to the screen first. A little less than a
-/// server waits for the owner of a name.
+/// How long it may take to sign: it may ask a person, who may have to come back to the screen first. A little less than
+/// a server waits for the owner of a name.
 const PATIENTLY: Duration = Duration::from_secs(115);
 
 /// The longest answer that is read, as in OpenSSH.

@@ -1,7 +1,7 @@
 //! What is in the file of a person's key: its private half, or the public one alone.
 //!
-//! Owned by [`Identity`](super::Identity), which reads a file once. Invariant: what `ssh-keygen` reads is read, and what is
-//! refused is named for what it is.
+//! Owned by [`Identity`](super::Identity), which reads a file once. Invariant: what `ssh-keygen` reads is read, and
+//! what is refused is named for what it is.
 
 use std::fs;
 use std::io;
@@ -158,8 +158,8 @@ fn parts(mut bytes: Bytes) -> Option<(String, Bytes)> {
     Some((algorithm, take_string(&mut bytes)?))
 }
 
-/// The key in what a file keeps to itself (`PROTOCOL.key` §3). The comment behind it, which `ssh-key` takes in UTF-8 alone,
-/// is not looked at.
+/// The key in what a file keeps to itself (`PROTOCOL.key` §3). The comment behind it, which `ssh-key` takes in UTF-8
+/// alone, is not looked at.
 fn pair(mut section: Bytes) -> Option<Ed25519Keypair> {
     let checks = (section.try_get_u32().ok()?, section.try_get_u32().ok()?);
     let algorithm = take_string(&mut section)?;
@@ -179,8 +179,8 @@ fn decrypt(key: &PrivateKey, passphrase: &str) -> Result<Vec<u8>, ssh_key::Error
     Ok(section)
 }
 
-/// The first public key in a text of lines, as algorithm and base64: behind options, or behind names of hosts. Of a line that
-/// has the algorithm alone the base64 is empty.
+/// The first public key in a text of lines, as algorithm and base64: behind options, or behind names of hosts. Of a
+/// line that has the algorithm alone the base64 is empty.
 fn public_line(text: &str) -> Option<(String, String)> {
     let lines = text.lines().map(str::trim).filter(|line| !line.starts_with('#'));
     lines.map(words).find_map(|words| {

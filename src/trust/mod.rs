@@ -1,14 +1,13 @@
-//! Who somebody is: keys of people and of servers, proofs made with them, and what is remembered of
-//! them.
+//! Identities: keys of people and of servers, proofs made with them, and which ones are remembered.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! identity, tls, known_servers  a person who signs; a connection whose server is known; the servers one has met
-//! key_file, server_files        what is in the files of a person's key, and of a server's certificate
+//! identity, tls, known_servers  a person's key that signs; TLS, with servers known by their keys; servers one has met
+//! key_file, server_files        the file of a person's key; the files of a server's certificate
 //! public_key                    a person's public key
-//! agent, kinds, secret          who signs for somebody; what is taken for a key; words that a server believes
-//! armour, fingerprint           how keys are written, and compared
+//! agent, kinds, secret          signing by an SSH agent; advice on files that are no key; invitations and tickets
+//! armour, fingerprint           keys as text; fingerprints to compare them
 //! ```
 
 pub mod agent;

@@ -1,7 +1,7 @@
 //! What is in the files of a server's certificate and its key, and what they are where they will not do.
 //!
-//! Owned by the server's [`Certificates`](super::tls::Certificates), which reads them at start and again when it is told to.
-//! Tables go from the special to the general: the first row that fits is the one.
+//! Owned by the server's [`Certificates`](super::tls::Certificates), which reads them at start and again when it is
+//! told to. Tables go from the special to the general: the first row that fits is the one.
 
 use std::fs;
 use std::io;
@@ -96,7 +96,8 @@ const NO_KEYS: &[(&str, &str, &str)] = &[
     ("-----BEGIN CERTIFICATE-----", "a certificate, and no private key", SWAPPED),
 ];
 
-/// How kinds of keys that do not go are told in a certificate (the object identifiers of RFC 5480, 3279, 4055, and 8410).
+/// How kinds of keys that do not go are told in a certificate (the object identifiers of RFC 5480, 3279, 4055, and
+/// 8410).
 const KEYS: &[(&[u8], &str)] = &[
     (b"\x06\x05\x2b\x81\x04\x00\x23", "for an ECDSA key on P-521"),
     (b"\x06\x05\x2b\x81\x04\x00\x0a", "for an ECDSA key on secp256k1"),

@@ -188,8 +188,8 @@ pub fn client_config() -> Result<ClientConfig, Error> {
     Ok(config)
 }
 
-/// A client has no certificate, and remembers that it was asked for one: who does that is no TinyChat server, though some
-/// go on without.
+/// A client has no certificate, and remembers that it was asked for one: who does that is no TinyChat server, though
+/// some go on without.
 #[derive(Clone, Debug, Default)]
 pub struct NoCertificate(Arc<AtomicBool>);
 

@@ -1,16 +1,16 @@
 //! Faces of the client: what a person or a script sees of it.
 //!
-//! A face knows nothing of frames; it gives the client commands and is given events. [`typing::command`] has
-//! the one table of what may be typed.
+//! A face knows nothing of frames; it gives the client commands and receives events. [`typing::command`] has
+//! the one table of commands that may be typed.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! tui, plain, beside, manual  the full screen; lines in, lines out; commands beside it; manual pages
-//! start, history              how every face comes up; all that was written and received, printed
+//! tui, plain, beside, manual  the full screen; lines in, lines out; commands for scripts; manual pages
+//! start, history              how every face starts; all that was written and received, printed
 //! console                     the terminal as a stream of lines
-//! phrases, typing             what is said to a person; what may be typed, and how it is edited
-//! settings, wrap              what a person has set once for all; texts in rows of so many columns
+//! phrases, typing             sentences for people; what may be typed, and how it is edited
+//! settings, wrap              a person's settings; wrapping of text to a width
 //! ```
 
 pub mod beside;

@@ -1,6 +1,6 @@
 //! Words that programs decide by: what was wrong, and why a connection ends.
 //!
-//! Pure data, each word in one row. A word that a later server says is taken for one that is not known.
+//! Pure data, each word in one row. A word of a later server is read as unknown.
 
 /// Makes an enum whose variants stand for words on the wire.
 macro_rules! words {
@@ -84,7 +84,7 @@ words! {
         Replaced = "replaced",
         /// The server stops.
         Shutdown = "shutdown",
-        /// Nothing was heard, or nothing was taken, for too long.
+        /// The peer sent, or read, nothing for too long.
         Idle = "idle",
     }
 }

@@ -32,10 +32,10 @@ pub const MAX_CONVERSATIONS: usize = 1_000;
 /// How long connecting and signing in may take.
 pub const HANDSHAKE_SECONDS: u64 = 60;
 
-/// How long a server hears nothing before `HELLO`.
+/// How long a silence before `HELLO` may be.
 pub const HANDSHAKE_SILENCE_SECONDS: u64 = 10;
 
-/// How long `PROVE` may take behind `HELLO` where the key owns the name: a person may have to confirm it.
+/// How long `PROVE` may take after `HELLO` if the key owns the name: a person may have to confirm it.
 pub const CONFIRMATION_SECONDS: u64 = 120;
 
 /// After how much silence a side sends `PING`.

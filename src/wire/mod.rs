@@ -1,7 +1,7 @@
-//! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
-//! another language from it alone. The modules below implement it: [`frame`] has a table of what each side
-//! may say, by which [`codec`] turns bytes into frames and back without any I/O; [`stream`] puts the codec on a
-//! connection, [`transport`] is what carries it.
+//! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in another language from
+//! it alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`]
+//! turns bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`]
+//! carries it.
 //!
 //! # Form
 //!
@@ -15,7 +15,7 @@
 //! MSG marie 7 text 5␍␊hello␍␊
 //! ```
 //!
-//! How the bytes are split into packets or records means nothing. Words are:
+//! How the bytes are split into packets or records has no meaning. Words are:
 //!
 //! | word | form |
 //! |---|---|
@@ -26,33 +26,34 @@
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
-//! Text from others is data: a client shows no control character and no bidirectional override
-//! out of a body or a sentence.
+//! Text from others is data: a client shows no control character and no bidirectional override from a body or a
+//! sentence.
 //!
 //! # Transport
 //!
-//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike.
-//! Client and server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client goes away from a
-//! server that does not; a server refuses one that offers others alone with the alert `no_application_protocol`, and serves one that
-//! offers none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close where more
-//! than eight bytes of TLS come for each that they carry, beside 64 KiB. A frame in a record of its own is far from it. Where the operator switched TLS off, which is
-//! possible on Unix sockets and loopback addresses alone, frames are sent as they are; a client leaves it out only
-//! where its user wants that and the address that the user gave is a Unix socket's, a loopback address or `localhost`:
-//! what answers there is not asked, for a name or a proxy leads where others want.
+//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and
+//! server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client disconnects from a server that does not; a
+//! server refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers
+//! none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when
+//! the bytes of TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far
+//! from it. Where the operator switched TLS off, which is possible only on Unix sockets and loopback addresses, frames
+//! are sent as they are; a client uses no TLS only if its user wants that and the address that the user gave is a Unix
+//! socket's, a loopback address or `localhost`: what answers there does not decide it, for where a name or a proxy
+//! leads is up to others.
 //!
-//! Who a server is, is told from the key of its certificate, and from nothing else in it. The key's
-//! *fingerprint* is `SHA256:` and the base64, without padding, of SHA-256 over the certificate's
-//! SubjectPublicKeyInfo (RFC 5280 §4.1) in DER, as printed by
+//! A server is identified by the key of its certificate, and by nothing else in it. The key's *fingerprint* is
+//! `SHA256:` and the base64, without padding, of SHA-256 over the certificate's SubjectPublicKeyInfo (RFC 5280 §4.1) in
+//! DER, as printed by
 //!
 //! ```text
 //! openssl x509 -in certificate.pem -pubkey -noout | openssl pkey -pubin -outform DER |
 //!     openssl dgst -sha256 -binary | base64 | tr -d =
 //! ```
 //!
-//! An address can carry it: `tinychat://chat.example.org:7878#SHA256:47DE…`. A client remembers the
-//! fingerprint with which it met a server, and says nothing to one that shows another. A server is its
-//! fingerprint: what a client says at several addresses that show the same one, it says as one installation.
-//! Without TLS a server is its address as written.
+//! An address can carry it: `tinychat://chat.example.org:7878#SHA256:47DE…`. A client remembers the fingerprint with
+//! which it met a server, and says nothing to one that shows another. The fingerprint is the server's identity: at
+//! several addresses that show the same one, a client is one installation. Without TLS a server's identity is its
+//! address as written.
 //!
 //! # Signing in
 //!
@@ -66,8 +67,8 @@
 //! ```
 //!
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
-//! - *invite* is what the operator's address had behind `?invite=`: 32 lower-case hexadecimal digits. A client that
-//!   has one may say it each time; only a newcomer's is looked at.
+//! - *invite* is what the operator's address had after `?invite=`: 32 lower-case hexadecimal digits. A client that
+//!   has one may say it each time; only a newcomer's is checked.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
 //! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`) in lines of any width, namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
@@ -82,40 +83,41 @@
 //!
 //!   *name* is the mapped spelling. *server* is the fingerprint of the key that the server has shown on
 //!   this connection. The binding is `tls-exporter` of RFC 9266: the 32 bytes which the exporter of the TLS connection
-//!   gives for the label `EXPORTER-Channel-Binding` without a context, as 64 lower-case hexadecimal digits. Whoever
-//!   stands between the two has other ones on either side, so that a signature is of no use to them. Without TLS the lines are
-//!   `server none` and `binding none`: then nothing shows for which server a signature was made, and one that serves
-//!   without TLS can use it at another that does. Use a key there that opens no other door.
+//!   gives for the label `EXPORTER-Channel-Binding` without a context, as 64 lower-case hexadecimal digits. A man in
+//!   the middle has different ones on either side, so a signature is of no use to them. Without TLS the lines are
+//!   `server none` and `binding none`: then nothing shows for which server a signature was made, and a server
+//!   without TLS can use it at another one without TLS. Use a key there that opens no other door.
 //!
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
 //! - The first key that proves itself for a name owns the name from then on; for another key the
-//!   answer is `ERR TAKEN`. Not every name can be claimed: it is of the identifier profile and of one script, as UTS #39
-//!   resolves scripts, begins with no nonspacing mark, and has none twice behind each other nor more than four. If it looks
-//!   like another that somebody has, which is to have the same skeleton by UTS #39, both are ASCII. Else the answer is `ERR LOOKS`. Who
-//!   had such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection
-//!   takes over at once and the old one gets `BYE replaced`. A client that is told so does not
+//!   answer is `ERR TAKEN`. Not every name can be claimed. A name must fit the identifier profile and one script, as
+//!   UTS #39 resolves scripts; it must not begin with a nonspacing mark, repeat one, or have more than four in a row.
+//!   It may look like one that is owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the
+//!   answer is `ERR LOOKS`. Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere,
+//!   the new connection takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
 //! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
 //!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`
-//!   (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one session,
-//!   `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
+//!   (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one
+//!   session, `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
 //!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
 //!   how many bytes a file may have. 0 is no limit.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
-//!   spelling. Behind `PROVE` further frames may follow at once.
-//! - "New" and "earlier" speak of when a connection was made, not of when its proof was read.
-//! - *Time.* All of this up to `PROVE` within [`HANDSHAKE_SECONDS`] (60 s) of connecting, else `ERR TIMEOUT`; so who was
-//!   silent for [`HANDSHAKE_SILENCE_SECONDS`] (10 s) before `HELLO`, TLS's own bytes counted, or said less than 100 bytes a second
-//!   until then, beside the first 10 s. (Before TLS is agreed on nothing is said: the server closes.) But a person may have to confirm
-//!   that a key signs: behind a `HELLO` with the key that owns the name there are [`CONFIRMATION_SECONDS`] (120 s) for
-//!   `PROVE`. Of those who take longer than others there are one of a key, 8 of an address (of IPv6 a /64) and 256 in all; where
-//!   there is one more, the oldest has the 60 s alone. An operator may make all of these times longer or shorter, in proportion.
-//! - A server begins so many connections a second (1,000). Where more come, they wait for some seconds; those from
-//!   addresses (of IPv6 the /64) where somebody was signed in within 7 days in which the server ran go first. One that
-//!   it does not begin it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A client takes a connection
-//!   that ends before TLS is agreed on, or with `ERR BUSY`, for a server that is busy. It tries again by itself after 1
-//!   to 5 seconds, later up to 30, any time in between being as likely, so that many do not come at once again.
+//!   spelling. After `PROVE` further frames may follow at once.
+//! - "New" and "earlier" refer to when a connection was made, not to when its proof was read.
+//! - *Timeouts.* All of this up to `PROVE` takes at most [`HANDSHAKE_SECONDS`] (60 s) from connecting, else the answer
+//!   is `ERR TIMEOUT`; so it is after a silence of [`HANDSHAKE_SILENCE_SECONDS`] (10 s) before `HELLO`, TLS's own bytes
+//!   counted, and after less than 100 bytes a second until then, not counting the first 10 s. (Before the end of the
+//!   TLS handshake nothing is said: the server closes.) But a person may have to confirm a signature: after a `HELLO`
+//!   with the key that owns the name there are [`CONFIRMATION_SECONDS`] (120 s) for `PROVE`. At most one connection for
+//!   a key, 8 for an address (for IPv6 a /64) and 256 in all have more time than others; for one more, the oldest falls
+//!   back to the 60 s. An operator may make all of these times longer or shorter, in proportion.
+//! - A server starts to serve a limited number of connections a second (1,000). If more come, they wait for some
+//!   seconds; those from addresses (for IPv6 the /64) where somebody was signed in within 7 days in which the server
+//!   ran go first. One that it does not serve it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A
+//!   client takes a connection that ends before the end of the TLS handshake, or with `ERR BUSY`, for a busy server. It
+//!   retries after 1 to 5 seconds, later up to 30, uniformly distributed, so that many do not come at once again.
 //!
 //! **Versions.** The word `tinychat/1` stands for everything on this page. A server that does not
 //! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
@@ -170,82 +172,78 @@
 //!
 //! # Delivery
 //!
-//! A message id is (installation, *n*). For each session and installation the server knows `have`,
-//! the highest *n* that it took. Of a `MSG` with *n* above `have` it takes any, also when numbers
-//! between are missing; one at or below `have` it drops in silence, for it has or had it. `have` is
-//! no receipt. After a crash of the server `TALKING` may say less than was said before: a receipt that was told stays
-//! true, so `stored` and `delivered` only ever raise what a client knows, and *delivered* and *expired* are final. From a
-//! connection that was taken over the server takes no `MSG` any more once a later one of the same installation has said
-//! `TALK`: that one is told what is there.
+//! A message id is (installation, *n*). For each session and installation the server knows `have`, the highest *n* that
+//! it accepted. It accepts any `MSG` with *n* above `have`, even when numbers between are missing, and silently drops
+//! one at or below `have` as a duplicate. `have` is no receipt. After a crash of the server `TALKING` may say less than
+//! was said before: a receipt that was told stays true, so `stored` and `delivered` only ever raise what a client
+//! knows, and *delivered* and *expired* are final. The server accepts no `MSG` from a replaced connection once a later
+//! one of the same installation has said `TALK`: that one is told what is there.
 //!
-//! A message that is acknowledged before it is on the server's disk is never written there; its
-//! sender is told `DELIVERED`. What expires keeps its place until that is on disk: then its sender
-//! is told `EXPIRED`, and not before that `DELIVERED` for anything behind it. Numbers that follow each other are one
-//! *record* of that, kept until *settled* covers it. While there are 1,000 of an installation in a session, or what waits would
-//! make them more, `ERR FULL` is the answer to its `MSG`; a client that says *settled* does not meet it.
+//! A message that is acknowledged before it is on the server's disk is never written there; its sender is told
+//! `DELIVERED`. What expires keeps its place until that is on disk: only then its sender is told `EXPIRED`, and after
+//! that `DELIVERED` for later messages. Consecutive numbers are one *record* of that, kept until *settled* covers it.
+//! While an installation has 1,000 of them in a session, or would have more with what waits, `ERR FULL` is the answer
+//! to its `MSG`; a client that says *settled* never gets there.
 //!
-//! A server remembers `have` of 4,096 installations of a sender in each session. One more has the place of one of which
-//! nothing waits, no record is kept and that is not connected: of one that has *settled* all of its numbers, or else of the one that
-//! was not heard of for the longest. Who was forgotten is told 0 for `have`, `stored` and `delivered`, and sends what is
-//! not final again; the receiver acknowledges what it has.
+//! A server remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no
+//! waiting messages and no record and is not connected: first one that has *settled* all of its numbers, else the one
+//! that was heard from least recently. A forgotten installation is told 0 for `have`, `stored` and `delivered`, and
+//! sends again what is not final; the receiver acknowledges what it has.
 //!
-//! *The sender* writes a message and its *n* to its disk before sending it, keeps it until
-//! *delivered* or *expired* is on its disk, and after every `TALKING` sends what lies above
-//! `have`, in order; so it does on every new connection and after every refusal. It sends no
-//! `MSG` between `TALK` and `TALKING`. A `have` above the last number that was ever sent from its data
-//! folder means that the folder was copied or restored: it then takes a new installation, renumbers
-//! what was not sent and signs in again. So an `EXPIRED` ahead of `TALKING` waits until `have` has been
-//! compared; if the folder turns out a copy, it counts only for a message that this folder knows to be stored. `STORED` and
-//! `DELIVERED` between `TALK` and `TALKING` count for nothing: they cover what is held so, and `TALKING` says them again. Nothing
-//! that is said of a number counts where that number was never sent from the folder. A client that finds itself with two
-//! installations for one server numbers in one of them; what it may have sent in the other keeps its id, and the client
-//! signs in as that one, too, from time to time, until it knows the fate of all of it.
+//! *The sender* writes a message and its *n* to its disk before sending it, keeps it until *delivered* or *expired* is
+//! on its disk, and after every `TALKING` sends what lies above `have`, in order; so it does on every new connection
+//! and after every refusal. It sends no `MSG` between `TALK` and `TALKING`. A `have` above the last number that was
+//! ever sent from its data folder means that the folder was copied or restored: it then takes a new installation,
+//! renumbers what was not sent and signs in again. So an `EXPIRED` before `TALKING` waits until `have` has been
+//! compared; if the folder turns out to be a copy, it counts only for a message that this folder knows to be stored.
+//! `STORED` and `DELIVERED` between `TALK` and `TALKING` are ignored: they would cover a held `EXPIRED`, and `TALKING`
+//! says them again. A statement about a number that was never sent from the folder is ignored. A client that finds
+//! itself with two installations for one server numbers in one of them; what it may have sent in the other keeps its
+//! id, and the client also signs in as that one from time to time, until it knows the fate of all of it.
 //!
-//! *The receiver* remembers on its disk what it has, by sender, installation and *n*; that very message is
-//! acknowledged and not shown again. Another one with the same id is from a copy of the sender's folder, and is
-//! kept like any other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation that it
-//! has just closed. After `TALK` the server begins again with the oldest message that was not
-//! acknowledged.
+//! *The receiver* remembers on its disk what it has, by sender, installation and *n*; a duplicate is acknowledged and
+//! not shown again. A different message with the same id is from a copy of the sender's folder, and is kept like any
+//! other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation
+//! that it has just closed. After `TALK` the server begins again with the oldest message that was not acknowledged.
 //!
-//! *Whose name it is*, a client asks ahead of each `TALK`. To a name whose key it knew, and that has another key now or
-//! none, it sends nothing until its user accepts that; then it says `TALK` first. That nobody has a name it tells
-//! whoever begins to talk to it.
+//! *Whose name it is*, a client asks before each `TALK`. If it knew a name's key, and the name has another key now or
+//! none, it sends nothing until its user accepts that; then it says `TALK` first. If nobody has a name, it tells its
+//! user, who begins to talk to it.
 //!
-//! A receiver who *blocks* a sender gets no `MSG` of theirs, but for what is on its way, and no `WAITING`. To the
-//! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time `EXPIRED`, and so is
-//! what waited before, which loses its body at once. All of it is a load for the sender alone: what may wait for the
-//! receiver does not count it. The sender's limits do, with the bytes that were sent, and `ERR FULL` says so in the same
-//! words: who is blocked is told what is told to whoever writes to somebody who is away. `UNBLOCK` has all of that expire
-//! at once; what is written behind it arrives. What was taken without its body is known as such by what is on the disk,
-//! and never becomes a `MSG`, whatever becomes of the block.
+//! A receiver who *blocks* a sender gets no `MSG` from them, except for those in flight, and no `WAITING`. To the
+//! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time
+//! `EXPIRED`, and so is what waited before, which loses its body at once. All of it counts for the sender alone, not
+//! against the receiver's quota. The sender's limits count the bytes that were sent, and `ERR FULL` uses the same
+//! words: a blocked sender is told the same as one who writes to somebody who is away. `UNBLOCK` makes all of that
+//! expire at once; what is written after it arrives. A message that was accepted without its body is marked as such on
+//! the disk, and never becomes a `MSG`, whatever becomes of the block.
 //!
-//! Of a sender to whom the receiver never wrote, and whom the receiver never said `TALK` to while there was
-//! something of theirs, a server keeps fewer messages than of others. `ERR FULL` is the answer to more; from that
-//! `TALKING` on it is not. It is the answer, too, to who writes to one more such receiver while
-//! something of theirs waits for as many as may be.
+//! If the receiver never wrote to a sender, and never said `TALK` to them while something of theirs waited, a server
+//! keeps fewer messages of that sender than of others. `ERR FULL` is the answer to more, until such a `TALK` is
+//! answered. It is also the answer to a sender who writes to one more such receiver while something of theirs waits for
+//! the most that are allowed.
 //!
-//! Order within a session is the order in which the server took the messages.
+//! Order within a session is the order in which the server accepted the messages.
 //!
 //! # Names that change hands
 //!
-//! A name that nobody has can be written to: what is written waits for whoever claims it. The operator can take a
-//! name from its owner, to give it another key or to *remove* it. Once that is on the server's disk, all who have the
-//! conversation open are told `KEY peer -`, and what they still send, which may have crossed it, is answered with
-//! `ERR OWNER`: so nothing that was meant for one owner reaches the next before its sender could know. `TALK` says
-//! that they do.
+//! A name that nobody has can be written to: what is written waits for whoever claims it. The operator can take a name
+//! from its owner, to give it another key or to *remove* it. Once that is on the server's disk, all who have the
+//! conversation open are told `KEY peer -`, and what they still send, which may have crossed it, is answered with `ERR
+//! OWNER`: so nothing that was meant for one owner reaches the next before its sender could know. By `TALK` they say
+//! that they know.
 //!
-//! Of a name that is removed nothing is left for its next owner. What waits for it expires. Each block ends in which
-//! it stands, on either side, as `UNBLOCK` ends it: what was written meanwhile expires and has no body that could be
-//! delivered. Files for it, and uploads of it, are gone. What it had written to others, and whole files of it, reach
-//! them; of its data folders nothing else is remembered. The numbers of those who wrote to it go on. Nobody can have
-//! the name before all of that is on the disk.
+//! Nothing of a removed name is left for its next owner. What waits for it expires. Each block by it or of it ends as
+//! `UNBLOCK` ends it: what was written meanwhile expires and has no body that could be delivered. Files for it, and
+//! uploads of it, are removed. What it had written to others, and its complete files, reach them; nothing else is
+//! remembered of its data folders. The numbers of those who wrote to it go on. Nobody can claim the name before all of
+//! that is on the disk.
 //!
 //! # Files
 //!
-//! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. What it is called and
-//! what is said of it travels in a message, whose kind is `file` and which is sent once the blob is kept. So a file
-//! that somebody reads of is there. Its body is a JSON object (RFC 8259); a reader ignores members that it does not
-//! know:
+//! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. Its name and caption
+//! travel in a message, whose kind is `file` and which is sent once the blob is kept. So a file that somebody reads of
+//! is there. Its body is a JSON object (RFC 8259); a reader ignores members that it does not know:
 //!
 //! | member | |
 //! |---|---|
@@ -256,17 +254,18 @@
 //! | `blake3` | the BLAKE3 hash of its content, as 64 lower-case hexadecimal digits. A receiver takes the file for what was sent if its content hashes to this |
 //! | `caption` | what the sender says of it; may be missing |
 //!
-//! Files go over connections of their own, so that no message waits behind one and TCP holds up a sender whose
-//! receiver is slow. Such a connection begins, instead of with `HELLO`, with
+//! Files have connections of their own, so that no message waits behind one, and TCP's backpressure slows down a sender
+//! whose receiver is slow. Such a connection begins, instead of with `HELLO`, with
 //!
 //! ```text
 //! CARRY tinychat/1 ticket
 //! ```
 //!
-//! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so
-//! does this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. Where as many
-//! carry as may, the server closes without a word one of which no byte of a file came or went for 10 seconds, or else one of whoever
-//! has more than the one who comes; what it carried goes on with `RESUME`, or `FETCH` from where it was. Behind `CARRY` stand other frames. From the client, who waits for the answer before the next one, but for `CHUNK`:
+//! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so does
+//! this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. When the limit
+//! is reached, the server silently closes a connection on which no byte of a file moved for 10 seconds, or else one of
+//! somebody who has more than the newcomer; what it carried goes on with `RESUME`, or `FETCH` from where it was. After
+//! `CARRY` there are other frames. From the client, which waits for the answer before the next one, except for `CHUNK`:
 //!
 //! | frame | meaning |
 //! |---|---|
@@ -295,27 +294,28 @@
 //! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
 //! | `STORE` | the server cannot use its disk now, or has no room for more of an upload that was begun; what it has of it stays |
 //!
-//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of it came
-//! in a day, or nothing in its first 10 minutes; so long as the server runs. Each request counts like a message of the one who asks,
-//! and so does a `CHUNK` of less than 16 KiB: who asks too often waits for the answer.
+//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of
+//! it came in a day, or nothing in its first 10 minutes, counting time in which the server runs. Each request counts
+//! like a message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the
+//! answer.
 //!
 //! # Rates
 //!
-//! A server may bound how many messages, and how many bytes, somebody writes in a second and at once. Every frame counts
-//! like a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for
-//! that was counted when it was written. What was sent before and is sent again, on this connection or another, counts as
-//! if its receiver wrote it, and comes more slowly where that is too much. So do the bytes of `ONLINE`, of
-//! `BLOCKS` and of each `EXPIRED` that is told again. Whoever is too fast is read more slowly, up to a second for a
-//! frame. Only messages are refused: with `ERR SLOW`.
+//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
+//! a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that
+//! was counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote
+//! it, and comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated
+//! `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are
+//! refused: with `ERR SLOW`.
 //!
-//! It may bound, too, how often somebody signs in (`ERR BUSY`), blocks people or ends that (`ERR BLOCK`), and how many
+//! It may also limit how often somebody signs in (`ERR BUSY`), blocks people or ends that (`ERR BLOCK`), and how many
 //! files somebody begins to send and how many bytes of files they send and fetch: those wait.
 //!
 //! # Silence
 //!
-//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it
-//! heard nothing for [`IDLE_AFTER_SECONDS`] (90 s). A peer that takes no bytes for as long is
-//! closed likewise. Nothing is lost by it: what was not acknowledged comes again.
+//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it heard nothing for
+//! [`IDLE_AFTER_SECONDS`] (90 s). A peer that reads no bytes for as long is closed likewise. Nothing is lost: what was
+//! not acknowledged is sent again.
 //!
 //! # Errors
 //!

@@ -1,6 +1,6 @@
 //! The text that is signed to sign in.
 //!
-//! Pure. Both sides make it for themselves: what was signed for one server, name, challenge or connection fits no other.
+//! Pure. Both sides compute it themselves: a signature for one server, name, challenge or connection fits no other.
 
 use super::limits::VERSION;
 use crate::message::Name;

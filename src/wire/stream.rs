@@ -1,7 +1,7 @@
 //! The codec on a connection: the reader that turns bytes into frames.
 //!
-//! A reader that waits holds no buffer: bytes are read into a scratch area that all readers of a
-//! thread share, and only what came is kept.
+//! A waiting reader holds no buffer: bytes are read into a scratch area that all readers of a thread share, and only
+//! what arrived is kept.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -22,7 +22,7 @@ thread_local! {
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_CHUNK].into());
 }
 
-/// Frames out of a connection's reading half.
+/// Frames from a connection's reading half.
 pub struct FrameReader<F> {
     half: BoxReader,
     decoder: Decoder<F>,
@@ -34,7 +34,7 @@ impl<F: Frame> FrameReader<F> {
         Self { half, decoder: Decoder::default() }
     }
 
-    /// Goes on with frames of another kind behind what was given.
+    /// Goes on with frames of another kind.
     pub fn switch<G: Frame>(self) -> FrameReader<G> {
         FrameReader { half: self.half, decoder: self.decoder.switch() }
     }
@@ -44,24 +44,24 @@ impl<F: Frame> FrameReader<F> {
         self.decoder.decode()
     }
 
-    /// What is read and not looked at yet, and how much a body holds in memory.
+    /// The decoder: what is read and not decoded yet, and how much memory a body holds.
     pub fn decoder(&self) -> &Decoder<F> {
         &self.decoder
     }
 
-    /// Reads once: how many bytes came, 0 at the end. Call it when [`next_ready`](Self::next_ready) has
-    /// nothing left.
+    /// Reads once. Returns how many bytes came, 0 at the end. Call it when [`next_ready`](Self::next_ready) has nothing
+    /// left.
     pub fn poll_fill(&mut self, context: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let Self { half, decoder } = self;
         poll_read(half, context, |bytes| decoder.feed(bytes))
     }
 
-    /// Waits until it has [read](Self::poll_fill). May be dropped while it waits without losing a byte.
+    /// Waits until it has [read](Self::poll_fill). Cancel-safe: may be dropped while it waits without losing a byte.
     pub async fn fill(&mut self) -> io::Result<usize> {
         poll_fn(|context| self.poll_fill(context)).await
     }
 
-    /// Reads once and forgets what came.
+    /// Reads once and drops what came.
     pub async fn discard(&mut self) -> io::Result<usize> {
         poll_fn(|context| poll_read(&mut self.half, context, |_| {})).await
     }

@@ -1,8 +1,8 @@
-//! What carries the protocol: TCP or a Unix socket, as it is or under TLS; and the one place that
-//! splits a connection into its halves.
+//! The protocol's transport: TCP or a Unix socket, plain or under TLS; and the only place that splits a connection into
+//! its halves.
 //!
-//! The halves are boxed, so that both tasks of a connection look alike over all of them. Whoever writes
-//! flushes: under TLS something may be left behind a write.
+//! The halves are boxed, so that both tasks of a connection look alike over all of them. After a write comes a flush:
+//! under TLS a write may leave something buffered.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -27,18 +27,18 @@ pub type BoxReader = Box<dyn AsyncRead + Send + Unpin>;
 /// The writing half of any transport.
 pub type BoxWriter = Box<dyn AsyncWrite + Send + Unpin>;
 
-/// How many bytes a server's connection holds encrypted that its peer does not take: about a record.
+/// How many encrypted bytes a server's connection buffers for a peer that does not read: about a record.
 const ENCRYPTED: usize = 16 * 1024;
 
-/// How many bytes the system holds that it cannot send yet. By itself it takes some MiB for a peer that reads nothing,
-/// which costs memory, and time to copy; what is on its way over a long line is not counted.
+/// How many unsent bytes the system buffers. By default it takes some MiB for a peer that reads nothing, which costs
+/// memory, and time to copy; bytes in flight over a long line are not counted.
 const UNSENT: u32 = 64 * 1024;
 
-/// How many bytes of TLS are read before the sockets of others are looked at, whatever is in them.
+/// How many bytes of TLS are read before the task yields, whatever is in them.
 const READ_AT_ONCE: usize = 16 * 1024;
 
-/// How many bytes of TLS may come for one that they carry, and how many beside. Records may be as small as one likes, or
-/// have nothing in them, and each costs work that is counted nowhere else. What comes beyond ends the connection.
+/// How many bytes of TLS may arrive for one that they carry, and how many in addition. Records may be tiny or empty,
+/// and each costs work that is counted nowhere else. More than that ends the connection.
 const FOR_ONE: usize = 8;
 const BESIDE: usize = 64 * 1024;
 
@@ -53,7 +53,7 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// A connection as it is.
+    /// A connection without TLS.
     pub fn plain(socket: Socket) -> io::Result<Self> {
         Ok(Self::plain_on(Line::new(socket)?))
     }
@@ -82,7 +82,7 @@ impl Transport {
     pub async fn connect(socket: Socket, name: ServerName<'static>) -> io::Result<Self> {
         let certificate = NoCertificate::default();
         let connector = connector(certificate.clone())?;
-        // On the heap: it is large, and whatever awaits this would be so, too.
+        // On the heap: it is large, and would make every future that awaits this large, too.
         let stream = Box::pin(connector.connect(name, Duplex::new(Line::new(socket)?))).await;
         if certificate.was_asked_for() {
             let text = "it asks for a certificate of yours, which no TinyChat server does";
@@ -91,7 +91,7 @@ impl Transport {
         Self::agreed(stream?)
     }
 
-    /// A connection on which TLS was agreed, if that is for this protocol.
+    /// A connection after the TLS handshake, if ALPN chose this protocol.
     fn agreed(stream: client::TlsStream<Duplex>) -> io::Result<Self> {
         let connection = stream.get_ref().1;
         if connection.alpn_protocol() != Some(ALPN) {
@@ -127,7 +127,7 @@ pub enum Socket {
 }
 
 impl Socket {
-    /// From now on reads and writes that would wait fail instead.
+    /// From now on reads and writes that would block fail instead.
     pub fn set_nonblocking(&self) -> io::Result<()> {
         match self {
             Self::Tcp(stream) => stream.set_nonblocking(true),
@@ -181,7 +181,7 @@ impl Write for &Socket {
     }
 }
 
-/// A socket that its two halves share, and how much came.
+/// A socket that its two halves share, and how many bytes arrived.
 pub struct Line {
     socket: Async<Socket>,
     heard: AtomicU64,
@@ -212,17 +212,16 @@ fn limit_unsent(stream: &TcpStream) -> io::Result<()> {
     socket2::SockRef::from(stream).set_tcp_notsent_lowat(UNSENT)
 }
 
-/// Elsewhere the system's own limits hold.
+/// On other systems their own limits hold.
 #[cfg(not(any(target_os = "android", target_os = "linux")))]
 fn limit_unsent(_: &TcpStream) -> io::Result<()> {
     Ok(())
 }
 
-/// Reads only where there is something to read: asking a socket that was just drained costs as much
-/// as reading from it.
+/// Reads only when there is something to read: asking a socket that was just drained costs as much as reading from it.
 struct SocketReader {
     line: Arc<Line>,
-    /// The last read took all that was there.
+    /// The last read returned all that was there.
     drained: bool,
 }
 
@@ -250,8 +249,8 @@ impl AsyncRead for SocketReader {
     }
 }
 
-/// Tells the peer when it is closed, also while the other half is open. Several pieces are one write: with the last
-/// one of a connection TLS says why it fails, behind what it had said before.
+/// Tells the peer when it is closed, even while the other half is open. Several pieces are one write: in the last one
+/// of a connection TLS says why it fails, after what it had said before.
 struct SocketWriter(Arc<Line>);
 
 impl SocketWriter {
@@ -299,12 +298,11 @@ fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Both halves of a socket, for TLS. However little that gives of what was read, reading waits here now and then for the
-/// sockets of others.
+/// Both halves of a socket, for TLS. However little TLS returns of what was read, reading yields here now and then.
 struct Duplex {
     reader: SocketReader,
     writer: SocketWriter,
-    /// How many bytes were read since reading last waited.
+    /// How many bytes were read since reading last yielded.
     read: usize,
     barren: Arc<Barren>,
 }
@@ -316,12 +314,12 @@ impl Duplex {
     }
 }
 
-/// How many bytes of TLS came that carried nothing, less what is allowed.
+/// How many bytes of TLS arrived that carried nothing, minus what is allowed.
 #[derive(Default)]
 struct Barren(AtomicUsize);
 
 impl Barren {
-    /// So many bytes came.
+    /// This many bytes arrived.
     fn came(&self, bytes: usize) -> io::Result<()> {
         if self.0.fetch_add(bytes, Ordering::Relaxed) + bytes > BESIDE {
             let text = "what comes under TLS carries next to nothing";
@@ -330,7 +328,7 @@ impl Barren {
         Ok(())
     }
 
-    /// They carried so many.
+    /// They carried this many.
     fn carried(&self, bytes: usize) {
         let less = |barren: usize| Some(barren.saturating_sub(bytes.saturating_mul(FOR_ONE)));
         // It always has another value.
@@ -380,15 +378,14 @@ impl AsyncWrite for Duplex {
     }
 }
 
-/// Reads several records at once, as far as there are and they fit: one has 16 KiB at most, often much
-/// less. After [`RECORDS`] of them others have their turn: a small one costs as much work as a large
-/// one.
+/// Reads several records at once, as far as there are and they fit: one has 16 KiB at most, often much less. After
+/// [`RECORDS`] of them the task yields: a small one costs as much work as a large one.
 struct TlsReader {
     half: ReadHalf<TlsStream<Duplex>>,
     barren: Arc<Barren>,
-    /// It has read so many records that it now lets others run.
+    /// It has read so many records that it now yields.
     rests: bool,
-    /// How the reading ended behind what was given last.
+    /// The error that ended reading, after what was returned last.
     failed: Option<io::Error>,
 }
 
@@ -433,7 +430,7 @@ impl AsyncRead for TlsReader {
     }
 }
 
-/// A peer may go without saying that this is the end. Frames say it: nothing can be cut off unseen.
+/// A peer may end without a TLS `close_notify`. Frames mark their own ends: nothing can be truncated unseen.
 fn ended(error: io::Error) -> io::Result<usize> {
     if error.kind() == io::ErrorKind::UnexpectedEof { Ok(0) } else { Err(error) }
 }

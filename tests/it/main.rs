@@ -14,29 +14,29 @@
 //! | `presence` | ONLINE, PRESENCE and who is there |
 //! | `takeover` | one name on two connections |
 //! | `names` | whose name it is: keys, proofs, spellings |
-//! | `looks` | names that are made to be mistaken for others |
+//! | `looks` | names that look like others |
 //! | `identity` | keys that people bring, passphrases, agents |
-//! | `keys` | keys of every maker, and what is none |
-//! | `agents` | agents of every maker: those that sign, refuse, ask, or have a key no more |
+//! | `keys` | keys made by other programs, and files that are no key |
+//! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
-//! | `contacts` | keys of those whom one talks to |
-//! | `blocking` | whom one does not want to hear, and what strangers may leave |
-//! | `strangers` | to how many people one writes who never answered, and how many names an address claims |
-//! | `burden` | what people weigh who are blocked, and what they are told |
+//! | `contacts` | keys of contacts, and what happens when they change |
+//! | `blocking` | blocking people, and what strangers may leave |
+//! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
+//! | `burden` | how much of the quotas blocked people use, and what they are told |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
-//! | `silence` | peers that say nothing or take nothing |
-//! | `proxied` | servers behind proxies that say whose a connection is |
-//! | `lateness` | how long signing in may take: bad lines, people who have to confirm something |
+//! | `silence` | peers that send nothing or read nothing |
+//! | `proxied` | servers behind proxies that announce each client's address |
+//! | `lateness` | timeouts of signing in: bad lines, people who have to confirm something |
 //! | `flood` | somebody who never stops sending |
-//! | `rates` | who writes too fast, and addresses that come too often |
-//! | `person_rates` | who blocks, signs in, sends files or has the same sent too often |
-//! | `counted` | that each frame counts, whatever it is |
-//! | `reception` | more connections than can be begun: who goes first, and what others are told |
-//! | `hostile` | many who mean harm, at once, and two who chat on |
+//! | `rates` | rate limits: people who write too fast, and addresses that connect too often |
+//! | `person_rates` | rate limits for blocking, signing in, sending files and being sent the same again |
+//! | `counted` | that each frame counts against the rates |
+//! | `reception` | more connections than can be served: which go first, and what others are told |
+//! | `hostile` | many attackers at once, and two people who chat on |
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
-//! | `hoarding` | who holds room and connections that others need |
-//! | `files` | files between people: who is away, what is cut, refused, or means harm |
-//! | `own_files` | files of one's own: names, sizes, several at once, and what is called back |
+//! | `hoarding` | people who occupy room and connections that others need |
+//! | `files` | files between people: absent receivers, cut connections, refusals, attacks |
+//! | `own_files` | files of one's own: names, sizes, several at once, cancelling |
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
 //! | `tls` | TLS, the server's key, and what a signature is bound to; Unix sockets |
@@ -44,7 +44,7 @@
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
-//! | `admission` | who may come: registration, invitations, bans, keys that were lost |
+//! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
@@ -52,36 +52,36 @@
 //! | `terminal` | `tinychat` at a terminal: questions, news, keys, colours |
 //! | `editing` | the line that is edited at a terminal without the full screen |
 //! | `screen` | `tinychat` at a terminal that can be drawn on: the full screen |
-//! | `pictures` | pictures there: for which terminal, and what is said instead |
+//! | `pictures` | pictures on the full screen: on which terminals, and what is shown instead |
 //! | `terminals` | terminals that measure text in their own way, stop, hang up, are full; shells with jobs |
 //! | `glass` | a terminal that measures text as it is told to; no tests |
 //! | `beside` | `tinychat send`, `tail` and `status`, beside a face and alone |
-//! | `words` | that what scripts say arrives as it is, on the command line and through a pipe |
-//! | `exits` | what the programs exit with, and outputs that are closed or full |
+//! | `words` | that scripts' text arrives unchanged, from the command line and through a pipe |
+//! | `exits` | exit codes, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
 //! | `manual` | the manual pages, and how long README is |
-//! | `house` | that the house has no rings: which file imports which, and how long files are |
+//! | `house` | that imports between files go one way, and that no file is too long |
 //! | `completions` | what shells complete |
-//! | `settings` | `config.toml`: what it says, and what the command line says before it |
-//! | `wall` | the wall clock of a program, which a story sets; no tests |
+//! | `settings` | `config.toml`, and the command line, which overrides it |
+//! | `wall` | the wall clock of a program, set by a story; no tests |
 //! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
 //! | `rules` | what delivery asks of a client, as sender and as receiver, rule by rule |
-//! | `news` | what became of messages: `--receipts`, `/STATUS` |
+//! | `news` | the fate of messages: `--receipts`, `/STATUS` |
 //! | `history` | `tinychat history` |
-//! | `answers` | that what commands answer is so |
-//! | `text` | that nothing of what others say does harm when it is printed |
+//! | `answers` | that the answers of commands are true |
+//! | `text` | that no text from others does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
-//! | `folder` | data folders: whose they are, after kills, after copies |
+//! | `folder` | data folders: owners, kills, copies |
 //! | `first_minute` | the first start, with the mistakes that people make |
-//! | `places` | paths of any kind, and folders in which nobody can be |
+//! | `places` | paths of any kind, and unusable folders |
 //! | `private` | what others on the machine cannot read |
-//! | `addresses` | that a server is its key, whatever address it is reached at |
+//! | `addresses` | that a server is identified by its key, at whatever address |
 //! | `networks` | dead addresses of a name, one link, proxies, slow lines |
-//! | `socks` | a SOCKS5 proxy that leads where a story says; no tests |
+//! | `socks` | a SOCKS5 proxy that connects to where a story says; no tests |
 //! | `server_upgrade` | folders and backups that an earlier version of the server has left |
-//! | `outage` | servers that are away, come back, refuse, or are none |
+//! | `outage` | servers that are away, come back, refuse, or are something else |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 

@@ -1,4 +1,4 @@
-//! What the owner's core is asked for its guests, and how it answers: one channel each.
+//! Requests to the owner's core for its guests; each carries a channel for the answers.
 //!
 //! Owned by nobody: plain data.
 
@@ -14,21 +14,21 @@ use crate::client::store::rows::State;
 use crate::client::store::stock::{Freed, Lying};
 use crate::message::Name;
 
-/// What stands in the way of what is written to somebody.
+/// What holds back messages to somebody.
 #[derive(Clone, Debug)]
 pub(crate) struct Standing {
     /// Nobody has the name.
     pub(crate) nobody: bool,
-    /// They have another key than the one that is trusted, or none any more.
+    /// Their key is not the trusted one, or they have none any more.
     pub(crate) held: bool,
-    /// Somebody whom one knows, and for whom they may be mistaken.
+    /// A known person for whom they may be mistaken.
     pub(crate) alike: Option<Name>,
 }
 
-/// What the owner's core is asked for a guest.
+/// A request to the owner's core for a guest.
 #[derive(Debug)]
 pub(crate) enum Ask {
-    /// Say whenever something happens.
+    /// Notify whenever something happens.
     Watch {
         watcher: Sender<()>,
     },

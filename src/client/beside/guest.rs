@@ -1,4 +1,4 @@
-//! The other end: a process that asks the owner of its person's data folder.
+//! The guest's end: a process that asks the owner of its person's data folder.
 //!
 //! Owned by whoever asks. Invariant: a line without its end is no answer.
 
@@ -25,7 +25,7 @@ pub enum GuestError {
     Refused(String),
 }
 
-/// Somebody who has asked.
+/// A guest whose request was sent.
 pub struct Guest {
     replies: BufReader<UnixStream>,
 }
@@ -42,7 +42,7 @@ impl Guest {
         Ok(Self { replies: BufReader::new(stream) })
     }
 
-    /// Says that it still wants what [`Reply::Ready`] asks about.
+    /// Confirms the request after [`Reply::Ready`].
     pub async fn confirm(&mut self) -> Result<(), GuestError> {
         self.replies.get_mut().write_all(b"\n").await.map_err(|_| GuestError::Cut)
     }
@@ -51,7 +51,7 @@ impl Guest {
     pub async fn next(&mut self) -> Result<Reply, GuestError> {
         let mut line = String::new();
         let read: io::Result<usize> = self.replies.read_line(&mut line).await;
-        // A line without its end was cut off.
+        // A line without its end was truncated.
         match read {
             Ok(_) if line.ends_with('\n') => {}
             _ => return Err(GuestError::Cut),

@@ -1,4 +1,4 @@
-//! What serves one guest: takes its request, has the core do it, and says what comes of it.
+//! Serves one guest: reads its request, passes it to the core, and sends the results.
 //!
 //! Owned by the task of that guest. Invariant: an answer is made from what is on disk; whatever the guest or the core
 //! does, each wait ends when one of them is gone.
@@ -26,17 +26,17 @@ use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_BODY;
 
-/// The longest request: each byte of a body may take six in JSON.
+/// The longest request: in JSON each byte of a body may take six.
 const MAX_REQUEST: u64 = 6 * MAX_BODY as u64 + 1_024;
 
-/// How long a request may take to come, and how long a guest may take nothing.
+/// How long a request may take to arrive, and how long a guest may read nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What serves one guest.
 pub(super) struct Host<O> {
     /// The core's.
     pub(super) orders: WeakSender<O>,
-    /// Whether the folder is given to whoever asks.
+    /// Whether the folder is handed over on request.
     pub(super) yields: bool,
 }
 
@@ -89,7 +89,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         }
     }
 
-    /// Tells each state that the message comes to.
+    /// Reports each state of the message.
     async fn send(
         &self,
         stream: &mut UnixStream,
@@ -106,12 +106,12 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         let moved = self.watch().await?;
         let to = peer.clone();
         let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
-        // Whatever becomes of the core now: it is written.
+        // Whatever happens to the core now: it is written.
         say(stream, &Reply::State(State::Waiting.as_str().into())).await?;
         self.tell_states(stream, &moved, to, id).await
     }
 
-    /// Tells that it goes, and then each state that the message comes to that tells of it.
+    /// Reports the upload's progress, and then each state of the file's message.
     async fn send_file(
         &self,
         stream: &mut UnixStream,
@@ -138,7 +138,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
             let (fate, done) = self.ask(|answer| Ask::Fate { id, answer }).await?.ok_or(Gone)?;
             match fate {
                 Fate::Going => {
-                    // Again whenever it is further, so that the guest knows.
+                    // Again at each progress, so that the guest knows.
                     if told.replace(done) != Some(done) {
                         say(stream, &Reply::State("going".into())).await?;
                     }
@@ -169,7 +169,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
             if nobody && !std::mem::replace(&mut told_nobody, true) {
                 say(stream, &Reply::Nobody).await?;
             }
-            // Behind all else: whoever waits for it may leave.
+            // Last: whoever waits for it may leave.
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }
@@ -180,7 +180,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         }
     }
 
-    /// Tells each message of others, from the disk.
+    /// Sends each message of others, from the disk.
     async fn follow(
         &self,
         stream: &mut UnixStream,
@@ -212,7 +212,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         }
     }
 
-    /// Tells who has written whom one has never talked to, as far as it was not told.
+    /// Reports who has written without ever having been talked to, once each.
     async fn tell_requests(
         &self,
         stream: &mut UnixStream,

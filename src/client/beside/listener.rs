@@ -19,10 +19,10 @@ use crate::client::command::Command;
 use crate::folder::socket::Way;
 use crate::task;
 
-/// How long to wait when no guest can be taken, as without files left.
+/// How long to wait when no guest can be accepted, as without free file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// The owner's end of the socket. Dropping it has new guests find nobody.
+/// The owner's end of the socket. After dropping it, new guests find nobody.
 pub(crate) struct Listener {
     socket: UnixListener,
     path: PathBuf,
@@ -40,8 +40,8 @@ impl Listener {
         Ok(Self { socket: socket.into(), path })
     }
 
-    /// Serves guests until the core is gone, which takes what they ask as its orders. `yields` says whether the folder is
-    /// given to whoever asks.
+    /// Serves guests until the core, whose orders their requests become, is gone. `yields` says whether the folder is
+    /// handed over on request.
     pub(crate) async fn serve<O>(self, orders: WeakSender<O>, yields: bool)
     where
         O: From<Ask> + From<Command> + Send + 'static,
@@ -55,7 +55,7 @@ impl Listener {
             let host = Host { orders: orders.clone(), yields };
             let place = Place::take(&guests);
             task::spawn("guest", async move {
-                // A guest that hangs up is no news.
+                // A guest may hang up at any time.
                 let _ = host.serve(stream, place).await;
             });
         }

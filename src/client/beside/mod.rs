@@ -1,9 +1,9 @@
 //! Beside the face: other processes of the same person ask the one that owns the data folder, the *owner*,
 //! over the Unix socket `socket` in that folder.
 //!
-//! A *guest* says one request, a line of JSON, and the owner answers with lines of JSON until one
-//! of them hangs up. A guest whose owner goes away asks the next one, or becomes the owner itself; so an
-//! answer is made from what is on disk, and nothing is written twice: what is to be written has a token.
+//! A *guest* sends one request, a line of JSON, and the owner answers with lines of JSON until one
+//! of them hangs up. A guest whose owner goes away asks the next one, or becomes the owner itself. So an
+//! answer is made from what is on disk, and each write carries a token that makes it idempotent.
 //!
 //! Owned by the client. Invariant: the face loses nothing to a guest. Messages stay unread until the face
 //! has shown them, or a guest says that it has printed them for somebody who reads.
@@ -12,10 +12,10 @@
 //!
 //! ```text
 //! listener       the owner's end of the socket
-//! stock          what guests are told of files that lie here, and what they free
-//! host, guest    what serves one guest; the other end
-//! ask, places    what the owner's core is asked; how many guests are served at once
-//! words          what is said on the socket
+//! stock          listing and freeing received files for guests
+//! host, guest    what serves one guest; the guest's end of the socket
+//! ask, places    requests to the owner's core; how many guests are served at once
+//! words          the requests and answers on the socket
 //! path           a path in JSON
 //! ```
 

@@ -1,4 +1,4 @@
-//! What guests are told of files that lie here, and what they free.
+//! Listing and freeing received files for guests.
 //!
 //! Owned by the task that serves the guest.
 

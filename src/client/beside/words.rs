@@ -1,6 +1,6 @@
-//! What a guest asks for, and what an owner answers: lines of JSON.
+//! A guest's requests and an owner's answers: lines of JSON.
 //!
-//! Owned by nobody: plain data. Both ends may be of different builds: what is new has a default.
+//! Owned by nobody: plain data. Both ends may be different builds: new fields have a default.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -17,7 +17,7 @@ pub(crate) const SOCKET: &str = "socket";
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Request {
-    /// Write a message. Answered with [`Reply::Ready`], and then with each state that it comes to, until the guest hangs up.
+    /// Write a message. Answered with [`Reply::Ready`], and then with each of its states, until the guest hangs up.
     Send {
         /// Made up by the guest, the same whenever it asks again.
         token: String,
@@ -26,8 +26,8 @@ pub enum Request {
         /// What, at most [`MAX_BODY`](crate::wire::MAX_BODY) bytes.
         text: String,
     },
-    /// Send a file. Answered with [`Reply::Ready`], with `going` whenever it is further, and then with each state of the message that tells of it, until the
-    /// guest hangs up.
+    /// Send a file. Answered with [`Reply::Ready`], with `going` at each progress, and then with each state of its
+    /// message, until the guest hangs up.
     SendFile {
         /// Made up by the guest, the same whenever it asks again.
         token: String,
@@ -41,11 +41,11 @@ pub enum Request {
     },
     /// Follow what others write. Answered with each message, until the guest hangs up.
     Follow {
-        /// From which id on; none for what comes from now on.
+        /// Above which id; none for messages from now on.
         above: Option<i64>,
         /// Only what somebody writes.
         with: Option<String>,
-        /// Only what nobody has read, whenever it came. It is read once [`Request::Read`] says so.
+        /// Only unread messages, old ones too. They count as read once [`Request::Read`] says so.
         #[serde(default)]
         unread: bool,
     },
@@ -56,9 +56,9 @@ pub enum Request {
     },
     /// How things are.
     Status,
-    /// What lies here of others' files. Answered with a [`Reply::Files`] for each person, and then `told`.
+    /// List received files on this disk. Answered with a [`Reply::Files`] for each person, and then `told`.
     Files,
-    /// Have the files of somebody lie here no longer. Answered with [`Reply::Freed`].
+    /// Remove somebody's files from this disk. Answered with [`Reply::Freed`].
     Free {
         /// Whose.
         from: String,
@@ -71,8 +71,8 @@ pub enum Request {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reply {
-    /// It can be written now. It is once the guest says a byte: whoever has given up until then was told that nothing is
-    /// kept.
+    /// It can be written now, and will be once the guest sends a byte: a guest that gave up before has reported that
+    /// nothing is kept.
     Ready,
     /// The message is in this state.
     State(String),
@@ -84,21 +84,21 @@ pub enum Reply {
     Told(i64),
     /// A message of somebody.
     Message(Line),
-    /// Somebody whom one has never talked to has written. Their messages come when one talks to them.
+    /// Somebody whom one has never talked to has written. Their messages are delivered when one talks to them.
     Request {
         /// Who.
         from: String,
         /// How many messages wait.
         count: u64,
-        /// Whom one knows, and they look like.
+        /// The known person whom they look like.
         #[serde(skip_serializing_if = "Option::is_none", default)]
         alike: Option<String>,
     },
     /// How things are.
     Status(Snapshot),
-    /// What lies here of somebody's files.
+    /// One person's received files on this disk.
     Files(Shelf),
-    /// What lies here no longer.
+    /// Files that were removed from this disk.
     Freed {
         /// Whose files these were.
         from: String,
@@ -155,12 +155,12 @@ pub struct Snapshot {
     /// Why one is not signed in, once that was tried.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub absence: Option<String>,
-    /// Which of those look like somebody whom one knows, and like whom.
+    /// Which of those look like a known person, and like whom.
     #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
     pub alike: BTreeMap<String, String>,
 }
 
-/// What lies here of somebody's files.
+/// One person's received files on this disk.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Shelf {
     /// Who has sent them.
@@ -169,8 +169,8 @@ pub struct Shelf {
     pub files: u64,
     /// How many bytes they have.
     pub bytes: u64,
-    /// What came by itself, as it counts, in bytes.
+    /// How much of that was downloaded unasked, as it counts, in bytes.
     pub unasked: u64,
-    /// How much of that may be.
+    /// The limit for that.
     pub unasked_limit: u64,
 }

@@ -1,6 +1,6 @@
 //! Where a server is, as people write it.
 //!
-//! Owned by nobody. Invariant: what was parsed is an address, its host in its one spelling.
+//! Owned by nobody. Invariant: a parsed address is valid, its host in its canonical spelling.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -25,19 +25,19 @@ const SCHEME: &str = "tinychat://";
 /// What stands before an invitation.
 const INVITE: &str = "?invite=";
 
-/// `host`, `host:port`, `[ipv6]:port`, `[ipv6%interface]:port`, or `unix:PATH`. Displayed with its port, or with its whole path;
-/// what a host's name means is looked up on every connect.
+/// `host`, `host:port`, `[ipv6]:port`, `[ipv6%interface]:port`, or `unix:PATH`. Displayed with its port, or with its
+/// whole path; a host's name is looked up on every connect.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Address(String);
 
 /// An [`Address`], and the fingerprint of the server that is to be found there, if one knows it:
-/// `tinychat://host:port#SHA256:…`, `unix:PATH#SHA256:…`. Either part behind the host may be left out, and
-/// so may the scheme. In front of the fingerprint there may be what lets a newcomer in: `?invite=…`.
+/// `tinychat://host:port#SHA256:…`, `unix:PATH#SHA256:…`. Either part after the host may be left out, and so may the
+/// scheme. Before the fingerprint there may be an invitation: `?invite=…`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Where it is.
     pub address: Address,
-    /// Whose key it has to show.
+    /// The fingerprint of the key that it has to show.
     pub fingerprint: Option<Fingerprint>,
     /// What the server may ask a newcomer for.
     pub invite: Option<Invite>,
@@ -107,7 +107,7 @@ impl FromStr for Address {
     }
 }
 
-/// The host in its one spelling, in brackets if it had them, and the port.
+/// The host in its canonical spelling, in brackets if it had them, and the port.
 fn split(text: &str) -> Result<(String, u16), AddressError> {
     let wrong = || AddressError::None(text.into());
     let (host, port) = match text.strip_prefix('[') {
@@ -142,7 +142,7 @@ fn port_of(behind: &str) -> Option<u16> {
 /// The lowest number behind an address that is taken for a port.
 const LOWEST_PORT: u16 = 1024;
 
-/// What to say of an IPv6 address as it is seen elsewhere. Its last group may be meant as a port.
+/// The error for an IPv6 address without brackets. Its last group may be meant as a port.
 fn without_brackets(text: &str) -> Option<AddressError> {
     if zone::normal(text) == Err(ZoneError::NoZone) {
         return Some(AddressError::NoZone(text.into()));
@@ -182,7 +182,7 @@ impl Address {
         Some((host.trim_matches(['[', ']']), port.parse().ok()?))
     }
 
-    /// Whether it says itself that what goes there stays on this machine.
+    /// Whether the address itself shows that it is on this machine.
     pub(crate) fn is_local(&self) -> bool {
         self.host_and_port().is_none_or(|(host, _)| {
             is_localhost(host)
@@ -190,7 +190,7 @@ impl Address {
         })
     }
 
-    /// What TLS calls the server. Who it is does not depend on it.
+    /// The server's name in TLS. Its identity does not depend on it.
     pub(crate) fn server_name(&self) -> ServerName<'static> {
         let host = self.host_and_port().map_or("", |(host, _)| zone::without(host));
         let unnamed = || ServerName::IpAddress(std::net::Ipv4Addr::UNSPECIFIED.into());

@@ -1,10 +1,10 @@
-//! What a client is told before it starts: who talks through which server, which way leads there, and where it is kept.
+//! A client's configuration: who talks, through which server, how that is reached, and where data is kept.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! proxy               which proxy is on the way to a server, if any
-//! address, unasked    where a server is; how much of others' files comes by itself
+//! proxy               the proxy on the way to a server, if any
+//! address, unasked    a server's address; how many bytes of files are downloaded unasked
 //! ```
 
 pub(crate) mod address;
@@ -24,32 +24,32 @@ use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::HANDSHAKE_SECONDS;
 
-/// How long a server that is connected to may take until one is signed in, TLS included: for a round trip of 2.5 s, as
-/// over a satellite or through Tor, several times as long as that takes.
+/// How long signing in may take once the server is connected, TLS included: several times what it takes with a round
+/// trip of 2.5 s, as over a satellite or through Tor.
 pub const HANDSHAKE: Duration = Duration::from_secs(HANDSHAKE_SECONDS);
 
-/// The longest that it may be set to. Whoever waits longer for one try does not notice that the line is gone.
+/// The longest that it may be set to. A longer wait for one try would hide that the line is gone.
 pub const MAX_HANDSHAKE: Duration = Duration::from_secs(60 * 60);
 
 /// Looks up the addresses of a name, for a port. It may block.
 pub type Lookup = fn(&str, u16) -> io::Result<Vec<SocketAddr>>;
 
-/// Who talks through which server, and where it is kept.
+/// Who talks, through which server, and where data is kept.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// The server.
     pub server: Address,
-    /// Whose key the server has to show, if that is known already.
+    /// The key that the server has to show, if that is known already.
     pub fingerprint: Option<Fingerprint>,
-    /// What lets a newcomer in.
+    /// The invitation of a newcomer.
     pub invite: Option<Invite>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
     /// The proxy on the way to it, if it is not on this machine.
     pub proxy: Option<Proxy>,
-    /// How its name is looked up.
+    /// How the server's name is looked up.
     pub lookup: Lookup,
-    /// How long a handshake may take; all on the way to the server is in proportion to it.
+    /// The timeout of the handshake; those of all other steps on the way to the server are in proportion to it.
     pub handshake: Duration,
     /// The name to sign in with.
     pub user: Name,
@@ -59,21 +59,21 @@ pub struct Config {
     pub identity: Option<PathBuf>,
     /// The socket of the person's SSH agent.
     pub agent: Option<PathBuf>,
-    /// How long anything may be waited for without progress; `None` for ever.
+    /// How long to wait for anything without progress; `None` for ever.
     pub patience: Option<Duration>,
-    /// How much of others' files comes by itself.
+    /// How many bytes of others' files are downloaded unasked.
     pub unasked: Unasked,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
-    /// Whether the data folder is given to a face that wants it.
+    /// Whether the data folder is handed over to a face that wants it.
     pub yields: bool,
-    /// Whether what a first start has made in the data folder goes again where the server let nobody in and nothing
+    /// Whether what a first start made in the data folder is removed again if the server let nobody in and nothing
     /// was written.
     pub tentative: bool,
 }
 
 impl Config {
-    /// The defaults: under TLS, with the key in the data folder, and all the patience in the world.
+    /// The defaults: under TLS, with the key in the data folder, and without a timeout.
     pub fn new(server: Address, user: Name, data: PathBuf) -> Self {
         Self {
             server,

@@ -1,8 +1,8 @@
-//! The proxy on the way to a server, as people name it: by a flag or a setting, or by the variables that curl, git and
-//! others heed.
+//! The proxy on the way to a server, as people configure it: by a flag, a setting, or the environment variables that
+//! curl, git and others use.
 //!
-//! Owned by whoever starts a client. Invariant: what stays on this machine needs no proxy, and a proxy that was named and
-//! cannot be used is never passed by in silence. A password is never displayed.
+//! Owned by whoever starts a client. Invariant: a server on this machine needs no proxy, and a configured proxy that
+//! cannot be used is never silently bypassed. A password is never displayed.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -22,13 +22,13 @@ const SCHEME: &str = "socks5h";
 /// The port of a proxy that names none.
 const DEFAULT_PORT: u16 = 1080;
 
-/// What stands for no proxy at all, whatever the variables say.
+/// The word for no proxy, whatever the variables say.
 const NONE: &str = "none";
 
 /// How long a name or a password may be, in bytes (RFC 1929).
 const MAX_LOGIN: usize = 255;
 
-/// The variables, those in small letters first, as curl has it.
+/// The variables, lower case first, as in curl.
 const PROXIES: [&str; 2] = ["all_proxy", "ALL_PROXY"];
 const EXCEPTIONS: [&str; 2] = ["no_proxy", "NO_PROXY"];
 
@@ -41,15 +41,15 @@ pub struct Proxy {
     pub(crate) login: Option<(String, String)>,
 }
 
-/// What a person wants, before it is known for which server.
+/// The configured proxy, before it is known for which server.
 #[derive(Clone, Default)]
 pub struct Proxies {
-    /// As it was said, and where.
+    /// The text, and where it was configured.
     wanted: Option<(Source, String)>,
     exceptions: String,
 }
 
-/// Why a server cannot be reached as it was wanted. Made to be read by the person who said so.
+/// Why a server cannot be reached as configured. Made to be read by the person who configured it.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum ProxyError {
@@ -73,7 +73,7 @@ pub enum ProxyError {
     Onion(Address),
 }
 
-/// Who named a proxy.
+/// Where a proxy was configured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// The flag `--proxy`.
@@ -155,7 +155,7 @@ fn is_exception(word: &str, host: &str) -> bool {
     !name.is_empty() && above.is_some_and(|above| above.is_empty() || above.ends_with('.'))
 }
 
-/// Whether a name means something to Tor alone; nobody else is to be asked for it (RFC 7686).
+/// Whether only Tor can resolve a name; nobody else may be asked for it (RFC 7686).
 fn is_onion(host: &str) -> bool {
     host.trim_end_matches('.').ends_with(".onion")
 }

@@ -1,15 +1,15 @@
-//! How much of others' files comes without being asked for.
+//! How many bytes of others' files are downloaded unasked.
 //!
-//! Owned by nobody: plain data. What comes is counted in the store, against this.
+//! Owned by nobody: plain data. The store counts downloads against it.
 
 const MIB: u64 = 1024 * 1024;
 
-/// How much comes without being asked for, in bytes.
+/// How much is downloaded unasked, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unasked {
     /// One file; 0 for none.
     pub file: u64,
-    /// All of one person that came by itself and was not freed.
+    /// All unasked downloads of one person that were not freed.
     pub person: u64,
     /// The same of all people.
     pub all: u64,

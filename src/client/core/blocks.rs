@@ -1,8 +1,8 @@
-//! Whom one wants to hear no more, or again, and what of it the server has not answered.
+//! Blocks that one wants to set or end, and that the server has not confirmed yet.
 //!
-//! Owned by the core. Pure: it makes the frames, and is given the answers. The server says `UNBLOCKED` whoever it was,
-//! so it is asked for `BLOCKS` right before: it answers in order. Invariant: *it was so before* is only said where no
-//! earlier try, whose answer went with its connection, can have made it so.
+//! Owned by the core. Pure: it makes the frames, and is given the answers. The server says `UNBLOCKED` whether there
+//! was a block or not, so it is asked for `BLOCKS` right before: it answers in order. Invariant: *it was so before* is
+//! only said if no earlier try, whose answer was lost with its connection, can have made it so.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -10,31 +10,31 @@ use crate::client::outcome::Change;
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
 
-/// How much is wanted at once and answered each by each. Beyond that only the last holds of what was wanted of
-/// somebody and not said yet.
+/// How many changes are queued and answered one by one. Beyond that, only the last one for each person is kept among
+/// those not sent yet.
 const MAX_WANTED: usize = 1_000;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Blocks {
-    /// In the order in which it was wanted.
+    /// In the order of the commands.
     wanted: VecDeque<Wanted>,
-    /// For whom `BLOCKS` was asked on this connection: for the face, or about somebody.
+    /// Why each `BLOCKS` was sent on this connection: for the face, or about somebody.
     lists: VecDeque<Option<Name>>,
-    /// How often the face has asked whom one blocks, and was not told.
+    /// How many of the face's requests for the list are unanswered.
     asked: u64,
 }
 
-/// A block, or its end, that was not answered.
+/// A block, or its end, that is unanswered.
 #[derive(Debug)]
 struct Wanted {
     peer: Name,
     blocked: bool,
     /// Whether they were blocked before.
     was: Option<bool>,
-    /// It was said to a server, maybe to one that did it and could not answer.
+    /// It was sent to a server, which may have done it without being able to answer.
     said: bool,
-    /// What the server says now may be what was said before.
+    /// The state that the server reports may come from an earlier try.
     doubtful: bool,
     /// The face knows that it takes longer.
     deferred: bool,
@@ -57,7 +57,7 @@ impl Wanted {
 }
 
 impl Blocks {
-    /// Somebody is to be blocked, or no more; [`frames`](Self::frames) has what to say.
+    /// Somebody is to be blocked, or no more; [`frames`](Self::frames) has what to send.
     pub(super) fn want(&mut self, peer: Name, blocked: bool) {
         if self.wanted.len() >= MAX_WANTED {
             self.wanted.retain(|it| it.said || it.peer != peer);
@@ -71,7 +71,7 @@ impl Blocks {
         self.asked += 1;
     }
 
-    /// What a connection has to say that was not said on it.
+    /// The frames that were not sent on this connection yet.
     pub(super) fn frames(&mut self) -> Vec<ClientFrame> {
         let mut frames = Vec::new();
         for wanted in self.wanted.iter_mut().filter(|it| !it.said) {
@@ -92,7 +92,7 @@ impl Blocks {
         frames
     }
 
-    /// The answers went with the connection. Of what was wanted of somebody the last holds.
+    /// The answers were lost with the connection. For each person the last command holds.
     pub(super) fn disconnected(&mut self) {
         self.lists.clear();
         let mut told = BTreeSet::new();
@@ -105,7 +105,7 @@ impl Blocks {
         }
     }
 
-    /// What takes longer, as the server is away, and was not told to do so.
+    /// Changes that take longer because the server is away, if the face was not told of it yet.
     pub(super) fn deferred(&mut self) -> Vec<(Name, bool)> {
         let fresh = self.wanted.iter_mut().filter(|it| !it.deferred);
         fresh
@@ -116,20 +116,20 @@ impl Blocks {
             .collect()
     }
 
-    /// The server blocks somebody, or no more. None if nobody wanted that.
+    /// The server blocks somebody, or no more. None if that was not requested.
     pub(super) fn answered(&mut self, peer: &Name, blocked: bool) -> Option<Change> {
         let fits = |it: &Wanted| it.said && it.peer == *peer && it.blocked == blocked;
         let index = self.wanted.iter().position(fits)?;
         Some(self.wanted.remove(index)?.change())
     }
 
-    /// The server does not. Whether somebody wanted it.
+    /// The server refused. Returns whether it was requested.
     pub(super) fn refused(&mut self, peer: &Name) -> bool {
         let index = self.wanted.iter().position(|it| it.said && it.peer == *peer);
         index.and_then(|index| self.wanted.remove(index)).is_some()
     }
 
-    /// Whom one blocks. Whether the face has asked; maybe nobody has.
+    /// The list of blocks has arrived. Returns whether the face asked for it.
     pub(super) fn listed(&mut self, names: &[Name]) -> bool {
         let Some(whom) = self.lists.pop_front() else { return false };
         let Some(peer) = whom else {

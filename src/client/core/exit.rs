@@ -9,9 +9,9 @@ use crate::trust::agent::AgentError;
 
 /// Why a phase ends.
 pub(crate) enum Exit {
-    /// The connection broke, or did not come about: try again.
+    /// The connection broke, or could not be made: retry.
     Away(String),
-    /// The same, and many want to connect.
+    /// The same; the server is busy.
     Busy(String),
     /// The same: the agent that has the key has not signed.
     Unsigned(AgentError),
@@ -19,7 +19,7 @@ pub(crate) enum Exit {
     Inquire,
     /// Everything is settled.
     Finished,
-    /// It was told to.
+    /// The face wants to leave.
     Left,
     Failed(Failure),
 }

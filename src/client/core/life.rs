@@ -1,4 +1,4 @@
-//! The life of the core: turns of two phases, connecting and being online.
+//! The core's main loop: two phases in turns, connecting and being online.
 //!
 //! Owned by the one task. In both phases orders are obeyed at once; what cannot be sent yet waits in the store. Start
 //! reading at [`Core::run`].
@@ -19,11 +19,11 @@ use crate::client::line::conversation::Conversation;
 use crate::task;
 use crate::wire::frame::ClientFrame;
 
-/// How soon to look again whether the face has taken its events.
+/// How often to check whether the face has read its events.
 const EVENTS_PAUSE: Duration = Duration::from_millis(20);
 
 impl Core {
-    /// Lives until told to end, or until there is no point in going on. Whether the name may belong to the key now.
+    /// Runs until told to end, or until going on is pointless. Returns whether the name may belong to the key now.
     pub(crate) async fn run(mut self, orders: Receiver<Order>) -> bool {
         let failure = match self.live(&orders).await {
             Exit::Failed(failure) => Some(failure),
@@ -48,7 +48,7 @@ impl Core {
                 match order {
                     Order::Command(Command::Shown(id)) => shown.push(id),
                     Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
-                    // Whoever asks beside the face finds another owner.
+                    // Processes beside the face find another owner.
                     _ => {}
                 }
             }
@@ -102,7 +102,7 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
         self.is_online = true;
-        // They are told anew.
+        // The server tells them again.
         self.requests.clear();
         self.told = Told::Some;
         self.tell(Event::Connected);
@@ -119,7 +119,7 @@ impl Core {
         }
     }
 
-    /// The answers went with the earlier connection, if there was one.
+    /// The answers were lost with the earlier connection, if there was one.
     fn ask_again(&mut self, connection: &mut Connection) {
         self.say_blocks(connection);
         for _ in 0..self.asked_online {
@@ -136,7 +136,7 @@ impl Core {
         orders: &Receiver<Order>,
     ) -> Result<std::convert::Infallible, Exit> {
         self.queue_outbox().await?;
-        // Some may have come with the answer to signing in; no other need follow.
+        // Some frames may have come with the answer to signing in; no read need bring more.
         self.take_frames(connection).await?;
         loop {
             self.give_places(connection).await?;
@@ -170,7 +170,8 @@ impl Core {
         }
     }
 
-    /// Whether the face wants to end and nothing is left to wait for. Fails if that waits for the face.
+    /// Whether the face wants to end and nothing is left to wait for. Fails if all that is left is held because of
+    /// changed keys.
     pub(super) async fn is_settled(&mut self) -> Result<bool, Exit> {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
@@ -197,7 +198,7 @@ impl Core {
         }
     }
 
-    /// How long nothing has to be looked at, unless something happens.
+    /// How long until the next timer.
     pub(super) fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
         let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.inquire_at).min();

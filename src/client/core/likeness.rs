@@ -1,14 +1,14 @@
-//! Whom one knows, by how their names look: who is new may want to be mistaken for them.
+//! Known people, by how their names look: a new person may want to be mistaken for one of them.
 //!
-//! Owned by the core. Whom one knows is read from the store once, when somebody new is met. Invariant: whoever looks like
-//! somebody known is told to the face before one has written to them, and once.
+//! Owned by the core. Known people are read from the store once, when somebody new is met. Invariant: the face is told
+//! that a new person looks like a known one before one has written to them, and once.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::looks::Skeleton;
 use crate::message::Name;
 
-/// Of how many people it is remembered that they look like others. For one more another is forgotten, and told again.
+/// How many look-alikes are remembered. For one more another is forgotten, and told again.
 const REMEMBERED: usize = 1_000;
 
 /// See the [module](self).
@@ -34,7 +34,7 @@ impl Known {
 }
 
 impl Likeness {
-    /// Whom somebody new looks like.
+    /// The known person whom a new one looks like.
     pub(super) fn of(&self, name: &Name) -> Option<&Name> {
         self.alike.get(name)
     }
@@ -44,7 +44,7 @@ impl Likeness {
         &self.alike
     }
 
-    /// Somebody was met. Says whom they look like, if they are new and it is.
+    /// Somebody was met. Returns whom they look like, if both they and that are new.
     pub(super) fn meet(&mut self, name: &Name) -> Option<Name> {
         let known = self.known.get_or_insert_default();
         if known.names.contains(name) || self.alike.contains_key(name) {

@@ -1,18 +1,18 @@
-//! The one task that owns connection, conversations and store, and brings them together.
+//! The one task that owns connection, conversations and store, and connects them.
 //!
-//! Its methods are in the files of its two halves: what goes to the server and comes from it, and what a face wants. Start
-//! reading at [`Core::run`]; `exchange/frames` has what the server says, `face/commands` what the face wants.
+//! Its methods are in two folders: `exchange` for the server, `face` for the face. Start reading at [`Core::run`];
+//! `exchange/frames` handles what the server says, `face/commands` what the face wants.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! life                        its life: connecting and being online, in turns
-//! exchange, face, patience    what goes and comes; what a face wants of it; how long it waits
-//! state                       what it has
-//! under_way, queue            which files are on their way; who waits for a place
-//! blocks, likeness            whom one blocks; who looks like somebody whom one knows
-//! objections                  how many of the server's objections are told
-//! order, exit                 what it is told; why a phase ends
+//! life                        its main loop: connecting and being online, in turns
+//! exchange, face, patience    what the server is sent and sends; commands of the face; timeouts
+//! state                       its state
+//! under_way, queue            files in flight; which conversations wait to be opened
+//! blocks, likeness            people who are blocked; names that look like one already known
+//! objections                  a rate limit for reports of the server's objections
+//! order, exit                 what arrives in its queue; why a phase ends
 //! ```
 
 mod blocks;

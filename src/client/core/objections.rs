@@ -1,15 +1,15 @@
-//! How much of what a server objects to is told: it may object as often as it likes, and who reads may be a log on a disk.
+//! A rate limit for reports of a server's objections: it may object without end, and the reader may be a log on a disk.
 //!
-//! Owned by the core. Pure: the time is an argument. Invariant: no more is told in any [`PERIOD`] than [`MOST`] and one
-//! sentence that says so.
+//! Owned by the core. Pure: the time is an argument. Invariant: in any [`PERIOD`] no more than [`MOST`] are told, and
+//! one sentence that says so.
 
 use std::time::{Duration, Instant};
 
-/// How many objections are told in a period.
+/// How many objections are reported in a period.
 const MOST: u32 = 20;
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// What is told in place of one more.
+/// What is reported instead of one more.
 const ENOUGH: &str = "the server objects to more; that is not told for a minute";
 
 /// See the [module](self).

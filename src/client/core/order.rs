@@ -1,4 +1,4 @@
-//! What the core is told, by whomever: its one queue.
+//! The items of the core's one queue.
 //!
 //! Owned by nobody: plain data.
 
@@ -9,12 +9,12 @@ use crate::client::command::Command;
 use crate::client::files::job::Report;
 use crate::message::Name;
 
-/// What the core is told: by the face, or for those beside it.
+/// An order to the core: from the face, or for processes beside it.
 #[derive(Debug)]
 pub(crate) enum Order {
     Command(Command),
     Ask(Ask),
-    /// What a thread of the core's own says.
+    /// A report of one of the core's own threads.
     Said(Said),
 }
 
@@ -30,18 +30,18 @@ impl From<Ask> for Order {
     }
 }
 
-/// What a thread says.
+/// A report of a thread.
 #[derive(Debug)]
 pub(crate) enum Said {
-    /// One that carries; which, as what run, and what.
+    /// From a carrying thread: which, in which run, and the report.
     Carried(Key, u64, Report),
-    /// One that carried has ended.
+    /// A carrying thread has ended.
     Ended(Key, u64),
-    /// One that saved.
+    /// A saving thread is done.
     Saved { peer: Name, number: u64, saved: Result<PathBuf, String> },
 }
 
-/// What is carried, to tell it from others.
+/// Identifies what is carried.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Key {
     Upload(i64),

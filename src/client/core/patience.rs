@@ -1,6 +1,6 @@
-//! How long a client without a person waits for anything.
+//! The timeout of a client without a person.
 //!
-//! Owned by the core. Invariant: online, only what is to be finished or was refused makes it wait.
+//! Owned by the core. Invariant: online, the timeout runs only while something is to be finished or was refused.
 
 use std::time::Instant;
 
@@ -9,7 +9,7 @@ use super::state::Core;
 use crate::client::event::{Absence, Failure};
 
 impl Core {
-    /// Fails if something has been waited for without progress for longer than wanted.
+    /// Fails if there was no progress for longer than the timeout.
     pub(super) fn check_patience(&mut self, online: bool) -> Result<(), Exit> {
         let refused = self.conversations.values().any(|it| it.faced && it.is_refused());
         if online && !self.finishing && !refused {

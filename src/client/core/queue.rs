@@ -1,27 +1,27 @@
-//! Who waits for a conversation without a face: one in which something that was written has not arrived, so that it is
-//! sent and what becomes of it is heard.
+//! A queue of conversations to open without the face: those with messages that have not arrived, so that they are sent
+//! and their receipts are received.
 //!
-//! Owned by the core. Pure. A server holds a limited number of conversations open on one connection, so there are places,
-//! and a [`Queue`] for them: whoever is owed something *unsent* comes first, the rest in turn. Invariant: whoever waits
-//! for a place gets one in bounded time, whatever the others do.
+//! Owned by the core. Pure. A server holds a limited number of conversations open on one connection, so there are
+//! places, and a [`Queue`] for them: conversations with something *unsent* come first, the rest in turn. Invariant:
+//! each one that waits for a place gets one in bounded time, whatever the others do.
 
 use std::collections::BTreeMap;
 
 use crate::message::Name;
 
-/// How many conversations are open at most that the face does not have open. Others wait for their turn.
+/// How many conversations may be open that the face does not have open. Others wait for their turn.
 pub(super) const PLACES: usize = 500;
 
-/// What waits for a place, the most urgent first.
+/// Why a conversation needs a place, the most urgent first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Need {
     /// Something is to be sent.
     Unsent,
-    /// Something is to be heard of, or could not be sent the last time.
+    /// A receipt is awaited, or something could not be sent the last time.
     Rest,
 }
 
-/// Who waits for a place. As long as what was written to so many people has not arrived.
+/// Who waits for a place: at most the people to whom something written has not arrived.
 #[derive(Debug, Default)]
 pub(super) struct Queue {
     order: BTreeMap<(Need, u64), Name>,
@@ -30,7 +30,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    /// Puts somebody at the end of those with the same need. Who waits with a greater one stays there.
+    /// Puts somebody at the end of those with the same need. Somebody who waits with a greater one stays there.
     pub(super) fn join(&mut self, peer: Name, need: Need) {
         match self.tickets.get(&peer) {
             Some((before, _)) if *before <= need => return,
@@ -59,7 +59,7 @@ impl Queue {
         self.order.is_empty()
     }
 
-    /// How many have something unsent; of more than there are places, so many.
+    /// How many have something unsent, up to the number of places.
     pub(super) fn urgent(&self) -> usize {
         self.order.range(..(Need::Rest, 0)).take(PLACES).count()
     }

@@ -1,7 +1,7 @@
-//! What the core has, and what each of its files does with it.
+//! The core's state, and what several of its files do with it.
 //!
 //! Owned by the one task. Everything that is known of the server, of conversations and of the face is here, so that all
-//! decisions are made in one place, one after the other.
+//! decisions are made in one place, one after another.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -33,7 +33,7 @@ use crate::message::{Installation, Name};
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
 
-/// When so many events wait for the face, the server is not read.
+/// Backpressure: when this many events wait for the face, the server is not read.
 pub(super) const EVENTS_HIGH: usize = 1_024;
 
 /// How many messages are read from the store at once.
@@ -50,34 +50,34 @@ pub(crate) struct Core {
     pub(super) dialer: Dialer,
     /// The servers that were met, by their addresses.
     pub(super) met: Vec<Met>,
-    /// What everything belongs to that is said now.
+    /// The server that everything said now belongs to.
     pub(super) server: Server,
-    /// What new messages are numbered in.
+    /// The installation in which new messages are numbered.
     pub(super) installation: Installation,
     pub(super) store: Store,
     pub(super) events: Sender<Event>,
     pub(super) conversations: BTreeMap<Name, Conversation>,
-    /// Who waits for a conversation without a face.
+    /// Conversations that wait to be opened without the face.
     pub(super) queue: Queue,
-    /// When places were last given to those.
+    /// When places were last given to them in turn.
     pub(super) last_turn: Instant,
     pub(super) backoff: Backoff,
     /// No more will be written; end once everything is settled.
     pub(super) finishing: bool,
-    /// `ONLINE` was asked for and not answered.
+    /// How many `ONLINE` requests are unanswered.
     pub(super) asked_online: u64,
-    /// Who is to be blocked, or no more, and is not yet.
+    /// Blocks to set or end that the server has not confirmed.
     pub(super) blocks: Blocks,
-    /// Whose keys were asked for and not told.
+    /// Names whose keys the face asked for and was not told.
     pub(super) asked_keys: BTreeSet<Name>,
-    /// Who has another key than the one that is trusted, or none any more. Nothing is sent to them.
+    /// People whose key is not the trusted one any more, or who have none. Nothing is sent to them.
     pub(super) held: BTreeMap<Name, Option<PublicKey>>,
     /// Names that nobody has, and nobody is known to have had.
     pub(super) nobody: BTreeSet<Name>,
-    /// Of those, which the face was told of.
+    /// Those of them that the face was told of.
     pub(super) told_nobody: BTreeSet<Name>,
     pub(super) objections: Objections,
-    /// Who looks like somebody whom one knows.
+    /// People whose names look like known ones.
     pub(super) likeness: Likeness,
     /// Messages that the face was given and has not shown.
     pub(super) unshown: u64,
@@ -86,19 +86,19 @@ pub(crate) struct Core {
     /// By peer, the newest message that the face was given. It outlives the conversation, for what
     /// was given may be shown after a conversation was closed and opened again.
     pub(super) given: BTreeMap<Name, i64>,
-    /// Those beside the face who want to know when something happens.
+    /// Processes beside the face that want to know when something happens.
     pub(super) watchers: Vec<Sender<()>>,
-    /// By peer whom one never talked to, how many messages wait on the server.
+    /// How many messages wait on the server, by peer whom one never talked to.
     pub(super) requests: BTreeMap<Name, u64>,
     /// Whether these are all.
     pub(super) told: Told,
-    /// What is carried of files.
+    /// Files in flight.
     pub(super) files: Files,
     /// Signed in.
     pub(super) is_online: bool,
-    /// The server may have given the name to the key.
+    /// The server may have registered the name for the key.
     pub(super) proved: Arc<AtomicBool>,
-    /// Until the first try to sign in is over: who wants to know of it.
+    /// Whoever waits for the first try to sign in, until it is over.
     pub(super) first_try: Option<Sender<FirstTry>>,
     /// Why one was last not signed in.
     pub(super) absence: Option<Absence>,
@@ -108,12 +108,12 @@ pub(crate) struct Core {
     pub(super) progress: Instant,
 }
 
-/// How much the server has said, since one signed in, of those who wait.
+/// How much of the list of waiting messages the server has sent since one signed in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Told {
     /// There may be more.
     Some,
-    /// The same; something was asked that it answers behind all of them.
+    /// The same; a `PING` was sent, whose answer comes after all of them.
     Asked,
     All,
 }
@@ -173,7 +173,7 @@ impl Core {
         Self { first_try: Some(first_try), ..self }
     }
 
-    /// Does something with a conversation, unless it was closed meanwhile.
+    /// Calls `work` with a conversation, unless it was closed meanwhile.
     pub(super) fn with(&mut self, peer: &Name, work: impl FnOnce(&mut Conversation)) {
         if let Some(conversation) = self.conversations.get_mut(peer) {
             work(conversation);
@@ -219,10 +219,10 @@ impl Core {
         let _ = self.events.try_send(event);
     }
 
-    /// Has those beside the face look again.
+    /// Wakes the processes beside the face.
     fn stir(&self) {
         for watcher in &self.watchers {
-            // One that was not taken yet is as good as two.
+            // One unread wake-up is as good as two.
             let _ = watcher.try_send(());
         }
     }

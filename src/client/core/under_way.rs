@@ -1,7 +1,7 @@
-//! What is on its way of files: what runs, what rests, and for what a ticket is waited.
+//! Files in flight: which are carried, which rest before a retry, and which wait for a ticket.
 //!
-//! Owned by the core. Pure, but for the threads whose ends it holds and the clock. Invariant: of one thing no two runs
-//! are there at once, and of each kind no more than may be.
+//! Owned by the core. Pure, except for the handles of threads and the clock. Invariant: each file has at most one run
+//! at a time, and each direction has no more than allowed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::convert::Infallible;
@@ -19,32 +19,32 @@ use crate::client::line::backoff::Backoff;
 use crate::message::Name;
 use crate::trust::Ticket;
 
-/// How many files go at once, and how many come.
+/// How many files are sent at once, and how many are received.
 const AT_ONCE: usize = 3;
 
-/// How long it is waited for a ticket only to tell that the server need not keep something.
+/// How long to wait for a ticket that is needed only to tell the server that it need not keep something.
 const TICKET_PATIENCE: Duration = Duration::from_secs(10);
 
-/// What is on its way.
+/// The files in flight.
 pub(super) struct Files {
     pub(super) orders: WeakSender<Order>,
     running: BTreeMap<Key, Run>,
-    /// What was told to end and has not: nothing else may write where it does.
+    /// Runs that were told to end and have not: nothing else may write where they do.
     ending: BTreeMap<Key, (u64, JoinHandle<Option<()>>)>,
     last_run: u64,
-    /// What failed for now, and when it is tried again.
+    /// What failed for now, and when it is retried.
     resting: BTreeMap<Key, Rest>,
-    /// To whom files go, or are to go.
+    /// The receivers of files that are sent or are to be sent.
     addressees: BTreeSet<Name>,
-    /// There may be more to carry than is on its way.
+    /// There may be more to carry than is in flight.
     look: bool,
     ticket: Option<Ticket>,
     asked_for_ticket: Option<Instant>,
-    /// Where a file is to be saved that comes, by its message.
+    /// Where to save files that are being received, by their message.
     saves: BTreeMap<i64, Vec<Option<PathBuf>>>,
-    /// How far each has come, at most: only what is beyond it is progress.
+    /// The furthest that each has come: only what is beyond it is progress.
     furthest: BTreeMap<Key, u64>,
-    /// What is wanted of files that may still be told of.
+    /// What is wanted of files whose messages may still arrive.
     pub(super) wanted: Vec<Wanted>,
     /// How many files are just being saved.
     saving: u64,
@@ -73,7 +73,7 @@ pub(crate) struct Wanted {
 pub(crate) enum What {
     Get,
     Save(Option<PathBuf>),
-    /// An own file that waits with the server is called back.
+    /// An own file that waits on the server is called back.
     Gone(Unwanted),
 }
 
@@ -107,7 +107,7 @@ impl Files {
         self.look = true;
     }
 
-    /// Whether there may be more to carry than is on its way. Asked again there is not.
+    /// Whether there may be more to carry than is in flight. True once each time.
     pub(super) fn is_to_look(&mut self, now: Instant) -> bool {
         self.wake_rested(now);
         std::mem::take(&mut self.look)
@@ -123,7 +123,7 @@ impl Files {
         self.addressees.contains(peer)
     }
 
-    /// What shows the server whose files are carried; `ask` has it asked for, once.
+    /// The ticket that shows the server whose files are carried; `ask` requests one, once.
     pub(super) fn ticket(&mut self, ask: impl FnOnce()) -> Option<Ticket> {
         if self.ticket.is_none() && self.asked_for_ticket.is_none() {
             self.asked_for_ticket = Some(Instant::now());
@@ -132,12 +132,12 @@ impl Files {
         self.ticket
     }
 
-    /// The server gave what it was asked for.
+    /// The server gave the ticket.
     pub(super) fn take_ticket(&mut self, ticket: Ticket) {
         (self.ticket, self.look) = (Some(ticket), true);
     }
 
-    /// Nothing is carried without a connection, and another one needs another ticket.
+    /// Nothing is carried while the main connection is down, and the next one needs another ticket.
     pub(super) fn disconnected(&mut self) {
         (self.ticket, self.asked_for_ticket, self.look) = (None, None, true);
         let keys: Vec<Key> = self.running.keys().copied().collect();
@@ -150,7 +150,7 @@ impl Files {
         self.last_run
     }
 
-    /// A thread carries.
+    /// A thread begins to carry.
     pub(super) fn begin(&mut self, key: Key, run: Run) {
         self.running.insert(key, run);
     }
@@ -159,7 +159,7 @@ impl Files {
         self.running.get(&key)
     }
 
-    /// Whether a thread may still write of something.
+    /// Whether a thread may still write this file.
     pub(super) fn is_carried(&self, key: Key) -> bool {
         self.running.contains_key(&key) || self.ending.contains_key(&key)
     }
@@ -168,7 +168,7 @@ impl Files {
         self.running.values()
     }
 
-    /// Has something end that is on its way.
+    /// Ends a run.
     pub(super) fn stop(&mut self, key: Key) {
         if let Some(Run { number, ended, .. }) = self.running.remove(&key) {
             self.ending.insert(key, (number, ended));
@@ -186,7 +186,7 @@ impl Files {
         self.look = true;
     }
 
-    /// So much of something is there. Whether that is more than ever: then it need not rest for long the next time.
+    /// Takes how much of something has arrived. Returns whether that is more than ever: then its next rest is short.
     pub(super) fn is_further(&mut self, key: Key, done: u64) -> bool {
         let furthest = self.furthest.entry(key).or_default();
         let is_further = done > *furthest;
@@ -197,19 +197,19 @@ impl Files {
         is_further
     }
 
-    /// A run has carried so much.
+    /// A run has carried this much.
     pub(super) fn has_done(&mut self, key: Key, done: u64) {
         if let Some(run) = self.running.get_mut(&key) {
             run.done = done;
         }
     }
 
-    /// How far something has come, at most.
+    /// The furthest that something has come.
     pub(super) fn furthest(&self, key: Key) -> u64 {
         self.furthest.get(&key).copied().unwrap_or(0)
     }
 
-    /// Ends what is on its way. When that is done nothing writes in the data folder any more.
+    /// Ends all runs. When that is done nothing writes in the data folder any more.
     pub(super) fn end(&mut self) -> impl Future<Output = ()> + use<> {
         let runs = std::mem::take(&mut self.running).into_values().map(|run| run.ended);
         let ending = std::mem::take(&mut self.ending).into_values().map(|(_, ended)| ended);

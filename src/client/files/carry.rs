@@ -1,8 +1,7 @@
-//! One file on its way: what the thread does that carries it, on a connection of its own.
+//! The thread that carries one file, on a connection of its own.
 //!
 //! It may block, and holds one chunk at a time. It tells the core what happens by [`Report`]s; the core ends it by
-//! closing its channel. Nothing is written down here but the file itself: a download goes on where the file ends that
-//! is there.
+//! closing its channel. It writes nothing but the file itself: a download resumes where the partial file ends.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::future::Future;
@@ -32,23 +31,23 @@ use crate::wire::frame::{ClientFrame, FileReply, FileRequest};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::Transport;
 
-/// What a file that comes leaves free on the disk, in bytes: messages go on being written.
+/// How much a download leaves free on the disk, in bytes: messages still have to be written.
 const RESERVE: u64 = 16 * 1024 * 1024;
 
-/// How often it is told how far a file is.
+/// How often progress is reported.
 const TELL: Duration = Duration::from_millis(100);
 
 /// Carries on a thread, which ends when `report` says so.
 pub(crate) struct Carrier<R> {
     pub(crate) door: Door,
     pub(crate) ticket: Ticket,
-    /// Where files lie that come.
+    /// The folder of received files.
     pub(crate) folder: PathBuf,
     pub(crate) report: R,
 }
 
 impl<R: FnMut(Report)> Carrier<R> {
-    /// Does what there is to do, unless `ended` is done before.
+    /// Does the job, unless `ended` is done before.
     pub(crate) async fn run(mut self, job: Job, ended: impl Future) {
         let carried = match select(Box::pin(self.carry(job)), Box::pin(ended)).await {
             Either::Left((carried, _)) => carried,
@@ -123,12 +122,12 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
     }
 
-    /// Waits until it is written down how the server calls it. So nothing of it is ever there under a name that
-    /// nobody knows.
+    /// Waits until the server's id for it is written down. So the server never keeps anything under an id that nobody
+    /// knows.
     async fn name(&mut self, blob: BlobId, have: u64) -> Result<(), Stop> {
         let (written, is_written) = oneshot::channel();
         (self.report)(Report::Named(blob, have, written));
-        // Whoever is to write it down drops the other end when it ends.
+        // The core drops the other end when it ends.
         is_written.await.map_err(|_| Stop::Away("it is not carried any more".into()))
     }
 
@@ -152,7 +151,7 @@ impl<R: FnMut(Report)> Carrier<R> {
             if offset == source.size {
                 return Ok(());
             }
-            // What was written may still be on its way.
+            // What was written may still be in flight.
             while let Some(reply) = line.next_ready().await? {
                 match reply {
                     FileReply::Have { size, .. } => self.tell(size, source.size, &mut told),
@@ -163,7 +162,7 @@ impl<R: FnMut(Report)> Carrier<R> {
     }
 
     fn sent(&mut self, source: &Source, blob: BlobId, hasher: &Hasher) -> Result<(), Stop> {
-        // It might have been written to while it was read.
+        // It may have been written to while it was read.
         open_unchanged(source)?;
         (self.report)(Report::Sent(blob, hasher.finalize()));
         Ok(())
@@ -179,7 +178,7 @@ impl<R: FnMut(Report)> Carrier<R> {
             self.fetch(&mut line, download, &place).await?;
         }
         (self.report)(Report::Come);
-        // Whatever is said to that, it is here; it is asked again.
+        // Whatever the answer, the file is here; dropping it is retried.
         let refused = |_| Stop::Away("the server did not drop what is here".into());
         line.drop_blob(info.blob).await.map_err(refused)?;
         (self.report)(Report::Dropped(*message, info.blob));
@@ -206,12 +205,12 @@ impl<R: FnMut(Report)> Carrier<R> {
                 line.drop_blob(info.blob).await?;
                 Err(Stop::Failed(NOT_WHAT_WAS_SENT.into()))
             }
-            // It may be what was here before that is wrong, as after a power cut.
+            // The part that was here before may be wrong, as after a power cut.
             (false, _) => Err(Stop::Away("what was here of it is not what was sent".into())),
         }
     }
 
-    /// What is here of it, if there is room for the rest.
+    /// The part that is here, if there is room for the rest.
     fn begin(&self, info: &FileInfo, path: PathBuf) -> Result<Part, Stop> {
         let here = |error: io::Error| unwritable(&self.folder, &error);
         let mut file = open_part(&self.folder, &path).map_err(here)?;
@@ -228,20 +227,20 @@ impl<R: FnMut(Report)> Carrier<R> {
         Ok(Part { path, file, hasher, length })
     }
 
-    /// Asks for the rest of it, if the server has what was told of.
+    /// Asks for the rest, if the server has the announced file.
     async fn ask_for(&self, info: &FileInfo, part: &Part, line: &mut Line) -> Result<(), Stop> {
         line.say(&FileRequest::Fetch { blob: info.blob, offset: part.length }).await?;
         let stop = match line.next().await {
             Ok(FileReply::Have { size, .. }) if size == info.size && part.length <= size => {
                 return Ok(());
             }
-            // Whatever it is, it is not what was told of.
+            // Whatever it is, it is not the announced file.
             Ok(FileReply::Have { .. }) => Stop::Failed(NOT_WHAT_WAS_SENT.into()),
             Err(Stop::Gone) => Stop::Gone,
             Ok(other) => return Err(nonsense(&other)),
             Err(stop) => return Err(stop),
         };
-        // What there is of it is of no use, here or there.
+        // The part is of no use, here or there.
         let _ = fs::remove_file(&part.path);
         if let Stop::Failed(_) = stop {
             // It would send all of it first.
@@ -261,7 +260,7 @@ impl<R: FnMut(Report)> Carrier<R> {
             match line.next().await? {
                 FileReply::Chunk { offset, body } if offset == part.length && !body.is_empty() => {
                     if let Err(error) = part.file.write_all_at(&body, offset) {
-                        // Messages need what room there is more than a part of a file does.
+                        // Messages need the room more than a part of a file does.
                         let _ = fs::remove_file(&part.path);
                         return Err(unwritable(&self.folder, &error));
                     }
@@ -275,7 +274,7 @@ impl<R: FnMut(Report)> Carrier<R> {
         Ok(())
     }
 
-    /// Not each time, but the first, and the last once, however often the server says it.
+    /// Reports the first time, then at intervals, and the end once, however often the server says it.
     fn tell(&mut self, done: u64, size: u64, told: &mut Option<(Instant, u64)>) {
         let is_due = told
             .is_none_or(|(at, before)| at.elapsed() >= TELL || (done == size && before != size));
@@ -286,7 +285,7 @@ impl<R: FnMut(Report)> Carrier<R> {
     }
 }
 
-/// What is here of a file that comes.
+/// The part of a file that is here.
 struct Part {
     path: PathBuf,
     file: File,
@@ -296,9 +295,9 @@ struct Part {
 
 const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
 
-/// Opens a file of one's own, if it is still what was to be sent.
+/// Opens a file of one's own, if it is still the one that was to be sent.
 fn open_unchanged(source: &Source) -> Result<File, Stop> {
-    // Before it is opened: it might be a pipe by now.
+    // Before opening it: it may be a pipe by now.
     let now = fs::metadata(&source.path).map_err(|error| unreadable(source, &error))?;
     if now.is_file() && now.len() == source.size && modified(&now) == source.modified {
         return File::open(&source.path).map_err(|error| unreadable(source, &error));
@@ -311,7 +310,7 @@ fn changed(source: &Source) -> Stop {
     Stop::Failed(format!("{path} has changed since; send it again, or a copy of it"))
 }
 
-/// Whether it ended before it was to, or cannot be read.
+/// Why reading failed: the file became shorter, or cannot be read.
 fn ended(source: &Source, error: &io::Error) -> Stop {
     match error.kind() {
         io::ErrorKind::UnexpectedEof => changed(source),
@@ -327,7 +326,7 @@ fn unwritable(folder: &Path, error: &io::Error) -> Stop {
     Stop::Failed(format!("cannot write in {}: {error}; /GET tries again", folder.display()))
 }
 
-/// Reads the beginning of a file, and stands behind it then.
+/// Hashes the beginning of a file, and leaves the position after it.
 fn hash_up_to(file: &mut File, length: u64, hasher: &mut Hasher) -> io::Result<()> {
     hasher.update_reader(Read::by_ref(file).take(length))?;
     file.seek(SeekFrom::Start(length)).map(drop)

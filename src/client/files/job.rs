@@ -1,4 +1,4 @@
-//! What is carried of files, and what is told of it.
+//! Jobs of carrying threads, and their reports.
 //!
 //! Owned by nobody: plain data between the core and the threads that carry.
 
@@ -23,15 +23,16 @@ pub(crate) enum Job {
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Report {
-    /// The server calls the upload so, and has so many bytes of it. The last is to be told once that is on the disk.
+    /// The server's id for the upload, and how many bytes of it the server has. The sender is used once that is on the
+    /// disk.
     Named(BlobId, u64, oneshot::Sender<()>),
-    /// So many bytes are here, or with the server.
+    /// This many bytes are here, or on the server.
     Moved(u64),
-    /// The server keeps all of it; it hashes to this.
+    /// The server keeps all of it; this is its hash.
     Sent(BlobId, Hash),
     /// All of it is here.
     Come,
-    /// The server need not keep the file of this message, and knows that.
+    /// The server knows that it need not keep the file of this message.
     Dropped(i64, BlobId),
     /// It ended otherwise.
     Stopped(Stop),

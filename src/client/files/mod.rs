@@ -1,17 +1,16 @@
-//! Files on their way, and where they are put.
+//! Files in flight, and where they are put.
 //!
-//! The core decides what is carried (`core`); each is carried on a thread of its own, on a connection of its own; what is
-//! written down of it, and how much of it lies here, is in the `store`. A file that comes lies in the data folder, below
-//! [`FOLDER`], until its person frees it. Invariant: nothing is there under its own name whose hash is not that which its
-//! sender has told.
+//! The core (`core`) decides which files are carried, each on a thread and a connection of its own; the `store` records
+//! them, and how many bytes are here. A received file lies in the data folder, below [`FOLDER`], until its person frees
+//! it. Invariant: a file has its final name there only if its hash is the one that its sender announced.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! carry                 one file on its way: what the thread does that carries it
-//! talk                  talking with the server on its connection
-//! job, place, source    what is carried; where a file lies that comes; a file that is to be sent
-//! save                  putting a file that came where its person wants it
+//! carry                 the thread that carries one file
+//! talk                  requests and answers on its connection
+//! job, place, source    what to carry; where a received file lies; a file to be sent
+//! save                  saving a received file where its person wants it
 //! ```
 
 pub(crate) mod carry;

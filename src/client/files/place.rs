@@ -1,6 +1,6 @@
-//! Where a file lies that has come, or comes.
+//! Where a received file lies, complete or partial.
 //!
-//! Owned by nobody. Invariant: nothing is there under its own name whose hash is not that which its sender has told.
+//! Owned by nobody. Invariant: a file has its final name there only if its hash is the one that its sender announced.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

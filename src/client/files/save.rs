@@ -1,7 +1,7 @@
-//! Putting a file that came where its person wants it: under a name of its own, over nothing that is there.
+//! Saving a received file where its person wants it, without overwriting anything.
 //!
-//! Owned by the task that saves. Invariant: what the sender calls a file is at most a name in one folder, never a path; and whatever is in that
-//! folder stays as it is.
+//! Owned by the task that saves. Invariant: a sender's name for a file is at most a name in one folder, never a path;
+//! and whatever is in that folder stays as it is.
 
 use std::fs::{self, File};
 use std::io;

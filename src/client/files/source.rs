@@ -1,7 +1,7 @@
-//! A file of one's own that is to be sent: what it is, and whether it still is that.
+//! A file of one's own that is to be sent: what it is, and whether it is unchanged.
 //!
-//! Owned by nobody. What is written down of a file is what it was when its person wanted it sent; another one that lies
-//! there later is not sent.
+//! Owned by nobody. The file is described as it was when the command was given; another one that lies there later is
+//! not sent.
 
 use std::fs::{self, File};
 use std::io::{self, Read};

@@ -1,4 +1,4 @@
-//! Talking with the server on a connection that carries a file: a request, and its answer.
+//! Requests to the server, and their answers, on a connection that carries a file.
 //!
 //! Owned by the thread that carries. Invariant: whatever the server does, each wait ends.
 

@@ -12,27 +12,27 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// The shortest wait, and the longest one at first, after the server was busy.
 const BUSY: RangeInclusive<Duration> = Duration::from_secs(1)..=Duration::from_secs(5);
 
-/// The shortest wait after the agent refused to sign: a person may have told it to, and is asked each time.
+/// The shortest wait after the agent refused to sign: maybe a person refused, who is asked each time.
 const REFUSED: Duration = Duration::from_secs(10);
 
-/// A connection that lived so long was a good one: the next wait is short again.
+/// A connection that lived this long was a good one: the next wait is short again.
 const GOOD: Duration = Duration::from_secs(10);
 
-/// Doubles from 0.2 s to 30 s.
+/// Exponential backoff: doubles from 0.2 s to 30 s.
 #[derive(Debug, Default)]
 pub(crate) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// The next wait: at least half of its turn's longest, so that many clients of one server do not
-    /// come back at the same moment. `chance` is from 0 to 1.
+    /// The next wait, with jitter: at least half of the present maximum, so that many clients of one server do not come
+    /// back at the same moment. `chance` is from 0 to 1.
     pub(crate) fn next(&mut self, chance: f64) -> Duration {
         FIRST.max(self.longest().mul_f64(0.5 + chance / 2.0))
     }
 
-    /// The next wait after the server was busy. Many come to it then: any wait is as likely as any other, so that they
-    /// come one after another.
+    /// The next wait after the server was busy. Many clients retry then: the wait is uniformly distributed, so that
+    /// they come one after another.
     pub(crate) fn next_when_busy(&mut self, chance: f64) -> Duration {
         let (shortest, longest) = (*BUSY.start(), self.longest().max(*BUSY.end()));
         shortest + (longest - shortest).mul_f64(chance)
@@ -43,14 +43,14 @@ impl Backoff {
         self.next(chance).max(REFUSED)
     }
 
-    /// The longest wait of this turn.
+    /// The present maximum.
     fn longest(&mut self) -> Duration {
         let longest = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures += 1;
         longest
     }
 
-    /// A connection has ended that lived for so long.
+    /// A connection has ended that lived for `time`.
     pub(crate) fn lived(&mut self, time: Duration) {
         if time >= GOOD {
             self.failures = 0;

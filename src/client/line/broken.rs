@@ -1,4 +1,4 @@
-//! Why a connection did not come about, or ended, and what that means for the next try.
+//! Why connecting failed, or a connection ended, and what that means for the retry.
 //!
 //! Owned by nobody. Pure.
 
@@ -12,16 +12,16 @@ use crate::wire::frame::{ByeReason, ErrorCode};
 /// Why a connection ended that the server closed without a word.
 pub(crate) const CLOSED: &str = "the server closed the connection";
 
-/// Why a connection did not come about, or ended.
+/// Why connecting failed, or a connection ended.
 #[derive(Debug)]
 pub(crate) enum Broken {
-    /// Worth another try.
+    /// Worth a retry.
     Away(String),
-    /// Worth one a little later: many want to get there.
+    /// Worth one a little later: the server is busy.
     Busy(String),
     /// The same: the agent that has the key has not signed.
     Unsigned(AgentError),
-    /// Not worth one.
+    /// Not worth a retry.
     Failed(Failure),
 }
 
@@ -31,12 +31,12 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// What came is not the protocol.
+/// What was received is not the protocol.
 pub(super) fn not_a_server(server: &Address, because: String) -> Broken {
     Broken::Failed(Failure::NotAServer { server: server.clone(), because })
 }
 
-/// What an error that ends the connection means for the next try.
+/// What an error that ends the connection means for the retry.
 pub(crate) fn refused(code: ErrorCode, text: String) -> Broken {
     match code {
         ErrorCode::Busy => Broken::Busy(text),
@@ -47,7 +47,7 @@ pub(crate) fn refused(code: ErrorCode, text: String) -> Broken {
     }
 }
 
-/// What a farewell means for the next try.
+/// What a `BYE` means for the retry.
 pub(crate) fn dismissed(reason: ByeReason, text: String) -> Broken {
     match reason {
         ByeReason::Replaced => Broken::Failed(Failure::Replaced),

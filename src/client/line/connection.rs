@@ -19,23 +19,24 @@ use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Transport};
 
-/// The longest silence in seconds that a server can have us bear. More would not fit into every clock.
+/// The longest silence, in seconds, that a server can ask for. More would not fit into every clock.
 const MAX_SILENCE: u64 = 24 * 60 * 60;
 
-/// When so many bytes of answers are to be written, the server is not read: it is to take first what it asked for.
-/// One that reads is never owed so much: an `ACK`, a `KEY` and a `TALK` for each conversation, and a `PONG` now and then.
+/// Backpressure: with this many bytes of answers to write, the server is not read until it has read what it asked for.
+/// A server that reads is never owed this much: an `ACK`, a `KEY` and a `TALK` for each conversation, and a `PONG` now
+/// and then.
 const OWED_HIGH: usize = 1024 * 1024;
 
-/// A connection that somebody is signed in on.
+/// A connection after signing in.
 pub(crate) struct Connection {
     reader: FrameReader<ServerFrame>,
     half: BoxWriter,
     out: BytesMut,
-    /// So many bytes of that, at most, are answers.
+    /// How many bytes of that, at most, are answers.
     owed: usize,
-    /// When the server last took something, or there was something to take.
+    /// When the server last read something, or there first was something to read.
     taken: Instant,
-    /// Nothing that was written is left in the layers below.
+    /// Nothing that was written is still in the layers below.
     flushed: bool,
     limits: Limits,
     since: Instant,
@@ -43,14 +44,14 @@ pub(crate) struct Connection {
     pinged: bool,
 }
 
-/// What became of waiting for a connection.
+/// The result of waiting for progress.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Progress {
-    /// Frames may have come.
+    /// Frames may have arrived.
     Read,
     /// Bytes were written.
     Wrote,
-    /// Time has passed: it is time to say or to hear something.
+    /// A timer has run out: it is time to say or to hear something.
     Silence,
 }
 
@@ -80,7 +81,7 @@ impl Connection {
         }
     }
 
-    /// Puts a frame to what is to be written.
+    /// Appends a frame to what is to be written.
     pub(crate) fn say(&mut self, frame: &ClientFrame) {
         if self.out.is_empty() && self.flushed {
             self.taken = Instant::now();
@@ -88,7 +89,8 @@ impl Connection {
         frame.encode(&mut self.out);
     }
 
-    /// The same with one that the server can ask for as often as it likes. While many wait it is not read.
+    /// The same for an answer, which the server can ask for as often as it likes. While many wait, the server is not
+    /// read.
     pub(crate) fn answer(&mut self, frame: &ClientFrame) {
         let before = self.out.len();
         self.say(frame);
@@ -100,7 +102,7 @@ impl Connection {
         self.out.len()
     }
 
-    /// How long somebody has been signed in on it.
+    /// How long ago one signed in on it.
     pub(crate) fn lived(&self) -> Duration {
         self.since.elapsed()
     }
@@ -110,8 +112,8 @@ impl Connection {
         self.reader.next_ready()
     }
 
-    /// Reads (if `reading`, and unless too much is owed) and writes until one of them gets somewhere. May be dropped while it
-    /// waits without losing a byte.
+    /// Reads (if `reading`, and unless too much is owed) and writes until one of them makes progress. Cancel-safe: may
+    /// be dropped while it waits without losing a byte.
     pub(crate) async fn progress(&mut self, reading: bool) -> Result<Progress, Broken> {
         match self.transfer(reading && self.owed < OWED_HIGH).await {
             Transfer::Read(Ok(0)) => Err(Broken::Away(CLOSED.into())),
@@ -143,7 +145,7 @@ impl Connection {
             (self.heard + after(patience), self.taken + after(self.limits.idle));
         let Self { reader, half, out, flushed, .. } = self;
         let reading = async {
-            // Whoever does not listen cannot complain of silence.
+            // While nothing is read, silence means nothing.
             let silence = deadline.saturating_duration_since(Instant::now());
             if !reading {
                 return future::pending().await;
@@ -164,11 +166,11 @@ impl Connection {
             let limit = taken_by.saturating_duration_since(Instant::now());
             task::within(limit, work).await.unwrap_or(Transfer::Stuck)
         };
-        // What can be written goes first: else nothing would be acknowledged while more keeps coming.
+        // Writing goes first: else nothing would be acknowledged while more keeps coming.
         select(Box::pin(writing), Box::pin(reading)).await.factor_first().0
     }
 
-    /// Asks whether the server is still there, or gives it up.
+    /// Sends `PING`, or gives the server up.
     pub(crate) fn break_silence(&mut self) -> Result<(), Broken> {
         if self.pinged {
             return Err(Broken::Away("the server does not answer".into()));
@@ -192,7 +194,7 @@ impl Connection {
     }
 }
 
-/// What one wait brought.
+/// What one wait did.
 enum Transfer {
     Read(io::Result<usize>),
     Wrote(io::Result<usize>),

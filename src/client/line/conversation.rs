@@ -1,46 +1,47 @@
-//! What the core knows of one conversation: what its face wants of it, and where it stands on the
-//! present connection. Pure: no I/O.
+//! The state of one conversation: whether the face has it open, and how far it is on the present connection. Pure: no
+//! I/O.
 
 use std::collections::{BTreeSet, HashSet};
 use std::time::{Duration, Instant};
 
 use crate::message::MessageId;
 
-/// How many own messages may be under way, sent and not yet stored.
+/// How many own messages may be in flight: sent and not yet stored.
 const WINDOW: u64 = 512;
 
-/// Of how many messages it is remembered that they have come since `TALK`. More count without a look at which they are:
-/// those that come twice were on their way before, which are fewer, and come first.
+/// How many messages that have come since `TALK` are remembered, to deduplicate them. More count without a check: only
+/// those that were in flight before come twice; they are fewer, and come first.
 const REMEMBERED: usize = 10_000;
 
 /// How long to wait for `ROOM` before asking anyway.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
-/// How often it is asked whose name it is of somebody who comes and goes. The server tells unasked, too, when that changes.
+/// How often the owner of a name is asked for when somebody comes and goes. The server also tells unasked when it
+/// changes.
 const ASK_KEY: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Conversation {
-    /// The face has it open. Otherwise it is only open for what was written and has not arrived.
+    /// The face has it open. Otherwise it is only open for messages that have not arrived.
     pub(crate) faced: bool,
     /// The history has messages that were not given to the face, above this id.
     pub(crate) unshown_above: Option<i64>,
     link: Link,
     /// When it was opened on the present connection.
     since: Option<Instant>,
-    /// All that was written may have arrived since that was looked at.
+    /// All that was written may have arrived since the last check.
     unchecked: bool,
-    /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
-    /// way before is counted by the server, but need not come again.
+    /// What has come since `TALK`, until all that waited then has. Each counts once: the server also counts what was in
+    /// flight before, but need not send it again.
     came: HashSet<MessageId>,
-    /// So many more have.
+    /// How many more have.
     came_beyond: u64,
-    /// When it was asked whose name it is, because somebody came with it.
+    /// When the owner of the name was asked for, because somebody came.
     asked: Option<Instant>,
 }
 
-/// Where a conversation stands on the present connection.
+/// The state of a conversation on the present connection.
 #[derive(Debug, Default)]
 enum Link {
     /// Not opened on it.
@@ -49,7 +50,7 @@ enum Link {
     /// `TALK` was sent: nothing may be sent until `TALKING`.
     Opening(Opening),
     Open(Open),
-    /// The server took no more. `TALK` at this time at the latest.
+    /// The server refused a message. `TALK` at this time at the latest.
     Refused(Instant),
 }
 
@@ -57,13 +58,13 @@ enum Link {
 struct Opening {
     /// The last own number that was ever sent.
     sent: u64,
-    /// Of those, what the server has given up. Whether it speaks of messages from here, `TALKING` shows.
+    /// Those of them that the server says expired. Whether it means messages from here, `TALKING` shows.
     expired: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
 struct Open {
-    /// The last own number that was sent, or did not have to be.
+    /// The last own number that was sent, or did not need to be.
     sent: u64,
     /// The last own number that is stored.
     stored: u64,
@@ -74,13 +75,13 @@ struct Open {
 }
 
 impl Conversation {
-    /// There is no connection any more.
+    /// The connection has ended.
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
     }
 
-    /// Somebody came with the peer's name. Whether it is to be asked who: each question counts like a message, and who
-    /// comes and goes without end shall not use them up.
+    /// Somebody came with the peer's name. Returns whether to ask whose it is: each question counts like a message, and
+    /// somebody who comes and goes without end shall not use up the rate.
     pub(crate) fn asks_who_comes(&mut self, now: Instant) -> bool {
         let asks = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_KEY);
         if asks {
@@ -100,8 +101,8 @@ impl Conversation {
         self.forget_arrivals();
     }
 
-    /// The server has given up an own message. Says whether that has to wait for `TALKING`. Of what was never
-    /// sent from here it cannot be.
+    /// An own message has expired on the server. Returns whether handling it has to wait for `TALKING`. It cannot be
+    /// one that was never sent from here.
     pub(crate) fn holds_expired(&mut self, n: u64) -> bool {
         let Link::Opening(Opening { sent, expired }) = &mut self.link else { return false };
         if n <= *sent {
@@ -127,8 +128,8 @@ impl Conversation {
         self.settle_arrivals();
     }
 
-    /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not, and of what was
-    /// not sent it is nothing.
+    /// A message was refused. Returns whether that is news; between `TALK` and `TALKING` it is not, and for a message
+    /// that was not sent it means nothing.
     pub(crate) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
         let news = matches!(&self.link, Link::Open(open) if n <= open.sent);
         if news {
@@ -137,12 +138,12 @@ impl Conversation {
         news
     }
 
-    /// `TALK` itself was refused. It is tried again later.
+    /// `TALK` itself was refused. It is retried later.
     pub(crate) fn refused_to_open(&mut self, now: Instant, after: Duration) {
         self.link = Link::Refused(now + after);
     }
 
-    /// Has `TALK` sent again, so that what waits comes and is counted.
+    /// Makes `TALK` be sent again, so that what waits comes and is counted.
     pub(crate) fn ask_anew(&mut self) {
         if matches!(self.link, Link::Open(_)) {
             self.link = Link::Closed;
@@ -163,7 +164,7 @@ impl Conversation {
         }
     }
 
-    /// Everything up to `n` is stored. Says whether that is more than before.
+    /// Everything up to `n` is stored. Returns whether that is more than before.
     pub(crate) fn stored(&mut self, n: u64) -> bool {
         let Link::Open(open) = &mut self.link else { return false };
         let n = n.min(open.sent);
@@ -178,7 +179,7 @@ impl Conversation {
         self.unchecked = true;
     }
 
-    /// Whether to look if everything that was written has arrived. True once each time.
+    /// Whether to check if everything that was written has arrived. True once each time.
     pub(crate) fn is_to_be_checked(&mut self) -> bool {
         std::mem::take(&mut self.unchecked)
     }
@@ -213,7 +214,7 @@ impl Conversation {
         matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
     }
 
-    /// Whether it has been heard and waits: for others alone, or, if `held`, for whatever holds it.
+    /// Whether it has caught up and only waits: for others, or, if `held`, for whatever holds it.
     pub(crate) fn is_idle(&self, held: bool) -> bool {
         match self.link {
             Link::Closed | Link::Opening(_) => false,
@@ -236,7 +237,7 @@ impl Conversation {
         }
     }
 
-    /// When `TALK` becomes due by time alone.
+    /// When `TALK` becomes due by its timer.
     pub(crate) fn due_at(&self) -> Option<Instant> {
         match self.link {
             Link::Refused(at) => Some(at),
@@ -252,7 +253,7 @@ impl Conversation {
         (open.more && room > 0).then_some((open.sent, room))
     }
 
-    /// Messages up to `last` were sent; `all` that the outbox had.
+    /// Messages up to `last` were sent; `all`: those were all that the outbox had.
     pub(crate) fn sent(&mut self, last: Option<u64>, all: bool) {
         if let Link::Open(open) = &mut self.link {
             open.sent = last.unwrap_or(open.sent);
@@ -260,7 +261,7 @@ impl Conversation {
         }
     }
 
-    /// Whether all that is written with one transaction is sent at once, and nothing else before it.
+    /// Whether what is written in one transaction is sent at once, with nothing before it.
     pub(crate) fn sends_at_once(&self) -> bool {
         let Link::Open(open) = &self.link else { return false };
         !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2

@@ -19,7 +19,7 @@ use crate::client::config::Lookup;
 use crate::client::config::address::is_localhost;
 use crate::{task, zone};
 
-/// Of how many addresses it is said why they did not answer.
+/// For how many addresses the reason of their failure is told.
 const TOLD: usize = 4;
 
 /// See the [module](self). A clone remembers the same.
@@ -74,7 +74,7 @@ impl Dialer {
         }
     }
 
-    /// Tries addresses beside each other. The first that connects wins, and the others are dropped.
+    /// Tries addresses concurrently. The first that connects wins, and the others are dropped.
     async fn race(
         &self,
         order: VecDeque<SocketAddr>,
@@ -98,7 +98,7 @@ impl Dialer {
                     failed.for_each(|it| it.error = Some(error.clone()));
                     attempts.failed(Instant::now());
                 }
-                // All have failed: while nothing is under way the next is due at once.
+                // All have failed: while no attempt is in flight the next one is due at once.
                 Some(None) => return None,
                 None => {}
             }
@@ -106,13 +106,13 @@ impl Dialer {
     }
 }
 
-/// What became of an attempt at an address; nothing yet, if there is no error.
+/// The result of an attempt at an address; none yet, if there is no error.
 struct Tried {
     address: SocketAddr,
     error: Option<String>,
 }
 
-/// A host that needs no looking up.
+/// A host that needs no lookup.
 fn literal(host: &str, port: u16) -> Option<io::Result<SocketAddr>> {
     if let Ok(ip) = host.parse::<Ipv4Addr>() {
         return Some(Ok((ip, port).into()));

@@ -1,4 +1,4 @@
-//! The way to a server, up to where something may be said to it.
+//! Connecting to a server, up to where something may be said to it.
 //!
 //! Owned by whoever connects: the core, and each carrier of a file. Invariant: nothing is said to a server before
 //! it is known to be the right one.
@@ -23,7 +23,7 @@ use crate::trust::known_servers::{KnownServers, KnownServersError, Meeting};
 use crate::trust::tls::Channel;
 use crate::wire::transport::{Socket, Transport};
 
-/// Why a connection ended before TLS was agreed on: a server ends it so to which more come than it can begin.
+/// Why a connection ended before the TLS handshake: this is how a server ends connections beyond its rate.
 const BUSY: &str = "the server is busy";
 
 /// The way to a server, and what has to be known of it.
@@ -48,8 +48,8 @@ impl Door {
         Ok(Reached { transport, arrival, until })
     }
 
-    /// A socket on which nothing was said. Whether TLS may be left out, the address says and not what answers: a name or
-    /// a proxy leads where others want.
+    /// A socket on which nothing was said. The address decides whether TLS may be left out, not what answers: where a
+    /// name or a proxy leads is up to others.
     async fn connect(&self) -> Result<Socket, Broken> {
         let Config { server, proxy, tls, .. } = &self.config;
         let proxy = proxy.as_ref().filter(|_| !server.is_local());
@@ -72,7 +72,7 @@ impl Door {
         Ok(Socket::Tcp(stream.into_inner()?))
     }
 
-    /// Agrees on TLS, and looks at the server's key.
+    /// Does the TLS handshake, and checks the server's key.
     async fn secure(&self, socket: Socket) -> Result<(Transport, Option<Arrival>), Broken> {
         let name = self.config.server.server_name();
         let transport = match Transport::connect(socket, name).await {
@@ -86,8 +86,8 @@ impl Door {
         Ok((transport, arrival))
     }
 
-    /// What failed TLS means for the next try. Where a server was once, somebody else may be for now: a
-    /// proxy, or the page that wants to be paid for the line.
+    /// What a failed TLS handshake means for the retry. Where the server was before, something else may answer for now:
+    /// a proxy, or a captive portal.
     async fn no_tls(&self, error: &io::Error) -> Broken {
         let server = self.config.server.clone();
         let because = match error.kind() {
@@ -104,7 +104,7 @@ impl Door {
         }
     }
 
-    /// Some proxies say that they got to the server before they did.
+    /// Some proxies report success before they have reached the server.
     fn busy(&self) -> String {
         let proxy = self.config.proxy.as_ref();
         proxy.map_or(BUSY.into(), |it| format!("{BUSY}, or the proxy {it} did not get to it"))
@@ -168,16 +168,16 @@ impl Door {
     }
 }
 
-/// A server that is the right one, and to which nothing was said yet.
+/// The right server, connected; nothing was said to it yet.
 pub(crate) struct Reached {
     pub(crate) transport: Transport,
     /// Under TLS: what its key means.
     pub(crate) arrival: Option<Arrival>,
-    /// When whoever has not signed in gives up.
+    /// The deadline for signing in.
     pub(crate) until: Instant,
 }
 
-/// What is done by then.
+/// Runs something with that deadline.
 pub(crate) async fn in_time<T>(
     until: Instant,
     work: impl Future<Output = Result<T, Broken>>,
@@ -187,8 +187,8 @@ pub(crate) async fn in_time<T>(
     task::within(limit, work).await.unwrap_or_else(late)
 }
 
-/// Whether a connection ended because the other side closed it. Where it had not read what came, the system says so
-/// in other ways than where nothing had come.
+/// Whether a connection ended because the other side closed it. If that had unread bytes, the system reports other
+/// errors than if it had none.
 fn is_closed_unread(kind: io::ErrorKind) -> bool {
     use io::ErrorKind::{
         BrokenPipe, ConnectionAborted, ConnectionReset, NotConnected, UnexpectedEof,

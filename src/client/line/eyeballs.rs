@@ -1,6 +1,6 @@
-//! Which of a name's addresses is tried when (RFC 8305, "Happy Eyeballs"). Pure: every clock is an argument.
+//! When each of a name's addresses is tried (RFC 8305, "Happy Eyeballs"). Pure: the time is an argument.
 //!
-//! Owned by the [`dial`](super::dial). Invariant: each address is tried once, and none waits for one that was silent for
+//! Owned by the [`dial`](super::dial). Invariant: each address is tried once, and none waits for a silent one for
 //! longer than [`DELAY`].
 
 use std::collections::{HashSet, VecDeque};
@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 /// How long after one attempt the next begins, unless that one has failed by then (RFC 8305 §5).
 const DELAY: Duration = Duration::from_millis(250);
 
-/// How many addresses of a name are tried. Those beyond are left out: a server has a few.
+/// How many addresses of a name are tried. More are ignored: a server has a few.
 const MAX_ADDRESSES: usize = 16;
 
 /// The order to try addresses in: the one that worked before goes first, then both families take turns, each in the

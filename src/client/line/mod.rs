@@ -1,19 +1,19 @@
 //! The line to the server: the way there, one connection, and what is known of each conversation on it.
 //!
-//! The core has one such connection, each carrier of a file another. Invariant: nothing is said to a server before it is
-//! known to be the right one.
+//! The core has one such connection, and each carrier of a file has its own. Invariant: nothing is said to a server
+//! before it is known to be the right one.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! connection               frames to and from a server that one is signed in at
-//! sign_in                  showing who one is
-//! door                     the way to a server, and whether it is the right one
-//! socks                    through a proxy
-//! dial                     to whichever address of a host answers
-//! eyeballs, waits          in which order those are tried, and how long each step may take
-//! broken                   why a connection did not come about, or ended
-//! backoff, conversation    how long to wait between tries; where one conversation is
+//! connection               frames to and from the server, once signed in
+//! sign_in                  proving who one is
+//! door                     reaching a server, and verifying that it is the right one
+//! socks                    connecting through a proxy
+//! dial                     connecting to whichever address of a host answers
+//! eyeballs, waits          in which order addresses are tried; the timeout of each step
+//! broken                   why connecting failed, or a connection ended
+//! backoff, conversation    the delay between retries; the state of one conversation
 //! ```
 
 pub(crate) mod backoff;

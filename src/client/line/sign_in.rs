@@ -1,4 +1,4 @@
-//! Signing in at a server that was reached.
+//! Signing in at a server that is connected.
 //!
 //! Owned by whoever connects. Invariant: what is signed names the challenge and, under TLS, this connection.
 
@@ -24,7 +24,7 @@ use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
-/// What becomes of the first try to sign in.
+/// The fate of the first try to sign in.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum FirstTry {
     /// The key is asked for a signature.
@@ -45,7 +45,7 @@ pub(crate) struct Visit {
 }
 
 impl Visit {
-    /// The time that the key takes, whose owner may be asked, does not count.
+    /// Signing does not count against the timeout: the key's owner may be asked.
     pub(crate) async fn sign_in(
         &self,
         reader: &mut FrameReader<ServerFrame>,
@@ -79,7 +79,7 @@ impl Visit {
     /// An agent has a limit of its own.
     async fn sign(&self, nonce: &str, channel: Channel) -> Result<String, Broken> {
         if let Some(first_try) = &self.first_try {
-            // Perhaps nobody wants to know any more.
+            // Maybe nobody waits for it any more.
             let _ = first_try.try_send(FirstTry::Asked);
         }
         let text = sign_in_text(&self.config.user, nonce, &channel);
@@ -107,7 +107,7 @@ impl Visit {
     }
 }
 
-/// A server that expects TLS closes without a word that could be understood.
+/// A server that expects TLS closes without an intelligible answer.
 fn hint(broken: Broken, channel: Channel) -> Broken {
     match broken {
         Broken::Away(because) if because == CLOSED && channel == Channel::Plain => {

@@ -1,7 +1,7 @@
-//! Getting to a server through a SOCKS5 proxy (RFC 1928, RFC 1929), which looks its name up.
+//! Connecting to a server through a SOCKS5 proxy (RFC 1928, RFC 1929), which looks up the name.
 //!
-//! Owned by the [`door`](super::door). Invariant: what is the proxy's fault is called so, and ends in a sentence that says
-//! what to do where there is something.
+//! Owned by the [`door`](super::door). Invariant: a failure of the proxy is reported as one, with what to do about it
+//! if there is something.
 
 use std::io;
 use std::net::TcpStream;
@@ -22,7 +22,7 @@ use crate::task;
 pub(super) struct Passage<'a> {
     pub(crate) proxy: &'a Proxy,
     pub(crate) server: &'a Address,
-    /// How long the proxy may take to get to the server.
+    /// How long the proxy may take to reach the server.
     pub(crate) limit: Duration,
 }
 
@@ -54,7 +54,7 @@ impl Passage<'_> {
         Ok(stream?.into_inner().into_inner())
     }
 
-    /// What the proxy's answer means for the next try.
+    /// What the proxy's answer means for the retry.
     fn broken(&self, error: &Error) -> Broken {
         let Self { proxy, server, .. } = self;
         let failed = |said: String| Broken::Failed(Failure::Refused(said));

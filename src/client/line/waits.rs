@@ -1,6 +1,6 @@
 //! How long each step on the way to a server may take.
 //!
-//! Owned by the [`door`](super::door). Invariant: no step is without a limit, and all are in proportion to one, which
+//! Owned by the [`door`](super::door). Invariant: each step has a timeout, and all are in proportion to one, which
 //! `--handshake` sets.
 
 use std::time::Duration;
@@ -11,19 +11,19 @@ use crate::wire::HANDSHAKE_SECONDS;
 /// How long a name may be looked up, in seconds.
 const LOOKUP: u32 = 10;
 
-/// How long one address may take to answer at all. Systems ask a silent one four times in so many seconds.
+/// How long one address may take to answer at all. Systems try a silent one four times in this many seconds.
 const ADDRESS: u32 = 15;
 
-/// How long all addresses of a name may, together.
+/// How long all addresses of a name may take together.
 const ADDRESSES: u32 = 30;
 
-/// How long a proxy may take to get to the server. Tor has to find a way first.
+/// How long a proxy may take to reach the server. Tor has to build a circuit first.
 const PROXY: u32 = 60;
 
 /// How long TLS may take.
 const TLS: u32 = 30;
 
-/// What the constants come to.
+/// The timeouts, scaled.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Waits {
     pub(crate) lookup: Duration,
@@ -35,7 +35,7 @@ pub(crate) struct Waits {
 }
 
 impl Waits {
-    /// In proportion to how long a handshake may take.
+    /// In proportion to the handshake's timeout.
     pub(crate) fn of(handshake: Duration) -> Self {
         let handshake = handshake.min(MAX_HANDSHAKE);
         let scaled = |seconds| handshake * seconds / HANDSHAKE_SECONDS as u32;

@@ -1,4 +1,4 @@
-//! What was said, for a face that shows it page by page.
+//! The messages, for a face that shows them page by page.
 //!
 //! Each function is one step of a transaction of the `store`. A record's id is its place:
 //! ids ascend in the order in which messages were written or came.
@@ -13,28 +13,28 @@ use crate::message::{Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// A conversation that has something in it.
+/// A conversation that is not empty.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Summary {
     /// With whom.
     pub peer: Name,
     /// When something was last said.
     pub last: Timestamp,
-    /// Whether they were written to, or something of theirs was shown.
+    /// Whether they were written to, or a message of theirs was shown.
     pub known: bool,
     /// How many own messages the server has not stored.
     pub unsent: u64,
 }
 
-/// What others wrote, for those who follow it.
+/// New messages of others, for guests that follow them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct News {
-    /// Up to which id that is all.
+    /// The id up to which these are all.
     pub(crate) last: i64,
     pub(crate) messages: Vec<Incoming>,
 }
 
-/// How much of it is read at once.
+/// How many are read at once.
 const NEWS: u32 = 256;
 
 /// Which messages of a conversation are wanted.
@@ -76,14 +76,15 @@ pub(crate) fn page(
     Ok(records)
 }
 
-/// Where an own message is; none if there is no such message.
+/// The state of an own message; none if there is no such message.
 pub(crate) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
     let mut query = tx.prepare_cached("SELECT state FROM message WHERE id = ?")?;
     let word: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
     Ok(word.and_then(|word| State::of_word(&word)))
 }
 
-/// What others wrote above an id, oldest first; without one only the last id, or, of the unread, all.
+/// Messages of others above an id, oldest first; without an id only the last id, or, if unread ones are wanted, all of
+/// those.
 pub(crate) fn news(
     tx: &Transaction<'_>,
     server: &Server,
@@ -139,12 +140,12 @@ fn record(row: &Row<'_>) -> Result<Record> {
     })
 }
 
-/// Every conversation, the one in which something was said last first.
+/// Every conversation, the most recent first.
 pub(crate) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summary>> {
     let mut all = Vec::new();
     let mut unsent = outbox::unsent(tx, server)?;
     let mut after = String::new();
-    // One look for each: however much was said.
+    // One lookup for each, however much was said.
     while let Some(peer) = next_peer(tx, server, &after)? {
         let name: Name = peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
         let unsent = unsent.remove(&name).unwrap_or(0);
@@ -155,7 +156,7 @@ pub(crate) fn overview(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Summ
     Ok(all)
 }
 
-/// Whom one knows: who was written to, or whose words were read.
+/// Known people: those who were written to, or whose messages were read.
 pub(crate) fn known(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Name>> {
     let (mut all, mut after) = (Vec::new(), String::new());
     while let Some(peer) = next_peer(tx, server, &after)? {

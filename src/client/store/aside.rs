@@ -1,7 +1,7 @@
-//! What was shown while the disk had no room for the store to note it: a file whose room was taken before.
+//! Which messages were shown while the store had no room on the disk to record it: a preallocated file.
 //!
-//! Owned by the `store`, which notes it when it is opened next. Invariant: what is put here is in the file, synced, when
-//! that is answered; to write it needs no room.
+//! Owned by the `store`, which records them when it is opened next. Invariant: ids that were put here are in the file,
+//! synced, when the call returns; writing them needs no room.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::{FallocateFlags, fallocate};
 
-/// How much room is taken, in bytes. More ids than it has room for are shown again next time.
+/// The preallocated size, in bytes. Messages whose ids do not fit are shown again next time.
 const SIZE: usize = 64 * 1024;
 
-/// What an id takes, in bytes.
+/// The size of an id, in bytes.
 const ID: usize = size_of::<i64>();
 
 /// See the [module](self).
@@ -23,7 +23,7 @@ pub(super) struct Aside {
 }
 
 impl Aside {
-    /// Takes the room in a folder, if there is any.
+    /// Preallocates the file in a folder, if there is room.
     pub(crate) fn keep(folder: &Path) -> Self {
         let aside = Self { path: folder.join("shown") };
         let kept = aside.open().and_then(|file| {
@@ -52,7 +52,7 @@ impl Aside {
         file.sync_data()
     }
 
-    /// They are noted.
+    /// The ids are recorded in the store.
     pub(crate) fn clear(&self) -> io::Result<()> {
         let file = self.open()?;
         file.write_all_at(&[0; SIZE], 0)?;

@@ -1,8 +1,8 @@
-//! The keys of those whom one has talked to: trust on first use, as of servers. Another key is trusted
-//! when its owner says so.
+//! The keys of one's contacts: trust on first use, as for servers. Another key is trusted when the person who uses this
+//! client says so.
 //!
-//! Owned by the client's core, in its [store](super). Each server has its own word for it, so that
-//! every row carries the server's address.
+//! Owned by the client's core, in its [store](super). Each server says for itself whose a name is, so every row names
+//! the server.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -12,21 +12,21 @@ use crate::client::outcome::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
 
-/// What is offered where nobody has the name any more.
+/// What is offered if nobody has the name any more.
 const NOBODY: &str = "-";
 
-/// What is known of somebody, by what the server says of the name.
+/// What the server's answer about a name means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Meeting {
-    /// It is the key that is trusted; from now on, if it is the first.
+    /// It is the trusted key; the first one is trusted from now on.
     Same,
-    /// Another one is.
+    /// It is another key.
     Other(PublicKey),
     /// Nobody has the name, and no key is trusted.
     Nobody,
 }
 
-/// Holds somebody's key, or that nobody has the name, against the one that is trusted, which the first one is.
+/// Compares somebody's key, or its absence, with the trusted one; the first one is trusted.
 pub(crate) fn meet(
     tx: &Transaction<'_>,
     server: &Server,
@@ -45,8 +45,8 @@ pub(crate) fn meet(
     Ok(Meeting::Same)
 }
 
-/// Trusts the other key that somebody was met with last, or accepts that nobody has the name, or says why there is
-/// nothing to trust.
+/// Trusts the other key that the server showed last, or accepts that nobody has the name, or says why there is nothing
+/// to trust.
 pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
@@ -61,13 +61,13 @@ pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusql
     })
 }
 
-/// Trusts a key no more whose owner has lost the name, if nobody has it.
+/// Stops trusting a key whose owner has lost the name, if nobody has it.
 fn release(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<bool> {
     let release = "DELETE FROM contact WHERE server = ? AND peer = ? AND offered = ?";
     Ok(tx.execute(release, [server.as_str(), peer.as_str(), NOBODY])? > 0)
 }
 
-/// Trusts the other key that somebody was met with last; none if there was none.
+/// Trusts the other key that the server showed last; none if there was none.
 fn trust_offered(
     tx: &Transaction<'_>,
     server: &Server,
@@ -96,7 +96,7 @@ fn write(
     Ok(())
 }
 
-/// The key that is trusted.
+/// The trusted key.
 pub(crate) fn trusted(
     tx: &Transaction<'_>,
     server: &Server,
@@ -114,7 +114,7 @@ fn read(
     let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
     let key: Option<Option<String>> =
         tx.query_row(&query, [server.as_str(), peer.as_str()], |row| row.get(0)).optional()?;
-    // What means nothing is as good as nothing; the next meeting writes it anew.
+    // A malformed key counts as none; the next answer of the server replaces it.
     Ok(key.flatten().and_then(|key| key.parse().ok()))
 }
 

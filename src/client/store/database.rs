@@ -1,7 +1,7 @@
-//! The database's file: found or made, brought up to date, and whose it is.
+//! The database's file: found or made, brought up to date, and assigned to a person.
 //!
-//! Owned by the `thread` that opens it; `transcript` reads it beside that. Invariant: a file that is there was laid out
-//! before it was there, and an older one is brought up to date wholly or not at all.
+//! Owned by the `thread` that opens it; `transcript` reads it concurrently. Invariant: a new file gets its name only
+//! once it is laid out, and an older one is brought up to date wholly or not at all.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -62,8 +62,7 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether something on the disk is not as SQLite left it. An index that lost its beginning meets what
-    /// it has written before.
+    /// Whether the file is damaged. An index that lost its beginning violates a constraint.
     pub(crate) fn is_damage(&self) -> bool {
         let Self::Failed(error) = self else { return false };
         let code = error.sqlite_error_code();
@@ -86,8 +85,7 @@ pub(crate) fn fits(data: &Path) -> Result<(), FolderError> {
     if length > LONGEST { Err(too_long()) } else { Ok(()) }
 }
 
-/// Opens the database of a person, or makes it. Also gives what takes what is shown on a full disk, and where its person
-/// is.
+/// Opens the database of a person, or makes it. Also returns the file for a full disk, and where its person is.
 pub(super) fn open(
     path: &Path,
     config: &Config,
@@ -139,7 +137,7 @@ pub(super) fn transact<T>(
     Ok(result)
 }
 
-/// A database is laid out before it is there: one that is there and empty was never made so.
+/// A database is laid out before it gets its name, so an empty one was not made here.
 fn make_if_missing(path: &Path) -> Result<(), StoreError> {
     let not_made = |cause| StoreError::Make { path: path.into(), cause };
     match path.metadata() {
@@ -158,7 +156,7 @@ fn make_if_missing(path: &Path) -> Result<(), StoreError> {
         Err(cause) if cause.kind() != io::ErrorKind::NotFound => return Err(not_made(cause)),
         _ => {}
     }
-    // SQLite gives the files that it puts beside it the same mode.
+    // SQLite gives its other files the same mode.
     OpenOptions::new().append(true).create_new(true).mode(0o600).open(&fresh).map_err(not_made)?;
     make(&fresh).map_err(|cause| StoreError::Open { path: path.into(), cause })?;
     put_in_place(&fresh, path).map_err(not_made)
@@ -176,13 +174,13 @@ fn put_in_place(fresh: &Path, path: &Path) -> io::Result<()> {
     File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }
 
-/// Notes what was shown when there was no room to do so.
+/// Records what was shown while there was no room to do so.
 fn note_aside(connection: &mut Connection, aside: &Aside) -> Result<(), StoreError> {
-    // Where that cannot be read, nothing was put.
+    // If it cannot be read, nothing was put there.
     let ids = aside.ids().unwrap_or_default();
     if !ids.is_empty() {
         transact(connection, |tx| history::mark_shown(tx, &ids))?;
-        // Noted twice they are as they are.
+        // Recording is idempotent.
         let _ = aside.clear();
     }
     Ok(())
@@ -207,7 +205,7 @@ fn enter(
     known_servers: &KnownServers,
 ) -> rusqlite::Result<Home> {
     let Config { server, fingerprint, tls, .. } = config;
-    // Whatever is wrong with the file is said before the server is trusted.
+    // Whatever is wrong with the file is reported before the server is trusted.
     let known = || known_servers.keys(server.as_str()).unwrap_or_default();
     let told = fingerprint.or_else(|| known().first().copied());
     transact(connection, |tx| servers::enter(tx, server, *tls, told))

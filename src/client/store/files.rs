@@ -1,8 +1,8 @@
-//! Files that go and come, in the store.
+//! Outgoing and incoming files, in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: an own file is in a
-//! message once the server keeps all of it, and not before; a file is *here* once all of it is in the data folder,
-//! under the id of its message, and hashes to what was said.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: an own file is in a message once the
+//! server keeps all of it, and not before; a file is *here* once all of it is in the data folder, under the id of its
+//! message, and has the announced hash.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -26,7 +26,7 @@ pub(crate) enum Fate {
     Failed(String),
 }
 
-/// Writes down that a file is to be sent; once for each token. Returns its id.
+/// Records that a file is to be sent, once for each token. Returns its id.
 pub(crate) fn add(
     tx: &Transaction<'_>,
     server: &Server,
@@ -56,7 +56,7 @@ pub(crate) fn add(
     Ok(tx.last_insert_rowid())
 }
 
-/// The uploads that go on, the oldest first.
+/// The unfinished uploads, the oldest first.
 pub(crate) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD} FROM upload WHERE server = ? AND state = 'going' ORDER BY id",
@@ -64,7 +64,7 @@ pub(crate) fn going(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Upload>
     query.query_map([server.as_str()], upload)?.collect()
 }
 
-/// What is read of an own file.
+/// The columns of an own file.
 const UPLOAD: &str = "upload.id, upload.peer, path, name, type, size, modified, caption, blob";
 
 fn upload(row: &Row<'_>) -> Result<Upload> {
@@ -84,7 +84,7 @@ fn upload(row: &Row<'_>) -> Result<Upload> {
     Ok(Upload { id: row.get(0)?, peer: peer.parse().map_err(|_| damaged(()))?, source, blob })
 }
 
-/// The server calls an upload so; or does not know it any more.
+/// The server has given an upload this id, or does not know it any more.
 pub(crate) fn name(tx: &Transaction<'_>, id: i64, blob: Option<BlobId>) -> Result<()> {
     let blob = blob.map(|blob| blob.to_string());
     tx.execute("UPDATE upload SET blob = ? WHERE id = ?", params![blob, id]).map(drop)
@@ -140,13 +140,13 @@ pub(crate) fn waiting(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Res
     query.query_map([server.as_str(), peer.as_str()], upload)?.collect()
 }
 
-/// An own file that waits is not to be had any more.
+/// An own file that waits on the server is called back.
 pub(crate) fn call_back(tx: &Transaction<'_>, id: i64) -> Result<()> {
     tx.execute("UPDATE upload SET state = 'cancelled' WHERE id = ? AND state = 'sent'", [id])
         .map(drop)
 }
 
-/// How many own files are not with the server yet, by peer.
+/// How many own files are not on the server yet, by peer.
 pub(crate) fn unsent(
     tx: &Transaction<'_>,
     server: &Server,
@@ -157,7 +157,7 @@ pub(crate) fn unsent(
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
-/// Somebody tells of a file of so many bytes: it gets its number, and comes by itself or does not.
+/// Somebody announces a file of `size` bytes: it gets its number, and whether it is downloaded unasked.
 pub(crate) fn told(
     tx: &Transaction<'_>,
     server: &Server,
@@ -188,7 +188,7 @@ pub(crate) fn told(
     Ok(Received { number: number.cast_unsigned(), state })
 }
 
-/// A file has come to another state.
+/// The state of a file changed.
 pub(crate) fn set(tx: &Transaction<'_>, message: i64, state: &FileState) -> Result<()> {
     let why = if let FileState::Failed(why) = state { Some(why) } else { None };
     tx.prepare_cached("UPDATE file SET state = ?, why = ? WHERE message = ?")?
@@ -204,7 +204,7 @@ pub(crate) fn dropped(tx: &Transaction<'_>, message: i64, blob: BlobId) -> Resul
     tx.execute(upload, [blob.to_string()]).map(drop)
 }
 
-/// What the server may have of own files that it need not keep. It counts there until the server knows.
+/// Own files that the server may have and need not keep. They count there until the server is told.
 pub(crate) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<BlobId>> {
     let mut query = tx.prepare_cached(
         "SELECT blob FROM upload
@@ -214,12 +214,12 @@ pub(crate) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Blob
     blobs.map(|blob| blob?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
-/// What is read of a file that others sent.
+/// The columns of a file that others sent.
 pub(crate) const FILE: &str =
     "SELECT file.message, file.peer, number, file.state, why, body FROM file
                     JOIN message ON message.id = file.message";
 
-/// What comes, the oldest first.
+/// The files to download, the oldest first.
 pub(crate) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND file.state = 'coming' ORDER BY file.message"
@@ -227,7 +227,7 @@ pub(crate) fn coming(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Downlo
     query.query_map([server.as_str()], download)?.collect()
 }
 
-/// What the server keeps although it is here, or was.
+/// Files that the server keeps although they are, or were, here.
 pub(crate) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Download>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? AND dropped = 0
@@ -237,7 +237,7 @@ pub(crate) fn to_drop(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Downl
     query.query_map([server.as_str()], download)?.collect()
 }
 
-/// The file of a conversation with this number; without one the last.
+/// The file with this number in a conversation; without a number the last one.
 pub(crate) fn find(
     tx: &Transaction<'_>,
     server: &Server,
@@ -272,15 +272,14 @@ pub(super) fn file_state(row: &Row<'_>, column: usize) -> Result<Option<FileStat
     Ok(state.and_then(|state| FileState::of_word(&state, why)))
 }
 
-/// What there is to know of another's file, from three columns: number, state, why.
+/// The state of another's file, from three columns: number, state, why.
 pub(crate) fn received(row: &Row<'_>, column: usize) -> Result<Option<Received>> {
     let number: Option<i64> = row.get(column)?;
     let state = file_state(row, column + 1)?;
     Ok(number.zip(state).map(|(number, state)| Received { number: number.cast_unsigned(), state }))
 }
 
-/// How it is with files, for one who asks: the last that went or that others told of, and then what goes; `limit` in
-/// all.
+/// The state of files: the last ones that were sent or announced by others, and then those being sent; `limit` in all.
 pub(crate) fn all(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<Transfer>> {
     let mut going = going(tx, server)?;
     going.truncate(limit as usize);
@@ -293,7 +292,7 @@ pub(crate) fn all(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<V
     Ok(past.chain(going).collect())
 }
 
-/// The last files that others told of, each behind its message.
+/// The last files that others announced, each in the place of its message.
 fn told_of(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "{FILE} WHERE file.server = ? ORDER BY file.message DESC LIMIT ?"
@@ -302,8 +301,8 @@ fn told_of(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64
     rows.map(|row| row.map(|it| (it.message, Transfer::of_download(&it)))).collect()
 }
 
-/// The last own files that do not go any more, each behind the message that tells of it; what failed, or was
-/// cancelled, behind that of the one before.
+/// The last own files whose upload has ended, each in the place of its message; those that failed or were cancelled
+/// after the one before.
 fn gone(tx: &Transaction<'_>, server: &Server, limit: u32) -> Result<Vec<(i64, Transfer)>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT {UPLOAD}, upload.state, why, message, message.state FROM upload

@@ -1,8 +1,8 @@
-//! Former installations: nothing new is numbered in them, and something that was is not final.
+//! Former installations: they get no new numbers, and some of their messages have no final fate.
 //!
-//! Each function is one step of a transaction of the [`store`](super). There are some where two lives of one
-//! server became [one](super::merge), and where a folder turned out a copy. Invariant: what may have been sent keeps its id, and its fate is asked for
-//! under that, until all of it is known.
+//! Each function is one step of a transaction of the [`store`](super). They arise when two records of one server are
+//! [merged](super::merge), and when a folder turns out to be a copy. Invariant: what may have been sent keeps its id,
+//! and its fate is asked for under that, until all of it is known.
 
 use rusqlite::Transaction;
 
@@ -18,7 +18,7 @@ pub(crate) fn all(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Installat
     rows.map(|id| id?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
-/// To whom something was written in one that is not final; those first to whom something is to be sent.
+/// The receivers of messages of one that are not final; first those with something to send.
 pub(crate) fn peers(
     tx: &Transaction<'_>,
     server: &Server,
@@ -34,7 +34,7 @@ pub(crate) fn peers(
     rows.map(|peer| peer?.parse().map_err(|_| rusqlite::Error::InvalidQuery)).collect()
 }
 
-/// Whether the server does not have something that was written in one.
+/// Whether something that was written in one is not on the server.
 pub(crate) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM message JOIN former
                  ON former.server = message.server AND former.id = message.installation
@@ -42,7 +42,7 @@ pub(crate) fn has_unsent(tx: &Transaction<'_>, server: &Server) -> Result<bool> 
     tx.query_row(query, [server.as_str()], |row| row.get(0))
 }
 
-/// Forgets one of which all is final.
+/// Forgets one whose messages are all final.
 pub(crate) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
     if peers(tx, server, former)?.is_empty() {
         forget(tx, server, former)?;
@@ -50,7 +50,7 @@ pub(crate) fn settle(tx: &Transaction<'_>, server: &Server, former: Installation
     Ok(())
 }
 
-/// Nothing new is numbered in this one any more: it is one of them, if something that was is not final.
+/// This one gets no new numbers any more: it is kept as a former one if some of its messages are not final.
 pub(crate) fn keep(tx: &Transaction<'_>, server: &Server, former: Installation) -> Result<()> {
     tx.execute("INSERT INTO former VALUES (?, ?)", [server.as_str(), &former.to_string()])?;
     settle(tx, server, former)

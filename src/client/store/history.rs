@@ -1,8 +1,8 @@
-//! What others wrote: their messages in the store.
+//! Received messages in the store.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: the history has
-//! everything that was ever delivered, once. What comes again is known by its id, and by being the same: a copy of a
-//! sender's folder may have used the number for something else.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
+//! ever delivered, once. Duplicates are recognised by their id and content: a copy of a sender's folder may have used
+//! the number for something else.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +15,12 @@ use super::{files, stock};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Message, MessageId, Name, Timestamp};
 
-/// So many messages with one id are kept; of more, which no copies of a folder bring about, the rest is dropped.
+/// How many different messages with one id are kept; more, which no copies of a folder cause, are dropped.
 const MAX_COPIES: u64 = 16;
 
 type Result<T> = rusqlite::Result<T>;
 
-/// Writes a message, unless it is there already. Returns it if it is new. A file that it tells of comes by itself if
+/// Writes a message, unless it is a duplicate. Returns it if it is new. A file that it announces is downloaded if
 /// `unasked` allows.
 pub(crate) fn receive(
     tx: &Transaction<'_>,
@@ -54,8 +54,8 @@ pub(crate) fn receive(
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
 }
 
-/// The installation under which a message that came is kept; none if it is there already. One with the id of
-/// another is kept under a neighbouring number.
+/// The installation under which a received message is kept; none if it is a duplicate. A different message with the
+/// same id is kept under a neighbouring number.
 fn place(
     tx: &Transaction<'_>,
     server: &Server,
@@ -91,7 +91,7 @@ fn place(
     Ok(None)
 }
 
-/// What was received from somebody and not shown, in order, above an id.
+/// Received messages of somebody that were not shown, in order, above an id.
 pub(crate) fn unshown(
     tx: &Transaction<'_>,
     server: &Server,
@@ -121,7 +121,7 @@ pub(crate) fn unshown(
     rows.collect()
 }
 
-/// How much was received and not shown, by peer.
+/// How many messages were received and not shown, by peer.
 pub(crate) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
     let mut query = tx.prepare_cached(
         "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'received' GROUP BY peer",
@@ -129,7 +129,7 @@ pub(crate) fn unshown_counts(tx: &Transaction<'_>, server: &Server) -> Result<BT
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
-/// Whether somebody was written to before, or something of theirs was shown.
+/// Whether somebody was written to before, or a message of theirs was shown.
 pub(crate) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message
@@ -138,7 +138,7 @@ pub(crate) fn is_known(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Re
     query.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 
-/// Whether nothing was ever said with somebody.
+/// Whether no message was ever exchanged with somebody.
 pub(crate) fn is_empty(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT NOT EXISTS (SELECT 1 FROM message WHERE server = ? AND peer = ?)",
@@ -159,7 +159,7 @@ pub(crate) fn mark_shown(tx: &Transaction<'_>, ids: &[i64]) -> Result<()> {
 /// A message of somebody: whose, from which installation, and its number.
 pub(crate) type Seen = (Name, Installation, u64);
 
-/// Of messages that were shown: by sender and installation the highest number.
+/// The highest number of messages that were shown, by sender and installation.
 pub(crate) fn highest(tx: &Transaction<'_>, ids: &[i64]) -> Result<Vec<Seen>> {
     let mut query =
         tx.prepare_cached("SELECT peer, installation, n FROM message WHERE id = ? AND own = 0")?;

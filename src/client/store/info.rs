@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use crate::message::{BlobId, Kind};
 use crate::wire::{MAX_BODY, MAX_NUMBER};
 
-/// The longest one that is heard: its ending may matter.
+/// The longest name that is kept: its ending may matter.
 const MAX_CLAIMED: usize = 1_024;
 
 /// The longest caption, in bytes: the message that carries it has room for the rest as well.
@@ -30,7 +30,7 @@ pub struct FileInfo {
     pub media: String,
     /// Its length in bytes.
     pub size: u64,
-    /// What its content hashes to.
+    /// The hash of its content.
     pub hash: Hash,
     /// What its sender says of it.
     pub caption: Option<String>,
@@ -82,7 +82,7 @@ impl FileInfo {
         serde_json::to_vec(&body).unwrap_or_default()
     }
 
-    /// The words in it, to be looked for.
+    /// Its words, for the search.
     pub fn words(&self) -> String {
         match &self.caption {
             Some(caption) => format!("{} {caption}", self.name),
@@ -90,14 +90,13 @@ impl FileInfo {
         }
     }
 
-    /// Whether it says to be a picture.
+    /// Whether it claims to be a picture.
     pub fn is_picture(&self) -> bool {
         self.media.starts_with("image/")
     }
 }
 
-/// What a message says in words: a text, or what a file is called and what is said of it. What is of another kind
-/// says nothing in words.
+/// The words of a message: a text, or a file's name and caption. Other kinds have none.
 pub(crate) fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
     if *kind == Kind::TEXT {
         return String::from_utf8_lossy(body);

@@ -1,8 +1,8 @@
-//! Two lives of one server become one: the rows of one move to the other.
+//! Merges two records of one server: the rows of one move to the other.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: what may have reached a
-//! server keeps its id, for the server and the receiver know it by that; what cannot have is numbered anew. What
-//! came twice stays once.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: what may have reached a server keeps
+//! its id, for the server and the receiver know it by that; what cannot have is renumbered. Received messages are
+//! deduplicated.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -16,7 +16,7 @@ type Result<T> = rusqlite::Result<T>;
 const TABLES: [&str; 7] =
     ["message", "installation", "former", "contact", "seen", "upload", "file"];
 
-/// Moves what belongs to one server to another. Returns whether there was something before.
+/// Moves the rows of one server to another. Returns whether that had some before.
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     drop_doubles(tx, from, to)?;
@@ -40,7 +40,7 @@ pub(super) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     tx.query_row(query, [server.as_str()], |row| row.get(0))
 }
 
-/// Of what came through both, one stays.
+/// Deduplicates what came through both.
 fn drop_doubles(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     let doubles: Vec<(i64, i64)> = tx
         .prepare(
@@ -53,11 +53,11 @@ fn drop_doubles(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> 
     for (one, other) in &doubles {
         drop_double(tx, *one, *other)?;
     }
-    // The index of words knows those that are gone. It is built again from the messages.
+    // The index still has the removed ones. It is rebuilt from the messages.
     if doubles.is_empty() { Ok(()) } else { search::reset(tx) }
 }
 
-/// The one stays whose file is here, else the earlier one, and it is as far as either was.
+/// Keeps the one whose file is here, else the earlier one, with the further state of both.
 fn drop_double(tx: &Transaction<'_>, one: i64, other: i64) -> Result<()> {
     let by_worth = "SELECT message.id FROM message LEFT JOIN file ON file.message = message.id
                     WHERE message.id IN (?1, ?2) ORDER BY file.state IS NOT 'here', message.id LIMIT 1";
@@ -78,7 +78,7 @@ fn drop_double(tx: &Transaction<'_>, one: i64, other: i64) -> Result<()> {
     Ok(())
 }
 
-/// Files are called by numbers, from 1 in each conversation: those that come behind count on.
+/// Files are numbered from 1 in each conversation: the added ones continue the count.
 fn join_files(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     tx.execute(
         "UPDATE file SET server = ?2, number = file.number + last.number
@@ -89,7 +89,7 @@ fn join_files(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Of two keys of somebody the one is trusted that was known first. The other one is as good as an offer.
+/// Of two keys of somebody the one that was known first is trusted. The other one becomes an offer.
 fn join_contacts(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     let both = [from.as_str(), to.as_str()];
     tx.execute(
@@ -121,7 +121,7 @@ fn join_seen(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Of two installations one goes on; of the other one it is still asked what became of what was sent. Returns both
+/// Of two installations one goes on; for the other one only the fate of sent messages is still asked for. Returns both
 /// if there are two.
 fn join_installations(
     tx: &Transaction<'_>,
@@ -156,7 +156,7 @@ fn is_in_flight(tx: &Transaction<'_>, server: &Server, of: &Installation) -> Res
     tx.query_row(query, [server.as_str(), &of.to_string()], |row| row.get(0))
 }
 
-/// What was never sent is numbered in one installation, behind all that was, in the order in which it was written.
+/// Renumbers what was never sent in one installation, after all that was sent, in the order of writing.
 pub(super) fn number_anew(
     tx: &Transaction<'_>,
     server: &Server,
@@ -164,7 +164,7 @@ pub(super) fn number_anew(
     main: Installation,
 ) -> Result<()> {
     let (main, other) = (main.to_string(), other.to_string());
-    // Below zero no number is in the way of another.
+    // Negative numbers first, so that none collides with another.
     tx.execute(
         "UPDATE message SET installation = ?2, n = -fresh.n
          FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n FROM message

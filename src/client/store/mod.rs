@@ -1,21 +1,21 @@
 //! What a person wrote and received, on disk.
 //!
-//! One thread owns the database. What it does are steps of transactions: functions that are given one, a file for each
-//! thing that is kept. Invariant: what is answered is on disk.
+//! One thread owns the database. It runs steps: functions that are given a transaction, in a file for each kind of
+//! data. Invariant: what is answered is on disk.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! thread, transcript        the thread that owns the database; reading it beside that
+//! thread, transcript        the thread that owns the database; a reader beside it
 //! database                  its file: found or made, brought up to date, and whose it is
-//! schema                    how it is laid out, and how an older layout becomes today's
-//! archive, contacts         what was said, page by page; the keys of those whom one talked to
-//! history, servers          what others wrote; which server the rows belong to
-//! stock, merge              what lies here of others' files; two lives of one server become one
-//! files, search             files that go and come; finding what was said, by words
-//! outbox                    what was written and is not known to have arrived
-//! formers, aside            installations of before; what was shown while the disk was full
-//! rows, scope               what a row is outside the store; whose rows are meant
+//! schema                    its layout, and the migrations of older ones
+//! archive, contacts         messages, page by page; the keys of one's contacts
+//! history, servers          received messages; the server that rows belong to
+//! stock, merge              received files on this disk; merging two records of one server
+//! files, search             outgoing and incoming files; full-text search
+//! outbox                    messages that are not known to have arrived
+//! formers, aside            former installations; what was shown while the disk was full
+//! rows, scope               rows as the rest of the client sees them; which rows are meant
 //! info                      what a message says of a file
 //! ```
 

@@ -1,8 +1,8 @@
-//! What was written and is not yet known to have arrived: own messages in the store.
+//! The outbox: own messages that are not known to have arrived.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: a number
-//! is made once, in the transaction that writes its message; *delivered* and *expired* are final; and what a
-//! server says of a number is said of a message that was sent from here, or of none.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: a number is assigned once, in the
+//! transaction that writes its message; *delivered* and *expired* are final; and what a server says of a number
+//! concerns a message that was sent from here, or none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,7 +15,7 @@ use super::scope::{Scope, Server, counts, new_installation, number, peer_and_cou
 use crate::message::{Installation, Kind, Name, Timestamp};
 use crate::wire::frame::Watermarks;
 
-/// For so many messages it is remembered for whom they were written.
+/// For how many messages their tokens are remembered.
 const REMEMBERED: i64 = 100_000;
 
 /// A message to send.
@@ -26,15 +26,14 @@ pub(crate) struct Outgoing {
     pub(crate) body: Bytes,
 }
 
-/// The numbers of the messages that a receipt has moved on, in order. Of those that it calls
-/// delivered some may be stored by it too.
+/// The numbers of the messages whose state a receipt changed, in order. Some may be both stored and delivered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Moved {
     pub(crate) stored: Vec<u64>,
     pub(crate) delivered: Vec<u64>,
 }
 
-/// What was written to somebody and has not arrived.
+/// How much written to somebody has not arrived.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pending {
     /// To whom.
@@ -77,8 +76,8 @@ pub(crate) fn add(
     Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting, file: None })
 }
 
-/// Writes a message that somebody asks for, unless it was written for the same token before. Returns its id,
-/// and the message if it is new.
+/// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the
+/// message if it is new.
 pub(crate) fn add_once(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -97,7 +96,7 @@ pub(crate) fn add_once(
     Ok((record.id, Some(record)))
 }
 
-/// The highest number that was made; 0 if none was.
+/// The highest number that was assigned; 0 if none was.
 pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     number(
         tx,
@@ -129,7 +128,7 @@ pub(crate) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
 }
 
-/// What is not final above a number, in order, to be sent now.
+/// The messages above a number that are not final, in order, to be sent now.
 pub(crate) fn take_unsettled(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -180,7 +179,7 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
     rows.collect()
 }
 
-/// Takes in receipts: everything up to `stored` is stored, everything up to `delivered` delivered.
+/// Applies cumulative receipts: everything up to `stored` is stored, everything up to `delivered` delivered.
 pub(crate) fn receive_receipt(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -229,7 +228,7 @@ pub(crate) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pendi
     rows.collect()
 }
 
-/// One message was given up by the server. Returns whether that is new.
+/// One message expired on the server. Returns whether that is new.
 pub(crate) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
     let rows = tx.execute(
         "UPDATE message SET state = 'expired'
@@ -245,7 +244,7 @@ pub(crate) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool
     Ok(rows > 0)
 }
 
-/// The peer says to have seen everything up to `n`. Returns up to where that is what was sent from here.
+/// The peer says to have read everything up to `n`. Returns up to where that concerns messages sent from here.
 pub(crate) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
     let n = n.min(last_sent(tx, scope)?);
     tx.prepare_cached(
@@ -269,7 +268,7 @@ pub(crate) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<N
     counts(query.query_map([server.as_str()], peer_and_count)?)
 }
 
-/// To whom something was written whose fate is not final, and whether some of it is not stored.
+/// The receivers of messages whose fate is not final, and whether some are not stored.
 pub(crate) fn unsettled_peers(
     tx: &Transaction<'_>,
     server: &Server,
@@ -292,10 +291,10 @@ pub(crate) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
         .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
 }
 
-/// Numbers what was never sent anew, in a new installation, because this folder is a copy: what it would number next,
-/// the original has numbered already. What was sent keeps its id, and the old installation becomes a
-/// [former](super::formers) one, under which its fate is asked for. What has `expired` may have been the original's,
-/// unless this folder was told that its own is stored; so the rest of it goes out again.
+/// Renumbers what was never sent, in a new installation, because this folder is a copy: the original has used its next
+/// numbers already. What was sent keeps its id, and the old installation becomes a [former](super::formers) one, under
+/// which its fate is asked for. What has `expired` may have been the original's, unless this folder was told that its
+/// own is stored; so the rest is sent again.
 pub(crate) fn renumber(
     tx: &Transaction<'_>,
     scope: &Scope,

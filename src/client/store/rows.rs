@@ -1,6 +1,6 @@
-//! What a row is outside the store: messages, and files that go and come.
+//! Rows as the rest of the client sees them: messages, and outgoing and incoming files.
 //!
-//! Owned by nobody: plain data, and the words that stand for it in the store.
+//! Owned by nobody: plain data, and its names in the store.
 
 use std::path::PathBuf;
 
@@ -25,13 +25,13 @@ pub struct Record {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
-    /// Where it is.
+    /// Its state.
     pub state: State,
-    /// What there is to know of the file that it tells of, if it is another's and does.
+    /// The state of the file that it announces, if it is another's and does.
     pub file: Option<Received>,
 }
 
-/// A message that somebody wrote, as it lies in the history.
+/// A message that somebody wrote, as it is in the history.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Incoming {
     /// Its place in the history; ascends.
@@ -44,18 +44,18 @@ pub struct Incoming {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
-    /// What there is to know of the file that it tells of, if it does.
+    /// The state of the file that it announces, if it does.
     pub file: Option<Received>,
 }
 
-/// Where a message is.
+/// The state of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the variants are the words of the store")]
 pub enum State {
     Waiting,
     Stored,
     Delivered,
-    /// Delivered, and the peer says to have seen it.
+    /// Delivered, and the peer says to have read it.
     Read,
     Expired,
     Received,
@@ -90,7 +90,7 @@ impl State {
     }
 }
 
-/// What there is to know of a file in another's message, beside what the message says.
+/// The local state of a file in another's message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Received {
     /// What one calls it by, from 1 in each conversation.
@@ -102,17 +102,17 @@ pub struct Received {
 /// How it is with a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FileState {
-    /// It is with the server, and comes when it is asked for.
+    /// It is on the server, and is downloaded when asked for.
     Offered,
-    /// It is on its way, or waits for its turn.
+    /// It is in flight, or waits for its turn.
     Coming,
-    /// All of it is there: here, or with the server.
+    /// All of it is there: here, or on the server.
     Here,
-    /// An own one that the server has all of: where the message is that tells of it.
+    /// An own one that is on the server: the state of its message.
     Sent(State),
-    /// It does not come, and why.
+    /// It failed, and why.
     Failed(String),
-    /// One thought better of it.
+    /// It was cancelled.
     Cancelled,
     /// The server does not have it any more.
     Gone,
@@ -145,12 +145,12 @@ impl FileState {
     }
 }
 
-/// A file on its way, or how it is with one.
+/// A file in flight, or the state of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Transfer {
     /// Which way it goes.
     pub way: Way,
-    /// Among those that go this way; of one that comes the id of its message.
+    /// Its id in its direction; for an incoming one the id of its message.
     pub id: i64,
     /// To whom, or from whom.
     pub peer: Name,
@@ -233,7 +233,7 @@ impl Listed {
     }
 }
 
-/// A file of one's own, as it was when it was to be sent.
+/// A file of one's own, as it was when the command was given.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
     pub(crate) path: PathBuf,
@@ -245,13 +245,13 @@ pub(crate) struct Source {
     pub(crate) caption: Option<String>,
 }
 
-/// An upload that goes on.
+/// An unfinished upload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upload {
     pub(crate) id: i64,
     pub(crate) peer: Name,
     pub(crate) source: Source,
-    /// What the server calls it, if it does already.
+    /// The server's id for it, if there is one already.
     pub(crate) blob: Option<BlobId>,
 }
 

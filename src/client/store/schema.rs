@@ -1,8 +1,8 @@
-//! How the client's database is laid out, and how an older layout becomes today's.
+//! The schema of the client's database, and the migrations of older ones.
 //!
 //! Owned by the `database`. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
-//! counters, marks and receipts are all derived from it. Invariant: a new database is laid out as the oldest was
-//! and goes through the same steps as an old one, so that there is one layout, whatever a store has been through.
+//! counters, marks and receipts are all derived from it. Invariant: a new database begins with the oldest layout and
+//! goes through the same migrations as an old one, so that there is one layout, whatever a store has been through.
 
 use rusqlite::{Connection, Transaction};
 
@@ -20,10 +20,10 @@ type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 /// The oldest layout that can be brought up to date.
 pub(super) const OLDEST: i64 = 5;
 
-/// What makes each layout of the one before, from [`OLDEST`] on. What has been released is not changed any more.
+/// The migrations from each layout to the next, from [`OLDEST`] on. Released ones are never changed.
 const STEPS: [Step; 2] = [to_6, to_7];
 
-/// What `user_version` says of today's layout.
+/// The `user_version` of today's layout.
 pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
 
 /// Layout 5.
@@ -143,7 +143,7 @@ pub(crate) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
     bring_up_to_date(tx, &[])
 }
 
-/// Takes all steps that a database has not taken.
+/// Runs all migrations that a database has not had.
 pub(super) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     take(tx, known, &STEPS)
 }
@@ -171,7 +171,7 @@ fn to_6(tx: &Transaction<'_>, known: &Known) -> Result<()> {
     servers::adopt(tx, known)
 }
 
-/// Of each file that others tell of it is known how much it counts.
+/// Records for each file that others announce how much it counts.
 fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch(
         "-- How many bytes it has, as its sender tells.

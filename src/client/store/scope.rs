@@ -1,4 +1,4 @@
-//! Whose rows are meant: those of a server, of a conversation, of an installation.
+//! Which rows are meant: those of a server, of a conversation, of an installation.
 //!
 //! Owned by nobody: plain data, and how it is read from a row.
 

@@ -1,8 +1,8 @@
-//! Finding what was said, by words: an index (SQLite's FTS5) over every message of the store.
+//! Full-text search: an index (SQLite's FTS5) over every message of the store.
 //!
-//! Each function is one step of a transaction of the `store`. The index follows the messages: what
-//! is above its mark is looked through as it is, so that nothing waits for the index and nothing is lost
-//! with it. Invariant: an index that is thrown away is built again from the messages.
+//! Each function is one step of a transaction of the `store`. The index lags behind the messages: those above its mark
+//! are searched directly, so that nothing waits for the index and nothing is lost with it. Invariant: an index that is
+//! thrown away is rebuilt from the messages.
 //!
 //! A *word* is one of Unicode's (UAX #29), or a part of one between apostrophes, underscores and other punctuation,
 //! folded: without case (so that ß is ss), without the marks that are put on Latin, Greek and Cyrillic letters (U+0300
@@ -24,7 +24,7 @@ use crate::message::{Kind, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// The index keeps no text: that is in the messages. A token is what has no space in it.
+/// The index keeps no text: that is in the messages. Tokens are separated by spaces.
 pub(crate) const LAYOUT: &str = "
     CREATE VIRTUAL TABLE word USING fts5 (
         text, content = '', contentless_delete = 1, detail = full, prefix = '2 3',
@@ -37,31 +37,31 @@ pub(crate) const LAYOUT: &str = "
     INSERT INTO indexed VALUES (0, 2);
 ";
 
-/// How words are made today.
+/// The version of the rules that make words.
 const WORDS: i64 = 2;
 
 /// The kinds of messages that have words.
 const SEARCHABLE: [&str; 2] = ["text", "file"];
 
-/// How many of the newest messages that fit are weighed against each other.
+/// How many of the newest matches are ranked.
 const WEIGHED: u32 = 500;
 
-/// How many messages that are not in the index yet are looked through, the newest first.
+/// How many messages that are not in the index yet are searched, the newest first.
 const LOOKED_THROUGH: u32 = 4_096;
 
 /// The shortest word that may be the beginning of a longer one. Others would be in too many.
 const MIN_BEGINNING: usize = 2;
 
-/// The longest word that is told from others by all of its letters.
+/// The longest word that is compared by all of its letters.
 const MAX_WORD: usize = 64;
 
 /// The most words that are looked for at once.
 const MAX_WORDS: usize = 16;
 
-/// How much stands before what was found, and in all, in characters.
+/// How long an excerpt is before the match, and in all, in characters.
 const EXCERPT: (usize, usize) = (24, 120);
 
-/// What is looked for: phrases, all of which have to be there. The last word may be the beginning of one.
+/// A query: phrases, all of which have to match. The last word may be the beginning of one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query {
     phrases: Vec<Vec<String>>,
@@ -78,18 +78,18 @@ pub struct Hit {
     pub own: bool,
     /// When it was written here, or when another's reached the server.
     pub time: Timestamp,
-    /// A part of it with what was looked for. Data from others: not to be shown as it is.
+    /// A part of it with the match. Data from others: not to be shown as it is.
     pub excerpt: String,
 }
 
-/// A message whose words may fit.
+/// A message that may match.
 struct Candidate {
     hit: Hit,
     text: String,
 }
 
 impl Query {
-    /// What somebody typed: words apart by spaces. None if there is no word in it.
+    /// What somebody typed: words separated by spaces. None if there is no word in it.
     pub fn new(text: &str) -> Option<Self> {
         let phrases = text.split_whitespace().map(|phrase| words(phrase).collect());
         let mut phrases: Vec<Vec<String>> = phrases.filter(|it: &Vec<_>| !it.is_empty()).collect();
@@ -97,7 +97,7 @@ impl Query {
         (!phrases.is_empty()).then_some(Self { phrases })
     }
 
-    /// Whether a text has all of it.
+    /// Whether a text matches.
     pub fn fits(&self, text: &str) -> bool {
         let words: Vec<String> = words(text).collect();
         let last = self.phrases.len() - 1;
@@ -107,7 +107,7 @@ impl Query {
         self.phrases.iter().enumerate().all(is_there)
     }
 
-    /// Where its words are in a text, in their order.
+    /// Where its words are in a text, in order.
     pub fn places(&self, text: &str) -> Vec<Range<usize>> {
         let (places, words): (Vec<Range<usize>>, Vec<String>) = words_at(text).unzip();
         let last = self.phrases.len() - 1;
@@ -122,7 +122,7 @@ impl Query {
         phrases.map(|(at, length)| places[at].start..places[at + length - 1].end).collect()
     }
 
-    /// How well it fits: whole words count more than beginnings, and short texts more than long ones.
+    /// The rank of a match: whole words count more than beginnings, and short texts more than long ones.
     fn weight(&self, text: &str) -> u64 {
         let words: Vec<String> = words(text).collect();
         let all: Vec<&String> = self.phrases.iter().flatten().collect();
@@ -131,7 +131,7 @@ impl Query {
         whole * 20 + brevity
     }
 
-    /// The part of a text in which the first of it is, in one line.
+    /// The part of a text around the first match, in one line.
     fn excerpt(&self, text: &str) -> String {
         let (before, all) = EXCERPT;
         let (places, words): (Vec<Range<usize>>, Vec<String>) = words_at(text).unzip();
@@ -162,7 +162,7 @@ impl Query {
     }
 }
 
-/// The messages that fit best, of equals the newest first.
+/// The best matches, of equals the newest first.
 pub(crate) fn find(
     tx: &Transaction<'_>,
     server: &Server,
@@ -187,7 +187,7 @@ pub(crate) fn find(
     Ok(found.into_iter().map(|(_, hit)| hit).collect())
 }
 
-/// Puts more messages into the index. Returns whether there may be still more.
+/// Adds more messages to the index. Returns whether there may be still more.
 pub(crate) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
     let rows: Vec<(i64, String, Vec<u8>)> = tx
         .prepare_cached(
@@ -210,23 +210,23 @@ pub(crate) fn advance(tx: &Transaction<'_>, limit: u32) -> Result<bool> {
     Ok(rows.len() == limit as usize)
 }
 
-/// Throws the index away. It is built again by [`advance`].
+/// Throws the index away. [`advance`] rebuilds it.
 pub(crate) fn reset(tx: &Transaction<'_>) -> Result<()> {
     tx.execute_batch("DROP TABLE word; DROP TABLE indexed;")?;
     tx.execute_batch(LAYOUT)
 }
 
-/// Throws an index away that has other words than today's.
+/// Throws away an index that was made by older rules.
 pub(crate) fn renew(tx: &Transaction<'_>) -> Result<()> {
     let words = tx.prepare("SELECT words FROM indexed");
     let words = words.and_then(|mut it| it.query_row((), |row| row.get::<_, i64>(0)));
-    // The first did not say which it has.
+    // The first version did not record it.
     if words.is_ok_and(|words| words == WORDS) { Ok(()) } else { reset(tx) }
 }
 
 /// The newest messages that the index finds.
 fn indexed(tx: &Transaction<'_>, server: &Server, query: &Query) -> Result<Vec<Candidate>> {
-    // CROSS has SQLite begin with what was found.
+    // CROSS makes SQLite begin with the matches.
     let mut found = tx.prepare_cached(
         "SELECT message.id, peer, own, time, body, kind FROM
              (SELECT rowid FROM word WHERE word MATCH ?1 ORDER BY rowid DESC LIMIT ?2) AS hit
@@ -239,7 +239,7 @@ fn indexed(tx: &Transaction<'_>, server: &Server, query: &Query) -> Result<Vec<C
 
 /// The newest messages that are not in the index.
 fn unindexed(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Candidate>> {
-    // The plus has SQLite go by the id, not through all that the server has.
+    // The plus makes SQLite go by the id, not through all rows of the server.
     let mut rest = tx.prepare_cached(
         "SELECT id, peer, own, time, body, kind FROM message
          WHERE id > (SELECT up_to FROM indexed) AND +server = ? AND kind IN (?, ?)

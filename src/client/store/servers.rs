@@ -1,9 +1,9 @@
 //! Which server the rows of the store belong to.
 //!
-//! Each function is one step of a transaction of the [`store`](super). A server is its key: whatever address
-//! it is reached at, what was said through it is one life. Without TLS it shows no key, and is its address as it was
-//! written; so is one whose key is not known yet, until it is. Invariant: what belongs to an address, or to a key
-//! in whose place another one was accepted, moves in one transaction, and before anything is said to the server.
+//! Each function is one step of a transaction of the [`store`](super). A server is identified by its key: at whatever
+//! address it is reached, all that was said through it belongs together. Without TLS it shows no key, and is identified
+//! by its address as written; so is one whose key is not known yet. Invariant: rows of an address, or of a key that was
+//! replaced, move in one transaction, before anything is said to the server.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -29,16 +29,16 @@ pub(crate) struct Met {
     pub(crate) server: Server,
 }
 
-/// A server shows a key that may be trusted.
+/// A server shows an acceptable key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Arrival {
     pub(crate) shown: Fingerprint,
-    /// What belongs to the key that was known at its address is to move to this one.
+    /// The rows of the key that was known at its address are to move to this one.
     pub(crate) moves: bool,
 }
 
-/// Where one is before the server has shown anything. `told` is the key that it has as far as its person says; what
-/// was said through the server with that key can be read.
+/// Where one is before the server has shown anything. `told` is the key that it has according to the person; what was
+/// said through the server with that key can be read.
 pub(crate) fn enter(
     tx: &Transaction<'_>,
     address: &Address,
@@ -119,10 +119,10 @@ fn home(tx: &Transaction<'_>, server: Server) -> Result<Home> {
     Ok(Home { server, installation })
 }
 
-/// Rows of addresses, as there were up to layout 5, come to the servers that are known to be there.
+/// Rows of addresses, as used up to layout 5, move to the servers that are known to be there.
 pub(super) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Result<()> {
     for (address, key) in known {
-        // One whose key is not the first that may be shown there gets what belongs to it when it shows that.
+        // A server whose key is not the first acceptable one there gets its rows when it shows that key.
         let address = address.parse::<Address>();
         let Ok(address) = address.map_err(|error| log::warn!("{error}")) else { continue };
         if met_at(tx, address.as_str())?.is_none() {

@@ -1,8 +1,7 @@
-//! What lies here of files that others sent, and what of it came by itself.
+//! Received files on this disk, and which of them were downloaded unasked.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: whatever others do, what
-//! comes by itself has no more than [`Unasked`] allows, of one person and of all; nobody makes room for it but the person
-//! whose disk it is.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: whatever others do, unasked downloads
+//! take no more than [`Unasked`] allows, for one person and for all; only the owner of the disk makes room for more.
 
 use rusqlite::{Row, ToSql, Transaction, params};
 
@@ -14,10 +13,10 @@ use crate::message::Name;
 
 type Result<T> = rusqlite::Result<T>;
 
-/// What one file counts at least, in bytes: each is a row, a file and a connection, whatever is in it.
+/// The least that one file counts, in bytes: each is a row, a file and a connection, whatever is in it.
 const LEAST: u64 = 64 * 1024;
 
-/// What lies here of one person.
+/// One person's received files on this disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Lying {
     /// Whose files these are.
@@ -26,13 +25,13 @@ pub struct Lying {
     pub files: u64,
     /// How many bytes they have.
     pub bytes: u64,
-    /// What came by itself, as it counts, in bytes.
+    /// How much of that was downloaded unasked, as it counts, in bytes.
     pub unasked: u64,
-    /// How much of that may be.
+    /// The limit for that.
     pub limit: u64,
 }
 
-/// Files that lie here no longer.
+/// Files that were removed from this disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Freed {
     /// Who has sent them.
@@ -43,7 +42,7 @@ pub struct Freed {
     pub bytes: u64,
 }
 
-/// Whether a file of somebody, of so many bytes, comes by itself.
+/// Whether a file of somebody, of this size, is downloaded unasked.
 pub(crate) fn comes(
     tx: &Transaction<'_>,
     server: &Server,
@@ -64,8 +63,8 @@ pub(crate) fn comes(
     Ok(of_all <= unasked.all && of_one <= unasked.person)
 }
 
-/// What came by itself, as it counts. What did not come to its end may lie here all the same, and has come in vain; only
-/// of what the server did not have nothing came.
+/// How much was downloaded unasked, as it counts. Unfinished downloads count whole, for they took traffic and may be
+/// here; files that the server did not have count the minimum.
 fn unasked_sum() -> String {
     format!(
         "coalesce(sum(CASE WHEN unasked = 0 THEN 0 WHEN state = 'gone' THEN {LEAST}
@@ -80,7 +79,7 @@ fn was_written_to(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<
     query.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 
-/// What lies here, by person, the most first.
+/// Received files on this disk, by person, the most first.
 pub(crate) fn lying(tx: &Transaction<'_>, server: &Server, limit: u64) -> Result<Vec<Lying>> {
     let mut query = tx.prepare_cached(&format!(
         "SELECT peer, sum(state = 'here'), sum(CASE state WHEN 'here' THEN size ELSE 0 END), {}
@@ -97,7 +96,7 @@ pub(crate) fn lying(tx: &Transaction<'_>, server: &Server, limit: u64) -> Result
     rows.collect()
 }
 
-/// What of somebody may lie here, wholly or in part, and does not just come: one, or all.
+/// Files of somebody that may be here, wholly or in part, and are not being downloaded: one, or all.
 pub(crate) fn to_free(
     tx: &Transaction<'_>,
     server: &Server,
@@ -114,25 +113,25 @@ pub(crate) fn to_free(
     query.query_map(params![server.as_str(), peer.as_str(), which], files::download)?.collect()
 }
 
-/// Nothing of a file lies here any more. What was here is gone; the server is told of it as before.
+/// A file is no longer on this disk. One that was complete becomes `gone`; the server is told of it as before.
 pub(crate) fn freed(tx: &Transaction<'_>, message: i64) -> Result<()> {
     let gone = "UPDATE file SET state = 'gone', why = 'freed' WHERE message = ? AND state = 'here'";
     tx.prepare_cached(gone)?.execute([message])?;
     tx.prepare_cached("UPDATE file SET unasked = 0 WHERE message = ?")?.execute([message]).map(drop)
 }
 
-/// Writes down how many bytes the files have that were told of before that was written down.
+/// Records the sizes of files that were announced before sizes were recorded.
 pub(crate) fn measure(tx: &Transaction<'_>) -> Result<()> {
     let mut all = tx.prepare(files::FILE)?;
     let mut size = tx.prepare("UPDATE file SET size = ? WHERE message = ?")?;
-    // What is damaged has no size that anybody knows.
+    // A damaged row has no known size.
     for Download { message, info, .. } in all.query_map((), files::download)?.flatten() {
         size.execute(params![info.size.cast_signed(), message])?;
     }
     Ok(())
 }
 
-/// Sums of sizes may be more than a number of SQLite; then it is an error, which nobody's disk brings about.
+/// Sums of sizes may overflow a number of SQLite; then it is an error, which no real disk causes.
 fn number(row: &Row<'_>, column: usize) -> Result<u64> {
     Ok(row.get::<_, i64>(column)?.cast_unsigned())
 }

@@ -1,8 +1,8 @@
 //! The thread that owns the client's database: SQLite in the data folder, every change one transaction that is on disk
 //! when it is answered.
 //!
-//! Owned by the client's core, which has the one handle. What is done in the transactions is in the other files of this
-//! room. While nobody waits, the thread puts words into the index.
+//! Owned by the client's core, which has the one handle. The steps of the transactions are in the other files of this
+//! room. While nobody waits, the thread fills the index.
 
 use std::convert::Infallible;
 use std::path::Path;
@@ -21,7 +21,7 @@ use crate::client::config::Config;
 use crate::task;
 use crate::trust::known_servers::KnownServers;
 
-/// So many messages are put into the index of words with one commit. Until then searches look through them.
+/// How many messages are added to the index with one commit. Until then searches scan them.
 const INDEX_AT_ONCE: u32 = 512;
 
 type Job = Box<dyn FnOnce(&mut Connection) + Send>;
@@ -30,14 +30,14 @@ type Job = Box<dyn FnOnce(&mut Connection) + Send>;
 pub(crate) struct Store {
     jobs: Sender<Job>,
     aside: Aside,
-    /// The index of words was damaged and thrown away, and nobody was told.
+    /// The index was damaged and thrown away, and nobody was told yet.
     index_reset: Arc<AtomicBool>,
     /// Closed when the database is.
     ended: Receiver<Infallible>,
 }
 
 impl Store {
-    /// Opens the database of a person, or makes it. Says where its person is.
+    /// Opens the database of a person, or makes it. Returns where its person is.
     pub(crate) fn open(
         path: &Path,
         config: &Config,
@@ -56,14 +56,14 @@ impl Store {
         Ok((Self { jobs, aside, index_reset, ended }, home))
     }
 
-    /// Closes the database, and waits until all of it is in its one file.
+    /// Closes the database, and waits until its log is merged into its one file.
     pub(crate) async fn close(self) {
         let Self { jobs, ended, .. } = self;
         drop(jobs);
         let _ = ended.recv().await;
     }
 
-    /// Writes down that messages were shown, also on a disk that is full.
+    /// Records that messages were shown, even on a full disk.
     pub(crate) async fn mark_shown(&self, ids: Vec<i64>) -> Result<(), StoreError> {
         let again = ids.clone();
         match self.run(move |tx| history::mark_shown(tx, &ids)).await {
@@ -75,13 +75,13 @@ impl Store {
         }
     }
 
-    /// Throws the index of words away. It is built again while nothing else is to be done.
+    /// Throws the index away. It is rebuilt while nothing else is to be done.
     pub(crate) async fn reset_index(&self) -> Result<(), StoreError> {
         self.index_reset.store(true, Ordering::Relaxed);
         self.run(search::reset).await
     }
 
-    /// Whether the index of words was thrown away since this was last asked.
+    /// Whether the index was thrown away since this was last asked.
     pub(crate) fn was_index_reset(&self) -> bool {
         self.index_reset.swap(false, Ordering::Relaxed)
     }
@@ -93,7 +93,7 @@ impl Store {
     ) -> Result<T, StoreError> {
         let (answer, answered) = oneshot::channel();
         let job: Job = Box::new(move |connection| {
-            // Whoever asked may be gone; what was asked is done all the same.
+            // The caller may be gone; the work was done all the same.
             let _ = answer.send(transact(connection, work));
         });
         self.jobs.send(job).await.map_err(|_| StoreError::Gone)?;
@@ -110,8 +110,8 @@ fn serve(mut connection: Connection, queue: &Receiver<Job>, index_reset: &Atomic
     }
 }
 
-/// Returns whether there is more to do. An index that cannot be written is looked at again later; one that
-/// is damaged is thrown away.
+/// Returns whether there is more to do. An index that cannot be written is retried later; one that is damaged is thrown
+/// away.
 fn index(connection: &mut Connection, index_reset: &AtomicBool) -> bool {
     match index_more(connection).map_err(StoreError::from) {
         Ok(more) => more,
@@ -123,7 +123,7 @@ fn index(connection: &mut Connection, index_reset: &AtomicBool) -> bool {
     }
 }
 
-/// Puts what is not in the index of words into it, once that is much. Returns whether there may be more.
+/// Adds messages that are not in the index, once there are many. Returns whether there may be more.
 fn index_more(connection: &mut Connection) -> rusqlite::Result<bool> {
     let missing: u32 = connection
         .prepare_cached("SELECT coalesce(max(id), 0) - (SELECT up_to FROM indexed) FROM message")?

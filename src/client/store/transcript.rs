@@ -1,11 +1,10 @@
 //! Everything that a person wrote and received, read from the data folder without a server and
 //! beside a running client.
 //!
-//! Owned by whoever reads it. Nothing in the store is changed, and no lock of the folder is taken, but to bring
-//! a store of an older layout up to date.
-//! Beside a store that nobody uses SQLite leaves two files, which the next client removes: a reader
-//! cannot know whether a client starts meanwhile, and must not read past its changes. Invariant: no
-//! transaction is open while somebody looks at what was read, or the client's log could not shrink.
+//! Owned by whoever reads it. It changes nothing in the store and takes no lock of the folder, except to bring an older
+//! layout up to date. If no client runs, SQLite leaves two files, which the next client removes: a reader cannot know
+//! whether a client starts meanwhile, and must not miss its changes. Invariant: no transaction is open while the caller
+//! looks at what was read, or the client's log could not shrink.
 
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -30,7 +29,7 @@ const ROWS: u32 = 256;
 /// How many people are listed.
 const PEOPLE: u32 = 1_000;
 
-/// Which messages are wanted; all where nothing is said.
+/// Which messages are wanted; by default all.
 #[derive(Clone, Debug, Default)]
 pub struct Filter {
     /// Only those exchanged with somebody.
@@ -104,7 +103,7 @@ pub fn read<E>(
     visit_rows(&connection, user, filter, each).map_err(unreadable)
 }
 
-/// With whom a person talked, whoever was last first; nobody if there is nothing to read.
+/// With whom a person talked, the most recent first; nobody if there is nothing to read.
 pub fn people(data: &Path) -> Vec<String> {
     let listed = || {
         let connection = open(&data.join("messages.db"))?;
@@ -125,7 +124,7 @@ fn open(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-/// On a disk that takes nothing more, not even what readers note for each other. Nobody writes there.
+/// For a disk that cannot be written at all, not even the readers' shared memory. Nobody writes there.
 fn open_as_it_is(path: &Path) -> rusqlite::Result<Connection> {
     let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"/-._~".contains(byte);
     let bytes = path.as_os_str().as_bytes().iter();
@@ -136,7 +135,7 @@ fn open_as_it_is(path: &Path) -> rusqlite::Result<Connection> {
     Connection::open_with_flags(format!("file:{encoded}?immutable=1"), flags)
 }
 
-/// The one change that a reader makes, unless somebody uses the folder.
+/// The only change that a reader makes, unless somebody uses the folder.
 fn bring_up_to_date(data: &Path, path: &Path) -> Result<(), TranscriptError> {
     let folder = Folder::open(data)?;
     let unreadable = |cause| TranscriptError::Unreadable { path: path.into(), cause };
@@ -214,7 +213,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         text: info::words(&kind, &body).into_owned(),
         file: Listed::of(&kind, &body, received.as_ref()),
         kind,
-        // That it was shown concerns its face alone.
+        // Whether it was shown concerns the face alone.
         state: if own { state } else { "received".into() },
     })
 }

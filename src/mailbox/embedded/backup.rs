@@ -11,8 +11,8 @@
 //! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
 //! | `end` | the BLAKE3 hash of the contents before it, as hexadecimal text |
 //!
-//! Invariant: an archive that lacks its end, or has another one, is refused whole. What was written is read back with
-//! [`verify`] by whoever wants to rely on it.
+//! Invariant: an archive without its end, or with a wrong one, is refused whole. Whoever wants to rely on what was
+//! written reads it back with [`verify`].
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
@@ -32,11 +32,11 @@ use crate::blobs;
 
 const VERSION: u8 = 1;
 
-/// How much of the store goes into one entry of the archive, roughly.
+/// About how much of the store goes into one entry of the archive.
 const PIECE: usize = 4 * 1024 * 1024;
 
-/// The longest piece that is read. What is written here has one entry more than [`PIECE`], which is a segment at most;
-/// in layout 1 a session's row had no bound.
+/// The longest piece that is read. A written piece exceeds [`PIECE`] by at most one entry, a segment at most; in layout
+/// 1 a session's row had no bound.
 const MAX_PIECE: u64 = 256 * 1024 * 1024;
 
 /// The books in a data folder, and the longest one that is read.
@@ -94,7 +94,7 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
         }
     }
     archive.put(&format!("mailbox/{}", pieces + 1), &piece)?;
-    // Behind the messages: what they speak of is there, or its receiver has it by now.
+    // After the messages: each file that they announce is there, or its receiver has it by now.
     for found in blobs::survey(&data.join(blobs::FOLDER))? {
         if found.label.is_ok_and(|label| label.kept.is_some()) {
             archive.put_file(&format!("{}/{}", blobs::FOLDER, found.id), &found.path)?;
@@ -106,8 +106,8 @@ pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupEr
     Ok(())
 }
 
-/// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for
-/// it, and is gone afterwards.
+/// Reads a backup as [`restore`] does, and refuses what that would. `scratch` is a folder that is made for it, and
+/// removed afterwards.
 pub fn verify<E: From<BackupError>>(
     backup: impl Read,
     scratch: &Path,
@@ -133,7 +133,7 @@ pub fn restore<E: From<BackupError>>(
     let renamed = || fs::rename(&partial, data).map_err(BackupError::from);
     let restored = checked.and_then(|()| Ok(renamed()?));
     if restored.is_err() {
-        // What failed is worth more to its reader than why it could not be cleared away.
+        // The reader needs the first error more than one of cleaning up.
         let _ = fs::remove_dir_all(&partial);
     }
     restored
@@ -157,7 +157,7 @@ fn make_room(data: &Path) -> Result<PathBuf, BackupError> {
     Ok(partial)
 }
 
-/// An empty folder, in place of what a killed attempt left.
+/// An empty folder, instead of what a killed attempt left.
 fn begin(folder: &Path) -> Result<(), BackupError> {
     remove_folder(folder)?;
     Ok(DirBuilder::new().mode(0o700).create(folder)?)
@@ -175,7 +175,7 @@ impl<W: Write> Archive<W> {
 
     fn put_file(&mut self, name: &str, path: &Path) -> io::Result<()> {
         match File::open(path) {
-            // Its receiver has it.
+            // Its receiver has it by now.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             Err(error) => Err(error),
             Ok(file) => self.put_from(name, file.metadata()?.len(), file),
@@ -192,7 +192,7 @@ impl<W: Write> Archive<W> {
     }
 }
 
-/// What is read through it is hashed.
+/// A reader or writer that hashes what goes through it.
 struct Hashed<'a, T> {
     inner: T,
     hash: &'a mut blake3::Hasher,
@@ -206,7 +206,7 @@ impl<R: Read> Read for Hashed<'_, R> {
     }
 }
 
-/// The book as far as it is written: another line may just be on its way.
+/// The complete lines of a book: another one may just be being written.
 fn whole_lines(names: &Path) -> io::Result<Vec<u8>> {
     let mut text = read_if_there(names)?;
     text.truncate(text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1));
@@ -247,7 +247,7 @@ fn decode_entry(piece: &mut Bytes) -> Option<(Table, Entry)> {
     entry.filter(|(table, (key, _))| *table != Table::Meta || key == UPTIME)
 }
 
-/// Puts what is in a backup into a new folder and looks whether it is sound.
+/// Unpacks a backup into a new folder and checks whether it is sound.
 fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupError> {
     let paths = Paths::new(folder);
     let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files };
@@ -309,11 +309,11 @@ struct Reading {
     files: Files,
 }
 
-/// What is taken of the files that wait.
+/// What to restore of the files that wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Files {
     Whole,
-    /// What is looked at. The content is read and becomes a hole.
+    /// Their headers. The content is read and becomes a hole.
     Labels,
 }
 
@@ -343,7 +343,7 @@ impl Reading {
     }
 
     /// The next piece of the mailbox; an empty one for a file that waits, which is put where it belongs. None at the
-    /// end, whose hash has to fit.
+    /// end, whose hash has to match.
     fn piece<R: Read>(
         &mut self,
         entry: TarEntry<'_, R>,
@@ -375,7 +375,7 @@ impl Reading {
         const OTHER: BackupError = BackupError::Bad("something else is where a file should be");
         let name = std::str::from_utf8(path).ok().and_then(|path| path.split_once('/'));
         let (_, name) = name.filter(|(folder, _)| *folder == blobs::FOLDER).ok_or(OTHER)?;
-        // What is an id is no path that leads anywhere else.
+        // An id is never a path that leads elsewhere.
         let (id, _) = blobs::named(name).filter(|(_, is_part)| !is_part).ok_or(OTHER)?;
         let entry = entry.ok_or(BackupError::Bad("it ends too early"))??;
         let blobs = folder.join(blobs::FOLDER);

@@ -1,6 +1,7 @@
 //! Why a store is not opened, not read or not written.
 //!
-//! Owned by whoever asked for it. Invariant: what a disk says stays recognisable, for that is what operators can mend.
+//! Owned by whoever asked for it. Invariant: errors of the disk stay recognisable, for those are what operators can
+//! fix.
 
 use fjall::LsmError;
 

@@ -1,5 +1,5 @@
-//! The files of a store as they lie in their folder: which are its journals, and copies without the zeros that a journal is
-//! made with.
+//! The files of a store in their folder: which are its journals, and copies without the zeros that a journal is
+//! preallocated with.
 //!
 //! Owned by whoever opens a store. Invariant: nothing but [`cut`] and [`remove_folder`] changes what is there.
 
@@ -29,7 +29,7 @@ pub(super) fn journals(store: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(journals.into_iter().map(|(_, path)| path).collect())
 }
 
-/// Cuts off what a journal has from a byte on.
+/// Truncates a journal.
 pub(super) fn cut(journal: &Path, end: usize) -> io::Result<()> {
     let file = OpenOptions::new().write(true).open(journal)?;
     file.set_len(end as u64)?;
@@ -53,8 +53,7 @@ pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// What is written of a journal, without the zeros at its end: more of those change nothing in what
-/// it is.
+/// The contents of a journal, without the zeros at its end, which mean nothing.
 pub(super) fn read_written(journal: &Path) -> io::Result<Vec<u8>> {
     let mut file = File::open(journal)?;
     let mut piece = vec![0; PIECE];
@@ -78,7 +77,7 @@ fn is_zero(piece: &[u8]) -> bool {
     piece.chunks(PIECE).all(|piece| *piece == ZEROS[..piece.len()])
 }
 
-/// Copies a file into a folder, without the zeros that a journal is made with.
+/// Copies a file into a folder, without the zeros that a journal is preallocated with.
 pub(super) fn copy_sparsely(file: &Path, folder: &Path) -> io::Result<()> {
     let Some(name) = file.file_name() else { return Ok(()) };
     let mut from = File::open(file)?;

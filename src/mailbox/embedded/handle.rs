@@ -1,6 +1,6 @@
-//! The mailbox as the server holds it: takes changes without waiting for the disk, and has questions answered.
+//! The mailbox as the server holds it: takes changes without waiting for the disk, and passes on questions.
 //!
-//! Owned by the server. Invariant: nobody who calls it waits for the disk, but where a future says so.
+//! Owned by the server. Invariant: no call waits for the disk, except those that return a future.
 
 use std::path::Path;
 use std::sync::{Arc, Condvar, Mutex, RwLock};
@@ -24,17 +24,16 @@ use crate::mailbox::{Event, Mailbox, MailboxError, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 use crate::task;
 
-/// How many questions wait for the reading thread. Behind them the askers wait.
+/// How many questions wait for the reading thread. Beyond them the callers wait.
 const QUESTIONS: usize = 256;
 
-/// In how many sessions one question looks for what is too old. Others are answered in between.
+/// How many sessions one question searches for what is too old. Others are answered in between.
 const SESSIONS: usize = 64;
 
-/// The uptime is stored with each commit, and if there was none for so long when somebody asks for it.
+/// The uptime is stored with each commit, and on request if there was no commit for this long.
 const STORE_UPTIME: Duration = Duration::from_secs(45);
 
-/// A mailbox in a folder on this machine: one thread commits what came meanwhile with one fsync,
-/// another reads.
+/// A mailbox in a folder on this machine: one thread commits what has collected, with one fsync, another reads.
 pub struct EmbeddedMailbox {
     shared: Arc<Shared>,
     clock: Arc<Clock>,
@@ -94,7 +93,7 @@ impl EmbeddedMailbox {
         self.clock.clone()
     }
 
-    /// Has the uptime stored, if it was not for a while. To be called every few seconds.
+    /// Stores the uptime, if it was not stored for a while. To be called every few seconds.
     pub fn store_uptime(&self) {
         let now = self.clock.uptime();
         self.change(|state| {

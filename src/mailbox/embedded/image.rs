@@ -89,8 +89,8 @@ impl Image {
         self.segments(key, after).flat_map(messages).filter(above)
     }
 
-    /// The segments of a session that have something above a position: the position of the last message of each, and
-    /// since when it waits.
+    /// The segments of a session with messages above a position: the position of each one's last message, and since
+    /// when it has waited.
     pub(super) fn since(
         &self,
         key: &SessionKey,
@@ -175,7 +175,7 @@ impl Image {
         self.snapshot.range::<Vec<u8>, _>(&self.messages, range)
     }
 
-    /// The sessions that have a row, and those of which there is only something else.
+    /// The sessions that have a row, and those that only have other entries.
     pub(super) fn every_key(&self) -> Result<BTreeSet<SessionKey>, StoreError> {
         let mut keys = BTreeSet::new();
         for part in self.parts() {
@@ -222,13 +222,13 @@ pub(super) struct Segment<T = Message> {
 }
 
 impl Segment {
-    /// What is kept of those of its messages whose positions are wanted.
+    /// The usage of its kept messages at the wanted positions.
     pub(super) fn usage(&self, wanted: impl Fn(u64) -> bool) -> Usage {
         let wanted = (self.first..).zip(&self.messages).filter(|(position, _)| wanted(*position));
         wanted.map(|(_, message)| Usage::one(message.weight())).sum()
     }
 
-    /// Has only the numbers be kept of its messages up to a position.
+    /// Keeps only the numbers of its messages up to a position.
     pub(super) fn withhold(&mut self, up_to: u64) {
         let known = (self.first..).zip(&mut self.messages).take_while(|(it, _)| *it <= up_to);
         known.for_each(|(_, message)| message.withhold());

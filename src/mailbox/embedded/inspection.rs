@@ -1,4 +1,4 @@
-//! Looks whether a store is what its layout says, and what is in it.
+//! Checks a store against its layout, and lists what is in it.
 //!
 //! Owned by whoever asks: an operator's `check`, or a restore before its result is used. It reads one
 //! consistent image and changes nothing.
@@ -11,7 +11,7 @@ use super::layout::{Malformed, Row};
 use crate::mailbox::{Accounts, MailboxError, Usage};
 use crate::message::{Installation, Message, SessionKey, Timestamp};
 
-/// How many problems are told; there may be one for each message.
+/// How many problems are reported; there may be one for each message.
 const MAX_PROBLEMS: usize = 100;
 
 /// What is in a mailbox.
@@ -21,7 +21,7 @@ pub struct Inspection {
     pub sessions: Vec<SessionContent>,
     /// What waits in all.
     pub usage: Usage,
-    /// What is not as it should be, each a sentence: at most 100.
+    /// The problems, each a sentence: at most 100.
     pub problems: Vec<String>,
     segments: u64,
     parts: u64,
@@ -36,12 +36,12 @@ pub struct SessionContent {
     pub usage: Usage,
     /// When the oldest message came that waits.
     pub oldest: Option<Timestamp>,
-    /// How many messages expired of which the sender was not told yet, or not for certain.
+    /// How many messages expired without the sender having confirmed to know it.
     pub expired: u64,
 }
 
 impl Image {
-    /// Reads everything. An error says that reading failed; what is read and wrong is a problem.
+    /// Reads everything. An error says that reading failed; wrong data is a problem.
     pub fn inspect(&self) -> Result<Inspection, MailboxError> {
         let mut inspection = Inspection::default();
         for session in self.sessions() {

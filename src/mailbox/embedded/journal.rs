@@ -1,12 +1,11 @@
-//! What was asked of the store and is not committed yet. Pure: no I/O, no clock.
+//! Changes that are not committed yet. Pure: no I/O, no clock.
 //!
-//! Owned by the mailbox, under its lock. Changes collect in `open`; the writer thread *seals* them,
-//! commits all of them at once, and meanwhile the next ones collect. So commits grow with load by
-//! themselves, and each is a prefix of everything that was ever asked. Within one commit the order
-//! between sessions means nothing, so changes are kept by session.
+//! Owned by the mailbox, under its lock. Changes collect in `open`; the writer thread *seals* them and commits all of
+//! them at once, while the next ones collect. So commits grow with the load, and each is a prefix of all changes ever
+//! made. Within one commit the order between sessions means nothing, so changes are kept by session.
 //!
-//! A commit takes a [share](super::withholding) of the bodies that are to go from the disk; the rest is an open change
-//! again when it is through.
+//! A commit removes a [share](super::withholding) of the withheld bodies from the disk; the rest is an open change
+//! again afterwards.
 //!
 //! Invariant: disk, then sealed, then open changes, applied in this order, are the mailbox.
 
@@ -20,8 +19,8 @@ use crate::mailbox::usage::Room;
 use crate::mailbox::{Accounts, Run, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
-/// When so many bytes of one sender wait to be written they are written at once, and the sender waits until they are:
-/// so that nobody else has to wait for it.
+/// Backpressure: when this many bytes of one sender are to be written they are written at once, and only that sender
+/// waits for it.
 const SENDER_LIMIT: u64 = 2 * 1024 * 1024;
 
 /// See the [module](self).
@@ -39,12 +38,11 @@ pub(super) struct Changes {
     appended: Usage,
     /// How many bytes of them each sender wrote.
     senders: HashMap<Name, u64>,
-    /// Nothing that is to be written is due before; it may be due later, for what was due first may
-    /// be taken back.
+    /// The earliest time at which an append is due; or earlier, for what was due first may have been taken back.
     due: Option<Instant>,
-    /// Something on disk is to be changed at once, also if no message is to be written.
+    /// Something on disk is to be changed at once, even if no message is to be written.
     pressing: bool,
-    /// Something on disk is to be removed, which nobody waits for.
+    /// Something on disk is to be removed; nobody waits for that.
     removing: bool,
 }
 
@@ -79,7 +77,7 @@ pub(super) struct RowDelta {
     settled: Vec<(Installation, u64)>,
 }
 
-/// What is not on disk of one session, or only just.
+/// What of one session is not on disk, or only just is.
 #[derive(Debug)]
 pub(super) struct Tail {
     rows: Vec<RowDelta>,
@@ -107,8 +105,8 @@ impl Journal {
         delta.appended.push_back(Appended { batch: batch.clone(), due });
     }
 
-    /// Everything up to a position, `freed` in all, is to be forgotten. What was not sealed yet is
-    /// never written; of the rest nobody waits to hear that it is gone.
+    /// Everything up to a position, `freed` in all, is to be forgotten. What was not sealed yet is never written;
+    /// nobody waits for the removal of the rest.
     pub(super) fn remove(&mut self, key: &SessionKey, up_to: u64, freed: Usage) {
         let delta = self.open.delta(key);
         let cancelled = delta.cancel(up_to);
@@ -127,7 +125,7 @@ impl Journal {
     }
 
     /// Of everything up to a position only the numbers are to be kept. Bodies that were not sealed yet are never
-    /// written; the others go with this commit and the next ones.
+    /// written; the others are removed by this commit and the next ones.
     pub(super) fn withhold(&mut self, key: &SessionKey, up_to: u64) {
         let delta = self.open.delta(key);
         let spared = delta.withhold(up_to);
@@ -156,7 +154,7 @@ impl Journal {
         row.forgotten.push(installation);
     }
 
-    /// The time is to be stored, also if nothing else is.
+    /// The time is to be stored, even if nothing else is.
     pub(super) fn press(&mut self) {
         self.open.pressing = true;
     }
@@ -168,7 +166,7 @@ impl Journal {
         self.sealed.get_or_insert_with(|| Arc::new(std::mem::take(open))).clone()
     }
 
-    /// What was sealed is on disk, but for bodies that are left there.
+    /// What was sealed is on disk, except for bodies that are still to be removed.
     pub(super) fn committed(&mut self, left: Left) {
         self.sealed = None;
         for (key, mut withheld) in left {
@@ -194,8 +192,7 @@ impl Journal {
         self.open.due.filter(|_| !self.open.appended.is_empty())
     }
 
-    /// Looks again when what is to be written is due, for the time of something that was taken back
-    /// has come.
+    /// Computes `due` again, after the time of something that was taken back has come.
     pub(super) fn review(&mut self) {
         self.open.due = self.open.sessions.values().filter_map(Delta::due).min();
     }
@@ -216,9 +213,8 @@ impl Journal {
         bytes.sum::<u64>() >= SENDER_LIMIT
     }
 
-    /// What may not be on disk yet of a session: its messages above a position, no more than fit
-    /// into `limit`, but one at least. To be taken *before* the disk is read, so that nothing is
-    /// missed that is committed meanwhile.
+    /// What of a session may not be on disk yet: its messages above a position, no more than fit into `limit`, but at
+    /// least one. To be taken *before* the disk is read, so that nothing that is committed meanwhile is missed.
     pub(super) fn tail(&self, key: &SessionKey, after: u64, limit: Usage) -> Tail {
         let deltas: Vec<_> = self.parts().filter_map(|it| it.sessions.get(key)).collect();
         let rows: Vec<_> = deltas.iter().map(|delta| delta.row.clone()).collect();
@@ -313,8 +309,8 @@ impl Delta {
         &self.row
     }
 
-    /// Takes back the messages up to a position. Acknowledgements may come one by one, so a batch
-    /// stays whole until its last message is taken back.
+    /// Cancels the messages up to a position. Acknowledgements may come one by one, so a batch stays whole until its
+    /// last message is cancelled.
     fn cancel(&mut self, up_to: u64) -> Usage {
         let mut cancelled = Usage::default();
         while let Some(Appended { batch, .. }) = self.appended.front() {
@@ -357,8 +353,8 @@ impl Tail {
         self.rows.iter().map(|row| row.withheld.up_to()).max().unwrap_or(0)
     }
 
-    /// A session's row and accounts as they will be. Changes may be on disk already: making them again
-    /// changes nothing but `bytes`.
+    /// A session's row and accounts as they will be. Changes may be on disk already: they are idempotent, except for
+    /// `bytes`.
     pub(super) fn overlay(&self, mut row: Row, mut accounts: Accounts) -> (Row, Accounts) {
         for delta in &self.rows {
             delta.apply(&mut row);

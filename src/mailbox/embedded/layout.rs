@@ -12,14 +12,14 @@
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of expiry: its last n (u64) |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
-//! Names have no zero byte. What is known of a session's installations stands beside its row and not in it, for there
-//! may be thousands and a commit writes what it changes alone. A segment has messages with consecutive positions, and stands under that
-//! of its last one: so the first segment at or behind a position has what follows, and a commit that
-//! took hundreds of messages writes and later removes a few segments. A segment of version 1 does not say when it was
-//! taken: it counts from uptime 0, which is when the server first counted.
+//! Names have no zero byte. Installations have entries beside the session's row and not in it, for there may be
+//! thousands, and a commit writes only what it changes. A segment has messages with consecutive positions; its key has
+//! the last one: so the first segment at or after a position has what follows, and a commit with hundreds of messages
+//! writes and later removes only a few segments. A segment of version 1 does not say when it was accepted: it counts
+//! from uptime 0, which is when the server first counted.
 //!
-//! Invariant: a session's segments have the positions above `removed` up to and with `last`, each
-//! once, with `bytes` in those of their bodies that are kept; of the first segment some messages may be removed already.
+//! Invariant: a session's segments have the positions above `removed` up to and with `last`, each once, with `bytes` in
+//! those of their bodies that are kept; some messages of the first segment may be removed already.
 
 use std::collections::BTreeMap;
 
@@ -30,18 +30,18 @@ use crate::message::{
     Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime, withheld_length,
 };
 
-/// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
+/// The version that is written here. What [`upgrade`](super::upgrade) needs of older ones is read here, too.
 pub(super) const VERSION: u8 = 2;
 
 /// Where the layout's version is.
 pub(super) const LAYOUT: &str = "layout";
-/// Where it is how long the server had run at the last commit.
+/// The key of the server's uptime at the last commit.
 pub(super) const UPTIME: &str = "uptime";
 /// Where the number of the last commit is.
 pub(super) const COMMIT: &str = "commit";
 
-/// The version of the segments that are written here, which is one of their own: an upgrade leaves them
-/// as they are. The first one is read too.
+/// The version of segments that is written here, independent of the layout's: an upgrade leaves segments as they are.
+/// Version 1 is read, too.
 const SEGMENT_VERSION: u8 = 2;
 const FIRST_SEGMENT_VERSION: u8 = 1;
 
@@ -52,7 +52,7 @@ pub(super) struct Row {
     pub(super) removed: u64,
     /// The last position that was ever given.
     pub(super) last: u64,
-    /// What the bodies of the waiting messages have in all.
+    /// The size of all bodies of waiting messages.
     pub(super) bytes: u64,
 }
 
@@ -116,7 +116,7 @@ pub(super) fn parse_session_key(key: &[u8]) -> Result<SessionKey, Malformed> {
     if rest.is_none() { Ok(session) } else { Err(malformed) }
 }
 
-/// Of which session an entry of the keyspace `sessions` is, and what it is.
+/// The session of an entry of the keyspace `sessions`, and what it is.
 pub(super) fn parse_part(key: &[u8], value: &[u8]) -> Result<(SessionKey, SessionPart), Malformed> {
     let (session, rest) = split_session(key).ok_or(Malformed("a session's key"))?;
     let part = match rest {
@@ -141,7 +141,7 @@ fn parse_account(mut key: &[u8], mut value: &[u8]) -> Option<SessionPart> {
     (key.is_empty() && value.is_empty()).then_some(part)
 }
 
-/// The session that a key begins with, and what follows behind another zero.
+/// The session that a key begins with, and what follows after another zero.
 fn split_session(key: &[u8]) -> Option<(SessionKey, Option<&[u8]>)> {
     let mut words = key.splitn(3, |byte| *byte == 0);
     let mut name = || str::from_utf8(words.next()?).ok()?.parse().ok();
@@ -246,8 +246,7 @@ pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
     decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
-/// What the messages of a segment are called and how long they are, in order, without making them; none if the bytes
-/// are not one.
+/// The ids and lengths of a segment's messages, in order, without building them; none if the bytes are not one.
 pub(super) fn decode_outlines(bytes: &[u8]) -> Result<Vec<Outline>, Malformed> {
     decode_parts(bytes, |it| it.outline()).ok_or(MALFORMED_SEGMENT)
 }
@@ -265,7 +264,7 @@ fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
     }
 }
 
-/// A message where it lies in its segment.
+/// A message inside its segment's bytes.
 struct Part<'a> {
     id: MessageId,
     time: Timestamp,

@@ -1,6 +1,6 @@
-//! What waits, by receiver and sender, committed or not, and whose load it is. Pure: no I/O, no clock.
+//! How much waits, by receiver and sender, committed or not, and for whom it counts. Pure: no I/O, no clock.
 //!
-//! Owned by the mailbox, under its lock. Invariant: a receiver's load is what waits in their sessions, but for those
+//! Owned by the mailbox, under its lock. Invariant: a receiver's load is what waits in their sessions, except for those
 //! that are set aside.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -14,7 +14,7 @@ use crate::message::{Name, SessionKey};
 #[derive(Default)]
 pub(super) struct Loads {
     receivers: HashMap<Name, Waiting>,
-    /// As many as people block.
+    /// As many as there are blocks.
     aside: HashSet<SessionKey>,
 }
 
@@ -55,7 +55,7 @@ impl Loads {
         }
     }
 
-    /// Less does.
+    /// Less waits in a session.
     pub(super) fn free(&mut self, key: &SessionKey, usage: Usage) {
         let Some(waiting) = self.receivers.get_mut(key.receiver()) else { return };
         if !self.aside.contains(key) {

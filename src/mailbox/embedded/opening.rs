@@ -1,7 +1,7 @@
 //! Opening the store in a data folder, and refusing one that is damaged.
 //!
-//! Owned by the mailbox. Invariant: a store that lost something that was synced is never used as if
-//! nothing had happened, and one that is refused is not changed. In the data folder:
+//! Owned by the mailbox. Invariant: a store that lost synced data is never used as if nothing had happened, and one
+//! that is refused is not changed. In the data folder:
 //!
 //! | name | |
 //! |---|---|
@@ -27,7 +27,7 @@ use super::store::{MEMTABLE_BYTES, Store};
 use super::upgrade::Unreadable;
 use super::watermark::Watermark;
 
-/// What the engine may write at once when it opens.
+/// How much the engine may write at once when it opens.
 const ROOM: usize = 2 * MEMTABLE_BYTES as usize;
 
 /// Why a mailbox cannot be opened. Made to be read by its operator.
@@ -48,7 +48,7 @@ pub enum OpenError {
     Newer { path: PathBuf, found: u8, known: u8 },
 }
 
-/// Where things lie in a data folder.
+/// The paths in a data folder.
 #[derive(Clone, Debug)]
 pub(super) struct Paths {
     pub(super) store: PathBuf,
@@ -107,7 +107,7 @@ impl Paths {
         try_open(&self.store, Unreadable::Refused)
     }
 
-    /// Whether the disk takes what opening and the next commits need.
+    /// Whether the disk has room for opening and the next commits.
     pub(super) fn has_room(&self) -> bool {
         let probe = || {
             let mut file = File::create(&self.probe)?;
@@ -156,8 +156,7 @@ impl Paths {
         Ok(())
     }
 
-    /// The engine takes a keyspace that lost a part for one that was never finished, and begins it
-    /// anew.
+    /// The engine takes a keyspace that lost a part for one that was never finished, and would create it again.
     fn look_for_keyspaces(&self) -> Result<(), OpenError> {
         let missing = || {
             let keyspaces = match fs::read_dir(self.store.join("keyspaces")) {
@@ -177,12 +176,11 @@ impl Paths {
         }
     }
 
-    /// Cuts off the piece of a commit at the end of the last journal: it was never synced, for its
-    /// sync would have ended after all of it was written. What lost or changed more is left alone,
-    /// and refused before the engine sees it. Returns the number of the last commit in them.
+    /// Cuts off a torn commit at the end of the last journal: it was never synced, for a sync ends after all of it was
+    /// written. Journals with more damage are left alone, and refused before the engine sees them. Returns the number
+    /// of the last commit in them.
     ///
-    /// Nothing is lost of journals that are whole, whatever comes: the engine reads all of them. So
-    /// only others are copied first.
+    /// Intact journals lose nothing, whatever happens: the engine reads all of them. So only others are copied first.
     fn mend_journals(&self, known: Watermark) -> Result<Option<u64>, OpenError> {
         let unusable = |cause| self.unusable(cause);
         let journals = self.look_at_journals(known).map_err(unusable)?;
@@ -253,8 +251,7 @@ impl Paths {
         remove_folder(&self.journal_copy)
     }
 
-    /// Copies what is written of the journals, unless a copy of an earlier opening is still there:
-    /// that one has more.
+    /// Copies the contents of the journals, unless a copy of an earlier opening is still there: that one has more.
     fn copy_journal(&self) -> io::Result<()> {
         if self.journal_copy.exists() {
             return Ok(());
@@ -295,18 +292,17 @@ impl Paths {
     }
 }
 
-/// What is known of a store's journals before the engine sees them.
+/// The state of a store's journals, before the engine sees them.
 #[derive(Default)]
 struct Journals {
     last_commit: Option<u64>,
-    /// The last one, if it ends in a piece of a commit, and where that begins.
+    /// The last one, if it ends in a torn commit, and where that begins.
     torn: Option<(PathBuf, usize)>,
     /// Why the store is to be refused.
     problem: Option<String>,
 }
 
-/// Whether the disk did not do what it was asked to. What is not as it should be on a disk that does
-/// is damage.
+/// Whether the disk failed. Any other error is damage.
 fn is_disks(error: &fjall::Error) -> bool {
     let (fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause))) = error else {
         return false;
@@ -323,7 +319,7 @@ fn damage(journal: &Path, end: usize) -> String {
     format!("its journal {} cannot be read at byte {end}, and goes on behind", journal.display())
 }
 
-/// fjall asserts what it reads here and there: a damaged store may make it panic.
+/// fjall has assertions on what it reads: a damaged store may make it panic.
 pub(super) fn try_open(folder: &Path, unreadable: Unreadable) -> Result<(Store, u64), StoreError> {
     let open = || {
         let store = Store::open(folder, unreadable)?;

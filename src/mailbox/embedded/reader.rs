@@ -1,7 +1,7 @@
-//! The thread that answers questions: what is kept of a session, what waits in it, what is too old.
+//! The thread that reads: what is kept of a session, what waits in it, what is too old.
 //!
-//! Owned by the mailbox; ends when nobody can ask any more. Invariant: disk and journal are read such that what is committed
-//! meanwhile is seen, and once.
+//! Owned by the mailbox; ends when nobody can ask any more. Invariant: disk and journal are read so that what is
+//! committed meanwhile is seen exactly once.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::PoisonError;
@@ -25,7 +25,7 @@ pub(super) type Question = Box<dyn FnOnce(Result<&Store, MailboxError>) + Send>;
 pub(super) fn answer(shared: &Shared, questions: &Receiver<Question>) {
     while let Ok(question) = questions.recv_blocking() {
         let store = shared.store.read().unwrap_or_else(PoisonError::into_inner);
-        // A panic of the engine must not end the thread; who asked learns that nobody answers.
+        // A panic of the engine must not end the thread; the caller sees that no answer comes.
         let answer = AssertUnwindSafe(|| question(store.as_ref().ok_or_else(closed)));
         if catch_unwind(answer).is_err() {
             log::error!("the mailbox's engine panicked while reading");
@@ -33,8 +33,8 @@ pub(super) fn answer(shared: &Shared, questions: &Receiver<Question>) {
     }
 }
 
-/// What is kept of a session. What is not on disk yet is looked at first: if it is committed
-/// meanwhile it is only seen twice.
+/// What is kept of a session. Uncommitted changes are read first: if they are committed meanwhile they are only seen
+/// twice.
 pub(super) fn shelf(shared: &Shared, store: &Store, key: &SessionKey) -> Result<Shelf, StoreError> {
     let everything = Usage { messages: u64::MAX, bytes: u64::MAX };
     let tail = shared.state().journal.tail(key, 0, everything);
@@ -72,7 +72,7 @@ pub(super) fn pending(
     }
     messages.extend(tail.messages.into_iter().take_while(|(_, it)| room.takes(it.weight())));
     let first = messages.first().map_or(after + 1, |(position, _)| *position);
-    // What is removed meanwhile is missing at the beginning only.
+    // What is removed meanwhile is only missing at the beginning.
     let consecutive = (first..).zip(messages).take_while(|(position, it)| *position == it.0);
     Ok(Batch::new(first, consecutive.map(|(_, (_, message))| message).collect::<Vec<Message>>()))
 }

@@ -1,6 +1,7 @@
-//! What is left of a store that was refused: an operator looks at it in a copy, and may go on with it.
+//! What is left of a refused store: an operator looks at a copy, and may go on with it.
 //!
-//! Owned by an operator's `check`. Invariant: what was refused stays as it was, also when something else takes its place.
+//! Owned by an operator's `check`. Invariant: a refused store stays as it was, also when something else takes its
+//! place.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -31,8 +32,7 @@ impl Salvage {
                 verdict;
             cut(&journal, end).map_err(unusable)?;
         }
-        // The engine makes a keyspace anew that is missing, and takes what the journal has for it only
-        // when it opens the next time.
+        // The engine recreates a missing keyspace, and reads what the journal has for it only at the next opening.
         let twice = try_open(&paths.salvage, Unreadable::Left).and_then(|first| {
             drop(first);
             try_open(&paths.salvage, Unreadable::Left)
@@ -46,7 +46,7 @@ impl Salvage {
         self.store.as_ref().map(Store::image)
     }
 
-    /// Puts what is left in the place of the refused mailbox. Returns where that lies from now on.
+    /// Puts what is left in the place of the refused mailbox. Returns the new path of the refused one.
     pub fn accept(mut self) -> Result<PathBuf, OpenError> {
         let paths = self.paths.clone();
         let mended = self.store.take().map(|store| store.mend().and_then(|()| store.last_commit()));

@@ -1,13 +1,12 @@
-//! Looks at a journal of fjall 3 before fjall does. Pure: bytes in, a verdict out.
+//! Checks a journal of fjall 3 before fjall opens it. Pure: bytes in, a verdict out.
 //!
-//! Owned by [`opening`](super::opening). fjall ends a journal at the first thing in it that it cannot
-//! read, and cuts off what is behind: right for a commit that a power cut tore, and a silent loss
-//! where something in the middle was damaged (its issue 311). The difference is whether a whole
-//! batch follows.
+//! Owned by [`opening`](super::opening). fjall truncates a journal at the first thing that it cannot read: right for a
+//! commit that a power cut tore, but a silent loss if something in the middle was damaged (its issue 311). The
+//! difference is whether a whole batch follows.
 //!
-//! A batch is a start (1, count of items: u32, sequence number: u64), its items (2 and a value, or 4
-//! and a keyspace), and an end (3, XXH3 of the items: u64, `FJL` 3); all little-endian. Behind the
-//! last batch there are zeros, with which a journal is made.
+//! A batch is a start (1, count of items: u32, sequence number: u64), its items (2 and a value, or 4 and a keyspace),
+//! and an end (3, XXH3 of the items: u64, `FJL` 3); all little-endian. After the last batch there are zeros, with which
+//! a journal is preallocated.
 
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -23,9 +22,9 @@ const NOT_COMPRESSED: u8 = 0;
 /// What a journal is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// Whole batches up to here, and nothing behind.
+    /// Whole batches up to here, and nothing after them.
     Whole { end: usize },
-    /// Whole batches up to here, and behind them a piece of the last one.
+    /// Whole batches up to here, then a piece of the last one.
     Torn { end: usize },
     /// Whole batches up to here, then something else, then whole batches again.
     Damaged { end: usize },
@@ -93,7 +92,7 @@ fn batch(journal: &[u8], start: usize) -> Option<Batch> {
     whole.then_some(Batch { end, sequence, commit })
 }
 
-/// Where the item ends that begins at `at`. Of what the engine does not read it is none.
+/// The end of the item that begins at `at`. None for what the engine does not read.
 fn item_end(journal: &[u8], at: usize) -> Option<usize> {
     match journal.get(at)? {
         // Kind and compression (a byte each), keyspace (8), lengths of key (2), of the value as it

@@ -1,7 +1,7 @@
 //! What the mailbox and its two threads have in common.
 //!
-//! Owned by all three. Invariant: every change under the lock is complete before anything can panic, and nobody holds it
-//! while the disk works.
+//! Owned by all three. Invariant: every change under the lock is complete before anything can panic, and nobody holds
+//! it while the disk works.
 
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
@@ -14,10 +14,10 @@ use super::store::Store;
 use crate::mailbox::{MailboxError, Usage};
 use crate::message::{Name, Uptime};
 
-/// What may wait to be written before readers of sockets have to wait.
+/// Backpressure: how much may wait to be written before read tasks have to wait.
 pub(super) const JOURNAL_LIMIT: Usage = Usage { messages: 131_072, bytes: 32 * 1024 * 1024 };
 
-/// When so much waits to be written it is written at once, also if it is not due.
+/// When this much waits to be written it is written at once, even if it is not due.
 pub(super) const JOURNAL_HIGH: Usage = Usage { messages: 98_304, bytes: 24 * 1024 * 1024 };
 
 /// See the [module](self).
@@ -25,7 +25,7 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Wakes the writer.
     pub(super) work: Condvar,
-    /// Wakes those who wait in `ready`.
+    /// Wakes callers that wait in `ready`.
     pub(super) room: Notice,
     /// None between closing and opening it again.
     pub(super) store: RwLock<Option<Store>>,
@@ -61,7 +61,7 @@ pub(super) enum Sleep {
 /// What happened since the mailbox was opened.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Messages that were taken.
+    /// Messages that were accepted.
     pub taken: u64,
     /// Those of them that were written to disk: the others were acknowledged before.
     pub written: u64,
@@ -75,7 +75,7 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// None while a sender has to wait, or all have.
+    /// None while this sender, or all, have to wait.
     pub(super) fn is_ready(&self, sender: &Name) -> Option<Result<(), MailboxError>> {
         let state = self.state();
         if let Some(reason) = &state.failing {
@@ -97,8 +97,7 @@ impl State {
         self.journal.is_pressing() || self.journal.usage().reaches(JOURNAL_HIGH)
     }
 
-    /// Whether the writer has something to do that it would sleep through. True once: it is awake
-    /// then.
+    /// Whether the writer has something to do that it would sleep through. True once: then it is awake.
     pub(super) fn wakes_writer(&mut self) -> bool {
         let wakes = match self.writer {
             Sleep::Not => false,

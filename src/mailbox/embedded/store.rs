@@ -23,22 +23,22 @@ use crate::mailbox::usage::Room;
 use crate::mailbox::{Accounts, Usage};
 use crate::message::{Installation, Message, SessionKey, Uptime};
 
-/// How much is written to memory before it goes to a table of its own, for each keyspace.
+/// The size of a memtable before it is flushed to a table, for each keyspace.
 pub(super) const MEMTABLE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// How many such memories wait to become tables. Beyond it the first one grows.
+/// How many sealed memtables may wait to be flushed. Beyond that the active one grows.
 const MAX_SEALED: usize = 2;
 
-/// How much of the tables is kept in memory.
+/// The size of the block cache.
 const CACHE_BYTES: u64 = 8 * 1024 * 1024;
 
-/// When journals have more, what holds them back is flushed. The least that fjall takes.
+/// When journals are larger, the memtables that they are kept for are flushed. The least that fjall accepts.
 const JOURNAL_BYTES: u64 = 64 * 1024 * 1024;
 
-/// What a segment has at most, but for its last message: about as much as one read brings.
+/// The most that a segment has before its last message: about as much as one read brings.
 const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 
-/// Messages of one segment were taken within so much time. It counts from the last of them, so none expires early.
+/// Messages of one segment were accepted within this time. It counts from the last of them, so none expires early.
 const SEGMENT_SPAN: Duration = Duration::from_secs(1);
 
 /// See the [module](self).
@@ -93,9 +93,9 @@ impl Store {
         Ok(Uptime(u64::from_be_bytes(uptime)))
     }
 
-    /// Makes all changes, as the commit with this number and at this time. They are on disk when this returns, but for
-    /// bodies that are to go and are more than a share: these are returned. An error leaves it open whether they are:
-    /// the store has to be opened again to know.
+    /// Makes all changes, as the commit with this number and at this time. They are on disk when this returns, except
+    /// for withheld bodies beyond a share, which are returned. After an error the store has to be opened again to know
+    /// whether they are.
     pub(super) fn commit(
         &self,
         number: u64,
@@ -128,12 +128,12 @@ impl Store {
         Ok(())
     }
 
-    /// Has what was written to memory become tables.
+    /// Flushes memtables to tables.
     fn rotate(&self) {
         for keyspace in [&self.meta, &self.sessions, &self.messages] {
             let is_full = keyspace.tree.active_memtable().size() > MEMTABLE_BYTES;
             if is_full && keyspace.sealed_memtable_count() < MAX_SEALED {
-                // If it fails the engine refuses the next commit, and that is where it is told.
+                // If it fails the engine refuses the next commit, which reports it.
                 if let Err(error) = keyspace.rotate_memtable() {
                     log::error!("the mailbox's engine: {error}");
                 }
@@ -151,7 +151,7 @@ impl Store {
         let mut row = self.row(key)?;
         let (removed, last) = (row.removed, row.last);
         delta.row().apply(&mut row);
-        // What was on disk and is removed whole; of a segment that goes on the row knows the beginning.
+        // Segments that are removed whole; the row knows where a partly removed one begins.
         let gone = self.segments(key, removed + 1..=last.min(row.removed));
         for segment in gone {
             batch.remove(&self.messages, segment.key()?);
@@ -168,7 +168,7 @@ impl Store {
         Ok(left)
     }
 
-    /// Has the bodies vanish of messages on disk, as far as there is room, and lets the row know which are gone, also with
+    /// Removes bodies of messages on disk, as far as the share allows, and updates the row, also for those removed with
     /// their messages. The last message on disk has the position `last`. Returns what is left.
     fn withhold(
         &self,
@@ -184,7 +184,7 @@ impl Store {
             let (entry, value) = segment.into_inner()?;
             let value = Bytes::from(value);
             let (Ok(since), Ok(messages)) = (decode_since(&value), decode_segment(value)) else {
-                // It must not keep all others from being stored.
+                // It must not prevent all others from being stored.
                 log::error!("{key}: a segment is damaged, and stays as it is");
                 continue;
             };
@@ -209,7 +209,7 @@ impl Store {
         Ok(Withholding::default())
     }
 
-    /// As much of a session's accounts as has to be known to change them.
+    /// The part of a session's accounts that is needed to change them.
     fn accounts(&self, key: &SessionKey, delta: &RowDelta) -> Result<Accounts, StoreError> {
         let prefix = accounts_prefix(key);
         let records = |installation: Installation| {
@@ -231,7 +231,7 @@ impl Store {
         collect(entries)
     }
 
-    /// Writes what is not the same in accounts any more.
+    /// Writes what changed in accounts.
     fn put_accounts(
         &self,
         batch: &mut fjall::OwnedWriteBatch,
@@ -280,7 +280,7 @@ impl Store {
     fn segments(&self, key: &SessionKey, last: RangeInclusive<u64>) -> impl Iterator<Item = Guard> {
         let prefix = message_prefix(key);
         let range = segment_key(&prefix, *last.start())..=segment_key(&prefix, *last.end());
-        // The engine does not take a range that ends before it begins.
+        // The engine does not accept a range that ends before it begins.
         let range = (!last.is_empty()).then_some(range);
         range.into_iter().flat_map(|range| self.messages.range(range))
     }
@@ -308,7 +308,7 @@ impl Store {
         self.discard_unreadable()?;
         let image = self.image();
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
-        // What is left was not taken later than now.
+        // What is left was not accepted later than now.
         let mut newest = self.uptime().unwrap_or_default();
         for key in image.every_key()? {
             let (mut row, before) = (image.row(&key)?, image.accounts(&key)?);
@@ -317,7 +317,7 @@ impl Store {
             for segment in self.segments(&key, 0..=u64::MAX) {
                 batch.remove(&self.messages, segment.key()?);
             }
-            // Positions are given anew: they may have holes, and may lie above what the row knows.
+            // Positions are assigned again: they may have holes, and may be above what the row knows.
             let highest = messages.last().map_or(0, |(position, ..)| *position);
             let first = row.last.max(highest) + 1;
             (row.removed, row.last, row.bytes) = (first - 1, first - 1, 0);
@@ -337,7 +337,7 @@ impl Store {
         Ok(batch.commit()?)
     }
 
-    /// Lets go of what is not as the layout has it: nobody can say what it was.
+    /// Drops entries that do not fit the layout: nobody can say what they were.
     fn discard_unreadable(&self) -> Result<(), StoreError> {
         let mut batch = self.database.batch().durability(Some(PersistMode::SyncData));
         for entry in self.image().entries() {

@@ -1,8 +1,9 @@
 //! Stores as power cuts, bad disks and careless hands leave them. SIGKILL shows none of this: what a
 //! killed process had written stays written.
 //!
-//! Owned by the tests of [`opening`](super::opening) and [`salvage`](super::salvage). A mailbox is filled commit by commit, and
-//! what lies in its folder is noted; copies of it are damaged and opened. Invariant: the mailbox itself stays as it was.
+//! Owned by the tests of [`opening`](super::opening) and [`salvage`](super::salvage). A mailbox is filled commit by
+//! commit, and what lies in its folder is noted; copies of it are damaged and opened. Invariant: the mailbox itself
+//! stays as it was.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,8 +1,7 @@
 //! Brings a store of an older layout up to date, one layout after another.
 //!
-//! Owned by whoever opens a store. Invariant: a step is one numbered commit that changes the layout's
-//! version too. So whenever it is cut short, the store has one layout or the next, wholly, and the next
-//! opening goes on.
+//! Owned by whoever opens a store. Invariant: a step is one numbered commit that changes the layout's version too. So
+//! wherever it is interrupted, the store has one layout or the next, wholly, and the next opening goes on.
 
 use std::path::Path;
 
@@ -23,7 +22,7 @@ const STEPS: &[(u8, Step)] = &[(1, from_1_to_2)];
 
 type Step = fn(&Store, &mut OwnedWriteBatch, Unreadable) -> Result<(), StoreError>;
 
-/// What happens to what is not as its layout has it.
+/// What happens to entries that do not fit the layout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Unreadable {
     /// The store is refused and stays as it is.
@@ -59,8 +58,7 @@ pub(super) fn upgrade(store: &Store, unreadable: Unreadable) -> Result<(), Store
     }
 }
 
-/// What was in a session's row of its installations gets entries of its own. Segments say themselves of which
-/// version they are.
+/// The installations in a session's row get entries of their own. Segments have their own version.
 fn from_1_to_2(
     store: &Store,
     batch: &mut OwnedWriteBatch,

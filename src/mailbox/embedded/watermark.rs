@@ -1,8 +1,7 @@
 //! The watermark: how far the store is known to be synced, in a file beside it.
 //!
-//! Owned by the mailbox's writer thread. A journal that was damaged in the middle opens as if it
-//! ended there (fjall's issue 311): only the watermark can tell. Invariant: the file never says
-//! more than what was synced.
+//! Owned by the mailbox's writer thread. A journal that was damaged in the middle opens as if it ended there (fjall's
+//! issue 311): only the watermark reveals that. Invariant: the file never says more than what was synced.
 
 use std::fs;
 use std::io;

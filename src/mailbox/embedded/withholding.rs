@@ -1,18 +1,18 @@
 //! Which messages of a session are to lose their bodies on disk. Pure: no I/O, no clock.
 //!
-//! Owned by the [journal](super::journal). A commit rewrites a [share](SHARE) of them, and hands back what is left, so
-//! that nobody's messages wait for all the bodies of people who are blocked.
+//! Owned by the [journal](super::journal). A commit rewrites a [share](SHARE) of them, and returns the rest, so that
+//! nobody's messages wait for all the bodies of blocked people.
 //!
-//! Invariant: everything up to [its last position](Withholding::up_to) is withheld for whoever asks, or removed. Whoever
-//! removes one of its messages counts no body for it: the commit does, if it finds one.
+//! Invariant: for every reader everything up to [its last position](Withholding::up_to) is withheld, or removed.
+//! Whoever removes one of its messages counts no body for it: the commit does, if it finds one.
 
 use std::ops::RangeInclusive;
 
 use crate::mailbox::Usage;
 use crate::message::SessionKey;
 
-/// What one commit reads and writes again of messages that lose their bodies, in all sessions together; at least one
-/// segment. The rest is left for the next commits.
+/// How much one commit rewrites of messages that lose their bodies, in all sessions together; at least one segment. The
+/// rest is left for the next commits.
 pub(super) const SHARE: Usage = Usage { messages: 1_024, bytes: 1024 * 1024 };
 
 /// What a commit has left for the next one.
@@ -21,12 +21,12 @@ pub(super) type Left = Vec<(SessionKey, Withholding)>;
 /// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Withholding {
-    /// Positions, ascending. What lies between was removed with its bodies.
+    /// Positions, ascending. Those between the ranges were removed with their bodies.
     ranges: Vec<RangeInclusive<u64>>,
 }
 
 impl Withholding {
-    /// Everything up to a position is to lose its body, of which what is up to `removed` was removed with its body.
+    /// Everything up to a position is to lose its body; what is up to `removed` was removed with its body.
     pub(super) fn add(&mut self, removed: u64, up_to: u64) {
         let first = removed.max(self.up_to()) + 1;
         match self.ranges.last_mut() {

@@ -1,8 +1,8 @@
 //! The thread that commits: takes whatever the journal has, writes it as one commit with one fsync,
 //! and takes what came meanwhile.
 //!
-//! Owned by the mailbox; ends when that is closed. Invariant: commits follow each other in the order
-//! in which they were sealed; one that failed is made again before any other.
+//! Owned by the mailbox; ends when that is closed. Invariant: commits follow each other in the order in which they were
+//! sealed; one that failed is retried before any other.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, MutexGuard, PoisonError};

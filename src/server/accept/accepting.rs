@@ -1,6 +1,6 @@
 //! The accept loop: one task for each listener.
 //!
-//! Owned by the server. Invariant: no connection, and no proxy, has the next one wait for it.
+//! Owned by the server. Invariant: no connection waits for the one before it, even if that is a proxy's.
 
 use std::convert::Infallible;
 use std::io;
@@ -19,16 +19,16 @@ use crate::server::listening::{self, ACCEPT_PAUSE, HeaderError, Listener};
 use crate::task;
 use crate::wire::transport::Socket;
 
-/// How many connections are accepted before accepting rests for a moment. To give way would not do: whoever is always
-/// ready keeps the thread from looking at its sockets.
+/// How many connections are accepted before the loop pauses for a moment. Yielding would not do: a task that is always
+/// ready keeps the thread from polling its sockets.
 const ACCEPTED_AT_ONCE: u32 = 16;
 const ACCEPT_REST: Duration = Duration::from_millis(1);
 
-/// How many connections of proxies at once have not said yet whose they are. One more is closed unread.
+/// How many proxies' connections may be waiting for their header at once. One more is closed unread.
 const UNANNOUNCED: usize = 1_024;
 
-/// Accepts until the server stops. An error of one connection, or of a system that is out of files,
-/// does not end it. While there are `full` clones of `live` nobody is served.
+/// Accepts until the server stops. Neither an error of one connection nor a system without free file descriptors ends
+/// it. While there are `full` clones of `live` nobody is served.
 pub(crate) async fn accept(
     reception: Arc<Reception>,
     listener: Listener,
@@ -55,7 +55,7 @@ pub(crate) async fn accept(
     }
 }
 
-/// Receives a connection; that of a proxy as whose it is.
+/// Receives a connection; a proxy's as one of its client's.
 fn meet(
     reception: &Arc<Reception>,
     socket: Socket,
@@ -73,14 +73,14 @@ fn meet(
     let (reception, live) = (reception.clone(), live.clone());
     task::spawn("proxy", async move {
         if let Some((socket, address)) = be_told(&reception.host, socket, address).await {
-            // It has one more of `live` here than it will have.
+            // It holds one more clone of `live` here than it will later.
             receive(&reception, socket, address, &live, full + 1);
         }
         drop(unannounced);
     });
 }
 
-/// Has a proxy say whose connection it is, in time and while the server runs.
+/// Reads a proxy's header, in time and while the server runs.
 async fn be_told(
     host: &Host,
     socket: Socket,

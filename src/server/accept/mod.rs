@@ -1,11 +1,11 @@
-//! Where connections come in: they are accepted, counted, and begun in turn.
+//! Incoming connections: they are accepted, counted, and served in turn.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! accepting  the accept loop
-//! reception  counts connections, and begins them in turn
-//! queue      who is next
+//! reception  counts connections, and starts to serve them in turn
+//! queue      which connection is next
 //! ```
 
 mod accepting;

@@ -1,8 +1,8 @@
-//! Who is next, where more connections come than are begun: a queue of a few lines, one behind the other.
+//! Which connection is served next when more arrive than can be started: a queue of a few lines, one behind the other.
 //!
 //! Owned by the [reception](super::reception), under its lock. Pure: no I/O, no clock. Invariants: no line holds more
-//! than its limit. Within a line everybody has a turn in each *round*: so whoever has many connections waiting holds
-//! up others by one at a time, and where a line is full, gives way first.
+//! than its limit. Within a line each address has one turn in each *round*: so an address with many waiting connections
+//! delays others by one at a time, and gives way first where a line is full.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -15,11 +15,11 @@ pub(super) enum Standing {
     Known,
     /// From another one.
     Stranger,
-    /// There is no room; whoever waits here waits to be told so.
+    /// There is no room; this connection waits to be told so.
     TurnedAway,
 }
 
-/// How many wait in each line: no longer than about seven seconds, one second, and a moment. One more has somebody
+/// How many wait in each line: about seven seconds' worth, one second's, and a moment's. For one more, a connection is
 /// closed unread.
 const LIMITS: [usize; 3] = [7_000, 1_000, 64];
 
@@ -33,12 +33,13 @@ impl<T> Queue<T> {
         Self { lines: LIMITS.map(Line::new) }
     }
 
-    /// Has somebody wait. Who has to go for that, if the line is full: the last of those who have the most in it.
+    /// Adds a connection. Returns the one that has to go if the line is full: the last one of the address that has the
+    /// most in it.
     pub(super) fn push(&mut self, standing: Standing, from: Option<Origin>, item: T) -> Option<T> {
         self.lines[standing as usize].push(from.map(Origin::party), item)
     }
 
-    /// Whoever is next.
+    /// The next connection.
     pub(super) fn pop(&mut self) -> Option<T> {
         self.lines.iter_mut().find_map(Line::pop)
     }
@@ -53,9 +54,9 @@ struct Line<T> {
     limit: usize,
     /// By round, and within one by when they came.
     waiting: BTreeMap<(u64, u64), (Option<Origin>, T)>,
-    /// The round of whoever was next last.
+    /// The round of the last one that was taken out.
     round: u64,
-    /// By who has a turn in `round` or later, the round behind it.
+    /// For each address that has a turn in `round` or later, the round after that turn.
     next_rounds: HashMap<Option<Origin>, u64>,
     /// How many have come.
     come: u64,

@@ -1,9 +1,9 @@
-//! Connections that were accepted: they are counted, and begun one after another, at a pace that leaves time for those
-//! who are there already.
+//! Accepted connections: they are counted, and served one after another, at a rate that leaves time for those who are
+//! signed in already.
 //!
-//! Shared by the accept tasks and one task that begins those who wait. Invariants: every
-//! connection that is begun was counted, for its address and for all; one for which there is no room, or not in time,
-//! is closed before anything is read of it, which costs next to nothing.
+//! Shared by the accept tasks and one task that starts to serve waiting connections. Invariants: every connection that
+//! is served was counted, for its address and for all; one for which there is no room, or not in time, is closed before
+//! anything is read from it, which costs next to nothing.
 
 use std::convert::Infallible;
 use std::io::Write;
@@ -25,33 +25,33 @@ use crate::wire::codec::Frame;
 use crate::wire::frame::{ErrorCode, ServerFrame};
 use crate::wire::transport::Socket;
 
-/// How long somebody waits to be begun: there are clients that give up after ten seconds, and some are needed for the
-/// rest. Who waited longer is closed unread.
+/// How long a connection waits to be served: some clients give up after ten seconds, and need some of those for the
+/// rest. One that waited longer is closed unread.
 const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
-/// How many beyond the most connections are told under TLS that there is no room, at once; and how long that may take.
+/// How many connections beyond the limit are told under TLS that there is no room, at once; and how long that may take.
 /// One more is closed unread.
 const TOLD_AT_ONCE: usize = 64;
 const TELLING: Duration = Duration::from_secs(3);
 
-/// What accept tasks and the one that begins connections have in common.
+/// What the accept tasks share with the task that serves waiting connections.
 pub(crate) struct Reception {
     pub(super) host: Arc<Host>,
     pub(super) proxies: Proxies,
     coming: Coming,
     pace: Pace,
     queue: Mutex<Queue<(Caller, Held)>>,
-    /// Has one in it when somebody waits.
+    /// Has an item in it when a connection waits.
     waiting: (Sender<()>, Receiver<()>),
     /// How many are being told that there is no room.
     told: AtomicUsize,
-    /// How many of proxies have not said whose they are.
+    /// How many proxies' connections have not sent their header.
     pub(super) unannounced: AtomicUsize,
-    /// How many were closed unread, for the pace or for their wait, since that was last [told](Self::report).
+    /// How many were closed unread, since the last [report](Self::report), because of the rate or of their wait.
     pub(super) closed: AtomicU64,
 }
 
-/// What a connection takes as long as it lasts.
+/// What a connection occupies as long as it lasts.
 struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
@@ -60,7 +60,7 @@ struct Held {
 }
 
 impl Reception {
-    /// A reception before which these proxies stand.
+    /// A reception behind these proxies.
     pub(crate) fn new(host: Arc<Host>, proxies: Proxies, rates: &Rates) -> Self {
         Self {
             host,
@@ -93,7 +93,7 @@ impl Reception {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Puts somebody into the queue. Who has to go for that, if anybody.
+    /// Puts a connection into the queue. Returns the one that has to go for it, if any.
     fn have_wait(&self, caller: Caller, held: Held) -> Option<Caller> {
         let standing = standing(&self.host, &caller, &held);
         let gone = self.queue().push(standing, caller.origin, (caller, held));
@@ -102,7 +102,7 @@ impl Reception {
         gone.map(|(caller, _)| caller)
     }
 
-    /// Gives up somebody who has waited.
+    /// Closes a connection that has waited.
     fn close(&self, caller: &Caller) {
         self.closed.fetch_add(1, Ordering::Relaxed);
         turn_away(caller, "the server is busy; try again later");
@@ -118,7 +118,7 @@ fn standing(host: &Host, caller: &Caller, held: &Held) -> Standing {
     }
 }
 
-/// Counts a connection and begins it, or has it wait, or turns it away.
+/// Counts a connection and serves it, lets it wait, or turns it away.
 pub(super) fn receive(
     reception: &Arc<Reception>,
     socket: Socket,
@@ -169,7 +169,7 @@ fn admit(reception: &Arc<Reception>, caller: Caller, held: Held) {
     }
 }
 
-/// Begins those who wait, until the server stops.
+/// Serves waiting connections in turn, until the server stops.
 pub(crate) async fn begin_in_turn(reception: Arc<Reception>) {
     while reception.waiting.1.recv().await.is_ok() {
         while let Some((caller, held)) = next(&reception) {
@@ -185,7 +185,7 @@ pub(crate) async fn begin_in_turn(reception: Arc<Reception>) {
     }
 }
 
-/// Waits until one more may begin. False if the server stops before.
+/// Waits until one more may be served. False if the server stops before.
 async fn may_begin(reception: &Reception) -> bool {
     while let Err(wait) = reception.pace.take() {
         // Nothing but the end of the server is received there.
@@ -196,7 +196,7 @@ async fn may_begin(reception: &Reception) -> bool {
     true
 }
 
-/// Whoever is next; once the server stops, nobody.
+/// The next connection; none once the server stops.
 fn next(reception: &Reception) -> Option<(Caller, Held)> {
     let mut queue = reception.queue();
     if reception.host.stopping.is_closed() {
@@ -240,7 +240,7 @@ impl Drop for Entered {
     }
 }
 
-/// One of those of whom there are only so many, as long as this lives.
+/// One place of a limited number, taken as long as this lives.
 pub(super) struct Counted {
     reception: Arc<Reception>,
     count: fn(&Reception) -> &AtomicUsize,
@@ -264,11 +264,11 @@ impl Drop for Counted {
     }
 }
 
-/// What those are told for whom there is no room.
+/// What a connection is told when there is no room for it.
 const FULL: &str = "this server has as many connections as it takes; try again later";
 
-/// Says why, if the socket's buffer takes it at once, before the connection is closed. Under TLS there is nobody yet
-/// to say it to.
+/// Says why before the connection is closed, if the socket's buffer has room for it at once. Under TLS nothing can be
+/// said yet.
 fn turn_away(caller: &Caller, text: &str) {
     if caller.credentials.is_some() {
         return;

@@ -1,7 +1,8 @@
-//! The beginning of a connection: TLS, signing in, and what is left to say to those who fail.
+//! The beginning of a connection: TLS, signing in, and what is said to those who fail.
 //!
-//! Run by the read task before there is a write task. Invariants: none of it takes longer than [there is
-//! time](super::late) for it, but for the moment in which a refusal is read; who is [`Present`] is in the directory.
+//! Run by the read task before there is a write task. Invariants: none of it takes longer than its
+//! [timeouts](super::late) allow, except for the moment in which a refusal is read; whoever is [`Present`] is in the
+//! directory.
 
 use std::io;
 use std::net::IpAddr;
@@ -38,7 +39,7 @@ pub(super) enum Who<'a> {
     Carrier(Box<Pass>),
 }
 
-/// Everything up to the proof. None if it failed, and that was said.
+/// Everything up to the proof. None if it failed; then the peer was told.
 pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     let Caller { id, socket, address, origin, credentials, since } = caller;
     let line = line(socket, address)?;
@@ -67,7 +68,7 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     }
 }
 
-/// Room to take longer, for somebody who says to be the owner of a name and has its key.
+/// A place that allows more time, for somebody who claims to own a name and names its key.
 fn place<'a>(host: &'a Host, hello: &Hello, origin: Option<Origin>) -> Option<Place<'a>> {
     let is_owner = host.names.standing(&hello.name).is_ok_and(|owner| owner == hello.key);
     is_owner.then(|| host.confirming.enter(hello.key, origin))
@@ -93,7 +94,7 @@ fn line(socket: Socket, address: Option<IpAddr>) -> Option<Arc<Line>> {
     Line::new(socket).inspect_err(gone).ok()
 }
 
-/// Agrees on TLS where that is wanted, in time and while the server runs. Whoever fails cannot be told.
+/// The TLS handshake, where it is wanted, in time and while the server runs. If it fails, the peer cannot be told.
 async fn secure(
     host: &Host,
     late: impl Future<Output = Late>,
@@ -106,7 +107,7 @@ async fn secure(
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),
-        // Somebody looked whether the server is there.
+        // Somebody checked whether the server is up.
         Either::Left((Err(_), _)) if line.heard() == 0 => return None,
         Either::Left((Err(error), _)) => error.to_string(),
         Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
@@ -116,7 +117,7 @@ async fn secure(
     None
 }
 
-/// Does a part of signing in, in time and while the server runs. What is left to say if that fails.
+/// Does a part of signing in, in time and while the server runs. If that fails, returns what to tell the peer.
 async fn in_time<T>(
     host: &Host,
     address: Option<IpAddr>,
@@ -154,7 +155,7 @@ impl<'a> Present<'a> {
         if let Some(replaced) = host.directory.sign_in(&link) {
             replaced.end(End::Bye(ByeReason::Replaced));
         }
-        // The drain tells those whom it finds; this one may just have missed it.
+        // The drain tells those whom it finds; it may just have missed this one.
         if host.stopping.is_closed() {
             link.end(End::Bye(ByeReason::Shutdown));
         }

@@ -1,6 +1,6 @@
-//! Somebody whose connection was accepted, before anything of it is read.
+//! An accepted connection, before anything is read from it.
 //!
-//! Made by whoever accepts; owned by the task that serves the connection.
+//! Made by the accept task; owned by the task that serves the connection.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +12,7 @@ use crate::server::link::ConnectionId;
 use crate::trust::tls::Credentials;
 use crate::wire::transport::Socket;
 
-/// A connection that was accepted, of which nothing was read.
+/// An accepted connection, from which nothing was read.
 pub(crate) struct Caller {
     pub(crate) id: ConnectionId,
     pub(crate) socket: Socket,

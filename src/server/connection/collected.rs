@@ -18,7 +18,7 @@ pub(super) struct Collected {
     pub(super) peer: Name,
     pub(super) time: Timestamp,
     pub(super) messages: Vec<Message>,
-    /// How many bytes their bodies are slices of.
+    /// The size of the buffer that their bodies are slices of.
     pub(super) chunk: usize,
 }
 
@@ -34,7 +34,7 @@ impl Collected {
     }
 }
 
-/// How much messages are.
+/// The size of some messages.
 pub(super) fn usage(messages: &[Message]) -> Usage {
     let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
     Usage { messages: messages.len() as u64, bytes }

@@ -49,7 +49,7 @@ impl Reading<'_> {
         self.reply(Reply::Open(own)).await
     }
 
-    /// What `TALK` tells again counts like what is new; so does what it [sends](crate::server::sessions::delivery) again.
+    /// What `TALK` repeats counts like what is new; so does what it [sends](crate::server::sessions::delivery) again.
     async fn count_again(&self, own: &Session) {
         let expired = own.expired(self.link.installation, 0).into_iter();
         let expired: u64 = expired.map(|run| 1 + run.end() - run.start()).sum();

@@ -12,15 +12,15 @@ use crate::server::link::{Marks, Notices};
 use crate::server::sessions::Delivery;
 use crate::server::sessions::Session;
 
-/// When so many bytes are ready they are written before more is collected.
+/// When this many bytes are ready, they are written before more is collected.
 pub(super) const FLUSH_AT: usize = 16 * 1024;
 
 /// See the [module](self).
 #[derive(Default)]
 pub(super) struct Due {
-    /// What did not fit wholly. It goes on first.
+    /// What did not fit wholly. It is continued first.
     rest: Option<Item>,
-    /// Who has written how much, for somebody who has just come.
+    /// Who has written how much, for somebody who has just signed in.
     waiting: vec::IntoIter<(Name, u64)>,
     replies: VecDeque<Reply>,
     ping: bool,
@@ -29,13 +29,13 @@ pub(super) struct Due {
 
 /// One thing to say.
 pub(super) enum Item {
-    /// So much waits from somebody.
+    /// How many messages wait from somebody.
     Waiting(Name, u64),
     Reply(Reply),
     Ping,
     /// What was marked about somebody.
     Marks(Name, Marks),
-    /// The conversation of this session opens. Expired messages were told up to a number.
+    /// The conversation of this session opens. Expired messages were reported up to this number.
     Opening(Session, u64),
     Delivery(Delivery),
 }
@@ -45,7 +45,7 @@ impl Due {
         Self { waiting: waiting.into_iter(), ..Self::default() }
     }
 
-    /// What the read task answers, and what others marked.
+    /// Answers of the read task, and what others marked.
     pub(super) fn notices(replies: VecDeque<Reply>, notices: Notices) -> Self {
         let Notices { peers, ping } = notices;
         Self { replies, ping, peers: peers.into_iter(), ..Self::default() }

@@ -1,8 +1,8 @@
 //! Signing in: from a fresh connection to a name that was proved, or to a refusal. A connection that carries
 //! files shows a ticket instead.
 //!
-//! Runs in the read task before the write task exists, in two steps, for which there is time of two kinds: somebody
-//! says who they are, and proves it. Nothing of the server is touched before the proof holds.
+//! Runs in the read task before the write task exists, in two steps with a timeout each: somebody says who they are,
+//! and proves it. Nothing in the server changes before the proof holds.
 
 use std::io;
 use std::net::IpAddr;
@@ -33,7 +33,7 @@ pub(super) struct SignedIn {
     pub(super) key: PublicKey,
 }
 
-/// Somebody who says to own a name.
+/// Somebody who claims to own a name.
 pub(super) struct Hello {
     pub(super) name: Name,
     pub(super) key: PublicKey,
@@ -90,7 +90,7 @@ pub(super) async fn greet(
     }
 }
 
-/// Has somebody prove who they are. All that is left behind it is `WELCOME`.
+/// Verifies who somebody is. Only `WELCOME` is left to do after it.
 pub(super) async fn prove(
     host: &Host,
     hello: Hello,
@@ -120,8 +120,8 @@ pub(super) async fn prove(
     }
 }
 
-/// Has somebody who signs in too often wait for a moment: whoever talks to them is told each time. If that is not enough
-/// they are told so.
+/// Delays somebody who signs in too often, since everybody who talks to them is told each time. If a moment is not
+/// enough they are told so.
 async fn keep_to_rate(host: &Host, name: &Name) -> Result<(), Rejection> {
     let admit = || host.person_rates.admit_sign_in(name);
     let Err(wait) = admit() else { return Ok(()) };
@@ -130,7 +130,7 @@ async fn keep_to_rate(host: &Host, name: &Name) -> Result<(), Rejection> {
     admit().map_err(too_often)
 }
 
-/// As exact as people want it: whole minutes, and one at least.
+/// As exact as people need it: whole minutes, and one at least.
 fn told(wait: Duration) -> Duration {
     Duration::from_secs(wait.as_secs() / 60 * 60 + 60)
 }

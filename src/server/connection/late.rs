@@ -1,8 +1,9 @@
-//! When somebody who has not signed in has taken too long.
+//! The timeouts of signing in.
 //!
-//! Owned by their connection's task. A person on a bad line takes long, and so does one who has to confirm something; so does
-//! whoever wants nothing but the place. The first is heard now and then and has little to say. So before `HELLO` there is a
-//! limit for silence and a least rate, and behind it a limit alone. [`Hearing`] is pure: no I/O, no clock.
+//! Owned by the connection's task. A person on a bad line takes long, and so does one who has to confirm something; so
+//! does an attacker who only occupies a place. The first sends something now and then, and has little to send. So
+//! before `HELLO` there is a limit for silence and a minimum rate, and after it only a limit. [`Hearing`] is pure: no
+//! I/O, no clock.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -13,10 +14,10 @@ use crate::task;
 use crate::wire::HANDSHAKE_SECONDS;
 use crate::wire::transport::Line;
 
-/// How many bytes have to come in all of the time: 100 a second.
+/// How many bytes have to arrive in the whole time: 100 a second.
 const LEAST: u32 = 100 * HANDSHAKE_SECONDS as u32;
 
-/// How often in the longest silence somebody looks whether something came.
+/// How often, within the longest silence, it is checked whether something arrived.
 const LOOKS: u32 = 4;
 
 /// Why somebody is late.
@@ -28,7 +29,7 @@ pub(super) enum Late {
     Slow,
     /// It took too long.
     Over,
-    /// It took long, and another one waits who may.
+    /// It took long, and gave way to another one who may take longer.
     GaveWay,
 }
 
@@ -50,7 +51,7 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    /// Begins now with a line that was accepted at some time.
+    /// Begins now, with a line that was accepted earlier.
     pub(super) fn begin(limits: Handshake, line: Arc<Line>, accepted: Instant) -> Self {
         Self { line, hearing: Hearing::begin(limits, accepted, Instant::now()) }
     }
@@ -66,8 +67,8 @@ impl Watch {
     }
 }
 
-/// Waits until it is too late for `PROVE`, behind a `HELLO` that came now. Whoever has a [`Place`] never has less than
-/// others.
+/// Waits until it is too late for `PROVE`, after a `HELLO` that arrived now. A [`Place`] never means less time than
+/// others have.
 pub(super) async fn too_late_to_prove(
     limits: Handshake,
     accepted: Instant,
@@ -104,7 +105,7 @@ impl Hearing {
         Self { limits, accepted, begun: now, heard: 0, last: now }
     }
 
-    /// So many bytes came by now: when to look again, unless they are late.
+    /// Takes how many bytes have arrived by now. Returns when to look again, unless they are late.
     fn look(&mut self, heard: u64, now: Instant) -> Result<Duration, Late> {
         if heard > self.heard {
             (self.heard, self.last) = (heard, now);
@@ -114,7 +115,7 @@ impl Hearing {
         if left.is_zero() { Err(late) } else { Ok(left.min(self.limits.silence / LOOKS)) }
     }
 
-    /// When they will be late if nothing more comes.
+    /// When they will be late if nothing more arrives.
     fn end(&self) -> (Instant, Late) {
         let Handshake { silence, all, .. } = self.limits;
         let heard = u32::try_from(self.heard).unwrap_or(LEAST).min(LEAST);

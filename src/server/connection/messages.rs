@@ -1,6 +1,6 @@
-//! What the read task does with messages, and with what acknowledges them.
+//! What the read task does with messages, and with acknowledgements.
 //!
-//! Invariant: once a message of a conversation was refused, none behind it is taken until `TALK`.
+//! Invariant: once a message of a conversation was refused, no later one is accepted until `TALK`.
 
 use super::collected::{Collected, usage};
 use super::reading::{Flow, Reading, fail};
@@ -11,7 +11,7 @@ use crate::server::sessions::{Accepted, Quota, Retired, Session};
 use crate::wire::frame::{ByeReason, ErrorCode, Refusal, ServerFrame};
 
 impl Reading<'_> {
-    /// Offers to their sessions what was collected, no more at a time than may be written at once.
+    /// Offers what was collected to its session, no more at a time than one burst of the rate limit.
     pub(super) async fn accept_collected(&mut self) -> Flow {
         while let Some(mut collected) = self.collected.take() {
             let at_once = self.host.person_rates.at_once().min(collected.messages.len());
@@ -28,7 +28,7 @@ impl Reading<'_> {
 
     async fn accept(&mut self, collected: Collected) -> Flow {
         let Collected { peer, messages, chunk, .. } = collected;
-        // Also what is dropped takes its time.
+        // Dropped messages count against the rate limit, too.
         let in_time = self.keep_to_rate(usage(&messages)).await;
         let Some(conversation) = self.open.get(&peer) else {
             let text = "open the conversation with TALK first; the message was dropped";
@@ -52,7 +52,7 @@ impl Reading<'_> {
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready(&self.link.name).await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
-            // What is there already needs no disk.
+            // Duplicates need no disk.
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             self.host.registry.remember_refusal(own.key());
             let text = "the server cannot write to its disk now; it tries again by itself";
@@ -60,7 +60,7 @@ impl Reading<'_> {
         }
         let now = self.host.clock.uptime();
         match own.accept(mailbox, &quota, self.link.id, messages, chunk, now) {
-            // All of it was there already: nobody waits for more than before.
+            // All were duplicates: no more waits than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}
             Ok(Accepted::UpTo { refused, because }) => {
@@ -101,7 +101,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What may wait in a session in which `waiting` messages are about to.
+    /// The quota of a session in which `waiting` messages are about to wait.
     async fn quota(&self, own: &Session, waiting: u64) -> Quota {
         let Host { quota, registry, .. } = &**self.host;
         if !quota.is_for_friends(waiting) {
@@ -117,7 +117,7 @@ impl Reading<'_> {
         }
     }
 
-    /// What was sent was counted when it was written; so what acknowledges it costs nothing.
+    /// A message was counted when it was written; so acknowledging it costs nothing.
     pub(super) async fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
         let resolved = {
             let mut sent = self.shared.sent();
@@ -139,7 +139,7 @@ impl Reading<'_> {
         }
     }
 
-    /// Says that message `n` was not taken, nor will be what follows in this conversation until `TALK`.
+    /// Says that message `n` was refused, as are all that follow in this conversation until `TALK`.
     async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
         if let Some(conversation) = self.open.get_mut(&peer) {
             conversation.refusing = true;

@@ -4,12 +4,12 @@
 //!
 //! ```text
 //! serve                    a connection, from its beginning to its end
-//! reader, writer, arrival  takes frames; says what there is to say; TLS, and signing in
-//! messages, conversations  what the read task does with messages, and about conversations
-//! told, handshake, late    what was told about a conversation; who signs in, and whether in time
-//! reading, due             what the read task owns; what the write task has to say next
-//! collected, turn          messages that came together; how much is done before others have their turn
-//! caller, shared           a connection that was accepted; what both tasks share
+//! reader, writer, arrival  the read task; the write task; TLS, and signing in
+//! messages, conversations  what the read task does with messages; opening and closing of conversations
+//! told, handshake, late    what was told about a conversation; the handshake; its timeouts
+//! reading, due             the state of the read task; what the write task has to say next
+//! collected, turn          messages that came together; how much a task does before it yields
+//! caller, shared           an accepted connection; what both tasks share
 //! sent                     which number stands for which message
 //! ```
 

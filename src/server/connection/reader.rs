@@ -1,7 +1,7 @@
-//! The read task's loop: takes what came, frame by frame.
+//! The read task's loop: handles what was read, frame by frame.
 //!
-//! Run by [`serve`](super::serve::serve). Invariant: messages that came together are offered together, and before anything
-//! that came behind them is handled.
+//! Run by [`serve`](super::serve::serve). Invariant: messages that came together are offered together, before anything
+//! that came after them is handled.
 
 use std::future::poll_fn;
 use std::ops::ControlFlow;

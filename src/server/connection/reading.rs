@@ -44,18 +44,18 @@ pub(super) struct Conversation {
 pub(super) type Flow = ControlFlow<End>;
 
 impl Reading<'_> {
-    /// Has somebody who is too fast wait, at most for a moment and while the connection lasts. If that is
-    /// not enough, says for how long it would be.
+    /// Backpressure for somebody who is too fast: waits, at most for a moment and while the connection lasts. If that
+    /// is not enough, returns how long it would take.
     pub(super) async fn keep_to_rate(&self, written: Usage) -> Result<(), Duration> {
         let admit = || self.host.person_rates.admit(&self.link.name, written);
         let Err(wait) = admit() else { return Ok(()) };
-        // What was read until the end is handled in any case.
+        // What was read before the end is handled in any case.
         let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
         if wait > SLOWED { Err(wait - SLOWED) } else { admit() }
     }
 
-    /// Counts a frame that is no message like one, with an answer of so many bytes. Who asks too often is
-    /// slowed, and answered all the same.
+    /// Counts a frame other than a message like one, with an answer of this many bytes. Whoever asks too often is
+    /// slowed down, but answered.
     pub(super) async fn count(&self, answer: usize) {
         let _ = self.keep_to_rate(Usage::one(answer)).await;
     }

@@ -1,4 +1,4 @@
-//! What a connection has sent, by the numbers that its client acknowledges it with.
+//! What a connection has sent, by the numbers that its client acknowledges.
 //!
 //! Shared by the two tasks of the connection: one numbers what it writes, the other turns acknowledgements back into
 //! positions. Invariant: a number is never used again on a connection.
@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use crate::server::link::ByPeer;
 use crate::server::sessions::Session;
 
-/// Which `seq` of one peer on one connection stands for which position.
+/// Which `seq` of one peer on one connection means which position.
 #[derive(Debug)]
 pub(super) struct Sent {
     session: Session,
     last_seq: u64,
-    /// What is not acknowledged yet. Messages with consecutive positions share a run.
+    /// What is in flight, oldest first. Messages with consecutive positions share a run.
     runs: VecDeque<Run>,
 }
 

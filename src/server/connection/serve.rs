@@ -23,8 +23,8 @@ use crate::wire::frame::{ClientFrame, ServerFrame};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
 
-/// Serves a connection from accepting to closing. Run by the read task. Whatever is rare is boxed: as
-/// long as nothing is said each connection holds room for all that it may wait for.
+/// Serves a connection from accepting to closing. Run by the read task. Rare futures are boxed, because an idle
+/// connection's task is as large as the largest future that it may await.
 pub(crate) async fn serve(host: Arc<Host>, caller: Caller) {
     let arriving = Box::pin(arrival::arrive(&host, caller));
     let Some(Arrived { who, mut reader, half }) = arriving.await else { return };

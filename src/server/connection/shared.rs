@@ -1,7 +1,8 @@
-//! What the two tasks of a connection share, and nobody else: answers on their way from the read task to the write task,
-//! and which messages were sent.
+//! What only the two tasks of a connection share: answers on their way from the read task to the write task, and which
+//! messages were sent.
 //!
-//! Invariants: no more than [`REPLIES`] answers wait; behind them the read task does, and so the peer.
+//! Invariants: no more than [`REPLIES`] answers wait; beyond them the read task waits, and so does the peer
+//! (backpressure).
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,15 +17,15 @@ use crate::server::people::Listed;
 use crate::server::sessions::Session;
 use crate::wire::frame::ServerFrame;
 
-/// How many answers wait for the write task, none of them behind one that may be large. Behind them the read
-/// task waits, and so the peer.
+/// How many answers wait for the write task, none of them behind one that may be large. Beyond them the read task
+/// waits, and so does the peer.
 const REPLIES: usize = 16;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     replies: Mutex<VecDeque<Reply>>,
-    /// Whether there are any: mostly there are none, and then nobody needs the lock.
+    /// Whether there are any: mostly there are none, and then the lock is not taken.
     has_replies: AtomicBool,
     sent: Mutex<SentTable>,
 }
@@ -40,14 +41,14 @@ pub(super) enum Reply {
     Close(Name),
     /// Say whose name this is.
     Key(Name),
-    /// Say who was there when that was asked.
+    /// Say who was online at the time of the question.
     Online(Box<Listed>),
     /// Say who is blocked.
     Blocks,
 }
 
 impl Reply {
-    /// Whether somebody who goes is told it all the same.
+    /// Whether it is also sent to a peer whose connection ends.
     pub(super) fn is_answer(&self) -> bool {
         !matches!(self, Self::Open(_) | Self::Close(_))
     }

@@ -1,7 +1,7 @@
-//! What a connection was told about an open conversation, and what is new.
+//! What a connection was told about an open conversation, compared with the present state.
 //!
-//! Owned by the [writer](super::writer). What others mark is looked up here when there is room to tell it.
-//! Invariant: what is told of a number is told once, and nothing behind an expired one before that.
+//! Owned by the [writer](super::writer). What others mark is looked up here when there is room to tell it. Invariant:
+//! the fate of a number is told once, and nothing about later ones before it has been told that it expired.
 
 use bytes::BytesMut;
 use futures::stream::AbortHandle;
@@ -19,7 +19,7 @@ pub(super) struct Conversation {
     /// The session in which this connection's own messages go.
     pub(super) own: Session,
     pub(super) told: Watermarks,
-    /// Expired messages were told up to this number.
+    /// Expired messages were reported up to this number.
     pub(super) told_expired: u64,
     pub(super) told_read: u64,
     pub(super) presence: Presence,
@@ -39,7 +39,7 @@ impl Conversation {
         if marks.receipts && !self.tell_receipts(link.installation, peer, out) {
             return false;
         }
-        // Ahead of the presence of whoever it is now.
+        // Before the presence of the new owner.
         if marks.key {
             let key = host.names.owner(peer);
             ServerFrame::Key { peer: peer.clone(), key }.encode(out);
@@ -84,8 +84,8 @@ impl Conversation {
     }
 }
 
-/// Says which messages of a session expired above a number, as far as there is room. Returns up to where it is
-/// told then, and whether that is all.
+/// Says which messages of a session above a number expired, as far as there is room. Returns up to where that was said,
+/// and whether it is all.
 pub(super) fn tell_expired(
     own: &Session,
     installation: Installation,

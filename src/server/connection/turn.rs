@@ -1,17 +1,17 @@
-//! How much a task does before it lets the others, and the sockets, in.
+//! How much a task does before it yields to other tasks and to the sockets.
 //!
-//! Owned by the task that counts with it. Tasks are not interrupted: one that always finds something to do would
-//! otherwise have its thread alone. A turn is short enough that nobody notices the turns of a few who never stop, and
-//! long enough that ending it costs little beside what was done in it.
+//! Owned by the task that counts with it. Tasks are not preempted: one that always has work would otherwise keep its
+//! thread to itself. A turn is short enough that nobody notices the turns of a few who never stop, and long enough that
+//! ending it costs little beside what was done in it.
 
 use crate::task;
 
 /// How many frames are handled in one turn.
 const FRAMES: usize = 64;
 
-/// How many bytes are read, or written, in one turn. Behind them the turn ends. Copying as much takes some microseconds,
-/// and several times that until the system has passed it on: where many have their turns one after the other, more would
-/// be felt by whoever waits for theirs.
+/// How many bytes are read, or written, in one turn. After them the turn ends. Copying them takes some microseconds,
+/// and passing them to the system several times that: with many turns in a row, a longer one would be felt by those who
+/// wait for theirs.
 const BYTES: usize = 16 * 1024;
 
 /// What was done in this turn. See the [module](self).

@@ -1,10 +1,10 @@
-//! The write task of a connection: owns the socket's writing half and is the only one who writes.
+//! The write task of a connection: owns the socket's writing half and is the only one that writes.
 //!
-//! It awaits, all at once: the connection's end, answers from its read task, what others marked on
-//! the link, and for each open conversation the reverse session with its batches. Whatever is ready
-//! is written with one system call. It says one thing after another, as far as there is room: what is [`Due`] is
-//! not encoded before, and what is long is encoded piece by piece. So however much there is to say to a peer that
-//! takes nothing, that is [`FLUSH_AT`] bytes and one frame beside, and names that all such answers share.
+//! It awaits, all at once: the connection's end, answers from its read task, what others marked on the link, and for
+//! each open conversation the reverse session with its batches. Whatever is ready is written with one system call. It
+//! encodes one thing after another, as far as there is room: what is [`Due`] is not encoded earlier, and long answers
+//! are encoded piece by piece. So for a peer that reads nothing, however much there is to say, the buffer holds
+//! [`FLUSH_AT`] bytes and one more frame, and names that all such answers share.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -38,13 +38,13 @@ use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{MAX_HEADER, encode_messages, online_line};
 
-/// How much is handed to the system before others have their turn: what was collected with a frame of usual length.
+/// How much is handed to the system before the task yields: what was collected, with a frame of usual length.
 const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
 
-/// The same of who is there, where others have their turn each time: many may be told it at once who take nothing.
+/// The same for lists of who is online, yielding each time: many peers that read slowly may be sent one at once.
 const NAMES_AT_ONCE: usize = 8 * 1024;
 
-/// How long a connection that ends may take to take what it is told.
+/// How long a connection that ends may take to read its farewell.
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Writes until the connection ends, then says why and closes. Begins with `first`, and with what waits from whom.
@@ -81,20 +81,20 @@ struct Writer {
     link: Arc<Link>,
     shared: Arc<Shared>,
     conversations: ByPeer<Conversation>,
-    /// What open conversations bring; none as long as there was none.
+    /// Messages of open conversations; none until the first one opens.
     streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
     /// The last answer to `KEY`.
     told_key: Option<(Name, Option<PublicKey>)>,
     /// None while there is nothing.
     due: Option<Box<Due>>,
     out: BytesMut,
-    /// What stands behind `out`, as it is: who is there. Nothing is put behind it before it is written.
+    /// Sent after `out` as it is: the names of who is online. Nothing is added behind it before it is written.
     names: Bytes,
     half: BoxWriter,
     turn: Turn,
 }
 
-/// How many of these messages there is room for; one at least.
+/// How many of these messages fit; one at least.
 fn fitting(messages: &[Message], room: usize) -> usize {
     let mut bytes = 0;
     let beyond = messages.iter().position(|message| {
@@ -107,10 +107,10 @@ fn fitting(messages: &[Message], room: usize) -> usize {
 
 /// How far a write came.
 enum Flushed {
-    /// So many bytes were taken.
+    /// This many bytes were written.
     Part(usize),
     Done(io::Result<()>),
-    /// The connection has ended, and the peer has not taken everything yet.
+    /// The connection has ended, and the peer has not read everything yet.
     Ended,
 }
 
@@ -227,7 +227,7 @@ impl Writer {
     fn open(&mut self, own: Session) {
         let peer = own.key().receiver().clone();
         self.close(&peer);
-        // Who asked ahead of TALK was not told yet what happened in between.
+        // Whoever asked before TALK was not told yet what happened in between.
         if self
             .told_key
             .take()
@@ -241,7 +241,7 @@ impl Writer {
     fn go_on_opening(&mut self, own: Session, told_expired: u64) {
         let peer = own.key().receiver().clone();
         let told = own.watermarks(self.link.installation);
-        // Ahead of TALKING, whose `delivered` would claim them.
+        // Before TALKING, whose `delivered` would include them.
         let (told_expired, all) =
             tell_expired(&own, self.link.installation, told_expired, &mut self.out);
         if !all {
@@ -324,13 +324,13 @@ impl Writer {
         frame.encode(&mut self.out);
     }
 
-    /// Writes all that was collected. A peer that ends meanwhile, or takes nothing until the
-    /// heartbeat ends it, is not waited for.
+    /// Writes all that was collected. Does not wait for a peer that ends meanwhile, or that reads nothing until the
+    /// heartbeat ends it.
     async fn flush(&mut self) -> io::Result<()> {
         self.link.pulse().writes(true);
         let written = loop {
             match poll_fn(|context| self.poll_flush(context)).await {
-                // There may be more at once, for somebody who takes all of it.
+                // A peer that reads everything may be sent more at once.
                 Flushed::Part(written) if self.names.is_empty() => self.turn.bytes(written).await,
                 Flushed::Part(_) => self.turn.end().await,
                 Flushed::Done(written) => break written,
@@ -359,8 +359,8 @@ impl Writer {
         self.out.len() + self.names.len()
     }
 
-    /// Writes as long as the peer takes something. The heartbeat looks at each step alone: a peer
-    /// that takes little at a time is slow, and one that takes nothing is dead.
+    /// Writes as long as the peer reads. The heartbeat looks at each step alone: a peer that reads little at a time is
+    /// slow, and one that reads nothing is dead.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Flushed> {
         if self.unwritten() > 0 {
             let (next, most): (&[u8], _) = match self.out.is_empty() {

@@ -1,4 +1,4 @@
-//! The operator's end: asks the server that runs, or does it here on the locked folder if none does.
+//! The operator's end: asks the running server, or runs the operation here on the locked folder if there is none.
 //!
 //! Run in the operator's own process.
 
@@ -20,7 +20,7 @@ use crate::server::sessions::Registry;
 use crate::server::upkeep::watch_commits;
 use crate::task;
 
-/// Asks the running server, or does it here if there is none. The words are those of a request.
+/// Asks the running server, or runs the operation here if there is none. The words are those of a request.
 pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
     if let Ok(stream) = connect(data) {
         return ask(stream, words, out);

@@ -1,4 +1,4 @@
-//! What operators do with a whole folder: look whether it is sound, bring back a backup.
+//! What operators do with a whole folder: check whether it is sound, restore a backup.
 //!
 //! Run in the operator's own process.
 
@@ -13,8 +13,8 @@ use crate::folder::Folder;
 use crate::mailbox::{OpenError, Salvage, backup};
 use crate::server::people::Contacts;
 
-/// Looks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was
-/// refused is used from then on as it is.
+/// Checks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was refused is used from
+/// then on as it is.
 pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), ControlError> {
     match operate(data, &["check"], out) {
         Err(ControlError::Open(error @ OpenError::Damaged { .. })) => {
@@ -30,7 +30,7 @@ pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
     backup::restore(backup, data, check_books)
 }
 
-/// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and is gone
+/// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and removed
 /// afterwards.
 pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
     backup::verify(backup, scratch, check_books)

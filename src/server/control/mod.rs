@@ -1,9 +1,9 @@
-//! What operators ask of a server, running or not: what is in the mailbox, who may come.
+//! What operators ask of a server, running or not: what is in the mailbox, who may sign in.
 //!
 //! A running server listens on the Unix socket `control` in its data folder, for its owner alone. A
 //! request is one line of words, the first of which names an operation (`operations`). The answer is *chunks*, each a
-//! line `data LENGTH` and so many bytes, then one line: `done`, or `error` with a sentence. So an answer that was cut is
-//! told from a whole one. With no server the same is done in the operator's own process, on the
+//! line `data LENGTH` and that many bytes, then one line: `done`, or `error` with a sentence. So a truncated answer is
+//! recognised. With no server running the operation runs in the operator's own process, on the
 //! locked folder.
 //!
 //! Owned by the server. Invariant: an operation runs on a thread of its own; chatting goes on.
@@ -11,12 +11,12 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! folder         what is done with a whole folder: check, restore
+//! folder         operations on a whole folder: check, restore
 //! ask, serve     the operator's end; the server's end
-//! operations     what can be asked for, as a table
-//! people, stock  what is done about people; what waits
+//! operations     the table of operations
+//! people, stock  operations on people; on what waits
 //! subject        what operations look at and change
-//! socket, error  where they ask; why they do not get it
+//! socket, error  the socket; why an operation failed
 //! ```
 
 mod ask;

@@ -8,7 +8,7 @@ use super::error::ControlError;
 use super::subject::Subject;
 use super::{people, stock};
 
-/// What is asked for: a word, how many words are behind it, and what is done. New ones go here.
+/// An operation: its word, how many words follow, and its function. New ones go here.
 struct Operation {
     word: &'static str,
     arguments: std::ops::RangeInclusive<usize>,

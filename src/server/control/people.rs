@@ -1,6 +1,6 @@
 //! What operators do about people: invite, list, remove, give a new key, ban.
 //!
-//! Each change is in the synced book of names before those whom it concerns are told.
+//! Each change is in the book of names, synced, before the people concerned are told.
 
 use std::io::Write;
 use std::time::Duration;
@@ -16,7 +16,7 @@ use crate::task;
 use crate::trust::Invite;
 use crate::wire::frame::Presence;
 
-/// How long whoever loses their name may take to leave.
+/// How long somebody who loses their name may take to disconnect.
 const LEAVING: Duration = Duration::from_secs(5);
 
 /// Prints an address that lets one person in.
@@ -51,7 +51,7 @@ pub(super) fn reset_key(
     Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
 }
 
-/// Prints a line for each name: the name, how it stands, the fingerprint of its key.
+/// Prints a line for each name: the name, its status, the fingerprint of its key.
 pub(super) fn list(subject: &Subject, _: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
     let members = subject.names.members();
     let width = members.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
@@ -73,8 +73,8 @@ fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
     }
 }
 
-/// Forgets a name, and lets expire what waits for it. Nobody can have it before all of that is on the disk:
-/// whatever fails can be done again.
+/// Forgets a name, and expires what waits for it. Nobody can claim it before all of that is on the disk: whatever fails
+/// can be retried.
 pub(super) fn remove(
     subject: &Subject,
     words: &[&str],
@@ -99,7 +99,7 @@ pub(super) fn remove(
     Ok(())
 }
 
-/// What there was of a name.
+/// What was left of a name.
 struct Left {
     /// Messages that waited for it, and expire.
     waited: u64,
@@ -111,7 +111,7 @@ struct Left {
 async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     let Subject { registry, contacts, blobs, host, .. } = subject;
     if let Some(host) = host {
-        // What they just said is done before; whoever takes longer is not read any more.
+        // What they just sent is handled first; whoever takes longer is not read any more.
         let _ = task::within(LEAVING, host.directory.until_away(name)).await;
     }
     registry.outdate(name);
@@ -126,7 +126,7 @@ fn count(count: u64, what: &str) -> String {
     format!("{count} {what}{plural}")
 }
 
-/// Has nobody sign in with a name or its key.
+/// Lets nobody sign in with a name or its key.
 pub(super) fn ban(
     subject: &Subject,
     words: &[&str],

@@ -30,10 +30,10 @@ const MAX_REQUESTS: usize = 4;
 /// The longest request, in bytes.
 const MAX_REQUEST: usize = 512;
 
-/// How long a request may take to come, and how long an operator may take nothing.
+/// How long a request may take to arrive, and how long an operator may read nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The size of a chunk, and how many wait for the operator to take them.
+/// The size of a chunk, and how many wait for the operator to read them.
 const CHUNK: usize = 64 * 1024;
 const CHUNKS: usize = 4;
 

@@ -1,4 +1,4 @@
-//! What operators look at: what waits in the mailbox, and of files.
+//! What operators look at: what waits in the mailbox, and which files wait.
 //!
 //! Invariant: what looks at the mailbox sees one consistent image of it.
 
@@ -16,7 +16,7 @@ fn image(subject: &Subject) -> Result<Image, ControlError> {
     Ok(block_on(subject.mailbox.image())?)
 }
 
-/// Looks whether all that waits is sound, and prints what that is.
+/// Checks whether all that waits is sound, and prints what it is.
 pub(super) fn check(
     subject: &Subject,
     _: &[&str],
@@ -55,7 +55,7 @@ pub(super) fn status(
     Ok(())
 }
 
-/// Looks whether a mailbox is sound and prints what is in it.
+/// Checks whether a mailbox is sound and prints what is in it.
 pub(super) fn inspect(image: &Image, out: &mut dyn Write) -> Result<(), ControlError> {
     let inspection = image.inspect()?;
     print_inspection(&inspection, out)?;

@@ -21,7 +21,7 @@ pub(super) struct Subject {
     pub(super) host: Option<Arc<Host>>,
 }
 
-/// Nobody comes while no server runs.
+/// Nobody signs in while no server runs.
 pub(super) fn open_names(folder: &Path) -> Result<Names, BookError> {
     Names::open(&folder.join("names"), Registration::Closed, |_| {})
 }

@@ -1,8 +1,8 @@
 //! A connection that carries files: uploads to the server's disk, downloads from it.
 //!
-//! Run on a thread of its own, where the disk may take its time without anybody's chat waiting for it. It reads
-//! and writes one chunk at a time: a disk, or a receiver, that is slow has the other side wait. Invariant: it
-//! holds no more than one chunk that came, and one that goes.
+//! Run on a thread of its own, so that nobody's chat waits for the disk. It reads and writes one chunk at a time, so a
+//! slow disk or receiver slows the other side down (backpressure). Invariant: it holds no more than one incoming chunk,
+//! and one outgoing.
 
 use std::convert::Infallible;
 use std::os::unix::fs::FileExt;
@@ -27,23 +27,23 @@ use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
 use crate::wire::{MAX_CHUNK, chunk_line};
 
-/// Behind so many bytes of an upload it is told how far that is.
+/// After this many more bytes of an upload, the peer is told how far it is.
 const TELL: u64 = 1024 * 1024;
 
-/// Of how many bytes a chunk is too small not to count like a message: each costs as much as one, whatever is in it.
+/// A chunk of fewer bytes counts like a message, too: each costs as much as one, whatever is in it.
 const SMALL: usize = 16 * 1024;
 
 /// What a carrier needs of the server.
 pub(crate) struct Means {
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) person_rates: Arc<PersonRates>,
-    /// How long its peer may say, or take, nothing.
+    /// How long its peer may send, or read, nothing.
     pub(crate) patience: Duration,
     /// Closed when the server stops.
     pub(crate) stopping: Receiver<Infallible>,
 }
 
-/// Carries until the peer has no more, or may no longer.
+/// Carries until the peer has no more, or may carry no longer.
 pub(crate) async fn carry(
     means: Means,
     pass: Box<Pass>,
@@ -60,13 +60,13 @@ struct Carrier {
     pass: Box<Pass>,
     half: BoxWriter,
     out: BytesMut,
-    /// What is uploaded, and how far it was when that was last told.
+    /// What is uploaded, and how far it was when the peer was last told.
     upload: Option<(BlobId, Upload, u64)>,
 }
 
 /// Why a carrier ends.
 enum End {
-    /// Nobody is there, or takes anything, any more.
+    /// The peer is gone, or reads nothing any more.
     Gone,
     /// What to answer.
     Refused(FileError, String),
@@ -210,12 +210,12 @@ impl Carrier {
         Ok(())
     }
 
-    /// Counts something like a message, and waits as long as somebody asks too often.
+    /// Counts something like a message, and waits while somebody asks too often.
     async fn count(&mut self) {
         self.means.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
     }
 
-    /// Waits as long as somebody sends too fast.
+    /// Waits while somebody sends too fast.
     async fn keep_to_rate_of_chunk(&mut self, bytes: usize) {
         if bytes < SMALL {
             self.count().await;

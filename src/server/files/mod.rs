@@ -1,4 +1,4 @@
-//! Connections that carry files beside people's messages, and how they prove whose they are.
+//! Connections that carry files beside people's messages, and how each proves whose it is.
 //!
 //! # Rooms, from the top
 //!

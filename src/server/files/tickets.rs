@@ -1,8 +1,8 @@
-//! Tickets: words by which a connection that carries files is known to be somebody's who is signed in.
+//! Tickets: words that prove that a connection that carries files belongs to somebody who is signed in.
 //!
-//! Issued on a connection where somebody talks, and good as long as that lives; so whoever is banned, replaced
-//! or gone carries no more. Where as many carry as may, one that stands still gives way to who comes, or else one of
-//! somebody who has more of them. Invariant: what is carried for one person, and in all, keeps to its limit.
+//! Issued on a connection where somebody talks, and valid as long as that lives; so whoever is banned, replaced or gone
+//! carries no more. When the limit is reached, a carrier that stands still gives way to a new one, or else one of
+//! somebody who has more of them. Invariant: the carriers of one person, and all together, keep to their limits.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -21,11 +21,11 @@ use crate::wire::frame::ErrorCode;
 /// How many connections carry files for one person at once.
 const CARRIERS_OF_ONE: usize = 8;
 
-/// How long one of them may carry nothing before it gives way to one that is wanted. A disk that is asked to keep a
-/// file, or to read what there is of one, may take some seconds.
+/// How long one of them may carry nothing before it gives way to a new one. A disk may take some seconds to keep a
+/// file, or to read what there is of one.
 const STILL: Duration = Duration::from_secs(10);
 
-/// All that are good.
+/// All that are valid.
 pub(crate) struct Tickets {
     holders: DashMap<SecretDigest, Holder>,
     carriers: Arc<Carriers>,
@@ -36,7 +36,7 @@ struct Holder {
     ended: Receiver<Infallible>,
 }
 
-/// All that carry.
+/// All connections that carry.
 struct Carriers {
     most: usize,
     began: Instant,
@@ -52,7 +52,7 @@ struct Carrying {
     _wanted: Sender<Infallible>,
 }
 
-/// A ticket that is good as long as this lives.
+/// A ticket that is valid as long as this lives.
 pub(crate) struct Issued {
     tickets: Arc<Tickets>,
     ticket: Ticket,
@@ -63,7 +63,7 @@ pub(crate) struct Issued {
 /// Somebody carries files for somebody.
 pub(crate) struct Pass {
     pub(crate) name: Name,
-    /// Closed when whoever it is for is not signed in there any more.
+    /// Closed when the person is not signed in there any more.
     pub(crate) ended: Receiver<Infallible>,
     /// Closed when it gives way to another.
     pub(super) displaced: Receiver<Infallible>,
@@ -104,7 +104,7 @@ impl Tickets {
         Issued { tickets: tickets.clone(), ticket, _alive: alive }
     }
 
-    /// Lets a connection carry files for whom the ticket was issued to.
+    /// Lets a connection carry files for the person to whom the ticket was issued.
     pub(crate) fn redeem(&self, ticket: &Ticket, now: Instant) -> Result<Pass, PassError> {
         let holder = self.holders.get(&ticket.digest()).ok_or(PassError::Unknown)?;
         Carriers::begin(&self.carriers, &holder, now).ok_or(PassError::TooMany)
@@ -112,7 +112,7 @@ impl Tickets {
 }
 
 impl Carriers {
-    /// Counts one more; another gives way to it, if there is no room. None if none does.
+    /// Counts one more; if there is no room, another gives way to it. None if none does.
     fn begin(carriers: &Arc<Self>, holder: &Holder, now: Instant) -> Option<Pass> {
         let time = carriers.time(now);
         let mut all = carriers.all();
@@ -143,7 +143,7 @@ impl Carriers {
     }
 }
 
-/// The one of those meant that has stood still for longest, if that is too long.
+/// The one that has stood still for longest, among those meant, if that is too long.
 fn stillest(
     all: &HashMap<u64, Carrying>,
     time: u64,
@@ -155,8 +155,7 @@ fn stillest(
     (still >= STILL).then_some(*id)
 }
 
-/// The one that moved the longest ago of whoever carries most, if that is more than somebody has who carries `own` and
-/// one more.
+/// Of the person who carries most, the connection that moved the longest ago; if they have more than `own` and one.
 fn surplus(all: &HashMap<u64, Carrying>, own: usize) -> Option<u64> {
     let mut counts: HashMap<&Name, usize> = HashMap::new();
     all.values().for_each(|it| *counts.entry(&it.name).or_default() += 1);
@@ -180,7 +179,7 @@ impl Pass {
 
 impl Drop for Pass {
     fn drop(&mut self) {
-        // One that gave way is not there any more.
+        // One that gave way was removed already.
         self.carriers.all().remove(&self.id);
     }
 }

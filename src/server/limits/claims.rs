@@ -1,7 +1,7 @@
-//! How many new names are claimed from an address.
+//! The rate limit for new names claimed from an address.
 //!
-//! Owned by the server; asked when somebody may have a name that nobody has, and was not invited. Invariant: no more is
-//! remembered than addresses from which a name was claimed within a day, so no more than there are names.
+//! Owned by the server; asked when somebody without an invitation claims a free name. Invariant: only addresses from
+//! which a name was claimed within a day are remembered, so no more than there are names.
 
 use std::net::IpAddr;
 use std::num::NonZeroU32;
@@ -13,10 +13,10 @@ use governor::clock::{Clock, DefaultClock};
 use super::origin::{Origin, Site};
 use super::rates::Buckets;
 
-/// What a number of names is for.
+/// The period of the limit.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// How many times as many one IPv6 /48 may claim as one /64 of it: it may be a household, or a university.
+/// How many times as many names one IPv6 /48 may claim as one of its /64s: it may be a household, or a university.
 const SITE: u32 = 4;
 
 /// See the [module](self). A restart of the server forgets them.
@@ -26,14 +26,14 @@ pub(crate) struct Claims<C: Clock = DefaultClock> {
 }
 
 impl<C: Clock + Clone> Claims<C> {
-    /// So many names from one address a day, on average and at once; 0 is no limit.
+    /// This many names from one address a day, on average and at once; 0 is no limit.
     pub(crate) fn new(a_day: u32, clock: C) -> Self {
         let by_origin = Buckets::new(bucket(a_day), clock.clone());
         Self { by_origin, by_site: Buckets::new(bucket(a_day.saturating_mul(SITE)), clock) }
     }
 
-    /// Counts a name that is claimed from an address, or says when one can be. Who has none, or comes from this machine,
-    /// is not counted: they are those whom its operator lets in, or whom a proxy does.
+    /// Counts a name that is claimed from an address, or says when one can be. Nothing is counted without an address,
+    /// or from this machine: there the operator or a proxy lets people in.
     pub(crate) fn count(&self, address: Option<IpAddr>) -> Result<(), Duration> {
         let Some(origin) = address.and_then(Origin::of) else { return Ok(()) };
         self.by_origin.take(&origin, 1)?;

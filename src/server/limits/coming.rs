@@ -1,7 +1,7 @@
-//! How often each address may come, and with how many connections at once.
+//! How often each address may connect, and how many connections it may have at once.
 //!
-//! Owned by the [reception](crate::server::accept). Invariant: nobody is remembered who is not connected, and has been
-//! quiet long enough.
+//! Owned by the [reception](crate::server::accept). Invariant: an address that has no connection, and has been quiet
+//! long enough, is forgotten.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -13,17 +13,17 @@ use governor::clock::{Clock, DefaultClock};
 use super::origin::{Origin, Site};
 use super::rates::{Buckets, Rates};
 
-/// Of IPv6 one customer may have more than one /64: all addresses of a [`Site`] together may have as much as so
+/// With IPv6, one customer may have more than one /64: all addresses of a [`Site`] together may have as much as this
 /// many of them.
 const SITE: u32 = 8;
 
-/// What comes from an address. See [`Rates`].
+/// The connections from each address. See [`Rates`].
 pub(crate) struct Coming<C: Clock = DefaultClock> {
     addresses: Counted<Origin, C>,
     sites: Counted<Site, C>,
 }
 
-/// What comes from addresses of one size.
+/// The connections from addresses of one size.
 struct Counted<K: Hash + Eq + Clone, C: Clock> {
     most: u32,
     connected: DashMap<K, u32>,

@@ -1,9 +1,9 @@
-//! Those whose person may have to confirm that their key signs: for `PROVE` they have longer than others.
+//! Connections whose person may have to confirm a signature: for `PROVE` they have more time than others.
 //!
-//! Owned by the server. They have said `HELLO` with the key that owns the name, which anybody may, for a public key is no
-//! secret. So there are few of them; where there is one more, the oldest *gives way*, and has what everybody has, and
-//! no less: else whoever knows a key could keep its owner out. Invariant: no more than one of a key, [`OF_AN_ADDRESS`] of an
-//! address and [`IN_ALL`].
+//! Owned by the server. They have said `HELLO` with the key that owns the name, which anybody may, for a public key is
+//! no secret. So their number is limited. For one more, the oldest *gives way*: it keeps the time that everybody has,
+//! for else whoever knows a key could keep its owner out. Invariant: no more than one for a key, [`OF_AN_ADDRESS`] for
+//! an address, and [`IN_ALL`].
 
 use std::collections::BTreeMap;
 use std::convert::Infallible;
@@ -14,10 +14,10 @@ use async_channel::{Receiver, Sender};
 use super::origin::Origin;
 use crate::trust::PublicKey;
 
-/// How many come from one address. This machine's own is not counted, as behind a proxy.
+/// How many there may be from one address. This machine's own is not counted: it may be a proxy's.
 const OF_AN_ADDRESS: usize = 8;
 
-/// How many there are.
+/// How many there may be in all.
 const IN_ALL: usize = 256;
 
 /// See the [module](self).
@@ -27,7 +27,7 @@ pub(crate) struct Confirming {
 }
 
 impl Confirming {
-    /// One more.
+    /// Adds one.
     pub(crate) fn enter(&self, key: PublicKey, origin: Option<Origin>) -> Place<'_> {
         let (stays, gives_way) = async_channel::bounded(1);
         let (number, gone) = self.table().enter(key, origin, stays);
@@ -62,7 +62,7 @@ impl Drop for Place<'_> {
     }
 }
 
-/// Who is there, by when they came. Pure.
+/// All of them, in order of arrival. Pure.
 struct Table<T> {
     there: BTreeMap<u64, Entry<T>>,
     last: u64,
@@ -81,7 +81,7 @@ impl<T> Default for Table<T> {
 }
 
 impl<T> Table<T> {
-    /// One more: its number, and who gives way.
+    /// Adds one. Returns its number, and those that give way.
     fn enter(&mut self, key: PublicKey, origin: Option<Origin>, item: T) -> (u64, Vec<T>) {
         let mut gone = Vec::new();
         gone.extend(self.make_room(1, |it| it.key == key));
@@ -96,7 +96,7 @@ impl<T> Table<T> {
         self.there.remove(&number);
     }
 
-    /// Removes the oldest of those who are alike if there are as many as may be.
+    /// Removes the oldest of those that are alike, if there are as many as allowed.
     fn make_room(&mut self, most: usize, is_alike: impl Fn(&Entry<T>) -> bool) -> Option<T> {
         let mut alike = self.there.iter().filter(|(_, it)| is_alike(it));
         let (oldest, _) = alike.next()?;

@@ -1,12 +1,12 @@
-//! How fast, how often and how many: what one person may do, and what may come from one address.
+//! Rate limits: what one person may do, and what may come from one address.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! person_rates        how fast each person may be
-//! coming, claims      how often an address may come, and claim a new name
+//! person_rates        the rate limits of each person
+//! coming, claims      how often an address may connect; how often it may claim a new name
 //! confirming          who may take longer to sign in
-//! rates, origin       rates and their buckets; an address as all of these see it
+//! rates, origin       rates and their token buckets; an address as all of these see it
 //! ```
 
 mod claims;

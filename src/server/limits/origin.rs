@@ -1,16 +1,16 @@
-//! Addresses as limits see them: as one customer has them.
+//! Addresses as limits see them: by customer.
 //!
-//! Plain types. Invariant: this machine's own address is none, for behind a proxy everybody comes from there.
+//! Plain types. Invariant: this machine's own address is no origin, for behind a proxy everybody comes from there.
 
 use std::fmt;
 use std::net::{AddrParseError, IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
-/// An address as limits see it: of IPv6 the first half, which is what one customer gets.
+/// An address as limits see it: for IPv6 its first half, which one customer gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Origin(IpAddr);
 
-/// What one customer may have at most: of IPv6 a /48. None of IPv4, where that is the address.
+/// The most that one customer may have: for IPv6 a /48. None for IPv4, where it is the address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Site(u128);
 
@@ -34,7 +34,7 @@ impl Origin {
         }
     }
 
-    /// The same for all who count as one when many wait: of IPv6 a /48.
+    /// The same for all addresses that count as one when many wait: for IPv6 a /48.
     pub(crate) fn party(self) -> Self {
         self.site().map_or(self, |Site(prefix)| Self(Ipv6Addr::from_bits(prefix << 80).into()))
     }
@@ -49,7 +49,7 @@ impl fmt::Display for Origin {
 impl FromStr for Origin {
     type Err = AddrParseError;
 
-    /// Of this machine's own address there is none: it counts as the address that it is.
+    /// This machine's own address has none: it counts as it is.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let address: IpAddr = text.parse()?;
         Ok(Self::of(address).unwrap_or(Self(address)))

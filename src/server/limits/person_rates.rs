@@ -1,7 +1,7 @@
-//! How fast each person may be: what they write, send, sign in and change.
+//! The rate limits of each person: for messages, files, signing in and blocking.
 //!
-//! Owned by the server; asked by read tasks, by write tasks for what is sent again, and by those that carry files. Nobody
-//! is remembered who has been quiet long enough.
+//! Owned by the server; asked by read tasks, by write tasks for what is sent again, and by those that carry files.
+//! Whoever has been quiet long enough is forgotten.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use crate::mailbox::Usage;
 use crate::message::Name;
 use crate::task;
 
-/// How long somebody who is too fast is held up at a time. More of it is refused.
+/// How long somebody who is too fast is delayed at a time. What would take longer is refused.
 pub(crate) const SLOWED: Duration = Duration::from_secs(1);
 
 /// See the [module](self) and [`Rates`].
@@ -38,20 +38,20 @@ impl<C: Clock + Clone> PersonRates<C> {
         }
     }
 
-    /// Whether somebody may write so much now, which is no more than [`at_once`](Self::at_once); else
-    /// how long to wait for it. Where the bytes of one message are more than a burst they are as many.
+    /// Whether somebody may write this much now, which is no more than [`at_once`](Self::at_once); else how long to
+    /// wait for it. One message with more bytes than a burst counts as a burst.
     pub(crate) fn admit(&self, name: &Name, written: Usage) -> Result<(), Duration> {
         self.messages.take(name, written.messages)?;
         self.bytes.take(name, written.bytes)
     }
 
-    /// Waits until somebody may have so much, which counts as if they wrote it.
+    /// Waits until somebody may receive this much, which counts as if they wrote it.
     pub(crate) async fn wait_for(&self, name: &Name, read: Usage) {
         until_taken(&self.messages, name, read.messages).await;
         until_taken(&self.bytes, name, read.bytes).await;
     }
 
-    /// Waits until somebody may send or fetch so many bytes of a file, as many as a chunk has.
+    /// Waits until somebody may send or fetch this many bytes of a file: one chunk.
     pub(crate) async fn wait_for_file(&self, name: &Name, bytes: u64) {
         until_taken(&self.files, name, bytes).await;
     }
@@ -71,7 +71,7 @@ impl<C: Clock + Clone> PersonRates<C> {
         self.sign_ins.take(name, 1)
     }
 
-    /// How many messages at most may be written at once.
+    /// How many messages may be written at once.
     pub(crate) fn at_once(&self) -> usize {
         self.messages.burst().map_or(usize::MAX, |burst| burst as usize)
     }

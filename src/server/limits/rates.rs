@@ -1,8 +1,7 @@
-//! How fast: what there are rates for, and the buckets that count them.
+//! Rate limits, and the token buckets that count.
 //!
-//! Owned by whoever counts. A rate is a token bucket (GCRA, as `governor`
-//! has it): so much a second on average, and a burst at once. Nobody is remembered who has been quiet
-//! long enough to have all of it again.
+//! Owned by whoever counts. A rate is a token bucket (GCRA, as in `governor`): so much a second on average, and a burst
+//! at once. Whoever has been quiet long enough to have a full bucket is forgotten.
 
 use std::hash::Hash;
 use std::num::NonZeroU32;
@@ -14,7 +13,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::state::{InMemoryState, NotKeyed};
 use governor::{Quota as Bucket, RateLimiter};
 
-/// How much may come.
+/// How much is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate {
     /// In a second, on average; 0 is no limit.
@@ -23,7 +22,7 @@ pub struct Rate {
     pub burst: u32,
 }
 
-/// What bounds how fast things come.
+/// All rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rates {
     /// Messages that one person writes.
@@ -64,24 +63,24 @@ impl Rates {
     };
 }
 
-/// What no person meets: files may be piped in, and a lab may sit behind one address.
+/// Limits that no person reaches: files may be piped in, and a lab may be behind one address.
 impl Default for Rates {
     fn default() -> Self {
         const MIB: u32 = 1024 * 1024;
         Self {
             messages: Rate { each_second: 100, burst: 20_000 },
             bytes: Rate { each_second: MIB, burst: 64 * MIB },
-            // As much at once as the largest file has, and then less than a disk takes.
+            // At once as much as the largest file has, and then less than a disk can write.
             files: Rate { each_second: 16 * MIB, burst: 3 * 1024 * MIB },
-            // Each of these has the disk synced, or everybody told.
+            // Each of these causes an fsync, or a notice to everybody.
             uploads: Rate { each_second: 5, burst: 1_000 },
             blocks: Rate { each_second: 1, burst: 100 },
             sign_ins: Rate { each_second: 5, burst: 25 },
             connections: 500,
             handshakes: 600,
             names: 50,
-            // TLS and signing in cost about half a millisecond each: half of a core for all of them, and a few
-            // of them in a row for whoever chats meanwhile.
+            // TLS and signing in cost about half a millisecond each: half of a core for all of them, and a delay of a
+            // few in a row for those who chat meanwhile.
             arrivals: Rate { each_second: 1_000, burst: 4 },
         }
     }
@@ -89,7 +88,7 @@ impl Default for Rates {
 
 type Limiter<K, C> = RateLimiter<K, DashMapStateStore<K>, C, NoOpMiddleware<<C as Clock>::Instant>>;
 
-/// Buckets of one kind, one for each `K`; none where there is no limit.
+/// Token buckets of one kind, one for each `K`; none where there is no limit.
 pub(super) struct Buckets<K: Hash + Eq + Clone, C: Clock> {
     pub(super) limiter: Option<Limiter<K, C>>,
     burst: u32,
@@ -105,8 +104,8 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         }
     }
 
-    /// Takes so many out of a bucket; if it has too few, says when it will have them. More than a
-    /// bucket holds are as many as it holds.
+    /// Takes tokens out of a bucket; if it has too few, says when it will have enough. To take more than a bucket holds
+    /// is to take as many as it holds.
     pub(crate) fn take(&self, key: &K, count: u64) -> Result<(), Duration> {
         let count = u32::try_from(count).unwrap_or(u32::MAX).min(self.burst);
         let (Some(limiter), Some(count)) = (&self.limiter, NonZeroU32::new(count)) else {
@@ -115,7 +114,7 @@ impl<K: Hash + Eq + Clone, C: Clock + Clone> Buckets<K, C> {
         match limiter.check_key_n(key, count) {
             Ok(Ok(())) => Ok(()),
             Ok(Err(until)) => Err(until.wait_time_from(self.clock.now())),
-            // Not met: it is no more than the burst.
+            // Cannot happen: it is no more than the burst.
             Err(_) => Ok(()),
         }
     }
@@ -142,7 +141,7 @@ impl Rate {
     }
 }
 
-/// How fast connections from all addresses together are begun. See [`Rates::arrivals`].
+/// How fast connections from all addresses together are served. See [`Rates::arrivals`].
 pub(crate) struct Pace<C: Clock = DefaultClock> {
     /// None where there is no limit.
     limiter: Option<RateLimiter<NotKeyed, InMemoryState, C, NoOpMiddleware<C::Instant>>>,
@@ -155,7 +154,7 @@ impl<C: Clock + Clone> Pace<C> {
         Self { limiter, clock }
     }
 
-    /// Whether one more may begin now; else how long to wait for it.
+    /// Whether one more may be served now; else how long to wait for it.
     pub(crate) fn take(&self) -> Result<(), Duration> {
         let taken = self.limiter.as_ref().map_or(Ok(()), RateLimiter::check);
         taken.map_err(|until| until.wait_time_from(self.clock.now()))

@@ -1,7 +1,7 @@
 //! Where connections come from: TCP addresses and Unix sockets.
 //!
-//! Owned by the server. A Unix socket's file is removed with its listener, but for what a kill leaves
-//! behind: that is cleared away by the next one.
+//! Owned by the server. A Unix socket's file is removed with its listener; what a kill leaves behind is removed by the
+//! next one.
 
 use std::fmt;
 use std::fs::{self, Permissions};
@@ -20,17 +20,17 @@ use crate::folder::socket::Way;
 use crate::wire::transport::Socket;
 use crate::zone;
 
-/// What stands before the path of a Unix socket.
+/// The prefix of a Unix socket's path.
 const UNIX: &str = "unix:";
 
-/// How long accepting rests when the system cannot give another connection.
+/// How long the accept loop pauses when the system cannot give another connection.
 pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
-/// How many connections wait in the system to be accepted, if it allows as many: after a restart everybody comes at
-/// once. It drops one more, and their client's system tries again after a second.
+/// How many connections wait in the system to be accepted, if it allows as many: after a restart everybody connects at
+/// once. It drops one more, and the client's system retries after a second.
 const BACKLOG: i32 = 4_096;
 
-/// Where a server listens. Displayed as it is written behind `--listen`.
+/// Where a server listens. Displayed as it is written after `--listen`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the variants are the kinds")]
 pub enum Endpoint {
@@ -39,8 +39,7 @@ pub enum Endpoint {
 }
 
 impl Endpoint {
-    /// What others can put for it behind `--server`: for "all addresses that this machine has", the
-    /// machine's name.
+    /// What others can write for it after `--server`: for "all addresses that this machine has", the machine's name.
     pub fn public(&self) -> String {
         match self {
             Self::Tcp(address) if address.ip().is_unspecified() => {
@@ -52,7 +51,7 @@ impl Endpoint {
         }
     }
 
-    /// Whether nobody can listen in between.
+    /// Whether it is on this machine alone, so that nobody can eavesdrop.
     pub fn is_local(&self) -> bool {
         match self {
             Self::Tcp(address) => address.ip().to_canonical().is_loopback(),
@@ -70,7 +69,7 @@ impl fmt::Display for Endpoint {
     }
 }
 
-/// Why nobody can connect. Made to be read by the operator.
+/// Why listening failed. Made to be read by the operator.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum ListenError {
@@ -94,7 +93,7 @@ pub enum Inherited {
     Unix(UnixListener),
 }
 
-/// Listens on what was passed, and on these addresses beside it.
+/// Listens on the sockets that were passed, and on these addresses.
 pub(crate) async fn listen(
     addresses: Vec<String>,
     passed: Vec<Inherited>,
@@ -136,7 +135,7 @@ impl Listener {
         })
     }
 
-    /// Listens on what was bound by somebody else, whose file it stays.
+    /// Listens on a socket that somebody else bound, whose file stays theirs.
     fn inherit(inherited: Inherited) -> Result<Self, ListenError> {
         let inherit = || match inherited {
             Inherited::Tcp(listener) => inherit_tcp(listener),
@@ -150,8 +149,8 @@ impl Listener {
         &self.endpoint
     }
 
-    /// The next connection, and where it comes from: over a Unix socket from no address. One that is reset already can
-    /// no longer be asked.
+    /// The next connection, and the address that it comes from; a Unix socket has none. The address of one that was
+    /// reset already can no longer be asked for.
     pub(crate) async fn accept(&self) -> io::Result<(Socket, Option<IpAddr>)> {
         match &self.kind {
             Kind::Tcp(listener) => {
@@ -166,7 +165,7 @@ impl Listener {
     }
 }
 
-/// The file of a Unix socket. Goes with this, unless another one is there by then.
+/// The file of a Unix socket. Removed with this, unless another one is there by then.
 #[derive(Debug)]
 struct SocketFile {
     path: PathBuf,
@@ -184,7 +183,7 @@ impl SocketFile {
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if id(&self.path).is_ok_and(|id| id == self.id) {
-            // Whatever is left there is cleared away by the next one.
+            // Whatever is left there is removed by the next one.
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -206,8 +205,8 @@ async fn bind_tcp(address: &str) -> io::Result<Listener> {
     Ok(Listener { kind: Kind::Tcp(listener), endpoint })
 }
 
-/// Everybody on the machine who reaches the folder may connect, as to a port on 127.0.0.1: who somebody
-/// is, is proved by signing in.
+/// Everybody on the machine who can reach the folder may connect, as to a port on 127.0.0.1; signing in proves who they
+/// are.
 fn bind_unix(path: PathBuf) -> io::Result<Listener> {
     if is_anybodys(path.parent().unwrap_or(Path::new("/")))? {
         return Err(io::Error::other("anybody may put something else in its place in that folder"));
@@ -235,7 +234,7 @@ fn inherit_unix(listener: UnixListener) -> io::Result<Listener> {
     Ok(Listener { kind: Kind::Unix(Async::new(listener)?, None), endpoint })
 }
 
-/// A service manager that accepts connections by itself passes one of them.
+/// A service manager that accepts connections itself passes one of them, and not a listener.
 fn refuse_deaf(listener: impl AsFd) -> io::Result<()> {
     match rustix::net::sockopt::socket_acceptconn(listener)? {
         true => Ok(()),
@@ -243,7 +242,7 @@ fn refuse_deaf(listener: impl AsFd) -> io::Result<()> {
     }
 }
 
-/// Whether all on the machine may replace what others have put into a folder.
+/// Whether everybody on the machine may replace what others have put into a folder.
 fn is_anybodys(folder: &Path) -> io::Result<bool> {
     const STICKY: u32 = 0o1000;
     const ALL_WRITE: u32 = 0o002;

@@ -3,7 +3,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! listener, proxies  what listens; whom a proxy's connection is from
+//! listener, proxies  listening sockets; the client behind a proxy's connection
 //! ```
 
 mod listener;

@@ -1,8 +1,8 @@
-//! Proxies in front of the server, which say whose connection one is: HAProxy's PROXY protocol, versions 1 and 2.
+//! Proxies in front of the server, which announce each client's address: HAProxy's PROXY protocol, versions 1 and 2.
 //!
-//! Owned by the accept tasks. A proxy's connection begins with a header, before all else and before TLS. It is believed
-//! to the proxies that the operator named, and to nobody else; they are not served without it, for then everybody would be
-//! one address. Invariant: not a byte behind the header is read.
+//! Owned by the accept tasks. A proxy's connection begins with a header, before all else and before TLS. Only the
+//! proxies that the operator named are believed; they are not served without a header, for then all clients would have
+//! one address. Invariant: not a byte after the header is read.
 
 use std::io::{self, Read};
 use std::net::IpAddr;
@@ -18,14 +18,15 @@ use crate::wire::transport::Socket;
 /// The word for whoever connects to the server's Unix sockets.
 const UNIX: &str = "unix";
 
-/// Whose connections begin with a header. Parsed from addresses, networks and the word `unix`, with commas between them.
+/// The proxies, whose connections begin with a header. Parsed from addresses, networks and the word `unix`, separated
+/// by commas.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Proxies {
     networks: Vec<IpNet>,
     unix: bool,
 }
 
-/// A list of proxies that is none.
+/// A text that is not a list of proxies.
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error(
     "{0:?} is no proxy; give addresses like 10.0.0.2, networks like 10.0.0.0/24, or unix, with commas between them"
@@ -91,8 +92,8 @@ pub(crate) enum HeaderError {
     Binary(#[from] v2::ParseError),
 }
 
-/// Reads the header of a proxy's connection. The address of whom it is for; none if it is the proxy's own, as when that
-/// looks whether the server is there.
+/// Reads the header of a proxy's connection. Returns the client's address; none if the connection is the proxy's own,
+/// as for a health check.
 pub(crate) async fn read_header(socket: Socket) -> Result<(Socket, Option<IpAddr>), HeaderError> {
     let socket = Async::new(socket).map_err(HeaderError::Cut)?;
     let (mut bytes, mut filled) = ([0; LONGEST], 0);
@@ -115,16 +116,16 @@ pub(crate) async fn read_header(socket: Socket) -> Result<(Socket, Option<IpAddr
     }
 }
 
-/// A header as far as it came.
+/// A header as far as it has arrived.
 #[derive(Debug, PartialEq, Eq)]
 enum Header {
-    /// At least so many more bytes belong to it.
+    /// At least this many more bytes belong to it.
     Needs(usize),
-    /// All of it, and whose address it has.
+    /// All of it, and the client's address.
     Whole(Option<IpAddr>),
 }
 
-/// Looks at what came, which is never more than a header.
+/// Parses what has arrived, which is never more than a header.
 fn parse(bytes: &[u8]) -> Result<Header, HeaderError> {
     let begins = |with: &[u8]| bytes.iter().zip(with).all(|(byte, other)| byte == other);
     let is_binary = begins(v2::PROTOCOL_PREFIX);

@@ -1,7 +1,7 @@
 //! A book: a text file in the data folder, made of whole lines.
 //!
-//! Owned by the thread that writes it. Invariant: what [`Book::append`] and [`Book::replace`] said they
-//! wrote is on the synced disk; a line without its end was never written.
+//! Owned by the thread that writes it. Invariant: what [`Book::append`] and [`Book::replace`] report as written is on
+//! the disk, synced; a line without its end was never written.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -33,14 +33,14 @@ pub(super) struct Book<F = File> {
 }
 
 impl Book {
-    /// Opens a book, or begins it, and reads its whole lines.
+    /// Opens a book, or creates it, and reads its complete lines.
     pub(super) fn open(path: &Path) -> Result<(Self, String), BookError> {
         Self::read(path).map_err(|cause| BookError::Unusable { path: path.into(), cause })
     }
 
     fn read(path: &Path) -> io::Result<(Self, String)> {
         let mut file = open(path)?;
-        // It may be new: then its name has to last as well.
+        // It may be new: then the folder has to be synced as well.
         File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()?;
         let mut text = String::new();
         file.read_to_string(&mut text)?;
@@ -48,10 +48,10 @@ impl Book {
         Ok((Self { path: path.into(), file, length: text.len() as u64 }, text))
     }
 
-    /// Writes the whole book anew. After an error it has either text.
+    /// Rewrites the whole book. After an error it has either the old or the new text.
     pub(super) fn replace(&mut self, text: &str) -> io::Result<()> {
         let written = write_private(&self.path, text.as_bytes());
-        // The new file may have its name also if syncing the folder failed.
+        // The new file may be in place even if syncing the folder failed.
         self.file = open(&self.path)?;
         self.length = self.file.metadata()?.len();
         written

@@ -1,10 +1,9 @@
-//! Whom people accepted, and whom they block: the [circle](Circle), and its [book](super::book) on disk.
+//! Whom people accept, and whom they block: the [circle](Circle), and its [book](super::book) on disk.
 //!
-//! Owned by the server; the book is the file `contacts` of its data folder, a log of lines of three
-//! words: `marie blocks eve`, `marie accepts john`, `marie forgets eve`; the last one about two people holds, but that
-//! whom somebody blocks was accepted before is remembered.
-//! One named thread writes it. Invariant: a block that was said to be so, or not any more, is in the synced
-//! book; who is accepted is so at once, and in the book soon after.
+//! Owned by the server; the book is the file `contacts` of its data folder, a log of lines of three words: `marie
+//! blocks eve`, `marie accepts john`, `marie forgets eve`; the last line about two people holds, except that a block
+//! does not forget an earlier acceptance. One named thread writes it. Invariant: a block is in the book, synced, before
+//! it is reported to be set or ended; an acceptance takes effect at once, and is in the book soon after.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::fmt::Write;
@@ -23,14 +22,14 @@ use crate::task::Worker;
 /// The most people whom one may block.
 const MAX_BLOCKED: usize = 1_000;
 
-/// The most people who are remembered as accepted by one. For one more another is forgotten, who is accepted
-/// again when it matters.
+/// The most people whom one may have accepted. For one more another is forgotten, and is accepted again when it
+/// matters.
 const MAX_ACCEPTED: usize = 10_000;
 
-/// How many changes wait for the disk. Those behind wait with their askers.
+/// How many changes wait for the disk. Beyond them the callers wait.
 const QUEUE: usize = 64;
 
-/// The book is written anew when it has so many lines more than twice what they say.
+/// The book is compacted when it has this many lines more than twice what is needed.
 const SLACK: usize = 10_000;
 
 /// What somebody thinks of somebody else.
@@ -38,7 +37,7 @@ const SLACK: usize = 10_000;
 pub(crate) enum Standing {
     Accepted,
     Blocked,
-    /// Blocked, and accepted before: they may leave no less than then, or they could tell.
+    /// Blocked, and accepted before: their quota stays as it was, or they could tell.
     BlockedFriend,
 }
 
@@ -63,7 +62,7 @@ impl Standing {
     }
 }
 
-/// Why somebody is not blocked. Made to be read by whoever wants it.
+/// Why somebody is not blocked. Made to be read by the person who asked for it.
 #[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
 pub(crate) enum ContactsError {
     #[error("you block {MAX_BLOCKED} people already; let somebody go first")]
@@ -74,13 +73,13 @@ pub(crate) enum ContactsError {
     NotWritten,
 }
 
-/// Who thinks what of whom, for all to look up.
+/// Who accepts and who blocks whom, for all to look up.
 #[derive(Debug, Default)]
 pub(crate) struct Circle {
     standings: DashMap<Name, HashMap<Name, Standing>>,
-    /// Who blocks somebody: the same the other way round.
+    /// Who blocks somebody: the reverse index.
     blockers: DashMap<Name, BTreeSet<Name>>,
-    /// Who was accepted and is not in the book yet: no more than are accepted.
+    /// Acceptances that are not in the book yet: no more than there are acceptances.
     unwritten: Mutex<HashSet<SessionKey>>,
 }
 
@@ -95,7 +94,7 @@ impl Circle {
         self.standing(key).is_some_and(Standing::is_blocked)
     }
 
-    /// Whether the receiver of a session wants to hear of its sender, or did until they blocked them.
+    /// Whether the receiver of a session accepts its sender, or did until they blocked them.
     pub(crate) fn has_accepted(&self, key: &SessionKey) -> bool {
         matches!(self.standing(key), Some(Standing::Accepted | Standing::BlockedFriend))
     }
@@ -120,7 +119,7 @@ impl Circle {
         blocked
     }
 
-    /// Has the receiver of a session accept its sender. False if they think something of them already.
+    /// Makes the receiver of a session accept its sender. False if they have accepted or blocked them already.
     fn accept(&self, key: &SessionKey, limit: usize) -> bool {
         let mut others = self.standings.entry(key.receiver().clone()).or_default();
         if others.contains_key(key.sender()) {
@@ -136,7 +135,7 @@ impl Circle {
     }
 
     fn unwritten(&self) -> MutexGuard<'_, HashSet<SessionKey>> {
-        // Each change is whole before anything can panic.
+        // Each change is complete before anything can panic.
         self.unwritten.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -174,7 +173,7 @@ impl Circle {
         self.blockers.remove_if(other, |_, blockers| blockers.is_empty());
     }
 
-    /// Forgets what a name thinks of others, and they of it.
+    /// Forgets whom a name accepts and blocks, and who accepts and blocks it.
     fn forget(&self, name: &Name) {
         for other in self.blocked_by(name) {
             self.unset_blocker(name, &other);
@@ -196,20 +195,20 @@ impl Circle {
         blocks
     }
 
-    /// Those of them in which one of both is this.
+    /// Those of them that involve this name.
     pub(crate) fn blocks_with(&self, name: &Name) -> Vec<SessionKey> {
         let mut blocks = self.all_blocks();
         blocks.retain(|key| key.sender() == name || key.receiver() == name);
         blocks
     }
 
-    /// How many somebody blocks.
+    /// How many people somebody blocks.
     pub(crate) fn count_blocked(&self, name: &Name) -> usize {
         let others = self.standings.get(name);
         others.map_or(0, |others| others.values().filter(|it| it.is_blocked()).count())
     }
 
-    /// The lines of a book that says all this, but for what concerns one name.
+    /// The lines of a book with all this, except for what concerns one name.
     fn lines(&self, without: Option<&Name>) -> String {
         let mut text = String::new();
         for entry in &self.standings {
@@ -239,7 +238,7 @@ pub(crate) struct Contacts {
 }
 
 impl Contacts {
-    /// Opens the book, or begins it.
+    /// Opens the book, or creates it.
     pub(crate) fn open(path: &Path) -> Result<Self, BookError> {
         let (book, text) = Book::open(path)?;
         let circle = Arc::new(Circle::default());
@@ -260,7 +259,7 @@ impl Contacts {
         &self.circle
     }
 
-    /// Has the receiver of a session block its sender, or no more.
+    /// Makes the receiver of a session block its sender, or ends that.
     pub(crate) async fn set_blocked(
         &self,
         key: &SessionKey,
@@ -275,21 +274,21 @@ impl Contacts {
         set.unwrap_or(Err(ContactsError::NotWritten))
     }
 
-    /// The receiver of a session wants to hear of its sender, if they think nothing of them yet. In effect at
+    /// The receiver of a session accepts its sender, unless they have accepted or blocked them already. In effect at
     /// once; the book follows.
     pub(crate) fn accept(&self, key: &SessionKey) {
         if self.circle.accept(key, MAX_ACCEPTED) {
-            // Where there is too much to do, what is done next writes it down first.
+            // If the queue is full, the next change writes it down first.
             self.clerk.suggest(Clerk::write_accepted);
         }
     }
 
-    /// Waits until all who were accepted are in the book, if they can be.
+    /// Waits until all acceptances are in the book, if they can be written.
     pub(crate) async fn flush(&self) {
         let _ = self.clerk.ask(Clerk::write_accepted).await;
     }
 
-    /// Forgets all about a name, and what others think of it.
+    /// Forgets all about a name, and who accepts and blocks it.
     pub(crate) async fn forget(&self, name: &Name) -> Result<(), ContactsError> {
         let name = name.clone();
         let forgotten = self.clerk.ask(move |clerk| clerk.forget(&name)).await;
@@ -324,7 +323,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// Writes down who was accepted. What cannot be written is tried again with what is done next.
+    /// Writes down acceptances. What cannot be written is retried with the next change.
     fn write_accepted(&mut self) {
         let unwritten = std::mem::take(&mut *self.circle.unwritten());
         // They may be blocked or forgotten meanwhile.
@@ -355,7 +354,7 @@ impl Clerk {
         Ok(())
     }
 
-    /// Writes the book anew if it says much that holds no more. What cannot be written is in it as it was.
+    /// Compacts the book if much of it is obsolete. If that fails it stays as it was.
     fn tidy(&mut self) {
         if self.lines <= 2 * self.circle.len() + SLACK {
             return;

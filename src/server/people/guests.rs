@@ -1,9 +1,9 @@
-//! From which addresses people signed in lately: when more come than can be begun, they go first.
+//! From which addresses people signed in lately: when more connections arrive than can be served, these go first.
 //!
-//! Owned by the server; the book is the file `addresses` of its data folder, for its owner alone: a line for each, of
-//! the server's uptime when somebody was last signed in from there, and the address (of IPv6 the /64). A restart is
-//! when everybody comes at once, so it is written once a minute if there is something new, and at the end. Nothing
-//! depends on it but who goes first: what cannot be read in it, or was not written before a crash, is as good as
+//! Owned by the server; the book is the file `addresses` of its data folder, for its owner alone: a line for each, with
+//! the server's uptime when somebody was last signed in from there, and the address (for IPv6 the /64). After a restart
+//! everybody comes back at once, so it is written once a minute if there is something new, and at shutdown. Only the
+//! order in the queue depends on it: an address that cannot be read in it, or was not written before a crash, counts as
 //! new. Invariant: no more than [`LIMIT`] addresses are remembered.
 
 use std::fmt::Write;
@@ -18,18 +18,18 @@ use crate::message::Uptime;
 use crate::server::limits::Origin;
 use crate::task::Worker;
 
-/// How long an address is remembered from which nobody is signed in any more.
+/// How long an address is remembered after the last person there has left.
 const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
-/// How exactly it is remembered when somebody was there: so the book is not written for each sign-in.
+/// How precisely that time is remembered, so that the book is not written for each sign-in.
 const EXACTLY: Duration = Duration::from_secs(60 * 60);
 
-/// The most addresses: as many as there are connections. One more has an eighth of them forgotten, of those from
-/// which nobody is signed in, and there those from which nobody was for the longest time. If
-/// there are people at all of them, it is not remembered.
+/// The most addresses: as many as there are connections. For one more, an eighth of them is forgotten: the least
+/// recently used among those from which nobody is signed in. If people are signed in from all of them, it is not
+/// remembered.
 const LIMIT: usize = 50_000;
 
-/// How many times the book is to be written wait for the disk.
+/// How many writes of the book wait for the disk.
 const QUEUE: usize = 2;
 
 /// See the [module](self).
@@ -47,7 +47,7 @@ struct Seen {
 }
 
 impl Guests {
-    /// Opens the book, or begins it.
+    /// Opens the book, or creates it.
     pub(crate) fn open(path: &Path) -> Result<Self, BookError> {
         let (book, text) = Book::open(path)?;
         let clerk = Worker::start("tinychat-addresses", QUEUE, book)

@@ -1,8 +1,8 @@
-//! Which of the names that are owned look like another.
+//! Which names that are owned look like another one.
 //!
-//! Owned by the [roll](super::roll), which tells it of every name that comes and goes. Pure. Names of ASCII alone may
-//! look alike among themselves, for so they always did; beside any other name that is owned nobody may claim one that
-//! looks like it. Invariant: it has each owned name once.
+//! Owned by the [roll](super::roll), which tells it of every name that comes and goes. Pure. Two names of ASCII alone
+//! may look alike, as was always allowed; otherwise nobody may claim a name that looks like one that is owned.
+//! Invariant: it has each owned name once.
 
 use std::collections::HashMap;
 
@@ -31,7 +31,7 @@ impl Likeness {
         }
     }
 
-    /// A name that is owned, and that nobody may be mistaken for who claims `name`.
+    /// An owned name that forbids claiming `name`, because they look alike.
     pub(super) fn of(&self, name: &Name) -> Option<&Name> {
         let is_ascii = |name: &Name| name.as_str().is_ascii();
         let alike = self.0.get(&Skeleton::of(name))?;

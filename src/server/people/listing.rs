@@ -1,8 +1,8 @@
-//! Who is there, as `ONLINE` says it.
+//! Who is online, as `ONLINE` says it.
 //!
-//! Owned by the [directory](super::presence). It is kept as the body of the answer, in which who comes and goes is
-//! changed in place, and given out without copying as long as nobody did. Invariant: the names stand there in
-//! order, each once, each on a line of its own.
+//! Owned by the [directory](super::presence). It is kept as the body of the answer, which is changed in place when
+//! somebody comes or goes, and handed out without copying until the next change. Invariant: the names are in order,
+//! each once, each on a line of its own.
 
 use std::ops::Range;
 
@@ -17,11 +17,11 @@ use crate::wire::MAX_ONLINE_BODY;
 pub(super) struct Listing {
     text: String,
     count: u64,
-    /// What of it fits into an answer; none since it was changed.
+    /// The part of it that fits into an answer; none after a change.
     shared: Option<Bytes>,
 }
 
-/// What stands behind a body.
+/// The end of a body.
 const END: &[u8] = b"\r\n";
 
 /// How many there are, and the names of as many as fit.
@@ -33,7 +33,7 @@ pub(crate) struct Listed {
 }
 
 impl Listed {
-    /// How long the body says that it is.
+    /// The length of the body in the frame's header.
     pub(crate) fn length(&self) -> usize {
         self.body.len() - END.len()
     }

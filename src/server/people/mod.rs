@@ -1,10 +1,10 @@
-//! Who may come, who is there, and whom people want to hear.
+//! Who may sign in, who is online, and who blocks whom.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! names, presence, contacts, guests  whose a name is, who is there, who wants to hear whom, who came from where
-//! roll, listing, book                the names as lines, who is there as `ONLINE` says it, a book on disk
+//! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
+//! roll, listing, book                the names as lines; who is online, as `ONLINE` says it; a text file on disk
 //! likeness                           which names look alike
 //! ```
 

@@ -1,9 +1,8 @@
-//! Which key owns which name, and who may come at all: the [roll](super::roll), and its
-//! [book](super::book) on disk.
+//! Which key owns which name, and who may sign in at all: the [roll](super::roll), and its [book](super::book) on disk.
 //!
-//! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named
-//! thread changes it. Invariant: what was said to be so is in the synced book; of each name that has another
-//! owner then, whoever wants to know is told.
+//! Owned by the server; the book is the file `names` of its data folder, for its owner alone. One named thread changes
+//! it. Invariant: a change is in the book, synced, before it is reported; whoever watches a name is told when its owner
+//! changes.
 
 use std::io;
 use std::path::Path;
@@ -15,7 +14,7 @@ use crate::message::{Name, Uptime};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
-/// How many changes wait for the disk. Those behind wait with their askers.
+/// How many changes wait for the disk. Beyond them the callers wait.
 const QUEUE: usize = 64;
 
 /// A handle to the names.
@@ -26,8 +25,8 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Opens the book, or begins it. Each name whose owner is another one, or none any more, is told to
-    /// `changed` once that is written.
+    /// Opens the book, or creates it. `changed` is called with each name whose owner changed or that has none any more,
+    /// once that is written.
     pub(crate) fn open(
         path: &Path,
         registration: Registration,
@@ -42,7 +41,7 @@ impl Names {
         Ok(Self { roll, registration, clerk })
     }
 
-    /// Whose name it is.
+    /// The owner of a name.
     pub(crate) fn owner(&self, name: &Name) -> Option<PublicKey> {
         self.roll().member(name)?.key
     }
@@ -52,8 +51,8 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
-    /// Claims a name for a key that has proved itself; invitations that were opened before `too_old` are good no
-    /// longer. Only a new name waits for the disk; one that costs no invitation is counted before.
+    /// Claims a name for a key that was proved; invitations that were opened before `too_old` are no longer valid. Only
+    /// a new name waits for the disk; one that costs no invitation is counted first.
     pub(crate) async fn claim(
         &self,
         name: &Name,
@@ -154,7 +153,7 @@ impl Clerk {
     }
 }
 
-// Each change is whole before anything can panic.
+// Each change is complete before anything can panic.
 fn read(roll: &RwLock<Roll>) -> RwLockReadGuard<'_, Roll> {
     roll.read().unwrap_or_else(PoisonError::into_inner)
 }

@@ -1,8 +1,8 @@
-//! Who is there, and who wants to know it.
+//! Who is online, and who wants to know it.
 //!
-//! Owned by the server. A name has at most one connection: signing in again replaces the earlier
-//! one, and only the connection that is here may sign a name out. The earlier one is that which was
-//! made earlier, also if its proof was heard later: it may be dead long since.
+//! Owned by the server. A name has at most one connection: signing in again replaces the earlier one, and only the
+//! connection that is signed in may sign a name out. The earlier connection is the one that was made earlier, even if
+//! its proof was heard later: it may be long dead.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -28,8 +28,8 @@ pub(crate) struct Directory {
 }
 
 impl Directory {
-    /// Makes a connection its name's one. Returns the one that is replaced: an earlier one, or this
-    /// one by a later.
+    /// Makes a connection the one of its name. Returns the connection that is replaced: an earlier one, or this one if
+    /// a later one is there.
     pub(crate) fn sign_in(&self, link: &Arc<Link>) -> Option<Arc<Link>> {
         match self.online.entry(link.name.clone()) {
             Entry::Occupied(there) if there.get().id > link.id => return Some(link.clone()),
@@ -78,7 +78,7 @@ impl Directory {
         if self.online.contains_key(name) { Presence::Online } else { Presence::Away }
     }
 
-    /// Has a connection told when `peer` comes or goes, or when the name has another owner.
+    /// From now on a connection is told when `peer` comes or goes, or when the name's owner changes.
     pub(crate) fn watch(&self, peer: &Name, link: &Arc<Link>) {
         self.watchers.entry(peer.clone()).or_default().insert(link.id, link.clone());
     }
@@ -91,18 +91,18 @@ impl Directory {
         self.watchers.remove_if(peer, |_, watchers| watchers.is_empty());
     }
 
-    /// Who is there, but for some, who are in order.
+    /// Who is online, except for these names, which are sorted.
     pub(crate) fn all_but(&self, hidden: &[Name]) -> Listed {
         self.listing().but_for(hidden)
     }
 
-    /// About how many bytes the names of all have.
+    /// About how many bytes all names take.
     pub(crate) fn length(&self) -> usize {
         self.listing().len()
     }
 
     fn listing(&self) -> MutexGuard<'_, Listing> {
-        // A panic between its plain lines is not to be expected; the names are right at the next change of each.
+        // A panic in between is not expected; a name is corrected at its next change.
         self.listing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -1,5 +1,5 @@
-//! Who may come: which key has which name, who is banned, which invitations are open. Pure: no I/O, and
-//! the time is an argument.
+//! Who may sign in: which key has which name, who is banned, which invitations are open. Pure: no I/O, and the time is
+//! an argument.
 //!
 //! Owned by the [names](super::names), and written down as lines:
 //!
@@ -11,11 +11,10 @@
 //! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
 //! | `# …` | whatever its writer likes |
 //!
-//! A wall clock's time in place of the uptime is of an earlier version, and counts as 0: the server began to count then.
-//! Which names may be claimed for how they [look](crate::looks) is asked when somebody claims one that nobody has:
-//! who has one keeps it, also through `user reset-key`, and no invitation goes beyond it.
-//! Invariant: `banned_keys` are those of banned members, `likeness` has the members' names; what the lines of a roll say
-//! is the same roll.
+//! Earlier versions wrote the wall clock's time instead of the uptime; it counts as 0, when the server began to count.
+//! How a name [looks](crate::looks) is checked only when a free name is claimed: whoever has one keeps it, also through
+//! `user reset-key`; an invitation is no exception. Invariant: `banned_keys` are those of banned members, `likeness`
+//! has the members' names; parsing the lines of a roll gives the same roll.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::fmt::{self, Write};
@@ -36,25 +35,25 @@ pub const MAX_NAMES: usize = 100_000;
 /// The most invitations that are open at once.
 const MAX_INVITES: usize = 10_000;
 
-/// How long an invitation is good.
+/// How long an invitation is valid.
 pub(crate) const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// The word before a key.
 const ALGORITHM: &str = "ssh-ed25519";
 
-/// Who may have a name that nobody has.
+/// Who may claim a free name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Registration {
     /// Whoever comes first.
     #[default]
     Open,
-    /// Who was invited.
+    /// Those who were invited.
     Invite,
     /// Nobody.
     Closed,
 }
 
-/// Why somebody may not come in. Made to be read by them.
+/// Why somebody may not sign in. Made to be read by them.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub(crate) enum Unwelcome {
     #[error("the name belongs to somebody with another key; choose another")]
@@ -145,7 +144,7 @@ struct Invitation {
 }
 
 impl Invitation {
-    /// Whether it is not of those that were opened before.
+    /// Whether it was not opened before `too_old`.
     fn is_good(&self, too_old: Option<Uptime>) -> bool {
         too_old.is_none_or(|before| self.opened >= before)
     }
@@ -154,14 +153,14 @@ impl Invitation {
 /// What somebody who is welcome needs written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Welcome {
-    /// Nothing: the name is theirs since long.
+    /// Nothing: the name is theirs already.
     Back,
     /// A new name, which costs this invitation.
     New(Option<SecretDigest>),
 }
 
 impl Roll {
-    /// The roll that these lines say, or the number of the line that says nothing.
+    /// The roll that these lines describe, or the number of the line that is malformed.
     pub(crate) fn parse(text: &str) -> Result<Self, usize> {
         let mut roll = Self::default();
         for (index, line) in text.lines().enumerate() {
@@ -193,8 +192,8 @@ impl Roll {
         }
     }
 
-    /// Whether somebody with a proved key may have a name. Invitations that were opened before `too_old` are good no
-    /// longer.
+    /// Whether somebody with a proved key may have a name. Invitations that were opened before `too_old` are no longer
+    /// valid.
     pub(crate) fn admit(
         &self,
         name: &Name,
@@ -237,7 +236,7 @@ impl Roll {
         }
     }
 
-    /// Whether a name that nobody has may be claimed for how it looks.
+    /// Whether a free name may be claimed, considering how it looks.
     fn look(&self, name: &Name) -> Result<(), Unwelcome> {
         looks::claimable(name)?;
         match self.likeness.of(name) {
@@ -258,7 +257,8 @@ impl Roll {
         }
     }
 
-    /// Opens an invitation: for anybody, or for one whose name waits for a new key. Those that are too old go.
+    /// Opens an invitation: for anybody, or for the owner of a name that waits for a new key. Those that are too old
+    /// are removed.
     pub(crate) fn invite(
         &mut self,
         digest: SecretDigest,
@@ -274,14 +274,14 @@ impl Roll {
         Ok(())
     }
 
-    /// Bans a name and its key, or lets both come again.
+    /// Bans a name and its key, or ends that.
     pub(crate) fn set_banned(&mut self, name: &Name, banned: bool) -> Result<(), ChangeError> {
         self.existing(name)?.banned = banned;
         self.index_banned();
         Ok(())
     }
 
-    /// Takes the key from a name. Earlier invitations for it are good no longer.
+    /// Takes the key from a name. Earlier invitations for it are no longer valid.
     pub(crate) fn reset_key(&mut self, name: &Name) -> Result<(), ChangeError> {
         let member = self.existing(name)?;
         if member.banned {
@@ -292,7 +292,7 @@ impl Roll {
         Ok(())
     }
 
-    /// The names that have another owner in another roll, or in one of both none.
+    /// The names whose owners differ between two rolls, or that only one of them has.
     pub(super) fn other_owners(&self, other: &Self) -> Vec<Name> {
         let owner = |roll: &Self, name| roll.member(name).and_then(|member| member.key);
         let names: BTreeSet<&Name> = self.members.keys().chain(other.members.keys()).collect();
@@ -300,8 +300,7 @@ impl Roll {
         others.cloned().collect()
     }
 
-    /// Takes a name from its owner, whoever that is. It is not to be had before it is
-    /// [removed](Self::remove).
+    /// Takes a name from its owner, whoever that is. Nobody can claim it before it is [removed](Self::remove).
     pub(crate) fn vacate(&mut self, name: &Name) -> Result<(), ChangeError> {
         self.existing(name)?.key = None;
         self.invites.retain(|_, it| it.only.as_ref() != Some(name));
@@ -309,7 +308,7 @@ impl Roll {
         Ok(())
     }
 
-    /// Forgets a name: anybody may have it who may have a new one.
+    /// Forgets a name: anybody who may claim a new name may claim it.
     pub(crate) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
         self.vacate(name)?;
         self.members.remove(name);

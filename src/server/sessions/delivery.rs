@@ -1,7 +1,7 @@
 //! From a session to its receiver's connection: the stream of batches that a write task sends.
 //!
-//! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
-//! messages come from. What was sent before, on this connection or another, counts for its receiver as if they wrote it.
+//! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the messages come from. What
+//! is sent again, on this connection or another, counts against its receiver's rate limit as if they wrote it.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::mailbox::{MailboxError, Usage};
 use crate::message::{Batch, Name};
 use crate::server::limits::PersonRates;
 
-/// How much is asked of the mailbox at once.
+/// How much is read from the mailbox at once.
 const REFILL: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
 
 /// Messages to send to a receiver: those of `batch` above `after`.
@@ -29,8 +29,8 @@ pub(crate) struct Delivery {
     pub(crate) after: u64,
 }
 
-/// Everything that is written to the owner of `own` by its peer, beginning with the oldest message
-/// that waits. Awaits the reverse session, also again whenever it retires. Does not end by itself.
+/// All messages to the owner of `own` from its peer, beginning with the oldest one that waits. Awaits the reverse
+/// session, again whenever it retires. Never ends by itself.
 pub(crate) fn deliveries(
     registry: Arc<Registry>,
     rates: Arc<PersonRates>,
@@ -92,8 +92,8 @@ impl Source {
 }
 
 impl Draining {
-    /// The next batch with something above the cursor; `None` when delivery has to begin again. Whatever is
-    /// withheld expires before, if there is any: there is nothing to deliver.
+    /// The next batch with something above the cursor; `None` when delivery has to begin again. Withheld messages
+    /// expire first: they have nothing to deliver.
     async fn next(
         &mut self,
         registry: &Registry,

@@ -1,9 +1,8 @@
-//! What a session knows of its messages: which were taken, which wait, which are committed, which
-//! expired.
+//! What a session knows of its messages: which were accepted, which wait, which are committed, which expired.
 //!
-//! Owned by a session, under its lock. Pure: no I/O, no clock. The rules are those of the delivery
-//! specification in [`wire`](crate::wire): `have` is the highest number taken from each
-//! installation; the two watermarks are computed from what waits and kept nowhere.
+//! Owned by a session, under its lock. Pure: no I/O, no clock. The rules are those of the delivery specification in
+//! [`wire`](crate::wire): `have` is the highest number accepted from each installation; the two watermarks are computed
+//! from what waits and stored nowhere.
 //!
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
 //! of each installation ascend; what is expiring precedes them.
@@ -15,16 +14,16 @@ use crate::mailbox::{Account, Accounts, Outline, Run, Shelf, Usage};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
-/// The most installations of a sender of which something waits in one session. One more is refused.
+/// The most installations of a sender that may have waiting messages in one session. One more is refused.
 pub(super) const MAX_INSTALLATIONS: usize = 16;
 
-/// The most installations of a sender that one session remembers: a little for each, on disk and while the session
-/// is loaded. One of which nothing waits and that was not heard of for the longest gives way to one more.
+/// The most installations of a sender that one session remembers: each takes a little space, on disk and while the
+/// session is loaded. For one more, the least recently heard one without waiting messages is forgotten.
 pub(super) const MAX_REMEMBERED: usize = 4_096;
 
-/// The most records of expiry of one installation in one session, together with what waits to become one: each is
-/// numbers that follow each other. Beyond it nothing is taken of the installation until it says what it
-/// knows of. Somebody who answers what they are told has one record, or none.
+/// The most records of expiry of one installation in one session, together with waiting messages that may become one:
+/// each is a range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A
+/// client that answers what it is told has one record, or none.
 pub(super) const MAX_RECORDS: usize = 1_000;
 
 /// See the [module](self).
@@ -36,18 +35,18 @@ pub(super) struct Ledger {
     /// What waits, oldest first. Messages of one installation with consecutive numbers share a run,
     /// so that a long backlog costs little.
     runs: VecDeque<Run>,
-    /// How long what waits is as its sender wrote it, oldest first.
+    /// The original lengths of waiting messages, oldest first.
     lengths: VecDeque<u32>,
     bytes: u64,
     /// Everything up to here is to expire once it is committed.
     condemned: u64,
-    /// Of what waits up to here only the numbers are kept.
+    /// Of waiting messages up to here only the numbers are kept.
     withheld: u64,
-    /// What of that had bodies when the ledger was made.
+    /// How much of that had bodies when the ledger was made.
     loose: Usage,
-    /// What was taken out of the queue to expire, until that is committed.
+    /// Messages that were taken out of the queue to expire, until that is committed.
     expiring: Vec<Run>,
-    /// By installation, what the receiver says to have seen. Not on disk.
+    /// By installation, up to where the receiver says to have read. Not on disk.
     read: Vec<(Installation, u64)>,
 }
 
@@ -72,12 +71,12 @@ impl Ledger {
         ledger
     }
 
-    /// Whether the message was taken before, now or long ago.
+    /// Whether the message is a duplicate of one that was accepted at any time.
     pub(super) fn has(&self, id: MessageId) -> bool {
         id.n <= self.have(id.installation)
     }
 
-    /// Takes a message that it does [not have](Self::has).
+    /// Accepts a message that it does [not have](Self::has).
     pub(super) fn push(&mut self, id: MessageId, length: usize) {
         self.last_position += 1;
         self.accounts.take(id, self.last_position);
@@ -94,13 +93,13 @@ impl Ledger {
         }
     }
 
-    /// The same where only its number is kept, and of all that waits before it.
+    /// The same, keeping only its number, and only the numbers of all that waits before it.
     pub(super) fn push_withheld(&mut self, id: MessageId, length: usize) {
         self.push(id, length);
         self.withheld = self.last_position;
     }
 
-    /// Of all that waits only the numbers are kept. Returns what had bodies until now.
+    /// From now on, of all that waits only the numbers are kept. Returns what had bodies until now.
     pub(super) fn withhold(&mut self) -> Usage {
         let kept =
             (self.first_waiting()..).zip(&self.lengths).filter(|(it, _)| *it > self.withheld);
@@ -111,12 +110,12 @@ impl Ledger {
         freed
     }
 
-    /// The same for what waits in front of something that is withheld: it was written before a block.
+    /// The same for what waits before something that is withheld: it was written before a block.
     pub(super) fn withhold_rest(&mut self) -> Usage {
         std::mem::take(&mut self.loose)
     }
 
-    /// Of what waits up to here only the numbers are kept.
+    /// Of waiting messages up to here only the numbers are kept.
     pub(super) fn withheld(&self) -> u64 {
         self.withheld
     }
@@ -126,25 +125,24 @@ impl Ledger {
         self.committed = self.committed.max(position);
     }
 
-    /// Everything up to `position` is on the receiver's disk, but for what expired. Returns what
-    /// waits no longer.
+    /// Cumulative acknowledgement: everything up to `position` is on the receiver's disk, except for what expired.
+    /// Returns what waits no longer.
     pub(super) fn acknowledge(&mut self, position: u64) -> Usage {
         self.take_front(position).1
     }
 
-    /// Has messages up to `position` expire. Nothing may be delivered until all of them
-    /// [have](Self::expire).
+    /// Marks messages up to `position` to expire. Nothing may be delivered until all of them [have](Self::expire).
     pub(super) fn condemn(&mut self, position: u64) {
         self.condemned = self.condemned.max(position.min(self.last_position));
     }
 
-    /// Has messages expire up to the last that was withheld: the sender is not blocked any more, and whoever
-    /// ended that did not come to it.
+    /// Marks messages up to the last withheld one to expire: the sender is not blocked any more, and ending the block
+    /// was interrupted before this.
     pub(super) fn condemn_withheld(&mut self) {
         self.condemn(self.withheld);
     }
 
-    /// Takes out of the queue what is to expire and is committed. Returns what that was, and how much.
+    /// Takes out of the queue what is to expire and is committed. Returns it, and how much it was.
     pub(super) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
         let (runs, freed) = self.take_front(self.condemned.min(self.committed));
         self.expiring.extend_from_slice(&runs);
@@ -159,7 +157,7 @@ impl Ledger {
         self.expiring.retain(|run| run.last_position() > position);
     }
 
-    /// Whether something is to expire, and that is not committed yet.
+    /// Whether an expiry is not committed yet.
     pub(super) fn is_expiring(&self) -> bool {
         !self.expiring.is_empty() || self.first_waiting() <= self.condemned
     }
@@ -175,13 +173,13 @@ impl Ledger {
         records.map(rest).filter(|record| !record.is_empty()).collect()
     }
 
-    /// The sender's client knows what became of everything up to `n`. Returns how much of that
-    /// can be, if it is new or a record of expiry is superfluous now.
+    /// The sender's client knows what became of everything up to `n`. Returns how much of that is possible, if it is
+    /// new or makes a record of expiry superfluous.
     pub(super) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
         self.accounts.settle(installation, n)
     }
 
-    /// An installation is heard of. Returns when that was, if it is remembered and somebody else was later.
+    /// An installation was heard from. Returns when that was, if it is remembered and another one was heard later.
     pub(super) fn hear(&mut self, installation: Installation) -> Option<u64> {
         let now = self.last_position;
         self.accounts.hear(installation, now).then_some(now)
@@ -202,8 +200,8 @@ impl Ledger {
         known >= MAX_RECORDS || (pieces >= MAX_RECORDS && next != id.n)
     }
 
-    /// The receiver says to have seen everything of an installation up to `n`. Returns whether that is
-    /// news; it can only speak of what was delivered.
+    /// The receiver says to have read everything of an installation up to `n`. Returns whether that is news; it counts
+    /// only for what was delivered.
     pub(super) fn read(&mut self, installation: Installation, n: u64) -> bool {
         let n = n.min(self.watermarks(installation).delivered);
         let is_news = n > self.read_up_to(installation);
@@ -214,12 +212,12 @@ impl Ledger {
         is_news
     }
 
-    /// What of an installation the receiver says to have seen.
+    /// Up to where the receiver says to have read an installation's messages.
     pub(super) fn read_up_to(&self, installation: Installation) -> u64 {
         self.read.iter().find(|(it, _)| *it == installation).map_or(0, |(_, n)| *n)
     }
 
-    /// Whether something of an installation waits, or there is a place for one of which something does.
+    /// Whether messages of an installation wait, or one more installation may have waiting messages.
     pub(super) fn has_place(&self, installation: Installation) -> bool {
         let busy = self.busy();
         busy.contains(&installation) || busy.len() < MAX_INSTALLATIONS
@@ -230,8 +228,8 @@ impl Ledger {
         self.accounts.len() < MAX_REMEMBERED || self.accounts.get(installation).is_some()
     }
 
-    /// Forgets the installation that was not heard of for the longest, of those of which nothing waits, no record is
-    /// kept and no connection `is_present`; one that said it knows of everything first. Returns it.
+    /// Forgets the least recently heard installation, among those without waiting messages, without records and without
+    /// a connection that `is_present`; first one that said it knows of everything. Returns it.
     pub(super) fn forget_one(
         &mut self,
         is_present: impl Fn(Installation) -> bool,
@@ -247,7 +245,7 @@ impl Ledger {
         Some(gone)
     }
 
-    /// Forgets all installations of which nothing waits or is about to expire, and what expired of them.
+    /// Forgets all installations without waiting or expiring messages, and their records of expiry.
     pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
         let busy = self.busy();
         let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
@@ -259,12 +257,12 @@ impl Ledger {
         gone
     }
 
-    /// Whether there is an installation that is not forgotten.
+    /// Whether any installation is remembered.
     pub(super) fn knows_anybody(&self) -> bool {
         !self.accounts.is_empty()
     }
 
-    /// The installations of which something waits or is about to expire.
+    /// The installations with waiting or expiring messages.
     fn busy(&self) -> HashSet<Installation> {
         self.runs.iter().chain(&self.expiring).map(|run| run.installation).collect()
     }
@@ -295,7 +293,7 @@ impl Ledger {
         self.last_position
     }
 
-    /// How much waits, as its sender wrote it.
+    /// How much waits, in its original lengths.
     pub(super) fn waiting(&self) -> Usage {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
     }
@@ -304,7 +302,7 @@ impl Ledger {
         self.accounts.get(installation).map_or(0, |account| account.n)
     }
 
-    /// Takes everything up to `position` out of the queue. Returns what of it was kept.
+    /// Takes everything up to `position` out of the queue. Returns it, and how much of it was kept.
     fn take_front(&mut self, position: u64) -> (Vec<Run>, Usage) {
         let mut freed = Usage::default();
         while self.first_waiting() <= position.min(self.last_position) {

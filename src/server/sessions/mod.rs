@@ -1,12 +1,12 @@
-//! What is said, and to whom it goes: a session for each direction of each conversation.
+//! Messages on their way to receivers: a session for each direction of each conversation.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! delivery                     from a session to the connection of its receiver
-//! registry                     which sessions there are
+//! registry                     the map of all sessions
 //! session, strangers           one direction of a conversation; who writes to people who never answered
-//! ledger, window, pace, quota  what a session knows, holds, waits for, and may have
+//! ledger, window, pace, quota  what a session knows; holds in memory; how long a commit waits; how much may wait
 //! ```
 
 mod delivery;

@@ -1,9 +1,8 @@
-//! How soon a receiver acknowledges, and so how long the disk may wait for it.
+//! How soon a receiver acknowledges, and so how long a commit may wait for it.
 //!
-//! Owned by a session, under its lock. Pure: the time is given. A message whose receiver is there and
-//! usually has it on disk at once need not be written by the server too: its commit waits somewhat
-//! longer than acknowledgements usually take. Invariant: a receiver that takes longer than usual is
-//! waited for once, not for each message.
+//! Owned by a session, under its lock. Pure: the time is given. A message whose receiver is online and usually has it
+//! on disk at once need not be written by the server, too: its commit waits somewhat longer than acknowledgements
+//! usually take. Invariant: a receiver that takes longer than usual is waited for once, not for each message.
 
 use std::time::{Duration, Instant};
 
@@ -20,8 +19,8 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// Messages up to `position` are accepted for a receiver who is there. Returns when they are to
-    /// be committed if they are not acknowledged.
+    /// Messages up to `position` are accepted for a receiver who is online. Returns when they are to be committed if
+    /// they are not acknowledged.
     pub(super) fn accepted(&mut self, position: u64, now: Instant) -> Instant {
         let (_, since) = *self.timed.get_or_insert((position, now));
         since + self.grace()
@@ -35,7 +34,7 @@ impl Pace {
         }
     }
 
-    /// Somebody else reads, or again.
+    /// Another connection reads from now on.
     pub(super) fn restart(&mut self) {
         *self = Self::default();
     }

@@ -1,4 +1,4 @@
-//! How much may wait: the answer to "is there room?", without any I/O.
+//! Quotas: how much may wait. Pure: no I/O.
 
 use crate::mailbox::Usage;
 
@@ -12,7 +12,7 @@ pub struct Quota {
     pub receiver: Usage,
     /// How many messages wait in a session whose receiver does not know the sender yet: 1,000.
     pub first_contact: u64,
-    /// For how many people something of one sender waits who do not know them yet: 100.
+    /// For how many people who do not know the sender yet something of theirs may wait: 100.
     pub strangers: usize,
 }
 
@@ -29,7 +29,7 @@ impl Default for Quota {
 }
 
 impl Quota {
-    /// Whether the receiver has to know the sender before so much waits in a session.
+    /// Whether the receiver has to know the sender for this much to wait in a session.
     pub(crate) fn is_for_friends(&self, messages: u64) -> bool {
         self.first_contact > 0 && messages > self.first_contact
     }

@@ -1,4 +1,4 @@
-//! Which sessions there are: a `DashMap` from session key (`"john:marie"`) to [`Session`].
+//! All sessions: a `DashMap` from session key (`"john:marie"`) to [`Session`].
 //!
 //! Owned by the server. A session is here while its sender has the conversation open or its mailbox
 //! is not empty; `TALK` by either side revives it. No guard of the map lives across an await.
@@ -33,7 +33,7 @@ pub(crate) struct Registry {
     circle: Arc<Circle>,
 }
 
-/// How long what waits may take to expire when a block ends, or a name is given up.
+/// How long it may take until what waits has expired, when a block ends or a name is given up.
 const RENEWAL: Duration = Duration::from_secs(5);
 
 impl Registry {
@@ -59,13 +59,13 @@ impl Registry {
         }
     }
 
-    /// Has what waits of people who are blocked lose its body, where a crash came between, or an earlier version
-    /// left it. To be called once, when people may come.
+    /// Removes the bodies of blocked people's waiting messages that a crash, or an earlier version, left. To be called
+    /// once, when people may sign in.
     pub(crate) async fn withhold_unwanted(&self) -> Result<(), MailboxError> {
-        // It is taken whole.
+        // All of it is taken at once.
         let unwanted = self.unwanted.lock().unwrap_or_else(PoisonError::into_inner).split_off(0);
         for key in unwanted {
-            // Loading it does.
+            // Loading the session does it.
             self.retire(&self.open(&key).await?);
         }
         Ok(())
@@ -79,7 +79,7 @@ impl Registry {
         &*self.mailbox
     }
 
-    /// A connection's own session with `key`, with the connection as its sender's.
+    /// The session with `key`, in which the connection is entered as its sender's.
     pub(crate) async fn enter(
         &self,
         key: &SessionKey,
@@ -129,14 +129,14 @@ impl Registry {
             self.forget_refusal(session.key());
         }
         self.retire(session);
-        // Also one that its successor retired may have been written in since, in vain.
+        // A session that its successor retired may also have been written to since, in vain.
         if self.get(session.key()).is_none() {
             self.strangers.remove(session.key());
         }
     }
 
-    /// The sender of a session begins to write, and so knows its receiver. Whether the receiver knows them, or is one
-    /// of `most` who do not.
+    /// The sender of a session begins to write, and so knows its receiver. Returns whether the receiver knows them, or
+    /// is one of at most `most` who do not.
     pub(crate) async fn approach(
         &self,
         key: &SessionKey,
@@ -198,7 +198,7 @@ impl Registry {
         }
     }
 
-    /// Lets messages expire that wait since before a time, and says of which sessions.
+    /// Expires messages that have waited since before a time, and says in which sessions.
     pub(crate) async fn sweep(
         &self,
         before: Uptime,
@@ -221,7 +221,7 @@ impl Registry {
         }
     }
 
-    /// A name was taken from its owner: nobody writes to it who does not open the conversation again.
+    /// A name was taken from its owner: nobody writes to it without opening the conversation again.
     pub(crate) fn outdate(&self, receiver: &Name) {
         self.loaded(|key| key.receiver() == receiver).iter().for_each(Session::outdate);
     }
@@ -244,8 +244,7 @@ impl Registry {
         }))
     }
 
-    /// A name is given up: forgets what is known of its data folders. Returns how many messages of it
-    /// still wait for others.
+    /// A name is given up: forgets its installations. Returns how many messages of it still wait for others.
     pub(crate) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
         let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
         keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
@@ -258,20 +257,20 @@ impl Registry {
         Ok(waiting)
     }
 
-    /// Who has how much waiting for `receiver` that they want to hear.
+    /// From whom how many messages wait for `receiver`, without those whom they block.
     pub(crate) fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let mut waiting = self.mailbox.waiting(receiver);
         waiting.retain(|(sender, _)| !self.circle.blocks(receiver, sender));
         waiting
     }
 
-    /// How much that is of one sender.
+    /// The same for one sender.
     pub(crate) fn waiting_of(&self, key: &SessionKey) -> u64 {
         let session = self.get(key).filter(|_| !self.circle.is_blocked(key));
         session.map_or(0, |session| session.waiting())
     }
 
-    /// Whether the receiver of a session wants to hear of its sender, or has written to them.
+    /// Whether the receiver of a session has accepted its sender, or has written to them.
     pub(crate) async fn knows(&self, key: &SessionKey) -> Result<bool, MailboxError> {
         if self.circle.has_accepted(key) {
             return Ok(true);
@@ -282,18 +281,18 @@ impl Registry {
         Ok(has_written)
     }
 
-    /// The receiver of a session now blocks its sender: to others there is room for what they took.
+    /// The receiver of a session now blocks its sender: what waits of them leaves room for others.
     pub(crate) async fn block(&self, key: &SessionKey) -> Result<(), MailboxError> {
         let session = self.open(key).await?;
         session.block(self.mailbox(), &self.circle);
         self.retire(&session);
-        // Who is blocked would be told that something happened.
+        // Whoever is blocked must not be told that something happened.
         self.announce_room_but_to(key.receiver(), Some(key));
         Ok(())
     }
 
-    /// The receiver of a session wants to hear of its sender again. What was written meanwhile has no body,
-    /// and must be gone from the disk before that is `remembered` there.
+    /// The receiver of a session no longer blocks its sender. What was written meanwhile has no body, and must be gone
+    /// from the disk before the end of the block is `remembered` there.
     pub(crate) async fn unblock<E>(
         &self,
         key: &SessionKey,
@@ -302,8 +301,8 @@ impl Registry {
         Ok(self.renew([key.clone()], remembered).await?.map(drop))
     }
 
-    /// Has all expire that waits in sessions, and no sender be blocked in them once that is `remembered`.
-    /// Returns how much waited in each.
+    /// Expires all that waits in sessions, and ends the blocks in them once that is `remembered`. Returns how much
+    /// waited in each.
     async fn renew<E>(
         &self,
         keys: impl IntoIterator<Item = SessionKey>,
@@ -325,7 +324,7 @@ impl Registry {
         done.map(|done| done.map(|()| waited.collect()))
     }
 
-    /// Has all expire that waits in sessions, and puts these into `sessions`, with how much that was.
+    /// Expires all that waits in sessions, and puts these into `sessions`, with how much it was.
     async fn let_expire(
         &self,
         keys: impl IntoIterator<Item = SessionKey>,
@@ -346,13 +345,13 @@ impl Registry {
         Ok(())
     }
 
-    /// Messages are stored again after they were refused.
+    /// The mailbox stores messages again, after it refused them.
     pub(crate) fn announce_recovery(&self) {
         let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
         receivers.iter().for_each(|receiver| self.announce_room(receiver));
     }
 
-    /// The sessions that are loaded, of those that are meant.
+    /// Those of the loaded sessions that are meant.
     fn loaded(&self, is_meant: impl Fn(&SessionKey) -> bool) -> Vec<Session> {
         let meant = self.sessions.iter().filter(|it| is_meant(it.value().key()) && it.is_loaded());
         meant.map(|it| it.value().clone()).collect()
@@ -374,7 +373,7 @@ impl Registry {
         self.announce_room_but_to(receiver, None);
     }
 
-    /// The same, but for one of them.
+    /// The same, except for one of them.
     fn announce_room_but_to(&self, receiver: &Name, but: Option<&SessionKey>) {
         let refused = self.refused.remove(receiver).map(|(_, keys)| keys).unwrap_or_default();
         for key in &refused {

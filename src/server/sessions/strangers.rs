@@ -1,8 +1,8 @@
-//! To whom people write who have never answered.
+//! Strangers: receivers who have never answered those who write to them.
 //!
-//! Owned by the [registry](super::registry), and asked when somebody begins to write in a conversation. A receiver has
-//! answered who wrote back, or began to talk while there was something: they know the sender. Invariant: of each sender
-//! it has the receivers for whom something of theirs waits and who did not know them when it was written.
+//! Owned by the [registry](super::registry), and asked when somebody begins to write in a conversation. A receiver who
+//! wrote back, or opened the conversation while something waited, has answered: they know the sender. Invariant: for
+//! each sender it has the receivers for whom something waits, and who did not know the sender when it was written.
 
 use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ pub(super) struct Strangers {
     by_sender: DashMap<Name, HashMap<Name, Look>>,
 }
 
-/// Whether it was looked closely if a receiver knows the sender.
+/// Whether it was checked that a receiver does not know the sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Look {
     Closely,
@@ -32,7 +32,7 @@ enum Look {
 }
 
 impl Strangers {
-    /// Something waits in a session since before the server was started, and its receiver is not known to know its
+    /// Something has waited in a session since before the server started, and its receiver is not known to know its
     /// sender.
     pub(super) fn find(&self, key: &SessionKey) {
         let mut receivers = self.by_sender.entry(key.sender().clone()).or_default();
@@ -45,7 +45,7 @@ impl Strangers {
         receivers.is_some_and(|receivers| receivers.contains_key(key.receiver()))
     }
 
-    /// Counts the receiver of a session, who does not know its sender, unless there are `most`; 0 is no limit.
+    /// Counts the receiver of a session, who does not know its sender, unless there are `most` already; 0 is no limit.
     pub(super) fn add(&self, key: &SessionKey, most: usize) -> Result<(), TooManyStrangers> {
         let mut receivers = self.by_sender.entry(key.sender().clone()).or_default();
         if most > 0 && receivers.len() >= most && !receivers.contains_key(key.receiver()) {
@@ -55,7 +55,7 @@ impl Strangers {
         Ok(())
     }
 
-    /// The receivers who were counted without a close look. From now on that is their last one.
+    /// The receivers who were counted without a check. From now on they count as checked.
     pub(super) fn unseen(&self, sender: &Name) -> Vec<Name> {
         let Some(mut receivers) = self.by_sender.get_mut(sender) else { return Vec::new() };
         let unseen = receivers.iter_mut().filter(|(_, look)| **look == Look::NotYet);
@@ -67,7 +67,7 @@ impl Strangers {
             .collect()
     }
 
-    /// The receiver of a session knows its sender, or nothing waits in it.
+    /// The receiver of a session knows its sender, or nothing waits in it any more.
     pub(super) fn remove(&self, key: &SessionKey) {
         if let Some(mut receivers) = self.by_sender.get_mut(key.sender()) {
             receivers.remove(key.receiver());

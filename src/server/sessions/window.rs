@@ -1,5 +1,5 @@
-//! How much of what waits lies in memory: the window of each session's channel, and all of them
-//! together. Beyond it the mailbox alone has a message.
+//! How much of what waits is in memory: the window of each session's channel, and all of them together. Beyond it a
+//! message is in the mailbox alone.
 //!
 //! Owned by the registry. Invariant: what was counted is given back when it is dropped, wherever it
 //! is then.
@@ -16,8 +16,8 @@ pub(super) const WINDOW: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
 /// What a message costs in memory beside its body, roughly.
 const OVERHEAD: u64 = 128;
 
-/// What messages may cost in memory. So much of a read buffer they may hold back, but not more: a
-/// one-byte body must not keep all of it, past every limit.
+/// What messages may cost in memory. They may keep that much of a read buffer alive, but not more: a one-byte body must
+/// not keep all of it, past every limit.
 pub(crate) fn cost(usage: Usage) -> u64 {
     usage.bytes + usage.messages * OVERHEAD
 }
@@ -30,7 +30,7 @@ pub(crate) struct Windows {
 }
 
 impl Windows {
-    /// At most so many bytes.
+    /// At most `limit` bytes.
     pub(crate) fn new(limit: u64) -> Arc<Self> {
         Arc::new(Self { bytes: AtomicU64::new(0), limit })
     }
@@ -50,8 +50,7 @@ impl Window {
         Arc::new(Self { all: all.clone(), messages, bytes })
     }
 
-    /// Counts a batch. None if there is no room for it: a first one is always taken by its session,
-    /// and one read brings few.
+    /// Counts a batch. None if there is no room for it; its session always takes a first one, and one read brings few.
     pub(crate) fn hold(self: &Arc<Self>, batch: Batch) -> Option<Held> {
         let usage = Usage::of(&batch);
         let cost = cost(usage);

@@ -1,6 +1,6 @@
-//! What waits ages: tasks that look after the clock, and let go of what is too old.
+//! Expiry: tasks that keep the clock, and remove what is too old.
 //!
-//! Owned by the server. Invariant: nothing goes but by the server's [`Clock`](crate::clock::Clock).
+//! Owned by the server. Invariant: nothing expires by any clock but the server's [`Clock`](crate::clock::Clock).
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use crate::message::SessionKey;
 use crate::server::host::Host;
 use crate::task;
 
-/// How often it is looked for what is too old, at most.
+/// The shortest interval between sweeps.
 const SHORTEST_SWEEP: Duration = Duration::from_millis(100);
 
-/// Lets messages expire that have waited for so long.
+/// Expires messages that have waited for `keep`.
 pub(crate) async fn sweep(host: Arc<Host>, keep: Duration) {
     loop {
         let expiring = |key: &SessionKey| host.announce_waiting(key.sender(), key.receiver());
@@ -27,7 +27,7 @@ pub(crate) async fn sweep(host: Arc<Host>, keep: Duration) {
     }
 }
 
-/// Keeps no file for longer than a message, and no upload that nobody goes on with.
+/// Removes files that have waited longer than a message may, and uploads that nobody continues.
 pub(crate) async fn sweep_files(host: Arc<Host>) {
     loop {
         let (keep, blobs) = (host.keep, host.blobs.clone());
@@ -36,7 +36,7 @@ pub(crate) async fn sweep_files(host: Arc<Host>) {
     }
 }
 
-/// Has the uptime stored, by which all this ages, and tells the operator when somebody sets the wall clock.
+/// Stores the uptime, by which all this ages, and tells the operator when somebody sets the wall clock.
 pub(crate) async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailbox>) {
     let mut watch = Watch::begin(&host.clock);
     loop {
@@ -48,7 +48,7 @@ pub(crate) async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailb
     }
 }
 
-/// How often it is looked for what is too old: so that nothing is kept for much longer than it is to be.
+/// The interval between sweeps: short enough that nothing is kept for much longer than it should be.
 fn between_sweeps(host: &Host) -> Duration {
     let by_keep = host.keep.map(|keep| (keep / 10).max(SHORTEST_SWEEP));
     by_keep.map_or(host.timing.sweep, |by_keep| by_keep.min(host.timing.sweep))

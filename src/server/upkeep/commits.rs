@@ -1,4 +1,4 @@
-//! What the mailbox has done is passed to the sessions.
+//! Passes commits of the mailbox to the sessions.
 //!
 //! Owned by the server: one task.
 
@@ -9,7 +9,7 @@ use crate::message::SessionKey;
 use crate::server::host::Host;
 use crate::server::sessions::Registry;
 
-/// Passes what happened in the mailbox to the sessions, and tells receivers, where people may be, what waits no more.
+/// Passes what happened in the mailbox to the sessions and, if there is a host, tells receivers what waits no more.
 pub(crate) async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host>>) {
     let events = registry.mailbox().watch();
     let expiring = |key: &SessionKey| {

@@ -1,5 +1,4 @@
-//! The heartbeat: it asks connections that are silent whether somebody is there, and closes those of whom nobody was for
-//! too long.
+//! The heartbeat: it sends `PING` on silent connections, and closes those that are silent or read nothing for too long.
 //!
 //! Owned by the server: one task for all, so that an idle connection has no timer of its own.
 

@@ -1,9 +1,9 @@
-//! Tasks that look after what is there: one of each for the whole server, as long as it runs.
+//! Periodic tasks: one of each for the whole server, as long as it runs.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! quiet, age, heartbeat, commits  who is forgotten, what is too old, who is silent, what is committed
+//! quiet, age, heartbeat, commits  forgetting those who were quiet; expiry; silent connections; what was committed
 //! ```
 
 mod age;

@@ -1,4 +1,4 @@
-//! Who has been quiet is forgotten.
+//! Forgets those who have been quiet.
 //!
 //! Owned by the server: one task.
 
@@ -9,10 +9,10 @@ use crate::server::accept::Reception;
 use crate::server::host::Host;
 use crate::task;
 
-/// How often those are forgotten who have been quiet.
+/// How often they are forgotten.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Keeps what is remembered of rates to those who have been busy lately, and writes down who came from where.
+/// Forgets the rates of those who have been quiet, and writes down from which addresses people signed in.
 pub(crate) async fn forget_the_quiet(host: Arc<Host>, reception: Arc<Reception>) {
     loop {
         task::sleep(QUIET).await;

@@ -1,7 +1,7 @@
 //! Who asks: finds the process that owns the data folder, or owns it for so long.
 //!
-//! Owned by [`run`](super::run()). Invariant: whoever owns the folder, and however often that changes, each question reaches an
-//! owner, or it is said that none answers.
+//! Owned by [`run`](super::run()). Invariant: whoever owns the folder, and however often that changes, each question
+//! reaches an owner, or it is said that none answers.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};

@@ -1,16 +1,16 @@
 //! `tinychat send`, `tail`, `status` and `files`: for scripts, beside the face of the same person or without one.
 //!
-//! Each asks the process that owns the data folder. If none does, it owns it for so long: it runs a client
-//! without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
+//! Each asks the process that owns the data folder. If there is none, it owns the folder itself meanwhile: it runs a
+//! client without a face and asks that. Owned by the binary. Invariant: whoever owns the folder, and however often
 //! that changes, a message is written once and told once.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! run                        an errand from its beginning to its end
-//! send, tail, status, stock  each of them
-//! asker                      who asks an owner of the folder, or owns it
-//! life, errand               a client without a face; what is asked, and why it is not done
+//! run                        one command, from its beginning to its end
+//! send, tail, status, stock  each of the commands
+//! asker                      asks the folder's owner, or becomes it
+//! life, errand               a client without a face; a command, and why it failed
 //! ```
 
 mod asker;

@@ -1,7 +1,7 @@
 //! What is sent beside the face, and how far it came.
 //!
-//! Owned by the [asker](super::asker). Invariant: whoever is told that something is kept or stored need not send it again, and
-//! of several files each that was not sent is named.
+//! Owned by the [asker](super::asker). Invariant: whoever is told that something is kept or stored need not send it
+//! again, and of several files each that was not sent is named.
 
 use std::path::PathBuf;
 

@@ -1,11 +1,11 @@
-//! The terminal as a stream of lines: what stands on it, and what is asked at it.
+//! The terminal as a stream of lines: output, and questions to the person.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! screen             both outputs, and what each is for
-//! bars, row          files on their way; the line that is being edited
-//! modes, passphrase  the terminal's modes while keys come one by one; a question whose answer is not shown
+//! screen             standard output and standard error, and what each is for
+//! bars, row          progress of files; the line that is being edited
+//! modes, passphrase  the terminal's modes while keys are read one by one; a question whose answer is not shown
 //! ```
 
 mod bars;

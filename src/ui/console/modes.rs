@@ -43,8 +43,8 @@ impl Drop for Modes {
     }
 }
 
-/// Puts back the modes that were there before; for a program that ends on the spot. Elsewhere than in the foreground the
-/// terminal is somebody else's already.
+/// Puts back the modes that were there before; for a program that ends on the spot. Elsewhere than in the foreground
+/// the terminal is somebody else's already.
 pub(crate) fn give_back() {
     if let Some(before) = before_locked().take()
         && is_in_foreground()

@@ -1,8 +1,8 @@
 //! Both outputs of the plain face, and what each is for.
 //!
-//! Standard output has messages alone; a script depends on it. Standard error has the rest. Where a line is being edited
-//! it stands below all that is printed.
-//! Invariant: what is said is one line, whatever words of others are in it; [`output`] cleans it.
+//! Standard output has messages alone; a script depends on it. Standard error has the rest. Where a line is being
+//! edited it stands below all that is printed. Invariant: what is said is one line, whatever words of others are in it;
+//! [`output`] cleans it.
 
 use std::cell::RefCell;
 use std::io::{self, IsTerminal, Write};

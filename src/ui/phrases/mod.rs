@@ -1,11 +1,11 @@
-//! What is said to a person, in words that every face uses. Pure.
+//! Sentences for people, which every face uses. Pure.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! files           files, what became of them, and how far they are
-//! news            what the client tells
-//! times, numbers  times in a person's own zone, as they are said and read; so many of something
+//! files           files, what became of them, and their progress
+//! news            events of the client
+//! times, numbers  times in a person's own time zone, written and parsed; counts of something
 //! ```
 
 pub(crate) mod files;

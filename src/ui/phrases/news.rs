@@ -43,8 +43,8 @@ pub(crate) fn waiting_for_a_script(peer: &Name, waiting: u64, known: bool) -> St
     format!("{messages} from {peer}{who}; --to {peer} reads")
 }
 
-/// What the server does not have when the client ends: for a person, or for a script, which may think of sending it again.
-/// All of it may be `held` until somebody's key is accepted.
+/// What the server does not have when the client ends: for a person, or for a script, which may think of sending it
+/// again. All of it may be `held` until somebody's key is accepted.
 pub(crate) fn kept(unsent: u64, held: bool, is_person: bool) -> String {
     let messages = count(unsent, "message");
     let what = match (held, is_person) {

@@ -1,7 +1,7 @@
 //! The end of the plain face: what is still kept, what is said of it, and what the program exits with.
 //!
-//! Owned by the [face](super::face). Invariant: the exit code is true of every line that was read. What is read when the client
-//! has failed already is kept like what came before it, for no script can know how far its lines had come.
+//! Owned by the [face](super::face). Invariant: the exit code is true of every line that was read. What is read when
+//! the client has failed already is kept like what came before it, for no script can know how far its lines had come.
 
 use std::time::{Duration, Instant};
 

@@ -1,7 +1,8 @@
 //! Where the lines of the plain face come from: from whoever types at a terminal, edited, or line by line from
 //! anything else.
 //!
-//! Owned by the [face](super::face). Invariant: waiting for a line can be given up at any time, and nothing is lost by it.
+//! Owned by the [face](super::face). Invariant: waiting for a line can be given up at any time, and nothing is lost by
+//! it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{Future, pending};

@@ -1,15 +1,15 @@
-//! The plain face: lines in, lines out. Prompts when a person sits there, a Unix filter when not.
+//! The plain face: lines in, lines out. At a terminal it prompts; otherwise it is a Unix filter.
 //!
-//! Standard output has messages alone (`marie: hello`); everything else is on standard error. What is
-//! printed, and how, is the `screen`'s; in `live` is what lines and events mean.
+//! Standard output has messages alone (`marie: hello`); everything else is on standard error. The `screen`
+//! decides what is printed, and how; `live` has what lines and events mean.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! run                      the plain face from its beginning to its end
-//! live, show, end          what lines and events mean; what the client tells; what is still kept at the end
-//! face, keyboard           what the face knows; lines of a script, or edited at a terminal
-//! announcements, receipts  who waits to be heard, and what arrived, told a run at a time
+//! live, show, end          what lines and events mean; printing events; what is still in the outbox at the end
+//! face, keyboard           the face's state; lines of a script, or edited at a terminal
+//! announcements, receipts  people with unread messages; receipts, reported in batches
 //! editor                   the line that is being edited
 //! ```
 

@@ -78,7 +78,8 @@ impl Face {
         self.screen.note(line);
     }
 
-    /// Not what was opened meanwhile: it comes by itself. Nor what was taken from the server meanwhile: that was announced.
+    /// Not what was opened meanwhile: it comes by itself. Nor what was taken from the server meanwhile: that was
+    /// announced.
     fn take_waiting(&mut self, peer: Name, count: u64, known: bool) {
         if count > 0 && !self.open.contains(&peer) {
             self.know([&peer]);

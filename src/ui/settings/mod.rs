@@ -1,10 +1,10 @@
-//! What a person has set once for all.
+//! A person's settings.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! file             `config.toml`, and the table of its keys
-//! choices, values  what a person may choose for the full screen; times and sizes, read from text
+//! choices, values  what a person may choose for the full screen; times and sizes, parsed from text
 //! ```
 
 mod choices;

@@ -1,8 +1,8 @@
 //! The first start of a person: until a server has let them in, what does not work is asked for again.
 //!
 //! Owned by the face that comes up behind it. Invariants: only somebody who sits at a terminal and sees the question is
-//! asked, and only where there was no client in the data folder before; of a name or a server that did not work no folder is left, unless
-//! something in it is to be kept.
+//! asked, and only where there was no client in the data folder before; of a name or a server that did not work no
+//! folder is left, unless something in it is to be kept.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -34,8 +34,8 @@ pub(crate) struct Begun {
     pub(crate) told: Vec<Event>,
 }
 
-/// Starts the client; where it is the first start and somebody sits there, until they are let in. Otherwise gives an exit
-/// code.
+/// Starts the client; where it is the first start and somebody sits there, until they are let in. Otherwise gives an
+/// exit code.
 pub(crate) async fn start(
     mut options: Options,
     mut user: Name,

@@ -1,12 +1,12 @@
-//! How every face comes up: what the command line says, what is asked for, and the client that runs behind it.
+//! How every face starts: the command line, questions to the person, and the client that runs behind it.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! first   the first start of a person: what does not work is asked for again
-//! offer   what worked is offered to be written into `config.toml`
-//! person  what is asked at the terminal
-//! entry   from what the command line says to a running client
+//! first   a person's first start: what does not work is asked for again
+//! offer   an offer to write what worked into `config.toml`
+//! person  questions at the terminal
+//! entry   from the command line to a running client
 //! ```
 
 pub mod entry;

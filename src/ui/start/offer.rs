@@ -1,7 +1,7 @@
 //! What worked the first time is offered to be written into `config.toml`: then nobody need say it again.
 //!
-//! Owned by the [first start](super::first). Invariants: it is asked once, of a person who has no such file; a file that
-//! is there stays as it is; an invitation is not written down, for it is good once.
+//! Owned by the [first start](super::first). Invariants: it is asked once, of a person who has no such file; a file
+//! that is there stays as it is; an invitation is not written down, for it is good once.
 
 use std::path::{Path, PathBuf, absolute};
 

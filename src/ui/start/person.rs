@@ -1,7 +1,7 @@
 //! What a person at the terminal is asked before a face comes up.
 //!
-//! Owned by the face that comes up behind it. Invariant: what is asked is asked again until the answer can be used, the input
-//! ends or a signal comes.
+//! Owned by the face that comes up behind it. Invariant: what is asked is asked again until the answer can be used, the
+//! input ends or a signal comes.
 
 use std::io;
 

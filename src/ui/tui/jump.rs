@@ -39,7 +39,8 @@ impl Jump {
         Self { people, typed: String::new(), selected: 0 }
     }
 
-    /// What fits to what was typed, the best first. A name that nobody has here yet is behind people and before commands.
+    /// What fits to what was typed, the best first. A name that nobody has here yet is behind people and before
+    /// commands.
     pub(super) fn found(&self) -> Vec<Target> {
         let people = self.people.iter().cloned().map(Target::Person);
         let commands = COMMANDS.iter().map(|it| Target::Command(it.usage, it.usage.contains(' ')));

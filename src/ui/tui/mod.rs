@@ -1,19 +1,19 @@
-//! The full screen: conversations on the left, the one that one talks to, its state, and what one is
-//! writing.
+//! The full screen: conversations on the left, the open one beside them, its state, and the text being
+//! written.
 //!
-//! The `app` is pure; the `face` is what it lives on: the terminal, the clock, the client. Owned by whoever
-//! runs it. Invariant: the terminal is as it was, however this ends.
+//! The `app` is pure; the `face` connects it to the terminal, the clock and the client. Owned by whoever
+//! runs it. Invariant: the terminal is restored, however this ends.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
 //! run                       the full screen from its beginning to its end
-//! face                      what the app lives on: the terminal, the clock, the client, the disk
-//! view, opener              how the app is drawn; addresses opened elsewhere
-//! app, display              what is on the screen, and what keys and events make of it; the terminal as a screen
-//! help, conversation        what F1 shows; a conversation as the screen has it
-//! theme, find, jump, panel  colours and marks; what is in front; what there is to say
-//! areas, memory, transfers  where each part is; what is remembered; files on their way
+//! face                      connects the app to the terminal, the clock, the client and the disk
+//! view, opener              how the app is drawn; opening links in another program
+//! app, display              the state of the screen, and what keys and events do to it; the terminal as a screen
+//! help, conversation        what F1 shows; a conversation on the screen
+//! theme, find, jump, panel  colours and marks; search results; the list to jump from; answers and news
+//! areas, memory, transfers  the layout; what is remembered; files in flight
 //! picture, words            pictures among the messages; what is special in a text
 //! links                     addresses in a text
 //! ```

@@ -1,6 +1,7 @@
 //! What one is writing: a text of several lines with a cursor. Pure.
 //!
-//! Owned by its conversation, or by the plain face's editor. Invariant: the cursor is at the beginning of a grapheme, or at the end.
+//! Owned by its conversation, or by the plain face's editor. Invariant: the cursor is at the beginning of a grapheme,
+//! or at the end.
 
 use unicode_segmentation::{GraphemeCursor, UnicodeSegmentation};
 

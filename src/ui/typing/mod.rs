@@ -1,10 +1,10 @@
-//! What may be typed, how it is edited on its way, and what it means: the same for every face.
+//! What may be typed, how it is edited, and what it means: the same for every face.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! completion             how what is being written may go on
-//! command                the one table of what may be typed
+//! completion             completion of what is being written
+//! command                the one table of commands
 //! paths                  words that name files
 //! composer, keys, input  a text that is being written; what keys do; lines of a terminal or of a script
 //! ```

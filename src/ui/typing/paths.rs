@@ -1,7 +1,7 @@
 //! Words that name files: read, quoted and completed, the same for every face.
 //!
-//! Pure, but for looking at the disk: whether a path leads to a file, and what is in a folder. Invariant: what is written
-//! by [`quoted`] and [`completions`] is read again by [`split_path`].
+//! Pure, but for looking at the disk: whether a path leads to a file, and what is in a folder. Invariant: what is
+//! written by [`quoted`] and [`completions`] is read again by [`split_path`].
 
 use std::io;
 use std::path::{Path, PathBuf};

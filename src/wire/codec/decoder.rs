@@ -1,9 +1,9 @@
 //! Bytes to frames.
 //!
-//! A [`Decoder`] is fed whatever a read brought and gives whole frames; "need more" is not an error.
-//! Every length is checked before the bytes behind it are waited for, so a decoder never holds more
-//! than one frame's limit beside what it was fed last. Verbs are data: a table for each direction
-//! says which verbs there are, how long their bodies may be and what parses them.
+//! A [`Decoder`] is fed what a read brought and returns complete frames; "need more" is not an error. Every length is
+//! checked before the bytes after it are waited for, so a decoder never holds more than one frame's limit besides what
+//! it was fed last. Verbs are data: a table for each direction says which verbs there are, how long their bodies may be
+//! and what parses them.
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -19,11 +19,11 @@ use crate::wire::limits::MAX_HEADER;
 /// Turns bytes into frames.
 #[derive(Debug)]
 pub struct Decoder<F> {
-    /// Begins with a whole frame, or is empty. The bodies of frames are slices of it.
+    /// Begins with a complete frame, or is empty. The bodies of frames are slices of it.
     whole: Bytes,
-    /// How long that was at first.
+    /// Its original length.
     chunk: usize,
-    /// What comes after it, if that is empty: a frame of which more is to come.
+    /// An incomplete frame, if `whole` is empty.
     begun: BytesMut,
     frames: PhantomData<fn() -> F>,
 }
@@ -34,7 +34,7 @@ impl<F> Default for Decoder<F> {
     }
 }
 
-/// Where the next frame lies at the beginning of some bytes.
+/// The extent of a frame at the beginning of some bytes.
 struct Measured<'a, F: 'static> {
     verb: &'static Verb<F>,
     line: &'a str,
@@ -43,15 +43,14 @@ struct Measured<'a, F: 'static> {
 }
 
 impl<F: Frame> Decoder<F> {
-    /// Takes what a read brought. To be called only when [`decode`](Self::decode) wants more: then
-    /// the decoder keeps within its bound.
+    /// Takes what a read brought. To be called only when [`decode`](Self::decode) wants more, which keeps the decoder
+    /// within its bound.
     pub fn feed(&mut self, bytes: &[u8]) {
         self.begun.extend_from_slice(&std::mem::take(&mut self.whole));
         self.begun.extend_from_slice(bytes);
     }
 
-    /// The next frame, or `None` if its end has not come yet. After a fatal error the decoder is of
-    /// no more use.
+    /// The next frame, or `None` if it is incomplete. After a fatal error the decoder is useless.
     pub fn decode(&mut self) -> Result<Option<F>, ProtocolError> {
         if self.whole.is_empty() {
             // An idle connection holds no buffer.
@@ -78,29 +77,29 @@ impl<F: Frame> Decoder<F> {
         frame.map(Some)
     }
 
-    /// Takes the rest for frames of another kind.
+    /// Decodes the rest as frames of another kind.
     pub fn switch<G>(self) -> Decoder<G> {
         let Self { whole, chunk, begun, .. } = self;
         Decoder { whole, chunk, begun, frames: PhantomData }
     }
 
-    /// How many bytes there are before the end of what was fed.
+    /// How many bytes that were fed are not decoded yet.
     pub fn remaining(&self) -> usize {
         self.whole.len() + self.begun.len()
     }
 
-    /// How many bytes the body of the frame that came last holds in memory, as a slice of them.
+    /// The size of the buffer that the last frame's body is a slice of.
     pub fn chunk(&self) -> usize {
         self.chunk
     }
 
-    /// Whether the bytes so far end with a whole frame.
+    /// Whether the bytes so far end with a complete frame.
     pub fn is_empty(&self) -> bool {
         self.remaining() == 0
     }
 }
 
-/// Looks for a whole frame. None if its end has not come yet.
+/// Looks for a complete frame. None if it is incomplete.
 fn measure<F: Frame>(bytes: &[u8]) -> Result<Option<Measured<'_, F>>, ProtocolError> {
     let head = &bytes[..bytes.len().min(MAX_HEADER)];
     let header = match memchr(b'\n', head) {

@@ -1,6 +1,7 @@
 //! What is wrong with bytes that are not a frame.
 //!
-//! Pure data, made by the [decoder](super::Decoder). Invariant: what is not fatal has consumed exactly the bad frame.
+//! Pure data, made by the [decoder](super::Decoder). Invariant: after an error that is not fatal, exactly the bad frame
+//! was consumed.
 
 use smol_str::SmolStr;
 use thiserror::Error;
@@ -47,8 +48,7 @@ impl ProtocolError {
         }
     }
 
-    /// Whether nobody can know any more where the next frame begins. Otherwise exactly the bad
-    /// frame was consumed.
+    /// Whether the beginning of the next frame is unknown. Otherwise exactly the bad frame was consumed.
     pub fn is_fatal(&self) -> bool {
         !matches!(self, Self::Name(_))
     }

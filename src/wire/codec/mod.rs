@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! decoder      bytes to frames
-//! table        frames as data: what a row says, and what is made of it
+//! table        frames as data: what a row says, and the code made from it
 //! part         how each kind of word, and a body, is read and written
 //! words        taking words from a line, and putting them on one
 //! error        bytes that are not a frame

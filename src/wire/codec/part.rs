@@ -1,6 +1,6 @@
 //! The parts of a frame: how each kind of word, and a body, is read and written.
 //!
-//! Pure. Invariant: what is put is what can be taken. What only one table has is beside it.
+//! Pure. Invariant: what is written can be read back. Parts that only one table uses are beside it.
 
 use std::fmt::Write as _;
 
@@ -19,7 +19,7 @@ pub(crate) trait Part {
     /// The field's type.
     type Value;
 
-    /// What the specification calls it, if not like the field.
+    /// Its name in the specification, if it is not the field's.
     const SPELLED: Option<&'static str> = None;
 
     /// Whether it may be missing.
@@ -31,14 +31,14 @@ pub(crate) trait Part {
     /// Takes its words, and its body.
     fn take(words: &mut Words<'_>) -> Result<Self::Value, ProtocolError>;
 
-    /// Appends its words, each behind a space.
+    /// Appends its words, each after a space.
     fn put(value: &Self::Value, out: &mut BytesMut);
 
     /// Appends its body.
     fn put_body(_: &Self::Value, _: &mut BytesMut) {}
 }
 
-/// The version, which everything else on the line hangs on.
+/// The version, on which everything else on the line depends.
 pub(crate) enum Version {}
 
 impl Part for Version {
@@ -72,7 +72,7 @@ impl Part for Name {
     }
 }
 
-/// Words that a type parses and displays, and what is said where one does not come.
+/// Words that a type parses and displays, and the error if one is missing.
 macro_rules! parsed {
     ($($part:ty: $type:ty = $expected:literal,)*) => {$(
         impl Part for $part {
@@ -120,7 +120,7 @@ impl<P: Part> Part for Option<P> {
     }
 }
 
-/// Words that are passed on unread, and what is said where one does not come.
+/// Words that are passed on unread, and the error if one is missing.
 macro_rules! unread {
     ($($(#[$doc:meta])* $part:ident = $expected:literal,)*) => {$(
         $(#[$doc])*
@@ -141,13 +141,13 @@ macro_rules! unread {
 }
 
 unread! {
-    /// A public key that nobody has looked at.
+    /// A public key that is not checked yet.
     KeyWord = "a public key",
     /// What is signed once.
     Nonce = "a nonce",
 }
 
-/// Numbers from some number on, and what is said where one does not come.
+/// Numbers from a minimum on, and the error if one is missing.
 macro_rules! numbers {
     ($($(#[$doc:meta])* $part:ident = $expected:literal from $least:literal,)*) => {$(
         $(#[$doc])*
@@ -176,11 +176,11 @@ numbers! {
     Count = "a count" from 0,
     /// How many bytes there are.
     Size = "a size" from 0,
-    /// Where in a file bytes lie.
+    /// A position in a file.
     Offset = "an offset" from 0,
 }
 
-/// Codes: whatever word comes is one, if only an unknown one.
+/// Codes: every word is one, if only an unknown one.
 macro_rules! codes {
     ($($part:ty = $expected:literal,)*) => {$(
         impl Part for $part {
@@ -203,7 +203,7 @@ codes! {
     ByeReason = "a reason",
 }
 
-/// The rest of the line, for a person to read. What does not fit is cut when it is written.
+/// The rest of the line, for a person to read. It is truncated when it is written, if it is too long.
 pub(crate) enum Sentence {}
 
 impl Part for Sentence {
@@ -218,7 +218,7 @@ impl Part for Sentence {
     }
 }
 
-/// A body of at most so many bytes: its length on the line, and it behind the line.
+/// A body of at most `LIMIT` bytes: its length is on the line, and the body follows it.
 pub(crate) enum Body<const LIMIT: usize> {}
 
 impl<const LIMIT: usize> Part for Body<LIMIT> {
@@ -239,13 +239,13 @@ impl<const LIMIT: usize> Part for Body<LIMIT> {
     }
 }
 
-/// Appends a word behind a space.
+/// Appends a word after a space.
 pub(crate) fn put_word(out: &mut BytesMut, word: &str) {
     out.put_u8(b' ');
     out.put_slice(word.as_bytes());
 }
 
-/// Appends the length of a body behind a space.
+/// Appends the length of a body after a space.
 pub(crate) fn put_length(out: &mut BytesMut, length: usize) {
     put_word(out, itoa::Buffer::new().format(length));
 }

@@ -1,7 +1,7 @@
-//! Frames as data: a row is all there is to say of a frame, and all that is done with it comes from there.
+//! Frames as data: a row describes a frame completely, and all code for it is generated from there.
 //!
-//! Pure data. Invariant: what a row writes it reads again. The tables are in [`frame`](crate::wire::frame); tests hold
-//! them against the [specification](crate::wire) and the fuzzers' dictionary.
+//! Pure data. Invariant: what a row writes it can read back. The tables are in [`frame`](crate::wire::frame); tests
+//! compare them with the [specification](crate::wire) and the fuzzers' dictionary.
 
 use std::fmt::Write as _;
 
@@ -29,7 +29,7 @@ pub trait Frame: Sized + 'static {
 pub struct Verb<F> {
     pub(crate) word: &'static str,
     pub(crate) parts: &'static [Described],
-    /// What may stand behind a verb that several rows have, if this is not the last of them: each begins with a code.
+    /// What may follow a verb that several rows have, if this is not the last of them: each begins with a code.
     pub(crate) forms: &'static [&'static str],
     /// The longest body, for a verb that has one.
     pub(crate) body: Option<usize>,
@@ -38,7 +38,7 @@ pub struct Verb<F> {
     pub(crate) parse: fn(&mut Words<'_>) -> Result<F, ProtocolError>,
 }
 
-/// When a frame may come.
+/// When a frame is allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum When {
     /// Until somebody has signed in.
@@ -51,10 +51,10 @@ pub enum When {
     Always,
 }
 
-/// What a frame counts against the rates of whoever says it.
+/// How a frame counts against its sender's rate limits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Counts {
-    /// Nothing: it answers, or something else counts with it.
+    /// Nothing: it is an answer, or is counted with something else.
     Nothing,
     /// One sign-in, if it proves something.
     SignIn,
@@ -78,12 +78,12 @@ impl<F> Verb<F> {
         self.word
     }
 
-    /// When it may come.
+    /// When it is allowed.
     pub fn when(&self) -> When {
         self.when
     }
 
-    /// What it counts.
+    /// How it counts.
     pub fn counts(&self) -> Counts {
         self.counts
     }
@@ -108,7 +108,7 @@ impl<F> Verb<F> {
         text
     }
 
-    /// Whether it is this row of those with its verb, by what follows that.
+    /// Whether this row is meant, among those with its verb, by what follows the verb.
     pub(super) fn is_meant(&self, rest: Option<&str>) -> bool {
         let first = |text: &str| text.split(' ').next() == rest.and_then(|it| it.split(' ').next());
         self.forms.is_empty() || self.forms.iter().any(|form| first(form))
@@ -122,7 +122,7 @@ pub(crate) struct Described {
 }
 
 impl Described {
-    /// A part that is called like its field, if it has no name of its own.
+    /// A part with its field's name, unless it has one of its own.
     pub(crate) const fn of<P: Part>(field: &'static str) -> Self {
         let name = match P::SPELLED {
             Some(spelled) => spelled,
@@ -140,7 +140,7 @@ pub(crate) const fn longest_body(parts: &[Option<usize>]) -> Option<usize> {
     }
 }
 
-/// Makes a direction's frames of a table. Its rows, the most frequent first, are
+/// Generates a direction's frames from a table. Its rows, the most frequent first, are
 ///
 /// ```text
 /// /// What it means.

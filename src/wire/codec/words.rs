@@ -1,6 +1,6 @@
-//! The words of a header line: how they are taken from one, and put on one.
+//! The words of a header line: reading and writing them.
 //!
-//! Pure. Invariant: what is put on a line can be taken from it, and has no control character.
+//! Pure. Invariant: what is written on a line can be read from it, and has no control character.
 
 use std::fmt::Write as _;
 use std::str::FromStr;
@@ -10,8 +10,8 @@ use bytes::{BufMut, Bytes, BytesMut};
 use super::error::ProtocolError;
 use crate::wire::limits::{MAX_NUMBER, MAX_SENTENCE};
 
-/// The first word of a line, and what follows the space behind it. Words are short: looking at each
-/// byte is quicker than what is made for long texts.
+/// The first word of a line, and what follows the space after it. Words are short: a loop over the bytes is faster than
+/// a search made for long texts.
 pub(super) fn split_word(line: &str) -> (&str, Option<&str>) {
     match line.bytes().position(|byte| byte == b' ') {
         Some(space) => (&line[..space], Some(&line[space + 1..])),
@@ -19,7 +19,7 @@ pub(super) fn split_word(line: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The words behind a verb, taken one by one, and the body behind them.
+/// The words after a verb, taken one by one, and the body after them.
 pub(crate) struct Words<'a> {
     verb: &'static str,
     /// None at the end; an empty rest has one empty word.
@@ -42,7 +42,7 @@ impl<'a> Words<'a> {
         Self { verb, rest: split_word(line).1, body }
     }
 
-    /// The next word, of which is said what was expected if there is none.
+    /// The next word; if there is none the error says what was expected.
     pub(crate) fn word(&mut self, expected: &'static str) -> Result<&'a str, ProtocolError> {
         match self.next() {
             Some(word) if !word.is_empty() => Ok(word),
@@ -88,7 +88,7 @@ impl<'a> Words<'a> {
         if self.is_at_end() { Ok(()) } else { Err(self.bad("the end of the line")) }
     }
 
-    /// What is said where something else was expected.
+    /// The error if something else was expected.
     #[cold]
     pub(crate) fn bad(&self, word: &'static str) -> ProtocolError {
         ProtocolError::BadWord { verb: self.verb, word }
@@ -108,8 +108,8 @@ pub(crate) fn line(out: &mut BytesMut, words: std::fmt::Arguments<'_>) {
     out.put_slice(b"\r\n");
 }
 
-/// A sentence that fits on a header line whatever it was made from: no control character, at most
-/// [`MAX_SENTENCE`] bytes.
+/// A sentence that fits on a header line, whatever it was made from: no control character, at most [`MAX_SENTENCE`]
+/// bytes.
 pub(crate) fn sentence(text: &str) -> String {
     let mut clean: String = text
         .chars()
@@ -119,7 +119,7 @@ pub(crate) fn sentence(text: &str) -> String {
     clean
 }
 
-/// Puts a body behind its header line.
+/// Appends a body to its header line.
 pub(crate) fn put_body(out: &mut BytesMut, bytes: &[u8]) {
     out.reserve(bytes.len() + 2);
     out.put_slice(bytes);

@@ -1,13 +1,13 @@
 //! The frames of `tinychat/1`: what each side may say, a row for each.
 //!
-//! Pure data. A frame that is added is a row here, and an arm where it is heard; what the
-//! [specification](super) and the fuzzers' dictionary have to say of it, the tests tell.
+//! Pure data. A new frame is a row here, and an arm where it is handled; the tests tell what the
+//! [specification](super) and the fuzzers' dictionary must say of it.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! client, server, files                            the tables
-//! messages, names, presence, refusal, watermarks   parts that only one of them has
+//! client, server, files                            the tables of frames
+//! messages, names, presence, refusal, watermarks   parts of frames that only one table has
 //! welcome                                          the limits that a server announces
 //! ```
 

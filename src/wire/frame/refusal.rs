@@ -1,5 +1,5 @@
-//! Why a message was not taken: the `ERR`s that refuse one. What follows their code is not the same for all of them, so
-//! they are read and written by hand.
+//! Why a message was not taken: the `ERR`s that refuse one. What follows the code differs, so they are read and written
+//! by hand.
 
 use bytes::BytesMut;
 
@@ -13,7 +13,7 @@ pub enum Refusal {
     Full,
     /// The server cannot write to its disk.
     Store,
-    /// The name was taken from whom they were for.
+    /// The person they were for has lost the name.
     Owner,
     /// They came too fast.
     Slow {
@@ -34,7 +34,7 @@ impl Refusal {
     }
 }
 
-/// What stands behind `ERR`.
+/// What may follow `ERR`.
 pub(super) const FORMS: &[&str] =
     &["FULL peer n text", "STORE peer n text", "OWNER peer n text", "SLOW peer n seconds text"];
 

@@ -4,11 +4,10 @@ use bytes::BytesMut;
 
 use crate::wire::codec::{Number, Part, ProtocolError, Words};
 
-/// How far one installation's messages in one session have come. All three are inclusive and 0
-/// where there is nothing.
+/// How far one installation's messages in one session have come. All three are inclusive, and 0 if there is nothing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Watermarks {
-    /// The highest number that the server took. No receipt.
+    /// The highest number that the server accepted. No receipt.
     pub have: u64,
     /// Up to here everything is kept.
     pub stored: u64,

@@ -11,7 +11,7 @@ use crate::wire::limits::{
     PING_AFTER_SECONDS,
 };
 
-/// The words of `WELCOME`, the fields that they fill, and what holds where a server does not say them.
+/// The words of `WELCOME`, the fields that they fill, and their defaults.
 macro_rules! limits {
     ($($word:literal => $field:ident = $default:expr,)*) => {
         /// What a server announces in `WELCOME`. Bytes, characters, seconds or messages; the
@@ -62,7 +62,7 @@ impl Part for Limits {
                 .split_once('=')
                 .and_then(|(key, value)| Some((key, number(value)?)))
                 .ok_or_else(|| words.bad("word=number"))?;
-            // Words of a later server mean nothing here.
+            // Words of a later server are ignored.
             if let Some((_, field)) = LIMIT_WORDS.iter().find(|(it, _)| *it == key) {
                 *field(&mut limits) = value;
             }

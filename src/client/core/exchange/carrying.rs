@@ -1,8 +1,8 @@
 //! Which files are carried, and what becomes of them.
 //!
-//! What is to go and to come is on the disk; [`Files`](super::super::under_way::Files) knows which of it is on its way. Each
-//! connection to the server asks for one ticket, when there is something to carry. Invariant: an own file becomes a
-//! message, and a file that comes is told to be here, in the transaction that writes it down.
+//! Files to send and to receive are on the disk; [`Files`](super::super::under_way::Files) knows which are in flight.
+//! Each connection to the server asks for one ticket, when there is something to carry. Invariant: an own file becomes
+//! a message, and a received file is reported, in the transaction that writes it down.
 
 use std::collections::BTreeSet;
 use std::convert::Infallible;
@@ -27,7 +27,7 @@ use crate::trust::Ticket;
 use crate::wire::frame::ClientFrame;
 
 impl Core {
-    /// Starts to carry what is to be carried and is not on its way.
+    /// Starts to carry what is to be carried and is not in flight.
     pub(crate) async fn carry_where_due(
         &mut self,
         connection: &mut Connection,
@@ -61,13 +61,13 @@ impl Core {
             self.want_place(peer, Need::Rest);
         }
         self.files.are_to_go_to(addressees);
-        // Once the conversation is open it is known, too, whether the key is still the same.
+        // Once the conversation is open, it is also known whether the key is still the same.
         let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
         jobs.extend(coming.into_iter().map(|it| (Key::Download(it.message), Job::Download(it))));
-        // Those that are on their way drop theirs themselves.
+        // Those in flight drop theirs themselves.
         let is_on_its_way = |it: &Download| self.files.run(Key::Download(it.message)).is_some();
         let had = had.into_iter().filter(|it| !is_on_its_way(it));
         let mut drops: Vec<_> = had.map(|it| (it.message, it.info.blob)).collect();
@@ -117,7 +117,7 @@ impl Core {
                 let run = self.files.run(key).filter(|run| run.number == number);
                 match run.map(|run| run.job.clone()) {
                     Some(job) => self.take_report(key, job, report).await,
-                    // Of one that was ended meanwhile.
+                    // From a run that was ended meanwhile.
                     None => Ok(()),
                 }
             }
@@ -136,7 +136,7 @@ impl Core {
             (Job::Upload(upload), Report::Named(blob, have, written)) => {
                 self.go_on(key, have);
                 self.store.run(move |tx| files::name(tx, upload.id, Some(blob))).await?;
-                // What was ended meanwhile does not wait for it.
+                // A run that was ended meanwhile does not wait for it.
                 let _ = written.send(());
                 Ok(())
             }
@@ -173,7 +173,7 @@ impl Core {
         self.tell(Event::Transfer(Transfer { done, ..transfer }));
     }
 
-    /// The server keeps all of it: now somebody is told of it.
+    /// The server keeps all of it: now the receiver is told of it.
     async fn sent(&mut self, upload: Upload, blob: BlobId, hash: blake3::Hash) -> Result<(), Exit> {
         self.progress = Instant::now();
         let Source { name, media, size, caption, .. } = upload.source.clone();
@@ -244,7 +244,7 @@ impl Core {
         download.state = state.clone();
         let message = download.message;
         self.store.run(move |tx| files::set(tx, message, &state)).await?;
-        // Also when it is to come once more: it begins anew.
+        // Also if it is to come once more: then it begins anew.
         self.files.forget(Key::Download(message));
         let ended = !matches!(download.state, FileState::Coming | FileState::Here);
         if ended && !self.files.take_saves(message).is_empty() {
@@ -256,7 +256,7 @@ impl Core {
         Ok(())
     }
 
-    /// Whether a file comes in a conversation that the face has open, or is being saved.
+    /// Whether a file is being received in a conversation that the face has open, or is being saved.
     pub(crate) async fn awaits_files(&mut self) -> Result<bool, Exit> {
         if self.files.is_saving() {
             return Ok(true);
@@ -276,8 +276,8 @@ impl Core {
             Ok((files::coming(tx, &server)?, has_to_drop))
         };
         let (coming, has_to_drop) = self.store.run(look).await?;
-        // The server is told, too, that it need not keep what has come, or is unwanted: who only looks in now and
-        // then would never tell it otherwise.
+        // The server is also told that it need not keep what has come, or is unwanted: a client that only runs briefly
+        // would never tell it otherwise.
         Ok(coming.iter().any(|download| self.is_faced(&download.peer))
             || (has_to_drop && self.files.is_about_to_drop()))
     }

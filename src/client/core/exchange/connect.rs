@@ -1,6 +1,7 @@
-//! Getting to the server: while that lasts, orders are obeyed.
+//! Connecting to the server, and obeying orders meanwhile.
 //!
-//! Owned by the core. Invariant: before anything is said to a server, everything that belongs to it is under its key.
+//! Owned by the core. Invariant: before anything is said to a server, everything that belongs to it is stored under its
+//! key.
 
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
@@ -20,7 +21,7 @@ use crate::client::store::servers::{self, Arrival};
 use crate::task;
 
 impl Core {
-    /// Gets to the server and signs in; first as each former installation of which there is something to ask.
+    /// Connects and signs in; first as each former installation about which there is something to ask.
     pub(crate) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         self.met = self.store.run(servers::met).await?;
         let mut asked = BTreeSet::new();
@@ -49,7 +50,7 @@ impl Core {
         }
     }
 
-    /// The agent that had the key may have it no more. Nothing is said to the server then.
+    /// The agent may have lost the key. Then nothing is said to the server.
     async fn look_for_key(&mut self, orders: &Receiver<Order>) -> Result<(), Exit> {
         let identity = self.identity.clone();
         let look =
@@ -57,8 +58,7 @@ impl Core {
         self.meanwhile(look, orders).await
     }
 
-    /// The first try to sign in came to this: when somebody waits for that, who may be able to do something, it is not
-    /// tried again.
+    /// The first try to sign in ended like this: if somebody waits for that and may be able to help, it is not retried.
     pub(crate) fn take_first_try(&mut self, exit: Exit) -> Exit {
         match (exit, self.first_try.take()) {
             (Exit::Unsigned(error), Some(first_try))
@@ -130,7 +130,7 @@ impl Core {
         }
     }
 
-    /// The server is known by its key now. What was written for it before belongs to it.
+    /// The server is now known by its key. What was written for it before belongs to it.
     async fn arrive(&mut self, arrival: Arrival) -> Result<(), Exit> {
         let address = self.config.server.clone();
         let arrive = move |tx: &rusqlite::Transaction<'_>| {

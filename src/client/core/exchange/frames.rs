@@ -1,7 +1,7 @@
 //! What the server says beside messages and receipts: each frame, and what is done about it.
 //!
-//! Owned by the core. Whatever a server says, nothing of it is done that was not asked for or is not about somebody whom
-//! one talks to.
+//! Owned by the core. Nothing that a server says has an effect, unless it was asked for or is about somebody whom one
+//! talks to.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -17,14 +17,13 @@ use crate::client::store::{history, outbox};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
-/// The longest that a server can have us wait. More would not fit into every clock.
+/// The longest wait that a server can ask for. More would not fit into every clock.
 const MAX_SECONDS: u64 = 24 * 60 * 60;
 
-/// When to try again to open a conversation, if the server has too many open.
+/// When to retry to open a conversation, if the server has too many open.
 const REOPEN: Duration = Duration::from_secs(60);
 
-/// Of how many people whom one never talked to it is remembered that they have written. Of others the
-/// face alone is told.
+/// How many people are remembered who have written and whom one never talked to. Of others only the face is told.
 const REQUESTS: usize = 1_000;
 
 impl Core {
@@ -44,7 +43,7 @@ impl Core {
             }
             ServerFrame::Room { peer } => self.with(&peer, |it| it.room(Instant::now())),
             ServerFrame::Waiting { peer, count } => self.take_waiting(peer, count).await?,
-            // Of others nothing is written down, however many the server speaks of.
+            // Others are not written down, however many the server mentions.
             ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => {}
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await?,
             ServerFrame::Presence { peer, presence } => {
@@ -65,7 +64,7 @@ impl Core {
         Ok(())
     }
 
-    /// A conversation is open; so far are the messages that one wrote in it.
+    /// A conversation is open; the server says how far own messages have come in it.
     async fn take_opened(
         &mut self,
         peer: Name,
@@ -136,7 +135,7 @@ impl Core {
         Ok(())
     }
 
-    /// The server may have forgotten, and something may have been shown without one.
+    /// The server may have forgotten it, and something may have been shown while offline.
     async fn say_what_was_read(
         &self,
         peer: &Name,
@@ -153,8 +152,8 @@ impl Core {
         Ok(())
     }
 
-    /// A server that has more than was ever sent from here has it from the original of this copy. What
-    /// was written here meanwhile has numbers that the original has used, too.
+    /// A server that has more than was ever sent from here has it from the original of this copy. What was written here
+    /// meanwhile has numbers that the original has also used.
     async fn check_counter(
         &mut self,
         peer: &Name,
@@ -194,7 +193,7 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
-            // Behind the answer to KEY it is clear what may be sent.
+            // After the answer to KEY it is clear what may be sent.
             Refusal::Owner => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);

@@ -1,8 +1,8 @@
-//! Asking what became of what was sent under a former installation, and sending the rest of it.
+//! Asking for the fate of messages sent under a former installation, and sending the rest of them.
 //!
-//! It is a short visit, signed in as that installation, ahead of the one on which everything else happens: to the
-//! server it is one more client of the same person, and every rule of delivery holds. Nothing is received: what waits
-//! is not acknowledged, and comes again. Invariant: the next visit makes up for one that was cut short.
+//! It is a short connection, signed in as that installation, before the main one: to the server it is one more client
+//! of the same person, and every rule of delivery holds. Nothing is received: what waits is not acknowledged, and comes
+//! again. Invariant: the next visit makes up for one that was cut short.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -30,7 +30,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// How soon to ask again where something could not be sent.
 const ASK_SOON: Duration = Duration::from_secs(60);
 
-/// How soon to ask again what became of what the server has stored.
+/// How soon to ask again for the fate of what the server has stored.
 const ASK_LATER: Duration = Duration::from_secs(15 * 60);
 
 /// A visit.
@@ -38,7 +38,7 @@ struct Inquiry {
     former: Installation,
     next: VecDeque<Name>,
     open: BTreeMap<Name, Talk>,
-    /// Something is known now that was not before.
+    /// Something new was learned.
     has_news: bool,
 }
 
@@ -47,12 +47,12 @@ struct Inquiry {
 struct Talk {
     /// `TALKING` has come.
     talks: bool,
-    /// The last number that was sent, or did not have to be.
+    /// The last number that was sent, or did not need to be.
     sent: u64,
     stored: u64,
     /// The last number that was ever sent.
     last: u64,
-    /// What of that was given up, told ahead of `TALKING`.
+    /// What of that expired, reported before `TALKING`.
     expired: BTreeSet<u64>,
 }
 
@@ -71,7 +71,7 @@ impl Core {
         Ok(self.store.run(move |tx| formers::all(tx, &server)).await?)
     }
 
-    /// Pays the visit. That it failed does not keep one from going on.
+    /// Makes the visit. If it fails, the client goes on all the same.
     pub(super) async fn inquire(
         &mut self,
         mut connection: Connection,
@@ -141,7 +141,7 @@ impl Core {
         while inquiry.open.len() < AT_ONCE
             && let Some(peer) = inquiry.next.pop_front()
         {
-            // Nothing is sent to whom the key is not known to be the same of.
+            // Nothing is sent to somebody whose key is not known to be the same.
             connection.say(&ClientFrame::Key { peer: peer.clone() });
             self.say_talk(inquiry.former, &peer, connection).await?;
             let scope = Scope { installation: inquiry.former, ..self.scope(&peer) };
@@ -196,7 +196,7 @@ impl Core {
         peer: &Name,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
-        // What is known now the server need not keep any more.
+        // The server need not keep any more what is known now.
         self.say_talk(inquiry.former, peer, connection).await?;
         connection.say(&ClientFrame::Close { peer: peer.clone() });
         inquiry.open.remove(peer);
@@ -279,7 +279,7 @@ impl Core {
         delivered: u64,
         inquiry: &mut Inquiry,
     ) -> Result<(), Exit> {
-        // Ahead of `TALKING`, which says it again, what expired is held.
+        // What expired is held until `TALKING`, which says it again.
         let talk = inquiry.open.get_mut(&peer).filter(|talk| talk.talks);
         let Some(talk) = talk else { return Ok(()) };
         talk.stored = talk.stored.max(stored).max(delivered);

@@ -1,4 +1,4 @@
-//! What one read brought: messages and receipts go to disk first, then are acknowledged and told.
+//! The messages and receipts of one read: they go to disk first; then they are acknowledged and the face is told.
 //!
 //! Owned by the core. Invariant: all of one read is one transaction, up to a frame that says something else.
 
@@ -14,11 +14,11 @@ use crate::client::store::{history, outbox};
 use crate::message::{Message, Name};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
-/// What one read brought that goes to disk in one transaction.
+/// What goes to disk in one transaction.
 #[derive(Default)]
 pub(super) struct Intake {
     pub(super) messages: Vec<(Name, u64, Message)>,
-    /// Own messages that were given up. Ahead of the receipts, which would claim them.
+    /// Own messages that expired. Handled before the receipts, which would include them.
     pub(super) expired: Vec<(Name, u64)>,
     /// By peer: the highest stored and delivered.
     pub(super) receipts: BTreeMap<Name, (u64, u64)>,
@@ -33,7 +33,7 @@ impl Core {
                 Some(ServerFrame::Message { peer, seq, message }) => {
                     intake.messages.push((peer, seq, message));
                 }
-                // `TALKING` says it again, behind what expired.
+                // `TALKING` says it again, after what expired.
                 Some(ServerFrame::Stored { peer, .. } | ServerFrame::Delivered { peer, .. })
                     if self.is_opening(&peer) => {}
                 Some(ServerFrame::Stored { peer, n }) => {
@@ -110,7 +110,7 @@ impl Core {
     }
 
     fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
-        // Also what was stored before: a server that lost it is sent it again.
+        // Also what was stored before: a server that lost it gets it again.
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.stored(stored.max(delivered))) {
             self.progress = Instant::now();
@@ -130,7 +130,7 @@ impl Core {
         for message in fresh {
             match self.conversations.get(&message.peer) {
                 Some(conversation) if conversation.faced => {
-                    // Otherwise it is given when those before it are.
+                    // Otherwise it is given after those before it.
                     if conversation.unshown_above.is_none() {
                         self.give(message);
                     }

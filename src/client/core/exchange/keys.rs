@@ -1,6 +1,6 @@
-//! Whose key the server has for a name, and whether that is the one that is trusted.
+//! Which key the server has for a name, and whether that is the trusted one.
 //!
-//! Owned by the core. Invariant: nothing is sent to whom another key belongs than the one that is trusted.
+//! Owned by the core. Invariant: nothing is sent to somebody whose key is not the trusted one.
 
 use super::super::exit::Exit;
 use super::super::state::Core;
@@ -15,7 +15,7 @@ impl Core {
         self.conversations.contains_key(peer) || self.asked_keys.contains(peer)
     }
 
-    /// What is not the key that is trusted, as no key is, holds what is written to its owner.
+    /// Any other key than the trusted one, or none, holds back what is written to its owner.
     pub(super) async fn take_key(
         &mut self,
         peer: Name,
@@ -38,8 +38,8 @@ impl Core {
         Ok(())
     }
 
-    /// Nothing more is sent as before: what is under way may be refused, and behind `TALK` it is clear again
-    /// whose the name is.
+    /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns
+    /// the name.
     fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
         if self.held.insert(peer.clone(), now) != Some(now) {
             self.with(peer, Conversation::ask_anew);
@@ -48,7 +48,7 @@ impl Core {
         }
     }
 
-    /// A name that nobody has may be a slip of the pen.
+    /// A name that nobody has may be a typing error.
     fn find_nobody(&mut self, peer: &Name) {
         self.held.remove(peer);
         if !self.conversations.contains_key(peer) {

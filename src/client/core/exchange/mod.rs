@@ -1,16 +1,16 @@
 //! What goes to the server, and what comes from it.
 //!
-//! Each file has some of the core's methods. Invariant: messages and receipts go to disk first, then are acknowledged and
-//! told.
+//! Each file has some of the core's methods. Invariant: messages and receipts go to disk first; then they are
+//! acknowledged and the face is told.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! connect                      getting to the server, and what is done meanwhile
-//! inquiry                      what became of what was sent under a former installation
-//! sending, places, carrying    what goes: messages; who has a place for that; files
-//! frames, keys                 what comes: each frame; whose key a name has
-//! intake                       what comes: messages and receipts
+//! connect                      connecting, and obeying orders meanwhile
+//! inquiry                      what became of messages sent under a former installation
+//! sending, places, carrying    outgoing messages; which conversations are open for them; files
+//! frames, keys                 incoming frames; the keys that names have
+//! intake                       incoming messages and receipts
 //! ```
 
 mod carrying;

@@ -1,4 +1,4 @@
-//! Who has a place among the conversations without a face, and who makes room.
+//! Places for conversations that are open without the face: who has one, and who makes room.
 //!
 //! Owned by the core. Invariant: no more conversations are open than the server allows.
 
@@ -13,14 +13,14 @@ use crate::message::Name;
 use crate::wire::MAX_CONVERSATIONS;
 use crate::wire::frame::ClientFrame;
 
-/// How often some give their places to those who wait.
+/// How often some places are given to conversations that wait.
 const TURN: Duration = Duration::from_secs(1);
 
-/// How many do then.
+/// How many at a time.
 const TURNS_AT_ONCE: usize = 50;
 
 impl Core {
-    /// What an earlier run, or an earlier connection, left in the outbox waits for places.
+    /// Queues conversations for what an earlier run, or an earlier connection, left in the outbox.
     pub(crate) async fn queue_outbox(&mut self) -> Result<(), Exit> {
         let (server, installation) = (self.server.clone(), self.installation);
         let look = move |tx: &rusqlite::Transaction<'_>| {
@@ -32,14 +32,14 @@ impl Core {
         Ok(())
     }
 
-    /// Has a conversation open as soon as there is a place.
+    /// Queues a conversation to be opened as soon as there is a place.
     pub(crate) fn want_place(&mut self, peer: &Name, need: Need) {
         if !self.conversations.contains_key(peer) {
             self.queue.join(peer.clone(), need);
         }
     }
 
-    /// Closes what is done, and gives free places to whoever is next.
+    /// Closes what is done, and gives free places to the next ones.
     pub(crate) async fn give_places(&mut self, connection: &mut Connection) -> Result<(), Exit> {
         self.close_settled(connection).await?;
         let (faced, without) = self.count_places();
@@ -83,7 +83,7 @@ impl Core {
         Ok(())
     }
 
-    /// Has those who were heard longest make room, if others wait for it.
+    /// Lets those that were open longest make room, if others wait.
     fn take_turns(&mut self, connection: &mut Connection, most: usize, without: usize) {
         let free = most.saturating_sub(without);
         let waiting = self.queue.tickets.len().saturating_sub(free);

@@ -12,7 +12,7 @@ use crate::client::store::outbox;
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
 
-/// When so many bytes are to be written, nothing is put to them but acknowledgements.
+/// Backpressure: when this many bytes are to be written, only acknowledgements are added.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
 
 impl Core {
@@ -30,7 +30,7 @@ impl Core {
                 Ok((outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?))
             };
             let (settled, sent) = self.store.run(look).await?;
-            // Ahead of all that is said in it.
+            // Before everything that is said in it.
             connection.answer(&ClientFrame::Key { peer: peer.clone() });
             connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, |it| it.opening(sent));
@@ -39,7 +39,7 @@ impl Core {
         Ok(())
     }
 
-    /// Sends what is above the last number that was sent: new or again, it is the same.
+    /// Sends what is above the last number that was sent: new messages and retries alike.
     pub(crate) async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
         let peers = self.conversations.keys().filter(|peer| !self.held.contains_key(*peer));
         for peer in peers.cloned().collect::<Vec<Name>>() {

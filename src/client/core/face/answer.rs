@@ -1,6 +1,6 @@
-//! What those beside the face ask: answered from the store, whatever the connection does.
+//! Requests of processes beside the face: answered from the store, whatever the connection does.
 //!
-//! Owned by the core. That nobody waits for an answer any more does not matter.
+//! Owned by the core. If nobody waits for an answer any more, it is dropped.
 
 use std::collections::BTreeMap;
 
@@ -107,7 +107,7 @@ impl Core {
         })
     }
 
-    /// Whom those look like who want to talk.
+    /// People who want to talk and look like known ones.
     fn alike_requests(&self) -> BTreeMap<String, String> {
         let all = self.likeness.all().iter();
         let wanting = all.filter(|(peer, _)| self.requests.contains_key(*peer));

@@ -1,6 +1,6 @@
-//! Thinking better of files: of what goes and comes, and of what waits with the server.
+//! Cancelling files: those in flight, and those that wait on the server.
 //!
-//! Owned by the core. Invariant: what one thought better of the server keeps no longer than it takes to tell it, across restarts.
+//! Owned by the core. Invariant: the server is told to drop what was cancelled as soon as possible, across restarts.
 
 use super::super::exit::Exit;
 use super::super::order::Key;
@@ -13,7 +13,7 @@ use crate::client::store::rows::{FileState, Transfer, Upload};
 use crate::message::Name;
 
 impl Core {
-    /// Thinks better of what goes to somebody and comes from them.
+    /// Cancels files to somebody and from them.
     pub(crate) async fn cancel(&mut self, peer: Name, which: Unwanted) -> Result<(), Exit> {
         let (server, of) = (self.server.clone(), peer.clone());
         let look = move |tx: &rusqlite::Transaction<'_>| {
@@ -57,7 +57,7 @@ impl Core {
         Ok(())
     }
 
-    /// The message that tells of it has gone; nobody gets what it tells of.
+    /// The message about it has gone; its file can no longer be fetched.
     async fn call_back(&mut self, upload: Upload) -> Result<(), Exit> {
         let id = upload.id;
         self.store.run(move |tx| files::call_back(tx, id)).await?;

@@ -1,4 +1,4 @@
-//! What a face wants, command by command.
+//! The commands of a face, one by one.
 //!
 //! Owned by the core. What cannot be done without a server is done once the connection is there.
 
@@ -118,7 +118,7 @@ impl Core {
         Ok(())
     }
 
-    /// An index that is damaged is thrown away: the messages are still there.
+    /// A damaged index is thrown away: the messages are still there.
     async fn search(&mut self, query: Query, limit: usize) {
         let mut found = self.find(&query, limit).await;
         if found.as_ref().is_err_and(StoreError::is_damage) {

@@ -1,6 +1,6 @@
-//! What a face wants of files: one's own are sent, others' come and are saved.
+//! Commands about files: sending own ones, fetching and saving others'.
 //!
-//! Owned by the core. Invariant: what is wanted is written down, and then looked for by what carries.
+//! Owned by the core. Invariant: a command is written down, and then found by the code that carries files.
 
 use std::path::PathBuf;
 
@@ -16,11 +16,11 @@ use crate::client::store::rows::{Download, FileState, Transfer, Upload, Way};
 use crate::message::Name;
 use crate::task;
 
-/// How many files are listed for one who asks.
+/// How many files are listed.
 const LISTED: u32 = 50;
 
 impl Core {
-    /// Has a file of one's own sent. An error says why that cannot be.
+    /// Sends a file of one's own. An error says why that is impossible.
     pub(crate) async fn send_file(
         &mut self,
         peer: Name,
@@ -43,8 +43,8 @@ impl Core {
         Ok(Ok(id))
     }
 
-    /// Has a file come that did not come by itself, or saves one, once it is here. While messages are still to come
-    /// that waited, it may be in one of them.
+    /// Fetches a file that was not downloaded unasked, or saves one, once it is here. While waiting messages are still
+    /// arriving, one of them may tell of it.
     pub(crate) async fn want(&mut self, wanted: Wanted) -> Result<(), Exit> {
         let Wanted { peer, number, what } = &wanted;
         if let What::Gone(which) = what {
@@ -54,7 +54,7 @@ impl Core {
         let may_come =
             self.conversations.get(peer).is_some_and(|it| it.faced && !it.has_caught_up());
         match found {
-            // Which is the last is known then.
+            // Only then is it known which one is the last.
             _ if may_come && (found.is_none() || number.is_none()) => {
                 self.files.wanted.push(wanted);
             }
@@ -74,7 +74,7 @@ impl Core {
         Ok(())
     }
 
-    /// Looks again for what was wanted and not there.
+    /// Retries commands whose file was not there.
     pub(crate) async fn grant_wanted(&mut self) -> Result<(), Exit> {
         for wanted in std::mem::take(&mut self.files.wanted) {
             self.want(wanted).await?;
@@ -109,7 +109,7 @@ impl Core {
         }
     }
 
-    /// The copying may take its time: nobody waits for it.
+    /// Copies in the background, for it may take a while.
     pub(crate) fn save_waiting(&mut self, download: &Download) {
         let folder = self.config.data.join(FOLDER);
         let content = place(&folder, download.message);
@@ -139,7 +139,7 @@ impl Core {
         self.set_state(download, FileState::Cancelled).await
     }
 
-    /// How it is with files.
+    /// The state of files.
     pub(super) async fn list_files(&mut self) -> Result<(), Exit> {
         let server = self.server.clone();
         let mut all = self.store.run(move |tx| files::all(tx, &server, LISTED)).await?;
@@ -162,7 +162,7 @@ impl Core {
         Ok(self.store.run(move |tx| files::find(tx, &server, &of, number)).await?)
     }
 
-    /// What became of an upload, and how far it is.
+    /// The fate of an upload, and its progress.
     pub(crate) async fn fate(&mut self, id: i64) -> Result<Option<(Fate, u64)>, Exit> {
         let done = self.files.furthest(Key::Upload(id));
         let fate = self.store.run(move |tx| files::fate(tx, id)).await?;

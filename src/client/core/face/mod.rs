@@ -1,4 +1,4 @@
-//! What a face wants, and those beside it: obeyed at once, online or not.
+//! Commands of a face, and requests of processes beside it: obeyed at once, online or not.
 //!
 //! Each file has some of the core's methods. Invariant: what is answered is on the disk, and all that a batch of orders
 //! writes is one transaction.
@@ -7,9 +7,9 @@
 //!
 //! ```text
 //! obey                        a batch of orders
-//! commands, answer            command by command; what those beside the face ask
-//! people, files, cancel       blocks and keys; files that go, come and are saved; thinking better of them
-//! stock, telling              what lies here of files; what the face is told of what is in the store
+//! commands, answer            each command; requests of processes beside the face
+//! people, files, cancel       blocks and keys; sending, fetching and saving files; cancelling them
+//! stock, telling              received files on this disk; what the face is told from the store
 //! ```
 
 mod answer;

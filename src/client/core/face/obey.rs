@@ -1,4 +1,4 @@
-//! What the face wants: orders are obeyed at once, online or not.
+//! Orders, which are obeyed at once, online or not.
 //!
 //! Owned by the core. Invariant: all that a batch of orders writes is one transaction.
 
@@ -25,7 +25,7 @@ use crate::wire::frame::ClientFrame;
 const BATCH: usize = 256;
 
 impl Core {
-    /// Obeys what came out of the queue: a command, nothing in time, or that nobody orders any more.
+    /// Handles what came out of the queue: an order, a timeout, or the end of the queue.
     pub(crate) async fn obey_next(
         &mut self,
         order: Option<Result<Order, RecvError>>,
@@ -39,7 +39,7 @@ impl Core {
         }
     }
 
-    /// Obeys a command and those right behind it, with one transaction for all that they write.
+    /// Obeys an order and those right behind it, with one transaction for all that they write.
     async fn obey(
         &mut self,
         first: Order,
@@ -60,7 +60,7 @@ impl Core {
                     shown.extend(ids);
                     read.push(answer);
                 }
-                // Whoever types faster than it is found wants the last one.
+                // If several searches are queued, only the last one is wanted.
                 Order::Command(search @ Command::Search { .. }) => {
                     rest.retain(|it| !matches!(it, Command::Search { .. }));
                     rest.push(search);
@@ -73,13 +73,13 @@ impl Core {
             next = if more { orders.try_recv().ok() } else { None };
         }
         for (peer, installation, n) in self.write(written, shown).await? {
-            // Without a connection it is said with the next one.
+            // Without a connection it is sent on the next one.
             if let Some(connection) = connection.as_deref_mut().filter(|_| self.is_open(&peer)) {
                 connection.say(&ClientFrame::Read { peer, installation, n });
             }
         }
         for answer in read {
-            // That nobody waits for the answer any more does not matter.
+            // If nobody waits for the answer any more, it is dropped.
             let _ = answer.try_send(());
         }
         for what in said {
@@ -105,7 +105,7 @@ impl Core {
         if self.is_settled().await? { Err(Exit::Finished) } else { Ok(()) }
     }
 
-    /// Gives what people are to be told of what was shown.
+    /// Returns what people are to be told of what was shown.
     pub(crate) async fn write(
         &mut self,
         written: Vec<(Name, String)>,
@@ -136,7 +136,7 @@ impl Core {
         };
         let done = self.store.run(work).await;
         if done.as_ref().is_err_and(StoreError::is_full) {
-            // What was shown is not shown again, whatever becomes of the rest.
+            // First, so that what was shown is not shown again, whatever happens to the rest.
             self.store.mark_shown(marks).await?;
         }
         let (records, seen) = done?;

@@ -1,4 +1,4 @@
-//! What a face wants of people: to block them, to trust their keys, to be told whom they look like.
+//! Commands about people: blocking them, trusting their keys; and telling whom they look like.
 //!
 //! Owned by the core. What cannot be asked now is asked once the connection is there.
 
@@ -32,12 +32,12 @@ impl Core {
         }
     }
 
-    /// What this connection was not told of whom one blocks.
+    /// Sends changes of blocks that were not sent on this connection.
     pub(crate) fn say_blocks(&mut self, connection: &mut Connection) {
         self.blocks.frames().iter().for_each(|frame| connection.say(frame));
     }
 
-    /// Whoever blocks somebody while the server is away is told that it takes longer.
+    /// Tells the face that a block takes longer, while the server is away.
     pub(crate) fn tell_deferred_blocks(&mut self) {
         for (peer, blocked) in self.blocks.deferred() {
             self.tell(Event::Blocked { peer, blocked, change: Change::Later });
@@ -86,7 +86,7 @@ impl Core {
         Ok(())
     }
 
-    /// The same, of somebody to whom one talks: from then on one knows them.
+    /// The same for somebody to whom one talks: from then on they are known.
     pub(super) async fn meet_and_know(&mut self, peer: &Name) -> Result<(), Exit> {
         self.meet(peer).await?;
         if let Some(known) = &mut self.likeness.known {

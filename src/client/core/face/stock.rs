@@ -1,7 +1,7 @@
-//! What lies here of others' files: said, and freed.
+//! Received files on this disk: listing and freeing them.
 //!
-//! Owned by the core. Invariant: what is freed is off the disk before that is written down, so that a kill in between leaves nothing on the
-//! disk that nobody counts.
+//! Owned by the core. Invariant: a file is removed from the disk before that is written down, so that a kill in between
+//! leaves nothing uncounted on the disk.
 
 use super::super::exit::Exit;
 use super::super::order::Key;
@@ -13,13 +13,13 @@ use crate::message::Name;
 use crate::task;
 
 impl Core {
-    /// What lies here, by person.
+    /// Received files on this disk, by person.
     pub(super) async fn lying(&self) -> Result<Vec<Lying>, Exit> {
         let (server, limit) = (self.server.clone(), self.config.unasked.person);
         Ok(self.store.run(move |tx| stock::lying(tx, &server, limit)).await?)
     }
 
-    /// Has one file of somebody, or all, lie here no longer. What just comes stays.
+    /// Removes one received file of somebody, or all. A file that is being received stays.
     pub(super) async fn free(&mut self, peer: Name, which: Option<u64>) -> Result<Freed, Exit> {
         let (server, of) = (self.server.clone(), peer.clone());
         let find = move |tx: &rusqlite::Transaction<'_>| stock::to_free(tx, &server, &of, which);

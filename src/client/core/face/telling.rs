@@ -1,6 +1,7 @@
-//! What a face is told of what is in the store: messages that were not shown, and that others wait.
+//! What a face is told from the store: messages that were not shown, and that others wait.
 //!
-//! Owned by the core. Invariant: each message is given to the face once, in its order, and no more than it takes.
+//! Owned by the core. Invariant: each message is given to the face once, in order, and no more than it takes
+//! (backpressure).
 
 use std::collections::BTreeSet;
 
@@ -13,7 +14,7 @@ use crate::client::store::{contacts, history};
 use crate::message::Name;
 
 impl Core {
-    /// Gives the face what the history has for it, as much as it takes for now.
+    /// Gives the face messages from the history, as many as it takes for now.
     pub(crate) async fn give_unshown(&mut self) -> Result<(), Exit> {
         while self.shows && self.events.len() < EVENTS_HIGH {
             let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
@@ -40,8 +41,7 @@ impl Core {
         self.given.get(peer).copied().unwrap_or_default()
     }
 
-    /// Tells of messages that came for conversations which the face does not have open: from some, or
-    /// from all.
+    /// Announces messages in conversations that the face does not have open: from some people, or from all.
     pub(crate) async fn announce_unshown(
         &mut self,
         from: Option<BTreeSet<Name>>,
@@ -57,7 +57,7 @@ impl Core {
         Ok(())
     }
 
-    /// Tells that somebody has written with whom no conversation is open.
+    /// Announces that somebody without an open conversation has written.
     pub(crate) async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
         let known = self.is_known(&peer).await?;
         self.tell(Event::Waiting { peer: peer.clone(), count, known });

@@ -22,12 +22,11 @@ pub(crate) enum Queued {
 pub(crate) enum NotNow {
     /// Get it from the registry again.
     Retired,
-    /// Messages expire, and nothing may pass them until that is committed; or the receiver does not
-    /// want any.
+    /// Messages expire, and nothing may overtake them until that is committed; or the receiver blocks the sender.
     HeldBack,
 }
 
-/// The right to drain a session, until somebody takes it over.
+/// The right to drain a session, until another connection takes it over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lease(pub(super) u64);
 

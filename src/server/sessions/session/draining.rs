@@ -1,6 +1,6 @@
-//! What a write task asks of the session that it sends from.
+//! What a write task does with the session that it sends from.
 //!
-//! Invariant: one drains a session at a time; whoever did before finds its channel closed.
+//! Invariant: one connection drains a session at a time; the one before it finds its channel closed.
 
 use std::sync::atomic::Ordering;
 
@@ -29,21 +29,21 @@ impl Session {
         Ok(Drain { lease, batches: state.channel.1.clone(), cursor, refill_to })
     }
 
-    /// Has messages travel through the channel again, behind [`Queued::More`]. Returns up to where
-    /// they have to come from the mailbox.
+    /// Lets messages go through the channel again, after [`Queued::More`]. Returns up to where they have to come from
+    /// the mailbox.
     pub(crate) fn resume(&self) -> u64 {
         let mut state = self.state();
         state.overflowed = false;
         state.ledger.last_position()
     }
 
-    /// What is above `after` in a batch is now sent. Returns how much of that was sent before.
+    /// The part of a batch above `after` is now sent. Returns how much of it was sent before.
     pub(crate) fn send(&self, batch: &Batch, after: u64) -> Usage {
         let before = self.0.sent.fetch_max(batch.last(), Ordering::Relaxed);
         if before > after { Usage::between(batch, after, before) } else { Usage::default() }
     }
 
-    /// Undoes [`drain`](Self::drain), unless somebody else drains since.
+    /// Undoes [`drain`](Self::drain), unless another connection has drained since.
     pub(crate) fn stop_draining(&self, lease: Lease) {
         self.state().reader.take_if(|reader| *reader == lease);
     }

@@ -19,12 +19,11 @@ use crate::server::sessions::quota::Quota;
 use crate::server::sessions::window::cost;
 use crate::wire::frame::Watermarks;
 
-/// The session was taken out of the registry meanwhile; get it from there again. Or a connection was left behind
-/// by its successor.
+/// The session was removed from the registry meanwhile; get it from there again. Or the connection was replaced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Retired;
 
-/// The sender writes from more data folders than a session has places for.
+/// The sender writes from more installations than a session has places for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum TooManyInstallations {
     #[error(
@@ -40,17 +39,17 @@ pub(crate) enum TooManyInstallations {
 /// What became of messages that were offered.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Accepted {
-    /// All were taken, `fresh` of them now and the others before.
+    /// All were accepted: `fresh` of them now, the others are duplicates.
     All { fresh: usize },
-    /// This one was refused, and so are all behind it.
+    /// This one was refused, and so are all after it.
     UpTo { refused: u64, because: String },
-    /// The same, for the receiver's name was taken from whom they are for.
+    /// The same, because the person they are for has lost the name.
     OfNobody { refused: u64 },
 }
 
 impl Session {
-    /// Gets what the mailbox keeps of this session, the first time. Of a sender who is blocked nothing has a body
-    /// then; what is withheld of one who is not expires.
+    /// Loads the session from the mailbox, the first time. If the sender is blocked, nothing has a body afterwards; if
+    /// not, what is withheld expires.
     pub(crate) async fn load(
         &self,
         mailbox: &dyn Mailbox,
@@ -70,7 +69,7 @@ impl Session {
         self.0.state.get_or_try_init(fresh).await.map(drop)
     }
 
-    /// Whether [`load`](Self::load) is through; nothing else may be called before.
+    /// Whether [`load`](Self::load) is complete; nothing else may be called before.
     pub(crate) fn is_loaded(&self) -> bool {
         self.0.state.is_initialized()
     }
@@ -98,8 +97,8 @@ impl Session {
         self.0.changed.notify(usize::MAX);
     }
 
-    /// Makes a connection the sender's, in place of any earlier one. A later one stays: what is still
-    /// read of a connection that was taken over takes nothing from its successor.
+    /// Makes a connection the sender's, in place of any earlier one. A later one stays: a replaced connection, while it
+    /// is still read, takes nothing from its successor.
     pub(crate) fn enter(&self, link: &Arc<Link>) -> Result<(), Retired> {
         let mut state = self.state();
         if state.status == Status::Retired {
@@ -115,7 +114,7 @@ impl Session {
         Ok(())
     }
 
-    /// Undoes [`enter`](Self::enter), unless another connection has entered since. Says whether nobody is left.
+    /// Undoes [`enter`](Self::enter), unless another connection has entered since. Returns whether nobody is left.
     pub(crate) fn leave(&self, id: ConnectionId) -> bool {
         let mut state = self.state();
         state.owner.take_if(|owner| owner.id == id);
@@ -124,8 +123,8 @@ impl Session {
         state.owner.is_none()
     }
 
-    /// The sender's client knows what became of everything up to `settled`. If this installation is
-    /// new here and there are as many as a session remembers, one of which nothing waits gives way.
+    /// The sender's client knows what became of everything up to `settled`. If this installation is new here and the
+    /// session remembers no more, one without waiting messages is forgotten.
     pub(crate) fn settle(
         &self,
         mailbox: &dyn Mailbox,
@@ -152,16 +151,16 @@ impl Session {
         Ok(())
     }
 
-    /// The number of the first message that was not taken before, if there is one.
+    /// The number of the first message that is not a duplicate, if there is one.
     pub(crate) fn first_fresh(&self, messages: &[Message]) -> Option<u64> {
         let state = self.state();
         messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
     }
 
-    /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
-    /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
-    /// numbers are kept, and what would be refused otherwise is refused. Nothing is taken from a connection once a later
-    /// one of the same installation has entered: that one was told what is there.
+    /// Accepts messages with ascending numbers, which wait `since` now: deduplicates them, gives them positions, keeps
+    /// them and passes them on. Their bodies are slices of a buffer of `chunk` bytes. If the sender is blocked only
+    /// their numbers are kept, and the same messages are refused as otherwise. Nothing is accepted from a connection
+    /// once a later one of the same installation has entered, for that one was told what is there.
     pub(crate) fn accept(
         &self,
         mailbox: &dyn Mailbox,
@@ -220,7 +219,7 @@ impl Session {
         Ok(refused.unwrap_or(Accepted::All { fresh }))
     }
 
-    /// The mailbox has made this durable. Returns whether something that was to expire now does.
+    /// The mailbox has made this durable. Returns whether something that was to expire can do so now.
     pub(crate) fn commit(&self, mailbox: &dyn Mailbox, commit: &Commit) -> bool {
         let mut state = self.state();
         state.ledger.commit(commit.up_to);
@@ -265,7 +264,7 @@ impl Session {
         self.state().ledger.watermarks(installation)
     }
 
-    /// The receiver says to have seen everything of an installation up to `n`.
+    /// The receiver says to have read everything of an installation up to `n`.
     pub(crate) fn read(&self, installation: Installation, n: u64) {
         let mut state = self.state();
         if state.ledger.read(installation, n) {
@@ -273,7 +272,7 @@ impl Session {
         }
     }
 
-    /// What of an installation the receiver says to have seen.
+    /// Up to where the receiver says to have read an installation's messages.
     pub(crate) fn read_up_to(&self, installation: Installation) -> u64 {
         self.state().ledger.read_up_to(installation)
     }

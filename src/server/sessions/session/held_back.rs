@@ -1,4 +1,4 @@
-//! What a session holds back and gives up: blocks, what expires, names that change hands.
+//! What a session holds back and gives up: blocks, expiry, names that change hands.
 //!
 //! Invariant: while anything is to expire, or the sender is blocked, nothing is delivered.
 
@@ -10,8 +10,8 @@ use crate::mailbox::Mailbox;
 use crate::server::people::Circle;
 
 impl Session {
-    /// Messages up to `position` are to expire. Delivery begins again behind them once that is
-    /// committed. Returns whether that will make room.
+    /// Messages up to `position` are to expire. Delivery begins again after them once that is committed. Returns
+    /// whether that will make room.
     pub(crate) fn expire(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
         let mut state = self.state();
         state.ledger.condemn(position);
@@ -23,14 +23,14 @@ impl Session {
         self.state().is_held_back()
     }
 
-    /// The receiver does not want to hear of the sender any more: nothing is delivered, and neither what waits nor
-    /// what is written from now on has a body.
+    /// The receiver now blocks the sender: nothing is delivered, and neither what waits nor what is written from now on
+    /// has a body.
     pub(crate) fn block(&self, mailbox: &dyn Mailbox, circle: &Circle) {
         self.state().set_blocked(mailbox, &self.0.key, circle.is_blocked(&self.0.key));
     }
 
-    /// What waits is to expire, and what comes behind it is delivered, also if the sender was blocked. The
-    /// session stays until [`end_renewing`](Self::end_renewing). Returns how much waited.
+    /// What waits is to expire, and what comes after it is delivered, also if the sender was blocked. The session stays
+    /// until [`end_renewing`](Self::end_renewing). Returns how much waited.
     pub(crate) fn begin_to_renew(&self, mailbox: &dyn Mailbox) -> Result<u64, Retired> {
         let mut state = self.state();
         if state.status == Status::Retired {
@@ -54,7 +54,7 @@ impl Session {
         }
     }
 
-    /// All that waited has expired, or that failed. Who is blocked still is.
+    /// All that waited has expired, or that failed. A block that still holds stays.
     pub(crate) fn end_renewing(&self, mailbox: &dyn Mailbox, circle: &Circle) {
         let mut state = self.state();
         state.renewing = false;
@@ -63,8 +63,8 @@ impl Session {
         self.0.changed.notify(usize::MAX);
     }
 
-    /// The sender's name is given up: forgets all data folders of theirs of which nothing waits. Returns how
-    /// much still does.
+    /// The sender's name is given up: forgets all its installations without waiting messages. Returns how much still
+    /// waits.
     pub(crate) fn forget_sender(&self, mailbox: &dyn Mailbox) -> u64 {
         let mut state = self.state();
         for gone in state.ledger.forget_idle() {
@@ -73,8 +73,8 @@ impl Session {
         state.ledger.waiting().messages
     }
 
-    /// The receiver's name was taken from its owner. Whoever has the conversation open writes to nobody
-    /// until they [enter](Self::enter) again.
+    /// The receiver's name was taken from its owner. Connections that have the conversation open write to nobody until
+    /// they [enter](Self::enter) again.
     pub(crate) fn outdate(&self) {
         let mut state = self.state();
         state.outdated = state.present.iter().map(|(id, _)| *id).collect();

@@ -6,18 +6,18 @@
 //! gets its positions, goes to the mailbox and into the channel, so that all three agree on the
 //! order.
 //!
-//! The channel is the quick way and not the truth: whatever is in it is in the mailbox too, and what
-//! exceeds its [`window`](super::window) is there alone. So a reader that lost a batch, or comes back
-//! to messages that an earlier connection took out, sees a gap in the positions and fills it from the
-//! mailbox; and behind a full window stands a mark that says that there is more.
+//! The channel is a fast path and not the truth: whatever is in it is in the mailbox too, and what
+//! exceeds its [`window`](super::window) is in the mailbox alone. So a reader that lost a batch, or comes
+//! back to messages that an earlier connection took out, sees a gap in the positions and fills it from
+//! the mailbox; when the window is full, a mark in the channel says that there is more.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! draining, held_back  what a write task asks; blocks, what expires, names that change hands
+//! draining, held_back  taking messages out, for write tasks; blocks, expiry, names that change hands
 //! handle               what connections, and the registry, do with a session
-//! state                what it is, under its lock
-//! channel              what travels through it
+//! state                its state, under its lock
+//! channel              the items in its channel
 //! ```
 
 mod channel;

@@ -1,4 +1,4 @@
-//! What a session is: its ledger, the channel, who writes and who reads.
+//! The state of a session: its ledger, the channel, who writes and who reads.
 //!
 //! Owned by the [`Session`], under its lock. Invariants: what is not in the channel is in the mailbox, and the channel
 //! says so; while anything is to expire, or the sender is blocked, nothing is delivered.
@@ -28,7 +28,7 @@ pub(super) struct Inner {
     /// Notified when the reverse session comes into being, and when nothing is held back any more.
     pub(super) changed: Event,
     pub(super) window: Arc<Window>,
-    /// Up to this position something was sent to the receiver, since this was made.
+    /// The highest position that was sent to the receiver, since this was made.
     pub(super) sent: AtomicU64,
 }
 
@@ -37,27 +37,26 @@ pub(super) struct State {
     pub(super) ledger: Ledger,
     /// The sender's connection, while the conversation is open on it.
     pub(super) owner: Option<Arc<Link>>,
-    /// Connections of the sender that have the conversation open, also those that were taken over
-    /// and are still read.
+    /// Connections of the sender that have the conversation open, also those that were replaced and are still read.
     pub(super) present: Vec<(ConnectionId, Installation)>,
-    /// Those among them that write to an owner of the receiver's name who has it no more.
+    /// Those among them that write to a former owner of the receiver's name.
     pub(super) outdated: Vec<ConnectionId>,
-    /// Who drains the channel, and how often it was drained before.
+    /// The lease of the connection that drains the channel.
     pub(super) reader: Option<Lease>,
     pub(super) pace: Pace,
     pub(super) last_lease: u64,
     pub(super) channel: Channel,
     /// The channel ends with [`Queued::More`].
     pub(super) overflowed: bool,
-    /// The receiver does not want to hear of the sender.
+    /// The receiver blocks the sender.
     pub(super) blocked: bool,
-    /// Nothing that waits here is a load for the receiver.
+    /// What waits here does not count against the receiver's quota.
     pub(super) aside: bool,
     /// All that waits is to expire before anything is delivered.
     pub(super) renewing: bool,
 }
 
-/// Where a session stands.
+/// The state of a session in its life.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Status {
     /// The reverse session does not exist.
@@ -120,7 +119,7 @@ impl State {
 
     /// Puts a batch into the channel, or a mark that it is in the mailbox alone.
     pub(super) fn pass_on(&mut self, window: &Arc<Window>, batch: Batch) {
-        // Nobody hears what a blocked person writes: it needs no room in memory.
+        // What a blocked person writes is never delivered: it needs no room in memory.
         if self.overflowed || self.blocked {
             return;
         }
@@ -130,7 +129,7 @@ impl State {
         let _ = self.channel.0.try_send(held.map_or(Queued::More, Queued::Batch));
     }
 
-    /// Lets go of all that is in memory. What waits, and what comes, is in the mailbox alone.
+    /// Drops all that is in memory. What waits, and what comes, is in the mailbox alone.
     pub(super) fn empty_channel(&mut self) {
         self.channel.0.close();
         self.channel = async_channel::unbounded();
@@ -139,8 +138,8 @@ impl State {
         let _ = self.channel.0.try_send(Queued::More);
     }
 
-    /// Closes the channel and makes another that begins with the oldest message that waits and is
-    /// in memory. Returns up to where messages have to come from the mailbox before those.
+    /// Closes the channel and makes another that begins with the oldest message that waits and is in memory. Returns up
+    /// to where messages before it have to come from the mailbox.
     pub(super) fn renew_channel(&mut self) -> u64 {
         let cursor = self.ledger.first_waiting() - 1;
         let fresh: Channel = async_channel::unbounded();
@@ -153,7 +152,7 @@ impl State {
                     let _ = fresh.0.try_send(Queued::Batch(held));
                 }
                 Queued::Batch(_) => {}
-                // What lies behind it, if anything does, is on disk too.
+                // What follows it, if anything does, is on disk too.
                 Queued::More => {
                     self.overflowed = refill_to.is_some();
                     break;
@@ -172,8 +171,8 @@ impl State {
         self.blocked || self.renewing || self.ledger.is_expiring()
     }
 
-    /// Says whether the receiver wants to hear of the sender. What waits of somebody blocked is a load for nobody but
-    /// them, and loses its body, wherever it is.
+    /// Sets whether the receiver blocks the sender. What waits of somebody blocked counts against nobody's quota but
+    /// theirs, and loses its body, wherever it is.
     pub(super) fn set_blocked(&mut self, mailbox: &dyn Mailbox, key: &SessionKey, blocked: bool) {
         (self.blocked, self.aside) = (blocked, blocked);
         mailbox.set_aside(key, blocked);
@@ -198,7 +197,7 @@ impl State {
         }
     }
 
-    /// Has everything expire that is to and can. Returns whether there was any.
+    /// Begins to expire all that is to expire and can. Returns whether there was any.
     pub(super) fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
         let (runs, freed) = self.ledger.begin_to_expire();
         if !runs.is_empty() {
@@ -212,7 +211,7 @@ impl State {
 }
 
 pub(super) fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
-    // A panic under this lock may have left ledger and channel apart, but never a message lost: the
-    // mailbox has it, and the next reader fills the gap from there.
+    // A panic under this lock may have left ledger and channel different, but never loses a message: the mailbox has
+    // it, and the next reader fills the gap from there.
     state.lock().unwrap_or_else(PoisonError::into_inner)
 }

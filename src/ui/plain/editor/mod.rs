@@ -1,14 +1,14 @@
-//! What is typed at a terminal: a line with a cursor, what was written before, and how words go on. Pure: keys in,
+//! What is typed at a terminal: a line with a cursor, a history of earlier lines, and completion. Pure: keys in,
 //! lines out.
 //!
-//! Owned by the [keyboard](crate::ui::plain::keyboard). Invariant: nothing that is typed is lost but by a key that cuts it, and that
-//! comes back by Ctrl-Y.
+//! Owned by the [keyboard](crate::ui::plain::keyboard). Invariant: typed text is lost only by a key that cuts it, and
+//! Ctrl-Y brings that back.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! line           the line that is being typed, and what each key makes of it
-//! view, written  what of it is shown; what was written before
+//! line           the line that is being typed, and what each key does to it
+//! view, written  the part of it that is shown; the history of lines
 //! ```
 
 mod line;

@@ -1,15 +1,14 @@
-//! What is on the screen, and what each key and each event makes of it. Pure: no I/O; what is to be done
-//! outside comes back as effects, and the time is an argument.
+//! The state of the screen, and what each key and each event does to it. Pure: no I/O; what is to be done
+//! outside is returned as effects, and the time is an argument.
 //!
-//! Owned by the [face](super::face). Invariants: no draft is lost but by Ctrl-C, which can be undone; a message
-//! counts as unread until it was in sight on a screen in front of somebody, or somebody passed it by on the
-//! way to the end.
+//! Owned by the [face](super::face). Invariants: only Ctrl-C loses a draft, and that can be undone; a message
+//! counts as unread until it was visible on a screen in front of somebody, or somebody scrolled past it to the end.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! press, hear           what keys do beside writing; what the client tells
-//! obey, compose, turn   commands; what one is writing; turning from one conversation to another
+//! press, hear           keys other than typing; events of the client
+//! obey, compose, turn   commands; the text being written; switching conversations
 //! state                 what is on the screen, and what may happen to it
 //! ```
 

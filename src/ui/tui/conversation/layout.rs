@@ -1,8 +1,8 @@
 //! Messages laid out in rows. Pure.
 //!
-//! Owned by a [window](super::window), which asks for the same rows many times while one scrolls; a long message is dear
-//! to lay out, and others choose how long it is. Invariant: what is kept is what would be made anew, for all that it was
-//! made of is compared.
+//! Owned by a [window](super::window), which asks for the same rows many times while one scrolls; a long message is
+//! dear to lay out, and others choose how long it is. Invariant: what is kept is what would be made anew, for all that
+//! it was made of is compared.
 
 use std::cell::RefCell;
 use std::collections::HashMap;

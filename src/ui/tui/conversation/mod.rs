@@ -1,11 +1,11 @@
-//! A conversation as the screen has it. Pure.
+//! A conversation on the screen. Pure.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
-//! talk    one conversation: what came, what was seen, what one is writing
-//! window  a part of it that is loaded, and where one looks at it
-//! layout  the rows of its messages, and of what stands between them
+//! talk    one conversation: its messages, what was seen, the draft
+//! window  the part of it that is loaded, and the scroll position
+//! layout  the rows of its messages, and of the lines between them
 //! ```
 
 mod layout;

@@ -3,7 +3,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! terminal  the terminal, taken and given back
+//! terminal  the terminal, taken over and restored
 //! painter   what has changed, as bytes
 //! canvas    what is to stand on the screen
 //! ```

@@ -1,8 +1,8 @@
 //! The terminal while the full screen has it.
 //!
-//! Owned by the [face](crate::ui::tui). Invariants: nothing is asked of the terminal, since answers come late, never, or
-//! among the keys; whatever ends it, a panic too, the terminal is as it was before; while another program
-//! is in front, the terminal is left alone.
+//! Owned by the [face](crate::ui::tui). Invariants: nothing is asked of the terminal, since answers come late, never,
+//! or among the keys; whatever ends it, a panic too, the terminal is as it was before; while another program is in
+//! front, the terminal is left alone.
 
 use std::io::{self, Write};
 use std::sync::Once;

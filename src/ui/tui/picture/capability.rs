@@ -1,7 +1,7 @@
 //! Whether this terminal can show pictures, and how.
 //!
-//! Owned by the face. Invariant: what is known of the terminal comes from the environment and from the size of its window,
-//! and from the answer to the one [question](super::question) that only a kitty is asked.
+//! Owned by the face. Invariant: what is known of the terminal comes from the environment and from the size of its
+//! window, and from the answer to the one [question](super::question) that only a kitty is asked.
 
 use std::io;
 use std::time::Instant;

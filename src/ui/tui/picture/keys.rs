@@ -1,6 +1,7 @@
 //! What is pressed and pasted at a terminal that was asked something.
 //!
-//! Owned by the face. Invariant: an answer that comes [late](super::late) is not among the keys, and everything else is.
+//! Owned by the face. Invariant: an answer that comes [late](super::late) is not among the keys, and everything else
+//! is.
 
 use std::collections::VecDeque;
 use std::io;

@@ -1,8 +1,8 @@
 //! An answer that comes when nobody waits for it any more, among the keys.
 //!
-//! Owned by the face. What reads the keys knows no answers: it takes one for Alt-P, `>`, `|`, `k` and so on. Invariants:
-//! what is not an answer reaches the face as it came, [so late](WHOLE) at most; what is held is no longer than
-//! [an answer](LONGEST), and nothing is held where none is to come.
+//! Owned by the face. What reads the keys knows no answers: it takes one for Alt-P, `>`, `|`, `k` and so on.
+//! Invariants: what is not an answer reaches the face as it came, [so late](WHOLE) at most; what is held is no longer
+//! than [an answer](LONGEST), and nothing is held where none is to come.
 
 use std::time::{Duration, Instant};
 

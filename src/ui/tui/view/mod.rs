@@ -5,7 +5,7 @@
 //! ```text
 //! frame     everything that is on the screen
 //! help      what F1 shows
-//! front     boxes in front of the rest
+//! front     boxes drawn over the rest
 //! messages  the messages of a conversation, with their addresses and pictures
 //! ```
 

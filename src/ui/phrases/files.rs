@@ -140,7 +140,7 @@ pub(crate) fn count(files: u64) -> String {
     if files == 1 { "1 file".into() } else { format!("{files} files") }
 }
 
-/// How far it is, how quickly, and how long it takes: `45 %, 1.2 MiB/s, 12 s`.
+/// How far it is, how quickly, and how long it takes: `45 %, 1.2 MiB/s, 12s`.
 pub(crate) fn progress(done: u64, size: u64, bytes_per_second: Option<u64>) -> String {
     let percent = u128::from(done) * 100 / u128::from(size.max(1));
     let Some(rate) = bytes_per_second.filter(|rate| *rate > 0) else {

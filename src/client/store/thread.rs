@@ -102,20 +102,22 @@ impl Store {
 }
 
 fn serve(mut connection: Connection, queue: &Receiver<Job>, index_reset: &AtomicBool) {
+    let mut rebuilt = false;
     loop {
         // While nobody waits.
-        while queue.is_empty() && index(&mut connection, index_reset) {}
+        while queue.is_empty() && index(&mut connection, index_reset, &mut rebuilt) {}
         let Ok(job) = queue.recv_blocking() else { return };
         job(&mut connection);
     }
 }
 
-/// Returns whether there is more to do. An index that cannot be written is retried later; one that is damaged is thrown
-/// away.
-fn index(connection: &mut Connection, index_reset: &AtomicBool) -> bool {
+/// Returns whether there is more to do. An index that cannot be written is retried later; one that is damaged is rebuilt
+/// once: damage that is still there then is not in the index, but in the messages.
+fn index(connection: &mut Connection, index_reset: &AtomicBool, rebuilt: &mut bool) -> bool {
     match index_more(connection).map_err(StoreError::from) {
         Ok(more) => more,
-        Err(error) if error.is_damage() => {
+        Err(error) if error.is_damage() && !*rebuilt => {
+            *rebuilt = true;
             index_reset.store(true, Ordering::Relaxed);
             transact(connection, search::reset).is_ok()
         }
@@ -167,6 +169,35 @@ pub(crate) mod tests {
         let known_servers = KnownServers::new(path.with_file_name("known_servers"));
         let config = Config::new(server.parse().unwrap(), name(person), path.into());
         Store::open(path, &config, &known_servers).map(|(_, home)| home.installation)
+    }
+
+    /// Makes the page of the database unreadable on which this text stands.
+    fn damage(path: &Path, text: &str) {
+        let mut bytes = fs::read(path).unwrap();
+        let at = bytes.windows(text.len()).position(|it| it == text.as_bytes()).unwrap();
+        let page = at / 4096 * 4096;
+        bytes[page..page + 8].fill(0xff);
+        fs::write(path, bytes).unwrap();
+    }
+
+    #[test]
+    fn an_index_is_not_rebuilt_again_and_again_for_a_damaged_message() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("messages.db");
+        let mut connection = Connection::open(&path).unwrap();
+        transact(&mut connection, schema::lay_out).unwrap();
+        let add = "WITH RECURSIVE n (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM n WHERE n < ?1)
+            INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
+            SELECT 'localhost', 'marie', 0, '0', n, 0, 'text',
+                CAST(printf('words of message %d', n) AS BLOB), 'shown' FROM n";
+        connection.execute(add, [2 * INDEX_AT_ONCE]).unwrap();
+        drop(connection);
+        damage(&path, &format!("words of message {INDEX_AT_ONCE}"));
+        let mut connection = Connection::open(&path).unwrap();
+        let (reset, mut rebuilt) = (AtomicBool::new(false), false);
+        let rounds = (0..10).take_while(|_| index(&mut connection, &reset, &mut rebuilt)).count();
+        assert_eq!(rounds, 1, "it is rebuilt once");
+        assert!(reset.load(Ordering::Relaxed), "whoever searches is told");
     }
 
     #[test]

@@ -48,13 +48,15 @@ model *args:
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail
-    # The coverage is counted by a flag that a stable compiler takes only so.
+    # The coverage is counted by a flag that a stable compiler takes only so. What threads hold that still end looks like
+    # a leak to who looks behind each input.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
     for target in codec sign_in client carry control backup server_folder client_folder; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \
-            -max_total_time="$1" -max_len=8192 -dict=tests/fuzz/dictionary -artifact_prefix=target/fuzz/
+            -max_total_time="$1" -max_len=8192 -dict=tests/fuzz/dictionary -artifact_prefix=target/fuzz/ \
+            -detect_leaks=0
     done
 
 # Run the benchmarks of the server (`just bench --help` lists the flags), of files, of the client, and of a restart; `just bench hostile`: what one who means harm costs the others

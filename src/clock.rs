@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::message::{Timestamp, Uptime};
+use crate::time_text;
 
 /// How long nothing expires after a start that waited then, at most: else it is a tenth of the time that things are
 /// kept. So whoever was cut off together with the server can come first.
@@ -118,8 +119,8 @@ pub struct Leap {
 
 impl fmt::Display for Leap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [wall, expected] = [self.wall, self.expected]
-            .map(|time| humantime::format_rfc3339_seconds(time.printable()));
+        let [wall, expected] =
+            [self.wall, self.expected].map(|time| time_text::moment(time.printable(), 0));
         write!(
             f,
             "the wall clock says {wall}, and by what it said before it is {expected}: it was set, or the machine slept. Nothing expires sooner or later for it; times that people see are the clock's"

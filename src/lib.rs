@@ -1,49 +1,47 @@
 //! TinyChat: a 1:1 chat over TCP where messages wait for people. This page is the map.
 //!
-//! # Layers
+//! # Rooms, from the top
 //!
 //! ```text
-//! bin/server   bin/client      flags, signals, exit codes
-//!     |            |
-//!   server        ui           ui: faces; a table of commands, and what may be shown
-//!     |            |
-//!     |         client         connection, conversations, outbox and history on disk
-//!     |            |
-//!  mailbox, blobs  |           what keeps a message, or a file, until its receiver has it
-//!     |            |
-//!   wire, trust, folder        the protocol and what carries it; keys, TLS; data folders
-//!          |
-//!       message                the nouns: Name, SessionKey, MessageId, Message, Batch
+//! bin                                  both programs: flags, signals, exit codes
+//! server, ui                           the server; the client's faces, and a table of commands
+//! client, mailbox, args                the client without a face; what keeps messages; how flags are read
+//! blobs                                what keeps files until their receivers have them
+//! wire                                 the protocol, and what carries it
+//! trust, looks, clock                  keys and TLS; names that look alike; by which time things age
+//! manual, output, log_output, signals  manual pages; all that is printed, and logged; what ends a program
+//! message, folder, task                Name, SessionKey, MessageId, Message, Batch; data folders; how a task is started
+//! exit, text, time_text, zone          exit codes; what may be shown; times as text; on which link an address is
 //! ```
 //!
-//! Arrows point down only; [`server`] and [`client`] never import each other. [`task`], [`signals`],
-//! [`clock`], [`looks`], [`log_output`], `zone`, [`args`] and [`output`] are small things beside them: how a task is started, what ends a
-//! program, by which time things age, which names look alike, how its log cannot hurt it, which interface an address is on, how its flags are read, how both programs print (what may be shown
-//! they ask [`ui::text`], which asks nobody).
+//! A room imports from those below it, and from nothing on its own line: so [`server`] and [`client`] never import each
+//! other. Each folder's `mod.rs` lists its own rooms in the same way, and a test (`tests/it/house.rs`) holds the lists
+//! against the imports.
 //!
 //! # The way of a message
 //!
-//! 1. A face parses what John typed into [`ui::command::Input`] and gives the client a
+//! 1. A face parses what John typed into [`ui::typing::command::Input`] and gives the client a
 //!    [`client::Command::Send`].
-//! 2. The client's core numbers it and writes it to the outbox (SQLite); only then it may leave.
+//! 2. The client's core (`client/core`) numbers it and writes it to the outbox (`client/store/outbox`, in SQLite); only
+//!    then it may leave.
 //! 3. It sends `MSG` ([`wire`] has the protocol) to the server.
-//! 4. The read task of John's connection decodes what one read brought and offers it, as one batch,
-//!    to the session `"john:marie"`. Under the session's lock the batch gets its positions, goes to
-//!    the journal of the [`mailbox`] and, as long as its window has room, into the session's channel.
-//!    A thread commits what the journal has, with one fsync; then John is told `STORED`. If Marie is
-//!    there and usually acknowledges soon, the commit waits for that a little longer than it takes
-//!    (`server/sessions/pace.rs`), and mostly there is nothing left to write.
-//! 5. The write task of Marie's connection has awaited that session, because Marie has the reverse
-//!    one open. It takes the batch out of the channel and writes it to her socket, numbered for this
-//!    connection. If Marie is away the batch waits where it is; what the channel does not have is read
-//!    from the mailbox in its turn.
-//! 6. Marie's client writes it to her history, tells her face, and answers `ACK`.
+//! 4. The read task of John's connection (`server/connection/reader.rs`) decodes what one read brought and
+//!    offers it, as one batch, to the session `"john:marie"` (`server/sessions`). Under the session's lock
+//!    the batch gets its positions, goes to the journal of the [`mailbox`] and, as long as its window
+//!    has room, into the session's channel. A thread commits what the journal has, with one fsync; then
+//!    John is told `STORED`. If Marie is there and usually acknowledges soon, the commit waits for that a
+//!    little longer than it takes (`server/sessions/pace.rs`), and mostly there is nothing left to write.
+//! 5. The write task of Marie's connection (`server/connection/writer.rs`) has awaited that session
+//!    (`server/sessions/delivery.rs`), because Marie has the reverse one open. It takes the batch out of
+//!    the channel and writes it to her socket, numbered for this connection. If Marie is away the batch
+//!    waits where it is; what the channel does not have is read from the mailbox in its turn.
+//! 6. Marie's client (`client/core/exchange/intake`) writes it to her history, tells her face, and answers `ACK`.
 //! 7. The read task of Marie's connection removes it from the mailbox (if it was not committed yet, it
 //!    never is) and marks John's link; John's write task looks up how far things are and says `DELIVERED`. John's outbox lets go.
 //!
 //! # The way of a file
 //!
-//! John's core (`client/core/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
+//! John's core (`client/core/face/files`) writes down that a file is to go. A thread (`client/files/carry`) takes it over a
 //! connection of its own, which shows the *ticket* of John's other one, to a thread of the server (`server/files/carrier.rs`), which writes
 //! it to a file of its own (`blobs`). Once all of it is synced there the file becomes a message, which goes the way above. Marie's
 //! core writes down that there is a file, and fetches it likewise; when it is here and hashes to what was told, the server is
@@ -69,20 +67,25 @@
 //!   Unix socket (`client/beside`), and become the owner when it goes.
 //! - No guard of a map or lock lives across an await. What blocks has a named thread.
 //! - No message waits behind a file: files have connections and threads of their own, which hold a chunk at a time.
-//! - Text is data: all that is printed goes through [`output`], and so through [`ui::text`].
+//! - Text is data: all that is printed goes through [`output`], and so through [`text`].
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.
 //!
 //! # Where to start reading
 //!
-//! [`wire`] for the protocol; `server/people` for who may come and whom people
-//! want to hear; `server/files` for files; [`server::Server::run`], then `server/connection/reader.rs`,
-//! `server/sessions/session` and `server/connection/writer.rs`; [`client::Client`], then `client/core`;
-//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app.rs`: state and event in, effects
+//! [`wire`] for the protocol; [`server`] for its rooms: [`server::Server::run`], then `accept`,
+//! `connection/serve.rs` with its `reader.rs` and `writer.rs`, and `sessions/session`; `people` for who may come and
+//! whom people want to hear; `files` for files; [`client::Client`], then `client/core/life.rs`;
+//! [`ui::plain`], and for the full screen [`ui::tui`] with its `app`: state and event in, effects
 //! out. The tests in `tests/it` tell it as stories.
 
 #![cfg_attr(
     not(test),
-    warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)
+    warn(
+        clippy::disallowed_methods,
+        clippy::print_stdout,
+        clippy::print_stderr,
+        clippy::too_many_lines
+    )
 )]
 
 pub mod args;
@@ -100,6 +103,8 @@ pub mod output;
 pub mod server;
 pub mod signals;
 pub mod task;
+pub mod text;
+pub mod time_text;
 pub mod trust;
 pub mod ui;
 pub mod wire;

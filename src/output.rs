@@ -17,7 +17,7 @@ use async_io::Async;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::exit::Exit;
-use crate::ui::text;
+use crate::text;
 
 /// Standard output.
 pub fn out() -> Lines<StdoutLock<'static>> {
@@ -206,7 +206,7 @@ impl<W: Write> Drop for Lines<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::text::tests::{bad_text, does_harm};
+    use crate::text::tests::{bad_text, does_harm};
     use anstyle::Effects;
     use proptest::prelude::*;
 

@@ -5,6 +5,8 @@
 
 use argh::{CommandInfoWithArgs, FlagInfo, FlagInfoKind, Optionality};
 
+use super::likeness::nearest;
+
 /// How much a wrong flag or command may differ from what may have been meant.
 const ALIKE: usize = 3;
 
@@ -188,7 +190,7 @@ impl<'a> Words<'a> {
 
 /// What may have been meant by something that there is not, as the end of a sentence.
 fn meant<'a>(word: &str, all: impl Iterator<Item = &'a str>) -> String {
-    let nearest = super::nearest(word, all, ALIKE);
+    let nearest = nearest(word, all, ALIKE);
     nearest.map(|it| format!("; did you mean {it}?")).unwrap_or_default()
 }
 

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::{FileLimits, LABEL};
+use super::file::LABEL;
+use super::refusal::FileLimits;
 use crate::folder::free_space;
 
 /// See the [module](self).

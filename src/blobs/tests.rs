@@ -1,6 +1,8 @@
 use super::*;
+use crate::blobs::{LABEL, Stock, inspect};
 use crate::clock::fake::FakeTimes;
 use crate::message::Timestamp;
+use crate::wire::frame::FileError;
 
 const SMALL: FileLimits = FileLimits { file: 100, person: 150, all: 220, reserve: 0 };
 

@@ -1,8 +1,11 @@
 //! What a face wants of the client.
+//!
+//! Owned by nobody: plain data, which the core obeys.
 
 use std::path::PathBuf;
 
-use super::{Place, Query};
+use super::store::archive::Place;
+use super::store::search::Query;
 use crate::message::Name;
 
 /// What a face wants.
@@ -117,7 +120,7 @@ pub enum Unwanted {
 }
 
 impl Unwanted {
-    pub(super) fn is_own(&self, name: &str) -> bool {
+    pub(crate) fn is_own(&self, name: &str) -> bool {
         match self {
             Self::OnTheWay => true,
             Self::Theirs(_) => false,
@@ -125,7 +128,7 @@ impl Unwanted {
         }
     }
 
-    pub(super) fn is_theirs(&self, number: u64) -> bool {
+    pub(crate) fn is_theirs(&self, number: u64) -> bool {
         match self {
             Self::OnTheWay => true,
             Self::Theirs(unwanted) => *unwanted == number,

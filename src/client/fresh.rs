@@ -10,28 +10,22 @@ use std::{fs, io};
 
 use rusqlite::{Connection, OpenFlags};
 
+use super::beside::SOCKET;
 use crate::folder::Folder;
 
 /// The message store's file. Where it is, a client was before.
-pub(super) const STORE: &str = "messages.db";
+pub(crate) const STORE: &str = "messages.db";
 
 /// What a start makes in the folder, in the order in which it goes: a store that is gone without its log would be damage.
-const MADE: [&str; 7] = [
-    "messages.db-wal",
-    "messages.db-shm",
-    STORE,
-    "shown",
-    "known_servers",
-    "id_ed25519",
-    super::beside::SOCKET,
-];
+const MADE: [&str; 7] =
+    ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
 
 /// Where something is in one of these, it is to be kept.
 const KEPT: [&str; 6] = ["message", "upload", "file", "contact", "seen", "asked"];
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Fresh {
+pub(crate) struct Fresh {
     /// What it had; none if it was not there.
     had: Option<BTreeSet<OsString>>,
 }
@@ -43,7 +37,7 @@ pub fn is_new(data: &Path) -> bool {
 
 impl Fresh {
     /// None if there was a client before, or if it cannot be known.
-    pub(super) fn look(data: &Path) -> Option<Self> {
+    pub(crate) fn look(data: &Path) -> Option<Self> {
         let names = fs::read_dir(data).and_then(|all| {
             all.map(|entry| Ok(entry?.file_name())).collect::<io::Result<BTreeSet<_>>>()
         });
@@ -56,7 +50,7 @@ impl Fresh {
     }
 
     /// Removes what the start has made, unless something is to be kept. What cannot be removed stays, and does no harm.
-    pub(super) fn restore(&self, folder: &Folder) {
+    pub(crate) fn restore(&self, folder: &Folder) {
         if !has_nothing(&folder.file(STORE)).unwrap_or(false) {
             return;
         }
@@ -85,8 +79,8 @@ fn has_nothing(store: &Path) -> rusqlite::Result<bool> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout;
     use super::*;
+    use crate::client::store::schema;
 
     /// A first start: what it finds, and the folder with what it makes.
     fn begin(data: &Path) -> (Fresh, Folder) {
@@ -94,7 +88,7 @@ mod tests {
         let folder = Folder::open(data).unwrap();
         let mut store = Connection::open(folder.file(STORE)).unwrap();
         let tx = store.transaction().unwrap();
-        layout::lay_out(&tx).unwrap();
+        schema::lay_out(&tx).unwrap();
         tx.commit().unwrap();
         for name in MADE.iter().filter(|name| !folder.file(name).exists()) {
             if !name.starts_with(STORE) {

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use super::not_owned_by;
+use super::owners::not_owned_by;
 
 /// What stands behind an error about a folder.
 pub(super) fn because(folder: &Path, error: &io::Error) -> String {

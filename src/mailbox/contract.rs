@@ -1,13 +1,15 @@
 //! What every mailbox must do, told once and run over each implementation.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_std::task::block_on;
 use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Kind, Message, Timestamp};
+use crate::message::{
+    Batch, Installation, Kind, Message, MessageId, Name, SessionKey, Timestamp, Uptime,
+};
 
 /// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {

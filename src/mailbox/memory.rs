@@ -11,7 +11,8 @@ use std::time::Instant;
 use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use super::{Accounts, Commit, Event, Mailbox, MailboxError, Outline, Room, Run, Shelf, Usage};
+use super::usage::Room;
+use super::{Accounts, Commit, Event, Mailbox, MailboxError, Outline, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).

@@ -10,7 +10,7 @@ use super::people::Registration;
 use super::sessions::Quota;
 use crate::blobs::FileLimits;
 use crate::clock::{SystemTimes, Times};
-use crate::trust::tls::CertificateFiles;
+use crate::trust::CertificateFiles;
 use crate::wire::{
     CONFIRMATION_SECONDS, HANDSHAKE_SECONDS, HANDSHAKE_SILENCE_SECONDS, IDLE_AFTER_SECONDS,
     PING_AFTER_SECONDS,

@@ -10,13 +10,12 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
-use super::accept::Reception;
 use super::config::Timing;
-use super::files::Tickets;
-use super::limits::{Claims, Coming, Confirming, PersonRates};
-use super::link::ConnectionId;
-use super::listening::{Endpoint, Proxies};
-use super::people::{Contacts, Directory, Guests, Names};
+use super::files::{Means, Tickets};
+use super::limits::{Claims, Confirming, PersonRates};
+use super::link::{ConnectionId, End, Link};
+use super::listening::Endpoint;
+use super::people::{Contacts, Directory, Guests, Names, Unwelcome};
 use super::sessions::{Quota, Registry};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
@@ -26,7 +25,7 @@ use crate::trust::tls::Certificates;
 use crate::wire::frame::Limits;
 
 /// What all connections share.
-pub(super) struct Host {
+pub(crate) struct Host {
     /// Where it listens.
     pub(super) endpoints: Vec<Endpoint>,
     pub(super) registry: Arc<Registry>,
@@ -35,21 +34,17 @@ pub(super) struct Host {
     pub(super) contacts: Arc<Contacts>,
     /// None without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) proxies: Proxies,
     pub(super) quota: Quota,
     pub(super) blobs: Arc<Blobs>,
     pub(super) file_limit: u64,
     pub(super) tickets: Arc<Tickets>,
     pub(super) person_rates: Arc<PersonRates>,
-    pub(super) coming: Coming,
     pub(super) claims: Claims,
     pub(super) confirming: Confirming,
     pub(super) guests: Guests,
-    pub(super) reception: Reception,
     pub(super) keep: Option<Duration>,
     pub(super) clock: Arc<Clock>,
     pub(super) timing: Timing,
-    pub(super) max_connections: usize,
     pub(super) last_connection: AtomicU64,
     /// Closed when the server stops.
     pub(super) stopping: Receiver<Infallible>,
@@ -73,8 +68,18 @@ impl Host {
     pub(super) fn dismiss_the_unwelcome(&self) {
         for link in self.directory.links() {
             if let Err(unwelcome) = self.names.standing(&link.name) {
-                unwelcome.end(&link);
+                dismiss(&link, unwelcome);
             }
+        }
+    }
+
+    /// What a connection needs that carries files.
+    pub(super) fn means_to_carry(&self) -> Means {
+        Means {
+            blobs: self.blobs.clone(),
+            person_rates: self.person_rates.clone(),
+            patience: self.timing.idle_after,
+            stopping: self.stopping.clone(),
         }
     }
 
@@ -102,4 +107,9 @@ impl Host {
             ..Limits::default()
         }
     }
+}
+
+/// Ends the connection of somebody who may no longer be here.
+pub(super) fn dismiss(link: &Link, why: Unwelcome) {
+    link.end(End::Failed(why.code(), why.to_string()));
 }

@@ -1,10 +1,10 @@
-//! What the two tasks of a connection, and everybody else, share about it.
+//! What everybody may know of a connection, and say to it: whose it is, whether it lives, that it ends.
 //!
-//! Made when somebody has signed in; both tasks hold it. What the read task has to say is queued here
-//! for the write task, up to a limit. What others have to say to a connection is *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
-//! to it. So a slow connection costs one mark for each peer, and nobody waits for it.
+//! Made when somebody has signed in; both tasks of the connection hold it, and so does everybody who has something to
+//! say to it. That is *marked* here, not queued: receipts, presence and counts are looked up when the write task gets
+//! to it. Invariant: a slow connection costs one mark for each peer, and nobody waits for it.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -14,19 +14,12 @@ use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 
-use super::people::Listed;
-use super::sessions::SentTable;
-use super::sessions::Session;
 use crate::message::{Installation, Name};
-use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
+use crate::wire::frame::{ByeReason, ErrorCode};
 
 /// Tells a connection from all others of this process. One that was made later has a higher one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ConnectionId(pub(super) u64);
-
-/// How many answers wait for the write task, none of them behind one that may be large. Behind them the read
-/// task waits, and so the peer.
-const REPLIES: usize = 16;
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -35,7 +28,6 @@ pub(super) struct Link {
     pub(super) name: Name,
     pub(super) installation: Installation,
     notices: Mutex<Notices>,
-    sent: Mutex<SentTable>,
     /// Boxed, for most of the time there is none.
     end: OnceLock<Box<End>>,
     /// Of the read task, and of the write task.
@@ -52,30 +44,6 @@ pub(super) type ByPeer<T> = HashMap<Name, T, BuildHasherDefault<DefaultHasher>>;
 pub(super) enum Side {
     Read,
     Write,
-}
-
-/// What a read task hands to its write task.
-#[derive(Debug)]
-pub(super) enum Reply {
-    /// To be written as it is.
-    Frame(Box<ServerFrame>),
-    /// Open, or begin again, the conversation in which this connection owns the session.
-    Open(Session),
-    /// Close the conversation with this peer.
-    Close(Name),
-    /// Say whose name this is.
-    Key(Name),
-    /// Say who was there when that was asked.
-    Online(Box<Listed>),
-    /// Say who is blocked.
-    Blocks,
-}
-
-impl Reply {
-    /// Whether somebody who goes is told it all the same.
-    pub(super) fn is_answer(&self) -> bool {
-        !matches!(self, Self::Open(_) | Self::Close(_))
-    }
 }
 
 /// Why a connection ends.
@@ -114,23 +82,16 @@ pub(super) struct Marks {
     pub(super) key: bool,
 }
 
-/// Everything said and marked since the last look.
+/// Everything marked since the last look.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
-    pub(super) replies: VecDeque<Reply>,
     pub(super) peers: ByPeer<Marks>,
     pub(super) ping: bool,
 }
 
 impl Notices {
     fn is_empty(&self) -> bool {
-        self.replies.is_empty() && self.peers.is_empty() && !self.ping
-    }
-
-    /// Whether no more answers are taken.
-    fn is_full(&self) -> bool {
-        let is_large = |reply: &Reply| matches!(reply, Reply::Online(_));
-        self.replies.len() >= REPLIES || self.replies.back().is_some_and(is_large)
+        self.peers.is_empty() && !self.ping
     }
 }
 
@@ -141,7 +102,6 @@ impl Link {
             name,
             installation,
             notices: Mutex::default(),
-            sent: Mutex::default(),
             end: OnceLock::new(),
             wakers: Default::default(),
             pulse: Pulse::default(),
@@ -160,28 +120,7 @@ impl Link {
         self.wake(Side::Write);
     }
 
-    /// Hands something to the write task, waiting while that has too much to do. Only the read task
-    /// calls this.
-    pub(super) async fn reply(&self, reply: Reply) -> Result<(), End> {
-        let mut reply = Some(reply);
-        poll_fn(|context| {
-            if let Poll::Ready(end) = self.poll_ended(Side::Read, context) {
-                return Poll::Ready(Err(end.clone()));
-            }
-            let mut notices = self.notices();
-            if notices.is_full() {
-                return Poll::Pending;
-            }
-            notices.replies.extend(reply.take());
-            drop(notices);
-            self.wake(Side::Write);
-            Poll::Ready(Ok(()))
-        })
-        .await
-    }
-
-    /// Takes everything that was said and marked, if there is anything. Only the write task calls
-    /// this.
+    /// Takes everything that was marked, if there is anything. Only the write task calls this.
     pub(super) fn poll_noticed(&self, context: &Context<'_>) -> Poll<Notices> {
         self.wakers[Side::Write as usize].register(context.waker());
         let notices = self.take_notices();
@@ -190,20 +129,7 @@ impl Link {
 
     /// The same without waiting.
     pub(super) fn take_notices(&self) -> Notices {
-        let mut notices = self.notices();
-        let was_full = notices.is_full();
-        let taken = std::mem::take(&mut *notices);
-        drop(notices);
-        if was_full {
-            self.wake(Side::Read);
-        }
-        taken
-    }
-
-    /// What this connection has sent.
-    pub(super) fn sent(&self) -> MutexGuard<'_, SentTable> {
-        // Each change of the table is whole before anything can panic.
-        self.sent.lock().unwrap_or_else(PoisonError::into_inner)
+        std::mem::take(&mut *self.notices())
     }
 
     /// Ends the connection, for the first reason that is given.
@@ -225,7 +151,8 @@ impl Link {
         poll_fn(|context| self.poll_ended(side, context)).await
     }
 
-    fn wake(&self, side: Side) {
+    /// Has a task look again.
+    pub(super) fn wake(&self, side: Side) {
         self.wakers[side as usize].wake();
     }
 
@@ -321,21 +248,7 @@ impl Pulse {
 
 #[cfg(test)]
 mod tests {
-    use futures::FutureExt;
-
     use super::*;
-
-    #[test]
-    fn behind_a_large_answer_no_other_is_taken() {
-        let link = Link::new(ConnectionId(1), "john".parse().unwrap(), Installation::from_u64(1));
-        let listed = || Box::new(Listed { count: 0, body: "\r\n".into() });
-        let frame = || Reply::Frame(Box::new(ServerFrame::Pong));
-        let reply = |reply| link.reply(reply).now_or_never().is_some();
-        assert!(reply(frame()) && reply(Reply::Online(listed())));
-        assert!(!reply(frame()) && !reply(Reply::Online(listed())));
-        assert_eq!(link.take_notices().replies.len(), 2);
-        assert!((0..REPLIES).all(|_| reply(frame())) && !reply(frame()));
-    }
 
     #[test]
     fn the_heartbeat_counts_its_looks() {

@@ -1,32 +1,21 @@
 //! A person's Ed25519 key in OpenSSH's format, and the SSHSIG signatures made with it (OpenSSH
 //! `PROTOCOL.sshsig`), such that `ssh-keygen -Y` can make and check them.
 //!
-//! Owned by the client (the private half) and by the server's book of names (the public one). The
-//! private key never leaves [`Identity`], or the agent that has it.
+//! Owned by the client. Invariant: the private key never leaves [`Identity`], or the agent that has it.
 
 use std::fmt;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+use std::path::Path;
 
 use ssh_key::private::Ed25519Keypair;
-use ssh_key::public::Ed25519PublicKey;
 use ssh_key::rand_core::OsRng;
 use ssh_key::{HashAlg, LineEnding, PrivateKey, SshSig};
-use thiserror::Error;
 
 use super::agent::{Agent, AgentError};
-use super::key_file::{self, Content};
-use super::{Fingerprint, armour};
+use super::key_file::{self, Content, IdentityError, KeyFile};
+use super::public_key::PublicKey;
 use crate::folder::write_private;
-
-/// The word that OpenSSH puts before an Ed25519 public key.
-pub(super) const ALGORITHM: &str = "ssh-ed25519";
-
-/// What OpenSSH calls a signature, in its armour.
-const SIGNATURE: &str = "SSH SIGNATURE";
 
 /// A person's private key, or the agent that has it.
 pub struct Identity {
@@ -43,56 +32,11 @@ enum Signer {
     },
 }
 
-/// Where a key is, and what it takes to use it.
-#[derive(Clone, Copy, Debug)]
-pub struct KeyFile<'a> {
-    /// A private key in OpenSSH's format; or a public one, whose private half an agent has.
-    pub path: &'a Path,
-    /// The socket of an agent that may have the key (`SSH_AUTH_SOCK`).
-    pub agent: Option<&'a Path>,
-    /// What may unlock it.
-    pub passphrase: Option<&'a str>,
-}
-
-/// Why there is no identity. Made to be read by the person whose key it is.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each variant is")]
-pub enum IdentityError {
-    #[error("cannot read the key {}: {cause}", path.display())]
-    Read { path: PathBuf, cause: io::Error },
-    #[error("cannot write the key {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
-    #[error(
-        "the private key {0} can be read by others; make it yours alone with: chmod 600 {0}",
-        path.display()
-    )]
-    Exposed { path: PathBuf },
-    #[error("{} is not a key in OpenSSH's format{}", path.display(), because(cause.as_ref()))]
-    Format { path: PathBuf, cause: Option<ssh_key::Error> },
-    #[error("{} is {is}: {helps}", path.display())]
-    Kind { path: PathBuf, is: &'static str, helps: String },
-    #[error(
-        "the key {0} is locked by a passphrase and there is no terminal to ask for it at; hand it to your agent first, with: ssh-add {0}",
-        path.display()
-    )]
-    Locked { path: PathBuf },
-    #[error("this passphrase does not unlock the key {}", path.display())]
-    Passphrase { path: PathBuf },
-    #[error("this passphrase fits the key {}, but what it unlocks is damaged: {cause}", path.display())]
-    Damaged { path: PathBuf, cause: ssh_key::Error },
-    #[error("{} is a public key, and no agent has the private one; name that, or hand it to your agent with ssh-add", path.display())]
-    Public { path: PathBuf },
-    #[error("cannot make a signature: {0}")]
-    Sign(ssh_key::Error),
-    #[error("{0}")]
-    Agent(#[from] AgentError),
-}
-
 impl Identity {
     /// A new key that is on no disk.
     pub fn generate() -> Result<Self, IdentityError> {
         let key = Ed25519Keypair::random(&mut OsRng);
-        let public = PublicKey(key.public);
+        let public = PublicKey::from(key.public);
         Ok(Self { signer: Signer::Key(Box::new(key.into())), public })
     }
 
@@ -174,17 +118,13 @@ impl Identity {
 
     fn create(path: &Path) -> Result<Self, IdentityError> {
         let pair = Ed25519Keypair::random(&mut OsRng);
-        let public = PublicKey(pair.public);
+        let public = PublicKey::from(pair.public);
         let key = PrivateKey::from(pair);
         let text = key.to_openssh(LineEnding::LF).map_err(IdentityError::Sign)?;
         write_private(path, text.as_bytes())
             .map_err(|cause| IdentityError::Write { path: path.into(), cause })?;
         Ok(Self { signer: Signer::Key(Box::new(key)), public })
     }
-}
-
-fn because(cause: Option<&ssh_key::Error>) -> String {
-    cause.map_or_else(String::new, |cause| format!(": {cause}"))
 }
 
 fn refuse_exposed(path: &Path) -> Result<(), IdentityError> {
@@ -211,71 +151,6 @@ fn held(
 impl fmt::Debug for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Identity({})", self.public())
-    }
-}
-
-/// A person's public key. Displayed as the base64 word of an OpenSSH public key line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct PublicKey(Ed25519PublicKey);
-
-impl PublicKey {
-    /// Whether `armour` is an SSHSIG by this key over `text`.
-    pub fn has_signed(&self, namespace: &str, text: &str, armour: &[u8]) -> bool {
-        let Some(armour) = armour::rewrapped(armour, SIGNATURE) else { return false };
-        SshSig::from_pem(armour)
-            .and_then(|signature| self.openssh().verify(namespace, text.as_bytes(), &signature))
-            .is_ok()
-    }
-
-    /// The same of a key that may be of another kind.
-    pub(super) fn of(key: &ssh_key::PublicKey) -> Option<Self> {
-        key.key_data().ed25519().copied().map(Self)
-    }
-
-    /// What `ssh-keygen -l` shows of it.
-    pub fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::of(&self.wire_form())
-    }
-
-    /// As in RFC 8709 §4: the algorithm and the key, each behind its length.
-    fn wire_form(&self) -> Vec<u8> {
-        let parts = [ALGORITHM.as_bytes(), &self.0.0];
-        parts.map(|part| [&(part.len() as u32).to_be_bytes(), part].concat()).concat()
-    }
-
-    fn openssh(&self) -> ssh_key::PublicKey {
-        ssh_key::PublicKey::from(self.0)
-    }
-}
-
-impl From<Ed25519PublicKey> for PublicKey {
-    fn from(key: Ed25519PublicKey) -> Self {
-        Self(key)
-    }
-}
-
-/// A text is not the base64 word of an Ed25519 public key.
-#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
-#[error("a key is the base64 word of an Ed25519 public key in OpenSSH's format")]
-pub struct PublicKeyError;
-
-impl FromStr for PublicKey {
-    type Err = PublicKeyError;
-
-    fn from_str(word: &str) -> Result<Self, PublicKeyError> {
-        // A comment or another line behind the key would be let through by the parser.
-        if word.contains(char::is_whitespace) {
-            return Err(PublicKeyError);
-        }
-        let key = ssh_key::PublicKey::from_openssh(&format!("{ALGORITHM} {word}"));
-        key.ok().as_ref().and_then(Self::of).ok_or(PublicKeyError)
-    }
-}
-
-impl fmt::Display for PublicKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = self.openssh().to_openssh().map_err(|_| fmt::Error)?;
-        f.write_str(line.split(' ').nth(1).unwrap_or_default())
     }
 }
 
@@ -331,22 +206,5 @@ mod tests {
         assert!(!signed(&john, "file", "text"));
         assert!(!signed(&john, "tinychat", "other text"));
         assert!(!john.public().has_signed("tinychat", "text", b"garbage"));
-    }
-
-    #[test]
-    fn a_fingerprint_is_what_openssh_shows() {
-        let key = Identity::generate().unwrap().public();
-        let shown = key.openssh().fingerprint(HashAlg::Sha256).to_string();
-        assert_eq!(key.fingerprint().to_string(), shown);
-    }
-
-    #[test]
-    fn a_public_key_survives_the_wire_and_nothing_else_does() {
-        let key = Identity::generate().unwrap().public();
-        let word = key.to_string();
-        assert_eq!(word.parse(), Ok(key));
-        for bad in ["", "AAAA", &format!("{word} comment"), &word[..40]] {
-            assert_eq!(bad.parse::<PublicKey>(), Err(PublicKeyError), "{bad}");
-        }
     }
 }

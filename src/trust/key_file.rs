@@ -4,16 +4,18 @@
 //! refused is named for what it is.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use bytes::{Buf, Bytes};
 use ssh_key::PrivateKey;
 use ssh_key::private::Ed25519Keypair;
+use thiserror::Error;
 
-use super::agent::take_string;
+use super::agent::{AgentError, take_string};
 use super::armour;
-use super::identity::{ALGORITHM, IdentityError, PublicKey};
 use super::kinds::{self, Kind};
+use super::public_key::{ALGORITHM, PublicKey};
 
 /// What OpenSSH calls a private key, in its armour.
 const LABEL: &str = "OPENSSH PRIVATE KEY";
@@ -26,6 +28,55 @@ const PKCS8: &[u8] = b"\x30\x2e\x02\x01\x00\x30\x05\x06\x03\x2b\x65\x70\x04\x22\
 
 /// How many bytes behind a locked key say whether it was changed, where its cipher has that.
 const TAG: usize = 16;
+
+/// Where a key is, and what it takes to use it.
+#[derive(Clone, Copy, Debug)]
+pub struct KeyFile<'a> {
+    /// A private key in OpenSSH's format; or a public one, whose private half an agent has.
+    pub path: &'a Path,
+    /// The socket of an agent that may have the key (`SSH_AUTH_SOCK`).
+    pub agent: Option<&'a Path>,
+    /// What may unlock it.
+    pub passphrase: Option<&'a str>,
+}
+
+/// Why there is no identity. Made to be read by the person whose key it is.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum IdentityError {
+    #[error("cannot read the key {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("cannot write the key {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+    #[error(
+        "the private key {0} can be read by others; make it yours alone with: chmod 600 {0}",
+        path.display()
+    )]
+    Exposed { path: PathBuf },
+    #[error("{} is not a key in OpenSSH's format{}", path.display(), because(cause.as_ref()))]
+    Format { path: PathBuf, cause: Option<ssh_key::Error> },
+    #[error("{} is {is}: {helps}", path.display())]
+    Kind { path: PathBuf, is: &'static str, helps: String },
+    #[error(
+        "the key {0} is locked by a passphrase and there is no terminal to ask for it at; hand it to your agent first, with: ssh-add {0}",
+        path.display()
+    )]
+    Locked { path: PathBuf },
+    #[error("this passphrase does not unlock the key {}", path.display())]
+    Passphrase { path: PathBuf },
+    #[error("this passphrase fits the key {}, but what it unlocks is damaged: {cause}", path.display())]
+    Damaged { path: PathBuf, cause: ssh_key::Error },
+    #[error("{} is a public key, and no agent has the private one; name that, or hand it to your agent with ssh-add", path.display())]
+    Public { path: PathBuf },
+    #[error("cannot make a signature: {0}")]
+    Sign(ssh_key::Error),
+    #[error("{0}")]
+    Agent(#[from] AgentError),
+}
+
+fn because(cause: Option<&ssh_key::Error>) -> String {
+    cause.map_or_else(String::new, |cause| format!(": {cause}"))
+}
 
 pub(super) enum Content {
     Private(Box<PrivateKey>, PublicKey),

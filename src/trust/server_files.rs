@@ -4,15 +4,51 @@
 //! Tables go from the special to the general: the first row that fits is the one.
 
 use std::fs;
-use std::path::Path;
+use std::io;
+use std::path::{Path, PathBuf};
 
 use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::ParsedCertificate;
 use rustls::{Error, InconsistentKeys};
 
-use super::tls::CertificateError;
 use super::{Fingerprint, kinds};
+
+/// Where a server's certificate is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The certificate, and behind it those that signed it, in PEM.
+    pub certificate: PathBuf,
+    /// Its private key in PEM.
+    pub key: PathBuf,
+}
+
+/// Why there is no certificate. Made to be read by the server's operator.
+#[derive(Debug, thiserror::Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum CertificateError {
+    #[error("cannot read {}: {cause}", path.display())]
+    Read { path: PathBuf, cause: io::Error },
+    #[error("{} is {is}: {helps}", path.display())]
+    Kind { path: PathBuf, is: &'static str, helps: String },
+    #[error("{} is damaged: {how}", path.display())]
+    Damaged { path: PathBuf, how: &'static str },
+    #[error("{} is not a certificate that can be used: {cause}", path.display())]
+    Strange { path: PathBuf, cause: Error },
+    #[error(
+        "the private key {0} can be read by everybody on this machine; change that with: chmod o= {0}",
+        path.display()
+    )]
+    Exposed { path: PathBuf },
+    #[error(
+        "cannot use {} with {}: {because}", files.certificate.display(), files.key.display()
+    )]
+    Unusable { files: CertificateFiles, because: String },
+    #[error("cannot make a certificate with the key {}: {cause}", key.display())]
+    Make { key: PathBuf, cause: rcgen::Error },
+    #[error("cannot write {}: {cause}", path.display())]
+    Write { path: PathBuf, cause: io::Error },
+}
 
 /// What begins a text in UTF-8 and in UTF-16 where an editor marks it.
 const UTF8: &[u8] = b"\xef\xbb\xbf";

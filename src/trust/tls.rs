@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::iter;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -24,9 +24,9 @@ use rustls::{
     ClientConfig, ConnectionCommon, DigitallySignedStruct, Error, PeerIncompatible, ServerConfig,
     SignatureScheme,
 };
-use thiserror::Error;
 
-use super::{Fingerprint, server_files};
+use super::Fingerprint;
+use super::server_files::{self, CertificateError, CertificateFiles};
 use crate::folder::write_private;
 
 /// What a connection speaks, in the words of ALPN (RFC 7301).
@@ -55,42 +55,6 @@ impl Channel {
         let binding = connection.export_keying_material([0; 32], BINDING_LABEL, None)?;
         Ok(Self::Tls { server, binding })
     }
-}
-
-/// Where a server's certificate is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CertificateFiles {
-    /// The certificate, and behind it those that signed it, in PEM.
-    pub certificate: PathBuf,
-    /// Its private key in PEM.
-    pub key: PathBuf,
-}
-
-/// Why there is no certificate. Made to be read by the server's operator.
-#[derive(Debug, Error)]
-#[allow(missing_docs, reason = "the messages say what each variant is")]
-pub enum CertificateError {
-    #[error("cannot read {}: {cause}", path.display())]
-    Read { path: PathBuf, cause: io::Error },
-    #[error("{} is {is}: {helps}", path.display())]
-    Kind { path: PathBuf, is: &'static str, helps: String },
-    #[error("{} is damaged: {how}", path.display())]
-    Damaged { path: PathBuf, how: &'static str },
-    #[error("{} is not a certificate that can be used: {cause}", path.display())]
-    Strange { path: PathBuf, cause: Error },
-    #[error(
-        "the private key {0} can be read by everybody on this machine; change that with: chmod o= {0}",
-        path.display()
-    )]
-    Exposed { path: PathBuf },
-    #[error(
-        "cannot use {} with {}: {because}", files.certificate.display(), files.key.display()
-    )]
-    Unusable { files: CertificateFiles, because: String },
-    #[error("cannot make a certificate with the key {}: {cause}", key.display())]
-    Make { key: PathBuf, cause: rcgen::Error },
-    #[error("cannot write {}: {cause}", path.display())]
-    Write { path: PathBuf, cause: io::Error },
 }
 
 /// A certificate with its key, ready to be shown.

@@ -11,11 +11,13 @@ use jiff::tz::TimeZone;
 use serde::Serialize;
 use thiserror::Error;
 
-use super::{files, text, times};
+use super::phrases::{files, times};
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
+use crate::text;
+use crate::time_text;
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -90,7 +92,7 @@ impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
         let Self { time, from, to, kind, text, file, state } = *self;
-        let time = humantime::format_rfc3339_millis(time.printable()).to_string();
+        let time = time_text::moment(time.printable(), 3);
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
         print_object(&Object { time, from, to, text, state, file, kind }, out)
@@ -136,7 +138,7 @@ fn escape(json: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ui::text::tests::{bad_text, does_harm};
+    use crate::text::tests::{bad_text, does_harm};
     use proptest::prelude::*;
 
     /// In a zone that is two hours ahead.

@@ -4,8 +4,9 @@ use std::str::FromStr;
 
 use argh::CommandInfoWithArgs;
 
-use super::command::COMMANDS;
-use super::{settings, tui};
+use super::settings;
+use super::typing::command::COMMANDS;
+use super::typing::keys;
 use crate::exit::Exit;
 use crate::manual::{self, Program, Table, Title};
 
@@ -54,7 +55,7 @@ fn program(info: &CommandInfoWithArgs) -> String {
     let summary = "a chat in which messages wait for people";
     let title = Title { name: "tinychat", section: "1", summary };
     let typed = COMMANDS.iter().map(|it| (it.usage.into(), it.help.into()));
-    let keys = tui::keys::explained().map(|(name, help)| (name.into(), help.into()));
+    let keys = keys::explained().map(|(name, help)| (name.into(), help.into()));
     let tables = [
         Table { heading: "What may be typed", rows: typed.collect() },
         Table { heading: "Keys on the full screen", rows: keys.collect() },

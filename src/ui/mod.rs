@@ -1,34 +1,29 @@
 //! Faces of the client: what a person or a script sees of it.
 //!
-//! A face knows nothing of frames; it gives the client commands and is given events. [`command`] has
-//! the one table of what may be typed, [`text`] what may be shown of other people's words.
+//! A face knows nothing of frames; it gives the client commands and is given events. [`typing::command`] has
+//! the one table of what may be typed.
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! tui, plain, beside, manual  the full screen; lines in, lines out; commands beside it; manual pages
+//! start, history              how every face comes up; all that was written and received, printed
+//! console                     the terminal as a stream of lines
+//! phrases, typing             what is said to a person; what may be typed, and how it is edited
+//! settings, wrap              what a person has set once for all; texts in rows of so many columns
+//! ```
 
-mod announcements;
-mod bars;
 pub mod beside;
-pub mod command;
-mod completion;
-pub mod entry;
-mod files;
-mod first;
+pub(crate) mod console;
 pub mod history;
-pub mod input;
 pub mod manual;
-mod modes;
-mod news;
-mod offer;
-mod passphrase;
+pub(crate) mod phrases;
 pub mod plain;
-mod receipts;
-#[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
-mod row;
-mod screen;
 pub mod settings;
-pub mod text;
-pub mod times;
+pub mod start;
 #[allow(clippy::disallowed_methods, reason = "it draws instead of printing")]
 pub mod tui;
+pub mod typing;
+pub(crate) mod wrap;
 
-fn count(n: u64, what: &str) -> String {
-    if n == 1 { format!("{n} {what}") } else { format!("{n} {what}s") }
-}
+pub use phrases::times;

@@ -1,7 +1,7 @@
 //! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in
-//! another language from it alone. The modules below implement it: [`frame`] has the types,
-//! [`codec`] turns bytes into frames and back without any I/O by the tables in `client_frames` and
-//! `server_frames`, [`stream`] puts the codec on a connection, [`transport`] is what carries it.
+//! another language from it alone. The modules below implement it: [`frame`] has a table of what each side
+//! may say, by which [`codec`] turns bytes into frames and back without any I/O; [`stream`] puts the codec on a
+//! connection, [`transport`] is what carries it.
 //!
 //! # Form
 //!
@@ -19,7 +19,7 @@
 //!
 //! | word | form |
 //! |---|---|
-//! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`]). Case does not matter; the server answers in the mapped spelling |
+//! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`](crate::message::Name)). Case does not matter; the server answers in the mapped spelling |
 //! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
@@ -60,7 +60,7 @@
 //! client                                           server
 //! HELLO tinychat/1 name key installation [invite] ->
 //!                                            <-    CHALLENGE nonce
-//! PROVE length, signature                    ->
+//! PROVE length, body                         ->
 //!                                            <-    WELCOME name limits…
 //!                                            <-    WAITING peer count      (once for each who has written)
 //! ```
@@ -164,6 +164,7 @@
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
+//! | `PING`, `PONG` | as from the client |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
 //!
@@ -347,76 +348,26 @@
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! stream             the codec on a connection
+//! frame              what each side may say: tables of frames
+//! codec              the grammar: bytes to frames and back, by such a table
+//! codes              words that programs decide by
+//! sign_in            the text that is signed to sign in
+//! limits, transport  numbers of the protocol; what carries it
+//! ```
 
-mod client_frames;
 pub mod codec;
-mod file_frames;
+mod codes;
 pub mod frame;
-mod server_frames;
+mod limits;
+mod sign_in;
 pub mod stream;
 pub mod transport;
 
-pub use file_frames::chunk_line;
-pub use server_frames::{encode_messages, online_line};
-
-use crate::message::Name;
-use crate::trust::tls::Channel;
-
-/// The one version that is spoken here.
-pub const VERSION: &str = "tinychat/1";
-
-/// The longest header line, in bytes, with its CR LF.
-pub const MAX_HEADER: usize = 512;
-
-/// The highest number, of whatever kind: what databases can count to.
-pub const MAX_NUMBER: u64 = i64::MAX as u64;
-
-/// The longest body of a message, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
-
-/// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
-pub const MAX_PROOF: usize = 2 * 1024;
-
-/// The longest body of `CHUNK`, in bytes.
-pub const MAX_CHUNK: usize = 256 * 1024;
-
-/// The longest body of the server's `ONLINE`, in bytes.
-pub const MAX_ONLINE_BODY: usize = 1024 * 1024;
-
-/// The longest sentence in `ERR` and `BYE`, in bytes; a longer one is cut.
-pub const MAX_SENTENCE: usize = 240;
-
-/// The most conversations that one connection holds open.
-pub const MAX_CONVERSATIONS: usize = 1_000;
-
-/// How long connecting and signing in may take.
-pub const HANDSHAKE_SECONDS: u64 = 60;
-
-/// How long a server hears nothing before `HELLO`.
-pub const HANDSHAKE_SILENCE_SECONDS: u64 = 10;
-
-/// How long `PROVE` may take behind `HELLO` where the key owns the name: a person may have to confirm it.
-pub const CONFIRMATION_SECONDS: u64 = 120;
-
-/// After how much silence a side sends `PING`.
-pub const PING_AFTER_SECONDS: u64 = 30;
-
-/// After how much silence a side closes.
-pub const IDLE_AFTER_SECONDS: u64 = 90;
-
-/// The SSHSIG namespace of a sign-in.
-pub const SIGN_IN_NAMESPACE: &str = "tinychat";
-
-/// The text that is signed to sign in; see [the specification](self#signing-in).
-pub fn sign_in_text(name: &Name, nonce: &str, channel: &Channel) -> String {
-    let (server, binding) = match channel {
-        Channel::Plain => ("none".into(), "none".into()),
-        Channel::Tls { server, binding } => (server.to_string(), exporter_words(binding)),
-    };
-    format!("{VERSION} sign-in\nserver {server}\nname {name}\nnonce {nonce}\nbinding {binding}\n")
-}
-
-fn exporter_words(binding: &[u8]) -> String {
-    let digits: String = binding.iter().map(|byte| format!("{byte:02x}")).collect();
-    format!("tls-exporter {digits}")
-}
+pub(crate) use frame::{chunk_line, encode_messages, online_line};
+pub use limits::*;
+pub use sign_in::{SIGN_IN_NAMESPACE, sign_in_text};

@@ -12,7 +12,8 @@ use std::sync::LazyLock;
 use libfuzzer_sys::fuzz_target;
 use tempfile::TempDir;
 use tinychat::server::{Config, Server, Tls, control};
-use tinychat::trust::tls::{CertificateFiles, Certificates};
+use tinychat::trust::CertificateFiles;
+use tinychat::trust::tls::Certificates;
 
 /// What the first byte chooses from.
 const FILES: &[&str] = &[

@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::programs::{Launch, Program};
 use crate::screen::desk;
+use crate::script::Stage;
 use crate::world::{World, story};
 
 /// Somebody's errand.
@@ -293,6 +294,34 @@ fn a_bot_misses_nothing_that_another_command_fetched_and_prints_nothing_twice() 
         alice.say("john", 4, "four").await;
         let mut bot = tail(world, "john", &["--unread"]).await;
         bot.prints("alice: four").await;
+    });
+}
+
+#[test]
+fn whoever_asks_how_things_are_waits_until_the_server_has_said_who_is_new() {
+    story(async |world| {
+        let (stage, data) = (Stage::open().await, world.path("john"));
+        let asked = Launch::at(stage.address(), "john", &data).with(&["status", "--json"]).start();
+        let mut server = stage.receive().await;
+        // John is signed in, and looks how things are; then comes who has written.
+        server.expect("PING").await;
+        server.say_all(&["WAITING eve 3", "PONG"]).await;
+        let status: Value = serde_json::from_str(&asked.end().await.exited(0).text()).unwrap();
+        assert_eq!(status["requests"], serde_json::json!({"eve": 3}));
+        assert_eq!(status["requests_known"], serde_json::json!(true));
+    });
+}
+
+#[test]
+fn that_nobody_knows_who_is_new_is_said() {
+    story(async |world| {
+        let (stage, data) = (Stage::open().await, world.path("john"));
+        let asked = Launch::at(stage.address(), "john", &data);
+        // No server is there.
+        drop(stage);
+        let status = asked.with(&["--handshake", "6s", "status"]).pipe("").await;
+        let text = status.exited(0).text();
+        assert!(text.contains("who else has written is not known: "), "{text}");
     });
 }
 

@@ -2,7 +2,8 @@
 
 use std::path::Path;
 
-use tinychat::trust::tls::{CertificateFiles, Certificates};
+use tinychat::trust::CertificateFiles;
+use tinychat::trust::tls::Certificates;
 
 use crate::keys::{shell, with_programs};
 use crate::programs::Launch;

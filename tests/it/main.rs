@@ -60,6 +60,7 @@
 //! | `exits` | what the programs exit with, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
 //! | `manual` | the manual pages, and how long README is |
+//! | `house` | that the house has no rings: which file imports which, and how long files are |
 //! | `completions` | what shells complete |
 //! | `settings` | `config.toml`: what it says, and what the command line says before it |
 //! | `wall` | the wall clock of a program, which a story sets; no tests |
@@ -124,6 +125,7 @@ mod full_disk;
 mod history;
 mod hoarding;
 mod hostile;
+mod house;
 mod identity;
 mod installations;
 mod keys;

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use tinychat::ui::command::COMMANDS;
+use tinychat::ui::typing::command::COMMANDS;
 use tinychat::wire::MAX_BODY;
 
 use crate::programs::{Launch, Program, numbered};

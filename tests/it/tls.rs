@@ -15,8 +15,8 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use tinychat::server::{Config, Handshake, Server, StartError, Tls};
-use tinychat::trust::Fingerprint;
-use tinychat::trust::tls::{ALPN, CertificateFiles, Certificates, Channel, Credentials};
+use tinychat::trust::tls::{ALPN, Certificates, Channel, Credentials};
+use tinychat::trust::{CertificateFiles, Fingerprint};
 use tinychat::wire::transport::{Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 

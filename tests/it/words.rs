@@ -40,7 +40,7 @@ impl Mode {
 
 /// Whatever looks like a command, and anything else.
 fn line() -> impl Strategy<Value = String> {
-    let names: Vec<_> = tinychat::ui::command::COMMANDS.iter().map(|it| it.name).collect();
+    let names: Vec<_> = tinychat::ui::typing::command::COMMANDS.iter().map(|it| it.name).collect();
     let command = prop::sample::select(names);
     prop_oneof![
         (command, "[ a-z/]{0,12}").prop_map(|(name, rest)| format!("/{name} {rest}")),

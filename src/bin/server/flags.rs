@@ -18,10 +18,11 @@ use tinychat::message::Name;
 use tinychat::server::{
     Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
 };
-use tinychat::trust::tls::CertificateFiles;
+use tinychat::trust::CertificateFiles;
 
-use crate::PROGRAM;
 use crate::values::{Keep, backlog, bytes, handshake, keep, rate, registration, size, threads};
+
+pub(crate) const PROGRAM: &str = "tinychat-server";
 
 /// Host a TinyChat: messages wait here for the people they are for.
 ///

@@ -1,6 +1,19 @@
 //! `tinychat-server`: flags, log, signals and exit code around [`tinychat::server`].
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! flags       the command line
+//! values      what stands behind its flags
+//! supervisor  whoever starts and stops it, and is told how it is
+//! ```
 
-#![warn(clippy::disallowed_methods, clippy::print_stdout, clippy::print_stderr)]
+#![warn(
+    clippy::disallowed_methods,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    clippy::too_many_lines
+)]
 
 mod flags;
 mod supervisor;
@@ -16,8 +29,8 @@ use std::sync::Arc;
 
 use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, Remove, ResetKey, Restore,
-    Status, Unban, UserAction,
+    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, PROGRAM, Remove, ResetKey,
+    Restore, Status, Unban, UserAction,
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -37,8 +50,6 @@ use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
-
-const PROGRAM: &str = "tinychat-server";
 
 const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytesize::ByteSize;
 use tinychat::mailbox::Usage;
 use tinychat::server::{Handshake, Rate, Registration};
+use tinychat::time_text;
 use tinychat::wire::MAX_NUMBER;
 
 /// How long messages are kept.
@@ -63,7 +64,7 @@ pub(crate) fn bytes(text: &str) -> Result<u64, String> {
 
 pub(crate) fn keep(text: &str) -> Result<Keep, String> {
     let wrong = || "a time is a number with its unit, like 30d; at least 1s, or 0".to_string();
-    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    let time = time_text::parse_duration(text).ok_or_else(wrong)?;
     if time.is_zero() {
         return Ok(Keep(None));
     }
@@ -74,7 +75,7 @@ pub(crate) fn keep(text: &str) -> Result<Keep, String> {
 
 pub(crate) fn handshake(text: &str) -> Result<Handshake, String> {
     let wrong = || "a time for signing in is from 6s to 1h, like 60s or 2m".to_string();
-    let time = humantime::parse_duration(text).map_err(|_| wrong())?;
+    let time = time_text::parse_duration(text).ok_or_else(wrong)?;
     SIGNING_IN.contains(&time).then(|| Handshake::within(time)).ok_or_else(wrong)
 }
 

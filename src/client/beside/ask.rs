@@ -1,30 +1,33 @@
 //! What the owner's core is asked for its guests, and how it answers: one channel each.
+//!
+//! Owned by nobody: plain data.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use async_channel::Sender;
 
-use super::super::archive::News;
-use super::super::files::ledger::Fate;
-use super::super::{Freed, Lying, State};
-use super::Snapshot;
+use super::words::Snapshot;
+use crate::client::store::archive::News;
+use crate::client::store::files::Fate;
+use crate::client::store::rows::State;
+use crate::client::store::stock::{Freed, Lying};
 use crate::message::Name;
 
 /// What stands in the way of what is written to somebody.
 #[derive(Clone, Debug)]
-pub(in crate::client) struct Standing {
+pub(crate) struct Standing {
     /// Nobody has the name.
-    pub(in crate::client) nobody: bool,
+    pub(crate) nobody: bool,
     /// They have another key than the one that is trusted, or none any more.
-    pub(in crate::client) held: bool,
+    pub(crate) held: bool,
     /// Somebody whom one knows, and for whom they may be mistaken.
-    pub(in crate::client) alike: Option<Name>,
+    pub(crate) alike: Option<Name>,
 }
 
 /// What the owner's core is asked for a guest.
 #[derive(Debug)]
-pub(in crate::client) enum Ask {
+pub(crate) enum Ask {
     /// Say whenever something happens.
     Watch {
         watcher: Sender<()>,

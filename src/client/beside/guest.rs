@@ -1,4 +1,6 @@
 //! The other end: a process that asks the owner of its person's data folder.
+//!
+//! Owned by whoever asks. Invariant: a line without its end is no answer.
 
 use std::io;
 use std::path::Path;
@@ -8,7 +10,7 @@ use futures::io::BufReader;
 use futures::{AsyncBufReadExt, AsyncWriteExt};
 use thiserror::Error;
 
-use super::{Reply, Request, SOCKET};
+use super::words::{Reply, Request, SOCKET};
 use crate::folder::socket::Way;
 
 /// Why a guest gets no answer.

@@ -1,4 +1,6 @@
 //! A path in JSON: a string, or its bytes where it is no UTF-8.
+//!
+//! Owned by nobody. Pure. Invariant: any path is read as it was written.
 
 use std::ffi::OsString;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -27,7 +29,7 @@ pub(super) fn deserialize<'a, D: Deserializer<'a>>(from: D) -> Result<PathBuf, D
 
 #[cfg(test)]
 mod tests {
-    use super::super::Request;
+    use super::super::words::Request;
     use super::*;
 
     #[test]

@@ -1,28 +1,17 @@
 //! What guests are told of files that lie here, and what they free.
+//!
+//! Owned by the task that serves the guest.
 
 use async_std::os::unix::net::UnixStream;
-use serde::{Deserialize, Serialize};
 
-use super::super::{Freed, Lying};
-use super::{Ask, Gone, Host, Reply, say};
+use super::ask::Ask;
+use super::host::{Gone, Host, say};
+use super::words::{Reply, Shelf};
+use crate::client::command::Command;
+use crate::client::store::stock::{Freed, Lying};
 use crate::message::Name;
 
-/// What lies here of somebody's files.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shelf {
-    /// Who has sent them.
-    pub from: String,
-    /// How many.
-    pub files: u64,
-    /// How many bytes they have.
-    pub bytes: u64,
-    /// What came by itself, as it counts, in bytes.
-    pub unasked: u64,
-    /// How much of that may be.
-    pub unasked_limit: u64,
-}
-
-impl Host {
+impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
     pub(super) async fn tell_lying(&self, stream: &mut UnixStream) -> Result<(), Gone> {
         for Lying { peer, files, bytes, unasked, limit } in
             self.ask(|answer| Ask::Lying { answer }).await?

@@ -6,7 +6,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 
-use super::super::Change;
+use crate::client::outcome::Change;
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
 

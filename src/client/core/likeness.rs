@@ -5,8 +5,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::super::{Event, archive};
-use super::{Core, Exit};
 use crate::looks::Skeleton;
 use crate::message::Name;
 
@@ -16,19 +14,19 @@ const REMEMBERED: usize = 1_000;
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Likeness {
-    known: Option<Known>,
+    pub(super) known: Option<Known>,
     /// Who looks like whom.
     alike: BTreeMap<Name, Name>,
 }
 
 #[derive(Debug, Default)]
-struct Known {
+pub(super) struct Known {
     names: BTreeSet<Name>,
     by_look: HashMap<Skeleton, Name>,
 }
 
 impl Known {
-    fn add(&mut self, name: &Name) {
+    pub(super) fn add(&mut self, name: &Name) {
         if self.names.insert(name.clone()) {
             self.by_look.entry(Skeleton::of(name)).or_insert_with(|| name.clone());
         }
@@ -47,7 +45,7 @@ impl Likeness {
     }
 
     /// Somebody was met. Says whom they look like, if they are new and it is.
-    fn meet(&mut self, name: &Name) -> Option<Name> {
+    pub(super) fn meet(&mut self, name: &Name) -> Option<Name> {
         let known = self.known.get_or_insert_default();
         if known.names.contains(name) || self.alike.contains_key(name) {
             return None;
@@ -58,32 +56,6 @@ impl Likeness {
         }
         self.alike.insert(name.clone(), other.clone());
         Some(other)
-    }
-}
-
-impl Core {
-    /// Somebody was met: if they are new and look like somebody whom one knows, the face is told.
-    pub(super) async fn meet(&mut self, peer: &Name) -> Result<(), Exit> {
-        if self.likeness.known.is_none() {
-            let server = self.server.clone();
-            let mut known = Known::default();
-            let names = self.store.run(move |tx| archive::known(tx, &server)).await?;
-            names.iter().for_each(|name| known.add(name));
-            self.likeness.known = Some(known);
-        }
-        if let Some(known) = self.likeness.meet(peer) {
-            self.tell(Event::Alike { peer: peer.clone(), known });
-        }
-        Ok(())
-    }
-
-    /// The same, of somebody to whom one talks: from then on one knows them.
-    pub(super) async fn meet_and_know(&mut self, peer: &Name) -> Result<(), Exit> {
-        self.meet(peer).await?;
-        if let Some(known) = &mut self.likeness.known {
-            known.add(peer);
-        }
-        Ok(())
     }
 }
 

@@ -1,9 +1,12 @@
 //! How long a client without a person waits for anything.
+//!
+//! Owned by the core. Invariant: online, only what is to be finished or was refused makes it wait.
 
 use std::time::Instant;
 
-use super::super::{Absence, Failure};
-use super::{Core, Exit};
+use super::exit::Exit;
+use super::state::Core;
+use crate::client::event::{Absence, Failure};
 
 impl Core {
     /// Fails if something has been waited for without progress for longer than wanted.

@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use async_channel::{Sender, WeakSender};
 use async_std::task::JoinHandle;
 
-use super::super::Order;
-use super::super::backoff::Backoff;
-use super::super::files::carry::{Job, Report};
-use super::files::Wanted;
+use super::order::{Key, Order};
+use crate::client::command::Unwanted;
+use crate::client::files::job::Job;
+use crate::client::line::backoff::Backoff;
 use crate::message::Name;
 use crate::trust::Ticket;
 
@@ -50,14 +50,6 @@ pub(super) struct Files {
     saving: u64,
 }
 
-/// What is carried, to tell it from others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::client) enum Key {
-    Upload(i64),
-    Download(i64),
-    Drop,
-}
-
 /// A thread that carries. It ends when this is dropped.
 pub(super) struct Run {
     pub(super) number: u64,
@@ -68,21 +60,27 @@ pub(super) struct Run {
     pub(super) ended: JoinHandle<Option<()>>,
 }
 
+/// What is wanted of another's file.
+#[derive(Clone, Debug)]
+pub(crate) struct Wanted {
+    pub(super) peer: Name,
+    /// Without a number the last.
+    pub(super) number: Option<u64>,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum What {
+    Get,
+    Save(Option<PathBuf>),
+    /// An own file that waits with the server is called back.
+    Gone(Unwanted),
+}
+
 #[derive(Default)]
 struct Rest {
     backoff: Backoff,
     until: Option<Instant>,
-}
-
-/// What a thread says.
-#[derive(Debug)]
-pub(in crate::client) enum Said {
-    /// One that carries; which, as what run, and what.
-    Carried(Key, u64, Report),
-    /// One that carried has ended.
-    Ended(Key, u64),
-    /// One that saved.
-    Saved { peer: Name, number: u64, saved: Result<PathBuf, String> },
 }
 
 impl Files {

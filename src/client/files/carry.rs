@@ -5,32 +5,32 @@
 //! is there.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::future::{Future, poll_fn};
+use std::future::Future;
 use std::io::{self, Read, Seek, SeekFrom};
-use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use blake3::{Hash, Hasher};
 use bytes::{BufMut, BytesMut};
 use bytesize::ByteSize;
-use futures::AsyncWriteExt;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
-use super::ledger::{self, Download, Source, Upload};
-use crate::client::connection::Broken;
-use crate::client::door::Door;
+use super::job::{Job, Report, Stop};
+use super::place::place;
+use super::source::modified;
+use super::talk::{Line, nonsense};
+use crate::client::line::door::Door;
+use crate::client::store::info::FileInfo;
+use crate::client::store::rows::{Download, Source, Upload};
 use crate::folder::free_space;
 use crate::message::BlobId;
-use crate::task;
 use crate::trust::Ticket;
-use crate::wire::codec::{Frame, ProtocolError};
-use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
+use crate::wire::MAX_CHUNK;
+use crate::wire::frame::{ClientFrame, FileReply, FileRequest};
 use crate::wire::stream::{FrameReader, write_frame};
-use crate::wire::transport::{BoxWriter, Transport};
-use crate::wire::{IDLE_AFTER_SECONDS, MAX_CHUNK, chunk_line};
+use crate::wire::transport::Transport;
 
 /// What a file that comes leaves free on the disk, in bytes: messages go on being written.
 const RESERVE: u64 = 16 * 1024 * 1024;
@@ -38,78 +38,18 @@ const RESERVE: u64 = 16 * 1024 * 1024;
 /// How often it is told how far a file is.
 const TELL: Duration = Duration::from_millis(100);
 
-/// How long the server may take to answer, or to take a chunk. A large file takes its disk a while.
-const PATIENCE: Duration = Duration::from_secs(IDLE_AFTER_SECONDS);
-
-/// What is carried.
-#[derive(Clone, Debug)]
-pub(in crate::client) enum Job {
-    Upload(Upload),
-    Download(Download),
-    /// The server need not keep these.
-    Drop(Vec<(i64, BlobId)>),
-}
-
-/// What happened.
-#[derive(Debug)]
-pub(in crate::client) enum Report {
-    /// The server calls the upload so, and has so many bytes of it. The last is to be told once that is on the disk.
-    Named(BlobId, u64, oneshot::Sender<()>),
-    /// So many bytes are here, or with the server.
-    Moved(u64),
-    /// The server keeps all of it; it hashes to this.
-    Sent(BlobId, Hash),
-    /// All of it is here.
-    Come,
-    /// The server need not keep the file of this message, and knows that.
-    Dropped(i64, BlobId),
-    /// It ended otherwise.
-    Stopped(Stop),
-}
-
-/// Why something is not carried to its end.
-#[derive(Debug)]
-pub(in crate::client) enum Stop {
-    /// Worth another try.
-    Away(String),
-    /// Worth one from the beginning: the server does not have what was there of it.
-    Anew,
-    /// The server does not have the file any more.
-    Gone,
-    /// Not worth one.
-    Failed(String),
-}
-
-/// Whether the server is the right one, the line on which one is signed in decides.
-impl From<Broken> for Stop {
-    fn from(broken: Broken) -> Self {
-        match broken {
-            Broken::Away(because) | Broken::Busy(because) => Self::Away(because),
-            Broken::Unsigned(error) => Self::Away(error.to_string()),
-            Broken::Failed(failure) => Self::Away(failure.to_string()),
-        }
-    }
-}
-
-/// What went wrong on the line. What goes wrong with a file is told apart where it happens.
-impl From<io::Error> for Stop {
-    fn from(error: io::Error) -> Self {
-        Self::Away(error.to_string())
-    }
-}
-
 /// Carries on a thread, which ends when `report` says so.
-pub(in crate::client) struct Carrier<R> {
-    pub(in crate::client) door: Door,
-    pub(in crate::client) ticket: Ticket,
+pub(crate) struct Carrier<R> {
+    pub(crate) door: Door,
+    pub(crate) ticket: Ticket,
     /// Where files lie that come.
-    pub(in crate::client) folder: PathBuf,
-    pub(in crate::client) report: R,
+    pub(crate) folder: PathBuf,
+    pub(crate) report: R,
 }
 
 impl<R: FnMut(Report)> Carrier<R> {
     /// Does what there is to do, unless `ended` is done before.
-    pub(in crate::client) async fn run(mut self, job: Job, ended: impl Future) {
+    pub(crate) async fn run(mut self, job: Job, ended: impl Future) {
         let carried = match select(Box::pin(self.carry(job)), Box::pin(ended)).await {
             Either::Left((carried, _)) => carried,
             Either::Right(_) => return,
@@ -233,7 +173,7 @@ impl<R: FnMut(Report)> Carrier<R> {
 
     async fn download(&mut self, download: &Download) -> Result<(), Stop> {
         let Download { message, info, .. } = download;
-        let place = ledger::place(&self.folder, *message);
+        let place = place(&self.folder, *message);
         let mut line = self.connect().await?;
         if !is_here(&place, info.hash).map_err(|error| unwritable(&self.folder, &error))? {
             self.fetch(&mut line, download, &place).await?;
@@ -252,58 +192,15 @@ impl<R: FnMut(Report)> Carrier<R> {
         Download { info, .. }: &Download,
         place: &Path,
     ) -> Result<(), Stop> {
-        let here = |error: io::Error| unwritable(&self.folder, &error);
-        let part = place.with_extension("part");
-        let mut file = open_part(&self.folder, &part).map_err(here)?;
-        let mut hasher = Hasher::new();
-        let have = file.metadata().map_err(here)?.len();
-        let free = free_space(&self.folder).map_err(here)?;
-        if info.size.saturating_sub(have) > free.saturating_sub(RESERVE) {
-            let (size, free) = (ByteSize(info.size), ByteSize(free));
-            let folder = self.folder.display();
-            let why = format!("it has {size}, and {free} are free in {folder}; /GET tries again");
-            return Err(Stop::Failed(why));
-        }
-        hash_up_to(&mut file, have, &mut hasher).map_err(here)?;
-        line.say(&FileRequest::Fetch { blob: info.blob, offset: have }).await?;
-        let reply = line.next().await;
-        let refused = match reply {
-            Ok(FileReply::Have { size, .. }) if size == info.size && have <= size => None,
-            // Whatever it is, it is not what was told of.
-            Ok(FileReply::Have { .. }) => Some(Stop::Failed(NOT_WHAT_WAS_SENT.into())),
-            Err(Stop::Gone) => Some(Stop::Gone),
-            Ok(other) => return Err(nonsense(&other)),
-            Err(stop) => return Err(stop),
-        };
-        if let Some(stop) = refused {
-            // What there is of it is of no use, here or there.
-            let _ = fs::remove_file(&part);
-            if let Stop::Failed(_) = stop {
-                // It would send all of it first.
-                self.connect().await?.drop_blob(info.blob).await?;
-            }
-            return Err(stop);
-        }
-        let (mut offset, mut told) = (have, None);
-        while offset < info.size {
-            match line.next().await? {
-                FileReply::Chunk { offset: at, body } if at == offset && !body.is_empty() => {
-                    if let Err(error) = file.write_all_at(&body, offset) {
-                        // Messages need what room there is more than a part of a file does.
-                        let _ = fs::remove_file(&part);
-                        return Err(unwritable(&self.folder, &error));
-                    }
-                    hasher.update(&body);
-                    offset += body.len() as u64;
-                    self.tell(offset, info.size, &mut told);
-                }
-                other => return Err(nonsense(&other)),
-            }
-        }
-        let right = offset == info.size && hasher.finalize() == info.hash;
-        let kept = if right { keep(&file, &part, place) } else { fs::remove_file(&part) };
+        let mut part = self.begin(info, place.with_extension("part"))?;
+        let had = part.length;
+        self.ask_for(info, &part, line).await?;
+        self.receive(info, &mut part, line).await?;
+        let right = part.length == info.size && part.hasher.finalize() == info.hash;
+        let kept =
+            if right { keep(&part.file, &part.path, place) } else { fs::remove_file(&part.path) };
         kept.map_err(|error| unwritable(&self.folder, &error))?;
-        match (right, have) {
+        match (right, had) {
             (true, _) => Ok(()),
             (false, 0) => {
                 line.drop_blob(info.blob).await?;
@@ -312,6 +209,70 @@ impl<R: FnMut(Report)> Carrier<R> {
             // It may be what was here before that is wrong, as after a power cut.
             (false, _) => Err(Stop::Away("what was here of it is not what was sent".into())),
         }
+    }
+
+    /// What is here of it, if there is room for the rest.
+    fn begin(&self, info: &FileInfo, path: PathBuf) -> Result<Part, Stop> {
+        let here = |error: io::Error| unwritable(&self.folder, &error);
+        let mut file = open_part(&self.folder, &path).map_err(here)?;
+        let length = file.metadata().map_err(here)?.len();
+        let free = free_space(&self.folder).map_err(here)?;
+        if info.size.saturating_sub(length) > free.saturating_sub(RESERVE) {
+            let (size, free) = (ByteSize(info.size), ByteSize(free));
+            let folder = self.folder.display();
+            let why = format!("it has {size}, and {free} are free in {folder}; /GET tries again");
+            return Err(Stop::Failed(why));
+        }
+        let mut hasher = Hasher::new();
+        hash_up_to(&mut file, length, &mut hasher).map_err(here)?;
+        Ok(Part { path, file, hasher, length })
+    }
+
+    /// Asks for the rest of it, if the server has what was told of.
+    async fn ask_for(&self, info: &FileInfo, part: &Part, line: &mut Line) -> Result<(), Stop> {
+        line.say(&FileRequest::Fetch { blob: info.blob, offset: part.length }).await?;
+        let stop = match line.next().await {
+            Ok(FileReply::Have { size, .. }) if size == info.size && part.length <= size => {
+                return Ok(());
+            }
+            // Whatever it is, it is not what was told of.
+            Ok(FileReply::Have { .. }) => Stop::Failed(NOT_WHAT_WAS_SENT.into()),
+            Err(Stop::Gone) => Stop::Gone,
+            Ok(other) => return Err(nonsense(&other)),
+            Err(stop) => return Err(stop),
+        };
+        // What there is of it is of no use, here or there.
+        let _ = fs::remove_file(&part.path);
+        if let Stop::Failed(_) = stop {
+            // It would send all of it first.
+            self.connect().await?.drop_blob(info.blob).await?;
+        }
+        Err(stop)
+    }
+
+    async fn receive(
+        &mut self,
+        info: &FileInfo,
+        part: &mut Part,
+        line: &mut Line,
+    ) -> Result<(), Stop> {
+        let mut told = None;
+        while part.length < info.size {
+            match line.next().await? {
+                FileReply::Chunk { offset, body } if offset == part.length && !body.is_empty() => {
+                    if let Err(error) = part.file.write_all_at(&body, offset) {
+                        // Messages need what room there is more than a part of a file does.
+                        let _ = fs::remove_file(&part.path);
+                        return Err(unwritable(&self.folder, &error));
+                    }
+                    part.hasher.update(&body);
+                    part.length += body.len() as u64;
+                    self.tell(part.length, info.size, &mut told);
+                }
+                other => return Err(nonsense(&other)),
+            }
+        }
+        Ok(())
     }
 
     /// Not each time, but the first, and the last once, however often the server says it.
@@ -323,6 +284,14 @@ impl<R: FnMut(Report)> Carrier<R> {
             (self.report)(Report::Moved(done));
         }
     }
+}
+
+/// What is here of a file that comes.
+struct Part {
+    path: PathBuf,
+    file: File,
+    hasher: Hasher,
+    length: u64,
 }
 
 const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
@@ -350,24 +319,12 @@ fn ended(source: &Source, error: &io::Error) -> Stop {
     }
 }
 
-/// When a file was last written, in nanoseconds since 1970.
-pub(in crate::client) fn modified(metadata: &fs::Metadata) -> i64 {
-    metadata.mtime().saturating_mul(1_000_000_000).saturating_add(metadata.mtime_nsec())
-}
-
 fn unreadable(source: &Source, error: &io::Error) -> Stop {
     Stop::Failed(format!("cannot read {}: {error}", source.path.display()))
 }
 
 fn unwritable(folder: &Path, error: &io::Error) -> Stop {
     Stop::Failed(format!("cannot write in {}: {error}; /GET tries again", folder.display()))
-}
-
-fn nonsense(reply: &FileReply) -> Stop {
-    let mut bytes = BytesMut::new();
-    reply.encode(&mut bytes);
-    bytes.truncate(80);
-    Stop::Away(format!("the server said nonsense: {bytes:?}"))
 }
 
 /// Reads the beginning of a file, and stands behind it then.
@@ -394,96 +351,4 @@ fn keep(file: &File, part: &Path, place: &Path) -> io::Result<()> {
     file.sync_all()?;
     fs::rename(part, place)?;
     File::open(place.parent().unwrap_or(Path::new(".")))?.sync_all()
-}
-
-/// The connection of one carrier.
-struct Line {
-    reader: FrameReader<FileReply>,
-    half: BoxWriter,
-    out: BytesMut,
-}
-
-impl Line {
-    async fn say(&mut self, request: &FileRequest) -> Result<(), Stop> {
-        self.out.clear();
-        request.encode(&mut self.out);
-        self.write().await
-    }
-
-    /// Begins a chunk in `out`, and says where its body is to be written.
-    fn begin_chunk(&mut self, offset: u64, length: usize) -> usize {
-        self.out.clear();
-        chunk_line(&mut self.out, offset, length);
-        let body = self.out.len();
-        self.out.put_bytes(0, length);
-        body
-    }
-
-    /// Writes what is in `out`. Where the server closes meanwhile it may have said why.
-    async fn write(&mut self) -> Result<(), Stop> {
-        let Self { half, out, .. } = self;
-        let writing = async {
-            half.write_all(out).await?;
-            half.flush().await
-        };
-        match task::within(PATIENCE, writing).await {
-            Some(Ok(())) => Ok(()),
-            Some(Err(error)) => match self.next().await {
-                Err(stop @ (Stop::Failed(_) | Stop::Anew | Stop::Gone)) => Err(stop),
-                _ => Err(error.into()),
-            },
-            None => Err(Stop::Away("the server takes nothing".into())),
-        }
-    }
-
-    async fn next(&mut self) -> Result<FileReply, Stop> {
-        let next = task::within(PATIENCE, self.reader.next()).await;
-        let next = next.ok_or_else(|| Stop::Away("the server does not answer".into()))?;
-        match next? {
-            Some(reply) => answered(reply),
-            None => Err(Stop::Away("the server closed the connection".into())),
-        }
-    }
-
-    /// What has been said already, without waiting for it.
-    async fn next_ready(&mut self) -> Result<Option<FileReply>, Stop> {
-        loop {
-            if let Some(reply) = self.reader.next_ready().transpose() {
-                return answered(reply).map(Some);
-            }
-            let reader = &mut self.reader;
-            let filled = poll_fn(|context| Poll::Ready(reader.poll_fill(context)));
-            match filled.await {
-                Poll::Pending => return Ok(None),
-                Poll::Ready(Ok(1..)) => {}
-                Poll::Ready(Ok(0)) => {
-                    return Err(Stop::Away("the server closed the connection".into()));
-                }
-                Poll::Ready(Err(error)) => return Err(error.into()),
-            }
-        }
-    }
-
-    async fn drop_blob(&mut self, blob: BlobId) -> Result<(), Stop> {
-        self.say(&FileRequest::Drop { blob }).await?;
-        self.next().await.map(drop)
-    }
-}
-
-fn answered(reply: Result<FileReply, ProtocolError>) -> Result<FileReply, Stop> {
-    match reply {
-        Ok(FileReply::Error { code, text }) => Err(refused(code, text)),
-        Ok(reply) => Ok(reply),
-        Err(error) => Err(Stop::Away(format!("the server said nonsense: {error}"))),
-    }
-}
-
-/// What an error means for the next try. One of greeting, as of a ticket that is not good any more, is followed by a
-/// peer's place.
-fn refused(code: FileError, text: String) -> Stop {
-    match code {
-        FileError::Size | FileError::Quota | FileError::Space => Stop::Failed(text),
-        FileError::Gone => Stop::Gone,
-        _ => Stop::Away(text),
-    }
 }

@@ -1,6 +1,6 @@
 //! Putting a file that came where its person wants it: under a name of its own, over nothing that is there.
 //!
-//! Invariant: what the sender calls a file is at most a name in one folder, never a path; and whatever is in that
+//! Owned by the task that saves. Invariant: what the sender calls a file is at most a name in one folder, never a path; and whatever is in that
 //! folder stays as it is.
 
 use std::fs::{self, File};
@@ -26,7 +26,7 @@ const MAX_TRIES: u32 = 10_000;
 /// Why a file was not saved. Made to be read by its person.
 #[derive(Debug, Error)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
-pub(in crate::client) enum SaveError {
+pub(crate) enum SaveError {
     #[error("cannot save in {}: {cause}", folder.display())]
     Folder { folder: PathBuf, cause: io::Error },
     #[error("cannot save {}: {cause}", path.display())]
@@ -35,11 +35,7 @@ pub(in crate::client) enum SaveError {
 
 /// Copies a file to `to`: into it, if that is a folder; under that name, if not; into the download folder, if
 /// nothing is said. Returns where it is.
-pub(in crate::client) fn save(
-    content: &Path,
-    claimed: &str,
-    to: Option<&Path>,
-) -> Result<PathBuf, SaveError> {
+pub(crate) fn save(content: &Path, claimed: &str, to: Option<&Path>) -> Result<PathBuf, SaveError> {
     let (folder, name) = match to {
         None => (downloads(), clean_name(claimed)),
         Some(to) if to.is_dir() || to.as_os_str().as_encoded_bytes().ends_with(b"/") => {

@@ -21,10 +21,11 @@ use std::path::{Path, PathBuf};
 
 use bytes::{Buf, BufMut, Bytes};
 
+use super::error::StoreError;
 use super::image::{Entry, Image, Table};
-use super::layout;
+use super::layout::{self, UPTIME};
 use super::opening::Paths;
-use super::store::{Store, StoreError, UPTIME};
+use super::store::Store;
 use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;

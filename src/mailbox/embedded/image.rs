@@ -8,11 +8,12 @@ use std::ops::Bound;
 use bytes::Bytes;
 use fjall::{Guard, Keyspace, Readable, Snapshot};
 
+use super::error::StoreError;
 use super::layout::{
-    Malformed, Row, SessionPart, accounts_prefix, add_part, decode_outlines, decode_segment,
-    decode_since, message_prefix, parse_part, parse_segment_key, segment_key, session_key,
+    Malformed, Row, SessionPart, UPTIME, accounts_prefix, add_part, decode_outlines,
+    decode_segment, decode_since, message_prefix, parse_part, parse_segment_key, segment_key,
+    session_key,
 };
-use super::store::{StoreError, UPTIME};
 use crate::mailbox::{Accounts, Outline, Usage};
 use crate::message::{Message, SessionKey, Uptime};
 

@@ -5,9 +5,9 @@
 
 use std::collections::HashMap;
 
+use super::error::StoreError;
 use super::image::{Image, Segment};
-use super::layout::Row;
-use super::store::StoreError;
+use super::layout::{Malformed, Row};
 use crate::mailbox::{Accounts, MailboxError, Usage};
 use crate::message::{Installation, Message, SessionKey, Timestamp};
 
@@ -111,8 +111,8 @@ impl Inspection {
     }
 }
 
-impl From<super::layout::Malformed> for MailboxError {
-    fn from(error: super::layout::Malformed) -> Self {
+impl From<Malformed> for MailboxError {
+    fn from(error: Malformed) -> Self {
         Self(error.to_string())
     }
 }

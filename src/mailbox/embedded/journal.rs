@@ -16,7 +16,8 @@ use std::time::Instant;
 
 use super::layout::Row;
 use super::withholding::{Left, Withholding};
-use crate::mailbox::{Accounts, Room, Run, Usage};
+use crate::mailbox::usage::Room;
+use crate::mailbox::{Accounts, Run, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// When so many bytes of one sender wait to be written they are written at once, and the sender waits until they are:

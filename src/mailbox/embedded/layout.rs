@@ -1,6 +1,6 @@
 //! How the store looks on disk, version 2. Pure: values to bytes and back.
 //!
-//! Owned by the [store](super::store). Numbers are big-endian. Three keyspaces:
+//! Owned by the store. Numbers are big-endian. Three keyspaces:
 //!
 //! | keyspace | key | value |
 //! |---|---|---|
@@ -32,6 +32,13 @@ use crate::message::{
 
 /// The version that is written here. What [`upgrade`](super::upgrade) takes from older ones is read here too.
 pub(super) const VERSION: u8 = 2;
+
+/// Where the layout's version is.
+pub(super) const LAYOUT: &str = "layout";
+/// Where it is how long the server had run at the last commit.
+pub(super) const UPTIME: &str = "uptime";
+/// Where the number of the last commit is.
+pub(super) const COMMIT: &str = "commit";
 
 /// The version of the segments that are written here, which is one of their own: an upgrade leaves them
 /// as they are. The first one is read too.

@@ -5,7 +5,8 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use super::store::{Store, StoreError};
+use super::error::StoreError;
+use super::store::Store;
 use crate::mailbox::Usage;
 use crate::message::{Name, SessionKey};
 

@@ -8,26 +8,24 @@
 //! | `mailbox/` | the store |
 //! | `mailbox.watermark` | see [`watermark`](super::watermark) |
 //! | `mailbox.journal/` | the journal as it was before the store was refused, or a torn end was cut off; until the store has opened and holds its watermark |
-//! | `mailbox.salvage/` | a copy of a refused store, while an operator looks at what is left |
+//! | `mailbox.salvage/` | a [copy](super::salvage) of a refused store, while an operator looks at what is left |
 //! | `mailbox.refused.1/`, … | a store in whose place an operator accepted what was left |
 
-use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{self, DirBuilder, File};
+use std::io::{self, Write};
+use std::os::unix::fs::DirBuilderExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
 
 use fjall::LsmError;
 
-use super::image::Image;
+use super::error::StoreError;
+use super::files::{copy_sparsely, cut, journals, read_written, remove_folder};
 use super::layout;
 use super::scan::{Scan, Verdict, scan};
-use super::store::{MEMTABLE_BYTES, Store, StoreError};
+use super::store::{MEMTABLE_BYTES, Store};
 use super::upgrade::Unreadable;
 use super::watermark::Watermark;
-
-/// How much of a file is read or copied at once.
-const PIECE: usize = 64 * 1024;
 
 /// What the engine may write at once when it opens.
 const ROOM: usize = 2 * MEMTABLE_BYTES as usize;
@@ -56,7 +54,7 @@ pub(super) struct Paths {
     pub(super) store: PathBuf,
     pub(super) watermark: PathBuf,
     journal_copy: PathBuf,
-    salvage: PathBuf,
+    pub(super) salvage: PathBuf,
     probe: PathBuf,
 }
 
@@ -250,7 +248,7 @@ impl Paths {
     }
 
     /// The store holds its watermark: the copy of its journal is not needed.
-    fn hold(&self, last: u64) -> io::Result<()> {
+    pub(super) fn hold(&self, last: u64) -> io::Result<()> {
         Watermark { commit: last, clean: false }.write(&self.watermark)?;
         remove_folder(&self.journal_copy)
     }
@@ -292,7 +290,7 @@ impl Paths {
         OpenError::Damaged { path: self.store.clone(), reason, copy }
     }
 
-    fn unusable(&self, cause: io::Error) -> OpenError {
+    pub(super) fn unusable(&self, cause: io::Error) -> OpenError {
         OpenError::Unusable { path: self.store.clone(), cause }
     }
 }
@@ -305,67 +303,6 @@ struct Journals {
     torn: Option<(PathBuf, usize)>,
     /// Why the store is to be refused.
     problem: Option<String>,
-}
-
-/// What is left of a mailbox that was refused, in a copy.
-pub struct Salvage {
-    paths: Paths,
-    store: Option<Store>,
-}
-
-impl Salvage {
-    /// Copies a refused store and opens what can be read of the copy.
-    pub fn open(data: &Path) -> Result<Self, OpenError> {
-        let paths = Paths::new(data);
-        let unusable = |cause| OpenError::Unusable { path: paths.salvage.clone(), cause };
-        remove_folder(&paths.salvage).map_err(unusable)?;
-        copy_folder(&paths.store, &paths.salvage).map_err(unusable)?;
-        for journal in journals(&paths.salvage).map_err(unusable)? {
-            let Scan { verdict, .. } = scan(&read_written(&journal).map_err(unusable)?);
-            let (Verdict::Whole { end } | Verdict::Torn { end } | Verdict::Damaged { end }) =
-                verdict;
-            cut(&journal, end).map_err(unusable)?;
-        }
-        // The engine makes a keyspace anew that is missing, and takes what the journal has for it only
-        // when it opens the next time.
-        let twice = try_open(&paths.salvage, Unreadable::Left).and_then(|first| {
-            drop(first);
-            try_open(&paths.salvage, Unreadable::Left)
-        });
-        let (store, _) = twice.map_err(|error| paths.explain(error))?;
-        Ok(Self { paths, store: Some(store) })
-    }
-
-    /// What is left.
-    pub fn image(&self) -> Option<Image> {
-        self.store.as_ref().map(Store::image)
-    }
-
-    /// Puts what is left in the place of the refused mailbox. Returns where that lies from now on.
-    pub fn accept(mut self) -> Result<PathBuf, OpenError> {
-        let paths = self.paths.clone();
-        let mended = self.store.take().map(|store| store.mend().and_then(|()| store.last_commit()));
-        let last = mended.unwrap_or(Ok(0)).map_err(|error| paths.explain(error))?;
-        let refused = (1..).map(|n| paths.store.with_extension(format!("refused.{n}")));
-        let refused = refused.into_iter().find(|path| !path.exists());
-        let refused = refused.expect("one of so many numbers is free");
-        let replace = || {
-            if paths.store.exists() {
-                fs::rename(&paths.store, &refused)?;
-            }
-            fs::rename(&paths.salvage, &paths.store)?;
-            paths.hold(last)
-        };
-        replace().map_err(|cause| paths.unusable(cause))?;
-        Ok(refused)
-    }
-}
-
-impl Drop for Salvage {
-    fn drop(&mut self) {
-        self.store = None;
-        let _ = remove_folder(&self.paths.salvage);
-    }
 }
 
 /// Whether the disk did not do what it was asked to. What is not as it should be on a disk that does
@@ -387,7 +324,7 @@ fn damage(journal: &Path, end: usize) -> String {
 }
 
 /// fjall asserts what it reads here and there: a damaged store may make it panic.
-fn try_open(folder: &Path, unreadable: Unreadable) -> Result<(Store, u64), StoreError> {
+pub(super) fn try_open(folder: &Path, unreadable: Unreadable) -> Result<(Store, u64), StoreError> {
     let open = || {
         let store = Store::open(folder, unreadable)?;
         let last = store.last_commit()?;
@@ -395,101 +332,6 @@ fn try_open(folder: &Path, unreadable: Unreadable) -> Result<(Store, u64), Store
     };
     catch_unwind(AssertUnwindSafe(open))
         .unwrap_or(Err(StoreError::Engine(fjall::Error::Unrecoverable)))
-}
-
-/// The journal files of a store, the active one last.
-fn journals(store: &Path) -> io::Result<Vec<PathBuf>> {
-    let mut journals = Vec::new();
-    let entries = match fs::read_dir(store) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let path = entry?.path();
-        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse::<u64>().ok());
-        if let Some(number) = number.filter(|_| path.extension().is_some_and(|it| it == "jnl")) {
-            journals.push((number, path));
-        }
-    }
-    journals.sort();
-    Ok(journals.into_iter().map(|(_, path)| path).collect())
-}
-
-fn cut(journal: &Path, end: usize) -> io::Result<()> {
-    let file = OpenOptions::new().write(true).open(journal)?;
-    file.set_len(end as u64)?;
-    file.sync_all()
-}
-
-pub(super) fn copy_folder(from: &Path, to: &Path) -> io::Result<()> {
-    DirBuilder::new().mode(0o700).create(to)?;
-    let entries = match fs::read_dir(from) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        entries => entries?,
-    };
-    for entry in entries {
-        let entry = entry?;
-        match entry.file_type()?.is_dir() {
-            true => copy_folder(&entry.path(), &to.join(entry.file_name()))?,
-            false => copy_sparsely(&entry.path(), to)?,
-        }
-    }
-    Ok(())
-}
-
-/// What is written of a journal, without the zeros at its end: more of those change nothing in what
-/// it is.
-fn read_written(journal: &Path) -> io::Result<Vec<u8>> {
-    let mut file = File::open(journal)?;
-    let mut piece = vec![0; PIECE];
-    let (mut written, mut length) = (Vec::new(), 0);
-    loop {
-        let read = file.read(&mut piece)?;
-        match &piece[..read] {
-            [] => return Ok(written),
-            zeros if is_zero(zeros) => {}
-            other => {
-                written.resize(length, 0);
-                written.extend_from_slice(other);
-            }
-        }
-        length += read;
-    }
-}
-
-fn is_zero(piece: &[u8]) -> bool {
-    static ZEROS: [u8; PIECE] = [0; PIECE];
-    piece.chunks(PIECE).all(|piece| *piece == ZEROS[..piece.len()])
-}
-
-/// Copies a file into a folder, without the zeros that a journal is made with.
-fn copy_sparsely(file: &Path, folder: &Path) -> io::Result<()> {
-    let Some(name) = file.file_name() else { return Ok(()) };
-    let mut from = File::open(file)?;
-    let mut options = OpenOptions::new();
-    let mut copy = options.write(true).create_new(true).mode(0o600).open(folder.join(name))?;
-    let mut piece = vec![0; PIECE];
-    let mut length = 0;
-    loop {
-        let read = from.read(&mut piece)?;
-        length += read as u64;
-        match &piece[..read] {
-            [] => break,
-            zeros if is_zero(zeros) => {
-                copy.seek(SeekFrom::Start(length))?;
-            }
-            written => copy.write_all(written)?,
-        }
-    }
-    copy.set_len(length)?;
-    copy.sync_all()
-}
-
-fn remove_folder(path: &Path) -> io::Result<()> {
-    match fs::remove_dir_all(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        removed => removed,
-    }
 }
 
 #[cfg(test)]

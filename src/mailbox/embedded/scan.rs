@@ -11,7 +11,7 @@
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::store::COMMIT;
+use super::layout::COMMIT;
 
 const START: u8 = 1;
 const TRAILER: &[u8] = b"FJL\x03";

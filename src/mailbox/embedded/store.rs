@@ -8,20 +8,19 @@ use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
-use fjall::{
-    AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, LsmError, PersistMode,
-};
+use fjall::{AbstractTree, Database, Guard, Keyspace, KeyspaceCreateOptions, PersistMode};
 
+use super::error::StoreError;
 use super::image::{Entry, Image, Segment, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
-    self, Malformed, Row, accounts_prefix, decode_segment, decode_since, encode_accounts,
-    encode_segment, expired_key, message_prefix, numbers_key, parse_part, parse_segment_key,
-    segment_key, session_key,
+    COMMIT, LAYOUT, Malformed, Row, UPTIME, accounts_prefix, decode_segment, decode_since,
+    encode_accounts, encode_segment, expired_key, message_prefix, numbers_key, parse_part,
+    parse_segment_key, segment_key, session_key,
 };
-use super::upgrade::{Unreadable, upgrade};
 use super::withholding::{Left, Withholding};
-use crate::mailbox::{Accounts, MailboxError, Room, Usage};
+use crate::mailbox::usage::Room;
+use crate::mailbox::{Accounts, Usage};
 use crate::message::{Installation, Message, SessionKey, Uptime};
 
 /// How much is written to memory before it goes to a table of its own, for each keyspace.
@@ -42,13 +41,6 @@ const SEGMENT: Usage = Usage { messages: 1_024, bytes: 64 * 1024 };
 /// Messages of one segment were taken within so much time. It counts from the last of them, so none expires early.
 const SEGMENT_SPAN: Duration = Duration::from_secs(1);
 
-/// Where the layout's version is.
-pub(super) const LAYOUT: &str = "layout";
-/// Where it is how long the server had run at the last commit.
-pub(super) const UPTIME: &str = "uptime";
-/// Where the number of the last commit is.
-pub(super) const COMMIT: &str = "commit";
-
 /// See the [module](self).
 pub(super) struct Store {
     pub(super) database: Database,
@@ -57,42 +49,9 @@ pub(super) struct Store {
     pub(super) messages: Keyspace,
 }
 
-/// Why a store is not opened, or not read.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum StoreError {
-    #[error("{}", explain(.0))]
-    Engine(#[from] fjall::Error),
-    #[error("{0}")]
-    Malformed(#[from] Malformed),
-    #[error("it has layout {0}, and this program knows those up to {known}", known = layout::VERSION)]
-    OtherLayout(u8),
-}
-
-/// Most of the engine's errors are for its developers; those of the disk are for operators.
-fn explain(error: &fjall::Error) -> String {
-    match error {
-        fjall::Error::Io(cause) | fjall::Error::Storage(LsmError::Io(cause)) => cause.to_string(),
-        fjall::Error::Poisoned => "the engine refuses to write after an earlier failure".into(),
-        other => other.to_string(),
-    }
-}
-
-impl From<StoreError> for MailboxError {
-    fn from(error: StoreError) -> Self {
-        Self(error.to_string())
-    }
-}
-
 impl Store {
-    /// Opens the store in a folder, or makes it, and brings it up to date. What it has is on disk then,
-    /// also what a killed process had only written.
-    pub(super) fn open(folder: &Path, unreadable: Unreadable) -> Result<Self, StoreError> {
-        let store = Self::open_as(folder, layout::VERSION)?;
-        upgrade(&store, unreadable)?;
-        Ok(store)
-    }
-
-    /// The same, but nothing is brought up to date, and a store that is made has an older layout.
+    /// Opens the store in a folder, or makes it with some layout. Nothing is brought up to date. What it has is on disk
+    /// then, also what a killed process had only written.
     pub(super) fn open_as(folder: &Path, made: u8) -> Result<Self, StoreError> {
         let database = Database::builder(folder)
             .worker_threads(2)

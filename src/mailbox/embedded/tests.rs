@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
+use super::super::shared::{JOURNAL_HIGH, JOURNAL_LIMIT};
 use super::*;
 use crate::clock::fake::FakeTimes;
-use crate::message::{Kind, MessageId, Timestamp};
+use crate::mailbox::Outline;
+use crate::message::{Kind, Message, MessageId, Timestamp};
 
 fn batch(first: u64, count: u64) -> Batch {
     let message = |n| Message {
@@ -187,7 +189,7 @@ fn uptime_is_stored_with_commits_and_once_a_minute_and_goes_on_after_a_restart()
     let disk = ["mailbox", "mailbox.watermark"].map(|it| (folder.path().join(it), copy.join(it)));
     std::fs::create_dir(&copy).unwrap();
     std::fs::copy(&disk[1].0, &disk[1].1).unwrap();
-    opening::copy_folder(&disk[0].0, &disk[0].1).unwrap();
+    super::super::files::copy_folder(&disk[0].0, &disk[0].1).unwrap();
     assert_eq!(open_by(&times, &copy).1, stored);
     block_on(mailbox.close());
     let (mailbox, uptime) = open_by(&times, folder.path());

@@ -4,11 +4,16 @@
 //! version too. So whenever it is cut short, the store has one layout or the next, wholly, and the next
 //! opening goes on.
 
+use std::path::Path;
+
 use bytes::Buf;
 use fjall::{OwnedWriteBatch, PersistMode};
 
-use super::layout::{self, Malformed, Row, accounts_prefix, encode_accounts, parse_session_key};
-use super::store::{LAYOUT, Store, StoreError};
+use super::error::StoreError;
+use super::layout::{
+    self, LAYOUT, Malformed, Row, accounts_prefix, encode_accounts, parse_session_key,
+};
+use super::store::Store;
 use crate::mailbox::Accounts;
 use crate::message::Installation;
 
@@ -25,6 +30,16 @@ pub(super) enum Unreadable {
     Refused,
     /// It stays as it is: what is left of the store is being saved.
     Left,
+}
+
+impl Store {
+    /// Opens the store in a folder, or makes it, and brings it up to date. What it has is on disk then,
+    /// also what a killed process had only written.
+    pub(super) fn open(folder: &Path, unreadable: Unreadable) -> Result<Self, StoreError> {
+        let store = Self::open_as(folder, layout::VERSION)?;
+        upgrade(&store, unreadable)?;
+        Ok(store)
+    }
 }
 
 /// Brings a store up to date, if it is older.
@@ -95,9 +110,9 @@ fn decode_row_1(bytes: &mut &[u8]) -> Option<(Row, Accounts)> {
 #[cfg(test)]
 mod tests {
     use std::fs;
-    use std::path::Path;
 
-    use super::super::opening::{OpenError, Paths, Salvage};
+    use super::super::opening::{OpenError, Paths};
+    use super::super::salvage::Salvage;
     use super::*;
     use crate::mailbox::Inspection;
 

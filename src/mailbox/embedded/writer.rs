@@ -12,10 +12,10 @@ use async_channel::Sender;
 
 use super::journal::{Changes, Delta};
 use super::opening::Paths;
+use super::shared::{Shared, Sleep, State, closed};
 use super::store::Store;
 use super::watermark::Watermark;
 use super::withholding::{Left, SHARE};
-use super::{Shared, Sleep, State, closed};
 use crate::clock::Clock;
 use crate::mailbox::{Commit, Event, MailboxError};
 use crate::message::{SessionKey, Uptime};

@@ -3,11 +3,14 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! reception  accepts, counts, and begins
+//! accepting  the accept loop
+//! reception  counts connections, and begins them in turn
 //! queue      who is next
 //! ```
 
+mod accepting;
 mod queue;
 mod reception;
 
-pub(crate) use reception::{ACCEPT_PAUSE, Reception, accept, begin_in_turn};
+pub(crate) use accepting::accept;
+pub(crate) use reception::{Reception, begin_in_turn};

@@ -10,7 +10,7 @@ use crate::server::limits::Origin;
 
 /// Which line somebody waits in. Earlier ones go first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(super) enum Standing {
     /// From an address from which somebody signed in lately, or from this machine.
     Known,
     /// From another one.
@@ -24,26 +24,26 @@ pub(crate) enum Standing {
 const LIMITS: [usize; 3] = [7_000, 1_000, 64];
 
 /// See the [module](self). `None` is this machine itself, behind whose proxy anybody may be.
-pub(crate) struct Queue<T> {
+pub(super) struct Queue<T> {
     lines: [Line<T>; LIMITS.len()],
 }
 
 impl<T> Queue<T> {
-    pub(crate) fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { lines: LIMITS.map(Line::new) }
     }
 
     /// Has somebody wait. Who has to go for that, if the line is full: the last of those who have the most in it.
-    pub(crate) fn push(&mut self, standing: Standing, from: Option<Origin>, item: T) -> Option<T> {
+    pub(super) fn push(&mut self, standing: Standing, from: Option<Origin>, item: T) -> Option<T> {
         self.lines[standing as usize].push(from.map(Origin::party), item)
     }
 
     /// Whoever is next.
-    pub(crate) fn pop(&mut self) -> Option<T> {
+    pub(super) fn pop(&mut self) -> Option<T> {
         self.lines.iter_mut().find_map(Line::pop)
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.lines.iter().all(|line| line.waiting.is_empty())
     }
 }

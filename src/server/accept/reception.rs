@@ -1,38 +1,29 @@
-//! Where connections come in: they are accepted, counted, and begun one after another, at a pace that leaves time for
-//! those who are there already.
+//! Connections that were accepted: they are counted, and begun one after another, at a pace that leaves time for those
+//! who are there already.
 //!
-//! Owned by the server: an accept task for each listener, and one task that begins those who wait. Invariants: every
+//! Shared by the accept tasks and one task that begins those who wait. Invariants: every
 //! connection that is begun was counted, for its address and for all; one for which there is no room, or not in time,
 //! is closed before anything is read of it, which costs next to nothing.
 
 use std::convert::Infallible;
-use std::io::{self, Write};
+use std::io::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
-use futures::future::{Either, select};
+use governor::clock::DefaultClock;
 
 use super::queue::{Queue, Standing};
-use crate::server::connection::{self, Caller, Whence};
+use crate::server::connection::{self, Caller};
 use crate::server::host::Host;
-use crate::server::limits::{Origin, Pace, TooMany};
-use crate::server::listening::Listener;
-use crate::server::listening::{self, HeaderError};
+use crate::server::limits::{Coming, Origin, Pace, Rates, TooMany};
+use crate::server::listening::Proxies;
 use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ErrorCode, ServerFrame};
 use crate::wire::transport::Socket;
-
-/// How long accepting rests when the system cannot give another connection.
-pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
-
-/// How many connections are accepted before accepting rests for a moment. To give way would not do: whoever is always
-/// ready keeps the thread from looking at its sockets.
-const ACCEPTED_AT_ONCE: u32 = 16;
-const ACCEPT_REST: Duration = Duration::from_millis(1);
 
 /// How long somebody waits to be begun: there are clients that give up after ten seconds, and some are needed for the
 /// rest. Who waited longer is closed unread.
@@ -43,11 +34,11 @@ const LONGEST_WAIT: Duration = Duration::from_secs(7);
 const TOLD_AT_ONCE: usize = 64;
 const TELLING: Duration = Duration::from_secs(3);
 
-/// How many connections of proxies at once have not said yet whose they are. One more is closed unread.
-const UNANNOUNCED: usize = 1_024;
-
 /// What accept tasks and the one that begins connections have in common.
 pub(crate) struct Reception {
+    pub(super) host: Arc<Host>,
+    pub(super) proxies: Proxies,
+    coming: Coming,
     pace: Pace,
     queue: Mutex<Queue<(Caller, Held)>>,
     /// Has one in it when somebody waits.
@@ -55,9 +46,9 @@ pub(crate) struct Reception {
     /// How many are being told that there is no room.
     told: AtomicUsize,
     /// How many of proxies have not said whose they are.
-    unannounced: AtomicUsize,
+    pub(super) unannounced: AtomicUsize,
     /// How many were closed unread, for the pace or for their wait, since that was last [told](Self::report).
-    closed: AtomicU64,
+    pub(super) closed: AtomicU64,
 }
 
 /// What a connection takes as long as it lasts.
@@ -69,15 +60,24 @@ struct Held {
 }
 
 impl Reception {
-    pub(crate) fn new(pace: Pace) -> Self {
+    /// A reception before which these proxies stand.
+    pub(crate) fn new(host: Arc<Host>, proxies: Proxies, rates: &Rates) -> Self {
         Self {
-            pace,
+            host,
+            proxies,
+            coming: Coming::new(rates, DefaultClock::default()),
+            pace: Pace::new(rates.arrivals, DefaultClock::default()),
             queue: Mutex::new(Queue::new()),
             waiting: async_channel::bounded(1),
             told: AtomicUsize::new(0),
             unannounced: AtomicUsize::new(0),
             closed: AtomicU64::new(0),
         }
+    }
+
+    /// Forgets those who have been quiet.
+    pub(crate) fn forget_the_quiet(&self) {
+        self.coming.forget_the_quiet();
     }
 
     /// Tells the operator if somebody was closed unread.
@@ -94,8 +94,8 @@ impl Reception {
     }
 
     /// Puts somebody into the queue. Who has to go for that, if anybody.
-    fn have_wait(&self, host: &Host, caller: Caller, held: Held) -> Option<Caller> {
-        let standing = standing(host, &caller, &held);
+    fn have_wait(&self, caller: Caller, held: Held) -> Option<Caller> {
+        let standing = standing(&self.host, &caller, &held);
         let gone = self.queue().push(standing, caller.origin, (caller, held));
         // If it is full, it will be looked at anyway.
         let _ = self.waiting.0.try_send(());
@@ -118,84 +118,9 @@ fn standing(host: &Host, caller: &Caller, held: &Held) -> Standing {
     }
 }
 
-/// Accepts until the server stops. An error of one connection, or of a system that is out of files,
-/// does not end it. While there are `full` clones of `live` nobody is served.
-pub(crate) async fn accept(
-    host: Arc<Host>,
-    listener: Listener,
-    live: Sender<Infallible>,
-    full: usize,
-) {
-    for turn in (1..=ACCEPTED_AT_ONCE).cycle() {
-        let accepting = Box::pin(listener.accept());
-        let accepted = match select(accepting, Box::pin(host.stopping.recv())).await {
-            Either::Left((accepted, _)) => accepted,
-            Either::Right(_) => return,
-        };
-        match accepted {
-            Ok((socket, address)) => meet(&host, socket, address, &live, full),
-            Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
-            Err(error) => {
-                log::error!("accepting: {error}; trying again");
-                task::sleep(ACCEPT_PAUSE).await;
-            }
-        }
-        if turn == ACCEPTED_AT_ONCE {
-            task::sleep(ACCEPT_REST).await;
-        }
-    }
-}
-
-/// Receives a connection; that of a proxy as whose it is.
-fn meet(
-    host: &Arc<Host>,
-    socket: Socket,
-    address: Option<IpAddr>,
-    live: &Sender<Infallible>,
-    full: usize,
-) {
-    if !host.proxies.include(address) {
-        return receive(host, socket, address, live, full);
-    }
-    let Some(unannounced) = Counted::one_more(host, |it| &it.unannounced, UNANNOUNCED) else {
-        host.reception.closed.fetch_add(1, Ordering::Relaxed);
-        return;
-    };
-    let (host, live) = (host.clone(), live.clone());
-    task::spawn("proxy", async move {
-        if let Some((socket, address)) = be_told(&host, socket, address).await {
-            // It has one more of `live` here than it will have.
-            receive(&host, socket, address, &live, full + 1);
-        }
-        drop(unannounced);
-    });
-}
-
-/// Has a proxy say whose connection it is, in time and while the server runs.
-async fn be_told(
-    host: &Host,
-    socket: Socket,
-    proxy: Option<IpAddr>,
-) -> Option<(Socket, Option<IpAddr>)> {
-    let reading = task::within(host.timing.handshake.silence, listening::read_header(socket));
-    let refused = Whence(proxy);
-    match select(Box::pin(reading), Box::pin(host.stopping.recv())).await {
-        Either::Left((Some(Ok((socket, address))), _)) => return Some((socket, address.or(proxy))),
-        Either::Left((Some(Err(HeaderError::Silent)), _)) => log::debug!("{refused} said nothing"),
-        Either::Left((Some(Err(error)), _)) => {
-            log::warn!("{refused}, a proxy, was refused: {error}");
-        }
-        Either::Left((None, _)) => {
-            log::warn!("{refused}, a proxy, was refused: its PROXY header took too long");
-        }
-        Either::Right(_) => {}
-    }
-    None
-}
-
 /// Counts a connection and begins it, or has it wait, or turns it away.
-fn receive(
-    host: &Arc<Host>,
+pub(super) fn receive(
+    reception: &Arc<Reception>,
     socket: Socket,
     address: Option<IpAddr>,
     live: &Sender<Infallible>,
@@ -203,66 +128,68 @@ fn receive(
 ) {
     let caller = Caller {
         // Given here, so that a connection made later has a higher one.
-        id: host.next_connection(),
+        id: reception.host.next_connection(),
         address,
         origin: address.and_then(Origin::of),
         socket,
-        credentials: host.certificates.as_ref().map(|certificates| certificates.current()),
+        credentials: reception
+            .host
+            .certificates
+            .as_ref()
+            .map(|certificates| certificates.current()),
         since: Instant::now(),
     };
-    let told = host.reception.told.load(Ordering::Relaxed);
+    let told = reception.told.load(Ordering::Relaxed);
     let is_full = live.sender_count().saturating_sub(told) >= full;
     // Without TLS it is said at once.
     let told = caller
         .credentials
         .as_ref()
         .filter(|_| is_full)
-        .and_then(|_| Counted::one_more(host, |it| &it.told, TOLD_AT_ONCE));
+        .and_then(|_| Counted::one_more(reception, |it| &it.told, TOLD_AT_ONCE));
     if is_full && told.is_none() {
         return turn_away(&caller, FULL);
     }
-    match Entered::from(host, caller.origin) {
+    match Entered::from(reception, caller.origin) {
         Ok(entered) => {
             let held = Held { _live: live.clone(), _entered: entered, told };
-            admit(host, caller, held);
+            admit(reception, caller, held);
         }
         Err(why) => turn_away(&caller, why.sentence()),
     }
 }
 
-fn admit(host: &Arc<Host>, caller: Caller, held: Held) {
-    let reception = &host.reception;
+fn admit(reception: &Arc<Reception>, caller: Caller, held: Held) {
     let is_next = reception.queue().is_empty();
     if is_next && reception.pace.take().is_ok() {
-        return begin(host.clone(), caller, held);
+        return begin(reception.host.clone(), caller, held);
     }
-    if let Some(gone) = reception.have_wait(host, caller, held) {
+    if let Some(gone) = reception.have_wait(caller, held) {
         reception.close(&gone);
     }
 }
 
 /// Begins those who wait, until the server stops.
-pub(crate) async fn begin_in_turn(host: Arc<Host>) {
-    let reception = &host.reception;
+pub(crate) async fn begin_in_turn(reception: Arc<Reception>) {
     while reception.waiting.1.recv().await.is_ok() {
-        while let Some((caller, held)) = next(&host) {
+        while let Some((caller, held)) = next(&reception) {
             if caller.since.elapsed() >= LONGEST_WAIT {
                 reception.close(&caller);
                 task::let_others_run().await;
                 continue;
             }
-            if may_begin(&host).await {
-                begin(host.clone(), caller, held);
+            if may_begin(&reception).await {
+                begin(reception.host.clone(), caller, held);
             }
         }
     }
 }
 
 /// Waits until one more may begin. False if the server stops before.
-async fn may_begin(host: &Host) -> bool {
-    while let Err(wait) = host.reception.pace.take() {
+async fn may_begin(reception: &Reception) -> bool {
+    while let Err(wait) = reception.pace.take() {
         // Nothing but the end of the server is received there.
-        if task::within(wait, host.stopping.recv()).await.is_some() {
+        if task::within(wait, reception.host.stopping.recv()).await.is_some() {
             return false;
         }
     }
@@ -270,9 +197,9 @@ async fn may_begin(host: &Host) -> bool {
 }
 
 /// Whoever is next; once the server stops, nobody.
-fn next(host: &Host) -> Option<(Caller, Held)> {
-    let mut queue = host.reception.queue();
-    if host.stopping.is_closed() {
+fn next(reception: &Reception) -> Option<(Caller, Held)> {
+    let mut queue = reception.queue();
+    if reception.host.stopping.is_closed() {
         *queue = Queue::new();
     }
     queue.pop()
@@ -294,46 +221,46 @@ fn begin(host: Arc<Host>, caller: Caller, held: Held) {
 
 /// A connection that is counted for its address as long as this lives.
 struct Entered {
-    host: Arc<Host>,
+    reception: Arc<Reception>,
     origin: Origin,
 }
 
 impl Entered {
     /// None if its address is not counted.
-    fn from(host: &Arc<Host>, origin: Option<Origin>) -> Result<Option<Self>, TooMany> {
+    fn from(reception: &Arc<Reception>, origin: Option<Origin>) -> Result<Option<Self>, TooMany> {
         let Some(origin) = origin else { return Ok(None) };
-        host.coming.enter(origin)?;
-        Ok(Some(Self { host: host.clone(), origin }))
+        reception.coming.enter(origin)?;
+        Ok(Some(Self { reception: reception.clone(), origin }))
     }
 }
 
 impl Drop for Entered {
     fn drop(&mut self) {
-        self.host.coming.leave(self.origin);
+        self.reception.coming.leave(self.origin);
     }
 }
 
 /// One of those of whom there are only so many, as long as this lives.
-struct Counted {
-    host: Arc<Host>,
+pub(super) struct Counted {
+    reception: Arc<Reception>,
     count: fn(&Reception) -> &AtomicUsize,
 }
 
 impl Counted {
-    fn one_more(
-        host: &Arc<Host>,
+    pub(super) fn one_more(
+        reception: &Arc<Reception>,
         count: fn(&Reception) -> &AtomicUsize,
         most: usize,
     ) -> Option<Self> {
-        let before = count(&host.reception).fetch_add(1, Ordering::Relaxed);
-        let counted = Self { host: host.clone(), count };
+        let before = count(reception).fetch_add(1, Ordering::Relaxed);
+        let counted = Self { reception: reception.clone(), count };
         (before < most).then_some(counted)
     }
 }
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        (self.count)(&self.host.reception).fetch_sub(1, Ordering::Relaxed);
+        (self.count)(&self.reception).fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -351,10 +278,4 @@ fn turn_away(caller: &Caller, text: &str) {
     ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() }.encode(&mut out);
     // The peer may be gone already; then there is nobody to tell.
     let _ = socket.set_nonblocking().and_then(|()| socket.write(&out));
-}
-
-/// Errors that concern only the connection that was about to be accepted.
-fn is_one_connections(error: &io::Error) -> bool {
-    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }

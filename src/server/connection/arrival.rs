@@ -14,7 +14,7 @@ use super::caller::{Caller, Whence};
 use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
 use super::late::{Late, Watch, too_late_to_prove};
 use crate::server::files::Pass;
-use crate::server::host::Host;
+use crate::server::host::{Host, dismiss};
 use crate::server::limits::Origin;
 use crate::server::limits::Place;
 use crate::server::linger::{LINGER, linger};
@@ -27,19 +27,19 @@ use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::{BoxWriter, Line, Socket, Transport};
 
 /// Somebody who has signed in, or carries files for them, and how to talk to them.
-pub(crate) struct Arrived<'a> {
-    pub(crate) who: Who<'a>,
-    pub(crate) reader: FrameReader<ClientFrame>,
-    pub(crate) half: BoxWriter,
+pub(super) struct Arrived<'a> {
+    pub(super) who: Who<'a>,
+    pub(super) reader: FrameReader<ClientFrame>,
+    pub(super) half: BoxWriter,
 }
 
-pub(crate) enum Who<'a> {
+pub(super) enum Who<'a> {
     Person(Present<'a>),
     Carrier(Box<Pass>),
 }
 
 /// Everything up to the proof. None if it failed, and that was said.
-pub(crate) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
+pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     let Caller { id, socket, address, origin, credentials, since } = caller;
     let line = line(socket, address)?;
     let mut watch = Watch::begin(host.timing.handshake, line.clone(), since);
@@ -136,7 +136,7 @@ async fn in_time<T>(
 }
 
 /// Somebody is signed in as long as this lives, also if the task that holds it panics.
-pub(crate) struct Present<'a> {
+pub(super) struct Present<'a> {
     host: &'a Host,
     origin: Option<Origin>,
     link: EndOnDrop,
@@ -161,8 +161,8 @@ impl<'a> Present<'a> {
         // So does an operator who bans.
         match host.names.standing(&link.name) {
             Ok(owner) if owner == key => {}
-            Ok(_) => Unwelcome::Removed.end(&link),
-            Err(unwelcome) => unwelcome.end(&link),
+            Ok(_) => dismiss(&link, Unwelcome::Removed),
+            Err(unwelcome) => dismiss(&link, unwelcome),
         }
         if let Some(origin) = origin {
             host.guests.enter(origin, host.clock.uptime());
@@ -170,7 +170,7 @@ impl<'a> Present<'a> {
         Self { host, origin, link: EndOnDrop(link) }
     }
 
-    pub(crate) fn link(&self) -> &Arc<Link> {
+    pub(super) fn link(&self) -> &Arc<Link> {
         &self.link.0
     }
 }

@@ -14,28 +14,28 @@ use crate::wire::frame::ClientFrame;
 const USUAL_FRAME: usize = 128;
 
 /// Messages for one peer that came with one read, one after another, and are not accepted yet.
-pub(crate) struct Collected {
-    pub(crate) peer: Name,
-    pub(crate) time: Timestamp,
-    pub(crate) messages: Vec<Message>,
+pub(super) struct Collected {
+    pub(super) peer: Name,
+    pub(super) time: Timestamp,
+    pub(super) messages: Vec<Message>,
     /// How many bytes their bodies are slices of.
-    pub(crate) chunk: usize,
+    pub(super) chunk: usize,
 }
 
 impl Collected {
-    pub(crate) fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
+    pub(super) fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
         Self { peer, time, messages, chunk: decoder.chunk() }
     }
 
-    pub(crate) fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
+    pub(super) fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
         debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
         self.messages.push(Message { id, time: self.time, kind, body });
     }
 }
 
 /// How much messages are.
-pub(crate) fn usage(messages: &[Message]) -> Usage {
+pub(super) fn usage(messages: &[Message]) -> Usage {
     let bytes = messages.iter().map(|message| message.body.len() as u64).sum();
     Usage { messages: messages.len() as u64, bytes }
 }

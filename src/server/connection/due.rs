@@ -6,14 +6,18 @@
 use std::collections::{VecDeque, hash_map};
 use std::vec;
 
+use super::shared::Reply;
 use crate::message::Name;
-use crate::server::link::{Marks, Notices, Reply};
+use crate::server::link::{Marks, Notices};
 use crate::server::sessions::Delivery;
 use crate::server::sessions::Session;
 
+/// When so many bytes are ready they are written before more is collected.
+pub(super) const FLUSH_AT: usize = 16 * 1024;
+
 /// See the [module](self).
 #[derive(Default)]
-pub(crate) struct Due {
+pub(super) struct Due {
     /// What did not fit wholly. It goes on first.
     rest: Option<Item>,
     /// Who has written how much, for somebody who has just come.
@@ -24,7 +28,7 @@ pub(crate) struct Due {
 }
 
 /// One thing to say.
-pub(crate) enum Item {
+pub(super) enum Item {
     /// So much waits from somebody.
     Waiting(Name, u64),
     Reply(Reply),
@@ -37,27 +41,28 @@ pub(crate) enum Item {
 }
 
 impl Due {
-    pub(crate) fn waiting(waiting: Vec<(Name, u64)>) -> Self {
+    pub(super) fn waiting(waiting: Vec<(Name, u64)>) -> Self {
         Self { waiting: waiting.into_iter(), ..Self::default() }
     }
 
-    pub(crate) fn notices(notices: Notices) -> Self {
-        let Notices { replies, peers, ping } = notices;
+    /// What the read task answers, and what others marked.
+    pub(super) fn notices(replies: VecDeque<Reply>, notices: Notices) -> Self {
+        let Notices { peers, ping } = notices;
         Self { replies, ping, peers: peers.into_iter(), ..Self::default() }
     }
 
     /// What is due before all else.
-    pub(crate) fn first(item: Item) -> Self {
+    pub(super) fn first(item: Item) -> Self {
         Self { rest: Some(item), ..Self::default() }
     }
 
     /// Puts back what did not fit wholly.
-    pub(crate) fn put_back(&mut self, rest: Item) {
+    pub(super) fn put_back(&mut self, rest: Item) {
         self.rest = Some(rest);
     }
 
     /// What is due next.
-    pub(crate) fn take(&mut self) -> Option<Item> {
+    pub(super) fn take(&mut self) -> Option<Item> {
         let rest = self.rest.take();
         rest.or_else(|| self.waiting.next().map(|(peer, count)| Item::Waiting(peer, count)))
             .or_else(|| self.replies.pop_front().map(Item::Reply))
@@ -66,7 +71,7 @@ impl Due {
     }
 
     /// The answers among what is left.
-    pub(crate) fn into_replies(self) -> VecDeque<Reply> {
+    pub(super) fn into_replies(self) -> VecDeque<Reply> {
         self.replies
     }
 }

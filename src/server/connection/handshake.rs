@@ -27,22 +27,22 @@ use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 /// Somebody who proved to own a name.
 #[derive(Debug)]
-pub(crate) struct SignedIn {
-    pub(crate) name: Name,
-    pub(crate) installation: Installation,
-    pub(crate) key: PublicKey,
+pub(super) struct SignedIn {
+    pub(super) name: Name,
+    pub(super) installation: Installation,
+    pub(super) key: PublicKey,
 }
 
 /// Somebody who says to own a name.
-pub(crate) struct Hello {
-    pub(crate) name: Name,
-    pub(crate) key: PublicKey,
+pub(super) struct Hello {
+    pub(super) name: Name,
+    pub(super) key: PublicKey,
     installation: Installation,
     invite: Option<Invite>,
 }
 
 /// What a connection is for.
-pub(crate) enum Greeting {
+pub(super) enum Greeting {
     /// Somebody wants to talk.
     Hello(Hello),
     /// It carries files of somebody who is signed in.
@@ -51,7 +51,7 @@ pub(crate) enum Greeting {
 
 /// Why nobody signed in.
 #[derive(Debug)]
-pub(crate) enum Rejection {
+pub(super) enum Rejection {
     /// Nobody is there any more.
     Gone,
     /// What to answer.
@@ -71,7 +71,7 @@ impl From<ProtocolError> for Rejection {
 }
 
 /// Hears what a connection is for.
-pub(crate) async fn greet(
+pub(super) async fn greet(
     host: &Host,
     reader: &mut FrameReader<ClientFrame>,
 ) -> Result<Greeting, Rejection> {
@@ -91,7 +91,7 @@ pub(crate) async fn greet(
 }
 
 /// Has somebody prove who they are. All that is left behind it is `WELCOME`.
-pub(crate) async fn prove(
+pub(super) async fn prove(
     host: &Host,
     hello: Hello,
     reader: &mut FrameReader<ClientFrame>,

@@ -21,7 +21,7 @@ const LOOKS: u32 = 4;
 
 /// Why somebody is late.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Late {
+pub(super) enum Late {
     /// Nothing came.
     Silent,
     /// Too little came.
@@ -33,7 +33,7 @@ pub(crate) enum Late {
 }
 
 impl Late {
-    pub(crate) fn sentence(self) -> &'static str {
+    pub(super) fn sentence(self) -> &'static str {
         match self {
             Self::Silent => "nothing came for too long",
             Self::Slow => "signing in is too slow",
@@ -44,19 +44,19 @@ impl Late {
 }
 
 /// Watches a line until there was `HELLO`.
-pub(crate) struct Watch {
+pub(super) struct Watch {
     line: Arc<Line>,
     hearing: Hearing,
 }
 
 impl Watch {
     /// Begins now with a line that was accepted at some time.
-    pub(crate) fn begin(limits: Handshake, line: Arc<Line>, accepted: Instant) -> Self {
+    pub(super) fn begin(limits: Handshake, line: Arc<Line>, accepted: Instant) -> Self {
         Self { line, hearing: Hearing::begin(limits, accepted, Instant::now()) }
     }
 
     /// Waits until its peer is late.
-    pub(crate) async fn late(&mut self) -> Late {
+    pub(super) async fn late(&mut self) -> Late {
         loop {
             match self.hearing.look(self.line.heard(), Instant::now()) {
                 Ok(wait) => task::sleep(wait).await,
@@ -68,7 +68,7 @@ impl Watch {
 
 /// Waits until it is too late for `PROVE`, behind a `HELLO` that came now. Whoever has a [`Place`] never has less than
 /// others.
-pub(crate) async fn too_late_to_prove(
+pub(super) async fn too_late_to_prove(
     limits: Handshake,
     accepted: Instant,
     place: Option<Place<'_>>,

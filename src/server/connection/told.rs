@@ -6,7 +6,7 @@
 use bytes::BytesMut;
 use futures::stream::AbortHandle;
 
-use super::writer::FLUSH_AT;
+use super::due::FLUSH_AT;
 use crate::message::{Installation, Name};
 use crate::server::host::Host;
 use crate::server::link::{Link, Marks};
@@ -15,20 +15,20 @@ use crate::wire::codec::Frame;
 use crate::wire::frame::{Presence, ServerFrame, Watermarks};
 
 /// An open conversation, and what was last told about it.
-pub(crate) struct Conversation {
+pub(super) struct Conversation {
     /// The session in which this connection's own messages go.
-    pub(crate) own: Session,
-    pub(crate) told: Watermarks,
+    pub(super) own: Session,
+    pub(super) told: Watermarks,
     /// Expired messages were told up to this number.
-    pub(crate) told_expired: u64,
-    pub(crate) told_read: u64,
-    pub(crate) presence: Presence,
-    pub(crate) stream: AbortHandle,
+    pub(super) told_expired: u64,
+    pub(super) told_read: u64,
+    pub(super) presence: Presence,
+    pub(super) stream: AbortHandle,
 }
 
 impl Conversation {
     /// Tells what was marked about the peer. False if there is no room for all of it.
-    pub(crate) fn tell(
+    pub(super) fn tell(
         &mut self,
         host: &Host,
         link: &Link,
@@ -86,7 +86,7 @@ impl Conversation {
 
 /// Says which messages of a session expired above a number, as far as there is room. Returns up to where it is
 /// told then, and whether that is all.
-pub(crate) fn tell_expired(
+pub(super) fn tell_expired(
     own: &Session,
     installation: Installation,
     above: u64,

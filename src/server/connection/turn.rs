@@ -30,20 +30,20 @@ static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// What was done in this turn. See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Turn {
+pub(super) struct Turn {
     frames: usize,
     bytes: usize,
 }
 
 impl Turn {
     /// Counts a frame.
-    pub(crate) async fn frame(&mut self) {
+    pub(super) async fn frame(&mut self) {
         self.frames += 1;
         self.end_if_over().await;
     }
 
     /// Counts bytes.
-    pub(crate) async fn bytes(&mut self, count: usize) {
+    pub(super) async fn bytes(&mut self, count: usize) {
         self.bytes += count;
         self.end_if_over().await;
     }
@@ -54,7 +54,7 @@ impl Turn {
     }
 
     /// Begins another.
-    pub(crate) async fn end(&mut self) {
+    pub(super) async fn end(&mut self) {
         *self = Self::default();
         let line = &LINES[NEXT.fetch_add(1, Ordering::Relaxed) % AT_ONCE];
         let _first = line.lock().await;

@@ -6,6 +6,7 @@
 //! not encoded before, and what is long is encoded piece by piece. So however much there is to say to a peer that
 //! takes nothing, that is [`FLUSH_AT`] bytes and one frame beside, and names that all such answers share.
 
+use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
@@ -18,25 +19,24 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures::stream::{Abortable, SelectAll};
 use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
-use super::due::{Due, Item};
+use super::due::{Due, FLUSH_AT, Item};
+use super::sent::Sent;
+use super::shared::{Reply, Shared};
 use super::told::{Conversation, tell_expired};
 use super::turn::Turn;
 use crate::mailbox::MailboxError;
 use crate::message::{Message, Name, SessionKey};
 use crate::server::host::Host;
-use crate::server::link::{ByPeer, End, EndOnDrop, Link, Marks, Reply, Side};
+use crate::server::link::{ByPeer, End, EndOnDrop, Link, Marks, Notices, Side};
 use crate::server::people::Listed;
 use crate::server::sessions::Session;
-use crate::server::sessions::{Delivery, Sent, deliveries};
+use crate::server::sessions::{Delivery, deliveries};
 use crate::task;
 use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{MAX_HEADER, encode_messages, online_line};
-
-/// When so many bytes are ready they are written before more is collected.
-pub(crate) const FLUSH_AT: usize = 16 * 1024;
 
 /// How much is handed to the system before others have their turn: what was collected with a frame of usual length.
 const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
@@ -48,9 +48,10 @@ const NAMES_AT_ONCE: usize = 8 * 1024;
 const FAREWELL: Duration = Duration::from_secs(1);
 
 /// Writes until the connection ends, then says why and closes. Begins with `first`, and with what waits from whom.
-pub(crate) async fn run(
+pub(super) async fn run(
     host: Arc<Host>,
     link: Arc<Link>,
+    shared: Arc<Shared>,
     half: BoxWriter,
     first: BytesMut,
     waiting: Vec<(Name, u64)>,
@@ -59,6 +60,7 @@ pub(crate) async fn run(
     let mut writer = Writer {
         host,
         link,
+        shared,
         conversations: ByPeer::default(),
         streams: None,
         told_key: None,
@@ -77,6 +79,7 @@ type DeliveryStream = Pin<Box<dyn Stream<Item = Result<Delivery, MailboxError>> 
 struct Writer {
     host: Arc<Host>,
     link: Arc<Link>,
+    shared: Arc<Shared>,
     conversations: ByPeer<Conversation>,
     /// What open conversations bring; none as long as there was none.
     streams: Option<Box<SelectAll<Abortable<DeliveryStream>>>>,
@@ -131,8 +134,8 @@ impl Writer {
             }
             if let Some(item) = self.next_due() {
                 self.tell(item);
-            } else if let Poll::Ready(notices) = self.link.poll_noticed(context) {
-                self.due = Some(Box::new(Due::notices(notices)));
+            } else if let Poll::Ready((replies, notices)) = self.poll_noticed(context) {
+                self.due = Some(Box::new(Due::notices(replies, notices)));
             } else if let Poll::Ready(delivery) = self.poll_delivery(context) {
                 self.begin_to_deliver(delivery);
             } else if self.out.len() > before {
@@ -143,6 +146,18 @@ impl Writer {
             }
         }
         Poll::Ready(ControlFlow::Continue(()))
+    }
+
+    /// What the read task answers, and what others marked. The marks are taken first and told last: none is told before
+    /// an answer that was given before it.
+    fn poll_noticed(&self, context: &Context<'_>) -> Poll<(VecDeque<Reply>, Notices)> {
+        let marked = self.link.poll_noticed(context);
+        let replies = self.shared.take_replies(&self.link);
+        match marked {
+            Poll::Ready(notices) => Poll::Ready((replies, notices)),
+            Poll::Pending if replies.is_empty() => Poll::Pending,
+            Poll::Pending => Poll::Ready((replies, Notices::default())),
+        }
     }
 
     fn poll_delivery(&mut self, context: &mut Context<'_>) -> Poll<Result<Delivery, MailboxError>> {
@@ -295,7 +310,7 @@ impl Writer {
         let messages = &messages[..fitting(messages, FLUSH_AT.saturating_sub(self.out.len()))];
         let count = messages.len() as u64;
         let seq = {
-            let mut sent = self.link.sent();
+            let mut sent = self.shared.sent();
             let sent = sent.entry(peer.clone()).or_insert_with(|| Sent::new(session.clone()));
             sent.assign(&session, first, count)
         };
@@ -402,7 +417,7 @@ impl Writer {
         let _ = self.write_rest().await;
         // What still waits in the sessions stays there: only answers are part of the farewell.
         let due = self.due.take().map(|due| due.into_replies()).unwrap_or_default();
-        let replies = due.into_iter().chain(self.link.take_notices().replies);
+        let replies = due.into_iter().chain(self.shared.take_replies(&self.link));
         for reply in replies.filter(Reply::is_answer) {
             self.reply(reply);
             let _ = self.write_rest().await;

@@ -9,9 +9,8 @@ use tempfile::TempDir;
 use super::*;
 use crate::mailbox::{Commit, MemoryMailbox, Usage};
 use crate::message::{Batch, Installation, Kind, MessageId, Timestamp, Uptime};
-use crate::server::link::{ConnectionId, Notices};
-use crate::server::sessions::Quota;
-use crate::server::sessions::Windows;
+use crate::server::link::ConnectionId;
+use crate::server::sessions::{Quota, Windows};
 use crate::server::{Config, Server, Tls};
 use crate::wire::MAX_BODY;
 use crate::wire::codec::Decoder;
@@ -39,6 +38,7 @@ fn writer(host: &Arc<Host>, due: Due) -> Writer {
     Writer {
         host: host.clone(),
         link: link(MANY, "alice"),
+        shared: Arc::default(),
         conversations: ByPeer::default(),
         streams: None,
         told_key: None,
@@ -70,7 +70,7 @@ fn all_said(writer: &mut Writer, longest: usize) -> Vec<ServerFrame> {
 }
 
 fn replies(replies: impl IntoIterator<Item = Reply>) -> Due {
-    Due::notices(Notices { replies: replies.into_iter().collect(), ..Notices::default() })
+    Due::notices(replies.into_iter().collect(), Notices::default())
 }
 
 #[test]

@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
-use super::super::host::Host;
-use super::super::people::ContactsError;
-use super::super::people::{INVITED, Member, Registration};
-use super::ControlError;
-use super::operations::Subject;
+use super::error::ControlError;
+use super::subject::Subject;
 use crate::message::Name;
+use crate::server::host::Host;
+use crate::server::people::{ContactsError, INVITED, Member, Registration};
 use crate::task;
 use crate::trust::Invite;
 use crate::wire::frame::Presence;

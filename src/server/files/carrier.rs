@@ -4,22 +4,24 @@
 //! and writes one chunk at a time: a disk, or a receiver, that is slow has the other side wait. Invariant: it
 //! holds no more than one chunk that came, and one that goes.
 
+use std::convert::Infallible;
 use std::os::unix::fs::FileExt;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_channel::Receiver;
 use bytes::{BufMut, BytesMut};
 use futures::AsyncWriteExt;
 use futures::future::{Either, select};
 
 use super::tickets::Pass;
-use crate::blobs::{BlobError, LABEL, Resumed, Upload};
+use crate::blobs::{BlobError, Blobs, LABEL, Resumed, Upload};
 use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
-use crate::server::host::Host;
+use crate::server::limits::PersonRates;
 use crate::server::linger::linger;
 use crate::task;
-use crate::wire::codec::{Frame, ProtocolError};
+use crate::wire::codec::{Counts, Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::BoxWriter;
@@ -31,20 +33,30 @@ const TELL: u64 = 1024 * 1024;
 /// Of how many bytes a chunk is too small not to count like a message: each costs as much as one, whatever is in it.
 const SMALL: usize = 16 * 1024;
 
+/// What a carrier needs of the server.
+pub(crate) struct Means {
+    pub(crate) blobs: Arc<Blobs>,
+    pub(crate) person_rates: Arc<PersonRates>,
+    /// How long its peer may say, or take, nothing.
+    pub(crate) patience: Duration,
+    /// Closed when the server stops.
+    pub(crate) stopping: Receiver<Infallible>,
+}
+
 /// Carries until the peer has no more, or may no longer.
 pub(crate) async fn carry(
-    host: Arc<Host>,
+    means: Means,
     pass: Box<Pass>,
     reader: FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
-    let carrier = Carrier { host, pass, half, out: BytesMut::new(), upload: None };
+    let carrier = Carrier { means, pass, half, out: BytesMut::new(), upload: None };
     // The thread has logged why, if there is none; the peer is told nothing and tries again.
     task::in_background("files", carrier.serve(reader.switch())).await;
 }
 
 struct Carrier {
-    host: Arc<Host>,
+    means: Means,
     pass: Box<Pass>,
     half: BoxWriter,
     out: BytesMut,
@@ -84,7 +96,7 @@ impl From<ProtocolError> for End {
 impl Carrier {
     async fn serve(mut self, mut reader: FrameReader<FileRequest>) {
         let (ended, displaced) = (self.pass.ended.clone(), self.pass.displaced.clone());
-        let (stopping, name) = (self.host.stopping.clone(), self.pass.name.clone());
+        let (stopping, name) = (self.means.stopping.clone(), self.pass.name.clone());
         let displaced = Box::pin(displaced.recv());
         let over = select(Box::pin(ended.recv()), Box::pin(stopping.recv()));
         let carrying = select(Box::pin(self.answer_all(&mut reader)), displaced);
@@ -120,14 +132,19 @@ impl Carrier {
     }
 
     async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
-        self.keep_to_rate(&request).await;
+        if request.verb().counts() == Counts::Message {
+            self.count().await;
+        }
         match request {
-            FileRequest::Chunk { offset, body } => self.take(offset, &body).await,
+            FileRequest::Chunk { offset, body } => {
+                self.keep_to_rate_of_chunk(body.len()).await;
+                self.take(offset, &body).await
+            }
             FileRequest::Offer { peer, size } => self.offer(peer, size).await,
             FileRequest::Resume { blob } => self.resume(blob).await,
             FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
             FileRequest::Drop { blob } => {
-                self.host.blobs.drop_for(blob, &self.pass.name);
+                self.means.blobs.drop_for(blob, &self.pass.name);
                 self.upload.take_if(|(upload, ..)| *upload == blob);
                 self.say(&FileReply::Gone { blob }).await
             }
@@ -137,14 +154,14 @@ impl Carrier {
     async fn offer(&mut self, peer: Name, size: u64) -> Result<(), End> {
         let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
-        self.host.person_rates.wait_for_upload(&self.pass.name).await;
-        let (blob, upload) = self.host.blobs.offer(&key, size)?;
+        self.means.person_rates.wait_for_upload(&self.pass.name).await;
+        let (blob, upload) = self.means.blobs.offer(&key, size)?;
         self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
     }
 
     async fn resume(&mut self, blob: BlobId) -> Result<(), End> {
-        match self.host.blobs.resume(blob, &self.pass.name)? {
+        match self.means.blobs.resume(blob, &self.pass.name)? {
             Resumed::Part(upload, size, hash) => {
                 self.upload = Some((blob, upload, size));
                 self.say(&FileReply::Have { blob, size, hash }).await
@@ -157,7 +174,7 @@ impl Carrier {
         let unasked = || End::Refused(FileError::Bad, "OFFER or RESUME comes first".into());
         let (blob, upload, told) = self.upload.as_mut().ok_or_else(unasked)?;
         let (blob, size) = (*blob, offset.saturating_add(bytes.len() as u64));
-        let is_whole = self.host.blobs.write(upload, offset, bytes)?;
+        let is_whole = self.means.blobs.write(upload, offset, bytes)?;
         if !bytes.is_empty() {
             self.pass.moved(Instant::now());
         }
@@ -173,7 +190,7 @@ impl Carrier {
     }
 
     async fn fetch(&mut self, blob: BlobId, from: u64) -> Result<(), End> {
-        let (file, size) = self.host.blobs.fetch(blob, &self.pass.name)?;
+        let (file, size) = self.means.blobs.fetch(blob, &self.pass.name)?;
         self.say(&FileReply::Have { blob, size, hash: None }).await?;
         let mut offset = from.min(size);
         while offset < size {
@@ -193,20 +210,21 @@ impl Carrier {
         Ok(())
     }
 
-    /// Waits as long as somebody asks too often, or sends too fast.
-    async fn keep_to_rate(&mut self, request: &FileRequest) {
-        let bytes = match request {
-            FileRequest::Chunk { body, .. } => body.len(),
-            _ => 0,
-        };
+    /// Counts something like a message, and waits as long as somebody asks too often.
+    async fn count(&mut self) {
+        self.means.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
+    }
+
+    /// Waits as long as somebody sends too fast.
+    async fn keep_to_rate_of_chunk(&mut self, bytes: usize) {
         if bytes < SMALL {
-            self.host.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
+            self.count().await;
         }
         self.keep_to_rate_of_bytes(bytes).await;
     }
 
     async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
-        self.host.person_rates.wait_for_file(&self.pass.name, bytes as u64).await;
+        self.means.person_rates.wait_for_file(&self.pass.name, bytes as u64).await;
     }
 
     async fn say(&mut self, reply: &FileReply) -> Result<(), End> {
@@ -225,6 +243,6 @@ impl Carrier {
     }
 
     fn patience(&self) -> Duration {
-        self.host.timing.idle_after
+        self.means.patience
     }
 }

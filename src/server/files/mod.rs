@@ -10,5 +10,5 @@
 mod carrier;
 mod tickets;
 
-pub(crate) use carrier::carry;
+pub(crate) use carrier::{Means, carry};
 pub(crate) use tickets::{Issued, Pass, PassError, Tickets};

@@ -66,7 +66,7 @@ pub(crate) struct Pass {
     /// Closed when whoever it is for is not signed in there any more.
     pub(crate) ended: Receiver<Infallible>,
     /// Closed when it gives way to another.
-    pub(crate) displaced: Receiver<Infallible>,
+    pub(super) displaced: Receiver<Infallible>,
     id: u64,
     moved: Arc<AtomicU64>,
     carriers: Arc<Carriers>,
@@ -173,7 +173,7 @@ impl Carrying {
 
 impl Pass {
     /// Something of a file was carried.
-    pub(crate) fn moved(&self, now: Instant) {
+    pub(super) fn moved(&self, now: Instant) {
         self.moved.store(self.carriers.time(now), Ordering::Relaxed);
     }
 }

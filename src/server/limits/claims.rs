@@ -10,7 +10,8 @@ use std::time::Duration;
 use governor::Quota as Bucket;
 use governor::clock::{Clock, DefaultClock};
 
-use super::rates::{Buckets, Origin, Site};
+use super::origin::{Origin, Site};
+use super::rates::Buckets;
 
 /// What a number of names is for.
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);

@@ -11,7 +11,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use async_channel::{Receiver, Sender};
 
-use super::rates::Origin;
+use super::origin::Origin;
 use crate::trust::PublicKey;
 
 /// How many come from one address. This machine's own is not counted, as behind a proxy.

@@ -3,17 +3,23 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! person_rates, claims, confirming  what is counted for people, for new names, for those who may take longer
-//! rates                             rates and their buckets, and what comes from an address
+//! person_rates        how fast each person may be
+//! coming, claims      how often an address may come, and claim a new name
+//! confirming          who may take longer to sign in
+//! rates, origin       rates and their buckets; an address as all of these see it
 //! ```
 
 mod claims;
+mod coming;
 mod confirming;
+mod origin;
 mod person_rates;
 mod rates;
 
 pub(crate) use claims::Claims;
+pub(crate) use coming::{Coming, TooMany};
 pub(crate) use confirming::{Confirming, Place};
+pub(crate) use origin::Origin;
 pub(crate) use person_rates::{PersonRates, SLOWED};
-pub(crate) use rates::{Coming, Origin, Pace, TooMany};
+pub(crate) use rates::Pace;
 pub use rates::{Rate, Rates};

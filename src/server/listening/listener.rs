@@ -11,16 +11,20 @@ use std::os::fd::AsFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_io::Async;
+use thiserror::Error;
 
 use crate::folder::socket::Way;
-use crate::server::StartError;
 use crate::wire::transport::Socket;
 use crate::zone;
 
 /// What stands before the path of a Unix socket.
 const UNIX: &str = "unix:";
+
+/// How long accepting rests when the system cannot give another connection.
+pub(crate) const ACCEPT_PAUSE: Duration = Duration::from_millis(500);
 
 /// How many connections wait in the system to be accepted, if it allows as many: after a restart everybody comes at
 /// once. It drops one more, and their client's system tries again after a second.
@@ -66,6 +70,22 @@ impl fmt::Display for Endpoint {
     }
 }
 
+/// Why nobody can connect. Made to be read by the operator.
+#[derive(Debug, Error)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum ListenError {
+    #[error(
+        "cannot listen on {address}: another process does; stop that one or choose another address with --listen"
+    )]
+    AddressInUse { address: String },
+    #[error(
+        "cannot listen on {address}: {cause}; give --listen as host:port, like 127.0.0.1:7878, or as unix:PATH"
+    )]
+    Refused { address: String, cause: io::Error },
+    #[error("cannot listen on a socket that was passed to the server: {0}")]
+    Inherited(io::Error),
+}
+
 /// A socket that listens already: a service manager has bound it and passes it on.
 #[derive(Debug)]
 #[allow(missing_docs, reason = "the variants are the kinds")]
@@ -78,7 +98,7 @@ pub enum Inherited {
 pub(crate) async fn listen(
     addresses: Vec<String>,
     passed: Vec<Inherited>,
-) -> Result<Vec<Listener>, StartError> {
+) -> Result<Vec<Listener>, ListenError> {
     let mut listeners: Vec<_> =
         passed.into_iter().map(Listener::inherit).collect::<Result<_, _>>()?;
     for address in addresses {
@@ -105,24 +125,24 @@ enum Kind {
 
 impl Listener {
     /// Listens on `host:port` or `unix:PATH`.
-    async fn bind(address: String) -> Result<Self, StartError> {
+    async fn bind(address: String) -> Result<Self, ListenError> {
         let bound = match address.strip_prefix(UNIX) {
             Some(path) => bind_unix(path.into()),
             None => bind_tcp(&address).await,
         };
         bound.map_err(|cause| match cause.kind() {
-            io::ErrorKind::AddrInUse => StartError::AddressInUse { address },
-            _ => StartError::Listen { address, cause },
+            io::ErrorKind::AddrInUse => ListenError::AddressInUse { address },
+            _ => ListenError::Refused { address, cause },
         })
     }
 
     /// Listens on what was bound by somebody else, whose file it stays.
-    fn inherit(inherited: Inherited) -> Result<Self, StartError> {
+    fn inherit(inherited: Inherited) -> Result<Self, ListenError> {
         let inherit = || match inherited {
             Inherited::Tcp(listener) => inherit_tcp(listener),
             Inherited::Unix(listener) => inherit_unix(listener),
         };
-        inherit().map_err(StartError::Inherited)
+        inherit().map_err(ListenError::Inherited)
     }
 
     /// Where it listens, with the port that it got.

@@ -9,7 +9,7 @@
 mod listener;
 mod proxies;
 
-pub use listener::{Endpoint, Inherited};
-pub(crate) use listener::{Listener, listen};
+pub(crate) use listener::{ACCEPT_PAUSE, Listener, listen};
+pub use listener::{Endpoint, Inherited, ListenError};
 pub(crate) use proxies::{HeaderError, read_header};
 pub use proxies::{NoProxy, Proxies};

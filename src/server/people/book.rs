@@ -26,7 +26,7 @@ pub enum BookError {
 }
 
 /// See the [module](self). `length` is where the last whole line ends.
-pub(crate) struct Book<F = File> {
+pub(super) struct Book<F = File> {
     path: PathBuf,
     file: F,
     length: u64,
@@ -34,7 +34,7 @@ pub(crate) struct Book<F = File> {
 
 impl Book {
     /// Opens a book, or begins it, and reads its whole lines.
-    pub(crate) fn open(path: &Path) -> Result<(Self, String), BookError> {
+    pub(super) fn open(path: &Path) -> Result<(Self, String), BookError> {
         Self::read(path).map_err(|cause| BookError::Unusable { path: path.into(), cause })
     }
 
@@ -49,7 +49,7 @@ impl Book {
     }
 
     /// Writes the whole book anew. After an error it has either text.
-    pub(crate) fn replace(&mut self, text: &str) -> io::Result<()> {
+    pub(super) fn replace(&mut self, text: &str) -> io::Result<()> {
         let written = write_private(&self.path, text.as_bytes());
         // The new file may have its name also if syncing the folder failed.
         self.file = open(&self.path)?;
@@ -59,7 +59,7 @@ impl Book {
 }
 
 /// What a book needs of its file.
-pub(crate) trait Sheet: Write + Seek {
+pub(super) trait Sheet: Write + Seek {
     fn cut(&self, length: u64) -> io::Result<()>;
     fn sync(&self) -> io::Result<()>;
 }
@@ -76,7 +76,7 @@ impl Sheet for File {
 
 impl<F: Sheet> Book<F> {
     /// Writes lines behind the last whole one, over whatever a failed attempt left there.
-    pub(crate) fn append(&mut self, lines: &str) -> io::Result<()> {
+    pub(super) fn append(&mut self, lines: &str) -> io::Result<()> {
         // A longer line may be left there.
         self.file.cut(self.length)?;
         self.file.seek(SeekFrom::Start(self.length))?;

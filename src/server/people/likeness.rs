@@ -11,17 +11,17 @@ use crate::message::Name;
 
 /// See the [module](self).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Likeness(HashMap<Skeleton, Vec<Name>>);
+pub(super) struct Likeness(HashMap<Skeleton, Vec<Name>>);
 
 impl Likeness {
-    pub(crate) fn insert(&mut self, name: &Name) {
+    pub(super) fn insert(&mut self, name: &Name) {
         let alike = self.0.entry(Skeleton::of(name)).or_insert_with(|| Vec::with_capacity(1));
         if let Err(at) = alike.binary_search(name) {
             alike.insert(at, name.clone());
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &Name) {
+    pub(super) fn remove(&mut self, name: &Name) {
         let skeleton = Skeleton::of(name);
         if let Some(alike) = self.0.get_mut(&skeleton) {
             alike.retain(|it| it != name);
@@ -32,7 +32,7 @@ impl Likeness {
     }
 
     /// A name that is owned, and that nobody may be mistaken for who claims `name`.
-    pub(crate) fn of(&self, name: &Name) -> Option<&Name> {
+    pub(super) fn of(&self, name: &Name) -> Option<&Name> {
         let is_ascii = |name: &Name| name.as_str().is_ascii();
         let alike = self.0.get(&Skeleton::of(name))?;
         alike.iter().find(|it| *it != name && !(is_ascii(name) && is_ascii(it)))

@@ -14,7 +14,7 @@ use crate::wire::MAX_ONLINE_BODY;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Listing {
+pub(super) struct Listing {
     text: String,
     count: u64,
     /// What of it fits into an answer; none since it was changed.
@@ -40,7 +40,7 @@ impl Listed {
 }
 
 impl Listing {
-    pub(crate) fn insert(&mut self, name: &Name) {
+    pub(super) fn insert(&mut self, name: &Name) {
         if let Err(at) = self.find(name) {
             self.text.insert_str(at, &format!("{name}\n"));
             self.count += 1;
@@ -48,7 +48,7 @@ impl Listing {
         }
     }
 
-    pub(crate) fn remove(&mut self, name: &Name) {
+    pub(super) fn remove(&mut self, name: &Name) {
         if let Ok(line) = self.find(name) {
             self.text.replace_range(line, "");
             self.count -= 1;
@@ -57,12 +57,12 @@ impl Listing {
     }
 
     /// How many bytes an answer has.
-    pub(crate) fn len(&self) -> usize {
+    pub(super) fn len(&self) -> usize {
         self.text.len().min(MAX_ONLINE_BODY)
     }
 
     /// All but these, which are in order.
-    pub(crate) fn but_for(&mut self, hidden: &[Name]) -> Listed {
+    pub(super) fn but_for(&mut self, hidden: &[Name]) -> Listed {
         let hidden: Vec<_> = hidden.iter().filter_map(|name| self.find(name).ok()).collect();
         let count = self.count - hidden.len() as u64;
         let Self { text, shared, .. } = self;

@@ -26,7 +26,7 @@ use thiserror::Error;
 use super::likeness::Likeness;
 use crate::looks::{self, Unclaimable};
 use crate::message::{Name, Uptime};
-use crate::server::link::{End, Link};
+use crate::time_text;
 use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
 
@@ -77,7 +77,7 @@ pub(crate) enum Unwelcome {
     LooksLike(Name),
     #[error(
         "as many new names as one address may claim a day were claimed from yours; try again in {}, or come with an invitation of the server's operator",
-        humantime::format_duration(*.0)
+        time_text::duration(*.0)
     )]
     TooManyNames(Duration),
     #[error("this server has no more names to give")]
@@ -87,11 +87,6 @@ pub(crate) enum Unwelcome {
 }
 
 impl Unwelcome {
-    /// Ends a connection that is open already.
-    pub(crate) fn end(self, link: &Link) {
-        link.end(End::Failed(self.code(), self.to_string()));
-    }
-
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Taken | Self::Removed => ErrorCode::Taken,
@@ -252,7 +247,7 @@ impl Roll {
     }
 
     /// Gives a name to a key, at the cost of an invitation.
-    pub(crate) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
+    pub(super) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
         self.likeness.insert(&name);
         let before = self.members.insert(name, Member { key: Some(key), banned: false });
         if before.is_some_and(|before| before.banned) {
@@ -298,7 +293,7 @@ impl Roll {
     }
 
     /// The names that have another owner in another roll, or in one of both none.
-    pub(crate) fn other_owners(&self, other: &Self) -> Vec<Name> {
+    pub(super) fn other_owners(&self, other: &Self) -> Vec<Name> {
         let owner = |roll: &Self, name| roll.member(name).and_then(|member| member.key);
         let names: BTreeSet<&Name> = self.members.keys().chain(other.members.keys()).collect();
         let others = names.into_iter().filter(|name| owner(self, name) != owner(other, name));
@@ -366,7 +361,7 @@ fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
     let opened = words.next()?;
     let opened = match opened.parse() {
         Ok(uptime) => Uptime(uptime),
-        Err(_) => humantime::parse_rfc3339(opened).ok().map(|_| Uptime::default())?,
+        Err(_) => time_text::is_moment(opened).then(Uptime::default)?,
     };
     let digest = SecretDigest::from_hex(words.next()?).ok()?;
     let only = words.next().map(str::parse).transpose().ok()?;
@@ -374,7 +369,7 @@ fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
 }
 
 /// The line of one name.
-pub(crate) fn member_line(name: &Name, member: &Member) -> String {
+pub(super) fn member_line(name: &Name, member: &Member) -> String {
     let banned = if member.banned { "banned " } else { "" };
     match &member.key {
         Some(key) => format!("{banned}{ALGORITHM} {key} {name}\n"),

@@ -1,10 +1,8 @@
-//! From a session to its receiver's connection: the stream of batches that a write task sends, and
-//! the table that turns its acknowledgements back into positions.
+//! From a session to its receiver's connection: the stream of batches that a write task sends.
 //!
 //! Owned by one connection. Invariant: positions are sent in order without a gap, wherever the
 //! messages come from. What was sent before, on this connection or another, counts for its receiver as if they wrote it.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 
 use async_channel::Receiver;
@@ -18,7 +16,6 @@ use super::window::Held;
 use crate::mailbox::{MailboxError, Usage};
 use crate::message::{Batch, Name};
 use crate::server::limits::PersonRates;
-use crate::server::link::ByPeer;
 
 /// How much is asked of the mailbox at once.
 const REFILL: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
@@ -161,75 +158,6 @@ impl Drop for Draining {
     }
 }
 
-/// Which `seq` of one peer on one connection stands for which position.
-#[derive(Debug)]
-pub(crate) struct Sent {
-    session: Session,
-    last_seq: u64,
-    /// What is not acknowledged yet. Messages with consecutive positions share a run.
-    runs: VecDeque<Run>,
-}
-
-#[derive(Debug)]
-struct Run {
-    first_seq: u64,
-    first_position: u64,
-    count: u64,
-}
-
-/// An acknowledgement for what was never sent.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct NeverSent;
-
-impl Sent {
-    pub(crate) fn new(session: Session) -> Self {
-        Self { session, last_seq: 0, runs: VecDeque::new() }
-    }
-
-    /// The session that was sent from last.
-    pub(crate) fn session(&self) -> &Session {
-        &self.session
-    }
-
-    /// Numbers messages with consecutive positions that are now sent. Returns the first number.
-    pub(crate) fn assign(&mut self, session: &Session, first_position: u64, count: u64) -> u64 {
-        self.session = session.clone();
-        let first_seq = self.last_seq + 1;
-        self.last_seq += count;
-        match self.runs.back_mut() {
-            Some(run) if run.first_position + run.count == first_position => run.count += count,
-            _ => self.runs.push_back(Run { first_seq, first_position, count }),
-        }
-        first_seq
-    }
-
-    /// The position up to which everything is acknowledged by `seq`; `None` if it says nothing new.
-    pub(crate) fn acknowledge(&mut self, seq: u64) -> Result<Option<u64>, NeverSent> {
-        if seq > self.last_seq {
-            return Err(NeverSent);
-        }
-        let mut position = None;
-        while let Some(run) = self.runs.front_mut().filter(|run| run.first_seq <= seq) {
-            let count = run.count.min(seq + 1 - run.first_seq);
-            // A conversation that was closed and opened again has begun again at a lower one.
-            position = position.max(Some(run.first_position + count - 1));
-            if count < run.count {
-                run.first_seq += count;
-                run.first_position += count;
-                run.count -= count;
-                break;
-            }
-            self.runs.pop_front();
-        }
-        Ok(position)
-    }
-}
-
-/// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
-/// were closed: a number is never used again on a connection, and what was sent may still be
-/// acknowledged.
-pub(crate) type SentTable = ByPeer<Sent>;
-
 #[cfg(test)]
 mod tests {
     use async_std::task::block_on;
@@ -237,51 +165,14 @@ mod tests {
     use governor::clock::DefaultClock;
 
     use super::super::quota::Quota;
-    use super::super::window::Windows;
     use super::*;
     use crate::mailbox::{Commit, MemoryMailbox};
     use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
     use crate::server::limits::Rates;
     use crate::server::link::{ConnectionId, Link};
 
-    fn sent() -> Sent {
-        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
-        Sent::new(Session::new(key, &Windows::new(u64::MAX)))
-    }
-
-    fn assign(sent: &mut Sent, first_position: u64, count: u64) -> u64 {
-        let session = sent.session().clone();
-        sent.assign(&session, first_position, count)
-    }
-
-    #[test]
-    fn an_acknowledgement_is_cumulative_and_counts_once() {
-        let mut sent = sent();
-        assert_eq!(assign(&mut sent, 11, 3), 1);
-        assert_eq!(assign(&mut sent, 14, 2), 4);
-        assert_eq!(sent.acknowledge(2), Ok(Some(12)));
-        assert_eq!(sent.acknowledge(2), Ok(None));
-        assert_eq!(sent.acknowledge(1), Ok(None));
-        assert_eq!(sent.acknowledge(5), Ok(Some(15)));
-        assert_eq!(sent.acknowledge(6), Err(NeverSent));
-    }
-
-    #[test]
-    fn numbers_go_on_when_delivery_begins_again() {
-        let mut sent = sent();
-        assign(&mut sent, 1, 10);
-        assert_eq!(assign(&mut sent, 1, 10), 11, "never used again on this connection");
-        assert_eq!(sent.acknowledge(15), Ok(Some(10)), "seq 10 stood for position 10");
-        assert_eq!(sent.acknowledge(20), Ok(Some(10)));
-    }
-
-    #[test]
-    fn a_gap_in_the_positions_is_no_gap_in_the_numbers() {
-        let mut sent = sent();
-        assign(&mut sent, 1, 2);
-        assert_eq!(assign(&mut sent, 7, 2), 3);
-        assert_eq!(sent.acknowledge(3), Ok(Some(7)));
-        assert_eq!(sent.acknowledge(4), Ok(Some(8)));
+    fn key() -> SessionKey {
+        SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
     }
 
     fn source(registry: &Arc<Registry>, own: Session) -> Source {
@@ -301,7 +192,7 @@ mod tests {
             // All of it comes from the mailbox.
             let registry =
                 Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
-            let key = sent().session().key().clone();
+            let key = key();
             let enter = async |key: &SessionKey, id| {
                 let installation = Installation::from_u64(1);
                 let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
@@ -331,7 +222,7 @@ mod tests {
         block_on(async {
             let registry =
                 Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
-            let key = sent().session().key().clone();
+            let key = key();
             let enter = async |key: &SessionKey, id| {
                 let installation = Installation::from_u64(1);
                 let link = Link::new(ConnectionId(id), key.sender().clone(), installation);

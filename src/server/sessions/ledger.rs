@@ -16,20 +16,20 @@ use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
 /// The most installations of a sender of which something waits in one session. One more is refused.
-pub(crate) const MAX_INSTALLATIONS: usize = 16;
+pub(super) const MAX_INSTALLATIONS: usize = 16;
 
 /// The most installations of a sender that one session remembers: a little for each, on disk and while the session
 /// is loaded. One of which nothing waits and that was not heard of for the longest gives way to one more.
-pub(crate) const MAX_REMEMBERED: usize = 4_096;
+pub(super) const MAX_REMEMBERED: usize = 4_096;
 
 /// The most records of expiry of one installation in one session, together with what waits to become one: each is
 /// numbers that follow each other. Beyond it nothing is taken of the installation until it says what it
 /// knows of. Somebody who answers what they are told has one record, or none.
-pub(crate) const MAX_RECORDS: usize = 1_000;
+pub(super) const MAX_RECORDS: usize = 1_000;
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Ledger {
+pub(super) struct Ledger {
     accounts: Accounts,
     last_position: u64,
     committed: u64,
@@ -53,7 +53,7 @@ pub(crate) struct Ledger {
 
 impl Ledger {
     /// The ledger of a session as its mailbox keeps it.
-    pub(crate) fn from_shelf(shelf: &Shelf) -> Self {
+    pub(super) fn from_shelf(shelf: &Shelf) -> Self {
         let mut ledger = Self {
             last_position: shelf.last_position - shelf.waiting.len() as u64,
             committed: shelf.last_position,
@@ -73,12 +73,12 @@ impl Ledger {
     }
 
     /// Whether the message was taken before, now or long ago.
-    pub(crate) fn has(&self, id: MessageId) -> bool {
+    pub(super) fn has(&self, id: MessageId) -> bool {
         id.n <= self.have(id.installation)
     }
 
     /// Takes a message that it does [not have](Self::has).
-    pub(crate) fn push(&mut self, id: MessageId, length: usize) {
+    pub(super) fn push(&mut self, id: MessageId, length: usize) {
         self.last_position += 1;
         self.accounts.take(id, self.last_position);
         self.lengths.push_back(u32::try_from(length).unwrap_or(u32::MAX));
@@ -95,13 +95,13 @@ impl Ledger {
     }
 
     /// The same where only its number is kept, and of all that waits before it.
-    pub(crate) fn push_withheld(&mut self, id: MessageId, length: usize) {
+    pub(super) fn push_withheld(&mut self, id: MessageId, length: usize) {
         self.push(id, length);
         self.withheld = self.last_position;
     }
 
     /// Of all that waits only the numbers are kept. Returns what had bodies until now.
-    pub(crate) fn withhold(&mut self) -> Usage {
+    pub(super) fn withhold(&mut self) -> Usage {
         let kept =
             (self.first_waiting()..).zip(&self.lengths).filter(|(it, _)| *it > self.withheld);
         let kept: Usage = kept.map(|(_, length)| Usage::one(*length as usize)).sum();
@@ -112,47 +112,47 @@ impl Ledger {
     }
 
     /// The same for what waits in front of something that is withheld: it was written before a block.
-    pub(crate) fn withhold_rest(&mut self) -> Usage {
+    pub(super) fn withhold_rest(&mut self) -> Usage {
         std::mem::take(&mut self.loose)
     }
 
     /// Of what waits up to here only the numbers are kept.
-    pub(crate) fn withheld(&self) -> u64 {
+    pub(super) fn withheld(&self) -> u64 {
         self.withheld
     }
 
     /// Everything up to `position` is committed.
-    pub(crate) fn commit(&mut self, position: u64) {
+    pub(super) fn commit(&mut self, position: u64) {
         self.committed = self.committed.max(position);
     }
 
     /// Everything up to `position` is on the receiver's disk, but for what expired. Returns what
     /// waits no longer.
-    pub(crate) fn acknowledge(&mut self, position: u64) -> Usage {
+    pub(super) fn acknowledge(&mut self, position: u64) -> Usage {
         self.take_front(position).1
     }
 
     /// Has messages up to `position` expire. Nothing may be delivered until all of them
     /// [have](Self::expire).
-    pub(crate) fn condemn(&mut self, position: u64) {
+    pub(super) fn condemn(&mut self, position: u64) {
         self.condemned = self.condemned.max(position.min(self.last_position));
     }
 
     /// Has messages expire up to the last that was withheld: the sender is not blocked any more, and whoever
     /// ended that did not come to it.
-    pub(crate) fn condemn_withheld(&mut self) {
+    pub(super) fn condemn_withheld(&mut self) {
         self.condemn(self.withheld);
     }
 
     /// Takes out of the queue what is to expire and is committed. Returns what that was, and how much.
-    pub(crate) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
+    pub(super) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
         let (runs, freed) = self.take_front(self.condemned.min(self.committed));
         self.expiring.extend_from_slice(&runs);
         (runs, freed)
     }
 
     /// The expiry of everything up to `position` is committed.
-    pub(crate) fn expire(&mut self, position: u64) {
+    pub(super) fn expire(&mut self, position: u64) {
         for run in self.expiring.iter().filter(|run| run.last_position() <= position) {
             self.accounts.expire(run.installation, run.first_n, run.last_n());
         }
@@ -160,12 +160,12 @@ impl Ledger {
     }
 
     /// Whether something is to expire, and that is not committed yet.
-    pub(crate) fn is_expiring(&self) -> bool {
+    pub(super) fn is_expiring(&self) -> bool {
         !self.expiring.is_empty() || self.first_waiting() <= self.condemned
     }
 
     /// An installation's expired messages above a number: ranges, in order.
-    pub(crate) fn expired(
+    pub(super) fn expired(
         &self,
         installation: Installation,
         above: u64,
@@ -177,18 +177,18 @@ impl Ledger {
 
     /// The sender's client knows what became of everything up to `n`. Returns how much of that
     /// can be, if it is new or a record of expiry is superfluous now.
-    pub(crate) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
+    pub(super) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
         self.accounts.settle(installation, n)
     }
 
     /// An installation is heard of. Returns when that was, if it is remembered and somebody else was later.
-    pub(crate) fn hear(&mut self, installation: Installation) -> Option<u64> {
+    pub(super) fn hear(&mut self, installation: Installation) -> Option<u64> {
         let now = self.last_position;
         self.accounts.hear(installation, now).then_some(now)
     }
 
     /// Whether one more message would make more records of its installation than are kept.
-    pub(crate) fn has_too_many_records(&self, id: MessageId) -> bool {
+    pub(super) fn has_too_many_records(&self, id: MessageId) -> bool {
         let known = self.accounts.get(id.installation).map_or(0, |it| it.expired.len());
         if known + self.expiring.len() + self.runs.len() < MAX_RECORDS {
             return false;
@@ -204,7 +204,7 @@ impl Ledger {
 
     /// The receiver says to have seen everything of an installation up to `n`. Returns whether that is
     /// news; it can only speak of what was delivered.
-    pub(crate) fn read(&mut self, installation: Installation, n: u64) -> bool {
+    pub(super) fn read(&mut self, installation: Installation, n: u64) -> bool {
         let n = n.min(self.watermarks(installation).delivered);
         let is_news = n > self.read_up_to(installation);
         if is_news {
@@ -215,24 +215,24 @@ impl Ledger {
     }
 
     /// What of an installation the receiver says to have seen.
-    pub(crate) fn read_up_to(&self, installation: Installation) -> u64 {
+    pub(super) fn read_up_to(&self, installation: Installation) -> u64 {
         self.read.iter().find(|(it, _)| *it == installation).map_or(0, |(_, n)| *n)
     }
 
     /// Whether something of an installation waits, or there is a place for one of which something does.
-    pub(crate) fn has_place(&self, installation: Installation) -> bool {
+    pub(super) fn has_place(&self, installation: Installation) -> bool {
         let busy = self.busy();
         busy.contains(&installation) || busy.len() < MAX_INSTALLATIONS
     }
 
     /// Whether an installation is remembered, or one more can be.
-    pub(crate) fn remembers(&self, installation: Installation) -> bool {
+    pub(super) fn remembers(&self, installation: Installation) -> bool {
         self.accounts.len() < MAX_REMEMBERED || self.accounts.get(installation).is_some()
     }
 
     /// Forgets the installation that was not heard of for the longest, of those of which nothing waits, no record is
     /// kept and no connection `is_present`; one that said it knows of everything first. Returns it.
-    pub(crate) fn forget_one(
+    pub(super) fn forget_one(
         &mut self,
         is_present: impl Fn(Installation) -> bool,
     ) -> Option<Installation> {
@@ -248,7 +248,7 @@ impl Ledger {
     }
 
     /// Forgets all installations of which nothing waits or is about to expire, and what expired of them.
-    pub(crate) fn forget_idle(&mut self) -> Vec<Installation> {
+    pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
         let busy = self.busy();
         let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
         let gone: Vec<Installation> = idle.collect();
@@ -260,7 +260,7 @@ impl Ledger {
     }
 
     /// Whether there is an installation that is not forgotten.
-    pub(crate) fn knows_anybody(&self) -> bool {
+    pub(super) fn knows_anybody(&self) -> bool {
         !self.accounts.is_empty()
     }
 
@@ -270,7 +270,7 @@ impl Ledger {
     }
 
     /// How far an installation's messages have come.
-    pub(crate) fn watermarks(&self, installation: Installation) -> Watermarks {
+    pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
         let have = self.have(installation);
         let own = |run: &&Run| run.installation == installation;
         let mut waiting = self.runs.iter().filter(own);
@@ -286,17 +286,17 @@ impl Ledger {
     }
 
     /// The position of the oldest message that waits; one more than the last if none does.
-    pub(crate) fn first_waiting(&self) -> u64 {
+    pub(super) fn first_waiting(&self) -> u64 {
         self.last_position + 1 - self.lengths.len() as u64
     }
 
     /// The position of the message that was taken last; 0 before the first.
-    pub(crate) fn last_position(&self) -> u64 {
+    pub(super) fn last_position(&self) -> u64 {
         self.last_position
     }
 
     /// How much waits, as its sender wrote it.
-    pub(crate) fn waiting(&self) -> Usage {
+    pub(super) fn waiting(&self) -> Usage {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
     }
 

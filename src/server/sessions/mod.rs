@@ -3,9 +3,9 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! delivery            from a session to the connection of its receiver
-//! registry            which sessions there are
-//! session, strangers  one direction of a conversation; who writes to people who never answered
+//! delivery                     from a session to the connection of its receiver
+//! registry                     which sessions there are
+//! session, strangers           one direction of a conversation; who writes to people who never answered
 //! ledger, window, pace, quota  what a session knows, holds, waits for, and may have
 //! ```
 
@@ -18,7 +18,7 @@ mod session;
 mod strangers;
 mod window;
 
-pub(crate) use delivery::{Delivery, Sent, SentTable, deliveries};
+pub(crate) use delivery::{Delivery, deliveries};
 pub use quota::Quota;
 pub(crate) use registry::Registry;
 pub(crate) use session::{Accepted, Retired, Session};

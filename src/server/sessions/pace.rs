@@ -12,7 +12,7 @@ const GRACE: (Duration, Duration) = (Duration::from_millis(10), Duration::from_m
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Pace {
+pub(super) struct Pace {
     /// The message that is timed: its position, and when it was accepted.
     timed: Option<(u64, Instant)>,
     /// How long it usually takes; none until it is known.
@@ -22,13 +22,13 @@ pub(crate) struct Pace {
 impl Pace {
     /// Messages up to `position` are accepted for a receiver who is there. Returns when they are to
     /// be committed if they are not acknowledged.
-    pub(crate) fn accepted(&mut self, position: u64, now: Instant) -> Instant {
+    pub(super) fn accepted(&mut self, position: u64, now: Instant) -> Instant {
         let (_, since) = *self.timed.get_or_insert((position, now));
         since + self.grace()
     }
 
     /// Everything up to `position` is acknowledged.
-    pub(crate) fn acknowledged(&mut self, position: u64, now: Instant) {
+    pub(super) fn acknowledged(&mut self, position: u64, now: Instant) {
         if let Some((_, since)) = self.timed.take_if(|(timed, _)| *timed <= position) {
             let took = now.saturating_duration_since(since);
             self.usual = Some(self.usual.map_or(took, |usual| (3 * usual + took) / 4));
@@ -36,7 +36,7 @@ impl Pace {
     }
 
     /// Somebody else reads, or again.
-    pub(crate) fn restart(&mut self) {
+    pub(super) fn restart(&mut self) {
         *self = Self::default();
     }
 

@@ -110,7 +110,7 @@ impl Registry {
 
     /// Waits until the reverse of a session exists: the receiver has come to talk, or has left
     /// something.
-    pub(crate) async fn reverse_of(&self, session: &Session) -> Session {
+    pub(super) async fn reverse_of(&self, session: &Session) -> Session {
         let key = session.key().reverse();
         loop {
             listener!(session.changed() => changed);

@@ -19,7 +19,7 @@ pub(crate) struct TooManyStrangers(usize);
 
 /// See the [module](self).
 #[derive(Debug, Default)]
-pub(crate) struct Strangers {
+pub(super) struct Strangers {
     by_sender: DashMap<Name, HashMap<Name, Look>>,
 }
 
@@ -34,19 +34,19 @@ enum Look {
 impl Strangers {
     /// Something waits in a session since before the server was started, and its receiver is not known to know its
     /// sender.
-    pub(crate) fn find(&self, key: &SessionKey) {
+    pub(super) fn find(&self, key: &SessionKey) {
         let mut receivers = self.by_sender.entry(key.sender().clone()).or_default();
         receivers.insert(key.receiver().clone(), Look::NotYet);
     }
 
     /// Whether the receiver of a session is counted.
-    pub(crate) fn has(&self, key: &SessionKey) -> bool {
+    pub(super) fn has(&self, key: &SessionKey) -> bool {
         let receivers = self.by_sender.get(key.sender());
         receivers.is_some_and(|receivers| receivers.contains_key(key.receiver()))
     }
 
     /// Counts the receiver of a session, who does not know its sender, unless there are `most`; 0 is no limit.
-    pub(crate) fn add(&self, key: &SessionKey, most: usize) -> Result<(), TooManyStrangers> {
+    pub(super) fn add(&self, key: &SessionKey, most: usize) -> Result<(), TooManyStrangers> {
         let mut receivers = self.by_sender.entry(key.sender().clone()).or_default();
         if most > 0 && receivers.len() >= most && !receivers.contains_key(key.receiver()) {
             return Err(TooManyStrangers(receivers.len()));
@@ -56,7 +56,7 @@ impl Strangers {
     }
 
     /// The receivers who were counted without a close look. From now on that is their last one.
-    pub(crate) fn unseen(&self, sender: &Name) -> Vec<Name> {
+    pub(super) fn unseen(&self, sender: &Name) -> Vec<Name> {
         let Some(mut receivers) = self.by_sender.get_mut(sender) else { return Vec::new() };
         let unseen = receivers.iter_mut().filter(|(_, look)| **look == Look::NotYet);
         unseen
@@ -68,7 +68,7 @@ impl Strangers {
     }
 
     /// The receiver of a session knows its sender, or nothing waits in it.
-    pub(crate) fn remove(&self, key: &SessionKey) {
+    pub(super) fn remove(&self, key: &SessionKey) {
         if let Some(mut receivers) = self.by_sender.get_mut(key.sender()) {
             receivers.remove(key.receiver());
         }

@@ -11,7 +11,7 @@ use crate::mailbox::Usage;
 use crate::message::Batch;
 
 /// What one session may have in memory.
-pub(crate) const WINDOW: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
+pub(super) const WINDOW: Usage = Usage { messages: 1_024, bytes: 256 * 1024 };
 
 /// What a message costs in memory beside its body, roughly.
 const OVERHEAD: u64 = 128;
@@ -38,7 +38,7 @@ impl Windows {
 
 /// What one session has in memory.
 #[derive(Debug)]
-pub(crate) struct Window {
+pub(super) struct Window {
     all: Arc<Windows>,
     messages: AtomicU64,
     bytes: AtomicU64,

@@ -3,7 +3,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! quiet, age, heartbeat, commits   who is forgotten, what is too old, who is silent, what is committed
+//! quiet, age, heartbeat, commits  who is forgotten, what is too old, who is silent, what is committed
 //! ```
 
 mod age;

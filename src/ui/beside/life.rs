@@ -5,12 +5,14 @@
 use async_channel::Receiver;
 use futures::future::Either;
 
-use super::OPENED;
 use crate::client::{Absence, Client, Command, Event, Failure};
 use crate::message::Name;
-use crate::ui::entry::{Options, race};
-use crate::ui::news;
-use crate::ui::screen::Screen;
+use crate::ui::console::screen::Screen;
+use crate::ui::phrases::news;
+use crate::ui::start::entry::{Options, race};
+
+/// How many conversations a client without a face opens. The server holds 1,000 open.
+const OPENED: usize = 900;
 
 /// What a client does that has no face.
 pub(super) struct Life {

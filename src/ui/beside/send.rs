@@ -1,29 +1,18 @@
 //! What is sent beside the face, and how far it came.
 //!
-//! Owned by the [asker](super). Invariant: whoever is told that something is kept or stored need not send it again, and
+//! Owned by the [asker](super::asker). Invariant: whoever is told that something is kept or stored need not send it again, and
 //! of several files each that was not sent is named.
 
 use std::path::PathBuf;
 
-use super::super::news;
-use super::super::news::KEPT;
-use super::super::screen::Screen;
-use super::{Asker, Error, heard, token};
+use super::asker::{Asker, Reached, heard, token};
+use super::errand::{Error, listed};
 use crate::client::Failure;
 use crate::client::beside::{GuestError, Reply, Request};
 use crate::message::Name;
 use crate::task;
-
-/// Where something is that is sent.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reached {
-    /// Nobody has it.
-    Nothing,
-    /// In the data folder.
-    Kept,
-    /// On the server.
-    Stored,
-}
+use crate::ui::console::screen::Screen;
+use crate::ui::phrases::news::{self, KEPT};
 
 impl Asker {
     /// One after the other; what is said is said of the first.
@@ -160,11 +149,6 @@ impl Asker {
             Screen::new().problem(&format!("not sent: {}", listed(&self.rest)));
         }
     }
-}
-
-/// Files, as one writes them in a line.
-pub(super) fn listed(paths: &[PathBuf]) -> String {
-    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ")
 }
 
 /// None of them is sent if one of them cannot be.

@@ -4,11 +4,13 @@ use std::io::{self, Write};
 
 use bytesize::ByteSize;
 
-use super::super::{files, history};
-use super::{Asker, Error, heard};
+use super::asker::{Asker, heard};
+use super::errand::Error;
 use crate::client::beside::{Reply, Request, Shelf};
 use crate::message::Name;
 use crate::output;
+use crate::ui::history;
+use crate::ui::phrases::files;
 
 impl Asker {
     /// Says what lies here; or, of one person, has it lie here no longer.

@@ -1,21 +1,21 @@
 //! The end of the plain face: what is still kept, what is said of it, and what the program exits with.
 //!
-//! Owned by the [face](super). Invariant: the exit code is true of every line that was read. What is read when the client
+//! Owned by the [face](super::face). Invariant: the exit code is true of every line that was read. What is read when the client
 //! has failed already is kept like what came before it, for no script can know how far its lines had come.
 
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
 
-use super::super::command::{self, Input};
-use super::super::entry;
-use super::super::input::Line;
-use super::super::news;
-use super::Face;
+use super::face::Face;
 use super::keyboard::Keyboard;
 use crate::client::{Ending, Event, Failure};
 use crate::exit::Exit;
 use crate::task;
+use crate::ui::phrases::news;
+use crate::ui::start::entry;
+use crate::ui::typing::command::{self, Input};
+use crate::ui::typing::input::Line;
 
 /// How long the rest of a script's lines may take to come once the client has failed. What comes later is lost, and
 /// told to be.

@@ -1,7 +1,7 @@
 //! Where the lines of the plain face come from: from whoever types at a terminal, edited, or line by line from
 //! anything else.
 //!
-//! Owned by the [face](super). Invariant: waiting for a line can be given up at any time, and nothing is lost by it.
+//! Owned by the [face](super::face). Invariant: waiting for a line can be given up at any time, and nothing is lost by it.
 
 use std::collections::{BTreeSet, VecDeque};
 use std::future::{Future, pending};
@@ -17,11 +17,11 @@ use super::editor::{Editor, Pressed};
 use crate::message::Name;
 use crate::signals::Continuations;
 use crate::task;
-use crate::ui::entry::race;
-use crate::ui::files;
-use crate::ui::input::{self, Line};
-use crate::ui::row::Row;
-use crate::ui::screen::Screen;
+use crate::ui::console::row::Row;
+use crate::ui::console::screen::Screen;
+use crate::ui::start::entry::race;
+use crate::ui::typing::input::{self, Line};
+use crate::ui::typing::paths;
 use crate::wire::MAX_BODY;
 
 /// How many ways to go on with a word are told.
@@ -180,7 +180,7 @@ impl Keys {
     /// The disk may take its time.
     fn look_for_paths(&mut self, begun: String) {
         let look = begun.clone();
-        let paths = task::blocking(move || files::completions(&look));
+        let paths = task::blocking(move || paths::completions(&look));
         self.paths = Some((begun, Box::pin(paths)));
     }
 

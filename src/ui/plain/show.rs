@@ -1,96 +1,116 @@
 //! What the client tells, as the plain face shows it.
 //!
-//! Owned by the [face](super). News for a person are notes; a script gets what it asked for.
+//! Owned by the [face](super::face). News for a person are notes; a script gets what it asked for.
 
 use std::io;
 use std::mem::discriminant;
 use std::time::{Instant, SystemTime};
 
-use super::super::{count, files, news, receipts};
-use super::{Connected, Face};
-use crate::client::{Absence, Command, Event, FileState, Hit, Incoming, Pending, Trust, Way};
+use super::face::{Connected, Face};
+use super::receipts;
+use crate::client::{
+    Absence, Change, Command, Event, FileState, Hit, Incoming, Pending, Transfer, Trust, Way,
+};
 use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::ui::phrases::{count, files, news};
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
     pub(super) async fn show(&mut self, event: Event) {
         match event {
+            // What is said, and what became of it.
             Event::Message(message) => self.show_message(message).await,
-            Event::FirstMeeting { fingerprint } => self.show_first_meeting(fingerprint),
-            Event::Connected => self.show_connected(),
-            Event::Disconnected { because, .. } => self.show_disconnected(because),
-            Event::Opened { peer, presence, waiting } => {
-                self.show_opened(&peer, presence, waiting);
-            }
-            Event::Presence { peer, presence } => self.show_presence(&peer, presence),
-            // Opened meanwhile: they come by themselves. Or taken from the server meanwhile: that was announced.
-            Event::Waiting { peer, count, .. } if count == 0 || self.open.contains(&peer) => {}
-            Event::Waiting { peer, count, known } => {
-                self.know([&peer]);
-                self.announcements.hear(peer, count, known, Instant::now());
-            }
-            Event::Blocked { peer, blocked, change } => {
-                self.announcements.forget(&peer);
-                self.screen.note(&news::blocked(&peer, blocked, change));
-            }
-            Event::Blocks { names } => {
-                self.know(&names);
-                self.screen.note(&news::blocks(&names));
-            }
-            Event::Key { name, key, current } => {
-                let lines = news::key(&self.user, &name, key, current);
-                lines.iter().for_each(|line| self.screen.note(line));
-            }
-            // Also told to scripts: what they write goes to somebody else, maybe.
-            Event::KeyChanged { peer, was, now } => {
-                let lines = news::changed_key(&peer, was, now);
-                lines.iter().for_each(|line| self.screen.problem(line));
-            }
-            Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
-            Event::Alike { peer, known } => {
-                self.screen.note(&news::alike(peer.as_str(), known.as_str()));
-            }
-            Event::Trusted { peer, trust: trust @ (Trust::Accepted(_) | Trust::Released) } => {
-                self.screen.note(&news::trusted(&peer, trust));
-            }
-            Event::Trusted { peer, trust } => self.screen.problem(&news::trusted(&peer, trust)),
-            Event::Online { count, names } => {
-                self.know(&names);
-                self.screen.note(&news::online(count, &names));
-            }
             Event::Found { query: _, hits } => self.show_found(&hits),
+            Event::Receipts { peer, stored, delivered } => {
+                self.take_receipts(peer, &stored, &delivered);
+            }
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Refused { peer, n, refusal, because } => {
                 self.show_refused(&peer, n, refusal, &because);
             }
-            Event::Objection { because } => self.screen.problem(&because),
-            Event::NoFile { because } => self.mistake(&because),
-            Event::Transfer(transfer) => {
-                // A script that asked for it did not get it.
-                let is_asked = transfer.way == Way::Up || self.has_asked_for(transfer.number);
-                let is_lost = is_asked && is_lost(&transfer.state);
-                self.failed |= !self.screen.interactive && is_lost;
-                self.screen.transfer(&transfer);
+            // The line.
+            Event::FirstMeeting { fingerprint } => self.show_first_meeting(fingerprint),
+            Event::Connected => self.show_connected(),
+            Event::Disconnected { because, .. } => self.show_disconnected(because),
+            Event::Status(pending) => self.show_status(&pending),
+            // People, and their keys.
+            Event::Opened { peer, presence, waiting } => self.show_opened(&peer, presence, waiting),
+            Event::Presence { peer, presence } => self.show_presence(&peer, presence),
+            Event::Waiting { peer, count, known } => self.take_waiting(peer, count, known),
+            Event::Blocked { peer, blocked, change } => self.show_blocked(&peer, blocked, change),
+            Event::Blocks { names } => self.show_names(&names, &news::blocks(&names)),
+            Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
+            Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
+            Event::Alike { peer, known } => {
+                self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
+            Event::Key { name, key, current } => {
+                self.show_all(&news::key(&self.user, &name, key, current));
+            }
+            Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
+            Event::Trusted { peer, trust } => self.show_trusted(&peer, trust),
+            // Files.
+            Event::Transfer(transfer) => self.show_transfer(&transfer),
             Event::Files(all, lying) => {
-                let lines = files::list(&all).into_iter().chain(files::lying(&lying));
-                lines.for_each(|line| self.screen.note(&line));
+                self.show_all(files::list(&all).iter().chain(&files::lying(&lying)));
             }
             Event::Freed(freed) => self.screen.note(&files::freed(&freed)),
             Event::Saved { peer, number, path } => {
                 self.screen.note(&news::saved(&peer, number, &path));
             }
-            Event::Receipts { peer, stored, delivered } => {
-                self.take_receipts(peer, &stored, &delivered);
-            }
-            Event::Status(pending) => self.show_status(&pending),
+            Event::Objection { because } => self.screen.problem(&because),
+            Event::NoFile { because } => self.mistake(&because),
             // It has what it shows.
             Event::Joined | Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),
         }
+    }
+
+    fn show_all<'a>(&self, lines: impl IntoIterator<Item = &'a String>) {
+        lines.into_iter().for_each(|line| self.screen.note(line));
+    }
+
+    fn show_names(&mut self, names: &[Name], line: &str) {
+        self.know(names);
+        self.screen.note(line);
+    }
+
+    /// Not what was opened meanwhile: it comes by itself. Nor what was taken from the server meanwhile: that was announced.
+    fn take_waiting(&mut self, peer: Name, count: u64, known: bool) {
+        if count > 0 && !self.open.contains(&peer) {
+            self.know([&peer]);
+            self.announcements.hear(peer, count, known, Instant::now());
+        }
+    }
+
+    fn show_blocked(&mut self, peer: &Name, blocked: bool, change: Change) {
+        self.announcements.forget(peer);
+        self.screen.note(&news::blocked(peer, blocked, change));
+    }
+
+    /// Also told to scripts: what they write goes to somebody else, maybe.
+    fn show_changed_key(&self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
+        let lines = news::changed_key(peer, was, now);
+        lines.iter().for_each(|line| self.screen.problem(line));
+    }
+
+    fn show_trusted(&self, peer: &Name, trust: Trust) {
+        let told = news::trusted(peer, trust);
+        match trust {
+            Trust::Accepted(_) | Trust::Released => self.screen.note(&told),
+            _ => self.screen.problem(&told),
+        }
+    }
+
+    /// A script that asked for a file and did not get it has failed.
+    fn show_transfer(&mut self, transfer: &Transfer) {
+        let is_asked = transfer.way == Way::Up || self.has_asked_for(transfer.number);
+        let is_lost = is_asked && is_lost(&transfer.state);
+        self.failed |= !self.screen.interactive && is_lost;
+        self.screen.transfer(transfer);
     }
 
     /// Whether somebody wants the file with this number, or the last one, whichever that is.

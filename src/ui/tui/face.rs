@@ -1,6 +1,6 @@
 //! What the [app](super::app) lives on: the terminal, the clock, the client, the disk.
 //!
-//! Owned by [`run`](super::run). Invariants: a drawing that fails is tried again and ends nothing; while
+//! Owned by [`run`](super::run()). Invariants: a drawing that fails is tried again and ends nothing; while
 //! another program is in front, nothing is read from the terminal or written to it, and the client goes on;
 //! however it ends, what is to be remembered is on the disk.
 
@@ -17,22 +17,24 @@ use futures::future::{pending, select_all};
 use rustix::process::{Signal, kill_current_process_group};
 
 use super::app::{App, Effect, Input};
-use super::canvas::Canvas;
+use super::display::canvas::Canvas;
+use super::display::terminal::{self, Failures, Terminal};
 use super::memory::Memory;
 use super::opener::Opener;
 use super::picture::{Gallery, Heard, Keys};
-use super::terminal::{self, Failures, Terminal};
-use super::view::{self, Theme};
+use super::theme::Theme;
+use super::view;
 use crate::client::files::FOLDER;
 use crate::client::{Client, Command, Ending, Event, Failure};
 use crate::exit::Exit;
 use crate::message::Timestamp;
 use crate::signals::{self, Interrupt, Interrupts, Notice, Notices};
 use crate::task;
-use crate::ui::entry::{self, Error, race};
-use crate::ui::modes::is_in_foreground;
-use crate::ui::screen::Screen;
-use crate::ui::{count, files, news};
+use crate::ui::console::modes::is_in_foreground;
+use crate::ui::console::screen::Screen;
+use crate::ui::phrases::{count, news};
+use crate::ui::start::entry::{self, Error, race};
+use crate::ui::typing::paths;
 
 /// How long what is to be remembered may be in memory alone.
 const REMEMBER: Duration = Duration::from_secs(1);
@@ -388,7 +390,7 @@ impl Face {
                 Effect::Copy(text) => self.terminal.copy(&text),
                 Effect::Paths(begun) => {
                     let look = begun.clone();
-                    let all = task::blocking(move || files::completions(&look)).await;
+                    let all = task::blocking(move || paths::completions(&look)).await;
                     // It has nothing to be done.
                     self.app.update(Input::Paths { begun, all }, Timestamp::now());
                 }
@@ -463,11 +465,12 @@ fn tell_failures(Failures { count: times, last }: &Failures, screen: &Screen) {
 async fn pasted(text: String) -> Input {
     let named = text.clone();
     // The disk may take its time.
-    match task::blocking(move || files::pasted(&named)).await {
+    match task::blocking(move || paths::pasted(&named)).await {
         Some(path) => Input::PastedFile(text, path),
         None => Input::Paste(text),
     }
 }
 
 #[cfg(test)]
+#[path = "face_tests.rs"]
 mod tests;

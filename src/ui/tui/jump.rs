@@ -4,7 +4,7 @@ use nucleo_matcher::pattern::{CaseMatching, Normalization, Pattern};
 use nucleo_matcher::{Config, Matcher};
 
 use crate::message::Name;
-use crate::ui::command::COMMANDS;
+use crate::ui::typing::command::COMMANDS;
 
 /// See the [module](self).
 #[derive(Debug)]

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use super::links;
 use super::words::{self, Mark, Words};
-use super::wrap;
-use crate::ui::text;
+use crate::text;
+use crate::ui::wrap;
 
 /// How many lines stay. The oldest go first.
 const LINES: usize = 500;

@@ -4,9 +4,9 @@
 
 use event_listener::listener;
 
-use super::{Retired, Session, State, Status};
-use crate::mailbox::{Mailbox, Usage};
-use crate::message::SessionKey;
+use super::handle::Retired;
+use super::state::{Session, Status};
+use crate::mailbox::Mailbox;
 use crate::server::people::Circle;
 
 impl Session {
@@ -18,7 +18,7 @@ impl Session {
         state.begin_to_expire(mailbox, &self.0.key)
     }
 
-    /// Whether nothing may be delivered now; see [`NotNow::HeldBack`](super::NotNow::HeldBack).
+    /// Whether nothing may be delivered now; see [`NotNow::HeldBack`](super::channel::NotNow::HeldBack).
     pub(crate) fn is_held_back(&self) -> bool {
         self.state().is_held_back()
     }
@@ -78,49 +78,5 @@ impl Session {
     pub(crate) fn outdate(&self) {
         let mut state = self.state();
         state.outdated = state.present.iter().map(|(id, _)| *id).collect();
-    }
-}
-
-impl State {
-    pub(super) fn is_held_back(&self) -> bool {
-        self.blocked || self.renewing || self.ledger.is_expiring()
-    }
-
-    /// Says whether the receiver wants to hear of the sender. What waits of somebody blocked is a load for nobody but
-    /// them, and loses its body, wherever it is.
-    pub(super) fn set_blocked(&mut self, mailbox: &dyn Mailbox, key: &SessionKey, blocked: bool) {
-        (self.blocked, self.aside) = (blocked, blocked);
-        mailbox.set_aside(key, blocked);
-        if blocked {
-            let freed = self.ledger.withhold();
-            self.withhold(mailbox, key, freed);
-            self.empty_channel();
-            // Nothing that comes waits for somebody to acknowledge it.
-            self.reader = None;
-        }
-    }
-
-    /// An earlier version left the bodies of what waited before a block.
-    pub(super) fn withhold_rest(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) {
-        let freed = self.ledger.withhold_rest();
-        self.withhold(mailbox, key, freed);
-    }
-
-    fn withhold(&self, mailbox: &dyn Mailbox, key: &SessionKey, freed: Usage) {
-        if !freed.is_empty() {
-            mailbox.withhold(key, self.ledger.withheld(), freed);
-        }
-    }
-
-    /// Has everything expire that is to and can. Returns whether there was any.
-    pub(super) fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
-        let (runs, freed) = self.ledger.begin_to_expire();
-        if !runs.is_empty() {
-            mailbox.expire(key, &runs, freed);
-        }
-        if self.ledger.is_expiring() {
-            self.renew_channel();
-        }
-        !runs.is_empty()
     }
 }

@@ -4,10 +4,12 @@
 use async_std::task::block_on;
 use bytes::Bytes;
 
+use super::super::channel::{Drain, Queued};
 use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Kind, MessageId, Timestamp};
 use crate::server::people::Contacts;
+use crate::server::sessions::window::Windows;
 
 #[test]
 fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {

@@ -3,8 +3,8 @@
 use unicode_segmentation::UnicodeSegmentation;
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-use crate::ui::row::View;
-use crate::ui::text;
+use crate::text;
+use crate::ui::console::row::View;
 
 /// Stand where something is left out; each takes a column.
 const MORE_BEFORE: &str = "<";

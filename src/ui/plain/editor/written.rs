@@ -1,6 +1,6 @@
 //! What was written before, to be brought back. Pure.
 //!
-//! Owned by the [editor](super). Invariant: whoever goes through it gets back what was being written.
+//! Owned by the [editor](super::line). Invariant: whoever goes through it gets back what was being written.
 
 use std::collections::VecDeque;
 

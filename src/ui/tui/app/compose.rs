@@ -4,11 +4,11 @@
 
 use std::path::PathBuf;
 
-use super::super::composer::Composer;
 use super::super::conversation::Conversation;
-use super::super::keys::Action;
-use super::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
-use crate::ui::completion::{self, begun_path, common_beginning};
+use super::state::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
+use crate::ui::typing::completion::{self, begun_path, common_beginning};
+use crate::ui::typing::composer::Composer;
+use crate::ui::typing::keys::Action;
 use crate::wire::MAX_BODY;
 
 impl App {

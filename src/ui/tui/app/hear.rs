@@ -1,14 +1,18 @@
 //! What the client tells, and what becomes of it on the screen.
 
-use super::Conversation;
-use super::{App, Effect, Line, OPENED};
+use std::path::PathBuf;
+
+use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
-    Change, Command, Event, FileState, Incoming, Record, State, Summary, Transfer, Way,
+    Absence, Change, Command, Event, FileState, Freed, Incoming, Pending, Place, Record, State,
+    Summary, Transfer, Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::ui::phrases::{files, news};
 use crate::ui::settings::Bell;
-use crate::ui::{files, news};
+use crate::ui::tui::conversation::Conversation;
+use crate::wire::frame::Presence;
 
 /// Beside so many conversations nobody who is new is listed. The client tells of them again when it connects.
 const LISTED: usize = 1_000;
@@ -19,121 +23,145 @@ impl App {
             self.contact = Some(self.now);
         }
         match event {
-            Event::Overview(all) => self.take_overview(all),
-            Event::Page { peer, place, records } => {
-                let pane = self.pane();
-                if let Some(it) = self.find(&peer) {
-                    it.take_page(place, records, &pane);
-                }
-            }
+            // What is said.
             Event::Message(message) => self.take_message(message),
-            Event::Written { peer, record } => {
-                let index = self.conversation(&peer);
-                let it = &mut self.conversations[index];
-                it.unsent += 1;
-                it.add(record);
-            }
+            Event::Written { peer, record } => self.take_written(&peer, record),
+            Event::Overview(all) => self.take_overview(all),
+            Event::Page { peer, place, records } => self.take_page(&peer, place, records),
             Event::Found { query, hits } => self.take_found(query, hits),
+            Event::Joined => self.read_anew(),
+            // What became of it.
             Event::Receipts { peer, stored, delivered } => {
-                if let Some(it) = self.find(&peer) {
-                    it.unsent = it.unsent.saturating_sub(stored.len() as u64);
-                    it.moved(&stored, State::Stored);
-                    it.moved(&delivered, State::Delivered);
-                }
+                self.take_receipts(&peer, &stored, &delivered);
             }
-            Event::Read { peer, n } => {
-                if let Some(it) = self.find(&peer) {
-                    it.read_up_to(n);
-                }
+            Event::Read { peer, n } => self.change(&peer, |it| it.read_up_to(n)),
+            Event::Expired { peer, n } => self.change(&peer, |it| it.moved(&[n], State::Expired)),
+            Event::Refused { peer, because, .. } => {
+                self.tell_about(&peer, news::refused(&peer, &because), false);
             }
-            Event::Expired { peer, n } => {
-                if let Some(it) = self.find(&peer) {
-                    it.moved(&[n], State::Expired);
-                }
-            }
+            // People.
             Event::Waiting { peer, count, known } => self.take_waiting(peer, count, known),
             Event::Opened { peer, presence, waiting } => {
-                if let Some(it) = self.find(&peer) {
-                    it.presence = Some(presence);
-                    it.opened(waiting);
-                }
+                self.take_opened(&peer, presence, waiting);
             }
             Event::Presence { peer, presence } => {
-                if let Some(it) = self.find(&peer) {
-                    it.presence = Some(presence);
-                }
+                self.change(&peer, |it| it.presence = Some(presence));
             }
-            Event::Joined => {
-                self.conversations.iter_mut().for_each(Conversation::read_anew);
-                self.give(Command::Overview);
-            }
-            Event::Connected => {
-                (self.line, self.since) = (Line::Online, Some(self.now));
-            }
-            Event::Disconnected { because, .. } => {
-                if !matches!(self.line, Line::Away { .. }) {
-                    self.since = Some(self.now);
-                }
-                let before = std::mem::replace(&mut self.line, Line::Away { because });
-                if before == Line::Online {
-                    // Until now it answered.
-                    self.contact = Some(self.now);
-                    self.conversations.iter_mut().for_each(Conversation::disconnected);
-                }
-            }
-            Event::Key { name, key, current } => self.take_key(name, key, current),
-            Event::KeyChanged { peer, was, now } => {
-                if let Some(it) = self.find(&peer) {
-                    it.key = now;
-                }
-                for line in news::changed_key(&peer, was, now) {
-                    self.tell_about(&peer, line, true);
-                }
-            }
+            Event::Online { count, names } => self.tell(news::online(count, &names)),
             Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
             Event::Alike { peer, known } => {
                 self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
             }
-            Event::Refused { peer, because, .. } => {
-                self.tell_about(&peer, news::refused(&peer, &because), false);
-            }
             Event::Blocked { peer, blocked, change } => self.take_blocked(&peer, blocked, change),
-            Event::Trusted { peer, trust } => {
-                let key = trust.accepted();
-                if let Some(it) = self.find(&peer).filter(|_| key.is_some()) {
-                    it.key = key;
-                    // It was what there was to say.
-                    it.panel.close();
-                }
-                self.tell_about(&peer, news::trusted(&peer, trust), false);
-            }
-            Event::FirstMeeting { fingerprint } => {
-                self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
-            }
             Event::Blocks { names } => self.tell(news::blocks(&names)),
-            Event::Online { count, names } => self.tell(news::online(count, &names)),
-            Event::Status(pending) => {
-                self.tell(self.how_the_line_is());
-                self.tell_all(news::pending(&pending));
-            }
-            Event::Objection { because } | Event::NoFile { because } => self.tell(because),
+            // The line, and keys.
+            Event::Connected => (self.line, self.since) = (Line::Online, Some(self.now)),
+            Event::Disconnected { because, .. } => self.disconnect(because),
+            Event::Status(pending) => self.tell_status(&pending),
+            Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
+            Event::Key { name, key, current } => self.take_key(name, key, current),
+            Event::KeyChanged { peer, was, now } => self.take_changed_key(&peer, was, now),
+            Event::Trusted { peer, trust } => self.take_trusted(&peer, trust),
+            // Files.
             Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::Files(all, lying) => {
                 self.tell_all(files::list(&all).into_iter().chain(files::lying(&lying)));
             }
-            Event::Freed(freed) => {
-                if let Some(it) = self.find(&freed.peer) {
-                    freed.messages.iter().for_each(|id| it.file_is(*id, &FileState::Gone));
-                }
-                self.tell_about(&freed.peer, files::freed(&freed), false);
-            }
-            Event::Saved { peer, number, path } => {
-                let text = news::saved(&peer, number, &path);
-                self.panel_about(&peer).tell_path(text, path);
-            }
+            Event::Freed(freed) => self.take_freed(&freed),
+            Event::Saved { peer, number, path } => self.tell_saved(&peer, number, path),
+            Event::Objection { because } | Event::NoFile { because } => self.tell(because),
             // The face ends with it.
             Event::Ended(_) => {}
         }
+    }
+
+    /// Changes the conversation with somebody, if there is one.
+    fn change(&mut self, peer: &Name, change: impl FnOnce(&mut Conversation)) {
+        if let Some(it) = self.find(peer) {
+            change(it);
+        }
+    }
+
+    fn take_written(&mut self, peer: &Name, record: Record) {
+        let index = self.conversation(peer);
+        let it = &mut self.conversations[index];
+        it.unsent += 1;
+        it.add(record);
+    }
+
+    fn take_page(&mut self, peer: &Name, place: Place, records: Vec<Record>) {
+        let pane = self.pane();
+        self.change(peer, |it| it.take_page(place, records, &pane));
+    }
+
+    fn read_anew(&mut self) {
+        self.conversations.iter_mut().for_each(Conversation::read_anew);
+        self.give(Command::Overview);
+    }
+
+    fn take_receipts(&mut self, peer: &Name, stored: &[u64], delivered: &[u64]) {
+        self.change(peer, |it| {
+            it.unsent = it.unsent.saturating_sub(stored.len() as u64);
+            it.moved(stored, State::Stored);
+            it.moved(delivered, State::Delivered);
+        });
+    }
+
+    fn take_opened(&mut self, peer: &Name, presence: Presence, waiting: u64) {
+        self.change(peer, |it| {
+            it.presence = Some(presence);
+            it.opened(waiting);
+        });
+    }
+
+    fn disconnect(&mut self, because: Absence) {
+        if !matches!(self.line, Line::Away { .. }) {
+            self.since = Some(self.now);
+        }
+        let before = std::mem::replace(&mut self.line, Line::Away { because });
+        if before == Line::Online {
+            // Until now it answered.
+            self.contact = Some(self.now);
+            self.conversations.iter_mut().for_each(Conversation::disconnected);
+        }
+    }
+
+    fn tell_status(&mut self, pending: &[Pending]) {
+        self.tell(self.how_the_line_is());
+        self.tell_all(news::pending(pending));
+    }
+
+    fn tell_first_meeting(&mut self, fingerprint: Fingerprint) {
+        self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
+    }
+
+    fn take_changed_key(&mut self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
+        self.change(peer, |it| it.key = now);
+        for line in news::changed_key(peer, was, now) {
+            self.tell_about(peer, line, true);
+        }
+    }
+
+    fn take_trusted(&mut self, peer: &Name, trust: Trust) {
+        let key = trust.accepted();
+        if let Some(it) = self.find(peer).filter(|_| key.is_some()) {
+            it.key = key;
+            // It was what there was to say.
+            it.panel.close();
+        }
+        self.tell_about(peer, news::trusted(peer, trust), false);
+    }
+
+    fn take_freed(&mut self, freed: &Freed) {
+        self.change(&freed.peer, |it| {
+            freed.messages.iter().for_each(|id| it.file_is(*id, &FileState::Gone));
+        });
+        self.tell_about(&freed.peer, files::freed(freed), false);
+    }
+
+    fn tell_saved(&mut self, peer: &Name, number: u64, path: PathBuf) {
+        let text = news::saved(peer, number, &path);
+        self.panel_about(peer).tell_path(text, path);
     }
 
     fn how_the_line_is(&self) -> String {

@@ -1,9 +1,9 @@
 //! What was written and is sent: messages and commands.
 
-use super::{App, Overlay};
+use super::state::{App, Overlay};
 use crate::client::Command;
 use crate::message::Name;
-use crate::ui::command::{self, Input as Typed};
+use crate::ui::typing::command::{self, Input as Typed};
 use crate::wire::MAX_BODY;
 
 impl App {

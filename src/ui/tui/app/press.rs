@@ -4,11 +4,11 @@ use crossterm::event::{KeyCode, KeyEvent};
 
 use super::super::find::{Find, HITS};
 use super::super::jump::{Jump, Target};
-use super::super::keys::{self, Action};
 use super::super::links::Links;
-use super::super::view;
-use super::{App, Effect, Overlay};
+use super::state::{App, Effect, Overlay};
 use crate::client::{Command, Hit, Query};
+use crate::ui::tui::help;
+use crate::ui::typing::keys::{self, Action};
 
 /// What is said of a copy: nobody hears whether the terminal took it (OSC 52).
 const COPIED: &str = "copied, if this terminal lets programs do so; if not, Ctrl-T shows the conversation alone, to select from";
@@ -62,66 +62,109 @@ impl App {
     /// Whether the key was for what is in front.
     fn press_in_overlay(&mut self, key: &KeyEvent, action: Option<Action>) -> bool {
         let Some(mut overlay) = self.overlay.take() else { return false };
-        match (&mut overlay, action, key.code) {
-            (Overlay::Links(links), Some(Action::Cancel), _) if links.asks => links.asks = false,
-            (Overlay::Paste(text, _), Some(Action::Cancel | Action::Interrupt), _) => {
-                self.cut = std::mem::take(text);
-                return true;
+        let done = match action {
+            Some(Action::Cancel | Action::Interrupt) => self.cancel_overlay(&mut overlay, action),
+            _ => self.answer_overlay(&mut overlay, key, action),
+        };
+        done.unwrap_or_else(|| {
+            // It stays until it is answered.
+            self.overlay = Some(overlay);
+            true
+        })
+    }
+
+    /// None if it stays in front.
+    fn cancel_overlay(&mut self, overlay: &mut Overlay, action: Option<Action>) -> Option<bool> {
+        match overlay {
+            Overlay::Links(links) if links.asks && action == Some(Action::Cancel) => {
+                links.asks = false;
+                return None;
             }
-            (_, Some(Action::Cancel | Action::Interrupt), _) => return true,
-            (Overlay::Links(links), _, _) => {
-                let is_done = self.press_in_links(links, key, action);
-                if is_done {
-                    return true;
-                }
-            }
-            (Overlay::Help(_), Some(Action::Help | Action::Send), _) => return true,
-            (Overlay::Help(rows), Some(action), _) if scrolls(action) => {
-                let (by, down) = help_step(action, self.size);
-                *rows = view::scrolled_help(*rows, by, down, self);
-            }
-            (Overlay::Paste(text, _), Some(Action::Send), _) => {
-                let text = std::mem::take(text);
-                self.write(&text);
-                return true;
-            }
-            (Overlay::File(_, path), Some(Action::Send), _) => {
+            Overlay::Paste(text, _) => self.cut = std::mem::take(text),
+            _ => {}
+        }
+        Some(true)
+    }
+
+    /// Whether the key was for it; none if it stays in front.
+    fn answer_overlay(
+        &mut self,
+        overlay: &mut Overlay,
+        key: &KeyEvent,
+        action: Option<Action>,
+    ) -> Option<bool> {
+        let is_done = match overlay {
+            Overlay::Help(rows) => self.press_in_help(rows, action),
+            Overlay::Jump(jump) => self.press_in_jump(jump, key, action),
+            Overlay::Find(find) => self.press_in_find(find, key, action),
+            Overlay::Links(links) => self.press_in_links(links, key, action),
+            Overlay::File(_, path) if action == Some(Action::Send) => {
                 let path = std::mem::take(path);
-                return self.with_peer(|peer| Command::SendFile { peer, path, caption: None });
+                return Some(self.with_peer(|peer| Command::SendFile {
+                    peer,
+                    path,
+                    caption: None,
+                }));
             }
-            (Overlay::File(text, _), Some(Action::Complete), _) => {
-                let text = std::mem::take(text);
-                self.write(&text);
-                return true;
+            Overlay::Paste(text, _) if action == Some(Action::Send) => self.write_pasted(text),
+            Overlay::File(text, _) if action == Some(Action::Complete) => self.write_pasted(text),
+            Overlay::Paste(..) | Overlay::File(..) => false,
+        };
+        is_done.then_some(true)
+    }
+
+    /// Whether it was closed, as of all of these.
+    fn press_in_help(&self, rows: &mut u16, action: Option<Action>) -> bool {
+        match action {
+            Some(Action::Help | Action::Send) => return true,
+            Some(action) if scrolls(action) => {
+                let (by, down) = help_step(action, self.size);
+                *rows = help::scrolled(*rows, by, down, self.size, self.mouse);
             }
-            (Overlay::Find(find), Some(Action::Send), _) => {
+            _ => {}
+        }
+        false
+    }
+
+    fn write_pasted(&mut self, text: &mut String) -> bool {
+        let text = std::mem::take(text);
+        self.write(&text);
+        true
+    }
+
+    fn press_in_find(&mut self, find: &mut Find, key: &KeyEvent, action: Option<Action>) -> bool {
+        match (action, key.code) {
+            (Some(Action::Send), _) => {
                 if let (Some(hit), Some(query)) = (find.choose().cloned(), find.query()) {
                     self.go_to(&hit.peer, hit.id, query);
                     return true;
                 }
             }
-            (Overlay::Find(find), Some(Action::Up | Action::Previous), _) => find.move_by(false),
-            (Overlay::Find(find), Some(Action::Down | Action::Next), _) => find.move_by(true),
-            (Overlay::Find(find), Some(Action::Backspace), _) => {
+            (Some(Action::Up | Action::Previous), _) => find.move_by(false),
+            (Some(Action::Down | Action::Next), _) => find.move_by(true),
+            (Some(Action::Backspace), _) => {
                 find.backspace();
                 self.ask(find.query());
             }
-            (Overlay::Find(find), None, KeyCode::Char(c)) if keys::is_written(key) => {
+            (None, KeyCode::Char(c)) if keys::is_written(key) => {
                 find.type_text(&c.to_string());
                 self.ask(find.query());
             }
-            (Overlay::Jump(jump), Some(Action::Send), _) if self.arrive(jump) => return true,
-            (Overlay::Jump(jump), Some(Action::Up | Action::Previous), _) => jump.move_by(false),
-            (Overlay::Jump(jump), Some(Action::Down | Action::Next), _) => jump.move_by(true),
-            (Overlay::Jump(jump), Some(Action::Backspace), _) => jump.backspace(),
-            (Overlay::Jump(jump), None, KeyCode::Char(c)) if keys::is_written(key) => {
-                jump.type_text(&c.to_string());
-            }
-            // It stays until it is answered.
             _ => {}
         }
-        self.overlay = Some(overlay);
-        true
+        false
+    }
+
+    fn press_in_jump(&mut self, jump: &mut Jump, key: &KeyEvent, action: Option<Action>) -> bool {
+        match (action, key.code) {
+            (Some(Action::Send), _) => return self.arrive(jump),
+            (Some(Action::Up | Action::Previous), _) => jump.move_by(false),
+            (Some(Action::Down | Action::Next), _) => jump.move_by(true),
+            (Some(Action::Backspace), _) => jump.backspace(),
+            (None, KeyCode::Char(c)) if keys::is_written(key) => jump.type_text(&c.to_string()),
+            _ => {}
+        }
+        false
     }
 
     /// Begins to look for words.
@@ -183,7 +226,6 @@ impl App {
         self.overlay = Some(Overlay::Links(Links::new(found)));
     }
 
-    /// Whether that is the end of the list.
     fn press_in_links(
         &mut self,
         links: &mut Links,
@@ -267,7 +309,7 @@ impl App {
 
     fn scroll_overlay(&self, overlay: &mut Overlay, by: usize, down: bool) {
         match overlay {
-            Overlay::Help(rows) => *rows = view::scrolled_help(*rows, by, down, self),
+            Overlay::Help(rows) => *rows = help::scrolled(*rows, by, down, self.size, self.mouse),
             Overlay::Jump(jump) => jump.move_by(down),
             Overlay::Find(find) => find.move_by(down),
             Overlay::Links(links) => links.move_by(down),

@@ -2,13 +2,13 @@
 //!
 //! Invariant: whoever is left finds it as it was left.
 
-use super::super::composer::Composer;
 use super::super::conversation::{Anchor, Conversation};
 use super::super::memory::Person;
-use super::App;
+use super::state::App;
 use crate::client::{Command, Query};
 use crate::message::Name;
-use crate::ui::news;
+use crate::ui::phrases::news;
+use crate::ui::typing::composer::Composer;
 
 impl App {
     /// Where somebody is in the list; at its end from now on if they were not.

@@ -15,22 +15,8 @@ use image::{DynamicImage, ImageDecoder, ImageFormat, ImageReader, Limits, Rgba};
 use memchr::memmem;
 
 use super::jpeg;
+use super::limits::{MAX_FILE_BYTES, MAX_MEMORY_BYTES, MAX_PIXELS, MAX_SIDE};
 use super::refusal::Refusal;
-
-/// The largest file that is read.
-pub(super) const MAX_FILE_BYTES: u64 = 64 << 20;
-
-/// The widest and the highest picture.
-pub(super) const MAX_SIDE: u32 = 16_384;
-
-/// How many pixels a picture may have in all. Of a JPEG that comes row by row it is
-/// [more](jpeg::MAX_PIXELS).
-pub(super) const MAX_PIXELS: u64 = 40_000_000;
-
-/// What may be allocated for a picture, as far as its decoder counts. What decoders take beside is in
-/// proportion to [`MAX_PIXELS`]: the worst, a JPEG of four colours that comes in passes, takes half a
-/// gigabyte in all.
-pub(super) const MAX_MEMORY_BYTES: u64 = 256 << 20;
 
 /// What is shown. Of a GIF and of any that moves, the first picture.
 const FORMATS: [ImageFormat; 4] =
@@ -84,9 +70,7 @@ fn turned(orientation: Orientation, width: u32, height: u32) -> (u32, u32) {
 /// Has something done with what others made, so that a panic is only a refusal. Decoders are to report
 /// what they do not understand, yet they are many lines for which hostile files are written, and one picture
 /// less is better than a client less.
-pub(in crate::ui::tui) fn guarded<T>(
-    work: impl FnOnce() -> Result<T, Refusal>,
-) -> Result<T, Refusal> {
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Refusal>) -> Result<T, Refusal> {
     let before = GUARDED.replace(true);
     // What a panic leaves behind is dropped with it.
     let done = catch_unwind(AssertUnwindSafe(work));
@@ -95,7 +79,7 @@ pub(in crate::ui::tui) fn guarded<T>(
 }
 
 /// Whether a panic of this thread is caught, so that nothing needs to be told or given back for it.
-pub(in crate::ui::tui) fn is_guarded() -> bool {
+pub(crate) fn is_guarded() -> bool {
     GUARDED.get()
 }
 

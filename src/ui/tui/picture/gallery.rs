@@ -12,7 +12,7 @@ use async_channel::{Receiver, Sender};
 use ratatui::buffer::Buffer;
 use ratatui::layout::Rect;
 
-use super::Capability;
+use super::capability::Capability;
 use super::decode::{decode, guarded};
 use super::make::Picture;
 use super::refusal::Refusal;
@@ -26,7 +26,7 @@ const HELD: usize = 16;
 const QUEUE: usize = 8;
 
 /// See the [module](self).
-pub(in crate::ui::tui) struct Gallery {
+pub(crate) struct Gallery {
     capability: Capability,
     entries: HashMap<i64, Entry>,
     /// Counts the drawings.
@@ -74,7 +74,7 @@ struct Made {
 
 impl Gallery {
     /// Starts the thread. It ends after the picture that it is at when this is dropped.
-    pub(in crate::ui::tui) fn start(capability: Capability) -> io::Result<Self> {
+    pub(crate) fn start(capability: Capability) -> io::Result<Self> {
         let (jobs, to_do) = async_channel::bounded(QUEUE);
         let (done, made) = async_channel::bounded(QUEUE);
         let (tell, ready) = async_channel::bounded(1);
@@ -86,13 +86,13 @@ impl Gallery {
     }
 
     /// Says that there is something to draw that was not there before.
-    pub(in crate::ui::tui) fn ready(&self) -> Receiver<()> {
+    pub(crate) fn ready(&self) -> Receiver<()> {
         self.ready.clone()
     }
 
     /// To be called before each drawing: takes in what has been made. What was in sight in the drawing
     /// before may be given up from now on.
-    pub(in crate::ui::tui) fn next_frame(&mut self) {
+    pub(crate) fn next_frame(&mut self) {
         self.frame += 1;
         while let Ok(made) = self.made.try_recv() {
             // Whoever it was made for may be gone, or want another size now.
@@ -106,7 +106,7 @@ impl Gallery {
 
     /// Has a message's picture made for at most so many columns and rows, if it is not there yet. To be
     /// called in every drawing that it is to be seen in.
-    pub(in crate::ui::tui) fn want(&mut self, id: i64, path: &Path, area: (u16, u16)) {
+    pub(crate) fn want(&mut self, id: i64, path: &Path, area: (u16, u16)) {
         if let Some(entry) = self.entries.get_mut(&id)
             && entry.area == area
         {
@@ -128,19 +128,14 @@ impl Gallery {
 
     /// How many columns and rows a picture takes. None while that is not known, if it cannot be shown, and
     /// if it has no room in so many.
-    pub(in crate::ui::tui) fn size(
-        &self,
-        id: i64,
-        max_columns: u16,
-        max_rows: u16,
-    ) -> Option<(u16, u16)> {
+    pub(crate) fn size(&self, id: i64, max_columns: u16, max_rows: u16) -> Option<(u16, u16)> {
         let State::Ready(picture) = &self.entries.get(&id)?.state else { return None };
         let size = picture.size();
         (size.width <= max_columns && size.height <= max_rows).then_some((size.width, size.height))
     }
 
     /// Why a picture is not shown, if that is known.
-    pub(in crate::ui::tui) fn refusal(&self, id: i64) -> Option<String> {
+    pub(crate) fn refusal(&self, id: i64) -> Option<String> {
         let State::Refused(refusal) = &self.entries.get(&id)?.state else { return None };
         Some(refusal.to_string())
     }
@@ -151,13 +146,7 @@ impl Gallery {
     ///
     /// Nothing may be drawn over it in the same drawing: the terminal may only be told once what it looks
     /// like.
-    pub(in crate::ui::tui) fn draw(
-        &mut self,
-        id: i64,
-        skip: u16,
-        area: Rect,
-        buffer: &mut Buffer,
-    ) -> bool {
+    pub(crate) fn draw(&mut self, id: i64, skip: u16, area: Rect, buffer: &mut Buffer) -> bool {
         let Some(Entry { seen, state: State::Ready(picture), .. }) = self.entries.get_mut(&id)
         else {
             return false;
@@ -169,12 +158,12 @@ impl Gallery {
 
     /// Gives all of them up, so that they are made and told to the terminal anew: for when what is on the
     /// screen is not what should be.
-    pub(in crate::ui::tui) fn forget(&mut self) {
+    pub(crate) fn forget(&mut self) {
         self.entries.clear();
     }
 
     /// To be called when the window has changed: if a cell has other pixels now, all are made anew.
-    pub(in crate::ui::tui) fn measure(&mut self) {
+    pub(crate) fn measure(&mut self) {
         let measured = self.capability.measured();
         if measured != self.capability {
             self.capability = measured;
@@ -226,7 +215,7 @@ mod tests {
     use ratatui::style::Color;
     use tempfile::TempDir;
 
-    use super::super::{BLOCKS_CELL, Protocol};
+    use super::super::capability::{BLOCKS_CELL, Protocol};
     use super::*;
 
     const RED: Color = Color::Rgb(255, 0, 0);

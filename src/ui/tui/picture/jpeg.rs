@@ -12,11 +12,8 @@ use image::{DynamicImage, GrayImage, Rgb, RgbImage};
 use jpeg_decoder::{CodingProcess, Decoder, Error, ImageInfo, PixelFormat};
 use rayon::{ThreadPool, ThreadPoolBuilder};
 
-use super::decode;
+use super::limits::{MAX_PIXELS, MAX_PIXELS_BY_ROWS};
 use super::refusal::Refusal;
-
-/// How many pixels such a photograph may have in all: the cameras of phones have as many.
-pub(super) const MAX_PIXELS: u64 = 200_000_000;
 
 /// How many scans are read. Four colours need four; a file of nothing but scans would be decoded for days.
 const MAX_SCANS: u32 = 64;
@@ -60,8 +57,8 @@ fn is_within_limits(info: &ImageInfo) -> Result<(), Refusal> {
     let (width, height) = (u32::from(info.width), u32::from(info.height));
     let pixels = u64::from(width) * u64::from(height);
     let kind = match info.coding_process {
-        CodingProcess::DctSequential if pixels > MAX_PIXELS => {
-            return Err(Refusal::Pixels { width, height, most: MAX_PIXELS });
+        CodingProcess::DctSequential if pixels > MAX_PIXELS_BY_ROWS => {
+            return Err(Refusal::Pixels { width, height, most: MAX_PIXELS_BY_ROWS });
         }
         CodingProcess::DctSequential => return Ok(()),
         // All its coefficients are in memory until the last pass.
@@ -69,7 +66,7 @@ fn is_within_limits(info: &ImageInfo) -> Result<(), Refusal> {
         // It has no transform to be made smaller in.
         CodingProcess::Lossless => "lossless",
     };
-    if pixels > decode::MAX_PIXELS {
+    if pixels > MAX_PIXELS {
         return Err(Refusal::PixelsOfKind { width, height, kind });
     }
     Err(Refusal::Side { width, height })
@@ -139,6 +136,7 @@ mod tests {
 
     use jpeg_encoder::{Encoder, ImageBuffer, JpegColorType, SamplingFactor};
 
+    use super::super::decode;
     use super::*;
 
     /// Left red, right blue, and made row by row.

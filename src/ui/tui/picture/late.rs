@@ -4,15 +4,9 @@
 //! what is not an answer reaches the face as it came, [so late](WHOLE) at most; what is held is no longer than
 //! [an answer](LONGEST), and nothing is held where none is to come.
 
-use std::collections::VecDeque;
-use std::io;
 use std::time::{Duration, Instant};
 
-use async_std::future::timeout;
 use crossterm::event::{Event, KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use futures::{Stream, StreamExt};
-
-use super::question::Heard;
 
 /// How an answer begins.
 pub(super) const BEGIN: &str = "\x1bP>|";
@@ -138,49 +132,8 @@ fn written(key: &KeyEvent) -> Option<String> {
     }
 }
 
-/// What is pressed and pasted, without the answer.
-pub(in crate::ui::tui) struct Keys<S> {
-    terminal: S,
-    late: Option<Late>,
-    /// What can be handed on.
-    ready: VecDeque<Event>,
-}
-
-impl<S: Stream<Item = io::Result<Event>> + Unpin> Keys<S> {
-    /// Behind what was heard before.
-    pub(in crate::ui::tui) fn new(terminal: S, heard: Heard) -> Self {
-        Self { terminal, late: heard.late, ready: heard.events.into() }
-    }
-
-    /// Waits for the next. Nothing is lost if the wait is given up.
-    pub(in crate::ui::tui) async fn next(&mut self) -> Option<io::Result<Event>> {
-        loop {
-            if let Some(event) = self.ready.pop_front() {
-                return Some(Ok(event));
-            }
-            let next = self.terminal.next();
-            let Some(late) = &mut self.late else { return next.await };
-            let came = match late.patience(Instant::now()) {
-                None => next.await,
-                Some(patience) => match timeout(patience, next).await {
-                    Ok(came) => came,
-                    Err(_) => {
-                        self.ready.extend(late.give_back(Instant::now()));
-                        continue;
-                    }
-                },
-            };
-            match came {
-                Some(Ok(event)) => self.ready.extend(late.take(event, Instant::now())),
-                other => return other,
-            }
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use async_std::task::block_on;
     use proptest::prelude::*;
 
     use super::*;
@@ -246,17 +199,6 @@ mod tests {
         let mut late = Late::since(now);
         let long = [vec![alt('P')], typed(">|"), typed(&"x".repeat(LONGEST))].concat();
         assert_eq!(taken(&mut late, long.clone(), now), long);
-    }
-
-    #[test]
-    fn whoever_waits_for_a_key_gets_what_was_held() {
-        let heard = Heard { late: Some(Late::since(Instant::now())), ..Heard::default() };
-        let begun = vec![Ok(alt('P')), Ok(key('>'))];
-        let terminal = futures::stream::iter(begun).chain(futures::stream::pending());
-        let mut keys = Keys::new(Box::pin(terminal), heard);
-        for event in [alt('P'), key('>')] {
-            assert_eq!(block_on(keys.next()).unwrap().unwrap(), event);
-        }
     }
 
     /// Keys of which an answer may be made, and others.

@@ -16,8 +16,8 @@ use ratatui_image::protocol::kitty::Kitty;
 use ratatui_image::protocol::sixel::Sixel;
 use ratatui_image::sliced::{SignedPosition, SlicedImage, SlicedProtocol};
 
+use super::capability::{Capability, Protocol};
 use super::refusal::Refusal;
-use super::{Capability, Protocol};
 
 /// What is behind a transparent picture where nothing can be: black and white can be told from it.
 const GROUND: Rgba<u8> = Rgba([128, 128, 128, 255]);
@@ -139,7 +139,7 @@ fn reduced(colour: Color) -> Color {
 mod tests {
     use icy_sixel::SixelImage;
 
-    use super::super::BLOCKS_CELL;
+    use super::super::capability::BLOCKS_CELL;
     use super::*;
 
     fn made(image: RgbaImage, protocol: Protocol, few_colours: bool) -> Buffer {

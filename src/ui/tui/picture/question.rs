@@ -36,7 +36,7 @@ const PLACEHOLDERS: [u32; 2] = [0, 28];
 
 /// What a terminal said.
 #[derive(Default)]
-pub(in crate::ui::tui) struct Heard {
+pub(crate) struct Heard {
     pub(super) version: Option<String>,
     /// What was typed meanwhile.
     pub(super) events: Vec<Event>,

@@ -8,11 +8,11 @@ use std::io;
 use image::ImageError;
 use thiserror::Error;
 
-use super::decode::{MAX_FILE_BYTES, MAX_MEMORY_BYTES, MAX_PIXELS, MAX_SIDE};
+use super::limits::{MAX_FILE_BYTES, MAX_MEMORY_BYTES, MAX_PIXELS, MAX_SIDE};
 
 /// See the [module](self).
 #[derive(Debug, Error)]
-pub(in crate::ui::tui) enum Refusal {
+pub(crate) enum Refusal {
     #[error("it cannot be read: {0}")]
     Unreadable(#[from] io::Error),
     #[error("it is {0}; what is shown is PNG, JPEG, GIF and WebP")]

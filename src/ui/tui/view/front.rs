@@ -6,17 +6,17 @@ use ratatui::style::Style;
 use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::{Block, Clear, Paragraph};
 
-use super::super::canvas::Canvas;
 use super::super::find::Find;
 use super::super::jump::Jump;
-use super::super::layout::stamp;
 use super::super::links::Links;
 use super::super::words::{Mark, Words};
-use super::super::wrap::{self, columns, fit, padded};
-use super::Theme;
 use super::messages::marked;
 use crate::client::{Hit, Query};
-use crate::ui::text;
+use crate::text;
+use crate::ui::tui::conversation::stamp;
+use crate::ui::tui::display::canvas::Canvas;
+use crate::ui::tui::theme::Theme;
+use crate::ui::wrap::{self, columns, fit, padded};
 
 pub(super) fn draw_jump(canvas: &mut Canvas, jump: &Jump, theme: Theme) {
     let area = middle(canvas.area(), 50, 14);

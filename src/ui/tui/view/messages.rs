@@ -5,14 +5,13 @@ use ratatui::style::{Modifier, Style};
 use ratatui::text::{Line as Text, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::canvas::{Canvas, Link};
 use super::super::conversation::{Conversation, Pane, Row, Sight};
 use super::super::picture::Gallery;
 use super::super::words::{Mark, Words};
-use super::super::wrap::{self, columns, fit, padded};
-use super::Theme;
-use crate::client::State;
-use crate::ui::count;
+use crate::ui::phrases::count;
+use crate::ui::tui::display::canvas::{Canvas, Link};
+use crate::ui::tui::theme::{Theme, mark};
+use crate::ui::wrap::{self, columns, fit, padded};
 
 pub(super) fn draw_messages(
     canvas: &mut Canvas,
@@ -139,18 +138,6 @@ pub(super) fn marked(words: &Words, from: usize) -> Vec<Span<'static>> {
         span
     };
     ends.into_iter().map(span).collect()
-}
-
-/// An own message's state, in one cell.
-pub(super) fn mark(state: State, theme: Theme) -> (&'static str, Style) {
-    match state {
-        State::Waiting => (".", theme.bold()),
-        State::Stored => ("-", theme.dim()),
-        State::Delivered => ("+", Style::new()),
-        State::Read => ("=", Style::new()),
-        State::Expired => ("!", theme.alarm()),
-        State::Received | State::Shown => (" ", Style::new()),
-    }
 }
 
 pub(super) fn rule(what: &str, width: u16) -> String {

@@ -10,13 +10,14 @@ mod surprises;
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use super::super::canvas::Canvas;
-use super::super::view::{self, Theme};
-use super::super::wrap::columns;
 use super::*;
 use crate::client::{Incoming, Place, Record, State, Summary};
 use crate::message::Kind;
 use crate::trust::Fingerprint;
+use crate::ui::tui::display::canvas::Canvas;
+use crate::ui::tui::theme::Theme;
+use crate::ui::tui::view;
+use crate::ui::wrap::columns;
 use crate::wire::frame::Refusal;
 use crossterm::event::{KeyCode, KeyModifiers};
 

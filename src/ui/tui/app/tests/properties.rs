@@ -2,10 +2,10 @@
 
 use proptest::prelude::*;
 
-use super::super::super::keys::{self, Action};
-use super::super::super::painter::Painter;
-use super::super::super::painter::glass::{Glass, MEASURES, Measure};
 use super::*;
+use crate::ui::tui::display::Painter;
+use crate::ui::tui::display::glass::{Glass, MEASURES, Measure};
+use crate::ui::typing::keys::{self, Action};
 
 /// What may happen, as the property makes it up.
 #[derive(Clone, Debug)]

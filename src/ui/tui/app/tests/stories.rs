@@ -1,8 +1,8 @@
 //! What one key or event makes of the next.
 
-use super::super::super::window::PAGE;
 use super::*;
 use crate::client::{Hit, Query};
+use crate::ui::tui::conversation::PAGE;
 
 // Keys.
 

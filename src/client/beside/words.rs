@@ -1,0 +1,176 @@
+//! What a guest asks for, and what an owner answers: lines of JSON.
+//!
+//! Owned by nobody: plain data. Both ends may be of different builds: what is new has a default.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use super::path;
+use crate::client::store::rows::Listed;
+
+/// The socket's name in the data folder.
+pub(crate) const SOCKET: &str = "socket";
+
+/// What a guest asks for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Request {
+    /// Write a message. Answered with [`Reply::Ready`], and then with each state that it comes to, until the guest hangs up.
+    Send {
+        /// Made up by the guest, the same whenever it asks again.
+        token: String,
+        /// To whom.
+        to: String,
+        /// What, at most [`MAX_BODY`](crate::wire::MAX_BODY) bytes.
+        text: String,
+    },
+    /// Send a file. Answered with [`Reply::Ready`], with `going` whenever it is further, and then with each state of the message that tells of it, until the
+    /// guest hangs up.
+    SendFile {
+        /// Made up by the guest, the same whenever it asks again.
+        token: String,
+        /// To whom.
+        to: String,
+        /// Where it lies; from the root on.
+        #[serde(with = "path")]
+        path: PathBuf,
+        /// What to say of it.
+        caption: Option<String>,
+    },
+    /// Follow what others write. Answered with each message, until the guest hangs up.
+    Follow {
+        /// From which id on; none for what comes from now on.
+        above: Option<i64>,
+        /// Only what somebody writes.
+        with: Option<String>,
+        /// Only what nobody has read, whenever it came. It is read once [`Request::Read`] says so.
+        #[serde(default)]
+        unread: bool,
+    },
+    /// These messages were read. Answered with `told`.
+    Read {
+        /// Their places in the history.
+        ids: Vec<i64>,
+    },
+    /// How things are.
+    Status,
+    /// What lies here of others' files. Answered with a [`Reply::Files`] for each person, and then `told`.
+    Files,
+    /// Have the files of somebody lie here no longer. Answered with [`Reply::Freed`].
+    Free {
+        /// Whose.
+        from: String,
+    },
+    /// Let somebody else own the folder, if no face needs it.
+    Yield,
+}
+
+/// What an owner answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reply {
+    /// It can be written now. It is once the guest says a byte: whoever has given up until then was told that nothing is
+    /// kept.
+    Ready,
+    /// The message is in this state.
+    State(String),
+    /// Nobody has the name to which it was written.
+    Nobody,
+    /// The name to which it was written looks like this one, which is known.
+    Alike(String),
+    /// Everything up to this id has been told.
+    Told(i64),
+    /// A message of somebody.
+    Message(Line),
+    /// Somebody whom one has never talked to has written. Their messages come when one talks to them.
+    Request {
+        /// Who.
+        from: String,
+        /// How many messages wait.
+        count: u64,
+        /// Whom one knows, and they look like.
+        #[serde(skip_serializing_if = "Option::is_none", default)]
+        alike: Option<String>,
+    },
+    /// How things are.
+    Status(Snapshot),
+    /// What lies here of somebody's files.
+    Files(Shelf),
+    /// What lies here no longer.
+    Freed {
+        /// Whose files these were.
+        from: String,
+        /// How many.
+        files: u64,
+        /// How many bytes they had.
+        bytes: u64,
+    },
+    /// Whether the folder is free soon.
+    Yields(bool),
+    /// It cannot be done.
+    Refused(String),
+}
+
+/// A message as guests get it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// Its place in the history.
+    pub id: i64,
+    /// Who wrote it.
+    pub from: String,
+    /// When it reached the server, in milliseconds since 1970.
+    pub time: u64,
+    /// What the body is.
+    pub kind: String,
+    /// What was written, if that is known of its kind. Data from others: not to be shown as it is.
+    pub text: String,
+    /// The file that it tells of.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub file: Option<Listed>,
+}
+
+/// How things are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Snapshot {
+    /// Who one is.
+    pub user: String,
+    /// The server.
+    pub server: String,
+    /// Whether one is signed in there.
+    pub online: bool,
+    /// How many own messages the server has not stored.
+    pub unsent: u64,
+    /// How many it has stored and not delivered.
+    pub undelivered: u64,
+    /// How many messages were received and not shown, by sender.
+    pub unread: BTreeMap<String, u64>,
+    /// How many messages wait of people whom one has never talked to, by sender.
+    #[serde(default)]
+    pub requests: BTreeMap<String, u64>,
+    /// Whether these are all: the server has said so since one signed in.
+    #[serde(default)]
+    pub requests_known: bool,
+    /// Why one is not signed in, once that was tried.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub absence: Option<String>,
+    /// Which of those look like somebody whom one knows, and like whom.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty", default)]
+    pub alike: BTreeMap<String, String>,
+}
+
+/// What lies here of somebody's files.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shelf {
+    /// Who has sent them.
+    pub from: String,
+    /// How many.
+    pub files: u64,
+    /// How many bytes they have.
+    pub bytes: u64,
+    /// What came by itself, as it counts, in bytes.
+    pub unasked: u64,
+    /// How much of that may be.
+    pub unasked_limit: u64,
+}

@@ -1,0 +1,245 @@
+//! What the server says beside messages and receipts: each frame, and what is done about it.
+//!
+//! Owned by the core. Whatever a server says, nothing of it is done that was not asked for or is not about somebody whom
+//! one talks to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+use super::super::exit::Exit;
+use super::super::state::{Core, Told};
+use super::intake::Intake;
+use crate::client::event::Event;
+use crate::client::line::broken::{dismissed, refused};
+use crate::client::line::connection::Connection;
+use crate::client::line::conversation::Conversation;
+use crate::client::store::{history, outbox};
+use crate::message::Name;
+use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
+
+/// The longest that a server can have us wait. More would not fit into every clock.
+const MAX_SECONDS: u64 = 24 * 60 * 60;
+
+/// When to try again to open a conversation, if the server has too many open.
+const REOPEN: Duration = Duration::from_secs(60);
+
+/// Of how many people whom one never talked to it is remembered that they have written. Of others the
+/// face alone is told.
+const REQUESTS: usize = 1_000;
+
+impl Core {
+    pub(super) async fn take_frame(
+        &mut self,
+        frame: ServerFrame,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        match frame {
+            ServerFrame::Talking { peer, presence, own, waiting } => {
+                self.take_opened(peer, presence, own, waiting, connection).await?;
+            }
+            ServerFrame::Expired { peer, n } => self.expire(peer, n).await?,
+            ServerFrame::Read { peer, n } => self.take_read(peer, n).await?,
+            ServerFrame::Refused { peer, n, refusal, text } => {
+                self.take_refusal(peer, n, refusal, text);
+            }
+            ServerFrame::Room { peer } => self.with(&peer, |it| it.room(Instant::now())),
+            ServerFrame::Waiting { peer, count } => self.take_waiting(peer, count).await?,
+            // Of others nothing is written down, however many the server speaks of.
+            ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => {}
+            ServerFrame::Key { peer, key } => self.take_key(peer, key).await?,
+            ServerFrame::Presence { peer, presence } => {
+                self.take_presence(peer, presence, connection);
+            }
+            ServerFrame::Online { count, names } => self.take_online(count, names),
+            ServerFrame::Ticket { ticket } => self.files.take_ticket(ticket),
+            ServerFrame::Blocked { peer } => self.blocked(peer, true),
+            ServerFrame::Unblocked { peer } => self.blocked(peer, false),
+            ServerFrame::Blocks { names } => self.take_blocks(names),
+            ServerFrame::Ping => connection.answer(&ClientFrame::Pong),
+            // Whoever waits was told before it.
+            ServerFrame::Pong => self.told = Told::All,
+            ServerFrame::Error { code, peer, text } => self.take_error(code, peer, text)?,
+            ServerFrame::Bye { reason, text } => return Err(dismissed(reason, text).into()),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// A conversation is open; so far are the messages that one wrote in it.
+    async fn take_opened(
+        &mut self,
+        peer: Name,
+        presence: Presence,
+        own: Watermarks,
+        waiting: u64,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        let conversation = self.conversations.get_mut(&peer);
+        let expired = conversation.map(Conversation::take_expired).unwrap_or_default();
+        self.check_counter(&peer, own, &expired).await?;
+        let expired = expired.into_iter().map(|n| (peer.clone(), n)).collect();
+        let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
+        self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));
+        self.files.look();
+        if self.is_faced(&peer) {
+            self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
+            self.say_what_was_read(&peer, connection).await?;
+        }
+        self.take_in(Intake { messages: Vec::new(), expired, receipts }, connection).await
+    }
+
+    async fn take_read(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        let scope = self.scope(&peer);
+        let n = self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
+        self.tell(Event::Read { peer, n });
+        Ok(())
+    }
+
+    async fn take_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
+        // About to be opened: the count comes with TALKING.
+        if self.is_faced(&peer) {
+            return Ok(());
+        }
+        self.count_request(&peer, count).await?;
+        self.tell_waiting(peer, count).await
+    }
+
+    fn take_presence(&mut self, peer: Name, presence: Presence, connection: &mut Connection) {
+        let comes = |it: &mut Conversation| it.asks_who_comes(Instant::now());
+        if presence == Presence::Online && self.conversations.get_mut(&peer).is_some_and(comes) {
+            connection.answer(&ClientFrame::Key { peer: peer.clone() });
+        }
+        if self.is_faced(&peer) {
+            self.tell(Event::Presence { peer, presence });
+        }
+    }
+
+    fn take_online(&mut self, count: u64, names: Vec<Name>) {
+        if let Some(left) = self.asked_online.checked_sub(1) {
+            self.asked_online = left;
+            self.tell(Event::Online { count, names });
+        }
+    }
+
+    fn take_blocks(&mut self, names: Vec<Name>) {
+        if self.blocks.listed(&names) {
+            self.tell(Event::Blocks { names });
+        }
+    }
+
+    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<(), Exit> {
+        if count == 0 || self.is_known(peer).await? {
+            self.requests.remove(peer);
+        } else if self.requests.len() < REQUESTS || self.requests.contains_key(peer) {
+            self.requests.insert(peer.clone(), count);
+        }
+        Ok(())
+    }
+
+    /// The server may have forgotten, and something may have been shown without one.
+    async fn say_what_was_read(
+        &self,
+        peer: &Name,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        if !self.config.read_receipts {
+            return Ok(());
+        }
+        let (server, of) = (self.server.clone(), peer.clone());
+        let last = self.store.run(move |tx| history::last_shown(tx, &server, &of)).await?;
+        if let Some((peer, installation, n)) = last {
+            connection.answer(&ClientFrame::Read { peer, installation, n });
+        }
+        Ok(())
+    }
+
+    /// A server that has more than was ever sent from here has it from the original of this copy. What
+    /// was written here meanwhile has numbers that the original has used, too.
+    async fn check_counter(
+        &mut self,
+        peer: &Name,
+        own: Watermarks,
+        expired: &BTreeSet<u64>,
+    ) -> Result<(), Exit> {
+        let scope = self.scope(peer);
+        if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
+            return Ok(());
+        }
+        let (scope, expired) = (self.scope(peer), expired.clone());
+        let renumber =
+            move |tx: &rusqlite::Transaction<'_>| outbox::renumber(tx, &scope, own, &expired);
+        self.installation = self.store.run(renumber).await?;
+        Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+    }
+
+    fn blocked(&mut self, peer: Name, blocked: bool) {
+        if let Some(change) = self.blocks.answered(&peer, blocked) {
+            self.tell(Event::Blocked { peer, blocked, change });
+        }
+    }
+
+    async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        if self.conversations.get_mut(&peer).is_some_and(|it| it.holds_expired(n)) {
+            return Ok(());
+        }
+        let scope = self.scope(&peer);
+        if self.store.run(move |tx| outbox::expire(tx, &scope, n)).await? {
+            self.with(&peer, Conversation::fate_known);
+            self.tell(Event::Expired { peer, n });
+        }
+        Ok(())
+    }
+
+    fn take_refusal(&mut self, peer: Name, n: u64, refusal: Refusal, because: String) {
+        let after = match refusal {
+            Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
+            Refusal::Full | Refusal::Store => None,
+            // Behind the answer to KEY it is clear what may be sent.
+            Refusal::Owner => Some(Duration::ZERO),
+        };
+        let conversation = self.conversations.get_mut(&peer);
+        if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
+            self.tell(Event::Refused { peer, n, refusal, because });
+        }
+    }
+
+    fn take_error(
+        &mut self,
+        code: ErrorCode,
+        peer: Option<Name>,
+        text: String,
+    ) -> Result<(), Exit> {
+        let because = match &peer {
+            Some(peer) => format!("{peer}: {text}"),
+            None => text,
+        };
+        match (code, peer) {
+            (ErrorCode::Conversations | ErrorCode::Installations, Some(peer)) => {
+                self.with(&peer, |it| it.refused_to_open(Instant::now(), REOPEN));
+                self.object(because);
+                Ok(())
+            }
+            (ErrorCode::Block, Some(peer)) => {
+                self.blocks.refused(&peer);
+                self.object(because);
+                Ok(())
+            }
+            // After an unknown one the server closes, if it is fatal.
+            (ErrorCode::ToSelf, Some(peer)) if self.blocks.refused(&peer) => {
+                self.object(because);
+                Ok(())
+            }
+            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
+                self.object(because);
+                Ok(())
+            }
+            _ => Err(refused(code, because).into()),
+        }
+    }
+
+    fn object(&mut self, because: String) {
+        if let Some(because) = self.objections.take(because, Instant::now()) {
+            self.tell(Event::Objection { because });
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! Whose key the server has for a name, and whether that is the one that is trusted.
+//!
+//! Owned by the core. Invariant: nothing is sent to whom another key belongs than the one that is trusted.
+
+use super::super::exit::Exit;
+use super::super::state::Core;
+use crate::client::event::Event;
+use crate::client::line::conversation::Conversation;
+use crate::client::store::contacts::{self, Meeting};
+use crate::message::Name;
+use crate::trust::PublicKey;
+
+impl Core {
+    pub(super) fn awaits_key(&self, peer: &Name) -> bool {
+        self.conversations.contains_key(peer) || self.asked_keys.contains(peer)
+    }
+
+    /// What is not the key that is trusted, as no key is, holds what is written to its owner.
+    pub(super) async fn take_key(
+        &mut self,
+        peer: Name,
+        key: Option<PublicKey>,
+    ) -> Result<(), Exit> {
+        let (server, met) = (self.server.clone(), peer.clone());
+        match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
+            Meeting::Same => {
+                self.held.remove(&peer);
+                self.nobody.remove(&peer);
+                self.told_nobody.remove(&peer);
+            }
+            Meeting::Other(was) => self.hold(&peer, was, key),
+            Meeting::Nobody => self.find_nobody(&peer),
+        }
+        if self.asked_keys.remove(&peer) {
+            let key = key.map(|key| key.fingerprint());
+            self.tell(Event::Key { name: peer, key, current: true });
+        }
+        Ok(())
+    }
+
+    /// Nothing more is sent as before: what is under way may be refused, and behind `TALK` it is clear again
+    /// whose the name is.
+    fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
+        if self.held.insert(peer.clone(), now) != Some(now) {
+            self.with(peer, Conversation::ask_anew);
+            let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
+            self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+        }
+    }
+
+    /// A name that nobody has may be a slip of the pen.
+    fn find_nobody(&mut self, peer: &Name) {
+        self.held.remove(peer);
+        if !self.conversations.contains_key(peer) {
+            return;
+        }
+        self.nobody.insert(peer.clone());
+        self.tell_nobody(peer);
+    }
+
+    pub(crate) fn tell_nobody(&mut self, peer: &Name) {
+        let is_news = self.nobody.contains(peer) && self.is_faced(peer);
+        if is_news && self.told_nobody.insert(peer.clone()) {
+            self.tell(Event::Nobody { peer: peer.clone() });
+        }
+    }
+}

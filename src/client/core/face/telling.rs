@@ -1,0 +1,82 @@
+//! What a face is told of what is in the store: messages that were not shown, and that others wait.
+//!
+//! Owned by the core. Invariant: each message is given to the face once, in its order, and no more than it takes.
+
+use std::collections::BTreeSet;
+
+use super::super::exit::Exit;
+use super::super::state::{Core, EVENTS_HIGH, ROWS};
+use crate::client::event::Event;
+use crate::client::store::database::StoreError;
+use crate::client::store::rows::Incoming;
+use crate::client::store::{contacts, history};
+use crate::message::Name;
+
+impl Core {
+    /// Gives the face what the history has for it, as much as it takes for now.
+    pub(crate) async fn give_unshown(&mut self) -> Result<(), Exit> {
+        while self.shows && self.events.len() < EVENTS_HIGH {
+            let mut conversations = self.conversations.iter().filter(|(_, it)| it.faced);
+            let next = conversations.find_map(|(peer, it)| Some((peer.clone(), it.unshown_above?)));
+            let Some((peer, above)) = next else { break };
+            let (server, of) = (self.server.clone(), peer.clone());
+            let messages =
+                self.store.run(move |tx| history::unshown(tx, &server, &of, above, ROWS)).await?;
+            let more = messages.len() == ROWS as usize;
+            messages.into_iter().for_each(|message| self.give(message));
+            let above = more.then(|| self.last_given(&peer));
+            self.with(&peer, |it| it.unshown_above = above);
+        }
+        Ok(())
+    }
+
+    pub(crate) fn give(&mut self, message: Incoming) {
+        self.given.insert(message.peer.clone(), message.id);
+        self.unshown += 1;
+        self.tell(Event::Message(message));
+    }
+
+    pub(super) fn last_given(&self, peer: &Name) -> i64 {
+        self.given.get(peer).copied().unwrap_or_default()
+    }
+
+    /// Tells of messages that came for conversations which the face does not have open: from some, or
+    /// from all.
+    pub(crate) async fn announce_unshown(
+        &mut self,
+        from: Option<BTreeSet<Name>>,
+    ) -> Result<(), Exit> {
+        let server = self.server.clone();
+        let counts = self.store.run(move |tx| history::unshown_counts(tx, &server)).await?;
+        for (peer, count) in counts {
+            let meant = from.as_ref().is_none_or(|from| from.contains(&peer));
+            if meant && !self.is_faced(&peer) {
+                self.tell_waiting(peer, count).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Tells that somebody has written with whom no conversation is open.
+    pub(crate) async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
+        let known = self.is_known(&peer).await?;
+        self.tell(Event::Waiting { peer: peer.clone(), count, known });
+        if known { Ok(()) } else { self.meet(&peer).await }
+    }
+
+    pub(crate) async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {
+        let (server, of) = (self.server.clone(), peer.clone());
+        self.store.run(move |tx| history::is_known(tx, &server, &of)).await
+    }
+
+    /// Tells what the server last said of the keys that were asked for.
+    pub(crate) async fn tell_known_keys(&mut self) -> Result<(), Exit> {
+        for name in std::mem::take(&mut self.asked_keys) {
+            let (server, peer) = (self.server.clone(), name.clone());
+            let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
+            let key = key.map(|key| key.fingerprint());
+            self.tell(Event::Key { name, key, current: false });
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,208 @@
+//! The life of the core: turns of two phases, connecting and being online.
+//!
+//! Owned by the one task. In both phases orders are obeyed at once; what cannot be sent yet waits in the store. Start
+//! reading at [`Core::run`].
+
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use async_channel::Receiver;
+use futures::future::{self, Either, select};
+
+use super::exit::Exit;
+use super::order::Order;
+use super::state::{Core, EVENTS_HIGH, GOODBYE, Told};
+use crate::client::command::Command;
+use crate::client::event::{Ending, Event, Failure};
+use crate::client::line::connection::{Connection, Progress};
+use crate::client::line::conversation::Conversation;
+use crate::task;
+use crate::wire::frame::ClientFrame;
+
+/// How soon to look again whether the face has taken its events.
+const EVENTS_PAUSE: Duration = Duration::from_millis(20);
+
+impl Core {
+    /// Lives until told to end, or until there is no point in going on. Whether the name may belong to the key now.
+    pub(crate) async fn run(mut self, orders: Receiver<Order>) -> bool {
+        let failure = match self.live(&orders).await {
+            Exit::Failed(failure) => Some(failure),
+            _ => None,
+        };
+        let is_refused = matches!(failure, Some(Failure::Name(_) | Failure::Uninvited(_)));
+        let unsent = self.unsent().await.unwrap_or_default().values().sum();
+        self.tell(Event::Ended(Ending { failure, unsent }));
+        let carried = self.files.end();
+        future::join(carried, self.note_rest(&orders)).await;
+        self.store.close().await;
+        self.proved.load(Ordering::Relaxed) && !is_refused
+    }
+
+    /// The face may still show what it was given before the end, and read what was written before it heard of the end.
+    /// The first is not to be shown again, the second goes out next time.
+    async fn note_rest(&mut self, orders: &Receiver<Order>) {
+        while let Ok(order) = orders.recv().await {
+            let more = std::iter::from_fn(|| orders.try_recv().ok()).take(EVENTS_HIGH);
+            let (mut shown, mut written) = (Vec::new(), Vec::new());
+            for order in std::iter::once(order).chain(more) {
+                match order {
+                    Order::Command(Command::Shown(id)) => shown.push(id),
+                    Order::Command(Command::Send { peer, text }) => written.push((peer, text)),
+                    // Whoever asks beside the face finds another owner.
+                    _ => {}
+                }
+            }
+            let count = written.len();
+            if self.write(written, Vec::new()).await.is_err() {
+                let because = format!("{count} of the last messages could not be kept");
+                self.tell(Event::Objection { because });
+            }
+            if let Err(error) = self.store.mark_shown(shown).await {
+                log::error!("what was shown is shown again next time: {error}");
+            }
+        }
+    }
+
+    async fn live(&mut self, orders: &Receiver<Order>) -> Exit {
+        if let Err(error) = self.announce_unshown(None).await {
+            return error;
+        }
+        loop {
+            let exit = match self.connect(orders).await {
+                Ok(connection) => {
+                    self.first_try = None;
+                    self.online(connection, orders).await
+                }
+                Err(exit) => self.take_first_try(exit),
+            };
+            let pause = match self.next_wait(exit) {
+                Ok(pause) => pause,
+                Err(exit) => return exit,
+            };
+            self.disconnected();
+            if let Some((because, retry_in)) = pause
+                && let Err(exit) = self.pause(because, retry_in, orders).await
+            {
+                return exit;
+            }
+        }
+    }
+
+    // Away.
+
+    fn disconnected(&mut self) {
+        self.conversations.values_mut().for_each(Conversation::disconnected);
+        self.files.disconnected();
+        self.blocks.disconnected();
+        self.nobody.clear();
+        (self.is_online, self.told, self.inquire_at) = (false, Told::Some, None);
+    }
+
+    // Being online.
+
+    async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
+        self.is_online = true;
+        // They are told anew.
+        self.requests.clear();
+        self.told = Told::Some;
+        self.tell(Event::Connected);
+        self.ask_again(&mut connection);
+        let exit = self.converse(&mut connection, orders).await;
+        self.backoff.lived(connection.lived());
+        match exit {
+            Err(exit @ (Exit::Finished | Exit::Left | Exit::Inquire)) => {
+                connection.quit(GOODBYE).await;
+                exit
+            }
+            Err(exit) => exit,
+            Ok(never) => match never {},
+        }
+    }
+
+    /// The answers went with the earlier connection, if there was one.
+    fn ask_again(&mut self, connection: &mut Connection) {
+        self.say_blocks(connection);
+        for _ in 0..self.asked_online {
+            connection.say(&ClientFrame::Online);
+        }
+        for peer in &self.asked_keys {
+            connection.say(&ClientFrame::Key { peer: peer.clone() });
+        }
+    }
+
+    async fn converse(
+        &mut self,
+        connection: &mut Connection,
+        orders: &Receiver<Order>,
+    ) -> Result<std::convert::Infallible, Exit> {
+        self.queue_outbox().await?;
+        // Some may have come with the answer to signing in; no other need follow.
+        self.take_frames(connection).await?;
+        loop {
+            self.give_places(connection).await?;
+            self.talk_where_due(connection).await?;
+            self.send_outbox(connection).await?;
+            self.grant_wanted().await?;
+            self.carry_where_due(connection).await?;
+            self.give_unshown().await?;
+            self.check_patience(true)?;
+            if self.is_settled().await? {
+                return Err(Exit::Finished);
+            }
+            if self.inquire_at.is_some_and(|at| at <= Instant::now()) {
+                return Err(Exit::Inquire);
+            }
+            let reading = self.events.len() < EVENTS_HIGH;
+            let wake = if reading { self.time_left() } else { EVENTS_PAUSE };
+            let command = Box::pin(task::within(wake, orders.recv()));
+            let progress = match select(command, Box::pin(connection.progress(reading))).await {
+                Either::Left((command, _)) => Either::Left(command),
+                Either::Right((progress, _)) => Either::Right(progress?),
+            };
+            match progress {
+                Either::Left(command) => {
+                    self.obey_next(command, orders, Some(&mut *connection)).await?;
+                }
+                Either::Right(Progress::Read) => self.take_frames(connection).await?,
+                Either::Right(Progress::Wrote) => {}
+                Either::Right(Progress::Silence) => connection.break_silence()?,
+            }
+        }
+    }
+
+    /// Whether the face wants to end and nothing is left to wait for. Fails if that waits for the face.
+    pub(super) async fn is_settled(&mut self) -> Result<bool, Exit> {
+        // A server with an older store is sent again what it had once stored: that is not in `unsent`.
+        let faced = self.conversations.iter().filter(|(_, it)| it.faced);
+        let quiet = { faced }.all(|(peer, conversation)| {
+            let is_shown = conversation.has_caught_up() && conversation.unshown_above.is_none();
+            (is_shown || !self.shows)
+                && (conversation.has_sent_all() || self.held.contains_key(peer))
+        });
+        let answered =
+            self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
+        let all_shown = self.unshown == 0 || !self.shows;
+        if !(self.finishing && quiet && answered && all_shown) {
+            return Ok(false);
+        }
+        if self.awaits_files().await? {
+            return Ok(false);
+        }
+        let unsent = self.unsent().await?;
+        match unsent.keys().find(|peer| self.held.contains_key(*peer)) {
+            Some(peer) if unsent.keys().all(|peer| self.held.contains_key(peer)) => {
+                Err(Exit::Failed(Failure::KeyChanged(peer.clone())))
+            }
+            _ => Ok(unsent.is_empty()),
+        }
+    }
+
+    /// How long nothing has to be looked at, unless something happens.
+    pub(super) fn time_left(&self) -> Duration {
+        let due = self.conversations.values().filter_map(Conversation::due_at);
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.inquire_at).min();
+        let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+        let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
+        due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
+    }
+}

@@ -1,0 +1,242 @@
+//! What the core has, and what each of its files does with it.
+//!
+//! Owned by the one task. Everything that is known of the server, of conversations and of the face is here, so that all
+//! decisions are made in one place, one after the other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::{Duration, Instant};
+
+use async_channel::{Sender, WeakSender};
+
+use super::blocks::Blocks;
+use super::likeness::Likeness;
+use super::objections::Objections;
+use super::order::Order;
+use super::queue::Queue;
+use super::under_way::Files;
+use crate::client::config::Config;
+use crate::client::event::{Absence, Event};
+use crate::client::line::backoff::Backoff;
+use crate::client::line::conversation::Conversation;
+use crate::client::line::dial::Dialer;
+use crate::client::line::door::Door;
+use crate::client::line::sign_in::FirstTry;
+use crate::client::line::waits::Waits;
+use crate::client::store::database::StoreError;
+use crate::client::store::scope::{Scope, Server};
+use crate::client::store::servers::{Home, Met};
+use crate::client::store::thread::Store;
+use crate::client::store::{files, outbox};
+use crate::message::{Installation, Name};
+use crate::trust::known_servers::KnownServers;
+use crate::trust::{Identity, PublicKey};
+
+/// When so many events wait for the face, the server is not read.
+pub(super) const EVENTS_HIGH: usize = 1_024;
+
+/// How many messages are read from the store at once.
+pub(super) const ROWS: u32 = 256;
+
+/// How long saying goodbye may take.
+pub(super) const GOODBYE: Duration = Duration::from_secs(2);
+
+/// See the [module](self).
+pub(crate) struct Core {
+    pub(super) config: Config,
+    pub(super) identity: Arc<Identity>,
+    pub(super) known_servers: KnownServers,
+    pub(super) dialer: Dialer,
+    /// The servers that were met, by their addresses.
+    pub(super) met: Vec<Met>,
+    /// What everything belongs to that is said now.
+    pub(super) server: Server,
+    /// What new messages are numbered in.
+    pub(super) installation: Installation,
+    pub(super) store: Store,
+    pub(super) events: Sender<Event>,
+    pub(super) conversations: BTreeMap<Name, Conversation>,
+    /// Who waits for a conversation without a face.
+    pub(super) queue: Queue,
+    /// When places were last given to those.
+    pub(super) last_turn: Instant,
+    pub(super) backoff: Backoff,
+    /// No more will be written; end once everything is settled.
+    pub(super) finishing: bool,
+    /// `ONLINE` was asked for and not answered.
+    pub(super) asked_online: u64,
+    /// Who is to be blocked, or no more, and is not yet.
+    pub(super) blocks: Blocks,
+    /// Whose keys were asked for and not told.
+    pub(super) asked_keys: BTreeSet<Name>,
+    /// Who has another key than the one that is trusted, or none any more. Nothing is sent to them.
+    pub(super) held: BTreeMap<Name, Option<PublicKey>>,
+    /// Names that nobody has, and nobody is known to have had.
+    pub(super) nobody: BTreeSet<Name>,
+    /// Of those, which the face was told of.
+    pub(super) told_nobody: BTreeSet<Name>,
+    pub(super) objections: Objections,
+    /// Who looks like somebody whom one knows.
+    pub(super) likeness: Likeness,
+    /// Messages that the face was given and has not shown.
+    pub(super) unshown: u64,
+    /// The face can show messages.
+    pub(super) shows: bool,
+    /// By peer, the newest message that the face was given. It outlives the conversation, for what
+    /// was given may be shown after a conversation was closed and opened again.
+    pub(super) given: BTreeMap<Name, i64>,
+    /// Those beside the face who want to know when something happens.
+    pub(super) watchers: Vec<Sender<()>>,
+    /// By peer whom one never talked to, how many messages wait on the server.
+    pub(super) requests: BTreeMap<Name, u64>,
+    /// Whether these are all.
+    pub(super) told: Told,
+    /// What is carried of files.
+    pub(super) files: Files,
+    /// Signed in.
+    pub(super) is_online: bool,
+    /// The server may have given the name to the key.
+    pub(super) proved: Arc<AtomicBool>,
+    /// Until the first try to sign in is over: who wants to know of it.
+    pub(super) first_try: Option<Sender<FirstTry>>,
+    /// Why one was last not signed in.
+    pub(super) absence: Option<Absence>,
+    /// When to ask again what became of what was sent under a former installation.
+    pub(super) inquire_at: Option<Instant>,
+    /// When something last moved, or nothing was waited for.
+    pub(super) progress: Instant,
+}
+
+/// How much the server has said, since one signed in, of those who wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    /// There may be more.
+    Some,
+    /// The same; something was asked that it answers behind all of them.
+    Asked,
+    All,
+}
+
+impl Core {
+    pub(crate) fn new(
+        config: Config,
+        identity: Identity,
+        known_servers: KnownServers,
+        home: Home,
+        store: Store,
+        events: Sender<Event>,
+        orders: WeakSender<Order>,
+    ) -> Self {
+        let dialer = Dialer::new(config.lookup, Waits::of(config.handshake));
+        Self {
+            config,
+            identity: Arc::new(identity),
+            known_servers,
+            dialer,
+            met: Vec::new(),
+            server: home.server,
+            installation: home.installation,
+            store,
+            events,
+            conversations: BTreeMap::new(),
+            queue: Queue::default(),
+            last_turn: Instant::now(),
+            backoff: Backoff::default(),
+            finishing: false,
+            asked_online: 0,
+            blocks: Blocks::default(),
+            asked_keys: BTreeSet::new(),
+            held: BTreeMap::new(),
+            nobody: BTreeSet::new(),
+            told_nobody: BTreeSet::new(),
+            objections: Objections::new(Instant::now()),
+            likeness: Likeness::default(),
+            unshown: 0,
+            shows: true,
+            given: BTreeMap::new(),
+            watchers: Vec::new(),
+            requests: BTreeMap::new(),
+            told: Told::Some,
+            files: Files::new(orders),
+            is_online: false,
+            proved: Arc::default(),
+            first_try: None,
+            absence: None,
+            inquire_at: None,
+            progress: Instant::now(),
+        }
+    }
+
+    /// Tells what becomes of the first try to sign in.
+    pub(crate) fn telling(self, first_try: Sender<FirstTry>) -> Self {
+        Self { first_try: Some(first_try), ..self }
+    }
+
+    /// Does something with a conversation, unless it was closed meanwhile.
+    pub(super) fn with(&mut self, peer: &Name, work: impl FnOnce(&mut Conversation)) {
+        if let Some(conversation) = self.conversations.get_mut(peer) {
+            work(conversation);
+        }
+    }
+
+    pub(super) fn is_open(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_some_and(Conversation::is_open)
+    }
+
+    /// Whether `TALK` was not answered yet.
+    pub(super) fn is_opening(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_some_and(Conversation::is_opening)
+    }
+
+    /// Whether what is written to somebody now is sent at once.
+    pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
+        let conversation = self.conversations.get(peer);
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains_key(peer)
+    }
+
+    pub(super) fn is_faced(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_some_and(|conversation| conversation.faced)
+    }
+
+    pub(super) fn door(&self) -> Door {
+        Door {
+            config: self.config.clone(),
+            known_servers: self.known_servers.clone(),
+            met: self.met.clone(),
+            dialer: self.dialer.clone(),
+            events: self.events.clone(),
+        }
+    }
+
+    pub(super) fn scope(&self, peer: &Name) -> Scope {
+        Scope { server: self.server.clone(), peer: peer.clone(), installation: self.installation }
+    }
+
+    pub(super) fn tell(&self, event: Event) {
+        self.stir();
+        // The face may have ended first; then there is nobody to tell.
+        let _ = self.events.try_send(event);
+    }
+
+    /// Has those beside the face look again.
+    fn stir(&self) {
+        for watcher in &self.watchers {
+            // One that was not taken yet is as good as two.
+            let _ = watcher.try_send(());
+        }
+    }
+
+    /// How many messages and files the server has not stored yet, by peer.
+    pub(super) async fn unsent(&self) -> Result<BTreeMap<Name, u64>, StoreError> {
+        let server = self.server.clone();
+        let look = move |tx: &rusqlite::Transaction<'_>| {
+            let mut unsent = outbox::unsent(tx, &server)?;
+            for (peer, files) in files::unsent(tx, &server)? {
+                *unsent.entry(peer).or_default() += files;
+            }
+            Ok(unsent)
+        };
+        self.store.run(look).await
+    }
+}

@@ -1,0 +1,176 @@
+//! What a face is told, and how a client ends.
+//!
+//! Owned by nobody: plain data, made by the core.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::config::Address;
+use super::outcome::{Change, Trust};
+use super::store::archive::{Place, Summary};
+use super::store::outbox::Pending;
+use super::store::rows::{Incoming, Record, Transfer};
+use super::store::search::{Hit, Query};
+use super::store::stock::{Freed, Lying};
+use crate::message::Name;
+use crate::trust::Fingerprint;
+use crate::wire::frame::{Presence, Refusal};
+
+/// What a face is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are what the variants name")]
+pub enum Event {
+    /// A server that was never met shows this key. From now on it has to be the same one.
+    FirstMeeting { fingerprint: Fingerprint },
+    /// What was said with this server at another of its addresses is here, too: what was shown may be numbered
+    /// otherwise now, and there is more.
+    Joined,
+    /// Signed in.
+    Connected,
+    /// One is not signed in. What is written meanwhile is kept and sent later.
+    Disconnected { because: Absence, retry_in: Duration },
+    /// The conversation is open; so many messages will now come.
+    Opened { peer: Name, presence: Presence, waiting: u64 },
+    /// Somebody with whom a conversation is open came or went.
+    Presence { peer: Name, presence: Presence },
+    /// Somebody with whom no conversation is open has written; `known` is who has written or was written
+    /// to before.
+    Waiting { peer: Name, count: u64, known: bool },
+    /// Somebody who is new looks like somebody whom one knows, and may want to. Told once, of whoever has written and of
+    /// whom one talks to.
+    Alike { peer: Name, known: Name },
+    /// The answer to [`Command::Block`](super::Command::Block), or that it comes later.
+    Blocked { peer: Name, blocked: bool, change: Change },
+    /// The answer to [`Command::Blocks`](super::Command::Blocks).
+    Blocks { names: Vec<Name> },
+    /// The answer to [`Command::Key`](super::Command::Key). None if nobody has the name, or if nothing is known of it; if not
+    /// `current`, then the server is away, and this is what it said last.
+    Key { name: Name, key: Option<Fingerprint>, current: bool },
+    /// Somebody's name belongs to another key than the one that is trusted, or to none any more. What is
+    /// written to them stays here until [`Command::Trust`](super::Command::Trust).
+    KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// Nobody has the name, and nobody is known to have had it, with whom a conversation is open. Told once.
+    Nobody { peer: Name },
+    /// The answer to [`Command::Trust`](super::Command::Trust).
+    Trusted { peer: Name, trust: Trust },
+    /// Who is there: how many, and their names as far as they fitted.
+    Online { count: u64, names: Vec<Name> },
+    /// Somebody wrote. Tell [`Command::Shown`](super::Command::Shown) once it is shown.
+    Message(Incoming),
+    /// The answer to [`Command::Overview`](super::Command::Overview), the latest first.
+    Overview(Vec<Summary>),
+    /// The answer to [`Command::Page`](super::Command::Page), oldest first. There are fewer than asked for only at the
+    /// conversation's beginning or end.
+    Page { peer: Name, place: Place, records: Vec<Record> },
+    /// The answer to [`Command::Search`](super::Command::Search): what fits best, of equals the newest first.
+    Found { query: Query, hits: Vec<Hit> },
+    /// What one wrote is on disk.
+    Written { peer: Name, record: Record },
+    /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
+    /// lists. Each number is told once.
+    Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
+    /// The peer says to have seen everything up to `n`.
+    Read { peer: Name, n: u64 },
+    /// An own message was given up by the server.
+    Expired { peer: Name, n: u64 },
+    /// Own messages from `n` on are refused for now. They are kept and sent again.
+    Refused { peer: Name, n: u64, refusal: Refusal, because: String },
+    /// A file moved on, or it is otherwise with it.
+    Transfer(Transfer),
+    /// The answer to [`Command::Files`](super::Command::Files): the last that went and that others told of, then what goes; and what lies here.
+    Files(Vec<Transfer>, Vec<Lying>),
+    /// The answer to [`Command::Free`](super::Command::Free).
+    Freed(Freed),
+    /// What one wants with a file cannot be, and why.
+    NoFile { because: String },
+    /// A file is where one wants it.
+    Saved { peer: Name, number: u64, path: PathBuf },
+    /// The answer to [`Command::Status`](super::Command::Status): what has not arrived, by peer.
+    Status(Vec<Pending>),
+    /// The server objected to something; nothing else changed.
+    Objection { because: String },
+    /// The last event, unless more is sent: that is [`Written`](Self::Written), or objected to.
+    Ended(Ending),
+}
+
+/// Why one is not signed in, by whose fault it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Absence {
+    /// The server is away.
+    Server(String),
+    /// The agent that has the key does not sign.
+    Agent(String),
+}
+
+impl Absence {
+    /// What the reason is.
+    pub(crate) fn because(&self) -> String {
+        let (Self::Server(because) | Self::Agent(because)) = self;
+        because.clone()
+    }
+}
+
+/// How a client ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Why, if not as wanted.
+    pub failure: Option<Failure>,
+    /// How many messages are in the outbox, and go out next time.
+    pub unsent: u64,
+}
+
+/// Why a client ended by itself. Made to be read by the person who uses it.
+#[derive(Clone, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum Failure {
+    #[error("{0}")]
+    Refused(String),
+    /// Under another name there may be a way in.
+    #[error("{0}")]
+    Name(String),
+    /// With an invitation there may be a way in.
+    #[error("{0}")]
+    Uninvited(String),
+    #[error("{0}")]
+    Unsigned(String),
+    #[error("{server} does not speak TinyChat's protocol: {because}")]
+    NotAServer { server: Address, because: String },
+    #[error(
+        "{server} does not speak TLS as a TinyChat server does: {because}; one that was started with --tls off is reached with --tls off, on its own machine"
+    )]
+    NoTls { server: Address, because: String },
+    #[error(
+        "{0} is not on this machine: what is said to it without TLS could be read on its way; leave --tls off away"
+    )]
+    Unprotected(Address),
+    #[error(
+        "{server} is not the server that you named: it shows another key.\n  named: {named}\n  shown: {shown}\nAsk its operator which one is right. Nothing was said to it."
+    )]
+    WrongServer { server: Address, named: Fingerprint, shown: Fingerprint },
+    #[error(
+        "THE KEY OF {server} HAS CHANGED. Somebody may stand between you and your server, or it was set up anew.\n  known: {known}\n  shown: {shown}\nAsk its operator, not through this server, which one is right. If it is the new one, delete line {line} of\n  {}\nand start again. Nothing was said to the server.", file.display()
+    )]
+    ServerChanged {
+        server: Address,
+        known: Fingerprint,
+        shown: Fingerprint,
+        file: PathBuf,
+        line: usize,
+    },
+    #[error(
+        "{server} SHOWS THE KEY OF ANOTHER SERVER THAT YOU KNOW, which is at {other}.\n  shown: {shown}\nAsk its operator. If {server} leads to that one from now on, put this line for it into\n  {}\nand start again:\n  {server} {shown}\nWhat you wrote for the server that was there stays with that one, unless its line stays there, too. Nothing was said to the server.", file.display()
+    )]
+    AnotherServer { server: Address, other: String, shown: Fingerprint, file: PathBuf },
+    #[error(
+        "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; it goes out once /TRUST {0} accepts that"
+    )]
+    KeyChanged(Name),
+    #[error("signed in elsewhere with the same key, which took over")]
+    Replaced,
+    #[error("gave up after {} s without progress: {because}", after.as_secs())]
+    TimedOut { after: Duration, because: String },
+    #[error("the message store failed: {0}; nothing that was stored is lost")]
+    Store(String),
+}

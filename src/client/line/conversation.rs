@@ -1,0 +1,403 @@
+//! What the core knows of one conversation: what its face wants of it, and where it stands on the
+//! present connection. Pure: no I/O.
+
+use std::collections::{BTreeSet, HashSet};
+use std::time::{Duration, Instant};
+
+use crate::message::MessageId;
+
+/// How many own messages may be under way, sent and not yet stored.
+const WINDOW: u64 = 512;
+
+/// Of how many messages it is remembered that they have come since `TALK`. More count without a look at which they are:
+/// those that come twice were on their way before, which are fewer, and come first.
+const REMEMBERED: usize = 10_000;
+
+/// How long to wait for `ROOM` before asking anyway.
+const ASK_AGAIN: Duration = Duration::from_secs(10);
+
+/// How often it is asked whose name it is of somebody who comes and goes. The server tells unasked, too, when that changes.
+const ASK_KEY: Duration = Duration::from_secs(10);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(crate) struct Conversation {
+    /// The face has it open. Otherwise it is only open for what was written and has not arrived.
+    pub(crate) faced: bool,
+    /// The history has messages that were not given to the face, above this id.
+    pub(crate) unshown_above: Option<i64>,
+    link: Link,
+    /// When it was opened on the present connection.
+    since: Option<Instant>,
+    /// All that was written may have arrived since that was looked at.
+    unchecked: bool,
+    /// What has come since `TALK`, until all that waited then has. Each counts once: what was on its
+    /// way before is counted by the server, but need not come again.
+    came: HashSet<MessageId>,
+    /// So many more have.
+    came_beyond: u64,
+    /// When it was asked whose name it is, because somebody came with it.
+    asked: Option<Instant>,
+}
+
+/// Where a conversation stands on the present connection.
+#[derive(Debug, Default)]
+enum Link {
+    /// Not opened on it.
+    #[default]
+    Closed,
+    /// `TALK` was sent: nothing may be sent until `TALKING`.
+    Opening(Opening),
+    Open(Open),
+    /// The server took no more. `TALK` at this time at the latest.
+    Refused(Instant),
+}
+
+#[derive(Debug)]
+struct Opening {
+    /// The last own number that was ever sent.
+    sent: u64,
+    /// Of those, what the server has given up. Whether it speaks of messages from here, `TALKING` shows.
+    expired: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Open {
+    /// The last own number that was sent, or did not have to be.
+    sent: u64,
+    /// The last own number that is stored.
+    stored: u64,
+    /// The outbox may have something above `sent`.
+    more: bool,
+    /// How many of the peer's messages waited; 0 once they have come.
+    waiting: u64,
+}
+
+impl Conversation {
+    /// There is no connection any more.
+    pub(crate) fn disconnected(&mut self) {
+        (self.link, self.since, self.asked) = (Link::Closed, None, None);
+    }
+
+    /// Somebody came with the peer's name. Whether it is to be asked who: each question counts like a message, and who
+    /// comes and goes without end shall not use them up.
+    pub(crate) fn asks_who_comes(&mut self, now: Instant) -> bool {
+        let asks = self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK_KEY);
+        if asks {
+            self.asked = Some(now);
+        }
+        asks
+    }
+
+    /// The face does not have it open any more.
+    pub(crate) fn leave_face(&mut self) {
+        (self.faced, self.unchecked) = (false, true);
+    }
+
+    /// `TALK` was sent. Own numbers up to `sent` were sent before.
+    pub(crate) fn opening(&mut self, sent: u64) {
+        self.link = Link::Opening(Opening { sent, expired: BTreeSet::new() });
+        self.forget_arrivals();
+    }
+
+    /// The server has given up an own message. Says whether that has to wait for `TALKING`. Of what was never
+    /// sent from here it cannot be.
+    pub(crate) fn holds_expired(&mut self, n: u64) -> bool {
+        let Link::Opening(Opening { sent, expired }) = &mut self.link else { return false };
+        if n <= *sent {
+            expired.insert(n);
+        }
+        true
+    }
+
+    /// What has waited for `TALKING`.
+    pub(crate) fn take_expired(&mut self) -> BTreeSet<u64> {
+        match &mut self.link {
+            Link::Opening(opening) => std::mem::take(&mut opening.expired),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    /// `TALKING` has come.
+    pub(crate) fn opened(&mut self, now: Instant, have: u64, stored: u64, waiting: u64) {
+        let stored = stored.min(have);
+        self.link = Link::Open(Open { sent: have, stored, more: true, waiting });
+        self.since.get_or_insert(now);
+        self.unchecked = true;
+        self.settle_arrivals();
+    }
+
+    /// A message was refused. Says whether that is news; between `TALK` and `TALKING` it is not, and of what was
+    /// not sent it is nothing.
+    pub(crate) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
+        let news = matches!(&self.link, Link::Open(open) if n <= open.sent);
+        if news {
+            self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
+        }
+        news
+    }
+
+    /// `TALK` itself was refused. It is tried again later.
+    pub(crate) fn refused_to_open(&mut self, now: Instant, after: Duration) {
+        self.link = Link::Refused(now + after);
+    }
+
+    /// Has `TALK` sent again, so that what waits comes and is counted.
+    pub(crate) fn ask_anew(&mut self) {
+        if matches!(self.link, Link::Open(_)) {
+            self.link = Link::Closed;
+        }
+    }
+
+    /// There is room again: it is time for `TALK`.
+    pub(crate) fn room(&mut self, now: Instant) {
+        if let Link::Refused(at) = &mut self.link {
+            *at = now;
+        }
+    }
+
+    /// Something was put into the outbox.
+    pub(crate) fn more(&mut self) {
+        if let Link::Open(open) = &mut self.link {
+            open.more = true;
+        }
+    }
+
+    /// Everything up to `n` is stored. Says whether that is more than before.
+    pub(crate) fn stored(&mut self, n: u64) -> bool {
+        let Link::Open(open) = &mut self.link else { return false };
+        let n = n.min(open.sent);
+        let more = n > open.stored;
+        open.stored = open.stored.max(n);
+        self.unchecked = true;
+        more
+    }
+
+    /// The fate of something that was written has become known.
+    pub(crate) fn fate_known(&mut self) {
+        self.unchecked = true;
+    }
+
+    /// Whether to look if everything that was written has arrived. True once each time.
+    pub(crate) fn is_to_be_checked(&mut self) -> bool {
+        std::mem::take(&mut self.unchecked)
+    }
+
+    /// A message of the peer has come.
+    pub(crate) fn came(&mut self, id: MessageId) {
+        if matches!(&self.link, Link::Opening(_) | Link::Open(Open { waiting: 1.., .. })) {
+            if self.came.len() < REMEMBERED {
+                self.came.insert(id);
+            } else {
+                self.came_beyond += 1;
+            }
+            self.settle_arrivals();
+        }
+    }
+
+    fn settle_arrivals(&mut self) {
+        if let Link::Open(open) = &mut self.link
+            && self.came.len() as u64 + self.came_beyond >= open.waiting
+        {
+            open.waiting = 0;
+            self.forget_arrivals();
+        }
+    }
+
+    fn forget_arrivals(&mut self) {
+        (self.came, self.came_beyond) = (HashSet::new(), 0);
+    }
+
+    /// Whether everything that was written is stored.
+    pub(crate) fn has_sent_all(&self) -> bool {
+        matches!(&self.link, Link::Open(open) if !open.more && open.stored >= open.sent)
+    }
+
+    /// Whether it has been heard and waits: for others alone, or, if `held`, for whatever holds it.
+    pub(crate) fn is_idle(&self, held: bool) -> bool {
+        match self.link {
+            Link::Closed | Link::Opening(_) => false,
+            Link::Refused(_) => true,
+            Link::Open(_) => held || self.has_sent_all(),
+        }
+    }
+
+    /// When it was opened on the present connection.
+    pub(crate) fn since(&self) -> Option<Instant> {
+        self.since
+    }
+
+    /// Whether `TALK` is due: never sent, or refused long enough ago.
+    pub(crate) fn is_talk_due(&self, now: Instant) -> bool {
+        match self.link {
+            Link::Closed => true,
+            Link::Refused(at) => at <= now,
+            Link::Opening(_) | Link::Open(_) => false,
+        }
+    }
+
+    /// When `TALK` becomes due by time alone.
+    pub(crate) fn due_at(&self) -> Option<Instant> {
+        match self.link {
+            Link::Refused(at) => Some(at),
+            _ => None,
+        }
+    }
+
+    /// What may be sent: messages above a number, and how many.
+    pub(crate) fn may_send(&self) -> Option<(u64, u32)> {
+        let Link::Open(open) = &self.link else { return None };
+        let room = WINDOW.saturating_sub(open.sent.saturating_sub(open.stored));
+        let room = u32::try_from(room).unwrap_or(u32::MAX);
+        (open.more && room > 0).then_some((open.sent, room))
+    }
+
+    /// Messages up to `last` were sent; `all` that the outbox had.
+    pub(crate) fn sent(&mut self, last: Option<u64>, all: bool) {
+        if let Link::Open(open) = &mut self.link {
+            open.sent = last.unwrap_or(open.sent);
+            open.more = !all;
+        }
+    }
+
+    /// Whether all that is written with one transaction is sent at once, and nothing else before it.
+    pub(crate) fn sends_at_once(&self) -> bool {
+        let Link::Open(open) = &self.link else { return false };
+        !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+    }
+
+    /// Whether it is open.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.link, Link::Open(_))
+    }
+
+    /// Whether `TALK` was sent, and `TALKING` has not come.
+    pub(crate) fn is_opening(&self) -> bool {
+        matches!(self.link, Link::Opening(_))
+    }
+
+    /// Whether it is open and everything that waited has come.
+    pub(crate) fn has_caught_up(&self) -> bool {
+        matches!(&self.link, Link::Open(open) if open.waiting == 0)
+    }
+
+    /// Whether the server takes no more at the moment.
+    pub(crate) fn is_refused(&self) -> bool {
+        matches!(self.link, Link::Refused(_))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::Installation;
+
+    #[test]
+    fn nothing_is_sent_between_talk_and_talking() {
+        let mut conversation = Conversation::default();
+        let now = Instant::now();
+        assert!(conversation.is_talk_due(now));
+        conversation.opening(0);
+        conversation.more();
+        assert_eq!(conversation.may_send(), None);
+        assert!(!conversation.is_talk_due(now));
+        conversation.opened(Instant::now(), 7, 5, 0);
+        assert_eq!(conversation.may_send(), Some((7, 510)));
+    }
+
+    #[test]
+    fn a_window_bounds_what_is_under_way() {
+        let mut conversation = Conversation::default();
+        conversation.opened(Instant::now(), 0, 0, 0);
+        conversation.sent(Some(512), false);
+        assert_eq!(conversation.may_send(), None);
+        assert!(conversation.stored(100));
+        assert!(!conversation.stored(100), "the same again is no progress");
+        assert_eq!(conversation.may_send(), Some((512, 100)));
+        conversation.sent(Some(520), true);
+        assert_eq!(conversation.may_send(), None);
+        conversation.more();
+        assert_eq!(conversation.may_send(), Some((520, 92)));
+    }
+
+    #[test]
+    fn a_refusal_stops_sending_until_room_or_time() {
+        let mut conversation = Conversation::default();
+        let now = Instant::now();
+        conversation.opened(Instant::now(), 0, 0, 0);
+        assert!(!conversation.refused(1, now, None), "of what was not sent");
+        conversation.sent(Some(1), true);
+        assert!(conversation.refused(1, now, None));
+        assert!(!conversation.refused(1, now, None), "told once");
+        assert_eq!(conversation.may_send(), None);
+        assert!(!conversation.is_talk_due(now));
+        assert!(conversation.is_talk_due(now + ASK_AGAIN));
+        conversation.room(now);
+        assert!(conversation.is_talk_due(now));
+        conversation.opening(0);
+        assert!(!conversation.refused(1, now, None), "of the time before TALK");
+    }
+
+    #[test]
+    fn it_has_caught_up_when_what_waited_has_come() {
+        let mut conversation = Conversation::default();
+        assert!(!conversation.has_caught_up());
+        let id = |n| MessageId { installation: Installation::from_u64(1), n };
+        conversation.opening(0);
+        conversation.came(id(1));
+        conversation.opened(Instant::now(), 0, 0, 2);
+        conversation.came(id(1));
+        assert!(!conversation.has_caught_up(), "the same one again");
+        conversation.came(id(2));
+        assert!(conversation.has_caught_up());
+    }
+
+    #[test]
+    fn what_comes_without_end_is_counted_and_not_remembered() {
+        let mut conversation = Conversation::default();
+        let id = |n| MessageId { installation: Installation::from_u64(1), n };
+        let all = 3 * REMEMBERED as u64;
+        conversation.opening(0);
+        conversation.opened(Instant::now(), 0, 0, all);
+        for n in 1..all {
+            conversation.came(id(n));
+            assert!(conversation.came.len() <= REMEMBERED && !conversation.has_caught_up());
+        }
+        conversation.came(id(all));
+        assert!(conversation.has_caught_up());
+    }
+
+    #[test]
+    fn all_is_sent_when_the_last_is_stored() {
+        let mut conversation = Conversation::default();
+        conversation.opened(Instant::now(), 0, 0, 0);
+        assert!(!conversation.has_sent_all(), "the outbox was not looked at");
+        conversation.sent(Some(2), true);
+        assert!(!conversation.has_sent_all());
+        conversation.stored(2);
+        assert!(conversation.has_sent_all());
+    }
+
+    #[test]
+    fn what_expired_waits_for_talking_and_is_never_of_what_was_not_sent() {
+        let mut conversation = Conversation::default();
+        assert!(!conversation.holds_expired(1));
+        conversation.opening(3);
+        for n in [2, 4, 3, 2] {
+            assert!(conversation.holds_expired(n));
+        }
+        assert_eq!(conversation.take_expired(), [2, 3].into());
+        conversation.opened(Instant::now(), 3, 3, 0);
+        assert!(!conversation.holds_expired(1), "there is nothing to wait for");
+    }
+
+    #[test]
+    fn it_is_asked_now_and_then_who_comes_however_often_somebody_does() {
+        let (mut conversation, now) = (Conversation::default(), Instant::now());
+        assert!(conversation.asks_who_comes(now));
+        assert!(!(0..1_000).any(|_| conversation.asks_who_comes(now)));
+        assert!(conversation.asks_who_comes(now + ASK_KEY));
+        conversation.disconnected();
+        assert!(conversation.asks_who_comes(now + ASK_KEY), "on another connection");
+    }
+}

@@ -1,0 +1,165 @@
+//! What a message of kind `file` says; the [specification](crate::wire#files) has its form.
+//!
+//! Owned by nobody. Pure. What others say in it is data, not to be shown or used as it is.
+
+use std::borrow::Cow;
+
+use blake3::Hash;
+use serde::{Deserialize, Serialize};
+
+use crate::message::{BlobId, Kind};
+use crate::wire::{MAX_BODY, MAX_NUMBER};
+
+/// The longest one that is heard: its ending may matter.
+const MAX_CLAIMED: usize = 1_024;
+
+/// The longest caption, in bytes: the message that carries it has room for the rest as well.
+pub const MAX_CAPTION: usize = MAX_BODY / 8;
+
+/// The longest part of a media type, in bytes.
+const MAX_MEDIA_NAME: usize = 64;
+
+/// A file that somebody sends, without its content.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileInfo {
+    /// Where it waits.
+    pub blob: BlobId,
+    /// What its sender calls it.
+    pub name: String,
+    /// Its media type, as its sender sees it.
+    pub media: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its content hashes to.
+    pub hash: Hash,
+    /// What its sender says of it.
+    pub caption: Option<String>,
+}
+
+/// The same as it is written.
+#[derive(Serialize, Deserialize)]
+struct Body<'a> {
+    blob: Cow<'a, str>,
+    name: Cow<'a, str>,
+    #[serde(rename = "type", default)]
+    media: Cow<'a, str>,
+    size: u64,
+    blake3: Cow<'a, str>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    caption: Option<Cow<'a, str>>,
+}
+
+impl FileInfo {
+    /// What a message says, if it is about a file.
+    pub fn of(kind: &Kind, body: &[u8]) -> Option<Self> {
+        if *kind != Kind::FILE {
+            return None;
+        }
+        let Body { blob, name, media, size, blake3, caption } =
+            serde_json::from_slice(body).ok()?;
+        let name = name[..name.floor_char_boundary(MAX_CLAIMED)].to_owned();
+        Some(Self {
+            blob: blob.parse().ok()?,
+            name,
+            media: if is_media_type(&media) { media.into_owned() } else { String::new() },
+            size: Some(size).filter(|size| *size <= MAX_NUMBER)?,
+            hash: Hash::from_hex(&*blake3).ok()?,
+            caption: caption.map(Cow::into_owned).filter(|it| !it.is_empty()),
+        })
+    }
+
+    /// The body of its message.
+    pub fn to_body(&self) -> Vec<u8> {
+        let body = Body {
+            blob: self.blob.to_string().into(),
+            name: (&*self.name).into(),
+            media: (&*self.media).into(),
+            size: self.size,
+            blake3: self.hash.to_string().into(),
+            caption: self.caption.as_deref().map(Cow::Borrowed),
+        };
+        // Strings and a number are JSON, whatever they are.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The words in it, to be looked for.
+    pub fn words(&self) -> String {
+        match &self.caption {
+            Some(caption) => format!("{} {caption}", self.name),
+            None => self.name.clone(),
+        }
+    }
+
+    /// Whether it says to be a picture.
+    pub fn is_picture(&self) -> bool {
+        self.media.starts_with("image/")
+    }
+}
+
+/// What a message says in words: a text, or what a file is called and what is said of it. What is of another kind
+/// says nothing in words.
+pub(crate) fn words<'a>(kind: &Kind, body: &'a [u8]) -> Cow<'a, str> {
+    if *kind == Kind::TEXT {
+        return String::from_utf8_lossy(body);
+    }
+    FileInfo::of(kind, body).map_or(Cow::Borrowed(""), |info| Cow::Owned(info.words()))
+}
+
+/// A type and a subtype (RFC 6838 §4.2), without parameters.
+fn is_media_type(text: &str) -> bool {
+    let is_name = |name: &str| {
+        let is_in_one = |c: char| c.is_ascii_alphanumeric() || "!#$&-^_.+".contains(c);
+        (1..=MAX_MEDIA_NAME).contains(&name.len()) && name.chars().all(is_in_one)
+    };
+    text.split_once('/').is_some_and(|(kind, subtype)| is_name(kind) && is_name(subtype))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn info(name: &str, caption: Option<&str>) -> FileInfo {
+        FileInfo {
+            blob: BlobId::from_u128(7),
+            name: name.into(),
+            media: "image/png".into(),
+            size: 5,
+            hash: blake3::hash(b"hello"),
+            caption: caption.map(Into::into),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_said_of_a_file_is_heard(name in ".{0,60}", caption in prop::option::of(".{1,60}")) {
+            let said = info(&name, caption.as_deref());
+            prop_assert_eq!(FileInfo::of(&Kind::FILE, &said.to_body()), Some(said));
+        }
+
+        #[test]
+        fn whatever_else_comes_is_no_file(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert_eq!(FileInfo::of(&Kind::FILE, &body), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_whole_is_no_file_and_what_is_new_does_not_matter() {
+        let body = String::from_utf8(info("cat.png", None).to_body()).unwrap();
+        let heard = |body: &str| FileInfo::of(&Kind::FILE, body.as_bytes());
+        assert!(heard(&body.replace("{", r#"{"colour":"red","#)).is_some());
+        let zeros = "0".repeat(32);
+        let id = BlobId::from_u128(7).to_string();
+        for (from, to) in
+            [("\"size\":5", "\"size\":-5"), ("size", "length"), (&*id, &zeros[1..]), (&id, "../x")]
+        {
+            assert_eq!(heard(&body.replace(from, to)), None, "{to}");
+        }
+        assert_eq!(FileInfo::of(&Kind::TEXT, body.as_bytes()), None);
+        for media in ["image", "image/", "image/png\\n", "image/png; x=y", &"x/".repeat(99)] {
+            assert_eq!(heard(&body.replace("image/png", media)).unwrap().media, "", "{media}");
+        }
+        let long = heard(&body.replace("cat.png", &"x".repeat(3_000))).unwrap();
+        assert_eq!(long.name.len(), MAX_CLAIMED);
+    }
+}

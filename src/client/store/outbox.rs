@@ -1,0 +1,467 @@
+//! What was written and is not yet known to have arrived: own messages in the store.
+//!
+//! Each function is one step of a transaction of the [`store`](super). Invariant: a number
+//! is made once, in the transaction that writes its message; *delivered* and *expired* are final; and what a
+//! server says of a number is said of a message that was sent from here, or of none.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use rusqlite::{OptionalExtension, Transaction, params};
+
+use super::formers;
+use super::rows::{Record, State};
+use super::scope::{Scope, Server, counts, new_installation, number, peer_and_count};
+use crate::message::{Installation, Kind, Name, Timestamp};
+use crate::wire::frame::Watermarks;
+
+/// For so many messages it is remembered for whom they were written.
+const REMEMBERED: i64 = 100_000;
+
+/// A message to send.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Outgoing {
+    pub(crate) n: u64,
+    pub(crate) kind: Kind,
+    pub(crate) body: Bytes,
+}
+
+/// The numbers of the messages that a receipt has moved on, in order. Of those that it calls
+/// delivered some may be stored by it too.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Moved {
+    pub(crate) stored: Vec<u64>,
+    pub(crate) delivered: Vec<u64>,
+}
+
+/// What was written to somebody and has not arrived.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pending {
+    /// To whom.
+    pub peer: Name,
+    /// How many messages the server has not stored.
+    pub unsent: u64,
+    /// How many it has stored and not delivered.
+    pub undelivered: u64,
+    /// When the oldest of them was written.
+    pub since: Timestamp,
+}
+
+type Result<T> = rusqlite::Result<T>;
+
+/// Writes a message and its number; `sent` if it is about to be sent at once.
+pub(crate) fn add(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    kind: Kind,
+    body: Bytes,
+    time: Timestamp,
+    sent: bool,
+) -> Result<Record> {
+    let n = last_number(tx, scope)? + 1;
+    tx.prepare_cached(
+        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
+         VALUES (?, ?, 1, ?, ?, ?, ?, ?, 'waiting', ?)",
+    )?
+    .execute(params![
+        scope.server.as_str(),
+        scope.peer.as_str(),
+        scope.installation.to_string(),
+        n.cast_signed(),
+        time.0.cast_signed(),
+        kind.as_str(),
+        &body[..],
+        sent,
+    ])?;
+    let id = tx.last_insert_rowid();
+    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting, file: None })
+}
+
+/// Writes a message that somebody asks for, unless it was written for the same token before. Returns its id,
+/// and the message if it is new.
+pub(crate) fn add_once(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    token: &str,
+    text: String,
+    time: Timestamp,
+    sent: bool,
+) -> Result<(i64, Option<Record>)> {
+    let before = "SELECT message FROM asked WHERE token = ?";
+    if let Some(id) = tx.query_row(before, [token], |row| row.get(0)).optional()? {
+        return Ok((id, None));
+    }
+    let record = add(tx, scope, Kind::TEXT, text.into(), time, sent)?;
+    tx.execute("INSERT INTO asked VALUES (?, ?)", params![token, record.id])?;
+    tx.execute("DELETE FROM asked WHERE message < ?", [record.id - REMEMBERED])?;
+    Ok((record.id, Some(record)))
+}
+
+/// The highest number that was made; 0 if none was.
+pub(super) fn last_number(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    number(
+        tx,
+        scope,
+        "SELECT coalesce(max(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND own = 1",
+    )
+}
+
+/// The highest number that may have been sent; 0 if none was. What a server has beyond it came from
+/// a copy of this folder, or from the folder that this is a copy of.
+pub(crate) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    number(
+        tx,
+        scope,
+        "SELECT coalesce(max(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND own = 1 AND sent = 1",
+    )
+}
+
+/// The highest number up to which every fate is final.
+pub(crate) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    let first_unsettled = number(
+        tx,
+        scope,
+        "SELECT coalesce(min(n), 0) FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored')",
+    )?;
+    if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
+}
+
+/// What is not final above a number, in order, to be sent now.
+pub(crate) fn take_unsettled(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    above: u64,
+    limit: u32,
+) -> Result<Vec<Outgoing>> {
+    let messages = unsettled(tx, scope, above, limit)?;
+    if let Some(last) = messages.last() {
+        tx.prepare_cached(
+            "UPDATE message SET sent = 1
+             WHERE server = ? AND peer = ? AND own = 1 AND installation = ?
+                   AND n > ? AND n <= ? AND sent = 0",
+        )?
+        .execute(params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            above.cast_signed(),
+            last.n.cast_signed(),
+        ])?;
+    }
+    Ok(messages)
+}
+
+fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Result<Vec<Outgoing>> {
+    let mut query = tx.prepare_cached(
+        "SELECT n, kind, body FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND n > ?
+               AND state IN ('waiting', 'stored')
+         ORDER BY n LIMIT ?",
+    )?;
+    let rows = query.query_map(
+        params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            above.cast_signed(),
+            limit,
+        ],
+        |row| {
+            let kind: String = row.get(1)?;
+            let body: Vec<u8> = row.get(2)?;
+            let n: i64 = row.get(0)?;
+            let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+            Ok(Outgoing { n: n.cast_unsigned(), kind, body: body.into() })
+        },
+    )?;
+    rows.collect()
+}
+
+/// Takes in receipts: everything up to `stored` is stored, everything up to `delivered` delivered.
+pub(crate) fn receive_receipt(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    stored: u64,
+    delivered: u64,
+) -> Result<Moved> {
+    let advance = |from: &str, to: &str, n: u64| {
+        let mut update = tx.prepare_cached(&format!(
+            "UPDATE message SET state = '{to}'
+             WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n <= ?
+                   AND sent = 1 AND state = '{from}'
+             RETURNING n"
+        ))?;
+        let scope = params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            n.cast_signed(),
+        ];
+        let numbers = update.query_map(scope, |row| Ok(row.get::<_, i64>(0)?.cast_unsigned()))?;
+        let mut numbers = numbers.collect::<Result<Vec<_>>>()?;
+        numbers.sort_unstable();
+        Ok::<_, rusqlite::Error>(numbers)
+    };
+    let stored = advance("waiting", "stored", stored.max(delivered))?;
+    let delivered = advance("stored", "delivered", delivered)?;
+    Ok(Moved { stored, delivered })
+}
+
+/// What has not arrived, by peer.
+pub(crate) fn pending(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Pending>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, sum(state = 'waiting'), sum(state = 'stored'), min(time) FROM message
+         WHERE server = ? AND state IN ('waiting', 'stored') GROUP BY peer",
+    )?;
+    let rows = query.query_map([server.as_str()], |row| {
+        let peer: String = row.get(0)?;
+        let number = |column| Ok::<_, rusqlite::Error>(row.get::<_, i64>(column)?.cast_unsigned());
+        Ok(Pending {
+            peer: peer.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
+            unsent: number(1)?,
+            undelivered: number(2)?,
+            since: Timestamp(number(3)?),
+        })
+    })?;
+    rows.collect()
+}
+
+/// One message was given up by the server. Returns whether that is new.
+pub(crate) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool> {
+    let rows = tx.execute(
+        "UPDATE message SET state = 'expired'
+         WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n = ?
+               AND sent = 1 AND state IN ('waiting', 'stored')",
+        params![
+            scope.server.as_str(),
+            scope.peer.as_str(),
+            scope.installation.to_string(),
+            n.cast_signed(),
+        ],
+    )?;
+    Ok(rows > 0)
+}
+
+/// The peer says to have seen everything up to `n`. Returns up to where that is what was sent from here.
+pub(crate) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
+    let n = n.min(last_sent(tx, scope)?);
+    tx.prepare_cached(
+        "INSERT INTO seen (server, peer, installation, n) VALUES (?, ?, ?, ?)
+         ON CONFLICT DO UPDATE SET n = max(n, excluded.n)",
+    )?
+    .execute(params![
+        scope.server.as_str(),
+        scope.peer.as_str(),
+        scope.installation.to_string(),
+        n.cast_signed(),
+    ])?;
+    Ok(n)
+}
+
+/// How many messages are not stored yet, by peer.
+pub(crate) fn unsent(tx: &Transaction<'_>, server: &Server) -> Result<BTreeMap<Name, u64>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, count(*) FROM message WHERE server = ? AND state = 'waiting' GROUP BY peer",
+    )?;
+    counts(query.query_map([server.as_str()], peer_and_count)?)
+}
+
+/// To whom something was written whose fate is not final, and whether some of it is not stored.
+pub(crate) fn unsettled_peers(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+) -> Result<Vec<(Name, bool)>> {
+    let mut query = tx.prepare_cached(
+        "SELECT peer, max(state = 'waiting') FROM message
+         WHERE server = ? AND installation = ? AND state IN ('waiting', 'stored') GROUP BY peer",
+    )?;
+    let rows = query.query_map([server.as_str(), &installation.to_string()], peer_and_count)?;
+    rows.map(|row| row.map(|(peer, unsent)| (peer, unsent > 0))).collect()
+}
+
+/// Whether the fate of everything that was written to somebody is final.
+pub(crate) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+    let none = "SELECT NOT EXISTS (SELECT 1 FROM message
+         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored'))";
+    let (peer, installation) = (scope.peer.as_str(), scope.installation.to_string());
+    tx.prepare_cached(none)?
+        .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
+}
+
+/// Numbers what was never sent anew, in a new installation, because this folder is a copy: what it would number next,
+/// the original has numbered already. What was sent keeps its id, and the old installation becomes a
+/// [former](super::formers) one, under which its fate is asked for. What has `expired` may have been the original's,
+/// unless this folder was told that its own is stored; so the rest of it goes out again.
+pub(crate) fn renumber(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    own: Watermarks,
+    expired: &BTreeSet<u64>,
+) -> Result<Installation> {
+    let (new, server, old) = (new_installation(), &scope.server, scope.installation);
+    tx.execute(
+        "UPDATE installation SET id = ? WHERE server = ?",
+        [&new.to_string(), server.as_str()],
+    )?;
+    for n in expired {
+        tx.execute(
+            "UPDATE message SET sent = 0 WHERE server = ? AND peer = ? AND own = 1
+                    AND installation = ? AND n = ? AND state = 'waiting'",
+            params![server.as_str(), scope.peer.as_str(), old.to_string(), n.cast_signed()],
+        )?;
+        expire(tx, scope, *n)?;
+    }
+    receive_receipt(tx, scope, own.stored, own.delivered)?;
+    tx.execute(
+        "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
+         FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n
+               FROM message WHERE server = ?3 AND own = 1 AND installation = ?2
+                                  AND state = 'waiting' AND sent = 0) AS fresh
+         WHERE message.id = fresh.id",
+        [&new.to_string(), &old.to_string(), server.as_str()],
+    )?;
+    formers::keep(tx, server, old)?;
+    Ok(new)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::thread::tests::{in_memory, run};
+    use super::*;
+
+    fn scope(peer: &str) -> Scope {
+        Scope {
+            server: "localhost".parse().unwrap(),
+            peer: peer.parse().unwrap(),
+            installation: Installation::from_u64(1),
+        }
+    }
+
+    fn add_all(tx: &Transaction<'_>, scope: &Scope, texts: &[&str]) -> Result<Vec<u64>> {
+        { texts.iter() }
+            .map(|text| {
+                Ok(add(tx, scope, Kind::TEXT, text.to_string().into(), Timestamp(0), false)?.n)
+            })
+            .collect()
+    }
+
+    fn numbers(tx: &Transaction<'_>, scope: &Scope, above: u64) -> Vec<u64> {
+        unsettled(tx, scope, above, 100).unwrap().iter().map(|it| it.n).collect()
+    }
+
+    #[test]
+    fn numbers_count_for_each_conversation_alone() {
+        run(&mut in_memory(), |tx| {
+            assert_eq!(add_all(tx, &scope("marie"), &["a", "b"])?, [1, 2]);
+            assert_eq!(add_all(tx, &scope("anna"), &["c"])?, [1]);
+            assert_eq!(add_all(tx, &scope("marie"), &["d"])?, [3]);
+            let bodies = unsettled(tx, &scope("marie"), 1, 1)?;
+            assert_eq!(&bodies[0].body[..], b"b");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn receipts_are_cumulative_and_final_ones_stay() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2", "3", "4"])?;
+            take_unsettled(tx, &scope, 0, 4)?;
+            assert_eq!(
+                receive_receipt(tx, &scope, 3, 1)?,
+                Moved { stored: vec![1, 2, 3], delivered: vec![1] }
+            );
+            assert_eq!(receive_receipt(tx, &scope, 3, 1)?, Moved::default());
+            assert_eq!(settled(tx, &scope)?, 1);
+            assert!(expire(tx, &scope, 2)?);
+            assert!(!expire(tx, &scope, 2)?);
+            assert!(!expire(tx, &scope, 1)?, "delivered is final");
+            assert_eq!(settled(tx, &scope)?, 2);
+            assert_eq!(numbers(tx, &scope, 0), [3, 4], "what is stored is still kept");
+            assert_eq!(unsent(tx, &scope.server)?.values().sum::<u64>(), 1);
+            assert_eq!(
+                receive_receipt(tx, &scope, 0, 4)?,
+                Moved { stored: vec![4], delivered: vec![3, 4] }
+            );
+            assert_eq!(settled(tx, &scope)?, 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_number_that_was_not_sent() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2"])?;
+            take_unsettled(tx, &scope, 0, 1)?;
+            assert!(!expire(tx, &scope, 2)?);
+            let first = Moved { stored: vec![1], delivered: vec![1] };
+            assert_eq!(receive_receipt(tx, &scope, 2, 2)?, first);
+            assert_eq!(seen(tx, &scope, 2)?, 1);
+            assert_eq!(numbers(tx, &scope, 0), [2]);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_expired_of_a_copy_goes_out_anew_unless_it_was_stored() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            let id = scope.installation.to_string();
+            tx.execute("INSERT INTO installation VALUES (?, ?)", (scope.server.as_str(), id))?;
+            add_all(tx, &scope, &["stored", "under way", "not sent"])?;
+            take_unsettled(tx, &scope, 0, 2)?;
+            receive_receipt(tx, &scope, 1, 0)?;
+            let own = Watermarks { have: 3, stored: 3, delivered: 3 };
+            let installation = renumber(tx, &scope, own, &[1, 2, 3].into())?;
+            assert_eq!(numbers(tx, &scope, 0), [0; 0]);
+            assert_eq!(numbers(tx, &Scope { installation, ..scope }, 0), [1, 2]);
+            let first = "SELECT state FROM message WHERE id = 1";
+            assert_eq!(tx.query_row(first, (), |row| row.get::<_, String>(0))?, "expired");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_was_taken_to_be_sent_counts_as_sent() {
+        run(&mut in_memory(), |tx| {
+            let scope = scope("marie");
+            add_all(tx, &scope, &["1", "2", "3"])?;
+            assert_eq!(last_sent(tx, &scope)?, 0);
+            assert_eq!(take_unsettled(tx, &scope, 0, 2)?.len(), 2);
+            assert_eq!(last_sent(tx, &scope)?, 2);
+            assert_eq!(add(tx, &scope, Kind::TEXT, "4".into(), Timestamp(0), true)?.n, 4);
+            assert_eq!(last_sent(tx, &scope)?, 4);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn a_copied_folder_numbers_what_it_did_not_send_anew() {
+        run(&mut in_memory(), |tx| {
+            let (marie, anna) = (scope("marie"), scope("anna"));
+            let id = marie.installation.to_string();
+            tx.execute("INSERT INTO installation VALUES (?, ?)", (marie.server.as_str(), id))?;
+            add_all(tx, &marie, &["stored", "sent"])?;
+            take_unsettled(tx, &marie, 0, 10)?;
+            add_all(tx, &marie, &["x", "y"])?;
+            add_all(tx, &anna, &["on its way"])?;
+            take_unsettled(tx, &anna, 0, 10)?;
+            add_all(tx, &anna, &["z"])?;
+            let own = Watermarks { have: 9, stored: 1, delivered: 0 };
+            let installation = renumber(tx, &marie, own, &BTreeSet::new())?;
+            assert_ne!(installation, marie.installation);
+            let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
+            assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);
+            assert_eq!(numbers(tx, &renamed(&anna), 0), [1]);
+            assert_eq!(numbers(tx, &marie, 0), [1, 2], "what may have been sent keeps its id");
+            assert_eq!(numbers(tx, &anna, 0), [1], "and to others likewise");
+            assert_eq!(formers::all(tx, &marie.server)?, [marie.installation]);
+            Ok(())
+        });
+    }
+}

@@ -1,0 +1,266 @@
+//! What a row is outside the store: messages, and files that go and come.
+//!
+//! Owned by nobody: plain data, and the words that stand for it in the store.
+
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::info::FileInfo;
+use crate::message::{BlobId, Kind, Name, Timestamp};
+
+/// A message, own or another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Its place.
+    pub id: i64,
+    /// Whether one wrote it oneself.
+    pub own: bool,
+    /// Its number within conversation and installation.
+    pub n: u64,
+    /// When it was written here, or when another's reached the server.
+    pub time: Timestamp,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was written. Data from others: not to be shown as it is.
+    pub body: Bytes,
+    /// Where it is.
+    pub state: State,
+    /// What there is to know of the file that it tells of, if it is another's and does.
+    pub file: Option<Received>,
+}
+
+/// A message that somebody wrote, as it lies in the history.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incoming {
+    /// Its place in the history; ascends.
+    pub id: i64,
+    /// Who wrote it.
+    pub peer: Name,
+    /// When it reached the server.
+    pub time: Timestamp,
+    /// What the body is.
+    pub kind: Kind,
+    /// What was written. Data from others: not to be shown as it is.
+    pub body: Bytes,
+    /// What there is to know of the file that it tells of, if it does.
+    pub file: Option<Received>,
+}
+
+/// Where a message is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the variants are the words of the store")]
+pub enum State {
+    Waiting,
+    Stored,
+    Delivered,
+    /// Delivered, and the peer says to have seen it.
+    Read,
+    Expired,
+    Received,
+    Shown,
+}
+
+impl State {
+    /// The word of the store.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Stored => "stored",
+            Self::Delivered => "delivered",
+            Self::Read => "read",
+            Self::Expired => "expired",
+            Self::Received => "received",
+            Self::Shown => "shown",
+        }
+    }
+
+    pub(super) fn of_word(word: &str) -> Option<Self> {
+        Some(match word {
+            "waiting" => Self::Waiting,
+            "stored" => Self::Stored,
+            "delivered" => Self::Delivered,
+            "read" => Self::Read,
+            "expired" => Self::Expired,
+            "received" => Self::Received,
+            "shown" => Self::Shown,
+            _ => return None,
+        })
+    }
+}
+
+/// What there is to know of a file in another's message, beside what the message says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Received {
+    /// What one calls it by, from 1 in each conversation.
+    pub number: u64,
+    /// How it is with it.
+    pub state: FileState,
+}
+
+/// How it is with a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It is with the server, and comes when it is asked for.
+    Offered,
+    /// It is on its way, or waits for its turn.
+    Coming,
+    /// All of it is there: here, or with the server.
+    Here,
+    /// An own one that the server has all of: where the message is that tells of it.
+    Sent(State),
+    /// It does not come, and why.
+    Failed(String),
+    /// One thought better of it.
+    Cancelled,
+    /// The server does not have it any more.
+    Gone,
+}
+
+impl FileState {
+    /// The word of the store.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Offered => "offered",
+            Self::Coming => "coming",
+            Self::Here => "here",
+            Self::Sent(_) => "sent",
+            Self::Failed(_) => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Gone => "gone",
+        }
+    }
+
+    pub(super) fn of_word(word: &str, why: Option<String>) -> Option<Self> {
+        Some(match word {
+            "offered" => Self::Offered,
+            "coming" => Self::Coming,
+            "here" => Self::Here,
+            "failed" => Self::Failed(why.unwrap_or_default()),
+            "cancelled" => Self::Cancelled,
+            "gone" => Self::Gone,
+            _ => return None,
+        })
+    }
+}
+
+/// A file on its way, or how it is with one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Transfer {
+    /// Which way it goes.
+    pub way: Way,
+    /// Among those that go this way; of one that comes the id of its message.
+    pub id: i64,
+    /// To whom, or from whom.
+    pub peer: Name,
+    /// What one calls it by, if it is another's.
+    pub number: Option<u64>,
+    /// What its sender calls it. Data from others: not to be shown as it is.
+    pub name: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// How much of it is there, in bytes.
+    pub done: u64,
+    /// How it is with it.
+    pub state: FileState,
+}
+
+impl Transfer {
+    pub(crate) fn of_upload(upload: &Upload, state: FileState) -> Self {
+        Self {
+            way: Way::Up,
+            id: upload.id,
+            peer: upload.peer.clone(),
+            number: None,
+            name: upload.source.name.clone(),
+            size: upload.source.size,
+            done: 0,
+            state,
+        }
+    }
+
+    pub(crate) fn of_download(download: &Download) -> Self {
+        let done = if download.state == FileState::Here { download.info.size } else { 0 };
+        Self {
+            way: Way::Down,
+            id: download.message,
+            peer: download.peer.clone(),
+            number: Some(download.number),
+            name: download.info.name.clone(),
+            size: download.info.size,
+            done,
+            state: download.state.clone(),
+        }
+    }
+}
+
+/// Which way a file goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Way {
+    /// To somebody.
+    Up,
+    /// From somebody.
+    Down,
+}
+
+/// A file as scripts are told of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// What one calls it by, if it is another's.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub n: Option<u64>,
+    /// What its sender calls it. Data from others: not to be shown as it is, and no path.
+    pub name: String,
+    /// Its media type.
+    #[serde(rename = "type")]
+    pub media: String,
+    /// Its length in bytes.
+    pub size: u64,
+    /// What its content hashes to, as hexadecimal digits.
+    pub blake3: String,
+    /// What its sender says of it.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub caption: Option<String>,
+}
+
+impl Listed {
+    /// The file that a message tells of, if it does.
+    pub fn of(kind: &Kind, body: &[u8], received: Option<&Received>) -> Option<Self> {
+        let FileInfo { name, media, size, hash, caption, .. } = FileInfo::of(kind, body)?;
+        let n = received.map(|it| it.number);
+        Some(Self { n, name, media, size, blake3: hash.to_string(), caption })
+    }
+}
+
+/// A file of one's own, as it was when it was to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Source {
+    pub(crate) path: PathBuf,
+    pub(crate) name: String,
+    pub(crate) media: String,
+    pub(crate) size: u64,
+    /// When it was last written, in nanoseconds since 1970.
+    pub(crate) modified: i64,
+    pub(crate) caption: Option<String>,
+}
+
+/// An upload that goes on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Upload {
+    pub(crate) id: i64,
+    pub(crate) peer: Name,
+    pub(crate) source: Source,
+    /// What the server calls it, if it does already.
+    pub(crate) blob: Option<BlobId>,
+}
+
+/// A file of another's.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Download {
+    pub(crate) message: i64,
+    pub(crate) peer: Name,
+    pub(crate) number: u64,
+    pub(crate) info: FileInfo,
+    pub(crate) state: FileState,
+}

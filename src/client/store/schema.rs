@@ -1,0 +1,321 @@
+//! How the client's database is laid out, and how an older layout becomes today's.
+//!
+//! Owned by the `database`. A person's own archive should open in `sqlite3`: one table holds the whole transcript, and
+//! counters, marks and receipts are all derived from it. Invariant: a new database is laid out as the oldest was
+//! and goes through the same steps as an old one, so that there is one layout, whatever a store has been through.
+
+use rusqlite::{Connection, Transaction};
+
+use super::{search, servers, stock};
+use crate::trust::Fingerprint;
+
+type Result<T> = rusqlite::Result<T>;
+
+/// Addresses of servers, each with a key that the server there may show.
+type Known = [(String, Fingerprint)];
+
+/// Brings a database from one layout to the next.
+type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
+
+/// The oldest layout that can be brought up to date.
+pub(super) const OLDEST: i64 = 5;
+
+/// What makes each layout of the one before, from [`OLDEST`] on. What has been released is not changed any more.
+const STEPS: [Step; 2] = [to_6, to_7];
+
+/// What `user_version` says of today's layout.
+pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
+
+/// Layout 5.
+const LAYOUT: &str = "
+    -- Whose folder this is.
+    CREATE TABLE person (name TEXT NOT NULL) STRICT;
+
+    -- The installation that new messages are numbered in. Each server, and each spelling of its
+    -- address, has one of its own: none knows what was numbered for another.
+    CREATE TABLE installation (server TEXT PRIMARY KEY, id TEXT NOT NULL) STRICT;
+
+    -- Every message, own ones and others', in the order in which they were written or came.
+    CREATE TABLE message (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        own INTEGER NOT NULL CHECK (own IN (0, 1)),
+        -- The sender's message id.
+        installation TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        -- Milliseconds since 1970: when an own one was written, when another's reached the server.
+        time INTEGER NOT NULL,
+        kind TEXT NOT NULL,
+        body BLOB NOT NULL,
+        -- Own: waiting, stored, delivered, expired. Others': received, shown.
+        state TEXT NOT NULL
+            CHECK (state IN ('waiting', 'stored', 'delivered', 'expired', 'received', 'shown')),
+        -- Own: it may have been sent with this id. Told from numbers that a server knows and that
+        -- were never sent from here, a folder learns that it is a copy.
+        sent INTEGER NOT NULL DEFAULT 0 CHECK (sent IN (0, 1)),
+        UNIQUE (server, peer, own, installation, n)
+    ) STRICT;
+
+    -- The keys with which a server knew those whom one talked to.
+    CREATE TABLE contact (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- The base64 word of an OpenSSH public key line: the one that is trusted, and another one that
+        -- the server has for the name since.
+        key TEXT NOT NULL,
+        offered TEXT,
+        -- Milliseconds since 1970.
+        since INTEGER NOT NULL,
+        PRIMARY KEY (server, peer)
+    ) STRICT;
+
+    -- What people say to have seen of what was written to them in an installation.
+    CREATE TABLE seen (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        PRIMARY KEY (server, peer, installation)
+    ) STRICT;
+
+    -- What was written for somebody beside the face, by a word that each makes up: who asks again, of another
+    -- owner of this folder, is not written twice.
+    CREATE TABLE asked (token TEXT PRIMARY KEY, message INTEGER NOT NULL) STRICT;
+
+    -- Own files on their way to the server. What is there is in a message from then on.
+    CREATE TABLE upload (
+        id INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- Where it lies: the bytes of a path.
+        path BLOB NOT NULL,
+        name TEXT NOT NULL,
+        type TEXT NOT NULL,
+        size INTEGER NOT NULL,
+        -- When it was last written, in nanoseconds since 1970: what is sent has to be what was meant.
+        modified INTEGER NOT NULL,
+        caption TEXT,
+        -- What somebody beside the face made up for it.
+        token TEXT UNIQUE,
+        -- What the server calls it, once it does.
+        blob TEXT,
+        state TEXT NOT NULL CHECK (state IN ('going', 'sent', 'failed', 'cancelled')),
+        -- Why it failed.
+        why TEXT,
+        -- The message that tells of it, once it is sent.
+        message INTEGER
+    ) STRICT;
+
+    -- Files that others tell of in their messages.
+    CREATE TABLE file (
+        message INTEGER PRIMARY KEY,
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- What one calls it by, from 1 in each conversation.
+        number INTEGER NOT NULL,
+        state TEXT NOT NULL
+            CHECK (state IN ('offered', 'coming', 'here', 'failed', 'cancelled', 'gone')),
+        why TEXT,
+        -- The server knows that it need not keep it.
+        dropped INTEGER NOT NULL DEFAULT 0 CHECK (dropped IN (0, 1)),
+        UNIQUE (server, peer, number)
+    ) STRICT;
+
+    CREATE INDEX going ON upload (server, id) WHERE state = 'going';
+    CREATE INDEX carried ON file (server, message) WHERE state = 'coming' OR dropped = 0;
+    CREATE INDEX unsettled ON message (server, peer, installation, n)
+        WHERE state IN ('waiting', 'stored');
+    CREATE INDEX unshown ON message (server, peer, id) WHERE state = 'received';
+    CREATE INDEX conversation ON message (server, peer, id);
+";
+
+/// Which layout a database has; 0 if it was never laid out.
+pub(crate) fn version(connection: &Connection) -> Result<i64> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}
+
+/// Lays out an empty database.
+pub(crate) fn lay_out(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute_batch(LAYOUT)?;
+    tx.execute_batch(search::LAYOUT)?;
+    tx.pragma_update(None, "user_version", OLDEST)?;
+    bring_up_to_date(tx, &[])
+}
+
+/// Takes all steps that a database has not taken.
+pub(super) fn bring_up_to_date(tx: &Transaction<'_>, known: &Known) -> Result<()> {
+    take(tx, known, &STEPS)
+}
+
+fn take(tx: &Transaction<'_>, known: &Known, steps: &[Step]) -> Result<()> {
+    let found = version(tx)?;
+    for (from, step) in (OLDEST..).zip(steps).filter(|(from, _)| *from >= found) {
+        step(tx, known)?;
+        tx.pragma_update(None, "user_version", from + 1)?;
+    }
+    Ok(())
+}
+
+/// Rows belong to a server, which is its key, and no longer to an address.
+fn to_6(tx: &Transaction<'_>, known: &Known) -> Result<()> {
+    tx.execute_batch(
+        "-- The server that was met at an address, by its key.
+         CREATE TABLE address (address TEXT PRIMARY KEY, server TEXT NOT NULL) STRICT;
+
+         -- Installations in which nothing new is numbered, and of which something is not final.
+         CREATE TABLE former (
+             server TEXT NOT NULL, id TEXT NOT NULL, PRIMARY KEY (server, id)
+         ) STRICT;",
+    )?;
+    servers::adopt(tx, known)
+}
+
+/// Of each file that others tell of it is known how much it counts.
+fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
+    tx.execute_batch(
+        "-- How many bytes it has, as its sender tells.
+         ALTER TABLE file ADD COLUMN size INTEGER NOT NULL DEFAULT 0;
+
+         -- It came by itself, and counts until its person frees it.
+         ALTER TABLE file ADD COLUMN unasked INTEGER NOT NULL DEFAULT 0 CHECK (unasked IN (0, 1));
+
+         CREATE INDEX unasked ON file (server, peer, state, size, unasked) WHERE unasked = 1;",
+    )?;
+    stock::measure(tx)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::path::Path;
+
+    use super::super::database::{StoreError, bring_up_to_date};
+    use super::super::thread::Store;
+    use super::*;
+    use crate::client::config::Config;
+    use crate::trust::known_servers::KnownServers;
+
+    /// A store that the program of layout 5 wrote; see there.
+    const LAYOUT_5: &str = include_str!("../../../tests/layouts/client-5.sql");
+
+    /// The servers that it knew.
+    const KNOWN_5: &str = include_str!("../../../tests/layouts/client-5.known_servers");
+
+    /// The data folder of that program.
+    fn folder() -> tempfile::TempDir {
+        let folder = tempfile::tempdir().unwrap();
+        let connection = Connection::open(folder.path().join("messages.db")).unwrap();
+        connection.execute_batch(LAYOUT_5).unwrap();
+        connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        fs::write(folder.path().join("known_servers"), KNOWN_5).unwrap();
+        folder
+    }
+
+    fn open(folder: &Path) -> std::result::Result<(), StoreError> {
+        let known_servers = KnownServers::new(folder.join("known_servers"));
+        let server = "localhost:7101".parse().unwrap();
+        let config = Config::new(server, "john".parse().unwrap(), folder.into());
+        let (store, _) = Store::open(&folder.join("messages.db"), &config, &known_servers)?;
+        async_std::task::block_on(store.close());
+        Ok(())
+    }
+
+    /// Everything that stands in a table, as text.
+    fn rows(folder: &Path, query: &str) -> Vec<String> {
+        let connection = Connection::open(folder.join("messages.db")).unwrap();
+        let mut query = connection.prepare(query).unwrap();
+        let columns = query.column_count();
+        let row = |row: &rusqlite::Row<'_>| {
+            let value = |column| row.get_unwrap::<_, rusqlite::types::Value>(column);
+            Ok((0..columns).map(|column| format!("{:?}", value(column))).collect())
+        };
+        query.query_map((), row).unwrap().map(Result::unwrap).collect()
+    }
+
+    fn schema(folder: &Path) -> Vec<String> {
+        rows(folder, "SELECT type, name, sql FROM sqlite_schema ORDER BY type, name")
+    }
+
+    #[test]
+    fn a_store_of_layout_5_is_brought_up_to_date_with_all_that_is_in_it() {
+        let folder = folder();
+        let everything = [
+            "SELECT * FROM person",
+            "SELECT id, peer, own, time, kind, body, state, sent FROM message",
+            "SELECT DISTINCT peer, key, offered FROM contact",
+            "SELECT peer, installation, n FROM seen",
+            "SELECT * FROM asked",
+            "SELECT id, peer, path, name, type, size, modified, caption, token, blob, state, why, message FROM upload",
+            "SELECT message, peer, number, state, why, dropped FROM file",
+        ];
+        let read = || everything.map(|query| rows(folder.path(), query));
+        let before = read();
+        assert!(before.iter().all(|rows| !rows.is_empty()), "{before:?}");
+        open(folder.path()).unwrap();
+        assert_eq!(rows(folder.path(), "PRAGMA user_version"), [format!("Integer({NEWEST})")]);
+        assert_eq!(read(), before);
+        // Each file has the size that its message tells.
+        let sizes = "SELECT size FROM file JOIN message ON message.id = file.message
+                     WHERE size <> json_extract(CAST(body AS TEXT), '$.size') OR unasked";
+        assert_eq!(rows(folder.path(), sizes), [""; 0]);
+        // Of the two servers the one was known at two addresses.
+        let distinct = "SELECT count(DISTINCT server), sum(server LIKE 'SHA256:%') FROM message";
+        assert_eq!(rows(folder.path(), distinct), ["Integer(2)Integer(11)"]);
+        let after = schema(folder.path());
+        open(folder.path()).unwrap();
+        assert_eq!((read(), schema(folder.path())), (before, after), "once is enough");
+    }
+
+    #[test]
+    fn an_old_store_becomes_what_a_new_one_is() {
+        let (old, new) = (folder(), tempfile::tempdir().unwrap());
+        open(old.path()).unwrap();
+        open(new.path()).unwrap();
+        assert_eq!(schema(old.path()), schema(new.path()));
+    }
+
+    #[test]
+    fn a_kill_in_the_middle_leaves_the_old_layout() {
+        let (folder, copy) = (folder(), tempfile::tempdir().unwrap());
+        let mut connection = Connection::open(folder.path().join("messages.db")).unwrap();
+        // What does not fit into SQLite's memory is in its log before it is committed.
+        connection.execute_batch("PRAGMA cache_size = 1; PRAGMA cache_spill = 1").unwrap();
+        let tx = connection.transaction().unwrap();
+        super::bring_up_to_date(&tx, &[]).unwrap();
+        for file in ["messages.db", "messages.db-wal", "known_servers"] {
+            fs::copy(folder.path().join(file), copy.path().join(file)).unwrap();
+        }
+        assert_eq!(rows(copy.path(), "PRAGMA user_version"), ["Integer(5)"]);
+        open(copy.path()).unwrap();
+        assert_eq!(rows(copy.path(), "PRAGMA user_version"), [format!("Integer({NEWEST})")]);
+    }
+
+    #[test]
+    fn a_step_that_fails_leaves_the_old_layout() {
+        let folder = folder();
+        let fail: Step = |_, _| Err(rusqlite::Error::InvalidQuery);
+        let mut connection = Connection::open(folder.path().join("messages.db")).unwrap();
+        let tx = connection.transaction().unwrap();
+        take(&tx, &[], &[STEPS.as_slice(), &[fail]].concat()).unwrap_err();
+        drop(tx);
+        assert_eq!(rows(folder.path(), "PRAGMA user_version"), ["Integer(5)"]);
+    }
+
+    #[test]
+    fn other_layouts_are_refused_by_their_numbers() {
+        let folder = folder();
+        let path = folder.path().join("messages.db");
+        let mut connection = Connection::open(&path).unwrap();
+        let known_servers = KnownServers::new(folder.path().join("known_servers"));
+        for (found, says) in [(NEWEST + 1, "a newer one has used it"), (OLDEST - 1, "move it away")]
+        {
+            connection.pragma_update(None, "user_version", found).unwrap();
+            let error = bring_up_to_date(&mut connection, &path, &known_servers).unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(&format!("has layout {found},")), "{error}");
+            assert!(error.contains(says), "{error}");
+            assert_eq!(version(&connection).unwrap(), found);
+        }
+    }
+}

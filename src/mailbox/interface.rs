@@ -1,0 +1,118 @@
+//! What a mailbox promises: the [`Mailbox`] trait and its contract.
+//!
+//! Owned by the server. Invariant: what [`Mailbox::watch`] reported as committed is still there after a crash, unless it
+//! was removed. One suite of tests (`contract.rs`) runs over every implementation.
+
+use std::time::Instant;
+
+use async_channel::Receiver;
+use futures::future::BoxFuture;
+use thiserror::Error;
+
+use super::shelf::{Run, Shelf};
+use super::usage::Usage;
+use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
+
+/// Keeps messages of sessions in order of acceptance.
+///
+/// [`append`](Self::append), [`remove`](Self::remove) and the others that change something form one
+/// journal: they take effect in the order in which they are called, so the caller holds its
+/// session's lock while it calls them. None of them blocks. A mailbox with a full journal makes its
+/// callers wait in [`ready`](Self::ready).
+pub trait Mailbox: Send + Sync + 'static {
+    /// Waits until the journal takes more of a sender. To be awaited before messages are accepted. An error says
+    /// that nothing can be stored now; what was appended before is tried again by itself.
+    fn ready(&self, sender: &Name) -> BoxFuture<'_, Result<(), MailboxError>>;
+
+    /// What is kept of a session; all zero and empty for one that nobody wrote in.
+    fn load(&self, key: &SessionKey) -> BoxFuture<'_, Result<Shelf, MailboxError>>;
+
+    /// Keeps a batch, whose first position follows the last one of its session. Its commit may wait
+    /// until `due`, for what is [removed](Self::remove) before need not be written at all.
+    fn append(&self, key: &SessionKey, batch: &Batch, due: Instant);
+
+    /// The messages of a session above a position, in order, committed or not: as many as fit into
+    /// `limit`, but one at least if there is any. Fewer only at the end of what was appended before
+    /// the call.
+    fn pending(
+        &self,
+        key: &SessionKey,
+        after: u64,
+        limit: Usage,
+    ) -> BoxFuture<'_, Result<Batch, MailboxError>>;
+
+    /// Forgets the messages of a session up to and with a position, which are `freed` in all.
+    fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage);
+
+    /// The same for messages that were kept for too long: what they were called is remembered, until
+    /// it is [settled](Self::settle).
+    fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage);
+
+    /// Of the messages of a session up to and with a position only the numbers are kept from now on, and how long
+    /// they were: they are [withheld](crate::message::Message::withheld). Those that were not are `freed` in all. The
+    /// bodies may go from the disk bit by bit, and are told of there until they are gone.
+    fn withhold(&self, key: &SessionKey, up_to: u64, freed: Usage);
+
+    /// Whether what waits in a session, now and later, is no load for its receiver. Not remembered on disk. Returns
+    /// what waits there.
+    fn set_aside(&self, key: &SessionKey, aside: bool) -> Usage;
+
+    /// The sender's client knows, and has on its disk, what became of everything up to `n`.
+    fn settle(&self, key: &SessionKey, installation: Installation, n: u64);
+
+    /// An installation that is remembered was heard of when this was the session's last position.
+    fn hear(&self, key: &SessionKey, installation: Installation, position: u64);
+
+    /// Nothing of this installation is on its way or will come: forgets what was taken from it.
+    fn forget(&self, key: &SessionKey, installation: Installation);
+
+    /// The sessions whose oldest message waits since before a time, each with the position of the last
+    /// message of those that do.
+    fn overdue(
+        &self,
+        before: Uptime,
+    ) -> BoxFuture<'_, Result<Vec<(SessionKey, u64)>, MailboxError>>;
+
+    /// The sessions of which anything is kept and in which `sender` writes.
+    fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
+
+    /// For whom messages wait.
+    fn receivers(&self) -> Vec<Name>;
+
+    /// Who has messages waiting for `receiver`, and how many each.
+    fn waiting(&self, receiver: &Name) -> Vec<(Name, u64)>;
+
+    /// All that waits for `receiver`, from whomever, but for what is [set aside](Self::set_aside).
+    fn usage(&self, receiver: &Name) -> Usage;
+
+    /// What happens to the journal, in order. There is one watcher: the server.
+    fn watch(&self) -> Receiver<Event>;
+
+    /// Commits all that can be committed. To be called last.
+    fn close(&self) -> BoxFuture<'_, ()>;
+}
+
+/// Something that happened to the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// These sessions, each once, are as safe as the mailbox makes them.
+    Committed(Vec<Commit>),
+    /// Messages are taken again, after [`Mailbox::ready`] failed.
+    Recovered,
+}
+
+/// What was committed of one session.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Commit {
+    /// The session.
+    pub key: SessionKey,
+    /// Messages up to and with this position; 0 if there were none.
+    pub up_to: u64,
+    /// Expiries up to and with this position; 0 if there were none.
+    pub expired_up_to: u64,
+}
+
+/// A mailbox could not do what it was asked to. For the operator's log.
+#[derive(Clone, Debug, Error)]
+#[error("the mailbox failed: {0}")]
+pub struct MailboxError(pub String);

@@ -1,0 +1,109 @@
+//! The accept loop: one task for each listener.
+//!
+//! Owned by the server. Invariant: no connection, and no proxy, has the next one wait for it.
+
+use std::convert::Infallible;
+use std::io;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use async_channel::Sender;
+use futures::future::{Either, select};
+
+use super::reception::{Counted, Reception, receive};
+use crate::server::connection::Whence;
+use crate::server::host::Host;
+use crate::server::listening::{self, ACCEPT_PAUSE, HeaderError, Listener};
+use crate::task;
+use crate::wire::transport::Socket;
+
+/// How many connections are accepted before accepting rests for a moment. To give way would not do: whoever is always
+/// ready keeps the thread from looking at its sockets.
+const ACCEPTED_AT_ONCE: u32 = 16;
+const ACCEPT_REST: Duration = Duration::from_millis(1);
+
+/// How many connections of proxies at once have not said yet whose they are. One more is closed unread.
+const UNANNOUNCED: usize = 1_024;
+
+/// Accepts until the server stops. An error of one connection, or of a system that is out of files,
+/// does not end it. While there are `full` clones of `live` nobody is served.
+pub(crate) async fn accept(
+    reception: Arc<Reception>,
+    listener: Listener,
+    live: Sender<Infallible>,
+    full: usize,
+) {
+    for turn in (1..=ACCEPTED_AT_ONCE).cycle() {
+        let accepting = Box::pin(listener.accept());
+        let accepted = match select(accepting, Box::pin(reception.host.stopping.recv())).await {
+            Either::Left((accepted, _)) => accepted,
+            Either::Right(_) => return,
+        };
+        match accepted {
+            Ok((socket, address)) => meet(&reception, socket, address, &live, full),
+            Err(error) if is_one_connections(&error) => log::debug!("accepting: {error}"),
+            Err(error) => {
+                log::error!("accepting: {error}; trying again");
+                task::sleep(ACCEPT_PAUSE).await;
+            }
+        }
+        if turn == ACCEPTED_AT_ONCE {
+            task::sleep(ACCEPT_REST).await;
+        }
+    }
+}
+
+/// Receives a connection; that of a proxy as whose it is.
+fn meet(
+    reception: &Arc<Reception>,
+    socket: Socket,
+    address: Option<IpAddr>,
+    live: &Sender<Infallible>,
+    full: usize,
+) {
+    if !reception.proxies.include(address) {
+        return receive(reception, socket, address, live, full);
+    }
+    let Some(unannounced) = Counted::one_more(reception, |it| &it.unannounced, UNANNOUNCED) else {
+        reception.closed.fetch_add(1, Ordering::Relaxed);
+        return;
+    };
+    let (reception, live) = (reception.clone(), live.clone());
+    task::spawn("proxy", async move {
+        if let Some((socket, address)) = be_told(&reception.host, socket, address).await {
+            // It has one more of `live` here than it will have.
+            receive(&reception, socket, address, &live, full + 1);
+        }
+        drop(unannounced);
+    });
+}
+
+/// Has a proxy say whose connection it is, in time and while the server runs.
+async fn be_told(
+    host: &Host,
+    socket: Socket,
+    proxy: Option<IpAddr>,
+) -> Option<(Socket, Option<IpAddr>)> {
+    let reading = task::within(host.timing.handshake.silence, listening::read_header(socket));
+    let refused = Whence(proxy);
+    match select(Box::pin(reading), Box::pin(host.stopping.recv())).await {
+        Either::Left((Some(Ok((socket, address))), _)) => return Some((socket, address.or(proxy))),
+        Either::Left((Some(Err(HeaderError::Silent)), _)) => log::debug!("{refused} said nothing"),
+        Either::Left((Some(Err(error)), _)) => {
+            log::warn!("{refused}, a proxy, was refused: {error}");
+        }
+        Either::Left((None, _)) => {
+            log::warn!("{refused}, a proxy, was refused: its PROXY header took too long");
+        }
+        Either::Right(_) => {}
+    }
+    None
+}
+
+/// Errors that concern only the connection that was about to be accepted.
+fn is_one_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

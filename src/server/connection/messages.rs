@@ -1,0 +1,149 @@
+//! What the read task does with messages, and with what acknowledges them.
+//!
+//! Invariant: once a message of a conversation was refused, none behind it is taken until `TALK`.
+
+use super::collected::{Collected, usage};
+use super::reading::{Flow, Reading, fail};
+use crate::message::Name;
+use crate::server::host::Host;
+use crate::server::link::End;
+use crate::server::sessions::{Accepted, Quota, Retired, Session};
+use crate::wire::frame::{ByeReason, ErrorCode, Refusal, ServerFrame};
+
+impl Reading<'_> {
+    /// Offers to their sessions what was collected, no more at a time than may be written at once.
+    pub(super) async fn accept_collected(&mut self) -> Flow {
+        while let Some(mut collected) = self.collected.take() {
+            let at_once = self.host.person_rates.at_once().min(collected.messages.len());
+            let rest = collected.messages.split_off(at_once);
+            if !rest.is_empty() {
+                let Collected { ref peer, time, chunk, .. } = collected;
+                self.collected =
+                    Some(Collected { peer: peer.clone(), time, messages: rest, chunk });
+            }
+            self.accept(collected).await?;
+        }
+        Flow::Continue(())
+    }
+
+    async fn accept(&mut self, collected: Collected) -> Flow {
+        let Collected { peer, messages, chunk, .. } = collected;
+        // Also what is dropped takes its time.
+        let in_time = self.keep_to_rate(usage(&messages)).await;
+        let Some(conversation) = self.open.get(&peer) else {
+            let text = "open the conversation with TALK first; the message was dropped";
+            return self.object(ErrorCode::Closed, Some(peer), text).await;
+        };
+        if conversation.refusing {
+            return Flow::Continue(());
+        }
+        let own = conversation.own.clone();
+        if let Err(wait) = in_time {
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            let seconds = wait.as_secs() + 1;
+            let text = format!("you write too fast; it goes on in {seconds} s");
+            return self.refuse(peer, n, Refusal::Slow { seconds }, text).await;
+        }
+        if let Err(because) = self.approach(&peer, &own).await {
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            return self.refuse(peer, n, Refusal::Full, because).await;
+        }
+        let quota = self.quota(&own, own.waiting() + messages.len() as u64).await;
+        let mailbox = self.host.registry.mailbox();
+        if let Err(error) = mailbox.ready(&self.link.name).await {
+            log::debug!("refusing what {} writes: {error}", self.link.name);
+            // What is there already needs no disk.
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            self.host.registry.remember_refusal(own.key());
+            let text = "the server cannot write to its disk now; it tries again by itself";
+            return self.refuse(peer, n, Refusal::Store, text.into()).await;
+        }
+        let now = self.host.clock.uptime();
+        match own.accept(mailbox, &quota, self.link.id, messages, chunk, now) {
+            // All of it was there already: nobody waits for more than before.
+            Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
+            Ok(Accepted::All { .. }) => {}
+            Ok(Accepted::UpTo { refused, because }) => {
+                self.host.registry.remember_refusal(own.key());
+                let text = match quota == self.host.quota {
+                    true => because,
+                    false => format!("{because}, as long as {peer} does not talk to you"),
+                };
+                self.refuse(peer.clone(), refused, Refusal::Full, text).await?;
+            }
+            Ok(Accepted::OfNobody { refused }) => {
+                let text = format!("the name {peer} was taken from whom you wrote to");
+                return self.refuse(peer, refused, Refusal::Owner, text).await;
+            }
+            // Only a connection that was taken over can be left behind by its session. What it still
+            // had to say is in its sender's outbox.
+            Err(Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
+        }
+        self.host.announce_waiting(&self.link.name, &peer);
+        Flow::Continue(())
+    }
+
+    /// Whether this is not one stranger too many. Asked once, as long as the conversation is open.
+    async fn approach(&mut self, peer: &Name, own: &Session) -> Result<(), String> {
+        let conversation = self.open.get_mut(peer).filter(|it| !it.approached);
+        let Some(conversation) = conversation else { return Ok(()) };
+        let Host { quota, registry, .. } = &**self.host;
+        match registry.approach(own.key(), quota.strangers).await {
+            Ok(Ok(())) => {
+                conversation.approached = true;
+                Ok(())
+            }
+            Ok(Err(too_many)) => Err(too_many.to_string()),
+            Err(error) => {
+                log::error!("who knows whom: {error}");
+                Err("the server cannot see now whether this person knows you".into())
+            }
+        }
+    }
+
+    /// What may wait in a session in which `waiting` messages are about to.
+    async fn quota(&self, own: &Session, waiting: u64) -> Quota {
+        let Host { quota, registry, .. } = &**self.host;
+        if !quota.is_for_friends(waiting) {
+            return *quota;
+        }
+        match registry.knows(own.key()).await {
+            Ok(true) => *quota,
+            Ok(false) => quota.for_stranger(),
+            Err(error) => {
+                log::error!("who knows whom: {error}");
+                quota.for_stranger()
+            }
+        }
+    }
+
+    /// What was sent was counted when it was written; so what acknowledges it costs nothing.
+    pub(super) async fn acknowledge(&self, peer: &Name, seq: u64) -> Flow {
+        let resolved = {
+            let mut sent = self.shared.sent();
+            sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.acknowledge(seq)))
+        };
+        match resolved {
+            Some((session, Ok(Some(position)))) => {
+                self.host.registry.acknowledge(&session, position);
+                if !self.open.contains_key(peer) {
+                    self.link.mark(peer, |marks| marks.waiting = true);
+                }
+                Flow::Continue(())
+            }
+            Some((_, Ok(None))) => {
+                Box::pin(self.count(0)).await;
+                Flow::Continue(())
+            }
+            Some((_, Err(_))) | None => fail(ErrorCode::State, "ACK for what was never sent"),
+        }
+    }
+
+    /// Says that message `n` was not taken, nor will be what follows in this conversation until `TALK`.
+    async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+        if let Some(conversation) = self.open.get_mut(&peer) {
+            conversation.refusing = true;
+        }
+        self.say(ServerFrame::Refused { peer, n, refusal, text }).await
+    }
+}

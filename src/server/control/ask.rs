@@ -1,0 +1,89 @@
+//! The operator's end: asks the server that runs, or does it here on the locked folder if none does.
+//!
+//! Run in the operator's own process.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::error::ControlError;
+use super::operations::perform;
+use super::socket::connect;
+use super::subject::{Subject, open_names};
+use crate::blobs::{Blobs, FileLimits};
+use crate::folder::{Folder, tighten};
+use crate::mailbox::EmbeddedMailbox;
+use crate::output;
+use crate::server::people::Contacts;
+use crate::server::sessions::Registry;
+use crate::server::upkeep::watch_commits;
+use crate::task;
+
+/// Asks the running server, or does it here if there is none. The words are those of a request.
+pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
+    if let Ok(stream) = connect(data) {
+        return ask(stream, words, out);
+    }
+    if !data.join("mailbox.watermark").exists() && !data.join("mailbox").exists() {
+        return Err(ControlError::NoMailbox { path: data.into() });
+    }
+    if let Some(tightened) = tighten(data)? {
+        output::tell(format_args!("tinychat-server: {tightened}"));
+    }
+    let _folder = Folder::open(data)?;
+    let (names, contacts) = (open_names(data)?, Contacts::open(&data.join("contacts"))?);
+    let contacts = Arc::new(contacts);
+    let mailbox = Arc::new(EmbeddedMailbox::open(data)?);
+    let subject = Subject {
+        registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
+        contacts,
+        names: Arc::new(names),
+        blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
+        mailbox,
+        data: data.into(),
+        host: None,
+    };
+    let committing = task::spawn("commits", watch_commits(subject.registry.clone(), None));
+    let done = perform(words, &subject, out);
+    async_std::task::block_on(async {
+        committing.cancel().await;
+        subject.registry.mailbox().close().await;
+    });
+    done
+}
+
+/// The same for what only a running server can answer.
+pub fn operate_running(
+    data: &Path,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let stream = connect(data).map_err(|_| ControlError::NoServer { path: data.into() })?;
+    ask(stream, words, out)
+}
+
+/// The operator's end of the socket.
+fn ask(mut stream: UnixStream, words: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
+    let cut = |_: io::Error| ControlError::Cut;
+    writeln!(stream, "{}", words.join(" ")).map_err(cut)?;
+    let mut answer = BufReader::new(stream);
+    loop {
+        let mut line = String::new();
+        answer.by_ref().take(4096).read_line(&mut line).map_err(cut)?;
+        match line.trim_end_matches('\n').split_once(' ') {
+            Some(("data", length)) => {
+                let length: u64 = length.parse().map_err(|_| ControlError::Cut)?;
+                let mut chunk = Vec::new();
+                answer.by_ref().take(length).read_to_end(&mut chunk).map_err(cut)?;
+                if chunk.len() as u64 != length {
+                    return Err(ControlError::Cut);
+                }
+                out.write_all(&chunk)?;
+            }
+            Some(("error", sentence)) => return Err(ControlError::Refused(sentence.into())),
+            None if line == "done\n" => return Ok(out.flush()?),
+            _ => return Err(ControlError::Cut),
+        }
+    }
+}

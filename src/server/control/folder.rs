@@ -1,0 +1,70 @@
+//! What operators do with a whole folder: look whether it is sound, bring back a backup.
+//!
+//! Run in the operator's own process.
+
+use std::io::{Read, Write};
+use std::path::Path;
+
+use super::ask::operate;
+use super::error::ControlError;
+use super::stock::inspect;
+use super::subject::open_names;
+use crate::folder::Folder;
+use crate::mailbox::{OpenError, Salvage, backup};
+use crate::server::people::Contacts;
+
+/// Looks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was
+/// refused is used from then on as it is.
+pub fn check(data: &Path, accept: bool, out: &mut dyn Write) -> Result<(), ControlError> {
+    match operate(data, &["check"], out) {
+        Err(ControlError::Open(error @ OpenError::Damaged { .. })) => {
+            let _folder = Folder::open(data)?;
+            salvage(data, accept, &error, out)
+        }
+        checked => checked,
+    }
+}
+
+/// Makes a server's folder from a backup.
+pub fn restore(backup: impl Read, data: &Path) -> Result<(), ControlError> {
+    backup::restore(backup, data, check_books)
+}
+
+/// Reads a backup back, and refuses what [`restore`] would. `scratch` is a folder that is made for it, and is gone
+/// afterwards.
+pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
+    backup::verify(backup, scratch, check_books)
+}
+
+/// Whether a server could start with the books in a folder.
+fn check_books(folder: &Path) -> Result<(), ControlError> {
+    open_names(folder)?;
+    Contacts::open(&folder.join("contacts"))?;
+    Ok(())
+}
+
+fn salvage(
+    data: &Path,
+    accept: bool,
+    error: &OpenError,
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    writeln!(out, "{error}")?;
+    let salvage = Salvage::open(data)?;
+    if let Some(image) = salvage.image() {
+        match inspect(&image, out) {
+            Ok(()) | Err(ControlError::Unsound) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    if !accept {
+        return Err(ControlError::Unsound);
+    }
+    let refused = salvage.accept()?;
+    writeln!(
+        out,
+        "accepted: the server starts with this; what was refused is in {}",
+        refused.display()
+    )?;
+    Ok(())
+}

@@ -1,0 +1,113 @@
+//! What operators look at: what waits in the mailbox, and of files.
+//!
+//! Invariant: what looks at the mailbox sees one consistent image of it.
+
+use std::io::{self, Write};
+
+use async_std::task::block_on;
+
+use super::error::ControlError;
+use super::subject::Subject;
+use crate::blobs::{self, Stock};
+use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
+use crate::time_text;
+
+fn image(subject: &Subject) -> Result<Image, ControlError> {
+    Ok(block_on(subject.mailbox.image())?)
+}
+
+/// Looks whether all that waits is sound, and prints what that is.
+pub(super) fn check(
+    subject: &Subject,
+    _: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let sound = inspect(&image(subject)?, out);
+    if !matches!(sound, Ok(()) | Err(ControlError::Unsound)) {
+        return sound;
+    }
+    let stock = blobs::inspect(&subject.data)?;
+    print_stock(&stock, out)?;
+    if stock.problems.is_empty() { sound } else { sound.and(Err(ControlError::Stray)) }
+}
+
+/// Writes a copy of all that waits.
+pub(super) fn backup(
+    subject: &Subject,
+    _: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    Ok(backup::write(&image(subject)?, &subject.data, out)?)
+}
+
+/// Prints what the server has done, and its key.
+pub(super) fn status(
+    subject: &Subject,
+    _: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let Counts { taken, written, commits } = subject.mailbox.counts();
+    writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
+    let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
+    if let Some(certificates) = certificates {
+        writeln!(out, "key {}", certificates.current().fingerprint)?;
+    }
+    Ok(())
+}
+
+/// Looks whether a mailbox is sound and prints what is in it.
+pub(super) fn inspect(image: &Image, out: &mut dyn Write) -> Result<(), ControlError> {
+    let inspection = image.inspect()?;
+    print_inspection(&inspection, out)?;
+    if inspection.problems.is_empty() { Ok(()) } else { Err(ControlError::Unsound) }
+}
+
+fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
+    for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
+        let (sender, receiver) = (key.sender(), key.receiver());
+        write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
+        if let Some(oldest) = oldest {
+            let oldest = time_text::moment(oldest.printable(), 0);
+            write!(out, ", the oldest of {oldest}")?;
+        }
+        if *expired > 0 {
+            write!(out, "; {expired} expired")?;
+        }
+        writeln!(out)?;
+    }
+    let (usage, sessions) = (inspection.usage, inspection.sessions.len());
+    writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
+    for problem in &inspection.problems {
+        writeln!(out, "problem: {problem}")?;
+    }
+    Ok(())
+}
+
+fn print_stock(stock: &Stock, out: &mut dyn Write) -> io::Result<()> {
+    if *stock == Stock::default() {
+        return Ok(());
+    }
+    let Stock { kept: (files, bytes), coming: (begun, came), problems } = stock;
+    writeln!(out, "{files} files, {bytes} bytes; of {begun} on their way {came} bytes")?;
+    problems.iter().try_for_each(|problem| writeln!(out, "problem: {problem}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mailbox::Usage;
+    use crate::message::{SessionKey, Timestamp};
+
+    #[test]
+    fn a_damaged_time_does_not_stop_check() {
+        let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
+        let (usage, oldest) = (Usage::one(5), Some(Timestamp(u64::MAX)));
+        let sessions = vec![SessionContent { key, usage, oldest, expired: 0 }];
+        let mut inspection = Inspection::default();
+        (inspection.sessions, inspection.usage) = (sessions, usage);
+        let mut out = Vec::new();
+        print_inspection(&inspection, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.contains("1 messages, 5 bytes, the oldest of 9999-12-31"), "{text}");
+    }
+}

@@ -1,0 +1,27 @@
+//! What operations look at and change: the parts of a server, whether one runs or not.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::blobs::Blobs;
+use crate::mailbox::EmbeddedMailbox;
+use crate::server::host::Host;
+use crate::server::people::{BookError, Contacts, Names, Registration};
+use crate::server::sessions::Registry;
+
+/// What operations look at and change.
+pub(super) struct Subject {
+    pub(super) mailbox: Arc<EmbeddedMailbox>,
+    pub(super) registry: Arc<Registry>,
+    pub(super) names: Arc<Names>,
+    pub(super) contacts: Arc<Contacts>,
+    pub(super) blobs: Arc<Blobs>,
+    pub(super) data: PathBuf,
+    /// The server, if one runs.
+    pub(super) host: Option<Arc<Host>>,
+}
+
+/// Nobody comes while no server runs.
+pub(super) fn open_names(folder: &Path) -> Result<Names, BookError> {
+    Names::open(&folder.join("names"), Registration::Closed, |_| {})
+}

@@ -1,0 +1,321 @@
+//! What connections, and the registry, do with a session.
+//!
+//! Invariant: the lock is held for a few plain lines, and never across an await.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+use std::sync::{Arc, Mutex};
+use std::time::Instant;
+
+use event_listener::Event;
+
+use super::state::{Session, State, Status, lock};
+use crate::mailbox::{Commit, Mailbox, MailboxError, Usage};
+use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
+use crate::server::link::{ConnectionId, Link};
+use crate::server::people::Circle;
+use crate::server::sessions::ledger::{Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_REMEMBERED};
+use crate::server::sessions::quota::Quota;
+use crate::server::sessions::window::cost;
+use crate::wire::frame::Watermarks;
+
+/// The session was taken out of the registry meanwhile; get it from there again. Or a connection was left behind
+/// by its successor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Retired;
+
+/// The sender writes from more data folders than a session has places for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TooManyInstallations {
+    #[error(
+        "messages from {MAX_INSTALLATIONS} data folders of yours wait for this person already; use one of those, or wait until some arrive"
+    )]
+    Waiting,
+    #[error(
+        "you have written from {MAX_REMEMBERED} data folders to this person, and none of them can be forgotten; use one of those"
+    )]
+    Remembered,
+}
+
+/// What became of messages that were offered.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Accepted {
+    /// All were taken, `fresh` of them now and the others before.
+    All { fresh: usize },
+    /// This one was refused, and so are all behind it.
+    UpTo { refused: u64, because: String },
+    /// The same, for the receiver's name was taken from whom they are for.
+    OfNobody { refused: u64 },
+}
+
+impl Session {
+    /// Gets what the mailbox keeps of this session, the first time. Of a sender who is blocked nothing has a body
+    /// then; what is withheld of one who is not expires.
+    pub(crate) async fn load(
+        &self,
+        mailbox: &dyn Mailbox,
+        circle: &Circle,
+    ) -> Result<(), MailboxError> {
+        let fresh = async || {
+            let key = &self.0.key;
+            let mut state = State::new(Ledger::from_shelf(&mailbox.load(key).await?));
+            state.set_blocked(mailbox, key, circle.is_blocked(key));
+            if !state.blocked {
+                state.withhold_rest(mailbox, key);
+                state.ledger.condemn_withheld();
+                state.begin_to_expire(mailbox, key);
+            }
+            Ok(Mutex::new(state))
+        };
+        self.0.state.get_or_try_init(fresh).await.map(drop)
+    }
+
+    /// Whether [`load`](Self::load) is through; nothing else may be called before.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.0.state.is_initialized()
+    }
+
+    pub(crate) fn key(&self) -> &SessionKey {
+        &self.0.key
+    }
+
+    pub(crate) fn status(&self) -> Status {
+        self.state().status
+    }
+
+    /// Notified when the reverse session comes into being, and when nothing is held back any more.
+    pub(crate) fn changed(&self) -> &Event {
+        &self.0.changed
+    }
+
+    /// Says whether the reverse session exists.
+    pub(crate) fn set_status(&self, status: Status) {
+        let mut state = self.state();
+        if state.status != Status::Retired {
+            state.status = status;
+        }
+        drop(state);
+        self.0.changed.notify(usize::MAX);
+    }
+
+    /// Makes a connection the sender's, in place of any earlier one. A later one stays: what is still
+    /// read of a connection that was taken over takes nothing from its successor.
+    pub(crate) fn enter(&self, link: &Arc<Link>) -> Result<(), Retired> {
+        let mut state = self.state();
+        if state.status == Status::Retired {
+            return Err(Retired);
+        }
+        if state.owner.as_ref().is_none_or(|owner| owner.id <= link.id) {
+            state.owner = Some(link.clone());
+        }
+        state.outdated.retain(|it| *it != link.id);
+        if !state.present.iter().any(|(id, _)| *id == link.id) {
+            state.present.push((link.id, link.installation));
+        }
+        Ok(())
+    }
+
+    /// Undoes [`enter`](Self::enter), unless another connection has entered since. Says whether nobody is left.
+    pub(crate) fn leave(&self, id: ConnectionId) -> bool {
+        let mut state = self.state();
+        state.owner.take_if(|owner| owner.id == id);
+        state.present.retain(|(it, _)| *it != id);
+        state.outdated.retain(|it| *it != id);
+        state.owner.is_none()
+    }
+
+    /// The sender's client knows what became of everything up to `settled`. If this installation is
+    /// new here and there are as many as a session remembers, one of which nothing waits gives way.
+    pub(crate) fn settle(
+        &self,
+        mailbox: &dyn Mailbox,
+        installation: Installation,
+        settled: u64,
+    ) -> Result<(), TooManyInstallations> {
+        let mut guard = self.state();
+        let state = &mut *guard;
+        if let Some(settled) = state.ledger.settle(installation, settled) {
+            mailbox.settle(&self.0.key, installation, settled);
+        }
+        if let Some(position) = state.ledger.hear(installation) {
+            mailbox.hear(&self.0.key, installation, position);
+        }
+        if !state.ledger.has_place(installation) {
+            return Err(TooManyInstallations::Waiting);
+        }
+        if state.ledger.remembers(installation) {
+            return Ok(());
+        }
+        let is_present = |it| state.present.iter().any(|(_, present)| *present == it);
+        let gone = state.ledger.forget_one(is_present).ok_or(TooManyInstallations::Remembered)?;
+        mailbox.forget(&self.0.key, gone);
+        Ok(())
+    }
+
+    /// The number of the first message that was not taken before, if there is one.
+    pub(crate) fn first_fresh(&self, messages: &[Message]) -> Option<u64> {
+        let state = self.state();
+        messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
+    }
+
+    /// Takes messages with ascending numbers, which wait `since` now: gives them positions, keeps them and passes
+    /// them on. Their bodies are slices of a buffer of `chunk` bytes. Where the sender is blocked only their
+    /// numbers are kept, and what would be refused otherwise is refused. Nothing is taken from a connection once a later
+    /// one of the same installation has entered: that one was told what is there.
+    pub(crate) fn accept(
+        &self,
+        mailbox: &dyn Mailbox,
+        quota: &Quota,
+        from: ConnectionId,
+        mut messages: Vec<Message>,
+        chunk: usize,
+        since: Uptime,
+    ) -> Result<Accepted, Retired> {
+        let mut state = self.state();
+        if state.status == Status::Retired || state.is_succeeded(from) {
+            return Err(Retired);
+        }
+        let first = state.ledger.last_position() + 1;
+        let mut waits = mailbox.usage(self.0.key.receiver());
+        if state.aside {
+            waits += state.ledger.waiting();
+        }
+        let outdated = state.outdated.contains(&from);
+        let mut refused = None;
+        messages.retain_mut(|message| {
+            if refused.is_some() || state.ledger.has(message.id) {
+                return false;
+            }
+            if outdated {
+                refused = Some(Accepted::OfNobody { refused: message.id.n });
+                return false;
+            }
+            let length = message.body.len();
+            let admitted = match state.ledger.has_too_many_records(message.id) {
+                true => Err(too_many_records()),
+                false => quota.admit(state.ledger.waiting(), waits, length),
+            };
+            if let Err(because) = admitted {
+                refused = Some(Accepted::UpTo { refused: message.id.n, because });
+                return false;
+            }
+            if state.blocked {
+                message.withhold();
+                state.ledger.push_withheld(message.id, length);
+            } else {
+                state.ledger.push(message.id, length);
+            }
+            waits += Usage::one(length);
+            true
+        });
+        let fresh = messages.len();
+        if fresh > 0 {
+            let mut batch = Batch::new(first, messages).waiting_since(since);
+            if chunk as u64 > cost(Usage::of(&batch)) {
+                batch = batch.compact();
+            }
+            mailbox.append(&self.0.key, &batch, state.due(batch.last()));
+            state.pass_on(&self.0.window, batch);
+        }
+        Ok(refused.unwrap_or(Accepted::All { fresh }))
+    }
+
+    /// The mailbox has made this durable. Returns whether something that was to expire now does.
+    pub(crate) fn commit(&self, mailbox: &dyn Mailbox, commit: &Commit) -> bool {
+        let mut state = self.state();
+        state.ledger.commit(commit.up_to);
+        let expires = state.begin_to_expire(mailbox, &self.0.key);
+        state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        if commit.expired_up_to > 0 {
+            state.ledger.expire(commit.expired_up_to);
+            drop(state);
+            self.0.changed.notify(usize::MAX);
+        }
+        expires
+    }
+
+    /// The receiver has everything up to `position` on disk. Returns whether that made room.
+    pub(crate) fn acknowledge(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
+        let mut state = self.state();
+        let freed = state.ledger.acknowledge(position);
+        if !freed.is_empty() {
+            state.pace.acknowledged(position, Instant::now());
+            mailbox.remove(&self.0.key, position, freed);
+            state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        }
+        !freed.is_empty()
+    }
+
+    /// An installation's messages above a number that expired and are not settled.
+    pub(crate) fn expired(
+        &self,
+        installation: Installation,
+        above: u64,
+    ) -> Vec<RangeInclusive<u64>> {
+        self.state().ledger.expired(installation, above)
+    }
+
+    /// Tells the sender that there may be room again.
+    pub(crate) fn announce_room(&self) {
+        self.state().mark_owner(&self.0.key, |marks| marks.room = true);
+    }
+
+    /// How far an installation's messages have come.
+    pub(crate) fn watermarks(&self, installation: Installation) -> Watermarks {
+        self.state().ledger.watermarks(installation)
+    }
+
+    /// The receiver says to have seen everything of an installation up to `n`.
+    pub(crate) fn read(&self, installation: Installation, n: u64) {
+        let mut state = self.state();
+        if state.ledger.read(installation, n) {
+            state.mark_owner(&self.0.key, |marks| marks.receipts = true);
+        }
+    }
+
+    /// What of an installation the receiver says to have seen.
+    pub(crate) fn read_up_to(&self, installation: Installation) -> u64 {
+        self.state().ledger.read_up_to(installation)
+    }
+
+    /// Whether the present owner of the sender's name ever wrote anything.
+    pub(crate) fn is_used(&self) -> bool {
+        self.state().ledger.knows_anybody()
+    }
+
+    /// How many messages wait.
+    pub(crate) fn waiting(&self) -> u64 {
+        self.state().ledger.waiting().messages
+    }
+
+    /// Retires the session if nobody writes and nothing waits.
+    pub(crate) fn retire(&self) -> bool {
+        // Not loaded yet: somebody is just opening it.
+        let Some(state) = self.0.state.get() else { return false };
+        let mut state = lock(state);
+        let busy =
+            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.renewing;
+        if state.owner.is_some() || busy {
+            return false;
+        }
+        state.status = Status::Retired;
+        state.channel.0.close();
+        true
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Session({})", self.0.key)
+    }
+}
+
+fn too_many_records() -> String {
+    format!(
+        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait or have expired here, and your client has not said that it knows of them"
+    )
+}
+
+#[cfg(test)]
+#[path = "session_tests.rs"]
+mod tests;

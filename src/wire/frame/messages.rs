@@ -1,0 +1,80 @@
+//! The messages of a server's `MSG`, one by one and in batches.
+
+use bytes::{BufMut, BytesMut};
+
+use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
+use crate::wire::codec::{Number, Ordinal, Part, ProtocolError, Words, line, put_body, put_length};
+use crate::wire::limits::MAX_BODY;
+
+impl Part for Message {
+    type Value = Self;
+    const SPELLED: Option<&'static str> = Some("installation n time kind length");
+    const BODY: Option<usize> = Some(MAX_BODY);
+
+    fn take(words: &mut Words<'_>) -> Result<Self, ProtocolError> {
+        let installation = Installation::take(words)?;
+        let n = Ordinal::take(words)?;
+        let time = Timestamp(words.number("a time")?);
+        let kind = Kind::take(words)?;
+        let id = MessageId { installation, n };
+        Ok(Self { id, time, kind, body: words.body()? })
+    }
+
+    fn put(message: &Self, out: &mut BytesMut) {
+        let Self { id, time: Timestamp(time), kind, body } = message;
+        Installation::put(&id.installation, out);
+        Number::put(&id.n, out);
+        Number::put(time, out);
+        Kind::put(kind, out);
+        put_length(out, body.len());
+    }
+
+    fn put_body(message: &Self, out: &mut BytesMut) {
+        put_body(out, &message.body);
+    }
+}
+
+/// Appends the frames of messages that are numbered from `first_seq`; what a write task does for
+/// every batch, so that most of the server's bytes are made here.
+pub(crate) fn encode_messages(
+    out: &mut BytesMut,
+    peer: &Name,
+    first_seq: u64,
+    messages: &[Message],
+) {
+    // What was accepted together has most words in common.
+    let together = |a: &Message, b: &Message| {
+        (a.id.installation, a.time, &a.kind) == (b.id.installation, b.time, &b.kind)
+    };
+    let mut seq = first_seq;
+    for messages in messages.chunk_by(together) {
+        match messages {
+            [message] => encode_message(out, peer, seq, message),
+            messages => encode_similar(out, peer, seq, messages),
+        }
+        seq += messages.len() as u64;
+    }
+}
+
+fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {
+    let Message { id: MessageId { installation, n }, time: Timestamp(time), kind, body: text } =
+        message;
+    line(out, format_args!("MSG {peer} {seq} {installation} {n} {time} {kind} {}", text.len()));
+    put_body(out, text);
+}
+
+/// The words that all have are formatted once.
+fn encode_similar(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
+    let Some(Message { id, time: Timestamp(time), kind, .. }) = messages.first() else { return };
+    let to = format!("MSG {peer} ");
+    let (from, what) = (format!(" {} ", id.installation), format!(" {time} {kind} "));
+    let [mut seq, mut n, mut length] = [itoa::Buffer::new(); 3];
+    for (number, message) in (first_seq..).zip(messages) {
+        let (seq, n) = (seq.format(number), n.format(message.id.n));
+        let length = length.format(message.body.len());
+        for part in [&to, seq, &from, n, &what, length, "\r\n"] {
+            out.put_slice(part.as_bytes());
+        }
+        put_body(out, &message.body);
+    }
+}

@@ -1,0 +1,45 @@
+//! The protocol's version, its limits and its times.
+//!
+//! Owned by the [specification](super), which says what each is for.
+
+/// The one version that is spoken here.
+pub const VERSION: &str = "tinychat/1";
+
+/// The longest header line, in bytes, with its CR LF.
+pub const MAX_HEADER: usize = 512;
+
+/// The highest number, of whatever kind: what databases can count to.
+pub const MAX_NUMBER: u64 = i64::MAX as u64;
+
+/// The longest body of a message, in bytes.
+pub const MAX_BODY: usize = 64 * 1024;
+
+/// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
+pub const MAX_PROOF: usize = 2 * 1024;
+
+/// The longest body of `CHUNK`, in bytes.
+pub const MAX_CHUNK: usize = 256 * 1024;
+
+/// The longest body of the server's `ONLINE`, in bytes.
+pub const MAX_ONLINE_BODY: usize = 1024 * 1024;
+
+/// The longest sentence in `ERR` and `BYE`, in bytes; a longer one is cut.
+pub const MAX_SENTENCE: usize = 240;
+
+/// The most conversations that one connection holds open.
+pub const MAX_CONVERSATIONS: usize = 1_000;
+
+/// How long connecting and signing in may take.
+pub const HANDSHAKE_SECONDS: u64 = 60;
+
+/// How long a server hears nothing before `HELLO`.
+pub const HANDSHAKE_SILENCE_SECONDS: u64 = 10;
+
+/// How long `PROVE` may take behind `HELLO` where the key owns the name: a person may have to confirm it.
+pub const CONFIRMATION_SECONDS: u64 = 120;
+
+/// After how much silence a side sends `PING`.
+pub const PING_AFTER_SECONDS: u64 = 30;
+
+/// After how much silence a side closes.
+pub const IDLE_AFTER_SECONDS: u64 = 90;

@@ -49,7 +49,7 @@ impl Turn {
     }
 
     /// There was nothing to do, and so others ran.
-    pub(crate) fn rested(&mut self) {
+    pub(super) fn rested(&mut self) {
         *self = Self::default();
     }
 

@@ -65,7 +65,8 @@
 //!   [`wire`] and beside each channel.
 //! - One process owns a person's data folder, with the store and the line to the server; others ask it over a
 //!   Unix socket (`client/beside`), and one of them becomes the owner when it ends.
-//! - No guard of a map or lock lives across an await. Blocking work runs on named threads.
+//! - No guard of a map or lock lives across an await, but for a task's place in line (`server/connection/turn.rs`).
+//!   Blocking work runs on named threads.
 //! - No message waits behind a file: files have connections and threads of their own, which hold a chunk at a time.
 //! - Text is data: all that is printed goes through [`output`], and so through [`text`].
 //! - The mailbox's journal is one sequence: a commit is a prefix of it, wholly on disk or not at all.

@@ -27,9 +27,16 @@ impl Reading<'_> {
             if let ControlFlow::Break(end) = Box::pin(self.handle_ready(reader)).await {
                 return end;
             }
+            let turn = &mut self.turn;
             let read = poll_fn(|context| match link.poll_ended(Side::Read, context) {
                 Poll::Ready(end) => Poll::Ready(Err(end.clone())),
-                Poll::Pending => reader.poll_fill(context).map(Ok),
+                Poll::Pending => {
+                    let read = reader.poll_fill(context).map(Ok);
+                    if read.is_pending() {
+                        turn.rested();
+                    }
+                    read
+                }
             });
             match read.await {
                 Ok(Ok(0)) => return End::Gone,

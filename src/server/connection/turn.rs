@@ -2,7 +2,12 @@
 //!
 //! Owned by the task that counts with it. Tasks are not preempted: one that always has work would otherwise keep its
 //! thread to itself. A turn is short enough that nobody notices the turns of a few who never stop, and long enough that
-//! ending it costs little beside what was done in it.
+//! ending it costs little beside what was done in it. Of many who never stop, a few get their next turn each time the
+//! sockets were polled; the others wait in line. So whoever has little to do waits for the turns of a few alone.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_lock::Mutex;
 
 use crate::task;
 
@@ -13,6 +18,15 @@ const FRAMES: usize = 64;
 /// and passing them to the system several times that: with many turns in a row, a longer one would be felt by those who
 /// wait for theirs.
 const BYTES: usize = 16 * 1024;
+
+/// How many of those who ended a turn begin another each time the sockets were polled.
+const AT_ONCE: usize = 16;
+
+/// The lines in which they wait. Whoever is first in a line holds its lock until the sockets were polled.
+static LINES: [Mutex<()>; AT_ONCE] = [const { Mutex::new(()) }; AT_ONCE];
+
+/// The line in which the next one waits, counted on without end.
+static NEXT: AtomicUsize = AtomicUsize::new(0);
 
 /// What was done in this turn. See the [module](self).
 #[derive(Debug, Default)]
@@ -34,9 +48,16 @@ impl Turn {
         self.end_if_over().await;
     }
 
+    /// There was nothing to do, and so others ran.
+    pub(super) fn rested(&mut self) {
+        *self = Self::default();
+    }
+
     /// Begins another.
     pub(super) async fn end(&mut self) {
         *self = Self::default();
+        let line = &LINES[NEXT.fetch_add(1, Ordering::Relaxed) % AT_ONCE];
+        let _first = line.lock().await;
         task::let_others_run().await;
     }
 
@@ -49,7 +70,11 @@ impl Turn {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+    use std::pin::pin;
+
     use futures::FutureExt;
+    use futures::future::{join_all, select};
 
     use super::*;
 
@@ -63,6 +88,36 @@ mod tests {
             assert!(turn.frame().now_or_never().is_none(), "others run first");
             assert!(turn.bytes(BYTES - 1).now_or_never().is_some());
             assert!(turn.bytes(1).now_or_never().is_none(), "others run first");
+            assert!(turn.bytes(BYTES - 1).now_or_never().is_some());
+            turn.rested();
+            assert!(turn.bytes(1).now_or_never().is_some(), "others ran");
+            turn.rested();
         }
+    }
+
+    #[test]
+    fn few_of_many_who_never_stop_have_a_turn_at_a_time() {
+        async_io::block_on(async {
+            let turns = Cell::new(0);
+            let busy = join_all((0..40 * AT_ONCE).map(async |_| {
+                let mut turn = Turn::default();
+                loop {
+                    turns.set(turns.get() + 1);
+                    turn.end().await;
+                }
+            }));
+            let chatty = async {
+                // All of them have begun.
+                task::let_others_run().await;
+                for _ in 0..100 {
+                    let before = turns.get();
+                    task::let_others_run().await;
+                    let meanwhile = turns.get() - before;
+                    assert!(meanwhile <= 4 * AT_ONCE, "{meanwhile} turns of others");
+                }
+            };
+            select(pin!(busy), pin!(chatty)).await;
+            assert!(turns.get() > 80 * AT_ONCE, "all had a turn again: {}", turns.get());
+        });
     }
 }

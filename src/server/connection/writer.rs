@@ -141,6 +141,7 @@ impl Writer {
             } else if self.out.len() > before {
                 break;
             } else {
+                self.turn.rested();
                 return Poll::Pending;
             }
         }

@@ -112,7 +112,7 @@ impl House {
     fn find(&self, module: &Module, name: &[String]) -> Option<&PathBuf> {
         let (mut at, mut rest) = self.begin(module, name)?;
         while let Some((first, behind)) = rest.split_first() {
-            let deeper = [&at[..], &[first.clone()]].concat();
+            let deeper = [&at[..], std::slice::from_ref(first)].concat();
             if !self.modules.contains_key(&deeper) {
                 break;
             }
@@ -137,7 +137,7 @@ impl House {
             "super" => Some((module[..module.len().checked_sub(up)?].to_vec(), &name[up..])),
             _ => self
                 .modules
-                .contains_key(&[&module[..], &[first.clone()]].concat())
+                .contains_key(&[&module[..], std::slice::from_ref(first)].concat())
                 .then(|| (module.clone(), name)),
         }
     }

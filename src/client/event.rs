@@ -106,10 +106,12 @@ pub enum Absence {
 }
 
 impl Absence {
-    /// The reason.
+    /// The reason, as a person reads it.
     pub(crate) fn because(&self) -> String {
-        let (Self::Server(because) | Self::Agent(because)) = self;
-        because.clone()
+        match self {
+            Self::Server(because) => format!("the server is away: {because}"),
+            Self::Agent(because) => because.clone(),
+        }
     }
 }
 

@@ -175,6 +175,16 @@ mod tests {
         SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
     }
 
+    fn registry() -> Arc<Registry> {
+        Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0))
+    }
+
+    /// The session's sender is there, on this connection.
+    async fn enter(registry: &Registry, key: &SessionKey, id: u64) -> Session {
+        let link = Link::new(ConnectionId(id), key.sender().clone(), Installation::from_u64(1));
+        registry.enter(key, &Arc::new(link)).await.unwrap()
+    }
+
     fn source(registry: &Arc<Registry>, own: Session) -> Source {
         let rates = PersonRates::new(&Rates::UNLIMITED, DefaultClock::default());
         Source { registry: registry.clone(), rates: Arc::new(rates), own, draining: None }
@@ -190,15 +200,9 @@ mod tests {
     fn nothing_passes_what_expires_before_that_is_committed() {
         block_on(async {
             // All of it comes from the mailbox.
-            let registry =
-                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
-            let key = key();
-            let enter = async |key: &SessionKey, id| {
-                let installation = Installation::from_u64(1);
-                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
-                registry.enter(key, &Arc::new(link)).await.unwrap()
-            };
-            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let (registry, key) = (registry(), key());
+            let john = enter(&registry, &key, 1).await;
+            let marie = enter(&registry, &key.reverse(), 2).await;
             let messages = (1..=4).map(message).collect();
             let id = ConnectionId(1);
             john.accept(registry.mailbox(), &Quota::default(), id, messages, 0, Uptime(1)).unwrap();
@@ -220,15 +224,9 @@ mod tests {
     #[test]
     fn what_is_withheld_expires_when_it_would_be_delivered() {
         block_on(async {
-            let registry =
-                Arc::new(Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0));
-            let key = key();
-            let enter = async |key: &SessionKey, id| {
-                let installation = Installation::from_u64(1);
-                let link = Link::new(ConnectionId(id), key.sender().clone(), installation);
-                registry.enter(key, &Arc::new(link)).await.unwrap()
-            };
-            let (john, marie) = (enter(&key, 1).await, enter(&key.reverse(), 2).await);
+            let (registry, key) = (registry(), key());
+            let john = enter(&registry, &key, 1).await;
+            let marie = enter(&registry, &key.reverse(), 2).await;
             let withheld = Message::withheld(message(2).id, Timestamp(2), 5);
             let messages = vec![message(1), withheld, message(3)];
             let (mailbox, quota) = (registry.mailbox(), Quota::default());

@@ -379,7 +379,7 @@ fn carry(server: SocketAddr, what: fn(&mut Socket) -> Result<()>) -> Result<Vec<
             let _signed_in = mallory;
             again(|| {
                 let mut line = Socket::connect(server)?;
-                write!(line.out, "CARRY tinychat/1 {ticket}\r\n")?;
+                write!(line.out, "CARRY tinychat/2 {ticket}\r\n")?;
                 loop {
                     what(&mut line)?;
                 }

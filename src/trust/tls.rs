@@ -30,7 +30,7 @@ use super::server_files::{self, CertificateError, CertificateFiles};
 use crate::folder::write_private;
 
 /// What a connection speaks, in the words of ALPN (RFC 7301).
-pub const ALPN: &[u8] = b"tinychat/1";
+pub const ALPN: &[u8] = b"tinychat/2";
 
 /// The label of the channel binding `tls-exporter` (RFC 9266 §2), whose context is empty.
 const BINDING_LABEL: &[u8] = b"EXPORTER-Channel-Binding";

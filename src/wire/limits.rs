@@ -3,7 +3,7 @@
 //! Owned by the [specification](super), which says what each is for.
 
 /// The one version that is spoken here.
-pub const VERSION: &str = "tinychat/1";
+pub const VERSION: &str = "tinychat/2";
 
 /// The longest header line, in bytes, with its CR LF.
 pub const MAX_HEADER: usize = 512;

@@ -1,4 +1,4 @@
-//! The protocol, `tinychat/1`: this page is its specification, exact enough to write a client in another language from
+//! The protocol, `tinychat/2`: this page is its specification, exact enough to write a client in another language from
 //! it alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`]
 //! turns bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`]
 //! carries it.
@@ -32,7 +32,7 @@
 //! # Transport
 //!
 //! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and
-//! server agree on the protocol `tinychat/1` by ALPN (RFC 7301): a client disconnects from a server that does not; a
+//! server agree on the protocol `tinychat/2` by ALPN (RFC 7301): a client disconnects from a server that does not; a
 //! server refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers
 //! none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when
 //! the bytes of TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far
@@ -59,7 +59,7 @@
 //!
 //! ```text
 //! client                                           server
-//! HELLO tinychat/1 name key installation [invite] ->
+//! HELLO tinychat/2 name key installation [invite] ->
 //!                                            <-    CHALLENGE nonce
 //! PROVE length, body                         ->
 //!                                            <-    WELCOME name limits…
@@ -74,7 +74,7 @@
 //!   *key*, over these five lines, each ended by one LF:
 //!
 //!   ```text
-//!   tinychat/1 sign-in
+//!   tinychat/2 sign-in
 //!   server SHA256:47DE…
 //!   name john
 //!   nonce 5f3c…
@@ -119,7 +119,7 @@
 //!   client takes a connection that ends before the end of the TLS handshake, or with `ERR BUSY`, for a busy server. It
 //!   retries after 1 to 5 seconds, later up to 30, uniformly distributed, so that many do not come at once again.
 //!
-//! **Versions.** The word `tinychat/1` stands for everything on this page. A server that does not
+//! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not
 //! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
 //! closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
 //! whether a body follows it.
@@ -258,7 +258,7 @@
 //! whose receiver is slow. Such a connection begins, instead of with `HELLO`, with
 //!
 //! ```text
-//! CARRY tinychat/1 ticket
+//! CARRY tinychat/2 ticket
 //! ```
 //!
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so does

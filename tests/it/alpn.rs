@@ -39,7 +39,7 @@ async fn offering(
     offered: &'static [&'static [u8]],
 ) -> Result<String, rustls::Error> {
     let key = world.identity("alice").public();
-    let hello = format!("HELLO tinychat/1 alice {key} {FIRST_INSTALLATION}\r\n");
+    let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}\r\n");
     let server = world.address();
     task::blocking(move || say_hello(server, offered, &hello)).await
 }
@@ -47,7 +47,7 @@ async fn offering(
 #[test]
 fn who_offers_other_protocols_alone_is_told_that_there_are_none_of_them() {
     story_with(with_tls, async |world| {
-        const OTHERS: [&[&[u8]]; 2] = [&[b"h2"], &[b"tinychat/2", b"http/1.1"]];
+        const OTHERS: [&[&[u8]]; 2] = [&[b"h2"], &[b"tinychat/1", b"http/1.1"]];
         for offered in OTHERS {
             let refused = offering(world, offered).await;
             let alert = AlertDescription::NoApplicationProtocol;

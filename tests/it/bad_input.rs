@@ -69,7 +69,7 @@ impl Case {
 }
 
 fn hello(name: &str, key: &str, installation: &str) -> String {
-    format!("HELLO tinychat/1 {name} {key} {installation}\r\n")
+    format!("HELLO tinychat/2 {name} {key} {installation}\r\n")
 }
 
 /// What breaks the form of a frame, whoever sends it and whenever.

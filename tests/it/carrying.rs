@@ -29,7 +29,7 @@ impl Carrier {
     pub(crate) async fn at(world: &World, server: SocketAddr, person: &mut Peer) -> Self {
         let ticket = ticket(person).await;
         let mut peer = world.connect_to(server).await;
-        peer.send(&format!("CARRY tinychat/1 {ticket}")).await;
+        peer.send(&format!("CARRY tinychat/2 {ticket}")).await;
         let (reader, half) = peer.into_parts();
         Self { half, reader: reader.switch() }
     }
@@ -283,7 +283,7 @@ fn who_leaves_or_knows_no_ticket_carries_nothing() {
         carrier.ends().await;
         for ticket in [ticket, "0".repeat(32)] {
             let mut peer = world.connect().await;
-            peer.send(&format!("CARRY tinychat/1 {ticket}")).await;
+            peer.send(&format!("CARRY tinychat/2 {ticket}")).await;
             peer.expect("ERR TICKET -").await;
         }
     });
@@ -331,7 +331,7 @@ fn nobody_carries_more_at_once_than_they_may() {
             let busy = async |person: &mut Peer| {
                 let ticket = ticket(person).await;
                 let mut peer = world.connect().await;
-                peer.send(&format!("CARRY tinychat/1 {ticket}")).await;
+                peer.send(&format!("CARRY tinychat/2 {ticket}")).await;
                 peer.expect("ERR BUSY -").await;
             };
             busy(&mut john).await;

@@ -104,7 +104,7 @@ fn a_server_that_asks_for_a_certificate_is_none_of_ours() {
             let (certificate, key) = (folder.join("own.pem"), folder.join("own.key"));
             let files = ["-cert", certificate.to_str().unwrap(), "-key", key.to_str().unwrap()];
             let launch = Launch::program("openssl").with(&["s_server", "-accept", "127.0.0.1:0"]);
-            let launch = launch.with(&files).with(&["-tls1_3", "-alpn", "tinychat/1", ask, "1"]);
+            let launch = launch.with(&files).with(&["-tls1_3", "-alpn", "tinychat/2", ask, "1"]);
             let mut server = launch.start();
             let address = loop {
                 let line = server.next_line().await;

@@ -35,9 +35,9 @@ const COUNTED: &[(&str, &str)] = &[
 /// The verbs that end the connection.
 const ENDING: &[(&str, &str)] = &[
     ("QUIT", "QUIT"),
-    ("HELLO", "HELLO tinychat/1 alice AAAA 00000000000000a1"),
+    ("HELLO", "HELLO tinychat/2 alice AAAA 00000000000000a1"),
     ("PROVE", "PROVE 1\r\nx"),
-    ("CARRY", "CARRY tinychat/1 00000000000000000000000000000000"),
+    ("CARRY", "CARRY tinychat/2 00000000000000000000000000000000"),
 ];
 
 fn few(config: &mut Config) {

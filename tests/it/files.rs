@@ -430,7 +430,7 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         caller.say(&format!("TICKET {}", "1".repeat(32))).await;
         let carrier = stage.receive_carrier().await;
         let mut lines = BufReader::new(carrier.clone()).lines();
-        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "CARRY tinychat/2 1111").await;
         hears(&mut lines, "FETCH 7777").await;
         let reply = format!("HAVE {blob} 5\r\nCHUNK 0 5\r\nhello\r\n");
         (&carrier).write_all(reply.as_bytes()).await.unwrap();
@@ -439,7 +439,7 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         // It is asked to keep it no longer, again and again.
         let again = stage.receive_carrier().await;
         let mut lines = BufReader::new(again.clone()).lines();
-        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "CARRY tinychat/2 1111").await;
         hears(&mut lines, "DROP 7777").await;
         drop((caller, carrier, again));
         marie.signal("INT");
@@ -477,7 +477,7 @@ fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
         caller.say(&ticket).await;
         let carrier = stage.receive_carrier().await;
         let mut lines = BufReader::new(carrier.clone()).lines();
-        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "CARRY tinychat/2 1111").await;
         hears(&mut lines, "FETCH 7777").await;
         let reply = format!("HAVE {blob} 5\r\nCHUNK 0 5\r\nhello\r\n");
         (&carrier).write_all(reply.as_bytes()).await.unwrap();
@@ -492,7 +492,7 @@ fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
         caller.say(&ticket).await;
         let carrier = stage.receive_carrier().await;
         let mut lines = BufReader::new(carrier.clone()).lines();
-        hears(&mut lines, "CARRY tinychat/1 1111").await;
+        hears(&mut lines, "CARRY tinychat/2 1111").await;
         // Whether it is here was not written down yet, perhaps; it is not fetched again.
         hears(&mut lines, "DROP 7777").await;
         (&carrier).write_all(format!("GONE {blob}\r\n").as_bytes()).await.unwrap();
@@ -520,7 +520,7 @@ fn an_upload_is_named_before_anything_of_it_goes() {
             caller.say(&ticket).await;
             let carrier = stage.receive_carrier().await;
             let mut lines = BufReader::new(carrier.clone()).lines();
-            hears(&mut lines, "CARRY tinychat/1 1111").await;
+            hears(&mut lines, "CARRY tinychat/2 1111").await;
             hears(&mut lines, first).await;
             (john, caller, carrier, lines)
         };

@@ -11,7 +11,7 @@ use crate::world::{FIRST_INSTALLATION, Peer, World, story};
 
 /// Says HELLO with this key word and returns the nonce.
 async fn hello(peer: &mut Peer, name: &str, key: &str) -> String {
-    peer.send(&format!("HELLO tinychat/1 {name} {key} {FIRST_INSTALLATION}")).await;
+    peer.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION}")).await;
     peer.challenge().await
 }
 
@@ -175,7 +175,7 @@ fn only_ed25519_keys_are_keys() {
         let good = world.identity("alice").public().to_string();
         for key in [rsa, "garbage", "AAAA", "-", &good[..40], &format!("{good}AAAA")] {
             let mut peer = world.connect().await;
-            peer.send(&format!("HELLO tinychat/1 alice {key} {FIRST_INSTALLATION}")).await;
+            peer.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}")).await;
             peer.expect("ERR KEY -").await;
             peer.end().await;
         }
@@ -197,7 +197,7 @@ fn ssh_keygen_makes_the_proof() {
         let nonce = hello(&mut alice, "Alice", word).await;
         let text = world.path("text");
         let lines =
-            format!("tinychat/1 sign-in\nserver none\nname alice\nnonce {nonce}\nbinding none\n");
+            format!("tinychat/2 sign-in\nserver none\nname alice\nnonce {nonce}\nbinding none\n");
         std::fs::write(&text, lines).unwrap();
         ssh_keygen(&["-q", "-Y", "sign", "-n", "tinychat", "-f", path(&key), path(&text)]);
         alice.send_proof(&std::fs::read_to_string(world.path("text.sig")).unwrap()).await;

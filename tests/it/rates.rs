@@ -90,7 +90,7 @@ async fn until_there_is_room(world: &World, last: u8) {
     let trying = async {
         loop {
             let mut peer = connect_from(last, world.address());
-            peer.try_to_send(b"HELLO tinychat/1 x y\r\n").await;
+            peer.try_to_send(b"HELLO tinychat/2 x y\r\n").await;
             if !peer.next_line().await.is_some_and(|line| line.starts_with("ERR BUSY")) {
                 return;
             }

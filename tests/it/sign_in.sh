@@ -14,7 +14,7 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$folder"' 
 
 # The TLS connection, as two pipes. What openssl says of it comes out before the frames do.
 mkfifo "$folder/in" "$folder/out"
-openssl s_client -connect "$address" -tls1_3 -alpn tinychat/1 -ign_eof \
+openssl s_client -connect "$address" -tls1_3 -alpn tinychat/2 -ign_eof \
     -keymatexport EXPORTER-Channel-Binding -keymatexportlen 32 \
     <"$folder/in" >"$folder/out" 2>"$folder/err" &
 server=$!
@@ -48,9 +48,9 @@ fingerprint=SHA256:$(openssl x509 -in "$folder/certificate.pem" -pubkey -noout |
     openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | openssl base64 | tr -d =)
 echo "the server is $fingerprint"
 
-say "HELLO tinychat/1 $name $(cut -d' ' -f2 "$key.pub") 00000000000000a1"
+say "HELLO tinychat/2 $name $(cut -d' ' -f2 "$key.pub") 00000000000000a1"
 expect 'CHALLENGE '
-printf '%s\n' 'tinychat/1 sign-in' "server $fingerprint" "name $name" \
+printf '%s\n' 'tinychat/2 sign-in' "server $fingerprint" "name $name" \
     "nonce ${line#CHALLENGE }" "binding tls-exporter $binding" >"$folder/text"
 ssh-keygen -q -Y sign -n tinychat -f "$key" "$folder/text"
 say "PROVE $(wc -c <"$folder/text.sig" | tr -d ' ')"

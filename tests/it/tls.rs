@@ -43,7 +43,7 @@ fn server_key(peer: &Peer) -> Fingerprint {
 /// Says HELLO as alice, and proves it with what she signs for another connection than this one.
 async fn prove_for(world: &World, peer: &mut Peer, channel: &Channel) {
     let alice = world.identity("alice");
-    peer.send(&format!("HELLO tinychat/1 alice {} {FIRST_INSTALLATION}", alice.public())).await;
+    peer.send(&format!("HELLO tinychat/2 alice {} {FIRST_INSTALLATION}", alice.public())).await;
     let text = sign_in_text(&"alice".parse().unwrap(), &peer.challenge().await, channel);
     peer.send_proof(&alice.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
 }
@@ -226,7 +226,7 @@ fn one_who_does_not_agree_on_tls_is_closed_in_time() {
     story_with(hasty, async |world| {
         let mut silent = TcpStream::connect(world.address()).await.unwrap();
         let mut talker = TcpStream::connect(world.address()).await.unwrap();
-        talker.write_all(b"HELLO tinychat/1 alice\r\n").await.unwrap();
+        talker.write_all(b"HELLO tinychat/2 alice\r\n").await.unwrap();
         for stream in [&mut silent, &mut talker] {
             let mut rest = Vec::new();
             let _ = patiently("the server closes", stream.read_to_end(&mut rest)).await;

@@ -284,7 +284,7 @@ impl Peer {
     /// Claims a name and proves a key for it; what the server says to it is up to the story.
     pub(crate) async fn prove(&mut self, name: &str, identity: &Identity, installation: &str) {
         self.name = name.into();
-        self.send(&format!("HELLO tinychat/1 {name} {} {installation}", identity.public())).await;
+        self.send(&format!("HELLO tinychat/2 {name} {} {installation}", identity.public())).await;
         let nonce = self.challenge().await;
         let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
@@ -299,7 +299,7 @@ impl Peer {
     ) {
         let word = word.map(|word| format!(" {word}")).unwrap_or_default();
         let key = identity.public();
-        self.send(&format!("HELLO tinychat/1 {name} {key} {FIRST_INSTALLATION}{word}")).await;
+        self.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION}{word}")).await;
         let nonce = self.challenge().await;
         let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;

@@ -311,10 +311,10 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"PROVE 2049\r\n", ErrorCode::Body),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),
         (b"CARRY tinychat/2 what ever\r\n", ErrorCode::Version),
-        (b"CARRY tinychat/1 0123\r\n", ErrorCode::Bad),
+        (b"CARRY tinychat/2 0123\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/2 what ever\r\n", ErrorCode::Version),
-        (b"HELLO tinychat/1 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
-        (b"HELLO tinychat/1 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),
+        (b"HELLO tinychat/2 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
+        (b"HELLO tinychat/2 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),
     ] {
         let error = decode_one(bytes).unwrap_err();
         assert_eq!(error.code(), code, "{:?}: {error}", String::from_utf8_lossy(bytes));

@@ -1,4 +1,4 @@
-//! The grammar of `tinychat/1`: bytes to frames and back, without any I/O.
+//! The grammar of `tinychat/2`: bytes to frames and back, without any I/O.
 //!
 //! # Rooms, from the top
 //!

@@ -1,4 +1,4 @@
-//! The frames of `tinychat/1`: what each side may say, a row for each.
+//! The frames of `tinychat/2`: what each side may say, a row for each.
 //!
 //! Pure data. A new frame is a row here, and an arm where it is handled; the tests tell what the
 //! [specification](super) and the fuzzers' dictionary must say of it.

@@ -100,7 +100,7 @@ impl Entries {
             let words: Vec<&str> = spelling.split(' ').collect();
             match *words {
                 [verb] => self.add(format!(r"{verb}\x0d\x0a")),
-                [verb, "tinychat/1", ..] => self.add(format!("{verb} tinychat/1 ")),
+                [verb, "tinychat/2", ..] => self.add(format!("{verb} tinychat/2 ")),
                 // A code behind a verb.
                 [verb, code, ..] if code == code.to_uppercase() => {
                     self.add(format!("{verb} {code} "));

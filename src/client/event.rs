@@ -75,6 +75,9 @@ pub enum Event {
     Read { peer: Name, n: u64 },
     /// An own message expired on the server.
     Expired { peer: Name, n: u64 },
+    /// An own message came back, for the peer's client did not take it: it is sent anew as number `again`. If it
+    /// `rests`, it came back too often, and is sent at the next start.
+    Bounced { peer: Name, n: u64, again: u64, rests: bool },
     /// Own messages from `n` on are refused for now. They are kept and sent again.
     Refused { peer: Name, n: u64, refusal: Refusal, because: String },
     /// A file made progress, or its state changed.

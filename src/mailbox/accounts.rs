@@ -1,8 +1,8 @@
 //! The state of a sender's installations in one session, as long as they are remembered: which numbers were accepted,
-//! which expired. Pure: no I/O, no clock.
+//! which expired or bounced. Pure: no I/O, no clock.
 //!
-//! Owned by the session's ledger, and by the mailbox in between. Invariant: an installation's records of expiry ascend,
-//! do not touch each other, and lie above what is settled and not above what was accepted.
+//! Owned by the session's ledger, and by the mailbox in between. Invariant: an installation's records of one fate
+//! ascend, do not touch each other, and lie above what is settled and not above what was accepted.
 
 use std::collections::BTreeMap;
 
@@ -21,8 +21,49 @@ pub struct Account {
     pub settled: u64,
     /// The session's last position when the installation was last heard from.
     pub seen: u64,
-    /// What expired and is not settled: the first number of each record, and its last.
-    pub expired: BTreeMap<u64, u64>,
+    /// What expired and is not settled.
+    pub expired: Records,
+    /// What bounced and is not settled.
+    pub bounced: Records,
+}
+
+/// Ranges of numbers: the first of each, and its last.
+pub type Records = BTreeMap<u64, u64>;
+
+impl Account {
+    /// The records of one fate.
+    pub fn records(&self, fate: Fate) -> &Records {
+        match fate {
+            Fate::Expired => &self.expired,
+            Fate::Bounced => &self.bounced,
+        }
+    }
+
+    /// How many records there are.
+    pub fn record_count(&self) -> usize {
+        Fate::ALL.map(|fate| self.records(fate).len()).iter().sum()
+    }
+
+    pub(crate) fn records_mut(&mut self, fate: Fate) -> &mut Records {
+        match fate {
+            Fate::Expired => &mut self.expired,
+            Fate::Bounced => &mut self.bounced,
+        }
+    }
+}
+
+/// How a message ended that its receiver does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fate {
+    /// It was kept as long as messages are, or its receiver's name was removed.
+    Expired,
+    /// Its receiver did not take it: the sender is to send it anew.
+    Bounced,
+}
+
+impl Fate {
+    /// Both.
+    pub const ALL: [Self; 2] = [Self::Expired, Self::Bounced];
 }
 
 impl Accounts {
@@ -68,18 +109,19 @@ impl Accounts {
         is_later
     }
 
-    /// Messages with consecutive numbers expired, above all that did before. Those that are recorded already are not
+    /// Messages with consecutive numbers ended, above all that ended so before. Those that are recorded already are not
     /// recorded again.
-    pub fn expire(&mut self, installation: Installation, first: u64, last: u64) {
+    pub fn end(&mut self, installation: Installation, fate: Fate, first: u64, last: u64) {
         let account = self.0.entry(installation).or_default();
         account.n = account.n.max(last);
-        let before = account.expired.last_entry();
+        let records = account.records_mut(fate);
+        let before = records.last_entry();
         let known = before.as_ref().map_or(0, |record| *record.get());
         let first = first.max(known + 1);
         match before {
             _ if first > last => {}
             Some(mut record) if known + 1 == first => *record.get_mut() = last,
-            _ => drop(account.expired.insert(first, last)),
+            _ => drop(records.insert(first, last)),
         }
     }
 
@@ -91,15 +133,8 @@ impl Accounts {
         let n = n.min(account.n);
         let is_new = n > account.settled;
         account.settled = account.settled.max(n);
-        let mut had_record = false;
-        while let Some(record) = account.expired.first_entry().filter(|it| *it.key() <= n) {
-            had_record = true;
-            let (_, last) = record.remove_entry();
-            if last > n {
-                account.expired.insert(n + 1, last);
-            }
-        }
-        (is_new || had_record).then_some(n)
+        let had_record = Fate::ALL.map(|fate| drop_up_to(account.records_mut(fate), n));
+        (is_new || had_record.contains(&true)).then_some(n)
     }
 
     /// Forgets an installation.
@@ -111,6 +146,19 @@ impl Accounts {
     pub(crate) fn restore(&mut self, installation: Installation) -> &mut Account {
         self.0.entry(installation).or_default()
     }
+}
+
+/// Returns whether there was something to drop.
+fn drop_up_to(records: &mut Records, n: u64) -> bool {
+    let mut had_record = false;
+    while let Some(record) = records.first_entry().filter(|it| *it.key() <= n) {
+        had_record = true;
+        let (_, last) = record.remove_entry();
+        if last > n {
+            records.insert(n + 1, last);
+        }
+    }
+    had_record
 }
 
 #[cfg(test)]
@@ -133,11 +181,11 @@ mod tests {
     fn records_that_follow_each_other_are_one_whoever_wrote_in_between() {
         let mut accounts = Accounts::default();
         for n in 1..=1_000 {
-            accounts.expire(A, n, n);
-            accounts.expire(B, n, n);
+            accounts.end(A, Fate::Expired, n, n);
+            accounts.end(B, Fate::Expired, n, n);
         }
         assert_eq!(records(&accounts), [(1, 1_000)]);
-        accounts.expire(A, 1_002, 1_003);
+        accounts.end(A, Fate::Expired, 1_002, 1_003);
         assert_eq!(records(&accounts), [(1, 1_000), (1_002, 1_003)]);
         assert_eq!(accounts.expired(), 2_002);
     }
@@ -147,11 +195,11 @@ mod tests {
         let mut accounts = Accounts::default();
         let steps: [&dyn Fn(&mut Accounts); 4] = [
             &|it| it.take(MessageId { installation: A, n: 9 }, 9),
-            &|it| it.expire(A, 1, 3),
+            &|it| it.end(A, Fate::Expired, 1, 3),
             &|it| {
                 it.settle(A, 2);
             },
-            &|it| it.expire(A, 5, 6),
+            &|it| it.end(A, Fate::Expired, 5, 6),
         ];
         steps.iter().for_each(|step| step(&mut accounts));
         assert_eq!(records(&accounts), [(3, 3), (5, 6)]);
@@ -180,7 +228,7 @@ mod tests {
             for (expires, count, n) in steps {
                 if expires {
                     let first = next + n % 3;
-                    accounts.expire(A, first, first + count - 1);
+                    accounts.end(A, Fate::Expired, first, first + count - 1);
                     set.extend(first..first + count);
                     next = first + count;
                 } else {

@@ -187,7 +187,7 @@ fn every_append_is_committed_in_order(mailbox: &dyn Mailbox) {
     mailbox.append(&key, &batch(4, 4..=7), Instant::now());
     let mut so_far = 0;
     committed(mailbox, |commit| {
-        assert!(commit.key == key && commit.up_to > so_far && commit.expired_up_to == 0);
+        assert!(commit.key == key && commit.up_to > so_far && commit.ended_up_to == 0);
         so_far = commit.up_to;
         so_far == 7
     });
@@ -225,8 +225,8 @@ fn what_is_withheld_has_no_body_and_expires_all_the_same(mailbox: &dyn Mailbox) 
     look();
     assert_eq!(block_on(mailbox.overdue(Uptime(10))).unwrap(), [(key.clone(), 5)]);
     let run = Run { first_position: 2, installation: INSTALLATION, first_n: 2, count: 3 };
-    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 4));
-    committed(mailbox, |commit| commit.expired_up_to == 4);
+    mailbox.end(&key, Fate::Expired, &[run], usage_up_to(mailbox, &key, 4));
+    committed(mailbox, |commit| commit.ended_up_to == 4);
     assert_eq!(mailbox.usage(key.receiver()), Usage::one(9));
     assert_eq!(account(mailbox, &key).expired, [(2, 4)].into());
 }
@@ -255,9 +255,9 @@ fn what_expires_is_remembered_until_it_is_settled(mailbox: &dyn Mailbox) {
     let key = key("john", "marie");
     mailbox.append(&key, &batch(1, 1..=5), Instant::now());
     let run = Run { first_position: 1, installation: INSTALLATION, first_n: 1, count: 3 };
-    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 3));
+    mailbox.end(&key, Fate::Expired, &[run], usage_up_to(mailbox, &key, 3));
     assert_eq!(pending(mailbox, &key, 0, 10), [4, 5]);
-    committed(mailbox, |commit| commit.expired_up_to == 3);
+    committed(mailbox, |commit| commit.ended_up_to == 3);
     assert_eq!(account(mailbox, &key).expired, [(1, 3)].into());
     mailbox.settle(&key, INSTALLATION, 2);
     let Account { settled, expired, .. } = account(mailbox, &key);
@@ -307,8 +307,8 @@ fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mai
     mailbox.append(&key, &batch(1, [9]), Instant::now());
     committed(mailbox, |commit| commit.up_to == 1);
     let run = Run { first_position: 1, installation: INSTALLATION, first_n: 9, count: 1 };
-    mailbox.expire(&key, &[run], usage_up_to(mailbox, &key, 1));
-    committed(mailbox, |commit| commit.expired_up_to == 1);
+    mailbox.end(&key, Fate::Expired, &[run], usage_up_to(mailbox, &key, 1));
+    committed(mailbox, |commit| commit.ended_up_to == 1);
     // Most likely one commit takes both.
     mailbox.settle(&key, INSTALLATION, 9);
     mailbox.forget(&key, INSTALLATION);
@@ -448,7 +448,7 @@ impl Pair {
             run.count += u64::from(run.is_followed_by(it.id));
         }
         let freed = usage_up_to(&self.memory, key, run.last_position());
-        self.both(|mailbox| mailbox.expire(key, &[run], freed));
+        self.both(|mailbox| mailbox.end(key, Fate::Expired, &[run], freed));
     }
 
     /// Appends and removes something in a session of its own, which is committed after all else.

@@ -9,6 +9,7 @@ use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
+use super::accounts::Fate;
 use super::shelf::{Run, Shelf};
 use super::usage::Usage;
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
@@ -43,9 +44,9 @@ pub trait Mailbox: Send + Sync + 'static {
     /// Forgets the messages of a session up to and with a position, which are `freed` in all.
     fn remove(&self, key: &SessionKey, up_to: u64, freed: Usage);
 
-    /// The same for messages that were kept for too long: their numbers are remembered, until they are
-    /// [settled](Self::settle).
-    fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage);
+    /// The same for messages that their receiver does not have, and how they ended: their numbers are remembered, until
+    /// they are [settled](Self::settle).
+    fn end(&self, key: &SessionKey, fate: Fate, ended: &[Run], freed: Usage);
 
     /// Of the messages of a session up to and with a position only the numbers and lengths are kept from now on: they
     /// are [withheld](crate::message::Message::withheld). Those that were not withheld before are `freed` in all. The
@@ -106,8 +107,8 @@ pub struct Commit {
     pub key: SessionKey,
     /// Messages up to and with this position; 0 if there were none.
     pub up_to: u64,
-    /// Expiries up to and with this position; 0 if there were none.
-    pub expired_up_to: u64,
+    /// Ends up to and with this position; 0 if there were none.
+    pub ended_up_to: u64,
 }
 
 /// A mailbox could not do what was asked. For the operator's log.

@@ -11,7 +11,7 @@ use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::usage::Room;
-use super::{Accounts, Commit, Event, Mailbox, MailboxError, Outline, Run, Shelf, Usage};
+use super::{Accounts, Commit, Event, Fate, Mailbox, MailboxError, Outline, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
@@ -50,8 +50,8 @@ impl MemoryMailbox {
         change(by_sender.entry(key.sender().clone()).or_default());
     }
 
-    fn tell(&self, key: &SessionKey, up_to: u64, expired_up_to: u64) {
-        let commit = Commit { key: key.clone(), up_to, expired_up_to };
+    fn tell(&self, key: &SessionKey, up_to: u64, ended_up_to: u64) {
+        let commit = Commit { key: key.clone(), up_to, ended_up_to };
         // The receiving end lives as long as this mailbox, so the channel is never closed.
         let _ = self.events.0.try_send(Event::Committed(vec![commit]));
     }
@@ -95,12 +95,12 @@ impl Mailbox for MemoryMailbox {
         self.change(key, |entries| entries.remove(up_to));
     }
 
-    fn expire(&self, key: &SessionKey, expired: &[Run], _: Usage) {
-        let Some(last) = expired.last().map(Run::last_position) else { return };
+    fn end(&self, key: &SessionKey, fate: Fate, ended: &[Run], _: Usage) {
+        let Some(last) = ended.last().map(Run::last_position) else { return };
         self.change(key, |entries| {
             entries.remove(last);
-            for run in expired {
-                entries.accounts.expire(run.installation, run.first_n, run.last_n());
+            for run in ended {
+                entries.accounts.end(run.installation, fate, run.first_n, run.last_n());
             }
         });
         self.tell(key, 0, last);

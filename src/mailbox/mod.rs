@@ -23,7 +23,7 @@ mod usage;
 #[cfg(test)]
 mod contract;
 
-pub use accounts::{Account, Accounts};
+pub use accounts::{Account, Accounts, Fate, Records};
 pub use embedded::{
     Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
 };

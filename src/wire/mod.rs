@@ -135,6 +135,7 @@
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
 //! | `MSG peer n origin kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
+//! | `BOUNCE peer seq` | everything from *peer* on this connection below *seq* is on this client's disk, and the message *seq* was [not taken](self#delivery): its sender is to send it anew. Said before any `ACK` of *seq* or more: what was acknowledged does not bounce |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is there |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
@@ -149,12 +150,13 @@
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
-//! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
-//! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
+//! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes; the same may be said twice |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED`, `BOUNCED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired, or bounced. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
+//! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired or bounced. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages, or until *peer*'s name was [removed](self#names-that-change-hands), and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
+//! | `BOUNCED peer n` | this one message was not taken by *peer*'s client, and the server does not keep it any more. Not cumulative. Told again as `EXPIRED` is, until *settled* covers it |
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
 //! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |

@@ -42,14 +42,17 @@ fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
         let mut marie = world.sign_in("marie").await;
         marie.expect("WAITING john 2").await;
         marie.talk("john").await;
-        marie.hears("john", 1, 1, "one").await;
+        let one = marie.hear().await;
         marie.hears("john", 2, 2, "two").await;
         let mut second = john(&copied).with(&["--follow"]).start();
         second.says("copy of another").await;
-        second.says("connected").await;
+        let again = marie.hear().await;
+        assert_eq!((again.n, &again.text), (1, &one.text), "it counts on its own");
+        assert_eq!(again.origin, one.origin, "so that she knows that it is the same");
+        assert_ne!(again.installation, one.installation);
         second.types("three\n");
         let three = marie.hear().await;
-        assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+        assert_eq!((three.n, three.text.as_str()), (2, "three"));
     });
 }
 
@@ -145,6 +148,38 @@ fn what_a_restored_backup_sends_once_more_comes_once() {
         assert_eq!(states(&folder), ["stored"]);
         let marie = Launch::of(world, "marie").to("john").pipe("").await;
         marie.exited(0).printed(&["john: hi", "john: there"]);
+        john("").await.exited(0);
+        assert_eq!(states(&folder), ["delivered"]);
+    });
+}
+
+/// The server lost what its receiver has, and the folder lost it, too: the number is given once more.
+#[test]
+fn a_restored_backup_whose_next_number_is_another_messages_loses_nothing() {
+    let address = free_address();
+    let there = |config: &mut Config| config.listen = vec![address.to_string()];
+    story_with(there, async |world| {
+        let (folder, backup) = (world.path("john"), world.path("backup"));
+        let maries = world.path("marie");
+        let john = async |input: &str| {
+            let john = Launch::at(address, "john", &folder).to("marie").with(&["--receipts"]);
+            john.pipe(input).await
+        };
+        let marie = async || Launch::at(address, "marie", &maries).to("john").pipe("").await;
+        john("one\n").await.exited(0);
+        marie().await.exited(0).printed(&["john: one"]);
+        john("").await.exited(0);
+        copy(&folder, &backup);
+        let disk = world.disk();
+        john("two\n").await.exited(0);
+        marie().await.exited(0).printed(&["john: two"]);
+        world.crash(disk).await;
+        fs::remove_dir_all(&folder).unwrap();
+        copy(&backup, &folder);
+        john("three\n").await.exited(0);
+        marie().await.exited(0).printed(&[]);
+        john("").await.exited(0).said("bounced marie 2 3");
+        marie().await.exited(0).printed(&["john: three"]);
         john("").await.exited(0);
         assert_eq!(states(&folder), ["delivered"]);
     });

@@ -14,6 +14,7 @@ const COUNTED: &[(&str, &str)] = &[
     ("MSG", "MSG bob 1 00000000000000000000000000000001 text 5\r\nhello"),
     ("MSG", "MSG nobody 1 00000000000000000000000000000001 text 5\r\nhello"),
     ("MSG", "MSG no/name 1 00000000000000000000000000000001 text 5\r\nhello"),
+    ("BOUNCE", "BOUNCE no/name 1"),
     ("ACK", "ACK carol 1"),
     ("ACK", "ACK no/name 1"),
     ("READ", "READ bob 00000000000000a1 1"),

@@ -7,6 +7,7 @@
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
 //! | `restart` | what a server knows after it was stopped, killed, or lost the end of its disk |
+//! | `bouncing` | messages that are not taken: BOUNCE, BOUNCED, and what comes after |
 //! | `expiry` | messages that wait for too long: EXPIRED, and what comes after |
 //! | `window` | backlogs that do not fit into memory |
 //! | `installations` | people who write from many data folders |
@@ -104,6 +105,7 @@ mod backlog;
 mod bad_input;
 mod beside;
 mod blocking;
+mod bouncing;
 mod burden;
 mod bytes;
 mod carrying;

@@ -270,6 +270,7 @@ pub(crate) struct Heard {
     pub(crate) seq: u64,
     pub(crate) installation: String,
     pub(crate) n: u64,
+    pub(crate) origin: String,
     pub(crate) text: String,
 }
 
@@ -404,6 +405,7 @@ impl Peer {
                         seq,
                         installation: message.id.installation.to_string(),
                         n: message.id.n,
+                        origin: message.origin.to_string(),
                         text: String::from_utf8(message.body.to_vec()).unwrap(),
                     };
                 }

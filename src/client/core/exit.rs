@@ -15,8 +15,6 @@ pub(crate) enum Exit {
     Busy(String),
     /// The same: the agent that has the key has not signed.
     Unsigned(AgentError),
-    /// It is time to sign in as a former installation.
-    Inquire,
     /// Everything is settled.
     Finished,
     /// The face wants to leave.

@@ -75,14 +75,12 @@ impl Core {
                 }
                 Err(exit) => self.take_first_try(exit),
             };
-            let pause = match self.next_wait(exit) {
+            let (because, retry_in) = match self.next_wait(exit) {
                 Ok(pause) => pause,
                 Err(exit) => return exit,
             };
             self.disconnected();
-            if let Some((because, retry_in)) = pause
-                && let Err(exit) = self.pause(because, retry_in, orders).await
-            {
+            if let Err(exit) = self.pause(because, retry_in, orders).await {
                 return exit;
             }
         }
@@ -95,7 +93,7 @@ impl Core {
         self.files.disconnected();
         self.blocks.disconnected();
         self.nobody.clear();
-        (self.is_online, self.told, self.inquire_at) = (false, Told::Some, None);
+        (self.is_online, self.told) = (false, Told::Some);
     }
 
     // Being online.
@@ -110,7 +108,7 @@ impl Core {
         let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
-            Err(exit @ (Exit::Finished | Exit::Left | Exit::Inquire)) => {
+            Err(exit @ (Exit::Finished | Exit::Left)) => {
                 connection.quit(GOODBYE).await;
                 exit
             }
@@ -148,9 +146,6 @@ impl Core {
             self.check_patience(true)?;
             if self.is_settled().await? {
                 return Err(Exit::Finished);
-            }
-            if self.inquire_at.is_some_and(|at| at <= Instant::now()) {
-                return Err(Exit::Inquire);
             }
             let reading = self.events.len() < EVENTS_HIGH;
             let wake = if reading { self.time_left() } else { EVENTS_PAUSE };
@@ -201,7 +196,7 @@ impl Core {
     /// How long until the next timer.
     pub(super) fn time_left(&self) -> Duration {
         let due = self.conversations.values().filter_map(Conversation::due_at);
-        let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.inquire_at).min();
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).min();
         let due = due.map(|at| at.saturating_duration_since(Instant::now()));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))

@@ -102,8 +102,6 @@ pub(crate) struct Core {
     pub(super) first_try: Option<Sender<FirstTry>>,
     /// Why one was last not signed in.
     pub(super) absence: Option<Absence>,
-    /// When to ask again what became of what was sent under a former installation.
-    pub(super) inquire_at: Option<Instant>,
     /// When something last moved, or nothing was waited for.
     pub(super) progress: Instant,
 }
@@ -163,7 +161,6 @@ impl Core {
             proved: Arc::default(),
             first_try: None,
             absence: None,
-            inquire_at: None,
             progress: Instant::now(),
         }
     }

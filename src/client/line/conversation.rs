@@ -1,9 +1,10 @@
 //! The state of one conversation: whether the face has it open, and how far it is on the present connection. Pure: no
 //! I/O.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
+use crate::client::store::outbox::Lost;
 use crate::message::MessageId;
 
 /// How many own messages may be in flight: sent and not yet stored.
@@ -58,8 +59,8 @@ enum Link {
 struct Opening {
     /// The last own number that was ever sent.
     sent: u64,
-    /// Those of them that the server says expired. Whether it means messages from here, `TALKING` shows.
-    expired: BTreeSet<u64>,
+    /// Those of them that the server says expired or bounced. Whether it means messages from here, `TALKING` shows.
+    lost: BTreeMap<u64, Lost>,
 }
 
 #[derive(Debug)]
@@ -97,25 +98,25 @@ impl Conversation {
 
     /// `TALK` was sent. Own numbers up to `sent` were sent before.
     pub(crate) fn opening(&mut self, sent: u64) {
-        self.link = Link::Opening(Opening { sent, expired: BTreeSet::new() });
+        self.link = Link::Opening(Opening { sent, lost: BTreeMap::new() });
         self.forget_arrivals();
     }
 
-    /// An own message has expired on the server. Returns whether handling it has to wait for `TALKING`. It cannot be
-    /// one that was never sent from here.
-    pub(crate) fn holds_expired(&mut self, n: u64) -> bool {
-        let Link::Opening(Opening { sent, expired }) = &mut self.link else { return false };
+    /// The server has lost an own message. Returns whether handling it has to wait for `TALKING`. It cannot be one that
+    /// was never sent from here.
+    pub(crate) fn holds(&mut self, n: u64, how: Lost) -> bool {
+        let Link::Opening(Opening { sent, lost }) = &mut self.link else { return false };
         if n <= *sent {
-            expired.insert(n);
+            lost.insert(n, how);
         }
         true
     }
 
     /// What has waited for `TALKING`.
-    pub(crate) fn take_expired(&mut self) -> BTreeSet<u64> {
+    pub(crate) fn take_lost(&mut self) -> BTreeMap<u64, Lost> {
         match &mut self.link {
-            Link::Opening(opening) => std::mem::take(&mut opening.expired),
-            _ => BTreeSet::new(),
+            Link::Opening(opening) => std::mem::take(&mut opening.lost),
+            _ => BTreeMap::new(),
         }
     }
 
@@ -382,14 +383,14 @@ mod tests {
     #[test]
     fn what_expired_waits_for_talking_and_is_never_of_what_was_not_sent() {
         let mut conversation = Conversation::default();
-        assert!(!conversation.holds_expired(1));
+        assert!(!conversation.holds(1, Lost::Expired));
         conversation.opening(3);
         for n in [2, 4, 3, 2] {
-            assert!(conversation.holds_expired(n));
+            assert!(conversation.holds(n, Lost::Bounced));
         }
-        assert_eq!(conversation.take_expired(), [2, 3].into());
+        assert_eq!(conversation.take_lost(), [2, 3].map(|n| (n, Lost::Bounced)).into());
         conversation.opened(Instant::now(), 3, 3, 0);
-        assert!(!conversation.holds_expired(1), "there is nothing to wait for");
+        assert!(!conversation.holds(1, Lost::Expired), "there is nothing to wait for");
     }
 
     #[test]

@@ -14,7 +14,7 @@ use thiserror::Error;
 
 use super::aside::Aside;
 use super::servers::{self, Home};
-use super::{history, schema, search};
+use super::{bounced, history, schema, search};
 use crate::client::config::Config;
 use crate::folder::FolderError;
 use crate::message::Name;
@@ -100,6 +100,7 @@ pub(super) fn open(
     bring_up_to_date(&mut connection, path, known_servers)?;
     belong_to(&mut connection, &config.user)?;
     transact(&mut connection, search::renew).map_err(failed)?;
+    transact(&mut connection, bounced::forgive).map_err(failed)?;
     let aside = Aside::keep(path.parent().unwrap_or(Path::new(".")));
     note_aside(&mut connection, &aside)?;
     let home = enter(&mut connection, config, known_servers)?;

@@ -1,8 +1,9 @@
 //! Received messages in the store.
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
-//! ever delivered, once. Duplicates are recognised by their origin, whatever number they come with, and by their id; and
-//! by their content, for a copy of a sender's folder may have used the number for something else.
+//! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with. What has
+//! the number of another message is not taken. What is answered is a function of the history, which only grows; so a
+//! message that was not taken is either not taken again, or known.
 
 use std::collections::BTreeMap;
 
@@ -13,28 +14,38 @@ use super::rows::Incoming;
 use super::scope::{Server, counts, peer_and_count};
 use super::{files, payload, stock};
 use crate::client::config::Unasked;
-use crate::message::{Installation, Message, MessageId, Name, Origin, Timestamp};
-
-/// How many different messages with one id are kept; more, which no copies of a folder cause, are dropped.
-const MAX_COPIES: u64 = 16;
+use crate::message::{Installation, Message, MessageId, Name, Timestamp};
 
 type Result<T> = rusqlite::Result<T>;
 
-/// Writes a message, unless it is a duplicate. Returns it if it is new. A file that it announces is downloaded if
-/// `unasked` allows.
+/// What became of a message that came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// It is in the history now.
+    New(Incoming),
+    /// It was there.
+    Known,
+    /// Its number is another message's: its sender's folder was restored, or is one of two copies. It has to come with
+    /// another number.
+    Bounced,
+}
+
+/// Writes a message, if it is new. A file that it announces is downloaded if `unasked` allows.
 pub(crate) fn receive(
     tx: &Transaction<'_>,
     server: &Server,
     peer: Name,
     message: Message,
     unasked: Unasked,
-) -> Result<Option<Incoming>> {
+) -> Result<Verdict> {
     let hash = payload::hash(&message.kind, &message.body);
-    if is_known_as(tx, server, &peer, message.origin, &hash)? {
-        return Ok(None);
+    if is_duplicate(tx, server, &peer, &message, &hash)? {
+        return Ok(Verdict::Known);
     }
-    let Some(installation) = place(tx, server, &peer, message.id, &hash)? else { return Ok(None) };
-    let Message { id: MessageId { n, .. }, origin, time, kind, body } = message;
+    if is_number_used(tx, server, &peer, message.id)? {
+        return Ok(Verdict::Bounced);
+    }
+    let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message
              (server, peer, own, installation, n, origin, time, kind, body, hash, state)
@@ -58,60 +69,39 @@ pub(crate) fn receive(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Some(Incoming { id, peer, time, kind, body, file }))
+    Ok(Verdict::New(Incoming { id, peer, time, kind, body, file }))
 }
 
 /// Whether a message is there, under whatever number.
-fn is_known_as(
+fn is_duplicate(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
-    origin: Origin,
+    message: &Message,
     hash: &[u8; 32],
 ) -> Result<bool> {
     let mut query = tx.prepare_cached(
         "SELECT EXISTS (SELECT 1 FROM message
          WHERE origin = ? AND own = 0 AND server = ? AND peer = ? AND hash = ?)",
     )?;
-    query.query_row(params![origin.to_bytes(), server.as_str(), peer.as_str(), hash], |row| {
-        row.get(0)
-    })
+    let key = params![message.origin.to_bytes(), server.as_str(), peer.as_str(), hash];
+    query.query_row(key, |row| row.get(0))
 }
 
-/// The installation under which a received message is kept; none if it is a duplicate. A different message with the
-/// same id is kept under a neighbouring number.
-fn place(
+/// Whether a message has a number.
+fn is_number_used(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
     MessageId { installation, n }: MessageId,
-    hash: &[u8; 32],
-) -> Result<Option<Installation>> {
+) -> Result<bool> {
     let mut query = tx.prepare_cached(
-        "SELECT hash = ? FROM message
-         WHERE server = ? AND peer = ? AND own = 0 AND installation = ? AND n = ?",
+        "SELECT EXISTS (SELECT 1 FROM message
+         WHERE server = ? AND peer = ? AND own = 0 AND installation = ? AND n = ?)",
     )?;
-    for copy in 0..MAX_COPIES {
-        let installation = Installation::from_u64(installation.to_u64().wrapping_add(copy));
-        let is_same: Option<bool> = query
-            .query_row(
-                params![
-                    hash,
-                    server.as_str(),
-                    peer.as_str(),
-                    installation.to_string(),
-                    n.cast_signed(),
-                ],
-                |row| row.get(0),
-            )
-            .optional()?;
-        match is_same {
-            Some(false) => {}
-            Some(true) => return Ok(None),
-            None => return Ok(Some(installation)),
-        }
-    }
-    Ok(None)
+    let installation = installation.to_string();
+    let key = params![server.as_str(), peer.as_str(), installation, n.cast_signed()];
+    query.query_row(key, |row| row.get(0))
 }
 
 /// Received messages of somebody that were not shown, in order, above an id.
@@ -222,9 +212,14 @@ mod tests {
 
     use super::super::thread::tests::{in_memory, run};
     use super::*;
+    use crate::message::Origin;
 
     fn message(installation: u64, n: u64) -> Message {
         Message::text(installation, n, format!("{installation}/{n}"))
+    }
+
+    fn is_new(verdict: &Verdict) -> bool {
+        matches!(verdict, Verdict::New(_))
     }
 
     fn bodies(messages: &[Incoming]) -> Vec<&str> {
@@ -246,7 +241,7 @@ mod tests {
             ] {
                 let received =
                     receive(tx, &server, peer.clone(), message(installation, n), Unasked::NONE)?;
-                assert_eq!(received.is_some(), new, "{peer} {installation} {n}");
+                assert_eq!(is_new(&received), new, "{peer} {installation} {n}");
             }
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
             Ok(())
@@ -254,26 +249,32 @@ mod tests {
     }
 
     #[test]
-    fn another_message_with_a_used_id_is_kept_and_comes_once_too() {
+    fn another_message_with_a_used_number_comes_back_each_time_and_is_taken_with_another() {
         let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
-        let copys = |n| Message { body: Bytes::from_static(b"of a copy"), ..message(1, n) };
+        let other = |n| Message { origin: Origin::from_bytes([3; 16]), ..message(1, n) };
+        let words = Bytes::from_static(b"1/3");
+        let same_words = |n| Message { body: words.clone(), ..other(n) };
         run(&mut in_memory(), |tx| {
-            for (message, new) in [
-                (message(1, 1), true),
-                (message(1, 3), true),
-                (copys(3), true),
-                (copys(3), false),
-                (message(1, 3), false),
-                (copys(2), true),
+            for (message, came, expected) in [
+                (message(1, 1), 1, "New"),
+                (message(1, 3), 2, "New"),
+                (other(1), 2, "Bounced"),
+                (other(1), 2, "Bounced"),
+                // The same words, written once more.
+                (same_words(3), 2, "Bounced"),
+                (same_words(4), 3, "New"),
+                // It is there, under whatever number it comes once more.
+                (same_words(3), 3, "Known"),
+                (same_words(5), 3, "Known"),
             ] {
-                assert_eq!(
-                    receive(tx, &server, marie.clone(), message, Unasked::NONE)?.is_some(),
-                    new
+                let verdict = receive(tx, &server, marie.clone(), message, Unasked::NONE)?;
+                assert!(
+                    format!("{verdict:?}").starts_with(expected),
+                    "{verdict:?}, not {expected}"
                 );
+                assert_eq!(unshown(tx, &server, &marie, 0, 10)?.len(), came);
             }
-            let all = ["1/1", "1/3", "of a copy", "of a copy"];
-            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), all);
             Ok(())
         });
     }
@@ -296,7 +297,7 @@ mod tests {
                 (&marie, &other, true),
             ] {
                 let received = receive(tx, &server, peer.clone(), message.clone(), Unasked::NONE)?;
-                assert_eq!(received.is_some(), new, "{peer} {message:?}");
+                assert_eq!(is_new(&received), new, "{peer} {message:?}");
             }
             Ok(())
         });
@@ -307,12 +308,14 @@ mod tests {
         let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
-            let first = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?.unwrap();
+            let first = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?;
+            let Verdict::New(first) = first else { panic!("{first:?}") };
             receive(tx, &server, marie.clone(), message(1, 2), Unasked::NONE)?;
             mark_shown(tx, &[first.id])?;
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
             assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
-            assert_eq!(receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?, None);
+            let again = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?;
+            assert_eq!(again, Verdict::Known);
             Ok(())
         });
     }

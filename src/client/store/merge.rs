@@ -1,8 +1,8 @@
 //! Merges two records of one server: the rows of one move to the other.
 //!
-//! Each function is one step of a transaction of the [`store`](super). Invariant: what may have reached a server keeps
-//! its id, for the server and the receiver know it by that; what cannot have is renumbered. Received messages are
-//! deduplicated.
+//! Each function is one step of a transaction of the [`store`](super). Invariant: one installation goes on, and what was
+//! sent from it keeps its number; what has not arrived from the other is sent anew, and receivers drop what they have by
+//! its origin. Received messages are deduplicated.
 
 use rusqlite::{OptionalExtension, Transaction};
 
@@ -13,12 +13,41 @@ use crate::message::Installation;
 type Result<T> = rusqlite::Result<T>;
 
 /// The tables whose rows belong to a server.
-const TABLES: [&str; 7] =
-    ["message", "installation", "former", "contact", "seen", "upload", "file"];
+const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload", "file"];
 
 /// Moves the rows of one server to another. Returns whether that had some before.
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
+    if let Some((main, other)) = move_rows(tx, from, to)? {
+        number_anew(tx, to, (other, NOT_ARRIVED), main)?;
+    }
+    let bounced = "UPDATE bounced SET server = ? WHERE server = ?";
+    tx.execute(bounced, [to.as_str(), from.as_str()])?;
+    Ok(before)
+}
+
+/// The same in layout 6, in which messages have no origins: what was sent from either installation keeps its number.
+pub(super) fn join_in_layout_6(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
+    let before = has_rows(tx, to)?;
+    if let Some((main, other)) = move_rows(tx, from, to)? {
+        number_anew(tx, to, (other, NEVER_SENT), main)?;
+        tx.execute("INSERT INTO former VALUES (?, ?)", [to.as_str(), &other.to_string()])?;
+    }
+    let formers = "UPDATE former SET server = ? WHERE server = ?";
+    tx.execute(formers, [to.as_str(), from.as_str()])?;
+    Ok(before)
+}
+
+/// Which messages of an installation get other numbers.
+const NOT_ARRIVED: &str = "state IN ('waiting', 'stored')";
+const NEVER_SENT: &str = "state = 'waiting' AND sent = 0";
+
+/// Returns the installation that goes on, and the other one, if there are two.
+fn move_rows(
+    tx: &Transaction<'_>,
+    from: &Server,
+    to: &Server,
+) -> Result<Option<(Installation, Installation)>> {
     drop_doubles(tx, from, to)?;
     join_files(tx, from, to)?;
     join_contacts(tx, from, to)?;
@@ -28,10 +57,7 @@ pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<b
         let all = format!("UPDATE {table} SET server = ? WHERE server = ?");
         tx.execute(&all, [to.as_str(), from.as_str()])?;
     }
-    if let Some((main, other)) = numbered {
-        number_anew(tx, to, other, main)?;
-    }
-    Ok(before)
+    Ok(numbered)
 }
 
 /// Whether anything was said through a server.
@@ -121,8 +147,7 @@ fn join_seen(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     Ok(())
 }
 
-/// Of two installations one goes on; for the other one only the fate of sent messages is still asked for. Returns both
-/// if there are two.
+/// Of two installations one goes on, if possible the one of which something is on its way. Returns both if there are two.
 fn join_installations(
     tx: &Transaction<'_>,
     from: &Server,
@@ -136,9 +161,6 @@ fn join_installations(
     tx.execute("DELETE FROM installation WHERE server = ?", [from.as_str()])?;
     let goes_on = "UPDATE installation SET id = ? WHERE server = ?";
     tx.execute(goes_on, [&main.to_string(), to.as_str()])?;
-    if !moved_goes_on && is_in_flight(tx, from, &other)? {
-        tx.execute("INSERT INTO former VALUES (?, ?)", [to.as_str(), &other.to_string()])?;
-    }
     Ok(Some((main, other)))
 }
 
@@ -156,30 +178,45 @@ fn is_in_flight(tx: &Transaction<'_>, server: &Server, of: &Installation) -> Res
     tx.query_row(query, [server.as_str(), &of.to_string()], |row| row.get(0))
 }
 
-/// Renumbers what was never sent in one installation, after all that was sent, in the order of writing.
-pub(super) fn number_anew(
+/// Renumbers these messages of one installation, and what was never sent from the one that goes on, in the order of
+/// writing. Numbers only grow, so none is used again that a message has given up.
+fn number_anew(
     tx: &Transaction<'_>,
     server: &Server,
-    other: Installation,
+    (other, which): (Installation, &str),
     main: Installation,
 ) -> Result<()> {
     let (main, other) = (main.to_string(), other.to_string());
     // Negative numbers first, so that none collides with another.
     tx.execute(
-        "UPDATE message SET installation = ?2, n = -fresh.n
-         FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n FROM message
-               WHERE server = ?1 AND own = 1 AND installation IN (?2, ?3)
-                     AND state = 'waiting' AND sent = 0) AS fresh
-         WHERE message.id = fresh.id",
+        &format!(
+            "UPDATE message SET installation = ?2, n = -fresh.n, state = 'waiting', sent = 0
+         FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) +
+                          (SELECT coalesce(max(n), 0) FROM message AS before
+                           WHERE before.server = ?1 AND before.own = 1
+                                 AND before.installation = ?2 AND before.peer = message.peer) AS n
+               FROM message
+               WHERE server = ?1 AND own = 1
+                     AND (installation = ?3 AND {which}
+                          OR installation = ?2 AND {NEVER_SENT})) AS fresh
+         WHERE message.id = fresh.id"
+        ),
         [server.as_str(), &main, &other],
     )?;
-    tx.execute(
-        "UPDATE message SET n = last.n - message.n
-         FROM (SELECT peer, max(0, max(n)) AS n FROM message
-               WHERE server = ?1 AND own = 1 AND installation = ?2 GROUP BY peer) AS last
-         WHERE message.server = ?1 AND message.own = 1 AND message.installation = ?2
-               AND message.n < 0 AND message.peer = last.peer",
-        [server.as_str(), &main],
-    )?;
+    let turn =
+        "UPDATE message SET n = -n WHERE server = ? AND own = 1 AND installation = ? AND n < 0";
+    tx.execute(turn, [server.as_str(), &main]).map(drop)
+}
+
+/// What was sent under a former installation, and has not arrived, is sent anew.
+pub(super) fn leave_formers(tx: &Transaction<'_>) -> Result<()> {
+    let formers: Vec<(String, String, String)> = tx
+        .prepare("SELECT server, former.id, installation.id FROM former JOIN installation USING (server)")?
+        .query_map((), |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
+        .collect::<Result<_>>()?;
+    for (server, former, main) in formers {
+        let id = |text: String| text.parse().map_err(|_| rusqlite::Error::InvalidQuery);
+        number_anew(tx, &Server(server), (id(former)?, NOT_ARRIVED), id(main)?)?;
+    }
     Ok(())
 }

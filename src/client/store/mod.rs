@@ -13,18 +13,19 @@
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
+//! bounced                   own messages that came back
 //! outbox                    messages that are not known to have arrived
-//! formers, aside            former installations; what was shown while the disk was full
+//! aside                     what was shown while the disk was full
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
 //! ```
 
 pub(crate) mod archive;
 mod aside;
+pub(crate) mod bounced;
 pub(crate) mod contacts;
 pub(crate) mod database;
 pub(crate) mod files;
-pub(crate) mod formers;
 pub(crate) mod history;
 pub(crate) mod info;
 mod merge;

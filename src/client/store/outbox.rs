@@ -4,17 +4,16 @@
 //! transaction that writes its message; *delivered* and *expired* are final; and what a server says of a number
 //! concerns a message that was sent from here, or none.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::formers;
 use super::payload;
 use super::rows::{Record, State};
 use super::scope::{Scope, Server, counts, new_installation, new_origin, number, peer_and_count};
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
-use crate::wire::frame::{ClientFrame, Watermarks};
+use crate::wire::frame::ClientFrame;
 
 /// For how many messages their tokens are remembered.
 const REMEMBERED: i64 = 100_000;
@@ -55,6 +54,18 @@ pub struct Pending {
     /// When the oldest of them was written.
     pub since: Timestamp,
 }
+
+/// How a message ended that did not arrive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lost {
+    /// The server kept it as long as it keeps messages.
+    Expired,
+    /// Its receiver did not take it.
+    Bounced,
+}
+
+/// How often a message may come back; then it is not sent any more.
+pub(super) const MOST_BOUNCES: u32 = 3;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -125,18 +136,28 @@ pub(crate) fn last_sent(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     number(
         tx,
         scope,
-        "SELECT coalesce(max(n), 0) FROM message
-         WHERE server = ? AND peer = ? AND installation = ? AND own = 1 AND sent = 1",
+        "SELECT max(coalesce((SELECT max(n) FROM message
+                              WHERE server = ?1 AND peer = ?2 AND installation = ?3 AND own = 1
+                                    AND sent = 1), 0),
+                    coalesce((SELECT max(n) FROM bounced
+                              WHERE server = ?1 AND peer = ?2 AND installation = ?3), 0))",
     )
 }
 
 /// The highest number up to which every fate is final.
 pub(crate) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
+    // What came back is not settled until its fate is known: else a folder that is restored from just before would take
+    // the receipts for others for its own.
     let first_unsettled = number(
         tx,
         scope,
-        "SELECT coalesce(min(n), 0) FROM message
-         WHERE server = ? AND peer = ? AND installation = ? AND state IN ('waiting', 'stored')",
+        "SELECT coalesce(min(n), 0) FROM (
+             SELECT n FROM message
+             WHERE server = ?1 AND peer = ?2 AND installation = ?3 AND state IN ('waiting', 'stored')
+             UNION ALL
+             SELECT bounced.n FROM bounced JOIN message ON message.id = bounced.message
+             WHERE bounced.server = ?1 AND bounced.peer = ?2 AND bounced.installation = ?3
+                   AND message.state IN ('waiting', 'stored'))",
     )?;
     if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
 }
@@ -170,7 +191,7 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
     let mut query = tx.prepare_cached(
         "SELECT n, origin, kind, body FROM message
          WHERE server = ? AND peer = ? AND installation = ? AND n > ?
-               AND state IN ('waiting', 'stored')
+               AND state IN ('waiting', 'stored') AND bounces < ?
          ORDER BY n LIMIT ?",
     )?;
     let rows = query.query_map(
@@ -179,6 +200,7 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
             scope.peer.as_str(),
             scope.installation.to_string(),
             above.cast_signed(),
+            MOST_BOUNCES,
             limit,
         ],
         |row| {
@@ -304,39 +326,25 @@ pub(crate) fn is_settled(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
         .query_row(params![scope.server.as_str(), peer, installation], |row| row.get(0))
 }
 
-/// Renumbers what was never sent, in a new installation, because this folder is a copy: the original has used its next
-/// numbers already. What was sent keeps its id, and the old installation becomes a [former](super::formers) one, under
-/// which its fate is asked for. What has `expired` may have been the original's, unless this folder was told that its
-/// own is stored; so the rest is sent again.
-pub(crate) fn renumber(
+/// Everything that has not arrived gets a number in a new installation and is sent anew, because numbers of the old one
+/// mean other messages, too: this folder is a copy of another, or was restored. Receivers drop what they have by its
+/// origin. What the server says of the old numbers counts no more.
+pub(crate) fn begin_anew(
     tx: &Transaction<'_>,
-    scope: &Scope,
-    own: Watermarks,
-    expired: &BTreeSet<u64>,
+    server: &Server,
+    old: Installation,
 ) -> Result<Installation> {
-    let (new, server, old) = (new_installation(), &scope.server, scope.installation);
+    let new = new_installation();
+    let both = [&new.to_string(), server.as_str()];
+    tx.execute("UPDATE installation SET id = ? WHERE server = ?", both)?;
     tx.execute(
-        "UPDATE installation SET id = ? WHERE server = ?",
-        [&new.to_string(), server.as_str()],
-    )?;
-    for n in expired {
-        tx.execute(
-            "UPDATE message SET sent = 0 WHERE server = ? AND peer = ? AND own = 1
-                    AND installation = ? AND n = ? AND state = 'waiting'",
-            params![server.as_str(), scope.peer.as_str(), old.to_string(), n.cast_signed()],
-        )?;
-        expire(tx, scope, *n)?;
-    }
-    receive_receipt(tx, scope, own.stored, own.delivered)?;
-    tx.execute(
-        "UPDATE message SET installation = ?1, n = fresh.n, sent = 0
+        "UPDATE message SET installation = ?1, n = fresh.n, state = 'waiting', sent = 0
          FROM (SELECT id, row_number() OVER (PARTITION BY peer ORDER BY id) AS n
                FROM message WHERE server = ?3 AND own = 1 AND installation = ?2
-                                  AND state = 'waiting' AND sent = 0) AS fresh
+                                  AND state IN ('waiting', 'stored')) AS fresh
          WHERE message.id = fresh.id",
         [&new.to_string(), &old.to_string(), server.as_str()],
     )?;
-    formers::keep(tx, server, old)?;
     Ok(new)
 }
 
@@ -420,25 +428,6 @@ mod tests {
     }
 
     #[test]
-    fn what_expired_of_a_copy_goes_out_anew_unless_it_was_stored() {
-        run(&mut in_memory(), |tx| {
-            let scope = scope("marie");
-            let id = scope.installation.to_string();
-            tx.execute("INSERT INTO installation VALUES (?, ?)", (scope.server.as_str(), id))?;
-            add_all(tx, &scope, &["stored", "under way", "not sent"])?;
-            take_unsettled(tx, &scope, 0, 2)?;
-            receive_receipt(tx, &scope, 1, 0)?;
-            let own = Watermarks { have: 3, stored: 3, delivered: 3 };
-            let installation = renumber(tx, &scope, own, &[1, 2, 3].into())?;
-            assert_eq!(numbers(tx, &scope, 0), [0; 0]);
-            assert_eq!(numbers(tx, &Scope { installation, ..scope }, 0), [1, 2]);
-            let first = "SELECT state FROM message WHERE id = 1";
-            assert_eq!(tx.query_row(first, (), |row| row.get::<_, String>(0))?, "expired");
-            Ok(())
-        });
-    }
-
-    #[test]
     fn what_was_taken_to_be_sent_counts_as_sent() {
         run(&mut in_memory(), |tx| {
             let scope = scope("marie");
@@ -453,26 +442,31 @@ mod tests {
     }
 
     #[test]
-    fn a_copied_folder_numbers_what_it_did_not_send_anew() {
+    fn a_copied_folder_sends_all_that_has_not_arrived_anew() {
         run(&mut in_memory(), |tx| {
             let (marie, anna) = (scope("marie"), scope("anna"));
             let id = marie.installation.to_string();
             tx.execute("INSERT INTO installation VALUES (?, ?)", (marie.server.as_str(), id))?;
-            add_all(tx, &marie, &["stored", "sent"])?;
+            add_all(tx, &marie, &["delivered", "stored", "sent"])?;
+            let origins = |messages: Vec<Outgoing>| -> Vec<Origin> {
+                messages.into_iter().map(|it| it.origin).collect()
+            };
+            let before = origins(take_unsettled(tx, &marie, 1, 10)?);
             take_unsettled(tx, &marie, 0, 10)?;
-            add_all(tx, &marie, &["x", "y"])?;
+            receive_receipt(tx, &marie, 2, 1)?;
+            add_all(tx, &marie, &["x"])?;
             add_all(tx, &anna, &["on its way"])?;
             take_unsettled(tx, &anna, 0, 10)?;
-            add_all(tx, &anna, &["z"])?;
-            let own = Watermarks { have: 9, stored: 1, delivered: 0 };
-            let installation = renumber(tx, &marie, own, &BTreeSet::new())?;
+            let installation = begin_anew(tx, &marie.server, marie.installation)?;
             assert_ne!(installation, marie.installation);
             let renamed = |scope: &Scope| Scope { installation, ..scope.clone() };
-            assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2]);
-            assert_eq!(numbers(tx, &renamed(&anna), 0), [1]);
-            assert_eq!(numbers(tx, &marie, 0), [1, 2], "what may have been sent keeps its id");
-            assert_eq!(numbers(tx, &anna, 0), [1], "and to others likewise");
-            assert_eq!(formers::all(tx, &marie.server)?, [marie.installation]);
+            assert_eq!(numbers(tx, &renamed(&marie), 0), [1, 2, 3]);
+            assert_eq!(numbers(tx, &renamed(&anna), 0), [1], "and to others likewise");
+            assert_eq!(last_sent(tx, &renamed(&marie))?, 0);
+            assert_eq!(numbers(tx, &marie, 0), [0; 0]);
+            assert_eq!(settled(tx, &marie)?, 1, "what has arrived stays as it was");
+            let after = origins(take_unsettled(tx, &renamed(&marie), 0, 10)?);
+            assert_eq!(after[..2], before, "each by its origin");
             Ok(())
         });
     }

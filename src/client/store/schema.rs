@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::{payload, search, servers, stock};
+use super::{merge, payload, search, servers, stock};
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
@@ -185,16 +185,32 @@ fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     stock::measure(tx)
 }
 
-/// Gives each message an origin, by which it is known under whatever number it comes.
+/// Gives each message an origin, by which it is known under whatever number it comes, and lets it come back. What was asked for under a former
+/// installation is sent anew.
 fn to_8(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch(
         "-- What it is called for life, and the hash of what it says.
          ALTER TABLE message ADD COLUMN origin BLOB NOT NULL DEFAULT x'';
          ALTER TABLE message ADD COLUMN hash BLOB NOT NULL DEFAULT x'';
 
+         -- How often an own one came back since the last start.
+         ALTER TABLE message ADD COLUMN bounces INTEGER NOT NULL DEFAULT 0;
+
+         -- Numbers with which something was sent that came back and has another one now.
+         CREATE TABLE bounced (
+             server TEXT NOT NULL,
+             peer TEXT NOT NULL,
+             installation TEXT NOT NULL,
+             n INTEGER NOT NULL,
+             message INTEGER NOT NULL,
+             PRIMARY KEY (server, peer, installation, n)
+         ) STRICT;
+
          CREATE INDEX received ON message (origin) WHERE own = 0;",
     )?;
-    payload::measure(tx)
+    payload::measure(tx)?;
+    merge::leave_formers(tx)?;
+    tx.execute_batch("DROP TABLE former")
 }
 
 #[cfg(test)]
@@ -254,7 +270,9 @@ mod tests {
         let folder = folder();
         let everything = [
             "SELECT * FROM person",
-            "SELECT id, peer, own, time, kind, body, state, sent FROM message",
+            "SELECT id, peer, own, time, kind, body FROM message",
+            // The rest of what one wrote is sent anew where it was sent under another installation.
+            "SELECT id, state, sent FROM message WHERE own = 0 OR state IN ('delivered', 'expired')",
             "SELECT DISTINCT peer, key, offered FROM contact",
             "SELECT peer, installation, n FROM seen",
             "SELECT * FROM asked",
@@ -271,10 +289,19 @@ mod tests {
         let sizes = "SELECT size FROM file JOIN message ON message.id = file.message
                      WHERE size <> json_extract(CAST(body AS TEXT), '$.size') OR unasked";
         assert_eq!(rows(folder.path(), sizes), [""; 0]);
-        // Each message is called by its id, and has its hash.
-        let unnamed = "SELECT id FROM message WHERE length(hash) <> 32
-                       OR hex(origin) <> upper(installation || printf('%016x', n))";
-        assert_eq!(rows(folder.path(), unnamed), [""; 0]);
+        // Each message that others may know is called by the id that it had; each has its hash.
+        let connection = Connection::open_in_memory().unwrap();
+        connection.execute_batch(LAYOUT_5).unwrap();
+        let ids = "SELECT id || ' ' || upper(installation || printf('%016x', n)) FROM message
+                   WHERE own = 0 OR sent = 1";
+        let ids: Vec<String> = connection
+            .prepare(ids)
+            .and_then(|mut query| query.query_map((), |row| row.get(0))?.collect())
+            .unwrap();
+        let origins = rows(folder.path(), "SELECT id || ' ' || hex(origin) FROM message");
+        assert!(ids.iter().all(|id| origins.contains(&format!("Text({id:?})"))), "{origins:?}");
+        let unhashed = "SELECT id FROM message WHERE length(hash) <> 32";
+        assert_eq!(rows(folder.path(), unhashed), [""; 0]);
         // Of the two servers the one was known at two addresses.
         let distinct = "SELECT count(DISTINCT server), sum(server LIKE 'SHA256:%') FROM message";
         assert_eq!(rows(folder.path(), distinct), ["Integer(2)Integer(11)"]);

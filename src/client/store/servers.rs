@@ -66,22 +66,37 @@ pub(crate) fn arrive(
     arrival: Arrival,
 ) -> Result<(Home, bool)> {
     let server = Server::of(arrival.shown);
+    let moved = move_in(tx, address, &server, arrival.moves, merge::join)?;
+    Ok((home(tx, server)?, moved))
+}
+
+/// Moves the rows of one server to another, as [`merge::join`] does.
+type Join = fn(&Transaction<'_>, &Server, &Server) -> Result<bool>;
+
+/// Has an address lead to a server. Returns whether there is more than there was.
+fn move_in(
+    tx: &Transaction<'_>,
+    address: &Address,
+    server: &Server,
+    moves: bool,
+    join: Join,
+) -> Result<bool> {
     let before = met_at(tx, address.as_str())?;
     let moved = match &before {
-        Some(before) if *before == server => false,
-        Some(before) if arrival.moves => {
+        Some(before) if before == server => false,
+        Some(before) if moves => {
             let all = "UPDATE address SET server = ? WHERE server = ?";
             tx.execute(all, [server.as_str(), before.as_str()])?;
-            merge::join(tx, before, &server)?
+            join(tx, before, server)?
         }
-        Some(_) => merge::has_rows(tx, &server)?,
-        None => merge::join(tx, &Server::at(address), &server)?,
+        Some(_) => merge::has_rows(tx, server)?,
+        None => join(tx, &Server::at(address), server)?,
     };
     tx.execute(
         "INSERT INTO address VALUES (?, ?) ON CONFLICT DO UPDATE SET server = excluded.server",
         [address.as_str(), server.as_str()],
     )?;
-    Ok((home(tx, server)?, moved))
+    Ok(moved)
 }
 
 /// The servers that were met, by their addresses.
@@ -126,7 +141,7 @@ pub(super) fn adopt(tx: &Transaction<'_>, known: &[(String, Fingerprint)]) -> Re
         let address = address.parse::<Address>();
         let Ok(address) = address.map_err(|error| log::warn!("{error}")) else { continue };
         if met_at(tx, address.as_str())?.is_none() {
-            arrive(tx, &address, Arrival { shown: *key, moves: true })?;
+            move_in(tx, &address, &Server::of(*key), true, merge::join_in_layout_6)?;
         }
     }
     Ok(())
@@ -224,14 +239,11 @@ mod tests {
         write(&mut store, &unknown, "four", false);
         assert_eq!(numbers(&mut store), [1, 1, 2, 2]);
         assert_eq!(arrive(&mut store, "b", "k"), home);
-        assert_eq!(numbers(&mut store), [1, 2, 3, 4], "in the order in which they were written");
+        assert_eq!(numbers(&mut store), [1, 3, 4, 5], "in the order in which they were written");
         let id = home.installation.to_string();
         assert!(rows(&mut store).iter().all(|(server, installation, ..)| {
             server == home.server.as_str() && *installation == id
         }));
-        let former: i64 =
-            store.query_row("SELECT count(*) FROM former", (), |it| it.get(0)).unwrap();
-        assert_eq!(former, 0, "nothing of it can have reached the server");
     }
 
     #[test]
@@ -291,7 +303,7 @@ mod tests {
     }
 
     #[test]
-    fn what_may_have_been_sent_keeps_its_number_and_its_installation() {
+    fn what_was_sent_from_the_installation_that_goes_on_keeps_its_number() {
         let mut store = in_memory();
         let (a, b) = (enter(&mut store, "a"), enter(&mut store, "b"));
         for home in [&a, &b] {
@@ -301,17 +313,15 @@ mod tests {
         arrive(&mut store, "a", "k");
         let home = arrive(&mut store, "b", "k");
         assert_eq!(home.installation, a.installation);
-        let id = |home: &Home| home.installation.to_string();
         let ids: Vec<_> = rows(&mut store).into_iter().map(|row| (row.1, row.2)).collect();
-        assert_eq!(ids, [(id(&a), 1), (id(&a), 2), (id(&b), 1), (id(&a), 3)]);
-        let former: String =
-            store.query_row("SELECT server || id FROM former", (), |it| it.get(0)).unwrap();
-        assert_eq!(former, format!("{}{}", home.server.as_str(), id(&b)));
+        let id = a.installation.to_string();
+        assert_eq!(ids, [1, 3, 4, 5].map(|n| (id.clone(), n)));
     }
 
     proptest! {
-        /// Whatever was written at two addresses and sent from there: all of it is there once, what was sent is
-        /// called as before, and what was not has its place behind that, in the order in which it was written.
+        /// Whatever was written at two addresses and sent from there: all of it is there once; what arrived, or was
+        /// sent from the installation that goes on, is called as before; and the rest has its place behind that, in
+        /// the order in which it was written.
         #[test]
         fn two_lives_become_one_without_loss(
             written in prop::collection::vec((any::<bool>(), any::<bool>()), 0..20),
@@ -333,29 +343,29 @@ mod tests {
                     store.execute(all, [id]).unwrap();
                 }
             }
-            let sent = "SELECT group_concat(id || installation || n) FROM message WHERE sent = 1";
-            let look = |store: &Connection| -> Option<String> {
-                store.query_row(sent, (), |row| row.get(0)).unwrap()
-            };
-            let (before, count) = (look(&store), rows(&mut store).len());
-            arrive(&mut store, "a", "k");
-            let home = arrive(&mut store, "b", "k");
-            prop_assert_eq!(look(&store), before);
-            prop_assert_eq!(rows(&mut store).len(), count);
-            let id = home.installation.to_string();
-            let texts = |query: &str| -> Vec<String> {
+            let texts = |store: &Connection, query: &str| -> Vec<String> {
                 let mut query = store.prepare(query).unwrap();
                 query.query_map((), |row| row.get(0)).unwrap().map(Result::unwrap).collect()
             };
-            let unsent = texts("SELECT installation || ' ' || n FROM message WHERE sent = 0 ORDER BY id");
-            let last = "SELECT CAST(max(n) AS TEXT) FROM message WHERE sent = 1 AND installation = ";
-            let last = texts(&format!("SELECT coalesce(({last} '{id}'), '0')"));
-            let first = last[0].parse::<usize>().unwrap() + 1;
-            let expected = (first..).take(unsent.len()).map(|n| format!("{id} {n}"));
-            prop_assert_eq!(&unsent, &expected.collect::<Vec<_>>());
-            let in_flight = "SELECT DISTINCT installation FROM message WHERE sent = 1 AND state = 'waiting'";
-            let asked = texts(&format!("{in_flight} AND installation <> '{id}'"));
-            prop_assert_eq!(asked, texts("SELECT id FROM former"));
+            let count = rows(&mut store).len();
+            let all = "SELECT id || ' ' || hex(origin) || ' ' || installation || ' ' || n || state FROM message
+                       WHERE state = 'delivered' OR sent = 1 ORDER BY id";
+            let known = texts(&store, all);
+            arrive(&mut store, "a", "k");
+            let home = arrive(&mut store, "b", "k");
+            prop_assert_eq!(rows(&mut store).len(), count);
+            let id = home.installation.to_string();
+            let stays = |line: &&String| line.contains("delivered") || line.contains(&id);
+            let expected: Vec<String> = known.iter().filter(stays).cloned().collect();
+            prop_assert_eq!(texts(&store, all), expected);
+            let elsewhere = format!("SELECT state FROM message WHERE installation <> '{id}' AND state <> 'delivered'");
+            prop_assert_eq!(texts(&store, &elsewhere), [""; 0]);
+            let waiting = "SELECT CAST(n AS TEXT) FROM message WHERE sent = 0 ORDER BY id";
+            let numbers: Vec<u64> = texts(&store, waiting).iter().map(|it| it.parse().unwrap()).collect();
+            prop_assert!(numbers.is_sorted_by(|one, next| one < next), "{:?}", numbers);
+            let last = format!("SELECT CAST(coalesce(max(n), 0) AS TEXT) FROM message WHERE sent = 1 AND installation = '{id}'");
+            let last: u64 = texts(&store, &last)[0].parse().unwrap();
+            prop_assert!(numbers.first().is_none_or(|first| *first > last));
         }
     }
 

@@ -20,7 +20,7 @@ use super::shared::{Counts, Shared, State, closed};
 use super::store::Store;
 use super::writer::Writer;
 use crate::clock::{Clock, SystemTimes, Times};
-use crate::mailbox::{Event, Mailbox, MailboxError, Run, Shelf, Usage};
+use crate::mailbox::{Event, Fate, Mailbox, MailboxError, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 use crate::task;
 
@@ -188,10 +188,10 @@ impl Mailbox for EmbeddedMailbox {
         });
     }
 
-    fn expire(&self, key: &SessionKey, expired: &[Run], freed: Usage) {
+    fn end(&self, key: &SessionKey, fate: Fate, ended: &[Run], freed: Usage) {
         self.change(|state| {
             state.loads.free(key, freed);
-            state.journal.expire(key, expired, freed);
+            state.journal.end(key, fate, ended, freed);
         });
     }
 

@@ -93,7 +93,7 @@ impl Image {
             Err(StoreError::Malformed(_)) => Accounts::default(),
             accounts => accounts?,
         };
-        let entries = accounts.iter().map(|(_, account)| 1 + account.expired.len() as u64);
+        let entries = accounts.iter().map(|(_, account)| 1 + account.record_count() as u64);
         inspection.parts += 1 + entries.sum::<u64>();
         for problem in seen.problems(row, &accounts) {
             inspection.complain(format!("{key}: {problem}"));

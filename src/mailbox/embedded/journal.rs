@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::layout::Row;
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
-use crate::mailbox::{Accounts, Run, Usage};
+use crate::mailbox::{Accounts, Fate, Run, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// Backpressure: when this many bytes of one sender are to be written they are written at once, and only that sender
@@ -73,7 +73,7 @@ pub(super) struct RowDelta {
     /// Of each installation the last message, and its position.
     taken: Vec<(MessageId, u64)>,
     heard: Vec<(Installation, u64)>,
-    expired: Vec<Run>,
+    ended: Vec<(Fate, Run)>,
     settled: Vec<(Installation, u64)>,
 }
 
@@ -116,11 +116,11 @@ impl Journal {
         self.open.removing |= freed.messages > cancelled.messages;
     }
 
-    /// These messages, the oldest of their session, are to become records of expiry.
-    pub(super) fn expire(&mut self, key: &SessionKey, expired: &[Run], freed: Usage) {
-        let Some(last) = expired.last() else { return };
+    /// These messages, the oldest of their session, are to become records.
+    pub(super) fn end(&mut self, key: &SessionKey, fate: Fate, ended: &[Run], freed: Usage) {
+        let Some(last) = ended.last() else { return };
         self.remove(key, last.last_position(), freed);
-        self.open.delta(key).row.expired.extend_from_slice(expired);
+        self.open.delta(key).row.ended.extend(ended.iter().map(|run| (fate, *run)));
         self.open.pressing = true;
     }
 
@@ -299,9 +299,9 @@ impl Delta {
         self.appended.front().map(|first| first.due)
     }
 
-    /// The last position that expires; 0 if none does.
-    pub(super) fn expired_up_to(&self) -> u64 {
-        self.row.expired.last().map_or(0, Run::last_position)
+    /// The last position that becomes part of a record; 0 if none does.
+    pub(super) fn ended_up_to(&self) -> u64 {
+        self.row.ended.last().map_or(0, |(_, run)| run.last_position())
     }
 
     /// The changes of the session's row.
@@ -386,8 +386,8 @@ impl RowDelta {
     pub(super) fn apply_to(&self, accounts: &mut Accounts) {
         self.forgotten.iter().for_each(|installation| accounts.forget(*installation));
         self.taken.iter().for_each(|(id, position)| accounts.take(*id, *position));
-        for run in &self.expired {
-            accounts.expire(run.installation, run.first_n, run.last_n());
+        for (fate, run) in &self.ended {
+            accounts.end(run.installation, *fate, run.first_n, run.last_n());
         }
         for (installation, n) in &self.settled {
             accounts.settle(*installation, *n);
@@ -399,7 +399,7 @@ impl RowDelta {
 
     /// Which accounts are changed, and how much of each has to be known for it.
     pub(super) fn touched(&self) -> BTreeMap<Installation, Depth> {
-        let last = self.expired.iter().map(|run| (run.installation, Depth::LastRecord));
+        let last = self.ended.iter().map(|(_, run)| (run.installation, Depth::LastRecord));
         let taken = self.taken.iter().map(|(id, _)| (id.installation, Depth::Numbers));
         let heard = self.heard.iter().map(|(it, _)| (*it, Depth::Numbers));
         let settled = self.settled.iter().map(|(it, _)| (*it, Depth::Everything));
@@ -422,9 +422,9 @@ impl RowDelta {
 /// How much of an account has to be known to change it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Depth {
-    /// All but its records of expiry.
+    /// All but its records.
     Numbers,
-    /// The last of these too, for the next may follow it.
+    /// The last one of each fate, too, for the next may follow it.
     LastRecord,
     Everything,
 }

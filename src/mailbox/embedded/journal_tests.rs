@@ -147,7 +147,7 @@ fn records_of_expiry_stay_until_they_are_settled() {
     let mut journal = Journal::default();
     let run = Run { first_position: 1, installation: A, first_n: 1, count: 3 };
     journal.append(&key(), &batch(1, 4), Instant::now());
-    journal.expire(&key(), &[run], usage(3));
+    journal.end(&key(), Fate::Expired, &[run], usage(3));
     assert_eq!(overlay(&journal, Row::default()).removed, 3);
     assert_eq!(account(&journal).expired, [(1, 3)].into());
     journal.settle(&key(), A, 2);

@@ -9,7 +9,8 @@
 //! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
-//! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of expiry: its last n (u64) |
+//! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of what expired: its last n (u64) |
+//! | `sessions` | receiver, 0, sender, 0, `b`, installation, first n (u64 each) | the same of what bounced |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
 //! Names have no zero byte. Installations have entries beside the session's row and not in it, for there may be
@@ -26,7 +27,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::mailbox::{Account, Accounts, Outline};
+use crate::mailbox::{Accounts, Fate, Outline};
 use crate::message::{
     Installation, Kind, Message, MessageId, Origin, SessionKey, Timestamp, Uptime, withheld_length,
 };
@@ -69,12 +70,13 @@ pub(super) enum SessionPart {
     Row(Row),
     /// Of an installation: n, settled, seen.
     Numbers(Installation, [u64; 3]),
-    /// A record of expiry: its first n and its last.
-    Expired(Installation, u64, u64),
+    /// A record: its first n and its last.
+    Record(Fate, Installation, u64, u64),
 }
 
 const NUMBERS: u8 = b'h';
 const EXPIRED: u8 = b'x';
+const BOUNCED: u8 = b'b';
 
 /// Bytes that are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -110,10 +112,19 @@ pub(super) fn numbers_key(prefix: &[u8], installation: Installation) -> Vec<u8> 
     [prefix, &[NUMBERS], &installation.to_u64().to_be_bytes()].concat()
 }
 
-/// The key of an installation's record of expiry.
-pub(super) fn expired_key(prefix: &[u8], installation: Installation, first: u64) -> Vec<u8> {
+/// The key of an installation's record.
+pub(super) fn record_key(
+    prefix: &[u8],
+    fate: Fate,
+    installation: Installation,
+    first: u64,
+) -> Vec<u8> {
+    let kind = match fate {
+        Fate::Expired => EXPIRED,
+        Fate::Bounced => BOUNCED,
+    };
     let installation = installation.to_u64().to_be_bytes();
-    [prefix, &[EXPIRED], &installation, &first.to_be_bytes()].concat()
+    [prefix, &[kind], &installation, &first.to_be_bytes()].concat()
 }
 
 /// Whose row a key is.
@@ -139,9 +150,10 @@ fn parse_account(mut key: &[u8], mut value: &[u8]) -> Option<SessionPart> {
     let mut number = || value.try_get_u64().ok();
     let part = match kind {
         NUMBERS => SessionPart::Numbers(installation, [number()?, number()?, number()?]),
-        EXPIRED => {
+        EXPIRED | BOUNCED => {
+            let fate = if kind == EXPIRED { Fate::Expired } else { Fate::Bounced };
             let (first, last) = (key.try_get_u64().ok()?, number()?);
-            Some(SessionPart::Expired(installation, first, last)).filter(|_| first <= last)?
+            Some(SessionPart::Record(fate, installation, first, last)).filter(|_| first <= last)?
         }
         _ => return None,
     };
@@ -164,10 +176,10 @@ pub(super) fn add_part(accounts: &mut Accounts, part: SessionPart) {
             let account = accounts.restore(installation);
             (account.n, account.settled, account.seen) = (n.max(account.n), settled, seen);
         }
-        SessionPart::Expired(installation, first, last) => {
+        SessionPart::Record(fate, installation, first, last) => {
             let account = accounts.restore(installation);
             account.n = account.n.max(last);
-            account.expired.insert(first, last);
+            account.records_mut(fate).insert(first, last);
         }
     }
 }
@@ -175,12 +187,14 @@ pub(super) fn add_part(accounts: &mut Accounts, part: SessionPart) {
 /// The entries of a session's accounts.
 pub(super) fn encode_accounts(prefix: &[u8], accounts: &Accounts) -> BTreeMap<Vec<u8>, Vec<u8>> {
     let mut entries = BTreeMap::new();
-    for (installation, Account { n, settled, seen, expired }) in accounts.iter() {
-        let numbers = [*n, *settled, *seen].map(u64::to_be_bytes).concat();
+    for (installation, account) in accounts.iter() {
+        let numbers = [account.n, account.settled, account.seen].map(u64::to_be_bytes).concat();
         entries.insert(numbers_key(prefix, installation), numbers);
-        for (first, last) in expired {
-            let key = expired_key(prefix, installation, *first);
-            entries.insert(key, last.to_be_bytes().into());
+        for fate in Fate::ALL {
+            for (first, last) in account.records(fate) {
+                let key = record_key(prefix, fate, installation, *first);
+                entries.insert(key, last.to_be_bytes().into());
+            }
         }
     }
     entries
@@ -331,154 +345,5 @@ fn count(length: usize) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn key(sender: &str, receiver: &str) -> SessionKey {
-        SessionKey::new(sender.parse().unwrap(), receiver.parse().unwrap()).unwrap()
-    }
-
-    /// What is on people's disks: a change of these bytes needs another version.
-    #[test]
-    fn the_bytes_are_those_of_version_3() {
-        assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
-        let prefix = message_prefix(&key("john", "marie"));
-        assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
-        let older = Message { time: Timestamp(3), ..Message::text(0xa1, 2, "hi") };
-        let message = Message { origin: Origin::from_bytes(*b"16 random bytes."), ..older.clone() };
-        let bytes = encode_segment(Uptime(9), [&message].into_iter());
-        let (one, nine) = (b"\0\0\0\x01", b"\0\0\0\0\0\0\0\x09");
-        let id = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02";
-        let rest = b"\0\0\0\0\0\0\0\x03\x04text\0\0\0\x02hi";
-        let first = [&[1], &one[..], id, rest].concat();
-        let second = [&[2], &nine[..], one, id, rest].concat();
-        let third = [&[3], &nine[..], one, id, b"16 random bytes.", rest].concat();
-        assert_eq!(bytes, third);
-        for (bytes, since, expected) in
-            [(first, Uptime(0), &older), (second, Uptime(9), &older), (third, Uptime(9), &message)]
-        {
-            assert_eq!(decode_since(&bytes), Ok(since));
-            assert_eq!(decode_segment(bytes.into()), Ok(vec![expected.clone()]));
-        }
-        let row = Row { removed: 1, last: 2, bytes: 3 };
-        let numbers = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        assert_eq!(row.encode(), [&b"\x02"[..], numbers].concat());
-        let mut accounts = Accounts::default();
-        let it = accounts.restore(Installation::from_u64(0xa1));
-        *it = Account { n: 1, settled: 2, seen: 3, expired: [(4, 5)].into() };
-        let prefix = accounts_prefix(&key("john", "marie"));
-        let entries: Vec<_> = encode_accounts(&prefix, &accounts).into_iter().collect();
-        let (a1, four) = (b"\0\0\0\0\0\0\0\xa1", b"\0\0\0\0\0\0\0\x04");
-        let numbers_key = [&b"marie\0john\0h"[..], a1].concat();
-        let record_key = [&b"marie\0john\0x"[..], a1, four].concat();
-        let record = b"\0\0\0\0\0\0\0\x05".to_vec();
-        assert_eq!(entries, [(numbers_key, numbers.to_vec()), (record_key, record)]);
-    }
-
-    #[test]
-    fn a_message_that_is_withheld_is_told_from_an_empty_one() {
-        let id = MessageId { installation: Installation::from_u64(0xa1), n: 2 };
-        let empty = Message::text(0xa1, 2, "");
-        let withheld = Message::withheld(id, Timestamp(3), 70_000);
-        // As an earlier version wrote it.
-        let older = Message::kept(id, Origin::of(id), Timestamp(3), None, Bytes::new());
-        let all = [&empty, &withheld, &older];
-        let bytes = encode_segment(Uptime(0), all.into_iter());
-        let outline = |length, is_withheld| Outline { id, length, is_withheld };
-        let outlines = vec![outline(0, false), outline(70_000, true), outline(0, true)];
-        assert_eq!(decode_outlines(&bytes), Ok(outlines.clone()));
-        let decoded = decode_segment(bytes).unwrap();
-        assert_eq!(decoded.iter().collect::<Vec<_>>(), all);
-        assert_eq!(decoded.iter().map(Outline::of).collect::<Vec<_>>(), outlines);
-        assert!(decoded.iter().all(|it| it.weight() == 0));
-    }
-
-    #[test]
-    fn what_is_no_key_is_told() {
-        for bad in [&b""[..], b"marie", b"marie\0", b"marie\0marie", b"a\0b\0c", b"\xff\0john"] {
-            assert!(parse_session_key(bad).is_err(), "{bad:?}");
-        }
-        for bad in [&b""[..], b"marie\0john", b"marie\0john1234567\0"] {
-            assert!(parse_segment_key(bad).is_err(), "{bad:?}");
-        }
-    }
-
-    prop_compose! {
-        fn account()(n: u64, settled: u64, seen: u64, records in prop::collection::vec(any::<(u64, u64)>(), 0..4)) -> Account {
-            let expired = records.iter().map(|(a, b)| (*a.min(b), *a.max(b)));
-            Account { n, settled, seen, expired: expired.collect() }
-        }
-    }
-
-    proptest! {
-        #[test]
-        fn a_row_survives(removed in 0..1000u64, more in 0..1000u64, bytes: u64) {
-            let row = Row { removed, last: removed + more, bytes };
-            let encoded = row.encode();
-            prop_assert_eq!(Row::decode(&encoded), Ok(row));
-            for cut in 0..encoded.len() {
-                prop_assert!(Row::decode(&encoded[..cut]).is_err());
-            }
-        }
-
-        #[test]
-        fn accounts_survive(all in prop::collection::btree_map(any::<u64>(), account(), 0..4)) {
-            let key = key("john", "marie");
-            let (mut accounts, mut read) = (Accounts::default(), Accounts::default());
-            for (installation, mut account) in all {
-                account.n = account.expired.values().copied().fold(account.n, u64::max);
-                *accounts.restore(Installation::from_u64(installation)) = account;
-            }
-            for (entry, value) in encode_accounts(&accounts_prefix(&key), &accounts) {
-                let (session, part) = parse_part(&entry, &value).unwrap();
-                prop_assert_eq!(&session, &key);
-                add_part(&mut read, part);
-                prop_assert!(parse_session_key(&entry).is_err());
-                for cut in 0..value.len() {
-                    prop_assert!(parse_part(&entry, &value[..cut]).is_err());
-                }
-            }
-            prop_assert_eq!(read, accounts);
-        }
-
-        #[test]
-        fn a_segment_survives(
-            since: u64,
-            messages in prop::collection::vec(any::<(u64, u64, [u8; 16], Vec<u8>)>(), 1..5),
-        ) {
-            let message = |(installation, n, origin, body): (u64, u64, [u8; 16], Vec<u8>)| Message {
-                origin: Origin::from_bytes(origin),
-                ..Message::text(installation, n, body)
-            };
-            let messages: Vec<_> = messages.into_iter().map(message).collect();
-            let encoded = encode_segment(Uptime(since), messages.iter());
-            let outlines: Vec<_> = messages.iter().map(Outline::of).collect();
-            prop_assert_eq!(decode_segment(encoded.clone()), Ok(messages));
-            prop_assert_eq!(decode_since(&encoded), Ok(Uptime(since)));
-            prop_assert_eq!(decode_outlines(&encoded), Ok(outlines));
-            for cut in 0..encoded.len() {
-                prop_assert!(decode_segment(encoded.slice(..cut)).is_err());
-                prop_assert!(decode_outlines(&encoded[..cut]).is_err());
-            }
-        }
-
-        #[test]
-        fn keys_survive_and_ascend(position in 0..u64::MAX) {
-            let key = key("john", "marie");
-            let prefix = message_prefix(&key);
-            let one = segment_key(&prefix, position);
-            prop_assert_eq!(parse_segment_key(&one), Ok((key.clone(), position)));
-            prop_assert_eq!(parse_session_key(&session_key(&key)), Ok(key));
-            prop_assert!(one < segment_key(&prefix, position + 1));
-        }
-
-        #[test]
-        fn arbitrary_bytes_are_told(bytes: Vec<u8>) {
-            let _ = Row::decode(&bytes);
-            let _ = decode_segment(bytes.clone().into());
-            let _ = parse_segment_key(&bytes);
-            let _ = parse_part(&bytes, &bytes);
-        }
-    }
-}
+#[path = "layout_tests.rs"]
+mod tests;

@@ -15,12 +15,12 @@ use super::image::{Entry, Image, Segment, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
     COMMIT, LAYOUT, Malformed, Row, UPTIME, accounts_prefix, decode_segment, decode_since,
-    encode_accounts, encode_segment, expired_key, message_prefix, numbers_key, parse_part,
-    parse_segment_key, segment_key, session_key,
+    encode_accounts, encode_segment, message_prefix, numbers_key, parse_part, parse_segment_key,
+    record_key, segment_key, session_key,
 };
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
-use crate::mailbox::{Accounts, Usage};
+use crate::mailbox::{Accounts, Fate, Usage};
 use crate::message::{Installation, Message, SessionKey, Uptime};
 
 /// The size of a memtable before it is flushed to a table, for each keyspace.
@@ -212,8 +212,8 @@ impl Store {
     /// The part of a session's accounts that is needed to change them.
     fn accounts(&self, key: &SessionKey, delta: &RowDelta) -> Result<Accounts, StoreError> {
         let prefix = accounts_prefix(key);
-        let records = |installation: Installation| {
-            let record = |first| expired_key(&prefix, installation, first);
+        let records = |fate: Fate, installation: Installation| {
+            let record = |first| record_key(&prefix, fate, installation, first);
             self.sessions.range(record(0)..=record(u64::MAX))
         };
         let numbers = |installation| {
@@ -223,8 +223,13 @@ impl Store {
         let entries = delta.touched().into_iter().flat_map(|(installation, depth)| {
             let records: Vec<Guard> = match depth {
                 Depth::Numbers => Vec::new(),
-                Depth::LastRecord => records(installation).next_back().into_iter().collect(),
-                Depth::Everything => records(installation).collect(),
+                Depth::LastRecord => {
+                    let last = |fate| records(fate, installation).next_back();
+                    Fate::ALL.into_iter().filter_map(last).collect()
+                }
+                Depth::Everything => {
+                    Fate::ALL.into_iter().flat_map(|fate| records(fate, installation)).collect()
+                }
             };
             numbers(installation).chain(records)
         });

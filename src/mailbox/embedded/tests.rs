@@ -235,8 +235,8 @@ fn a_commit_writes_what_it_changes_however_much_is_remembered() {
         Run { first_position, installation, first_n, count: 1 }
     };
     let all: Vec<_> = (1..=MANY).map(run).collect();
-    mailbox.expire(&key, &all, Usage { messages: MANY, bytes: MANY });
-    await_commit(&|commit| commit.expired_up_to == MANY);
+    mailbox.end(&key, Fate::Expired, &all, Usage { messages: MANY, bytes: MANY });
+    await_commit(&|commit| commit.ended_up_to == MANY);
 
     let before = written(folder.path());
     for position in MANY + 1..=MANY + 10 {

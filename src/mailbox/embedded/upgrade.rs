@@ -13,7 +13,7 @@ use super::layout::{
     self, LAYOUT, Malformed, Row, accounts_prefix, encode_accounts, parse_session_key,
 };
 use super::store::Store;
-use crate::mailbox::Accounts;
+use crate::mailbox::{Accounts, Fate};
 use crate::message::Installation;
 
 /// From each layout to the next, by the version that is found; the oldest first. A new layout adds a
@@ -105,7 +105,8 @@ fn decode_row_1(bytes: &mut &[u8]) -> Option<(Row, Accounts)> {
         let mut number = || bytes.try_get_u64().ok();
         let (_, installation) = (number()?, Installation::from_u64(number()?));
         let (first, count) = (number()?, number()?);
-        accounts.expire(installation, first, first.checked_add(count.checked_sub(1)?)?);
+        let last = first.checked_add(count.checked_sub(1)?)?;
+        accounts.end(installation, Fate::Expired, first, last);
     }
     Some((row, accounts))
 }

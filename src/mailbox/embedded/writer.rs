@@ -245,8 +245,8 @@ fn commits(changes: &Changes) -> Vec<Commit> {
     let of_session = |(key, delta): (&SessionKey, &Delta)| Commit {
         key: key.clone(),
         up_to: delta.appended_up_to(),
-        expired_up_to: delta.expired_up_to(),
+        ended_up_to: delta.ended_up_to(),
     };
-    let relevant = |commit: &Commit| commit.up_to > 0 || commit.expired_up_to > 0;
+    let relevant = |commit: &Commit| commit.up_to > 0 || commit.ended_up_to > 0;
     changes.sessions().map(of_session).filter(relevant).collect()
 }

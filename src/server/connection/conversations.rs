@@ -51,9 +51,9 @@ impl Reading<'_> {
 
     /// What `TALK` repeats counts like what is new; so does what it [sends](crate::server::sessions::delivery) again.
     async fn count_again(&self, own: &Session) {
-        let expired = own.expired(self.link.installation, 0).into_iter();
-        let expired: u64 = expired.map(|run| 1 + run.end() - run.start()).sum();
-        let again = Usage { messages: 0, bytes: expired.saturating_mul(EXPIRED_FRAME) };
+        let ended = own.ended(self.link.installation, 0).into_iter();
+        let ended: u64 = ended.map(|(_, run)| 1 + run.end() - run.start()).sum();
+        let again = Usage { messages: 0, bytes: ended.saturating_mul(EXPIRED_FRAME) };
         let _ = self.keep_to_rate(again).await;
     }
 

@@ -139,6 +139,28 @@ impl Reading<'_> {
         }
     }
 
+    /// What is below is acknowledged; this one message goes back to its sender.
+    pub(super) fn bounce(&self, peer: &Name, seq: u64) -> Flow {
+        let resolved = {
+            let mut sent = self.shared.sent();
+            sent.get_mut(peer).map(|sent| (sent.session().clone(), sent.bounce(seq)))
+        };
+        let Some((session, Ok((below, position)))) = resolved else {
+            return fail(
+                ErrorCode::State,
+                "BOUNCE for what was never sent, or was answered before",
+            );
+        };
+        if let Some(below) = below {
+            self.host.registry.acknowledge(&session, below);
+        }
+        self.host.registry.bounce(&session, position);
+        if !self.open.contains_key(peer) {
+            self.link.mark(peer, |marks| marks.waiting = true);
+        }
+        Flow::Continue(())
+    }
+
     /// Says that message `n` was refused, as are all that follow in this conversation until `TALK`.
     async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
         if let Some(conversation) = self.open.get_mut(&peer) {

@@ -89,6 +89,7 @@ impl Reading<'_> {
         self.count(self.answer_length(frame.verb().counts())).await;
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
+            ClientFrame::Bounce { peer, seq } => self.bounce(&peer, seq),
             ClientFrame::Close { peer } => self.close(peer).await,
             ClientFrame::Read { peer, installation, n } => {
                 self.read(&peer, installation, n);

@@ -24,7 +24,7 @@ struct Run {
     count: u64,
 }
 
-/// An acknowledgement for what was never sent.
+/// An answer to what was never sent, or was answered before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct NeverSent;
 
@@ -70,6 +70,13 @@ impl Sent {
         }
         Ok(position)
     }
+
+    /// The position up to which everything below `seq` is [acknowledged](Self::acknowledge), if that is new, and the one
+    /// that `seq` stands for, which must be in flight.
+    pub(super) fn bounce(&mut self, seq: u64) -> Result<(Option<u64>, u64), NeverSent> {
+        let below = self.acknowledge(seq - 1)?;
+        Ok((below, self.acknowledge(seq)?.ok_or(NeverSent)?))
+    }
 }
 
 /// What one connection has sent, by peer; shared by its two tasks. Kept also for conversations that
@@ -103,6 +110,17 @@ mod tests {
         assert_eq!(sent.acknowledge(1), Ok(None));
         assert_eq!(sent.acknowledge(5), Ok(Some(15)));
         assert_eq!(sent.acknowledge(6), Err(NeverSent));
+    }
+
+    #[test]
+    fn what_bounces_acknowledges_what_is_below_it() {
+        let mut sent = sent();
+        assign(&mut sent, 11, 5);
+        assert_eq!(sent.bounce(3), Ok((Some(12), 13)));
+        assert_eq!(sent.bounce(3), Err(NeverSent), "once");
+        assert_eq!(sent.bounce(4), Ok((None, 14)));
+        assert_eq!(sent.acknowledge(5), Ok(Some(15)));
+        assert_eq!(sent.bounce(6), Err(NeverSent));
     }
 
     #[test]

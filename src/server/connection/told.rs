@@ -1,12 +1,13 @@
 //! What a connection was told about an open conversation, compared with the present state.
 //!
 //! Owned by the [writer](super::writer). What others mark is looked up here when there is room to tell it. Invariant:
-//! the fate of a number is told once, and nothing about later ones before it has been told that it expired.
+//! the fate of a number is told once, and nothing about later ones before it has been told that it expired or bounced.
 
 use bytes::BytesMut;
 use futures::stream::AbortHandle;
 
 use super::due::FLUSH_AT;
+use crate::mailbox::Fate;
 use crate::message::{Installation, Name};
 use crate::server::host::Host;
 use crate::server::link::{Link, Marks};
@@ -19,8 +20,8 @@ pub(super) struct Conversation {
     /// The session in which this connection's own messages go.
     pub(super) own: Session,
     pub(super) told: Watermarks,
-    /// Expired messages were reported up to this number.
-    pub(super) told_expired: u64,
+    /// What expired and bounced was reported up to this number.
+    pub(super) told_ended: u64,
     pub(super) told_read: u64,
     pub(super) presence: Presence,
     pub(super) stream: AbortHandle,
@@ -63,8 +64,8 @@ impl Conversation {
         out: &mut BytesMut,
     ) -> bool {
         let now = self.own.watermarks(installation);
-        let (told, all) = tell_expired(&self.own, installation, self.told_expired, out);
-        self.told_expired = told;
+        let (told, all) = tell_ended(&self.own, installation, self.told_ended, out);
+        self.told_ended = told;
         if !all {
             return false;
         }
@@ -84,20 +85,25 @@ impl Conversation {
     }
 }
 
-/// Says which messages of a session above a number expired, as far as there is room. Returns up to where that was said,
+/// Says which messages of a session above a number expired or bounced, as far as there is room. Returns up to where that was said,
 /// and whether it is all.
-pub(super) fn tell_expired(
+pub(super) fn tell_ended(
     own: &Session,
     installation: Installation,
     above: u64,
     out: &mut BytesMut,
 ) -> (u64, bool) {
     let mut told = above;
-    for n in own.expired(installation, above).into_iter().flatten() {
+    let ended = own.ended(installation, above).into_iter();
+    for (fate, n) in ended.flat_map(|(fate, numbers)| numbers.map(move |n| (fate, n))) {
         if out.len() >= FLUSH_AT {
             return (told, false);
         }
-        ServerFrame::Expired { peer: own.key().receiver().clone(), n }.encode(out);
+        let peer = own.key().receiver().clone();
+        match fate {
+            Fate::Expired => ServerFrame::Expired { peer, n }.encode(out),
+            Fate::Bounced => ServerFrame::Bounced { peer, n }.encode(out),
+        }
         told = n;
     }
     (told, true)

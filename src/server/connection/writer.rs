@@ -22,7 +22,7 @@ use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 use super::due::{Due, FLUSH_AT, Item};
 use super::sent::Sent;
 use super::shared::{Reply, Shared};
-use super::told::{Conversation, tell_expired};
+use super::told::{Conversation, tell_ended};
 use super::turn::Turn;
 use crate::mailbox::MailboxError;
 use crate::message::{Message, Name, SessionKey};
@@ -184,7 +184,7 @@ impl Writer {
             Item::Reply(reply) => self.reply(reply),
             Item::Ping => self.say(&ServerFrame::Ping),
             Item::Marks(peer, marks) => self.tell_marks(peer, marks),
-            Item::Opening(own, told_expired) => self.go_on_opening(own, told_expired),
+            Item::Opening(own, told_ended) => self.go_on_opening(own, told_ended),
             Item::Delivery(delivery) => self.deliver(delivery),
         }
     }
@@ -239,14 +239,13 @@ impl Writer {
         self.go_on_opening(own, 0);
     }
 
-    fn go_on_opening(&mut self, own: Session, told_expired: u64) {
+    fn go_on_opening(&mut self, own: Session, told_ended: u64) {
         let peer = own.key().receiver().clone();
         let told = own.watermarks(self.link.installation);
         // Before TALKING, whose `delivered` would include them.
-        let (told_expired, all) =
-            tell_expired(&own, self.link.installation, told_expired, &mut self.out);
+        let (told_ended, all) = tell_ended(&own, self.link.installation, told_ended, &mut self.out);
         if !all {
-            return self.put_back(Item::Opening(own, told_expired));
+            return self.put_back(Item::Opening(own, told_ended));
         }
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
@@ -260,7 +259,7 @@ impl Writer {
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.get_or_insert_default().push(stream);
         let conversation =
-            Conversation { own, told, told_expired, told_read, presence, stream: handle };
+            Conversation { own, told, told_ended, told_read, presence, stream: handle };
         self.conversations.insert(peer, conversation);
     }
 

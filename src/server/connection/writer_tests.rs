@@ -144,9 +144,9 @@ async fn expired(up_to: u64) -> Session {
     own.load(&mailbox, &Default::default()).await.unwrap();
     let messages = (1..=up_to).map(|n| message(n, 1)).collect();
     own.accept(&mailbox, &Quota::default(), ConnectionId(1), messages, 0, Uptime(1)).unwrap();
-    own.commit(&mailbox, &Commit { key: key.clone(), up_to, expired_up_to: 0 });
+    own.commit(&mailbox, &Commit { key: key.clone(), up_to, ended_up_to: 0 });
     assert!(own.expire(&mailbox, up_to));
-    own.commit(&mailbox, &Commit { key, up_to: 0, expired_up_to: up_to });
+    own.commit(&mailbox, &Commit { key, up_to: 0, ended_up_to: up_to });
     own
 }
 
@@ -166,7 +166,7 @@ fn what_expired_is_told_as_there_is_room_and_ahead_of_what_claims_it() {
         assert!(matches!(said.last(), Some(ServerFrame::Talking { .. })), "{:?}", said.last());
         // The same for what expires later.
         let conversation = writer.conversations.get_mut(&name("bob")).unwrap();
-        (conversation.told_expired, conversation.told) = Default::default();
+        (conversation.told_ended, conversation.told) = Default::default();
         writer.link.mark(&name("bob"), |marks| (marks.receipts, marks.room) = (true, true));
         let said = all_said(&mut writer, MAX_HEADER);
         assert_eq!(said.len() as u64, MANY + 2, "and DELIVERED, and ROOM once");

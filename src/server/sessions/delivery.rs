@@ -205,16 +205,13 @@ mod tests {
             let messages = (1..=4).map(message).collect();
             let id = ConnectionId(1);
             john.accept(registry.mailbox(), &Quota::default(), id, messages, 0, Uptime(1)).unwrap();
-            john.commit(
-                registry.mailbox(),
-                &Commit { key: key.clone(), up_to: 4, expired_up_to: 0 },
-            );
+            john.commit(registry.mailbox(), &Commit { key: key.clone(), up_to: 4, ended_up_to: 0 });
 
             let mut source = source(&registry, marie);
             source.draining = Some(source.begin().await);
             assert!(john.expire(registry.mailbox(), 2));
             assert!(source.next().now_or_never().is_none(), "it waits for the commit");
-            john.commit(registry.mailbox(), &Commit { key, up_to: 0, expired_up_to: 2 });
+            john.commit(registry.mailbox(), &Commit { key, up_to: 0, ended_up_to: 2 });
             let Delivery { batch, .. } = source.next().await.unwrap();
             assert_eq!((batch.first(), batch.last()), (3, 4));
         });
@@ -230,12 +227,12 @@ mod tests {
             let messages = vec![message(1), withheld, message(3)];
             let (mailbox, quota) = (registry.mailbox(), Quota::default());
             john.accept(mailbox, &quota, ConnectionId(1), messages, 0, Uptime(1)).unwrap();
-            let commit = Commit { key: key.clone(), up_to: 3, expired_up_to: 0 };
+            let commit = Commit { key: key.clone(), up_to: 3, ended_up_to: 0 };
             john.commit(mailbox, &commit);
 
             let mut source = source(&registry, marie);
             assert!(source.next().now_or_never().is_none(), "it waits for the commit");
-            john.commit(mailbox, &Commit { up_to: 0, expired_up_to: 2, ..commit });
+            john.commit(mailbox, &Commit { up_to: 0, ended_up_to: 2, ..commit });
             let Delivery { batch, .. } = source.next().await.unwrap();
             assert_eq!((batch.first(), batch.last()), (3, 3));
         });

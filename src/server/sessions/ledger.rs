@@ -1,16 +1,16 @@
-//! What a session knows of its messages: which were accepted, which wait, which are committed, which expired.
+//! What a session knows of its messages: which were accepted, which wait, which are committed, which expired or bounced.
 //!
 //! Owned by a session, under its lock. Pure: no I/O, no clock. The rules are those of the delivery specification in
 //! [`wire`](crate::wire): `have` is the highest number accepted from each installation; the two watermarks are computed
 //! from what waits and stored nowhere.
 //!
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
-//! of each installation ascend; what is expiring precedes them.
+//! of each installation ascend; what is ending precedes them.
 
 use std::collections::{HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
-use crate::mailbox::{Account, Accounts, Outline, Run, Shelf, Usage};
+use crate::mailbox::{Account, Accounts, Fate, Outline, Run, Shelf, Usage};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
@@ -21,8 +21,7 @@ pub(super) const MAX_INSTALLATIONS: usize = 16;
 /// session is loaded. For one more, the least recently heard one without waiting messages is forgotten.
 pub(super) const MAX_REMEMBERED: usize = 4_096;
 
-/// The most records of expiry of one installation in one session, together with waiting messages that may become one:
-/// each is a range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A
+/// The most records of one installation in one session, together with waiting messages that may become one: each is a range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A
 /// client that answers what it is told has one record, or none.
 pub(super) const MAX_RECORDS: usize = 1_000;
 
@@ -44,8 +43,8 @@ pub(super) struct Ledger {
     withheld: u64,
     /// How much of that had bodies when the ledger was made.
     loose: Usage,
-    /// Messages that were taken out of the queue to expire, until that is committed.
-    expiring: Vec<Run>,
+    /// Messages that were taken out of the queue and ended so, until that is committed.
+    ending: Vec<(Fate, Run)>,
     /// By installation, up to where the receiver says to have read. Not on disk.
     read: Vec<(Installation, u64)>,
 }
@@ -144,33 +143,56 @@ impl Ledger {
 
     /// Takes out of the queue what is to expire and is committed. Returns it, and how much it was.
     pub(super) fn begin_to_expire(&mut self) -> (Vec<Run>, Usage) {
-        let (runs, freed) = self.take_front(self.condemned.min(self.committed));
-        self.expiring.extend_from_slice(&runs);
+        self.take_to_end(Fate::Expired, self.condemned.min(self.committed))
+    }
+
+    /// The receiver does not take the oldest message, whose position this is. Returns it if it waits, and how much it
+    /// was.
+    pub(super) fn bounce(&mut self, position: u64) -> (Vec<Run>, Usage) {
+        let is_first = position == self.first_waiting() && position <= self.last_position;
+        self.take_to_end(Fate::Bounced, if is_first { position } else { 0 })
+    }
+
+    fn take_to_end(&mut self, fate: Fate, position: u64) -> (Vec<Run>, Usage) {
+        let (runs, freed) = self.take_front(position);
+        self.ending.extend(runs.iter().map(|run| (fate, *run)));
         (runs, freed)
     }
 
-    /// The expiry of everything up to `position` is committed.
-    pub(super) fn expire(&mut self, position: u64) {
-        for run in self.expiring.iter().filter(|run| run.last_position() <= position) {
-            self.accounts.expire(run.installation, run.first_n, run.last_n());
+    /// It is committed how everything up to `position` ended that was [taken out](Self::bounce) of the queue.
+    pub(super) fn end(&mut self, position: u64) {
+        for (fate, run) in self.ending.extract_if(.., |(_, run)| run.last_position() <= position) {
+            self.accounts.end(run.installation, fate, run.first_n, run.last_n());
         }
-        self.expiring.retain(|run| run.last_position() > position);
     }
 
     /// Whether an expiry is not committed yet.
     pub(super) fn is_expiring(&self) -> bool {
-        !self.expiring.is_empty() || self.first_waiting() <= self.condemned
+        let expires = |(fate, _): &(Fate, Run)| *fate == Fate::Expired;
+        self.ending.iter().any(expires) || self.first_waiting() <= self.condemned
     }
 
-    /// An installation's expired messages above a number: ranges, in order.
-    pub(super) fn expired(
+    /// Whether an end of any kind is not committed yet.
+    pub(super) fn is_ending(&self) -> bool {
+        !self.ending.is_empty() || self.is_expiring()
+    }
+
+    /// How an installation's messages above a number ended, where they did not arrive: ranges, in order.
+    pub(super) fn ended(
         &self,
         installation: Installation,
         above: u64,
-    ) -> Vec<RangeInclusive<u64>> {
-        let records = self.accounts.get(installation).into_iter().flat_map(|it| &it.expired);
-        let rest = |(first, last): (&u64, &u64)| above.saturating_add(1).max(*first)..=*last;
-        records.map(rest).filter(|record| !record.is_empty()).collect()
+    ) -> Vec<(Fate, RangeInclusive<u64>)> {
+        let Some(account) = self.accounts.get(installation) else { return Vec::new() };
+        let first = above.saturating_add(1);
+        let rest = |fate| {
+            let records = account.records(fate).iter();
+            records.map(move |(start, end)| (fate, first.max(*start)..=*end))
+        };
+        let records = Fate::ALL.into_iter().flat_map(rest).filter(|(_, it)| !it.is_empty());
+        let mut ended: Vec<_> = records.collect();
+        ended.sort_unstable_by_key(|(_, numbers)| *numbers.start());
+        ended
     }
 
     /// The sender's client knows what became of everything up to `n`. Returns how much of that is possible, if it is
@@ -187,11 +209,11 @@ impl Ledger {
 
     /// Whether one more message would make more records of its installation than are kept.
     pub(super) fn has_too_many_records(&self, id: MessageId) -> bool {
-        let known = self.accounts.get(id.installation).map_or(0, |it| it.expired.len());
-        if known + self.expiring.len() + self.runs.len() < MAX_RECORDS {
+        let known = self.accounts.get(id.installation).map_or(0, Account::record_count);
+        if known + self.ending.len() + self.runs.len() < MAX_RECORDS {
             return false;
         }
-        let waiting = self.expiring.iter().chain(&self.runs);
+        let waiting = self.taken_and_waiting();
         let (mut pieces, mut next) = (known, 0);
         for run in waiting.filter(|run| run.installation == id.installation) {
             pieces += usize::from(run.first_n != next);
@@ -236,7 +258,7 @@ impl Ledger {
     ) -> Option<Installation> {
         let busy = self.busy();
         let may_go = |(it, account): &(Installation, &Account)| {
-            account.expired.is_empty() && !busy.contains(it) && !is_present(*it)
+            account.record_count() == 0 && !busy.contains(it) && !is_present(*it)
         };
         let candidates = self.accounts.iter().filter(may_go);
         let gone = candidates.min_by_key(|(_, it)| (it.settled < it.n, it.seen))?.0;
@@ -245,7 +267,7 @@ impl Ledger {
         Some(gone)
     }
 
-    /// Forgets all installations without waiting or expiring messages, and their records of expiry.
+    /// Forgets all installations without waiting or ending messages, and their records.
     pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
         let busy = self.busy();
         let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
@@ -262,21 +284,23 @@ impl Ledger {
         !self.accounts.is_empty()
     }
 
-    /// The installations with waiting or expiring messages.
+    /// The installations with waiting or ending messages.
     fn busy(&self) -> HashSet<Installation> {
-        self.runs.iter().chain(&self.expiring).map(|run| run.installation).collect()
+        self.taken_and_waiting().map(|run| run.installation).collect()
+    }
+
+    /// What is ending was in front of what waits.
+    fn taken_and_waiting(&self) -> impl Iterator<Item = &Run> + Clone {
+        self.ending.iter().map(|(_, run)| run).chain(&self.runs)
     }
 
     /// How far an installation's messages have come.
     pub(super) fn watermarks(&self, installation: Installation) -> Watermarks {
         let have = self.have(installation);
-        let own = |run: &&Run| run.installation == installation;
-        let mut waiting = self.runs.iter().filter(own);
-        // Numbers ascend, so the first one that still waits is the lowest; what is expiring was
-        // before it.
-        let first = self.expiring.iter().find(own).or_else(|| waiting.clone().next());
-        let delivered = first.map_or(have, |run| run.first_n - 1);
-        let uncommitted = waiting.find(|run| run.last_position() > self.committed);
+        let mut own = self.taken_and_waiting().filter(|run| run.installation == installation);
+        // Numbers ascend, so the first one is the lowest.
+        let delivered = own.clone().next().map_or(have, |run| run.first_n - 1);
+        let uncommitted = own.find(|run| run.last_position() > self.committed);
         let stored = uncommitted.map_or(have, |run| {
             run.first_n - 1 + (self.committed + 1).saturating_sub(run.first_position)
         });

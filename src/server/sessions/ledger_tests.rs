@@ -77,19 +77,19 @@ fn what_expires_is_neither_delivered_nor_acknowledged() {
     let (runs, freed) = ledger.begin_to_expire();
     assert_eq!((runs.len(), runs[0].count), (1, 3));
     assert_eq!(freed, Usage { messages: 3, bytes: 15 });
-    assert!(ledger.is_expiring() && ledger.expired(Installation::from_u64(1), 0).is_empty());
+    assert!(ledger.is_expiring() && ledger.ended(Installation::from_u64(1), 0).is_empty());
     assert!(ledger.acknowledge(2).is_empty(), "it counts no longer");
     assert_eq!(ledger.acknowledge(4), Usage::one(5));
     assert_eq!(marks(&ledger, 1), (5, 4, 0), "delivered does not pass what is expiring");
-    ledger.expire(3);
+    ledger.end(3);
     assert_eq!(marks(&ledger, 1), (5, 4, 4));
-    assert_eq!(ledger.expired(Installation::from_u64(1), 0), [1..=3]);
-    assert_eq!(ledger.expired(Installation::from_u64(1), 1), [2..=3]);
+    assert_eq!(ledger.ended(Installation::from_u64(1), 0), [(Fate::Expired, 1..=3)]);
+    assert_eq!(ledger.ended(Installation::from_u64(1), 1), [(Fate::Expired, 2..=3)]);
     assert_eq!(ledger.settle(Installation::from_u64(1), 2), Some(2));
     assert_eq!(ledger.settle(Installation::from_u64(1), 1), None);
-    assert_eq!(ledger.expired(Installation::from_u64(1), 0), [3..=3]);
+    assert_eq!(ledger.ended(Installation::from_u64(1), 0), [(Fate::Expired, 3..=3)]);
     ledger.settle(Installation::from_u64(1), 4);
-    assert!(ledger.expired(Installation::from_u64(1), 0).is_empty());
+    assert!(ledger.ended(Installation::from_u64(1), 0).is_empty());
 }
 
 #[test]
@@ -102,11 +102,11 @@ fn what_is_to_expire_does_so_once_it_is_committed() {
     ledger.condemn(9);
     ledger.push(id(1, 4), 5);
     assert_eq!(ledger.begin_to_expire().1, Usage::one(5), "only what is committed");
-    ledger.expire(1);
+    ledger.end(1);
     assert!(ledger.is_expiring(), "two are still to come");
     ledger.commit(4);
     assert_eq!(ledger.begin_to_expire().1, Usage { messages: 2, bytes: 10 });
-    ledger.expire(3);
+    ledger.end(3);
     assert!(!ledger.is_expiring());
     assert_eq!((ledger.waiting(), ledger.first_waiting()), (Usage::one(5), 4));
     assert_eq!(marks(&ledger, 1), (4, 4, 3));
@@ -124,10 +124,10 @@ fn a_record_of_what_was_settled_before_is_dropped_on_disk_too() {
     let mut ledger = Ledger::from_shelf(&shelf);
     ledger.condemn(2);
     ledger.begin_to_expire();
-    ledger.expire(2);
-    assert_eq!(ledger.expired(it, 0).len(), 1);
+    ledger.end(2);
+    assert_eq!(ledger.ended(it, 0).len(), 1);
     assert_eq!(ledger.settle(it, 2), Some(2), "the mailbox has a record to drop");
-    assert!(ledger.expired(it, 0).is_empty());
+    assert!(ledger.ended(it, 0).is_empty());
     assert_eq!(ledger.settle(it, 2), None);
 }
 
@@ -188,7 +188,7 @@ fn so_many_installations_have_messages_that_wait() {
     ledger.begin_to_expire();
     ledger.push(id(99, 1), 1);
     assert!(!ledger.has_place(installation(1)), "what is about to expire has a place");
-    ledger.expire(2);
+    ledger.end(2);
     assert!(ledger.has_place(installation(1)), "what has expired has none");
 }
 
@@ -204,7 +204,7 @@ fn who_was_not_heard_of_for_the_longest_is_forgotten() {
     ledger.commit(1);
     ledger.condemn(1);
     ledger.begin_to_expire();
-    ledger.expire(1);
+    ledger.end(1);
     assert_eq!(ledger.forget_one(nobody), None, "the others wait");
     ledger.acknowledge(all - 1);
     assert!(!ledger.remembers(installation(all + 1)) && ledger.remembers(installation(5)));
@@ -223,7 +223,7 @@ fn who_was_not_heard_of_for_the_longest_is_forgotten() {
     }
     assert_eq!(ledger.forget_one(nobody), Some(installation(2)), "the last one");
     assert_eq!(ledger.forget_one(nobody), None, "one waits, and one has a record");
-    assert_eq!(ledger.expired(installation(1), 0), [1..=1]);
+    assert_eq!(ledger.ended(installation(1), 0), [(Fate::Expired, 1..=1)]);
 }
 
 /// Two accomplices: one leaves out numbers, the other blocks and unblocks.
@@ -245,7 +245,7 @@ fn records_are_bounded_and_who_knows_of_them_goes_on() {
                 ledger.commit(last);
                 ledger.condemn(last);
                 ledger.begin_to_expire();
-                ledger.expire(last);
+                ledger.end(last);
             }
         }
         assert_eq!(taken, (round + 1) * MAX_RECORDS as u64, "and they do not add up");
@@ -253,8 +253,8 @@ fn records_are_bounded_and_who_knows_of_them_goes_on() {
         ledger.commit(last);
         ledger.condemn(last);
         ledger.begin_to_expire();
-        ledger.expire(last);
-        assert_eq!(ledger.expired(it, 0).len(), MAX_RECORDS);
+        ledger.end(last);
+        assert_eq!(ledger.ended(it, 0).len(), MAX_RECORDS);
         assert!(ledger.has_too_many_records(id(1, n + 1)), "whatever its number");
         assert!(!ledger.has_too_many_records(id(2, n + 1)), "others are not concerned");
         ledger.settle(it, n);
@@ -274,8 +274,8 @@ fn who_leaves_out_no_number_writes_as_much_as_there_is_room_for() {
     ledger.commit(last);
     ledger.condemn(last);
     ledger.begin_to_expire();
-    ledger.expire(last);
-    assert_eq!(ledger.expired(Installation::from_u64(1), 0).len(), 1);
+    ledger.end(last);
+    assert_eq!(ledger.ended(Installation::from_u64(1), 0).len(), 1);
 }
 
 /// The same as the ledger, slowly: every message with all that is known of it.
@@ -327,4 +327,27 @@ proptest! {
             prop_assert_eq!(ledger.waiting(), Usage { messages: waiting, bytes: waiting });
         }
     }
+}
+
+#[test]
+fn what_bounces_is_not_told_as_delivered_before_that_is_committed() {
+    let it = Installation::from_u64(1);
+    let mut ledger = Ledger::default();
+    (1..=4).for_each(|n| ledger.push(id(1, n), 5));
+    ledger.commit(1);
+    assert_eq!(ledger.bounce(2).0, [], "1 comes first");
+    ledger.acknowledge(1);
+    assert_eq!(ledger.bounce(2).1, Usage { messages: 1, bytes: 5 });
+    assert_eq!(ledger.bounce(2).0, [], "once");
+    ledger.acknowledge(4);
+    assert!(ledger.is_ending() && !ledger.is_expiring());
+    let before = Watermarks { have: 4, stored: 1, delivered: 1 };
+    assert_eq!(ledger.watermarks(it), before, "neither it nor its end is on disk");
+    assert_eq!(ledger.ended(it, 0), []);
+    ledger.end(2);
+    assert_eq!(ledger.ended(it, 0), [(Fate::Bounced, 2..=2)]);
+    assert_eq!(ledger.watermarks(it), Watermarks { have: 4, stored: 4, delivered: 4 });
+    assert!(!ledger.is_ending());
+    ledger.settle(it, 2);
+    assert_eq!(ledger.ended(it, 0), []);
 }

@@ -173,6 +173,13 @@ impl Registry {
         }
     }
 
+    /// The receiver did not take the oldest message, whose position this is.
+    pub(crate) fn bounce(&self, session: &Session, position: u64) {
+        if session.bounce(self.mailbox(), position) {
+            self.announce_room(session.key().receiver());
+        }
+    }
+
     /// A message was refused in a session; its sender wants to know when there is room.
     pub(crate) fn remember_refusal(&self, key: &SessionKey) {
         self.refused.entry(key.receiver().clone()).or_default().insert(key.clone());
@@ -422,7 +429,7 @@ mod tests {
         session.accept(mailbox, &quota, link.id, vec![message], 0, Uptime(1)).unwrap();
         assert!(!session.expire(mailbox, 1), "it is not committed yet");
         let told = std::cell::RefCell::new(Vec::new());
-        let commit = Commit { key: key.clone(), up_to: 1, expired_up_to: 0 };
+        let commit = Commit { key: key.clone(), up_to: 1, ended_up_to: 0 };
         registry.commit(&commit, |it| told.borrow_mut().push(it.clone()));
         assert_eq!(told.into_inner(), [key]);
     }

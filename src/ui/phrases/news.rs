@@ -252,6 +252,19 @@ pub(crate) fn expired(peer: &Name, n: u64) -> String {
     )
 }
 
+/// An own message came back.
+pub(crate) fn bounced(peer: &Name, n: u64, again: u64, rests: bool) -> String {
+    let what = format!(
+        "the program of {peer} did not take message {n}, whose number it knows from another"
+    );
+    match rests {
+        false => format!("{what}; it is sent again, as message {again}"),
+        true => format!(
+            "{what}, and not for the first time; it is kept, and sent again at the next start"
+        ),
+    }
+}
+
 pub(crate) fn refused(peer: &Name, because: &str) -> String {
     format!("{peer} cannot be sent more for now: {because}; kept, and sent when there is room")
 }

@@ -28,6 +28,7 @@ impl Face {
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
+            Event::Bounced { peer, n, again, rests } => self.show_bounced(&peer, n, again, rests),
             Event::Refused { peer, n, refusal, because } => {
                 self.show_refused(&peer, n, refusal, &because);
             }
@@ -180,6 +181,13 @@ impl Face {
             return self.screen.line(&format!("expired {peer} {n}"));
         }
         self.screen.problem(&news::expired(peer, n));
+    }
+
+    fn show_bounced(&self, peer: &Name, n: u64, again: u64, rests: bool) {
+        if self.options.receipts {
+            return self.screen.line(&format!("bounced {peer} {n} {again}"));
+        }
+        self.screen.note(&news::bounced(peer, n, again, rests));
     }
 
     fn show_refused(&mut self, peer: &Name, n: u64, refusal: Refusal, because: &str) {

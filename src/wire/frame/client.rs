@@ -33,6 +33,13 @@ frames! {
             /// The highest one, cumulative.
             seq: u64 as Ordinal,
         },
+        /// Everything below `seq` is on disk, and that one message was not taken.
+        BOUNCE when SignedIn counts Message => Bounce {
+            /// From whom it came.
+            peer: Name,
+            /// Which.
+            seq: u64 as Ordinal,
+        },
         /// A person has seen what somebody wrote.
         READ when SignedIn counts Message => Read {
             /// Who wrote it.

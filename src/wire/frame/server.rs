@@ -103,6 +103,13 @@ frames! {
             /// Which one; not cumulative.
             n: u64 as Ordinal,
         },
+        /// One message was not taken by its receiver: it is to be sent anew.
+        BOUNCED when SignedIn => Bounced {
+            /// Who was written to.
+            peer: Name,
+            /// Which one; not cumulative.
+            n: u64 as Ordinal,
+        },
         /// There may be room again.
         ROOM when SignedIn => Room {
             /// Who was written to.

@@ -3,7 +3,6 @@
 //! Owned by the core. Invariant: before anything is said to a server, everything that belongs to it is stored under its
 //! key.
 
-use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -21,33 +20,24 @@ use crate::client::store::servers::{self, Arrival};
 use crate::task;
 
 impl Core {
-    /// Connects and signs in; first as each former installation about which there is something to ask.
+    /// Connects and signs in.
     pub(crate) async fn connect(&mut self, orders: &Receiver<Order>) -> Result<Connection, Exit> {
         self.met = self.store.run(servers::met).await?;
-        let mut asked = BTreeSet::new();
         if self.first_try.is_none() {
             self.look_for_key(orders).await?;
         }
-        loop {
-            let reached = self.meanwhile(self.door().reach(), orders).await?;
-            if let Some(arrival) = reached.arrival {
-                self.arrive(arrival).await?;
-            }
-            let former = self.formers().await?.into_iter().find(|it| asked.insert(*it));
-            let visit = Visit {
-                config: self.config.clone(),
-                identity: self.identity.clone(),
-                installation: former.unwrap_or(self.installation),
-                proved: self.proved.clone(),
-                first_try: self.first_try.clone(),
-            };
-            let connection = self.meanwhile(Connection::open(reached, visit), orders).await?;
-            let Some(former) = former else {
-                self.inquire_at = self.next_inquiry().await?;
-                return Ok(connection);
-            };
-            self.inquire(connection, former, orders).await?;
+        let reached = self.meanwhile(self.door().reach(), orders).await?;
+        if let Some(arrival) = reached.arrival {
+            self.arrive(arrival).await?;
         }
+        let visit = Visit {
+            config: self.config.clone(),
+            identity: self.identity.clone(),
+            installation: self.installation,
+            proved: self.proved.clone(),
+            first_try: self.first_try.clone(),
+        };
+        self.meanwhile(Connection::open(reached, visit), orders).await
     }
 
     /// The agent may have lost the key. Then nothing is said to the server.
@@ -73,19 +63,18 @@ impl Core {
         }
     }
 
-    /// How long to wait before connecting again, if that is worth it, and why; none if there is nothing to wait for.
-    pub(crate) fn next_wait(&mut self, exit: Exit) -> Result<Option<(Absence, Duration)>, Exit> {
+    /// How long to wait before connecting again, if that is worth it, and why.
+    pub(crate) fn next_wait(&mut self, exit: Exit) -> Result<(Absence, Duration), Exit> {
         let (chance, backoff) = (fastrand::f64(), &mut self.backoff);
-        Ok(Some(match exit {
+        Ok(match exit {
             Exit::Away(because) => (Absence::Server(because), backoff.next(chance)),
             Exit::Busy(because) => (Absence::Server(because), backoff.next_when_busy(chance)),
             Exit::Unsigned(error) if error.is_refusal() => {
                 (Absence::Agent(error.to_string()), backoff.next_when_refused(chance))
             }
             Exit::Unsigned(error) => (Absence::Agent(error.to_string()), backoff.next(chance)),
-            Exit::Inquire => return Ok(None),
             exit => return Err(exit),
-        }))
+        })
     }
 
     /// Waits before connecting again.

@@ -3,17 +3,18 @@
 //! Owned by the core. Nothing that a server says has an effect, unless it was asked for or is about somebody whom one
 //! talks to.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
 use super::super::state::{Core, Told};
-use super::intake::Intake;
+use super::intake::{Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
-use crate::client::store::{history, outbox};
+use crate::client::store::history;
+use crate::client::store::outbox::{self, Lost};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
@@ -36,7 +37,8 @@ impl Core {
             ServerFrame::Talking { peer, presence, own, waiting } => {
                 self.take_opened(peer, presence, own, waiting, connection).await?;
             }
-            ServerFrame::Expired { peer, n } => self.expire(peer, n).await?,
+            ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
+            ServerFrame::Bounced { peer, n } => self.lose(peer, n, Lost::Bounced).await?,
             ServerFrame::Read { peer, n } => self.take_read(peer, n).await?,
             ServerFrame::Refused { peer, n, refusal, text } => {
                 self.take_refusal(peer, n, refusal, text);
@@ -74,9 +76,9 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         let conversation = self.conversations.get_mut(&peer);
-        let expired = conversation.map(Conversation::take_expired).unwrap_or_default();
-        self.check_counter(&peer, own, &expired).await?;
-        let expired = expired.into_iter().map(|n| (peer.clone(), n)).collect();
+        let lost = conversation.map(Conversation::take_lost).unwrap_or_default();
+        self.check_counter(&peer, own).await?;
+        let lost = lost.into_iter().map(|(n, how)| (peer.clone(), n, how)).collect();
         let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
         self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));
         self.files.look();
@@ -84,7 +86,7 @@ impl Core {
             self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
             self.say_what_was_read(&peer, connection).await?;
         }
-        self.take_in(Intake { messages: Vec::new(), expired, receipts }, connection).await
+        self.take_in(Intake { messages: Vec::new(), lost, receipts }, connection).await
     }
 
     async fn take_read(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
@@ -153,22 +155,22 @@ impl Core {
     }
 
     /// A server that has more than was ever sent from here has it from the original of this copy. What was written here
-    /// meanwhile has numbers that the original has also used.
-    async fn check_counter(
-        &mut self,
-        peer: &Name,
-        own: Watermarks,
-        expired: &BTreeSet<u64>,
-    ) -> Result<(), Exit> {
+    /// meanwhile has numbers that the original has also used, so nothing counts that the server says of them.
+    async fn check_counter(&mut self, peer: &Name, own: Watermarks) -> Result<(), Exit> {
         let scope = self.scope(peer);
         if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
-        let (scope, expired) = (self.scope(peer), expired.clone());
-        let renumber =
-            move |tx: &rusqlite::Transaction<'_>| outbox::renumber(tx, &scope, own, &expired);
-        self.installation = self.store.run(renumber).await?;
-        Err(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+        Err(self.begin_anew().await?)
+    }
+
+    /// Takes a new installation. Everything that has not arrived is sent anew from it.
+    pub(super) async fn begin_anew(&mut self) -> Result<Exit, Exit> {
+        let (server, old) = (self.server.clone(), self.installation);
+        let begin = move |tx: &rusqlite::Transaction<'_>| outbox::begin_anew(tx, &server, old);
+        self.installation = self.store.run(begin).await?;
+        self.tell(Event::Joined);
+        Ok(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
     }
 
     fn blocked(&mut self, peer: Name, blocked: bool) {
@@ -177,14 +179,16 @@ impl Core {
         }
     }
 
-    async fn expire(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
-        if self.conversations.get_mut(&peer).is_some_and(|it| it.holds_expired(n)) {
+    async fn lose(&mut self, peer: Name, n: u64, how: Lost) -> Result<(), Exit> {
+        if self.conversations.get_mut(&peer).is_some_and(|it| it.holds(n, how)) {
             return Ok(());
         }
         let scope = self.scope(&peer);
-        if self.store.run(move |tx| outbox::expire(tx, &scope, n)).await? {
+        if let Some(loss) = self.store.run(move |tx| lose(tx, scope, n, how)).await? {
             self.with(&peer, Conversation::fate_known);
-            self.tell(Event::Expired { peer, n });
+            if self.tell_loss(loss) {
+                return Err(self.begin_anew().await?);
+            }
         }
         Ok(())
     }

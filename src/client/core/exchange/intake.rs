@@ -9,8 +9,12 @@ use super::super::exit::Exit;
 use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
+use crate::client::line::conversation::Conversation;
+use crate::client::store::bounced::{self, Again};
+use crate::client::store::history::{self, Verdict};
+use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::Incoming;
-use crate::client::store::{history, outbox};
+use crate::client::store::scope::Scope;
 use crate::message::{Message, Name};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
@@ -18,8 +22,8 @@ use crate::wire::frame::{ClientFrame, ServerFrame};
 #[derive(Default)]
 pub(super) struct Intake {
     pub(super) messages: Vec<(Name, u64, Message)>,
-    /// Own messages that expired. Handled before the receipts, which would include them.
-    pub(super) expired: Vec<(Name, u64)>,
+    /// Own messages that did not arrive. Handled before the receipts, which would include them.
+    pub(super) lost: Vec<(Name, u64, Lost)>,
     /// By peer: the highest stored and delivered.
     pub(super) receipts: BTreeMap<Name, (u64, u64)>,
 }
@@ -59,54 +63,72 @@ impl Core {
         intake: Intake,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
-        let Intake { messages, expired, receipts } = intake;
+        let Intake { messages, lost, receipts } = intake;
         if messages.is_empty() && receipts.is_empty() {
             return Ok(());
         }
-        let mut acknowledged = BTreeMap::new();
-        for (peer, seq, message) in &messages {
+        for (peer, _, message) in &messages {
             self.with(peer, |it| it.came(message.id));
-            acknowledged.insert(peer.clone(), *seq);
         }
         let receipts: Vec<_> = receipts
             .into_iter()
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
-        let expired: Vec<_> = expired.into_iter().map(|(peer, n)| (self.scope(&peer), n)).collect();
+        let scoped = |(peer, n, how): (Name, u64, Lost)| (self.scope(&peer), n, how);
+        let lost: Vec<_> = lost.into_iter().map(scoped).collect();
         let (server, unasked) = (self.server.clone(), self.config.unasked);
         let work = move |tx: &rusqlite::Transaction<'_>| {
-            let mut fresh = Vec::new();
-            for (peer, _, message) in messages {
-                fresh.extend(history::receive(tx, &server, peer, message, unasked)?);
-            }
-            let mut given_up = Vec::new();
-            for (scope, n) in expired {
-                if outbox::expire(tx, &scope, n)? {
-                    given_up.push((scope.peer, n));
+            let (mut fresh, mut answers) = (Vec::new(), Vec::new());
+            for (peer, seq, message) in messages {
+                let verdict = history::receive(tx, &server, peer.clone(), message, unasked)?;
+                answers.push((peer, seq, verdict == Verdict::Bounced));
+                if let Verdict::New(message) = verdict {
+                    fresh.push(message);
                 }
+            }
+            let mut losses = Vec::new();
+            for (scope, n, how) in lost {
+                losses.extend(lose(tx, scope, n, how)?);
             }
             let mut moved = Vec::new();
             for (scope, stored, delivered) in receipts {
                 let change = outbox::receive_receipt(tx, &scope, stored, delivered)?;
                 moved.push((scope.peer, stored, delivered, change));
             }
-            Ok((fresh, given_up, moved))
+            Ok((fresh, answers, losses, moved))
         };
-        let (fresh, given_up, moved) = self.store.run(work).await?;
-        for (peer, seq) in acknowledged {
-            connection.answer(&ClientFrame::Ack { peer, seq });
-        }
+        let (fresh, answers, losses, moved) = self.store.run(work).await?;
+        answer(answers, connection);
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
         }
-        for (peer, n) in given_up {
-            self.tell(Event::Expired { peer, n });
+        let mut clashes = false;
+        for loss in losses {
+            clashes |= self.tell_loss(loss);
         }
         for (peer, stored, delivered, change) in moved {
             self.tell_receipts(peer, stored, delivered, change);
         }
-        self.receive(fresh).await
+        self.receive(fresh).await?;
+        if clashes { Err(self.begin_anew().await?) } else { Ok(()) }
+    }
+
+    /// An own message did not arrive. One that came back is in the outbox again. Returns whether it came back more than
+    /// once: then its next number was another's, too, and an unnoticed copy of this folder has used more of them.
+    pub(super) fn tell_loss(&mut self, loss: Loss) -> bool {
+        match loss {
+            Loss::Expired(peer, n) => {
+                self.tell(Event::Expired { peer, n });
+                false
+            }
+            Loss::Bounced(peer, n, again) => {
+                self.with(&peer, Conversation::more);
+                let rests = again.rests();
+                self.tell(Event::Bounced { peer, n, again: again.n, rests });
+                again.times > 1 && !rests
+            }
+        }
     }
 
     fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
@@ -139,5 +161,43 @@ impl Core {
             }
         }
         if announce.is_empty() { Ok(()) } else { self.announce_unshown(Some(announce)).await }
+    }
+}
+
+/// An own message that did not arrive.
+pub(super) enum Loss {
+    Expired(Name, u64),
+    Bounced(Name, u64, Again),
+}
+
+/// Writes down that an own message did not arrive, if it is new.
+pub(super) fn lose(
+    tx: &rusqlite::Transaction<'_>,
+    scope: Scope,
+    n: u64,
+    how: Lost,
+) -> rusqlite::Result<Option<Loss>> {
+    Ok(match how {
+        Lost::Expired => outbox::expire(tx, &scope, n)?.then(|| Loss::Expired(scope.peer, n)),
+        Lost::Bounced => {
+            bounced::bounce(tx, &scope, n)?.map(|again| Loss::Bounced(scope.peer, n, again))
+        }
+    })
+}
+
+/// Says of the messages of one read what became of each: what is not taken is said one by one, and each time what is
+/// before it is acknowledged, too.
+fn answer(answers: Vec<(Name, u64, bool)>, connection: &mut Connection) {
+    let mut acknowledged = BTreeMap::new();
+    for (peer, seq, bounces) in answers {
+        if bounces {
+            acknowledged.remove(&peer);
+            connection.answer(&ClientFrame::Bounce { peer, seq });
+        } else {
+            acknowledged.insert(peer, seq);
+        }
+    }
+    for (peer, seq) in acknowledged {
+        connection.answer(&ClientFrame::Ack { peer, seq });
     }
 }

@@ -7,7 +7,6 @@
 //!
 //! ```text
 //! connect                      connecting, and obeying orders meanwhile
-//! inquiry                      what became of messages sent under a former installation
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
 //! frames, keys                 incoming frames; the keys that names have
 //! intake                       incoming messages and receipts
@@ -16,7 +15,6 @@
 mod carrying;
 mod connect;
 mod frames;
-mod inquiry;
 mod intake;
 mod keys;
 mod places;

@@ -10,7 +10,7 @@ use std::time::Instant;
 use event_listener::Event;
 
 use super::state::{Session, State, Status, lock};
-use crate::mailbox::{Commit, Mailbox, MailboxError, Usage};
+use crate::mailbox::{Commit, Fate, Mailbox, MailboxError, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::server::link::{ConnectionId, Link};
 use crate::server::people::Circle;
@@ -225,8 +225,8 @@ impl Session {
         state.ledger.commit(commit.up_to);
         let expires = state.begin_to_expire(mailbox, &self.0.key);
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
-        if commit.expired_up_to > 0 {
-            state.ledger.expire(commit.expired_up_to);
+        if commit.ended_up_to > 0 {
+            state.ledger.end(commit.ended_up_to);
             drop(state);
             self.0.changed.notify(usize::MAX);
         }
@@ -245,13 +245,24 @@ impl Session {
         !freed.is_empty()
     }
 
-    /// An installation's messages above a number that expired and are not settled.
-    pub(crate) fn expired(
+    /// The receiver did not take the oldest message, whose position this is. Returns whether that made room.
+    pub(crate) fn bounce(&self, mailbox: &dyn Mailbox, position: u64) -> bool {
+        let mut state = self.state();
+        let (runs, freed) = state.ledger.bounce(position);
+        if !runs.is_empty() {
+            state.pace.acknowledged(position, Instant::now());
+            mailbox.end(&self.0.key, Fate::Bounced, &runs, freed);
+        }
+        !runs.is_empty()
+    }
+
+    /// How an installation's messages above a number ended that are not settled and did not arrive.
+    pub(crate) fn ended(
         &self,
         installation: Installation,
         above: u64,
-    ) -> Vec<RangeInclusive<u64>> {
-        self.state().ledger.expired(installation, above)
+    ) -> Vec<(Fate, RangeInclusive<u64>)> {
+        self.state().ledger.ended(installation, above)
     }
 
     /// Tells the sender that there may be room again.
@@ -292,8 +303,7 @@ impl Session {
         // Not loaded yet: somebody is just opening it.
         let Some(state) = self.0.state.get() else { return false };
         let mut state = lock(state);
-        let busy =
-            !state.ledger.waiting().is_empty() || state.ledger.is_expiring() || state.renewing;
+        let busy = !state.ledger.waiting().is_empty() || state.ledger.is_ending() || state.renewing;
         if state.owner.is_some() || busy {
             return false;
         }
@@ -311,7 +321,7 @@ impl fmt::Debug for Session {
 
 fn too_many_records() -> String {
     format!(
-        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait or have expired here, and your client has not said that it knows of them"
+        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait, expired or bounced here, and your client has not said that it knows of them"
     )
 }
 

@@ -47,7 +47,7 @@ impl Session {
     pub(crate) async fn has_expired(&self) {
         loop {
             listener!(self.0.changed => changed);
-            if !self.state().ledger.is_expiring() {
+            if !self.state().ledger.is_ending() {
                 return;
             }
             changed.await;

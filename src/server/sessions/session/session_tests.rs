@@ -65,9 +65,9 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
     let messages = others.chain([message(INSTALLATION, 1)]).collect();
     session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
-    let commit = |up_to, expired_up_to| {
+    let commit = |up_to, ended_up_to| {
         let key = session.key().clone();
-        session.commit(&mailbox, &Commit { key, up_to, expired_up_to });
+        session.commit(&mailbox, &Commit { key, up_to, ended_up_to });
     };
     commit(all, 0);
     session.expire(&mailbox, all - 1);

@@ -11,7 +11,7 @@ use async_lock::OnceCell;
 use event_listener::Event;
 
 use super::channel::{Channel, Lease, Queued};
-use crate::mailbox::{Mailbox, Usage};
+use crate::mailbox::{Fate, Mailbox, Usage};
 use crate::message::{Batch, Installation, SessionKey};
 use crate::server::link::{ConnectionId, Link, Marks};
 use crate::server::sessions::ledger::Ledger;
@@ -201,7 +201,7 @@ impl State {
     pub(super) fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
         let (runs, freed) = self.ledger.begin_to_expire();
         if !runs.is_empty() {
-            mailbox.expire(key, &runs, freed);
+            mailbox.end(key, Fate::Expired, &runs, freed);
         }
         if self.ledger.is_expiring() {
             self.renew_channel();

@@ -36,6 +36,10 @@ impl App {
             }
             Event::Read { peer, n } => self.change(&peer, |it| it.read_up_to(n)),
             Event::Expired { peer, n } => self.change(&peer, |it| it.moved(&[n], State::Expired)),
+            Event::Bounced { peer, n, again, rests } => {
+                self.change(&peer, |it| it.renumbered(n, again));
+                self.tell_about(&peer, news::bounced(&peer, n, again, rests), false);
+            }
             Event::Refused { peer, because, .. } => {
                 self.tell_about(&peer, news::refused(&peer, &because), false);
             }

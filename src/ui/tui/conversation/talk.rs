@@ -165,6 +165,13 @@ impl Conversation {
         }
     }
 
+    /// An own message came back, and has another number now.
+    pub(crate) fn renumbered(&mut self, n: u64, again: u64) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.renumbered(n, again);
+        }
+    }
+
     /// It is otherwise with the file of a message.
     pub(crate) fn file_is(&mut self, id: i64, state: &FileState) {
         for window in self.visit.iter_mut().chain([&mut self.tail]) {

@@ -191,6 +191,14 @@ impl Window {
         }
     }
 
+    /// An own message came back, and waits again with another number.
+    pub(super) fn renumbered(&mut self, n: u64, again: u64) {
+        let mut own = self.records.values_mut().rev().filter(|it| it.own);
+        if let Some(record) = own.find(|it| it.n == n) {
+            (record.n, record.state) = (again, State::Waiting);
+        }
+    }
+
     /// The peer says to have seen own messages up to a number.
     pub(super) fn read_up_to(&mut self, n: u64) {
         for record in self.records.values_mut().filter(|it| it.own && it.n <= n) {

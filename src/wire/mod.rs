@@ -140,7 +140,7 @@
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
-//! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
+//! | `PING`, `PONG` | each `PING` is answered with `PONG`, in order, by [both sides](self#silence) |
 //! | `TICKET` | asks for a word that says on other connections who one is, to carry [files](self#files) |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
@@ -262,30 +262,32 @@
 //! ```
 //!
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so does
-//! this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. When the limit
-//! is reached, the server silently closes a connection on which no byte of a file moved for 10 seconds, or else one of
-//! somebody who has more than the newcomer; what it carried goes on with `RESUME`, or `FETCH` from where it was. After
-//! `CARRY` there are other frames. From the client, which waits for the answer before the next one, except for `CHUNK`:
+//! this. It is refused with `ERR`, and is not answered otherwise. When the limit is reached, the server silently closes a
+//! connection on which no byte of a file moved for 10 seconds, or else one of somebody who has more than the newcomer;
+//! what it carried goes on with `RESUME`, or `FETCH` from where it was. After `CARRY` there are other frames. From the
+//! client, which waits for the answer before the next one, except for `CHUNK`, `PING` and `PONG`:
 //!
 //! | frame | meaning |
 //! |---|---|
 //! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count for its sender from now on, and in the room that all share as they come. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
-//! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
+//! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, whose *size* is that of the whole file, and then `CHUNK`s up to the end: none if *offset* is there or beyond it |
 //! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none; a client asks, on each connection, until it was |
 //!
 //! From the server:
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `HAVE blob size [blake3]` | so many bytes of it are there. With a hash, they may be others than those that were sent: a client whose bytes hash to something else drops the blob and begins again |
+//! | `HAVE blob size [blake3]` | so many bytes of it are there, from its first. With a hash of just these, which is written as in the body above, they may be others than those that were sent: a client whose first *size* bytes hash to something else drops the blob and begins again |
 //! | `KEPT blob` | all of it is on the server's synced disk |
 //! | `CHUNK offset length`, body | bytes of what was fetched |
 //! | `GONE blob` | the answer to `DROP` |
-//! | `ERR code text` | the server closes |
+//! | `PING`, `PONG` | as after signing in |
+//! | `ERR code peer text` | the server closes; *peer* is always `-`, and *code* one of these |
 //!
 //! | code | because |
+//! | `PING`, `PONG` | as after signing in; answered behind what was asked before |
 //! |---|---|
 //! | `BAD` | not a frame, or not one that can come now; somebody else goes on with the same upload |
 //! | `SIZE` | the file is larger than `file` in `WELCOME` |
@@ -299,6 +301,7 @@
 //! like a message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the
 //! answer.
 //!
+//! | `TICKET`, `BUSY`, `VERSION`, `TIMEOUT` | [as when signing in](self#errors), instead of taking `CARRY`, which has as long as `HELLO`. Later `TIMEOUT` is the end of a [silence](self#silence) |
 //! # Rates
 //!
 //! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
@@ -313,9 +316,14 @@
 //!
 //! # Silence
 //!
-//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it heard nothing for
-//! [`IDLE_AFTER_SECONDS`] (90 s). A peer that reads no bytes for as long is closed likewise. Nothing is lost: what was
-//! not acknowledged is sent again.
+//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s), answers each `PING` of the other one,
+//! and closes when it heard nothing for [`IDLE_AFTER_SECONDS`] (90 s); `WELCOME` may announce other times. Whatever comes
+//! is heard, byte by byte, not only whole frames. A peer that reads no bytes for as long is closed likewise. A server
+//! says `BYE idle` before. Nothing is lost: what was not acknowledged is sent again.
+//!
+//! On a connection that carries files a frame may take longer than that, and the answer to a `PING` waits behind it. So
+//! there each side also sends `PING` when it *said* nothing for as long, between two frames, and as long as the other
+//! side takes its bytes it does not close. A server says `ERR TIMEOUT` before.
 //!
 //! # Errors
 //!

@@ -98,6 +98,8 @@ fn file_request() -> impl Strategy<Value = FileRequest> {
         (number(), chunk_bytes()).prop_map(|(offset, body)| FileRequest::Chunk { offset, body }),
         (blob(), number()).prop_map(|(blob, offset)| FileRequest::Fetch { blob, offset }),
         blob().prop_map(|blob| FileRequest::Drop { blob }),
+        Just(FileRequest::Ping),
+        Just(FileRequest::Pong),
     ]
 }
 
@@ -114,7 +116,9 @@ fn file_reply() -> impl Strategy<Value = FileReply> {
         blob().prop_map(|blob| FileReply::Kept { blob }),
         (number(), chunk_bytes()).prop_map(|(offset, body)| FileReply::Chunk { offset, body }),
         blob().prop_map(|blob| FileReply::Gone { blob }),
-        (code, text()).prop_map(|(code, text)| FileReply::Error { code, text }),
+        Just(FileReply::Ping),
+        Just(FileReply::Pong),
+        (code, text()).prop_map(|(code, text)| FileReply::Error { code, peer: None, text }),
     ]
 }
 

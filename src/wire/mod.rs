@@ -69,7 +69,8 @@
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
 //! - *invite* is what the operator's address had after `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is checked.
-//! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
+//! - *nonce* is 64 lower-case hexadecimal digits, fresh for this connection, good for one `PROVE`. A client signs nothing
+//!   of another form.
 //! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`) in lines of any width, namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
 //!
@@ -97,12 +98,14 @@
 //!   answer is `ERR LOOKS`. Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere,
 //!   the new connection takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
-//! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
-//!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`
-//!   (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one
-//!   session, `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
-//!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
-//!   how many bytes a file may have. 0 is no limit.
+//! - `WELCOME` says the name in the mapped spelling: a client disconnects if it is not the one that it asked for. It
+//!   announces the server's limits as `word=number`, in any order: `body` and `header` in bytes, `name` in characters,
+//!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in
+//!   messages and `backlog-bytes` for one [session](self#delivery), `recipient` and `recipient-bytes` for all that waits
+//!   for one receiver, `keep` in seconds: how long a message waits before it expires, counting only time in which the
+//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit. There may be words that
+//!   are not in this list, in whatever form: a client ignores them. One that is missing has the value that this page
+//!   names; if it names none, there is no limit. A client numbers no message that is longer than `body`.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. After `PROVE` further frames may follow at once.
 //! - "New" and "earlier" refer to when a connection was made, not to when its proof was read.
@@ -113,15 +116,18 @@
 //!   with the key that owns the name there are [`CONFIRMATION_SECONDS`] (120 s) for `PROVE`. At most one connection for
 //!   a key, 8 for an address (for IPv6 a /64) and 256 in all have more time than others; for one more, the oldest falls
 //!   back to the 60 s. An operator may make all of these times longer or shorter, in proportion.
-//! - A server starts to serve a limited number of connections a second (1,000). If more come, they wait for some
-//!   seconds; those from addresses (for IPv6 the /64) where somebody was signed in within 7 days in which the server
-//!   ran go first. One that it does not serve it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A
-//!   client takes a connection that ends before the end of the TLS handshake, or with `ERR BUSY`, for a busy server. It
-//!   retries after 1 to 5 seconds, later up to 30, uniformly distributed, so that many do not come at once again.
+//! - A server that has as many connections as it takes, in all or from one address, says `ERR BUSY` to one more, under
+//!   TLS after the handshake. It starts to serve a limited number of connections a second (1,000). If more come, they
+//!   wait for some seconds; those from addresses (for IPv6 the /64) where somebody was signed in within 7 days in which
+//!   the server ran go first. One that it does not serve in that time it *closes unread*: under TLS without a byte, else
+//!   with `ERR BUSY`; so it does under TLS with those who connect too often from one address, and with those whom it
+//!   would tell that it is full, beyond 64 at once. A client takes a connection that ends before the end of the TLS
+//!   handshake, or with `ERR BUSY`, for a busy server. It retries after 1 to 5 seconds, later up to 30, uniformly
+//!   distributed, so that many do not come at once again.
 //!
-//! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not
-//! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
-//! closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
+//! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
+//! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
+//! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
 //! whether a body follows it.
 //!
 //! # Frames after signing in
@@ -329,7 +335,12 @@
 //!
 //! `ERR code peer text`. After a *fatal* one the server closes; the others leave the connection
 //! and all conversations as they were. A client takes a code that it does not know for one that is
-//! not fatal; if it is, the server closes.
+//! not fatal; if it is, the server closes. With two codes the *text* begins with words for programs:
+//!
+//! | error | the words |
+//! |---|---|
+//! | `ERR VERSION - versions text` | the versions that the server speaks, with a comma between two: `tinychat/2` |
+//! | `ERR NAME - verb word text` | the verb of the frame that was refused, and the word in it that is no name, as it came; of one that is longer than [`MAX_REPEATED`] (128) bytes, the beginning |
 //!
 //! | code | fatal | because |
 //! |---|---|---|
@@ -338,7 +349,7 @@
 //! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`] |
 //! | `VERB` | yes | a verb that this version does not have |
 //! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
-//! | `VERSION` | yes | see above |
+//! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
 //! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
@@ -349,7 +360,7 @@
 //! | `BANNED` | yes | the operator has banned the name, or its key |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
 //! | `TIMEOUT` | yes | signing in took [too long](self#signing-in) |
-//! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
+//! | `NAME` | in `HELLO` | not a name; nothing else became of the frame |
 //! | `SELF` | no | nobody can talk to themselves |
 //! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
 //! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |

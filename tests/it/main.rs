@@ -23,6 +23,7 @@
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
+//! | `false_server` | what a client believes of a server that announces or answers something else |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that send nothing or read nothing |
 //! | `proxied` | servers behind proxies that announce each client's address |
@@ -119,6 +120,7 @@ mod exits;
 mod expiry;
 mod files;
 mod first_minute;
+mod false_server;
 mod flood;
 mod folder;
 mod full_disk;

@@ -15,6 +15,7 @@ use super::door::Reached;
 use super::sign_in::Visit;
 use super::silence::Silence;
 use crate::task;
+use crate::wire::MAX_BODY;
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::FrameReader;
@@ -37,6 +38,7 @@ pub(crate) struct Connection {
     /// Nothing that was written is still in the layers below.
     flushed: bool,
     silence: Silence,
+    longest_body: usize,
     since: Instant,
     heard: Instant,
     pinged: bool,
@@ -73,6 +75,7 @@ impl Connection {
             taken: now,
             flushed: true,
             silence: Silence::of(&limits),
+            longest_body: longest_body(&limits),
             since: now,
             heard: now,
             pinged: false,
@@ -98,6 +101,11 @@ impl Connection {
     /// How long this server may be silent.
     pub(crate) fn silence(&self) -> Silence {
         self.silence
+    }
+
+    /// The longest message that this server takes, in bytes.
+    pub(crate) fn longest_body(&self) -> usize {
+        self.longest_body
     }
 
     /// How many bytes are to be written.
@@ -193,6 +201,13 @@ impl Connection {
         };
         // Nothing depends on it: what the server did not get is still in the outbox.
         let _ = task::within(limit, leaving).await;
+    }
+}
+
+fn longest_body(limits: &Limits) -> usize {
+    match usize::try_from(limits.body) {
+        Ok(most @ 1..MAX_BODY) => most,
+        _ => MAX_BODY,
     }
 }
 

@@ -13,7 +13,7 @@
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
-//! outbox                    messages that are not known to have arrived
+//! outbox, too_long          messages that are not known to have arrived; those that a server does not take
 //! formers, aside            former installations; what was shown while the disk was full
 //! rows, scope               rows as the rest of the client sees them; which rows are meant
 //! info                      what a message says of a file
@@ -36,4 +36,5 @@ pub(crate) mod search;
 pub(crate) mod servers;
 pub(crate) mod stock;
 pub(crate) mod thread;
+pub(crate) mod too_long;
 pub mod transcript;

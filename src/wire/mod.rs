@@ -23,7 +23,7 @@
 //! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
-//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
+//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
 //! Text from others is data: a client shows no control character and no bidirectional override from a body or a
@@ -136,9 +136,9 @@
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing |
+//! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing. Answered with `TALKING`; or, if it is refused, with `ERR` `CONVERSATIONS`, `INSTALLATIONS`, `SELF` or `NAME` alone: then everything is as it was. If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
-//! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
+//! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within [session](self#delivery) and installation, on all connections together, and is never used for another message. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is there |
@@ -160,7 +160,7 @@
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages, or until *peer*'s name was [removed](self#names-that-change-hands), and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
-//! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
+//! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK`. That is told once: the server drops what comes behind it without a word, also when there is room again, and after `ROOM` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
 //! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
@@ -169,21 +169,27 @@
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
-//! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
+//! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF. At most 1,000, so at most 129,000 bytes |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
 //! | `PING`, `PONG` | as from the client |
-//! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
+//! | `ERR code peer text` | [something was wrong](self#errors); *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
 //!
 //! # Delivery
 //!
+//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all
+//! connections, until the sender's name is [removed](self#names-that-change-hands). Each installation of the sender
+//! counts *n* in it by itself, and for ever: of a client that begins anew on another connection the server drops what it
+//! takes for repetitions.
+//!
 //! A message id is (installation, *n*). For each session and installation the server knows `have`, the highest *n* that
 //! it accepted. It accepts any `MSG` with *n* above `have`, even when numbers between are missing, and silently drops
-//! one at or below `have` as a duplicate. `have` is no receipt. After a crash of the server `TALKING` may say less than
-//! was said before: a receipt that was told stays true, so `stored` and `delivered` only ever raise what a client
-//! knows, and *delivered* and *expired* are final. The server accepts no `MSG` from a replaced connection once a later
-//! one of the same installation has said `TALK`: that one is told what is there.
+//! one at or below `have` as a duplicate. So a number that was left out cannot come later, and receipts for a higher
+//! one cover it. `have` is no receipt. After a crash of the server `TALKING` may say less than was said before: a
+//! receipt that was told stays true, so `stored` and `delivered` only ever raise what a client knows, and *delivered*
+//! and *expired* are final. The server accepts no `MSG` from a replaced connection once a later one of the same
+//! installation has said `TALK`: that one is told what is there.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its sender is told
 //! `DELIVERED`. What expires keeps its place until that is on disk: only then its sender is told `EXPIRED`, and after
@@ -280,6 +286,7 @@
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
 //! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, whose *size* is that of the whole file, and then `CHUNK`s up to the end: none if *offset* is there or beyond it |
 //! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none; a client asks, on each connection, until it was |
+//! | `PING`, `PONG` | as after signing in; answered behind what was asked before |
 //!
 //! From the server:
 //!
@@ -293,8 +300,8 @@
 //! | `ERR code peer text` | the server closes; *peer* is always `-`, and *code* one of these |
 //!
 //! | code | because |
-//! | `PING`, `PONG` | as after signing in; answered behind what was asked before |
 //! |---|---|
+//! | `TICKET`, `BUSY`, `VERSION`, `TIMEOUT` | [as when signing in](self#errors), instead of taking `CARRY`, which has as long as `HELLO`. Later `TIMEOUT` is the end of a [silence](self#silence) |
 //! | `BAD` | not a frame, or not one that can come now; somebody else goes on with the same upload |
 //! | `SIZE` | the file is larger than `file` in `WELCOME` |
 //! | `QUOTA` | what waits of this sender would be too much with it |
@@ -307,7 +314,6 @@
 //! like a message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the
 //! answer.
 //!
-//! | `TICKET`, `BUSY`, `VERSION`, `TIMEOUT` | [as when signing in](self#errors), instead of taking `CARRY`, which has as long as `HELLO`. Later `TIMEOUT` is the end of a [silence](self#silence) |
 //! # Rates
 //!
 //! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
@@ -352,8 +358,8 @@
 //! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
-//! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
-//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
+//! | `TAKEN` | yes | the name belongs to another key; or, while one is signed in, the operator takes it from this one |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone. If the operator has reset a name's key, also the one that had it needs the invitation for that name, until somebody has come with it; from then on the answer is `TAKEN` |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
@@ -362,8 +368,8 @@
 //! | `TIMEOUT` | yes | signing in took [too long](self#signing-in) |
 //! | `NAME` | in `HELLO` | not a name; nothing else became of the frame |
 //! | `SELF` | no | nobody can talk to themselves |
-//! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
-//! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
+//! | `CONVERSATIONS` | no | `TALK` was refused: [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
+//! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |

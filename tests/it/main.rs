@@ -23,6 +23,7 @@
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
+//! | `page` | sentences of the specification that a client author relies on, from raw bytes |
 //! | `false_server` | what a client believes of a server that announces or answers something else |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that send nothing or read nothing |
@@ -118,9 +119,9 @@ mod delivery;
 mod editing;
 mod exits;
 mod expiry;
+mod false_server;
 mod files;
 mod first_minute;
-mod false_server;
 mod flood;
 mod folder;
 mod full_disk;
@@ -140,6 +141,7 @@ mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod page;
 mod person_rates;
 mod pictures;
 mod pipe;

@@ -279,8 +279,9 @@
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so does
 //! this. It is refused with `ERR`, and is not answered otherwise. When the limit is reached, the server silently closes a
 //! connection on which no byte of a file moved for 10 seconds, or else one of somebody who has more than the newcomer;
-//! what it carried goes on with `RESUME`, or `FETCH` from where it was. After `CARRY` there are other frames. From the
-//! client, which waits for the answer before the next one, except for `CHUNK`, `PING` and `PONG`:
+//! what it carried goes on with `RESUME`, or `FETCH` from where it was. After `CARRY` there are other frames.
+//!
+//! From the client, which waits for the answer before the next one, except for `CHUNK`, `PING` and `PONG`:
 //!
 //! | frame | meaning |
 //! |---|---|

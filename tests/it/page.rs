@@ -145,9 +145,9 @@ fn bodies_pass_unchanged_and_both_ends_of_a_line_are_ends() {
         alice.expect("STORED john 1").await;
         let john = Launch::of(world, "john").to("alice").pipe("").await;
         john.exited(0);
-        let shown = String::from_utf8(john.out.clone()).unwrap();
-        let lines: Vec<_> =
-            shown.lines().map(|line| line.trim_start_matches("alice:").trim()).collect();
+        let printed = john.lines();
+        let lines = printed.iter().map(|line| line.trim_start_matches("alice:").trim());
+        let lines: Vec<_> = lines.collect();
         assert_eq!(lines, ["one", "two", "three", "", "five"]);
     });
 }
@@ -197,7 +197,7 @@ fn a_key_that_was_reset_needs_the_invitation_like_any_other_until_somebody_has_c
             let (server, address) = serve(&data, &["--registration", registration]).await;
             let mut bob = sign_in(world, address, "bob").await;
             let reset = operate(&["user", "reset-key", "bob"], &data).await;
-            let printed = String::from_utf8(reset.out.clone()).unwrap();
+            let printed = reset.text();
             let word: String = printed.split("?invite=").nth(1).unwrap().chars().take(32).collect();
             bob.expect("ERR TAKEN -").await;
             bob.end().await;

@@ -93,9 +93,11 @@ pub enum Event {
     Saved { peer: Name, number: u64, path: PathBuf },
     /// The answer to [`Command::Status`](super::Command::Status): what has not arrived, by peer.
     Status(Vec<Pending>),
+    /// A [`Command::Send`](super::Command::Send) cannot be done, and why: nothing was written.
+    NotSent { because: String },
     /// The server objected to something; nothing else changed.
     Objection { because: String },
-    /// The last event, unless more is sent: that is [`Written`](Self::Written), or objected to.
+    /// The last event, unless more is sent: that is [`Written`](Self::Written), or not, and why.
     Ended(Ending),
 }
 

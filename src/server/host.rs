@@ -77,7 +77,8 @@ impl Host {
         Means {
             blobs: self.blobs.clone(),
             person_rates: self.person_rates.clone(),
-            patience: self.timing.idle_after,
+            ping_after: self.timing.ping_after,
+            idle_after: self.timing.idle_after,
             stopping: self.stopping.clone(),
         }
     }

@@ -72,6 +72,10 @@ words! {
         Space = "SPACE",
         Gone = "GONE",
         Store = "STORE",
+        Timeout = "TIMEOUT",
+        Ticket = "TICKET",
+        Busy = "BUSY",
+        Version = "VERSION",
     }
 }
 

@@ -26,6 +26,12 @@ pub const MAX_ONLINE_BODY: usize = 1024 * 1024;
 /// The longest sentence in `ERR` and `BYE`, in bytes; a longer one is cut.
 pub const MAX_SENTENCE: usize = 240;
 
+/// The longest part of a word that is no name that `ERR NAME` repeats, in bytes. No name has more.
+pub const MAX_REPEATED: usize = 128;
+
+/// How many hexadecimal digits a nonce has.
+pub const NONCE_DIGITS: usize = 64;
+
 /// The most conversations that one connection holds open.
 pub const MAX_CONVERSATIONS: usize = 1_000;
 

@@ -24,7 +24,7 @@
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *origin* | 32 lower-case hexadecimal digits: 128 random bits that the client made once for a message |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
-//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
+//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
 //! Text from others is data: a client shows no control character and no bidirectional override from a body or a
@@ -70,7 +70,8 @@
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
 //! - *invite* is what the operator's address had after `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is checked.
-//! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
+//! - *nonce* is 64 lower-case hexadecimal digits, fresh for this connection, good for one `PROVE`. A client signs nothing
+//!   of another form.
 //! - The signature is an armoured SSHSIG (OpenSSH `PROTOCOL.sshsig`) in lines of any width, namespace `tinychat`, by
 //!   *key*, over these five lines, each ended by one LF:
 //!
@@ -98,12 +99,14 @@
 //!   answer is `ERR LOOKS`. Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere,
 //!   the new connection takes over at once and the old one gets `BYE replaced`. A client that is told so does not
 //!   sign in again by itself.
-//! - `WELCOME` announces the server's limits as `word=number`; a client ignores words that it does not
-//!   know: `body` and `header` in bytes, `name` in characters, `conversations` open at once, `handshake`
-//!   (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in messages and `backlog-bytes` for one
-//!   session, `recipient` and `recipient-bytes` for all that waits for one receiver, `keep` in seconds: how
-//!   long a message waits before it expires, counting only time in which the server runs, and by no wall clock; `file`:
-//!   how many bytes a file may have. 0 is no limit.
+//! - `WELCOME` says the name in the mapped spelling: a client disconnects if it is not the one that it asked for. It
+//!   announces the server's limits as `word=number`, in any order: `body` and `header` in bytes, `name` in characters,
+//!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in
+//!   messages and `backlog-bytes` for one [session](self#delivery), `recipient` and `recipient-bytes` for all that waits
+//!   for one receiver, `keep` in seconds: how long a message waits before it expires, counting only time in which the
+//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit. There may be words that
+//!   are not in this list, in whatever form: a client ignores them. One that is missing has the value that this page
+//!   names; if it names none, there is no limit. A client numbers no message that is longer than `body`.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. After `PROVE` further frames may follow at once.
 //! - "New" and "earlier" refer to when a connection was made, not to when its proof was read.
@@ -114,15 +117,18 @@
 //!   with the key that owns the name there are [`CONFIRMATION_SECONDS`] (120 s) for `PROVE`. At most one connection for
 //!   a key, 8 for an address (for IPv6 a /64) and 256 in all have more time than others; for one more, the oldest falls
 //!   back to the 60 s. An operator may make all of these times longer or shorter, in proportion.
-//! - A server starts to serve a limited number of connections a second (1,000). If more come, they wait for some
-//!   seconds; those from addresses (for IPv6 the /64) where somebody was signed in within 7 days in which the server
-//!   ran go first. One that it does not serve it *closes unread*: under TLS without a byte, else with `ERR BUSY`. A
-//!   client takes a connection that ends before the end of the TLS handshake, or with `ERR BUSY`, for a busy server. It
-//!   retries after 1 to 5 seconds, later up to 30, uniformly distributed, so that many do not come at once again.
+//! - A server that has as many connections as it takes, in all or from one address, says `ERR BUSY` to one more, under
+//!   TLS after the handshake. It starts to serve a limited number of connections a second (1,000). If more come, they
+//!   wait for some seconds; those from addresses (for IPv6 the /64) where somebody was signed in within 7 days in which
+//!   the server ran go first. One that it does not serve in that time it *closes unread*: under TLS without a byte, else
+//!   with `ERR BUSY`; so it does under TLS with those who connect too often from one address, and with those whom it
+//!   would tell that it is full, beyond 64 at once. A client takes a connection that ends before the end of the TLS
+//!   handshake, or with `ERR BUSY`, for a busy server. It retries after 1 to 5 seconds, later up to 30, uniformly
+//!   distributed, so that many do not come at once again.
 //!
-//! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not
-//! speak the version in `HELLO` answers `ERR VERSION` with the versions that it speaks, and
-//! closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
+//! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
+//! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
+//! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
 //! whether a body follows it.
 //!
 //! # Frames after signing in
@@ -131,9 +137,9 @@
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing |
+//! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing. Answered with `TALKING`; or, if it is refused, with `ERR` `CONVERSATIONS`, `INSTALLATIONS`, `SELF` or `NAME` alone: then everything is as it was. If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
-//! | `MSG peer n origin kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. Only in an open conversation, and only after its `TALKING` |
+//! | `MSG peer n origin kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within [session](self#delivery) and installation, on all connections together, and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `BOUNCE peer seq` | everything from *peer* on this connection below *seq* is on this client's disk, and the message *seq* was [not taken](self#delivery): its sender is to send it anew. Said before any `ACK` of *seq* or more: what was acknowledged does not bounce |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
@@ -142,7 +148,7 @@
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
-//! | `PING`, `PONG` | `PING` is answered with `PONG`, in order |
+//! | `PING`, `PONG` | each `PING` is answered with `PONG`, in order, by [both sides](self#silence) |
 //! | `TICKET` | asks for a word that says on other connections who one is, to carry [files](self#files) |
 //! | `QUIT` | done; answered with `BYE quit`. Receipts and messages that are not written yet are not waited for: await `STORED` first |
 //!
@@ -157,7 +163,7 @@
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
 //! | `EXPIRED peer n` | this one message was kept as long as the server keeps messages, or until *peer*'s name was [removed](self#names-that-change-hands), and was never confirmed; it may have been received. Not cumulative. Told again after each `TALK`, ahead of `TALKING`, until *settled* covers it |
 //! | `BOUNCED peer n` | this one message was not taken by *peer*'s client, and the server does not keep it any more. Not cumulative. Told again as `EXPIRED` is, until *settled* covers it |
-//! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK` |
+//! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK`. That is told once: the server drops what comes behind it without a word, also when there is room again, and after `ROOM` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
 //! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
@@ -166,21 +172,27 @@
 //! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
-//! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
+//! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF. At most 1,000, so at most 129,000 bytes |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
 //! | `PRESENCE peer presence` | a peer of an open conversation came or went |
 //! | `PING`, `PONG` | as from the client |
-//! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
+//! | `ERR code peer text` | [something was wrong](self#errors); *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
 //!
 //! # Delivery
 //!
+//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all
+//! connections, until the sender's name is [removed](self#names-that-change-hands). Each installation of the sender
+//! counts *n* in it by itself, and for ever: of a client that begins anew on another connection the server drops what it
+//! takes for repetitions.
+//!
 //! A message id is (installation, *n*). For each session and installation the server knows `have`, the highest *n* that
 //! it accepted. It accepts any `MSG` with *n* above `have`, even when numbers between are missing, and silently drops
-//! one at or below `have` as a duplicate. `have` is no receipt. After a crash of the server `TALKING` may say less than
-//! was said before: a receipt that was told stays true, so `stored` and `delivered` only ever raise what a client
-//! knows, and *delivered* and *expired* are final. The server accepts no `MSG` from a replaced connection once a later
-//! one of the same installation has said `TALK`: that one is told what is there.
+//! one at or below `have` as a duplicate. So a number that was left out cannot come later, and receipts for a higher
+//! one cover it. `have` is no receipt. After a crash of the server `TALKING` may say less than was said before: a
+//! receipt that was told stays true, so `stored` and `delivered` only ever raise what a client knows, and *delivered*
+//! and *expired* are final. The server accepts no `MSG` from a replaced connection once a later one of the same
+//! installation has said `TALK`: that one is told what is there.
 //!
 //! A message that is acknowledged before it is on the server's disk is never written there; its sender is told
 //! `DELIVERED`. What expires keeps its place until that is on disk: only then its sender is told `EXPIRED`, and after
@@ -267,31 +279,35 @@
 //! ```
 //!
 //! where *ticket* is what the server said on the connection on which its person is signed in; when that ends, so does
-//! this. It is refused with `ERR TICKET` or `ERR BUSY` as signing in is, and is not answered otherwise. When the limit
-//! is reached, the server silently closes a connection on which no byte of a file moved for 10 seconds, or else one of
-//! somebody who has more than the newcomer; what it carried goes on with `RESUME`, or `FETCH` from where it was. After
-//! `CARRY` there are other frames. From the client, which waits for the answer before the next one, except for `CHUNK`:
+//! this. It is refused with `ERR`, and is not answered otherwise. When the limit is reached, the server silently closes a
+//! connection on which no byte of a file moved for 10 seconds, or else one of somebody who has more than the newcomer;
+//! what it carried goes on with `RESUME`, or `FETCH` from where it was. After `CARRY` there are other frames.
+//!
+//! From the client, which waits for the answer before the next one, except for `CHUNK`, `PING` and `PONG`:
 //!
 //! | frame | meaning |
 //! |---|---|
 //! | `OFFER peer size` | there is a file for *peer*; answered with `HAVE blob 0`. All of its bytes count for its sender from now on, and in the room that all share as they come. The client has *blob* on its disk before it sends a byte: else something whole could be left that nobody asks for |
 //! | `RESUME blob` | an upload goes on; answered with `HAVE`, or with `KEPT` |
 //! | `CHUNK offset length`, body | the next bytes of what was offered or resumed, at most [`MAX_CHUNK`] (256 KiB), where the server has *offset* bytes already. Every MiB or so the server says `HAVE` with what it has by then; behind the last it answers `KEPT`; of an empty file, and where all was there already, that one is empty |
-//! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, and then `CHUNK`s up to the end |
+//! | `FETCH blob offset` | asks for what one was sent, from some byte on; answered with `HAVE blob size`, whose *size* is that of the whole file, and then `CHUNK`s up to the end: none if *offset* is there or beyond it |
 //! | `DROP blob` | asks the server to keep a file no longer: its receiver has it, or its sender thinks better of it. Answered with `GONE`, also where there is none; a client asks, on each connection, until it was |
+//! | `PING`, `PONG` | as after signing in; answered behind what was asked before |
 //!
 //! From the server:
 //!
 //! | frame | meaning |
 //! |---|---|
-//! | `HAVE blob size [blake3]` | so many bytes of it are there. With a hash, they may be others than those that were sent: a client whose bytes hash to something else drops the blob and begins again |
+//! | `HAVE blob size [blake3]` | so many bytes of it are there, from its first. With a hash of just these, which is written as in the body above, they may be others than those that were sent: a client whose first *size* bytes hash to something else drops the blob and begins again |
 //! | `KEPT blob` | all of it is on the server's synced disk |
 //! | `CHUNK offset length`, body | bytes of what was fetched |
 //! | `GONE blob` | the answer to `DROP` |
-//! | `ERR code text` | the server closes |
+//! | `PING`, `PONG` | as after signing in |
+//! | `ERR code peer text` | the server closes; *peer* is always `-`, and *code* one of these |
 //!
 //! | code | because |
 //! |---|---|
+//! | `TICKET`, `BUSY`, `VERSION`, `TIMEOUT` | [as when signing in](self#errors), instead of taking `CARRY`, which has as long as `HELLO`. Later `TIMEOUT` is the end of a [silence](self#silence) |
 //! | `BAD` | not a frame, or not one that can come now; somebody else goes on with the same upload |
 //! | `SIZE` | the file is larger than `file` in `WELCOME` |
 //! | `QUOTA` | what waits of this sender would be too much with it |
@@ -318,15 +334,25 @@
 //!
 //! # Silence
 //!
-//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s) and closes when it heard nothing for
-//! [`IDLE_AFTER_SECONDS`] (90 s). A peer that reads no bytes for as long is closed likewise. Nothing is lost: what was
-//! not acknowledged is sent again.
+//! Each side sends `PING` when it heard nothing for [`PING_AFTER_SECONDS`] (30 s), answers each `PING` of the other one,
+//! and closes when it heard nothing for [`IDLE_AFTER_SECONDS`] (90 s); `WELCOME` may announce other times. Whatever comes
+//! is heard, byte by byte, not only whole frames. A peer that reads no bytes for as long is closed likewise. A server
+//! says `BYE idle` before. Nothing is lost: what was not acknowledged is sent again.
+//!
+//! On a connection that carries files a frame may take longer than that, and the answer to a `PING` waits behind it. So
+//! there each side also sends `PING` when it *said* nothing for as long, between two frames, and as long as the other
+//! side takes its bytes it does not close. A server says `ERR TIMEOUT` before.
 //!
 //! # Errors
 //!
 //! `ERR code peer text`. After a *fatal* one the server closes; the others leave the connection
 //! and all conversations as they were. A client takes a code that it does not know for one that is
-//! not fatal; if it is, the server closes.
+//! not fatal; if it is, the server closes. With two codes the *text* begins with words for programs:
+//!
+//! | error | the words |
+//! |---|---|
+//! | `ERR VERSION - versions text` | the versions that the server speaks, with a comma between two: `tinychat/2` |
+//! | `ERR NAME - verb word text` | the verb of the frame that was refused, and the word in it that is no name, as it came; of one that is longer than [`MAX_REPEATED`] (128) bytes, the beginning |
 //!
 //! | code | fatal | because |
 //! |---|---|---|
@@ -335,21 +361,21 @@
 //! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`] |
 //! | `VERB` | yes | a verb that this version does not have |
 //! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
-//! | `VERSION` | yes | see above |
+//! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
-//! | `TAKEN` | yes | the name belongs to another key, or the operator took it from this one |
-//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone |
+//! | `TAKEN` | yes | the name belongs to another key; or, while one is signed in, the operator takes it from this one |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone. If the operator has reset a name's key, also the one that had it needs the invitation for that name, until somebody has come with it; from then on the answer is `TAKEN` |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
 //! | `BANNED` | yes | the operator has banned the name, or its key |
-//! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Of many who come at once to one that has all its connections, some are closed unread instead |
+//! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Some are [closed unread](self#signing-in) instead |
 //! | `TIMEOUT` | yes | signing in took [too long](self#signing-in) |
-//! | `NAME` | in `HELLO` | not a name; nothing was opened or sent |
+//! | `NAME` | in `HELLO` | not a name; nothing else became of the frame |
 //! | `SELF` | no | nobody can talk to themselves |
-//! | `CONVERSATIONS` | no | [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
-//! | `INSTALLATIONS` | no | the conversation was not opened: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
+//! | `CONVERSATIONS` | no | `TALK` was refused: [`MAX_CONVERSATIONS`] (1,000) are open on this connection |
+//! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |

@@ -8,12 +8,14 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::{AsyncRead, AsyncWriteExt};
 
 use super::codec::{Decoder, Frame, ProtocolError};
 use super::transport::{BoxReader, BoxWriter};
+use crate::task;
 
 /// How much one read may bring.
 pub const READ_CHUNK: usize = 64 * 1024;
@@ -89,6 +91,26 @@ fn poll_read(
         take(&scratch[..read]);
         Poll::Ready(Ok(read))
     })
+}
+
+/// Writes as long as the peer takes something within `patience`, however little, and calls `moved` whenever it has.
+pub async fn write_patiently(
+    half: &mut BoxWriter,
+    mut bytes: &[u8],
+    patience: Duration,
+    moved: impl Fn(),
+) -> io::Result<()> {
+    let late = || Err(io::ErrorKind::TimedOut.into());
+    while !bytes.is_empty() {
+        let written = task::within(patience, half.write(bytes)).await.unwrap_or_else(late)?;
+        if written == 0 {
+            return Err(io::ErrorKind::WriteZero.into());
+        }
+        bytes = &bytes[written..];
+        moved();
+    }
+    let late = || Err(io::ErrorKind::TimedOut.into());
+    task::within(patience, half.flush()).await.unwrap_or_else(late)
 }
 
 /// Writes one frame at once; for signing in, where frames go one by one.

@@ -30,6 +30,11 @@ impl Carrier {
         let ticket = ticket(person).await;
         let mut peer = world.connect_to(server).await;
         peer.send(&format!("CARRY tinychat/2 {ticket}")).await;
+        Self::on(peer)
+    }
+
+    /// On a connection on which `CARRY` was said, or will be.
+    pub(crate) fn on(peer: Peer) -> Self {
         let (reader, half) = peer.into_parts();
         Self { half, reader: reader.switch() }
     }
@@ -38,7 +43,7 @@ impl Carrier {
         self.send_bytes(format!("{line}\r\n").as_bytes()).await;
     }
 
-    async fn send_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         let sending = async {
             self.half.write_all(bytes).await?;
             self.half.flush().await
@@ -64,7 +69,7 @@ impl Carrier {
     }
 
     /// The server has closed.
-    async fn ends(mut self) {
+    pub(crate) async fn ends(mut self) {
         assert_eq!(self.next().await, None);
     }
 
@@ -103,7 +108,7 @@ impl Carrier {
     }
 }
 
-async fn ticket(person: &mut Peer) -> String {
+pub(crate) async fn ticket(person: &mut Peer) -> String {
     person.send("TICKET").await;
     let line = person.next_but_receipts().await;
     line.strip_prefix("TICKET ").unwrap_or_else(|| panic!("a TICKET: {line}")).into()
@@ -133,7 +138,7 @@ fn a_file_waits_for_whom_it_is_for_and_is_gone_when_she_has_it() {
         carrier.send(&format!("DROP {blob}")).await;
         carrier.expect(&format!("GONE {blob}")).await;
         carrier.send(&format!("FETCH {blob} 0")).await;
-        carrier.expect("ERR GONE").await;
+        carrier.expect("ERR GONE -").await;
         carrier.ends().await;
         assert_eq!(fs::read_dir(world.path("server/blobs")).unwrap().count(), 0);
     });
@@ -150,7 +155,7 @@ fn others_neither_read_nor_drop_nor_go_on_with_it() {
         for line in [format!("FETCH {blob} 0"), format!("RESUME {begun}")] {
             let mut carrier = Carrier::of(world, &mut mallory).await;
             carrier.send(&line).await;
-            carrier.expect("ERR GONE").await;
+            carrier.expect("ERR GONE -").await;
         }
         let mut carrier = Carrier::of(world, &mut mallory).await;
         carrier.send(&format!("DROP {blob}")).await;
@@ -233,12 +238,17 @@ fn what_is_too_much_is_refused_with_numbers_before_the_first_byte() {
                 carrier.expect(error).await;
                 carrier.ends().await;
             };
-            refused(&mut john, 1_001, "ERR SIZE a file may have 1000 B here; this one has 1001 B")
-                .await;
+            refused(
+                &mut john,
+                1_001,
+                "ERR SIZE - a file may have 1000 B here; this one has 1001 B",
+            )
+            .await;
             Carrier::of(world, &mut john).await.upload("marie", &[0; 1_000]).await;
-            refused(&mut john, 501, "ERR QUOTA files of yours with 1000 B wait here already").await;
+            refused(&mut john, 501, "ERR QUOTA - files of yours with 1000 B wait here already")
+                .await;
             Carrier::of(world, &mut anna).await.upload("marie", &[0; 1_000]).await;
-            refused(&mut anna, 1, "ERR SPACE the server has room for 0 B more").await;
+            refused(&mut anna, 1, "ERR SPACE - the server has room for 0 B more").await;
         },
     );
 }
@@ -294,7 +304,7 @@ fn what_is_not_said_of_files_ends_that_connection_alone() {
     story(async |world| {
         let mut john = world.sign_in("john").await;
         for bad in [
-            "PING",
+            "QUIT",
             "CHUNK 0 1\r\nx",
             "CHUNK 0 999999999",
             "OFFER john 5",
@@ -304,13 +314,13 @@ fn what_is_not_said_of_files_ends_that_connection_alone() {
         ] {
             let mut carrier = Carrier::of(world, &mut john).await;
             carrier.send(bad).await;
-            carrier.expect("ERR BAD").await;
+            carrier.expect("ERR BAD -").await;
             carrier.ends().await;
         }
         let mut carrier = Carrier::of(world, &mut john).await;
         carrier.offer("marie", 5).await;
         carrier.chunk(0, b"more than it has").await;
-        carrier.expect("ERR BAD").await;
+        carrier.expect("ERR BAD -").await;
         john.send("CHUNK 0 1").await;
         john.expect("ERR VERB").await;
     });

@@ -406,7 +406,7 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
 }
 
 /// A carrier says this next.
-async fn hears(lines: &mut Lines<BufReader<TcpStream>>, expected: &str) {
+pub(crate) async fn hears(lines: &mut Lines<BufReader<TcpStream>>, expected: &str) {
     let line = patiently("the carrier says something", lines.next()).await;
     assert!(line.unwrap().unwrap().starts_with(expected), "{expected}");
 }
@@ -439,7 +439,7 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         let reply = format!("HAVE {blob} 5\r\nCHUNK 0 5\r\nhello\r\n");
         (&carrier).write_all(reply.as_bytes()).await.unwrap();
         hears(&mut lines, "DROP 7777").await;
-        (&carrier).write_all(b"ERR GONE it was never here\r\n").await.unwrap();
+        (&carrier).write_all(b"ERR GONE - it was never here\r\n").await.unwrap();
         // It is asked to keep it no longer, again and again.
         let again = stage.receive_carrier().await;
         let mut lines = BufReader::new(again.clone()).lines();

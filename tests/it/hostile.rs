@@ -91,7 +91,7 @@ async fn join(world: &World, server: SocketAddr, last: u8, name: &str) -> Peer {
     peer
 }
 
-async fn secured(server: SocketAddr, last: u8) -> std::io::Result<Transport> {
+pub(crate) async fn secured(server: SocketAddr, last: u8) -> std::io::Result<Transport> {
     let name = ServerName::IpAddress(server.ip().into());
     Transport::connect(Socket::Tcp(stream_from(last, server)?), name).await
 }

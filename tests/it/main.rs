@@ -24,6 +24,8 @@
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
+//! | `page` | sentences of the specification that a client author relies on, from raw bytes |
+//! | `false_server` | what a client believes of a server that announces or answers something else |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that send nothing or read nothing |
 //! | `proxied` | servers behind proxies that announce each client's address |
@@ -121,6 +123,7 @@ mod delivery;
 mod editing;
 mod exits;
 mod expiry;
+mod false_server;
 mod files;
 mod first_minute;
 mod flood;
@@ -142,6 +145,7 @@ mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod page;
 mod person_rates;
 mod pictures;
 mod pipe;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use tinychat::server::{Config, Rate, Rates, Tls};
 use tinychat::wire::transport::{Socket, Transport};
 
+use crate::hostile::secured;
 use crate::programs::Launch;
 use crate::rates::{has_more_addresses, stream_from};
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
@@ -113,6 +114,49 @@ fn a_full_server_says_so_under_tls_too() {
             }
         };
         patiently("there is room", signing_in).await;
+    });
+}
+
+#[test]
+fn an_address_that_has_all_its_connections_is_told_so_under_tls_too() {
+    if !has_more_addresses() {
+        return;
+    }
+    let one = |config: &mut Config| {
+        config.tls = Tls::Own;
+        config.rates = Rates { connections: 1, ..Rates::UNLIMITED };
+    };
+    story_with(one, async |world| {
+        let address = world.address();
+        let first = secured(address, 2).await.unwrap();
+        for _ in 0..3 {
+            let mut too_many = Peer::on(secured(address, 2).await.unwrap());
+            let told = too_many.next().await;
+            assert!(
+                told.starts_with("ERR BUSY - too many connections from your address"),
+                "{told}"
+            );
+            too_many.end().await;
+        }
+        // They are told it in a place of their own, and others have theirs.
+        world.sign_in("alice").await.quit().await;
+        drop(first);
+    });
+}
+
+#[test]
+fn an_address_that_comes_too_often_is_closed_unread_under_tls() {
+    if !has_more_addresses() {
+        return;
+    }
+    let one = |config: &mut Config| {
+        config.tls = Tls::Own;
+        config.rates = Rates { handshakes: 1, ..Rates::UNLIMITED };
+    };
+    story_with(one, async |world| {
+        let _first = secured(world.address(), 2).await.unwrap();
+        assert!(secured(world.address(), 2).await.is_err());
+        world.sign_in("alice").await;
     });
 }
 

@@ -34,6 +34,14 @@ impl Stage {
         self.receive_saying(&[]).await
     }
 
+    /// The same by a server with these limits: words of `WELCOME`.
+    pub(crate) async fn receive_announcing(&self, limits: &str) -> Caller {
+        let mut caller = self.meet().await;
+        let (nonce, welcome) = ("0".repeat(64), format!("WELCOME {} {limits}", caller.name));
+        caller.sign_in(&nonce, &[&welcome]).await;
+        caller
+    }
+
     /// The next connection, on which nobody signs in: a client that carries a file.
     pub(crate) async fn receive_carrier(&self) -> TcpStream {
         patiently("a client carries", self.listener.accept()).await.unwrap().0
@@ -41,13 +49,24 @@ impl Stage {
 
     /// The same, and these lines come with `WELCOME` in one write.
     pub(crate) async fn receive_saying(&self, lines: &[&str]) -> Caller {
+        let mut caller = self.meet().await;
+        let (nonce, welcome) = ("0".repeat(64), format!("WELCOME {}", caller.name));
+        caller.sign_in(&nonce, &[&[welcome.as_str()], lines].concat()).await;
+        caller
+    }
+
+    /// The next client connects and says who it is.
+    pub(crate) async fn meet(&self) -> Caller {
         let accepted = patiently("a client connects", self.listener.accept()).await;
         let (stream, _) = accepted.unwrap();
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
         let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
-        caller.sign_in(lines).await;
+        let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
+            panic!("a client begins with HELLO");
+        };
+        (caller.name, caller.installation) = (name.to_string(), installation.to_string());
         caller
     }
 
@@ -70,16 +89,12 @@ pub(crate) struct Caller {
 }
 
 impl Caller {
-    async fn sign_in(&mut self, lines: &[&str]) {
-        let Some(ClientFrame::Hello { name, installation, .. }) = self.read().await else {
-            panic!("a client begins with HELLO");
-        };
-        (self.name, self.installation) = (name.to_string(), installation.to_string());
-        self.say(&format!("CHALLENGE {}", "0".repeat(64))).await;
+    /// Whatever it proves, these lines are the answer.
+    pub(crate) async fn sign_in(&mut self, nonce: &str, lines: &[&str]) {
+        self.say(&format!("CHALLENGE {nonce}")).await;
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
-        let welcome = format!("WELCOME {}", self.name);
-        self.say_all(&[&[welcome.as_str()], lines].concat()).await;
+        self.say_all(lines).await;
     }
 
     /// Says one line.

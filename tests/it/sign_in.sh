@@ -14,7 +14,7 @@ trap '[ -z "$server" ] || kill "$server" 2>/dev/null || true; rm -rf "$folder"' 
 
 # The TLS connection, as two pipes. What openssl says of it comes out before the frames do.
 mkfifo "$folder/in" "$folder/out"
-openssl s_client -connect "$address" -tls1_3 -alpn tinychat/2 -ign_eof \
+openssl s_client -connect "$address" -tls1_3 -alpn tinychat/2 -ign_eof -nocommands \
     -keymatexport EXPORTER-Channel-Binding -keymatexportlen 32 \
     <"$folder/in" >"$folder/out" 2>"$folder/err" &
 server=$!

@@ -36,7 +36,7 @@ pub(crate) enum Ask {
         token: String,
         peer: Name,
         text: String,
-        answer: Sender<i64>,
+        answer: Sender<Result<i64, String>>,
     },
     SendFile {
         token: String,

@@ -105,7 +105,10 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         confirmed(stream).await?;
         let moved = self.watch().await?;
         let to = peer.clone();
-        let id = self.ask(|answer| Ask::Write { token, peer, text, answer }).await?;
+        let id = match self.ask(|answer| Ask::Write { token, peer, text, answer }).await? {
+            Ok(id) => id,
+            Err(because) => return say(stream, &Reply::Refused(because)).await,
+        };
         // Whatever happens to the core now: it is written.
         say(stream, &Reply::State(State::Waiting.as_str().into())).await?;
         self.tell_states(stream, &moved, to, id).await

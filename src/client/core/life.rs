@@ -99,7 +99,7 @@ impl Core {
     // Being online.
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
-        self.is_online = true;
+        (self.is_online, self.longest_body) = (true, connection.longest_body());
         // The server tells them again.
         self.requests.clear();
         self.told = Told::Some;

@@ -32,6 +32,7 @@ use crate::client::store::{files, outbox};
 use crate::message::{Installation, Name};
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, PublicKey};
+use crate::wire::MAX_BODY;
 
 /// Backpressure: when this many events wait for the face, the server is not read.
 pub(super) const EVENTS_HIGH: usize = 1_024;
@@ -96,6 +97,8 @@ pub(crate) struct Core {
     pub(super) files: Files,
     /// Signed in.
     pub(super) is_online: bool,
+    /// The longest message that the server takes, in bytes, as it said last.
+    pub(super) longest_body: usize,
     /// The server may have registered the name for the key.
     pub(super) proved: Arc<AtomicBool>,
     /// Whoever waits for the first try to sign in, until it is over.
@@ -158,6 +161,7 @@ impl Core {
             told: Told::Some,
             files: Files::new(orders),
             is_online: false,
+            longest_body: MAX_BODY,
             proved: Arc::default(),
             first_try: None,
             absence: None,

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use blake3::{Hash, Hasher};
-use bytes::{BufMut, BytesMut};
+use bytes::BufMut;
 use bytesize::ByteSize;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
@@ -21,6 +21,7 @@ use super::place::place;
 use super::source::modified;
 use super::talk::{Line, nonsense};
 use crate::client::line::door::Door;
+use crate::client::line::silence::Silence;
 use crate::client::store::info::FileInfo;
 use crate::client::store::rows::{Download, Source, Upload};
 use crate::folder::free_space;
@@ -41,6 +42,7 @@ const TELL: Duration = Duration::from_millis(100);
 pub(crate) struct Carrier<R> {
     pub(crate) door: Door,
     pub(crate) ticket: Ticket,
+    pub(crate) silence: Silence,
     /// The folder of received files.
     pub(crate) folder: PathBuf,
     pub(crate) report: R,
@@ -76,7 +78,7 @@ impl<R: FnMut(Report)> Carrier<R> {
     async fn connect(&self) -> Result<Line, Stop> {
         let Transport { reader, mut writer, .. } = self.door.clone().reach().await?.transport;
         write_frame(&mut writer, &ClientFrame::Carry { ticket: self.ticket }).await?;
-        Ok(Line { reader: FrameReader::new(reader), half: writer, out: BytesMut::new() })
+        Ok(Line::new(FrameReader::new(reader), writer, self.silence))
     }
 
     // Sending.

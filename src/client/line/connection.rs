@@ -13,14 +13,13 @@ use futures::{AsyncWriteExt, future};
 use super::broken::{Broken, CLOSED};
 use super::door::Reached;
 use super::sign_in::Visit;
+use super::silence::Silence;
 use crate::task;
+use crate::wire::MAX_BODY;
 use crate::wire::codec::{Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::FrameReader;
 use crate::wire::transport::{BoxWriter, Transport};
-
-/// The longest silence, in seconds, that a server can ask for. More would not fit into every clock.
-const MAX_SILENCE: u64 = 24 * 60 * 60;
 
 /// Backpressure: with this many bytes of answers to write, the server is not read until it has read what it asked for.
 /// A server that reads is never owed this much: an `ACK`, a `KEY` and a `TALK` for each conversation, and a `PONG` now
@@ -38,7 +37,8 @@ pub(crate) struct Connection {
     taken: Instant,
     /// Nothing that was written is still in the layers below.
     flushed: bool,
-    limits: Limits,
+    silence: Silence,
+    longest_body: usize,
     since: Instant,
     heard: Instant,
     pinged: bool,
@@ -74,7 +74,8 @@ impl Connection {
             owed: 0,
             taken: now,
             flushed: true,
-            limits,
+            silence: Silence::of(&limits),
+            longest_body: longest_body(&limits),
             since: now,
             heard: now,
             pinged: false,
@@ -95,6 +96,16 @@ impl Connection {
         let before = self.out.len();
         self.say(frame);
         self.owed += self.out.len() - before;
+    }
+
+    /// How long this server may be silent.
+    pub(crate) fn silence(&self) -> Silence {
+        self.silence
+    }
+
+    /// The longest message that this server takes, in bytes.
+    pub(crate) fn longest_body(&self) -> usize {
+        self.longest_body
     }
 
     /// How many bytes are to be written.
@@ -139,10 +150,9 @@ impl Connection {
     }
 
     async fn transfer(&mut self, reading: bool) -> Transfer {
-        let patience = if self.pinged { self.limits.idle } else { self.limits.ping };
-        let after = |seconds: u64| Duration::from_secs(seconds.clamp(1, MAX_SILENCE));
-        let (deadline, taken_by) =
-            (self.heard + after(patience), self.taken + after(self.limits.idle));
+        let Silence { ping_after, idle_after } = self.silence;
+        let patience = if self.pinged { idle_after } else { ping_after };
+        let (deadline, taken_by) = (self.heard + patience, self.taken + idle_after);
         let Self { reader, half, out, flushed, .. } = self;
         let reading = async {
             // While nothing is read, silence means nothing.
@@ -191,6 +201,13 @@ impl Connection {
         };
         // Nothing depends on it: what the server did not get is still in the outbox.
         let _ = task::within(limit, leaving).await;
+    }
+}
+
+fn longest_body(limits: &Limits) -> usize {
+    match usize::try_from(limits.body) {
+        Ok(most @ 1..MAX_BODY) => most,
+        _ => MAX_BODY,
     }
 }
 

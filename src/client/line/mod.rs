@@ -11,7 +11,8 @@
 //! door                     reaching a server, and verifying that it is the right one
 //! socks                    connecting through a proxy
 //! dial                     connecting to whichever address of a host answers
-//! eyeballs, waits          in which order addresses are tried; the timeout of each step
+//! eyeballs                 in which order addresses are tried
+//! waits, silence           the timeout of each step; how long a server may be silent
 //! broken                   why connecting failed, or a connection ended
 //! backoff, conversation    the delay between retries; the state of one conversation
 //! ```
@@ -24,5 +25,6 @@ pub(crate) mod dial;
 pub(crate) mod door;
 mod eyeballs;
 pub(crate) mod sign_in;
+pub(crate) mod silence;
 mod socks;
 pub(crate) mod waits;

@@ -97,11 +97,15 @@ impl Visit {
         half: &mut BoxWriter,
         signature: String,
     ) -> Result<Limits, Broken> {
-        let server = &self.config.server;
+        let Config { server, user, .. } = &self.config;
         self.proved.store(true, Ordering::Relaxed);
         write_frame(half, &ClientFrame::Prove { signature: signature.into_bytes().into() }).await?;
         match next(server, reader).await? {
-            ServerFrame::Welcome { limits, .. } => Ok(limits),
+            ServerFrame::Welcome { name, limits } if name == *user => Ok(limits),
+            ServerFrame::Welcome { name, .. } => {
+                let because = format!("it takes you for {name}, and not for {user}");
+                Err(not_a_server(server, because))
+            }
             other => Err(unexpected(server, &other)),
         }
     }

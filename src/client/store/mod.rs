@@ -14,7 +14,7 @@
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
 //! bounced                   own messages that came back
-//! outbox                    messages that are not known to have arrived
+//! outbox, too_long          messages that are not known to have arrived; those that a server does not take
 //! aside                     what was shown while the disk was full
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
@@ -38,4 +38,5 @@ pub(crate) mod search;
 pub(crate) mod servers;
 pub(crate) mod stock;
 pub(crate) mod thread;
+pub(crate) mod too_long;
 pub mod transcript;

@@ -29,7 +29,7 @@ use crate::wire::transport::Socket;
 /// rest. One that waited longer is closed unread.
 const LONGEST_WAIT: Duration = Duration::from_secs(7);
 
-/// How many connections beyond the limit are told under TLS that there is no room, at once; and how long that may take.
+/// How many connections beyond a limit are told so under TLS, at once; and how long that may take.
 /// One more is closed unread.
 const TOLD_AT_ONCE: usize = 64;
 const TELLING: Duration = Duration::from_secs(3);
@@ -56,7 +56,23 @@ struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
     /// There is no room for it, and that is all it will be told.
-    told: Option<Counted>,
+    told: Option<Told>,
+}
+
+/// What a connection is told instead of being served, and its place among those who are told something.
+struct Told {
+    text: &'static str,
+    _place: Counted,
+}
+
+impl Told {
+    /// None if that is already said to as many as it may be said to at once; and without TLS, where it is said
+    /// without waiting.
+    fn one_more(reception: &Arc<Reception>, caller: &Caller, text: &'static str) -> Option<Self> {
+        caller.credentials.as_ref()?;
+        let place = Counted::one_more(reception, |it| &it.told, TOLD_AT_ONCE)?;
+        Some(Self { text, _place: place })
+    }
 }
 
 impl Reception {
@@ -139,23 +155,31 @@ pub(super) fn receive(
             .map(|certificates| certificates.current()),
         since: Instant::now(),
     };
+    match place(reception, &caller, live, full) {
+        Ok(held) => admit(reception, caller, held),
+        Err(text) => turn_away(&caller, text),
+    }
+}
+
+/// A place for a connection, if only to be told that there is none. Else why there is not even that.
+fn place(
+    reception: &Arc<Reception>,
+    caller: &Caller,
+    live: &Sender<Infallible>,
+    full: usize,
+) -> Result<Held, &'static str> {
     let told = reception.told.load(Ordering::Relaxed);
     let is_full = live.sender_count().saturating_sub(told) >= full;
-    // Without TLS it is said at once.
-    let told = caller
-        .credentials
-        .as_ref()
-        .filter(|_| is_full)
-        .and_then(|_| Counted::one_more(reception, |it| &it.told, TOLD_AT_ONCE));
-    if is_full && told.is_none() {
-        return turn_away(&caller, FULL);
-    }
+    let tell = |text| Told::one_more(reception, caller, text).ok_or(text);
+    let told = if is_full { Some(tell(FULL)?) } else { None };
+    let held = |entered, told| Held { _live: live.clone(), _entered: entered, told };
     match Entered::from(reception, caller.origin) {
-        Ok(entered) => {
-            let held = Held { _live: live.clone(), _entered: entered, told };
-            admit(reception, caller, held);
+        Ok(entered) => Ok(held(entered, told)),
+        Err(why @ TooMany::Connections) => {
+            Ok(held(None, Some(told.map_or_else(|| tell(why.sentence()), Ok)?)))
         }
-        Err(why) => turn_away(&caller, why.sentence()),
+        // To be told costs another handshake.
+        Err(why @ TooMany::Handshakes) => Err(why.sentence()),
     }
 }
 
@@ -206,9 +230,9 @@ fn next(reception: &Reception) -> Option<(Caller, Held)> {
 }
 
 fn begin(host: Arc<Host>, caller: Caller, held: Held) {
-    if held.told.is_some() {
+    if let Some(Told { text, .. }) = held.told {
         task::spawn("farewell", async move {
-            connection::turn_away(&host, caller, TELLING, FULL).await;
+            connection::turn_away(&host, caller, TELLING, text).await;
             drop(held);
         });
         return;

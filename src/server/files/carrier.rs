@@ -1,8 +1,8 @@
 //! A connection that carries files: uploads to the server's disk, downloads from it.
 //!
 //! Run on a thread of its own, so that nobody's chat waits for the disk. It reads and writes one chunk at a time, so a
-//! slow disk or receiver slows the other side down (backpressure). Invariant: it holds no more than one incoming chunk,
-//! and one outgoing.
+//! slow disk or receiver slows the other side down (backpressure). Invariants: it holds no more than one incoming chunk,
+//! and one outgoing; and except while it waits for the disk, it is never silent for longer than it has to be.
 
 use std::convert::Infallible;
 use std::os::unix::fs::FileExt;
@@ -23,9 +23,9 @@ use crate::server::linger::linger;
 use crate::task;
 use crate::wire::codec::{Counts, Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
-use crate::wire::stream::FrameReader;
+use crate::wire::stream::{FrameReader, write_patiently};
 use crate::wire::transport::BoxWriter;
-use crate::wire::{MAX_CHUNK, chunk_line};
+use crate::wire::{MAX_CHUNK, MAX_HEADER, chunk_line};
 
 /// After this many more bytes of an upload, the peer is told how far it is.
 const TELL: u64 = 1024 * 1024;
@@ -33,12 +33,17 @@ const TELL: u64 = 1024 * 1024;
 /// A chunk of fewer bytes counts like a message, too: each costs as much as one, whatever is in it.
 const SMALL: usize = 16 * 1024;
 
+/// What is said to whoever was silent for too long.
+const SILENT: &str = "nothing was heard for too long";
+
 /// What a carrier needs of the server.
 pub(crate) struct Means {
     pub(crate) blobs: Arc<Blobs>,
     pub(crate) person_rates: Arc<PersonRates>,
+    /// After how long a silence of its own it says `PING`.
+    pub(crate) ping_after: Duration,
     /// How long its peer may send, or read, nothing.
-    pub(crate) patience: Duration,
+    pub(crate) idle_after: Duration,
     /// Closed when the server stops.
     pub(crate) stopping: Receiver<Infallible>,
 }
@@ -50,7 +55,8 @@ pub(crate) async fn carry(
     reader: FrameReader<ClientFrame>,
     half: BoxWriter,
 ) {
-    let carrier = Carrier { means, pass, half, out: BytesMut::new(), upload: None };
+    let (out, said) = (BytesMut::new(), Instant::now());
+    let carrier = Carrier { means, pass, half, out, said, upload: None };
     // The thread has logged why, if there is none; the peer is told nothing and tries again.
     task::in_background("files", carrier.serve(reader.switch())).await;
 }
@@ -60,6 +66,8 @@ struct Carrier {
     pass: Box<Pass>,
     half: BoxWriter,
     out: BytesMut,
+    /// When it last said something.
+    said: Instant,
     /// What is uploaded, and how far it was when the peer was last told.
     upload: Option<(BlobId, Upload, u64)>,
 }
@@ -109,7 +117,7 @@ impl Carrier {
         };
         if let End::Refused(code, text) = end {
             log::info!("a file of {}: {} {}", self.pass.name, code.as_str(), text.escape_debug());
-            if self.say(&FileReply::Error { code, text }).await.is_ok() {
+            if self.say(&FileReply::Error { code, peer: None, text }).await.is_ok() {
                 // The peer may be gone already; then there is nobody to tell.
                 let _ = self.half.close().await;
                 linger(reader).await;
@@ -119,11 +127,9 @@ impl Carrier {
 
     async fn answer_all(&mut self, reader: &mut FrameReader<FileRequest>) -> End {
         loop {
-            let next = task::within(self.patience(), reader.next()).await;
-            let answered = match next {
-                Some(Ok(Some(Ok(request)))) => self.answer(request).await,
-                Some(Ok(Some(Err(error)))) => Err(error.into()),
-                Some(Ok(None) | Err(_)) | None => Err(End::Gone),
+            let answered = match self.next(reader).await {
+                Ok(request) => self.answer(request).await,
+                Err(end) => Err(end),
             };
             if let Err(end) = answered {
                 return end;
@@ -131,15 +137,44 @@ impl Carrier {
         }
     }
 
+    /// The next frame, however slowly its bytes come: only silence ends the wait.
+    async fn next(&mut self, reader: &mut FrameReader<FileRequest>) -> Result<FileRequest, End> {
+        let Means { ping_after, idle_after, .. } = self.means;
+        let (mut heard, mut held) = (Instant::now(), MAX_HEADER);
+        loop {
+            if let Some(request) = reader.next_ready()? {
+                return Ok(request);
+            }
+            // Only a chunk is longer than a header.
+            let part = reader.decoder().remaining();
+            if part > held {
+                self.pass.moved(heard);
+                held = part;
+            }
+            let until = (heard + idle_after).min(self.said + ping_after);
+            let wait = until.saturating_duration_since(Instant::now());
+            match task::within(wait, reader.fill()).await {
+                Some(Ok(0) | Err(_)) => return Err(End::Gone),
+                Some(Ok(_)) => heard = Instant::now(),
+                None if heard.elapsed() >= idle_after => {
+                    return Err(End::Refused(FileError::Timeout, SILENT.into()));
+                }
+                None => self.say(&FileReply::Ping).await?,
+            }
+        }
+    }
+
     async fn answer(&mut self, request: FileRequest) -> Result<(), End> {
         if request.verb().counts() == Counts::Message {
-            self.count().await;
+            self.count().await?;
         }
         match request {
             FileRequest::Chunk { offset, body } => {
-                self.keep_to_rate_of_chunk(body.len()).await;
+                self.keep_to_rate_of_chunk(body.len()).await?;
                 self.take(offset, &body).await
             }
+            FileRequest::Ping => self.say(&FileReply::Pong).await,
+            FileRequest::Pong => Ok(()),
             FileRequest::Offer { peer, size } => self.offer(peer, size).await,
             FileRequest::Resume { blob } => self.resume(blob).await,
             FileRequest::Fetch { blob, offset } => self.fetch(blob, offset).await,
@@ -154,7 +189,8 @@ impl Carrier {
     async fn offer(&mut self, peer: Name, size: u64) -> Result<(), End> {
         let to_self = |error| End::Refused(FileError::Bad, format!("{error}"));
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
-        self.means.person_rates.wait_for_upload(&self.pass.name).await;
+        let (rates, name) = (self.means.person_rates.clone(), self.pass.name.clone());
+        self.meanwhile(async move { rates.wait_for_upload(&name).await }).await?;
         let (blob, upload) = self.means.blobs.offer(&key, size)?;
         self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
@@ -195,7 +231,7 @@ impl Carrier {
         let mut offset = from.min(size);
         while offset < size {
             let length = usize::try_from(size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
-            self.keep_to_rate_of_bytes(length).await;
+            self.keep_to_rate_of_bytes(length).await?;
             self.out.clear();
             chunk_line(&mut self.out, offset, length);
             let body = self.out.len();
@@ -203,46 +239,53 @@ impl Carrier {
             let read = file.read_exact_at(&mut self.out[body..], LABEL as u64 + offset);
             read.map_err(BlobError::Disk)?;
             self.out.put_slice(b"\r\n");
-            self.write().await?;
-            self.pass.moved(Instant::now());
+            self.write(|pass| pass.moved(Instant::now())).await?;
             offset += length as u64;
         }
         Ok(())
     }
 
     /// Counts something like a message, and waits while somebody asks too often.
-    async fn count(&mut self) {
-        self.means.person_rates.wait_for(&self.pass.name, Usage::one(0)).await;
+    async fn count(&mut self) -> Result<(), End> {
+        let (rates, name) = (self.means.person_rates.clone(), self.pass.name.clone());
+        self.meanwhile(async move { rates.wait_for(&name, Usage::one(0)).await }).await
     }
 
     /// Waits while somebody sends too fast.
-    async fn keep_to_rate_of_chunk(&mut self, bytes: usize) {
+    async fn keep_to_rate_of_chunk(&mut self, bytes: usize) -> Result<(), End> {
         if bytes < SMALL {
-            self.count().await;
+            self.count().await?;
         }
-        self.keep_to_rate_of_bytes(bytes).await;
+        self.keep_to_rate_of_bytes(bytes).await
     }
 
-    async fn keep_to_rate_of_bytes(&mut self, bytes: usize) {
-        self.means.person_rates.wait_for_file(&self.pass.name, bytes as u64).await;
+    async fn keep_to_rate_of_bytes(&mut self, bytes: usize) -> Result<(), End> {
+        let (rates, name) = (self.means.person_rates.clone(), self.pass.name.clone());
+        self.meanwhile(async move { rates.wait_for_file(&name, bytes as u64).await }).await
+    }
+
+    /// Waits, and says `PING` whenever it was silent for long.
+    async fn meanwhile<T>(&mut self, work: impl Future<Output = T>) -> Result<T, End> {
+        let mut work = Box::pin(work);
+        loop {
+            let quiet = self.means.ping_after.saturating_sub(self.said.elapsed());
+            match task::within(quiet, &mut work).await {
+                Some(done) => return Ok(done),
+                None => self.say(&FileReply::Ping).await?,
+            }
+        }
     }
 
     async fn say(&mut self, reply: &FileReply) -> Result<(), End> {
         self.out.clear();
         reply.encode(&mut self.out);
-        self.write().await
+        self.write(|_| {}).await
     }
 
-    async fn write(&mut self) -> Result<(), End> {
-        let patience = self.patience();
-        let writing = async {
-            self.half.write_all(&self.out).await?;
-            self.half.flush().await
-        };
-        Ok(task::within(patience, writing).await.ok_or(End::Gone)??)
-    }
-
-    fn patience(&self) -> Duration {
-        self.means.patience
+    async fn write(&mut self, moved: impl Fn(&Pass)) -> Result<(), End> {
+        let Self { means, pass, half, out, .. } = self;
+        write_patiently(half, out, means.idle_after, || moved(pass)).await?;
+        self.said = Instant::now();
+        Ok(())
     }
 }

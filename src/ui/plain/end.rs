@@ -81,7 +81,9 @@ impl Face {
         while let Ok(event) = events.try_recv() {
             match event {
                 Event::Written { .. } => kept += 1,
-                Event::Objection { because } => self.mistake(&because),
+                Event::Objection { because } | Event::NotSent { because } => {
+                    self.mistake(&because);
+                }
                 _ => {}
             }
         }

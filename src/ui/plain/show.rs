@@ -63,7 +63,7 @@ impl Face {
                 self.screen.note(&news::saved(&peer, number, &path));
             }
             Event::Objection { because } => self.screen.problem(&because),
-            Event::NoFile { because } => self.mistake(&because),
+            Event::NoFile { because } | Event::NotSent { because } => self.mistake(&because),
             // It has what it shows.
             Event::Joined | Event::Overview(_) | Event::Page { .. } | Event::Written { .. } => {}
             Event::Ended(_) => unreachable!("live has taken it"),

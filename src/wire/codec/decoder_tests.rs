@@ -8,7 +8,7 @@ use super::*;
 use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
 use crate::wire::frame::*;
-use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF};
+use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF, MAX_SENTENCE};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -99,6 +99,8 @@ fn file_request() -> impl Strategy<Value = FileRequest> {
         (number(), chunk_bytes()).prop_map(|(offset, body)| FileRequest::Chunk { offset, body }),
         (blob(), number()).prop_map(|(blob, offset)| FileRequest::Fetch { blob, offset }),
         blob().prop_map(|blob| FileRequest::Drop { blob }),
+        Just(FileRequest::Ping),
+        Just(FileRequest::Pong),
     ]
 }
 
@@ -115,7 +117,9 @@ fn file_reply() -> impl Strategy<Value = FileReply> {
         blob().prop_map(|blob| FileReply::Kept { blob }),
         (number(), chunk_bytes()).prop_map(|(offset, body)| FileReply::Chunk { offset, body }),
         blob().prop_map(|blob| FileReply::Gone { blob }),
-        (code, text()).prop_map(|(code, text)| FileReply::Error { code, text }),
+        Just(FileReply::Ping),
+        Just(FileReply::Pong),
+        (code, text()).prop_map(|(code, text)| FileReply::Error { code, peer: None, text }),
     ]
 }
 
@@ -335,6 +339,43 @@ fn after_a_bad_name_the_next_frame_is_found() {
     assert!(!error.is_fatal());
     assert_eq!(decoder.decode(), Ok(Some(ClientFrame::Pong)));
     assert!(decoder.is_empty());
+}
+
+#[test]
+fn whoever_said_no_name_is_told_which_and_whoever_speaks_another_version_which_is_spoken() {
+    let long = "ü".repeat(100);
+    for (said, told) in [
+        ("TALK mar:ie 0\r\n".to_owned(), "TALK mar:ie ".to_owned()),
+        ("MSG mar/ie 1 text 0\r\n\r\n".into(), "MSG mar/ie ".into()),
+        (format!("KEY {long}\r\n"), format!("KEY {} ", "ü".repeat(64))),
+        ("HELLO tinychat/3 of whatever form\r\n".into(), "tinychat/2 ".into()),
+    ] {
+        let error = decode_one(said.as_bytes()).unwrap_err().to_string();
+        assert!(error.starts_with(&told) && error.len() <= MAX_SENTENCE, "{said}: {error}");
+    }
+}
+
+#[test]
+fn a_nonce_has_one_form() {
+    let good = "0123456789abcdef".repeat(4);
+    let heard = |nonce: &str| decoded::<ServerFrame>([format!("CHALLENGE {nonce}\r\n").as_bytes()]);
+    assert!(heard(&good).is_ok());
+    for bad in [&good[1..], &format!("{good}0"), &good.to_uppercase(), &good.replace('f', "g")] {
+        assert!(heard(bad).is_err(), "{bad}");
+    }
+}
+
+#[test]
+fn of_what_a_later_server_announces_the_rest_is_heard() {
+    let heard =
+        |words: &str| decoded::<ServerFrame>([format!("WELCOME john {words}\r\n").as_bytes()]);
+    let limits = Limits { body: 7, ping: 9, ..Limits::default() };
+    let welcome = ServerFrame::Welcome { name: "john".parse().unwrap(), limits };
+    let heard_one = heard("body=7 colour=blue shiny size=-1 x=y=z ping=9");
+    assert_eq!(heard_one, Ok(vec![welcome]));
+    for bad in ["body", "body=", "body=many", "body=07"] {
+        assert!(heard(bad).is_err(), "{bad}");
+    }
 }
 
 #[test]

@@ -11,7 +11,8 @@ use crate::wire::codes::ErrorCode;
 use crate::wire::limits::{MAX_HEADER, VERSION};
 
 /// Bytes that are not a frame. Says what to answer ([`code`](Self::code)) and whether the stream
-/// can be trusted afterwards ([`is_fatal`](Self::is_fatal)).
+/// can be trusted afterwards ([`is_fatal`](Self::is_fatal)). The messages of two begin with words for programs, as the
+/// [specification](crate::wire#errors) says.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[allow(missing_docs, reason = "the messages say what each variant is")]
 pub enum ProtocolError {
@@ -29,10 +30,10 @@ pub enum ProtocolError {
     BodyTooLong { verb: &'static str, length: u64, limit: usize },
     #[error("the body of {verb} is not followed by CR LF where its length says that it ends")]
     BodyUnterminated { verb: &'static str },
-    #[error("this server speaks {VERSION}, not {0:?}")]
+    #[error("{VERSION} is what is spoken here, not {0:?}")]
     Version(SmolStr),
-    #[error("{0}")]
-    Name(#[from] NameError),
+    #[error("{verb} {word} names nobody: {error}")]
+    Name { verb: &'static str, word: SmolStr, error: NameError },
 }
 
 impl ProtocolError {
@@ -43,13 +44,13 @@ impl ProtocolError {
             Self::UnknownVerb(_) => ErrorCode::Verb,
             Self::BodyTooLong { .. } => ErrorCode::Body,
             Self::Version(_) => ErrorCode::Version,
-            Self::Name(_) => ErrorCode::Name,
+            Self::Name { .. } => ErrorCode::Name,
             _ => ErrorCode::Bad,
         }
     }
 
     /// Whether the beginning of the next frame is unknown. Otherwise exactly the bad frame was consumed.
     pub fn is_fatal(&self) -> bool {
-        !matches!(self, Self::Name(_))
+        !matches!(self, Self::Name { .. })
     }
 }

@@ -12,7 +12,7 @@ use super::words::{Words, put_body, sentence};
 use crate::message::{BlobId, Installation, Kind, Name, Origin};
 use crate::trust::{Invite, Ticket};
 use crate::wire::codes::{ByeReason, ErrorCode, FileError};
-use crate::wire::limits::VERSION;
+use crate::wire::limits::{NONCE_DIGITS, VERSION};
 
 /// How a field of a frame is read and written: mostly the field's own type.
 pub(crate) trait Part {
@@ -64,7 +64,7 @@ impl Part for Name {
     type Value = Self;
 
     fn take(words: &mut Words<'_>) -> Result<Self, ProtocolError> {
-        Ok(words.word("a name")?.parse()?)
+        words.name()
     }
 
     fn put(name: &Self, out: &mut BytesMut) {
@@ -144,8 +144,25 @@ macro_rules! unread {
 unread! {
     /// A public key that is not checked yet.
     KeyWord = "a public key",
-    /// What is signed once.
-    Nonce = "a nonce",
+}
+
+/// What is signed once: [`NONCE_DIGITS`] lower-case hexadecimal digits.
+pub(crate) enum Nonce {}
+
+impl Part for Nonce {
+    type Value = SmolStr;
+
+    fn take(words: &mut Words<'_>) -> Result<SmolStr, ProtocolError> {
+        const EXPECTED: &str = "a nonce of 64 lower-case hexadecimal digits";
+        let nonce = words.word(EXPECTED)?;
+        let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
+        let is_one = nonce.len() == NONCE_DIGITS && nonce.bytes().all(is_digit);
+        is_one.then(|| nonce.into()).ok_or_else(|| words.bad(EXPECTED))
+    }
+
+    fn put(nonce: &SmolStr, out: &mut BytesMut) {
+        put_word(out, nonce);
+    }
 }
 
 /// Numbers from a minimum on, and the error if one is missing.

@@ -8,7 +8,8 @@ use std::str::FromStr;
 use bytes::{BufMut, Bytes, BytesMut};
 
 use super::error::ProtocolError;
-use crate::wire::limits::{MAX_NUMBER, MAX_SENTENCE};
+use crate::message::Name;
+use crate::wire::limits::{MAX_NUMBER, MAX_REPEATED, MAX_SENTENCE};
 
 /// The first word of a line, and what follows the space after it. Words are short: a loop over the bytes is faster than
 /// a search made for long texts.
@@ -52,6 +53,20 @@ impl<'a> Words<'a> {
 
     pub(crate) fn parse<T: FromStr>(&mut self, expected: &'static str) -> Result<T, ProtocolError> {
         self.word(expected)?.parse().map_err(|_| self.bad(expected))
+    }
+
+    /// A name. The error repeats the word, so that whoever said it can tell which one is meant.
+    pub(crate) fn name(&mut self) -> Result<Name, ProtocolError> {
+        let word = self.word("a name")?;
+        self.as_name(word)
+    }
+
+    /// The same of a word that was taken already.
+    pub(crate) fn as_name(&self, word: &str) -> Result<Name, ProtocolError> {
+        word.parse().map_err(|error| {
+            let word = word[..word.floor_char_boundary(MAX_REPEATED)].into();
+            ProtocolError::Name { verb: self.verb, word, error }
+        })
     }
 
     pub(crate) fn number(&mut self, expected: &'static str) -> Result<u64, ProtocolError> {

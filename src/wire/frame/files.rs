@@ -4,6 +4,7 @@
 
 use bytes::{Bytes, BytesMut};
 
+use super::names::Concerned;
 use crate::message::{BlobId, Name};
 use crate::wire::codec::{
     Body, Offset, Part, ProtocolError, Sentence, Size, Words, frames, line, put_word,
@@ -45,6 +46,10 @@ frames! {
             /// Which.
             blob: BlobId,
         },
+        /// Asks for a `Pong`.
+        PING when Carrying counts Message => Ping,
+        /// The answer to the server's `Ping`.
+        PONG when Carrying counts Message => Pong,
     }
 }
 
@@ -77,10 +82,16 @@ frames! {
             /// Which.
             blob: BlobId,
         },
+        /// Asks for a `Pong`.
+        PING when Carrying => Ping,
+        /// The answer to the client's `Ping`.
+        PONG when Carrying => Pong,
         /// Something was wrong; the server closes.
         ERR when Carrying => Error {
             /// What, for programs.
             code: FileError,
+            /// Nobody: of files it always concerns the connection.
+            peer: Option<Name> as Concerned,
             /// What, for people.
             text: String as Sentence,
         },

@@ -1,7 +1,5 @@
 //! Parts of a server's frames that are about names: lists of them, whose they are, and whom an error concerns.
 
-use std::str::FromStr;
-
 use bytes::{BufMut, BytesMut};
 
 use crate::message::Name;
@@ -23,7 +21,7 @@ impl Part for Names {
     fn take(words: &mut Words<'_>) -> Result<Vec<Name>, ProtocolError> {
         let body = words.body()?;
         let text = std::str::from_utf8(&body).map_err(|_| ProtocolError::NotUtf8)?;
-        Ok(text.lines().map(Name::from_str).collect::<Result<_, _>>()?)
+        text.lines().map(|line| words.as_name(line)).collect()
     }
 
     fn put(names: &Vec<Name>, out: &mut BytesMut) {
@@ -84,7 +82,7 @@ impl Part for Concerned {
     fn take(words: &mut Words<'_>) -> Result<Option<Name>, ProtocolError> {
         match words.word("a peer or -")? {
             NOBODY => Ok(None),
-            peer => Ok(Some(peer.parse()?)),
+            peer => words.as_name(peer).map(Some),
         }
     }
 

@@ -58,13 +58,10 @@ impl Part for Limits {
     fn take(words: &mut Words<'_>) -> Result<Self, ProtocolError> {
         let mut limits = Self::default();
         while let Some(word) = words.next() {
-            let (key, value) = word
-                .split_once('=')
-                .and_then(|(key, value)| Some((key, number(value)?)))
-                .ok_or_else(|| words.bad("word=number"))?;
-            // Words of a later server are ignored.
+            let (key, value) = word.split_once('=').unwrap_or((word, ""));
+            // What a later server says is ignored, whatever form it has.
             if let Some((_, field)) = LIMIT_WORDS.iter().find(|(it, _)| *it == key) {
-                *field(&mut limits) = value;
+                *field(&mut limits) = number(value).ok_or_else(|| words.bad("word=number"))?;
             }
         }
         Ok(limits)

@@ -18,6 +18,7 @@ use crate::client::files::carry::Carrier;
 use crate::client::files::job::{Job, Report, Stop};
 use crate::client::files::place::FOLDER;
 use crate::client::line::connection::Connection;
+use crate::client::line::silence::Silence;
 use crate::client::store::files;
 use crate::client::store::info::FileInfo;
 use crate::client::store::rows::{Download, FileState, Source, Transfer, Upload};
@@ -39,7 +40,7 @@ impl Core {
             let ticket = self.files.ticket(|| connection.say(&ClientFrame::Ticket));
             let Some(ticket) = ticket else { return Ok(()) };
             if self.files.may_run(key) {
-                self.start(key, job, ticket);
+                self.start(key, job, ticket, connection.silence());
             }
         }
         Ok(())
@@ -78,7 +79,7 @@ impl Core {
         Ok(jobs)
     }
 
-    fn start(&mut self, key: Key, job: Job, ticket: Ticket) {
+    fn start(&mut self, key: Key, job: Job, ticket: Ticket, silence: Silence) {
         let (number, orders) = (self.files.next_run(), self.files.orders.clone());
         let told = orders.clone();
         let report = move |report| {
@@ -87,7 +88,7 @@ impl Core {
             }
         };
         let folder = self.config.data.join(FOLDER);
-        let carrier = Carrier { door: self.door(), ticket, folder, report };
+        let carrier = Carrier { door: self.door(), ticket, silence, folder, report };
         let (end, ending) = async_channel::bounded::<Infallible>(1);
         let carried = job.clone();
         let ended = task::spawn("carry", async move {

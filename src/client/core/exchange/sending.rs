@@ -2,18 +2,24 @@
 //!
 //! Owned by the core. Invariant: what is sent is on the disk, and has its number there.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
 use super::super::state::{Core, ROWS};
+use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::outbox;
+use crate::client::store::too_long::{self, TooLong};
 use crate::message::Name;
-use crate::wire::frame::ClientFrame;
+use crate::wire::MAX_BODY;
+use crate::wire::frame::{ClientFrame, Refusal};
 
 /// Backpressure: when this many bytes are to be written, only acknowledgements are added.
 const UNWRITTEN_HIGH: usize = 256 * 1024;
+
+/// When to look again whether the server takes longer messages.
+const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
 
 impl Core {
     pub(crate) async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
@@ -48,7 +54,8 @@ impl Core {
             }
             let may_send = self.conversations.get(&peer).and_then(Conversation::may_send);
             let Some((above, room)) = may_send else { continue };
-            let (scope, limit) = (self.scope(&peer), room.min(ROWS));
+            let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS)).await?;
+            let scope = self.scope(&peer);
             let messages =
                 self.store.run(move |tx| outbox::take_unsettled(tx, &scope, above, limit)).await?;
             let last = messages.last().map(|message| message.n);
@@ -59,5 +66,34 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// How many messages may be sent, at most `limit`, before one that is too long for this server. If that one is the
+    /// next, it is kept, with those behind it: it was written when nothing was known of the server.
+    async fn keep_what_is_too_long(
+        &mut self,
+        peer: &Name,
+        above: u64,
+        limit: u32,
+    ) -> Result<u32, Exit> {
+        let longest = self.longest_body;
+        if longest == MAX_BODY {
+            return Ok(limit);
+        }
+        let scope = self.scope(peer);
+        let look =
+            move |tx: &rusqlite::Transaction<'_>| too_long::first(tx, &scope, above, longest);
+        match self.store.run(look).await? {
+            Some(TooLong { n, length, before: 0 }) => {
+                self.with(peer, |it| it.refused_to_open(Instant::now(), LOOK_AGAIN));
+                let because =
+                    format!("message {n} has {length} bytes, and this server takes {longest}");
+                let (peer, refusal) = (peer.clone(), Refusal::Full);
+                self.tell(Event::Refused { peer, n, refusal, because });
+                Ok(0)
+            }
+            Some(TooLong { before, .. }) => Ok(limit.min(before)),
+            None => Ok(limit),
+        }
     }
 }

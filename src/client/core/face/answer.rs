@@ -56,14 +56,18 @@ impl Core {
         token: String,
         peer: Name,
         text: String,
-        answer: Sender<i64>,
+        answer: Sender<Result<i64, String>>,
     ) -> Result<(), Exit> {
+        if let Some(because) = self.too_long(&peer, &text) {
+            let _ = answer.try_send(Err(because));
+            return Ok(());
+        }
         self.meet_and_know(&peer).await?;
         let (scope, sent) = (self.scope(&peer), self.sends_at_once(&peer));
         let now = Timestamp::now();
         let add = move |tx: &Transaction<'_>| outbox::add_once(tx, &scope, &token, text, now, sent);
         let (id, fresh) = self.store.run(add).await?;
-        let _ = answer.try_send(id);
+        let _ = answer.try_send(Ok(id));
         if let Some(record) = fresh {
             self.wrote(peer, record);
         }

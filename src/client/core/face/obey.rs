@@ -117,6 +117,7 @@ impl Core {
         if !written.is_empty() {
             self.progress = Instant::now();
         }
+        let written = self.sort_out(written);
         let tells = self.config.read_receipts;
         let written: Vec<_> = written
             .into_iter()
@@ -144,6 +145,18 @@ impl Core {
             self.wrote(peer, record);
         }
         Ok(seen)
+    }
+
+    /// What the server takes of what was written. The face is told why it does not take the rest.
+    fn sort_out(&self, written: Vec<(Name, String)>) -> Vec<(Name, String)> {
+        let fits = |(peer, text): &(Name, String)| match self.too_long(peer, text) {
+            Some(because) => {
+                self.tell(Event::NotSent { because });
+                false
+            }
+            None => true,
+        };
+        written.into_iter().filter(fits).collect()
     }
 
     /// Something new is in the outbox.

@@ -31,6 +31,17 @@ impl Core {
         Ok(())
     }
 
+    /// Why a message is too long for the server, if it is.
+    pub(super) fn too_long(&self, peer: &Name, text: &str) -> Option<String> {
+        let (length, longest) = (text.len(), self.longest_body);
+        let why = || {
+            format!(
+                "a message has at most {longest} bytes on this server, and this one to {peer} has {length}; not sent"
+            )
+        };
+        (length > longest).then(why)
+    }
+
     pub(crate) fn give(&mut self, message: Incoming) {
         self.given.insert(message.peer.clone(), message.id);
         self.unshown += 1;

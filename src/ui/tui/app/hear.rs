@@ -73,7 +73,9 @@ impl App {
             }
             Event::Freed(freed) => self.take_freed(&freed),
             Event::Saved { peer, number, path } => self.tell_saved(&peer, number, path),
-            Event::Objection { because } | Event::NoFile { because } => self.tell(because),
+            Event::Objection { because }
+            | Event::NoFile { because }
+            | Event::NotSent { because } => self.tell(because),
             // The face ends with it.
             Event::Ended(_) => {}
         }

@@ -6,8 +6,9 @@
 use std::fs;
 use std::path::Path;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use futures::future::{BoxFuture, pending};
 use tinychat::clock::Times;
 use tinychat::message::Timestamp;
 use tinychat::server::{Config, Registration};
@@ -92,14 +93,14 @@ fn nothing_is_lost_to_a_clock_that_is_wrong() {
     });
 }
 
-/// Clocks that a story sets.
+/// Clocks that a story sets. Nobody who waits by them is woken.
 #[derive(Debug)]
-pub(crate) struct SetTimes(Mutex<(Timestamp, Duration)>);
+pub(crate) struct SetTimes(Mutex<(Timestamp, Instant)>);
 
 impl SetTimes {
     /// It is some day in 2027.
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Duration::ZERO))))
+        Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Instant::now()))))
     }
 
     /// So many days go by, on both clocks.
@@ -126,8 +127,12 @@ impl Times for SetTimes {
         self.0.lock().unwrap().0
     }
 
-    fn monotonic(&self) -> Duration {
+    fn now(&self) -> Instant {
         self.0.lock().unwrap().1
+    }
+
+    fn until(&self, _: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(pending())
     }
 }
 

@@ -1,15 +1,19 @@
-//! Two times: what the wall clock says, for display, and how long a server has run, for expiry.
+//! Two times: what the wall clock says, for display, and how long a server has run, for expiry. Where they come from is
+//! an argument, [`Times`], which also ends waits.
 //!
 //! A wall clock may be wrong by years and be corrected at any moment; so nothing expires by it. Owned by the server,
 //! which makes one [`Clock`] of what its mailbox stored last. Invariant: an [`Uptime`] grows only while the server
 //! runs, as fast as the monotonic clock; a crash takes back what was not stored, a minute at most.
 
 use std::fmt;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures::future::{BoxFuture, Either, select};
+
 use crate::message::{Timestamp, Uptime};
-use crate::time_text;
+use crate::{task, time_text};
 
 /// How long nothing expires after a start that waited then, at most: else it is a tenth of the time that things are
 /// kept. So whoever was cut off together with the server can come first.
@@ -23,28 +27,39 @@ pub trait Times: fmt::Debug + Send + Sync + 'static {
     /// What the wall clock says.
     fn wall(&self) -> Timestamp;
 
-    /// How long it is since some moment that stays the same while this lives.
-    fn monotonic(&self) -> Duration;
+    /// What the monotonic clock says.
+    fn now(&self) -> Instant;
+
+    /// Completes when the monotonic clock says this, or more.
+    fn until(&self, when: Instant) -> BoxFuture<'static, ()>;
+}
+
+impl dyn Times + '_ {
+    /// The future's output, or `None` if it takes longer than `limit`.
+    pub async fn within<F: Future>(&self, limit: Duration, future: F) -> Option<F::Output> {
+        let over = self.until(self.now() + limit);
+        match select(pin!(future), over).await {
+            Either::Left((output, _)) => Some(output),
+            Either::Right(_) => None,
+        }
+    }
 }
 
 /// The system's clocks.
 #[derive(Debug)]
-pub struct SystemTimes(Instant);
-
-impl SystemTimes {
-    /// These, from now on.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self(Instant::now()))
-    }
-}
+pub struct SystemTimes;
 
 impl Times for SystemTimes {
     fn wall(&self) -> Timestamp {
         Timestamp::now()
     }
 
-    fn monotonic(&self) -> Duration {
-        self.0.elapsed()
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+
+    fn until(&self, when: Instant) -> BoxFuture<'static, ()> {
+        Box::pin(task::sleep(when.saturating_duration_since(Instant::now())))
     }
 }
 
@@ -52,14 +67,19 @@ impl Times for SystemTimes {
 #[derive(Debug)]
 pub struct Clock {
     times: Arc<dyn Times>,
-    started: Duration,
+    started: Instant,
     before: Uptime,
 }
 
 impl Clock {
     /// The clock of a server that starts now and has run for so long `before`.
     pub fn resume(times: Arc<dyn Times>, before: Uptime) -> Self {
-        Self { started: times.monotonic(), times, before }
+        Self { started: times.now(), times, before }
+    }
+
+    /// Where its times come from.
+    pub fn times(&self) -> &dyn Times {
+        &*self.times
     }
 
     /// What the wall clock says.
@@ -82,7 +102,7 @@ impl Clock {
     }
 
     fn since_start(&self) -> Duration {
-        self.times.monotonic().saturating_sub(self.started)
+        self.times.now().saturating_duration_since(self.started)
     }
 }
 
@@ -90,19 +110,19 @@ impl Clock {
 #[derive(Debug)]
 pub struct Watch {
     wall: Timestamp,
-    monotonic: Duration,
+    monotonic: Instant,
 }
 
 impl Watch {
     /// Looks from now on.
     pub fn begin(clock: &Clock) -> Self {
-        Self { wall: clock.wall(), monotonic: clock.times.monotonic() }
+        Self { wall: clock.wall(), monotonic: clock.times.now() }
     }
 
     /// Whether the wall clock was set since the last look.
     pub fn look(&mut self, clock: &Clock) -> Option<Leap> {
         let now = Self::begin(clock);
-        let passed = now.monotonic.saturating_sub(self.monotonic);
+        let passed = now.monotonic.saturating_duration_since(self.monotonic);
         let (wall, expected) = (now.wall, self.wall.after(passed));
         *self = now;
         let off = Duration::from_millis(wall.0.abs_diff(expected.0));
@@ -134,13 +154,13 @@ pub(crate) mod fake {
 
     use super::*;
 
-    /// Clocks that a test sets.
+    /// Clocks that a test sets. Nobody waits by them.
     #[derive(Debug)]
-    pub(crate) struct FakeTimes(Mutex<(Timestamp, Duration)>);
+    pub(crate) struct FakeTimes(Mutex<(Timestamp, Instant)>);
 
     impl FakeTimes {
         pub(crate) fn new() -> Arc<Self> {
-            Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Duration::ZERO))))
+            Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Instant::now()))))
         }
 
         /// Time goes by, on both clocks.
@@ -160,8 +180,12 @@ pub(crate) mod fake {
             self.0.lock().unwrap().0
         }
 
-        fn monotonic(&self) -> Duration {
+        fn now(&self) -> Instant {
             self.0.lock().unwrap().1
+        }
+
+        fn until(&self, when: Instant) -> BoxFuture<'static, ()> {
+            panic!("somebody waits until {when:?}")
         }
     }
 }

@@ -65,7 +65,7 @@ impl Config {
             rates: Rates::default(),
             memory: 256 * MIB,
             keep: Some(Duration::from_secs(30 * 24 * 60 * 60)),
-            times: SystemTimes::new(),
+            times: Arc::new(SystemTimes),
             timing: Timing::default(),
             max_carriers: 64,
             max_connections: 50_000,

@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use tinychat::trust::tls::Channel;
-use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+use tinychat::wire::{HANDSHAKE_SECONDS, SIGN_IN_NAMESPACE, sign_in_text};
 
+use crate::times::SetTimes;
 use crate::world::{FIRST_INSTALLATION, Peer, World, message, story, story_with};
 
 const ORIGIN: &str = "000000000000000000000000000000b1";
@@ -266,14 +267,9 @@ fn a_thousand_conversations_may_be_open_and_no_more() {
 
 #[test]
 fn signing_in_must_not_take_for_ever() {
-    let hasty = |config: &mut tinychat::server::Config| {
-        config.timing.handshake = tinychat::server::Handshake {
-            silence: Duration::from_millis(500),
-            all: Duration::from_millis(1_000),
-            confirmation: Duration::from_millis(1_000),
-        };
-    };
-    story_with(hasty, async |world| {
+    let times = SetTimes::new();
+    let by_these = |config: &mut tinychat::server::Config| config.times = times.clone();
+    story_with(by_these, async |world| {
         let key = world.identity("mallory").public().to_string();
         let good = hello("mallory", &key, FIRST_INSTALLATION);
         let mut silent = world.connect().await;
@@ -282,6 +278,8 @@ fn signing_in_must_not_take_for_ever() {
         let mut undecided = world.connect().await;
         undecided.send_bytes(good.as_bytes()).await;
         undecided.challenge().await;
+        times.until_asleep(3).await;
+        times.pass(Duration::from_secs(HANDSHAKE_SECONDS)).await;
         for peer in [&mut silent, &mut halting, &mut undecided] {
             peer.expect("ERR TIMEOUT -").await;
         }

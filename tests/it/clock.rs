@@ -5,16 +5,15 @@
 
 use std::fs;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
-use tinychat::clock::Times;
-use tinychat::message::Timestamp;
 use tinychat::server::{Config, Registration};
 
 use crate::operators::{operate, stop};
 use crate::programs::{Finished, Launch, Program, free_address};
 use crate::server_upgrade::{FOLDER, give_keys};
+use crate::times::SetTimes;
 use crate::wall::Wall;
 use crate::world::{World, patiently, story, story_with};
 
@@ -91,47 +90,6 @@ fn nothing_is_lost_to_a_clock_that_is_wrong() {
         stop(server).await;
     });
 }
-
-/// Clocks that a story sets.
-#[derive(Debug)]
-pub(crate) struct SetTimes(Mutex<(Timestamp, Duration)>);
-
-impl SetTimes {
-    /// It is some day in 2027.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new((Timestamp(1_800_000_000_000), Duration::ZERO))))
-    }
-
-    /// So many days go by, on both clocks.
-    pub(crate) fn days_pass(&self, days: u32) {
-        let mut both = self.0.lock().unwrap();
-        *both = (both.0.after(days * A_DAY), both.1 + days * A_DAY);
-    }
-
-    /// The wall clock is set ahead.
-    pub(crate) fn wall_is_set_ahead(&self, days: u32) {
-        let mut both = self.0.lock().unwrap();
-        both.0 = both.0.after(days * A_DAY);
-    }
-
-    /// It is set back.
-    pub(crate) fn wall_is_set_back(&self, days: u32) {
-        let mut both = self.0.lock().unwrap();
-        both.0 = both.0.before(days * A_DAY);
-    }
-}
-
-impl Times for SetTimes {
-    fn wall(&self) -> Timestamp {
-        self.0.lock().unwrap().0
-    }
-
-    fn monotonic(&self) -> Duration {
-        self.0.lock().unwrap().1
-    }
-}
-
-const A_DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// A server by these clocks, which looks often.
 fn by(times: &Arc<SetTimes>) -> impl FnOnce(&mut Config) {

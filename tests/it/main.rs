@@ -67,6 +67,7 @@
 //! | `completions` | what shells complete |
 //! | `settings` | `config.toml`, and the command line, which overrides it |
 //! | `wall` | the wall clock of a program, set by a story; no tests |
+//! | `times` | clocks that a story sets, and ways on which everything takes its time by them; no tests |
 //! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
@@ -94,6 +95,7 @@ mod glass;
 mod programs;
 mod script;
 mod socks;
+mod times;
 #[path = "../shared/wall.rs"]
 mod wall;
 mod world;

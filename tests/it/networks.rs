@@ -10,12 +10,13 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
-use tinychat::client::{Client, Command, Config, Event};
+use tinychat::client::{Client, Command, Config, Event, HANDSHAKE};
 use tinychat::server::{self, Tls};
 
 use crate::files::own_file;
 use crate::programs::{Launch, free_address};
 use crate::socks::{Conduct, Proxy};
+use crate::times::{SetTimes, SlowWay};
 use crate::tls::Hosted;
 use crate::world::{World, patiently, story, story_with};
 
@@ -50,11 +51,6 @@ async fn outcome(events: &Receiver<Event>) -> Option<String> {
             _ => {}
         }
     }
-}
-
-async fn connects_some_time(events: &Receiver<Event>) {
-    let connected = async { while outcome(events).await.is_some() {} };
-    patiently("the client connects", connected).await;
 }
 
 // Names with several addresses.
@@ -291,7 +287,7 @@ fn web_server() -> SocketAddr {
 fn what_is_the_proxys_fault_is_called_so() {
     story(async |world| {
         let conduct = Conduct::leading_to(world.address());
-        let guarded = Proxy::start(Conduct { login: Some(("john", "right")), ..conduct });
+        let guarded = Proxy::start(Conduct { login: Some(("john", "right")), ..conduct.clone() });
         let lost = Proxy::start(Conduct { reply: 4, ..conduct });
         let (nobody, web) = (free_address(), web_server());
         for (proxy, said) in [
@@ -314,15 +310,17 @@ fn what_is_the_proxys_fault_is_called_so() {
 #[test]
 fn the_way_through_a_proxy_takes_nothing_from_the_time_to_sign_in() {
     story_with(with_tls, async |world| {
-        let (pause, latency) = (Duration::from_millis(2_500), Duration::from_millis(150));
-        let conduct = Conduct { pause, latency, ..Conduct::leading_to(world.address()) };
-        let satellite = Proxy::start(conduct);
+        let times = SetTimes::new();
+        // TLS takes two ways, and signing in four more.
+        let way = SlowWay::new(&times, Duration::from_secs(4));
+        let slowly = Some((Duration::from_secs(50), way));
+        let satellite = Proxy::start(Conduct { slowly, ..Conduct::leading_to(world.address()) });
         let (john, events) = start(world, 7878, |config| {
             config.proxy = Some(format!("socks5h://{}", satellite.address).parse().unwrap());
-            // Both together take longer, each time.
-            config.handshake = Duration::from_secs(3);
+            config.times = times.clone();
         });
-        connects_some_time(&events).await;
+        assert_eq!(outcome(&events).await, None);
+        assert!(times.passed() > HANDSHAKE, "both together take longer than each may");
         leave(john).await;
     });
 }

@@ -6,11 +6,13 @@ use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use tinychat::server::{Config, Handshake, Rates, Tls};
+use tinychat::server::{Config, Rates, Tls};
+use tinychat::wire::HANDSHAKE_SILENCE_SECONDS;
 use tinychat::wire::transport::{Socket, Transport};
 
 use crate::programs::Launch;
 use crate::rates::{connect_from, has_more_addresses};
+use crate::times::SetTimes;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 /// Who is somewhere else.
@@ -96,17 +98,21 @@ fn the_header_comes_before_tls() {
 
 #[test]
 fn a_proxy_without_a_header_is_refused() {
-    let hasty = |config: &mut Config| {
+    let times = SetTimes::new();
+    let by_these = |config: &mut Config| {
         behind_a_proxy(config);
-        let silence = Duration::from_millis(500);
-        config.timing.handshake = Handshake { silence, ..Handshake::default() };
+        config.times = times.clone();
     };
-    story_with(hasty, async |world| {
+    story_with(by_these, async |world| {
+        let halting = [&b"PROXY TCP4 1.2"[..], b""].map(|begun| connect(begun, world));
+        times.until_asleep(2).await;
+        times.pass(Duration::from_secs(HANDSHAKE_SILENCE_SECONDS)).await;
+        for proxy in halting {
+            proxy.end().await;
+        }
         let key = world.identity("alice").public();
         let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}\r\n");
-        for wrong in
-            [hello.as_bytes(), b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP4 1.2", b""]
-        {
+        for wrong in [hello.as_bytes(), b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n"] {
             connect(wrong, world).end().await;
         }
         // It does not stand in the way of others.

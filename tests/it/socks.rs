@@ -1,6 +1,6 @@
 //! A SOCKS5 proxy on this machine (RFC 1928, RFC 1929), which leads wherever the story says; no tests.
 //!
-//! Owned by the story; dropping it ends it. Threads relay what goes through, each chunk as late as the story says.
+//! Owned by the story; dropping it ends it. Threads relay what goes through, as slowly as the story says.
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
@@ -9,8 +9,10 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use crate::times::{Heading, SlowWay};
+
 /// What a proxy does.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 pub(crate) struct Conduct {
     /// Where it leads, whatever it is asked for.
     pub(crate) to: SocketAddr,
@@ -18,16 +20,13 @@ pub(crate) struct Conduct {
     pub(crate) login: Option<(&'static str, &'static str)>,
     /// Its reply; 0 if it has got there.
     pub(crate) reply: u8,
-    /// How long it takes to get there.
-    pub(crate) pause: Duration,
-    /// How late each chunk is, in each direction.
-    pub(crate) latency: Duration,
+    /// How long it takes to get there, and the way on which everything is carried then; none if it takes no time.
+    pub(crate) slowly: Option<(Duration, Arc<SlowWay>)>,
 }
 
 impl Conduct {
     pub(crate) fn leading_to(to: SocketAddr) -> Self {
-        let (pause, latency) = (Duration::ZERO, Duration::ZERO);
-        Self { to, login: None, reply: 0, pause, latency }
+        Self { to, login: None, reply: 0, slowly: None }
     }
 }
 
@@ -50,9 +49,9 @@ impl Proxy {
                 if ended.load(Ordering::SeqCst) {
                     return;
                 }
-                let asked = asked.clone();
+                let (conduct, asked) = (conduct.clone(), asked.clone());
                 // A client that goes away ends no more than its own connection.
-                thread::spawn(move || serve(client, conduct, &asked));
+                thread::spawn(move || serve(client, &conduct, &asked));
             }
         });
         proxy
@@ -72,21 +71,37 @@ impl Drop for Proxy {
     }
 }
 
-fn serve(mut client: TcpStream, conduct: Conduct, asked: &Mutex<Vec<String>>) -> io::Result<()> {
+fn serve(mut client: TcpStream, conduct: &Conduct, asked: &Mutex<Vec<String>>) -> io::Result<()> {
     if !greet(&mut client, conduct.login)? {
         return Ok(());
     }
     asked.lock().unwrap().push(request(&mut client)?);
-    thread::sleep(conduct.pause);
+    if let Some((opening, way)) = &conduct.slowly {
+        way.pause(*opening);
+    }
     client.write_all(&[5, conduct.reply, 0, 1, 0, 0, 0, 0, 0, 0])?;
     if conduct.reply != 0 {
         return Ok(());
     }
-    let server = TcpStream::connect(conduct.to)?;
-    let back = (server.try_clone()?, client.try_clone()?);
-    let latency = conduct.latency;
-    thread::spawn(move || relay(back.0, back.1, latency));
-    relay(client, server, latency)
+    let way = conduct.slowly.as_ref().map(|(_, way)| way.clone());
+    join(client, TcpStream::connect(conduct.to)?, way)
+}
+
+/// Makes one connection of two: carries what is said in both directions.
+pub(crate) fn join(
+    client: TcpStream,
+    server: TcpStream,
+    way: Option<Arc<SlowWay>>,
+) -> io::Result<()> {
+    let (from, to, back) = (server.try_clone()?, client.try_clone()?, way.clone());
+    thread::spawn(move || relay(from, to, || carry(back.as_deref(), Heading::Back)));
+    relay(client, server, || carry(way.as_deref(), Heading::There))
+}
+
+fn carry(way: Option<&SlowWay>, heading: Heading) {
+    if let Some(way) = way {
+        way.carry(heading);
+    }
 }
 
 /// Agrees on who the client is. False if it is not let in.
@@ -126,10 +141,10 @@ fn request(client: &mut TcpStream) -> io::Result<String> {
     Ok(format!("{host}:{}", u16::from_be_bytes(read(client)?)))
 }
 
-fn relay(mut from: TcpStream, mut to: TcpStream, latency: Duration) -> io::Result<()> {
+fn relay(mut from: TcpStream, mut to: TcpStream, carry: impl Fn()) -> io::Result<()> {
     let mut chunk = [0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut chunk) {
-        thread::sleep(latency);
+        carry();
         to.write_all(&chunk[..read])?;
     }
     to.shutdown(Shutdown::Write)

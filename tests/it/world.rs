@@ -514,11 +514,6 @@ impl Peer {
         patiently(&format!("{name} is away"), away).await;
     }
 
-    /// The socket itself, to say something while this waits for something. There is no TLS on it.
-    pub(crate) fn socket(&self) -> TcpStream {
-        self.stream.clone().unwrap()
-    }
-
     /// What there is to go on with another kind of frame.
     pub(crate) fn into_parts(self) -> (FrameReader<ServerFrame>, BoxWriter) {
         (self.reader, self.half)

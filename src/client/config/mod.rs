@@ -14,12 +14,14 @@ mod unasked;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
 pub use unasked::Unasked;
 
+use crate::clock::{SystemTimes, Times};
 use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::HANDSHAKE_SECONDS;
@@ -51,6 +53,8 @@ pub struct Config {
     pub lookup: Lookup,
     /// The timeout of the handshake; those of all other steps on the way to the server are in proportion to it.
     pub handshake: Duration,
+    /// The clocks by which they are measured.
+    pub times: Arc<dyn Times>,
     /// The name to sign in with.
     pub user: Name,
     /// The person's data folder.
@@ -83,6 +87,7 @@ impl Config {
             proxy: None,
             lookup: system_lookup,
             handshake: HANDSHAKE,
+            times: Arc::new(SystemTimes),
             user,
             data,
             identity: None,

@@ -129,7 +129,8 @@ impl Core {
         events: Sender<Event>,
         orders: WeakSender<Order>,
     ) -> Self {
-        let dialer = Dialer::new(config.lookup, Waits::of(config.handshake));
+        let waits = Waits::of(config.handshake);
+        let dialer = Dialer::new(config.lookup, waits, config.times.clone());
         Self {
             config,
             identity: Arc::new(identity),

@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_io::Async;
 use futures::StreamExt;
@@ -17,6 +17,7 @@ use super::eyeballs::{Attempts, in_turns};
 use super::waits::Waits;
 use crate::client::config::Lookup;
 use crate::client::config::address::is_localhost;
+use crate::clock::Times;
 use crate::{task, zone};
 
 /// For how many addresses the reason of their failure is told.
@@ -27,12 +28,13 @@ const TOLD: usize = 4;
 pub(crate) struct Dialer {
     lookup: Lookup,
     waits: Waits,
+    times: Arc<dyn Times>,
     worked: Arc<Mutex<Option<SocketAddr>>>,
 }
 
 impl Dialer {
-    pub(crate) fn new(lookup: Lookup, waits: Waits) -> Self {
-        Self { lookup, waits, worked: Arc::default() }
+    pub(crate) fn new(lookup: Lookup, waits: Waits, times: Arc<dyn Times>) -> Self {
+        Self { lookup, waits, times, worked: Arc::default() }
     }
 
     /// Connects, or says why not.
@@ -41,7 +43,7 @@ impl Dialer {
         let worked = *self.worked();
         let mut tried = Vec::new();
         let racing = self.race(in_turns(found, worked), &mut tried);
-        match task::within(self.waits.addresses, racing).await.flatten() {
+        match self.times.within(self.waits.addresses, racing).await.flatten() {
             Some((address, stream)) => {
                 *self.worked() = Some(address);
                 Ok(stream)
@@ -66,7 +68,7 @@ impl Dialer {
             ]);
         }
         let (lookup, name, limit) = (self.lookup, host.to_owned(), self.waits.lookup);
-        let found = task::within(limit, task::blocking(move || lookup(&name, port))).await;
+        let found = self.times.within(limit, task::blocking(move || lookup(&name, port))).await;
         let late = || format!("the name {host} was not found within {limit:?}");
         match found.ok_or_else(late)? {
             Ok(found) if found.is_empty() => Err(format!("the name {host} has no address")),
@@ -80,15 +82,16 @@ impl Dialer {
         order: VecDeque<SocketAddr>,
         tried: &mut Vec<Tried>,
     ) -> Option<(SocketAddr, Async<TcpStream>)> {
-        let mut attempts = Attempts::new(order, Instant::now());
+        let times = &*self.times;
+        let mut attempts = Attempts::new(order, times.now());
         let mut running = FuturesUnordered::new();
         loop {
-            while let Some(address) = attempts.next(Instant::now()) {
+            while let Some(address) = attempts.next(times.now()) {
                 tried.push(Tried { address, error: None });
-                running.push(attempt(address, self.waits.address));
+                running.push(attempt(address, self.waits.address, times));
             }
-            let ended = match attempts.wait(Instant::now()) {
-                Some(wait) => task::within(wait, running.next()).await,
+            let ended = match attempts.wait(times.now()) {
+                Some(wait) => times.within(wait, running.next()).await,
                 None => Some(running.next().await),
             };
             match ended {
@@ -96,7 +99,7 @@ impl Dialer {
                 Some(Some((address, Err(error)))) => {
                     let failed = tried.iter_mut().filter(|it| it.address == address);
                     failed.for_each(|it| it.error = Some(error.clone()));
-                    attempts.failed(Instant::now());
+                    attempts.failed(times.now());
                 }
                 // All have failed: while no attempt is in flight the next one is due at once.
                 Some(None) => return None,
@@ -123,8 +126,9 @@ fn literal(host: &str, port: u16) -> Option<io::Result<SocketAddr>> {
 async fn attempt(
     address: SocketAddr,
     limit: Duration,
+    times: &dyn Times,
 ) -> (SocketAddr, Result<Async<TcpStream>, String>) {
-    let connected = task::within(limit, Async::<TcpStream>::connect(address)).await;
+    let connected = times.within(limit, Async::<TcpStream>::connect(address)).await;
     let late = || Err(format!("no answer within {limit:?}"));
     (address, connected.map_or_else(late, |it| it.map_err(|error| error.to_string())))
 }
@@ -150,6 +154,11 @@ mod tests {
     use async_std::task::block_on;
 
     use super::*;
+    use crate::clock::SystemTimes;
+
+    fn dialer(lookup: Lookup, handshake: Duration) -> Dialer {
+        Dialer::new(lookup, Waits::of(handshake), Arc::new(SystemTimes))
+    }
 
     fn tried(address: &str, error: Option<&str>) -> Tried {
         Tried { address: address.parse().unwrap(), error: error.map(Into::into) }
@@ -171,7 +180,7 @@ mod tests {
     #[test]
     fn this_machine_and_addresses_are_not_looked_up() {
         let never: Lookup = |name, _| panic!("{name} was looked up");
-        let dialer = Dialer::new(never, Waits::of(crate::client::config::HANDSHAKE));
+        let dialer = dialer(never, crate::client::config::HANDSHAKE);
         let found = |host: &str| block_on(dialer.find(host, 7)).unwrap();
         assert_eq!(found("192.0.2.1"), ["192.0.2.1:7".parse().unwrap()]);
         assert_eq!(found("2001:db8::1"), ["[2001:db8::1]:7".parse().unwrap()]);
@@ -182,17 +191,17 @@ mod tests {
 
     #[test]
     fn a_name_that_cannot_be_looked_up_is_said() {
-        let waits = Waits::of(Duration::from_secs(60));
-        let none = Dialer::new(|_, _| Ok(Vec::new()), waits);
+        let minute = Duration::from_secs(60);
+        let none = dialer(|_, _| Ok(Vec::new()), minute);
         let error = block_on(none.connect("nobody.example", 7)).unwrap_err();
         assert_eq!(error, "the name nobody.example has no address");
-        let failing = Dialer::new(|_, _| Err(io::Error::other("the resolver is away")), waits);
+        let failing = dialer(|_, _| Err(io::Error::other("the resolver is away")), minute);
         let error = block_on(failing.connect("nobody.example", 7)).unwrap_err();
         assert_eq!(error, "the resolver is away");
         let stuck: Lookup = |_, _| loop {
             std::thread::park();
         };
-        let stuck = Dialer::new(stuck, Waits::of(Duration::from_millis(600)));
+        let stuck = dialer(stuck, Duration::from_millis(600));
         let error = block_on(stuck.connect("nobody.example", 7)).unwrap_err();
         assert_eq!(error, "the name nobody.example was not found within 100ms");
     }
@@ -205,7 +214,7 @@ mod tests {
             // Nobody listens at a port of this address.
             Ok(vec![([127, 0, 0, 1], 1).into(), ([127, 0, 0, 1], port).into()])
         };
-        let dialer = Dialer::new(both, Waits::of(Duration::from_secs(60)));
+        let dialer = dialer(both, Duration::from_secs(60));
         let stream = block_on(dialer.connect("chat.example", port)).unwrap();
         let peer = stream.get_ref().peer_addr().unwrap();
         assert_eq!((*dialer.worked(), peer.port()), (Some(peer), port));

@@ -16,6 +16,7 @@ use super::waits::Waits;
 use crate::client::config::Config;
 use crate::client::event::{Event, Failure};
 use crate::client::store::servers::{self, Arrival, Met};
+use crate::clock::Times;
 use crate::folder::socket::Way;
 use crate::task;
 use crate::trust::Fingerprint;
@@ -40,18 +41,21 @@ impl Door {
     /// Connects, and makes sure that it is the right server before anything is said to it.
     pub(crate) async fn reach(self) -> Result<Reached, Broken> {
         let (socket, waits) = (self.connect().await?, Waits::of(self.config.handshake));
-        let until = Instant::now() + waits.handshake;
+        let times = &*self.config.times;
+        let until = times.now() + waits.handshake;
         if !self.config.tls {
             return Ok(Reached { transport: Transport::plain(socket)?, arrival: None, until });
         }
-        let (transport, arrival) = in_time(Instant::now() + waits.tls, self.secure(socket)).await?;
+        let tls_until = times.now() + waits.tls;
+        let (transport, arrival) = in_time(times, tls_until, self.secure(socket)).await?;
         Ok(Reached { transport, arrival, until })
     }
 
     /// A socket on which nothing was said. The address decides whether TLS may be left out, not what answers: where a
     /// name or a proxy leads is up to others.
     async fn connect(&self) -> Result<Socket, Broken> {
-        let Config { server, proxy, tls, .. } = &self.config;
+        let Config { server, proxy, tls, times, .. } = &self.config;
+        let times = &**times;
         let proxy = proxy.as_ref().filter(|_| !server.is_local());
         if !tls && !server.is_local() {
             return Err(Broken::Failed(Failure::Unprotected(server.clone())));
@@ -60,11 +64,11 @@ impl Door {
         if let Some(path) = server.unix_path() {
             let way = Way::to(path)?;
             let connecting = async { Ok(UnixStream::connect(way.path()).await?.try_into()?) };
-            let stream = in_time(Instant::now() + waits.address, connecting).await?;
+            let stream = in_time(times, times.now() + waits.address, connecting).await?;
             return Ok(Socket::Unix(stream));
         }
         if let Some(proxy) = proxy {
-            let passage = Passage { proxy, server, limit: waits.proxy };
+            let passage = Passage { proxy, server, limit: waits.proxy, times };
             return Ok(Socket::Tcp(passage.connect(&self.dialer).await?));
         }
         let (host, port) = server.host_and_port().unwrap_or_default();
@@ -179,12 +183,13 @@ pub(crate) struct Reached {
 
 /// Runs something with that deadline.
 pub(crate) async fn in_time<T>(
+    times: &dyn Times,
     until: Instant,
     work: impl Future<Output = Result<T, Broken>>,
 ) -> Result<T, Broken> {
-    let limit = until.saturating_duration_since(Instant::now());
+    let limit = until.saturating_duration_since(times.now());
     let late = || Err(Broken::Away("the server did not answer in time".into()));
-    task::within(limit, work).await.unwrap_or_else(late)
+    times.within(limit, work).await.unwrap_or_else(late)
 }
 
 /// Whether a connection ended because the other side closed it. If that had unread bytes, the system reports other

@@ -53,10 +53,12 @@ impl Visit {
         channel: Channel,
         until: Instant,
     ) -> Result<Limits, Broken> {
-        let nonce = in_time(until, self.greet(reader, half, channel)).await?;
-        let asked = Instant::now();
+        let times = &*self.config.times;
+        let nonce = in_time(times, until, self.greet(reader, half, channel)).await?;
+        let asked = times.now();
         let signature = self.sign(&nonce, channel).await?;
-        in_time(until + asked.elapsed(), self.prove(reader, half, signature)).await
+        let until = until + times.now().saturating_duration_since(asked);
+        in_time(times, until, self.prove(reader, half, signature)).await
     }
 
     async fn greet(

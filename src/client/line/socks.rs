@@ -16,7 +16,7 @@ use super::broken::Broken;
 use super::dial::Dialer;
 use crate::client::config::{Address, Proxy};
 use crate::client::event::Failure;
-use crate::task;
+use crate::clock::Times;
 
 /// The way through a proxy.
 pub(super) struct Passage<'a> {
@@ -24,17 +24,18 @@ pub(super) struct Passage<'a> {
     pub(crate) server: &'a Address,
     /// How long the proxy may take to reach the server.
     pub(crate) limit: Duration,
+    pub(crate) times: &'a dyn Times,
 }
 
 impl Passage<'_> {
     /// A connection to the server.
     pub(crate) async fn connect(&self, dialer: &Dialer) -> Result<TcpStream, Broken> {
-        let Self { proxy, limit, .. } = self;
+        let Self { proxy, limit, times, .. } = self;
         let reached = dialer.connect(&proxy.host, proxy.port).await;
         let away = |because| {
             Broken::Away(format!("the proxy {proxy} is away: {because}; see whether it runs"))
         };
-        let asked = task::within(*limit, self.ask(reached.map_err(away)?)).await;
+        let asked = times.within(*limit, self.ask(reached.map_err(away)?)).await;
         let late = || Broken::Away(format!("the proxy {proxy} did not answer within {limit:?}"));
         match asked.ok_or_else(late)? {
             Ok(stream) => Ok(stream.into_inner()?),
@@ -90,12 +91,14 @@ impl Passage<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::clock::SystemTimes;
 
     #[test]
     fn what_a_person_can_change_ends_the_client_and_the_rest_is_tried_again() {
         let proxy = "socks5h://john:secret@127.0.0.1:9050".parse().unwrap();
         let server = "chat.example.org".parse().unwrap();
-        let passage = Passage { proxy: &proxy, server: &server, limit: Duration::from_secs(1) };
+        let (limit, times) = (Duration::from_secs(1), &SystemTimes);
+        let passage = Passage { proxy: &proxy, server: &server, limit, times };
         for (error, ends, said) in [
             (Error::PasswordAuthFailure(1), true, "refused the name and the password"),
             (Error::NoAcceptableAuthMethods, true, "wants to know who you are"),

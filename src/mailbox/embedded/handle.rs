@@ -46,7 +46,7 @@ pub struct EmbeddedMailbox {
 impl EmbeddedMailbox {
     /// Opens the mailbox in a data folder that nobody else uses, or makes it; by the system's clocks.
     pub fn open(data: &Path) -> Result<Self, OpenError> {
-        Self::open_by(SystemTimes::new(), data)
+        Self::open_by(Arc::new(SystemTimes), data)
     }
 
     /// The same by other clocks.

@@ -86,7 +86,8 @@ async fn be_told(
     socket: Socket,
     proxy: Option<IpAddr>,
 ) -> Option<(Socket, Option<IpAddr>)> {
-    let reading = task::within(host.timing.handshake.silence, listening::read_header(socket));
+    let (times, silence) = (host.clock.times(), host.timing.handshake.silence);
+    let reading = times.within(silence, listening::read_header(socket));
     let refused = Whence(proxy);
     match select(Box::pin(reading), Box::pin(host.stopping.recv())).await {
         Either::Left((Some(Ok((socket, address))), _)) => return Some((socket, address.or(proxy))),

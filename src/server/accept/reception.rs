@@ -10,7 +10,7 @@ use std::io::Write;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use async_channel::{Receiver, Sender};
 use governor::clock::DefaultClock;
@@ -153,7 +153,7 @@ pub(super) fn receive(
             .certificates
             .as_ref()
             .map(|certificates| certificates.current()),
-        since: Instant::now(),
+        since: reception.host.clock.times().now(),
     };
     match place(reception, &caller, live, full) {
         Ok(held) => admit(reception, caller, held),
@@ -197,7 +197,7 @@ fn admit(reception: &Arc<Reception>, caller: Caller, held: Held) {
 pub(crate) async fn begin_in_turn(reception: Arc<Reception>) {
     while reception.waiting.1.recv().await.is_ok() {
         while let Some((caller, held)) = next(&reception) {
-            if caller.since.elapsed() >= LONGEST_WAIT {
+            if reception.host.clock.times().now() >= caller.since + LONGEST_WAIT {
                 reception.close(&caller);
                 task::let_others_run().await;
                 continue;

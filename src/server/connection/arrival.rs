@@ -43,7 +43,8 @@ pub(super) enum Who<'a> {
 pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     let Caller { id, socket, address, origin, credentials, since } = caller;
     let line = line(socket, address)?;
-    let mut watch = Watch::begin(host.timing.handshake, line.clone(), since);
+    let (times, limits) = (host.clock.times(), host.timing.handshake);
+    let mut watch = Watch::begin(times, limits, line.clone(), since);
     let transport = secure(host, watch.late(), line, address, credentials).await?;
     let Transport { reader, writer: mut half, channel } = transport;
     let mut reader = FrameReader::new(reader);
@@ -53,7 +54,7 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
             Greeting::Carrier(pass) => return Ok(Who::Carrier(Box::new(pass))),
             Greeting::Hello(hello) => hello,
         };
-        let late = too_late_to_prove(host.timing.handshake, since, place(host, &hello, origin));
+        let late = too_late_to_prove(times, limits, since, place(host, &hello, origin));
         let proof = handshake::prove(host, hello, &mut reader, &mut half, channel, address);
         let signed_in = in_time(host, address, late, proof).await?;
         Ok(Who::Person(Present::enter(host, id, origin, signed_in)))

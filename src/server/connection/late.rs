@@ -8,9 +8,9 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::clock::Times;
 use crate::server::config::Handshake;
 use crate::server::limits::Place;
-use crate::task;
 use crate::wire::HANDSHAKE_SECONDS;
 use crate::wire::transport::Line;
 
@@ -45,22 +45,29 @@ impl Late {
 }
 
 /// Watches a line until there was `HELLO`.
-pub(super) struct Watch {
+pub(super) struct Watch<'a> {
+    times: &'a dyn Times,
     line: Arc<Line>,
     hearing: Hearing,
 }
 
-impl Watch {
+impl<'a> Watch<'a> {
     /// Begins now, with a line that was accepted earlier.
-    pub(super) fn begin(limits: Handshake, line: Arc<Line>, accepted: Instant) -> Self {
-        Self { line, hearing: Hearing::begin(limits, accepted, Instant::now()) }
+    pub(super) fn begin(
+        times: &'a dyn Times,
+        limits: Handshake,
+        line: Arc<Line>,
+        accepted: Instant,
+    ) -> Self {
+        Self { times, line, hearing: Hearing::begin(limits, accepted, times.now()) }
     }
 
     /// Waits until its peer is late.
     pub(super) async fn late(&mut self) -> Late {
         loop {
-            match self.hearing.look(self.line.heard(), Instant::now()) {
-                Ok(wait) => task::sleep(wait).await,
+            let now = self.times.now();
+            match self.hearing.look(self.line.heard(), now) {
+                Ok(wait) => self.times.until(now + wait).await,
                 Err(late) => return late,
             }
         }
@@ -70,6 +77,7 @@ impl Watch {
 /// Waits until it is too late for `PROVE`, after a `HELLO` that arrived now. A [`Place`] never means less time than
 /// others have.
 pub(super) async fn too_late_to_prove(
+    times: &dyn Times,
     limits: Handshake,
     accepted: Instant,
     place: Option<Place<'_>>,
@@ -77,18 +85,14 @@ pub(super) async fn too_late_to_prove(
     let over = accepted + limits.all;
     let mut late = Late::Over;
     if let Some(place) = place {
-        let longer = limits.confirmation.max(left(over));
-        if task::within(longer, place.gives_way()).await.is_none() {
+        let left = over.saturating_duration_since(times.now());
+        if times.within(limits.confirmation.max(left), place.gives_way()).await.is_none() {
             return Late::Over;
         }
         late = Late::GaveWay;
     }
-    task::sleep(left(over)).await;
+    times.until(over).await;
     late
-}
-
-fn left(until: Instant) -> Duration {
-    until.saturating_duration_since(Instant::now())
 }
 
 /// What was heard of somebody, and when.

@@ -6,6 +6,7 @@ use std::cell::Cell;
 use std::future::{self, Future};
 use std::io::{self, IsTerminal};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
@@ -16,6 +17,7 @@ use crate::client::beside::{Guest, Reply, Request};
 use crate::client::{
     self, AddressError, Client, Event, Failure, Proxies, ProxyError, StartError, Target, Unasked,
 };
+use crate::clock::SystemTimes;
 use crate::exit::Exit;
 use crate::folder::{FolderError, default_data_folder, tighten};
 use crate::message::Name;
@@ -154,6 +156,7 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         proxy: options.proxies.to(&options.server.address)?,
         lookup: client::system_lookup,
         handshake: options.handshake,
+        times: Arc::new(SystemTimes),
         user: user.clone(),
         data,
         identity: options.identity.clone(),

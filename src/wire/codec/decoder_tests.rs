@@ -310,9 +310,9 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"MSG marie 1 text 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),
-        (b"CARRY tinychat/2 what ever\r\n", ErrorCode::Version),
+        (b"CARRY tinychat/1 what ever\r\n", ErrorCode::Version),
         (b"CARRY tinychat/2 0123\r\n", ErrorCode::Bad),
-        (b"HELLO tinychat/2 what ever\r\n", ErrorCode::Version),
+        (b"HELLO tinychat/1 what ever\r\n", ErrorCode::Version),
         (b"HELLO tinychat/2 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/2 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),
     ] {

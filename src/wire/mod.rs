@@ -58,15 +58,20 @@
 //! # Signing in
 //!
 //! ```text
-//! client                                           server
-//! HELLO tinychat/2 name key installation [invite] ->
-//!                                            <-    CHALLENGE nonce
-//! PROVE length, body                         ->
-//!                                            <-    WELCOME name limits…
-//!                                            <-    WAITING peer count      (once for each who has written)
+//! client                                                    server
+//! HELLO tinychat/2 name key installation presence [invite] ->
+//!                                                     <-    CHALLENGE nonce
+//! PROVE length, body                                  ->
+//!                                                     <-    WELCOME name limits…
+//!                                                     <-    WAITING peer count      (once for each who has written)
 //! ```
 //!
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
+//! - *presence* says for others whether a person is there: `online`; or `away`, for a program at which nobody sits,
+//!   such as one that sends a word from a script and goes. An `away` connection is served like any other: messages and
+//!   receipts come on it, it may write, and it takes over from an earlier one. But nobody is told `PRESENCE` of it,
+//!   `TALKING` says `away` of its person, and `ONLINE` neither counts nor lists them. After a takeover the word of the
+//!   new connection counts, and `PRESENCE` is told if it is not that of the old one.
 //! - *invite* is what the operator's address had after `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is checked.
 //! - *nonce* is 64 hexadecimal digits, fresh for this connection, good for one `PROVE`.
@@ -135,7 +140,7 @@
 //! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
-//! | `ONLINE` | asks who is there |
+//! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
@@ -149,7 +154,7 @@
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED` and `KEY` come ahead of it. `presence` is `online` if *peer* is signed in and said so in `HELLO`, else `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
@@ -160,12 +165,12 @@
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
-//! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
+//! | `ONLINE count length`, body | *count* people are `online`; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
-//! | `PRESENCE peer presence` | a peer of an open conversation came or went |
+//! | `PRESENCE peer presence` | a peer of an open conversation came or went: their presence is not what was told before |
 //! | `PING`, `PONG` | as from the client |
 //! | `ERR code peer text` | see below; *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |

@@ -1,6 +1,6 @@
 //! Who is there: ONLINE, PRESENCE, and the presence in TALKING.
 
-use crate::world::story;
+use crate::world::{Peer, story};
 
 #[test]
 fn online_lists_everybody_once_and_in_order() {
@@ -88,5 +88,64 @@ fn a_takeover_is_no_coming_and_going() {
         alice.hears_nothing().await;
         drop(second);
         alice.expect("PRESENCE bob away").await;
+    });
+}
+
+#[test]
+fn an_away_connection_is_served_like_any_other_and_nobody_hears_of_it() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        assert_eq!(bob.talk("alice").await, "away 0 0 0 0");
+        bob.say("alice", 1, "are you there?").await;
+        bob.expect("STORED alice 1").await;
+        let mut alice = world.sign_in_away("alice").await;
+        alice.expect("WAITING bob 1").await;
+        assert_eq!(alice.talk("bob").await, "online 0 0 0 1");
+        alice.hears("bob", 1, 1, "are you there?").await;
+        alice.ack("bob", 1).await;
+        bob.expect("DELIVERED alice 1").await;
+        alice.say("bob", 1, "not me").await;
+        brings(&mut bob, "alice", 1).await;
+        bob.ack("alice", 1).await;
+        alice.expect("DELIVERED bob 1").await;
+        assert_eq!(bob.talk("alice").await, "away 1 1 1 0");
+        for peer in [&mut alice, &mut bob] {
+            peer.send("ONLINE").await;
+            peer.expect("ONLINE 1 4\nbob").await;
+        }
+        alice.quit().await;
+        bob.hears_nothing().await;
+    });
+}
+
+/// A message is the next thing that somebody hears, ahead of all that is no receipt.
+async fn brings(to: &mut Peer, from: &str, seq: u64) {
+    let line = to.next_but_receipts().await;
+    assert!(line.starts_with(&format!("MSG {from} {seq} ")), "{line}");
+}
+
+#[test]
+fn after_a_takeover_the_word_of_the_new_connection_counts() {
+    story(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        let mut last = world.sign_in_away("bob").await;
+        alice.hears_nothing().await;
+        for _ in 0..2 {
+            let desk = world.sign_in("bob").await;
+            alice.expect("PRESENCE bob online").await;
+            last.expect("BYE replaced").await;
+            last = desk;
+            let script = world.sign_in_away("bob").await;
+            alice.expect("PRESENCE bob away").await;
+            last.expect("BYE replaced").await;
+            last = script;
+            alice.send("ONLINE").await;
+            alice.expect("ONLINE 1 6\nalice").await;
+        }
+        let again = world.sign_in_away("bob").await;
+        last.expect("BYE replaced").await;
+        again.quit().await;
+        alice.hears_nothing().await;
     });
 }

@@ -47,7 +47,7 @@ fn connect(proxy_says: &[u8], world: &World) -> Peer {
 /// Says HELLO, and is heard.
 async fn is_heard(peer: &mut Peer, world: &World) {
     let key = world.identity("somebody").public();
-    peer.send(&format!("HELLO tinychat/2 somebody {key} {FIRST_INSTALLATION}")).await;
+    peer.send(&format!("HELLO tinychat/2 somebody {key} {FIRST_INSTALLATION} online")).await;
     peer.challenge().await;
 }
 
@@ -103,7 +103,7 @@ fn a_proxy_without_a_header_is_refused() {
     };
     story_with(hasty, async |world| {
         let key = world.identity("alice").public();
-        let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}\r\n");
+        let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online\r\n");
         for wrong in
             [hello.as_bytes(), b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n", b"PROXY TCP4 1.2", b""]
         {

@@ -23,6 +23,7 @@ pub use unasked::Unasked;
 use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::HANDSHAKE_SECONDS;
+use crate::wire::frame::Presence;
 
 /// How long signing in may take once the server is connected, TLS included: several times what it takes with a round
 /// trip of 2.5 s, as over a satellite or through Tor.
@@ -53,6 +54,8 @@ pub struct Config {
     pub handshake: Duration,
     /// The name to sign in with.
     pub user: Name,
+    /// Whether the person is there, for others to know. Away, a client does all that it does else.
+    pub presence: Presence,
     /// The person's data folder.
     pub data: PathBuf,
     /// The person's own key, if it is not the one in the data folder.
@@ -84,6 +87,7 @@ impl Config {
             lookup: system_lookup,
             handshake: HANDSHAKE,
             user,
+            presence: Presence::Online,
             data,
             identity: None,
             agent: None,

@@ -38,6 +38,7 @@ impl Core {
                 config: self.config.clone(),
                 identity: self.identity.clone(),
                 installation: former.unwrap_or(self.installation),
+                presence: self.config.presence,
                 proved: self.proved.clone(),
                 first_try: self.first_try.clone(),
             };

@@ -9,7 +9,7 @@ use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
 use tinychat::wire::codec::Frame;
-use tinychat::wire::frame::ClientFrame;
+use tinychat::wire::frame::{ClientFrame, Presence};
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 
@@ -46,7 +46,8 @@ impl Stage {
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
-        let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
+        let (name, installation, presence) = (String::new(), String::new(), Presence::Away);
+        let mut caller = Caller { half, reader, name, installation, presence };
         caller.sign_in(lines).await;
         caller
     }
@@ -67,14 +68,18 @@ pub(crate) struct Caller {
     name: String,
     /// The data folder that it writes from.
     pub(crate) installation: String,
+    /// Whether somebody is there, as it says.
+    pub(crate) presence: Presence,
 }
 
 impl Caller {
     async fn sign_in(&mut self, lines: &[&str]) {
-        let Some(ClientFrame::Hello { name, installation, .. }) = self.read().await else {
+        let Some(ClientFrame::Hello { name, installation, presence, .. }) = self.read().await
+        else {
             panic!("a client begins with HELLO");
         };
         (self.name, self.installation) = (name.to_string(), installation.to_string());
+        self.presence = presence;
         self.say(&format!("CHALLENGE {}", "0".repeat(64))).await;
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");

@@ -156,7 +156,8 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         lookup: client::system_lookup,
         handshake: options.handshake,
         user: user.clone(),
-        presence: Presence::Online,
+        // Nobody sits at a script that ends with its input.
+        presence: if script { Presence::Away } else { Presence::Online },
         data,
         identity: options.identity.clone(),
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),

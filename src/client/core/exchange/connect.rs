@@ -19,6 +19,7 @@ use crate::client::line::connection::Connection;
 use crate::client::line::sign_in::{FirstTry, Visit};
 use crate::client::store::servers::{self, Arrival};
 use crate::task;
+use crate::wire::frame::Presence;
 
 impl Core {
     /// Connects and signs in; first as each former installation about which there is something to ask.
@@ -38,7 +39,8 @@ impl Core {
                 config: self.config.clone(),
                 identity: self.identity.clone(),
                 installation: former.unwrap_or(self.installation),
-                presence: self.config.presence,
+                // Nobody comes for a question.
+                presence: former.map_or(self.config.presence, |_| Presence::Away),
                 proved: self.proved.clone(),
                 first_try: self.first_try.clone(),
             };

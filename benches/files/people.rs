@@ -10,7 +10,7 @@ use bytes::{Bytes, BytesMut};
 use futures::AsyncWriteExt;
 use tinychat::client::files::FOLDER;
 use tinychat::client::{Client, Command, Config, Event, FileState, Transfer, Unasked, Way};
-use tinychat::message::{Installation, Kind, Name};
+use tinychat::message::{Installation, Kind, Name, Origin};
 use tinychat::trust::Identity;
 use tinychat::trust::tls::Channel;
 use tinychat::wire::codec::Frame;
@@ -175,7 +175,8 @@ impl Person {
     async fn say(&mut self) -> Result<()> {
         self.n += 1;
         let (peer, n, body) = (self.peer.clone(), self.n, Bytes::from_static(b"are you there?"));
-        self.send(&ClientFrame::Message { peer, n, kind: Kind::TEXT, body }).await
+        let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
+        self.send(&ClientFrame::Message { peer, n, origin, kind: Kind::TEXT, body }).await
     }
 
     /// Waits for a message, and acknowledges it.

@@ -5,7 +5,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use tinychat::message::Kind as Content;
+use tinychat::message::{Kind as Content, Origin};
 use tinychat::trust::Identity;
 use tinychat::wire::codec::Decoder;
 use tinychat::wire::frame::{ClientFrame, ServerFrame};
@@ -77,7 +77,8 @@ impl Friend {
     fn say(&mut self) -> Result<()> {
         self.n += 1;
         let (peer, n, body) = (self.peer.parse()?, self.n, Bytes::from_static(b"are you there?"));
-        self.person.say(&ClientFrame::Message { peer, n, kind: Content::TEXT, body })
+        let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
+        self.person.say(&ClientFrame::Message { peer, n, origin, kind: Content::TEXT, body })
     }
 
     /// Waits for a message, and acknowledges it.

@@ -7,7 +7,7 @@ use async_io::Async;
 use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_with};
 use rustls::pki_types::ServerName;
-use tinychat::message::{Installation, Kind, Name};
+use tinychat::message::{Installation, Kind, Name, Origin};
 use tinychat::trust::Identity;
 use tinychat::wire::frame::{ClientFrame, Presence, ServerFrame};
 use tinychat::wire::stream::{FrameReader, write_frame};
@@ -117,7 +117,9 @@ impl Pair {
     async fn pass(&mut self, from: usize) -> Result<()> {
         let (n, to) = (self.n, 1 - from);
         let (kind, body) = (Kind::TEXT, "are you there?".into());
-        let message = ClientFrame::Message { peer: self.names[to].clone(), n, kind, body };
+        let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
+        let peer = self.names[to].clone();
+        let message = ClientFrame::Message { peer, n, origin, kind, body };
         self.ends[from].say(&message).await?;
         loop {
             if let ServerFrame::Message { peer, seq, .. } = self.ends[to].hear().await? {

@@ -3,13 +3,10 @@
 use std::time::{Duration, Instant};
 
 use async_std::task::block_on;
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{
-    Batch, Installation, Kind, Message, MessageId, Name, SessionKey, Timestamp, Uptime,
-};
+use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {
@@ -53,12 +50,7 @@ fn key(sender: &str, receiver: &str) -> SessionKey {
 const INSTALLATION: Installation = Installation::from_u64(7);
 
 fn batch(first: u64, numbers: impl IntoIterator<Item = u64>) -> Batch {
-    let message = |n| Message {
-        id: MessageId { installation: INSTALLATION, n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: Bytes::from(format!("message {n}")),
-    };
+    let message = |n| Message::text(INSTALLATION.to_u64(), n, format!("message {n}"));
     Batch::new(first, numbers.into_iter().map(message).collect::<Vec<_>>())
 }
 

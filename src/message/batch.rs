@@ -96,19 +96,11 @@ impl Batch {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
-    use super::super::{Installation, Kind, MessageId, Timestamp};
     use super::*;
 
     #[test]
     fn a_batch_gives_what_lies_above_a_position() {
-        let message = |n| Message {
-            id: MessageId { installation: Installation::from_u64(1), n },
-            time: Timestamp(0),
-            kind: Kind::TEXT,
-            body: Bytes::new(),
-        };
+        let message = |n| Message::text(1, n, "");
         let batch = Batch::new(5, vec![message(1), message(2), message(3)]);
         assert_eq!((batch.first(), batch.last()), (5, 7));
         for (position, left) in [(0, 3), (4, 3), (5, 2), (7, 0), (u64::MAX - 1, 0)] {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 use thiserror::Error;
 
-use super::{MessageId, Timestamp};
+use super::{MessageId, Origin, Timestamp};
 
 /// The most characters that the kind of a message may have.
 pub const MAX_KIND_CHARS: usize = 16;
@@ -65,6 +65,8 @@ impl fmt::Display for Kind {
 pub struct Message {
     /// Who made it, and which one it is.
     pub id: MessageId,
+    /// What it is called for life. Of a withheld one it means nothing.
+    pub origin: Origin,
     /// When the server took it.
     pub time: Timestamp,
     /// What the body is.
@@ -79,12 +81,25 @@ impl Message {
     pub fn withheld(id: MessageId, time: Timestamp, length: usize) -> Self {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         let body = Bytes::copy_from_slice(&length.to_be_bytes());
-        Self { id, time, kind: Kind::WITHHELD, body }
+        Self { id, origin: Origin::of(id), time, kind: Kind::WITHHELD, body }
     }
 
     /// A message as it was kept: without a kind if it is withheld.
-    pub(crate) fn kept(id: MessageId, time: Timestamp, kind: Option<Kind>, body: Bytes) -> Self {
-        Self { id, time, kind: kind.unwrap_or(Kind::WITHHELD), body }
+    pub(crate) fn kept(
+        id: MessageId,
+        origin: Origin,
+        time: Timestamp,
+        kind: Option<Kind>,
+        body: Bytes,
+    ) -> Self {
+        Self { id, origin, time, kind: kind.unwrap_or(Kind::WITHHELD), body }
+    }
+
+    /// A text that was taken at the time of its number.
+    #[cfg(test)]
+    pub(crate) fn text(installation: u64, n: u64, body: impl Into<Bytes>) -> Self {
+        let id = MessageId { installation: super::Installation::from_u64(installation), n };
+        Self { id, origin: Origin::of(id), time: Timestamp(n), kind: Kind::TEXT, body: body.into() }
     }
 
     /// Whether only the number is kept.

@@ -5,6 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
+use faster_hex::CheckCase;
 use thiserror::Error;
 
 /// One person's client data folder: a random number, made once. 16 lower-case hexadecimal digits
@@ -92,6 +93,57 @@ pub struct MessageId {
     pub n: u64,
 }
 
+/// A message for its whole life: random, made by the client that first wrote it, and kept when the message is numbered
+/// anew or sent by another data folder of the same person. 32 lower-case hexadecimal digits on the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Origin([u8; 16]);
+
+impl Origin {
+    /// The origin with these bytes.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// The bytes.
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
+    /// The origin of a message that was written before there were any: made of its id, so that both sides find the same.
+    pub fn of(MessageId { installation, n }: MessageId) -> Self {
+        let [high, low] = [installation.to_u64(), n].map(u128::from);
+        Self((high << 64 | low).to_be_bytes())
+    }
+
+    /// The digits.
+    pub fn to_digits(self) -> [u8; 32] {
+        let mut digits = [b'0'; 32];
+        // Two digits fit for each byte.
+        let _ = faster_hex::hex_encode(&self.0, &mut digits);
+        digits
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.to_digits().iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+    }
+}
+
+/// A text is not 32 lower-case hexadecimal digits.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the origin of a message is 32 lower-case hexadecimal digits")]
+pub struct OriginError;
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let bytes = faster_hex::hex_decode_array_with_case(text.as_bytes(), CheckCase::Lower);
+        bytes.map(Self).map_err(|_| OriginError)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +154,14 @@ mod tests {
         fn an_installation_survives_the_wire(number: u64) {
             let installation = Installation::from_u64(number);
             prop_assert_eq!(installation.to_string().parse(), Ok(installation));
+        }
+
+        #[test]
+        fn an_origin_survives_the_wire(bytes: [u8; 16]) {
+            let origin = Origin::from_bytes(bytes);
+            prop_assert_eq!(origin.to_string().parse(), Ok(origin));
+            prop_assert_eq!(origin.to_string().to_uppercase() == origin.to_string(),
+                            origin.to_string().to_uppercase().parse() == Ok(origin));
         }
     }
 }

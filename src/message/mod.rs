@@ -23,7 +23,9 @@ pub use batch::Batch;
 pub(crate) use content::withheld_length;
 pub use content::{Kind, KindError, MAX_KIND_CHARS, Message};
 pub(crate) use ids::lower_hex;
-pub use ids::{BlobId, BlobIdError, Installation, InstallationError, MessageId};
+pub use ids::{
+    BlobId, BlobIdError, Installation, InstallationError, MessageId, Origin, OriginError,
+};
 pub use name::{MAX_NAME_CHARS, Name, NameError};
 pub use session::{SessionKey, TalkToSelf};
 pub use times::{Timestamp, Uptime};

@@ -12,7 +12,7 @@
 //! by CR LF again (which the length does not count):
 //!
 //! ```text
-//! MSG marie 7 text 5␍␊hello␍␊
+//! MSG marie 7 2f1c8e5ab0d94e7f9a63c1d2e4f50718 text 5␍␊hello␍␊
 //! ```
 //!
 //! How the bytes are split into packets or records has no meaning. Words are:
@@ -22,6 +22,7 @@
 //! | *name*, *peer* | RFC 8265 `UsernameCaseMapped`, 1 to 32 characters, no `:`, no `/`, not beginning with `-` or `.` ([`Name`](crate::message::Name)). Case does not matter; the server answers in the mapped spelling |
 //! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
+//! | *origin* | 32 lower-case hexadecimal digits: 128 random bits that the client made once for a message |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read. Servers pass on every kind unread; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
@@ -137,7 +138,7 @@
 //! |---|---|
 //! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing |
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
-//! | `MSG peer n kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. Only in an open conversation, and only after its `TALKING` |
+//! | `MSG peer n origin kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within session and installation and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is online |
@@ -164,7 +165,7 @@
 //! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
-//! | `MSG peer seq installation n time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
+//! | `MSG peer seq installation n origin time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are `online`; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
@@ -206,9 +207,11 @@
 //! itself with two installations for one server numbers in one of them; what it may have sent in the other keeps its
 //! id, and the client also signs in as that one from time to time, as `away`, until it knows the fate of all of it.
 //!
-//! *The receiver* remembers on its disk what it has, by sender, installation and *n*; a duplicate is acknowledged and
-//! not shown again. A different message with the same id is from a copy of the sender's folder, and is kept like any
-//! other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation
+//! *The receiver* remembers on its disk what it has: by sender and origin, and by sender, installation and *n*. A
+//! message whose origin it has, with the same kind and body, is a duplicate, whatever its *n*: it is acknowledged and
+//! not shown again. So what a folder sends that was restored from a backup comes once, though the folder had sent it
+//! already, with another *n*. A different message with the same id is from a copy of the sender's folder, and is kept
+//! like any other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation
 //! that it has just closed. After `TALK` the server begins again with the oldest message that was not acknowledged.
 //!
 //! *Whose name it is*, a client asks before each `TALK`. If it knew a name's key, and the name has another key now or

@@ -30,7 +30,7 @@ fuzz_target!(|bytes: &[u8]| {
     let mut chat = "TALKING marie online 0 0 0 0\r\n".to_string();
     if sends == 0 {
         let length = told.len();
-        chat += &format!("MSG marie 1 0000000000000001 1 0 file {length}\r\n{told}\r\n");
+        chat += &format!("MSG marie 1 0000000000000001 1 00000000000000000000000000000001 0 file {length}\r\n{told}\r\n");
     }
     chat += &format!("TICKET {ticket}\r\n");
     let (marie, path) = (|| name("marie"), STAGE.path("file"));

@@ -8,6 +8,8 @@ use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 use crate::world::{FIRST_INSTALLATION, Peer, World, message, story, story_with};
 
+const ORIGIN: &str = "000000000000000000000000000000b1";
+
 /// Two people who must not be disturbed.
 struct Bystanders {
     alice: Peer,
@@ -92,13 +94,39 @@ fn malformed() -> Vec<Case> {
         case("a number with a sign", "TALK bob +1\r\n", "ERR BAD -"),
         case("a number with a leading zero", "TALK bob 01\r\n", "ERR BAD -"),
         case("a number beyond 64 bits", "ACK bob 18446744073709551616\r\n", "ERR BAD -"),
-        case("a message without a number", "MSG bob 0 text 1\r\nx\r\n", "ERR BAD -"),
-        case("a kind in capitals", "MSG bob 1 TEXT 1\r\nx\r\n", "ERR BAD -"),
-        case("a body without a length", "MSG bob 1 text\r\n", "ERR BAD -"),
-        case("a negative length", "MSG bob 1 text -1\r\n", "ERR BAD -"),
-        case("a body longer than announced", "MSG bob 1 text 5\r\nhello world\r\n", "ERR BAD -"),
-        case("a body longer than allowed", "MSG bob 1 text 65537\r\n", "ERR BODY -"),
-        case("a body of all there is", "MSG bob 1 text 9223372036854775807\r\n", "ERR BODY -"),
+        case(
+            "a message without a number",
+            format!("MSG bob 0 {ORIGIN} text 1\r\nx\r\n"),
+            "ERR BAD -",
+        ),
+        case(
+            "an origin in capitals",
+            format!("MSG bob 1 {} text 1\r\nx\r\n", "A".repeat(32)),
+            "ERR BAD -",
+        ),
+        case(
+            "an origin of 31 digits",
+            format!("MSG bob 1 {} text 1\r\nx\r\n", "a".repeat(31)),
+            "ERR BAD -",
+        ),
+        case("a kind in capitals", format!("MSG bob 1 {ORIGIN} TEXT 1\r\nx\r\n"), "ERR BAD -"),
+        case("a body without a length", format!("MSG bob 1 {ORIGIN} text\r\n"), "ERR BAD -"),
+        case("a negative length", format!("MSG bob 1 {ORIGIN} text -1\r\n"), "ERR BAD -"),
+        case(
+            "a body longer than announced",
+            format!("MSG bob 1 {ORIGIN} text 5\r\nhello world\r\n"),
+            "ERR BAD -",
+        ),
+        case(
+            "a body longer than allowed",
+            format!("MSG bob 1 {ORIGIN} text 65537\r\n"),
+            "ERR BODY -",
+        ),
+        case(
+            "a body of all there is",
+            format!("MSG bob 1 {ORIGIN} text 9223372036854775807\r\n"),
+            "ERR BODY -",
+        ),
         case("a proof longer than allowed", "PROVE 2049\r\n", "ERR BODY -"),
     ]
 }
@@ -181,7 +209,11 @@ fn what_breaks_the_rules_after_signing_in_is_answered() {
             survives("talking to oneself", "TALK mallory 0\r\n", "ERR SELF mallory"),
             survives("talking to ONESELF", "TALK MALLORY 0\r\n", "ERR SELF mallory"),
             survives("talking to no name", "TALK a:b 0\r\n", "ERR NAME -"),
-            survives("a message to no name", "MSG a:b 1 text 2\r\nhi\r\n", "ERR NAME -"),
+            survives(
+                "a message to no name",
+                format!("MSG a:b 1 {ORIGIN} text 2\r\nhi\r\n"),
+                "ERR NAME -",
+            ),
             survives("a message without TALK", message("bob", 1, "hi"), "ERR CLOSED bob"),
             survives(
                 "a message after CLOSE",
@@ -312,9 +344,9 @@ const PIECES: [&[u8]; 14] = [
     b"TALK bob 0\r\n",
     b"TALK alice 0\r\n",
     b"CLOSE bob\r\n",
-    b"MSG bob 1 text 2\r\nhi\r\n",
-    b"MSG alice 18446744073709551615 text 0\r\n\r\n",
-    b"MSG bob 2 text 9\r\nhi\r\n",
+    b"MSG bob 1 00000000000000000000000000000001 text 2\r\nhi\r\n",
+    b"MSG alice 18446744073709551615 0000000000000000ffffffffffffffff text 0\r\n\r\n",
+    b"MSG bob 2 00000000000000000000000000000002 text 9\r\nhi\r\n",
     b"ACK bob 1\r\n",
     b"ONLINE\r\n",
     b"PING\r\n",

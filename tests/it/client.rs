@@ -86,7 +86,7 @@ async fn flood(listener: TcpListener) -> u64 {
         let body = "x".repeat(16 * 1024);
         for n in 1..=FLOOD {
             let message = format!(
-                "MSG marie {n} {FIRST_INSTALLATION} {n} 0 text {}\r\n{body}\r\n",
+                "MSG marie {n} {FIRST_INSTALLATION} {n} {n:032x} 0 text {}\r\n{body}\r\n",
                 body.len()
             );
             patiently("the client reads", half.write_all(message.as_bytes())).await.unwrap();

@@ -11,9 +11,9 @@ const BURST: u64 = 10;
 
 /// How somebody is too fast with each verb, or with a word of it that is no name.
 const COUNTED: &[(&str, &str)] = &[
-    ("MSG", "MSG bob 1 text 5\r\nhello"),
-    ("MSG", "MSG nobody 1 text 5\r\nhello"),
-    ("MSG", "MSG no/name 1 text 5\r\nhello"),
+    ("MSG", "MSG bob 1 00000000000000000000000000000001 text 5\r\nhello"),
+    ("MSG", "MSG nobody 1 00000000000000000000000000000001 text 5\r\nhello"),
+    ("MSG", "MSG no/name 1 00000000000000000000000000000001 text 5\r\nhello"),
     ("ACK", "ACK carol 1"),
     ("ACK", "ACK no/name 1"),
     ("READ", "READ bob 00000000000000a1 1"),

@@ -332,7 +332,8 @@ pub(crate) async fn tell(
         "blake3": hash.to_string(),
     });
     let body = told.to_string();
-    peer.send_bytes(format!("MSG marie {n} file {}\r\n{body}\r\n", body.len()).as_bytes()).await;
+    peer.send_bytes(format!("MSG marie {n} {n:032x} file {}\r\n{body}\r\n", body.len()).as_bytes())
+        .await;
 }
 
 #[test]
@@ -397,7 +398,7 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
         assert!(blobs(world).is_empty(), "nor does the server keep it");
         // What is no description of a file is not shown as one.
         john.catch_up().await;
-        john.send_bytes(b"MSG marie 4 file 2\r\n{}\r\n").await;
+        john.send_bytes(b"MSG marie 4 00000000000000000000000000000004 file 2\r\n{}\r\n").await;
         john.expect("STORED marie 4").await;
         let marie = marie_says(world, "").await;
         marie.exited(0).said("john sent something of kind file, which cannot be shown here");
@@ -424,7 +425,10 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         });
         let told = told.to_string();
         let installation = FIRST_INSTALLATION;
-        let head = format!("MSG john 1 {installation} 1 1700000000000 file {}", told.len());
+        let head = format!(
+            "MSG john 1 {installation} 1 00000000000000000000000000000001 1700000000000 file {}",
+            told.len()
+        );
         caller.say_all(&[&head, &told]).await;
         caller.expect_all(&["ACK john 1", "TICKET"]).await;
         caller.say(&format!("TICKET {}", "1".repeat(32))).await;
@@ -455,7 +459,10 @@ fn told_of(blob: &str) -> String {
     let hash = blake3::hash(b"hello").to_string();
     let told = serde_json::json!({ "blob": blob, "name": "file", "size": 5, "blake3": hash });
     let (told, installation) = (told.to_string(), FIRST_INSTALLATION);
-    format!("MSG john 1 {installation} 1 1700000000000 file {}\r\n{told}", told.len())
+    format!(
+        "MSG john 1 {installation} 1 00000000000000000000000000000001 1700000000000 file {}\r\n{told}",
+        told.len()
+    )
 }
 
 /// Somebody fetches a file and is replaced before the server knows that it need not keep it. Who only looks in

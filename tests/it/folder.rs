@@ -1,15 +1,13 @@
-//! Data folders: whose they are, who may use them, and what is in them after kills and copies.
+//! Data folders: whose they are, who may use them, and what is in them after kills.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::time::Duration;
 
 use rusqlite::Connection;
-use tinychat::server::Config;
 
 use crate::programs::{Launch, numbered};
-use crate::world::{World, patiently, story};
+use crate::world::{World, story};
 
 /// What a query finds in somebody's message store.
 fn rows(folder: &Path, query: &str) -> Vec<String> {
@@ -22,11 +20,11 @@ fn bodies(folder: &Path) -> Vec<String> {
     rows(folder, "SELECT CAST(body AS TEXT) FROM message ORDER BY id")
 }
 
-fn states(folder: &Path) -> Vec<String> {
+pub(crate) fn states(folder: &Path) -> Vec<String> {
     rows(folder, "SELECT DISTINCT state FROM message ORDER BY state")
 }
 
-fn copy(folder: &Path, to: &Path) {
+pub(crate) fn copy(folder: &Path, to: &Path) {
     fs::create_dir(to).unwrap();
     fs::set_permissions(to, fs::Permissions::from_mode(0o700)).unwrap();
     for file in fs::read_dir(folder).unwrap().map(Result::unwrap) {
@@ -272,134 +270,6 @@ fn the_same_key_elsewhere_takes_over_and_the_first_gives_in() {
         marie.hears("john", 1, 1, "the second").await;
         second.signal("INT");
         second.end().await.exited(130).never_said("elsewhere");
-    });
-}
-
-#[test]
-fn what_is_typed_in_a_copied_folder_is_not_swallowed() {
-    story(async |world| {
-        let (original, copied) = (world.path("john"), world.path("copy"));
-        let john = async |folder: &Path, input: &str| {
-            let john = Launch::at(world.address(), "john", folder).to("marie");
-            john.pipe(input).await.exited(0);
-        };
-        john(&original, "one\n").await;
-        copy(&original, &copied);
-        john(&original, "two\nthree\n").await;
-        // Its counter goes on from one, past that of the original, before the server is asked.
-        john(&copied, "four\nfive\nsix\n").await;
-        john(&original, "seven\n").await;
-        john(&copied, "eight\n").await;
-        let marie = Launch::of(world, "marie").to("john").pipe("").await;
-        let expected = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
-        assert_eq!(marie.exited(0).lines(), expected.map(|it| format!("john: {it}")));
-    });
-}
-
-#[test]
-fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
-    story(async |world| {
-        let (original, copied) = (world.path("john"), world.path("copy"));
-        let john = |folder: &Path| Launch::at(world.address(), "john", folder).to("marie");
-        john(&original).pipe("one\n").await.exited(0);
-        copy(&original, &copied);
-        john(&original).pipe("two\n").await.exited(0);
-        let mut marie = world.sign_in("marie").await;
-        marie.expect("WAITING john 2").await;
-        marie.talk("john").await;
-        marie.hears("john", 1, 1, "one").await;
-        marie.hears("john", 2, 2, "two").await;
-        let mut second = john(&copied).with(&["--follow"]).start();
-        second.says("copy of another").await;
-        second.says("connected").await;
-        second.types("three\n");
-        let three = marie.hear().await;
-        assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
-    });
-}
-
-/// John's folder is copied, what he writes in the one expires, and what he writes in the other arrives.
-async fn what_expired_of_one_is_not_taken_for_the_others(
-    world: &mut World,
-    expire: impl AsyncFnOnce(&mut World),
-) {
-    let (original, copied) = (world.path("john"), world.path("copy"));
-    let john = async |world: &World, folder: &Path, input: &str| {
-        let john = Launch::at(world.address(), "john", folder).to("marie");
-        john.pipe(input).await.exited(0);
-    };
-    john(world, &original, "one\n").await;
-    let mut marie = world.sign_in("marie").await;
-    marie.talk("john").await;
-    marie.hears("john", 1, 1, "one").await;
-    marie.ack("john", 1).await;
-    marie.quit().await;
-    // It hears of that.
-    john(world, &original, "").await;
-    copy(&original, &copied);
-    expire(world).await;
-    john(world, &copied, "three\n").await;
-    let mut marie = world.sign_in("marie").await;
-    marie.talk("john").await;
-    let three = marie.hear().await;
-    assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
-    marie.ack("john", three.seq).await;
-    marie.barrier().await;
-    john(world, &original, "").await;
-    john(world, &copied, "").await;
-    assert_eq!(states(&original), ["delivered", "expired"]);
-    assert_eq!(states(&copied), ["delivered"]);
-}
-
-#[test]
-fn a_copy_sends_what_has_the_number_of_a_message_that_expired_by_a_block() {
-    story(async |world| {
-        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
-            let mut marie = world.sign_in("marie").await;
-            marie.send("BLOCK john").await;
-            marie.expect("BLOCKED john").await;
-            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
-            marie.send("UNBLOCK john").await;
-            marie.expect("UNBLOCKED john").await;
-            marie.quit().await;
-        })
-        .await;
-    });
-}
-
-#[test]
-fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
-    story(async |world| {
-        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
-            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
-            let brief = Duration::from_millis(1);
-            let soon = |config: &mut Config| {
-                (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
-            };
-            world.restart_with(soon).await;
-            let mut marie = world.sign_in("marie").await;
-            let gone =
-                async { while !marie.settle("john", 0).await.last().unwrap().ends_with(" 0") {} };
-            patiently("it expires", gone).await;
-            marie.quit().await;
-            world.restart_with(|config| config.keep = None).await;
-        })
-        .await;
-    });
-}
-
-#[test]
-fn a_copied_folder_reads_on_where_it_was_copied() {
-    story(async |world| {
-        let (original, copied) = (world.path("marie"), world.path("copy"));
-        Launch::of(world, "john").to("marie").pipe("one\n").await.exited(0);
-        let marie = |folder: &Path| Launch::at(world.address(), "marie", folder).to("john");
-        marie(&original).pipe("").await.exited(0).printed(&["john: one"]);
-        copy(&original, &copied);
-        Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
-        marie(&original).pipe("").await.exited(0).printed(&["john: two"]);
-        Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0);
-        marie(&copied).pipe("").await.exited(0).printed(&["john: three"]);
     });
 }
 

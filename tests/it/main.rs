@@ -73,7 +73,8 @@
 //! | `answers` | that the answers of commands are true |
 //! | `text` | that no text from others does harm when it is printed |
 //! | `cut` | connections that are cut at any byte, in each direction |
-//! | `folder` | data folders: owners, kills, copies |
+//! | `folder` | data folders: owners, kills |
+//! | `copies` | data folders of which there are two: copies, restored backups |
 //! | `first_minute` | the first start, with the mistakes that people make |
 //! | `places` | paths of any kind, and unusable folders |
 //! | `private` | what others on the machine cannot read |
@@ -111,6 +112,7 @@ mod client;
 mod clock;
 mod completions;
 mod contacts;
+mod copies;
 mod counted;
 mod cut;
 mod delivery;

@@ -165,12 +165,21 @@ impl Caller {
 
 /// A message to the client, as lines to say.
 pub(crate) fn message(from: &str, seq: u64, installation: &str, n: u64, text: &str) -> String {
-    format!("MSG {from} {seq} {installation} {n} 1700000000000 text {}\r\n{text}", text.len())
+    format!(
+        "MSG {from} {seq} {installation} {n} {n:032x} 1700000000000 text {}\r\n{text}",
+        text.len()
+    )
 }
 
+/// A frame as a line; of a message without its origin, which is random.
 fn line(frame: &ClientFrame) -> String {
     let mut bytes = BytesMut::new();
     frame.encode(&mut bytes);
     let text = String::from_utf8_lossy(&bytes).replace("\r\n", " ");
-    text.trim_end().into()
+    match frame {
+        ClientFrame::Message { origin, .. } => text.replacen(&format!(" {origin}"), "", 1),
+        _ => text,
+    }
+    .trim_end()
+    .into()
 }

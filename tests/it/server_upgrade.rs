@@ -125,6 +125,6 @@ fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     later[514] = b'9';
     fs::write(&file, later).unwrap();
     let refused = block_on(restore(&data, &file));
-    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 2");
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 3");
     assert!(!data.exists());
 }

@@ -682,7 +682,7 @@ fn copy_file(from: &Path, to: &Path) {
 /// The bytes of a message to `peer`.
 pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
     let mut frame = String::new();
-    let _ = write!(frame, "MSG {peer} {n} text {}\r\n{text}\r\n", text.len());
+    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {}\r\n{text}\r\n", text.len());
     frame
 }
 

@@ -13,6 +13,9 @@ pub(super) const BODY: [u8; 64] = [b'.'; 64];
 /// Everybody's data folder, as it goes on the wire.
 const INSTALLATION: &[u8] = b" 0000000000000001 ";
 
+/// The origin of all messages: nobody here looks at it.
+const ORIGIN: &[u8] = b" 000000000000000000000000000000a1";
+
 /// The end of a header, and what ends a message.
 const TEXT: &[u8] = b" text 64\r\n";
 const NEWLINE: &[u8] = b"\r\n";
@@ -95,6 +98,9 @@ impl Speech {
             if self.kind == Kind::Relay {
                 out.extend_from_slice(INSTALLATION);
                 out.extend_from_slice(number.as_bytes());
+            }
+            out.extend_from_slice(ORIGIN);
+            if self.kind == Kind::Relay {
                 out.extend_from_slice(b" 1767225600000");
             }
             out.extend_from_slice(TEXT);
@@ -157,7 +163,8 @@ impl Speech {
             .strip_prefix(beginning.as_slice())
             .and_then(|rest| rest.strip_prefix(number))
             .and_then(|rest| rest.strip_prefix(INSTALLATION))
-            .and_then(|rest| rest.strip_prefix(number));
+            .and_then(|rest| rest.strip_prefix(number))
+            .and_then(|rest| rest.strip_prefix(ORIGIN));
         rest.is_some_and(|rest| rest.starts_with(b" ") && rest.ends_with(TEXT))
     }
 }

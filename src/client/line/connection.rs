@@ -214,7 +214,7 @@ mod tests {
     use futures::{AsyncRead, AsyncWrite, FutureExt};
 
     use super::*;
-    use crate::message::Kind;
+    use crate::message::{Kind, Origin};
 
     /// Asks without end, and reads only when it is let.
     #[derive(Clone, Default)]
@@ -296,7 +296,8 @@ mod tests {
         let mut connection = connect(&server, Limits::default());
         let body = vec![b'x'; 4 * OWED_HIGH].into();
         let (peer, n, kind) = ("marie".parse().unwrap(), 1, Kind::TEXT);
-        connection.say(&ClientFrame::Message { peer, n, kind, body });
+        let origin = Origin::from_bytes([7; 16]);
+        connection.say(&ClientFrame::Message { peer, n, origin, kind, body });
         let progress = connection.progress(true).now_or_never();
         assert_eq!(progress.unwrap().unwrap(), Progress::Read);
     }

@@ -1,8 +1,8 @@
 //! Received messages in the store.
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
-//! ever delivered, once. Duplicates are recognised by their id and content: a copy of a sender's folder may have used
-//! the number for something else.
+//! ever delivered, once. Duplicates are recognised by their origin, whatever number they come with, and by their id; and
+//! by their content, for a copy of a sender's folder may have used the number for something else.
 
 use std::collections::BTreeMap;
 
@@ -11,9 +11,9 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::info::FileInfo;
 use super::rows::Incoming;
 use super::scope::{Server, counts, peer_and_count};
-use super::{files, stock};
+use super::{files, payload, stock};
 use crate::client::config::Unasked;
-use crate::message::{Installation, Message, MessageId, Name, Timestamp};
+use crate::message::{Installation, Message, MessageId, Name, Origin, Timestamp};
 
 /// How many different messages with one id are kept; more, which no copies of a folder cause, are dropped.
 const MAX_COPIES: u64 = 16;
@@ -29,20 +29,27 @@ pub(crate) fn receive(
     message: Message,
     unasked: Unasked,
 ) -> Result<Option<Incoming>> {
-    let Some(installation) = place(tx, server, &peer, &message)? else { return Ok(None) };
-    let Message { id: MessageId { n, .. }, time, kind, body } = message;
+    let hash = payload::hash(&message.kind, &message.body);
+    if is_known_as(tx, server, &peer, message.origin, &hash)? {
+        return Ok(None);
+    }
+    let Some(installation) = place(tx, server, &peer, message.id, &hash)? else { return Ok(None) };
+    let Message { id: MessageId { n, .. }, origin, time, kind, body } = message;
     tx.prepare_cached(
-        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
-         VALUES (?, ?, 0, ?, ?, ?, ?, ?, 'received')",
+        "INSERT INTO message
+             (server, peer, own, installation, n, origin, time, kind, body, hash, state)
+         VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 'received')",
     )?
     .execute(params![
         server.as_str(),
         peer.as_str(),
         installation.to_string(),
         n.cast_signed(),
+        origin.to_bytes(),
         time.0.cast_signed(),
         kind.as_str(),
         &body[..],
+        hash,
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
@@ -54,26 +61,42 @@ pub(crate) fn receive(
     Ok(Some(Incoming { id, peer, time, kind, body, file }))
 }
 
+/// Whether a message is there, under whatever number.
+fn is_known_as(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    origin: Origin,
+    hash: &[u8; 32],
+) -> Result<bool> {
+    let mut query = tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM message
+         WHERE origin = ? AND own = 0 AND server = ? AND peer = ? AND hash = ?)",
+    )?;
+    query.query_row(params![origin.to_bytes(), server.as_str(), peer.as_str(), hash], |row| {
+        row.get(0)
+    })
+}
+
 /// The installation under which a received message is kept; none if it is a duplicate. A different message with the
 /// same id is kept under a neighbouring number.
 fn place(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
-    message: &Message,
+    MessageId { installation, n }: MessageId,
+    hash: &[u8; 32],
 ) -> Result<Option<Installation>> {
     let mut query = tx.prepare_cached(
-        "SELECT kind = ? AND body = ? FROM message
+        "SELECT hash = ? FROM message
          WHERE server = ? AND peer = ? AND own = 0 AND installation = ? AND n = ?",
     )?;
-    let MessageId { installation, n } = message.id;
     for copy in 0..MAX_COPIES {
         let installation = Installation::from_u64(installation.to_u64().wrapping_add(copy));
         let is_same: Option<bool> = query
             .query_row(
                 params![
-                    message.kind.as_str(),
-                    &message.body[..],
+                    hash,
                     server.as_str(),
                     peer.as_str(),
                     installation.to_string(),
@@ -199,15 +222,9 @@ mod tests {
 
     use super::super::thread::tests::{in_memory, run};
     use super::*;
-    use crate::message::Kind;
 
     fn message(installation: u64, n: u64) -> Message {
-        Message {
-            id: MessageId { installation: Installation::from_u64(installation), n },
-            time: Timestamp(7),
-            kind: Kind::TEXT,
-            body: Bytes::from(format!("{installation}/{n}")),
-        }
+        Message::text(installation, n, format!("{installation}/{n}"))
     }
 
     fn bodies(messages: &[Incoming]) -> Vec<&str> {
@@ -257,6 +274,30 @@ mod tests {
             }
             let all = ["1/1", "1/3", "of a copy", "of a copy"];
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), all);
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn what_comes_again_under_another_number_is_dropped_by_its_origin() {
+        let server: Server = "localhost".parse().unwrap();
+        let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
+        let first = Message { origin: Origin::from_bytes([1; 16]), ..message(1, 1) };
+        let again = Message { body: first.body.clone(), origin: first.origin, ..message(2, 9) };
+        let twin = Message { origin: Origin::from_bytes([2; 16]), ..again.clone() };
+        let other = Message { origin: first.origin, ..message(2, 10) };
+        run(&mut in_memory(), |tx| {
+            for (peer, message, new) in [
+                (&marie, &first, true),
+                (&marie, &again, false),
+                (&anna, &again, true),
+                // The same words once more, and an origin that somebody gave to other words.
+                (&marie, &twin, true),
+                (&marie, &other, true),
+            ] {
+                let received = receive(tx, &server, peer.clone(), message.clone(), Unasked::NONE)?;
+                assert_eq!(received.is_some(), new, "{peer} {message:?}");
+            }
             Ok(())
         });
     }

@@ -15,7 +15,7 @@
 //! files, search             outgoing and incoming files; full-text search
 //! outbox                    messages that are not known to have arrived
 //! formers, aside            former installations; what was shown while the disk was full
-//! rows, scope               rows as the rest of the client sees them; which rows are meant
+//! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
 //! ```
 
@@ -29,6 +29,7 @@ pub(crate) mod history;
 pub(crate) mod info;
 mod merge;
 pub(crate) mod outbox;
+mod payload;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod scope;

@@ -10,10 +10,11 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::formers;
+use super::payload;
 use super::rows::{Record, State};
-use super::scope::{Scope, Server, counts, new_installation, number, peer_and_count};
-use crate::message::{Installation, Kind, Name, Timestamp};
-use crate::wire::frame::Watermarks;
+use super::scope::{Scope, Server, counts, new_installation, new_origin, number, peer_and_count};
+use crate::message::{Installation, Kind, Name, Origin, Timestamp};
+use crate::wire::frame::{ClientFrame, Watermarks};
 
 /// For how many messages their tokens are remembered.
 const REMEMBERED: i64 = 100_000;
@@ -22,8 +23,17 @@ const REMEMBERED: i64 = 100_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing {
     pub(crate) n: u64,
+    pub(crate) origin: Origin,
     pub(crate) kind: Kind,
     pub(crate) body: Bytes,
+}
+
+impl Outgoing {
+    /// The frame that sends it.
+    pub(crate) fn to(self, peer: &Name) -> ClientFrame {
+        let Self { n, origin, kind, body } = self;
+        ClientFrame::Message { peer: peer.clone(), n, origin, kind, body }
+    }
 }
 
 /// The numbers of the messages whose state a receipt changed, in order. Some may be both stored and delivered.
@@ -59,17 +69,20 @@ pub(crate) fn add(
 ) -> Result<Record> {
     let n = last_number(tx, scope)? + 1;
     tx.prepare_cached(
-        "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state, sent)
-         VALUES (?, ?, 1, ?, ?, ?, ?, ?, 'waiting', ?)",
+        "INSERT INTO message
+             (server, peer, own, installation, n, origin, time, kind, body, hash, state, sent)
+         VALUES (?, ?, 1, ?, ?, ?, ?, ?, ?, ?, 'waiting', ?)",
     )?
     .execute(params![
         scope.server.as_str(),
         scope.peer.as_str(),
         scope.installation.to_string(),
         n.cast_signed(),
+        new_origin().to_bytes(),
         time.0.cast_signed(),
         kind.as_str(),
         &body[..],
+        payload::hash(&kind, &body),
         sent,
     ])?;
     let id = tx.last_insert_rowid();
@@ -155,7 +168,7 @@ pub(crate) fn take_unsettled(
 
 fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Result<Vec<Outgoing>> {
     let mut query = tx.prepare_cached(
-        "SELECT n, kind, body FROM message
+        "SELECT n, origin, kind, body FROM message
          WHERE server = ? AND peer = ? AND installation = ? AND n > ?
                AND state IN ('waiting', 'stored')
          ORDER BY n LIMIT ?",
@@ -169,11 +182,11 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
             limit,
         ],
         |row| {
-            let kind: String = row.get(1)?;
-            let body: Vec<u8> = row.get(2)?;
-            let n: i64 = row.get(0)?;
+            let (n, origin): (i64, [u8; 16]) = (row.get(0)?, row.get(1)?);
+            let (kind, body): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
             let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-            Ok(Outgoing { n: n.cast_unsigned(), kind, body: body.into() })
+            let (n, origin) = (n.cast_unsigned(), Origin::from_bytes(origin));
+            Ok(Outgoing { n, origin, kind, body: body.into() })
         },
     )?;
     rows.collect()

@@ -6,7 +6,7 @@
 
 use rusqlite::{Connection, Transaction};
 
-use super::{search, servers, stock};
+use super::{payload, search, servers, stock};
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
@@ -21,7 +21,7 @@ type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 pub(super) const OLDEST: i64 = 5;
 
 /// The migrations from each layout to the next, from [`OLDEST`] on. Released ones are never changed.
-const STEPS: [Step; 2] = [to_6, to_7];
+const STEPS: [Step; 3] = [to_6, to_7, to_8];
 
 /// The `user_version` of today's layout.
 pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
@@ -185,6 +185,18 @@ fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     stock::measure(tx)
 }
 
+/// Gives each message an origin, by which it is known under whatever number it comes.
+fn to_8(tx: &Transaction<'_>, _: &Known) -> Result<()> {
+    tx.execute_batch(
+        "-- What it is called for life, and the hash of what it says.
+         ALTER TABLE message ADD COLUMN origin BLOB NOT NULL DEFAULT x'';
+         ALTER TABLE message ADD COLUMN hash BLOB NOT NULL DEFAULT x'';
+
+         CREATE INDEX received ON message (origin) WHERE own = 0;",
+    )?;
+    payload::measure(tx)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -259,6 +271,10 @@ mod tests {
         let sizes = "SELECT size FROM file JOIN message ON message.id = file.message
                      WHERE size <> json_extract(CAST(body AS TEXT), '$.size') OR unasked";
         assert_eq!(rows(folder.path(), sizes), [""; 0]);
+        // Each message is called by its id, and has its hash.
+        let unnamed = "SELECT id FROM message WHERE length(hash) <> 32
+                       OR hex(origin) <> upper(installation || printf('%016x', n))";
+        assert_eq!(rows(folder.path(), unnamed), [""; 0]);
         // Of the two servers the one was known at two addresses.
         let distinct = "SELECT count(DISTINCT server), sum(server LIKE 'SHA256:%') FROM message";
         assert_eq!(rows(folder.path(), distinct), ["Integer(2)Integer(11)"]);

@@ -8,7 +8,7 @@ use rusqlite::Transaction;
 use ssh_key::rand_core::{OsRng, RngCore};
 
 use crate::client::config::Address;
-use crate::message::{Installation, Name};
+use crate::message::{Installation, Name, Origin};
 use crate::trust::Fingerprint;
 
 type Result<T> = rusqlite::Result<T>;
@@ -53,6 +53,13 @@ pub(crate) struct Scope {
 /// One that nobody has had before.
 pub(super) fn new_installation() -> Installation {
     Installation::from_u64(OsRng.next_u64())
+}
+
+/// One that no message has had before.
+pub(super) fn new_origin() -> Origin {
+    let mut bytes = [0; 16];
+    OsRng.fill_bytes(&mut bytes);
+    Origin::from_bytes(bytes)
 }
 
 /// A number of a conversation, by a query for server, peer and installation.

@@ -143,7 +143,7 @@ mod tests {
     use super::super::{contacts, history};
     use super::*;
     use crate::client::config::Unasked;
-    use crate::message::{Kind, Message, MessageId, Name, Timestamp};
+    use crate::message::{Kind, Message, Name, Timestamp};
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()
@@ -177,8 +177,7 @@ mod tests {
     }
 
     fn receive(store: &mut Connection, home: &Home, n: u64) {
-        let id = MessageId { installation: Installation::from_u64(9), n };
-        let message = Message { id, time: Timestamp(7), kind: Kind::TEXT, body: "hi".into() };
+        let message = Message::text(9, n, "hi");
         run(store, |tx| history::receive(tx, &home.server, marie(), message, Unasked::NONE));
     }
 

@@ -7,7 +7,7 @@ use async_std::task::block_on;
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
 use crate::mailbox::{Event, Mailbox};
-use crate::message::{Batch, Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+use crate::message::{Batch, Message, SessionKey};
 
 fn key() -> SessionKey {
     SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
@@ -17,12 +17,7 @@ fn key() -> SessionKey {
 fn filled() -> tempfile::TempDir {
     let data = tempfile::tempdir().unwrap();
     let mailbox = EmbeddedMailbox::open(data.path()).unwrap();
-    let message = |n| Message {
-        id: MessageId { installation: Installation::from_u64(7), n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: "hello".into(),
-    };
+    let message = |n| Message::text(7, n, "hello");
     let batch = Batch::new(1, (1..=3).map(message).collect::<Vec<_>>());
     mailbox.append(&key(), &batch, Instant::now());
     while !matches!(block_on(mailbox.watch().recv()).unwrap(), Event::Committed(_)) {}

@@ -2,11 +2,8 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
-
 use super::*;
 use crate::mailbox::Account;
-use crate::message::{Kind, Timestamp};
 
 const A: Installation = Installation::from_u64(1);
 
@@ -15,12 +12,7 @@ fn key() -> SessionKey {
 }
 
 fn batch(first: u64, count: u64) -> Batch {
-    let message = |n| Message {
-        id: MessageId { installation: A, n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: Bytes::from_static(b"0123456789"),
-    };
+    let message = |n| Message::text(A.to_u64(), n, "0123456789");
     Batch::new(first, (first..first + count).map(message).collect::<Vec<_>>())
 }
 
@@ -71,9 +63,8 @@ fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
 
 /// One message of a sender who has written as much as may wait, and how much of it is too much.
 fn too_much(sender: &str) -> (SessionKey, Batch, Usage) {
-    let body = vec![b'x'; usize::try_from(SENDER_LIMIT).unwrap()].into();
-    let id = MessageId { installation: A, n: 1 };
-    let message = Message { id, time: Timestamp(1), kind: Kind::TEXT, body };
+    let body = vec![b'x'; usize::try_from(SENDER_LIMIT).unwrap()];
+    let message = Message::text(A.to_u64(), 1, body);
     let key = SessionKey::new(sender.parse().unwrap(), "marie".parse().unwrap()).unwrap();
     (key, Batch::new(1, vec![message]), Usage { messages: 1, bytes: SENDER_LIMIT })
 }

@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 2. Pure: values to bytes and back.
+//! How the store looks on disk, version 3. Pure: values to bytes and back.
 //!
 //! Owned by the store. Numbers are big-endian. Three keyspaces:
 //!
@@ -10,13 +10,14 @@
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of expiry: its last n (u64) |
-//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 2), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n, time (u64 each), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
+//! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
 //! Names have no zero byte. Installations have entries beside the session's row and not in it, for there may be
 //! thousands, and a commit writes only what it changes. A segment has messages with consecutive positions; its key has
 //! the last one: so the first segment at or after a position has what follows, and a commit with hundreds of messages
 //! writes and later removes only a few segments. A segment of version 1 does not say when it was accepted: it counts
-//! from uptime 0, which is when the server first counted.
+//! from uptime 0, which is when the server first counted. One of version 1 or 2 has no origins: they are
+//! [made of the ids](Origin::of).
 //!
 //! Invariant: a session's segments have the positions above `removed` up to and with `last`, each once, with `bytes` in
 //! those of their bodies that are kept; some messages of the first segment may be removed already.
@@ -27,11 +28,14 @@ use bytes::{Buf, BufMut, Bytes};
 
 use crate::mailbox::{Account, Accounts, Outline};
 use crate::message::{
-    Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime, withheld_length,
+    Installation, Kind, Message, MessageId, Origin, SessionKey, Timestamp, Uptime, withheld_length,
 };
 
 /// The version that is written here. What [`upgrade`](super::upgrade) needs of older ones is read here, too.
-pub(super) const VERSION: u8 = 2;
+pub(super) const VERSION: u8 = 3;
+
+/// The version of a session's row, which is the layout's in which it last changed.
+pub(super) const ROW_VERSION: u8 = 2;
 
 /// Where the layout's version is.
 pub(super) const LAYOUT: &str = "layout";
@@ -41,9 +45,12 @@ pub(super) const UPTIME: &str = "uptime";
 pub(super) const COMMIT: &str = "commit";
 
 /// The version of segments that is written here, independent of the layout's: an upgrade leaves segments as they are.
-/// Version 1 is read, too.
-const SEGMENT_VERSION: u8 = 2;
-const FIRST_SEGMENT_VERSION: u8 = 1;
+/// Older ones are read, too.
+const SEGMENT_VERSION: u8 = 3;
+/// The last one without origins.
+const WITHOUT_ORIGINS: u8 = 2;
+/// The one that does not say when it was accepted.
+const WITHOUT_UPTIME: u8 = 1;
 
 /// What is kept of a session beside its messages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -190,14 +197,14 @@ pub(super) fn parse_segment_key(key: &[u8]) -> Result<(SessionKey, u64), Malform
 impl Row {
     /// The row's bytes.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let mut out = vec![VERSION];
+        let mut out = vec![ROW_VERSION];
         [self.removed, self.last, self.bytes].into_iter().for_each(|number| out.put_u64(number));
         out
     }
 
     /// The row that these bytes are.
     pub(super) fn decode(mut bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_from(VERSION, &mut bytes)
+        Self::decode_from(ROW_VERSION, &mut bytes)
             .filter(|_| bytes.is_empty())
             .ok_or(Malformed("a session's row"))
     }
@@ -227,10 +234,11 @@ pub(super) fn encode_segment<'a>(
     out.put_u8(SEGMENT_VERSION);
     out.put_u64(since.0);
     out.put_u32(count(messages.len()));
-    for Message { id, time, kind, body } in messages {
-        for number in [id.installation.to_u64(), id.n, time.0] {
-            out.put_u64(number);
-        }
+    for Message { id, origin, time, kind, body } in messages {
+        out.put_u64(id.installation.to_u64());
+        out.put_u64(id.n);
+        out.put_slice(&origin.to_bytes());
+        out.put_u64(time.0);
         // A kind has at most 16 bytes.
         out.put_u8(kind.as_str().len() as u8);
         out.put_slice(kind.as_str().as_bytes());
@@ -242,7 +250,9 @@ pub(super) fn encode_segment<'a>(
 
 /// The messages of a segment, in order; none if the bytes are not one.
 pub(super) fn decode_segment(bytes: Bytes) -> Result<Vec<Message>, Malformed> {
-    let message = |it: Part<'_>| Message::kept(it.id, it.time, it.kind, bytes.slice_ref(it.body));
+    let message = |Part { id, origin, time, kind, body }: Part<'_>| {
+        Message::kept(id, origin, time, kind, bytes.slice_ref(body))
+    };
     decode_parts(&bytes, message).ok_or(MALFORMED_SEGMENT)
 }
 
@@ -253,20 +263,24 @@ pub(super) fn decode_outlines(bytes: &[u8]) -> Result<Vec<Outline>, Malformed> {
 
 /// How long the server had run when it took the messages of a segment, from its beginning.
 pub(super) fn decode_since(mut bytes: &[u8]) -> Result<Uptime, Malformed> {
-    take_since(&mut bytes).ok_or(MALFORMED_SEGMENT)
+    take_beginning(&mut bytes).map(|(_, since)| since).ok_or(MALFORMED_SEGMENT)
 }
 
-fn take_since(bytes: &mut &[u8]) -> Option<Uptime> {
-    match bytes.try_get_u8().ok()? {
-        FIRST_SEGMENT_VERSION => Some(Uptime::default()),
-        SEGMENT_VERSION => bytes.try_get_u64().ok().map(Uptime),
-        _ => None,
-    }
+/// A segment's version, and how long the server had run.
+fn take_beginning(bytes: &mut &[u8]) -> Option<(u8, Uptime)> {
+    let version = bytes.try_get_u8().ok()?;
+    let since = match version {
+        WITHOUT_UPTIME => Uptime::default(),
+        WITHOUT_ORIGINS | SEGMENT_VERSION => bytes.try_get_u64().ok().map(Uptime)?,
+        _ => return None,
+    };
+    Some((version, since))
 }
 
 /// A message inside its segment's bytes.
 struct Part<'a> {
     id: MessageId,
+    origin: Origin,
     time: Timestamp,
     /// None of a message that is withheld.
     kind: Option<Kind>,
@@ -282,25 +296,34 @@ impl Part<'_> {
 }
 
 fn decode_parts<'a, T>(mut bytes: &'a [u8], make: impl Fn(Part<'a>) -> T) -> Option<Vec<T>> {
-    take_since(&mut bytes)?;
+    let (version, _) = take_beginning(&mut bytes)?;
     let count = bytes.try_get_u32().ok()?;
     let mut parts = Vec::new();
     for _ in 0..count {
-        parts.push(make(decode_part(&mut bytes)?));
+        parts.push(make(decode_part(version, &mut bytes)?));
     }
     (bytes.is_empty() && count > 0).then_some(parts)
 }
 
-fn decode_part<'a>(bytes: &mut &'a [u8]) -> Option<Part<'a>> {
-    let mut number = || bytes.try_get_u64().ok();
-    let installation = Installation::from_u64(number()?);
-    let id = MessageId { installation, n: number()? };
-    let time = Timestamp(number()?);
+fn decode_part<'a>(version: u8, bytes: &mut &'a [u8]) -> Option<Part<'a>> {
+    let installation = Installation::from_u64(bytes.try_get_u64().ok()?);
+    let id = MessageId { installation, n: bytes.try_get_u64().ok()? };
+    let origin = match version {
+        ..=WITHOUT_ORIGINS => Origin::of(id),
+        _ => Origin::from_bytes(take_bytes(bytes)?),
+    };
+    let time = Timestamp(bytes.try_get_u64().ok()?);
     let length = usize::from(bytes.try_get_u8().ok()?);
     let kind = std::str::from_utf8(bytes.split_off(..length)?).ok()?;
     let kind = if kind.is_empty() { None } else { Some(kind.parse().ok()?) };
     let length = usize::try_from(bytes.try_get_u32().ok()?).ok()?;
-    Some(Part { id, time, kind, body: bytes.split_off(..length)? })
+    Some(Part { id, origin, time, kind, body: bytes.split_off(..length)? })
+}
+
+fn take_bytes<const N: usize>(bytes: &mut &[u8]) -> Option<[u8; N]> {
+    let (taken, rest) = bytes.split_first_chunk()?;
+    *bytes = rest;
+    Some(*taken)
 }
 
 fn count(length: usize) -> u32 {
@@ -318,25 +341,25 @@ mod tests {
 
     /// What is on people's disks: a change of these bytes needs another version.
     #[test]
-    fn the_bytes_are_those_of_version_2() {
+    fn the_bytes_are_those_of_version_3() {
         assert_eq!(session_key(&key("john", "marie")), b"marie\0john");
         let prefix = message_prefix(&key("john", "marie"));
         assert_eq!(segment_key(&prefix, 258), b"marie\0john\0\0\0\0\0\0\0\x01\x02");
-        let message = Message {
-            id: MessageId { installation: Installation::from_u64(0xa1), n: 2 },
-            time: Timestamp(3),
-            kind: Kind::TEXT,
-            body: Bytes::from_static(b"hi"),
-        };
+        let older = Message { time: Timestamp(3), ..Message::text(0xa1, 2, "hi") };
+        let message = Message { origin: Origin::from_bytes(*b"16 random bytes."), ..older.clone() };
         let bytes = encode_segment(Uptime(9), [&message].into_iter());
-        let numbers = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
-        let messages = [&b"\0\0\0\x01"[..], numbers, b"\x04text\0\0\0\x02hi"].concat();
-        let first = Bytes::from([&[1], &messages[..]].concat());
-        let expected = [&b"\x02\0\0\0\0\0\0\0\x09"[..], &messages].concat();
-        assert_eq!(bytes, expected);
-        for (bytes, since) in [(bytes, Uptime(9)), (first, Uptime(0))] {
+        let (one, nine) = (b"\0\0\0\x01", b"\0\0\0\0\0\0\0\x09");
+        let id = b"\0\0\0\0\0\0\0\xa1\0\0\0\0\0\0\0\x02";
+        let rest = b"\0\0\0\0\0\0\0\x03\x04text\0\0\0\x02hi";
+        let first = [&[1], &one[..], id, rest].concat();
+        let second = [&[2], &nine[..], one, id, rest].concat();
+        let third = [&[3], &nine[..], one, id, b"16 random bytes.", rest].concat();
+        assert_eq!(bytes, third);
+        for (bytes, since, expected) in
+            [(first, Uptime(0), &older), (second, Uptime(9), &older), (third, Uptime(9), &message)]
+        {
             assert_eq!(decode_since(&bytes), Ok(since));
-            assert_eq!(decode_segment(bytes), Ok(vec![message.clone()]));
+            assert_eq!(decode_segment(bytes.into()), Ok(vec![expected.clone()]));
         }
         let row = Row { removed: 1, last: 2, bytes: 3 };
         let numbers = b"\0\0\0\0\0\0\0\x01\0\0\0\0\0\0\0\x02\0\0\0\0\0\0\0\x03";
@@ -356,11 +379,10 @@ mod tests {
     #[test]
     fn a_message_that_is_withheld_is_told_from_an_empty_one() {
         let id = MessageId { installation: Installation::from_u64(0xa1), n: 2 };
-        let empty =
-            Message { id, time: Timestamp(3), kind: Kind::TEXT, body: Bytes::from_static(b"") };
+        let empty = Message::text(0xa1, 2, "");
         let withheld = Message::withheld(id, Timestamp(3), 70_000);
         // As an earlier version wrote it.
-        let older = Message::kept(id, Timestamp(3), None, Bytes::new());
+        let older = Message::kept(id, Origin::of(id), Timestamp(3), None, Bytes::new());
         let all = [&empty, &withheld, &older];
         let bytes = encode_segment(Uptime(0), all.into_iter());
         let outline = |length, is_withheld| Outline { id, length, is_withheld };
@@ -423,13 +445,11 @@ mod tests {
         #[test]
         fn a_segment_survives(
             since: u64,
-            messages in prop::collection::vec(any::<(u64, u64, u64, Vec<u8>)>(), 1..5),
+            messages in prop::collection::vec(any::<(u64, u64, [u8; 16], Vec<u8>)>(), 1..5),
         ) {
-            let message = |(installation, n, time, body): (u64, u64, u64, Vec<u8>)| Message {
-                id: MessageId { installation: Installation::from_u64(installation), n },
-                time: Timestamp(time),
-                kind: Kind::TEXT,
-                body: body.into(),
+            let message = |(installation, n, origin, body): (u64, u64, [u8; 16], Vec<u8>)| Message {
+                origin: Origin::from_bytes(origin),
+                ..Message::text(installation, n, body)
             };
             let messages: Vec<_> = messages.into_iter().map(message).collect();
             let encoded = encode_segment(Uptime(since), messages.iter());

@@ -20,7 +20,7 @@ use super::opening::{OpenError, Paths};
 use super::scan::{Verdict, scan};
 use super::watermark::Watermark;
 use crate::mailbox::{Event, Mailbox};
-use crate::message::{Batch, Installation, Kind, Message, MessageId, SessionKey, Timestamp};
+use crate::message::{Batch, Message, SessionKey};
 
 /// How many commits there are, and how many messages in each.
 pub(super) const COMMITS: u64 = 6;
@@ -43,12 +43,8 @@ pub(super) fn key() -> SessionKey {
 }
 
 pub(super) fn batch(numbers: Range<u64>) -> Batch {
-    let message = |n: u64| Message {
-        id: MessageId { installation: Installation::from_u64(7), n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: format!("message {n} {}", "and so on ".repeat(20)).into(),
-    };
+    let body = |n| format!("message {n} {}", "and so on ".repeat(20));
+    let message = |n| Message::text(7, n, body(n));
     Batch::new(numbers.start, numbers.map(message).collect::<Vec<_>>())
 }
 

@@ -8,15 +8,10 @@ use super::super::shared::{JOURNAL_HIGH, JOURNAL_LIMIT};
 use super::*;
 use crate::clock::fake::FakeTimes;
 use crate::mailbox::Outline;
-use crate::message::{Kind, Message, MessageId, Timestamp};
+use crate::message::{Message, MessageId};
 
 fn batch(first: u64, count: u64) -> Batch {
-    let message = |n| Message {
-        id: MessageId { installation: Installation::from_u64(1), n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: "hello".into(),
-    };
+    let message = |n| Message::text(1, n, "hello");
     Batch::new(first, (first..first + count).map(message).collect::<Vec<_>>())
 }
 
@@ -228,12 +223,7 @@ fn a_commit_writes_what_it_changes_however_much_is_remembered() {
         0 => MessageId { installation: Installation::from_u64(position), n: 1 },
         _ => MessageId { installation: Installation::from_u64(1), n: 2 * position },
     };
-    let message = |position| Message {
-        id: id(position),
-        time: Timestamp(1),
-        kind: Kind::TEXT,
-        body: "x".into(),
-    };
+    let message = |position| Message { id: id(position), ..Message::text(1, 1, "x") };
     mailbox.append(
         &key,
         &Batch::new(1, (1..=MANY).map(message).collect::<Vec<_>>()),

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use bytes::Bytes;
 use proptest::prelude::*;
 
 use super::super::journal::Journal;
@@ -11,19 +10,14 @@ use super::super::layout::Row;
 use super::super::store::Store;
 use super::super::upgrade::Unreadable;
 use super::*;
-use crate::message::{Batch, Installation, Kind, Message, MessageId, Timestamp, Uptime};
+use crate::message::{Batch, Message, Uptime};
 
 fn key(sender: &str) -> SessionKey {
     SessionKey::new(sender.parse().unwrap(), "marie".parse().unwrap()).unwrap()
 }
 
 fn batch(first: u64, count: u64, length: usize) -> Batch {
-    let message = |n| Message {
-        id: MessageId { installation: Installation::from_u64(7), n },
-        time: Timestamp(n),
-        kind: Kind::TEXT,
-        body: Bytes::from(vec![b'x'; length]),
-    };
+    let message = |n| Message::text(7, n, vec![b'x'; length]);
     Batch::new(first, (first..first + count).map(message).collect::<Vec<_>>())
 }
 

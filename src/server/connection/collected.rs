@@ -2,11 +2,8 @@
 //!
 //! Owned by the read task.
 
-use bytes::Bytes;
-
 use crate::mailbox::Usage;
-use crate::message::{Kind, Message, MessageId, Name, Timestamp};
-use crate::wire::MAX_BODY;
+use crate::message::{Message, Name, Timestamp};
 use crate::wire::codec::Decoder;
 use crate::wire::frame::ClientFrame;
 
@@ -26,11 +23,6 @@ impl Collected {
     pub(super) fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
         Self { peer, time, messages, chunk: decoder.chunk() }
-    }
-
-    pub(super) fn push(&mut self, id: MessageId, kind: Kind, body: Bytes) {
-        debug_assert!(body.len() <= MAX_BODY, "the codec keeps to it");
-        self.messages.push(Message { id, time: self.time, kind, body });
     }
 }
 

@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::collected::Collected;
 use super::reading::{Flow, Reading, fail};
 use super::shared::Reply;
-use crate::message::{MAX_NAME_CHARS, MessageId};
+use crate::message::{MAX_NAME_CHARS, Message, MessageId};
 use crate::server::files::Tickets;
 use crate::server::host::Host;
 use crate::server::link::{End, Side};
@@ -58,13 +58,15 @@ impl Reading<'_> {
         loop {
             self.turn.frame().await;
             match reader.next_ready() {
-                Ok(Some(ClientFrame::Message { peer, n, kind, body })) => {
+                Ok(Some(ClientFrame::Message { peer, n, origin, kind, body })) => {
                     if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
                         self.accept_collected().await?;
                     }
                     let id = MessageId { installation: self.link.installation, n };
                     let fresh = || Collected::new(peer, self.host.clock.wall(), reader.decoder());
-                    self.collected.get_or_insert_with(fresh).push(id, kind, body);
+                    let collected = self.collected.get_or_insert_with(fresh);
+                    let time = collected.time;
+                    collected.messages.push(Message { id, origin, time, kind, body });
                 }
                 Ok(Some(ClientFrame::Ack { peer, seq })) => {
                     self.accept_collected().await?;

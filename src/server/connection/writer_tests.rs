@@ -8,7 +8,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::mailbox::{Commit, MemoryMailbox, Usage};
-use crate::message::{Batch, Installation, Kind, MessageId, Timestamp, Uptime};
+use crate::message::{Batch, Installation, Uptime};
 use crate::server::link::ConnectionId;
 use crate::server::sessions::{Quota, Windows};
 use crate::server::{Config, Server, Tls};
@@ -139,8 +139,7 @@ fn what_waits_and_what_was_marked_is_encoded_as_there_is_room() {
 }
 
 fn message(n: u64, length: usize) -> Message {
-    let id = MessageId { installation: Installation::from_u64(1), n };
-    Message { id, time: Timestamp(n), kind: Kind::TEXT, body: vec![b'x'; length].into() }
+    Message::text(1, n, vec![b'x'; length])
 }
 
 /// Alice's session with bob, in which messages up to this expired.

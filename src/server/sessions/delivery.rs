@@ -167,7 +167,7 @@ mod tests {
     use super::super::quota::Quota;
     use super::*;
     use crate::mailbox::{Commit, MemoryMailbox};
-    use crate::message::{Installation, Kind, Message, MessageId, SessionKey, Timestamp, Uptime};
+    use crate::message::{Installation, Message, SessionKey, Timestamp, Uptime};
     use crate::server::limits::Rates;
     use crate::server::link::{ConnectionId, Link};
     use crate::wire::frame::Presence;
@@ -197,8 +197,7 @@ mod tests {
     }
 
     fn message(n: u64) -> Message {
-        let id = MessageId { installation: Installation::from_u64(1), n };
-        Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+        Message::text(1, n, "hello")
     }
 
     /// A crash would bring it back behind those that passed it, and its receiver would drop it.

@@ -405,7 +405,7 @@ mod tests {
 
     use super::*;
     use crate::mailbox::MemoryMailbox;
-    use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
+    use crate::message::{Installation, Message};
 
     use crate::server::Quota;
     use crate::server::link::ConnectionId;
@@ -423,8 +423,7 @@ mod tests {
             Presence::Online,
         ));
         let session = block_on(registry.enter(&key, &link)).unwrap();
-        let (id, time) = (MessageId { installation, n: 1 }, Timestamp(1));
-        let message = Message { id, time, kind: Kind::TEXT, body: "hello".into() };
+        let message = Message::text(1, 1, "hello");
         let (mailbox, quota) = (registry.mailbox(), Quota::default());
         session.accept(mailbox, &quota, link.id, vec![message], 0, Uptime(1)).unwrap();
         assert!(!session.expire(mailbox, 1), "it is not committed yet");

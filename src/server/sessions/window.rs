@@ -88,18 +88,11 @@ impl Drop for Held {
 
 #[cfg(test)]
 mod tests {
-    use bytes::Bytes;
-
     use super::*;
-    use crate::message::{Installation, Kind, Message, MessageId, Timestamp};
+    use crate::message::Message;
 
     fn batch(messages: u64, length: usize) -> Batch {
-        let message = |n| Message {
-            id: MessageId { installation: Installation::from_u64(1), n },
-            time: Timestamp(0),
-            kind: Kind::TEXT,
-            body: Bytes::from(vec![0; length]),
-        };
+        let message = |n| Message::text(1, n, vec![0; length]);
         Batch::new(1, (1..=messages).map(message).collect::<Vec<_>>())
     }
 

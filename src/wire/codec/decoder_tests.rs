@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use smol_str::SmolStr;
 
 use super::*;
-use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Timestamp};
+use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
 use crate::wire::frame::*;
 use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF};
@@ -65,8 +65,9 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
             .prop_map(|signature| ClientFrame::Prove { signature: signature.into() }),
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, settled)| ClientFrame::Talk { peer, settled }),
         name().prop_map(|peer| ClientFrame::Close { peer }),
-        (name(), 1..=MAX_NUMBER, kind(), body_bytes())
-            .prop_map(|(peer, n, kind, body)| ClientFrame::Message { peer, n, kind, body }),
+        (name(), 1..=MAX_NUMBER, origin(), kind(), body_bytes()).prop_map(
+            |(peer, n, origin, kind, body)| ClientFrame::Message { peer, n, origin, kind, body }
+        ),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
         (name(), any::<u64>(), 1..=MAX_NUMBER).prop_map(|(peer, number, n)| {
             ClientFrame::Read { peer, installation: Installation::from_u64(number), n }
@@ -122,14 +123,19 @@ fn file_reply() -> impl Strategy<Value = FileReply> {
 }
 
 fn message() -> impl Strategy<Value = Message> {
-    (any::<u64>(), 1..=MAX_NUMBER, 0..=MAX_NUMBER, kind(), body_bytes()).prop_map(
-        |(installation, n, time, kind, body)| Message {
+    (any::<u64>(), 1..=MAX_NUMBER, origin(), 0..=MAX_NUMBER, kind(), body_bytes()).prop_map(
+        |(installation, n, origin, time, kind, body)| Message {
             id: MessageId { installation: Installation::from_u64(installation), n },
+            origin,
             time: Timestamp(time),
             kind,
             body,
         },
     )
+}
+
+fn origin() -> impl Strategy<Value = Origin> {
+    any::<[u8; 16]>().prop_map(Origin::from_bytes)
 }
 
 fn presence() -> impl Strategy<Value = Presence> {
@@ -273,7 +279,7 @@ proptest! {
 
     #[test]
     fn a_decoder_holds_at_most_one_frame_beside_what_it_was_fed(
-        start in "MSG marie 1 text (65536|60000|70000|9999999999|1)\r\n",
+        start in "MSG marie 1 [0-9a-f]{32} text (65536|60000|70000|9999999999|1)\r\n",
         piece in vec(any::<u8>(), 1000),
     ) {
         let mut decoder = Decoder::<ClientFrame>::default();
@@ -307,10 +313,10 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"TALK mar:ie 0\r\n", ErrorCode::Name),
         (b"ACK marie 0\r\n", ErrorCode::Bad),
         (b"ACK marie 9223372036854775808\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 Text 0\r\n\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 text -1\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 text 65537\r\n", ErrorCode::Body),
-        (b"MSG marie 1 text 2\r\nhello\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 Text 0\r\n\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text -1\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 65537\r\n", ErrorCode::Body),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),
         (b"CARRY tinychat/1 what ever\r\n", ErrorCode::Version),
@@ -329,7 +335,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
 #[test]
 fn after_a_bad_name_the_next_frame_is_found() {
     let mut decoder = Decoder::<ClientFrame>::default();
-    decoder.feed(b"MSG mar:ie 1 text 4\r\nPING\r\nPONG\r\n");
+    decoder.feed(b"MSG mar:ie 1 000000000000000000000000000000b1 text 4\r\nPING\r\nPONG\r\n");
     let error = decoder.decode().unwrap_err();
     assert!(!error.is_fatal());
     assert_eq!(decoder.decode(), Ok(Some(ClientFrame::Pong)));

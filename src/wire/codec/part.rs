@@ -9,7 +9,7 @@ use smol_str::SmolStr;
 
 use super::error::ProtocolError;
 use super::words::{Words, put_body, sentence};
-use crate::message::{BlobId, Installation, Kind, Name};
+use crate::message::{BlobId, Installation, Kind, Name, Origin};
 use crate::trust::{Invite, Ticket};
 use crate::wire::codes::{ByeReason, ErrorCode, FileError};
 use crate::wire::limits::VERSION;
@@ -101,6 +101,7 @@ parsed! {
     Installation: Installation = "an installation",
     Invitation: Invite = "an invitation",
     Kind: Kind = "a kind",
+    Origin: Origin = "an origin",
     TicketWord: Ticket = "a ticket",
 }
 

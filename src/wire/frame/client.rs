@@ -6,7 +6,7 @@ use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::presence::Presence;
-use crate::message::{Installation, Kind, Name};
+use crate::message::{Installation, Kind, Name, Origin};
 use crate::trust::{Invite, Ticket};
 use crate::wire::codec::{Body, Invitation, KeyWord, Number, Ordinal, TicketWord, Version, frames};
 use crate::wire::limits::{MAX_BODY, MAX_PROOF};
@@ -20,6 +20,8 @@ frames! {
             peer: Name,
             /// Its number within session and installation.
             n: u64 as Ordinal,
+            /// What it is called for life.
+            origin: Origin,
             /// What the body is.
             kind: Kind,
             /// The body.

@@ -2,28 +2,30 @@
 
 use bytes::{BufMut, BytesMut};
 
-use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::wire::codec::{Number, Ordinal, Part, ProtocolError, Words, line, put_body, put_length};
 use crate::wire::limits::MAX_BODY;
 
 impl Part for Message {
     type Value = Self;
-    const SPELLED: Option<&'static str> = Some("installation n time kind length");
+    const SPELLED: Option<&'static str> = Some("installation n origin time kind length");
     const BODY: Option<usize> = Some(MAX_BODY);
 
     fn take(words: &mut Words<'_>) -> Result<Self, ProtocolError> {
         let installation = Installation::take(words)?;
         let n = Ordinal::take(words)?;
+        let origin = Origin::take(words)?;
         let time = Timestamp(words.number("a time")?);
         let kind = Kind::take(words)?;
         let id = MessageId { installation, n };
-        Ok(Self { id, time, kind, body: words.body()? })
+        Ok(Self { id, origin, time, kind, body: words.body()? })
     }
 
     fn put(message: &Self, out: &mut BytesMut) {
-        let Self { id, time: Timestamp(time), kind, body } = message;
+        let Self { id, origin, time: Timestamp(time), kind, body } = message;
         Installation::put(&id.installation, out);
         Number::put(&id.n, out);
+        Origin::put(origin, out);
         Number::put(time, out);
         Kind::put(kind, out);
         put_length(out, body.len());
@@ -57,10 +59,11 @@ pub(crate) fn encode_messages(
 }
 
 fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {
-    let Message { id: MessageId { installation, n }, time: Timestamp(time), kind, body: text } =
+    let Message { id: MessageId { installation, n }, origin, time: Timestamp(time), kind, body } =
         message;
-    line(out, format_args!("MSG {peer} {seq} {installation} {n} {time} {kind} {}", text.len()));
-    put_body(out, text);
+    let length = body.len();
+    line(out, format_args!("MSG {peer} {seq} {installation} {n} {origin} {time} {kind} {length}"));
+    put_body(out, body);
 }
 
 /// The words that all have are formatted once.
@@ -72,8 +75,11 @@ fn encode_similar(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[M
     for (number, message) in (first_seq..).zip(messages) {
         let (seq, n) = (seq.format(number), n.format(message.id.n));
         let length = length.format(message.body.len());
-        for part in [&to, seq, &from, n, &what, length, "\r\n"] {
-            out.put_slice(part.as_bytes());
+        let origin = &message.origin.to_digits();
+        let [to, seq, from, n, what, length] =
+            [&to, seq, &from, n, &what, length].map(|words| words.as_bytes());
+        for part in [to, seq, from, n, b" ", origin, what, length, b"\r\n"] {
+            out.put_slice(part);
         }
         put_body(out, &message.body);
     }

@@ -8,7 +8,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 use super::*;
-use crate::message::{Installation, Message, MessageId, Name, Timestamp};
+use crate::message::{Message, Name, Origin, Timestamp};
 use crate::wire::codec::{Counts, Frame, Verb, When};
 
 /// The specification as it is written.
@@ -135,13 +135,12 @@ fn the_dictionary_of_the_fuzzers_has_each_verb_and_code() {
 
 /// Messages of which some follow each other with the same words.
 fn messages() -> impl Strategy<Value = Vec<Message>> {
-    let message =
-        (0..2u64, 1..3u64, 0..2u64, "[a-z]{0,9}").prop_map(|(from, n, time, text)| Message {
-            id: MessageId { installation: Installation::from_u64(from), n },
-            time: Timestamp(time),
-            kind: "text".parse().unwrap(),
-            body: text.into_bytes().into(),
-        });
+    let words = (0..2u64, 1..3u64, any::<[u8; 16]>(), 0..2u64, "[a-z]{0,9}");
+    let message = words.prop_map(|(from, n, origin, time, text)| Message {
+        origin: Origin::from_bytes(origin),
+        time: Timestamp(time),
+        ..Message::text(from, n, text)
+    });
     vec(message, 1..9)
 }
 

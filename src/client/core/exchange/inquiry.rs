@@ -183,8 +183,8 @@ impl Core {
                 Some(last) => inquiry.sent(&peer, last.n),
                 None => self.close_talk(inquiry, &peer, connection).await?,
             }
-            for outbox::Outgoing { n, kind, body } in messages {
-                connection.say(&ClientFrame::Message { peer: peer.clone(), n, kind, body });
+            for message in messages {
+                connection.say(&message.to(&peer));
             }
         }
         Ok(())

@@ -54,8 +54,8 @@ impl Core {
             let last = messages.last().map(|message| message.n);
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
-            for outbox::Outgoing { n, kind, body } in messages {
-                connection.say(&ClientFrame::Message { peer: peer.clone(), n, kind, body });
+            for message in messages {
+                connection.say(&message.to(&peer));
             }
         }
         Ok(())

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use super::super::channel::{Drain, Queued};
 use super::*;
 use crate::mailbox::MemoryMailbox;
-use crate::message::{Kind, MessageId, Timestamp};
 use crate::server::people::Contacts;
 use crate::server::sessions::window::Windows;
 use crate::wire::frame::Presence;
@@ -34,8 +33,7 @@ const CONNECTION: ConnectionId = ConnectionId(1);
 const NOW: Uptime = Uptime(1);
 
 fn message(installation: Installation, n: u64) -> Message {
-    let id = MessageId { installation, n };
-    Message { id, time: Timestamp(n), kind: Kind::TEXT, body: "hello".into() }
+    Message::text(installation.to_u64(), n, "hello")
 }
 
 fn session(mailbox: &MemoryMailbox, memory: u64) -> Session {

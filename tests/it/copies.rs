@@ -1,0 +1,166 @@
+//! Data folders of which there are two: copied ones, and ones that were restored from a backup.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use tinychat::server::Config;
+
+use crate::folder::{copy, states};
+use crate::programs::{Launch, free_address};
+use crate::world::{World, patiently, story, story_with};
+
+#[test]
+fn what_is_typed_in_a_copied_folder_is_not_swallowed() {
+    story(async |world| {
+        let (original, copied) = (world.path("john"), world.path("copy"));
+        let john = async |folder: &Path, input: &str| {
+            let john = Launch::at(world.address(), "john", folder).to("marie");
+            john.pipe(input).await.exited(0);
+        };
+        john(&original, "one\n").await;
+        copy(&original, &copied);
+        john(&original, "two\nthree\n").await;
+        // Its counter goes on from one, past that of the original, before the server is asked.
+        john(&copied, "four\nfive\nsix\n").await;
+        john(&original, "seven\n").await;
+        john(&copied, "eight\n").await;
+        let marie = Launch::of(world, "marie").to("john").pipe("").await;
+        let expected = ["one", "two", "three", "four", "five", "six", "seven", "eight"];
+        assert_eq!(marie.exited(0).lines(), expected.map(|it| format!("john: {it}")));
+    });
+}
+
+#[test]
+fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
+    story(async |world| {
+        let (original, copied) = (world.path("john"), world.path("copy"));
+        let john = |folder: &Path| Launch::at(world.address(), "john", folder).to("marie");
+        john(&original).pipe("one\n").await.exited(0);
+        copy(&original, &copied);
+        john(&original).pipe("two\n").await.exited(0);
+        let mut marie = world.sign_in("marie").await;
+        marie.expect("WAITING john 2").await;
+        marie.talk("john").await;
+        marie.hears("john", 1, 1, "one").await;
+        marie.hears("john", 2, 2, "two").await;
+        let mut second = john(&copied).with(&["--follow"]).start();
+        second.says("copy of another").await;
+        second.says("connected").await;
+        second.types("three\n");
+        let three = marie.hear().await;
+        assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    });
+}
+
+/// John's folder is copied, what he writes in the one expires, and what he writes in the other arrives.
+async fn what_expired_of_one_is_not_taken_for_the_others(
+    world: &mut World,
+    expire: impl AsyncFnOnce(&mut World),
+) {
+    let (original, copied) = (world.path("john"), world.path("copy"));
+    let john = async |world: &World, folder: &Path, input: &str| {
+        let john = Launch::at(world.address(), "john", folder).to("marie");
+        john.pipe(input).await.exited(0);
+    };
+    john(world, &original, "one\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    marie.hears("john", 1, 1, "one").await;
+    marie.ack("john", 1).await;
+    marie.quit().await;
+    // It hears of that.
+    john(world, &original, "").await;
+    copy(&original, &copied);
+    expire(world).await;
+    john(world, &copied, "three\n").await;
+    let mut marie = world.sign_in("marie").await;
+    marie.talk("john").await;
+    let three = marie.hear().await;
+    assert_eq!((three.n, three.text.as_str()), (1, "three"), "it counts on its own");
+    marie.ack("john", three.seq).await;
+    marie.barrier().await;
+    john(world, &original, "").await;
+    john(world, &copied, "").await;
+    assert_eq!(states(&original), ["delivered", "expired"]);
+    assert_eq!(states(&copied), ["delivered"]);
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_expired_by_a_block() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            let mut marie = world.sign_in("marie").await;
+            marie.send("BLOCK john").await;
+            marie.expect("BLOCKED john").await;
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            marie.send("UNBLOCK john").await;
+            marie.expect("UNBLOCKED john").await;
+            marie.quit().await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
+    story(async |world| {
+        what_expired_of_one_is_not_taken_for_the_others(world, async |world: &mut World| {
+            Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+            let brief = Duration::from_millis(1);
+            let soon = |config: &mut Config| {
+                (config.keep, config.timing.sweep) = (Some(brief), Duration::from_millis(10));
+            };
+            world.restart_with(soon).await;
+            let mut marie = world.sign_in("marie").await;
+            let gone =
+                async { while !marie.settle("john", 0).await.last().unwrap().ends_with(" 0") {} };
+            patiently("it expires", gone).await;
+            marie.quit().await;
+            world.restart_with(|config| config.keep = None).await;
+        })
+        .await;
+    });
+}
+
+#[test]
+fn what_a_restored_backup_sends_once_more_comes_once() {
+    let address = free_address();
+    let there = |config: &mut Config| config.listen = vec![address.to_string()];
+    story_with(there, async |world| {
+        let (folder, backup) = (world.path("john"), world.path("backup"));
+        let john = async |input: &str| {
+            let john = Launch::at(address, "john", &folder).to("marie");
+            john.with(&["--timeout", "1"]).pipe(input).await
+        };
+        john("").await.exited(0);
+        world.stop().await;
+        john("hi\n").await.exited(3).said("1 message not sent yet; kept");
+        copy(&folder, &backup);
+        world.start().await;
+        john("").await.exited(0);
+        fs::remove_dir_all(&folder).unwrap();
+        copy(&backup, &folder);
+        john("there\n").await.exited(0);
+        assert_eq!(states(&folder), ["stored"]);
+        let marie = Launch::of(world, "marie").to("john").pipe("").await;
+        marie.exited(0).printed(&["john: hi", "john: there"]);
+        john("").await.exited(0);
+        assert_eq!(states(&folder), ["delivered"]);
+    });
+}
+
+#[test]
+fn a_copied_folder_reads_on_where_it_was_copied() {
+    story(async |world| {
+        let (original, copied) = (world.path("marie"), world.path("copy"));
+        Launch::of(world, "john").to("marie").pipe("one\n").await.exited(0);
+        let marie = |folder: &Path| Launch::at(world.address(), "marie", folder).to("john");
+        marie(&original).pipe("").await.exited(0).printed(&["john: one"]);
+        copy(&original, &copied);
+        Launch::of(world, "john").to("marie").pipe("two\n").await.exited(0);
+        marie(&original).pipe("").await.exited(0).printed(&["john: two"]);
+        Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0);
+        marie(&copied).pipe("").await.exited(0).printed(&["john: three"]);
+    });
+}

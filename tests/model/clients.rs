@@ -1,6 +1,6 @@
 //! The clients of sender and receiver: what they do with what the server says.
 
-use crate::search::Model;
+use crate::rules::Model;
 use crate::state::*;
 
 impl Model {

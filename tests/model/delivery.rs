@@ -19,8 +19,12 @@
 //! | `server`, `clients` | what they do with what they hear |
 //! | `steps` | everything that may happen next |
 //! | `holds` | what must hold |
-//! | `search` | the exploration, and how a counterexample is told |
+//! | `told` | how a step is told in a counterexample |
+//!
+//! Shared with the model of devices, in [`devices`](devices/main.rs): `search`, the exploration, and `checks`, what can
+//! be asked on the command line.
 
+mod checks;
 mod clients;
 mod holds;
 mod rules;
@@ -28,70 +32,31 @@ mod search;
 mod server;
 mod state;
 mod steps;
+mod told;
 
 use std::process::ExitCode;
-use std::time::Instant;
 
-use crate::rules::{BIG, Cfg, LIMITS, RULES, SMALL};
-use crate::search::{Model, Trace};
+use crate::checks::{Checks, Rule, Setting};
+use crate::rules::{BIG, Cfg, LIMITS, Model, RULES, SMALL};
 
 fn main() -> ExitCode {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (what, names) = arguments.split_first().map_or(("all", &[][..]), |(it, names)| (it, names));
-    let named = |name: &str| names.is_empty() || names.iter().any(|it| it == name);
-    let held = match what {
-        "all" | "only" => {
-            let checks = SMALL.iter().filter(|it| named(it.name)).filter(|it| !holds(it)).count();
-            let rules = RULES.iter().filter(|it| named(it.0)).filter(|it| !is_needed(it)).count();
-            checks + rules == 0
-        }
-        "big" => BIG.iter().filter(|it| named(it.name)).filter(|it| !holds(it)).count() == 0,
-        "limits" => LIMITS.iter().filter(|it| named(it.name)).filter(|it| holds(it)).count() == 0,
-        _ => {
-            eprintln!("what is {what}? One of: all, only NAME, big [NAME], limits");
-            false
-        }
-    };
-    if held { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let rules = RULES.iter().map(|&(name, place, text)| {
+        let cfg = *SMALL.iter().find(|it| it.name == place).expect("a rule names a small check");
+        Rule { name: name.into(), place, text, world: Model { cfg, off: Some(name) } }
+    });
+    let settings = |all: &[Cfg]| all.iter().map(setting).collect();
+    let (small, big, limits) = (settings(SMALL), settings(BIG), settings(LIMITS));
+    Checks { small, rules: rules.collect(), big, limits }.run()
 }
 
-/// Explores a setting with all rules.
-fn holds(cfg: &Cfg) -> bool {
-    let start = Instant::now();
-    let result = Model { cfg: *cfg, off: None }.check();
-    let seconds = start.elapsed().as_secs_f64();
-    match &result {
-        Ok((states, steps, depth)) => {
-            let name = cfg.name;
-            println!(
-                "holds  {name:12} {states} states, {steps} steps, depth {depth}, {seconds:.1} s"
-            );
-        }
-        Err((what, trace)) => println!("BROKEN {:12} {what}{}", cfg.name, lines(trace)),
-    }
-    result.is_ok()
-}
-
-/// Takes a rule away, and tells what becomes of it.
-fn is_needed((name, place, text): &(&'static str, &'static str, &'static str)) -> bool {
-    let cfg = *SMALL.iter().find(|it| it.name == *place).expect("a rule names a small check");
-    let result = Model { cfg, off: Some(name) }.check();
-    match &result {
-        Ok((states, ..)) => println!("NOT NEEDED? {name} ({place}, {states} states): {text}"),
-        Err((what, trace)) => {
-            println!("needed {name} ({place}): {text}\n  without it: {what}{}", lines(trace));
-        }
-    }
-    result.is_err()
-}
-
-fn lines(trace: &Trace) -> String {
-    trace.iter().map(|line| format!("\n    {line}")).collect()
+fn setting(cfg: &Cfg) -> Setting<Model> {
+    Setting { name: cfg.name, world: Model { cfg: *cfg, off: None } }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::checks::{holds, is_needed};
 
     /// Small enough to be explored at once by a build without optimisation.
     fn brief(cfg: &Cfg) -> Cfg {
@@ -101,13 +66,15 @@ mod tests {
     #[test]
     fn one_message_comes_or_is_told_to_have_expired() {
         for cfg in SMALL {
-            assert!(holds(&brief(cfg)), "{}", cfg.name);
+            assert!(holds(&setting(&brief(cfg))), "{}", cfg.name);
         }
     }
 
     #[test]
     fn a_rule_that_is_taken_away_is_missed() {
         let cfg = Cfg { kinds: "kp", ..brief(&SMALL[0]) };
-        assert!(Model { cfg, off: Some("stored-after-fsync") }.check().is_err());
+        let (name, place) = ("stored-after-fsync", cfg.name);
+        let world = Model { cfg, off: Some(name) };
+        assert!(is_needed(&Rule { name: name.into(), place, text: "", world }));
     }
 }

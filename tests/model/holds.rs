@@ -1,7 +1,9 @@
 //! What must hold in every state, and what must come to be.
 
-use crate::search::Model;
+use crate::rules::Model;
+use crate::search::{Successor, World};
 use crate::state::*;
+use crate::told::Step;
 
 pub(crate) const ERRS: &[&str] = &[
     "",
@@ -12,8 +14,22 @@ pub(crate) const ERRS: &[&str] = &[
     "told one fate, then another",
     "told EXPIRED, but it never came to the server",
 ];
-impl Model {
-    pub(crate) fn broken(&self, s: &S) -> Option<&'static str> {
+
+impl World for Model {
+    type State = S;
+    type Step = Step;
+    /// The large settings want gigabytes.
+    const MOST_STATES: usize = usize::MAX;
+
+    fn start(&self) -> S {
+        S::start(&self.cfg)
+    }
+
+    fn next(&self, s: &S, out: &mut Vec<Successor<Self>>) {
+        self.steps(s, out);
+    }
+
+    fn broken(&self, s: &S) -> Option<&'static str> {
         if s.err != 0 {
             return Some(ERRS[s.err as usize]);
         }
@@ -46,7 +62,8 @@ impl Model {
         }
         None
     }
-    pub(crate) fn goal(&self, s: &S) -> bool {
+
+    fn is_done(&self, s: &S) -> bool {
         s.queue.len == 0
             && s.disk.len == 0
             && s.log.len == 0

@@ -1,5 +1,18 @@
 //! The rules of delivery, each by its name, and the settings in which they are checked.
 
+/// The protocol in a setting, perhaps without one of its rules.
+pub(crate) struct Model {
+    pub(crate) cfg: Cfg,
+    pub(crate) off: Option<&'static str>,
+}
+
+impl Model {
+    /// Whether a rule is in force.
+    pub(crate) fn rule(&self, name: &'static str) -> bool {
+        self.off != Some(name)
+    }
+}
+
 /// Every rule that can be taken away: its name, the check in which its absence shows, the rule.
 pub(crate) const RULES: &[(&str, &str, &str)] = &[
     ("talking-delivered", "plain", "TALKING carries the delivered watermark"),

@@ -1,146 +1,214 @@
 //! Explores every interleaving, breadth first, so that a counterexample is a shortest one.
 
-use crate::rules::Cfg;
-use crate::state::*;
+use std::fmt;
+use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher};
 
-/// The steps that lead to a state.
-pub(crate) type Trace = Vec<String>;
-
-/// The next state, whether liveness may not count on this step, and what it was.
-pub(crate) type Out = Vec<(S, bool, &'static str, u16)>;
-
-/// The protocol in a setting, perhaps without one of its rules.
-pub(crate) struct Model {
-    pub(crate) cfg: Cfg,
-    pub(crate) off: Option<&'static str>,
+/// What can be explored.
+pub(crate) trait World {
+    type State: Clone + Eq + Hash;
+    type Step: fmt::Display;
+    /// How many states are looked at before it is given up, which bounds the memory.
+    const MOST_STATES: usize;
+    fn start(&self) -> Self::State;
+    /// Adds everything that may happen next.
+    fn next(&self, state: &Self::State, out: &mut Vec<Successor<Self>>);
+    /// What does not hold in a state, if something does not.
+    fn broken(&self, state: &Self::State) -> Option<&'static str>;
+    /// Whether all has come to be that must.
+    fn is_done(&self, state: &Self::State) -> bool;
 }
-impl Model {
-    /// Whether a rule is in force.
-    pub(crate) fn rule(&self, name: &'static str) -> bool {
-        self.off != Some(name)
-    }
-    /// Explores everything; Ok(states, steps, depth) or Err(what, trace).
-    pub(crate) fn check(&self) -> Result<(usize, usize, usize), (String, Trace)> {
-        let mut states = vec![S::start(&self.cfg)];
-        let mut parent = vec![0u32];
-        let mut table = vec![u32::MAX; 1 << 16];
-        let (mut edges, mut starts, mut steps) = (Vec::<u32>::new(), vec![0usize], 0);
-        let (mut out, mut at, mut level, mut depth) = (Out::new(), 0, 1, 0);
-        table[(bytes(&states[0]) as usize) & 0xFFFF] = 0;
-        while at < states.len() {
+
+/// A state that may come next.
+pub(crate) struct Successor<W: World + ?Sized> {
+    pub(crate) state: W::State,
+    /// Whether nobody can count on this step: somebody's whim, or a fault.
+    pub(crate) is_chance: bool,
+    pub(crate) step: W::Step,
+}
+
+/// How much was explored; `depth`: how many steps the furthest state is away.
+pub(crate) struct Explored {
+    pub(crate) states: usize,
+    pub(crate) steps: usize,
+    pub(crate) depth: usize,
+}
+
+/// Why it was not shown that all holds.
+pub(crate) enum Failure {
+    /// What did not hold, and the steps that lead there.
+    Broken(&'static str, Vec<String>),
+    /// There are more than [`World::MOST_STATES`].
+    TooLarge,
+}
+
+/// Safety in every state; and from every state a path without chance leads to where all is done.
+pub(crate) fn explore<W: World>(world: &W) -> Result<Explored, Failure> {
+    let seen = Seen::new(world.start());
+    let mut search = Search { world, seen, edges: vec![], starts: vec![0] };
+    let explored = search.all()?;
+    search.all_can_be_done()?;
+    Ok(explored)
+}
+
+struct Search<'a, W: World> {
+    world: &'a W,
+    seen: Seen<W::State>,
+    /// Where the steps lead that can be counted on, state by state; `starts` says where each one's begin.
+    edges: Vec<u32>,
+    starts: Vec<usize>,
+}
+
+impl<W: World> Search<'_, W> {
+    fn all(&mut self) -> Result<Explored, Failure> {
+        let (mut out, mut at, mut steps) = (vec![], 0, 0);
+        let (mut depth, mut level) = (0, 1);
+        while at < self.seen.states.len() {
             if at == level {
-                depth += 1;
-                level = states.len();
+                (depth, level) = (depth + 1, self.seen.states.len());
             }
-            if let Some(what) = self.broken(&states[at]) {
-                return Err((what.into(), self.trace(&states, &parent, at)));
+            if self.seen.states.len() > W::MOST_STATES {
+                return Err(Failure::TooLarge);
             }
-            let s = states[at];
-            self.next(&s, &mut out);
-            for (x, fault, ..) in &out {
-                steps += 1;
-                let mask = table.len() - 1;
-                let mut h = bytes(x) as usize & mask;
-                while table[h] != u32::MAX && states[table[h] as usize] != *x {
-                    h = (h + 1) & mask;
-                }
-                if table[h] == u32::MAX {
-                    table[h] = states.len() as u32;
-                    states.push(*x);
-                    parent.push(at as u32);
-                }
-                if !fault {
-                    edges.push(table[h]);
-                }
-                if states.len() * 2 > table.len() {
-                    let mask = table.len() * 2 - 1;
-                    table = vec![u32::MAX; mask + 1];
-                    for (k, x) in states.iter().enumerate() {
-                        let mut h = bytes(x) as usize & mask;
-                        while table[h] != u32::MAX {
-                            h = (h + 1) & mask;
-                        }
-                        table[h] = k as u32;
-                    }
-                }
-            }
-            starts.push(edges.len());
+            steps += self.look_at(at, &mut out)?;
             at += 1;
         }
-        let mut good: Vec<bool> = states.iter().map(|s| self.goal(s)).collect();
-        loop {
-            // successors mostly lie behind, so a few backward sweeps settle it
-            let mut changed = false;
-            for k in (0..states.len()).rev() {
-                if !good[k] && edges[starts[k]..starts[k + 1]].iter().any(|&e| good[e as usize]) {
-                    good[k] = true;
-                    changed = true;
+        Ok(Explored { states: at, steps, depth })
+    }
+
+    fn look_at(&mut self, at: usize, out: &mut Vec<Successor<W>>) -> Result<usize, Failure> {
+        let state = self.seen.states[at].clone();
+        if let Some(what) = self.world.broken(&state) {
+            return Err(Failure::Broken(what, self.trace(at)));
+        }
+        self.world.next(&state, out);
+        let steps = out.len();
+        for next in out.drain(..) {
+            let index = self.seen.index(next.state, at);
+            if !next.is_chance {
+                self.edges.push(index);
+            }
+        }
+        self.starts.push(self.edges.len());
+        Ok(steps)
+    }
+
+    fn all_can_be_done(&self) -> Result<(), Failure> {
+        let states = &self.seen.states;
+        let mut good: Vec<bool> = states.iter().map(|it| self.world.is_done(it)).collect();
+        let mut changed = true;
+        while changed {
+            changed = false;
+            // Successors mostly lie behind, so a few backward sweeps settle it.
+            for at in (0..states.len()).rev() {
+                let mut successors = self.edges[self.starts[at]..self.starts[at + 1]].iter();
+                if !good[at] && successors.any(|&it| good[it as usize]) {
+                    (good[at], changed) = (true, true);
                 }
             }
-            if !changed {
-                break;
-            }
         }
-        match good.iter().position(|g| !g) {
-            None => Ok((states.len(), steps, depth)),
-            Some(k) => Err((
-                "stuck: without further faults it never settles".into(),
-                self.trace(&states, &parent, k),
-            )),
-        }
+        let what = "stuck: without further faults something never arrives";
+        good.iter()
+            .position(|it| !it)
+            .map_or(Ok(()), |at| Err(Failure::Broken(what, self.trace(at))))
     }
-    pub(crate) fn trace(&self, states: &[S], parent: &[u32], mut at: usize) -> Trace {
-        let (mut lines, mut out) = (vec![], Out::new());
+
+    fn trace(&self, mut at: usize) -> Vec<String> {
+        let (mut lines, mut out) = (vec![], vec![]);
         while at != 0 {
-            let p = parent[at] as usize;
-            self.next(&states[p], &mut out);
-            let (_, _, what, arg) =
-                out.iter().find(|o| o.0 == states[at]).expect("it was reached from there");
-            lines.push(format!("{what} {}", show(what, *arg)));
-            at = p;
+            let parent = self.seen.parents[at] as usize;
+            out.clear();
+            self.world.next(&self.seen.states[parent], &mut out);
+            let came = out.iter().find(|it| it.state == self.seen.states[at]);
+            lines.push(came.expect("it was reached from there").step.to_string());
+            at = parent;
         }
-        lines.into_iter().rev().collect()
+        lines.reverse();
+        lines
     }
 }
 
-pub(crate) fn show(what: &str, a: u16) -> String {
-    let b = a as u8;
-    let id = |m: u8| {
-        format!(
-            "{}:{} ({})",
-            ["a", "b", "c", "d"][inst(m)],
-            m & 3,
-            ["one", "two", "three", "four"][word(m)]
-        )
-    };
-    match what {
-        "sender reads" if b >= TALKING => {
-            format!("TALKING have={} stored={} delivered={}", b >> 4 & 3, b >> 2 & 3, b & 3)
+/// The states that were seen, each once, and from where.
+struct Seen<S> {
+    states: Vec<S>,
+    parents: Vec<u32>,
+    /// Open addressing: indices into `states`, or [`FREE`].
+    table: Vec<u32>,
+}
+
+const FREE: u32 = u32::MAX;
+
+impl<S: Eq + Hash> Seen<S> {
+    fn new(start: S) -> Self {
+        let mut seen = Seen { states: vec![], parents: vec![], table: vec![FREE; 1 << 16] };
+        seen.index(start, 0);
+        seen
+    }
+
+    fn index(&mut self, state: S, parent: usize) -> u32 {
+        if self.states.len() * 2 > self.table.len() {
+            self.grow();
         }
-        "sender reads" => format!(
-            "{} {}",
-            ["", "STORED", "DELIVERED", "ERR FULL", "EXPIRED"][(b >> 2) as usize],
-            b & 3
-        ),
-        w if w.starts_with("server reads") => match b {
-            CLOSE => "CLOSE".into(),
-            _ if b & TALK != 0 => format!("TALK settled={}", b & 3),
-            _ if w.contains("sender") => {
-                format!("MSG {} ({})", b & 3, ["one", "two", "three", "four"][(b >> 2) as usize])
-            }
-            _ => format!("ACK {b}"),
-        },
-        "server delivers" | "receiver gets and commits" => {
-            format!("{} as seq {}", id(b & 63), a >> 6)
+        let place = self.place(&state);
+        if self.table[place] == FREE {
+            self.table[place] = self.states.len() as u32;
+            self.states.push(state);
+            self.parents.push(parent as u32);
         }
-        "user types" | "sender sends MSG" | "server expires" => id(b),
-        "sender connects, TALK in" | "server forgets installation" => {
-            ["a", "b", "c", "d"][b as usize].into()
+        self.table[place]
+    }
+
+    /// Where a state is in the table, or would be.
+    fn place(&self, state: &S) -> usize {
+        let mask = self.table.len() - 1;
+        let mut place = BuildHasherDefault::<Mix>::default().hash_one(state) as usize & mask;
+        while self.table[place] != FREE && self.states[self.table[place] as usize] != *state {
+            place = (place + 1) & mask;
         }
-        "receiver sends ACK"
-        | "sender commits fates up to"
-        | "fsync done, ops:"
-        | "writer hands over ops:" => a.to_string(),
-        _ => String::new(),
+        place
+    }
+
+    fn grow(&mut self) {
+        self.table = vec![FREE; self.table.len() * 4];
+        for at in 0..self.states.len() {
+            let place = self.place(&self.states[at]);
+            self.table[place] = at as u32;
+        }
+    }
+}
+
+/// A fast hash; nobody attacks it.
+#[derive(Default)]
+struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for Mix {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, byte: u8) {
+        self.add(byte.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.add(number);
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.add(number as u64);
+    }
+
+    fn finish(&self) -> u64 {
+        let mixed = (self.0 ^ self.0 >> 29).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed ^ mixed >> 32
     }
 }

@@ -1,6 +1,6 @@
 //! The server: what it does with frames, its journal, its disk, and when it dies.
 
-use crate::search::Model;
+use crate::rules::Model;
 use crate::state::*;
 
 impl Model {

@@ -1,5 +1,7 @@
 //! What everybody has on disk, in memory and under way. Small: millions of these are kept.
 
+use std::hash::{Hash, Hasher};
+
 use crate::rules::Cfg;
 
 /// A short queue of bytes that lives in the state; it panics rather than forget something.
@@ -168,7 +170,14 @@ pub(crate) fn word(m: u8) -> usize {
 pub(crate) fn inst(m: u8) -> usize {
     (m >> 2 & 3) as usize
 }
-pub(crate) fn bytes(s: &S) -> u64 {
+
+impl Hash for S {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(bytes(self));
+    }
+}
+
+fn bytes(s: &S) -> u64 {
     let mut h = 0u64;
     let mut put = |b: u64| h = (h.rotate_left(5) ^ b).wrapping_mul(0x517cc1b727220a95);
     for f in [&s.me, &s.twin] {
@@ -247,10 +256,7 @@ pub(crate) fn bytes(s: &S) -> u64 {
     for r in [&s.rx, &s.old_rx] {
         put((r.srv as u8 | (r.open as u8) << 1 | r.seq << 2) as u64);
     }
-    let mut d = h;
-    d ^= d >> 29;
-    d = d.wrapping_mul(0xBF58476D1CE4E5B9);
-    d ^ d >> 32
+    h
 }
 
 pub(crate) const STORED: u8 = 1 << 2;

@@ -1,17 +1,22 @@
 //! Everything that may happen next: what the three do by themselves, what people do, and faults.
 
-use crate::search::{Model, Out};
+use crate::rules::Model;
+use crate::search::Successor;
 use crate::state::*;
+use crate::told::Step;
 
 impl Model {
-    pub(crate) fn next(&self, s: &S, out: &mut Out) {
-        out.clear();
+    pub(crate) fn steps(&self, s: &S, out: &mut Vec<Successor<Self>>) {
         macro_rules! step {
             ($fault:expr, $what:expr, $arg:expr, |$x:ident| $body:expr) => {{
                 let mut $x = *s;
                 $body;
                 self.tidy(&mut $x);
-                out.push(($x, $fault, $what, $arg as u16));
+                out.push(Successor {
+                    state: $x,
+                    is_chance: $fault,
+                    step: Step($what, $arg as u16),
+                });
             }};
         }
         let more = self.cfg.forget + self.cfg.copy > 0;

@@ -14,7 +14,7 @@ use tinychat::message::{Installation, Kind, Name, Origin};
 use tinychat::trust::Identity;
 use tinychat::trust::tls::Channel;
 use tinychat::wire::codec::Frame;
-use tinychat::wire::frame::{ClientFrame, ServerFrame};
+use tinychat::wire::frame::{ClientFrame, Presence, ServerFrame};
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
@@ -150,9 +150,9 @@ impl Person {
         let name: Name = name.parse()?;
         let key = identity.public().to_string().into();
         let installation = Installation::from_u64(1);
-        person
-            .send(&ClientFrame::Hello { name: name.clone(), key, installation, invite: None })
-            .await?;
+        let (presence, invite) = (Presence::Online, None);
+        let hello = ClientFrame::Hello { name: name.clone(), key, installation, presence, invite };
+        person.send(&hello).await?;
         let ServerFrame::Challenge { nonce } = person.next().await? else {
             return Err("no challenge".into());
         };

@@ -9,7 +9,7 @@ use rustix::net::{AddressFamily, SocketFlags, SocketType, bind, connect, socket_
 use rustls::pki_types::ServerName;
 use tinychat::message::{Installation, Kind, Name, Origin};
 use tinychat::trust::Identity;
-use tinychat::wire::frame::{ClientFrame, ServerFrame};
+use tinychat::wire::frame::{ClientFrame, Presence, ServerFrame};
 use tinychat::wire::stream::{FrameReader, write_frame};
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
@@ -43,6 +43,7 @@ impl Person {
             name: name.clone(),
             key,
             installation: INSTALLATION,
+            presence: Presence::Online,
             invite: None,
         };
         person.say(&hello).await?;

@@ -15,7 +15,7 @@ use std::task::{Context, Poll};
 use futures::task::AtomicWaker;
 
 use crate::message::{Installation, Name};
-use crate::wire::frame::{ByeReason, ErrorCode};
+use crate::wire::frame::{ByeReason, ErrorCode, Presence};
 
 /// Distinguishes a connection from all others of this process. A later one has a higher id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -27,6 +27,8 @@ pub(super) struct Link {
     pub(super) id: ConnectionId,
     pub(super) name: Name,
     pub(super) installation: Installation,
+    /// What `HELLO` said: whether a person is there, for others to know.
+    pub(super) presence: Presence,
     notices: Mutex<Notices>,
     /// Boxed, because most of the time there is none.
     end: OnceLock<Box<End>>,
@@ -96,11 +98,17 @@ impl Notices {
 }
 
 impl Link {
-    pub(super) fn new(id: ConnectionId, name: Name, installation: Installation) -> Self {
+    pub(super) fn new(
+        id: ConnectionId,
+        name: Name,
+        installation: Installation,
+        presence: Presence,
+    ) -> Self {
         Self {
             id,
             name,
             installation,
+            presence,
             notices: Mutex::default(),
             end: OnceLock::new(),
             wakers: Default::default(),

@@ -59,15 +59,20 @@
 //! # Signing in
 //!
 //! ```text
-//! client                                           server
-//! HELLO tinychat/2 name key installation [invite] ->
-//!                                            <-    CHALLENGE nonce
-//! PROVE length, body                         ->
-//!                                            <-    WELCOME name limits…
-//!                                            <-    WAITING peer count      (once for each who has written)
+//! client                                                    server
+//! HELLO tinychat/2 name key installation presence [invite] ->
+//!                                                     <-    CHALLENGE nonce
+//! PROVE length, body                                  ->
+//!                                                     <-    WELCOME name limits…
+//!                                                     <-    WAITING peer count      (once for each who has written)
 //! ```
 //!
 //! - *key* is the client's Ed25519 public key: the base64 word of an OpenSSH public key line.
+//! - *presence* says for others whether a person is there: `online`; or `away`, for a program at which nobody sits,
+//!   such as one that sends a word from a script and goes. An `away` connection is served like any other: messages and
+//!   receipts come on it, it may write, and it takes over from an earlier one. But nobody is told `PRESENCE` of it,
+//!   `TALKING` says `away` of its person, and `ONLINE` neither counts nor lists them. After a takeover the word of the
+//!   new connection counts, and `PRESENCE` is told if it is not that of the old one.
 //! - *invite* is what the operator's address had after `?invite=`: 32 lower-case hexadecimal digits. A client that
 //!   has one may say it each time; only a newcomer's is checked.
 //! - *nonce* is 64 lower-case hexadecimal digits, fresh for this connection, good for one `PROVE`. A client signs nothing
@@ -143,7 +148,7 @@
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `BOUNCE peer seq` | everything from *peer* on this connection below *seq* is on this client's disk, and the message *seq* was [not taken](self#delivery): its sender is to send it anew. Said before any `ACK` of *seq* or more: what was acknowledged does not bounce |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
-//! | `ONLINE` | asks who is there |
+//! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
@@ -157,7 +162,7 @@
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes; the same may be said twice |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED`, `BOUNCED` and `KEY` come ahead of it. `presence` is `online` or `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED`, `BOUNCED` and `KEY` come ahead of it. `presence` is `online` if *peer* is signed in and said so in `HELLO`, else `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired, or bounced. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired or bounced. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
@@ -169,12 +174,12 @@
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n origin time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
-//! | `ONLINE count length`, body | *count* people are signed in; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
+//! | `ONLINE count length`, body | *count* people are `online`; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF. At most 1,000, so at most 129,000 bytes |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
-//! | `PRESENCE peer presence` | a peer of an open conversation came or went |
+//! | `PRESENCE peer presence` | a peer of an open conversation came or went: their presence is not what was told before |
 //! | `PING`, `PONG` | as from the client |
 //! | `ERR code peer text` | [something was wrong](self#errors); *peer* is `-` where it concerns no one |
 //! | `BYE reason text` | the server closes: `quit`, `replaced`, `shutdown` or `idle` |
@@ -214,7 +219,7 @@
 //! `STORED` and `DELIVERED` between `TALK` and `TALKING` are ignored: they would cover a held `EXPIRED`, and `TALKING`
 //! says them again. A statement about a number that was never sent from the folder is ignored. A client that finds
 //! itself with two installations for one server numbers in one of them; what it may have sent in the other keeps its
-//! id, and the client also signs in as that one from time to time, until it knows the fate of all of it.
+//! id, and the client also signs in as that one from time to time, as `away`, until it knows the fate of all of it.
 //!
 //! *The receiver* remembers on its disk what it has: by sender and origin, and by sender, installation and *n*. A
 //! message whose origin it has, with the same kind and body, is a duplicate, whatever its *n*: it is acknowledged and

@@ -182,6 +182,10 @@ fn people_are_listed_with_how_they_stand() {
         let data = world.path("server-1");
         let (server, address) = serve(&data, &[]).await;
         let _alice = sign_in(world, address, "alice").await;
+        // A script of hers.
+        let mut carol = world.connect_to(address).await;
+        carol.prove_saying("away", "carol", &world.identity("carol"), FIRST_INSTALLATION).await;
+        carol.expect("WELCOME carol").await;
         for name in ["bob", "eve", "marie-louise"] {
             let mut peer = sign_in(world, address, name).await;
             peer.barrier().await;
@@ -191,19 +195,23 @@ fn people_are_listed_with_how_they_stand() {
         let reset = user("reset-key", "bob", &data).await;
         reset.exited(0).said("whoever joins with it as bob first has the name");
         let key = |name: &str| world.identity(name).public().fingerprint();
-        let expected = |alice: &str| {
+        let expected = |alice: &str, carol: &str| {
             [
                 format!("alice        {alice} {}", key("alice")),
-                "bob          reset  -".to_string(),
-                format!("eve          banned {}", key("eve")),
-                format!("marie-louise away   {}", key("marie-louise")),
+                "bob          reset     -".to_string(),
+                format!("carol        {carol} {}", key("carol")),
+                format!("eve          banned    {}", key("eve")),
+                format!("marie-louise away      {}", key("marie-louise")),
             ]
         };
-        assert_eq!(operate(&["user", "list"], &data).await.lines(), expected("online"));
+        assert_eq!(
+            operate(&["user", "list"], &data).await.lines(),
+            expected("online   ", "connected")
+        );
         stop(server).await;
         let listed = operate(&["user", "list"], &data).await;
         listed.exited(0).was_quiet();
-        assert_eq!(listed.lines(), expected("away  "));
+        assert_eq!(listed.lines(), expected("away     ", "away     "));
     });
 }
 

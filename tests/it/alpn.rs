@@ -39,7 +39,7 @@ async fn offering(
     offered: &'static [&'static [u8]],
 ) -> Result<String, rustls::Error> {
     let key = world.identity("alice").public();
-    let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}\r\n");
+    let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online\r\n");
     let server = world.address();
     task::blocking(move || say_hello(server, offered, &hello)).await
 }

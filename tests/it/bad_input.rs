@@ -72,7 +72,7 @@ impl Case {
 }
 
 fn hello(name: &str, key: &str, installation: &str) -> String {
-    format!("HELLO tinychat/2 {name} {key} {installation}\r\n")
+    format!("HELLO tinychat/2 {name} {key} {installation} online\r\n")
 }
 
 /// What breaks the form of a frame, whoever sends it and whenever.
@@ -172,6 +172,9 @@ fn what_cannot_come_before_signing_in_is_refused() {
             case("a name with an override", name("mal\u{202e}lory"), "ERR NAME -"),
             case("an empty name", name(""), "ERR BAD -"),
             case("an installation in words", hello("mallory", &key, "home"), "ERR BAD -"),
+            case("a presence that is none", good.replace(" online", " busy"), "ERR BAD -"),
+            case("a presence in capitals", good.replace(" online", " AWAY"), "ERR BAD -"),
+            case("no presence", good.replace(" online", ""), "ERR BAD -"),
             case("a key that is none", hello("mallory", "key", FIRST_INSTALLATION), "ERR KEY -"),
             case("MSG before HELLO", message("bob", 1, "hi"), "ERR STATE -"),
             case("TALK before HELLO", "TALK bob 0\r\n", "ERR STATE -"),

@@ -36,7 +36,7 @@ const COUNTED: &[(&str, &str)] = &[
 /// The verbs that end the connection.
 const ENDING: &[(&str, &str)] = &[
     ("QUIT", "QUIT"),
-    ("HELLO", "HELLO tinychat/2 alice AAAA 00000000000000a1"),
+    ("HELLO", "HELLO tinychat/2 alice AAAA 00000000000000a1 online"),
     ("PROVE", "PROVE 1\r\nx"),
     ("CARRY", "CARRY tinychat/2 00000000000000000000000000000000"),
 ];

@@ -127,14 +127,16 @@ fn a_folder_has_one_client_at_a_time() {
         let mut marie = world.sign_in("marie").await;
         marie.talk("john").await;
         let mut first = Launch::of(world, "john").to("marie").start();
-        marie.expect("PRESENCE john online").await;
+        first.types("hello\n");
+        marie.hears("john", 1, 1, "hello").await;
+        marie.ack("john", 1).await;
         let second = Launch::of(world, "john").to("marie").pipe("x\n").await;
         second.exited(1).printed(&[]).said("in use by another process");
         marie.say("john", 1, "still there?").await;
         first.prints("marie: still there?").await;
         first.finish().await.exited(0);
         Launch::of(world, "john").to("marie").pipe("y\n").await.exited(0);
-        marie.hears("john", 1, 1, "y").await;
+        marie.hears("john", 2, 2, "y").await;
     });
 }
 

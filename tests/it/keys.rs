@@ -207,8 +207,11 @@ fn a_signature_may_have_lines_of_any_width() {
         let identity = world.identity("alice");
         for (width, end) in [(64, "\n"), (70, "\n"), (76, "\r\n"), (1_000, "\n")] {
             let mut peer = world.connect().await;
-            peer.send(&format!("HELLO tinychat/2 alice {} 0000000000000001", identity.public()))
-                .await;
+            peer.send(&format!(
+                "HELLO tinychat/2 alice {} 0000000000000001 online",
+                identity.public()
+            ))
+            .await;
             let nonce = peer.challenge().await;
             let text = sign_in_text(&"alice".parse().unwrap(), &nonce, &Channel::Plain);
             let signature = identity.sign(SIGN_IN_NAMESPACE, &text).unwrap();

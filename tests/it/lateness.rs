@@ -30,7 +30,11 @@ fn by(times: &Arc<SetTimes>) -> impl FnOnce(&mut Config) {
 
 /// Says who they are, and waits with the proof. Its nonce.
 async fn hello(peer: &mut Peer, name: &str, identity: &Identity) -> String {
-    peer.send(&format!("HELLO tinychat/2 {name} {} {FIRST_INSTALLATION}", identity.public())).await;
+    peer.send(&format!(
+        "HELLO tinychat/2 {name} {} {FIRST_INSTALLATION} online",
+        identity.public()
+    ))
+    .await;
     peer.challenge().await
 }
 

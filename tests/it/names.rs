@@ -11,7 +11,7 @@ use crate::world::{FIRST_INSTALLATION, Peer, World, story};
 
 /// Says HELLO with this key word and returns the nonce.
 async fn hello(peer: &mut Peer, name: &str, key: &str) -> String {
-    peer.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION}")).await;
+    peer.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION} online")).await;
     peer.challenge().await
 }
 
@@ -175,7 +175,7 @@ fn only_ed25519_keys_are_keys() {
         let good = world.identity("alice").public().to_string();
         for key in [rsa, "garbage", "AAAA", "-", &good[..40], &format!("{good}AAAA")] {
             let mut peer = world.connect().await;
-            peer.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}")).await;
+            peer.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online")).await;
             peer.expect("ERR KEY -").await;
             peer.end().await;
         }

@@ -115,7 +115,7 @@ fn whoever_said_no_name_is_told_in_which_frame() {
         alice.expect("STORED bob 1").await;
         let mut nobody = world.connect().await;
         let key = world.identity("nobody").public();
-        nobody.send(&format!("HELLO tinychat/2 no/body {key} {FIRST_INSTALLATION}")).await;
+        nobody.send(&format!("HELLO tinychat/2 no/body {key} {FIRST_INSTALLATION} online")).await;
         nobody.expect("ERR NAME - HELLO no/body").await;
         nobody.end().await;
     });

@@ -1,6 +1,10 @@
 //! Who is there: ONLINE, PRESENCE, and the presence in TALKING.
 
-use crate::world::story;
+use tinychat::wire::frame::Presence;
+
+use crate::programs::Launch;
+use crate::script::Stage;
+use crate::world::{Peer, World, story};
 
 #[test]
 fn online_lists_everybody_once_and_in_order() {
@@ -88,5 +92,137 @@ fn a_takeover_is_no_coming_and_going() {
         alice.hears_nothing().await;
         drop(second);
         alice.expect("PRESENCE bob away").await;
+    });
+}
+
+#[test]
+fn an_away_connection_is_served_like_any_other_and_nobody_hears_of_it() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        assert_eq!(bob.talk("alice").await, "away 0 0 0 0");
+        bob.say("alice", 1, "are you there?").await;
+        bob.expect("STORED alice 1").await;
+        let mut alice = world.sign_in_away("alice").await;
+        alice.expect("WAITING bob 1").await;
+        assert_eq!(alice.talk("bob").await, "online 0 0 0 1");
+        alice.hears("bob", 1, 1, "are you there?").await;
+        alice.ack("bob", 1).await;
+        bob.expect("DELIVERED alice 1").await;
+        alice.say("bob", 1, "not me").await;
+        brings(&mut bob, "alice", 1).await;
+        bob.ack("alice", 1).await;
+        alice.expect("DELIVERED bob 1").await;
+        assert_eq!(bob.talk("alice").await, "away 1 1 1 0");
+        for peer in [&mut alice, &mut bob] {
+            peer.send("ONLINE").await;
+            peer.expect("ONLINE 1 4\nbob").await;
+        }
+        alice.quit().await;
+        bob.hears_nothing().await;
+    });
+}
+
+/// A message is the next thing that somebody hears, ahead of all that is no receipt.
+async fn brings(to: &mut Peer, from: &str, seq: u64) {
+    let line = to.next_but_receipts().await;
+    assert!(line.starts_with(&format!("MSG {from} {seq} ")), "{line}");
+}
+
+#[test]
+fn after_a_takeover_the_word_of_the_new_connection_counts() {
+    story(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        let mut last = world.sign_in_away("bob").await;
+        alice.hears_nothing().await;
+        for _ in 0..2 {
+            let desk = world.sign_in("bob").await;
+            alice.expect("PRESENCE bob online").await;
+            last.expect("BYE replaced").await;
+            last = desk;
+            let script = world.sign_in_away("bob").await;
+            alice.expect("PRESENCE bob away").await;
+            last.expect("BYE replaced").await;
+            last = script;
+            alice.send("ONLINE").await;
+            alice.expect("ONLINE 1 6\nalice").await;
+        }
+        let again = world.sign_in_away("bob").await;
+        last.expect("BYE replaced").await;
+        again.quit().await;
+        alice.hears_nothing().await;
+    });
+}
+
+/// Alice's program, as she calls it in a script.
+fn alice(world: &World, words: &[&str]) -> Launch {
+    Launch::of(world, "alice").with(words)
+}
+
+#[test]
+fn a_script_makes_nobody_come_and_leave() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        let words = ["send", "--to", "bob", "--wait", "delivered", "from cron"];
+        let send = alice(world, &words).start();
+        brings(&mut bob, "alice", 1).await;
+        // She is connected until bob has it.
+        bob.send("ONLINE").await;
+        bob.expect("ONLINE 1 4\nbob").await;
+        bob.ack("alice", 1).await;
+        send.finish().await.exited(0);
+        alice(world, &["--to", "bob"]).pipe("from a pipe\n").await.exited(0);
+        brings(&mut bob, "alice", 2).await;
+        bob.ack("alice", 2).await;
+        alice(world, &["status"]).pipe("").await.exited(0);
+        bob.hears_nothing().await;
+    });
+}
+
+#[test]
+fn whoever_listens_is_there() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        for words in [&["tail"][..], &["--to", "bob", "--follow"]] {
+            let listens = alice(world, words).start();
+            bob.expect("PRESENCE alice online").await;
+            listens.signal("INT");
+            listens.end().await.exited(130);
+            bob.expect("PRESENCE alice away").await;
+        }
+        let tail = alice(world, &["tail"]).start();
+        bob.expect("PRESENCE alice online").await;
+        alice(world, &["send", "--to", "bob", "beside it"]).pipe("").await.exited(0);
+        brings(&mut bob, "alice", 1).await;
+        bob.ack("alice", 1).await;
+        bob.hears_nothing().await;
+        drop(tail);
+    });
+}
+
+#[test]
+fn nobody_comes_to_ask_for_what_another_installation_wrote() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let words = ["--to", "bob", "--follow"];
+        let alice = Launch::at(stage.address(), "alice", &world.path("alice")).with(&words);
+        let alice = alice.start();
+        let mut server = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
+        assert_eq!(server.presence, Presence::Online);
+        alice.types("one\n");
+        server.expect_messages("bob", 1, &["one"]).await;
+        server.say_all(&["ERR FULL bob 1 later", "ROOM bob"]).await;
+        server.expect("TALK bob 0").await;
+        // A copy of her folder has written meanwhile: she counts anew, and asks what became of hers.
+        server.say("TALKING bob away 5 5 0 0").await;
+        let mut asking = stage.receive_talking("TALK bob 0", "TALKING bob away 5 5 0 0").await;
+        assert_eq!((&asking.installation, asking.presence), (&server.installation, Presence::Away));
+        asking.expect_all(&["TALK bob 0", "CLOSE bob", "QUIT"]).await;
+        assert_eq!(asking.rest_after(&["BYE quit bye"]).await, [""; 0]);
+        let again = stage.receive().await;
+        assert_ne!(again.installation, server.installation);
+        assert_eq!(again.presence, Presence::Online);
     });
 }

@@ -49,7 +49,7 @@ fn connect(proxy_says: &[u8], world: &World) -> Peer {
 /// Says HELLO, and is heard.
 async fn is_heard(peer: &mut Peer, world: &World) {
     let key = world.identity("somebody").public();
-    peer.send(&format!("HELLO tinychat/2 somebody {key} {FIRST_INSTALLATION}")).await;
+    peer.send(&format!("HELLO tinychat/2 somebody {key} {FIRST_INSTALLATION} online")).await;
     peer.challenge().await;
 }
 
@@ -111,7 +111,7 @@ fn a_proxy_without_a_header_is_refused() {
             proxy.end().await;
         }
         let key = world.identity("alice").public();
-        let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}\r\n");
+        let hello = format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online\r\n");
         for wrong in [hello.as_bytes(), b"PROXY UDP4 1.2.3.4 1.2.3.4 1 2\r\n"] {
             connect(wrong, world).end().await;
         }

@@ -43,7 +43,7 @@ impl Recorder {
         let connection = ClientConnection::new(Arc::new(config), server).unwrap();
         let mut tls = StreamOwned::new(connection, TcpStream::connect(address).unwrap());
         let key = identity.public();
-        write!(tls, "HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION}\r\n").unwrap();
+        write!(tls, "HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION} online\r\n").unwrap();
         let challenge = line(&mut tls);
         let nonce = challenge.strip_prefix("CHALLENGE ").unwrap();
         let certificate = &tls.conn.peer_certificates().unwrap()[0];

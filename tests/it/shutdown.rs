@@ -13,7 +13,7 @@ fn a_server_that_stops_says_goodbye_to_everybody() {
         let mut stranger = world.connect().await;
         let mut halfway = world.connect().await;
         let key = world.identity("carol").public();
-        halfway.send(&format!("HELLO tinychat/2 carol {key} {FIRST_INSTALLATION}")).await;
+        halfway.send(&format!("HELLO tinychat/2 carol {key} {FIRST_INSTALLATION} online")).await;
         halfway.challenge().await;
         let ended = world.begin_to_stop();
         for peer in [&mut stranger, &mut halfway] {
@@ -94,7 +94,7 @@ async fn challenged_when_there_is_room(world: &World, name: &str) -> Peer {
             let mut peer = world.connect().await;
             let key = world.identity(name);
             let hello =
-                format!("HELLO tinychat/2 {name} {} {FIRST_INSTALLATION}\r\n", key.public());
+                format!("HELLO tinychat/2 {name} {} {FIRST_INSTALLATION} online\r\n", key.public());
             peer.try_to_send(hello.as_bytes()).await;
             if peer.next().await.starts_with("CHALLENGE ") {
                 return peer;
@@ -129,7 +129,7 @@ fn one_too_many_can_read_why_although_it_spoke_first() {
         let _alice = world.sign_in("alice").await;
         for _ in 0..20 {
             let mut too_many = world.connect().await;
-            too_many.try_to_send(b"HELLO tinychat/2 bob key 0000000000000001\r\n").await;
+            too_many.try_to_send(b"HELLO tinychat/2 bob key 0000000000000001 online\r\n").await;
             too_many.expect("ERR BUSY -").await;
         }
     });
@@ -146,7 +146,7 @@ fn several_addresses_share_the_places() {
         for address in &world.addresses()[1..] {
             let mut peer = world.connect_to(*address).await;
             let key = world.identity("alice").public();
-            peer.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}")).await;
+            peer.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online")).await;
             peer.challenge().await;
             peers.push(peer);
         }

@@ -48,7 +48,7 @@ fingerprint=SHA256:$(openssl x509 -in "$folder/certificate.pem" -pubkey -noout |
     openssl pkey -pubin -outform DER | openssl dgst -sha256 -binary | openssl base64 | tr -d =)
 echo "the server is $fingerprint"
 
-say "HELLO tinychat/2 $name $(cut -d' ' -f2 "$key.pub") 00000000000000a1"
+say "HELLO tinychat/2 $name $(cut -d' ' -f2 "$key.pub") 00000000000000a1 away"
 expect 'CHALLENGE '
 printf '%s\n' 'tinychat/2 sign-in' "server $fingerprint" "name $name" \
     "nonce ${line#CHALLENGE }" "binding tls-exporter $binding" >"$folder/text"

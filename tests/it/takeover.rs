@@ -166,7 +166,7 @@ fn an_earlier_connection_whose_proof_comes_late_takes_nothing_over() {
         let alices = world.identity("alice");
         let mut old = world.connect().await;
         let key = alices.public();
-        old.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION}")).await;
+        old.send(&format!("HELLO tinychat/2 alice {key} {FIRST_INSTALLATION} online")).await;
         let text = sign_in_text(&"alice".parse().unwrap(), &old.challenge().await, &Channel::Plain);
         let (mut new, mut bob) = world.conversation("alice", "bob").await;
         old.send_proof(&alices.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;

@@ -43,7 +43,8 @@ fn server_key(peer: &Peer) -> Fingerprint {
 /// Says HELLO as alice, and proves it with what she signs for another connection than this one.
 async fn prove_for(world: &World, peer: &mut Peer, channel: &Channel) {
     let alice = world.identity("alice");
-    peer.send(&format!("HELLO tinychat/2 alice {} {FIRST_INSTALLATION}", alice.public())).await;
+    peer.send(&format!("HELLO tinychat/2 alice {} {FIRST_INSTALLATION} online", alice.public()))
+        .await;
     let text = sign_in_text(&"alice".parse().unwrap(), &peer.challenge().await, channel);
     peer.send_proof(&alice.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
 }

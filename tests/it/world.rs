@@ -233,6 +233,15 @@ impl World {
         peer
     }
 
+    /// A program of somebody's that nobody sits at.
+    pub(crate) async fn sign_in_away(&self, name: &str) -> Peer {
+        let mut peer = self.connect().await;
+        let identity = self.identity(name);
+        peer.prove_saying("away", name, &identity, FIRST_INSTALLATION).await;
+        peer.expect(&format!("WELCOME {name}")).await;
+        peer
+    }
+
     /// Two people who have their conversation open.
     pub(crate) async fn conversation(&self, one: &str, other: &str) -> (Peer, Peer) {
         let mut first = self.sign_in(one).await;
@@ -284,8 +293,20 @@ impl Peer {
 
     /// Claims a name and proves a key for it; what the server says to it is up to the story.
     pub(crate) async fn prove(&mut self, name: &str, identity: &Identity, installation: &str) {
+        self.prove_saying("online", name, identity, installation).await;
+    }
+
+    /// The same, with a word for whether somebody is there.
+    pub(crate) async fn prove_saying(
+        &mut self,
+        presence: &str,
+        name: &str,
+        identity: &Identity,
+        installation: &str,
+    ) {
         self.name = name.into();
-        self.send(&format!("HELLO tinychat/2 {name} {} {installation}", identity.public())).await;
+        let key = identity.public();
+        self.send(&format!("HELLO tinychat/2 {name} {key} {installation} {presence}")).await;
         let nonce = self.challenge().await;
         let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;
@@ -300,7 +321,8 @@ impl Peer {
     ) {
         let word = word.map(|word| format!(" {word}")).unwrap_or_default();
         let key = identity.public();
-        self.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION}{word}")).await;
+        self.send(&format!("HELLO tinychat/2 {name} {key} {FIRST_INSTALLATION} online{word}"))
+            .await;
         let nonce = self.challenge().await;
         let text = sign_in_text(&name.parse().unwrap(), &nonce, &self.channel);
         self.send_proof(&identity.sign(SIGN_IN_NAMESPACE, &text).unwrap()).await;

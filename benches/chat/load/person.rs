@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use tinychat::message::{Installation, Name};
 use tinychat::trust::Identity;
 use tinychat::wire::codec::{Decoder, Frame};
-use tinychat::wire::frame::{ClientFrame, ServerFrame};
+use tinychat::wire::frame::{ClientFrame, Presence, ServerFrame};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
 use super::super::subject::Kind;
@@ -40,6 +40,7 @@ impl Person {
             name: name.clone(),
             key,
             installation: INSTALLATION,
+            presence: Presence::Online,
             invite: None,
         })?;
         let nonce = match person.hear()? {

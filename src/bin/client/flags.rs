@@ -65,7 +65,7 @@ pub(crate) struct Flags {
     #[argh(switch)]
     pub(crate) commands: bool,
 
-    /// keep listening after the end of input
+    /// keep listening after the end of input; without a terminal, only this shows you as online
     #[argh(switch)]
     pub(crate) follow: bool,
 
@@ -169,6 +169,7 @@ pub(crate) struct Send {
 }
 
 /// Print what others write, as it comes, also while you chat; takes nothing from your screen, unless it begins with what is unread.
+/// Others see you online meanwhile.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "tail", help_triggers("--help"))]
 pub(crate) struct Tail {

@@ -236,7 +236,8 @@ pub(crate) enum UserAction {
     Unban(Unban),
 }
 
-/// Print a line for each name: the name; online, away, banned or reset; the fingerprint of its key.
+/// Print a line for each name: the name; online, connected (by a program, and away to others), away, banned or reset;
+/// the fingerprint of its key.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "list", help_triggers("--help"))]
 pub(crate) struct List {

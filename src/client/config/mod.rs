@@ -25,6 +25,7 @@ use crate::clock::{SystemTimes, Times};
 use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::HANDSHAKE_SECONDS;
+use crate::wire::frame::Presence;
 
 /// How long signing in may take once the server is connected, TLS included: several times what it takes with a round
 /// trip of 2.5 s, as over a satellite or through Tor.
@@ -57,6 +58,8 @@ pub struct Config {
     pub times: Arc<dyn Times>,
     /// The name to sign in with.
     pub user: Name,
+    /// Whether the person is there, for others to know. Away, a client does all that it does else.
+    pub presence: Presence,
     /// The person's data folder.
     pub data: PathBuf,
     /// The person's own key, if it is not the one in the data folder.
@@ -89,6 +92,7 @@ impl Config {
             handshake: HANDSHAKE,
             times: Arc::new(SystemTimes),
             user,
+            presence: Presence::Online,
             data,
             identity: None,
             agent: None,

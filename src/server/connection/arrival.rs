@@ -151,8 +151,8 @@ impl<'a> Present<'a> {
         origin: Option<Origin>,
         signed_in: SignedIn,
     ) -> Self {
-        let SignedIn { name, installation, key } = signed_in;
-        let link = Arc::new(Link::new(id, name, installation));
+        let SignedIn { name, installation, presence, key } = signed_in;
+        let link = Arc::new(Link::new(id, name, installation, presence));
         if let Some(replaced) = host.directory.sign_in(&link) {
             replaced.end(End::Bye(ByeReason::Replaced));
         }

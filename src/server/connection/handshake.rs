@@ -20,7 +20,7 @@ use crate::task;
 use crate::trust::tls::Channel;
 use crate::trust::{Invite, PublicKey};
 use crate::wire::codec::ProtocolError;
-use crate::wire::frame::{ClientFrame, ErrorCode, ServerFrame};
+use crate::wire::frame::{ClientFrame, ErrorCode, Presence, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
@@ -30,6 +30,7 @@ use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 pub(super) struct SignedIn {
     pub(super) name: Name,
     pub(super) installation: Installation,
+    pub(super) presence: Presence,
     pub(super) key: PublicKey,
 }
 
@@ -38,6 +39,7 @@ pub(super) struct Hello {
     pub(super) name: Name,
     pub(super) key: PublicKey,
     installation: Installation,
+    presence: Presence,
     invite: Option<Invite>,
 }
 
@@ -76,10 +78,10 @@ pub(super) async fn greet(
     reader: &mut FrameReader<ClientFrame>,
 ) -> Result<Greeting, Rejection> {
     match next(reader).await? {
-        ClientFrame::Hello { name, key, installation, invite } => {
+        ClientFrame::Hello { name, key, installation, presence, invite } => {
             let bad_key = |error| refuse(ErrorCode::Key, format_args!("{error}"));
             let key = key.parse().map_err(bad_key)?;
-            Ok(Greeting::Hello(Hello { name, key, installation, invite }))
+            Ok(Greeting::Hello(Hello { name, key, installation, presence, invite }))
         }
         ClientFrame::Carry { ticket } => {
             let pass = host.tickets.redeem(&ticket, Instant::now());
@@ -99,7 +101,7 @@ pub(super) async fn prove(
     channel: Channel,
     address: Option<IpAddr>,
 ) -> Result<SignedIn, Rejection> {
-    let Hello { name, key, installation, invite } = hello;
+    let Hello { name, key, installation, presence, invite } = hello;
     let nonce = nonce();
     write_frame(writer, &ServerFrame::Challenge { nonce: nonce.clone() }).await?;
     let ClientFrame::Prove { signature } = next(reader).await? else {
@@ -114,13 +116,13 @@ pub(super) async fn prove(
     match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
         Ok(()) => {
             keep_to_rate(host, &name).await?;
-            Ok(SignedIn { name, installation, key })
+            Ok(SignedIn { name, installation, presence, key })
         }
         Err(unwelcome) => Err(refuse(unwelcome.code(), format_args!("{unwelcome}"))),
     }
 }
 
-/// Delays somebody who signs in too often, since everybody who talks to them is told each time. If a moment is not
+/// Delays somebody who signs in too often, since everybody who talks to them may be told each time. If a moment is not
 /// enough they are told so.
 async fn keep_to_rate(host: &Host, name: &Name) -> Result<(), Rejection> {
     let admit = || host.person_rates.admit_sign_in(name);

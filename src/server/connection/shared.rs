@@ -117,10 +117,16 @@ mod tests {
     use super::*;
     use crate::message::Installation;
     use crate::server::link::ConnectionId;
+    use crate::wire::frame::Presence;
 
     #[test]
     fn behind_a_large_answer_no_other_is_taken() {
-        let link = Link::new(ConnectionId(1), "john".parse().unwrap(), Installation::from_u64(1));
+        let link = Link::new(
+            ConnectionId(1),
+            "john".parse().unwrap(),
+            Installation::from_u64(1),
+            Presence::Online,
+        );
         let shared = Shared::default();
         let listed = || Box::new(Listed { count: 0, body: "\r\n".into() });
         let frame = || Reply::Frame(Box::new(ServerFrame::Pong));

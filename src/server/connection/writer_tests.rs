@@ -14,6 +14,7 @@ use crate::server::sessions::{Quota, Windows};
 use crate::server::{Config, Server, Tls};
 use crate::wire::MAX_BODY;
 use crate::wire::codec::Decoder;
+use crate::wire::frame::Presence;
 
 /// More than there is ever room for.
 const MANY: u64 = 5_000;
@@ -23,7 +24,12 @@ fn name(text: &str) -> Name {
 }
 
 fn link(id: u64, name: &str) -> Arc<Link> {
-    Arc::new(Link::new(ConnectionId(id), name.parse().unwrap(), Installation::from_u64(1)))
+    Arc::new(Link::new(
+        ConnectionId(id),
+        name.parse().unwrap(),
+        Installation::from_u64(1),
+        Presence::Online,
+    ))
 }
 
 async fn host() -> (TempDir, Arc<Host>) {

@@ -58,17 +58,18 @@ pub(super) fn list(subject: &Subject, _: &[&str], out: &mut dyn Write) -> Result
     for (name, member) in members {
         let key = member.key.map_or_else(|| "-".into(), |key| key.fingerprint().to_string());
         let standing = standing(subject, &name, &member);
-        writeln!(out, "{:width$} {standing:6} {key}", name.as_str())?;
+        writeln!(out, "{:width$} {standing:9} {key}", name.as_str())?;
     }
     Ok(())
 }
 
 fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
-    let presence = subject.host.as_ref().map(|host| host.directory.presence(name));
-    match (member, presence) {
+    let directory = subject.host.as_ref().map(|host| &host.directory);
+    match (member, directory) {
         (Member { banned: true, .. }, _) => "banned",
         (Member { key: None, .. }, _) => "reset",
-        (_, Some(Presence::Online)) => "online",
+        (_, Some(it)) if it.presence(name) == Presence::Online => "online",
+        (_, Some(it)) if it.is_connected(name) => "connected",
         _ => "away",
     }
 }
@@ -112,7 +113,7 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     let Subject { registry, contacts, blobs, host, .. } = subject;
     if let Some(host) = host {
         // What they just sent is handled first; whoever takes longer is not read any more.
-        let _ = task::within(LEAVING, host.directory.until_away(name)).await;
+        let _ = task::within(LEAVING, host.directory.until_left(name)).await;
     }
     registry.outdate(name);
     let refused = |error: ContactsError| ControlError::Refused(error.to_string());

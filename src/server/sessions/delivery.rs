@@ -170,6 +170,7 @@ mod tests {
     use crate::message::{Installation, Message, SessionKey, Timestamp, Uptime};
     use crate::server::limits::Rates;
     use crate::server::link::{ConnectionId, Link};
+    use crate::wire::frame::Presence;
 
     fn key() -> SessionKey {
         SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
@@ -181,7 +182,12 @@ mod tests {
 
     /// The session's sender is there, on this connection.
     async fn enter(registry: &Registry, key: &SessionKey, id: u64) -> Session {
-        let link = Link::new(ConnectionId(id), key.sender().clone(), Installation::from_u64(1));
+        let link = Link::new(
+            ConnectionId(id),
+            key.sender().clone(),
+            Installation::from_u64(1),
+            Presence::Online,
+        );
         registry.enter(key, &Arc::new(link)).await.unwrap()
     }
 

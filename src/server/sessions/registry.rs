@@ -416,13 +416,19 @@ mod tests {
 
     use crate::server::Quota;
     use crate::server::link::ConnectionId;
+    use crate::wire::frame::Presence;
 
     #[test]
     fn what_is_to_expire_does_so_once_it_is_committed_and_its_receiver_is_told() {
         let registry = Registry::new(Arc::new(MemoryMailbox::default()), Arc::default(), 0);
         let key = SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap();
         let installation = Installation::from_u64(1);
-        let link = Arc::new(Link::new(ConnectionId(1), key.sender().clone(), installation));
+        let link = Arc::new(Link::new(
+            ConnectionId(1),
+            key.sender().clone(),
+            installation,
+            Presence::Online,
+        ));
         let session = block_on(registry.enter(&key, &link)).unwrap();
         let message = Message::text(1, 1, "hello");
         let (mailbox, quota) = (registry.mailbox(), Quota::default());
@@ -440,7 +446,7 @@ mod tests {
         let registry = Registry::new(mailbox, Arc::default(), 0);
         let link = |id| {
             let (name, installation) = ("eve".parse().unwrap(), Installation::from_u64(1));
-            Arc::new(Link::new(ConnectionId(id), name, installation))
+            Arc::new(Link::new(ConnectionId(id), name, installation, Presence::Online))
         };
         let key = SessionKey::new("eve".parse().unwrap(), "nobody".parse().unwrap()).unwrap();
         let (old, new) = (link(1), link(2));

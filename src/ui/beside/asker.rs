@@ -17,6 +17,7 @@ use crate::message::Name;
 use crate::output;
 use crate::task;
 use crate::ui::start::entry::{self, Options};
+use crate::wire::frame::Presence;
 
 /// How often to look for an owner while the folder is locked and nobody answers.
 pub(super) const LOOK: Duration = Duration::from_millis(50);
@@ -83,6 +84,8 @@ impl Asker {
     /// Whether the folder was free.
     fn become_owner(&mut self, follows: bool, open: &[Name]) -> Result<bool, Error> {
         let mut config = entry::config(&self.options, &self.user)?;
+        // Whoever reads what comes can answer it; the others are gone in a moment.
+        config.presence = if follows { Presence::Online } else { Presence::Away };
         config.yields = true;
         config.patience = None;
         if let Some(tightened) =

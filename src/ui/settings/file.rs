@@ -171,7 +171,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "follow",
-        comment: "Lines in, lines out: keep listening after the end of input.",
+        comment: "Lines in, lines out: keep listening after the end of input; without a terminal, only this shows you as online.",
         example: "false",
         set: |it, value| {
             it.follow = boolean(value)?;

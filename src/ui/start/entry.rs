@@ -28,6 +28,7 @@ use crate::ui::console::modes;
 use crate::ui::console::passphrase::Unseen;
 use crate::ui::console::screen::Screen;
 use crate::ui::typing::input::Line;
+use crate::wire::frame::Presence;
 
 /// What is said if the client ended without a word, which it does only when it panics.
 pub(crate) const LOST_CLIENT: &str =
@@ -158,6 +159,8 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         handshake: options.handshake,
         times: Arc::new(SystemTimes),
         user: user.clone(),
+        // Nobody sits at a script that ends with its input.
+        presence: if script { Presence::Away } else { Presence::Online },
         data,
         identity: options.identity.clone(),
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),

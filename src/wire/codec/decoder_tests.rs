@@ -54,10 +54,13 @@ fn text() -> impl Strategy<Value = String> {
 fn client_frame() -> impl Strategy<Value = ClientFrame> {
     let key = "[A-Za-z0-9+/=]{1,80}".prop_map(SmolStr::from);
     prop_oneof![
-        (name(), key, any::<u64>(), any::<bool>()).prop_map(|(name, key, number, invited)| {
-            let (installation, invite) = (Installation::from_u64(number), Invite::generate());
-            ClientFrame::Hello { name, key, installation, invite: invited.then_some(invite) }
-        }),
+        (name(), key, any::<u64>(), presence(), any::<bool>()).prop_map(
+            |(name, key, number, presence, invited)| {
+                let installation = Installation::from_u64(number);
+                let invite = invited.then(Invite::generate);
+                ClientFrame::Hello { name, key, installation, presence, invite }
+            }
+        ),
         vec(any::<u8>(), 0..=MAX_PROOF)
             .prop_map(|signature| ClientFrame::Prove { signature: signature.into() }),
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, settled)| ClientFrame::Talk { peer, settled }),
@@ -323,7 +326,9 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"CARRY tinychat/1 what ever\r\n", ErrorCode::Version),
         (b"CARRY tinychat/2 0123\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/1 what ever\r\n", ErrorCode::Version),
+        (b"HELLO tinychat/2 john AAAA 0000000000000001\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/2 john AAAA 0000000000000001 x\r\n", ErrorCode::Bad),
+        (b"HELLO tinychat/2 john AAAA 0000000000000001 away x\r\n", ErrorCode::Bad),
         (b"HELLO tinychat/2 jo:hn AAAA 0000000000000001\r\n", ErrorCode::Name),
     ] {
         let error = decode_one(bytes).unwrap_err();

@@ -64,7 +64,7 @@ pub enum Counts {
     Itself,
     /// Nothing if it acknowledges something, for that was counted when it was written; else a message.
     Acknowledgement,
-    /// A message with a body of all names that are signed in.
+    /// A message with a body of the names of all who are online.
     Everybody,
     /// A message with a body of all names that its sender blocks.
     Blocked,

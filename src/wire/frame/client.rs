@@ -5,6 +5,7 @@
 use bytes::Bytes;
 use smol_str::SmolStr;
 
+use super::presence::Presence;
 use crate::message::{Installation, Kind, Name, Origin};
 use crate::trust::{Invite, Ticket};
 use crate::wire::codec::{Body, Invitation, KeyWord, Number, Ordinal, TicketWord, Version, frames};
@@ -96,6 +97,8 @@ frames! {
             key: SmolStr as KeyWord,
             /// The data folder that messages will come from.
             installation: Installation,
+            /// Whether a person is there.
+            presence: Presence,
             /// What lets a newcomer in.
             invite: Option<Invite> as Option<Invitation>,
         },

@@ -1,15 +1,15 @@
-//! Whether somebody is there.
+//! Whether somebody is there, as a client says it of its person, and the server of others.
 
 use bytes::BytesMut;
 
 use crate::wire::codec::{Part, ProtocolError, Words, put_word};
 
-/// Whether somebody is signed in.
+/// Whether somebody is there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
-    /// Signed in.
+    /// Signed in, and there.
     Online,
-    /// Not signed in.
+    /// Not signed in; or only a program is, which nobody sits at.
     Away,
 }
 

@@ -9,6 +9,7 @@ use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::server::people::Contacts;
 use crate::server::sessions::window::Windows;
+use crate::wire::frame::Presence;
 
 #[test]
 fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
@@ -16,7 +17,7 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
     let key = SessionKey::new(john(), "marie".parse().unwrap()).unwrap();
     let session = Session::new(key, &Windows::new(u64::MAX));
     block_on(session.load(&MemoryMailbox::default(), &Circle::default())).unwrap();
-    let link = |id| Arc::new(Link::new(ConnectionId(id), john(), INSTALLATION));
+    let link = |id| Arc::new(Link::new(ConnectionId(id), john(), INSTALLATION, Presence::Online));
     let (old, new) = (link(1), link(2));
     for entering in [&old, &new, &old] {
         session.enter(entering).unwrap();
@@ -59,7 +60,12 @@ fn only_what_was_not_taken_needs_a_disk() {
 fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let mailbox = MemoryMailbox::default();
     let session = session(&mailbox, u64::MAX);
-    let old = Arc::new(Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION));
+    let old = Arc::new(Link::new(
+        ConnectionId(1),
+        "john".parse().unwrap(),
+        INSTALLATION,
+        Presence::Online,
+    ));
     session.enter(&old).unwrap();
     let all = MAX_REMEMBERED as u64;
     let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
@@ -86,7 +92,8 @@ fn nothing_is_taken_from_a_connection_whose_successor_has_come() {
     let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
     let session = session(&mailbox, u64::MAX);
     let enter = |id, installation| {
-        let link = Link::new(ConnectionId(id), "john".parse().unwrap(), installation);
+        let link =
+            Link::new(ConnectionId(id), "john".parse().unwrap(), installation, Presence::Online);
         session.enter(&Arc::new(link)).unwrap();
     };
     let other = Installation::from_u64(99);

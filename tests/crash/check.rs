@@ -3,6 +3,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use crate::store::Origin;
+
 /// What a sender was told about one conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Told {
@@ -92,25 +94,29 @@ pub(crate) fn received(sent: &[String], received: &[String]) -> Result<(), Strin
     }
 }
 
-/// Among all that the receiver has is what was sent, each once and in order. What nobody had sent when a folder was
-/// copied may come `twice`, from either folder.
-pub(crate) fn came(sent: &[String], all: &[String], twice: &[String]) -> Result<(), String> {
-    let twice: HashSet<_> = twice.iter().collect();
-    let sent: HashMap<_, _> = sent.iter().zip(0..).collect::<HashMap<_, u64>>();
-    let (mut seen, mut last) = (HashSet::new(), None);
-    for text in all {
-        let is_first = seen.insert(text);
-        let Some(place) = sent.get(text).filter(|_| !twice.contains(text)) else { continue };
-        if !is_first {
-            return Err(format!("{} came twice", brief(text)));
-        }
-        if last >= Some(*place) {
-            return Err(format!("{} came too late", brief(text)));
-        }
-        last = Some(*place);
+/// A message as both its sender and its receiver know it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Word {
+    pub(crate) origin: Origin,
+    pub(crate) text: String,
+}
+
+/// Whatever was done with folders, the receiver has each message once, both as it was typed and as the programs know it.
+pub(crate) fn once(received: &[Word]) -> Result<(), String> {
+    let (mut texts, mut origins) = (HashSet::new(), HashSet::new());
+    match received.iter().find(|it| !texts.insert(&it.text) || !origins.insert(it.origin)) {
+        Some(word) => Err(format!("{} came twice", brief(&word.text))),
+        None => Ok(()),
     }
-    match sent.keys().find(|text| !seen.contains(*text)) {
-        Some(text) => Err(format!("{} is lost", brief(text))),
+}
+
+/// All of these are with the receiver.
+pub(crate) fn arrived<'a>(
+    sent: impl IntoIterator<Item = &'a Word>,
+    received: &HashSet<Word>,
+) -> Result<(), String> {
+    match sent.into_iter().find(|word| !received.contains(word)) {
+        Some(word) => Err(format!("{} is lost", brief(&word.text))),
         None => Ok(()),
     }
 }
@@ -150,6 +156,15 @@ pub(crate) fn shown(received: &[String], printed: &[String]) -> Result<(), Strin
         last = Some(*place);
     }
     Ok(())
+}
+
+/// A face was given everything at least once.
+pub(crate) fn shown_at_all(received: &[String], printed: &[String]) -> Result<(), String> {
+    let printed: HashSet<_> = printed.iter().collect();
+    match received.iter().find(|text| !printed.contains(text)) {
+        Some(text) => Err(format!("{} was not shown", brief(text))),
+        None => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -198,14 +213,30 @@ mod tests {
         }
     }
 
+    /// Each by its origin and its text.
+    fn words(all: &str) -> Vec<Word> {
+        let parts = all.split_whitespace().map(|it| it.split_once(':').unwrap());
+        parts
+            .map(|(origin, text)| Word { origin: [origin.parse().unwrap(); 16], text: text.into() })
+            .collect()
+    }
+
     #[test]
-    fn what_a_copy_sent_came_among_what_the_original_did() {
-        let (sent, twice) = (list("a b c d"), list("b"));
-        for fine in ["a b c d", "a x b c y b d", "a c b d"] {
-            assert_eq!(came(&sent, &list(fine), &twice), Ok(()), "{fine}");
+    fn what_comes_twice_is_found_by_its_text_and_by_its_origin() {
+        assert_eq!(once(&words("1:a 2:b 3:c")), Ok(()));
+        for wrong in ["1:a 1:a", "1:a 2:a", "1:a 1:b"] {
+            assert!(once(&words(wrong)).is_err(), "{wrong}");
         }
-        for wrong in ["a b c", "a c d", "a b c d c", "a b d c"] {
-            assert!(came(&sent, &list(wrong), &twice).is_err(), "{wrong}");
+    }
+
+    #[test]
+    fn what_did_not_arrive_as_it_was_sent_is_lost() {
+        let received: HashSet<_> = words("1:a 2:b").into_iter().collect();
+        for fine in ["", "2:b", "2:b 1:a"] {
+            assert_eq!(arrived(&words(fine), &received), Ok(()), "{fine}");
+        }
+        for wrong in ["3:c", "1:b", "3:a", "1:a 3:c"] {
+            assert!(arrived(&words(wrong), &received).is_err(), "{wrong}");
         }
     }
 
@@ -227,6 +258,13 @@ mod tests {
         for (wrong, told) in [("a", 2), ("b", 0), ("a c", 1), ("a a", 1), ("a b c d", 0)] {
             assert!(received_beginning(&sent, &list(wrong), told).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_was_never_shown_is_found() {
+        let received = list("a b");
+        assert_eq!(shown_at_all(&received, &list("b c a b")), Ok(()));
+        assert!(shown_at_all(&received, &list("b c b")).is_err());
     }
 
     #[test]

@@ -14,15 +14,21 @@
 //! | `store` | what lies in a data folder |
 //! | `check` | what must hold of it |
 //! | `wall` | the server's wall clock, which jumps |
+//! | `backup` | copies of data folders |
+//! | `record` | what was ever in a folder that is copied or restored |
 //! | `removal` | rounds in which a name is taken from its owner |
+//! | `restores` | rounds in which folders are copied, and restored from backups |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
+mod backup;
 mod check;
 mod person;
 mod plan;
 mod process;
+mod record;
 mod removal;
+mod restores;
 mod store;
 #[path = "../shared/wall.rs"]
 mod wall;
@@ -33,7 +39,7 @@ use std::time::Duration;
 use fastrand::Rng;
 
 use crate::person::Person;
-use crate::plan::play;
+use crate::plan::{Moments, play};
 use crate::world::World;
 
 /// The longest that a round lets things happen before it kills somebody.
@@ -48,7 +54,7 @@ const BURST: u64 = 120;
 
 #[test]
 fn storm() {
-    play("storm", 45, |random| {
+    play("storm", Moments::Kills { share: 45 }, |random| {
         let mut world = World::new();
         let mut people =
             [["alice", "bob", "carol"], ["bob", "carol", "alice"], ["carol", "alice", "bob"]]
@@ -75,7 +81,7 @@ fn come_or_go(person: &mut Person, world: &World, random: &mut Rng) {
     }
     if person.listens() {
         for _ in 0..random.usize(0..=3) {
-            person.write(random.usize(0..2), random.u64(1..=BURST));
+            person.write(random.usize(0..person.peer_count()), random.u64(1..=BURST));
         }
         if random.u8(..) < 50 {
             person.begin_to_leave();
@@ -131,7 +137,7 @@ const KILLS_IN_A_DRAIN: u64 = 4;
 
 #[test]
 fn drain() {
-    play("drain", 20, |random| {
+    play("drain", Moments::Kills { share: 20 }, |random| {
         let mut world = World::new();
         let mut john = Person::new(&world, "john", &["marie"]);
         let mut marie = Person::new(&world, "marie", &["john"]);
@@ -167,7 +173,7 @@ const LONG_BURST: u64 = 6_000;
 
 #[test]
 fn lost_outbox() {
-    play("lost_outbox", 15, |random| {
+    play("lost_outbox", Moments::Kills { share: 15 }, |random| {
         let mut world = World::new();
         let mut john = Person::new(&world, "john", &["marie"]);
         let mut marie = Person::new(&world, "marie", &["john"]);
@@ -200,42 +206,7 @@ fn write_and_crash(john: &mut Person, world: &mut World, random: &mut Rng) -> u6
     world.await_moment(random, BACKLOG, LONGEST);
     world.kill_server();
     john.kill(world);
-    john.stored(0)
-}
-
-// A folder that is copied: the original goes on and ends, then somebody goes on in the copy, or puts it in the
-// original's place.
-
-const KILLS_BEFORE_A_COPY_ENDS: u64 = 4;
-
-#[test]
-fn copied_folder() {
-    play("copied_folder", 10, |random| {
-        let mut world = World::new();
-        let mut john = Person::new(&world, "john", &["marie"]);
-        let mut marie = Person::new(&world, "marie", &["john"]);
-        // The key is in both folders.
-        john.visit(&world);
-        live_and_end(&mut john, &mut marie, &mut world, random);
-        let mut copy = john.copy(&world);
-        let twice = copy.texts_that_are("waiting");
-        live_and_end(&mut john, &mut marie, &mut world, random);
-        let original = john.texts_that_are_not("waiting");
-        if random.bool() {
-            copy.replace(john);
-        }
-        while world.kills() < KILLS_BEFORE_A_COPY_ENDS {
-            live_and_end(&mut copy, &mut marie, &mut world, random);
-        }
-        copy.visit(&world);
-        assert!(copy.texts_that_are("waiting").is_empty(), "something was never sent");
-        marie.visit(&world);
-        let received = store::texts(&marie.messages(), false, "john");
-        let sent = store::texts(&copy.messages(), true, "marie");
-        check::came(&original, &received, &twice).unwrap_or_else(|why| panic!("john: {why}"));
-        check::came(&sent, &received, &twice).unwrap_or_else(|why| panic!("the copy: {why}"));
-        world.kills()
-    });
+    john.count_stored(0)
 }
 
 /// Somebody writes, leaves in peace or is killed, and perhaps the server is; the other comes now and then.
@@ -246,6 +217,11 @@ fn live_and_end(person: &mut Person, peer: &mut Person, world: &mut World, rando
         peer.visit(world);
     }
     world.await_moment(random, BURST, LONGEST / 2);
+    end(person, world, random);
+}
+
+/// Somebody leaves in peace or is killed, and perhaps the server is.
+fn end(person: &mut Person, world: &mut World, random: &mut Rng) {
     match random.u8(..) {
         0..96 => person.leave(),
         96..160 => person.kill(world),

@@ -8,9 +8,11 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
 use std::process::Command;
 
+use crate::backup;
 use crate::check::{self, Handed, Told};
 use crate::process::{Printed, Process};
-use crate::store::{self, Entry, texts};
+use crate::record::{Exchange, Folder, Record};
+use crate::store::{self, Entry, Number, Stored, texts};
 use crate::world::World;
 
 /// The key in a data folder.
@@ -26,8 +28,16 @@ pub(crate) struct Person {
     leaving: bool,
     /// How many runs were started.
     runs: usize,
-    /// It may number anew, or something expires: what was told does not say then which messages are delivered.
-    unsure: bool,
+    /// What was seen in the folder when the client had ended.
+    record: Record,
+    backup: Option<Backup>,
+}
+
+/// A copy of the data folder.
+struct Backup {
+    folder: PathBuf,
+    /// What the runs had been handed, of each peer.
+    handed: Vec<Vec<Handed>>,
 }
 
 /// By how much the runs of a copied folder are numbered above those of the original.
@@ -76,23 +86,59 @@ impl Person {
 
     fn in_folder(data: PathBuf, name: &'static str, peers: &[&'static str]) -> Self {
         let peers = peers.iter().map(|name| Peer::new(name)).collect();
-        Self { name, data, peers, client: None, leaving: false, runs: 0, unsure: false }
+        let record = Record::default();
+        Self { name, data, peers, client: None, leaving: false, runs: 0, record, backup: None }
     }
 
     /// The same person with a copy of the data folder.
     pub(crate) fn copy(&self, world: &World) -> Self {
-        assert!(self.client.is_none(), "{} is away", self.name);
-        let (data, runs) = (world.data("copy"), self.runs + APART);
-        DirBuilder::new().mode(0o700).create(&data).unwrap();
-        // Killed in its first moment, a client has made none yet.
-        let files = fs::read_dir(&self.data).into_iter().flatten().map(Result::unwrap);
-        // A killed one has left its socket.
-        for file in files.filter(|it| it.file_type().unwrap().is_file()) {
-            fs::copy(file.path(), data.join(file.file_name())).unwrap();
+        let mut copy = Self::in_folder(world.data("copy"), self.name, &[]);
+        backup::copy_client(&self.data, &copy.data, self.client.is_some());
+        (copy.runs, copy.peers) = (self.runs + APART, self.peers.clone());
+        copy.peers.iter_mut().for_each(|peer| peer.handed.resize(copy.runs, Handed::default()));
+        copy.counts_anew();
+        copy
+    }
+
+    /// The folder is a copy: receipts of before may concern other messages than those that it numbers.
+    fn counts_anew(&mut self) {
+        self.record.is_copied();
+        self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
+    }
+
+    /// What was seen in another folder of the same person.
+    pub(crate) fn remembers(&mut self, other: &Self) {
+        self.record.absorb(&other.record);
+    }
+
+    /// Copies the data folder, in the place of the last backup.
+    pub(crate) fn back_up(&mut self, world: &World) {
+        let folder = world.data(&format!("backup of {}", self.name));
+        if self.backup.is_some() {
+            fs::remove_dir_all(&folder).unwrap();
         }
-        let mut peers = self.peers.clone();
-        peers.iter_mut().for_each(|peer| peer.handed.resize(runs, Handed::default()));
-        Self { name: self.name, data, peers, client: None, leaving: false, runs, unsure: true }
+        backup::copy_client(&self.data, &folder, self.client.is_some());
+        let handed = self.peers.iter().map(|it| it.handed.clone()).collect();
+        self.backup = Some(Backup { folder, handed });
+    }
+
+    pub(crate) fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Puts the backup in the place of the folder of somebody who is away.
+    pub(crate) fn restore(&mut self) {
+        let before = self.stored();
+        let backup = self.backup.as_ref().expect("there is one");
+        fs::remove_dir_all(&self.data).unwrap();
+        backup::copy_client(&backup.folder, &self.data, false);
+        for (peer, then) in self.peers.iter_mut().zip(&backup.handed) {
+            for (run, handed) in peer.handed.iter_mut().enumerate() {
+                handed.finished &= then.get(run).is_some_and(|it| it.finished);
+            }
+        }
+        self.record.is_restored(&self.stored(), &before);
+        self.counts_anew();
     }
 
     /// Puts this folder in the place of another, which is gone then.
@@ -102,16 +148,9 @@ impl Person {
         self.data = gone.data;
     }
 
-    /// What was written and is in this state.
-    pub(crate) fn texts_that_are(&self, state: &str) -> Vec<String> {
-        let own = self.messages().into_iter().filter(|it| it.own && it.state == state);
-        own.map(|it| it.text).collect()
-    }
-
-    /// What was written and is in another state.
-    pub(crate) fn texts_that_are_not(&self, state: &str) -> Vec<String> {
-        let own = self.messages().into_iter().filter(|it| it.own && it.state != state);
-        own.map(|it| it.text).collect()
+    /// With how many one talks.
+    pub(crate) fn peer_count(&self) -> usize {
+        self.peers.len()
     }
 
     /// Starts the client and opens all conversations.
@@ -161,11 +200,6 @@ impl Person {
         self.command("TRUST", peer);
     }
 
-    /// From now on some of what was written may expire.
-    pub(crate) fn expects_losses(&mut self) {
-        self.unsure = true;
-    }
-
     /// Ends the client's input, so that it leaves when all is done.
     pub(crate) fn begin_to_leave(&mut self) {
         self.client.as_mut().expect("somebody who is there").ends_input();
@@ -211,7 +245,7 @@ impl Person {
     }
 
     /// How many messages to a peer are known to be stored by the server, by somebody who is away.
-    pub(crate) fn stored(&self, peer: usize) -> u64 {
+    pub(crate) fn count_stored(&self, peer: usize) -> u64 {
         let name = self.peers[peer].name;
         let messages = self.messages();
         let own = messages.iter().filter(|it| it.own && it.peer == name);
@@ -242,27 +276,53 @@ impl Person {
             fs::rename(&saved, &key).unwrap();
         }
         // Numbers begin anew, in another installation.
+        self.record = Record::default();
         self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
     }
 
     /// All messages in the data folder of somebody who is away.
     pub(crate) fn messages(&self) -> Vec<Entry> {
+        self.stored().messages
+    }
+
+    fn stored(&self) -> Stored {
         assert!(self.client.is_none(), "{}'s data folder is in use", self.name);
         store::read(&self.data)
     }
 
-    /// What is on the disk is what was told: delivered is final, and nothing was forgotten.
-    fn check_told(&self) {
-        if self.unsure {
-            return;
+    /// The data folder that has these messages.
+    pub(crate) fn folder<'a>(&'a self, messages: &'a [Entry]) -> Folder<'a> {
+        Folder { name: self.name, record: &self.record, messages }
+    }
+
+    /// What is on the disk is what was told: what has one of the numbers that were delivered, in the present
+    /// installation, is final or came back, and nothing was forgotten.
+    fn check_told(&mut self) {
+        let stored = self.stored();
+        if self.record.note(&stored) {
+            // Some of it may have been told of the former one.
+            self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
         }
-        let messages = self.messages();
         for peer in &self.peers {
-            let own = messages.iter().filter(|it| it.own && it.peer == peer.name);
-            let delivered = own.filter(|it| it.state == "delivered" && it.n <= peer.told.delivered);
-            let (delivered, told) = (delivered.count() as u64, peer.told.delivered);
-            assert_eq!(delivered, told, "delivered from {} to {}", self.name, peer.name);
+            let told = peer.told.delivered;
+            let is_told = |(installation, n): &Number| {
+                Some(installation) == stored.installation.as_ref() && *n <= told
+            };
+            let own = stored.messages.iter().filter(|it| it.own && it.peer == peer.name);
+            let own: Vec<_> = own.collect();
+            let is_own = |origin| own.iter().any(|it| it.origin == origin);
+            let done = |it: &&&Entry| ["delivered", "expired"].contains(&&*it.state);
+            let final_ones = own.iter().filter(done).filter(|it| is_told(&it.number)).count();
+            let bounced =
+                stored.bounced.iter().filter(|(it, number)| is_told(number) && is_own(*it));
+            let known = (final_ones + bounced.count()) as u64;
+            assert_eq!(known, told, "delivered from {} to {}", self.name, peer.name);
         }
+    }
+
+    /// Whether all that was written has arrived.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.messages().iter().all(|it| !it.own || it.state == "delivered")
     }
 
     /// All that was written is in the data folder, and delivered.
@@ -273,7 +333,7 @@ impl Person {
             result.unwrap_or_else(|why| panic!("{} to {}: {why}", self.name, peer.name));
         }
         let mut open = messages.iter().filter(|it| it.own && it.state != "delivered");
-        if let Some(Entry { peer, n, state, .. }) = open.next() {
+        if let Some(Entry { peer, number: (_, n), state, .. }) = open.next() {
             let more = open.count();
             panic!("{} to {peer}: {n} is only {state}, and so are {more} more", self.name);
         }
@@ -286,6 +346,20 @@ impl Person {
         let of = self.peers.iter().find(|peer| peer.name == from.name).expect("they talk");
         check::received(&sent, &received)
             .and_then(|()| check::shown(&received, &of.printed))
+            .unwrap_or_else(|why| panic!("{} to {}: {why}", from.name, self.name));
+    }
+
+    /// The same where folders were restored: each once, nothing that has to be there is missing, and all was shown.
+    pub(crate) fn check_restored(&self, from: &Self, world: &World) {
+        let (sent, received) = (from.messages(), self.messages());
+        let exchange = Exchange::new(from.folder(&sent), self.folder(&received));
+        let of = self.peers.iter().find(|peer| peer.name == from.name).expect("they talk");
+        let texts = texts(&received, false, from.name);
+        // Some was shown, lost, and came again in another order.
+        let is_out_of_order = self.record.was_copied_or_restored();
+        let shown = if is_out_of_order { check::shown_at_all } else { check::shown };
+        { exchange.check(world.was_restored()) }
+            .and_then(|()| shown(&texts, &of.printed))
             .unwrap_or_else(|why| panic!("{} to {}: {why}", from.name, self.name));
     }
 }

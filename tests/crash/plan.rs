@@ -10,8 +10,27 @@ use std::thread;
 
 use fastrand::Rng;
 
-/// How many kills all kinds of rounds together make. `just crash N` sets it.
-const KILLS: (&str, u64) = ("TINYCHAT_CRASH_KILLS", 70);
+/// How many moments of each kind there are to be. `just crash N` sets it.
+const ASKED: &str = "TINYCHAT_CRASH_KILLS";
+
+/// What rounds make at random moments.
+pub(crate) enum Moments {
+    /// Kills, of which a kind of rounds makes its share, in percent.
+    Kills { share: u64 },
+    /// Restored backups.
+    Restores,
+}
+
+impl Moments {
+    /// How many a kind of rounds makes: unless somebody asks for more, as many as all who run the tests have time for.
+    fn count(self) -> u64 {
+        let asked = number(ASKED);
+        match self {
+            Self::Kills { share } => (asked.unwrap_or(70) * share).div_ceil(100),
+            Self::Restores => asked.unwrap_or(16),
+        }
+    }
+}
 
 /// The seed of the first round of each kind; chosen by chance unless it is set.
 const SEED: &str = "TINYCHAT_CRASH_SEED";
@@ -19,19 +38,19 @@ const SEED: &str = "TINYCHAT_CRASH_SEED";
 /// How many rounds of a kind are played side by side: much of their time is waiting.
 const SIDE_BY_SIDE: usize = 2;
 
-/// Plays rounds of a kind until they have made their share, in percent, of all kills. A round is
-/// given its chance, and returns how many kills it made.
-pub(crate) fn play(kind: &str, share: u64, round: fn(&mut Rng) -> u64) {
-    let kills = (number(KILLS.0).unwrap_or(KILLS.1) * share).div_ceil(100);
+/// Plays rounds of a kind until there were enough of these moments. A round is given its chance, and returns how many it
+/// made.
+pub(crate) fn play(kind: &str, moments: Moments, round: fn(&mut Rng) -> u64) {
+    let enough = moments.count();
     let first = number(SEED).unwrap_or_else(|| fastrand::u64(0..1_000_000_000));
     let (made, next) = (AtomicU64::new(0), AtomicU64::new(first));
     let play_some = || {
-        while made.load(Ordering::SeqCst) < kills {
+        while made.load(Ordering::SeqCst) < enough {
             let seed = next.fetch_add(1, Ordering::SeqCst);
             let playing = Playing { kind, seed, made: &made };
-            let kills = round(&mut Rng::with_seed(seed));
-            println!("{kind}: the round with seed {seed} held, with {kills} kills");
-            playing.made.fetch_add(kills, Ordering::SeqCst);
+            let count = round(&mut Rng::with_seed(seed));
+            println!("{kind}: the round with seed {seed} held, with {count} moments");
+            playing.made.fetch_add(count, Ordering::SeqCst);
         }
     };
     thread::scope(|scope| {
@@ -59,8 +78,7 @@ impl Drop for Playing<'_> {
             let Self { kind, seed, .. } = self;
             println!(
                 "{kind}: the round with seed {seed} failed; to play it again:\n  \
-                 {SEED}={seed} {}=1 cargo test --test crash {kind} -- --nocapture",
-                KILLS.0
+                 {SEED}={seed} {ASKED}=1 cargo test --test crash {kind} -- --nocapture"
             );
             // The others need not go on.
             self.made.store(u64::MAX / 2, Ordering::SeqCst);

@@ -6,7 +6,7 @@ use std::collections::HashSet;
 use fastrand::Rng;
 
 use crate::person::Person;
-use crate::plan::play;
+use crate::plan::{Moments, play};
 use crate::store::texts;
 use crate::world::World;
 use crate::{BURST, LONGEST, check, live_and_end, restart};
@@ -16,14 +16,13 @@ const KILLS_IN_A_REMOVAL: u64 = 4;
 
 #[test]
 fn removed_name() {
-    play("removed_name", 10, |random| {
+    play("removed_name", Moments::Kills { share: 10 }, |random| {
         let mut world = World::new();
         let mut john = Person::new(&world, "john", &["marie"]);
         let mut marie = Person::new(&world, "marie", &["john"]);
         marie.visit(&world);
         john.visit(&world);
         live_and_end(&mut john, &mut marie, &mut world, random);
-        john.expects_losses();
         lose_the_name(&mut john, &mut marie, &mut world, random);
         let mut next = Person::next_owner(&world, "marie", &["john"]);
         next.visit(&world);
@@ -98,9 +97,9 @@ fn check_both(from: &Person, owner: &Person, next: &Person, last: &[String]) {
     assert!(then_read.ends_with(last), "what was written at last is missing");
     for message in &sent {
         match &*message.state {
-            "delivered" => assert!(of_both.contains(&message.text), "{} is lost", message.n),
-            "expired" => assert!(!then_read.contains(&message.text), "{} came", message.n),
-            state => panic!("{} is only {state}", message.n),
+            "delivered" => assert!(of_both.contains(&message.text), "{} is lost", message.number.1),
+            "expired" => assert!(!then_read.contains(&message.text), "{} came", message.number.1),
+            state => panic!("{} is only {state}", message.number.1),
         }
     }
 }

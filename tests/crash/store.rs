@@ -5,24 +5,42 @@ use std::path::Path;
 
 use rusqlite::{Connection, Row};
 
+/// What a message is called for life.
+pub(crate) type Origin = [u8; 16];
+
+/// An installation, and what a message is numbered there.
+pub(crate) type Number = (String, u64);
+
 /// The files of a database that is not in use. The third one, the index of the second, is made
 /// anew.
 const FILES: [&str; 2] = ["messages.db", "messages.db-wal"];
 
+/// All of it that matters here.
+#[derive(Default)]
+pub(crate) struct Stored {
+    /// Oldest first.
+    pub(crate) messages: Vec<Entry>,
+    /// In which it numbers what is written.
+    pub(crate) installation: Option<String>,
+    /// Messages that came back, and the numbers that they had then.
+    pub(crate) bounced: Vec<(Origin, Number)>,
+}
+
 /// One message in it.
+#[derive(Clone)]
 pub(crate) struct Entry {
     /// With whom.
     pub(crate) peer: String,
     /// Written by its owner.
     pub(crate) own: bool,
-    /// Its number.
-    pub(crate) n: u64,
+    pub(crate) number: Number,
+    pub(crate) origin: Origin,
     pub(crate) text: String,
     pub(crate) state: String,
 }
 
-/// All of it, oldest first. It reads a copy: mending what a kill left is the client's own task.
-pub(crate) fn read(data: &Path) -> Vec<Entry> {
+/// Reads the folder of somebody who is away. It reads a copy: mending what a kill left is the client's own task.
+pub(crate) fn read(data: &Path) -> Stored {
     let copy = tempfile::tempdir().unwrap();
     for file in FILES.into_iter().filter(|file| data.join(file).exists()) {
         fs::copy(data.join(file), copy.path().join(file)).unwrap();
@@ -35,23 +53,43 @@ pub(crate) fn read(data: &Path) -> Vec<Entry> {
         })
         .unwrap();
     if made == 0 {
-        return Vec::new();
+        return Stored::default();
     }
-    let mut query =
-        database.prepare("SELECT peer, own, n, body, state FROM message ORDER BY id").unwrap();
-    query.query_map((), entry).unwrap().map(Result::unwrap).collect()
+    let messages =
+        "SELECT peer, own, body, state, origin, installation, n FROM message ORDER BY id";
+    let bounced = "SELECT origin, bounced.installation, bounced.n
+                   FROM bounced JOIN message ON message.id = bounced.message";
+    let mut installations = all(&database, "SELECT id FROM installation", |row| row.get(0));
+    assert!(installations.len() < 2, "one server was talked to");
+    Stored {
+        messages: all(&database, messages, entry),
+        installation: installations.pop(),
+        bounced: all(&database, bounced, |row| Ok((row.get(0)?, number(row, 1)?))),
+    }
+}
+
+fn all<T>(
+    database: &Connection,
+    query: &str,
+    read: impl Fn(&Row<'_>) -> rusqlite::Result<T>,
+) -> Vec<T> {
+    database.prepare(query).unwrap().query_map((), read).unwrap().map(Result::unwrap).collect()
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let n: i64 = row.get(2)?;
-    let body: Vec<u8> = row.get(3)?;
+    let body: Vec<u8> = row.get(2)?;
     Ok(Entry {
         peer: row.get(0)?,
         own: row.get(1)?,
-        n: n.cast_unsigned(),
         text: String::from_utf8(body).expect("only text was sent"),
-        state: row.get(4)?,
+        state: row.get(3)?,
+        origin: row.get(4)?,
+        number: number(row, 5)?,
     })
+}
+
+fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<Number> {
+    Ok((row.get(column)?, row.get::<_, i64>(column + 1)?.cast_unsigned()))
 }
 
 /// The texts to or from somebody.

@@ -3,6 +3,7 @@
 //!
 //! Owned by a round, which says when the server is killed and when it starts again.
 
+use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::Command;
@@ -12,6 +13,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use tempfile::TempDir;
 
+use crate::backup;
 use crate::process::{Process, Watch};
 use crate::wall::Wall;
 
@@ -39,6 +41,17 @@ pub(crate) struct World {
     wall: Option<Wall>,
     watch: Arc<Watch>,
     kills: u64,
+    /// Of the server's folder.
+    backup: Option<Backup>,
+    was_restored: bool,
+}
+
+/// What a server's folder is restored from.
+enum Backup {
+    /// The file that its own command has made.
+    File(PathBuf),
+    /// A copy of it.
+    Folder(PathBuf),
 }
 
 impl World {
@@ -51,6 +64,8 @@ impl World {
             address: free_address(),
             watch: Arc::default(),
             kills: 0,
+            backup: None,
+            was_restored: false,
         };
         world.start_server();
         world
@@ -120,11 +135,7 @@ impl World {
 
     /// The operator takes a name from its owner, whether the server runs or not. Often that is killed, and done again.
     pub(crate) fn remove_name(&self, name: &str, random: &mut Rng) {
-        let operator = || {
-            let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
-            command.args(["user", "remove", name, "--data"]).arg(self.data("server"));
-            Process::start("the operator", command, &self.watch)
-        };
+        let operator = || self.operator(&["user", "remove", name]);
         if random.bool() {
             let killed = operator();
             self.await_moment(random, 1, STARTING);
@@ -133,6 +144,60 @@ impl World {
         let (done, said) = operator().ends();
         let was_done = said.err.iter().any(|line| line.contains("nobody has the name"));
         assert!(done || was_done, "{said:?}");
+    }
+
+    /// Has the program back up the server's folder, which may be in use, in the place of the last backup.
+    pub(crate) fn back_up_server(&mut self) {
+        self.forget_backup();
+        let file = self.data("backup of the server");
+        self.operates(&["backup", file.to_str().unwrap()]);
+        self.backup = Some(Backup::File(file));
+    }
+
+    /// Copies the folder of the server that was killed, in the place of the last backup.
+    pub(crate) fn copy_server(&mut self) {
+        self.forget_backup();
+        let folder = self.data("copy of the server");
+        backup::copy_server(&self.data("server"), &folder);
+        self.backup = Some(Backup::Folder(folder));
+    }
+
+    fn forget_backup(&mut self) {
+        match self.backup.take() {
+            Some(Backup::File(path)) => fs::remove_file(path).unwrap(),
+            Some(Backup::Folder(path)) => fs::remove_dir_all(path).unwrap(),
+            None => {}
+        }
+    }
+
+    pub(crate) fn has_backup(&self) -> bool {
+        self.backup.is_some()
+    }
+
+    /// Puts the backup in the place of the folder of the server that was killed.
+    pub(crate) fn restore_server(&mut self) {
+        fs::remove_dir_all(self.data("server")).unwrap();
+        match self.backup.as_ref().expect("there is one") {
+            Backup::File(file) => self.operates(&["restore", file.to_str().unwrap()]),
+            Backup::Folder(folder) => backup::copy_server(folder, &self.data("server")),
+        }
+        self.was_restored = true;
+    }
+
+    /// Whether the server's folder was ever restored.
+    pub(crate) fn was_restored(&self) -> bool {
+        self.was_restored
+    }
+
+    fn operates(&self, words: &[&str]) {
+        let (done, said) = self.operator(words).ends();
+        assert!(done, "{words:?}: {said:?}");
+    }
+
+    fn operator(&self, words: &[&str]) -> Process {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.args(words).arg("--data").arg(self.data("server"));
+        Process::start("the operator", command, &self.watch)
     }
 
     fn server_command(&self) -> Command {

@@ -1,0 +1,197 @@
+//! Rounds in which data folders are copied, and restored from backups, among kills: nothing stored is lost, nothing comes
+//! twice, and nobody counts anew for a server that is restored.
+//!
+//! Each folder has one backup at a time. So what is restored is always an earlier state of what it replaces, and what
+//! was copied is used no more. A folder and its copy that are *both* used, in turns, are a known limit, which is not
+//! tested: if one sends a number that is lost on the way, and the other one gives it to another message, the server
+//! tells both that it is stored.
+
+use fastrand::Rng;
+
+use crate::person::Person;
+use crate::plan::{Moments, play};
+use crate::record::Exchange;
+use crate::world::World;
+use crate::{BURST, LONGEST, come_or_go, end, live_and_end, restart, strike};
+
+// Backups of either side's folder and of the server's are made at random moments, and restored at later ones.
+
+const RESTORES_IN_A_ROUND: u64 = 5;
+
+/// How often everybody comes until all has arrived: what comes back needs some turns.
+const MOST_VISITS: usize = 12;
+
+/// Whose folder is restored.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Folder {
+    Of(usize),
+    Server,
+}
+
+/// How many of each kind a round has made.
+#[derive(Debug, Default)]
+struct Made {
+    backups_of_running_clients: u64,
+    backups_of_others: u64,
+    backups_beside_the_server: u64,
+    copies_of_killed_servers: u64,
+    restored_clients: u64,
+    restored_servers: u64,
+}
+
+#[test]
+fn restored() {
+    play("restored", Moments::Restores, |random| {
+        let mut world = World::new();
+        let mut people =
+            [("john", "marie"), ("marie", "john")].map(|(a, b)| Person::new(&world, a, &[b]));
+        // A server that is restored from before somebody had their name would have others wait for a word of theirs.
+        people.iter_mut().for_each(|person| person.visit(&world));
+        let mut folders = vec![Folder::Of(0), Folder::Of(1), Folder::Server];
+        random.shuffle(&mut folders);
+        folders.truncate(random.usize(1..=3));
+        let mut made = Made::default();
+        while made.restored_clients + made.restored_servers < RESTORES_IN_A_ROUND {
+            people.iter_mut().for_each(|person| come_or_go(person, &world, random));
+            world.await_moment(random, 4 * BURST, LONGEST);
+            let folder = *random.choice(&folders).unwrap();
+            match random.u8(..) {
+                0..112 => back_up(folder, &mut people, &mut world, random, &mut made),
+                112..224 => restore(folder, &mut people, &mut world, random, &mut made),
+                224.. => strike(&mut people, &mut world, random),
+            }
+        }
+        settle(&mut people, &world);
+        println!("{made:?}");
+        made.restored_clients + made.restored_servers
+    });
+}
+
+/// Of a client that runs or does not; of a server beside it, or once it is killed.
+fn back_up(
+    folder: Folder,
+    people: &mut [Person],
+    world: &mut World,
+    random: &mut Rng,
+    made: &mut Made,
+) {
+    match folder {
+        Folder::Of(one) => {
+            let of_running = people[one].is_there();
+            people[one].back_up(world);
+            made.backups_of_running_clients += u64::from(of_running);
+            made.backups_of_others += u64::from(!of_running);
+        }
+        Folder::Server if random.bool() => {
+            world.back_up_server();
+            made.backups_beside_the_server += 1;
+        }
+        Folder::Server => {
+            world.kill_server();
+            world.copy_server();
+            restart(world, random);
+            made.copies_of_killed_servers += 1;
+        }
+    }
+}
+
+/// Of whatever has a backup. A client ends before it in peace, or is killed.
+fn restore(
+    folder: Folder,
+    people: &mut [Person],
+    world: &mut World,
+    random: &mut Rng,
+    made: &mut Made,
+) {
+    match folder {
+        Folder::Of(one) if people[one].has_backup() => {
+            if people[one].is_there() {
+                end(&mut people[one], world, random);
+            }
+            people[one].restore();
+            made.restored_clients += 1;
+        }
+        Folder::Server if world.has_backup() => {
+            world.kill_server();
+            world.restore_server();
+            restart(world, random);
+            made.restored_servers += 1;
+        }
+        _ => {}
+    }
+}
+
+/// Lets everything arrive, and holds everybody against what was ever seen in their folders.
+fn settle(people: &mut [Person], world: &World) {
+    people.iter_mut().filter(|person| person.is_there()).for_each(Person::leave);
+    for visit in 1.. {
+        people.iter_mut().for_each(|person| person.visit(world));
+        if visit > 1 && people.iter().all(Person::is_settled) {
+            break;
+        }
+        assert!(visit < MOST_VISITS, "something does not arrive");
+    }
+    people.iter().for_each(Person::check_written);
+    for sender in people.iter() {
+        for receiver in people.iter().filter(|it| it.name != sender.name) {
+            receiver.check_restored(sender, world);
+        }
+    }
+}
+
+// A folder that is copied: the original goes on and ends, then somebody goes on in the copy, or puts it in the
+// original's place.
+
+const KILLS_BEFORE_A_COPY_ENDS: u64 = 4;
+
+#[test]
+fn copied_folder() {
+    play("copied_folder", Moments::Kills { share: 10 }, |random| {
+        let mut world = World::new();
+        let mut john = Person::new(&world, "john", &["marie"]);
+        let mut marie = Person::new(&world, "marie", &["john"]);
+        // The key is in both folders.
+        john.visit(&world);
+        live_and_end(&mut john, &mut marie, &mut world, random);
+        let mut copy = copy_at_some_time(&mut john, &mut world, random);
+        live_and_end(&mut john, &mut marie, &mut world, random);
+        let original = john.messages();
+        copy.remembers(&john);
+        if random.bool() {
+            copy.replace(john);
+        }
+        while world.kills() < KILLS_BEFORE_A_COPY_ENDS {
+            live_and_end(&mut copy, &mut marie, &mut world, random);
+        }
+        settle_copy(&mut copy, &mut marie, &world);
+        let (copied, maries) = (copy.messages(), marie.messages());
+        let exchange = Exchange::new(copy.folder(&copied), marie.folder(&maries));
+        exchange.check(false).unwrap_or_else(|why| panic!("the copy to marie: {why}"));
+        exchange.check_order(&original).unwrap_or_else(|why| panic!("john to marie: {why}"));
+        world.kills()
+    });
+}
+
+/// While its owner is away, or writes.
+fn copy_at_some_time(person: &mut Person, world: &mut World, random: &mut Rng) -> Person {
+    if random.bool() {
+        return person.copy(world);
+    }
+    person.come(world);
+    person.write(0, random.u64(1..=BURST));
+    world.await_moment(random, BURST, LONGEST / 2);
+    let copy = person.copy(world);
+    end(person, world, random);
+    copy
+}
+
+fn settle_copy(copy: &mut Person, peer: &mut Person, world: &World) {
+    for _ in 0..MOST_VISITS {
+        copy.visit(world);
+        peer.visit(world);
+        if copy.is_settled() {
+            return;
+        }
+    }
+    panic!("something does not arrive");
+}

@@ -247,7 +247,8 @@
 //! 3. `BOUNCE` comes before any `ACK` at or above it, and says of all that is below that it is on the disk.
 //!
 //! So what a folder sends once more that was restored from a backup comes once, and what it gives a number that was
-//! another's comes with the next one.
+//! another's comes with the next one. A folder and its copy that are *both* used, in turns, these rules do not cover: what
+//! one of them sent and the network lost is told stored to it if the other one has sent something else with that number.
 //!
 //! *Whose name it is*, a client asks before each `TALK`. If it knew a name's key, and the name has another key now or
 //! none, it sends nothing until its user accepts that; then it says `TALK` first. If nobody has a name, it tells its

@@ -77,6 +77,9 @@ fn back_up(
 ) {
     match folder {
         Folder::Of(one) => {
+            if people[one].is_there() && random.bool() {
+                end(&mut people[one], world, random);
+            }
             let of_running = people[one].is_there();
             people[one].back_up(world);
             made.backups_of_running_clients += u64::from(of_running);

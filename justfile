@@ -31,7 +31,7 @@ test:
         cargo test
     fi
 
-# Kill servers and clients at random moments, `just crash 1000` a thousand times; `just test` does a few
+# Kill servers and clients and restore backups of theirs at random moments, `just crash 1000` a thousand times each; `just test` does a few
 crash kills="500":
     TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
 

@@ -1,5 +1,5 @@
-//! The real programs killed at random moments, again and again: what was told holds, and everything
-//! comes once and in order. `just crash 1000` plays on for a thousand kills.
+//! The real programs killed, and their folders restored, at random moments, again and again: what was told holds, and
+//! everything comes once and in order. `just crash 1000` plays on for a thousand kills and as many restored backups.
 //!
 //! A round is one world: a server, some people, some kills, and in the end everybody is let finish
 //! and is held against what was typed and told. Nobody sleeps; where time is the chance itself, a

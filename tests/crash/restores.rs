@@ -28,7 +28,36 @@ enum Folder {
     Server,
 }
 
-/// How many of each kind a round has made.
+#[test]
+fn restored() {
+    play("restored", Moments::Restores, |random| {
+        let mut round = Round::new();
+        let mut folders = vec![Folder::Of(0), Folder::Of(1), Folder::Server];
+        random.shuffle(&mut folders);
+        folders.truncate(random.usize(1..=3));
+        while round.made.restores() < RESTORES_IN_A_ROUND {
+            round.live_on(random);
+            let folder = *random.choice(&folders).expect("there is one");
+            match random.u8(..) {
+                0..112 => round.back_up(folder, random),
+                112..224 => round.restore(folder, random),
+                224.. => strike(&mut round.people, &mut round.world, random),
+            }
+        }
+        round.settle();
+        println!("{:?}", round.made);
+        round.made.restores()
+    });
+}
+
+/// Two people who write to each other.
+struct Round {
+    people: [Person; 2],
+    world: World,
+    made: Made,
+}
+
+/// How many of each kind were made.
 #[derive(Debug, Default)]
 struct Made {
     backups_of_running_clients: u64,
@@ -39,106 +68,90 @@ struct Made {
     restored_servers: u64,
 }
 
-#[test]
-fn restored() {
-    play("restored", Moments::Restores, |random| {
-        let mut world = World::new();
+impl Made {
+    fn restores(&self) -> u64 {
+        self.restored_clients + self.restored_servers
+    }
+}
+
+impl Round {
+    fn new() -> Self {
+        let world = World::new();
         let mut people =
             [("john", "marie"), ("marie", "john")].map(|(a, b)| Person::new(&world, a, &[b]));
         // A server that is restored from before somebody had their name would have others wait for a word of theirs.
         people.iter_mut().for_each(|person| person.visit(&world));
-        let mut folders = vec![Folder::Of(0), Folder::Of(1), Folder::Server];
-        random.shuffle(&mut folders);
-        folders.truncate(random.usize(1..=3));
-        let mut made = Made::default();
-        while made.restored_clients + made.restored_servers < RESTORES_IN_A_ROUND {
-            people.iter_mut().for_each(|person| come_or_go(person, &world, random));
-            world.await_moment(random, 4 * BURST, LONGEST);
-            let folder = *random.choice(&folders).unwrap();
-            match random.u8(..) {
-                0..112 => back_up(folder, &mut people, &mut world, random, &mut made),
-                112..224 => restore(folder, &mut people, &mut world, random, &mut made),
-                224.. => strike(&mut people, &mut world, random),
+        Self { people, world, made: Made::default() }
+    }
+
+    fn live_on(&mut self, random: &mut Rng) {
+        self.people.iter_mut().for_each(|person| come_or_go(person, &self.world, random));
+        self.world.await_moment(random, 4 * BURST, LONGEST);
+    }
+
+    /// Of a client that runs or does not; of a server beside it, or once it is killed.
+    fn back_up(&mut self, folder: Folder, random: &mut Rng) {
+        let (world, made) = (&mut self.world, &mut self.made);
+        match folder {
+            Folder::Of(one) => {
+                let person = &mut self.people[one];
+                if person.is_there() && random.bool() {
+                    end(person, world, random);
+                }
+                let runs = person.is_there();
+                person.back_up(world);
+                made.backups_of_running_clients += u64::from(runs);
+                made.backups_of_others += u64::from(!runs);
+            }
+            Folder::Server if random.bool() => {
+                world.back_up_server();
+                made.backups_beside_the_server += 1;
+            }
+            Folder::Server => {
+                world.kill_server();
+                world.copy_server();
+                restart(world, random);
+                made.copies_of_killed_servers += 1;
             }
         }
-        settle(&mut people, &world);
-        println!("{made:?}");
-        made.restored_clients + made.restored_servers
-    });
-}
+    }
 
-/// Of a client that runs or does not; of a server beside it, or once it is killed.
-fn back_up(
-    folder: Folder,
-    people: &mut [Person],
-    world: &mut World,
-    random: &mut Rng,
-    made: &mut Made,
-) {
-    match folder {
-        Folder::Of(one) => {
-            if people[one].is_there() && random.bool() {
-                end(&mut people[one], world, random);
+    /// Of whatever has a backup. A client ends before it in peace, or is killed.
+    fn restore(&mut self, folder: Folder, random: &mut Rng) {
+        let world = &mut self.world;
+        match folder {
+            Folder::Of(one) if self.people[one].has_backup() => {
+                let person = &mut self.people[one];
+                if person.is_there() {
+                    end(person, world, random);
+                }
+                person.restore();
+                self.made.restored_clients += 1;
             }
-            let of_running = people[one].is_there();
-            people[one].back_up(world);
-            made.backups_of_running_clients += u64::from(of_running);
-            made.backups_of_others += u64::from(!of_running);
-        }
-        Folder::Server if random.bool() => {
-            world.back_up_server();
-            made.backups_beside_the_server += 1;
-        }
-        Folder::Server => {
-            world.kill_server();
-            world.copy_server();
-            restart(world, random);
-            made.copies_of_killed_servers += 1;
-        }
-    }
-}
-
-/// Of whatever has a backup. A client ends before it in peace, or is killed.
-fn restore(
-    folder: Folder,
-    people: &mut [Person],
-    world: &mut World,
-    random: &mut Rng,
-    made: &mut Made,
-) {
-    match folder {
-        Folder::Of(one) if people[one].has_backup() => {
-            if people[one].is_there() {
-                end(&mut people[one], world, random);
+            Folder::Server if world.has_backup() => {
+                world.kill_server();
+                world.restore_server();
+                restart(world, random);
+                self.made.restored_servers += 1;
             }
-            people[one].restore();
-            made.restored_clients += 1;
+            _ => {}
         }
-        Folder::Server if world.has_backup() => {
-            world.kill_server();
-            world.restore_server();
-            restart(world, random);
-            made.restored_servers += 1;
-        }
-        _ => {}
     }
-}
 
-/// Lets everything arrive, and holds everybody against what was ever seen in their folders.
-fn settle(people: &mut [Person], world: &World) {
-    people.iter_mut().filter(|person| person.is_there()).for_each(Person::leave);
-    for visit in 1.. {
-        people.iter_mut().for_each(|person| person.visit(world));
-        if visit > 1 && people.iter().all(Person::is_settled) {
-            break;
+    /// Lets everything arrive, and holds everybody against what was ever seen in their folders.
+    fn settle(&mut self) {
+        self.people.iter_mut().filter(|person| person.is_there()).for_each(Person::leave);
+        for visit in 1.. {
+            self.people.iter_mut().for_each(|person| person.visit(&self.world));
+            if visit > 1 && self.people.iter().all(Person::is_settled) {
+                break;
+            }
+            assert!(visit < MOST_VISITS, "something does not arrive");
         }
-        assert!(visit < MOST_VISITS, "something does not arrive");
-    }
-    people.iter().for_each(Person::check_written);
-    for sender in people.iter() {
-        for receiver in people.iter().filter(|it| it.name != sender.name) {
-            receiver.check_restored(sender, world);
-        }
+        self.people.iter().for_each(Person::check_written);
+        let [john, marie] = &self.people;
+        marie.check_restored(john, &self.world);
+        john.check_restored(marie, &self.world);
     }
 }
 

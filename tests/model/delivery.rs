@@ -43,7 +43,7 @@
 //! | sender 3 | `outbox-until-delivered`, `final-fate-first` | `delivered-is-final` |
 //! | sender 4 | | `bounced-of-sent` or `bounced-held`. Argued of receipts: by sender 5 all up to `have` was sent, but for what rests, which they spare |
 //! | sender 5 | | `copy-takes-new-installation`, `copy-sends-all-anew`, `last-sent-kept`. Argued: two installations for one server, which is the same |
-//! | sender 6 | `receipts-behind-talking` | `bounced-held` or `bounced-of-sent`, `bounced-before-talking` |
+//! | sender 6 | `receipts-behind-talking` | `bounced-held` or `bounced-of-sent`, `bounced-before-talking`. Argued: what expired of a copy, which waits likewise |
 //! | sender 7 | | `origin-for-life`, `settled-by-message`. Argued: the second time, and the third |
 //! | receiver 1 | `store-then-ack`, `store-every-msg` | |
 //! | receiver 2 | `dedup-by-origin`, `number-by-installation` | `origin-dedup`, `used-number-bounced` |

@@ -219,7 +219,7 @@
 //! `STORED` and `DELIVERED` between `TALK` and `TALKING` are ignored: they would cover a held `EXPIRED`, and `TALKING`
 //! says them again. A statement about a number that was never sent from the folder is ignored. A client that finds
 //! itself with two installations for one server numbers in one of them; what it may have sent in the other keeps its
-//! id, and the client also signs in as that one from time to time, as `away`, until it knows the fate of all of it.
+//! id, and the client also signs in as that one from time to time, until it knows the fate of all of it.
 //!
 //! *The receiver* remembers on its disk what it has: by sender and origin, and by sender, installation and *n*. A
 //! message whose origin it has, with the same kind and body, is a duplicate, whatever its *n*: it is acknowledged and

@@ -191,42 +191,63 @@
 //! counts *n* in it by itself, and for ever: of a client that begins anew on another connection the server drops what it
 //! takes for repetitions.
 //!
-//! A message id is (installation, *n*). For each session and installation the server knows `have`, the highest *n* that
-//! it accepted. It accepts any `MSG` with *n* above `have`, even when numbers between are missing, and silently drops
-//! one at or below `have` as a duplicate. So a number that was left out cannot come later, and receipts for a higher
-//! one cover it. `have` is no receipt. After a crash of the server `TALKING` may say less than was said before: a
-//! receipt that was told stays true, so `stored` and `delivered` only ever raise what a client knows, and *delivered*
-//! and *expired* are final. The server accepts no `MSG` from a replaced connection once a later one of the same
-//! installation has said `TALK`: that one is told what is there.
+//! A message has one *origin* for life. It has a number, (installation, *n*), and may get others, one after the other.
+//! All that the server tells is told of numbers. These are the rules; each was taken away once in a model
+//! (`tests/model`), which then found a loss, a lie, a double or a standstill.
 //!
-//! A message that is acknowledged before it is on the server's disk is never written there; its sender is told
-//! `DELIVERED`. What expires keeps its place until that is on disk: only then its sender is told `EXPIRED`, and after
-//! that `DELIVERED` for later messages. Consecutive numbers are one *record* of that, kept until *settled* covers it.
-//! While an installation has 1,000 of them in a session, or would have more with what waits, `ERR FULL` is the answer
-//! to its `MSG`; a client that says *settled* never gets there.
+//! **The server**
 //!
-//! A server remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no
-//! waiting messages and no record and is not connected: first one that has *settled* all of its numbers, else the one
-//! that was heard from least recently. A forgotten installation is told 0 for `have`, `stored` and `delivered`, and
-//! sends again what is not final; the receiver acknowledges what it has.
+//! 1. For each session and installation it knows `have`, the highest *n* that it accepted. It accepts any `MSG` with *n*
+//!    above `have`, even when numbers between are missing, and silently drops one at or below `have` as a duplicate. So a
+//!    number that was left out cannot come later, and receipts for a higher one cover it. `have` is no receipt.
+//! 2. It accepts no `MSG` from a replaced connection once a later one of the same installation has said `TALK`: that one
+//!    is told what is there.
+//! 3. `STORED` is said once a message and its `have` are on the synced disk, in one commit. Commits are prefixes of the
+//!    order of acceptance. A message that is acknowledged before that is never written; its sender is told `DELIVERED`.
+//! 4. What expires or bounces is taken out of the queue at once and told once that is on the disk, and `DELIVERED` for
+//!    later messages only after that. Nothing that follows an expiring message is delivered before.
+//! 5. Consecutive numbers of one such fate are a *record*, kept until *settled* covers it: each `TALK` is answered with
+//!    all of them, ahead of `TALKING`, whose numbers would cover them. While an installation has 1,000 records in a
+//!    session, or would have more with what waits, `ERR FULL` is the answer to its `MSG`; a client that says *settled*
+//!    never gets there.
+//! 6. `ACK` and `BOUNCE` are resolved on the connection on which they come. After `TALK` it begins again with the oldest
+//!    message that was not answered; so it may where something expires.
+//! 7. It remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no waiting
+//!    messages and no record and is not connected: first one that has *settled* all of its numbers, else the one that
+//!    was heard from least recently. A forgotten one is told 0 for `have`, `stored` and `delivered`, and sends again
+//!    what is not final; the receiver acknowledges what it has.
+//! 8. After a crash `TALKING` may say less than was said before. A receipt that was told stays true.
 //!
-//! *The sender* writes a message and its *n* to its disk before sending it, keeps it until *delivered* or *expired* is
-//! on its disk, and after every `TALKING` sends what lies above `have`, in order; so it does on every new connection
-//! and after every refusal. It sends no `MSG` between `TALK` and `TALKING`. A `have` above the last number that was
-//! ever sent from its data folder means that the folder was copied or restored: it then takes a new installation,
-//! renumbers what was not sent and signs in again. So an `EXPIRED` before `TALKING` waits until `have` has been
-//! compared; if the folder turns out to be a copy, it counts only for a message that this folder knows to be stored.
-//! `STORED` and `DELIVERED` between `TALK` and `TALKING` are ignored: they would cover a held `EXPIRED`, and `TALKING`
-//! says them again. A statement about a number that was never sent from the folder is ignored. A client that finds
-//! itself with two installations for one server numbers in one of them; what it may have sent in the other keeps its
-//! id, and the client also signs in as that one from time to time, until it knows the fate of all of it.
+//! **The sender's client**
 //!
-//! *The receiver* remembers on its disk what it has: by sender and origin, and by sender, installation and *n*. A
-//! message whose origin it has, with the same kind and body, is a duplicate, whatever its *n*: it is acknowledged and
-//! not shown again. So what a folder sends that was restored from a backup comes once, though the folder had sent it
-//! already, with another *n*. A different message with the same id is from a copy of the sender's folder, and is kept
-//! like any other. The receiver writes to its disk before `ACK`, and stores everything that arrives, also for a conversation
-//! that it has just closed. After `TALK` the server begins again with the oldest message that was not acknowledged.
+//! 1. A message, its origin and its number are on its disk, in one transaction, before `MSG` is said; so is that the
+//!    number was sent. A number is never used for another message.
+//! 2. It says no `MSG` between `TALK` and `TALKING`. After every `TALKING`, and so on every new connection and after
+//!    every refusal, it sends what lies above `have` and is not final, in order.
+//! 3. `stored` and `delivered` only ever raise what it knows. *Delivered* and *expired* are final, and on its disk before
+//!    they are shown. Until then it keeps the message, also when it is stored.
+//! 4. A statement about a number that was never sent from its data folder is ignored.
+//! 5. A `have` above the highest number that was ever sent from the folder, whatever became of that message, means that
+//!    the folder was copied or restored. Then nothing of this answer counts. It takes a new installation, gives all that
+//!    is not final a number there, also what was sent or stored, in one transaction and with its origin, and signs in
+//!    again. So does a client that finds itself with two installations for one server, for one of them.
+//! 6. So `EXPIRED` and `BOUNCED` that come between `TALK` and `TALKING` wait until `have` was compared, and count before
+//!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
+//! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
+//!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
+//!    another message's, too: rule 5. The third time it rests until the next start.
+//!
+//! **The receiver's client**
+//!
+//! 1. It answers nothing before it is on its disk, and stores everything that arrives, also for a conversation that it
+//!    has just closed. If it cannot, it ends the connection.
+//! 2. In this order, in one transaction: a message whose origin it has from that sender, with the same kind and body, is a
+//!    duplicate, whatever its number: it is acknowledged and not shown again. One whose number another message has is
+//!    bounced. All others are taken.
+//! 3. `BOUNCE` comes before any `ACK` at or above it, and says of all that is below that it is on the disk.
+//!
+//! So what a folder sends once more that was restored from a backup comes once, and what it gives a number that was
+//! another's comes with the next one.
 //!
 //! *Whose name it is*, a client asks before each `TALK`. If it knew a name's key, and the name has another key now or
 //! none, it sends nothing until its user accepts that; then it says `TALK` first. If nobody has a name, it tells its

@@ -120,3 +120,53 @@ pub async fn write_frame<F: Frame>(half: &mut BoxWriter, frame: &F) -> io::Resul
     half.write_all(&out).await?;
     half.flush().await
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use async_std::task::block_on;
+    use futures::AsyncWrite;
+
+    use super::*;
+
+    /// Takes a byte at a time, this many in all.
+    struct Narrow(usize);
+
+    impl AsyncWrite for Narrow {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            if self.0 == 0 {
+                return Poll::Pending;
+            }
+            self.0 -= 1;
+            Poll::Ready(Ok(bytes.len().min(1)))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn whoever_takes_little_at_a_time_moves_and_whoever_takes_nothing_is_given_up() {
+        let moved = Cell::new(0);
+        let write = |takes| {
+            moved.set(0);
+            let mut half: BoxWriter = Box::new(Narrow(takes));
+            let patience = Duration::from_millis(20);
+            let written =
+                write_patiently(&mut half, b"hello", patience, || moved.update(|n| n + 1));
+            (block_on(written).map_err(|error| error.kind()), moved.get())
+        };
+        assert_eq!(write(5), (Ok(()), 5));
+        assert_eq!(write(3), (Err(io::ErrorKind::TimedOut), 3));
+    }
+}

@@ -8,6 +8,7 @@ use tinychat::server::Config;
 
 use crate::folder::{copy, states};
 use crate::programs::{Launch, free_address};
+use crate::script::Stage;
 use crate::world::{World, patiently, story, story_with};
 
 #[test]
@@ -53,6 +54,29 @@ fn a_copied_folder_starts_to_count_on_its_own_also_while_it_is_online() {
         second.types("three\n");
         let three = marie.hear().await;
         assert_eq!((three.n, three.text.as_str()), (2, "three"));
+    });
+}
+
+#[test]
+fn who_counts_anew_believes_nothing_that_was_told_of_the_old_numbers() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let words = ["--to", "bob", "--follow", "--receipts"];
+        let alice = Launch::at(stage.address(), "alice", &world.path("alice")).with(&words);
+        let mut alice = alice.start();
+        let mut server = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
+        alice.types("one\ntwo\n");
+        server.expect_messages("bob", 1, &["one", "two"]).await;
+        server.say_all(&["STORED bob 1", "ERR FULL bob 2 later", "ROOM bob"]).await;
+        server.expect("TALK bob 0").await;
+        // A copy of her folder has written meanwhile.
+        server.say_all(&["EXPIRED bob 1", "BOUNCED bob 2", "TALKING bob away 5 5 5 0"]).await;
+        alice.says("copy of another").await;
+        let mut again = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
+        assert_ne!(again.installation, server.installation);
+        again.expect_messages("bob", 1, &["one", "two"]).await;
+        again.say("STORED bob 2").await;
+        alice.says("stored bob 2").await;
     });
 }
 

@@ -282,7 +282,7 @@ const PING_AFTER: Duration = Duration::from_millis(50);
 const IDLE_AFTER: Duration = Duration::from_secs(2);
 
 /// How many questions are more than [`IDLE_AFTER`].
-const LONG: usize = 60;
+const LONG: usize = 50;
 
 fn hasty(config: &mut Config) {
     (config.timing.ping_after, config.timing.idle_after) = (PING_AFTER, IDLE_AFTER);

@@ -1,9 +1,6 @@
 //! Who is there: ONLINE, PRESENCE, and the presence in TALKING.
 
-use tinychat::wire::frame::Presence;
-
 use crate::programs::Launch;
-use crate::script::Stage;
 use crate::world::{Peer, World, story};
 
 #[test]
@@ -199,30 +196,5 @@ fn whoever_listens_is_there() {
         bob.ack("alice", 1).await;
         bob.hears_nothing().await;
         drop(tail);
-    });
-}
-
-#[test]
-fn nobody_comes_to_ask_for_what_another_installation_wrote() {
-    story(async |world| {
-        let stage = Stage::open().await;
-        let words = ["--to", "bob", "--follow"];
-        let alice = Launch::at(stage.address(), "alice", &world.path("alice")).with(&words);
-        let alice = alice.start();
-        let mut server = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
-        assert_eq!(server.presence, Presence::Online);
-        alice.types("one\n");
-        server.expect_messages("bob", 1, &["one"]).await;
-        server.say_all(&["ERR FULL bob 1 later", "ROOM bob"]).await;
-        server.expect("TALK bob 0").await;
-        // A copy of her folder has written meanwhile: she counts anew, and asks what became of hers.
-        server.say("TALKING bob away 5 5 0 0").await;
-        let mut asking = stage.receive_talking("TALK bob 0", "TALKING bob away 5 5 0 0").await;
-        assert_eq!((&asking.installation, asking.presence), (&server.installation, Presence::Away));
-        asking.expect_all(&["TALK bob 0", "CLOSE bob", "QUIT"]).await;
-        assert_eq!(asking.rest_after(&["BYE quit bye"]).await, [""; 0]);
-        let again = stage.receive().await;
-        assert_ne!(again.installation, server.installation);
-        assert_eq!(again.presence, Presence::Online);
     });
 }

@@ -1,4 +1,4 @@
-//! What an earlier version of the server has left: a folder and a backup, made by the program that wrote
+//! What earlier versions of the server have left: a folder and a backup of each, first of all of the program that wrote
 //! layout 1 of the mailbox. In both, Alice wrote to Bob from folders 1 to 8: from the third on all is delivered,
 //! and one of them knows it; of the first 1, 2, 3 and 7 have expired and 8 and 9 wait; of the second 5 has and
 //! 6 and 9 do. Bob has left her a word, Carol him three and a file.
@@ -15,6 +15,10 @@ use crate::world::{Peer, World, story_with};
 pub(crate) const FOLDER: &[u8] = include_bytes!("../layouts/server-1.tar");
 /// What its program's `backup` made of it.
 const BACKUP: &[u8] = include_bytes!("../layouts/server-1.backup");
+
+/// The same of the program that wrote layout 2: Alice wrote three messages to Bob from folder 1, and Bob took the first.
+const FOLDER_2: &[u8] = include_bytes!("../layouts/server-2.tar");
+const BACKUP_2: &[u8] = include_bytes!("../layouts/server-2.backup");
 
 fn folder(number: u64) -> String {
     format!("{number:016x}")
@@ -114,6 +118,47 @@ fn a_backup_of_layout_1_is_restored() {
     fs::write(&file, BACKUP).unwrap();
     block_on(restore(&data, &file)).exited(0).was_quiet();
     all_is_there(data);
+}
+
+/// What waits in a store of layout 2 is called by its ids, and its sender sends it with the same origins.
+fn what_waits_has_its_ids_for_origins(data: &Path) {
+    let for_ever = |config: &mut tinychat::server::Config| config.keep = None;
+    story_with(for_ever, async |world| {
+        give_keys(world, data);
+        world.restart_with(|config| config.data = data.into()).await;
+        for _ in 0..2 {
+            let mut alice = world.sign_in_from("alice", &folder(1)).await;
+            assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 3 3 1 0"]);
+            alice.quit().await;
+            let mut bob = world.sign_in("bob").await;
+            bob.expect("WAITING alice 2").await;
+            assert_eq!(bob.talk("alice").await, "away 0 0 0 2");
+            for (seq, n) in [(1, 2), (2, 3)] {
+                let heard = bob.hear().await;
+                assert_eq!((heard.seq, heard.n, heard.text), (seq, n, format!("alice says {n}")));
+                assert_eq!(heard.origin, format!("{}{n:016x}", folder(1)));
+            }
+            bob.quit().await;
+            world.restart().await;
+        }
+    });
+}
+
+#[test]
+fn a_folder_and_a_backup_of_layout_2_are_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, restored) = (home.path().join("server"), home.path().join("restored"));
+    tar::Archive::new(FOLDER_2).unpack(&data).unwrap();
+    let checked = block_on(operate(&["check"], &data));
+    checked.exited(0).printed(&[
+        "alice to bob: 2 messages, 24 bytes, the oldest of 2026-11-29T22:21:56Z",
+        "2 messages, 24 bytes, 1 sessions",
+    ]);
+    what_waits_has_its_ids_for_origins(&data);
+    let file = home.path().join("backup");
+    fs::write(&file, BACKUP_2).unwrap();
+    block_on(restore(&restored, &file)).exited(0).was_quiet();
+    what_waits_has_its_ids_for_origins(&restored);
 }
 
 #[test]

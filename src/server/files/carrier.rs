@@ -2,7 +2,7 @@
 //!
 //! Run on a thread of its own, so that nobody's chat waits for the disk. It reads and writes one chunk at a time, so a
 //! slow disk or receiver slows the other side down (backpressure). Invariants: it holds no more than one incoming chunk,
-//! and one outgoing; and except while it waits for the disk, it is never silent for longer than it has to be.
+//! and one outgoing; and whatever it waits for, except for the disk, it says something now and then.
 
 use std::convert::Infallible;
 use std::os::unix::fs::FileExt;

@@ -179,7 +179,7 @@ pub(super) fn lose(
     how: Lost,
 ) -> rusqlite::Result<Option<Loss>> {
     Ok(match how {
-        Lost::Expired => outbox::expire(tx, &scope, n)?.then(|| Loss::Expired(scope.peer, n)),
+        Lost::Expired => outbox::expire(tx, &scope, n)?.then_some(Loss::Expired(scope.peer, n)),
         Lost::Bounced => {
             bounced::bounce(tx, &scope, n)?.map(|again| Loss::Bounced(scope.peer, n, again))
         }

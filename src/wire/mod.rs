@@ -134,7 +134,7 @@
 //! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
 //! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
 //! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
-//! whether a body follows it.
+//! whether a body follows it. `RETRACT` is kept for taking a message back by its origin, which no side does yet.
 //!
 //! # Frames after signing in
 //!

@@ -134,7 +134,7 @@
 //! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
 //! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
 //! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
-//! whether a body follows it.
+//! whether a body follows it. `RETRACT` is kept for taking a message back by its origin, which no side does yet.
 //!
 //! # Frames after signing in
 //!
@@ -192,8 +192,9 @@
 //! takes for repetitions.
 //!
 //! A message has one *origin* for life. It has a number, (installation, *n*), and may get others, one after the other.
-//! All that the server tells is told of numbers. These are the rules; each was taken away once in a model
-//! (`tests/model`), which then found a loss, a lie, a double or a standstill.
+//! All that the server tells is told of numbers. These are the rules. But for the little that is argued alone, each was
+//! taken away once in a model (`tests/model/delivery.rs` lists which is where), which then found a loss, a lie, a double
+//! or a standstill.
 //!
 //! **The server**
 //!
@@ -235,7 +236,8 @@
 //!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
 //! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
 //!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
-//!    another message's, too: rule 5. The third time it rests until the next start.
+//!    another message's, too: it takes a new installation as in rule 5, once between two starts. The third time it rests
+//!    until the next start, and then gets the next number.
 //!
 //! **The receiver's client**
 //!
@@ -247,8 +249,9 @@
 //! 3. `BOUNCE` comes before any `ACK` at or above it, and says of all that is below that it is on the disk.
 //!
 //! So what a folder sends once more that was restored from a backup comes once, and what it gives a number that was
-//! another's comes with the next one. A folder and its copy that are *both* used, in turns, these rules do not cover: what
-//! one of them sent and the network lost is told stored to it if the other one has sent something else with that number.
+//! another's comes with the next one. One thing nobody notices: a folder and its copy are used in turns, and what the one
+//! sent was lost on its way, while a message of the other with that number was accepted. Then `have` is not above what the
+//! first has sent, and it takes its message for stored.
 //!
 //! *Whose name it is*, a client asks before each `TALK`. If it knew a name's key, and the name has another key now or
 //! none, it sends nothing until its user accepts that; then it says `TALK` first. If nobody has a name, it tells its

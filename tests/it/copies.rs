@@ -209,6 +209,30 @@ fn a_restored_backup_whose_next_number_is_another_messages_loses_nothing() {
     });
 }
 
+/// In a new installation no number is another's, so another one would not help.
+#[test]
+fn who_bounces_everything_makes_one_new_installation_and_no_more() {
+    story(async |world| {
+        let mut marie = world.sign_in("marie").await;
+        let mut john = Launch::of(world, "john").to("marie").with(&["--follow"]).start();
+        marie.talk("john").await;
+        let mut third = Vec::new();
+        for text in ["one", "two"] {
+            john.types(format!("{text}\n"));
+            for _ in 0..2 {
+                let heard = marie.hear().await;
+                assert_eq!(heard.text, text);
+                marie.send(&format!("BOUNCE john {}", heard.seq)).await;
+            }
+            third.push(marie.hear().await);
+            marie.ack("john", third[third.len() - 1].seq).await;
+        }
+        assert_eq!(third[0].installation, third[1].installation);
+        assert_eq!((third[0].n, third[1].n), (1, 4));
+        john.says("copy of another").await;
+    });
+}
+
 #[test]
 fn a_copied_folder_reads_on_where_it_was_copied() {
     story(async |world| {

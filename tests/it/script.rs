@@ -9,7 +9,7 @@ use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
 use tinychat::wire::codec::Frame;
-use tinychat::wire::frame::{ClientFrame, Presence};
+use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 
@@ -62,14 +62,11 @@ impl Stage {
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
-        let (name, installation, presence) = (String::new(), String::new(), Presence::Away);
-        let mut caller = Caller { half, reader, name, installation, presence };
-        let Some(ClientFrame::Hello { name, installation, presence, .. }) = caller.read().await
-        else {
+        let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
+        let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
             panic!("a client begins with HELLO");
         };
         (caller.name, caller.installation) = (name.to_string(), installation.to_string());
-        caller.presence = presence;
         caller
     }
 
@@ -89,8 +86,6 @@ pub(crate) struct Caller {
     name: String,
     /// The data folder that it writes from.
     pub(crate) installation: String,
-    /// Whether somebody is there, as it says.
-    pub(crate) presence: Presence,
 }
 
 impl Caller {

@@ -34,7 +34,7 @@ pub(crate) const RULES: &[(&str, &str, &str)] = &[
         "ACK of a message already handed to the writer appends a removal",
     ),
     ("store-then-ack", "plain", "the receiver commits before ACK"),
-    ("dedup-in-same-txn", "plain", "message and dedup mark in one transaction"),
+    ("dedup-by-origin", "plain", "the receiver drops what its history has, by its origin"),
     (
         "seq-table-per-connection",
         "takeover",
@@ -61,7 +61,11 @@ pub(crate) const RULES: &[(&str, &str, &str)] = &[
         "folder",
         "STORED and DELIVERED go only to the installation they count for",
     ),
-    ("dedup-by-installation", "folder", "n is compared only within one installation"),
+    (
+        "number-by-installation",
+        "folder",
+        "a number is another message's only within its installation",
+    ),
     (
         "outbox-until-delivered",
         "wipe",
@@ -103,51 +107,12 @@ pub(crate) const RULES: &[(&str, &str, &str)] = &[
         "forget",
         "`have` is forgotten only when nothing waits and no record of expiry is left",
     ),
-    (
-        "old-stops-at-talk",
-        "copy",
-        "a connection is no longer read once its successor's TALK was answered",
-    ),
-    (
-        "receipts-of-sent",
-        "copy",
-        "STORED, DELIVERED and TALKING are applied to numbers that were sent from this folder only",
-    ),
-    (
-        "expired-of-sent",
-        "copy-expiry",
-        "EXPIRED is applied to a number that was sent from this folder only",
-    ),
-    ("copy-by-have", "copy", "a `have` above all that was sent from this folder means: a copy"),
-    (
-        "copy-by-sent",
-        "copy",
-        "a copy is recognised by a `have` above the last number *sent*, not above the counter",
-    ),
-    (
-        "drop-the-same-only",
-        "copy",
-        "the receiver drops n at or below its mark only if its history has that very message",
-    ),
-    ("sent-before-msg", "copy-crash", "that a number was sent is on disk before MSG"),
-    (
-        "copy-when-stored",
-        "copy",
-        "a copy leaves its installation once all that it sent is stored, not before",
-    ),
-    ("same-id-again", "copy", "a copy keeps the ids of what it has sent"),
-    (
-        "visit",
-        "copy",
-        "what was sent in an older installation learns its fate by signing in with that one",
-    ),
 ];
 
 /// A setting: how many messages, how many faults and of which kinds.
 ///
 /// Kinds: `k` kill server, `p` power cut at server, `s` sender crash, `r` receiver crash, `t`/`u` the sender's connection breaks (seen
 /// by the client first / by the server first), `v`/`w` the same for the receiver's, `W` the server's disk is replaced by an empty one.
-/// `copy`: how often the client ends and one starts in the other folder, once there is a copy.
 #[derive(Clone, Copy)]
 pub(crate) struct Cfg {
     pub(crate) name: &'static str,
@@ -155,7 +120,6 @@ pub(crate) struct Cfg {
     pub(crate) faults: u8,
     pub(crate) kinds: &'static str,
     pub(crate) lost: u8,
-    pub(crate) copy: u8,
     pub(crate) close: u8,
     pub(crate) expire: u8,
     pub(crate) forget: u8,
@@ -169,7 +133,6 @@ const C: Cfg = Cfg {
     faults: 2,
     kinds: "kpsrtuvw",
     lost: 0,
-    copy: 0,
     close: 0,
     expire: 0,
     forget: 0,
@@ -187,10 +150,6 @@ pub(crate) const SMALL: &[Cfg] = &[
     Cfg { name: "expiry", faults: 2, expire: 1, ..C },
     Cfg { name: "anew", faults: 1, expire: 1, anew: 1, kinds: "ktu", ..C },
     Cfg { name: "forget", faults: 2, expire: 1, forget: 1, kinds: "tsv", ..C },
-    Cfg { name: "copy", faults: 1, copy: 1, kinds: "k", ..C },
-    Cfg { name: "copy-expiry", faults: 0, expire: 1, copy: 1, kinds: "", ..C },
-    Cfg { name: "copy-crash", faults: 1, copy: 1, kinds: "s", ..C },
-    Cfg { name: "copy-forget", faults: 0, copy: 1, forget: 1, kinds: "", ..C },
 ];
 /// The larger ones.
 pub(crate) const BIG: &[Cfg] = &[
@@ -202,12 +161,5 @@ pub(crate) const BIG: &[Cfg] = &[
     Cfg { name: "wipe-2x3", faults: 3, kinds: "Wkpstv", ..C },
     Cfg { name: "expiry-2x2", faults: 2, expire: 2, ..C },
     Cfg { name: "forget-2x2", expire: 1, forget: 1, ..C },
-    Cfg { name: "copy-2x1", faults: 1, expire: 1, copy: 1, kinds: "kts", ..C },
-    Cfg { name: "copy-3", msgs: 3, faults: 0, expire: 1, copy: 1, kinds: "", ..C },
-    Cfg { name: "copy-forget-3", msgs: 3, faults: 0, copy: 1, forget: 1, kinds: "", ..C },
     Cfg { name: "all-2x2", faults: 2, lost: 1, close: 1, expire: 1, quota: 1, kinds: "kptv", ..C },
 ];
-
-/// What does not hold, and is known: a folder and its copy are used in turns, and what the one sent was lost on its way while the
-/// other's message with the same number was not.
-pub(crate) const LIMITS: &[Cfg] = &[Cfg { name: "turns", faults: 0, copy: 2, kinds: "", ..C }];

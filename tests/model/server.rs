@@ -113,12 +113,6 @@ impl Model {
                     if self.rule("talking-stored") { self.stored(s, t.inst) } else { s.have[i] };
                 let de = if self.rule("talking-delivered") { self.delivered(s, t.inst) } else { 0 };
                 s.down.push(TALKING | s.have[i] << 4 | st << 2 | de);
-                if self.cfg.forget + self.cfg.copy > 0
-                    && self.rule("old-stops-at-talk")
-                    && s.old_tx.inst == t.inst
-                {
-                    s.old_tx = TX;
-                }
             }
         } else if t.refusing { // until the next TALK
         } else if n <= s.have[i] {

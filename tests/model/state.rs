@@ -79,60 +79,42 @@ pub(crate) const RX: Rx = Rx {
     up: V { len: 0, a: [0; 12] },
 };
 
-/// A sender's data folder. By word: its id (0: it is not in this folder), its fate, what its owner was told. Fates: 0 nothing, 1 waiting,
-/// 2 stored, 3 delivered, 4 expired.
+/// A sender's data folder. By word, which stands for its origin: its id (0: it is not in this folder), its fate, what its owner was
+/// told. Fates: 0 nothing, 1 waiting, 2 stored, 3 delivered, 4 expired.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Folder {
     pub(crate) inst: u8,
     pub(crate) count: u8,
     pub(crate) settled: u8,
-    pub(crate) sent: u8,
     pub(crate) id: [u8; 4],
     pub(crate) fate: [u8; 4],
     pub(crate) told: [u8; 4],
 }
 impl Folder {
     pub(crate) const fn new(inst: u8) -> Self {
-        Folder { inst, count: 0, settled: 0, sent: 0, id: [0; 4], fate: [0; 4], told: [0; 4] }
+        Folder { inst, count: 0, settled: 0, id: [0; 4], fate: [0; 4], told: [0; 4] }
     }
-    pub(crate) fn words(&self, i: u8) -> impl Iterator<Item = usize> + '_ {
-        (0..4).filter(move |&w| self.id[w] != 0 && self.id[w] >> 2 == i)
+    /// The words that have an id.
+    pub(crate) fn words(&self) -> impl Iterator<Item = usize> + '_ {
+        (0..4).filter(|&w| self.id[w] != 0)
     }
-    pub(crate) fn is_sent(&self, w: usize) -> bool {
-        self.sent >> w & 1 == 1
-    }
-    pub(crate) fn last_sent(&self, i: u8) -> u8 {
-        self.words(i).filter(|&w| self.is_sent(w)).map(|w| self.id[w] & 3).max().unwrap_or(0)
-    }
-    pub(crate) fn at(&self, i: u8, n: u8) -> Option<usize> {
-        self.words(i).find(|&w| self.id[w] & 3 == n)
-    }
-    pub(crate) fn settled(&self, i: u8) -> u8 {
-        if i == self.inst {
-            return self.settled;
-        }
-        (1..4).take_while(|&n| self.at(i, n).is_some_and(|w| self.fate[w] >= 3)).last().unwrap_or(0)
+    pub(crate) fn at(&self, n: u8) -> Option<usize> {
+        self.words().find(|&w| self.id[w] & 3 == n)
     }
 }
 
 /// A message: word * 16 + installation * 4 + n, n from 1; its id is the lower half.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct S {
-    // the sender's folder, and its copy (or the one that was lost); `cinst`: the installation of this connection
+    // the sender's folder, and the one that was lost
     pub(crate) me: Folder,
     pub(crate) twin: Folder,
     pub(crate) words: u8,
-    pub(crate) copied: bool,
-    pub(crate) both: u8,
-    pub(crate) resent: u8,
-    pub(crate) ended: u8,
     pub(crate) next_inst: u8,
     pub(crate) link: u8,
-    pub(crate) cinst: u8,
     pub(crate) ptr: u8,
     pub(crate) held: u8,
-    pub(crate) heard: u8,
-    pub(crate) down: V<12>, // link: 0 none, 1 TALK sent, 2 talking, 3 refused, 4 leaving its installation
+    pub(crate) down: V<12>, // link: 0 none, 1 TALK sent, 2 talking, 3 refused
     pub(crate) tx: Tx,
     pub(crate) old_tx: Tx,
     // server: memory; journal (log[..w] handed to the OS, none of it synced); synced disk
@@ -145,19 +127,16 @@ pub(crate) struct S {
     pub(crate) dhave: [u8; 3],
     pub(crate) expired: V<6>,
     pub(crate) gone: u8,
-    // receiver's client: history and mark on disk
+    // receiver's client: history on disk
     pub(crate) on: bool,
     pub(crate) open: bool,
     pub(crate) ack: u8,
     pub(crate) inbox: V<8, u16>,
     pub(crate) hist: V<6>,
-    pub(crate) mark: [u8; 3],
     pub(crate) rx: Rx,
     pub(crate) old_rx: Rx,
     pub(crate) faults: u8,
     pub(crate) lost: u8,
-    pub(crate) copy: u8,
-    pub(crate) swap: u8,
     pub(crate) close: u8,
     pub(crate) expire: u8,
     pub(crate) forget: u8,
@@ -181,7 +160,7 @@ fn bytes(s: &S) -> u64 {
     let mut h = 0u64;
     let mut put = |b: u64| h = (h.rotate_left(5) ^ b).wrapping_mul(0x517cc1b727220a95);
     for f in [&s.me, &s.twin] {
-        for b in [f.inst, f.count, f.settled, f.sent] {
+        for b in [f.inst, f.count, f.settled] {
             put(b as u64);
         }
         for p in [&f.id, &f.fate, &f.told] {
@@ -190,16 +169,10 @@ fn bytes(s: &S) -> u64 {
     }
     for p in [
         s.words,
-        s.copied as u8,
-        s.both,
-        s.resent,
-        s.ended,
         s.next_inst,
         s.link,
-        s.cinst,
         s.ptr,
         s.held,
-        s.heard,
         s.w,
         s.unsure as u8,
         s.gone,
@@ -208,8 +181,6 @@ fn bytes(s: &S) -> u64 {
         s.ack,
         s.faults,
         s.lost,
-        s.copy,
-        s.swap,
         s.close,
         s.expire,
         s.forget,
@@ -218,7 +189,7 @@ fn bytes(s: &S) -> u64 {
     ] {
         put(p as u64);
     }
-    for p in [&s.have, &s.dhave, &s.mark] {
+    for p in [&s.have, &s.dhave] {
         for &b in p {
             put(b as u64);
         }
@@ -275,16 +246,10 @@ impl S {
             me: Folder::new(0),
             twin: Folder::new(3),
             words: 0,
-            copied: false,
-            both: 0,
-            resent: 0,
-            ended: 0,
             next_inst: 1,
             link: 0,
-            cinst: 0,
             ptr: 0,
             held: 0,
-            heard: 0,
             down: V::new(),
             tx: TX,
             old_tx: TX,
@@ -302,13 +267,10 @@ impl S {
             ack: 0,
             inbox: V::new(),
             hist: V::new(),
-            mark: [0; 3],
             rx: RX,
             old_rx: RX,
             faults: c.faults,
             lost: c.lost,
-            copy: (c.copy > 0) as u8,
-            swap: c.copy,
             close: c.close,
             expire: c.expire,
             forget: c.forget,

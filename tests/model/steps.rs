@@ -19,9 +19,8 @@ impl Model {
                 });
             }};
         }
-        let more = self.cfg.forget + self.cfg.copy > 0;
-        let (i, lazy) =
-            (s.me.inst, self.cfg.expire == 0 && !more || !self.rule("final-fate-first"));
+        let i = s.me.inst;
+        let is_final_kept = self.cfg.expire + self.cfg.forget > 0 && self.rule("final-fate-first");
         // the sender's client
         if s.words < self.cfg.msgs {
             step!(true, "user types", s.words << 4 | i << 2 | (s.me.count + 1), |x| {
@@ -29,78 +28,51 @@ impl Model {
                 x.words += 1;
                 let (n, id, w) = (x.me.count, i << 2 | x.me.count, s.words);
                 (x.me.fate[w as usize], x.me.id[w as usize]) = (1, id);
-                if !s.copied
-                    && (x.have[i as usize] >= n
-                        || x.hist.s().iter().chain(x.disk.s()).any(|m| m & 15 == id))
+                if x.have[i as usize] >= n
+                    || x.hist.s().iter().chain(x.disk.s()).any(|m| m & 15 == id)
                 {
                     x.err = 4;
                 }
                 if x.link == 1 && !self.rule("talk-before-msg") && x.tx.srv {
                     x.tx.up.push(w << 2 | n);
-                    x.me.sent |= 1 << w;
                 } // typed on a fresh connection: sent at once
             });
         }
-        let open = |c: u8| s.me.words(c).any(|w| s.me.fate[w] < 3);
         if s.link == 0 {
-            for c in (0..3).filter(|&c| c == i || more && open(c) && self.rule("visit")) {
-                step!(false, "sender connects, TALK in", c, |x| {
-                    x.tx = Tx { srv: true, inst: c, ..TX };
-                    x.tx.up.push(TALK | s.me.settled(c));
-                    (x.link, x.cinst) = (1, c);
-                });
-            }
+            step!(false, "sender connects, TALK in", i, |x| {
+                x.tx = Tx { srv: true, inst: i, ..TX };
+                x.tx.up.push(TALK | s.me.settled);
+                x.link = 1;
+            });
         }
-        if s.link == 2 || s.link == 4 {
+        if s.link == 2 {
             let done = if self.rule("outbox-until-delivered") { 3 } else { 2 };
             let w =
-                s.me.words(s.cinst)
-                    .filter(|&w| {
-                        s.me.id[w] & 3 > s.ptr
-                            && s.me.fate[w] < done
-                            && (s.link == 2 || s.me.is_sent(w))
-                    })
+                s.me.words()
+                    .filter(|&w| s.me.id[w] & 3 > s.ptr && s.me.fate[w] < done)
                     .min_by_key(|&w| s.me.id[w]);
             if let Some(w) = w {
                 step!(false, "sender sends MSG", (w as u8) << 4 | s.me.id[w], |x| {
                     x.ptr = s.me.id[w] & 3;
-                    if more {
-                        x.me.sent |= 1 << w;
-                    }
                     if x.tx.srv {
                         x.tx.up.push((w as u8) << 2 | x.ptr);
                     }
                 });
-            } else if s.link == 2
-                && more
-                && self.rule("visit")
-                && (s.cinst != i || (0..3).any(|c| c != i && open(c)))
-            {
-                step!(false, "sender signs in anew", 0, |x| Self::abandon_tx(&mut x));
-            }
-            let stored =
-                s.me.words(i)
-                    .all(|w| !s.me.is_sent(w) || s.me.fate[w] >= 3 || s.me.id[w] & 3 <= s.heard);
-            if s.link == 4
-                && s.next_inst < 3
-                && (w.is_none() && stored || !self.rule("copy-when-stored"))
-            {
-                step!(false, "sender takes a new installation", 0, |x| self.take_new(&mut x));
             }
         }
         if s.link == 3 {
-            step!(false, "sender tries again: TALK settled", s.me.settled(s.cinst), |x| {
+            step!(false, "sender tries again: TALK settled", s.me.settled, |x| {
                 x.link = 1;
                 if x.tx.srv {
-                    x.tx.up.push(TALK | s.me.settled(s.cinst));
+                    x.tx.up.push(TALK | s.me.settled);
                 }
             });
         }
         if s.link == 2 && s.anew > 0 {
-            step!(true, "sender asks anew: TALK settled", s.me.settled(s.cinst), |x| {
+            step!(true, "sender asks anew: TALK settled", s.me.settled, |x| {
                 (x.link, x.anew) = (1, s.anew - 1);
                 if x.tx.srv {
-                    x.tx.up.push(TALK | s.me.settled(s.cinst));
+                    x.tx.up.push(TALK | s.me.settled);
                 }
             });
         }
@@ -111,7 +83,7 @@ impl Model {
             step!(false, "sender sees its connection dead", 0, |x| Self::abandon_tx(&mut x));
         }
         let final_to = (1..=s.me.count)
-            .take_while(|&n| s.me.at(i, n).is_none_or(|w| s.me.fate[w] >= 3))
+            .take_while(|&n| s.me.at(n).is_none_or(|w| s.me.fate[w] >= 3))
             .last()
             .unwrap_or(0);
         if self.cfg.expire > 0 && final_to > s.me.settled {
@@ -277,22 +249,6 @@ impl Model {
                 x.next_inst += 1;
             });
         }
-        if s.copy > 0 {
-            step!(true, "the folder is copied", 0, |x| {
-                (x.copy, x.copied, x.twin) = (0, true, s.me);
-                for w in 0..4 {
-                    if s.me.id[w] > 0 && !s.me.is_sent(w) {
-                        x.resent |= 1 << w;
-                    }
-                }
-            });
-        }
-        if s.copied && s.swap > 0 {
-            step!(true, "the client ends; one starts in the other folder", 0, |x| {
-                Self::abandon_tx(&mut x);
-                (x.swap, x.me, x.twin) = (s.swap - 1, s.twin, s.me);
-            });
-        }
         for k in self.cfg.kinds.chars().filter(|_| s.faults > 0) {
             match k {
                 'k' => step!(true, "server is killed and restarts", 0, |x| {
@@ -315,19 +271,15 @@ impl Model {
                     step!(true, "sender crashes", 0, |x| {
                         x.faults -= 1;
                         Self::abandon_tx(&mut x);
-                        if !self.rule("sent-before-msg") {
-                            x.me.sent = 0;
-                        }
                     });
                     step!(true, "sender crashes, unsynced fates lost", 0, |x| {
                         x.faults -= 1;
                         Self::abandon_tx(&mut x);
                         for w in 0..4 {
                             let f = &mut x.me.fate[w];
-                            if (s.me.id[w] >> 2 != i || s.me.id[w] & 3 > s.me.settled)
-                                && *f > 0
-                                && (*f < 3 || lazy)
-                            {
+                            let is_kept =
+                                s.me.id[w] & 3 <= s.me.settled || *f >= 3 && is_final_kept;
+                            if *f > 0 && !is_kept {
                                 *f = 1;
                             }
                         }
@@ -347,16 +299,8 @@ impl Model {
                     if s.on {
                         step!(true, "receiver crashes", 0, |x| {
                             x.faults -= 1;
-                            if !self.rule("dedup-in-same-txn") {
-                                x.mark = [0; 3];
-                            }
                             if !self.rule("store-then-ack") && x.hist.len > 0 {
                                 x.hist.cut(x.hist.len as usize - 1);
-                                x.mark = [0; 3];
-                                for &m in s.hist.s().iter().rev().skip(1) {
-                                    let k = inst(m);
-                                    x.mark[k] = x.mark[k].max(m & 3);
-                                }
                             }
                             self.abandon_rx(&mut x);
                         });

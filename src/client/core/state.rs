@@ -55,6 +55,8 @@ pub(crate) struct Core {
     pub(super) server: Server,
     /// The installation in which new messages are numbered.
     pub(super) installation: Installation,
+    /// It was made since the start: no number in it is another message's.
+    pub(super) is_fresh: bool,
     pub(super) store: Store,
     pub(super) events: Sender<Event>,
     pub(super) conversations: BTreeMap<Name, Conversation>,
@@ -139,6 +141,7 @@ impl Core {
             met: Vec::new(),
             server: home.server,
             installation: home.installation,
+            is_fresh: false,
             store,
             events,
             conversations: BTreeMap::new(),

@@ -19,7 +19,7 @@ use crate::task;
 use crate::trust::tls::Channel;
 use crate::trust::{Identity, IdentityError};
 use crate::wire::codec::Frame;
-use crate::wire::frame::{ClientFrame, Limits, Presence, ServerFrame};
+use crate::wire::frame::{ClientFrame, Limits, ServerFrame};
 use crate::wire::stream::{FrameReader, write_frame};
 use crate::wire::transport::BoxWriter;
 use crate::wire::{SIGN_IN_NAMESPACE, sign_in_text};
@@ -38,7 +38,6 @@ pub(crate) struct Visit {
     pub(crate) config: Config,
     pub(crate) identity: Arc<Identity>,
     pub(crate) installation: Installation,
-    pub(crate) presence: Presence,
     /// Who wants to know when the key is asked for a signature.
     pub(crate) first_try: Option<Sender<FirstTry>>,
     /// Set once the server has what it takes to give the name to the key, whether or not it says so.
@@ -68,10 +67,10 @@ impl Visit {
         half: &mut BoxWriter,
         channel: Channel,
     ) -> Result<String, Broken> {
-        let Config { server, user, invite, .. } = &self.config;
+        let Config { server, user, presence, invite, .. } = &self.config;
         let key = self.identity.public().to_smolstr();
-        let (name, invite) = (user.clone(), *invite);
-        let Self { installation, presence, .. } = *self;
+        let (name, installation) = (user.clone(), self.installation);
+        let (presence, invite) = (*presence, *invite);
         let hello = ClientFrame::Hello { name, key, installation, presence, invite };
         write_frame(half, &hello).await?;
         match next(server, reader).await.map_err(|broken| hint(broken, channel))? {

@@ -13,8 +13,8 @@
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
-//! bounced                   own messages that came back
-//! outbox, too_long          messages that are not known to have arrived; those that a server does not take
+//! bounced, too_long         own messages that came back; those that a server does not take
+//! outbox                    messages that are not known to have arrived
 //! aside                     what was shown while the disk was full
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file

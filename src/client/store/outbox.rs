@@ -174,7 +174,7 @@ pub(crate) fn take_unsettled(
         tx.prepare_cached(
             "UPDATE message SET sent = 1
              WHERE server = ? AND peer = ? AND own = 1 AND installation = ?
-                   AND n > ? AND n <= ? AND sent = 0",
+                   AND n > ? AND n <= ? AND sent = 0 AND bounces < ?",
         )?
         .execute(params![
             scope.server.as_str(),
@@ -182,6 +182,7 @@ pub(crate) fn take_unsettled(
             scope.installation.to_string(),
             above.cast_signed(),
             last.n.cast_signed(),
+            MOST_BOUNCES,
         ])?;
     }
     Ok(messages)

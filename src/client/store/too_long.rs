@@ -4,6 +4,7 @@
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
+use super::outbox;
 use super::scope::Scope;
 
 /// The first message above a number that is not final and longer than so many bytes.
@@ -26,7 +27,7 @@ pub(crate) fn first(
         "SELECT n, length, row FROM
              (SELECT n, length(body) AS length, row_number() OVER (ORDER BY n) - 1 AS row FROM message
               WHERE server = ? AND peer = ? AND own = 1 AND installation = ? AND n > ?
-                    AND state IN ('waiting', 'stored'))
+                    AND state IN ('waiting', 'stored') AND bounces < ?)
          WHERE length > ? ORDER BY n LIMIT 1",
     )?;
     let scope = params![
@@ -34,6 +35,7 @@ pub(crate) fn first(
         scope.peer.as_str(),
         scope.installation.to_string(),
         above.cast_signed(),
+        outbox::MOST_BOUNCES,
         i64::try_from(longest).unwrap_or(i64::MAX),
     ];
     let found = query.query_row(scope, |row| {

@@ -180,7 +180,7 @@ const SETTINGS: &[Setting] = &[
     },
     Setting {
         key: "receipts",
-        comment: "Lines in, lines out: say on standard error of each message when it is stored, delivered, refused or expired.",
+        comment: "Lines in, lines out: say on standard error of each message when it is stored, delivered, refused, expired or sent anew.",
         example: "false",
         set: |it, value| {
             it.receipts = boolean(value)?;

@@ -72,7 +72,7 @@ pub struct Options {
     pub commands: bool,
     /// Keep listening after the end of input.
     pub follow: bool,
-    /// Say of each message when it is stored, delivered, refused or expired.
+    /// Say of each message when it is stored, delivered, refused, expired or sent anew.
     pub receipts: bool,
     /// Tell people that one has read what they wrote.
     pub read_receipts: bool,

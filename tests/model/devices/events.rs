@@ -191,10 +191,7 @@ impl Model {
         s.chances.replaced = true;
         let mut disk = s.devices[0].disk;
         if from_before {
-            let last = disk.history.remove(disk.history.len() - 1).id.installation;
-            let numbers =
-                disk.history.iter().filter(|it| it.id.installation == last).map(|it| it.id.n);
-            disk.mark[last as usize] = numbers.max().unwrap_or(0);
+            disk.history.remove(disk.history.len() - 1);
         }
         disk.ratchets = Default::default();
         disk.dead = 0;
@@ -237,7 +234,7 @@ impl Model {
         if s.chances.set_back < self.cfg.set_back {
             self.excuse(s);
         }
-        s.hang_up();
+        s.leave_unread();
     }
 
     fn folders_take_turns(&self, next: &mut Next<'_>) {
@@ -246,7 +243,7 @@ impl Model {
         if s.second == Second::Used && (is_free || s.chances.turns > 0) {
             next.add(!is_free, "the client ends; one starts in the other folder", (), |x| {
                 x.chances.turns -= u8::from(!is_free);
-                x.hang_up();
+                x.leave_unread();
                 x.running ^= 1;
             });
         }
@@ -346,9 +343,7 @@ impl Model {
         };
         let unreadable = Entry { id, origin: UNREADABLE, ..Entry::default() };
         forge("somebody sends what nobody can read as", unreadable);
-        if n < LAST_NUMBER {
-            forge("somebody makes up", Entry { id, origin: 99, ..Entry::default() });
-        }
+        forge("somebody makes up", Entry { id, origin: 99, ..Entry::default() });
         for &Had { word, origin, .. } in s.devices[0].disk.history.iter() {
             let repeated = Entry { id, word, origin, ..Entry::default() };
             forge("somebody repeats what marie has, as", repeated);
@@ -367,11 +362,22 @@ impl Model {
                     next.chance("john crashes or loses the line", (), |x| {
                         x.chances.faults -= 1;
                         x.hang_up();
+                        if !self.rule("sent-before-msg") {
+                            self.forgets_what_was_sent(x);
+                        }
                     });
                 }
                 'r' => self.reader_faults(next),
                 _ => {}
             }
+        }
+    }
+
+    fn forgets_what_was_sent(&self, s: &mut State) {
+        let folder = s.folder_mut();
+        folder.sent = Each::default();
+        for row in folder.rows.iter_mut() {
+            row.sent = false;
         }
     }
 

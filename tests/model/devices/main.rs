@@ -10,10 +10,11 @@
 //! ```
 //!
 //! What [`delivery`](../delivery.rs) shows is taken for granted here: commits are prefixes, receipts tell what `TALKING`
-//! would, connections that were given up are no longer read. So the server's disk becomes its memory in one step, and john
-//! asks with `TALK` for what receipts would say. Three kinds of setting:
+//! would, what one folder sent twice on two connections is taken once. So the server's disk becomes its memory in one step,
+//! and john asks with `TALK` for what receipts would say. Which of the rules stands behind which of the specification, a
+//! table there says. Three kinds of setting:
 //!
-//! - *plain*: one reader. An **origin**, which lies in the payload and stands for its hash, too; BOUNCE for what a reader
+//! - *plain*: one reader. An **origin**, which stands for the payload's hash, too; BOUNCE for what a reader
 //!   cannot take, and fates that belong to a person: folders, backups and copies of either side, a server restored from a
 //!   backup, a forged number.
 //! - *sealed*: a message has an envelope for each device. Double ratchets are (session, index) by device slot.
@@ -83,6 +84,13 @@ mod tests {
         for setting in checks().small {
             assert!(holds(&setting), "{}", setting.name);
         }
+    }
+
+    #[test]
+    fn every_rule_stands_behind_one_of_the_specification() {
+        let table = include_str!("../delivery.rs");
+        let mut names = RULES.iter().flat_map(|it| it.away);
+        assert_eq!(names.find(|name| !table.contains(&format!("`{name}`"))), None);
     }
 
     #[test]

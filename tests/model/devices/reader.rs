@@ -58,24 +58,17 @@ impl Model {
         }
     }
 
-    /// One transaction: ratchet, history, mark and what bounced.
+    /// One transaction: ratchet and history.
     fn takes(&self, s: &mut State, slot: usize, entry: Entry, is_readable: bool) {
         let mut disk = s.devices[slot].disk;
         let verdict = self.judge(&mut disk, slot, &entry, is_readable);
-        let of = entry.id.installation as usize;
         if matches!(verdict, Verdict::Taken) {
             self.check_history(s, &disk, &entry);
             disk.history.push(Had { word: entry.word, origin: entry.origin, id: entry.id });
-            disk.mark[of] = disk.mark[of].max(entry.id.n);
-        } else if !self.rule("mark-by-taken") {
-            disk.mark[of] = disk.mark[of].max(entry.id.n);
         }
         let device = &mut s.devices[slot];
         device.taken += 1;
         if matches!(verdict, Verdict::Bounced) {
-            if self.rule("bounce-remembered") {
-                disk.bounced[of] |= bit(entry.id.n);
-            }
             if self.rule("bounce-before-ack") {
                 device.up.push(Reply::Bounce(device.taken));
             } else {
@@ -91,20 +84,18 @@ impl Model {
     }
 
     fn judge(&self, disk: &mut Archive, slot: usize, entry: &Entry, is_readable: bool) -> Verdict {
-        let of = entry.id.installation as usize;
-        let is_here = disk.history.iter().any(|it| it.id == entry.id && it.origin == entry.origin);
-        let is_there = disk.history.iter().any(|it| it.origin == entry.origin);
-        let is_known = is_here || is_there && self.rule("origin-dedup");
-        if has(disk.bounced[of], entry.id.n) && self.rule("bounce-remembered") {
-            return Verdict::Bounced;
-        }
-        if is_known {
+        let has_number = |it: &Had| it.id == entry.id;
+        let is_same =
+            |it: &Had| it.origin == entry.origin && (has_number(it) || self.rule("origin-dedup"));
+        if disk.history.iter().any(is_same) {
             return Verdict::Known;
         }
-        if entry.id.n <= disk.mark[of] {
-            let other = disk.history.iter().any(|it| it.id == entry.id);
-            let rule = if other { "other-payload-bounced" } else { "unknown-bounced" };
-            return if self.rule(rule) { Verdict::Bounced } else { Verdict::Known };
+        if disk.history.iter().any(has_number) {
+            return if self.rule("used-number-bounced") {
+                Verdict::Bounced
+            } else {
+                Verdict::Known
+            };
         }
         let opens = !self.cfg.sealed || self.opens(disk, slot, entry);
         if opens && is_readable && entry.origin != UNREADABLE {

@@ -1,7 +1,5 @@
 //! The rules, each by its name, and the settings in which they are checked.
 
-use crate::state::LAST_NUMBER;
-
 /// The protocol in a setting, perhaps without some of its rules.
 pub(crate) struct Model {
     pub(crate) cfg: Cfg,
@@ -49,22 +47,22 @@ pub(crate) const RULES: &[Rule] = &[
         "set-back-restored",
         "a copy believes no number, and sends all that is not final from its new installation",
     ),
+    rule(&["sent-before-msg"], "plain", "that a number was sent is on disk before MSG"),
     rule(
         &["last-sent-kept"],
         "bounce",
         "the highest number that was sent is kept apart from the rows: one that bounced gives its number up",
     ),
     rule(
-        &["other-payload-bounced"],
+        &["used-number-bounced"],
         "restore-kill",
-        "a number at or below the mark with another payload is bounced, not acknowledged",
+        "a message whose number another one has is bounced, not acknowledged",
     ),
     rule(
-        &["unknown-bounced"],
-        "forged",
-        "a number at or below the mark of which nothing is there is bounced, not acknowledged",
+        &["old-stops-at-talk"],
+        "restore",
+        "a connection is no longer read once its successor's TALK was answered",
     ),
-    rule(&["mark-by-taken"], "forged-high", "the mark moves only by what was taken"),
     rule(&["bounce-before-ack"], "bounce", "BOUNCE is said before any ACK at or above it"),
     rule(&["ack-spares-bounced"], "bounce", "ACK settles only what was not bounced"),
     rule(
@@ -88,11 +86,6 @@ pub(crate) const RULES: &[Rule] = &[
         "a message that bounced is open under each number that it had, until its fate is final; `settled` stays below",
     ),
     rule(&["delivered-is-final"], "wiped", "a bounce of what was told delivered is ignored"),
-    rule(
-        &["bounce-remembered", "unknown-bounced"],
-        "bounce",
-        "a reader remembers on disk what it bounced; or bounces whatever is at or below the mark and not there",
-    ),
     rule(
         &["bounced-held", "bounced-of-sent"],
         "restore-bounce",
@@ -127,11 +120,7 @@ pub(crate) const SEALED_RULES: &[Rule] = &[
         "sealed-gap",
         "a resend is the same ciphertext; sealed anew for another list, it keeps the envelopes of devices that stay",
     ),
-    rule(
-        &["open-in-txn"],
-        "sealed",
-        "ratchet step, history and mark are one transaction at the reader",
-    ),
+    rule(&["open-in-txn"], "sealed", "ratchet step and history are one transaction at the reader"),
     rule(
         &["unclean-new-sessions"],
         "sealed-restore",
@@ -242,7 +231,6 @@ pub(crate) const SMALL: &[Cfg] = &[
     Cfg { name: "copy-bounce", turns: 1, faults: 0, unreadable: 1, ..C },
     Cfg { name: "writer", writer: true, kinds: "kw", unreadable: 1, ..C },
     Cfg { name: "forged", words: 2, typed: true, faults: 0, forged: Some(2), ..C },
-    Cfg { name: "forged-high", words: 2, typed: true, faults: 0, forged: Some(LAST_NUMBER), ..C },
     Cfg { name: "set-back", words: 2, faults: 0, set_back: 1, ..C },
     Cfg { name: "set-back-bounce", set_back: 1, unreadable: 1, ..C },
     Cfg { name: "read-back", kinds: "k", read_back: 1, unreadable: 1, ..C },

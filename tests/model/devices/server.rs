@@ -1,6 +1,7 @@
 //! The server: what it does with frames, its disk, and when it dies.
 
 use crate::events::Next;
+use crate::list::List;
 use crate::rules::Model;
 use crate::state::*;
 
@@ -13,6 +14,13 @@ impl Model {
                 next.step("server reads MSG", entry.id, |x| self.accepts(x));
             }
             _ => {}
+        }
+        if let Some(entry) = s.unread.first() {
+            let what = "server reads on a connection from before: MSG";
+            next.step(what, entry.id, |x| {
+                let entry = x.unread.remove(0);
+                self.takes_in_queue(x, entry);
+            });
         }
         if s.memory != s.disk {
             next.step("server syncs", (), |x| x.disk = x.memory);
@@ -44,6 +52,9 @@ impl Model {
                 s.memory.bounced[of] &= !answer.bounced[of];
             }
         }
+        if self.rule("old-stops-at-talk") {
+            s.unread.retain(|it| !has(asked, it.id.installation));
+        }
         s.line.refusing = false;
         s.line.answer = Some(answer);
     }
@@ -71,8 +82,8 @@ impl Model {
 
     fn accepts(&self, s: &mut State) {
         let Up::Msg { entry, version } = s.line.up.remove(0) else { return };
-        let of = entry.id.installation as usize;
-        if s.line.refusing || entry.id.n <= s.memory.have[of] {
+        let is_known = entry.id.n <= s.memory.have[entry.id.installation as usize];
+        if s.line.refusing || is_known {
             return;
         }
         if self.cfg.sealed && version != s.version && self.rule("list-version") {
@@ -80,6 +91,14 @@ impl Model {
             if s.line.link == Link::Talking {
                 s.line.link = Link::Refused;
             }
+            return;
+        }
+        self.takes_in_queue(s, entry);
+    }
+
+    fn takes_in_queue(&self, s: &mut State, entry: Entry) {
+        let of = entry.id.installation as usize;
+        if entry.id.n <= s.memory.have[of] {
             return;
         }
         s.memory.have[of] = entry.id.n;
@@ -167,6 +186,7 @@ impl Model {
     pub(crate) fn comes_back(s: &mut State, disk: Mailbox) {
         (s.memory, s.disk) = (disk, disk);
         s.hang_up();
+        s.unread = List::default();
         for device in &mut s.devices {
             device.hang_up();
         }

@@ -51,7 +51,7 @@ pub(crate) enum Fate {
     Delivered,
 }
 
-/// A message in a folder of john's. `origin` stands for the payload and its hash, too: it lies in it.
+/// A message in a folder of john's. `origin` stands for the payload and its hash, too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(crate) struct Row {
     pub(crate) word: u8,
@@ -193,9 +193,7 @@ pub(crate) struct Had {
 /// A data folder of marie's, as it is on its disk.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default, Debug)]
 pub(crate) struct Archive {
-    pub(crate) mark: Each,
     pub(crate) history: List<Had, 6>,
-    pub(crate) bounced: [Numbers; INSTALLATIONS],
     pub(crate) ratchets: List<Key, 6>,
     /// Sessions below this one are lost.
     pub(crate) dead: u8,
@@ -253,6 +251,8 @@ pub(crate) struct State {
     pub(crate) second: Second,
     pub(crate) running: u8,
     pub(crate) line: Line,
+    /// What the server has not read of the connection of a folder that is not used now as it was then.
+    pub(crate) unread: List<Entry, 3>,
     pub(crate) typed: u8,
     pub(crate) installations: u8,
     pub(crate) sessions: u8,
@@ -281,6 +281,17 @@ impl State {
 
     pub(crate) fn folder_mut(&mut self) -> &mut Folder {
         &mut self.folders[self.running as usize]
+    }
+
+    /// The client ends, and the server reads later what is under way.
+    pub(crate) fn leave_unread(&mut self) {
+        let up = std::mem::take(&mut self.line).up;
+        self.unread = List::default();
+        for frame in up.iter() {
+            if let Up::Msg { entry, .. } = frame {
+                self.unread.push(*entry);
+            }
+        }
     }
 
     /// The client ends, or its connection does.

@@ -34,7 +34,6 @@ impl Core {
             config: self.config.clone(),
             identity: self.identity.clone(),
             installation: self.installation,
-            presence: self.config.presence,
             proved: self.proved.clone(),
             first_try: self.first_try.clone(),
         };

@@ -169,6 +169,7 @@ impl Core {
         let (server, old) = (self.server.clone(), self.installation);
         let begin = move |tx: &rusqlite::Transaction<'_>| outbox::begin_anew(tx, &server, old);
         self.installation = self.store.run(begin).await?;
+        self.is_fresh = true;
         self.tell(Event::Joined);
         Ok(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
     }

@@ -115,7 +115,8 @@ impl Core {
     }
 
     /// An own message did not arrive. One that came back is in the outbox again. Returns whether it came back more than
-    /// once: then its next number was another's, too, and an unnoticed copy of this folder has used more of them.
+    /// once: then its next number was another's, too, and an unnoticed copy of this folder has used more of them. In an
+    /// installation that was made for that it is not so: there its receiver only takes nothing.
     pub(super) fn tell_loss(&mut self, loss: Loss) -> bool {
         match loss {
             Loss::Expired(peer, n) => {
@@ -126,7 +127,7 @@ impl Core {
                 self.with(&peer, Conversation::more);
                 let rests = again.rests();
                 self.tell(Event::Bounced { peer, n, again: again.n, rests });
-                again.times > 1 && !rests
+                again.times > 1 && !rests && !self.is_fresh
             }
         }
     }

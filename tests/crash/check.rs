@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use crate::store::Origin;
+use crate::store::{Entry, Origin, Stored};
 
 /// What a sender was told about one conversation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -26,6 +26,23 @@ impl Told {
             _ => {}
         }
     }
+}
+
+/// What was told delivered, by its number in the present installation, is final, unless it came back; and nothing of it
+/// was forgotten, unless numbers are missing because of what came back.
+pub(crate) fn delivered(stored: &Stored, peer: &str, told: u64) -> Result<(), String> {
+    let came_back: HashSet<_> = stored.bounced.iter().map(|(origin, _)| origin).collect();
+    let own = stored.messages.iter().filter(|it| it.own && it.peer == peer);
+    let own = own.filter(|it| stored.installation.as_ref() == Some(&it.number.0));
+    let of_told: Vec<_> = own.filter(|it| it.number.1 <= told).collect();
+    let is_open = |it: &&&Entry| ["waiting", "stored"].contains(&&*it.state);
+    if let Some(open) = of_told.iter().filter(is_open).find(|it| !came_back.contains(&it.origin)) {
+        return Err(format!("{told} are told delivered, and {} is {}", open.number.1, open.state));
+    }
+    if came_back.is_empty() && (of_told.len() as u64) < told {
+        return Err(format!("{told} are told delivered, and {} are there", of_told.len()));
+    }
+    Ok(())
 }
 
 /// The longest padding of a message.
@@ -190,6 +207,45 @@ mod tests {
         assert_eq!(told, Told { stored: 3, delivered: 2 });
         told.hear("bob", "delivered bob 5");
         assert_eq!(told, Told { stored: 5, delivered: 5 });
+    }
+
+    /// A folder with messages to bob that are numbered from 1 and have these states; `came_back`: by their numbers now.
+    fn stored(states: &str, came_back: &[u8]) -> Stored {
+        let number = |n: u8| ("i".to_string(), u64::from(n));
+        let entry = |(n, state): (u8, &str)| Entry {
+            peer: "bob".into(),
+            own: true,
+            number: number(n),
+            origin: [n; 16],
+            text: n.to_string(),
+            state: state.into(),
+        };
+        let messages = (1..).zip(states.split_whitespace()).filter(|(_, it)| *it != "none");
+        Stored {
+            messages: messages.map(entry).collect(),
+            installation: Some("i".into()),
+            bounced: came_back.iter().map(|n| ([*n; 16], number(1))).collect(),
+        }
+    }
+
+    #[test]
+    fn what_was_told_delivered_is_final_and_there_unless_it_came_back() {
+        for (states, came_back) in [
+            ("delivered delivered waiting", &[][..]),
+            ("delivered expired stored", &[]),
+            ("none delivered delivered", &[3]),
+            ("waiting delivered", &[1]),
+        ] {
+            assert_eq!(delivered(&stored(states, came_back), "bob", 2), Ok(()), "{states}");
+        }
+        for (states, came_back) in [
+            ("delivered stored delivered", &[][..]),
+            ("delivered waiting", &[1]),
+            ("none delivered delivered", &[]),
+            ("delivered", &[]),
+        ] {
+            assert!(delivered(&stored(states, came_back), "bob", 2).is_err(), "{states}");
+        }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::backup;
 use crate::check::{self, Handed, Told};
 use crate::process::{Printed, Process};
 use crate::record::{Exchange, Folder, Record};
-use crate::store::{self, Entry, Number, Stored, texts};
+use crate::store::{self, Entry, Stored, texts};
 use crate::world::World;
 
 /// The key in a data folder.
@@ -295,28 +295,16 @@ impl Person {
         Folder { name: self.name, record: &self.record, messages }
     }
 
-    /// What is on the disk is what was told: what has one of the numbers that were delivered, in the present
-    /// installation, is final or came back, and nothing was forgotten.
+    /// What is on the disk is what was told.
     fn check_told(&mut self) {
         let stored = self.stored();
         if self.record.note(&stored) {
-            // Some of it may have been told of the former one.
+            // Some of it may have been told of the former installation.
             self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
         }
         for peer in &self.peers {
-            let told = peer.told.delivered;
-            let is_told = |(installation, n): &Number| {
-                Some(installation) == stored.installation.as_ref() && *n <= told
-            };
-            let own = stored.messages.iter().filter(|it| it.own && it.peer == peer.name);
-            let own: Vec<_> = own.collect();
-            let is_own = |origin| own.iter().any(|it| it.origin == origin);
-            let done = |it: &&&Entry| ["delivered", "expired"].contains(&&*it.state);
-            let final_ones = own.iter().filter(done).filter(|it| is_told(&it.number)).count();
-            let bounced =
-                stored.bounced.iter().filter(|(it, number)| is_told(number) && is_own(*it));
-            let known = (final_ones + bounced.count()) as u64;
-            assert_eq!(known, told, "delivered from {} to {}", self.name, peer.name);
+            let result = check::delivered(&stored, peer.name, peer.told.delivered);
+            result.unwrap_or_else(|why| panic!("{} to {}: {why}", self.name, peer.name));
         }
     }
 

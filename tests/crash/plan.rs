@@ -27,7 +27,7 @@ impl Moments {
         let asked = number(ASKED);
         match self {
             Self::Kills { share } => (asked.unwrap_or(70) * share).div_ceil(100),
-            Self::Restores => asked.unwrap_or(16),
+            Self::Restores => asked.unwrap_or(10),
         }
     }
 }

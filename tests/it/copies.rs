@@ -229,7 +229,7 @@ fn who_bounces_everything_makes_one_new_installation_and_no_more() {
         }
         assert_eq!(third[0].installation, third[1].installation);
         assert_eq!((third[0].n, third[1].n), (1, 4));
-        john.says("copy of another").await;
+        john.says("came back twice").await;
     });
 }
 

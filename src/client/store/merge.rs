@@ -4,9 +4,9 @@
 //! sent from it keeps its number; what has not arrived from the other is sent anew, and receivers drop what they have by
 //! its origin. Received messages are deduplicated.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::scope::Server;
+use super::scope::{Server, new_installation};
 use super::search;
 use crate::message::Installation;
 
@@ -18,10 +18,11 @@ const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload
 /// Moves the rows of one server to another. Returns whether that had some before.
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
+    set_apart(tx, from, to)?;
     if let Some((main, other)) = move_rows(tx, from, to)? {
         number_anew(tx, to, (other, NOT_ARRIVED), main)?;
     }
-    let bounced = "UPDATE bounced SET server = ? WHERE server = ?";
+    let bounced = "UPDATE OR REPLACE bounced SET server = ? WHERE server = ?";
     tx.execute(bounced, [to.as_str(), from.as_str()])?;
     Ok(before)
 }
@@ -64,6 +65,23 @@ fn move_rows(
 pub(super) fn has_rows(tx: &Transaction<'_>, server: &Server) -> Result<bool> {
     let query = "SELECT EXISTS (SELECT 1 FROM message WHERE server = ?)";
     tx.query_row(query, [server.as_str()], |row| row.get(0))
+}
+
+/// Received messages that have one number and are not the same: those of one server get an installation that nobody has.
+fn set_apart(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
+    let different: Vec<i64> = tx
+        .prepare(
+            "SELECT one.id FROM message AS one JOIN message AS other USING (peer, own, installation, n)
+             WHERE one.server = ? AND other.server = ? AND own = 0
+                   AND (one.origin, one.hash) IS NOT (other.origin, other.hash)",
+        )?
+        .query_map([from.as_str(), to.as_str()], |row| row.get(0))?
+        .collect::<Result<_>>()?;
+    for id in different {
+        let apart = "UPDATE message SET installation = ? WHERE id = ?";
+        tx.execute(apart, params![new_installation().to_string(), id])?;
+    }
+    Ok(())
 }
 
 /// Deduplicates what came through both.

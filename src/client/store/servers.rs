@@ -158,7 +158,7 @@ mod tests {
     use super::super::{contacts, history};
     use super::*;
     use crate::client::config::Unasked;
-    use crate::message::{Kind, Message, Name, Timestamp};
+    use crate::message::{Kind, Message, Name, Origin, Timestamp};
 
     fn address(text: &str) -> Address {
         text.parse().unwrap()
@@ -300,6 +300,18 @@ mod tests {
         assert_eq!(states, [(1, "shown".into()), (2, "received".into())]);
         receive(&mut store, &home, 2);
         assert_eq!(rows(&mut store).len(), 2, "the mark is that of both");
+    }
+
+    #[test]
+    fn two_messages_with_one_number_stay_two() {
+        let mut store = in_memory();
+        let (a, b) = (enter(&mut store, "a"), enter(&mut store, "b"));
+        receive(&mut store, &a, 1);
+        let other = Message { origin: Origin::from_bytes([1; 16]), ..Message::text(9, 1, "hi") };
+        run(&mut store, |tx| history::receive(tx, &b.server, marie(), other, Unasked::NONE));
+        arrive(&mut store, "a", "k");
+        arrive(&mut store, "b", "k");
+        assert_eq!(rows(&mut store).len(), 2);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
 use super::super::state::{Core, Told};
-use super::intake::{Intake, lose};
+use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
@@ -161,17 +161,18 @@ impl Core {
         if own.have <= self.store.run(move |tx| outbox::last_sent(tx, &scope)).await? {
             return Ok(());
         }
-        Err(self.begin_anew().await?)
+        let because = "this data folder is a copy of another; it now counts on its own";
+        Err(self.begin_anew(because).await?)
     }
 
     /// Takes a new installation. Everything that has not arrived is sent anew from it.
-    pub(super) async fn begin_anew(&mut self) -> Result<Exit, Exit> {
+    pub(super) async fn begin_anew(&mut self, because: &str) -> Result<Exit, Exit> {
         let (server, old) = (self.server.clone(), self.installation);
         let begin = move |tx: &rusqlite::Transaction<'_>| outbox::begin_anew(tx, &server, old);
         self.installation = self.store.run(begin).await?;
         self.is_fresh = true;
         self.tell(Event::Joined);
-        Ok(Exit::Away("this data folder is a copy of another; it now counts on its own".into()))
+        Ok(Exit::Away(because.into()))
     }
 
     fn blocked(&mut self, peer: Name, blocked: bool) {
@@ -187,8 +188,10 @@ impl Core {
         let scope = self.scope(&peer);
         if let Some(loss) = self.store.run(move |tx| lose(tx, scope, n, how)).await? {
             self.with(&peer, Conversation::fate_known);
-            if self.tell_loss(loss) {
-                return Err(self.begin_anew().await?);
+            let begins_anew = !self.is_fresh && loss.clashes();
+            self.tell_loss(loss);
+            if begins_anew {
+                return Err(self.begin_anew(CLASH).await?);
             }
         }
         Ok(())

@@ -77,6 +77,7 @@ impl Core {
         let scoped = |(peer, n, how): (Name, u64, Lost)| (self.scope(&peer), n, how);
         let lost: Vec<_> = lost.into_iter().map(scoped).collect();
         let (server, unasked) = (self.server.clone(), self.config.unasked);
+        let may_begin_anew = !self.is_fresh;
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let (mut fresh, mut answers) = (Vec::new(), Vec::new());
             for (peer, seq, message) in messages {
@@ -90,46 +91,40 @@ impl Core {
             for (scope, n, how) in lost {
                 losses.extend(lose(tx, scope, n, how)?);
             }
+            // Then nothing else counts that is said of its numbers.
+            let begins_anew = may_begin_anew && losses.iter().any(Loss::clashes);
+            let receipts = if begins_anew { Vec::new() } else { receipts };
             let mut moved = Vec::new();
             for (scope, stored, delivered) in receipts {
                 let change = outbox::receive_receipt(tx, &scope, stored, delivered)?;
                 moved.push((scope.peer, stored, delivered, change));
             }
-            Ok((fresh, answers, losses, moved))
+            Ok((fresh, answers, losses, begins_anew, moved))
         };
-        let (fresh, answers, losses, moved) = self.store.run(work).await?;
+        let (fresh, answers, losses, begins_anew, moved) = self.store.run(work).await?;
         answer(answers, connection);
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
         }
-        let mut clashes = false;
-        for loss in losses {
-            clashes |= self.tell_loss(loss);
-        }
+        losses.into_iter().for_each(|loss| self.tell_loss(loss));
         for (peer, stored, delivered, change) in moved {
             self.tell_receipts(peer, stored, delivered, change);
         }
         self.receive(fresh).await?;
-        if clashes { Err(self.begin_anew().await?) } else { Ok(()) }
+        if begins_anew { Err(self.begin_anew(CLASH).await?) } else { Ok(()) }
     }
 
-    /// An own message did not arrive. One that came back is in the outbox again. Returns whether it came back more than
-    /// once: then its next number was another's, too, and an unnoticed copy of this folder has used more of them. In an
-    /// installation that was made for that it is not so: there its receiver only takes nothing.
-    pub(super) fn tell_loss(&mut self, loss: Loss) -> bool {
-        match loss {
-            Loss::Expired(peer, n) => {
-                self.tell(Event::Expired { peer, n });
-                false
-            }
+    /// An own message did not arrive. One that came back is in the outbox again.
+    pub(super) fn tell_loss(&mut self, loss: Loss) {
+        let event = match loss {
+            Loss::Expired(peer, n) => Event::Expired { peer, n },
             Loss::Bounced(peer, n, again) => {
                 self.with(&peer, Conversation::more);
-                let rests = again.rests();
-                self.tell(Event::Bounced { peer, n, again: again.n, rests });
-                again.times > 1 && !rests && !self.is_fresh
+                Event::Bounced { peer, n, again: again.n, rests: again.rests() }
             }
-        }
+        };
+        self.tell(event);
     }
 
     fn tell_receipts(&mut self, peer: Name, stored: u64, delivered: u64, moved: outbox::Moved) {
@@ -170,6 +165,18 @@ pub(super) enum Loss {
     Expired(Name, u64),
     Bounced(Name, u64, Again),
 }
+
+impl Loss {
+    /// Whether it came back once more: then its next number was another's, too, and an unnoticed copy of this folder
+    /// has used more of them. In an installation that was made for that it is not so: there its receiver only takes
+    /// nothing.
+    pub(super) fn clashes(&self) -> bool {
+        matches!(self, Self::Bounced(_, _, again) if again.times > 1 && !again.rests())
+    }
+}
+
+/// Why a folder counts on its own from now on whose messages come back.
+pub(super) const CLASH: &str = "messages came back twice, so another data folder may use the numbers of this one; it now counts on its own";
 
 /// Writes down that an own message did not arrive, if it is new.
 pub(super) fn lose(

@@ -99,6 +99,9 @@ pub struct MessageId {
 pub struct Origin([u8; 16]);
 
 impl Origin {
+    /// How many digits it has.
+    pub const DIGITS: usize = 32;
+
     /// The origin with these bytes.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
@@ -116,8 +119,8 @@ impl Origin {
     }
 
     /// The digits.
-    pub fn to_digits(self) -> [u8; 32] {
-        let mut digits = [b'0'; 32];
+    pub fn to_digits(self) -> [u8; Self::DIGITS] {
+        let mut digits = [b'0'; Self::DIGITS];
         // Two digits fit for each byte.
         let _ = faster_hex::hex_encode(&self.0, &mut digits);
         digits
@@ -126,7 +129,8 @@ impl Origin {
 
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.to_digits().iter().try_for_each(|digit| write!(f, "{}", char::from(*digit)))
+        let mut digits = [0; Self::DIGITS];
+        f.write_str(faster_hex::hex_encode(&self.0, &mut digits).map_err(|_| fmt::Error)?)
     }
 }
 

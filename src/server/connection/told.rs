@@ -85,8 +85,8 @@ impl Conversation {
     }
 }
 
-/// Says which messages of a session above a number expired or bounced, as far as there is room. Returns up to where that was said,
-/// and whether it is all.
+/// Says which messages of a session above a number expired or bounced, as far as there is room. Returns up to where that
+/// was said, and whether it is all.
 pub(super) fn tell_ended(
     own: &Session,
     installation: Installation,

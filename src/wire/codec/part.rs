@@ -101,8 +101,21 @@ parsed! {
     Installation: Installation = "an installation",
     Invitation: Invite = "an invitation",
     Kind: Kind = "a kind",
-    Origin: Origin = "an origin",
     TicketWord: Ticket = "a ticket",
+}
+
+impl Part for Origin {
+    type Value = Self;
+
+    fn take(words: &mut Words<'_>) -> Result<Self, ProtocolError> {
+        const EXPECTED: &str = "an origin";
+        words.word_of(Self::DIGITS, EXPECTED)?.parse().map_err(|_| words.bad(EXPECTED))
+    }
+
+    fn put(origin: &Self, out: &mut BytesMut) {
+        out.put_u8(b' ');
+        out.put_slice(&origin.to_digits());
+    }
 }
 
 impl<P: Part> Part for Option<P> {

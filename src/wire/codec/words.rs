@@ -51,6 +51,21 @@ impl<'a> Words<'a> {
         }
     }
 
+    /// The next word, of so many bytes: its end need not be searched for. One of another length is found as any other.
+    pub(crate) fn word_of(
+        &mut self,
+        length: usize,
+        expected: &'static str,
+    ) -> Result<&'a str, ProtocolError> {
+        match self.rest {
+            Some(rest) if rest.as_bytes().get(length) == Some(&b' ') => {
+                self.rest = Some(&rest[length + 1..]);
+                Ok(&rest[..length])
+            }
+            _ => self.word(expected),
+        }
+    }
+
     pub(crate) fn parse<T: FromStr>(&mut self, expected: &'static str) -> Result<T, ProtocolError> {
         self.word(expected)?.parse().map_err(|_| self.bad(expected))
     }

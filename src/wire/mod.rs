@@ -236,8 +236,8 @@
 //!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
 //! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
 //!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
-//!    another message's, too: it takes a new installation as in rule 5, once between two starts. The third time it rests
-//!    until the next start, and then gets the next number.
+//!    another message's, too: it takes a new installation as in rule 5, but not again because of the same peer, nor twice
+//!    between two starts. The third time it rests. After each start what rests gets the next number and is sent once.
 //!
 //! **The receiver's client**
 //!

@@ -155,7 +155,7 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
-            objections: Objections::new(Instant::now()),
+            objections: Objections::new(),
             likeness: Likeness::default(),
             unshown: 0,
             shows: true,
@@ -222,6 +222,13 @@ impl Core {
         self.stir();
         // The face may have ended first; then there is nobody to tell.
         let _ = self.events.try_send(event);
+    }
+
+    /// Tells something that the server may cause without end.
+    pub(super) fn tell_if_few(&mut self, event: Event) {
+        if let Some(event) = self.objections.take(event, Instant::now()) {
+            self.tell(event);
+        }
     }
 
     /// Wakes the processes beside the face.

@@ -12,7 +12,7 @@ use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
-use crate::client::line::conversation::Conversation;
+use crate::client::line::conversation::{Conversation, News};
 use crate::client::store::history;
 use crate::client::store::outbox::{self, Lost};
 use crate::message::Name;
@@ -90,6 +90,9 @@ impl Core {
     }
 
     async fn take_read(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        if !self.conversations.contains_key(&peer) {
+            return Ok(());
+        }
         let scope = self.scope(&peer);
         let n = self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
         self.tell(Event::Read { peer, n });
@@ -205,8 +208,10 @@ impl Core {
             Refusal::Owner => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
-        if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
-            self.tell(Event::Refused { peer, n, refusal, because });
+        match conversation.and_then(|it| it.refused(n, Instant::now(), after)) {
+            Some(News::First) => self.tell_if_few(Event::Refused { peer, n, refusal, because }),
+            Some(News::Again) => self.tell(Event::Refused { peer, n, refusal, because }),
+            None => {}
         }
     }
 
@@ -245,8 +250,6 @@ impl Core {
     }
 
     fn object(&mut self, because: String) {
-        if let Some(because) = self.objections.take(because, Instant::now()) {
-            self.tell(Event::Objection { because });
-        }
+        self.tell_if_few(Event::Objection { because });
     }
 }

@@ -21,8 +21,9 @@ pub(super) const MAX_INSTALLATIONS: usize = 16;
 /// session is loaded. For one more, the least recently heard one without waiting messages is forgotten.
 pub(super) const MAX_REMEMBERED: usize = 4_096;
 
-/// The most records of one installation in one session, together with waiting messages that may become one: each is a range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A
-/// client that answers what it is told has one record, or none.
+/// The most records of one installation in one session, together with waiting messages that may become one: each is a
+/// range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A client that
+/// answers what it is told has one record, or none.
 pub(super) const MAX_RECORDS: usize = 1_000;
 
 /// See the [module](self).

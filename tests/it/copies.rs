@@ -251,7 +251,7 @@ fn who_bounces_everything_does_not_cost_others_their_conversation() {
                 john.says("bounced marie").await;
             }
             john.types(format!("/TALK anna\n{start}\n"));
-            john.prints(&format!("stored anna {start}")).await;
+            john.says(&format!("stored anna {start}")).await;
             john.kill().await;
         }
         let mut anna = world.sign_in("anna").await;

@@ -61,8 +61,8 @@ pub(crate) fn encode_messages(
 
 /// How many bytes the frame of a message has at most, whatever its numbers are.
 pub(crate) fn longest_frame(peer: &Name, message: &Message) -> usize {
-    /// `MSG`, the words of fixed length, the numbers, nine spaces, and both ends of lines.
-    const BESIDE: usize = 3 + Installation::DIGITS + Origin::DIGITS + 3 * 19 + 5 + 9 + 2 * 2;
+    /// `MSG`, the words of fixed length, the numbers, eight spaces, and both ends of lines.
+    const BESIDE: usize = 3 + Installation::DIGITS + Origin::DIGITS + 3 * 19 + 5 + 8 + 2 * 2;
     BESIDE + peer.as_str().len() + message.kind.as_str().len() + message.body.len()
 }
 

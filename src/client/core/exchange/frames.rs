@@ -104,8 +104,14 @@ impl Core {
         if self.is_faced(&peer) {
             return Ok(());
         }
-        self.count_request(&peer, count).await?;
-        self.tell_waiting(peer, count).await
+        if !self.count_request(&peer, count).await? {
+            return self.tell_waiting(peer, count).await;
+        }
+        let waiting = Event::Waiting { peer: peer.clone(), count, known: false };
+        if let Some(told) = self.strangers.take(waiting, Instant::now()) {
+            self.tell(told);
+        }
+        self.meet(&peer).await
     }
 
     fn take_presence(&mut self, peer: Name, presence: Presence, connection: &mut Connection) {
@@ -131,13 +137,17 @@ impl Core {
         }
     }
 
-    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<(), Exit> {
+    /// Returns whether it is a stranger's first one.
+    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<bool, Exit> {
         if count == 0 || self.is_known(peer).await? {
             self.requests.remove(peer);
-        } else if self.requests.len() < REQUESTS || self.requests.contains_key(peer) {
+            return Ok(false);
+        }
+        let is_new = !self.requests.contains_key(peer);
+        if self.requests.len() < REQUESTS || !is_new {
             self.requests.insert(peer.clone(), count);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// The server may have forgotten it, and something may have been shown while offline.

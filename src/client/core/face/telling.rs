@@ -71,13 +71,8 @@ impl Core {
     /// Announces that somebody without an open conversation has written.
     pub(crate) async fn tell_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
         let known = self.is_known(&peer).await?;
-        let waiting = Event::Waiting { peer: peer.clone(), count, known };
-        if known {
-            self.tell(waiting);
-            return Ok(());
-        }
-        self.tell_if_few(waiting);
-        self.meet(&peer).await
+        self.tell(Event::Waiting { peer: peer.clone(), count, known });
+        if known { Ok(()) } else { self.meet(&peer).await }
     }
 
     pub(crate) async fn is_known(&self, peer: &Name) -> Result<bool, StoreError> {

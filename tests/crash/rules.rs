@@ -152,8 +152,8 @@ struct Copy {
 }
 
 impl Copy {
-    const PARTS: [&str; 7] =
-        ["Cargo.toml", "Cargo.lock", "README.md", "src", "tests", "benches", "examples"];
+    const PARTS: [&str; 8] =
+        ["Cargo.toml", "Cargo.lock", "README.md", "src", "share", "tests", "benches", "examples"];
 
     fn make() -> Self {
         let rules = sources().join("target/rules");

@@ -18,6 +18,7 @@
 //! | `looks` | names that look like others |
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `keys` | keys made by other programs, and files that are no key |
+//! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -122,6 +123,7 @@ mod copies;
 mod counted;
 mod cut;
 mod delivery;
+mod device_lists;
 mod editing;
 mod exits;
 mod expiry;

@@ -46,9 +46,9 @@ mod tests {
     #[test]
     fn a_key_that_is_damaged_is_not_replaced() {
         let place = tempfile::tempdir().unwrap();
-        let path = place.path().join(DeviceKey::FILE);
-        fs::write(&path, "garbage").unwrap();
         let folder = Folder::open(place.path()).unwrap();
+        let path = folder.file(DeviceKey::FILE);
+        fs::write(&path, "garbage").unwrap();
         let error = DeviceKey::open_or_create(&folder).unwrap_err();
         assert!(error.to_string().contains("device_ed25519"), "{error}");
         assert_eq!(fs::read(path).unwrap(), b"garbage");

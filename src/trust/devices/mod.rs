@@ -36,6 +36,8 @@ mod list;
 mod parsing;
 mod signed;
 mod statement;
+#[cfg(test)]
+mod tests;
 
 pub use device::Device;
 pub use key::DeviceKey;

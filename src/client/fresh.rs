@@ -21,7 +21,7 @@ const MADE: [&str; 7] =
     ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
 
 /// The tables whose rows are to be kept.
-const KEPT: [&str; 6] = ["message", "upload", "file", "contact", "seen", "asked"];
+const KEPT: [&str; 7] = ["message", "upload", "file", "contact", "devices", "seen", "asked"];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -146,6 +146,7 @@ mod tests {
                     "(message, server, peer, number, state) VALUES (1, 's', 'p', 1, 'offered')"
                 }
                 "contact" => "(server, peer, key, since) VALUES ('s', 'p', 'k', 0)",
+                "devices" => "VALUES ('s', 'p', 0, 1, '-', X'00')",
                 "seen" => "VALUES ('s', 'p', 'i', 1)",
                 _ => "VALUES ('token', 1)",
             };

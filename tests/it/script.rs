@@ -124,7 +124,7 @@ impl Caller {
     /// The next lines are these messages to `peer`, numbered from `n` on.
     pub(crate) async fn expect_messages(&mut self, peer: &str, n: u64, texts: &[&str]) {
         for (n, text) in (n..).zip(texts) {
-            self.expect(&format!("MSG {peer} {n} text {} {text}", text.len())).await;
+            self.expect(&format!("MSG {peer} {n} text 0 {} {text}", text.len())).await;
         }
     }
 

@@ -361,7 +361,7 @@ impl Peer {
     }
 
     /// Opens a conversation, or begins it again. Returns what TALKING says behind the peer's name:
-    /// presence, have, stored, delivered, waiting.
+    /// presence, have, stored, delivered, waiting. The peer has no device list.
     pub(crate) async fn talk(&mut self, peer: &str) -> String {
         self.send(&format!("TALK {peer} 0")).await;
         // What waits may be announced until the conversation is open: the server may be late.
@@ -373,6 +373,7 @@ impl Peer {
             }
         };
         let told = line.strip_prefix(&format!("TALKING {peer} "));
+        let told = told.and_then(|told| told.strip_suffix(" 0"));
         told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
     }
 
@@ -679,7 +680,7 @@ fn copy_file(from: &Path, to: &Path) {
 /// The bytes of a message to `peer`.
 pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
     let mut frame = String::new();
-    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {}\r\n{text}\r\n", text.len());
+    let _ = write!(frame, "MSG {peer} {n} {n:032x} text 0 {}\r\n{text}\r\n", text.len());
     frame
 }
 

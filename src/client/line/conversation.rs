@@ -29,6 +29,8 @@ pub(crate) struct Conversation {
     /// The history has messages that were not given to the face, above this id.
     pub(crate) unshown_above: Option<i64>,
     link: Link,
+    /// The version of the peer's device list that the server told last.
+    pub(crate) version: u64,
     /// When it was opened on the present connection.
     since: Option<Instant>,
     /// All that was written may have arrived since the last check.

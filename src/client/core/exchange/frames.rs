@@ -34,7 +34,8 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         match frame {
-            ServerFrame::Talking { peer, presence, own, waiting } => {
+            ServerFrame::Talking { peer, presence, own, waiting, version } => {
+                self.with(&peer, |it| it.version = version);
                 self.take_opened(peer, presence, own, waiting, connection).await?;
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
@@ -201,8 +202,8 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
-            // After the answer to KEY it is clear what may be sent.
-            Refusal::Owner => Some(Duration::ZERO),
+            // After the answer to KEY, or to TALK, it is clear what may be sent.
+            Refusal::Owner | Refusal::Devices { .. } => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
@@ -236,7 +237,14 @@ impl Core {
                 self.object(because);
                 Ok(())
             }
-            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
+            (
+                ErrorCode::Name
+                | ErrorCode::ToSelf
+                | ErrorCode::Closed
+                | ErrorCode::List
+                | ErrorCode::Unknown,
+                _,
+            ) => {
                 self.object(because);
                 Ok(())
             }

@@ -54,6 +54,7 @@ impl Core {
             }
             let may_send = self.conversations.get(&peer).and_then(Conversation::may_send);
             let Some((above, room)) = may_send else { continue };
+            let version = self.conversations.get(&peer).map_or(0, |it| it.version);
             let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS)).await?;
             let scope = self.scope(&peer);
             let messages =
@@ -62,7 +63,7 @@ impl Core {
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
             for message in messages {
-                connection.say(&message.to(&peer));
+                connection.say(&message.to(&peer, version));
             }
         }
         Ok(())

@@ -12,13 +12,22 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::beside::SOCKET;
 use crate::folder::Folder;
+use crate::trust::devices::DeviceKey;
 
 /// The message store's file. If it exists, there was a client before.
 pub(crate) const STORE: &str = "messages.db";
 
 /// What a start makes in the folder, in the order of removal: a log without its store would be damage.
-const MADE: [&str; 7] =
-    ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
+const MADE: [&str; 8] = [
+    "messages.db-wal",
+    "messages.db-shm",
+    STORE,
+    "shown",
+    "known_servers",
+    "id_ed25519",
+    DeviceKey::FILE,
+    SOCKET,
+];
 
 /// The tables whose rows are to be kept.
 const KEPT: [&str; 7] = ["message", "upload", "file", "contact", "devices", "seen", "asked"];

@@ -75,6 +75,8 @@ async fn flood(listener: TcpListener) -> u64 {
     for answer in [
         &format!("CHALLENGE {}\r\n", "0".repeat(64)),
         "WELCOME john\r\n",
+        // Nothing is said of its own list of devices.
+        "",
         "KEY marie -\r\n",
         "TALKING marie online 0 0 0 0 0\r\n",
     ] {

@@ -92,6 +92,7 @@ impl Core {
         self.conversations.values_mut().for_each(Conversation::disconnected);
         self.files.disconnected();
         self.blocks.disconnected();
+        self.own_list.disconnected();
         self.nobody.clear();
         (self.is_online, self.told) = (false, Told::Some);
     }
@@ -105,6 +106,7 @@ impl Core {
         self.told = Told::Some;
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
+        self.own_list.connected();
         let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
@@ -137,6 +139,7 @@ impl Core {
         // Some frames may have come with the answer to signing in; no read need bring more.
         self.take_frames(connection).await?;
         loop {
+            self.list_where_due(connection);
             self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
             self.send_outbox(connection).await?;

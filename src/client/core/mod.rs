@@ -11,6 +11,7 @@
 //! state                       its state
 //! under_way, queue            files in flight; which conversations wait to be opened
 //! blocks, likeness            people who are blocked; names that look like one already known
+//! own_list                    one's own list of devices, and whether this folder is in it
 //! objections                  a rate limit for reports of the server's objections
 //! order, exit                 what arrives in its queue; why a phase ends
 //! ```
@@ -23,6 +24,7 @@ mod life;
 mod likeness;
 mod objections;
 mod order;
+mod own_list;
 mod patience;
 mod queue;
 mod state;

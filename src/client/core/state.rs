@@ -14,6 +14,7 @@ use super::blocks::Blocks;
 use super::likeness::Likeness;
 use super::objections::Objections;
 use super::order::Order;
+use super::own_list::OwnList;
 use super::queue::Queue;
 use super::under_way::Files;
 use crate::client::config::Config;
@@ -95,6 +96,8 @@ pub(crate) struct Core {
     pub(super) requests: BTreeMap<Name, u64>,
     /// Whether these are all.
     pub(super) told: Told,
+    /// One's own list of devices.
+    pub(super) own_list: OwnList,
     /// Files in flight.
     pub(super) files: Files,
     /// Signed in.
@@ -163,6 +166,7 @@ impl Core {
             watchers: Vec::new(),
             requests: BTreeMap::new(),
             told: Told::Some,
+            own_list: OwnList::default(),
             files: Files::new(orders),
             is_online: false,
             longest_body: MAX_BODY,
@@ -176,6 +180,11 @@ impl Core {
     /// Tells what becomes of the first try to sign in.
     pub(crate) fn telling(self, first_try: Sender<FirstTry>) -> Self {
         Self { first_try: Some(first_try), ..self }
+    }
+
+    /// Has this folder, whose own key this is, be in the person's list of devices.
+    pub(crate) fn listing(self, key: PublicKey) -> Self {
+        Self { own_list: OwnList::of(key), ..self }
     }
 
     /// Calls `work` with a conversation, unless it was closed meanwhile.

@@ -68,6 +68,11 @@ impl DeviceList {
         Some(Self { owner, version, previous, time: in_seconds(time), devices, gone })
     }
 
+    /// The same list for another server, or for one that has another key now.
+    pub fn on(self, server: Option<Fingerprint>) -> Self {
+        Self { owner: Owner { server, ..self.owner }, ..self }
+    }
+
     /// Whether it may take the place of another: it is of a higher version, and if that is the next one, it was made
     /// from just that other one.
     pub fn follows(&self, other: &Self) -> bool {

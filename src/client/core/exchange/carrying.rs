@@ -106,6 +106,7 @@ impl Core {
     /// What a thread says.
     pub(crate) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
         match said {
+            Said::Signed(signed) => self.take_signed(*signed).await,
             Said::Saved { peer, number, saved } => {
                 self.files.saved();
                 self.tell(match saved {

@@ -52,6 +52,12 @@ impl Core {
             ServerFrame::Presence { peer, presence } => {
                 self.take_presence(peer, presence, connection);
             }
+            ServerFrame::Devices { peer, version, statement } if peer == self.config.user => {
+                self.take_own_list(version, statement).await?;
+            }
+            ServerFrame::Listed { peer, version } if peer == self.config.user => {
+                self.take_listed(version).await?;
+            }
             ServerFrame::Online { count, names } => self.take_online(count, names),
             ServerFrame::Ticket { ticket } => self.files.take_ticket(ticket),
             ServerFrame::Blocked { peer } => self.blocked(peer, true),
@@ -230,6 +236,10 @@ impl Core {
             (ErrorCode::Block, Some(peer)) => {
                 self.blocks.refused(&peer);
                 self.object(because);
+                Ok(())
+            }
+            (ErrorCode::List, Some(peer)) if peer == self.config.user => {
+                self.take_unlisted(&because);
                 Ok(())
             }
             // After an unknown one the server closes, if it is fatal.

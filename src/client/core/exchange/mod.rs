@@ -8,7 +8,7 @@
 //! ```text
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
-//! frames, keys                 incoming frames; the keys that names have
+//! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
 //! intake                       incoming messages and receipts
 //! ```
 
@@ -17,5 +17,6 @@ mod connect;
 mod frames;
 mod intake;
 mod keys;
+mod listing;
 mod places;
 mod sending;

@@ -17,6 +17,9 @@ pub const MAX_BODY: usize = 64 * 1024;
 /// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
 pub const MAX_PROOF: usize = 2 * 1024;
 
+/// The longest body of `LIST`, and of the server's `DEVICES`, in bytes: a text of at most 4 KiB, and its signature.
+pub const MAX_STATEMENT: usize = 5 * 1024;
+
 /// The longest body of `CHUNK`, in bytes.
 pub const MAX_CHUNK: usize = 256 * 1024;
 

@@ -75,8 +75,10 @@ async fn flood(listener: TcpListener) -> u64 {
     for answer in [
         &format!("CHALLENGE {}\r\n", "0".repeat(64)),
         "WELCOME john\r\n",
+        // Nothing is said of its own list of devices.
+        "",
         "KEY marie -\r\n",
-        "TALKING marie online 0 0 0 0\r\n",
+        "TALKING marie online 0 0 0 0 0\r\n",
     ] {
         patiently("a frame of the client", reader.next()).await.unwrap().unwrap().unwrap();
         half.write_all(answer.as_bytes()).await.unwrap();

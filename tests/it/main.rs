@@ -3,6 +3,7 @@
 //! | module | what belongs there |
 //! |---|---|
 //! | `world` | the server of a test and the people who talk to it; no tests |
+//! | `versions` | which version of a device list the raw peers write for; no tests |
 //! | `delivery` | messages: who gets which, when, how often, in which order |
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
@@ -18,6 +19,8 @@
 //! | `looks` | names that look like others |
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `keys` | keys made by other programs, and files that are no key |
+//! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
+//! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -96,6 +99,7 @@ mod programs;
 mod script;
 mod socks;
 mod times;
+mod versions;
 #[path = "../shared/wall.rs"]
 mod wall;
 mod world;
@@ -122,6 +126,7 @@ mod copies;
 mod counted;
 mod cut;
 mod delivery;
+mod device_lists;
 mod editing;
 mod exits;
 mod expiry;
@@ -147,6 +152,7 @@ mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod own_list;
 mod page;
 mod person_rates;
 mod pictures;

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
+use tinychat::trust::devices::SignedList;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
@@ -62,7 +63,8 @@ impl Stage {
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
-        let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
+        let (name, installation) = (String::new(), String::new());
+        let mut caller = Caller { half, reader, name, installation, tells_of_list: false };
         let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
             panic!("a client begins with HELLO");
         };
@@ -86,6 +88,7 @@ pub(crate) struct Caller {
     name: String,
     /// The data folder that it writes from.
     pub(crate) installation: String,
+    tells_of_list: bool,
 }
 
 impl Caller {
@@ -95,6 +98,28 @@ impl Caller {
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
         self.say_all(lines).await;
+    }
+
+    /// The story wants to know when the client asks for its own list of devices, and answers. Other stories do neither.
+    pub(crate) fn telling_of_list(self) -> Self {
+        Self { tells_of_list: true, ..self }
+    }
+
+    /// The next thing that the client says is a list of devices.
+    pub(crate) async fn expect_list(&mut self) -> SignedList {
+        match self.read().await {
+            Some(ClientFrame::List { statement }) => SignedList::read(statement).unwrap(),
+            other => panic!("{} says a list, and not {other:?}", self.name),
+        }
+    }
+
+    /// Shows the client its own list, or that it has none.
+    pub(crate) async fn show_list(&mut self, list: Option<&SignedList>) {
+        let (version, text) = match list {
+            Some(list) => (list.list().version(), str::from_utf8(list.bytes()).unwrap()),
+            None => (0, ""),
+        };
+        self.say(&format!("DEVICES {} {version} {}\r\n{text}", self.name, text.len())).await;
     }
 
     /// Says one line.
@@ -124,7 +149,7 @@ impl Caller {
     /// The next lines are these messages to `peer`, numbered from `n` on.
     pub(crate) async fn expect_messages(&mut self, peer: &str, n: u64, texts: &[&str]) {
         for (n, text) in (n..).zip(texts) {
-            self.expect(&format!("MSG {peer} {n} text {} {text}", text.len())).await;
+            self.expect(&format!("MSG {peer} {n} text 0 {} {text}", text.len())).await;
         }
     }
 
@@ -167,6 +192,8 @@ impl Caller {
             let next = patiently("a frame of the client", self.reader.next()).await;
             match next.ok()?.map(|it| it.unwrap_or_else(|error| panic!("{}: {error}", self.name))) {
                 Some(ClientFrame::Key { peer }) => self.say(&format!("KEY {peer} -")).await,
+                Some(ClientFrame::Devices { peer })
+                    if peer.as_str() == self.name && !self.tells_of_list => {}
                 frame => return frame,
             }
         }

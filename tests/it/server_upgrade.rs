@@ -35,7 +35,7 @@ async fn told(world: &World, number: u64, settled: u64) -> Vec<String> {
 
 fn expired(numbers: &[u64], talking: &str) -> Vec<String> {
     let lines = numbers.iter().map(|n| format!("EXPIRED bob {n}"));
-    lines.chain([format!("TALKING bob away {talking}")]).collect()
+    lines.chain([format!("TALKING bob away {talking} 0")]).collect()
 }
 
 /// The people in a folder get the keys of this story's world.
@@ -128,7 +128,7 @@ fn what_waits_has_its_ids_for_origins(data: &Path) {
         world.restart_with(|config| config.data = data.into()).await;
         for _ in 0..2 {
             let mut alice = world.sign_in_from("alice", &folder(1)).await;
-            assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 3 3 1 0"]);
+            assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 3 3 1 0 0"]);
             alice.quit().await;
             let mut bob = world.sign_in("bob").await;
             bob.expect("WAITING alice 2").await;

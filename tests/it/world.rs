@@ -35,6 +35,8 @@ use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
+use crate::versions::Versions;
+
 /// How long anything may take on a slow and busy machine before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -270,6 +272,8 @@ pub(crate) struct Peer {
     stream: Option<TcpStream>,
     /// What its sign-in is bound to.
     pub(crate) channel: Channel,
+    /// What it does about device lists; none in stories that are about them.
+    lists: Option<Versions>,
 }
 
 /// A message as it came.
@@ -288,7 +292,13 @@ impl Peer {
     pub(crate) fn on(transport: Transport) -> Self {
         let Transport { reader, writer: half, channel } = transport;
         let reader = FrameReader::new(reader);
-        Self { name: "somebody".into(), half, reader, stream: None, channel }
+        let lists = Some(Versions::default());
+        Self { name: "somebody".into(), half, reader, stream: None, channel, lists }
+    }
+
+    /// The story is about device lists: it is told of them, and messages are written for version 0.
+    pub(crate) fn telling_of_lists(self) -> Self {
+        Self { lists: None, ..self }
     }
 
     /// Claims a name and proves a key for it; what the server says to it is up to the story.
@@ -361,7 +371,7 @@ impl Peer {
     }
 
     /// Opens a conversation, or begins it again. Returns what TALKING says behind the peer's name:
-    /// presence, have, stored, delivered, waiting.
+    /// presence, have, stored, delivered, waiting. The peer has no device list.
     pub(crate) async fn talk(&mut self, peer: &str) -> String {
         self.send(&format!("TALK {peer} 0")).await;
         // What waits may be announced until the conversation is open: the server may be late.
@@ -373,6 +383,7 @@ impl Peer {
             }
         };
         let told = line.strip_prefix(&format!("TALKING {peer} "));
+        let told = told.and_then(|told| told.strip_suffix(" 0"));
         told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
     }
 
@@ -403,7 +414,15 @@ impl Peer {
 
     /// Writes a message.
     pub(crate) async fn say(&mut self, peer: &str, n: u64, text: &str) {
-        self.send_bytes(message(peer, n, text).as_bytes()).await;
+        let message = self.message(peer, n, text);
+        self.send_bytes(message.as_bytes()).await;
+    }
+
+    fn message(&mut self, peer: &str, n: u64, text: &str) -> String {
+        match &mut self.lists {
+            Some(lists) => lists.message(peer, n, text),
+            None => message(peer, n, text),
+        }
     }
 
     /// Writes many messages with one write: `text(n)` for each number.
@@ -413,7 +432,7 @@ impl Peer {
         numbers: impl IntoIterator<Item = u64>,
         text: impl Fn(u64) -> String,
     ) {
-        let all: String = numbers.into_iter().map(|n| message(peer, n, &text(n))).collect();
+        let all: String = numbers.into_iter().map(|n| self.message(peer, n, &text(n))).collect();
         self.send_bytes(all.as_bytes()).await;
     }
 
@@ -635,8 +654,19 @@ impl Peer {
 
     /// `None` at the end. A reset is an end: the server closed while we were still sending.
     async fn read(&mut self) -> Option<ServerFrame> {
-        let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
-        next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+        loop {
+            let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
+            let next = next.ok()??;
+            let frame = next.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+            let Some(lists) = &mut self.lists else { return Some(frame) };
+            let (shown, said) = lists.take(frame);
+            if !said.is_empty() {
+                self.try_to_send(said.as_bytes()).await;
+            }
+            if shown.is_some() {
+                return shown;
+            }
+        }
     }
 }
 
@@ -678,8 +708,13 @@ fn copy_file(from: &Path, to: &Path) {
 
 /// The bytes of a message to `peer`.
 pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
+    message_for(peer, n, 0, text)
+}
+
+/// The same, for a version of their device list.
+pub(crate) fn message_for(peer: &str, n: u64, version: u64, text: &str) -> String {
     let mut frame = String::new();
-    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {}\r\n{text}\r\n", text.len());
+    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {version} {}\r\n{text}\r\n", text.len());
     frame
 }
 

@@ -3,6 +3,7 @@
 //! Invariant: once a message of a conversation was refused, no later one is accepted until `TALK`.
 
 use super::collected::{Collected, usage};
+use super::lists::NO_LIST;
 use super::reading::{Flow, Reading, fail};
 use crate::message::Name;
 use crate::server::host::Host;
@@ -17,9 +18,9 @@ impl Reading<'_> {
             let at_once = self.host.person_rates.at_once().min(collected.messages.len());
             let rest = collected.messages.split_off(at_once);
             if !rest.is_empty() {
-                let Collected { ref peer, time, chunk, .. } = collected;
-                self.collected =
-                    Some(Collected { peer: peer.clone(), time, messages: rest, chunk });
+                let Collected { ref peer, version, time, chunk, .. } = collected;
+                let peer = peer.clone();
+                self.collected = Some(Collected { peer, version, time, messages: rest, chunk });
             }
             self.accept(collected).await?;
         }
@@ -27,7 +28,7 @@ impl Reading<'_> {
     }
 
     async fn accept(&mut self, collected: Collected) -> Flow {
-        let Collected { peer, messages, chunk, .. } = collected;
+        let Collected { peer, version, messages, chunk, .. } = collected;
         // Dropped messages count against the rate limit, too.
         let in_time = self.keep_to_rate(usage(&messages)).await;
         let Some(conversation) = self.open.get(&peer) else {
@@ -38,6 +39,11 @@ impl Reading<'_> {
             return Flow::Continue(());
         }
         let own = conversation.own.clone();
+        if version != NO_LIST {
+            let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
+            let text = format!("{peer} has no device list");
+            return self.refuse(peer, n, Refusal::Devices { version: NO_LIST }, text).await;
+        }
         if let Err(wait) = in_time {
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             let seconds = wait.as_secs() + 1;

@@ -20,6 +20,7 @@ use futures::stream::{Abortable, SelectAll};
 use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
 use super::due::{Due, FLUSH_AT, Item};
+use super::lists::NO_LIST;
 use super::sent::Sent;
 use super::shared::{Reply, Shared};
 use super::told::{Conversation, tell_ended};
@@ -249,7 +250,14 @@ impl Writer {
         }
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
-        self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
+        let version = NO_LIST;
+        self.say(&ServerFrame::Talking {
+            peer: peer.clone(),
+            presence,
+            own: told,
+            waiting,
+            version,
+        });
         let told_read = own.read_up_to(self.link.installation);
         if told_read > 0 {
             self.say(&ServerFrame::Read { peer: peer.clone(), n: told_read });

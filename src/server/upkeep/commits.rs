@@ -24,6 +24,7 @@ pub(crate) async fn watch_commits(registry: Arc<Registry>, host: Option<Arc<Host
                     registry.commit(it, expiring);
                 }
             }
+            Event::Listed(_) => {}
             Event::Recovered => registry.announce_recovery(),
         }
     }

@@ -35,6 +35,10 @@ test:
 crash kills="500":
     TINYCHAT_CRASH_KILLS="$1" cargo test --test crash -- --nocapture
 
+# Take the rules of delivery away one by one, and see that the rounds of `just crash` fail without each
+rules:
+    cargo test --test crash each_rule_is_missed -- --ignored --nocapture
+
 # Run all tests repeatedly beside two busy loops and a busy disk; reports which failed how often
 soak runs="20":
     tests/soak "$1"

@@ -14,6 +14,9 @@ use thiserror::Error;
 pub struct Installation(u64);
 
 impl Installation {
+    /// How many digits it has.
+    pub const DIGITS: usize = 16;
+
     /// The installation with this number.
     pub const fn from_u64(number: u64) -> Self {
         Self(number)
@@ -40,7 +43,8 @@ impl FromStr for Installation {
     type Err = InstallationError;
 
     fn from_str(text: &str) -> Result<Self, InstallationError> {
-        let number = lower_hex(text).filter(|_| text.len() == 16).ok_or(InstallationError)?;
+        let number =
+            lower_hex(text).filter(|_| text.len() == Self::DIGITS).ok_or(InstallationError)?;
         u64::try_from(number).map(Self).map_err(|_| InstallationError)
     }
 }

@@ -217,8 +217,8 @@
 //!    later messages only after that. Nothing that follows an expiring message is delivered before.
 //! 5. Consecutive numbers of one such fate are a *record*, kept until *settled* covers it: each `TALK` is answered with
 //!    all of them, ahead of `TALKING`, whose numbers would cover them. While an installation has 1,000 records in a
-//!    session, or would have more with what waits, `ERR FULL` is the answer to its `MSG`; a client that says *settled*
-//!    never gets there.
+//!    session, or all of them together have 6,000, or would have more with what waits, `ERR FULL` is the answer to its
+//!    `MSG`; a client that says *settled* never gets there.
 //! 6. `ACK` and `BOUNCE` are resolved on the connection on which they come. After `TALK` it begins again with the oldest
 //!    message that was not answered; so it may where something expires.
 //! 7. It remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no waiting
@@ -244,8 +244,8 @@
 //!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
 //! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
 //!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
-//!    another message's, too: it takes a new installation as in rule 5, once between two starts. The third time it rests
-//!    until the next start, and then gets the next number.
+//!    another message's, too: it takes a new installation as in rule 5, but not again because of the same peer, nor twice
+//!    between two starts. The third time it rests. After each start what rests gets the next number and is sent once.
 //!
 //! **The receiver's client**
 //!
@@ -478,6 +478,6 @@ mod sign_in;
 pub mod stream;
 pub mod transport;
 
-pub(crate) use frame::{chunk_line, encode_messages, online_line};
+pub(crate) use frame::{chunk_line, encode_messages, longest_frame, online_line};
 pub use limits::*;
 pub use sign_in::{SIGN_IN_NAMESPACE, sign_in_text};

@@ -18,6 +18,7 @@
 //! | `record` | what was ever in a folder that is copied or restored |
 //! | `removal` | rounds in which a name is taken from its owner |
 //! | `restores` | rounds in which folders are copied, and restored from backups |
+//! | `rules` | that the rounds fail without the rules |
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
@@ -29,6 +30,7 @@ mod process;
 mod record;
 mod removal;
 mod restores;
+mod rules;
 mod store;
 #[path = "../shared/wall.rs"]
 mod wall;

@@ -233,6 +233,32 @@ fn who_bounces_everything_makes_one_new_installation_and_no_more() {
     });
 }
 
+/// Else whoever bounces everything would have all that waits for others sent once more after each start, until they have
+/// something of too many installations.
+#[test]
+fn who_bounces_everything_does_not_cost_others_their_conversation() {
+    story(async |world| {
+        let mut marie = world.sign_in("marie").await;
+        marie.talk("john").await;
+        for start in 1..=3 {
+            let john = Launch::of(world, "john").to("marie").with_commands();
+            let mut john = john.with(&["--follow", "--receipts"]).start();
+            john.types("anything\n");
+            // What is new comes back three times, and what rested before once.
+            for _ in 0..2 + start {
+                let heard = marie.hear().await;
+                marie.send(&format!("BOUNCE john {}", heard.seq)).await;
+                john.says("bounced marie").await;
+            }
+            john.types(format!("/TALK anna\n{start}\n"));
+            john.says(&format!("stored anna {start}")).await;
+            john.kill().await;
+        }
+        let mut anna = world.sign_in("anna").await;
+        anna.expect("WAITING john 3").await;
+    });
+}
+
 #[test]
 fn a_copied_folder_reads_on_where_it_was_copied() {
     story(async |world| {

@@ -86,6 +86,26 @@ async fn hears_in_vain(world: &World, texts: u64, text: impl Fn(u64) -> String +
 }
 
 #[test]
+fn what_is_told_again_of_fates_counts_as_theirs_who_asked() {
+    let bytes = Rate { each_second: 2_000, burst: 1_000 };
+    let bytes = |config: &mut Config| config.rates = Rates { bytes, ..Rates::UNLIMITED };
+    story_with(bytes, async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        let text = |_| "x".to_owned();
+        alice.say_all("bob", 1..=200, text).await;
+        bob.hears_all("alice", 1, 1..=200, text).await;
+        for n in 1..=200 {
+            bob.send(&format!("BOUNCE alice {n}")).await;
+            alice.expect(&format!("BOUNCED bob {n}")).await;
+        }
+        let start = Instant::now();
+        assert_eq!(alice.settle("bob", 0).await.len(), 201);
+        // 6,400 bytes, of which no more than 1,000 are free.
+        assert!(start.elapsed() > Duration::from_millis(2_500), "{:?}", start.elapsed());
+    });
+}
+
+#[test]
 fn what_is_sent_again_to_who_comes_again_counts_as_theirs() {
     let bytes = Rate { each_second: 5_000, burst: 3_000 };
     let bytes = |config: &mut Config| config.rates = Rates { bytes, ..Rates::UNLIMITED };

@@ -195,9 +195,10 @@ impl Core {
 
     /// How long until the next timer.
     pub(super) fn time_left(&self) -> Duration {
-        let due = self.conversations.values().filter_map(Conversation::due_at);
+        let now = Instant::now();
+        let due = self.conversations.values().filter_map(|it| it.due_at(now));
         let due = due.chain(self.files.due_at()).chain(self.turn_at()).min();
-        let due = due.map(|at| at.saturating_duration_since(Instant::now()));
+        let due = due.map(|at| at.saturating_duration_since(now));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
     }

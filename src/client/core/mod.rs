@@ -11,7 +11,7 @@
 //! state                       its state
 //! under_way, queue            files in flight; which conversations wait to be opened
 //! blocks, likeness            people who are blocked; names that look like one already known
-//! objections                  a rate limit for reports of the server's objections
+//! objections                  a rate limit for what a server has told again and again
 //! order, exit                 what arrives in its queue; why a phase ends
 //! ```
 

@@ -1,38 +1,41 @@
-//! A rate limit for reports of a server's objections: it may object without end, and the reader may be a log on a disk.
+//! A rate limit for what a server has told again and again: its objections, refusals, keys that change, strangers who
+//! write. It may do so without end, and the reader may be a log on a disk.
 //!
-//! Owned by the core. Pure: the time is an argument. Invariant: in any [`PERIOD`] no more than [`MOST`] are told, and
+//! Owned by the core. Pure: the time is an argument. Invariant: in any [`PERIOD`] no more are told than were said, and
 //! one sentence that says so.
 
 use std::time::{Duration, Instant};
 
-/// How many objections are reported in a period.
-const MOST: u32 = 20;
+use crate::client::event::Event;
+use crate::client::line::allowance::{Allowance, UsedUp};
+
+/// How many objections, refusals and keys that change are told in a period.
+pub(super) const MOST_OBJECTIONS: u32 = 20;
+
+/// How many strangers who write: more than a server lets wait.
+pub(super) const MOST_STRANGERS: u32 = 200;
+
 const PERIOD: Duration = Duration::from_secs(60);
 
-/// What is reported instead of one more.
-const ENOUGH: &str = "the server objects to more; that is not told for a minute";
+/// What is told instead of one more.
+const ENOUGH: &str = "the server has more to tell of this kind; it is not shown for a minute";
 
 /// See the [module](self).
 #[derive(Debug)]
-pub(super) struct Objections {
-    since: Instant,
-    told: u32,
-}
+pub(super) struct Objections(Allowance);
 
 impl Objections {
-    pub(super) fn new(now: Instant) -> Self {
-        Self { since: now, told: 0 }
+    pub(super) fn new(most: u32) -> Self {
+        Self(Allowance::new(most, PERIOD))
     }
 
-    /// What to tell of an objection.
-    pub(super) fn take(&mut self, because: String, now: Instant) -> Option<String> {
-        if now.saturating_duration_since(self.since) >= PERIOD {
-            *self = Self::new(now);
-        }
-        self.told = self.told.saturating_add(1);
-        match self.told {
-            ..=MOST => Some(because),
-            told => (told == MOST + 1).then(|| ENOUGH.into()),
+    /// What to tell instead of something that the server may cause without end.
+    pub(super) fn take(&mut self, event: Event, now: Instant) -> Option<Event> {
+        match self.0.take(now) {
+            Ok(()) => Some(event),
+            Err(UsedUp { is_first }) => {
+                is_first.then(|| Event::Objection { because: ENOUGH.into() })
+            }
         }
     }
 }
@@ -43,16 +46,17 @@ mod tests {
 
     #[test]
     fn so_many_are_told_a_minute_and_then_that_there_are_more() {
-        let start = Instant::now();
-        let mut objections = Objections::new(start);
+        let (mut objections, start) = (Objections::new(20), Instant::now());
         let mut told = |now| -> Vec<String> {
-            (0..100).filter_map(|_| objections.take("no".into(), now)).collect()
+            let objection = || Event::Objection { because: "no".into() };
+            let told = (0..100).filter_map(|_| objections.take(objection(), now));
+            told.map(|event| format!("{event:?}")).collect()
         };
         for minutes in 0..3 {
             let now = start + minutes * PERIOD;
             let first = told(now);
-            assert_eq!(first.len() as u32, MOST + 1);
-            assert_eq!((first[0].as_str(), first[MOST as usize].as_str()), ("no", ENOUGH));
+            assert_eq!(first.len(), 21);
+            assert!(first[0].contains("no") && first[20].contains(ENOUGH));
             assert!(told(now + PERIOD - Duration::from_millis(1)).is_empty());
         }
     }

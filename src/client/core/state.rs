@@ -12,7 +12,7 @@ use async_channel::{Sender, WeakSender};
 
 use super::blocks::Blocks;
 use super::likeness::Likeness;
-use super::objections::Objections;
+use super::objections::{MOST_OBJECTIONS, MOST_STRANGERS, Objections};
 use super::order::Order;
 use super::queue::Queue;
 use super::under_way::Files;
@@ -80,6 +80,7 @@ pub(crate) struct Core {
     /// Those of them that the face was told of.
     pub(super) told_nobody: BTreeSet<Name>,
     pub(super) objections: Objections,
+    pub(super) strangers: Objections,
     /// People whose names look like known ones.
     pub(super) likeness: Likeness,
     /// Messages that the face was given and has not shown.
@@ -155,7 +156,8 @@ impl Core {
             held: BTreeMap::new(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
-            objections: Objections::new(Instant::now()),
+            objections: Objections::new(MOST_OBJECTIONS),
+            strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),
             unshown: 0,
             shows: true,
@@ -222,6 +224,13 @@ impl Core {
         self.stir();
         // The face may have ended first; then there is nobody to tell.
         let _ = self.events.try_send(event);
+    }
+
+    /// Tells something that the server may cause without end.
+    pub(super) fn tell_if_few(&mut self, event: Event) {
+        if let Some(event) = self.objections.take(event, Instant::now()) {
+            self.tell(event);
+        }
     }
 
     /// Wakes the processes beside the face.

@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::allowance::Allowance;
 use crate::client::store::outbox::Lost;
 use crate::message::MessageId;
 
@@ -17,12 +18,16 @@ const REMEMBERED: usize = 10_000;
 /// How long to wait for `ROOM` before asking anyway.
 const ASK_AGAIN: Duration = Duration::from_secs(10);
 
+/// How often `TALK` is sent at once, and on average: with each the outbox is sent again, and a server may refuse what it
+/// likes, and say at once that there is room.
+const TALKS: Allowance = Allowance::new(10, Duration::from_secs(10));
+
 /// How often the owner of a name is asked for when somebody comes and goes. The server also tells unasked when it
 /// changes.
 const ASK_KEY: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Conversation {
     /// The face has it open. Otherwise it is only open for messages that have not arrived.
     pub(crate) faced: bool,
@@ -42,6 +47,35 @@ pub(crate) struct Conversation {
     came_beyond: u64,
     /// When the owner of the name was asked for, because somebody came.
     asked: Option<Instant>,
+    talks: Allowance,
+    /// The last message that was refused.
+    refused: u64,
+}
+
+impl Default for Conversation {
+    fn default() -> Self {
+        Self {
+            faced: false,
+            unshown_above: None,
+            link: Link::default(),
+            since: None,
+            unchecked: false,
+            came: HashSet::new(),
+            came_beyond: 0,
+            asked: None,
+            talks: TALKS,
+            refused: 0,
+        }
+    }
+}
+
+/// What is new about a refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum News {
+    /// Another message was refused.
+    First,
+    /// The same as before, once more.
+    Again,
 }
 
 /// The state of a conversation on the present connection.
@@ -81,6 +115,7 @@ impl Conversation {
     /// The connection has ended.
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
+        self.talks = TALKS;
     }
 
     /// Somebody came with the peer's name. Returns whether to ask whose it is: each question counts like a message, and
@@ -99,7 +134,9 @@ impl Conversation {
     }
 
     /// `TALK` was sent. Own numbers up to `sent` were sent before.
-    pub(crate) fn opening(&mut self, sent: u64) {
+    pub(crate) fn opening(&mut self, sent: u64, now: Instant) {
+        // That it was due was asked before.
+        let _ = self.talks.take(now);
         self.link = Link::Opening(Opening { sent, lost: BTreeMap::new() });
         self.forget_arrivals();
     }
@@ -133,12 +170,18 @@ impl Conversation {
 
     /// A message was refused. Returns whether that is news; between `TALK` and `TALKING` it is not, and for a message
     /// that was not sent it means nothing.
-    pub(crate) fn refused(&mut self, n: u64, now: Instant, after: Option<Duration>) -> bool {
-        let news = matches!(&self.link, Link::Open(open) if n <= open.sent);
-        if news {
-            self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
+    pub(crate) fn refused(
+        &mut self,
+        n: u64,
+        now: Instant,
+        after: Option<Duration>,
+    ) -> Option<News> {
+        if !matches!(&self.link, Link::Open(open) if n <= open.sent) {
+            return None;
         }
-        news
+        self.link = Link::Refused(now + after.unwrap_or(ASK_AGAIN));
+        let before = std::mem::replace(&mut self.refused, n);
+        Some(if before == n { News::Again } else { News::First })
     }
 
     /// `TALK` itself was refused. It is retried later.
@@ -233,18 +276,21 @@ impl Conversation {
 
     /// Whether `TALK` is due: never sent, or refused long enough ago.
     pub(crate) fn is_talk_due(&self, now: Instant) -> bool {
-        match self.link {
+        let is_time = match self.link {
             Link::Closed => true,
             Link::Refused(at) => at <= now,
             Link::Opening(_) | Link::Open(_) => false,
-        }
+        };
+        is_time && self.talks.due_at(now).is_none()
     }
 
     /// When `TALK` becomes due by its timer.
-    pub(crate) fn due_at(&self) -> Option<Instant> {
+    pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
+        let allowed = self.talks.due_at(now);
         match self.link {
-            Link::Refused(at) => Some(at),
-            _ => None,
+            Link::Closed => allowed,
+            Link::Refused(at) => Some(allowed.map_or(at, |it| it.max(at))),
+            Link::Opening(_) | Link::Open(_) => None,
         }
     }
 
@@ -301,7 +347,7 @@ mod tests {
         let mut conversation = Conversation::default();
         let now = Instant::now();
         assert!(conversation.is_talk_due(now));
-        conversation.opening(0);
+        conversation.opening(0, Instant::now());
         conversation.more();
         assert_eq!(conversation.may_send(), None);
         assert!(!conversation.is_talk_due(now));
@@ -329,17 +375,42 @@ mod tests {
         let mut conversation = Conversation::default();
         let now = Instant::now();
         conversation.opened(Instant::now(), 0, 0, 0);
-        assert!(!conversation.refused(1, now, None), "of what was not sent");
+        assert_eq!(conversation.refused(1, now, None), None, "of what was not sent");
         conversation.sent(Some(1), true);
-        assert!(conversation.refused(1, now, None));
-        assert!(!conversation.refused(1, now, None), "told once");
+        assert_eq!(conversation.refused(1, now, None), Some(News::First));
+        assert_eq!(conversation.refused(1, now, None), None, "told once");
         assert_eq!(conversation.may_send(), None);
         assert!(!conversation.is_talk_due(now));
         assert!(conversation.is_talk_due(now + ASK_AGAIN));
         conversation.room(now);
         assert!(conversation.is_talk_due(now));
-        conversation.opening(0);
-        assert!(!conversation.refused(1, now, None), "of the time before TALK");
+        conversation.opening(0, Instant::now());
+        assert_eq!(conversation.refused(1, now, None), None, "of the time before TALK");
+        conversation.opened(now, 1, 0, 0);
+        assert_eq!(conversation.refused(1, now, None), Some(News::Again));
+    }
+
+    #[test]
+    fn whoever_refuses_without_end_is_not_asked_without_end() {
+        let (mut conversation, start) = (Conversation::default(), Instant::now());
+        let mut asked = 0;
+        for step in 0..1_000 {
+            let now = start + step * Duration::from_millis(100);
+            if conversation.is_talk_due(now) {
+                asked += 1;
+                conversation.opening(1, now);
+                conversation.opened(now, 1, 0, 0);
+                conversation.refused(1, now, Some(Duration::ZERO));
+            }
+            conversation.room(now);
+        }
+        assert_eq!(asked, 100, "in 100 s");
+        conversation.opened(start, 1, 0, 0);
+        conversation.ask_anew();
+        let due = conversation.due_at(start + Duration::from_millis(99_900));
+        assert_eq!(due, Some(start + Duration::from_secs(100)), "it goes on");
+        conversation.disconnected();
+        assert!(conversation.is_talk_due(start), "on another connection it is new");
     }
 
     #[test]
@@ -347,7 +418,7 @@ mod tests {
         let mut conversation = Conversation::default();
         assert!(!conversation.has_caught_up());
         let id = |n| MessageId { installation: Installation::from_u64(1), n };
-        conversation.opening(0);
+        conversation.opening(0, Instant::now());
         conversation.came(id(1));
         conversation.opened(Instant::now(), 0, 0, 2);
         conversation.came(id(1));
@@ -361,7 +432,7 @@ mod tests {
         let mut conversation = Conversation::default();
         let id = |n| MessageId { installation: Installation::from_u64(1), n };
         let all = 3 * REMEMBERED as u64;
-        conversation.opening(0);
+        conversation.opening(0, Instant::now());
         conversation.opened(Instant::now(), 0, 0, all);
         for n in 1..all {
             conversation.came(id(n));
@@ -386,7 +457,7 @@ mod tests {
     fn what_expired_waits_for_talking_and_is_never_of_what_was_not_sent() {
         let mut conversation = Conversation::default();
         assert!(!conversation.holds(1, Lost::Expired));
-        conversation.opening(3);
+        conversation.opening(3, Instant::now());
         for n in [2, 4, 3, 2] {
             assert!(conversation.holds(n, Lost::Bounced));
         }

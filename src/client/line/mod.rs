@@ -15,8 +15,10 @@
 //! waits, silence           the timeout of each step; how long a server may be silent
 //! broken                   why connecting failed, or a connection ended
 //! backoff, conversation    the delay between retries; the state of one conversation
+//! allowance                so many of something in a period
 //! ```
 
+pub(crate) mod allowance;
 pub(crate) mod backoff;
 pub(crate) mod broken;
 pub(crate) mod connection;

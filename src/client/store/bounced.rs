@@ -7,16 +7,22 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox;
 use super::scope::Scope;
-/// How often a message is sent anew, until the next start of a client.
+
+/// How often a message comes back until it rests. Then it is sent once after each start.
 const MOST: u32 = outbox::MOST_BOUNCES;
+
+/// How often until its next number seems to be another message's, too.
+const CLASH: u32 = 2;
 
 /// A message that is to be sent anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Again {
     /// Its new number.
     pub(crate) n: u64,
-    /// How often it came back since the last start.
+    /// How often it came back.
     pub(crate) times: u32,
+    /// It is the first time that one came back to this peer under its second number.
+    pub(crate) clashes: bool,
 }
 
 impl Again {
@@ -49,10 +55,21 @@ pub(crate) fn bounce(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<Opti
     let Some((message, times)) = moved else { return Ok(None) };
     let note = "INSERT INTO bounced VALUES (?, ?, ?, ?, ?)";
     tx.execute(note, params![server, peer, installation, old, message])?;
-    Ok(Some(Again { n: again, times }))
+    let clashes = times == CLASH && !came_back_before(tx, scope)?;
+    Ok(Some(Again { n: again, times, clashes }))
 }
 
-/// What came back too often is sent once more, with the next number: others behind it were sent meanwhile.
+/// Whether something came back from this peer already in an installation that was given up. Whoever takes nothing must
+/// not have new ones made again and again.
+fn came_back_before(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+    let before = "SELECT EXISTS (SELECT 1 FROM bounced
+                  WHERE server = ? AND peer = ? AND installation <> ?)";
+    let (server, peer) = (scope.server.as_str(), scope.peer.as_str());
+    tx.query_row(before, [server, peer, &scope.installation.to_string()], |row| row.get(0))
+}
+
+/// What came back too often is sent once more, with the next number: others behind it were sent meanwhile. If it comes
+/// back it rests again.
 pub(crate) fn forgive(tx: &Transaction<'_>) -> Result<()> {
     tx.execute(
         "UPDATE message SET n = fresh.n
@@ -65,14 +82,36 @@ pub(crate) fn forgive(tx: &Transaction<'_>) -> Result<()> {
          WHERE message.id = fresh.id",
         [MOST],
     )?;
-    let all = "UPDATE message SET bounces = 0
-               WHERE own = 1 AND state IN ('waiting', 'stored') AND bounces > 0";
-    tx.execute(all, ()).map(drop)
+    let once = "UPDATE message SET bounces = ?1 - 1
+                WHERE own = 1 AND state IN ('waiting', 'stored') AND bounces >= ?1";
+    tx.execute(once, [MOST])?;
+    forget_superfluous(tx)
+}
+
+/// Of the numbers with which something came back two kinds are needed: the highest of each installation, which was sent;
+/// and the lowest of each message whose fate is open, which is not settled.
+fn forget_superfluous(tx: &Transaction<'_>) -> Result<()> {
+    tx.execute(
+        "DELETE FROM bounced
+         WHERE n < (SELECT max(n) FROM bounced AS last
+                    WHERE last.server = bounced.server AND last.peer = bounced.peer
+                          AND last.installation = bounced.installation)
+               AND (EXISTS (SELECT 1 FROM bounced AS lower
+                            WHERE lower.server = bounced.server AND lower.peer = bounced.peer
+                                  AND lower.installation = bounced.installation
+                                  AND lower.message = bounced.message AND lower.n < bounced.n)
+                    OR NOT EXISTS (SELECT 1 FROM message
+                                   WHERE id = bounced.message AND state IN ('waiting', 'stored')))",
+        (),
+    )
+    .map(drop)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::outbox::{add, last_sent, receive_receipt, settled, take_unsettled};
+    use super::super::outbox::{
+        add, begin_anew, last_sent, receive_receipt, settled, take_unsettled,
+    };
     use super::super::thread::tests::{in_memory, run};
     use super::*;
     use crate::message::{Installation, Kind, Timestamp};
@@ -95,7 +134,7 @@ mod tests {
             let first = take_unsettled(tx, &scope, 0, 9)?;
             receive_receipt(tx, &scope, 2, 0)?;
             let again = bounce(tx, &scope, 2)?;
-            assert_eq!(again, Some(Again { n: 3, times: 1 }));
+            assert_eq!(again, Some(Again { n: 3, times: 1, clashes: false }));
             assert_eq!(last_sent(tx, &scope)?, 2, "the server has that number");
             receive_receipt(tx, &scope, 2, 1)?;
             assert_eq!(settled(tx, &scope)?, 1, "of the second one nothing is known yet");
@@ -128,8 +167,37 @@ mod tests {
             assert_eq!(take_unsettled(tx, &scope, 0, 9)?[0].n, last);
             let delivered = receive_receipt(tx, &scope, last, last)?.delivered;
             assert_eq!(delivered, [last], "not what rests");
+            for start in 1..=100 {
+                forgive(tx)?;
+                let [again] = &take_unsettled(tx, &scope, last, 9)?[..] else { panic!("{start}") };
+                assert!(again.n > last, "it goes on behind them");
+                let again = bounce(tx, &scope, again.n)?.unwrap();
+                assert!(again.rests() && !again.clashes, "once after each start");
+            }
+            assert_eq!(settled(tx, &scope)?, 0, "it is open under its first number");
             forgive(tx)?;
-            assert_eq!(take_unsettled(tx, &scope, last, 9)?.len(), 1, "it goes on behind them");
+            let notes: i64 = tx.query_row("SELECT count(*) FROM bounced", (), |row| row.get(0))?;
+            assert_eq!(notes, 2, "its first number and the last one");
+            Ok(())
+        });
+    }
+
+    #[test]
+    fn who_takes_nothing_makes_one_new_installation_and_no_more() {
+        run(&mut in_memory(), |tx| {
+            let mut scope = scope();
+            let mut clashes = 0;
+            for _start in 1..=5 {
+                forgive(tx)?;
+                add(tx, &scope, Kind::TEXT, "hi".into(), Timestamp(0), false)?;
+                while let Some(next) = take_unsettled(tx, &scope, 0, 1)?.first() {
+                    if bounce(tx, &scope, next.n)?.unwrap().clashes {
+                        clashes += 1;
+                        scope.installation = begin_anew(tx, &scope.server, scope.installation)?;
+                    }
+                }
+            }
+            assert_eq!(clashes, 1);
             Ok(())
         });
     }

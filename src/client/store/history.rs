@@ -72,6 +72,12 @@ pub(crate) fn receive(
     Ok(Verdict::New(Incoming { id, peer, time, kind, body, file }))
 }
 
+/// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
+/// the index `received`.
+const DUPLICATE: &str = "
+    SELECT EXISTS (SELECT 1 FROM message
+    WHERE origin = ? AND hash = ? AND own = 0 AND +server = ? AND +peer = ?)";
+
 /// Whether a message is there, under whatever number.
 fn is_duplicate(
     tx: &Transaction<'_>,
@@ -80,11 +86,8 @@ fn is_duplicate(
     message: &Message,
     hash: &[u8; 32],
 ) -> Result<bool> {
-    let mut query = tx.prepare_cached(
-        "SELECT EXISTS (SELECT 1 FROM message
-         WHERE origin = ? AND own = 0 AND server = ? AND peer = ? AND hash = ?)",
-    )?;
-    let key = params![message.origin.to_bytes(), server.as_str(), peer.as_str(), hash];
+    let mut query = tx.prepare_cached(DUPLICATE)?;
+    let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0))
 }
 
@@ -275,6 +278,19 @@ mod tests {
                 );
                 assert_eq!(unshown(tx, &server, &marie, 0, 10)?.len(), came);
             }
+            Ok(())
+        });
+    }
+
+    /// It is done for each message that comes, and whoever writes chooses the origin.
+    #[test]
+    fn a_duplicate_is_looked_up_by_its_origin_and_its_hash() {
+        run(&mut in_memory(), |tx| {
+            let mut plan = tx.prepare(&format!("EXPLAIN QUERY PLAN {DUPLICATE}"))?;
+            let steps = plan.query_map(["", "", "", ""], |row| row.get(3))?;
+            let steps: Vec<String> = steps.collect::<Result<_>>()?;
+            let looks_up = "SEARCH message USING INDEX received (origin=? AND hash=?)";
+            assert!(steps.iter().any(|step| step == looks_up), "{steps:?}");
             Ok(())
         });
     }

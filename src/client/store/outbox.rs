@@ -280,12 +280,16 @@ pub(crate) fn expire(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<bool
     Ok(rows > 0)
 }
 
-/// The peer says to have read everything up to `n`. Returns up to where that concerns messages sent from here.
+/// The peer says to have read everything up to `n`. Returns up to where that concerns messages sent from here. What is
+/// no news is not written.
 pub(crate) fn seen(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<u64> {
     let n = n.min(last_sent(tx, scope)?);
+    if n == 0 {
+        return Ok(0);
+    }
     tx.prepare_cached(
         "INSERT INTO seen (server, peer, installation, n) VALUES (?, ?, ?, ?)
-         ON CONFLICT DO UPDATE SET n = max(n, excluded.n)",
+         ON CONFLICT DO UPDATE SET n = excluded.n WHERE excluded.n > n",
     )?
     .execute(params![
         scope.server.as_str(),

@@ -21,7 +21,7 @@ type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 pub(super) const OLDEST: i64 = 5;
 
 /// The migrations from each layout to the next, from [`OLDEST`] on. Released ones are never changed.
-const STEPS: [Step; 3] = [to_6, to_7, to_8];
+const STEPS: [Step; 4] = [to_6, to_7, to_8, to_9];
 
 /// The `user_version` of today's layout.
 pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
@@ -185,8 +185,8 @@ fn to_7(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     stock::measure(tx)
 }
 
-/// Gives each message an origin, by which it is known under whatever number it comes, and lets it come back. What was asked for under a former
-/// installation is sent anew.
+/// Gives each message an origin, by which it is known under whatever number it comes, and lets it come back. What was
+/// asked for under a former installation is sent anew.
 fn to_8(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch(
         "-- What it is called for life, and the hash of what it says.
@@ -211,6 +211,14 @@ fn to_8(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     payload::measure(tx)?;
     merge::leave_formers(tx)?;
     tx.execute_batch("DROP TABLE former")
+}
+
+/// Has what comes looked up by its hash, too: whoever writes chooses the origin, and may choose the same for all.
+fn to_9(tx: &Transaction<'_>, _: &Known) -> Result<()> {
+    tx.execute_batch(
+        "DROP INDEX received;
+         CREATE INDEX received ON message (origin, hash) WHERE own = 0;",
+    )
 }
 
 #[cfg(test)]

@@ -2,10 +2,15 @@
 //!
 //! Invariant: a conversation that is open here is entered in the registry, and its peer is watched.
 
+use std::pin::pin;
+
+use futures::future::select;
+
 use super::reading::{Conversation, Flow, Reading, fail};
 use super::shared::Reply;
 use crate::mailbox::Usage;
 use crate::message::{Installation, Name};
+use crate::server::link::Side;
 use crate::server::people::WRITING;
 use crate::server::sessions::Session;
 use crate::task;
@@ -60,7 +65,9 @@ impl Reading<'_> {
         let ended = own.ended(self.link.installation, 0).into_iter();
         let ended: u64 = ended.map(|(_, run)| 1 + run.end() - run.start()).sum();
         let again = Usage { messages: 0, bytes: ended.saturating_mul(EXPIRED_FRAME) };
-        let _ = self.keep_to_rate(again).await;
+        let taken = pin!(self.host.person_rates.wait_for(&self.link.name, again));
+        // What was read before the end is handled in any case.
+        select(taken, pin!(self.link.ended(Side::Read))).await;
     }
 
     pub(super) async fn close(&mut self, peer: Name) -> Flow {

@@ -8,6 +8,10 @@ use std::collections::VecDeque;
 use crate::server::link::ByPeer;
 use crate::server::sessions::Session;
 
+/// The most runs that are remembered of one peer. Beyond that the oldest is forgotten: what it says is said again by
+/// any later acknowledgement. Only delivery that begins again and again, or leaves out what expired, makes more than one.
+const MAX_RUNS: usize = 256;
+
 /// Which `seq` of one peer on one connection means which position.
 #[derive(Debug)]
 pub(super) struct Sent {
@@ -46,6 +50,9 @@ impl Sent {
         match self.runs.back_mut() {
             Some(run) if run.first_position + run.count == first_position => run.count += count,
             _ => self.runs.push_back(Run { first_seq, first_position, count }),
+        }
+        if self.runs.len() > MAX_RUNS {
+            self.runs.pop_front();
         }
         first_seq
     }
@@ -130,6 +137,15 @@ mod tests {
         assert_eq!(assign(&mut sent, 1, 10), 11, "never used again on this connection");
         assert_eq!(sent.acknowledge(15), Ok(Some(10)), "seq 10 stood for position 10");
         assert_eq!(sent.acknowledge(20), Ok(Some(10)));
+    }
+
+    #[test]
+    fn delivery_that_begins_again_and_again_takes_no_more_and_more_room() {
+        let mut sent = sent();
+        let begun: Vec<_> = (0..10_000).map(|_| assign(&mut sent, 1, 1)).collect();
+        assert_eq!(sent.runs.len(), MAX_RUNS);
+        assert_eq!(sent.acknowledge(begun[0]), Ok(None), "too long ago");
+        assert_eq!(sent.acknowledge(begun[9_999]), Ok(Some(1)));
     }
 
     #[test]

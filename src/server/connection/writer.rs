@@ -36,7 +36,7 @@ use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
-use crate::wire::{MAX_HEADER, encode_messages, online_line};
+use crate::wire::{encode_messages, longest_frame, online_line};
 
 /// How much is handed to the system before the task yields: what was collected, with a frame of usual length.
 const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
@@ -95,11 +95,11 @@ struct Writer {
 }
 
 /// How many of these messages fit; one at least.
-fn fitting(messages: &[Message], room: usize) -> usize {
+fn fitting(peer: &Name, messages: &[Message], room: usize) -> usize {
     let mut bytes = 0;
     let beyond = messages.iter().position(|message| {
         let is_full = bytes >= room;
-        bytes += MAX_HEADER + message.body.len();
+        bytes += longest_frame(peer, message);
         is_full
     });
     beyond.unwrap_or(messages.len()).max(1)
@@ -313,7 +313,8 @@ impl Writer {
         let Delivery { peer, session, batch, after } = delivery;
         let messages = batch.after(after);
         let first = batch.last() + 1 - messages.len() as u64;
-        let messages = &messages[..fitting(messages, FLUSH_AT.saturating_sub(self.out.len()))];
+        let room = FLUSH_AT.saturating_sub(self.out.len());
+        let messages = &messages[..fitting(&peer, messages, room)];
         let count = messages.len() as u64;
         let seq = {
             let mut sent = self.shared.sent();

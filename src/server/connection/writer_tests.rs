@@ -12,9 +12,9 @@ use crate::message::{Batch, Installation};
 use crate::server::link::ConnectionId;
 use crate::server::sessions::{Offer, Quota, Windows};
 use crate::server::{Config, Server, Tls};
-use crate::wire::MAX_BODY;
 use crate::wire::codec::Decoder;
 use crate::wire::frame::Presence;
+use crate::wire::{MAX_BODY, MAX_HEADER};
 
 /// More than there is ever room for.
 const MANY: u64 = 5_000;

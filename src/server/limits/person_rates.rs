@@ -45,7 +45,8 @@ impl<C: Clock + Clone> PersonRates<C> {
         self.bytes.take(name, written.bytes)
     }
 
-    /// Waits until somebody may receive this much, which counts as if they wrote it.
+    /// Waits until somebody may receive this much, which counts as if they wrote it: all of it, however often that is
+    /// more than may come at once.
     pub(crate) async fn wait_for(&self, name: &Name, read: Usage) {
         until_taken(&self.messages, name, read.messages).await;
         until_taken(&self.bytes, name, read.bytes).await;
@@ -84,9 +85,14 @@ impl<C: Clock + Clone> PersonRates<C> {
     }
 }
 
-async fn until_taken<C: Clock + Clone>(buckets: &Buckets<Name, C>, name: &Name, count: u64) {
-    while let Err(wait) = buckets.take(name, count) {
-        task::sleep(wait).await;
+async fn until_taken<C: Clock + Clone>(buckets: &Buckets<Name, C>, name: &Name, mut count: u64) {
+    let at_once = buckets.burst().map_or(u64::MAX, u64::from);
+    while count > 0 {
+        let piece = count.min(at_once);
+        match buckets.take(name, piece) {
+            Ok(()) => count -= piece,
+            Err(wait) => task::sleep(wait).await,
+        }
     }
 }
 

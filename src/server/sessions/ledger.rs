@@ -7,7 +7,7 @@
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
 //! of each installation ascend; what is ending precedes them.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::ops::RangeInclusive;
 
 use crate::mailbox::{Account, Accounts, Fate, Outline, Run, Shelf, Usage};
@@ -21,14 +21,28 @@ pub(super) const MAX_INSTALLATIONS: usize = 16;
 /// session is loaded. For one more, the least recently heard one without waiting messages is forgotten.
 pub(super) const MAX_REMEMBERED: usize = 4_096;
 
-/// The most records of one installation in one session, together with waiting messages that may become one: each is a range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A
-/// client that answers what it is told has one record, or none.
+/// The most records of one installation in one session, together with waiting messages that may become one: each is a
+/// range of numbers. Beyond that nothing is accepted from the installation until it says what it knows of. A client that
+/// answers what it is told has one record, or none.
 pub(super) const MAX_RECORDS: usize = 1_000;
+
+/// The same of all installations together, for who loads the session reads all of them: one of each that is remembered,
+/// and some more.
+pub(super) const MAX_RECORDS_IN_ALL: usize = 6_000;
+
+/// Waiting and ending messages of one installation, as records: how many, and which number would follow the last.
+#[derive(Clone, Copy, Debug, Default)]
+struct Piece {
+    count: usize,
+    next: u64,
+}
 
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Ledger {
     accounts: Accounts,
+    /// How many records they have.
+    records: usize,
     last_position: u64,
     committed: u64,
     /// What waits, oldest first. Messages of one installation with consecutive numbers share a run,
@@ -67,6 +81,7 @@ impl Ledger {
         let loose = withheld.filter(|(_, it)| !it.is_withheld);
         ledger.loose = loose.map(|(_, it)| Usage::one(it.length)).sum();
         ledger.accounts = shelf.accounts.clone();
+        ledger.records = ledger.accounts.iter().map(|(_, it)| it.record_count()).sum();
         ledger
     }
 
@@ -161,8 +176,11 @@ impl Ledger {
 
     /// It is committed how everything up to `position` ended that was [taken out](Self::bounce) of the queue.
     pub(super) fn end(&mut self, position: u64) {
-        for (fate, run) in self.ending.extract_if(.., |(_, run)| run.last_position() <= position) {
-            self.accounts.end(run.installation, fate, run.first_n, run.last_n());
+        let is_over = |(_, run): &mut (Fate, Run)| run.last_position() <= position;
+        let over: Vec<_> = self.ending.extract_if(.., is_over).collect();
+        for (fate, run) in over {
+            let it = run.installation;
+            self.change(it, |accounts| accounts.end(it, fate, run.first_n, run.last_n()));
         }
     }
 
@@ -198,7 +216,7 @@ impl Ledger {
     /// The sender's client knows what became of everything up to `n`. Returns how much of that is possible, if it is
     /// new or makes a record of expiry superfluous.
     pub(super) fn settle(&mut self, installation: Installation, n: u64) -> Option<u64> {
-        self.accounts.settle(installation, n)
+        self.change(installation, |accounts| accounts.settle(installation, n))
     }
 
     /// An installation was heard from. Returns when that was, if it is remembered and another one was heard later.
@@ -207,19 +225,47 @@ impl Ledger {
         self.accounts.hear(installation, now).then_some(now)
     }
 
-    /// Whether one more message would make more records of its installation than are kept.
+    /// Whether one more message would make more records, of its installation or in all, than are kept.
     pub(super) fn has_too_many_records(&self, id: MessageId) -> bool {
-        let known = self.accounts.get(id.installation).map_or(0, Account::record_count);
-        if known + self.ending.len() + self.runs.len() < MAX_RECORDS {
+        let own = self.record_count(id.installation);
+        let most = self.ending.len() + self.runs.len();
+        if own + most < MAX_RECORDS && self.records + most < MAX_RECORDS_IN_ALL {
             return false;
         }
-        let waiting = self.taken_and_waiting();
-        let (mut pieces, mut next) = (known, 0);
-        for run in waiting.filter(|run| run.installation == id.installation) {
-            pieces += usize::from(run.first_n != next);
-            next = run.last_n() + 1;
+        let pieces = self.pieces();
+        let all: usize = pieces.values().map(|piece| piece.count).sum();
+        let Piece { count, next } = pieces.get(&id.installation).copied().unwrap_or_default();
+        let is_full = |more_own: usize, more: usize| {
+            own + more_own >= MAX_RECORDS || self.records + more >= MAX_RECORDS_IN_ALL
+        };
+        is_full(0, 0) || (next != id.n && is_full(count, all))
+    }
+
+    /// What may become records of each installation with waiting or ending messages.
+    fn pieces(&self) -> HashMap<Installation, Piece> {
+        let mut pieces: HashMap<_, Piece> = HashMap::new();
+        for run in self.taken_and_waiting() {
+            let piece = pieces.entry(run.installation).or_default();
+            piece.count += usize::from(run.first_n != piece.next);
+            piece.next = run.last_n() + 1;
         }
-        known >= MAX_RECORDS || (pieces >= MAX_RECORDS && next != id.n)
+        pieces
+    }
+
+    fn record_count(&self, installation: Installation) -> usize {
+        self.accounts.get(installation).map_or(0, Account::record_count)
+    }
+
+    /// Changes what is known of an installation.
+    fn change<T>(
+        &mut self,
+        installation: Installation,
+        change: impl FnOnce(&mut Accounts) -> T,
+    ) -> T {
+        self.records -= self.record_count(installation);
+        let changed = change(&mut self.accounts);
+        self.records += self.record_count(installation);
+        changed
     }
 
     /// The receiver says to have read everything of an installation up to `n`. Returns whether that is news; it counts
@@ -273,7 +319,7 @@ impl Ledger {
         let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
         let gone: Vec<Installation> = idle.collect();
         for it in &gone {
-            self.accounts.forget(*it);
+            self.change(*it, |accounts| accounts.forget(*it));
         }
         self.read.retain(|(it, _)| !gone.contains(it));
         gone

@@ -261,6 +261,36 @@ fn records_are_bounded_and_who_knows_of_them_goes_on() {
     }
 }
 
+/// Who loads the session reads the records of all installations.
+#[test]
+fn records_of_many_installations_are_bounded_together() {
+    let mut ledger = Ledger::default();
+    let mut taken = 0;
+    for installation in 1..=30 {
+        // One after the other that waits for good, and one that ends.
+        for n in (2..600).step_by(2) {
+            if ledger.has_too_many_records(id(installation, n)) {
+                break;
+            }
+            ledger.push(id(installation, n), 1);
+            taken += 1;
+        }
+        if installation % 2 == 0 {
+            let last = ledger.last_position();
+            ledger.commit(last);
+            ledger.condemn(last);
+            ledger.begin_to_expire();
+            ledger.end(last);
+        }
+    }
+    assert_eq!(taken, MAX_RECORDS_IN_ALL);
+    assert!(ledger.has_too_many_records(id(99, 1)), "whoever it is");
+    ledger.settle(Installation::from_u64(1), 600);
+    assert!(!ledger.has_too_many_records(id(99, 1)), "there is room again");
+    ledger.forget_idle();
+    assert_eq!(ledger.records, 0);
+}
+
 #[test]
 fn who_leaves_out_no_number_writes_as_much_as_there_is_room_for() {
     let mut ledger = Ledger::default();

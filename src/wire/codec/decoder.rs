@@ -122,11 +122,9 @@ fn measure<F: Frame>(bytes: &[u8]) -> Result<Option<Measured<'_, F>>, ProtocolEr
 fn as_line(header: &[u8]) -> Result<&str, ProtocolError> {
     let line = header.strip_suffix(b"\r\n").ok_or(ProtocolError::ControlCharacter)?;
     let line = std::str::from_utf8(line).map_err(|_| ProtocolError::NotUtf8)?;
-    let has_control = if line.is_ascii() {
-        line.bytes().any(|byte| byte.is_ascii_control())
-    } else {
-        line.chars().any(char::is_control)
-    };
+    // All bytes of a line are looked at, many at once: nearly none has such a character.
+    let has_ascii_control = line.bytes().fold(false, |has, byte| has | byte.is_ascii_control());
+    let has_control = has_ascii_control || !line.is_ascii() && line.chars().any(char::is_control);
     if has_control { Err(ProtocolError::ControlCharacter) } else { Ok(line) }
 }
 

@@ -48,6 +48,7 @@ pub(crate) fn encode_messages(
     let together = |a: &Message, b: &Message| {
         (a.id.installation, a.time, &a.kind) == (b.id.installation, b.time, &b.kind)
     };
+    out.reserve(messages.iter().map(|message| longest_frame(peer, message)).sum());
     let mut seq = first_seq;
     for messages in messages.chunk_by(together) {
         match messages {
@@ -56,6 +57,13 @@ pub(crate) fn encode_messages(
         }
         seq += messages.len() as u64;
     }
+}
+
+/// How many bytes the frame of a message has at most, whatever its numbers are.
+pub(crate) fn longest_frame(peer: &Name, message: &Message) -> usize {
+    /// `MSG`, the words of fixed length, the numbers, eight spaces, and both ends of lines.
+    const BESIDE: usize = 3 + Installation::DIGITS + Origin::DIGITS + 3 * 19 + 5 + 8 + 2 * 2;
+    BESIDE + peer.as_str().len() + message.kind.as_str().len() + message.body.len()
 }
 
 fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) {

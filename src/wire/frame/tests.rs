@@ -10,6 +10,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::message::{Message, Name, Origin, Timestamp};
 use crate::wire::codec::{Counts, Frame, Verb, When};
+use crate::wire::{MAX_BODY, MAX_NUMBER};
 
 /// The specification as it is written.
 const PAGE: &str = include_str!("../mod.rs");
@@ -155,6 +156,17 @@ proptest! {
         }
         prop_assert_eq!(batch, single);
     }
+}
+
+#[test]
+fn a_frame_is_no_longer_than_is_said_and_can_be_as_long() {
+    let peer: Name = "marie".parse().unwrap();
+    let body = vec![b'.'; MAX_BODY];
+    let message = Message { time: Timestamp(MAX_NUMBER), ..Message::text(1, MAX_NUMBER, body) };
+    let longest = longest_frame(&peer, &message);
+    let mut out = BytesMut::new();
+    ServerFrame::Message { peer, seq: MAX_NUMBER, message }.encode(&mut out);
+    assert_eq!(out.len(), longest);
 }
 
 #[test]

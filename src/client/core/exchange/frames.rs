@@ -12,7 +12,7 @@ use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
-use crate::client::line::conversation::Conversation;
+use crate::client::line::conversation::{Conversation, News};
 use crate::client::store::history;
 use crate::client::store::outbox::{self, Lost};
 use crate::message::Name;
@@ -91,6 +91,9 @@ impl Core {
     }
 
     async fn take_read(&mut self, peer: Name, n: u64) -> Result<(), Exit> {
+        if !self.conversations.contains_key(&peer) {
+            return Ok(());
+        }
         let scope = self.scope(&peer);
         let n = self.store.run(move |tx| outbox::seen(tx, &scope, n)).await?;
         self.tell(Event::Read { peer, n });
@@ -102,8 +105,14 @@ impl Core {
         if self.is_faced(&peer) {
             return Ok(());
         }
-        self.count_request(&peer, count).await?;
-        self.tell_waiting(peer, count).await
+        if !self.count_request(&peer, count).await? {
+            return self.tell_waiting(peer, count).await;
+        }
+        let waiting = Event::Waiting { peer: peer.clone(), count, known: false };
+        if let Some(told) = self.strangers.take(waiting, Instant::now()) {
+            self.tell(told);
+        }
+        self.meet(&peer).await
     }
 
     fn take_presence(&mut self, peer: Name, presence: Presence, connection: &mut Connection) {
@@ -129,13 +138,17 @@ impl Core {
         }
     }
 
-    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<(), Exit> {
+    /// Returns whether it is a stranger's first one.
+    async fn count_request(&mut self, peer: &Name, count: u64) -> Result<bool, Exit> {
         if count == 0 || self.is_known(peer).await? {
             self.requests.remove(peer);
-        } else if self.requests.len() < REQUESTS || self.requests.contains_key(peer) {
+            return Ok(false);
+        }
+        let is_new = !self.requests.contains_key(peer);
+        if self.requests.len() < REQUESTS || !is_new {
             self.requests.insert(peer.clone(), count);
         }
-        Ok(())
+        Ok(is_new)
     }
 
     /// The server may have forgotten it, and something may have been shown while offline.
@@ -206,8 +219,10 @@ impl Core {
             Refusal::Owner | Refusal::Devices { .. } => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
-        if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
-            self.tell(Event::Refused { peer, n, refusal, because });
+        match conversation.and_then(|it| it.refused(n, Instant::now(), after)) {
+            Some(News::First) => self.tell_if_few(Event::Refused { peer, n, refusal, because }),
+            Some(News::Again) => self.tell(Event::Refused { peer, n, refusal, because }),
+            None => {}
         }
     }
 
@@ -253,8 +268,6 @@ impl Core {
     }
 
     fn object(&mut self, because: String) {
-        if let Some(because) = self.objections.take(because, Instant::now()) {
-            self.tell(Event::Objection { because });
-        }
+        self.tell_if_few(Event::Objection { because });
     }
 }

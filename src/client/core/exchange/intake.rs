@@ -168,10 +168,9 @@ pub(super) enum Loss {
 
 impl Loss {
     /// Whether it came back once more: then its next number was another's, too, and an unnoticed copy of this folder
-    /// has used more of them. In an installation that was made for that it is not so: there its receiver only takes
-    /// nothing.
+    /// has used more of them. Where that was so before, its receiver only takes nothing.
     pub(super) fn clashes(&self) -> bool {
-        matches!(self, Self::Bounced(_, _, again) if again.times > 1 && !again.rests())
+        matches!(self, Self::Bounced(_, _, again) if again.clashes)
     }
 }
 

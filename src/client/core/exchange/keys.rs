@@ -41,11 +41,15 @@ impl Core {
     /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns
     /// the name.
     fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
-        if self.held.insert(peer.clone(), now) != Some(now) {
-            self.with(peer, Conversation::ask_anew);
-            let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
-            self.tell(Event::KeyChanged { peer: peer.clone(), was, now });
+        let held = self.held.insert(peer.clone(), now);
+        if held == Some(now) {
+            return;
         }
+        self.with(peer, Conversation::ask_anew);
+        let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
+        let changed = Event::KeyChanged { peer: peer.clone(), was, now };
+        // The first one is told in any case.
+        if held.is_none() { self.tell(changed) } else { self.tell_if_few(changed) }
     }
 
     /// A name that nobody has may be a typing error.

@@ -39,7 +39,7 @@ impl Core {
             // Before everything that is said in it.
             connection.answer(&ClientFrame::Key { peer: peer.clone() });
             connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
-            self.with(&peer, |it| it.opening(sent));
+            self.with(&peer, |it| it.opening(sent, now));
             self.requests.remove(&peer);
         }
         Ok(())

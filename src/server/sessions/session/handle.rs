@@ -14,7 +14,9 @@ use crate::mailbox::{Commit, Fate, Mailbox, MailboxError, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::server::link::{ConnectionId, Link};
 use crate::server::people::{Circle, Versions};
-use crate::server::sessions::ledger::{Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_REMEMBERED};
+use crate::server::sessions::ledger::{
+    Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_RECORDS_IN_ALL, MAX_REMEMBERED,
+};
 use crate::server::sessions::quota::Quota;
 use crate::server::sessions::window::cost;
 use crate::wire::frame::Watermarks;
@@ -351,7 +353,7 @@ impl fmt::Debug for Session {
 
 fn too_many_records() -> String {
     format!(
-        "{MAX_RECORDS} runs of messages of yours, with numbers left out between them, wait, expired or bounced here, and your client has not said that it knows of them"
+        "{MAX_RECORDS} runs of messages of yours, or {MAX_RECORDS_IN_ALL} of all your data folders, with numbers left out between them, wait, expired or bounced here, and your client has not said that it knows of them"
     )
 }
 

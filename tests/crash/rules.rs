@@ -1,0 +1,185 @@
+//! Each of these rules of delivery is needed: without it the rounds of this harness fail. `just rules` takes away one after
+//! the other in a copy of the sources, builds that, and plays; the usual tests only see that each still stands where it
+//! is looked for.
+//!
+//! The numbers are those of the chapter Delivery in `src/wire/mod.rs`. What the rounds cannot show, since it takes more
+//! bad luck than they have, the models show: `tests/model`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A rule that is taken away.
+struct Rule {
+    /// Whose it is, its number, and what it says.
+    says: &'static str,
+    file: &'static str,
+    /// What stands there, once.
+    found: &'static str,
+    instead: &'static str,
+    /// The kind of rounds that fail.
+    rounds: &'static str,
+    /// What they report.
+    shows: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule {
+        says: "sender 1: that a number was sent is on the disk before it is",
+        file: "src/client/store/outbox.rs",
+        found: "\"UPDATE message SET sent = 1\n",
+        instead: "\"UPDATE message SET sent = 0\n",
+        rounds: "restored",
+        shows: "a new installation, of a folder that was never restored",
+    },
+    Rule {
+        says: "sender 2: what is above `have` is sent in order",
+        file: "src/client/store/outbox.rs",
+        found: "         ORDER BY n LIMIT ?\",",
+        instead: "         ORDER BY n DESC LIMIT ?\",",
+        rounds: "storm",
+        shows: " to ",
+    },
+    Rule {
+        says: "sender 3: a message is kept and sent again also when it is stored",
+        file: "src/client/store/outbox.rs",
+        found: "               AND state IN ('waiting', 'stored') AND bounces < ?\n         ORDER BY n",
+        instead: "               AND state = 'waiting' AND bounces < ?\n         ORDER BY n",
+        rounds: "restored",
+        shows: "something does not arrive",
+    },
+    Rule {
+        says: "sender 5: a `have` above all that was sent means a copy",
+        file: "src/client/core/exchange/frames.rs",
+        found: "        if own.have <= self.store",
+        instead: "        if own.have < u64::MAX || own.have <= self.store",
+        rounds: "restored",
+        shows: "something does not arrive",
+    },
+    Rule {
+        says: "sender 5: only one above, for a server may have been restored",
+        file: "src/client/core/exchange/frames.rs",
+        found: "        if own.have <= self.store",
+        instead: "        if own.have == self.store",
+        rounds: "restored",
+        shows: "a new installation, of a folder that was never restored",
+    },
+    Rule {
+        says: "sender 5: nothing of the answer counts that shows a copy",
+        file: "src/client/core/exchange/frames.rs",
+        found: "        self.check_counter(&peer, own).await?;\n",
+        instead:
+            "        let believed = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
+        let believed = Intake { receipts: believed, ..Intake::default() };
+        self.take_in(believed, connection).await?;
+        self.check_counter(&peer, own).await?;\n",
+        rounds: "restored",
+        shows: "is lost",
+    },
+    Rule {
+        says: "sender 5: a copy sends anew also what was sent or stored",
+        file: "src/client/store/outbox.rs",
+        found: "                                  AND state IN ('waiting', 'stored')) AS fresh",
+        instead: "                                  AND state = 'waiting' AND sent = 0) AS fresh",
+        rounds: "restored",
+        shows: "something does not arrive",
+    },
+    Rule {
+        says: "sender 5: a copy sends anew with the same origins",
+        file: "src/client/store/outbox.rs",
+        found: "\"UPDATE message SET installation = ?1, n = fresh.n,",
+        instead: "\"UPDATE message SET origin = randomblob(16), installation = ?1, n = fresh.n,",
+        rounds: "restored",
+        shows: "came twice",
+    },
+    Rule {
+        says: "sender 5: a copy sends anew in the order of writing",
+        file: "src/client/store/outbox.rs",
+        found: "row_number() OVER (PARTITION BY peer ORDER BY id) AS n",
+        instead: "row_number() OVER (PARTITION BY peer ORDER BY id DESC) AS n",
+        rounds: "restored",
+        shows: "out of order",
+    },
+    Rule {
+        says: "receiver 2: a message that is there is a duplicate, whatever its number",
+        file: "src/client/store/history.rs",
+        found: "    if is_duplicate(tx, server, &peer, &message, &hash)? {",
+        instead: "    if is_duplicate(tx, server, &peer, &message, &hash)? && hash == [0; 32] {",
+        rounds: "restored",
+        shows: "came twice",
+    },
+    Rule {
+        says: "receiver 2: what has another message's number is bounced, not acknowledged",
+        file: "src/client/store/history.rs",
+        found: "        return Ok(Verdict::Bounced);",
+        instead: "        return Ok(Verdict::Known);",
+        rounds: "restored",
+        shows: "is lost",
+    },
+];
+
+/// How many moments are played without a rule: most show in the first few rounds.
+const MOMENTS: &str = "150";
+
+#[test]
+fn each_rule_stands_where_it_is_taken_away() {
+    for Rule { says, file, found, instead, .. } in RULES {
+        let text = fs::read_to_string(sources().join(file)).unwrap();
+        assert_eq!(text.matches(found).count(), 1, "{says}: in {file} {found:?}");
+        assert_ne!(found, instead);
+    }
+}
+
+#[test]
+#[ignore = "builds the programs once for each rule: `just rules`"]
+fn each_rule_is_missed() {
+    let copy = Copy::make();
+    let missed = |rule: &&Rule| {
+        println!("without {} …", rule.says);
+        let said = copy.play_without(rule);
+        let is_missed = said.contains(rule.shows) && said.contains("test result: FAILED");
+        println!("  {}", if is_missed { rule.shows } else { &said });
+        is_missed
+    };
+    let unnoticed: Vec<_> = RULES.iter().filter(|rule| !missed(rule)).map(|it| it.says).collect();
+    assert!(unnoticed.is_empty(), "not missed: {unnoticed:#?}");
+}
+
+/// A copy of all that is built.
+struct Copy {
+    tree: PathBuf,
+    target: PathBuf,
+}
+
+impl Copy {
+    const PARTS: [&str; 7] =
+        ["Cargo.toml", "Cargo.lock", "README.md", "src", "tests", "benches", "examples"];
+
+    fn make() -> Self {
+        let rules = sources().join("target/rules");
+        let tree = rules.join("tree");
+        fs::create_dir_all(&tree).unwrap();
+        let parts = Self::PARTS.map(|part| sources().join(part));
+        let copied = Command::new("cp").arg("-a").args(parts).arg(&tree).status().unwrap();
+        assert!(copied.success());
+        Self { tree, target: rules.join("build") }
+    }
+
+    /// What the rounds say.
+    fn play_without(&self, Rule { file, found, instead, rounds, .. }: &Rule) -> String {
+        let path = self.tree.join(file);
+        let text = fs::read_to_string(&path).unwrap();
+        fs::write(&path, text.replacen(found, instead, 1)).unwrap();
+        let mut play = Command::new(env!("CARGO"));
+        play.args(["test", "--test", "crash", rounds]).current_dir(&self.tree);
+        play.env("CARGO_TARGET_DIR", &self.target).env("TINYCHAT_CRASH_KILLS", MOMENTS);
+        let played = play.output().unwrap();
+        fs::write(&path, text).unwrap();
+        let [out, errors] = [played.stdout, played.stderr].map(|it| String::from_utf8(it).unwrap());
+        out + &errors
+    }
+}
+
+fn sources() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Sender, WeakSender};
 
 use super::blocks::Blocks;
+use super::held::Held;
 use super::likeness::Likeness;
 use super::objections::Objections;
 use super::order::Order;
@@ -74,8 +75,8 @@ pub(crate) struct Core {
     pub(super) blocks: Blocks,
     /// Names whose keys the face asked for and was not told.
     pub(super) asked_keys: BTreeSet<Name>,
-    /// People whose key is not the trusted one any more, or who have none. Nothing is sent to them.
-    pub(super) held: BTreeMap<Name, Option<PublicKey>>,
+    /// People to whom nothing is sent.
+    pub(super) held: Held,
     /// Names that nobody has, and nobody is known to have had.
     pub(super) nobody: BTreeSet<Name>,
     /// Those of them that the face was told of.
@@ -155,7 +156,7 @@ impl Core {
             asked_online: 0,
             blocks: Blocks::default(),
             asked_keys: BTreeSet::new(),
-            held: BTreeMap::new(),
+            held: Held::default(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
             objections: Objections::new(Instant::now()),
@@ -206,7 +207,7 @@ impl Core {
     /// Whether what is written to somebody now is sent at once.
     pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
-        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains_key(peer)
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.has(peer)
     }
 
     pub(super) fn is_faced(&self, peer: &Name) -> bool {

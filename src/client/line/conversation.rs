@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
+use super::list::PeerList;
 use crate::client::store::outbox::Lost;
 use crate::message::MessageId;
 
@@ -29,8 +30,8 @@ pub(crate) struct Conversation {
     /// The history has messages that were not given to the face, above this id.
     pub(crate) unshown_above: Option<i64>,
     link: Link,
-    /// The version of the peer's device list that the server told last.
-    pub(crate) version: u64,
+    /// The peer's device list.
+    pub(crate) list: PeerList,
     /// When it was opened on the present connection.
     since: Option<Instant>,
     /// All that was written may have arrived since the last check.
@@ -81,6 +82,7 @@ impl Conversation {
     /// The connection has ended.
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
+        self.list.disconnected();
     }
 
     /// Somebody came with the peer's name. Returns whether to ask whose it is: each question counts like a message, and
@@ -141,6 +143,14 @@ impl Conversation {
         news
     }
 
+    /// The same, because it was written for another version of the peer's device list than the server has: it is clear
+    /// which one that is after `TALK`.
+    pub(crate) fn outdated(&mut self, n: u64, now: Instant) {
+        if self.refused(n, now, None) && self.list.is_outdated() {
+            self.link = Link::Refused(now);
+        }
+    }
+
     /// `TALK` itself was refused. It is retried later.
     pub(crate) fn refused_to_open(&mut self, now: Instant, after: Duration) {
         self.link = Link::Refused(now + after);
@@ -174,6 +184,9 @@ impl Conversation {
         let more = n > open.stored;
         open.stored = open.stored.max(n);
         self.unchecked = true;
+        if more {
+            self.list.goes_on();
+        }
         more
     }
 
@@ -251,6 +264,9 @@ impl Conversation {
     /// What may be sent: messages above a number, and how many.
     pub(crate) fn may_send(&self) -> Option<(u64, u32)> {
         let Link::Open(open) = &self.link else { return None };
+        if !self.list.is_settled() {
+            return None;
+        }
         let room = WINDOW.saturating_sub(open.sent.saturating_sub(open.stored));
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         (open.more && room > 0).then_some((open.sent, room))
@@ -267,7 +283,12 @@ impl Conversation {
     /// Whether what is written in one transaction is sent at once, with nothing before it.
     pub(crate) fn sends_at_once(&self) -> bool {
         let Link::Open(open) = &self.link else { return false };
-        !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+        self.list.is_settled() && !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+    }
+
+    /// Whether to ask for the peer's device list; `is_held`: nothing is sent until somebody decides.
+    pub(crate) fn wants_list(&self, is_held: bool) -> bool {
+        matches!(&self.link, Link::Open(open) if self.list.is_due(open.more, is_held))
     }
 
     /// Whether it is open.

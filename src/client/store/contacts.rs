@@ -45,14 +45,17 @@ pub(crate) fn meet(
     Ok(Meeting::Same)
 }
 
-/// Trusts the other key that the server showed last, or accepts that nobody has the name, or says why there is nothing
-/// to trust.
+/// Trusts the other key that the server showed last, or accepts that nobody has the name, or believes the other device
+/// list that it showed, or says why there is nothing to trust.
 pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
     }
     if let Some(key) = trust_offered(tx, server, peer)? {
         return Ok(Trust::Accepted(key.fingerprint()));
+    }
+    if devices::accept(tx, server, peer)? {
+        return Ok(Trust::List);
     }
     Ok(match trusted(tx, server, peer)? {
         Some(key) => Trust::Unchanged(key.fingerprint()),

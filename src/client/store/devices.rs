@@ -52,6 +52,14 @@ pub(crate) fn offer(tx: &Transaction<'_>, server: &Server, name: &Name, list: &K
     put(tx, server, name, OFFERED, list)
 }
 
+/// Whether another list waits to be accepted.
+pub(crate) fn is_offered(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<bool> {
+    let query =
+        "SELECT EXISTS (SELECT 1 FROM devices WHERE server = ? AND name = ? AND offered = ?)";
+    let key = params![server.as_str(), name.as_str(), OFFERED];
+    tx.prepare_cached(query)?.query_row(key, |row| row.get(0))
+}
+
 /// The server does not show another list any more.
 pub(crate) fn withdraw(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<()> {
     let offered = "DELETE FROM devices WHERE server = ? AND name = ? AND offered = ?";
@@ -118,6 +126,7 @@ mod tests {
     use super::super::servers::{self, Arrival};
     use super::super::thread::tests::{in_memory, run};
     use super::*;
+    use crate::client::outcome::Trust;
     use crate::trust::{Identity, PublicKey};
 
     fn server(text: &str) -> Server {
@@ -169,11 +178,13 @@ mod tests {
         keep_at(&mut store, &here, &list(2, "two"));
         for other in [list(2, "lie"), list(2, "truth")] {
             run(&mut store, |tx| offer(tx, &here, &marie(), &other));
+            assert!(run(&mut store, |tx| is_offered(tx, &here, &marie())));
             assert_eq!(known_at(&mut store, &here), list(2, "two"));
         }
-        assert!(run(&mut store, |tx| accept(tx, &here, &marie())));
+        let trust = |store: &mut _| run(store, |tx| contacts::trust(tx, &here, &marie()));
+        assert_eq!(trust(&mut store), Trust::List);
         assert_eq!(known_at(&mut store, &here), list(2, "truth"));
-        assert!(!run(&mut store, |tx| accept(tx, &here, &marie())), "it was");
+        assert_eq!(trust(&mut store), Trust::Stranger, "it was");
         run(&mut store, |tx| offer(tx, &here, &marie(), &Kept::default()));
         keep_at(&mut store, &here, &list(3, "three"));
         assert!(!run(&mut store, |tx| accept(tx, &here, &marie())), "it is shown no more");

@@ -63,7 +63,7 @@ impl Core {
         }
         self.files.are_to_go_to(addressees);
         // Once the conversation is open, it is also known whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
+        let may_send = |peer: &Name| self.is_open(peer) && !self.held.has(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();

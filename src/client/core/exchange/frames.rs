@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
 use super::super::state::{Core, Told};
+use super::super::verdict::Shown;
 use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
@@ -35,7 +36,7 @@ impl Core {
     ) -> Result<(), Exit> {
         match frame {
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
-                self.with(&peer, |it| it.version = version);
+                self.list_is_at(&peer, version);
                 self.take_opened(peer, presence, own, waiting, connection).await?;
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
@@ -49,14 +50,23 @@ impl Core {
             // Others are not written down, however many the server mentions.
             ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => {}
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await?,
-            ServerFrame::Presence { peer, presence } => {
-                self.take_presence(peer, presence, connection);
-            }
             ServerFrame::Devices { peer, version, statement } if peer == self.config.user => {
                 self.take_own_list(version, statement).await?;
             }
             ServerFrame::Listed { peer, version } if peer == self.config.user => {
                 self.take_listed(version).await?;
+            }
+            ServerFrame::Devices { peer, version, statement } => {
+                self.take_list(peer, Shown { version, statement }, connection).await?;
+            }
+            ServerFrame::Listed { peer, version } => {
+                self.with(&peer, |it| it.list.listed(version));
+            }
+            ServerFrame::Changed { peer, version } => {
+                self.with(&peer, |it| it.list.changed(version, Instant::now()));
+            }
+            ServerFrame::Presence { peer, presence } => {
+                self.take_presence(peer, presence, connection);
             }
             ServerFrame::Online { count, names } => self.take_online(count, names),
             ServerFrame::Ticket { ticket } => self.files.take_ticket(ticket),
@@ -208,8 +218,12 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
-            // After the answer to KEY, or to TALK, it is clear what may be sent.
-            Refusal::Owner | Refusal::Devices { .. } => Some(Duration::ZERO),
+            // After the answer to KEY it is clear what may be sent.
+            Refusal::Owner => Some(Duration::ZERO),
+            // Nobody need know.
+            Refusal::Devices { .. } => {
+                return self.with(&peer, |it| it.outdated(n, Instant::now()));
+            }
         };
         let conversation = self.conversations.get_mut(&peer);
         if conversation.is_some_and(|it| it.refused(n, Instant::now(), after)) {
@@ -223,6 +237,9 @@ impl Core {
         peer: Option<Name>,
         text: String,
     ) -> Result<(), Exit> {
+        if code == ErrorCode::List && self.is_not_listed(peer.as_ref(), &text) {
+            return Ok(());
+        }
         let because = match &peer {
             Some(peer) => format!("{peer}: {text}"),
             None => text,

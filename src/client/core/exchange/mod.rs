@@ -9,7 +9,7 @@
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
 //! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
-//! intake                       incoming messages and receipts
+//! lists, intake                others' lists of devices; incoming messages and receipts
 //! ```
 
 mod carrying;
@@ -18,5 +18,6 @@ mod frames;
 mod intake;
 mod keys;
 mod listing;
+mod lists;
 mod places;
 mod sending;

@@ -23,6 +23,16 @@ const SIGNATURE: &str = "SSH SIGNATURE";
 pub struct PublicKey(Ed25519PublicKey);
 
 impl PublicKey {
+    /// The key that these bytes are, as RFC 8032 has it.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Ed25519PublicKey(bytes))
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0.0
+    }
+
     /// Whether `armour` is an SSHSIG by this key over `text`.
     pub fn has_signed(&self, namespace: &str, text: &str, armour: &[u8]) -> bool {
         signature(armour).is_some_and(|signature| self.fits(namespace, text, &signature))

@@ -2,6 +2,9 @@
 //!
 //! Owned by the [specification](super), which says what each is for.
 
+/// The longest body of `LIST`, and of the server's `DEVICES`.
+pub use crate::trust::devices::MAX_STATEMENT;
+
 /// The one version that is spoken here.
 pub const VERSION: &str = "tinychat/2";
 
@@ -16,9 +19,6 @@ pub const MAX_BODY: usize = 64 * 1024;
 
 /// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
 pub const MAX_PROOF: usize = 2 * 1024;
-
-/// The longest body of `LIST`, and of the server's `DEVICES`, in bytes: a text of at most 4 KiB, and its signature.
-pub const MAX_STATEMENT: usize = 5 * 1024;
 
 /// The longest body of `CHUNK`, in bytes.
 pub const MAX_CHUNK: usize = 256 * 1024;

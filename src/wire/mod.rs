@@ -302,6 +302,45 @@
 //! remembered of its data folders. The numbers of those who wrote to it go on. Nobody can claim the name before all of
 //! that is on the disk.
 //!
+//! # Device lists
+//!
+//! A person's *device list* says from which data folders the person reads what is written to them. It is a text, one
+//! version after the other. With the signature of whoever owns the name right behind it, it is a *statement*:
+//!
+//! ```text
+//! tinychat/2 devices
+//! server SHA256:47DE…
+//! name john
+//! identity AAAAC3Nz…
+//! version 3
+//! previous SHA256:n4bQ…
+//! time 2026-11-28T23:45:16Z
+//! device 5f3c0a9c41c3b2e7 AAAAC3Nz…
+//! gone 77aa51c0ffee0012 AAAAC3Nz…
+//! -----BEGIN SSH SIGNATURE-----
+//! …
+//! -----END SSH SIGNATURE-----
+//! ```
+//!
+//! These lines in this order and no others, each ended by one LF; the text at most 4 KiB. *server* and *name* are those
+//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts
+//! from 1 on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before,
+//! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
+//! its own key, neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature
+//! is an armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY
+//! FILE` makes it.
+//!
+//! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
+//! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
+//! takes one further ahead, too: then it has lost some, for it was restored from a backup. The text that it has already
+//! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
+//! there. If the server cannot read its disk, the answer to `DEVICES` is the fatal `ERR BUSY`.
+//!
+//! From the moment that it is taken, a `MSG` for another version is refused with `ERR DEVICES`, also one for version 0.
+//! Nobody is told of a list before it is on the synced disk, in the same commit as all messages that were accepted before
+//! it or in a later one. A list counts as long as the key that has signed it owns the name: when `KEY` says that the
+//! name was taken from its owner, the version is 0.
+//!
 //! # Files
 //!
 //! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. Its name and caption
@@ -375,8 +414,9 @@
 //! `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are
 //! refused: with `ERR SLOW`.
 //!
-//! It may also limit how often somebody signs in (`ERR BUSY`), blocks people or ends that (`ERR BLOCK`), and how many
-//! files somebody begins to send and how many bytes of files they send and fetch: those wait.
+//! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LIST`), blocks people
+//! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
+//! fetch: those wait.
 //!
 //! # Silence
 //!

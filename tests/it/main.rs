@@ -27,6 +27,7 @@
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
+//! | `lists` | device lists: which the server takes and tells, and what is written for which version |
 //! | `page` | sentences of the specification that a client author relies on, from raw bytes |
 //! | `doubts` | device lists that a server shows: which a client believes, and what it writes meanwhile |
 //! | `false_server` | what a client believes of a server that announces or answers something else |
@@ -146,6 +147,7 @@ mod identity;
 mod installations;
 mod keys;
 mod lateness;
+mod lists;
 mod looks;
 mod manual;
 mod names;

@@ -103,7 +103,7 @@ impl Reading<'_> {
             }
             ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
             ClientFrame::Devices { peer } => self.tell_devices(peer).await,
-            ClientFrame::List { .. } => self.take_list().await,
+            ClientFrame::List { statement } => self.take_list(&statement).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,
             ClientFrame::Blocks => self.reply(Reply::Blocks).await,

@@ -20,7 +20,6 @@ use futures::stream::{Abortable, SelectAll};
 use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
 use super::due::{Due, FLUSH_AT, Item};
-use super::lists::NO_LIST;
 use super::sent::Sent;
 use super::shared::{Reply, Shared};
 use super::told::{Conversation, tell_ended};
@@ -250,7 +249,7 @@ impl Writer {
         }
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
-        let version = NO_LIST;
+        let version = self.host.lists.version(&peer);
         self.say(&ServerFrame::Talking {
             peer: peer.clone(),
             presence,
@@ -267,7 +266,7 @@ impl Writer {
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.get_or_insert_default().push(stream);
         let conversation =
-            Conversation { own, told, told_ended, told_read, presence, stream: handle };
+            Conversation { own, told, told_ended, told_read, version, presence, stream: handle };
         self.conversations.insert(peer, conversation);
     }
 

@@ -9,8 +9,12 @@ use tinychat::trust::{Fingerprint, Identity, KeyFile};
 
 use crate::keys::{shell, with_programs};
 
+/// Has `ssh-keygen` check the list in the file `statement` as john's, whose key is beside it.
+pub(crate) const VERIFY: &str = "echo \"john $(cat id.pub)\" > allowed
+    ssh-keygen -Y verify -f allowed -I john -n tinychat-devices -s text.sig < text";
+
 /// What a statement is taken apart into: a text and its signature.
-const SPLIT: &str = "sed '/^-----BEGIN SSH SIGNATURE-----$/,$d' statement > text
+pub(crate) const SPLIT: &str = "sed '/^-----BEGIN SSH SIGNATURE-----$/,$d' statement > text
                      sed -n '/^-----BEGIN SSH SIGNATURE-----$/,$p' statement > text.sig\n";
 
 /// Made with `ssh-keygen`, in a folder where it is `id`.
@@ -41,12 +45,10 @@ fn ssh_keygen_checks_a_list() {
     let identity = key(folder);
     let signed = SignedList::sign(list(&identity), &identity).unwrap();
     fs::write(folder.join("statement"), signed.bytes()).unwrap();
-    let verify = "echo \"john $(cat id.pub)\" > allowed
-                  ssh-keygen -Y verify -f allowed -I john -n tinychat-devices -s text.sig < text";
-    let said = shell(folder, &format!("{SPLIT}{verify}"));
+    let said = shell(folder, &format!("{SPLIT}{VERIFY}"));
     assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
     let spoil = "sed -i 's/^version 2$/version 3/' text";
-    shell(folder, &format!("{SPLIT}{spoil}\n! {{ {verify}; }}"));
+    shell(folder, &format!("{SPLIT}{spoil}\n! {{ {VERIFY}; }}"));
     let hash =
         "sed '/^-----BEGIN SSH/,$d' statement | openssl dgst -sha256 -binary | base64 | tr -d =";
     if with_programs(&["openssl"]).is_some() {

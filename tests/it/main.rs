@@ -29,6 +29,7 @@
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
 //! | `lists` | device lists: which the server takes and tells, and what is written for which version |
 //! | `page` | sentences of the specification that a client author relies on, from raw bytes |
+//! | `doubts` | device lists that a server shows: which a client believes, and what it writes meanwhile |
 //! | `false_server` | what a client believes of a server that announces or answers something else |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that send nothing or read nothing |
@@ -128,6 +129,7 @@ mod counted;
 mod cut;
 mod delivery;
 mod device_lists;
+mod doubts;
 mod editing;
 mod exits;
 mod expiry;

@@ -9,7 +9,9 @@ use tinychat::client::{Client, Command, Config, Event};
 use tinychat::message::Timestamp;
 use tinychat::trust::devices::{Device, DeviceKey, DeviceList, Owner, SignedList};
 use tinychat::trust::{Identity, KeyFile, PublicKey};
+use tinychat::wire::frame::ServerFrame;
 
+use crate::device_lists::{SPLIT, VERIFY};
 use crate::identity::{Agent, alice, story_of_a_key, text};
 use crate::keys::shell;
 use crate::programs::Launch;
@@ -253,6 +255,29 @@ fn what_only_sends_comes_into_no_list() {
         server.say("STORED marie 1").await;
         john.end().await.exited(0);
         assert!(!world.path("john").join(DeviceKey::FILE).exists());
+    });
+}
+
+#[test]
+fn everybody_is_told_of_a_list_and_ssh_keygen_checks_it() {
+    story_of_a_key("", async |world, key| {
+        let mut bob = world.sign_in("bob").await.telling_of_lists();
+        bob.talk("alice").await;
+        let alice = alice(world, key).with(&["--follow"]).start();
+        while bob.next().await != "CHANGED alice 1" {}
+        bob.send("DEVICES alice").await;
+        let ServerFrame::Devices { version: 1, statement, .. } = bob.frame().await else {
+            panic!("bob is told of a list")
+        };
+        fs::write(world.path("statement"), &statement).unwrap();
+        let said = shell(&world.path(""), &format!("{SPLIT}{VERIFY}"));
+        assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
+        let list = SignedList::read(statement).unwrap();
+        let path = &world.path("alice").join(DeviceKey::FILE);
+        let device = Identity::open(KeyFile { path, agent: None, passphrase: None }).unwrap();
+        let keys: Vec<_> = list.list().devices().iter().map(|it| it.key).collect();
+        assert_eq!(keys, [device.public()]);
+        alice.kill().await;
     });
 }
 

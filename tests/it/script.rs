@@ -3,11 +3,13 @@
 //! Owned by the story. Frames are written and compared as lines, as in `world`, and nobody sleeps:
 //! [`Caller::catch_up`] says that the client has handled all that it was told.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
+use tinychat::trust::Identity;
 use tinychat::trust::devices::SignedList;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ClientFrame;
@@ -63,8 +65,9 @@ impl Stage {
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
-        let (name, installation) = (String::new(), String::new());
-        let mut caller = Caller { half, reader, name, installation, tells_of_list: false };
+        let (name, installation, keys) = Default::default();
+        let tells_of_list = false;
+        let mut caller = Caller { half, reader, name, installation, keys, tells_of_list };
         let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
             panic!("a client begins with HELLO");
         };
@@ -86,6 +89,8 @@ pub(crate) struct Caller {
     half: BoxWriter,
     reader: FrameReader<ClientFrame>,
     name: String,
+    /// The keys of those who have names.
+    keys: BTreeMap<String, String>,
     /// The data folder that it writes from.
     pub(crate) installation: String,
     tells_of_list: bool,
@@ -120,6 +125,11 @@ impl Caller {
             None => (0, ""),
         };
         self.say(&format!("DEVICES {} {version} {}\r\n{text}", self.name, text.len())).await;
+    }
+
+    /// From now on somebody has a name.
+    pub(crate) fn knows(&mut self, name: &str, identity: &Identity) {
+        self.keys.insert(name.into(), identity.public().to_string());
     }
 
     /// Says one line.
@@ -185,13 +195,16 @@ impl Caller {
         self.read().await.map(|frame| line(&frame))
     }
 
-    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread. Nobody
-    /// has a key here.
+    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread. It is told whose name
+    /// somebody is.
     async fn read(&mut self) -> Option<ClientFrame> {
         loop {
             let next = patiently("a frame of the client", self.reader.next()).await;
             match next.ok()?.map(|it| it.unwrap_or_else(|error| panic!("{}: {error}", self.name))) {
-                Some(ClientFrame::Key { peer }) => self.say(&format!("KEY {peer} -")).await,
+                Some(ClientFrame::Key { peer }) => {
+                    let key = self.keys.get(peer.as_str()).map_or("-", String::as_str);
+                    self.say(&format!("KEY {peer} {key}")).await;
+                }
                 Some(ClientFrame::Devices { peer })
                     if peer.as_str() == self.name && !self.tells_of_list => {}
                 frame => return frame,

@@ -341,6 +341,14 @@
 //! it or in a later one. A list counts as long as the key that has signed it owns the name: when `KEY` says that the
 //! name was taken from its owner, the version is 0.
 //!
+//! A client that receives sees to it that its data folder is in the list of its person, and waits for none of that. After
+//! `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the folder's key,
+//! it says the next version: with all other devices, and its own as the last one. What has its installation or its key
+//! is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out. What is a
+//! device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version than
+//! that, it says that one first. It believes no list of its own name that its key has not signed. Others, such as a
+//! script that sends and goes, are in no list.
+//!
 //! # Files
 //!
 //! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. Its name and caption

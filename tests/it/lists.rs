@@ -10,6 +10,14 @@ use tinychat::wire::frame::ServerFrame;
 use crate::operators::{operate, restore};
 use crate::world::{Peer, World, line, story, story_with};
 
+/// A story in which everybody is told of device lists.
+fn story_of_lists(tell: impl AsyncFnOnce(&mut World)) {
+    story(async |world| {
+        world.tells_of_lists = true;
+        tell(world).await;
+    });
+}
+
 fn device(number: u64) -> Device {
     let key = Identity::generate().unwrap().public();
     Device { installation: Installation::from_u64(number), key }
@@ -81,7 +89,7 @@ async fn talks(peer: &mut Peer, with: &str) -> String {
 
 #[test]
 fn a_list_is_told_to_all_who_ask_and_to_those_who_talk_also_after_a_restart() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let (mut alice, mut bob) = world.conversation("alice", "bob").await;
         is_told(&mut alice, "bob", None).await;
         let one = first(world, "bob");
@@ -106,7 +114,7 @@ fn a_list_is_told_to_all_who_ask_and_to_those_who_talk_also_after_a_restart() {
 
 #[test]
 fn what_was_written_for_another_version_is_refused_until_talk() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let (mut alice, mut bob) = world.conversation("alice", "bob").await;
         alice.send_bytes(&message("bob", 1, 0)).await;
         bob.hears("alice", 1, 1, "for 0").await;
@@ -128,7 +136,7 @@ fn what_was_written_for_another_version_is_refused_until_talk() {
 
 #[test]
 fn whoever_has_no_list_is_written_to_for_version_0_alone() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let mut alice = world.sign_in("alice").await;
         alice.talk("nobody").await;
         alice.send_bytes(&message("nobody", 1, 1)).await;
@@ -141,7 +149,7 @@ fn whoever_has_no_list_is_written_to_for_version_0_alone() {
 
 #[test]
 fn a_list_that_is_not_the_next_one_is_refused() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let (mut alice, mut bob) = world.conversation("alice", "bob").await;
         let one = first(world, "bob");
         let [two, other] = [next(world, &one), next(world, &one)];
@@ -169,6 +177,7 @@ fn a_list_that_is_not_the_next_one_is_refused() {
 fn a_list_counts_on_the_server_that_it_names() {
     let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
     story_with(with_tls, async |world| {
+        world.tells_of_lists = true;
         let mut bob = world.sign_in("bob").await;
         let Channel::Tls { server, .. } = bob.channel else { panic!("TLS") };
         is_refused(&mut bob, first(world, "bob").bytes(), "bob").await;
@@ -181,7 +190,7 @@ fn a_list_counts_on_the_server_that_it_names() {
 /// Whatever a server has lost, it gets back from whoever comes.
 #[test]
 fn a_restored_server_takes_a_list_from_anybody_however_far_ahead_it_is() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let (mut alice, mut bob) = world.conversation("alice", "bob").await;
         let one = first(world, "bob");
         lists(&mut bob, &one).await;
@@ -202,7 +211,7 @@ fn a_restored_server_takes_a_list_from_anybody_however_far_ahead_it_is() {
 
 #[test]
 fn a_list_that_was_said_to_be_kept_is_there_after_a_crash_with_all_that_came_before_it() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let mut alice = world.sign_in("alice").await;
         alice.talk("bob").await;
         let mut bob = world.sign_in("bob").await;
@@ -227,7 +236,7 @@ fn a_list_that_was_said_to_be_kept_is_there_after_a_crash_with_all_that_came_bef
 #[test]
 fn a_name_that_changes_hands_has_no_list_until_its_next_owner_says_one() {
     for words in [["user", "remove", "bob"], ["user", "reset-key", "bob"]] {
-        story(async |world| {
+        story_of_lists(async |world| {
             let (mut alice, mut bob) = world.conversation("alice", "bob").await;
             let one = first(world, "bob");
             lists(&mut bob, &one).await;
@@ -265,7 +274,7 @@ fn a_name_that_changes_hands_has_no_list_until_its_next_owner_says_one() {
 
 #[test]
 fn whoever_claims_a_removed_name_again_with_the_same_key_begins_anew() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let mut bob = world.sign_in("bob").await;
         let one = first(world, "bob");
         lists(&mut bob, &one).await;
@@ -280,7 +289,7 @@ fn whoever_claims_a_removed_name_again_with_the_same_key_begins_anew() {
 
 #[test]
 fn a_backup_has_the_lists_and_check_counts_them() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let mut bob = world.sign_in("bob").await;
         let one = first(world, "bob");
         lists(&mut bob, &one).await;
@@ -300,7 +309,7 @@ fn a_backup_has_the_lists_and_check_counts_them() {
 
 #[test]
 fn of_two_lists_that_follow_the_same_one_is_taken_also_when_they_come_at_once() {
-    story(async |world| {
+    story_of_lists(async |world| {
         let (mut alice, mut bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
         let mut list = first(world, "bob");
         lists(&mut bob, &list).await;

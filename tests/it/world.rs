@@ -76,6 +76,8 @@ pub(crate) struct World {
     config: Config,
     identities: Mutex<HashMap<String, Arc<Identity>>>,
     running: Option<Running>,
+    /// The story is about device lists; see [`Peer::telling_of_lists`].
+    pub(crate) tells_of_lists: bool,
 }
 
 /// A port of this machine that the system gives to nobody by itself, also while no server listens there.
@@ -118,7 +120,14 @@ impl World {
         config.files.reserve = 0;
         configure(&mut config);
         let identities = Mutex::default();
-        let mut world = Self { folder, _place: place, config, identities, running: None };
+        let mut world = Self {
+            folder,
+            _place: place,
+            config,
+            identities,
+            running: None,
+            tells_of_lists: false,
+        };
         world.start().await;
         world
     }
@@ -214,12 +223,17 @@ impl World {
         let socket = Socket::Tcp(stream.try_clone().unwrap());
         if self.config.tls == Tls::Off {
             let transport = Transport::plain(socket).unwrap();
-            return Peer { stream: Some(stream.into()), ..Peer::on(transport) };
+            return self.peer_on(transport, Some(stream.into()));
         }
         let name = address.ip().into();
         // Large, and stories have many of them on one stack.
         let connecting = Box::pin(Transport::connect(socket, ServerName::IpAddress(name)));
-        Peer::on(patiently("TLS is agreed on", connecting).await.unwrap())
+        self.peer_on(patiently("TLS is agreed on", connecting).await.unwrap(), None)
+    }
+
+    fn peer_on(&self, transport: Transport, stream: Option<TcpStream>) -> Peer {
+        let peer = Peer { stream, ..Peer::on(transport) };
+        if self.tells_of_lists { peer.telling_of_lists() } else { peer }
     }
 
     /// Somebody who has signed in and got WELCOME.

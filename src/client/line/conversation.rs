@@ -58,6 +58,7 @@ impl Default for Conversation {
             faced: false,
             unshown_above: None,
             link: Link::default(),
+            version: 0,
             since: None,
             unchecked: false,
             came: HashSet::new(),

@@ -93,7 +93,7 @@ fn what_was_written_before_the_server_said_its_limit_is_kept_and_others_go_on() 
             for line in server.catch_up().await {
                 match line.split(' ').collect::<Vec<_>>()[..] {
                     ["TALK", peer, _] => {
-                        server.say(&format!("TALKING {peer} away 0 0 0 0 0")).await
+                        server.say(&format!("TALKING {peer} away 0 0 0 0 0")).await;
                     }
                     ["MSG", ..] => said.push(line),
                     _ => {}

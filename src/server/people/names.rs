@@ -104,11 +104,14 @@ impl Names {
     }
 }
 
+/// Hears of names that have another owner, or none any more.
+type Changed = Box<dyn Fn(&Name, Option<PublicKey>) + Send>;
+
 /// What the thread owns. Only it changes the roll.
 struct Clerk {
     book: Book,
     roll: Arc<RwLock<Roll>>,
-    changed: Box<dyn Fn(&Name, Option<PublicKey>) + Send>,
+    changed: Changed,
 }
 
 impl Clerk {

@@ -60,7 +60,6 @@ impl Default for Conversation {
             unshown_above: None,
             list: PeerList::default(),
             link: Link::default(),
-            version: 0,
             since: None,
             unchecked: false,
             came: HashSet::new(),

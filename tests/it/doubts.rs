@@ -218,7 +218,7 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         doubts(world, &stage, (3, &lie), told).await;
         // Somebody beside a client that runs is told, too.
         let mut tailing = Launch::at(stage.address(), "john", &world.path("john"))
-            .with(&["tail", "--json", "--from", "marie"])
+            .with(&["tail", "--json", "--with", "marie"])
             .start();
         let mut server = stage.receive().await;
         server.knows("marie", &marie);

@@ -265,14 +265,6 @@
 //! none, it sends nothing until its user accepts that; then it says `TALK` first. If nobody has a name, it tells its
 //! user, who begins to talk to it.
 //!
-//! *Which device list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`,
-//! that tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
-//! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
-//! key that it trusts for the name; with that key it forgets the list. An older one it does not believe, nor none where
-//! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
-//! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
-//! nothing until its user accepts that list, or the server shows another one.
-//!
 //! A receiver who *blocks* a sender gets no `MSG` from them, except for those in flight, and no `WAITING`. To the
 //! sender the receiver is `away` and not in `ONLINE`; what they write is `STORED` without its body and in time
 //! `EXPIRED`, and so is what waited before, which loses its body at once. All of it counts for the sender alone, not
@@ -348,6 +340,14 @@
 //! device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version than
 //! that, it says that one first. It believes no list of its own name that its key has not signed. Others, such as a
 //! script that sends and goes, are in no list.
+//!
+//! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
+//! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
+//! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
+//! key that it trusts for the name; with that key it forgets the list. An older one it does not believe, nor none where
+//! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
+//! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
+//! nothing until its user accepts that list, or the server shows another one.
 //!
 //! # Files
 //!

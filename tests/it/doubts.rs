@@ -1,5 +1,5 @@
 //! What a client believes of the device lists that a server shows, and what it writes meanwhile. The story plays the
-//! server, which may lie.
+//! server where it lies.
 
 use bytes::Bytes;
 use tinychat::message::{Installation, Timestamp};
@@ -8,7 +8,7 @@ use tinychat::trust::devices::{Device, DeviceList, Owner, SignedList};
 
 use crate::programs::Launch;
 use crate::script::{Caller, Stage};
-use crate::world::{World, story};
+use crate::world::{Peer, World, story};
 
 /// A version of Marie's list on a server without TLS, signed by somebody; `made` tells lists of one version apart.
 fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
@@ -218,7 +218,7 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         doubts(world, &stage, (3, &lie), told).await;
         // Somebody beside a client that runs is told, too.
         let mut tailing = Launch::at(stage.address(), "john", &world.path("john"))
-            .with(&["tail", "--json", "--from", "marie"])
+            .with(&["tail", "--json", "--with", "marie"])
             .start();
         let mut server = stage.receive().await;
         server.knows("marie", &marie);
@@ -279,5 +279,28 @@ fn what_is_no_list_of_hers_is_held_until_the_server_shows_one() {
         server.say(&devices(3, &good)).await;
         server.expect("MSG marie 2 text 3 5 hello").await;
         writing.kill().await;
+    });
+}
+
+/// Somebody gives the server a version of Marie's list.
+async fn lists(somebody: &mut Peer, version: u64, statement: &[u8]) {
+    let header = format!("LIST {}\r\n", statement.len());
+    somebody.send_bytes(&[header.as_bytes(), statement, b"\r\n"].concat()).await;
+    somebody.expect(&format!("LISTED marie {version}")).await;
+}
+
+#[test]
+fn whoever_claims_a_name_that_somebody_has_written_to_is_believed() {
+    story(async |world| {
+        let mut anna = world.sign_in("anna").await.telling_of_lists();
+        let john = Launch::of(world, "john").to("marie");
+        let mut following = john.with(&["--follow", "--receipts"]).start();
+        following.types("one\n");
+        following.says("stored marie 1").await;
+        world.sign_in_away("marie").await.quit().await;
+        lists(&mut anna, 1, &list(&world.identity("marie"), 1, 0)).await;
+        following.types("two\n");
+        following.says("stored marie 2").await;
+        following.kill().await.never_said("DEVICE LIST");
     });
 }

@@ -37,14 +37,16 @@ impl Held {
         }
     }
 
-    /// Somebody has this key now, or none. Returns whether that is news.
-    pub(super) fn hold_for_key(&mut self, peer: &Name, now: Option<PublicKey>) -> bool {
-        self.keys.insert(peer.clone(), now) != Some(now)
+    /// Somebody has this key now, or none. If that is news, returns whether there was none before.
+    pub(super) fn hold_for_key(&mut self, peer: &Name, now: Option<PublicKey>) -> Option<bool> {
+        let before = self.keys.insert(peer.clone(), now);
+        (before != Some(now)).then_some(before.is_none())
     }
 
-    /// Somebody's list is not believed. Returns whether that is news.
-    pub(super) fn hold_for_list(&mut self, peer: &Name, doubt: &Doubt) -> bool {
-        self.lists.insert(peer.clone(), doubt.clone()).as_ref() != Some(doubt)
+    /// Somebody's list is not believed. If that is news, returns whether there was none before.
+    pub(super) fn hold_for_list(&mut self, peer: &Name, doubt: &Doubt) -> Option<bool> {
+        let before = self.lists.insert(peer.clone(), doubt.clone());
+        (before.as_ref() != Some(doubt)).then_some(before.is_none())
     }
 
     pub(super) fn trusts_key(&mut self, peer: &Name) {

@@ -117,8 +117,8 @@ impl Conversation {
     /// The connection has ended.
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
-        self.talks = TALKS;
         self.list.disconnected();
+        self.talks = TALKS;
     }
 
     /// Somebody came with the peer's name. Returns whether to ask whose it is: each question counts like a message, and
@@ -187,14 +187,6 @@ impl Conversation {
         Some(if before == n { News::Again } else { News::First })
     }
 
-    /// The same, because it was written for another version of the peer's device list than the server has: it is clear
-    /// which one that is after `TALK`.
-    pub(crate) fn outdated(&mut self, n: u64, now: Instant) {
-        if self.refused(n, now, None).is_some() && self.list.is_outdated() {
-            self.link = Link::Refused(now);
-        }
-    }
-
     /// `TALK` itself was refused. It is retried later.
     pub(crate) fn refused_to_open(&mut self, now: Instant, after: Duration) {
         self.link = Link::Refused(now + after);
@@ -228,9 +220,6 @@ impl Conversation {
         let more = n > open.stored;
         open.stored = open.stored.max(n);
         self.unchecked = true;
-        if more {
-            self.list.goes_on();
-        }
         more
     }
 

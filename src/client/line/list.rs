@@ -8,9 +8,6 @@ use std::time::{Duration, Instant};
 /// How often a list is asked for because it changed, while nothing is to be sent: each question counts like a message.
 const ASK: Duration = Duration::from_secs(10);
 
-/// How many messages in a row may be refused for their version before it is waited a while.
-const AT_ONCE: u32 = 3;
-
 /// See the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct PeerList {
@@ -27,8 +24,6 @@ pub(crate) struct PeerList {
     asked: Option<Instant>,
     /// Why the server still has an older list, although it was to get the known one back.
     refusal: Option<String>,
-    /// How many messages in a row were refused for their version.
-    outdated: u32,
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +39,7 @@ enum Step {
 impl PeerList {
     /// The connection has ended.
     pub(super) fn disconnected(&mut self) {
-        (self.step, self.asked, self.outdated) = (Step::None, None, 0);
+        (self.step, self.asked) = (Step::None, None);
     }
 
     /// `TALK` was sent. This version is believed; `is_doubted`: another list waits to be accepted.
@@ -132,18 +127,6 @@ impl PeerList {
     /// Why the server still has an older list, if the known one was sent back in vain.
     pub(crate) fn refusal(&self) -> Option<String> {
         self.refusal.clone()
-    }
-
-    /// A message was refused, for it names another version than the server has. Returns whether `TALK` may follow at
-    /// once.
-    pub(super) fn is_outdated(&mut self) -> bool {
-        self.outdated = self.outdated.saturating_add(1);
-        self.outdated <= AT_ONCE
-    }
-
-    /// Messages are taken.
-    pub(super) fn goes_on(&mut self) {
-        self.outdated = 0;
     }
 
     /// The version that messages are written for.
@@ -257,16 +240,6 @@ mod tests {
         assert!(!list.is_due(true, true) && !list.is_settled());
         list.accepted(4);
         assert!(list.is_settled());
-    }
-
-    #[test]
-    fn a_version_that_is_refused_again_and_again_is_retried_later() {
-        let mut list = opened(3, 3);
-        for _ in 0..2 {
-            let at_once = (0..10).filter(|_| list.is_outdated()).count();
-            assert_eq!(at_once, AT_ONCE as usize);
-            list.goes_on();
-        }
     }
 
     proptest! {

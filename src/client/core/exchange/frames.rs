@@ -231,15 +231,13 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
-            // After the answer to KEY it is clear what may be sent.
-            Refusal::Owner => Some(Duration::ZERO),
-            // Nobody need know.
-            Refusal::Devices { .. } => {
-                return self.with(&peer, |it| it.outdated(n, Instant::now()));
-            }
+            // After the answer to KEY, or to TALK, it is clear what may be sent.
+            Refusal::Owner | Refusal::Devices { .. } => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
         match conversation.and_then(|it| it.refused(n, Instant::now(), after)) {
+            // Nobody need know.
+            _ if matches!(refusal, Refusal::Devices { .. }) => {}
             Some(News::First) => self.tell_if_few(Event::Refused { peer, n, refusal, because }),
             Some(News::Again) => self.tell(Event::Refused { peer, n, refusal, because }),
             None => {}

@@ -41,10 +41,7 @@ impl Core {
     /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns
     /// the name.
     fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
-        let is_first = !self.held.has_key(peer);
-        if !self.held.hold_for_key(peer, now) {
-            return;
-        }
+        let Some(is_first) = self.held.hold_for_key(peer, now) else { return };
         self.with(peer, Conversation::ask_anew);
         let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
         let changed = Event::KeyChanged { peer: peer.clone(), was, now };

@@ -84,8 +84,10 @@ impl Core {
             }
             Outcome::Doubted { doubt, is_offered } => {
                 self.with(&peer, |it| it.list.doubted(is_offered));
-                if self.held.hold_for_list(&peer, &doubt) {
-                    self.tell_if_few(Event::ListDoubted { peer, doubt });
+                match self.held.hold_for_list(&peer, &doubt) {
+                    Some(true) => self.tell(Event::ListDoubted { peer, doubt }),
+                    Some(false) => self.tell_if_few(Event::ListDoubted { peer, doubt }),
+                    None => {}
                 }
             }
         }

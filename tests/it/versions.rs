@@ -20,6 +20,8 @@ pub(crate) struct Versions {
     said: VecDeque<(String, u64, String)>,
     /// From which message on others are to be written once more.
     refused: HashMap<String, u64>,
+    /// Something was said because of it.
+    is_renewed: bool,
 }
 
 impl Versions {
@@ -36,13 +38,21 @@ impl Versions {
         message_for(peer, n, self.told.get(peer).copied().unwrap_or_default(), text)
     }
 
+    /// Whether all that was said was looked at, and nothing is to be said again.
+    pub(crate) fn is_settled(&mut self, peer: &str) -> bool {
+        !std::mem::take(&mut self.is_renewed) && !self.refused.contains_key(peer)
+    }
+
     /// What a story is shown of a frame, and what is said because of it.
     pub(crate) fn take(&mut self, frame: ServerFrame) -> (Option<ServerFrame>, String) {
         match frame {
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
                 self.told.insert(peer.to_string(), version);
                 match self.refused.remove(peer.as_str()) {
-                    Some(from) => (None, self.again(peer.as_str(), from)),
+                    Some(from) => {
+                        self.is_renewed = true;
+                        (None, self.again(peer.as_str(), from))
+                    }
                     None => {
                         let version = 0;
                         let shown = ServerFrame::Talking { peer, presence, own, waiting, version };

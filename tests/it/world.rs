@@ -5,7 +5,7 @@
 //! sleeps: peers await frames, and [`Peer::barrier`] says that the server has handled what was sent.
 //! Every await ends after [`PATIENCE`], with a sentence that says what was waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::future::Future;
@@ -35,6 +35,7 @@ use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
 
+use crate::programs::is_real;
 use crate::versions::Versions;
 
 /// How long anything may take on a slow and busy machine before it counts as hanging.
@@ -223,16 +224,16 @@ impl World {
         let socket = Socket::Tcp(stream.try_clone().unwrap());
         if self.config.tls == Tls::Off {
             let transport = Transport::plain(socket).unwrap();
-            return self.peer_on(transport, Some(stream.into()));
+            return self.peer_on(address, transport, Some(stream.into()));
         }
         let name = address.ip().into();
         // Large, and stories have many of them on one stack.
         let connecting = Box::pin(Transport::connect(socket, ServerName::IpAddress(name)));
-        self.peer_on(patiently("TLS is agreed on", connecting).await.unwrap(), None)
+        self.peer_on(address, patiently("TLS is agreed on", connecting).await.unwrap(), None)
     }
 
-    fn peer_on(&self, transport: Transport, stream: Option<TcpStream>) -> Peer {
-        let peer = Peer { stream, ..Peer::on(transport) };
+    fn peer_on(&self, server: SocketAddr, transport: Transport, stream: Option<TcpStream>) -> Peer {
+        let peer = Peer { stream, server: Some(server), ..Peer::on(transport) };
         if self.tells_of_lists { peer.telling_of_lists() } else { peer }
     }
 
@@ -288,6 +289,9 @@ pub(crate) struct Peer {
     pub(crate) channel: Channel,
     /// What it does about device lists; none in stories that are about them.
     lists: Option<Versions>,
+    /// What came and was not read.
+    unread: VecDeque<ServerFrame>,
+    server: Option<SocketAddr>,
 }
 
 /// A message as it came.
@@ -307,7 +311,8 @@ impl Peer {
         let Transport { reader, writer: half, channel } = transport;
         let reader = FrameReader::new(reader);
         let lists = Some(Versions::default());
-        Self { name: "somebody".into(), half, reader, stream: None, channel, lists }
+        let (name, stream, server, unread) = ("somebody".into(), None, None, VecDeque::new());
+        Self { name, half, reader, stream, channel, lists, unread, server }
     }
 
     /// The story is about device lists: it is told of them, and messages are written for version 0.
@@ -430,6 +435,28 @@ impl Peer {
     pub(crate) async fn say(&mut self, peer: &str, n: u64, text: &str) {
         let message = self.message(peer, n, text);
         self.send_bytes(message.as_bytes()).await;
+        self.until_taken(peer).await;
+    }
+
+    /// What was written to a real client is accepted, also if that has just come into its list of devices.
+    async fn until_taken(&mut self, peer: &str) {
+        let is_real = |server| is_real(server, peer);
+        if self.lists.is_none() || !self.server.is_some_and(is_real) {
+            return;
+        }
+        loop {
+            self.try_to_send(format!("DEVICES {peer}\r\n").as_bytes()).await;
+            loop {
+                match self.receive().await {
+                    Some(ServerFrame::Devices { .. }) => break,
+                    Some(frame) => self.unread.push_back(frame),
+                    None => return,
+                }
+            }
+            if self.lists.as_mut().is_some_and(|lists| lists.is_settled(peer)) {
+                return;
+            }
+        }
     }
 
     fn message(&mut self, peer: &str, n: u64, text: &str) -> String {
@@ -448,6 +475,7 @@ impl Peer {
     ) {
         let all: String = numbers.into_iter().map(|n| self.message(peer, n, &text(n))).collect();
         self.send_bytes(all.as_bytes()).await;
+        self.until_taken(peer).await;
     }
 
     /// The next message. Receipts, presence and what waits elsewhere may come before it.
@@ -668,6 +696,13 @@ impl Peer {
 
     /// `None` at the end. A reset is an end: the server closed while we were still sending.
     async fn read(&mut self) -> Option<ServerFrame> {
+        match self.unread.pop_front() {
+            Some(frame) => Some(frame),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ServerFrame> {
         loop {
             let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
             let next = next.ok()??;

@@ -35,6 +35,11 @@ pub(crate) fn is_real(server: SocketAddr, name: &str) -> bool {
     PEOPLE.lock().unwrap().contains(&(server.to_string(), name.into()))
 }
 
+/// Somebody is a real client at a server.
+pub(crate) fn comes_for_real(server: impl Display, name: &str) {
+    PEOPLE.lock().unwrap().insert((server.to_string(), name.into()));
+}
+
 /// The command line of a program that is not started yet.
 pub(crate) struct Launch {
     command: Command,
@@ -53,7 +58,7 @@ impl Launch {
     /// Somebody at the client, with a server without TLS and a data folder.
     pub(crate) fn at(server: impl Display, name: &str, data: &Path) -> Self {
         let server = server.to_string();
-        PEOPLE.lock().unwrap().insert((server.clone(), name.into()));
+        comes_for_real(&server, name);
         Self::tinychat(&["--user", name, "--server", &server, "--tls", "off"]).data(data)
     }
 

@@ -38,7 +38,7 @@ enum Step {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Due {
     Devices,
-    List(SignedList),
+    List(Box<SignedList>),
 }
 
 impl OwnList {
@@ -70,7 +70,7 @@ impl OwnList {
     pub(super) fn due(&mut self) -> Option<Due> {
         let (step, due) = match std::mem::take(&mut self.step) {
             Step::ToAsk => (Step::Asked, Some(Due::Devices)),
-            Step::ToSay(list) => (Step::Said(list.clone()), Some(Due::List(list))),
+            Step::ToSay(list) => (Step::Said(list.clone()), Some(Due::List(list.into()))),
             other => (other, None),
         };
         self.step = step;
@@ -283,7 +283,7 @@ mod tests {
         assert_eq!(own.due(), None, "it is being signed");
         let list = john.list(&[(1, 0)]);
         own.is_to_say(list.clone(), true);
-        assert_eq!(own.due(), Some(Due::List(list.clone())));
+        assert_eq!(own.due(), Some(Due::List(list.clone().into())));
         assert_eq!(own.said(), Some(&list));
         own.is_listed();
         assert_eq!((own.due(), own.said()), (None, None));

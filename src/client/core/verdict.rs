@@ -61,7 +61,10 @@ pub(super) fn judge(known: &Known, shown: &Shown) -> Verdict {
     }
     let read = match read(known, shown) {
         Ok(read) => read,
-        Err((doubt, read)) => return Verdict::Doubt(doubt, read),
+        Err(unbelieved) => {
+            let (doubt, read) = *unbelieved;
+            return Verdict::Doubt(doubt, read);
+        }
     };
     match order {
         Ordering::Less => {
@@ -76,7 +79,7 @@ pub(super) fn judge(known: &Known, shown: &Shown) -> Verdict {
 }
 
 /// The list, if it is one of the name on this server and the trusted key has signed it.
-fn read(known: &Known, shown: &Shown) -> Result<Kept, (Doubt, Option<Kept>)> {
+fn read(known: &Known, shown: &Shown) -> Result<Kept, Box<(Doubt, Option<Kept>)>> {
     if shown.version == 0 && shown.statement.is_empty() {
         return Ok(Kept::default());
     }
@@ -95,13 +98,13 @@ fn read(known: &Known, shown: &Shown) -> Result<Kept, (Doubt, Option<Kept>)> {
         Some(key) if key == owner.identity => Ok(read),
         key => {
             let (key, signer) = (key.map(|key| key.fingerprint()), owner.identity.fingerprint());
-            Err((Doubt::Signer { key, signer }, Some(read)))
+            Err(Box::new((Doubt::Signer { key, signer }, Some(read))))
         }
     }
 }
 
-fn invalid(because: &str) -> (Doubt, Option<Kept>) {
-    (Doubt::Invalid { because: because.into() }, None)
+fn invalid(because: &str) -> Box<(Doubt, Option<Kept>)> {
+    Box::new((Doubt::Invalid { because: because.into() }, None))
 }
 
 #[cfg(test)]

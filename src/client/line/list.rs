@@ -223,9 +223,9 @@ mod tests {
             list.answered(2);
             list.heals();
             if took {
-                list.listed(2)
+                list.listed(2);
             } else {
-                list.not_listed("no")
+                list.not_listed("no");
             }
             assert!(list.refusal().is_some() && list.is_due(false, false), "what has it now?");
         }

@@ -45,7 +45,10 @@ impl Core {
         let shown = match (version, SignedList::read(shown)) {
             (0, _) => None,
             (_, Ok(list)) if self.is_own(&list) && list.list().version() == version => Some(list),
-            _ => return Ok(self.leave_list(NOT_OWN.into())),
+            _ => {
+                self.leave_list(NOT_OWN.into());
+                return Ok(());
+            }
         };
         let known = self.known_list().await?;
         if let Some(shown) = shown.as_ref().filter(|it| is_new(it, known.as_ref())) {

@@ -75,7 +75,7 @@
 //!
 //! - The protocol: [`wire`].
 //! - The server: [`server::Server::run`], then `accept`, `connection/serve.rs` with its `reader.rs` and `writer.rs`,
-//!   and `sessions/session`; `people` for names, presence and contacts; `files` for files.
+//!   and `sessions/session`; `people` for names, presence, contacts and device lists; `files` for files.
 //! - The client: [`client::Client`], then `client/core/life.rs`.
 //! - Its faces: [`ui::plain`], and for the full screen [`ui::tui`] with its `app`: state and event in, effects out.
 //! - The tests in `tests/it` tell all of it as stories.

@@ -48,6 +48,11 @@ pub fn moment(time: SystemTime, digits: usize) -> String {
     format!("{moment:.digits$}Z")
 }
 
+/// The moment that a text is, as in RFC 3339.
+pub fn parse_moment(text: &str) -> Option<SystemTime> {
+    SystemTime::try_from(text.parse::<jiff::Timestamp>().ok()?).ok()
+}
+
 /// Whether a text is a moment as in RFC 3339.
 pub fn is_moment(text: &str) -> bool {
     text.parse::<jiff::Timestamp>().is_ok()

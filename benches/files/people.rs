@@ -176,7 +176,8 @@ impl Person {
         self.n += 1;
         let (peer, n, body) = (self.peer.clone(), self.n, Bytes::from_static(b"are you there?"));
         let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
-        self.send(&ClientFrame::Message { peer, n, origin, kind: Kind::TEXT, body }).await
+        self.send(&ClientFrame::Message { peer, n, origin, kind: Kind::TEXT, version: 0, body })
+            .await
     }
 
     /// Waits for a message, and acknowledges it.

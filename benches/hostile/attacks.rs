@@ -260,7 +260,7 @@ fn ack(server: SocketAddr) -> Result<Vec<Deed>> {
             let mut mallory = mallory(server, &identity)?;
             mallory.talk_to("mule")?;
             n += 1;
-            write!(mule.socket.out, "MSG mallory {n} {n:032x} text 1\r\nx\r\n")?;
+            write!(mule.socket.out, "MSG mallory {n} {n:032x} text 0 1\r\nx\r\n")?;
             mule.socket.flush()?;
             while !matches!(mallory.socket.next_line()?.get(..3), Some(b"MSG")) {}
             flood(mallory.socket.into_stream()?, &words)
@@ -274,7 +274,7 @@ fn write_to_nobody(server: SocketAddr) -> Result<()> {
     for number in 0u64.. {
         let peer = format!("nobody{number}");
         let words = format!(
-            "TALK {peer} 0\r\nMSG {peer} 1 00000000000000000000000000000001 text 2\r\nhi\r\nCLOSE {peer}\r\n"
+            "TALK {peer} 0\r\nMSG {peer} 1 00000000000000000000000000000001 text 0 2\r\nhi\r\nCLOSE {peer}\r\n"
         );
         stream.write_all(words.as_bytes())?;
     }
@@ -285,7 +285,7 @@ fn write_to_nobody(server: SocketAddr) -> Result<()> {
 fn letters(peer: &str) -> Vec<u8> {
     let text = "x".repeat(LETTER);
     let letters =
-        (1..=LETTERS).map(|n| format!("MSG {peer} {n} {n:032x} text {LETTER}\r\n{text}\r\n"));
+        (1..=LETTERS).map(|n| format!("MSG {peer} {n} {n:032x} text 0 {LETTER}\r\n{text}\r\n"));
     letters.collect::<String>().into_bytes()
 }
 

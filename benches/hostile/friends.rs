@@ -78,7 +78,14 @@ impl Friend {
         self.n += 1;
         let (peer, n, body) = (self.peer.parse()?, self.n, Bytes::from_static(b"are you there?"));
         let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
-        self.person.say(&ClientFrame::Message { peer, n, origin, kind: Content::TEXT, body })
+        self.person.say(&ClientFrame::Message {
+            peer,
+            n,
+            origin,
+            kind: Content::TEXT,
+            version: 0,
+            body,
+        })
     }
 
     /// Waits for a message, and acknowledges it.

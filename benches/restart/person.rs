@@ -119,7 +119,7 @@ impl Pair {
         let (kind, body) = (Kind::TEXT, "are you there?".into());
         let origin = Origin::from_bytes(u128::from(n).to_be_bytes());
         let peer = self.names[to].clone();
-        let message = ClientFrame::Message { peer, n, origin, kind, body };
+        let message = ClientFrame::Message { peer, n, origin, kind, version: 0, body };
         self.ends[from].say(&message).await?;
         loop {
             if let ServerFrame::Message { peer, seq, .. } = self.ends[to].hear().await? {

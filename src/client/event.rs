@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::config::Address;
-use super::outcome::{Change, Trust};
+use super::outcome::{Change, Doubt, Trust};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
 use super::store::rows::{Incoming, Record, Transfer};
@@ -51,6 +51,9 @@ pub enum Event {
     /// Somebody's name belongs to another key than the trusted one, or to none any more. What is written to them stays
     /// here until [`Command::Trust`](super::Command::Trust).
     KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// The server shows a device list of somebody that is not believed. What is written to them stays here until
+    /// [`Command::Trust`](super::Command::Trust), or until the server shows one that is.
+    ListDoubted { peer: Name, doubt: Doubt },
     /// Nobody has the name of an open conversation, and nobody is known to have had it. Told once.
     Nobody { peer: Name },
     /// The answer to [`Command::Trust`](super::Command::Trust).
@@ -175,6 +178,10 @@ pub enum Failure {
         "what you wrote to {0} was not sent, for the key of {0} has changed or is gone; it goes out once /TRUST {0} accepts that"
     )]
     KeyChanged(Name),
+    #[error(
+        "what you wrote to {0} was not sent, for the server shows a device list of {0} that is not believed; it goes out once /TRUST {0} accepts that, or the server shows another"
+    )]
+    ListDoubted(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]

@@ -12,16 +12,25 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::beside::SOCKET;
 use crate::folder::Folder;
+use crate::trust::devices::DeviceKey;
 
 /// The message store's file. If it exists, there was a client before.
 pub(crate) const STORE: &str = "messages.db";
 
 /// What a start makes in the folder, in the order of removal: a log without its store would be damage.
-const MADE: [&str; 7] =
-    ["messages.db-wal", "messages.db-shm", STORE, "shown", "known_servers", "id_ed25519", SOCKET];
+const MADE: [&str; 8] = [
+    "messages.db-wal",
+    "messages.db-shm",
+    STORE,
+    "shown",
+    "known_servers",
+    "id_ed25519",
+    DeviceKey::FILE,
+    SOCKET,
+];
 
 /// The tables whose rows are to be kept.
-const KEPT: [&str; 6] = ["message", "upload", "file", "contact", "seen", "asked"];
+const KEPT: [&str; 7] = ["message", "upload", "file", "contact", "devices", "seen", "asked"];
 
 /// See the [module](self).
 #[derive(Debug)]
@@ -146,6 +155,7 @@ mod tests {
                     "(message, server, peer, number, state) VALUES (1, 's', 'p', 1, 'offered')"
                 }
                 "contact" => "(server, peer, key, since) VALUES ('s', 'p', 'k', 0)",
+                "devices" => "VALUES ('s', 'p', 0, 1, '-', X'00')",
                 "seen" => "VALUES ('s', 'p', 'i', 1)",
                 _ => "VALUES ('token', 1)",
             };

@@ -21,8 +21,10 @@ use super::store::database::{self, StoreError};
 use super::store::thread::Store;
 use crate::folder::{Folder, FolderError};
 use crate::task;
+use crate::trust::devices::DeviceKey;
 use crate::trust::known_servers::KnownServers;
 use crate::trust::{Identity, IdentityError, KeyFile};
+use crate::wire::frame::Presence;
 
 /// How many commands may wait. A face that gives more waits.
 const COMMANDS: usize = 256;
@@ -68,6 +70,7 @@ impl Client {
         // Somebody else may have come in between.
         let fresh = before.filter(|_| !folder.file(STORE).exists());
         let identity = identity(&config, &folder, passphrase)?;
+        let device = device_key(&config, &folder)?;
         let known_servers = KnownServers::new(folder.file("known_servers"));
         let (store, home) = Store::open(&folder.file(STORE), &config, &known_servers)?;
         let no_socket = |cause| FolderError::NoSocket { path: config.data.clone(), cause };
@@ -83,7 +86,10 @@ impl Client {
         // The receiver reads the first at once.
         let (tell, first_try) = async_channel::bounded(2);
         let core = Core::new(config, identity, known, home, store, events, weak);
-        let core = core.telling(tell);
+        let mut core = core.telling(tell);
+        if let Some(key) = device {
+            core = core.listing(key.public());
+        }
         let beside = task::spawn("beside", beside.serve::<Order>(orders.downgrade(), yields));
         let task = task::spawn("client", async move {
             let may_own_the_name = core.run(queue).await;
@@ -138,6 +144,14 @@ impl Client {
     pub async fn end(&mut self) {
         self.orders.close();
         (&mut self.task).await;
+    }
+}
+
+/// The key of a data folder at which somebody sits; others do not receive what is written to the person.
+fn device_key(config: &Config, folder: &Folder) -> Result<Option<DeviceKey>, IdentityError> {
+    match config.presence {
+        Presence::Online => DeviceKey::open_or_create(folder).map(Some),
+        Presence::Away => Ok(None),
     }
 }
 

@@ -24,6 +24,8 @@ pub enum Trust {
     Accepted(Fingerprint),
     /// Nobody has the name any more, and the key that was trusted is not. Whoever claims it is trusted.
     Released,
+    /// The device list that the server shows is believed from now on, and no longer another one.
+    List,
     /// This one is trusted already, and the server has not shown another.
     Unchanged(Fingerprint),
     /// Messages were exchanged, but the server has not shown a key of theirs.
@@ -32,6 +34,20 @@ pub enum Trust {
     Stranger,
     /// It is one's own name.
     Oneself,
+}
+
+/// Why a device list that the server shows of somebody is not believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the fields are what the variants name")]
+pub enum Doubt {
+    /// It is another one than the known one with the same version.
+    Other { version: u64 },
+    /// It is signed, and not with the trusted key.
+    Signer { key: Option<Fingerprint>, signer: Fingerprint },
+    /// It is older than the known one, which the server does not take back.
+    Older { shown: u64, known: u64, because: String },
+    /// It is no list of theirs for this server. There is nothing to accept.
+    Invalid { because: String },
 }
 
 impl Trust {

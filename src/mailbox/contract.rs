@@ -3,10 +3,10 @@
 use std::time::{Duration, Instant};
 
 use async_std::task::block_on;
-use proptest::prelude::*;
 
 use super::*;
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
+use crate::trust::PublicKey;
 
 /// Makes each test of the contract once for each implementation, on a fresh mailbox.
 macro_rules! contract {
@@ -41,20 +41,21 @@ contract! {
     overdue_is_what_waits_since_before
     who_is_forgotten_begins_anew
     what_was_settled_is_gone_when_its_installation_is_forgotten
+    a_device_list_takes_the_place_of_another_and_is_told_when_it_is_committed
 }
 
-fn key(sender: &str, receiver: &str) -> SessionKey {
+pub(super) fn key(sender: &str, receiver: &str) -> SessionKey {
     SessionKey::new(sender.parse().unwrap(), receiver.parse().unwrap()).unwrap()
 }
 
-const INSTALLATION: Installation = Installation::from_u64(7);
+pub(super) const INSTALLATION: Installation = Installation::from_u64(7);
 
-fn batch(first: u64, numbers: impl IntoIterator<Item = u64>) -> Batch {
+pub(super) fn batch(first: u64, numbers: impl IntoIterator<Item = u64>) -> Batch {
     let message = |n| Message::text(INSTALLATION.to_u64(), n, format!("message {n}"));
     Batch::new(first, numbers.into_iter().map(message).collect::<Vec<_>>())
 }
 
-fn up_to(messages: u64) -> Usage {
+pub(super) fn up_to(messages: u64) -> Usage {
     Usage { messages, bytes: u64::MAX }
 }
 
@@ -64,22 +65,22 @@ fn pending(mailbox: &dyn Mailbox, key: &SessionKey, after: u64, limit: u64) -> V
 }
 
 /// What waits up to and with a position.
-fn usage_up_to(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) -> Usage {
+pub(super) fn usage_up_to(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) -> Usage {
     let batch = block_on(mailbox.pending(key, 0, up_to(u64::MAX))).unwrap();
     let messages = (batch.first()..).zip(batch.messages());
     let old = messages.take_while(|(it, _)| *it <= position);
     old.map(|(_, message)| Usage::one(message.weight())).sum()
 }
 
-fn remove(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) {
+pub(super) fn remove(mailbox: &dyn Mailbox, key: &SessionKey, position: u64) {
     mailbox.remove(key, position, usage_up_to(mailbox, key, position));
 }
 
-fn committed(mailbox: &dyn Mailbox, mut enough: impl FnMut(&Commit) -> bool) {
+pub(super) fn committed(mailbox: &dyn Mailbox, mut enough: impl FnMut(&Commit) -> bool) {
     loop {
         match block_on(mailbox.watch().recv()).unwrap() {
             Event::Committed(commits) if commits.iter().any(&mut enough) => return,
-            Event::Committed(_) => {}
+            Event::Committed(_) | Event::Listed(_) => {}
             Event::Recovered => panic!("nothing failed"),
         }
     }
@@ -316,170 +317,39 @@ fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mai
     assert_eq!(shelf, Shelf { last_position: 1, ..Shelf::default() });
 }
 
-/// Something that is done to a mailbox; positions and numbers are fitted to what is there.
-#[derive(Clone, Debug)]
-enum Step {
-    Append { session: usize, count: u64 },
-    Remove { session: usize, count: u64 },
-    Expire { session: usize, count: u64 },
-    Withhold { session: usize, count: u64 },
-    SetAside { session: usize, aside: bool },
-    Settle { session: usize, n: u64 },
-    Hear { session: usize },
-    Forget { session: usize },
-    WaitForCommit,
-    Reopen,
+pub(super) fn list(version: u64) -> KeptList {
+    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version };
+    KeptList { id, statement: format!("version {version}").into() }
 }
 
-fn steps() -> impl Strategy<Value = Vec<Step>> {
-    let session = 0..3usize;
-    let step = prop_oneof![
-        4 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Append { session, count }),
-        3 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Remove { session, count }),
-        1 => (session.clone(), 1..3u64).prop_map(|(session, count)| Step::Expire { session, count }),
-        1 => (session.clone(), 1..6u64).prop_map(|(session, count)| Step::Withhold { session, count }),
-        1 => (session.clone(), any::<bool>()).prop_map(|(session, aside)| Step::SetAside { session, aside }),
-        1 => (session.clone(), 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
-        1 => session.clone().prop_map(|session| Step::Hear { session }),
-        1 => session.prop_map(|session| Step::Forget { session }),
-        1 => Just(Step::WaitForCommit),
-        1 => Just(Step::Reopen),
-    ];
-    prop::collection::vec(step, 0..40)
+pub(super) fn committed_list(mailbox: &dyn Mailbox, name: &Name) -> Option<KeptList> {
+    block_on(mailbox.committed_list(name)).unwrap()
 }
 
-/// Both mailboxes, to which the same is done.
-struct Pair {
-    folder: tempfile::TempDir,
-    memory: MemoryMailbox,
-    embedded: EmbeddedMailbox,
-    keys: Vec<SessionKey>,
-    next_n: u64,
-}
-
-impl Pair {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let embedded = EmbeddedMailbox::open(folder.path()).unwrap();
-        let keys = vec![key("john", "marie"), key("anna", "marie"), key("marie", "john")];
-        Self { folder, memory: MemoryMailbox::default(), embedded, keys, next_n: 1 }
-    }
-
-    fn both(&self, act: impl Fn(&dyn Mailbox)) {
-        act(&self.memory);
-        act(&self.embedded);
-    }
-
-    fn shelf(&self, key: &SessionKey) -> Shelf {
-        block_on(self.memory.load(key)).unwrap()
-    }
-
-    fn take(&mut self, step: Step) {
-        match step {
-            Step::Append { session, count } => {
-                let key = self.keys[session].clone();
-                let first = self.shelf(&key).last_position + 1;
-                let batch = batch(first, self.next_n..self.next_n + count);
-                self.next_n += count;
-                self.both(|mailbox| mailbox.append(&key, &batch, Instant::now()));
-            }
-            Step::Remove { session, count } => {
-                let key = self.keys[session].clone();
-                let Shelf { last_position, waiting, .. } = self.shelf(&key);
-                let up_to = last_position - waiting.len() as u64 + count.min(waiting.len() as u64);
-                let freed = usage_up_to(&self.memory, &key, up_to);
-                self.both(|mailbox| mailbox.remove(&key, up_to, freed));
-            }
-            Step::Expire { session, count } => self.expire(session, count),
-            Step::Withhold { session, count } => {
-                let key = self.keys[session].clone();
-                let Shelf { last_position, waiting, .. } = self.shelf(&key);
-                let up_to = last_position - waiting.len() as u64 + count.min(waiting.len() as u64);
-                let freed = usage_up_to(&self.memory, &key, up_to);
-                self.both(|mailbox| mailbox.withhold(&key, up_to, freed));
-            }
-            Step::SetAside { session, aside } => {
-                let key = self.keys[session].clone();
-                let of = |mailbox: &dyn Mailbox| mailbox.set_aside(&key, aside);
-                assert_eq!(of(&self.embedded), of(&self.memory));
-            }
-            Step::Settle { session, n } => {
-                let key = self.keys[session].clone();
-                // What waits, or was never taken, is not settled.
-                let Shelf { accounts, waiting, .. } = self.shelf(&key);
-                let taken = accounts.get(INSTALLATION).map_or(0, |account| account.n);
-                let n = waiting.first().map_or(taken, |it| it.id.n - 1).min(n);
-                if accounts.is_empty() {
-                    return;
-                }
-                self.both(|mailbox| mailbox.settle(&key, INSTALLATION, n));
-            }
-            Step::Hear { session } => {
-                let key = self.keys[session].clone();
-                let last = self.shelf(&key).last_position;
-                self.both(|mailbox| mailbox.hear(&key, INSTALLATION, last));
-            }
-            Step::Forget { session } => {
-                let key = self.keys[session].clone();
-                let Shelf { accounts, waiting, .. } = self.shelf(&key);
-                if waiting.is_empty() && accounts.expired() == 0 {
-                    self.both(|mailbox| mailbox.forget(&key, INSTALLATION));
-                }
-            }
-            Step::WaitForCommit => self.wait_for_commit(),
-            Step::Reopen => {
-                block_on(self.embedded.close());
-                self.embedded = EmbeddedMailbox::open(self.folder.path()).unwrap();
-                // That is not on disk.
-                self.keys.iter().for_each(|key| _ = self.memory.set_aside(key, false));
-            }
+fn a_device_list_takes_the_place_of_another_and_is_told_when_it_is_committed(
+    mailbox: &dyn Mailbox,
+) {
+    let (marie, john): (Name, Name) = ("marie".parse().unwrap(), "john".parse().unwrap());
+    let listed = |name: &Name, id| loop {
+        match block_on(mailbox.watch().recv()).unwrap() {
+            Event::Listed(lists) if lists.contains(&(name.clone(), id)) => return,
+            Event::Listed(_) | Event::Committed(_) => {}
+            Event::Recovered => panic!("nothing failed"),
         }
+    };
+    assert_eq!((mailbox.list_of(&marie), committed_list(mailbox, &marie)), (None, None));
+    for version in [1, 7] {
+        mailbox.append(&key("john", "marie"), &batch(version, [version]), Instant::now());
+        mailbox.keep_list(&marie, Some(&list(version)));
+        let id = Some(list(version).id);
+        assert_eq!(mailbox.list_of(&marie), id);
+        listed(&marie, id);
+        assert_eq!(committed_list(mailbox, &marie), Some(list(version)));
     }
-
-    /// The oldest messages whose numbers are consecutive.
-    fn expire(&self, session: usize, count: u64) {
-        let key = &self.keys[session];
-        let Shelf { last_position, waiting, .. } = self.shelf(key);
-        let Some(Outline { id: first, .. }) = waiting.first() else { return };
-        let first_position = last_position + 1 - waiting.len() as u64;
-        let mut run =
-            Run { first_position, installation: INSTALLATION, first_n: first.n, count: 1 };
-        for it in waiting.iter().skip(1).take(count as usize) {
-            run.count += u64::from(run.is_followed_by(it.id));
-        }
-        let freed = usage_up_to(&self.memory, key, run.last_position());
-        self.both(|mailbox| mailbox.end(key, Fate::Expired, &[run], freed));
-    }
-
-    /// Appends and removes something in a session of its own, which is committed after all else.
-    fn wait_for_commit(&self) {
-        let key = key("zoe", "john");
-        let first = block_on(self.embedded.load(&key)).unwrap().last_position + 1;
-        self.embedded.append(&key, &batch(first, [first]), Instant::now());
-        committed(&self.embedded, |commit| commit.key == key && commit.up_to >= first);
-        remove(&self.embedded, &key, first);
-    }
-
-    fn agree(&self) {
-        for key in &self.keys {
-            let pending =
-                |mailbox: &dyn Mailbox| block_on(mailbox.pending(key, 0, up_to(100))).unwrap();
-            assert_eq!(pending(&self.embedded).messages(), pending(&self.memory).messages());
-            assert_eq!(block_on(self.embedded.load(key)).unwrap(), self.shelf(key));
-            assert_eq!(self.embedded.usage(key.receiver()), self.memory.usage(key.receiver()));
-            assert_eq!(self.embedded.waiting(key.receiver()), self.memory.waiting(key.receiver()));
-        }
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(32))]
-    #[test]
-    fn the_embedded_mailbox_agrees_with_the_simple_one(steps in steps()) {
-        let mut pair = Pair::new();
-        for step in steps {
-            pair.take(step);
-            pair.agree();
-        }
-    }
+    assert_eq!(committed_list(mailbox, &john), None, "another's");
+    assert_eq!(mailbox.waiting(&marie), [(john, 2)]);
+    mailbox.keep_list(&marie, None);
+    assert_eq!(mailbox.list_of(&marie), None);
+    listed(&marie, None);
+    assert_eq!(committed_list(mailbox, &marie), None);
 }

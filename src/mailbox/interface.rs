@@ -10,11 +10,12 @@ use futures::future::BoxFuture;
 use thiserror::Error;
 
 use super::accounts::Fate;
+use super::device_list::{KeptList, ListId};
 use super::shelf::{Run, Shelf};
 use super::usage::Usage;
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 
-/// Keeps messages of sessions in order of acceptance.
+/// Keeps messages of sessions in order of acceptance, and the newest device list of each name.
 ///
 /// [`append`](Self::append), [`remove`](Self::remove) and the others that change something form one
 /// journal: they take effect in the order in which they are called, so the caller holds its
@@ -75,6 +76,16 @@ pub trait Mailbox: Send + Sync + 'static {
     /// The sessions of `sender` of which anything is kept.
     fn sessions_of(&self, sender: &Name) -> BoxFuture<'_, Result<Vec<SessionKey>, MailboxError>>;
 
+    /// Keeps a device list of a name in place of any other one; none removes it. Messages that are appended before are
+    /// committed before it or with it, those that are appended later with it or after it.
+    fn keep_list(&self, name: &Name, list: Option<&KeptList>);
+
+    /// Which device list a name has, committed or not.
+    fn list_of(&self, name: &Name) -> Option<ListId>;
+
+    /// The device list of a name that was committed last.
+    fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>>;
+
     /// For whom messages wait.
     fn receivers(&self) -> Vec<Name>;
 
@@ -96,6 +107,8 @@ pub trait Mailbox: Send + Sync + 'static {
 pub enum Event {
     /// These sessions, each once, are as durable as the mailbox makes them.
     Committed(Vec<Commit>),
+    /// So are these device lists of names; none was removed.
+    Listed(Vec<(Name, Option<ListId>)>),
     /// Messages are accepted again, after [`Mailbox::ready`] failed.
     Recovered,
 }

@@ -11,12 +11,16 @@ use async_channel::{Receiver, Sender};
 use futures::future::{BoxFuture, FutureExt, ready};
 
 use super::usage::Room;
-use super::{Accounts, Commit, Event, Fate, Mailbox, MailboxError, Outline, Run, Shelf, Usage};
+use super::{
+    Accounts, Commit, Event, Fate, KeptList, ListId, Mailbox, MailboxError, Outline, Run, Shelf,
+    Usage,
+};
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
 /// See the [module](self).
 pub struct MemoryMailbox {
     state: Mutex<State>,
+    lists: Mutex<HashMap<Name, KeptList>>,
     events: (Sender<Event>, Receiver<Event>),
 }
 
@@ -34,7 +38,8 @@ struct Entries {
 
 impl Default for MemoryMailbox {
     fn default() -> Self {
-        Self { state: Mutex::default(), events: async_channel::unbounded() }
+        let events = async_channel::unbounded();
+        Self { state: Mutex::default(), lists: Mutex::default(), events }
     }
 }
 
@@ -42,6 +47,10 @@ impl MemoryMailbox {
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change below is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn lists(&self) -> MutexGuard<'_, HashMap<Name, KeptList>> {
+        self.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, key: &SessionKey, change: impl FnOnce(&mut Entries)) {
@@ -159,6 +168,24 @@ impl Mailbox for MemoryMailbox {
         let keys = theirs
             .filter_map(|(receiver, _)| SessionKey::new(sender.clone(), receiver.clone()).ok());
         ready(Ok(keys.collect())).boxed()
+    }
+
+    fn keep_list(&self, name: &Name, list: Option<&KeptList>) {
+        match list {
+            Some(list) => self.lists().insert(name.clone(), list.clone()),
+            None => self.lists().remove(name),
+        };
+        let listed = vec![(name.clone(), list.map(|it| it.id))];
+        // As in `tell`.
+        let _ = self.events.0.try_send(Event::Listed(listed));
+    }
+
+    fn list_of(&self, name: &Name) -> Option<ListId> {
+        self.lists().get(name).map(|list| list.id)
+    }
+
+    fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>> {
+        ready(Ok(self.lists().get(name).cloned())).boxed()
     }
 
     fn receivers(&self) -> Vec<Name> {

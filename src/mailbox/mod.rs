@@ -1,4 +1,4 @@
-//! Keeps a session's messages until the receiver's client says that it has them.
+//! Keeps a session's messages until the receiver's client says that it has them; and everybody's device list.
 //!
 //! Owned by the server. Invariant: see the [`Mailbox`] trait. [`EmbeddedMailbox`] is a store in the server's data
 //! folder; for tests there is also the simplest one that can be right, in memory alone.
@@ -10,9 +10,11 @@
 //! interface        what a mailbox promises
 //! shelf            what is kept of one session
 //! accounts, usage  the state of a sender's installations; how much waits
+//! device_list      the device list of a name
 //! ```
 
 mod accounts;
+mod device_list;
 mod embedded;
 mod interface;
 #[cfg(test)]
@@ -21,9 +23,12 @@ mod shelf;
 mod usage;
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod contract;
 
 pub use accounts::{Account, Accounts, Fate, Records};
+pub use device_list::{KeptList, ListId};
 pub use embedded::{
     Counts, EmbeddedMailbox, Image, Inspection, OpenError, Salvage, SessionContent, backup,
 };

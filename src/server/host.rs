@@ -15,13 +15,13 @@ use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
-use super::people::{Contacts, Directory, Guests, Names, Unwelcome};
+use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
 use super::sessions::{Quota, Registry};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::message::Name;
-use crate::trust::Invite;
 use crate::trust::tls::Certificates;
+use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::Limits;
 
 /// What all connections share.
@@ -32,6 +32,7 @@ pub(crate) struct Host {
     pub(super) directory: Arc<Directory>,
     pub(super) names: Arc<Names>,
     pub(super) contacts: Arc<Contacts>,
+    pub(super) lists: Arc<Lists>,
     /// None without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
     pub(super) quota: Quota,
@@ -87,9 +88,13 @@ impl Host {
     pub(super) fn invitation(&self, place: Option<&str>, invite: &Invite) -> String {
         let own = || self.endpoints.first().map(Endpoint::public);
         let place = place.map(ToOwned::to_owned).or_else(own).unwrap_or_default();
-        let key = self.certificates.as_ref().map(|it| it.current().fingerprint);
-        let key = key.map(|key| format!("#{key}")).unwrap_or_default();
+        let key = self.fingerprint().map(|key| format!("#{key}")).unwrap_or_default();
         format!("{place}?invite={invite}{key}")
+    }
+
+    /// The server's key; none without TLS.
+    pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
+        self.certificates.as_ref().map(|it| it.current().fingerprint)
     }
 
     /// What `WELCOME` announces.

@@ -82,6 +82,8 @@ pub(super) struct Marks {
     pub(super) room: bool,
     /// The peer's name has another owner, or none any more.
     pub(super) key: bool,
+    /// The peer has a new device list.
+    pub(super) list: bool,
 }
 
 /// Everything marked since the last look.

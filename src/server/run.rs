@@ -24,7 +24,11 @@ impl Server {
         let mut tasks = vec![
             task::spawn(
                 "commits",
-                upkeep::watch_commits(host.registry.clone(), Some(host.clone())),
+                upkeep::watch_commits(
+                    host.registry.clone(),
+                    host.lists.clone(),
+                    Some(host.clone()),
+                ),
             ),
             task::spawn("heartbeat", upkeep::keep_in_touch(host.clone())),
             task::spawn("clock", upkeep::watch_the_clocks(host.clone(), self.mailbox.clone())),

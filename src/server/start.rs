@@ -22,14 +22,14 @@ use super::files::Tickets;
 use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
 use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
-use super::people::{BookError, Contacts, Directory, Guests, Names, Registration};
+use super::people::{BookError, Contacts, Directory, Guests, Lists, Names, Registration, Watched};
 use super::sessions::Registry;
 use crate::blobs::Blobs;
 use crate::folder::{self, Folder, FolderError};
 use crate::mailbox::{EmbeddedMailbox, OpenError};
 use crate::message::Name;
 use crate::trust::tls::Certificates;
-use crate::trust::{CertificateError, CertificateFiles};
+use crate::trust::{CertificateError, CertificateFiles, PublicKey};
 
 /// Why a server does not start. Made to be read by its operator.
 #[derive(Debug, Error)]
@@ -137,9 +137,10 @@ impl Server {
     }
 }
 
-/// The books of the data folder, and the directory of those who are told when names change.
+/// The books of the data folder, and who is told when names change.
 struct Books {
     directory: Arc<Directory>,
+    watched: Arc<Watched>,
     names: Names,
     contacts: Contacts,
     guests: Guests,
@@ -150,12 +151,17 @@ struct Books {
 impl Books {
     fn open(folder: &Folder, registration: Registration) -> Result<Self, BookError> {
         let directory = Arc::new(Directory::default());
-        let watched = directory.clone();
-        let changed = move |name: &Name| watched.announce_owner(name);
+        let watched = Arc::<Watched>::default();
+        let (told, counted) = (directory.clone(), watched.clone());
+        let changed = move |name: &Name, owner: Option<PublicKey>| {
+            counted.set_owner(name, owner);
+            told.announce_owner(name);
+        };
         let book = names_file(folder);
         let is_emptied = book.metadata().is_ok_and(|it| it.len() == 0);
         Ok(Self {
             directory,
+            watched,
             names: Names::open(&book, registration, changed)?,
             contacts: Contacts::open(&folder.file("contacts"))?,
             guests: Guests::open(&folder.file("addresses"))?,
@@ -181,13 +187,15 @@ struct Parts {
 impl Parts {
     fn into_host(self, config: &Config) -> Host {
         let Self { endpoints, books, certificates, mailbox, blobs, stopping } = self;
-        let Books { directory, names, contacts, guests, .. } = books;
+        let Books { directory, watched, names, contacts, guests, .. } = books;
         let (clock, circle) = (mailbox.clock(), contacts.circle().clone());
+        let names = Arc::new(names);
         Host {
             endpoints,
+            lists: Lists::new(names.clone(), mailbox.clone(), watched).into(),
             registry: Registry::new(mailbox, circle, config.memory).into(),
             directory,
-            names: names.into(),
+            names,
             contacts: contacts.into(),
             certificates,
             quota: config.quota,

@@ -3,6 +3,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
+//! devices                       which data folders receive what is written to a person
 //! identity, tls, known_servers  a person's key that signs; TLS, with servers known by their keys; servers one has met
 //! key_file, server_files        the file of a person's key; the files of a server's certificate
 //! public_key                    a person's public key
@@ -12,6 +13,7 @@
 
 pub mod agent;
 mod armour;
+pub mod devices;
 pub mod fingerprint;
 pub mod identity;
 mod key_file;

@@ -23,12 +23,23 @@ const SIGNATURE: &str = "SSH SIGNATURE";
 pub struct PublicKey(Ed25519PublicKey);
 
 impl PublicKey {
+    /// The key that these bytes are, as RFC 8032 has it.
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(Ed25519PublicKey(bytes))
+    }
+
+    /// Its bytes.
+    pub fn to_bytes(self) -> [u8; 32] {
+        self.0.0
+    }
+
     /// Whether `armour` is an SSHSIG by this key over `text`.
     pub fn has_signed(&self, namespace: &str, text: &str, armour: &[u8]) -> bool {
-        let Some(armour) = armour::rewrapped(armour, SIGNATURE) else { return false };
-        SshSig::from_pem(armour)
-            .and_then(|signature| self.openssh().verify(namespace, text.as_bytes(), &signature))
-            .is_ok()
+        signature(armour).is_some_and(|signature| self.fits(namespace, text, &signature))
+    }
+
+    fn fits(&self, namespace: &str, text: &str, signature: &SshSig) -> bool {
+        self.openssh().verify(namespace, text.as_bytes(), signature).is_ok()
     }
 
     /// The same of a key that may be of another kind.
@@ -50,6 +61,17 @@ impl PublicKey {
     pub(super) fn openssh(&self) -> ssh_key::PublicKey {
         ssh_key::PublicKey::from(self.0)
     }
+}
+
+/// Whose key `armour` is an SSHSIG by over `text`: none if it is no such signature.
+pub(super) fn signer(namespace: &str, text: &str, armour: &[u8]) -> Option<PublicKey> {
+    let signature = signature(armour)?;
+    let key = PublicKey(signature.public_key().ed25519().copied()?);
+    key.fits(namespace, text, &signature).then_some(key)
+}
+
+fn signature(armour: &[u8]) -> Option<SshSig> {
+    SshSig::from_pem(armour::rewrapped(armour, SIGNATURE)?).ok()
 }
 
 impl From<Ed25519PublicKey> for PublicKey {

@@ -59,6 +59,7 @@ words! {
         Closed = "CLOSED",
         Block = "BLOCK",
         Ticket = "TICKET",
+        List = "LIST",
     }
 }
 

@@ -12,7 +12,7 @@
 //! by CR LF again (which the length does not count):
 //!
 //! ```text
-//! MSG marie 7 2f1c8e5ab0d94e7f9a63c1d2e4f50718 text 5␍␊hello␍␊
+//! MSG marie 7 2f1c8e5ab0d94e7f9a63c1d2e4f50718 text 0 5␍␊hello␍␊
 //! ```
 //!
 //! How the bytes are split into packets or records has no meaning. Words are:
@@ -23,6 +23,7 @@
 //! | *n*, *seq*, *count* and other numbers | decimal digits without a leading zero, at most 2⁶³-1 ([`MAX_NUMBER`]) |
 //! | *installation* | 16 lower-case hexadecimal digits: a random number that the client made once for its data folder |
 //! | *origin* | 32 lower-case hexadecimal digits: 128 random bits that the client made once for a message |
+//! | *version* | the number of a version of a [device list](self#device-lists), counted from 1; 0 stands for having none |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
@@ -134,7 +135,8 @@
 //! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
 //! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
 //! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
-//! whether a body follows it. `RETRACT` is kept for taking a message back by its origin, which no side does yet.
+//! whether a body follows it. Two verbs are kept for what no side does yet: `RETRACT` for taking a message back by its
+//! origin, `PREKEY` for the keys with which a device can be written to in secret.
 //!
 //! # Frames after signing in
 //!
@@ -144,12 +146,14 @@
 //! |---|---|
 //! | `TALK peer settled` | opens the conversation in both directions, or resynchronises an open one. `settled`: the highest *n* up to which the fate of everything this installation wrote to *peer* is final and on its disk; 0 if nothing. Answered with `TALKING`; or, if it is refused, with `ERR` `CONVERSATIONS`, `INSTALLATIONS`, `SELF` or `NAME` alone: then everything is as it was. If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
 //! | `CLOSE peer` | closes it: no more messages, receipts and presence for it. What was sent may still be acknowledged |
-//! | `MSG peer n origin kind length`, body | a message, or the same again with its first *n*. *n* counts from 1 within [session](self#delivery) and installation, on all connections together, and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. Only in an open conversation, and only after its `TALKING` |
+//! | `MSG peer n origin kind version length`, body | a message, or the same again with its first *n*. *n* counts from 1 within [session](self#delivery) and installation, on all connections together, and is never used for another message. *origin* is what the message is called for life, also when it gets another *n* or comes from another data folder. *version* is the one of *peer*'s [device list](self#device-lists) for which it was written; said again, a message may have another one. Only in an open conversation, and only after its `TALKING` |
 //! | `ACK peer seq` | everything from *peer* on this connection up to *seq* is on this client's disk |
 //! | `BOUNCE peer seq` | everything from *peer* on this connection below *seq* is on this client's disk, and the message *seq* was [not taken](self#delivery): its sender is to send it anew. Said before any `ACK` of *seq* or more: what was acknowledged does not bounce |
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
+//! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists) |
+//! | `LIST length`, body | a version of a [device list](self#device-lists), which is kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_STATEMENT`] (5 KiB). Answered with `LISTED` or `ERR LIST` |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
@@ -162,7 +166,7 @@
 //! | frame | meaning |
 //! |---|---|
 //! | `WAITING peer count` | so many messages wait from *peer*, with whom no conversation is open. After `WELCOME`, and whenever it changes; the same may be said twice |
-//! | `TALKING peer presence have stored delivered waiting` | the answer to `TALK`; of this conversation's only `EXPIRED`, `BOUNCED` and `KEY` come ahead of it. `presence` is `online` if *peer* is signed in and said so in `HELLO`, else `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile |
+//! | `TALKING peer presence have stored delivered waiting version` | the answer to `TALK`; of this conversation's only `EXPIRED`, `BOUNCED` and `KEY` come ahead of it. `presence` is `online` if *peer* is signed in and said so in `HELLO`, else `away`; `have`, `stored` and `delivered` speak of this installation's messages to *peer* (see below); `waiting`: so many of *peer*'s messages wait at this moment. They will now come, but for those that were sent on this connection before and are acknowledged meanwhile. `version` is that of *peer*'s device list |
 //! | `STORED peer n` | everything up to *n* is on the server's synced disk, or delivered, or expired, or bounced. Cumulative. Said as soon as it is true; a server may wait up to 0.2 s with syncing for a receiver who is there and usually acknowledges sooner, and then says `DELIVERED` alone |
 //! | `DELIVERED peer n` | everything up to *n* is on the receiver's disk, but for those reported as expired or bounced. Cumulative; implies stored |
 //! | `READ peer n` | *peer* has said to have seen everything up to *n*. Cumulative, never above `delivered`. A hint: the server keeps it in memory alone, and *peer*'s client says it again |
@@ -171,11 +175,15 @@
 //! | `ERR FULL peer n text` | no room: message *n* was refused, and so will be all that follow in this conversation until `TALK`. That is told once: the server drops what comes behind it without a word, also when there is room again, and after `ROOM` |
 //! | `ERR STORE peer n text` | the same, because the server cannot write to its disk |
 //! | `ERR OWNER peer n text` | the same, because *peer*'s name was [taken](self#names-that-change-hands) from whoever had it when the conversation was opened. `TALK` may follow at once |
+//! | `ERR DEVICES peer n version text` | the same, because message *n* was written for another version of *peer*'s device list than *version*, which is the newest. `TALK` may follow at once |
 //! | `ERR SLOW peer n seconds text` | the same, because they came too fast; try after so many seconds |
 //! | `ROOM peer` | a hint after a refusal: there is room again, `TALK` may succeed. It may get lost; the client also tries by itself |
 //! | `MSG peer seq installation n origin time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are `online`; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
+//! | `DEVICES peer version length`, body | the newest version of *peer*'s device list, byte for byte as it was said; an empty body for version 0 |
+//! | `LISTED peer version` | the answer to `LIST`: the list is on the server's synced disk. *version* is the newest that the server has of *peer* |
+//! | `CHANGED peer version` | in an open conversation: *peer*'s device list has a new version. A hint: it is left out where a newer one follows |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF. At most 1,000, so at most 129,000 bytes |
 //! | `TICKET ticket` | 32 lower-case hexadecimal digits; good as long as this connection lives |
@@ -286,6 +294,61 @@
 //! remembered of its data folders. The numbers of those who wrote to it go on. Nobody can claim the name before all of
 //! that is on the disk.
 //!
+//! # Device lists
+//!
+//! A person's *device list* says from which data folders the person reads what is written to them. It is a text, one
+//! version after the other. With the signature of whoever owns the name right behind it, it is a *statement*:
+//!
+//! ```text
+//! tinychat/2 devices
+//! server SHA256:47DE…
+//! name john
+//! identity AAAAC3Nz…
+//! version 3
+//! previous SHA256:n4bQ…
+//! time 2026-11-28T23:45:16Z
+//! device 5f3c0a9c41c3b2e7 AAAAC3Nz…
+//! gone 77aa51c0ffee0012 AAAAC3Nz…
+//! -----BEGIN SSH SIGNATURE-----
+//! …
+//! -----END SSH SIGNATURE-----
+//! ```
+//!
+//! These lines in this order and no others, each ended by one LF; the text at most 4 KiB. *server* and *name* are those
+//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts
+//! from 1 on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before,
+//! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
+//! its own key, neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature
+//! is an armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY
+//! FILE` makes it.
+//!
+//! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
+//! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
+//! takes one further ahead, too: then it has lost some, for it was restored from a backup. The text that it has already
+//! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
+//! there. If the server cannot read its disk, the answer to `DEVICES` is the fatal `ERR BUSY`.
+//!
+//! From the moment that it is taken, a `MSG` for another version is refused with `ERR DEVICES`, also one for version 0.
+//! Nobody is told of a list before it is on the synced disk, in the same commit as all messages that were accepted before
+//! it or in a later one. A list counts as long as the key that has signed it owns the name: when `KEY` says that the
+//! name was taken from its owner, the version is 0.
+//!
+//! A client that receives sees to it that its data folder is in the list of its person, and waits for none of that. After
+//! `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the folder's key,
+//! it says the next version: with all other devices, and its own as the last one. What has its installation or its key
+//! is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out. What is a
+//! device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version than
+//! that, it says that one first. It believes no list of its own name that its key has not signed. Others, such as a
+//! script that sends and goes, are in no list.
+//!
+//! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
+//! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
+//! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
+//! key that it trusts for the name; with that key it forgets the list. An older one it does not believe, nor none where
+//! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
+//! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
+//! nothing until its user accepts that list, or the server shows another one.
+//!
 //! # Files
 //!
 //! A file waits on the server under a random id, its *blob*: 32 lower-case hexadecimal digits. Its name and caption
@@ -359,8 +422,9 @@
 //! `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are
 //! refused: with `ERR SLOW`.
 //!
-//! It may also limit how often somebody signs in (`ERR BUSY`), blocks people or ends that (`ERR BLOCK`), and how many
-//! files somebody begins to send and how many bytes of files they send and fetch: those wait.
+//! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LIST`), blocks people
+//! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
+//! fetch: those wait.
 //!
 //! # Silence
 //!
@@ -388,7 +452,7 @@
 //! |---|---|---|
 //! | `BAD` | yes | a line that is not a frame, a word of the wrong form, a body that does not end where it says |
 //! | `LINE` | yes | a header line longer than 512 bytes |
-//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`] |
+//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`], `LIST` [`MAX_STATEMENT`] |
 //! | `VERB` | yes | a verb that this version does not have |
 //! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
 //! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |
@@ -408,6 +472,7 @@
 //! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
+//! | `LIST` | no | a device list was not taken; *peer* is whose it is, or `-` if it names nobody |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

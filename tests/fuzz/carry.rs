@@ -27,7 +27,7 @@ fuzz_target!(|bytes: &[u8]| {
     let (blob, ticket) = ("0123456789abcdef".repeat(2), "0".repeat(32));
     let hash = blake3::hash(CONTENT).to_hex();
     let told = format!(r#"{{"blob":"{blob}","name":"a","size":5,"blake3":"{hash}"}}"#);
-    let mut chat = "TALKING marie online 0 0 0 0\r\n".to_string();
+    let mut chat = "TALKING marie online 0 0 0 0 0\r\n".to_string();
     if sends == 0 {
         let length = told.len();
         chat += &format!("MSG marie 1 0000000000000001 1 00000000000000000000000000000001 0 file {length}\r\n{told}\r\n");

@@ -144,7 +144,7 @@ fn gpg_agent_signs_and_where_it_refuses_it_is_named() {
 }
 
 #[test]
-fn a_question_is_asked_once_and_the_connection_waits_for_the_answer() {
+fn each_question_is_asked_once_and_the_connection_waits_for_the_first_answer() {
     story_of_a_key("", async |world, key| {
         // It notes that it was run, and ends when somebody reads.
         let (asked, answer) = (world.path("asked"), world.path("answer"));
@@ -160,10 +160,12 @@ fn a_question_is_asked_once_and_the_connection_waits_for_the_answer() {
         terminal.sees("your SSH agent is asked to sign, and may be asking you");
         shell(&world.path(""), "cat answer");
         terminal.sees("talking to bob");
+        // The second one is for the list of devices.
+        shell(&world.path(""), "timeout 60 cat answer");
         terminal.types("QUIT");
         let seen = terminal.ends(0);
         assert!(!seen.contains("Passphrase") && !seen.contains("trying again"), "{seen}");
-        assert_eq!(std::fs::read(asked).unwrap(), b"\n");
+        assert_eq!(std::fs::read(asked).unwrap(), b"\n\n");
     });
 }
 

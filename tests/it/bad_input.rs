@@ -97,35 +97,35 @@ fn malformed() -> Vec<Case> {
         case("a number beyond 64 bits", "ACK bob 18446744073709551616\r\n", "ERR BAD -"),
         case(
             "a message without a number",
-            format!("MSG bob 0 {ORIGIN} text 1\r\nx\r\n"),
+            format!("MSG bob 0 {ORIGIN} text 0 1\r\nx\r\n"),
             "ERR BAD -",
         ),
         case(
             "an origin in capitals",
-            format!("MSG bob 1 {} text 1\r\nx\r\n", "A".repeat(32)),
+            format!("MSG bob 1 {} text 0 1\r\nx\r\n", "A".repeat(32)),
             "ERR BAD -",
         ),
         case(
             "an origin of 31 digits",
-            format!("MSG bob 1 {} text 1\r\nx\r\n", "a".repeat(31)),
+            format!("MSG bob 1 {} text 0 1\r\nx\r\n", "a".repeat(31)),
             "ERR BAD -",
         ),
-        case("a kind in capitals", format!("MSG bob 1 {ORIGIN} TEXT 1\r\nx\r\n"), "ERR BAD -"),
+        case("a kind in capitals", format!("MSG bob 1 {ORIGIN} TEXT 0 1\r\nx\r\n"), "ERR BAD -"),
         case("a body without a length", format!("MSG bob 1 {ORIGIN} text\r\n"), "ERR BAD -"),
-        case("a negative length", format!("MSG bob 1 {ORIGIN} text -1\r\n"), "ERR BAD -"),
+        case("a negative length", format!("MSG bob 1 {ORIGIN} text 0 -1\r\n"), "ERR BAD -"),
         case(
             "a body longer than announced",
-            format!("MSG bob 1 {ORIGIN} text 5\r\nhello world\r\n"),
+            format!("MSG bob 1 {ORIGIN} text 0 5\r\nhello world\r\n"),
             "ERR BAD -",
         ),
         case(
             "a body longer than allowed",
-            format!("MSG bob 1 {ORIGIN} text 65537\r\n"),
+            format!("MSG bob 1 {ORIGIN} text 0 65537\r\n"),
             "ERR BODY -",
         ),
         case(
             "a body of all there is",
-            format!("MSG bob 1 {ORIGIN} text 9223372036854775807\r\n"),
+            format!("MSG bob 1 {ORIGIN} text 0 9223372036854775807\r\n"),
             "ERR BODY -",
         ),
         case("a proof longer than allowed", "PROVE 2049\r\n", "ERR BODY -"),
@@ -212,14 +212,14 @@ fn what_breaks_the_rules_after_signing_in_is_answered() {
             survives("talking to no name", "TALK a:b 0\r\n", "ERR NAME -"),
             survives(
                 "a message to no name",
-                format!("MSG a:b 1 {ORIGIN} text 2\r\nhi\r\n"),
+                format!("MSG a:b 1 {ORIGIN} text 0 2\r\nhi\r\n"),
                 "ERR NAME -",
             ),
             survives("a message without TALK", message("bob", 1, "hi"), "ERR CLOSED bob"),
             survives(
                 "a message after CLOSE",
                 after_close,
-                "TALKING bob online 0 0 0 0\nERR CLOSED bob",
+                "TALKING bob online 0 0 0 0 0\nERR CLOSED bob",
             ),
             survives("closing what is not open", "CLOSE bob\r\nPING\r\n", "PONG"),
             survives("an answer to no PING", "PONG\r\nPING\r\n", "PONG"),
@@ -257,7 +257,7 @@ fn a_thousand_conversations_may_be_open_and_no_more() {
         let all: String = (1..=1_001).map(|n| format!("TALK friend{n} 0\r\n")).collect();
         mallory.send_bytes(all.as_bytes()).await;
         for n in 1..=1_000 {
-            mallory.expect(&format!("TALKING friend{n} away 0 0 0 0")).await;
+            mallory.expect(&format!("TALKING friend{n} away 0 0 0 0 0")).await;
         }
         mallory.expect("ERR CONVERSATIONS friend1001").await;
         // One that is open may begin again; one that is closed makes room.
@@ -342,9 +342,9 @@ const PIECES: [&[u8]; 14] = [
     b"TALK bob 0\r\n",
     b"TALK alice 0\r\n",
     b"CLOSE bob\r\n",
-    b"MSG bob 1 00000000000000000000000000000001 text 2\r\nhi\r\n",
-    b"MSG alice 18446744073709551615 0000000000000000ffffffffffffffff text 0\r\n\r\n",
-    b"MSG bob 2 00000000000000000000000000000002 text 9\r\nhi\r\n",
+    b"MSG bob 1 00000000000000000000000000000001 text 0 2\r\nhi\r\n",
+    b"MSG alice 18446744073709551615 0000000000000000ffffffffffffffff text 0 0\r\n\r\n",
+    b"MSG bob 2 00000000000000000000000000000002 text 0 9\r\nhi\r\n",
     b"ACK bob 1\r\n",
     b"ONLINE\r\n",
     b"PING\r\n",

@@ -28,12 +28,12 @@ fn what_bounces_goes_back_to_its_sender_and_the_rest_is_delivered() {
         bob.send("BOUNCE alice 3").await;
         bob.barrier().await;
         alice.expect("BOUNCED bob 3").await;
-        assert_eq!(told(&mut alice, 0).await, ["BOUNCED bob 3", "TALKING bob online 4 4 3 0"]);
+        assert_eq!(told(&mut alice, 0).await, ["BOUNCED bob 3", "TALKING bob online 4 4 3 0 0"]);
         bob.ack("alice", 4).await;
         bob.barrier().await;
         let again = told(&mut alice, 2).await;
-        assert_eq!(again, ["BOUNCED bob 3", "TALKING bob online 4 4 4 0"], "until it is known");
-        assert_eq!(alice.settle("bob", 3).await, ["TALKING bob online 4 4 4 0"]);
+        assert_eq!(again, ["BOUNCED bob 3", "TALKING bob online 4 4 4 0 0"], "until it is known");
+        assert_eq!(alice.settle("bob", 3).await, ["TALKING bob online 4 4 4 0 0"]);
         // It comes with another number.
         alice.say("bob", 5, "message 3").await;
         bob.hears("alice", 5, 5, "message 3").await;
@@ -53,7 +53,7 @@ fn what_bounced_is_still_known_behind_a_restart() {
         world.restart().await;
         let mut alice = world.sign_in("alice").await;
         let told = alice.settle("bob", 0).await;
-        assert_eq!(told, ["BOUNCED bob 1", "BOUNCED bob 2", "TALKING bob away 2 2 2 0"]);
+        assert_eq!(told, ["BOUNCED bob 1", "BOUNCED bob 2", "TALKING bob away 2 2 2 0 0"]);
         let mut bob = world.sign_in("bob").await;
         bob.talk("alice").await;
         bob.hears_nothing().await;

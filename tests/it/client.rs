@@ -14,6 +14,7 @@ use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{Socket, Transport};
 
+use crate::programs::comes_for_real;
 use crate::script::Stage;
 use crate::world::{FIRST_INSTALLATION, World, patiently, story};
 
@@ -23,6 +24,7 @@ fn start(world: &World) -> (Client, Receiver<Event>) {
 }
 
 fn start_at(server: SocketAddr, world: &World) -> (Client, Receiver<Event>) {
+    comes_for_real(server, "john");
     let server = server.to_string().parse().unwrap();
     let config = Config { tls: false, ..Config::new(server, name("john"), world.path("john")) };
     Client::start(config, None).unwrap()
@@ -75,8 +77,10 @@ async fn flood(listener: TcpListener) -> u64 {
     for answer in [
         &format!("CHALLENGE {}\r\n", "0".repeat(64)),
         "WELCOME john\r\n",
+        // Nothing is said of its own list of devices.
+        "",
         "KEY marie -\r\n",
-        "TALKING marie online 0 0 0 0\r\n",
+        "TALKING marie online 0 0 0 0 0\r\n",
     ] {
         patiently("a frame of the client", reader.next()).await.unwrap().unwrap().unwrap();
         half.write_all(answer.as_bytes()).await.unwrap();

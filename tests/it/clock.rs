@@ -125,7 +125,7 @@ fn what_waits_expires_when_the_server_has_run_for_so_long() {
         alice.talk("carol").await;
         times.days_pass(21);
         alice.expect("EXPIRED carol 1").await;
-        assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 1 1 0 0"]);
+        assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 1 1 0 0 0"]);
         times.days_pass(10);
         alice.expect("EXPIRED bob 1").await;
     });

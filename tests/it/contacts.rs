@@ -45,7 +45,7 @@ fn a_key_is_known_ahead_of_all_that_is_said() {
         alice.expect("WAITING bob 1").await;
         alice.send_bytes(b"KEY bob\r\nTALK bob 0\r\n").await;
         alice.expect(&format!("KEY bob {}", world.identity("bob").public())).await;
-        alice.expect("TALKING bob online 0 0 0 1").await;
+        alice.expect("TALKING bob online 0 0 0 1 0").await;
         alice.hears("bob", 1, 1, "hello").await;
     });
 }

@@ -64,15 +64,15 @@ fn who_counts_anew_believes_nothing_that_was_told_of_the_old_numbers() {
         let words = ["--to", "bob", "--follow", "--receipts"];
         let alice = Launch::at(stage.address(), "alice", &world.path("alice")).with(&words);
         let mut alice = alice.start();
-        let mut server = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
+        let mut server = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0 0").await;
         alice.types("one\ntwo\n");
         server.expect_messages("bob", 1, &["one", "two"]).await;
         server.say_all(&["STORED bob 1", "ERR FULL bob 2 later", "ROOM bob"]).await;
         server.expect("TALK bob 0").await;
         // A copy of her folder has written meanwhile.
-        server.say_all(&["EXPIRED bob 1", "BOUNCED bob 2", "TALKING bob away 5 5 5 0"]).await;
+        server.say_all(&["EXPIRED bob 1", "BOUNCED bob 2", "TALKING bob away 5 5 5 0 0"]).await;
         alice.says("copy of another").await;
-        let mut again = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0").await;
+        let mut again = stage.receive_talking("TALK bob 0", "TALKING bob away 0 0 0 0 0").await;
         assert_ne!(again.installation, server.installation);
         again.expect_messages("bob", 1, &["one", "two"]).await;
         again.say("STORED bob 2").await;
@@ -141,7 +141,7 @@ fn a_copy_sends_what_has_the_number_of_a_message_that_was_kept_for_too_long() {
             world.restart_with(soon).await;
             let mut marie = world.sign_in("marie").await;
             let gone =
-                async { while !marie.settle("john", 0).await.last().unwrap().ends_with(" 0") {} };
+                async { while !marie.settle("john", 0).await.last().unwrap().ends_with(" 0 0") {} };
             patiently("it expires", gone).await;
             marie.quit().await;
             world.restart_with(|config| config.keep = None).await;

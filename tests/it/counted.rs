@@ -11,9 +11,9 @@ const BURST: u64 = 10;
 
 /// How somebody is too fast with each verb, or with a word of it that is no name.
 const COUNTED: &[(&str, &str)] = &[
-    ("MSG", "MSG bob 1 00000000000000000000000000000001 text 5\r\nhello"),
-    ("MSG", "MSG nobody 1 00000000000000000000000000000001 text 5\r\nhello"),
-    ("MSG", "MSG no/name 1 00000000000000000000000000000001 text 5\r\nhello"),
+    ("MSG", "MSG bob 1 00000000000000000000000000000001 text 0 5\r\nhello"),
+    ("MSG", "MSG nobody 1 00000000000000000000000000000001 text 0 5\r\nhello"),
+    ("MSG", "MSG no/name 1 00000000000000000000000000000001 text 0 5\r\nhello"),
     ("BOUNCE", "BOUNCE no/name 1"),
     ("ACK", "ACK carol 1"),
     ("ACK", "ACK no/name 1"),
@@ -27,6 +27,9 @@ const COUNTED: &[(&str, &str)] = &[
     ("ONLINE", "ONLINE"),
     ("KEY", "KEY bob"),
     ("KEY", "KEY no/name"),
+    ("DEVICES", "DEVICES bob"),
+    ("DEVICES", "DEVICES no/name"),
+    ("LIST", "LIST 1\r\nx"),
     ("BLOCK", "BLOCK dave"),
     ("UNBLOCK", "UNBLOCK dave"),
     ("BLOCKS", "BLOCKS"),

@@ -19,6 +19,7 @@ use futures::{AsyncReadExt, AsyncWriteExt};
 use tempfile::TempDir;
 use tinychat::client::{Client, Command, Config, Event};
 use tinychat::message::Name;
+use tinychat::wire::frame::Presence;
 
 use crate::world::{Peer, World, patiently, story_with};
 
@@ -140,7 +141,9 @@ struct John {
 impl John {
     fn start(server: SocketAddr, user: &str, marie: &str, data: PathBuf) -> Self {
         let (server, user) = (server.to_string().parse().unwrap(), user.parse().unwrap());
-        let config = Config { tls: false, ..Config::new(server, user, data) };
+        // One who is away comes into no list of devices, which would double what is cut.
+        let presence = Presence::Away;
+        let config = Config { tls: false, presence, ..Config::new(server, user, data) };
         let (client, events) = Client::start(config, None).unwrap();
         let marie = marie.parse().unwrap();
         Self { client, events, marie, delivered: 0, heard: Vec::new() }

@@ -227,7 +227,8 @@ fn however_it_ends_the_terminal_is_as_it_was() {
         }
         let stage = Stage::open().await;
         let mut john = plain(Launch::at(stage.address(), "john", &world.path("john")).to("marie"));
-        let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+        let mut server =
+            stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0 0").await;
         john.sees("talking to marie, who is away");
         john.presses("half a line");
         john.sees("\nhalf a line");

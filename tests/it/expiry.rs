@@ -82,7 +82,7 @@ fn one_who_comes_later_is_told_ahead_of_talking_until_she_knows() {
         writes(world, FIRST_INSTALLATION, 1..=3).await;
         all_expires(world).await;
         let (one, two, three) = ("EXPIRED bob 1", "EXPIRED bob 2", "EXPIRED bob 3");
-        let talking = "TALKING bob away 3 3 3 0";
+        let talking = "TALKING bob away 3 3 3 0 0";
         for _ in 0..2 {
             let mut alice = world.sign_in("alice").await;
             assert_eq!(alice.settle("bob", 0).await, [one, two, three, talking]);
@@ -111,10 +111,10 @@ fn each_installation_is_told_of_its_own() {
         all_expires(world).await;
         let mut second = world.sign_in_from("alice", SECOND_INSTALLATION).await;
         let told = second.settle("bob", 7).await;
-        assert_eq!(told, ["TALKING bob away 7 7 7 0"], "it settles none of the other's");
+        assert_eq!(told, ["TALKING bob away 7 7 7 0 0"], "it settles none of the other's");
         let mut first = world.sign_in_from("alice", FIRST_INSTALLATION).await;
         let told = first.settle("bob", 0).await;
-        assert_eq!(told, ["EXPIRED bob 1", "EXPIRED bob 2", "TALKING bob away 2 2 2 0"]);
+        assert_eq!(told, ["EXPIRED bob 1", "EXPIRED bob 2", "TALKING bob away 2 2 2 0 0"]);
     });
 }
 
@@ -140,7 +140,7 @@ fn what_expired_is_not_delivered_and_what_comes_behind_it_is() {
         let told = alice.settle("bob", 0).await;
         let expired = ["EXPIRED bob 1", "EXPIRED bob 2", "EXPIRED bob 3"];
         assert_eq!(told[..3], expired);
-        assert_eq!(told[3..], ["TALKING bob online 6 6 6 0"]);
+        assert_eq!(told[3..], ["TALKING bob online 6 6 6 0 0"]);
     });
 }
 
@@ -174,7 +174,7 @@ fn each_message_of_a_conversation_is_told_once_and_comes_in_order() {
         let talking = async {
             loop {
                 let told = alice.settle("bob", 0).await;
-                if told.last().is_some_and(|it| it.ends_with(" 1500 1500 1500 0")) {
+                if told.last().is_some_and(|it| it.ends_with(" 1500 1500 1500 0 0")) {
                     return;
                 }
             }
@@ -213,7 +213,7 @@ fn an_acknowledgement_that_comes_too_late_counts_no_longer() {
         // It stays expired, and its place was freed once.
         let told = alice.settle("bob", 0).await;
         assert!(told.contains(&format!("EXPIRED bob {n}")), "{told:?}");
-        assert_eq!(told.last(), Some(&format!("TALKING bob online {n} {n} {n} 0")));
+        assert_eq!(told.last(), Some(&format!("TALKING bob online {n} {n} {n} 0 0")));
         alice.say_all("bob", n + 1..=n + 4, numbered).await;
         let refused = loop {
             let line = alice.next().await;
@@ -293,7 +293,7 @@ fn a_crash_brings_nothing_back_that_was_told_as_expired() {
             bob.hears_nothing().await;
             alice = world.sign_in("alice").await;
             let told = alice.settle("bob", n - 1).await;
-            let talking = format!("TALKING bob online {n} {n} {n} 0");
+            let talking = format!("TALKING bob online {n} {n} {n} 0 0");
             assert_eq!(told, [format!("EXPIRED bob {n}"), talking]);
             world.restart_with(briefly).await;
             alice = world.sign_in("alice").await;

@@ -64,7 +64,7 @@ fn what_is_too_long_for_a_server_gets_no_number_there() {
         let mut john = john(world, &stage).with(&["--follow", "--to", "marie"]).start();
         let mut server = stage.receive_announcing("body=10").await;
         server.expect("TALK marie 0").await;
-        server.say("TALKING marie away 0 0 0 0").await;
+        server.say("TALKING marie away 0 0 0 0 0").await;
         server.catch_up().await;
         john.types("0123456789\n01234567890\n");
         server.expect_messages("marie", 1, &["0123456789"]).await;
@@ -92,14 +92,16 @@ fn what_was_written_before_the_server_said_its_limit_is_kept_and_others_go_on() 
         while said.len() < 2 {
             for line in server.catch_up().await {
                 match line.split(' ').collect::<Vec<_>>()[..] {
-                    ["TALK", peer, _] => server.say(&format!("TALKING {peer} away 0 0 0 0")).await,
+                    ["TALK", peer, _] => {
+                        server.say(&format!("TALKING {peer} away 0 0 0 0 0")).await;
+                    }
                     ["MSG", ..] => said.push(line),
                     _ => {}
                 }
             }
         }
         said.sort();
-        assert_eq!(said, ["MSG anna 1 text 5 hello", "MSG marie 1 text 5 first"]);
+        assert_eq!(said, ["MSG anna 1 text 0 5 hello", "MSG marie 1 text 0 5 first"]);
         let told =
             "marie cannot be sent more for now: message 2 has 13 bytes, and this server takes 10";
         john.says(told).await;
@@ -135,7 +137,7 @@ fn whoever_waits_for_a_server_with_a_file_asks_it_and_answers() {
         let sending = john(world, &stage).with(&words).start();
         let mut server = stage.receive_announcing("ping=1 idle=60").await;
         server.expect("TALK marie 0").await;
-        server.say("TALKING marie away 0 0 0 0").await;
+        server.say("TALKING marie away 0 0 0 0 0").await;
         server.expect("TICKET").await;
         let (ticket, blob) = ("1".repeat(32), "7".repeat(32));
         server.say(&format!("TICKET {ticket}")).await;

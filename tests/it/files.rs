@@ -332,8 +332,10 @@ pub(crate) async fn tell(
         "blake3": hash.to_string(),
     });
     let body = told.to_string();
-    peer.send_bytes(format!("MSG marie {n} {n:032x} file {}\r\n{body}\r\n", body.len()).as_bytes())
-        .await;
+    peer.send_bytes(
+        format!("MSG marie {n} {n:032x} file 0 {}\r\n{body}\r\n", body.len()).as_bytes(),
+    )
+    .await;
 }
 
 #[test]
@@ -398,7 +400,7 @@ fn what_is_not_what_was_told_of_is_thrown_away() {
         assert!(blobs(world).is_empty(), "nor does the server keep it");
         // What is no description of a file is not shown as one.
         john.catch_up().await;
-        john.send_bytes(b"MSG marie 4 00000000000000000000000000000004 file 2\r\n{}\r\n").await;
+        john.send_bytes(b"MSG marie 4 00000000000000000000000000000004 file 0 2\r\n{}\r\n").await;
         john.expect("STORED marie 4").await;
         let marie = marie_says(world, "").await;
         marie.exited(0).said("john sent something of kind file, which cannot be shown here");
@@ -418,7 +420,7 @@ fn what_is_here_stays_here_whatever_the_server_says() {
         let launch = Launch::at(stage.address(), "marie", &world.path("marie"));
         let marie = launch.to("john").with_commands().start();
         marie.types("/GET 1\n");
-        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1 0").await;
         let (blob, hash) = ("7".repeat(32), blake3::hash(b"hello"));
         let told = serde_json::json!({
             "blob": &blob, "name": "file", "size": 5, "blake3": hash.to_string(),
@@ -477,7 +479,7 @@ fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
         };
         let marie = launch();
         marie.types("/GET 1\n");
-        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1").await;
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 1 0").await;
         let (blob, ticket) = ("7".repeat(32), format!("TICKET {}", "1".repeat(32)));
         caller.say(&told_of(&blob)).await;
         caller.expect_all(&["ACK john 1", "TICKET"]).await;
@@ -494,7 +496,7 @@ fn a_file_that_is_here_is_dropped_also_by_who_only_looks_in() {
         drop((caller, carrier));
         let mut marie = launch();
         marie.ends_input();
-        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 0").await;
+        let mut caller = stage.receive_talking("TALK john 0", "TALKING john away 0 0 0 0 0").await;
         assert_eq!(caller.catch_up().await, ["TICKET"], "and it stays for the answer");
         caller.say(&ticket).await;
         let carrier = stage.receive_carrier().await;
@@ -521,7 +523,7 @@ fn an_upload_is_named_before_anything_of_it_goes() {
         let john = || Launch::at(stage.address(), "john", &world.path("john"));
         let carried = async |john: Launch, first: &str| {
             let john = john.start();
-            let talking = "TALKING marie away 0 0 0 0";
+            let talking = "TALKING marie away 0 0 0 0 0";
             let mut caller = stage.receive_talking("TALK marie 0", talking).await;
             caller.expect("TICKET").await;
             caller.say(&ticket).await;

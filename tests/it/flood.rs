@@ -52,7 +52,7 @@ fn who_asks_much_at_once_gets_every_answer() {
             (0..QUESTIONS).map(|n| format!("TALK friend{n} 0\r\n")).collect();
         alice.send_bytes(conversations.as_bytes()).await;
         for n in 0..QUESTIONS {
-            alice.expect(&format!("TALKING friend{n} away 0 0 0 0")).await;
+            alice.expect(&format!("TALKING friend{n} away 0 0 0 0 0")).await;
         }
     });
 }

@@ -158,14 +158,16 @@ fn damaged_files_are_refused_and_left_as_they_are() {
         for (file, complaint) in [
             ("messages.db", "cannot use the message store"),
             ("id_ed25519", "not a key in OpenSSH"),
+            ("device_ed25519", "not a key in OpenSSH"),
         ] {
             let folder = world.path(file);
-            Launch::at(world.address(), "john", &folder).to("marie").pipe("").await;
+            let john = || Launch::at(world.address(), "john", &folder).to("marie");
+            john().pipe("").await;
             let garbage = "garbage\n".repeat(1_000);
             // SQLite would mend the one with what is in the other.
             let _ = fs::remove_file(folder.join("messages.db-wal"));
             fs::write(folder.join(file), &garbage).unwrap();
-            let john = Launch::at(world.address(), "john", &folder).to("marie").pipe("x\n").await;
+            let john = john().with(&["--follow"]).pipe("x\n").await;
             john.exited(1).printed(&[]).said(complaint).said(file);
             assert!(fs::read(folder.join(file)).unwrap() == garbage.as_bytes(), "{file} is kept");
         }

@@ -73,7 +73,8 @@ fn every_state_is_told_while_a_client_uses_the_folder() {
         let (stage, folder) = (Stage::open().await, world.path("john"));
         let john = Launch::at(stage.address(), "john", &folder).to("marie");
         let mut john = john.with(&["--follow", "--receipts"]).start();
-        let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+        let mut server =
+            stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0 0").await;
         john.types("one\ntwo\nthree\nfour\n");
         server.expect_messages("marie", 1, &["one", "two", "three", "four"]).await;
         server.say_all(&["DELIVERED marie 1", "EXPIRED marie 2", "STORED marie 3"]).await;
@@ -130,7 +131,7 @@ fn the_text_is_true_in_json_and_clean_in_lines_and_steers_no_terminal() {
         let john = Launch::at(stage.address(), "john", &folder).to("marie");
         let mut john = john.with(&["--follow"]).start();
         let mut server =
-            stage.receive_talking("TALK marie 0", "TALKING marie online 0 0 0 1").await;
+            stage.receive_talking("TALK marie 0", "TALKING marie online 0 0 0 1 0").await;
         let text = "a\u{1b}[2J\u{7f}\u{9b}31m\u{202e}\u{2066}\"\\\u{2028}€\nb";
         server.say(&message("marie", 1, FIRST_INSTALLATION, 1, text)).await;
         john.prints("marie: a\u{fffd}[2J\u{fffd}\u{fffd}31m\u{fffd}\u{fffd}\"\\\u{fffd}€").await;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use async_channel::Receiver;
 use tinychat::client::{Client, Command, Config, Event, FileState, Unasked};
 use tinychat::server::{FileLimits, Rate, Rates};
+use tinychat::wire::frame::Presence;
 
 use crate::carrying::Carrier;
 use crate::files::{marie_writes, own_file, send, tell};
@@ -160,7 +161,8 @@ fn whoever_sends_without_end_does_not_fill_the_disk_of_others() {
         // Each counts 64 KiB.
         let unasked = Unasked { file: 1_000, person: 200_000, all: 270_000 };
         let (marie, events) =
-            Client::start(Config { tls: false, unasked, ..config }, None).unwrap();
+            Client::start(Config { tls: false, unasked, presence: Presence::Away, ..config }, None)
+                .unwrap();
         let mut people = Vec::new();
         for peer in ["john", "anna"] {
             let mut raw = world.sign_in(peer).await;

@@ -168,7 +168,7 @@ async fn attack(world: &World, server: SocketAddr, over: &Over) -> Vec<JoinHandl
 /// Sends a message byte by byte, and never its end.
 async fn drip(mut peer: Peer, over: Over) {
     peer.try_to_send(
-        b"TALK nobody 0\r\nMSG nobody 1 00000000000000000000000000000001 text 60000\r\n",
+        b"TALK nobody 0\r\nMSG nobody 1 00000000000000000000000000000001 text 0 60000\r\n",
     )
     .await;
     for _ in 0..50_000 {
@@ -190,7 +190,7 @@ async fn never_read(mut writer: Peer, mut reader: Peer, number: usize, over: Ove
         if over.is_closed() {
             break;
         }
-        let frame = format!("MSG {peer} {n} {n:032x} text {}\r\n{text}\r\n", text.len());
+        let frame = format!("MSG {peer} {n} {n:032x} text 0 {}\r\n{text}\r\n", text.len());
         writer.try_to_send(frame.as_bytes()).await;
     }
     let _ = over.recv().await;
@@ -205,7 +205,7 @@ async fn flood(mut peer: Peer, over: Over) {
         let mut frames = String::new();
         for _ in 0..500 {
             n += 1;
-            frames += &format!("MSG nobody {n} {n:032x} text 1\r\nx\r\n");
+            frames += &format!("MSG nobody {n} {n:032x} text 0 1\r\nx\r\n");
         }
         peer.try_to_send(frames.as_bytes()).await;
     }

@@ -127,14 +127,15 @@ fn folders_of_which_all_has_expired_keep_no_other_from_writing_and_are_told() {
         patiently("some has expired", is_admitted(&mut newcomer)).await;
         newcomer.quit().await;
         let mut bob = world.sign_in("bob").await;
-        let gone = async { while !bob.settle("alice", 0).await.last().unwrap().ends_with(" 0") {} };
+        let gone =
+            async { while !bob.settle("alice", 0).await.last().unwrap().ends_with(" 0 0") {} };
         patiently("all has expired", gone).await;
         bob.quit().await;
         world.restart_with(for_ever).await;
         writes_one(world, MOST + 1).await;
         for number in 1..=MOST {
             let mut alice = world.sign_in_from("alice", &folder(number)).await;
-            let told = ["EXPIRED bob 1", "TALKING bob away 1 1 1 0"];
+            let told = ["EXPIRED bob 1", "TALKING bob away 1 1 1 0 0"];
             assert_eq!(alice.settle("bob", 0).await, told);
             alice.quit().await;
         }
@@ -149,7 +150,7 @@ fn one_whose_message_waits_does_not_give_way() {
         }
         // It says so, but it cannot know.
         let mut first = world.sign_in_from("alice", &folder(1)).await;
-        assert_eq!(first.settle("bob", 1).await, ["TALKING bob away 1 1 0 0"]);
+        assert_eq!(first.settle("bob", 1).await, ["TALKING bob away 1 1 0 0 0"]);
         first.quit().await;
         is_refused(world, MOST + 1).await;
     });

@@ -3,6 +3,7 @@
 //! | module | what belongs there |
 //! |---|---|
 //! | `world` | the server of a test and the people who talk to it; no tests |
+//! | `versions` | which version of a device list the raw peers write for; no tests |
 //! | `delivery` | messages: who gets which, when, how often, in which order |
 //! | `receipts` | what senders are told: STORED, DELIVERED, TALKING's numbers |
 //! | `backlog` | quotas: FULL, ROOM and what comes after |
@@ -18,13 +19,17 @@
 //! | `looks` | names that look like others |
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `keys` | keys made by other programs, and files that are no key |
+//! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
+//! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
+//! | `lists` | device lists: which the server takes and tells, and what is written for which version |
 //! | `page` | sentences of the specification that a client author relies on, from raw bytes |
+//! | `doubts` | device lists that a server shows: which a client believes, and what it writes meanwhile |
 //! | `false_server` | what a client believes of a server that announces or answers something else |
 //! | `bad_input` | garbage, rule breaking, connections cut at any byte |
 //! | `silence` | peers that send nothing or read nothing |
@@ -96,6 +101,7 @@ mod programs;
 mod script;
 mod socks;
 mod times;
+mod versions;
 #[path = "../shared/wall.rs"]
 mod wall;
 mod world;
@@ -122,6 +128,8 @@ mod copies;
 mod counted;
 mod cut;
 mod delivery;
+mod device_lists;
+mod doubts;
 mod editing;
 mod exits;
 mod expiry;
@@ -139,6 +147,7 @@ mod identity;
 mod installations;
 mod keys;
 mod lateness;
+mod lists;
 mod looks;
 mod manual;
 mod names;
@@ -147,6 +156,7 @@ mod news;
 mod operators;
 mod outage;
 mod own_files;
+mod own_list;
 mod page;
 mod person_rates;
 mod pictures;

@@ -83,7 +83,7 @@ fn case_and_width_make_no_other_name() {
         shouting.expect("WELCOME alice").await;
         alice.expect("BYE replaced").await;
         shouting.send("TALK BOB 0").await;
-        shouting.expect("TALKING bob away 0 0 0 0").await;
+        shouting.expect("TALKING bob away 0 0 0 0 0").await;
         shouting.say("Bob", 1, "hello").await;
         shouting.expect("STORED bob 1").await;
         shouting.send("TALK Alice 0").await;

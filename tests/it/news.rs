@@ -9,7 +9,7 @@ use crate::world::{World, story};
 async fn john(world: &World, stage: &Stage, flags: &[&str]) -> (Program, Caller) {
     let john = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
     let john = john.with(&["--follow"]).with(flags).start();
-    let caller = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+    let caller = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0 0").await;
     (john, caller)
 }
 
@@ -73,7 +73,7 @@ fn a_script_is_told_nothing_twice_across_connections() {
         server.say("STORED marie 1").await;
         john.says("stored marie 1").await;
         drop(server);
-        let talking = "TALKING marie away 2 2 1 0";
+        let talking = "TALKING marie away 2 2 1 0 0";
         let mut server = stage.receive_talking("TALK marie 0", talking).await;
         server.say_all(&["STORED marie 2", "DELIVERED marie 1"]).await;
         server.catch_up().await;
@@ -118,7 +118,7 @@ fn a_refusal_is_told_with_its_reason_and_once_however_often_it_is_tried_again() 
             for _ in 0..3 {
                 server.say_all(&["STORED marie 1", refusal, "ROOM marie"]).await;
                 server.expect("TALK marie 0").await;
-                server.say("TALKING marie away 1 1 0 0").await;
+                server.say("TALKING marie away 1 1 0 0 0").await;
                 server.expect_messages("marie", 2, &["two"]).await;
             }
             server.say("STORED marie 2").await;
@@ -142,7 +142,7 @@ fn another_message_that_is_refused_is_told_again() {
         server.expect_messages("marie", 1, &["one", "two"]).await;
         server.say_all(&["ERR FULL marie 1 no room", "ROOM marie"]).await;
         server.expect("TALK marie 0").await;
-        server.say("TALKING marie away 0 0 0 0").await;
+        server.say("TALKING marie away 0 0 0 0 0").await;
         server.expect_messages("marie", 1, &["one", "two"]).await;
         server.say_all(&["STORED marie 1", "ERR FULL marie 2 no room"]).await;
         john.says("refused marie 2 full").await;

@@ -80,14 +80,14 @@ fn a_talk_that_is_refused_is_answered_with_an_error_alone() {
         all += "TALK alice 0\r\nTALK bob 0\r\nTALK b:b 0\r\nTALK friend1 0\r\nPING\r\n";
         alice.send_bytes(all.as_bytes()).await;
         for n in 1..=1_000 {
-            alice.expect(&format!("TALKING friend{n} away 0 0 0 0")).await;
+            alice.expect(&format!("TALKING friend{n} away 0 0 0 0 0")).await;
         }
         for answer in [
             "ERR SELF alice",
             "ERR CONVERSATIONS bob",
             "ERR NAME - TALK b:b",
             // One that is open goes on.
-            "TALKING friend1 away 0 0 0 0",
+            "TALKING friend1 away 0 0 0 0 0",
             "PONG",
         ] {
             alice.expect(answer).await;

@@ -170,7 +170,9 @@ fn a_message_of_an_unknown_kind_is_announced_and_not_printed() {
     story(async |world| {
         let mut marie = world.sign_in("marie").await;
         marie.talk("john").await;
-        marie.send_bytes(b"MSG john 1 00000000000000000000000000000001 picture 3\r\nabc\r\n").await;
+        marie
+            .send_bytes(b"MSG john 1 00000000000000000000000000000001 picture 0 3\r\nabc\r\n")
+            .await;
         marie.expect("STORED john 1").await;
         let john = Launch::of(world, "john").to("marie").pipe("").await;
         john.exited(0).printed(&[]).said("marie sent something of kind picture");

@@ -6,6 +6,7 @@
 //! sleeps: a story awaits a line or an exit. Every await ends after [`PATIENCE`], with a sentence
 //! that shows what came so far.
 
+use std::collections::HashSet;
 use std::fmt::{Display, Write as _};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -13,7 +14,7 @@ use std::net::SocketAddr;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -25,6 +26,19 @@ use crate::world::{Reserved, World};
 
 /// How long a program may take for anything on a slow and busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// At which server somebody is a real client.
+static PEOPLE: LazyLock<Mutex<HashSet<(String, String)>>> = LazyLock::new(Mutex::default);
+
+/// Whether somebody is a real client at a server, which may come into its list of devices at any moment.
+pub(crate) fn is_real(server: SocketAddr, name: &str) -> bool {
+    PEOPLE.lock().unwrap().contains(&(server.to_string(), name.into()))
+}
+
+/// Somebody is a real client at a server.
+pub(crate) fn comes_for_real(server: impl Display, name: &str) {
+    PEOPLE.lock().unwrap().insert((server.to_string(), name.into()));
+}
 
 /// The command line of a program that is not started yet.
 pub(crate) struct Launch {
@@ -44,6 +58,7 @@ impl Launch {
     /// Somebody at the client, with a server without TLS and a data folder.
     pub(crate) fn at(server: impl Display, name: &str, data: &Path) -> Self {
         let server = server.to_string();
+        comes_for_real(&server, name);
         Self::tinychat(&["--user", name, "--server", &server, "--tls", "off"]).data(data)
     }
 

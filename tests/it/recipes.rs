@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::programs::{Launch, Program};
+use crate::programs::{Launch, Program, comes_for_real};
 use crate::world::{World, patiently, story};
 
 /// A folder in which a shell finds `tinychat`, john's settings, and a `notify-send` that writes into a file.
@@ -20,6 +20,7 @@ impl Bench {
         let folder = world.path("bench");
         fs::create_dir_all(folder.join("tinychat")).unwrap();
         let (server, data) = (world.address(), world.path("john"));
+        comes_for_real(server, "john");
         let settings =
             format!("server = \"{server}\"\ntls = false\nuser = \"john\"\ndata = {data:?}\n");
         fs::write(folder.join("tinychat/config.toml"), settings).unwrap();

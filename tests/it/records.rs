@@ -96,7 +96,7 @@ fn who_writes_a_record_for_each_byte_is_closed_and_nobody_waits_for_them() {
         let mallory = task::spawn_blocking(move || {
             let mut mallory = Recorder::sign_in(address, "mallory", &identity);
             let frame = [
-                b"MSG alice 1 00000000000000000000000000000001 text 60000\r\n" as &[u8],
+                b"MSG alice 1 00000000000000000000000000000001 text 0 60000\r\n" as &[u8],
                 &[b'x'; 60_000],
                 b"\r\n",
             ]
@@ -123,7 +123,7 @@ fn how_frames_are_split_into_records_means_nothing() {
             let mut mallory = Recorder::sign_in(address, "mallory", &identity);
             assert!(mallory.write(b"TALK alice 0\r\n".chunks(1)));
             for n in 1..=1_000 {
-                let frame = format!("MSG alice {n} {n:032x} text 15\r\nin small pieces\r\n");
+                let frame = format!("MSG alice {n} {n:032x} text 0 15\r\nin small pieces\r\n");
                 let pieces = frame.as_bytes().chunks(8).flat_map(|piece| [piece, b""]);
                 assert!(mallory.write(pieces));
             }

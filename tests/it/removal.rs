@@ -116,7 +116,7 @@ fn whose_a_name_is_is_told_when_it_changes() {
         let mut marie = world.sign_in("marie").await;
         marie.send_bytes(b"KEY eve\r\nTALK eve 0\r\n").await;
         assert_eq!(marie.next().await, "KEY eve -");
-        assert_eq!(marie.next().await, "TALKING eve away 0 0 0 0");
+        assert_eq!(marie.next().await, "TALKING eve away 0 0 0 0 0");
         marie.say("eve", 1, "whoever comes").await;
         marie.expect("STORED eve 1").await;
         let mut eve = world.sign_in("eve").await;
@@ -146,7 +146,7 @@ fn whose_a_name_is_is_told_when_it_changes() {
         marie.expect(&format!("KEY eve {}", anna.public())).await;
         marie.expect("EXPIRED eve 1").await;
         marie.expect("EXPIRED eve 2").await;
-        marie.expect("TALKING eve online 2 2 2 0").await;
+        marie.expect("TALKING eve online 2 2 2 0 0").await;
     });
 }
 

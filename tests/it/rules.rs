@@ -16,7 +16,7 @@ use crate::script::{Caller, Stage, message};
 use crate::world::{FIRST_INSTALLATION, SECOND_INSTALLATION, World, patiently, story};
 
 /// The answer to a first `TALK` with marie.
-const NOTHING_YET: &str = "TALKING marie away 0 0 0 0";
+const NOTHING_YET: &str = "TALKING marie away 0 0 0 0 0";
 
 /// John's client without a face.
 struct John {
@@ -224,7 +224,7 @@ fn nothing_is_sent_between_a_refusal_and_talking() {
             server.expect("TALK marie 0").await;
             john.says(&["five"]).await;
             assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "{refusal}");
-            server.say("TALKING marie away 1 1 0 0").await;
+            server.say("TALKING marie away 1 1 0 0 0").await;
             server.expect_messages("marie", 2, &["two", "three", "four", "five"]).await;
             john.leaves(server).await;
             std::fs::remove_dir_all(world.path("john")).unwrap();
@@ -254,7 +254,7 @@ fn talking_is_a_receipt_and_the_rest_is_sent_in_order() {
         let texts = ["one", "two", "three", "four", "five"];
         let (john, server) = john_writes(world, &stage, &texts).await;
         drop(server);
-        let talking = "TALKING marie away 3 2 1 0";
+        let talking = "TALKING marie away 3 2 1 0 0";
         let mut server = stage.receive_talking("TALK marie 0", talking).await;
         server.expect_messages("marie", 4, &["four", "five"]).await;
         john.says(&["six"]).await;
@@ -277,13 +277,13 @@ fn what_the_server_has_is_neither_sent_again_nor_called_stored() {
         let stage = Stage::open().await;
         let (john, server) = john_writes(world, &stage, &["one", "two", "three"]).await;
         drop(server);
-        let talking = "TALKING marie away 3 0 0 0";
+        let talking = "TALKING marie away 3 0 0 0 0";
         let mut server = stage.receive_talking("TALK marie 0", talking).await;
         assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]));
         assert_eq!(john.catch_up().await.1, "marie: 3 unsent, 0 undelivered");
         drop(server);
         // It lost two of them in a crash.
-        let talking = "TALKING marie away 1 1 0 0";
+        let talking = "TALKING marie away 1 1 0 0 0";
         let mut server = stage.receive_talking("TALK marie 0", talking).await;
         server.expect_messages("marie", 2, &["two", "three"]).await;
         john.leaves(server).await;
@@ -351,9 +351,9 @@ fn a_server_that_knows_less_after_a_crash_takes_no_receipt_back() {
         let known = ["1 expired one", "2 delivered two", "3 stored three"];
         // The removal was not on its disk; then nothing was; then it hears of it again.
         for (talking, sent) in [
-            ("TALKING marie away 3 2 1 0", &[][..]),
-            ("TALKING marie away 0 0 0 0", &["three"]),
-            ("TALKING marie away 3 3 0 0", &[]),
+            ("TALKING marie away 3 2 1 0 0", &[][..]),
+            ("TALKING marie away 0 0 0 0 0", &["three"]),
+            ("TALKING marie away 3 3 0 0 0", &[]),
         ] {
             drop(server);
             server = stage.receive_talking("TALK marie 2", talking).await;
@@ -400,7 +400,7 @@ fn a_final_fate_that_cannot_be_written_is_not_shown() {
     story(async |world| {
         for (state, receipt) in [
             ("delivered", "DELIVERED marie 1"),
-            ("delivered", "TALKING marie online 1 1 1 0"),
+            ("delivered", "TALKING marie online 1 1 1 0 0"),
             ("expired", "EXPIRED marie 1"),
         ] {
             let stage = Stage::open().await;
@@ -416,7 +416,7 @@ fn a_final_fate_that_cannot_be_written_is_not_shown() {
             john.talks("marie").await;
             let mut server = stage.receive().await;
             server.expect("TALK marie 0").await;
-            server.say_all(&["TALKING marie online 1 1 0 0", receipt]).await;
+            server.say_all(&["TALKING marie online 1 1 0 0 0", receipt]).await;
             let (said, told) = catch_up(&john, &mut server).await;
             assert_eq!(said, [""; 0], "{receipt}");
             assert!(told.iter().any(|it| it.contains(state)), "{receipt}: {told:?}");
@@ -440,7 +440,7 @@ fn a_server_that_has_more_than_was_sent_has_the_client_count_anew() {
         server.expect("TALK marie 0").await;
         john.says(&["one", "two"]).await;
         john.catch_up().await;
-        server.say("TALKING marie away 2 2 2 0").await;
+        server.say("TALKING marie away 2 2 2 0 0").await;
         let mut server = stage.receive_talking("TALK marie 0", NOTHING_YET).await;
         assert_ne!(server.installation, first);
         server.expect_messages("marie", 1, &["one", "two"]).await;
@@ -459,7 +459,7 @@ fn what_expired_ahead_of_talking_waits_for_it() {
         server.expect("TALK marie 0").await;
         server.say_all(&["EXPIRED marie 1", "EXPIRED marie 3"]).await;
         assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "it is not known whose");
-        server.say("TALKING marie away 2 2 1 0").await;
+        server.say("TALKING marie away 2 2 1 0 0").await;
         let told = ["marie: expired 1", "marie: stored [2], delivered []"].map(Into::into);
         assert_eq!(catch_up(&john, &mut server).await, (vec![], told.to_vec()));
         assert_eq!(rows(world), ["1 expired one", "2 stored two"]);
@@ -478,7 +478,7 @@ fn what_is_delivered_ahead_of_talking_waits_for_what_expired() {
         john.catch_up().await;
         server.say_all(&["EXPIRED marie 1", "STORED marie 2", "DELIVERED marie 1"]).await;
         assert_eq!(catch_up(&john, &mut server).await, (vec![], vec![]), "nothing is final yet");
-        server.say("TALKING marie away 2 2 1 0").await;
+        server.say("TALKING marie away 2 2 1 0 0").await;
         let told = ["marie: expired 1", "marie: stored [2], delivered []"].map(Into::into);
         assert_eq!(catch_up(&john, &mut server).await, (vec![], told.to_vec()));
         assert_eq!(rows(world), ["1 expired one", "2 stored two"]);
@@ -502,7 +502,7 @@ fn nothing_that_is_said_of_a_number_counts_where_it_was_never_sent() {
         assert_eq!(rows(world), ["1 delivered one", "2 waiting two"]);
         server.say("ROOM marie").await;
         server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0").await;
+        server.say("TALKING marie away 1 1 1 0 0").await;
         server.expect_messages("marie", 2, &["two"]).await;
         john.leaves(server).await;
     });
@@ -575,7 +575,7 @@ fn what_comes_again_is_known_by_its_sender_and_installation() {
         let mut asked = [server.catch_up().await, catch_up(&john, &mut server).await.0].concat();
         asked.sort();
         assert_eq!(asked, ["TALK anna 0", "TALK marie 0"]);
-        server.say_all(&["TALKING anna online 0 0 0 0", "TALKING marie online 0 0 0 0"]).await;
+        server.say_all(&["TALKING anna online 0 0 0 0 0", "TALKING marie online 0 0 0 0 0"]).await;
         for (peer, seq, installation, n, text, new) in [
             ("marie", 1, FIRST_INSTALLATION, 1, "one", true),
             ("marie", 2, FIRST_INSTALLATION, 3, "three", true),
@@ -665,7 +665,7 @@ fn after_a_reconnect_come_talks_and_nothing_else() {
         let (john, mut server) = john_talks(world, &stage).await;
         john.talks("anna").await;
         server.expect("TALK anna 0").await;
-        server.say("TALKING anna online 0 0 0 0").await;
+        server.say("TALKING anna online 0 0 0 0 0").await;
         server.say(&message("marie", 1, FIRST_INSTALLATION, 1, "one")).await;
         server.expect("ACK marie 1").await;
         drop(server);

@@ -3,11 +3,14 @@
 //! Owned by the story. Frames are written and compared as lines, as in `world`, and nobody sleeps:
 //! [`Caller::catch_up`] says that the client has handled all that it was told.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
+use tinychat::trust::Identity;
+use tinychat::trust::devices::SignedList;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
@@ -62,7 +65,9 @@ impl Stage {
         let socket = Socket::Tcp(stream.try_into().unwrap());
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
-        let mut caller = Caller { half, reader, name: String::new(), installation: String::new() };
+        let (name, installation, keys) = Default::default();
+        let tells_of_list = false;
+        let mut caller = Caller { half, reader, name, installation, keys, tells_of_list };
         let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
             panic!("a client begins with HELLO");
         };
@@ -84,8 +89,11 @@ pub(crate) struct Caller {
     half: BoxWriter,
     reader: FrameReader<ClientFrame>,
     name: String,
+    /// The keys of those who have names.
+    keys: BTreeMap<String, String>,
     /// The data folder that it writes from.
     pub(crate) installation: String,
+    tells_of_list: bool,
 }
 
 impl Caller {
@@ -95,6 +103,33 @@ impl Caller {
         let proof = self.read().await;
         assert!(matches!(proof, Some(ClientFrame::Prove { .. })), "a proof, not {proof:?}");
         self.say_all(lines).await;
+    }
+
+    /// The story wants to know when the client asks for its own list of devices, and answers. Other stories do neither.
+    pub(crate) fn telling_of_list(self) -> Self {
+        Self { tells_of_list: true, ..self }
+    }
+
+    /// The next thing that the client says is a list of devices.
+    pub(crate) async fn expect_list(&mut self) -> SignedList {
+        match self.read().await {
+            Some(ClientFrame::List { statement }) => SignedList::read(statement).unwrap(),
+            other => panic!("{} says a list, and not {other:?}", self.name),
+        }
+    }
+
+    /// Shows the client its own list, or that it has none.
+    pub(crate) async fn show_list(&mut self, list: Option<&SignedList>) {
+        let (version, text) = match list {
+            Some(list) => (list.list().version(), str::from_utf8(list.bytes()).unwrap()),
+            None => (0, ""),
+        };
+        self.say(&format!("DEVICES {} {version} {}\r\n{text}", self.name, text.len())).await;
+    }
+
+    /// From now on somebody has a name.
+    pub(crate) fn knows(&mut self, name: &str, identity: &Identity) {
+        self.keys.insert(name.into(), identity.public().to_string());
     }
 
     /// Says one line.
@@ -124,7 +159,7 @@ impl Caller {
     /// The next lines are these messages to `peer`, numbered from `n` on.
     pub(crate) async fn expect_messages(&mut self, peer: &str, n: u64, texts: &[&str]) {
         for (n, text) in (n..).zip(texts) {
-            self.expect(&format!("MSG {peer} {n} text {} {text}", text.len())).await;
+            self.expect(&format!("MSG {peer} {n} text 0 {} {text}", text.len())).await;
         }
     }
 
@@ -160,13 +195,18 @@ impl Caller {
         self.read().await.map(|frame| line(&frame))
     }
 
-    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread. Nobody
-    /// has a key here.
+    /// `None` at the end. A reset is an end: the client was killed, or closed with frames unread. It is told whose name
+    /// somebody is.
     async fn read(&mut self) -> Option<ClientFrame> {
         loop {
             let next = patiently("a frame of the client", self.reader.next()).await;
             match next.ok()?.map(|it| it.unwrap_or_else(|error| panic!("{}: {error}", self.name))) {
-                Some(ClientFrame::Key { peer }) => self.say(&format!("KEY {peer} -")).await,
+                Some(ClientFrame::Key { peer }) => {
+                    let key = self.keys.get(peer.as_str()).map_or("-", String::as_str);
+                    self.say(&format!("KEY {peer} {key}")).await;
+                }
+                Some(ClientFrame::Devices { peer })
+                    if peer.as_str() == self.name && !self.tells_of_list => {}
                 frame => return frame,
             }
         }

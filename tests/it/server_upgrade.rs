@@ -20,6 +20,11 @@ const BACKUP: &[u8] = include_bytes!("../layouts/server-1.backup");
 const FOLDER_2: &[u8] = include_bytes!("../layouts/server-2.tar");
 const BACKUP_2: &[u8] = include_bytes!("../layouts/server-2.backup");
 
+/// The same of the program that wrote layout 3: of Alice's four messages from folder 1, which have origins of their own, Bob
+/// took the first and sent the second back.
+const FOLDER_3: &[u8] = include_bytes!("../layouts/server-3.tar");
+const BACKUP_3: &[u8] = include_bytes!("../layouts/server-3.backup");
+
 fn folder(number: u64) -> String {
     format!("{number:016x}")
 }
@@ -35,7 +40,7 @@ async fn told(world: &World, number: u64, settled: u64) -> Vec<String> {
 
 fn expired(numbers: &[u64], talking: &str) -> Vec<String> {
     let lines = numbers.iter().map(|n| format!("EXPIRED bob {n}"));
-    lines.chain([format!("TALKING bob away {talking}")]).collect()
+    lines.chain([format!("TALKING bob away {talking} 0")]).collect()
 }
 
 /// The people in a folder get the keys of this story's world.
@@ -128,7 +133,7 @@ fn what_waits_has_its_ids_for_origins(data: &Path) {
         world.restart_with(|config| config.data = data.into()).await;
         for _ in 0..2 {
             let mut alice = world.sign_in_from("alice", &folder(1)).await;
-            assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 3 3 1 0"]);
+            assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 3 3 1 0 0"]);
             alice.quit().await;
             let mut bob = world.sign_in("bob").await;
             bob.expect("WAITING alice 2").await;
@@ -161,6 +166,50 @@ fn a_folder_and_a_backup_of_layout_2_are_brought_up_to_date() {
     what_waits_has_its_ids_for_origins(&restored);
 }
 
+/// What waits in a store of layout 3 comes as it was written, and nobody has a device list.
+fn what_waits_has_its_origins_and_nobody_has_a_list(data: &Path) {
+    let for_ever = |config: &mut tinychat::server::Config| config.keep = None;
+    story_with(for_ever, async |world| {
+        give_keys(world, data);
+        world.restart_with(|config| config.data = data.into()).await;
+        for _ in 0..2 {
+            let mut alice = world.sign_in_from("alice", &folder(1)).await;
+            let told = ["BOUNCED bob 2", "TALKING bob away 4 4 2 0 0"];
+            assert_eq!(alice.settle("bob", 0).await, told);
+            alice.send("DEVICES bob").await;
+            alice.expect("DEVICES bob 0 0").await;
+            alice.quit().await;
+            let mut bob = world.sign_in("bob").await;
+            bob.expect("WAITING alice 2").await;
+            bob.talk("alice").await;
+            for (seq, n) in [(1, 3), (2, 4)] {
+                let heard = bob.hear().await;
+                assert_eq!((heard.seq, heard.n, heard.text), (seq, n, format!("alice says {n}")));
+                assert_eq!(heard.origin, format!("{:032x}", 0xa11ce * 1_000 + n));
+            }
+            bob.quit().await;
+            world.restart().await;
+        }
+    });
+}
+
+#[test]
+fn a_folder_and_a_backup_of_layout_3_are_brought_up_to_date() {
+    let home = tempfile::tempdir().unwrap();
+    let (data, restored) = (home.path().join("server"), home.path().join("restored"));
+    tar::Archive::new(FOLDER_3).unpack(&data).unwrap();
+    let checked = block_on(operate(&["check"], &data));
+    checked.exited(0).printed(&[
+        "alice to bob: 2 messages, 24 bytes, the oldest of 2026-11-30T01:14:53Z",
+        "2 messages, 24 bytes, 1 sessions",
+    ]);
+    what_waits_has_its_origins_and_nobody_has_a_list(&data);
+    let file = home.path().join("backup");
+    fs::write(&file, BACKUP_3).unwrap();
+    block_on(restore(&restored, &file)).exited(0).was_quiet();
+    what_waits_has_its_origins_and_nobody_has_a_list(&restored);
+}
+
 #[test]
 fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     let home = tempfile::tempdir().unwrap();
@@ -170,6 +219,6 @@ fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     later[514] = b'9';
     fs::write(&file, later).unwrap();
     let refused = block_on(restore(&data, &file));
-    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 3");
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 4");
     assert!(!data.exists());
 }

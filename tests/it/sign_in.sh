@@ -60,7 +60,7 @@ expect 'WELCOME '
 
 say "TALK $peer 0"
 expect "TALKING $peer "
-say "MSG $peer 1 $(openssl rand -hex 16) text $(printf '%s' "$text" | wc -c | tr -d ' ')"
+say "MSG $peer 1 $(openssl rand -hex 16) text ${line##* } $(printf '%s' "$text" | wc -c | tr -d ' ')"
 say "$text"
 expect "STORED $peer 1"
 say QUIT

@@ -243,7 +243,7 @@ fn who_writes_a_thousand_times_is_announced_a_few_times() {
             let john = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
             let waiting: Vec<_> = (1..=1000).map(|n| format!("WAITING mallory {n}")).collect();
             let waiting: Vec<_> = waiting.iter().map(String::as_str).collect();
-            let talking = "TALKING marie away 0 0 0 0";
+            let talking = "TALKING marie away 0 0 0 0 0";
             let all = "1000 messages from mallory, who is new to you";
             let seen = if follows {
                 let mut john = john.with(&["--follow"]).start();
@@ -347,7 +347,8 @@ fn a_run_of_messages_that_were_stored_or_delivered_is_one_line() {
         let stage = Stage::open().await;
         let launch = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
         let mut john = Terminal::open(launch);
-        let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await;
+        let mut server =
+            stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0 0").await;
         john.types("one");
         server.expect_messages("marie", 1, &["one"]).await;
         server.say("STORED marie 1").await;

@@ -54,7 +54,7 @@ fn john(stage: &Stage, data: &Path, words: &[&str]) -> Program {
 }
 
 async fn talking(stage: &Stage) -> Caller {
-    stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0").await
+    stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 0 0").await
 }
 
 /// A message of marie's of some kind, as lines to say.
@@ -94,7 +94,7 @@ fn what_is_said_to_tail_does_no_harm_and_what_it_cannot_show_it_tells() {
             let words = [&["tail", "--with", "marie"], flags].concat();
             let mut tail = john(&stage, &data, &words);
             let mut server =
-                stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 4").await;
+                stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 4 0").await;
             tail.says("following").await;
             server.say(&format!("ERR CLOSED - {SENTENCE}")).await;
             tail.says(SHOWN).await;
@@ -145,7 +145,8 @@ fn what_is_said_to_the_plain_face_does_no_harm_nor_does_the_history() {
         let body = format!("{SENTENCE}{BODY}{FLAG}\nsecond");
         let flags = ["--to", "marie", "--follow", "--receipts", "--commands"];
         let mut face = john(&stage, &data, &flags);
-        let mut server = stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 4").await;
+        let mut server =
+            stage.receive_talking("TALK marie 0", "TALKING marie away 0 0 0 4 0").await;
         face.types("one\n/FILES\n/STATUS\n");
         server.expect_messages("marie", 1, &["one"]).await;
         let file = file_called(&body);

@@ -91,7 +91,7 @@ async fn writes(alice: &mut Peer, numbers: std::ops::RangeInclusive<u64>, text: 
 /// Whoever came and went, TALKING says so.
 async fn all_is_delivered(alice: &mut Peer, count: u64) {
     let told = alice.settle("bob", 0).await;
-    let all = format!(" {count} {count} {count} 0");
+    let all = format!(" {count} {count} {count} 0 0");
     assert!(told.last().is_some_and(|line| line.ends_with(&all)), "{told:?}");
 }
 

@@ -5,7 +5,7 @@
 //! sleeps: peers await frames, and [`Peer::barrier`] says that the server has handled what was sent.
 //! Every await ends after [`PATIENCE`], with a sentence that says what was waited for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::future::Future;
@@ -34,6 +34,9 @@ use tinychat::wire::frame::ServerFrame;
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{BoxWriter, Socket, Transport};
 use tinychat::wire::{SIGN_IN_NAMESPACE, sign_in_text};
+
+use crate::programs::is_real;
+use crate::versions::Versions;
 
 /// How long anything may take on a slow and busy machine before it counts as hanging.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
@@ -74,6 +77,8 @@ pub(crate) struct World {
     config: Config,
     identities: Mutex<HashMap<String, Arc<Identity>>>,
     running: Option<Running>,
+    /// The story is about device lists; see [`Peer::telling_of_lists`].
+    pub(crate) tells_of_lists: bool,
 }
 
 /// A port of this machine that the system gives to nobody by itself, also while no server listens there.
@@ -116,7 +121,14 @@ impl World {
         config.files.reserve = 0;
         configure(&mut config);
         let identities = Mutex::default();
-        let mut world = Self { folder, _place: place, config, identities, running: None };
+        let mut world = Self {
+            folder,
+            _place: place,
+            config,
+            identities,
+            running: None,
+            tells_of_lists: false,
+        };
         world.start().await;
         world
     }
@@ -212,12 +224,17 @@ impl World {
         let socket = Socket::Tcp(stream.try_clone().unwrap());
         if self.config.tls == Tls::Off {
             let transport = Transport::plain(socket).unwrap();
-            return Peer { stream: Some(stream.into()), ..Peer::on(transport) };
+            return self.peer_on(address, transport, Some(stream.into()));
         }
         let name = address.ip().into();
         // Large, and stories have many of them on one stack.
         let connecting = Box::pin(Transport::connect(socket, ServerName::IpAddress(name)));
-        Peer::on(patiently("TLS is agreed on", connecting).await.unwrap())
+        self.peer_on(address, patiently("TLS is agreed on", connecting).await.unwrap(), None)
+    }
+
+    fn peer_on(&self, server: SocketAddr, transport: Transport, stream: Option<TcpStream>) -> Peer {
+        let peer = Peer { stream, server: Some(server), ..Peer::on(transport) };
+        if self.tells_of_lists { peer.telling_of_lists() } else { peer }
     }
 
     /// Somebody who has signed in and got WELCOME.
@@ -270,6 +287,11 @@ pub(crate) struct Peer {
     stream: Option<TcpStream>,
     /// What its sign-in is bound to.
     pub(crate) channel: Channel,
+    /// What it does about device lists; none in stories that are about them.
+    lists: Option<Versions>,
+    /// What came and was not read.
+    unread: VecDeque<ServerFrame>,
+    server: Option<SocketAddr>,
 }
 
 /// A message as it came.
@@ -288,7 +310,14 @@ impl Peer {
     pub(crate) fn on(transport: Transport) -> Self {
         let Transport { reader, writer: half, channel } = transport;
         let reader = FrameReader::new(reader);
-        Self { name: "somebody".into(), half, reader, stream: None, channel }
+        let lists = Some(Versions::default());
+        let (name, stream, server, unread) = ("somebody".into(), None, None, VecDeque::new());
+        Self { name, half, reader, stream, channel, lists, unread, server }
+    }
+
+    /// The story is about device lists: it is told of them, and messages are written for version 0.
+    pub(crate) fn telling_of_lists(self) -> Self {
+        Self { lists: None, ..self }
     }
 
     /// Claims a name and proves a key for it; what the server says to it is up to the story.
@@ -361,7 +390,7 @@ impl Peer {
     }
 
     /// Opens a conversation, or begins it again. Returns what TALKING says behind the peer's name:
-    /// presence, have, stored, delivered, waiting.
+    /// presence, have, stored, delivered, waiting. The peer has no device list.
     pub(crate) async fn talk(&mut self, peer: &str) -> String {
         self.send(&format!("TALK {peer} 0")).await;
         // What waits may be announced until the conversation is open: the server may be late.
@@ -373,6 +402,7 @@ impl Peer {
             }
         };
         let told = line.strip_prefix(&format!("TALKING {peer} "));
+        let told = told.and_then(|told| told.strip_suffix(" 0"));
         told.unwrap_or_else(|| panic!("{} expected TALKING {peer}, got: {line}", self.name)).into()
     }
 
@@ -403,7 +433,37 @@ impl Peer {
 
     /// Writes a message.
     pub(crate) async fn say(&mut self, peer: &str, n: u64, text: &str) {
-        self.send_bytes(message(peer, n, text).as_bytes()).await;
+        let message = self.message(peer, n, text);
+        self.send_bytes(message.as_bytes()).await;
+        self.until_taken(peer).await;
+    }
+
+    /// What was written to a real client is accepted, also if that has just come into its list of devices.
+    async fn until_taken(&mut self, peer: &str) {
+        let is_real = |server| is_real(server, peer);
+        if self.lists.is_none() || !self.server.is_some_and(is_real) {
+            return;
+        }
+        loop {
+            self.try_to_send(format!("DEVICES {peer}\r\n").as_bytes()).await;
+            loop {
+                match self.receive().await {
+                    Some(ServerFrame::Devices { .. }) => break,
+                    Some(frame) => self.unread.push_back(frame),
+                    None => return,
+                }
+            }
+            if self.lists.as_mut().is_some_and(|lists| lists.is_settled(peer)) {
+                return;
+            }
+        }
+    }
+
+    fn message(&mut self, peer: &str, n: u64, text: &str) -> String {
+        match &mut self.lists {
+            Some(lists) => lists.message(peer, n, text),
+            None => message(peer, n, text),
+        }
     }
 
     /// Writes many messages with one write: `text(n)` for each number.
@@ -413,8 +473,9 @@ impl Peer {
         numbers: impl IntoIterator<Item = u64>,
         text: impl Fn(u64) -> String,
     ) {
-        let all: String = numbers.into_iter().map(|n| message(peer, n, &text(n))).collect();
+        let all: String = numbers.into_iter().map(|n| self.message(peer, n, &text(n))).collect();
         self.send_bytes(all.as_bytes()).await;
+        self.until_taken(peer).await;
     }
 
     /// The next message. Receipts, presence and what waits elsewhere may come before it.
@@ -635,8 +696,26 @@ impl Peer {
 
     /// `None` at the end. A reset is an end: the server closed while we were still sending.
     async fn read(&mut self) -> Option<ServerFrame> {
-        let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
-        next.ok()?.map(|frame| frame.unwrap_or_else(|error| panic!("{}: {error}", self.name)))
+        match self.unread.pop_front() {
+            Some(frame) => Some(frame),
+            None => self.receive().await,
+        }
+    }
+
+    async fn receive(&mut self) -> Option<ServerFrame> {
+        loop {
+            let next = patiently(&format!("a frame for {}", self.name), self.reader.next()).await;
+            let next = next.ok()??;
+            let frame = next.unwrap_or_else(|error| panic!("{}: {error}", self.name));
+            let Some(lists) = &mut self.lists else { return Some(frame) };
+            let (shown, said) = lists.take(frame);
+            if !said.is_empty() {
+                self.try_to_send(said.as_bytes()).await;
+            }
+            if shown.is_some() {
+                return shown;
+            }
+        }
     }
 }
 
@@ -678,8 +757,13 @@ fn copy_file(from: &Path, to: &Path) {
 
 /// The bytes of a message to `peer`.
 pub(crate) fn message(peer: &str, n: u64, text: &str) -> String {
+    message_for(peer, n, 0, text)
+}
+
+/// The same, for a version of their device list.
+pub(crate) fn message_for(peer: &str, n: u64, version: u64, text: &str) -> String {
     let mut frame = String::new();
-    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {}\r\n{text}\r\n", text.len());
+    let _ = write!(frame, "MSG {peer} {n} {n:032x} text {version} {}\r\n{text}\r\n", text.len());
     frame
 }
 

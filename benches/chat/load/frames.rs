@@ -18,6 +18,8 @@ const ORIGIN: &[u8] = b" 000000000000000000000000000000a1";
 
 /// The end of a header, and what ends a message.
 const TEXT: &[u8] = b" text 64\r\n";
+/// The same as a client says it, to somebody who has no device list.
+const UNLISTED_TEXT: &[u8] = b" text 0 64\r\n";
 const NEWLINE: &[u8] = b"\r\n";
 
 /// What may come beside messages and receipts.
@@ -102,8 +104,10 @@ impl Speech {
             out.extend_from_slice(ORIGIN);
             if self.kind == Kind::Relay {
                 out.extend_from_slice(b" 1767225600000");
+                out.extend_from_slice(TEXT);
+            } else {
+                out.extend_from_slice(UNLISTED_TEXT);
             }
-            out.extend_from_slice(TEXT);
         }
         out.extend_from_slice(&BODY);
         out.extend_from_slice(NEWLINE);

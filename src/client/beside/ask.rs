@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use async_channel::Sender;
 
 use super::words::Snapshot;
+use crate::client::event::Failure;
 use crate::client::store::archive::News;
 use crate::client::store::files::Fate;
 use crate::client::store::rows::State;
@@ -19,8 +20,8 @@ use crate::message::Name;
 pub(crate) struct Standing {
     /// Nobody has the name.
     pub(crate) nobody: bool,
-    /// Their key is not the trusted one, or they have none any more.
-    pub(crate) held: bool,
+    /// Their key is not the trusted one, or they have none any more; or their device list is not believed.
+    pub(crate) held: Option<Failure>,
     /// A known person for whom they may be mistaken.
     pub(crate) alike: Option<Name>,
 }

@@ -18,7 +18,6 @@ use super::ask::{Ask, Standing};
 use super::places::Place;
 use super::words::{Line, Reply, Request};
 use crate::client::command::Command;
-use crate::client::event::Failure;
 use crate::client::store::files::Fate;
 use crate::client::store::info;
 use crate::client::store::rows::{Incoming, Listed, State};
@@ -176,8 +175,8 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
             if told.replace(state) != Some(state) {
                 say(stream, &Reply::State(state.as_str().into())).await?;
             }
-            if held && state == State::Waiting {
-                return say(stream, &Reply::Refused(Failure::KeyChanged(peer).to_string())).await;
+            if let Some(why) = held.filter(|_| state == State::Waiting) {
+                return say(stream, &Reply::Refused(why.to_string())).await;
             }
             wait(moved, stream).await?;
         }

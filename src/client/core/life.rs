@@ -92,6 +92,7 @@ impl Core {
         self.conversations.values_mut().for_each(Conversation::disconnected);
         self.files.disconnected();
         self.blocks.disconnected();
+        self.own_list.disconnected();
         self.nobody.clear();
         (self.is_online, self.told) = (false, Told::Some);
     }
@@ -105,6 +106,7 @@ impl Core {
         self.told = Told::Some;
         self.tell(Event::Connected);
         self.ask_again(&mut connection);
+        self.own_list.connected();
         let exit = self.converse(&mut connection, orders).await;
         self.backoff.lived(connection.lived());
         match exit {
@@ -137,8 +139,10 @@ impl Core {
         // Some frames may have come with the answer to signing in; no read need bring more.
         self.take_frames(connection).await?;
         loop {
+            self.list_where_due(connection);
             self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
+            self.ask_lists_where_due(connection);
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;
             self.carry_where_due(connection).await?;
@@ -165,15 +169,13 @@ impl Core {
         }
     }
 
-    /// Whether the face wants to end and nothing is left to wait for. Fails if all that is left is held because of
-    /// changed keys.
+    /// Whether the face wants to end and nothing is left to wait for. Fails if all that is left is held.
     pub(super) async fn is_settled(&mut self) -> Result<bool, Exit> {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
             let is_shown = conversation.has_caught_up() && conversation.unshown_above.is_none();
-            (is_shown || !self.shows)
-                && (conversation.has_sent_all() || self.held.contains_key(peer))
+            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.has(peer))
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
@@ -185,9 +187,9 @@ impl Core {
             return Ok(false);
         }
         let unsent = self.unsent().await?;
-        match unsent.keys().find(|peer| self.held.contains_key(*peer)) {
-            Some(peer) if unsent.keys().all(|peer| self.held.contains_key(peer)) => {
-                Err(Exit::Failed(Failure::KeyChanged(peer.clone())))
+        match unsent.keys().find_map(|peer| self.held.failure(peer)) {
+            Some(failure) if unsent.keys().all(|peer| self.held.has(peer)) => {
+                Err(Exit::Failed(failure))
             }
             _ => Ok(unsent.is_empty()),
         }

@@ -11,6 +11,8 @@
 //! state                       its state
 //! under_way, queue            files in flight; which conversations wait to be opened
 //! blocks, likeness            people who are blocked; names that look like one already known
+//! own_list                    one's own list of devices, and whether this folder is in it
+//! held, verdict               people to whom nothing is sent; what is believed of another's list of devices
 //! objections                  a rate limit for what a server has told again and again
 //! order, exit                 what arrives in its queue; why a phase ends
 //! ```
@@ -19,14 +21,17 @@ mod blocks;
 mod exchange;
 mod exit;
 mod face;
+mod held;
 mod life;
 mod likeness;
 mod objections;
 mod order;
+mod own_list;
 mod patience;
 mod queue;
 mod state;
 mod under_way;
+mod verdict;
 
 pub(crate) use order::Order;
 pub(crate) use state::Core;

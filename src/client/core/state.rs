@@ -11,9 +11,11 @@ use std::time::{Duration, Instant};
 use async_channel::{Sender, WeakSender};
 
 use super::blocks::Blocks;
+use super::held::Held;
 use super::likeness::Likeness;
 use super::objections::{MOST_OBJECTIONS, MOST_STRANGERS, Objections};
 use super::order::Order;
+use super::own_list::OwnList;
 use super::queue::Queue;
 use super::under_way::Files;
 use crate::client::config::Config;
@@ -73,8 +75,8 @@ pub(crate) struct Core {
     pub(super) blocks: Blocks,
     /// Names whose keys the face asked for and was not told.
     pub(super) asked_keys: BTreeSet<Name>,
-    /// People whose key is not the trusted one any more, or who have none. Nothing is sent to them.
-    pub(super) held: BTreeMap<Name, Option<PublicKey>>,
+    /// People to whom nothing is sent.
+    pub(super) held: Held,
     /// Names that nobody has, and nobody is known to have had.
     pub(super) nobody: BTreeSet<Name>,
     /// Those of them that the face was told of.
@@ -96,6 +98,8 @@ pub(crate) struct Core {
     pub(super) requests: BTreeMap<Name, u64>,
     /// Whether these are all.
     pub(super) told: Told,
+    /// One's own list of devices.
+    pub(super) own_list: OwnList,
     /// Files in flight.
     pub(super) files: Files,
     /// Signed in.
@@ -153,7 +157,7 @@ impl Core {
             asked_online: 0,
             blocks: Blocks::default(),
             asked_keys: BTreeSet::new(),
-            held: BTreeMap::new(),
+            held: Held::default(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
             objections: Objections::new(MOST_OBJECTIONS),
@@ -165,6 +169,7 @@ impl Core {
             watchers: Vec::new(),
             requests: BTreeMap::new(),
             told: Told::Some,
+            own_list: OwnList::default(),
             files: Files::new(orders),
             is_online: false,
             longest_body: MAX_BODY,
@@ -178,6 +183,11 @@ impl Core {
     /// Tells what becomes of the first try to sign in.
     pub(crate) fn telling(self, first_try: Sender<FirstTry>) -> Self {
         Self { first_try: Some(first_try), ..self }
+    }
+
+    /// Has this folder, whose own key this is, be in the person's list of devices.
+    pub(crate) fn listing(self, key: PublicKey) -> Self {
+        Self { own_list: OwnList::of(key), ..self }
     }
 
     /// Calls `work` with a conversation, unless it was closed meanwhile.
@@ -199,7 +209,7 @@ impl Core {
     /// Whether what is written to somebody now is sent at once.
     pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
-        conversation.is_some_and(Conversation::sends_at_once) && !self.held.contains_key(peer)
+        conversation.is_some_and(Conversation::sends_at_once) && !self.held.has(peer)
     }
 
     pub(super) fn is_faced(&self, peer: &Name) -> bool {

@@ -314,7 +314,7 @@ mod tests {
         let body = vec![b'x'; 4 * OWED_HIGH].into();
         let (peer, n, kind) = ("marie".parse().unwrap(), 1, Kind::TEXT);
         let origin = Origin::from_bytes([7; 16]);
-        connection.say(&ClientFrame::Message { peer, n, origin, kind, body });
+        connection.say(&ClientFrame::Message { peer, n, origin, kind, version: 0, body });
         let progress = connection.progress(true).now_or_never();
         assert_eq!(progress.unwrap().unwrap(), Progress::Read);
     }

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use std::time::{Duration, Instant};
 
 use super::allowance::Allowance;
+use super::list::PeerList;
 use crate::client::store::outbox::Lost;
 use crate::message::MessageId;
 
@@ -34,6 +35,8 @@ pub(crate) struct Conversation {
     /// The history has messages that were not given to the face, above this id.
     pub(crate) unshown_above: Option<i64>,
     link: Link,
+    /// The peer's device list.
+    pub(crate) list: PeerList,
     /// When it was opened on the present connection.
     since: Option<Instant>,
     /// All that was written may have arrived since the last check.
@@ -55,6 +58,7 @@ impl Default for Conversation {
         Self {
             faced: false,
             unshown_above: None,
+            list: PeerList::default(),
             link: Link::default(),
             since: None,
             unchecked: false,
@@ -113,6 +117,7 @@ impl Conversation {
     /// The connection has ended.
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
+        self.list.disconnected();
         self.talks = TALKS;
     }
 
@@ -295,6 +300,9 @@ impl Conversation {
     /// What may be sent: messages above a number, and how many.
     pub(crate) fn may_send(&self) -> Option<(u64, u32)> {
         let Link::Open(open) = &self.link else { return None };
+        if !self.list.is_settled() {
+            return None;
+        }
         let room = WINDOW.saturating_sub(open.sent.saturating_sub(open.stored));
         let room = u32::try_from(room).unwrap_or(u32::MAX);
         (open.more && room > 0).then_some((open.sent, room))
@@ -311,7 +319,12 @@ impl Conversation {
     /// Whether what is written in one transaction is sent at once, with nothing before it.
     pub(crate) fn sends_at_once(&self) -> bool {
         let Link::Open(open) = &self.link else { return false };
-        !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+        self.list.is_settled() && !open.more && open.sent.saturating_sub(open.stored) < WINDOW / 2
+    }
+
+    /// Whether to ask for the peer's device list; `is_held`: nothing is sent until somebody decides.
+    pub(crate) fn wants_list(&self, is_held: bool) -> bool {
+        matches!(&self.link, Link::Open(open) if self.list.is_due(open.more, is_held))
     }
 
     /// Whether it is open.

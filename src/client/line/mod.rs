@@ -15,6 +15,7 @@
 //! waits, silence           the timeout of each step; how long a server may be silent
 //! broken                   why connecting failed, or a connection ended
 //! backoff, conversation    the delay between retries; the state of one conversation
+//! list                     how far a peer's device list is known
 //! allowance                so many of something in a period
 //! ```
 
@@ -26,6 +27,7 @@ pub(crate) mod conversation;
 pub(crate) mod dial;
 pub(crate) mod door;
 mod eyeballs;
+pub(crate) mod list;
 pub(crate) mod sign_in;
 pub(crate) mod silence;
 mod socks;

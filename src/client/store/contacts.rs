@@ -6,8 +6,8 @@
 
 use rusqlite::{OptionalExtension, Transaction};
 
-use super::history;
 use super::scope::Server;
+use super::{devices, history};
 use crate::client::outcome::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
@@ -45,14 +45,17 @@ pub(crate) fn meet(
     Ok(Meeting::Same)
 }
 
-/// Trusts the other key that the server showed last, or accepts that nobody has the name, or says why there is nothing
-/// to trust.
+/// Trusts the other key that the server showed last, or accepts that nobody has the name, or believes the other device
+/// list that it showed, or says why there is nothing to trust.
 pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
     }
     if let Some(key) = trust_offered(tx, server, peer)? {
         return Ok(Trust::Accepted(key.fingerprint()));
+    }
+    if devices::accept(tx, server, peer)? {
+        return Ok(Trust::List);
     }
     Ok(match trusted(tx, server, peer)? {
         Some(key) => Trust::Unchanged(key.fingerprint()),
@@ -64,7 +67,11 @@ pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusql
 /// Stops trusting a key whose owner has lost the name, if nobody has it.
 fn release(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<bool> {
     let release = "DELETE FROM contact WHERE server = ? AND peer = ? AND offered = ?";
-    Ok(tx.execute(release, [server.as_str(), peer.as_str(), NOBODY])? > 0)
+    let released = tx.execute(release, [server.as_str(), peer.as_str(), NOBODY])? > 0;
+    if released {
+        devices::forget(tx, server, peer)?;
+    }
+    Ok(released)
 }
 
 /// Trusts the other key that the server showed last; none if there was none.
@@ -75,6 +82,7 @@ fn trust_offered(
 ) -> rusqlite::Result<Option<PublicKey>> {
     let offered = read(tx, "offered", server, peer)?;
     if let Some(key) = offered {
+        devices::forget(tx, server, peer)?;
         write(tx, server, peer, key)?;
     }
     Ok(offered)

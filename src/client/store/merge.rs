@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Server, new_installation};
-use super::search;
+use super::{devices, search};
 use crate::message::Installation;
 
 type Result<T> = rusqlite::Result<T>;
@@ -19,6 +19,7 @@ const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     set_apart(tx, from, to)?;
+    devices::join(tx, from, to)?;
     if let Some((main, other)) = move_rows(tx, from, to)? {
         number_anew(tx, to, (other, NOT_ARRIVED), main)?;
     }

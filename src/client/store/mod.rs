@@ -12,6 +12,7 @@
 //! archive, contacts         messages, page by page; the keys of one's contacts
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
+//! devices                   the lists of devices that are believed
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
 //! outbox                    messages that are not known to have arrived
@@ -25,6 +26,7 @@ mod aside;
 pub(crate) mod bounced;
 pub(crate) mod contacts;
 pub(crate) mod database;
+pub(crate) mod devices;
 pub(crate) mod files;
 pub(crate) mod history;
 pub(crate) mod info;

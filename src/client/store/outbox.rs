@@ -28,10 +28,10 @@ pub(crate) struct Outgoing {
 }
 
 impl Outgoing {
-    /// The frame that sends it.
-    pub(crate) fn to(self, peer: &Name) -> ClientFrame {
+    /// The frame that sends it, written for a version of the peer's device list.
+    pub(crate) fn to(self, peer: &Name, version: u64) -> ClientFrame {
         let Self { n, origin, kind, body } = self;
-        ClientFrame::Message { peer: peer.clone(), n, origin, kind, body }
+        ClientFrame::Message { peer: peer.clone(), n, origin, kind, version, body }
     }
 }
 

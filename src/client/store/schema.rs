@@ -213,10 +213,26 @@ fn to_8(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch("DROP TABLE former")
 }
 
-/// Has what comes looked up by its hash, too: whoever writes chooses the origin, and may choose the same for all.
+/// Keeps the lists of devices that are believed. Has what comes looked up by its hash, too: whoever writes chooses the
+/// origin, and may choose the same for all.
 fn to_9(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch(
-        "DROP INDEX received;
+        "-- The newest list of devices that is believed of each name, also of one's own; and another one that the server
+         -- shows for it.
+         CREATE TABLE devices (
+             server TEXT NOT NULL,
+             name TEXT NOT NULL,
+             offered INTEGER NOT NULL CHECK (offered IN (0, 1)),
+             -- 0: none. Then there is no hash, and the statement is empty.
+             version INTEGER NOT NULL,
+             -- Of its text, as SHA256: and base64.
+             hash TEXT NOT NULL,
+             -- The text and its signature.
+             statement BLOB NOT NULL,
+             PRIMARY KEY (server, name, offered)
+         ) STRICT;
+
+         DROP INDEX received;
          CREATE INDEX received ON message (origin, hash) WHERE own = 0;",
     )
 }
@@ -238,13 +254,21 @@ mod tests {
     /// The servers that it knew.
     const KNOWN_5: &str = include_str!("../../../tests/layouts/client-5.known_servers");
 
-    /// The data folder of that program.
+    /// A store that the program of layout 8 wrote; see there.
+    const LAYOUT_8: &str = include_str!("../../../tests/layouts/client-8.sql");
+
+    /// The data folder of the program of layout 5.
     fn folder() -> tempfile::TempDir {
+        let folder = folder_with(LAYOUT_5);
+        fs::write(folder.path().join("known_servers"), KNOWN_5).unwrap();
+        folder
+    }
+
+    fn folder_with(store: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
         let connection = Connection::open(folder.path().join("messages.db")).unwrap();
-        connection.execute_batch(LAYOUT_5).unwrap();
+        connection.execute_batch(store).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
-        fs::write(folder.path().join("known_servers"), KNOWN_5).unwrap();
         folder
     }
 
@@ -319,11 +343,34 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_layout_8_keeps_all_that_is_in_it() {
+        let folder = folder_with(LAYOUT_8);
+        let read = || {
+            let tables =
+                "person installation message contact seen asked upload file bounced address";
+            let read = |table| rows(folder.path(), &format!("SELECT * FROM {table}"));
+            tables.split(' ').map(read).collect::<Vec<_>>()
+        };
+        let before = read();
+        assert!(before.iter().all(|rows| !rows.is_empty()), "{before:?}");
+        // What a start does with what came back is another matter.
+        let path = folder.path().join("messages.db");
+        let known_servers = KnownServers::new(folder.path().join("known_servers"));
+        let mut connection = Connection::open(&path).unwrap();
+        bring_up_to_date(&mut connection, &path, &known_servers).unwrap();
+        assert_eq!(version(&connection).unwrap(), NEWEST);
+        assert_eq!(read(), before);
+        assert_eq!(rows(folder.path(), "SELECT * FROM devices"), [""; 0]);
+    }
+
+    #[test]
     fn an_old_store_becomes_what_a_new_one_is() {
-        let (old, new) = (folder(), tempfile::tempdir().unwrap());
-        open(old.path()).unwrap();
+        let new = tempfile::tempdir().unwrap();
         open(new.path()).unwrap();
-        assert_eq!(schema(old.path()), schema(new.path()));
+        for old in [folder(), folder_with(LAYOUT_8)] {
+            open(old.path()).unwrap();
+            assert_eq!(schema(old.path()), schema(new.path()));
+        }
     }
 
     #[test]

@@ -31,6 +31,11 @@ impl Server {
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Its key; none if it is its address.
+    pub(crate) fn key(&self) -> Option<Fingerprint> {
+        self.0.parse().ok()
+    }
 }
 
 #[cfg(test)]

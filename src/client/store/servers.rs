@@ -110,7 +110,7 @@ pub(crate) fn met(tx: &Transaction<'_>) -> Result<Vec<Met>> {
 /// The key of the server that was met at an address.
 pub(crate) fn key_at(met: &[Met], address: &Address) -> Option<Fingerprint> {
     let met = met.iter().find(|it| it.address == address.as_str())?;
-    met.server.as_str().parse().ok()
+    met.server.key()
 }
 
 /// The addresses at which a server was met.

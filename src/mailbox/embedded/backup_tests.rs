@@ -6,8 +6,10 @@ use async_std::task::block_on;
 
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
-use crate::mailbox::{Event, Mailbox};
-use crate::message::{Batch, Message, SessionKey};
+use crate::mailbox::{Event, KeptList, Mailbox};
+use crate::message::{Batch, Message, Name, SessionKey, Timestamp};
+use crate::trust::Identity;
+use crate::trust::devices::{Device, DeviceList, Owner, SignedList};
 
 fn key() -> SessionKey {
     SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
@@ -122,4 +124,48 @@ fn a_backup_of_layout_1_with_more_records_than_its_program_could_read_is_restore
     assert_eq!(store.image().accounts(&key()).unwrap().expired(), RECORDS);
     drop(store);
     assert_eq!(verdict(&written(&data)), Ok(()));
+}
+
+fn list(name: &Name) -> KeptList {
+    let identity = Identity::generate().unwrap();
+    let owner = Owner { server: None, name: name.clone(), identity: identity.public() };
+    let installation = crate::message::Installation::from_u64(1);
+    let device = Device { installation, key: Identity::generate().unwrap().public() };
+    let list = DeviceList::first(owner, device, Timestamp(0));
+    KeptList::of(&SignedList::sign(list, &identity).unwrap())
+}
+
+/// Keeps a device list in a folder that nobody uses.
+fn keep(data: &Path, name: &Name, list: &KeptList) {
+    let mailbox = EmbeddedMailbox::open(data).unwrap();
+    mailbox.keep_list(name, Some(list));
+    block_on(mailbox.close());
+}
+
+#[test]
+fn a_device_list_is_in_a_backup_if_it_is_sound_and_one_that_is_not_is_told() {
+    let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
+    let (home, whole) = (tempfile::tempdir().unwrap(), filled());
+    let sound = list(&marie);
+    keep(whole.path(), &marie, &sound);
+    let data = home.path().join("data");
+    restore(&written(whole.path())[..], &data, any_books).unwrap();
+    let mailbox = EmbeddedMailbox::open(&data).unwrap();
+    assert_eq!(block_on(mailbox.committed_list(&marie)).unwrap(), Some(sound.clone()));
+    assert_eq!(mailbox.list_of(&marie), Some(sound.id));
+    let inspection = block_on(mailbox.image()).unwrap().inspect().unwrap();
+    assert_eq!((inspection.lists, inspection.usage.messages), (1, 3));
+
+    let changed = [&sound.statement[..], b"\n"].concat();
+    let other = crate::mailbox::ListId { version: 2, ..sound.id };
+    for (name, list, problem) in [
+        (&anna, sound.clone(), "the device list of anna: it is another's"),
+        (&marie, KeptList { id: other, ..sound.clone() }, "of marie: it is another version"),
+        (&marie, KeptList { statement: changed.into(), ..sound }, "of marie: a signed text"),
+    ] {
+        let data = filled();
+        keep(data.path(), name, &list);
+        let refused = verdict(&written(data.path())).unwrap_err();
+        assert!(refused.contains(problem), "{refused}");
+    }
 }

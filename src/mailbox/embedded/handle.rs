@@ -20,7 +20,7 @@ use super::shared::{Counts, Shared, State, closed};
 use super::store::Store;
 use super::writer::Writer;
 use crate::clock::{Clock, SystemTimes, Times};
-use crate::mailbox::{Event, Fate, Mailbox, MailboxError, Run, Shelf, Usage};
+use crate::mailbox::{Event, Fate, KeptList, ListId, Mailbox, MailboxError, Run, Shelf, Usage};
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 use crate::task;
 
@@ -55,10 +55,12 @@ impl EmbeddedMailbox {
         let (store, last) = paths.open()?;
         let unusable = |cause| OpenError::Unusable { path: paths.store.clone(), cause };
         let loads = Loads::count(&store).map_err(|error| paths.explain(error))?;
+        let lists = store.image().lists().map(|list| list.map(|(name, list)| (name, list.id)));
+        let lists = lists.collect::<Result<_, _>>().map_err(|error| paths.explain(error))?;
         let stored = store.uptime().map_err(|error| paths.explain(error))?;
         let clock = Arc::new(Clock::resume(times, stored));
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { loads, stored, ..State::default() }),
+            state: Mutex::new(State { loads, lists, stored, ..State::default() }),
             work: Condvar::new(),
             room: Notice::new(),
             store: RwLock::new(Some(store)),
@@ -253,6 +255,25 @@ impl Mailbox for EmbeddedMailbox {
             Ok(keys.into_iter().collect())
         };
         self.ask(theirs).boxed()
+    }
+
+    fn keep_list(&self, name: &Name, list: Option<&KeptList>) {
+        self.change(|state| {
+            match list {
+                Some(list) => state.lists.insert(name.clone(), list.id),
+                None => state.lists.remove(name),
+            };
+            state.journal.keep_list(name, list);
+        });
+    }
+
+    fn list_of(&self, name: &Name) -> Option<ListId> {
+        self.shared.state().lists.get(name).copied()
+    }
+
+    fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>> {
+        let name = name.clone();
+        self.ask(move |store| store.image().list(&name)).boxed()
     }
 
     fn receivers(&self) -> Vec<Name> {

@@ -10,12 +10,12 @@ use fjall::{Guard, Keyspace, Readable, Snapshot};
 
 use super::error::StoreError;
 use super::layout::{
-    Malformed, Row, SessionPart, UPTIME, accounts_prefix, add_part, decode_outlines,
-    decode_segment, decode_since, message_prefix, parse_part, parse_segment_key, segment_key,
-    session_key,
+    FIRST_SESSION, Malformed, Row, SessionPart, UPTIME, accounts_prefix, add_part, decode_outlines,
+    decode_segment, decode_since, list_key, message_prefix, parse_list, parse_part,
+    parse_segment_key, segment_key, session_key,
 };
-use crate::mailbox::{Accounts, Outline, Usage};
-use crate::message::{Message, SessionKey, Uptime};
+use crate::mailbox::{Accounts, KeptList, Outline, Usage};
+use crate::message::{Message, Name, SessionKey, Uptime};
 
 /// A consistent view of the whole store.
 pub struct Image {
@@ -44,7 +44,25 @@ impl Image {
     pub(super) fn parts(
         &self,
     ) -> impl Iterator<Item = Result<(SessionKey, SessionPart), StoreError>> + use<> {
-        self.snapshot.iter(&self.sessions).map(part)
+        self.snapshot.range::<&[u8], _>(&self.sessions, FIRST_SESSION.as_slice()..).map(part)
+    }
+
+    /// Everybody's device list, by name.
+    pub(super) fn lists(
+        &self,
+    ) -> impl Iterator<Item = Result<(Name, KeptList), StoreError>> + use<> {
+        let lists = ..FIRST_SESSION.as_slice();
+        self.snapshot.range::<&[u8], _>(&self.sessions, lists).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok(parse_list(&key, value.into())?)
+        })
+    }
+
+    /// The device list of a name.
+    pub(super) fn list(&self, name: &Name) -> Result<Option<KeptList>, StoreError> {
+        let key = list_key(name);
+        let value = self.snapshot.get(&self.sessions, &key)?;
+        Ok(value.map(|value| parse_list(&key, value.into())).transpose()?.map(|(_, list)| list))
     }
 
     /// What is known of a session's installations.
@@ -192,12 +210,12 @@ impl Image {
         Ok(self.snapshot.len(&self.messages)? as u64)
     }
 
-    /// How many entries the rows and accounts have.
+    /// How many entries the rows, accounts and device lists have.
     pub(super) fn count_parts(&self) -> Result<u64, StoreError> {
         Ok(self.snapshot.len(&self.sessions)? as u64)
     }
 
-    /// The uptime, then every row and account, then every segment.
+    /// The uptime, then every device list, row and account, then every segment.
     pub(super) fn entries(
         &self,
     ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {

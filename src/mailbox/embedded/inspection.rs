@@ -21,6 +21,8 @@ pub struct Inspection {
     pub sessions: Vec<SessionContent>,
     /// What waits in all.
     pub usage: Usage,
+    /// How many names have a device list.
+    pub lists: u64,
     /// The problems, each a sentence: at most 100.
     pub problems: Vec<String>,
     segments: u64,
@@ -58,6 +60,7 @@ impl Image {
                 inspection.sessions.push(content);
             }
         }
+        self.inspect_lists(&mut inspection)?;
         let stray = self.count_segments()?.saturating_sub(inspection.segments);
         if stray > 0 {
             inspection.complain(format!("{stray} segments of messages belong to no session"));
@@ -67,6 +70,22 @@ impl Image {
             inspection.complain(format!("{stray} entries say what no session knows"));
         }
         Ok(inspection)
+    }
+
+    fn inspect_lists(&self, inspection: &mut Inspection) -> Result<(), StoreError> {
+        for list in self.lists() {
+            inspection.parts += 1;
+            inspection.lists += 1;
+            let problem = match list {
+                Ok((name, list)) => {
+                    list.problem(&name).map(|it| format!("the device list of {name}: {it}"))
+                }
+                Err(StoreError::Malformed(problem)) => Some(problem.to_string()),
+                Err(error) => return Err(error),
+            };
+            problem.into_iter().for_each(|problem| inspection.complain(problem));
+        }
+        Ok(())
     }
 
     fn inspect_session(

@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::layout::Row;
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
-use crate::mailbox::{Accounts, Fate, Run, Usage};
+use crate::mailbox::{Accounts, Fate, KeptList, ListId, Run, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// Backpressure: when this many bytes of one sender are to be written they are written at once, and only that sender
@@ -34,6 +34,8 @@ pub(super) struct Journal {
 #[derive(Debug, Default)]
 pub(super) struct Changes {
     sessions: HashMap<SessionKey, Delta>,
+    /// Device lists that take the place of others, and names that have none any more.
+    lists: HashMap<Name, Option<KeptList>>,
     /// Messages that are to be written.
     appended: Usage,
     /// How many bytes of them each sender wrote.
@@ -154,6 +156,12 @@ impl Journal {
         row.forgotten.push(installation);
     }
 
+    /// A device list is to be kept, or removed. Somebody waits for it.
+    pub(super) fn keep_list(&mut self, name: &Name, list: Option<&KeptList>) {
+        self.open.lists.insert(name.clone(), list.cloned());
+        self.open.pressing = true;
+    }
+
     /// The time is to be stored, even if nothing else is.
     pub(super) fn press(&mut self) {
         self.open.pressing = true;
@@ -199,7 +207,7 @@ impl Journal {
 
     /// Whether there is nothing to commit at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.sealed.is_none() && self.open.sessions.is_empty()
+        self.sealed.is_none() && self.open.sessions.is_empty() && self.open.lists.is_empty()
     }
 
     /// What is to be written, in all.
@@ -245,6 +253,16 @@ impl Changes {
     /// Each changed session once.
     pub(super) fn sessions(&self) -> impl Iterator<Item = (&SessionKey, &Delta)> {
         self.sessions.iter()
+    }
+
+    /// Each changed device list once.
+    pub(super) fn lists(&self) -> impl Iterator<Item = (&Name, Option<&KeptList>)> {
+        self.lists.iter().map(|(name, list)| (name, list.as_ref()))
+    }
+
+    /// Which they are.
+    pub(super) fn listed(&self) -> Vec<(Name, Option<ListId>)> {
+        self.lists().map(|(name, list)| (name.clone(), list.map(|it| it.id))).collect()
     }
 
     /// What is left if it is not known which bodies are gone.

@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 3. Pure: values to bytes and back.
+//! How the store looks on disk, version 4. Pure: values to bytes and back.
 //!
 //! Owned by the store. Numbers are big-endian. Three keyspaces:
 //!
@@ -11,6 +11,7 @@
 //! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of what expired: its last n (u64) |
 //! | `sessions` | receiver, 0, sender, 0, `b`, installation, first n (u64 each) | the same of what bounced |
+//! | `sessions` | 0, name | the newest device list of a name: version (u8, 1), the number of its version (u64), the key that has signed it (32 bytes), the statement |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
 //! Names have no zero byte. Installations have entries beside the session's row and not in it, for there may be
@@ -27,13 +28,15 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::mailbox::{Accounts, Fate, Outline};
+use crate::mailbox::{Accounts, Fate, KeptList, ListId, Outline};
 use crate::message::{
-    Installation, Kind, Message, MessageId, Origin, SessionKey, Timestamp, Uptime, withheld_length,
+    Installation, Kind, Message, MessageId, Name, Origin, SessionKey, Timestamp, Uptime,
+    withheld_length,
 };
+use crate::trust::PublicKey;
 
 /// The version that is written here. What [`upgrade`](super::upgrade) needs of older ones is read here, too.
-pub(super) const VERSION: u8 = 3;
+pub(super) const VERSION: u8 = 4;
 
 /// The version of a session's row, which is the layout's in which it last changed.
 pub(super) const ROW_VERSION: u8 = 2;
@@ -78,6 +81,12 @@ const NUMBERS: u8 = b'h';
 const EXPIRED: u8 = b'x';
 const BOUNCED: u8 = b'b';
 
+/// What the key of a device list begins with, and that of no session.
+const LIST: u8 = 0;
+
+/// The version of a device list's entry that is written here.
+const LIST_VERSION: u8 = 1;
+
 /// Bytes that are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0} is not as this version writes it")]
@@ -88,6 +97,46 @@ const MALFORMED_SEGMENT: Malformed = Malformed("a segment of messages");
 /// The key of a session's row.
 pub(super) fn session_key(key: &SessionKey) -> Vec<u8> {
     [key.receiver().as_str().as_bytes(), &[0], key.sender().as_str().as_bytes()].concat()
+}
+
+/// Where the keys of device lists end, and those of sessions begin.
+pub(super) const FIRST_SESSION: [u8; 1] = [LIST + 1];
+
+/// The key of a name's device list.
+pub(super) fn list_key(name: &Name) -> Vec<u8> {
+    [&[LIST], name.as_str().as_bytes()].concat()
+}
+
+/// Whose device list an entry of the keyspace `sessions` is, and the list.
+pub(super) fn parse_list(key: &[u8], value: Bytes) -> Result<(Name, KeptList), Malformed> {
+    let name = key.strip_prefix(&[LIST]).and_then(|name| str::from_utf8(name).ok()?.parse().ok());
+    name.zip(decode_list(value)).ok_or(Malformed("a device list"))
+}
+
+/// The bytes of a device list's entry.
+pub(super) fn encode_list(KeptList { id, statement }: &KeptList) -> Vec<u8> {
+    let mut out = vec![LIST_VERSION];
+    out.put_u64(id.version);
+    out.put_slice(&id.owner.to_bytes());
+    out.put_slice(statement);
+    out
+}
+
+fn decode_list(mut value: Bytes) -> Option<KeptList> {
+    let known = value.try_get_u8().ok()? == LIST_VERSION;
+    let version = value.try_get_u64().ok()?;
+    let owner = PublicKey::from_bytes(*value.first_chunk()?);
+    value.advance(owner.to_bytes().len());
+    known.then_some(KeptList { id: ListId { owner, version }, statement: value })
+}
+
+/// Whether an entry of the keyspace `sessions` can be read, and a device list is sound.
+pub(super) fn check_entry(key: &[u8], value: Bytes) -> Result<(), Malformed> {
+    if !key.starts_with(&[LIST]) {
+        return parse_part(key, &value).map(drop);
+    }
+    let (name, list) = parse_list(key, value)?;
+    list.problem(&name).map_or(Ok(()), |_| Err(Malformed("a signed device list")))
 }
 
 /// What all keys of a session's messages begin with.

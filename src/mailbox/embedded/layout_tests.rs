@@ -89,6 +89,25 @@ prop_compose! {
 
 proptest! {
     #[test]
+    fn a_device_list_survives(
+        name in "[a-zäöü]{1,20}",
+        version: u64,
+        owner: [u8; 32],
+        statement: Vec<u8>,
+        cut in 0..41usize,
+    ) {
+        let name: Name = name.parse().unwrap();
+        let id = ListId { owner: PublicKey::from_bytes(owner), version };
+        let list = KeptList { id, statement: statement.into() };
+        let (key, value) = (list_key(&name), encode_list(&list));
+        prop_assert!(key[..] < FIRST_SESSION[..] && parse_session_key(&key).is_err());
+        prop_assert!(check_entry(&key, value.clone().into()).is_err(), "nobody has signed it");
+        let cut_short = value[..cut].to_vec();
+        prop_assert_eq!(parse_list(&key, value.into()), Ok((name, list)));
+        prop_assert!(parse_list(&key, cut_short.into()).is_err());
+    }
+
+    #[test]
     fn a_row_survives(removed in 0..1000u64, more in 0..1000u64, bytes: u64) {
         let row = Row { removed, last: removed + more, bytes };
         let encoded = row.encode();

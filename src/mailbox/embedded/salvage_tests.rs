@@ -10,8 +10,9 @@ use super::super::test_stores::*;
 use super::super::watermark::Watermark;
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
-use crate::mailbox::{Mailbox, Usage};
+use crate::mailbox::{KeptList, ListId, Mailbox, Usage};
 use crate::message::Batch;
+use crate::trust::PublicKey;
 
 /// What is left is shown, accepted, and used from then on; what was refused is kept.
 fn accept(data: &Path) -> Vec<u64> {
@@ -113,9 +114,14 @@ fn what_cannot_be_read_is_left_out_of_what_is_accepted() {
     let (store, _) = Paths::new(copy.path()).open().unwrap();
     let garbage = |table, key: Vec<u8>| (table, (key.into(), bytes::Bytes::from_static(b"what?")));
     let prefix = layout::message_prefix(&key());
+    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version: 1 };
+    let unsigned = layout::encode_list(&KeptList { id, statement: "what?".into() });
+    let unsigned = (Table::Sessions, (layout::list_key(key().sender()).into(), unsigned.into()));
     let entries = [
         garbage(Table::Sessions, layout::session_key(&key())),
         garbage(Table::Sessions, b"nobody".to_vec()),
+        garbage(Table::Sessions, layout::list_key(key().receiver())),
+        unsigned,
         garbage(Table::Messages, layout::segment_key(&prefix, 2 * MESSAGES)),
     ];
     store.fill(COMMITS, entries).unwrap();

@@ -3,6 +3,7 @@
 //! Owned by all three. Invariant: every change under the lock is complete before anything can panic, and nobody holds
 //! it while the disk works.
 
+use std::collections::HashMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
@@ -11,7 +12,7 @@ use event_listener::Event as Notice;
 use super::journal::Journal;
 use super::loads::Loads;
 use super::store::Store;
-use crate::mailbox::{MailboxError, Usage};
+use crate::mailbox::{ListId, MailboxError, Usage};
 use crate::message::{Name, Uptime};
 
 /// Backpressure: how much may wait to be written before read tasks have to wait.
@@ -36,6 +37,8 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) journal: Journal,
     pub(super) loads: Loads,
+    /// Which device list each name has, committed or not.
+    pub(super) lists: HashMap<Name, ListId>,
     /// Why nothing can be stored now.
     pub(super) failing: Option<String>,
     pub(super) closing: bool,

@@ -14,9 +14,9 @@ use super::error::StoreError;
 use super::image::{Entry, Image, Segment, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
-    COMMIT, LAYOUT, Malformed, Row, UPTIME, accounts_prefix, decode_segment, decode_since,
-    encode_accounts, encode_segment, message_prefix, numbers_key, parse_part, parse_segment_key,
-    record_key, segment_key, session_key,
+    COMMIT, LAYOUT, Malformed, Row, UPTIME, accounts_prefix, check_entry, decode_segment,
+    decode_since, encode_accounts, encode_list, encode_segment, list_key, message_prefix,
+    numbers_key, parse_segment_key, record_key, segment_key, session_key,
 };
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
@@ -109,6 +109,12 @@ impl Store {
             let rest = self.change(&mut batch, key, delta, &mut room)?;
             if !rest.is_empty() {
                 left.push((key.clone(), rest));
+            }
+        }
+        for (name, list) in changes.lists() {
+            match list {
+                Some(list) => batch.insert(&self.sessions, list_key(name), encode_list(list)),
+                None => batch.remove(&self.sessions, list_key(name)),
             }
         }
         batch.insert(&self.meta, UPTIME, uptime.0.to_be_bytes());
@@ -349,7 +355,7 @@ impl Store {
             let (table, (key, value)) = entry?;
             let (keyspace, is_sound) = match table {
                 Table::Meta => continue,
-                Table::Sessions => (&self.sessions, parse_part(&key, &value).map(drop)),
+                Table::Sessions => (&self.sessions, check_entry(&key, value)),
                 Table::Messages => {
                     let segment = parse_segment_key(&key).map(drop);
                     (&self.messages, segment.and_then(|()| decode_segment(value).map(drop)))

@@ -51,7 +51,7 @@ pub(super) fn batch(numbers: Range<u64>) -> Batch {
 pub(super) fn await_commit(mailbox: &EmbeddedMailbox, position: u64) {
     let committed = |event| match event {
         Event::Committed(commits) => commits.iter().any(|commit| commit.up_to >= position),
-        Event::Recovered => panic!("nothing failed"),
+        other => panic!("{other:?}"),
     };
     while !committed(block_on(mailbox.watch().recv()).unwrap()) {}
 }

@@ -145,6 +145,9 @@ impl Writer {
         state.counts.written += changes.appended().messages;
         drop(state);
         self.shared.room.notify(usize::MAX);
+        if changes.lists().next().is_some() {
+            self.tell(Event::Listed(changes.listed()));
+        }
         self.tell(Event::Committed(commits(changes)));
         true
     }

@@ -10,9 +10,11 @@ use crate::wire::frame::ClientFrame;
 /// About how long the frame of a message is, to guess how many came together.
 const USUAL_FRAME: usize = 128;
 
-/// Messages for one peer that came with one read, one after another, and are not accepted yet.
+/// Messages for one peer, and one version of that peer's device list, that came with one read, one after another, and are
+/// not accepted yet.
 pub(super) struct Collected {
     pub(super) peer: Name,
+    pub(super) version: u64,
     pub(super) time: Timestamp,
     pub(super) messages: Vec<Message>,
     /// The size of the buffer that their bodies are slices of.
@@ -20,9 +22,14 @@ pub(super) struct Collected {
 }
 
 impl Collected {
-    pub(super) fn new(peer: Name, time: Timestamp, decoder: &Decoder<ClientFrame>) -> Self {
+    pub(super) fn new(
+        peer: Name,
+        version: u64,
+        time: Timestamp,
+        decoder: &Decoder<ClientFrame>,
+    ) -> Self {
         let messages = Vec::with_capacity(1 + decoder.remaining() / USUAL_FRAME);
-        Self { peer, time, messages, chunk: decoder.chunk() }
+        Self { peer, version, time, messages, chunk: decoder.chunk() }
     }
 }
 

@@ -11,7 +11,9 @@ use super::shared::Reply;
 use crate::mailbox::Usage;
 use crate::message::{Installation, Name};
 use crate::server::link::Side;
+use crate::server::people::WRITING;
 use crate::server::sessions::Session;
+use crate::task;
 use crate::wire::MAX_CONVERSATIONS;
 use crate::wire::frame::{ErrorCode, ServerFrame};
 
@@ -49,7 +51,11 @@ impl Reading<'_> {
             registry.answer(&key.reverse());
         }
         self.host.directory.watch(&peer, self.link);
-        let conversation = Conversation { own: own.clone(), refusing: false, approached: false };
+        let list = self.host.lists.watch(&peer);
+        // Else the next message may be refused once more.
+        let _ = task::within(WRITING, list.settled()).await;
+        let own_too = own.clone();
+        let conversation = Conversation { own: own_too, list, refusing: false, approached: false };
         self.open.insert(peer, conversation);
         self.reply(Reply::Open(own)).await
     }

@@ -7,7 +7,9 @@ use super::reading::{Flow, Reading, fail};
 use crate::message::Name;
 use crate::server::host::Host;
 use crate::server::link::End;
-use crate::server::sessions::{Accepted, Quota, Retired, Session};
+use crate::server::people::{Versions, WRITING};
+use crate::server::sessions::{Accepted, Offer, Quota, Retired, Session};
+use crate::task;
 use crate::wire::frame::{ByeReason, ErrorCode, Refusal, ServerFrame};
 
 impl Reading<'_> {
@@ -17,9 +19,9 @@ impl Reading<'_> {
             let at_once = self.host.person_rates.at_once().min(collected.messages.len());
             let rest = collected.messages.split_off(at_once);
             if !rest.is_empty() {
-                let Collected { ref peer, time, chunk, .. } = collected;
-                self.collected =
-                    Some(Collected { peer: peer.clone(), time, messages: rest, chunk });
+                let Collected { ref peer, version, time, chunk, .. } = collected;
+                let peer = peer.clone();
+                self.collected = Some(Collected { peer, version, time, messages: rest, chunk });
             }
             self.accept(collected).await?;
         }
@@ -27,7 +29,7 @@ impl Reading<'_> {
     }
 
     async fn accept(&mut self, collected: Collected) -> Flow {
-        let Collected { peer, messages, chunk, .. } = collected;
+        let Collected { peer, version, messages, chunk, .. } = collected;
         // Dropped messages count against the rate limit, too.
         let in_time = self.keep_to_rate(usage(&messages)).await;
         let Some(conversation) = self.open.get(&peer) else {
@@ -37,7 +39,7 @@ impl Reading<'_> {
         if conversation.refusing {
             return Flow::Continue(());
         }
-        let own = conversation.own.clone();
+        let (own, list) = (conversation.own.clone(), conversation.list.versions().clone());
         if let Err(wait) = in_time {
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             let seconds = wait.as_secs() + 1;
@@ -58,8 +60,9 @@ impl Reading<'_> {
             let text = "the server cannot write to its disk now; it tries again by itself";
             return self.refuse(peer, n, Refusal::Store, text.into()).await;
         }
-        let now = self.host.clock.uptime();
-        match own.accept(mailbox, &quota, self.link.id, messages, chunk, now) {
+        let (from, since) = (self.link.id, self.host.clock.uptime());
+        let offer = Offer { from, messages, chunk, since, list: &list, version };
+        match own.accept(mailbox, &quota, offer) {
             // All were duplicates: no more waits than before.
             Ok(Accepted::All { fresh: 0 }) => return Flow::Continue(()),
             Ok(Accepted::All { .. }) => {}
@@ -75,12 +78,26 @@ impl Reading<'_> {
                 let text = format!("the name {peer} was taken from whom you wrote to");
                 return self.refuse(peer, refused, Refusal::Owner, text).await;
             }
+            Ok(Accepted::ForOtherDevices { refused }) => {
+                return Box::pin(self.refuse_outdated(peer, refused, &list)).await;
+            }
             // Only a connection that was taken over can be left behind by its session. What it still
             // had to say is in its sender's outbox.
             Err(Retired) => return Flow::Break(End::Bye(ByeReason::Replaced)),
         }
         self.host.announce_waiting(&self.link.name, &peer);
         Flow::Continue(())
+    }
+
+    /// A message was written for another device list than the newest. That is told once the newest can be told.
+    async fn refuse_outdated(&mut self, peer: Name, n: u64, list: &Versions) -> Flow {
+        let _ = task::within(WRITING, list.settled()).await;
+        let version = list.told();
+        let text = match version {
+            0 => format!("{peer} has no device list"),
+            _ => format!("the device list of {peer} has version {version} now"),
+        };
+        self.refuse(peer, n, Refusal::Devices { version }, text).await
     }
 
     /// Whether this is not one stranger too many. Asked once, as long as the conversation is open.

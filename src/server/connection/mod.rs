@@ -6,6 +6,7 @@
 //! serve                    a connection, from its beginning to its end
 //! reader, writer, arrival  the read task; the write task; TLS, and signing in
 //! messages, conversations  what the read task does with messages; opening and closing of conversations
+//! lists                    device lists: telling them, taking the next ones
 //! told, handshake, late    what was told about a conversation; the handshake; its timeouts
 //! reading, due             the state of the read task; what the write task has to say next
 //! collected, turn          messages that came together; how much a task does before it yields
@@ -20,6 +21,7 @@ mod conversations;
 mod due;
 mod handshake;
 mod late;
+mod lists;
 mod messages;
 mod reader;
 mod reading;

@@ -58,12 +58,14 @@ impl Reading<'_> {
         loop {
             self.turn.frame().await;
             match reader.next_ready() {
-                Ok(Some(ClientFrame::Message { peer, n, origin, kind, body })) => {
-                    if self.collected.as_ref().is_some_and(|collected| collected.peer != peer) {
+                Ok(Some(ClientFrame::Message { peer, n, origin, kind, version, body })) => {
+                    let goes_with = |it: &Collected| it.version == version && it.peer == peer;
+                    if self.collected.as_ref().is_some_and(|it| !goes_with(it)) {
                         self.accept_collected().await?;
                     }
                     let id = MessageId { installation: self.link.installation, n };
-                    let fresh = || Collected::new(peer, self.host.clock.wall(), reader.decoder());
+                    let fresh =
+                        || Collected::new(peer, version, self.host.clock.wall(), reader.decoder());
                     let collected = self.collected.get_or_insert_with(fresh);
                     let time = collected.time;
                     collected.messages.push(Message { id, origin, time, kind, body });
@@ -100,6 +102,8 @@ impl Reading<'_> {
                 self.reply(Reply::Online(listed)).await
             }
             ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
+            ClientFrame::Devices { peer } => self.tell_devices(peer).await,
+            ClientFrame::List { statement } => self.take_list(&statement).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,
             ClientFrame::Blocks => self.reply(Reply::Blocks).await,

@@ -16,6 +16,7 @@ use crate::server::files::Issued;
 use crate::server::host::Host;
 use crate::server::limits::SLOWED;
 use crate::server::link::{ByPeer, End, Link, Side};
+use crate::server::people::Watch;
 use crate::server::sessions::Session;
 use crate::task;
 use crate::wire::frame::{ErrorCode, ServerFrame};
@@ -34,6 +35,8 @@ pub(super) struct Reading<'a> {
 /// A conversation that is open on this connection.
 pub(super) struct Conversation {
     pub(super) own: Session,
+    /// The device list of the peer.
+    pub(super) list: Watch,
     /// A message was refused: all that follow are dropped until `TALK`.
     pub(super) refusing: bool,
     /// The receiver knows the sender, or was counted as one who does not.

@@ -56,7 +56,11 @@ impl Reply {
 
 /// Whether no more answers are taken.
 fn is_full(replies: &VecDeque<Reply>) -> bool {
-    let is_large = |reply: &Reply| matches!(reply, Reply::Online(_));
+    let is_large = |reply: &Reply| match reply {
+        Reply::Online(_) => true,
+        Reply::Frame(frame) => matches!(**frame, ServerFrame::Devices { .. }),
+        _ => false,
+    };
     replies.len() >= REPLIES || replies.back().is_some_and(is_large)
 }
 
@@ -134,6 +138,10 @@ mod tests {
         assert!(reply(frame()) && reply(Reply::Online(listed())));
         assert!(!reply(frame()) && !reply(Reply::Online(listed())));
         assert_eq!(shared.take_replies(&link).len(), 2);
+        let (peer, version, statement) = (link.name.clone(), 1, "a list".into());
+        let list = ServerFrame::Devices { peer, version, statement };
+        assert!(reply(Reply::Frame(Box::new(list))) && !reply(frame()));
+        assert_eq!(shared.take_replies(&link).len(), 1);
         assert!((0..REPLIES).all(|_| reply(frame())) && !reply(frame()));
     }
 }

@@ -23,6 +23,8 @@ pub(super) struct Conversation {
     /// What expired and bounced was reported up to this number.
     pub(super) told_ended: u64,
     pub(super) told_read: u64,
+    /// The version of the peer's device list.
+    pub(super) version: u64,
     pub(super) presence: Presence,
     pub(super) stream: AbortHandle,
 }
@@ -44,6 +46,14 @@ impl Conversation {
         if marks.key {
             let key = host.names.owner(peer);
             ServerFrame::Key { peer: peer.clone(), key }.encode(out);
+            // Whoever has the name now begins with another list.
+            self.version = 0;
+        }
+        if marks.list {
+            let version = host.lists.version(peer);
+            if std::mem::replace(&mut self.version, version) != version {
+                ServerFrame::Changed { peer: peer.clone(), version }.encode(out);
+            }
         }
         if marks.presence {
             let presence = host.presence(peer, &link.name);

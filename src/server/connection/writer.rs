@@ -249,7 +249,14 @@ impl Writer {
         }
         let presence = self.host.presence(&peer, &self.link.name);
         let waiting = self.host.registry.waiting_of(&own.key().reverse());
-        self.say(&ServerFrame::Talking { peer: peer.clone(), presence, own: told, waiting });
+        let version = self.host.lists.version(&peer);
+        self.say(&ServerFrame::Talking {
+            peer: peer.clone(),
+            presence,
+            own: told,
+            waiting,
+            version,
+        });
         let told_read = own.read_up_to(self.link.installation);
         if told_read > 0 {
             self.say(&ServerFrame::Read { peer: peer.clone(), n: told_read });
@@ -259,7 +266,7 @@ impl Writer {
         let (stream, handle) = futures::stream::abortable(Box::pin(stream) as DeliveryStream);
         self.streams.get_or_insert_default().push(stream);
         let conversation =
-            Conversation { own, told, told_ended, told_read, presence, stream: handle };
+            Conversation { own, told, told_ended, told_read, version, presence, stream: handle };
         self.conversations.insert(peer, conversation);
     }
 

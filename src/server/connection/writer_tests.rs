@@ -8,9 +8,9 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::mailbox::{Commit, MemoryMailbox, Usage};
-use crate::message::{Batch, Installation, Uptime};
+use crate::message::{Batch, Installation};
 use crate::server::link::ConnectionId;
-use crate::server::sessions::{Quota, Windows};
+use crate::server::sessions::{Offer, Quota, Windows};
 use crate::server::{Config, Server, Tls};
 use crate::wire::codec::Decoder;
 use crate::wire::frame::Presence;
@@ -149,7 +149,7 @@ async fn expired(up_to: u64) -> Session {
     let own = Session::new(key.clone(), &windows);
     own.load(&mailbox, &Default::default()).await.unwrap();
     let messages = (1..=up_to).map(|n| message(n, 1)).collect();
-    own.accept(&mailbox, &Quota::default(), ConnectionId(1), messages, 0, Uptime(1)).unwrap();
+    own.accept(&mailbox, &Quota::default(), Offer::of(1, messages)).unwrap();
     own.commit(&mailbox, &Commit { key: key.clone(), up_to, ended_up_to: 0 });
     assert!(own.expire(&mailbox, up_to));
     own.commit(&mailbox, &Commit { key, up_to: 0, ended_up_to: up_to });

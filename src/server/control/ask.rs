@@ -15,7 +15,7 @@ use crate::blobs::{Blobs, FileLimits};
 use crate::folder::{Folder, tighten};
 use crate::mailbox::EmbeddedMailbox;
 use crate::output;
-use crate::server::people::Contacts;
+use crate::server::people::{Contacts, Lists};
 use crate::server::sessions::Registry;
 use crate::server::upkeep::watch_commits;
 use crate::task;
@@ -34,17 +34,19 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     let _folder = Folder::open(data)?;
     let (names, contacts) = (open_names(data)?, Contacts::open(&data.join("contacts"))?);
     let contacts = Arc::new(contacts);
-    let mailbox = Arc::new(EmbeddedMailbox::open(data)?);
+    let (names, mailbox) = (Arc::new(names), Arc::new(EmbeddedMailbox::open(data)?));
     let subject = Subject {
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
         contacts,
-        names: Arc::new(names),
+        lists: Arc::new(Lists::new(names.clone(), mailbox.clone(), Arc::default())),
+        names,
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,
         data: data.into(),
         host: None,
     };
-    let committing = task::spawn("commits", watch_commits(subject.registry.clone(), None));
+    let watching = watch_commits(subject.registry.clone(), subject.lists.clone(), None);
+    let committing = task::spawn("commits", watching);
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;

@@ -45,8 +45,9 @@ pub(super) fn reset_key(
     let name: Name = words[0].parse()?;
     let (invite, who) = (Invite::generate(), name.clone());
     block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
-    host.dismiss_the_unwelcome();
     subject.registry.outdate(&name);
+    host.dismiss_the_unwelcome();
+    block_on(subject.lists.forget(&name))?;
     open(subject, invite, Some(name))?;
     Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
 }
@@ -84,6 +85,7 @@ pub(super) fn remove(
     let name: Name = words[0].parse()?;
     let who = name.clone();
     block_on(subject.names.change(move |roll| roll.vacate(&who)))?;
+    subject.registry.outdate(&name);
     dismiss(subject);
     let Left { waited, words, files } = block_on(forget(subject, &name)).map_err(|error| {
         let text = format!("{error}; nobody has the name {name} now, and nobody can: try again");
@@ -110,7 +112,7 @@ struct Left {
 }
 
 async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
-    let Subject { registry, contacts, blobs, host, .. } = subject;
+    let Subject { registry, contacts, lists, blobs, host, .. } = subject;
     if let Some(host) = host {
         // What they just sent is handled first; whoever takes longer is not read any more.
         let _ = task::within(LEAVING, host.directory.until_left(name)).await;
@@ -119,6 +121,7 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     let refused = |error: ContactsError| ControlError::Refused(error.to_string());
     let waited = registry.vacate(name, contacts.forget(name)).await?.map_err(refused)?;
     let words = registry.forget_sender(name).await?;
+    lists.forget(name).await?;
     Ok(Left { waited, words, files: blobs.forget(name)? })
 }
 

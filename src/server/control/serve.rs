@@ -49,6 +49,7 @@ pub(crate) async fn serve(
         registry: host.registry.clone(),
         names: host.names.clone(),
         contacts: host.contacts.clone(),
+        lists: host.lists.clone(),
         mailbox,
         blobs: host.blobs.clone(),
         data,

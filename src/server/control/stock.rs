@@ -77,6 +77,9 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
     }
     let (usage, sessions) = (inspection.usage, inspection.sessions.len());
     writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
+    if inspection.lists > 0 {
+        writeln!(out, "{} device lists", inspection.lists)?;
+    }
     for problem in &inspection.problems {
         writeln!(out, "problem: {problem}")?;
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::blobs::Blobs;
 use crate::mailbox::EmbeddedMailbox;
 use crate::server::host::Host;
-use crate::server::people::{BookError, Contacts, Names, Registration};
+use crate::server::people::{BookError, Contacts, Lists, Names, Registration};
 use crate::server::sessions::Registry;
 
 /// What operations look at and change.
@@ -15,6 +15,7 @@ pub(super) struct Subject {
     pub(super) registry: Arc<Registry>,
     pub(super) names: Arc<Names>,
     pub(super) contacts: Arc<Contacts>,
+    pub(super) lists: Arc<Lists>,
     pub(super) blobs: Arc<Blobs>,
     pub(super) data: PathBuf,
     /// The server, if one runs.
@@ -23,5 +24,5 @@ pub(super) struct Subject {
 
 /// Nobody signs in while no server runs.
 pub(super) fn open_names(folder: &Path) -> Result<Names, BookError> {
-    Names::open(&folder.join("names"), Registration::Closed, |_| {})
+    Names::open(&folder.join("names"), Registration::Closed, |_, _| {})
 }

@@ -1,10 +1,12 @@
-//! Who may sign in, who is online, and who blocks whom.
+//! Who may sign in, with which devices, who is online, and who blocks whom.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
+//! lists                              which device list counts for each name
 //! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
 //! roll, listing, book                the names as lines; who is online, as `ONLINE` says it; a text file on disk
+//! versions                           of which device lists somebody has to know the newest version
 //! likeness                           which names look alike
 //! ```
 
@@ -13,15 +15,19 @@ mod contacts;
 mod guests;
 mod likeness;
 mod listing;
+mod lists;
 mod names;
 mod presence;
 mod roll;
+mod versions;
 
 pub use book::BookError;
 pub(crate) use contacts::{Circle, Contacts, ContactsError};
 pub(crate) use guests::Guests;
 pub(crate) use listing::Listed;
+pub(crate) use lists::{Lists, NotTaken, WRITING};
 pub(crate) use names::Names;
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 pub(crate) use roll::{INVITED, Member, Unwelcome};
+pub(crate) use versions::{Versions, Watch, Watched};

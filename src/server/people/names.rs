@@ -25,12 +25,12 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// Opens the book, or creates it. `changed` is called with each name whose owner changed or that has none any more,
-    /// once that is written.
+    /// Opens the book, or creates it. `changed` is called with each name whose owner changed, and with the new one if
+    /// there is one, once that is written.
     pub(crate) fn open(
         path: &Path,
         registration: Registration,
-        changed: impl Fn(&Name) + Send + 'static,
+        changed: impl Fn(&Name, Option<PublicKey>) + Send + 'static,
     ) -> Result<Self, BookError> {
         let unusable = |cause| BookError::Unusable { path: path.into(), cause };
         let (book, text) = Book::open(path)?;
@@ -104,11 +104,14 @@ impl Names {
     }
 }
 
+/// Hears of names that have another owner, or none any more.
+type Changed = Box<dyn Fn(&Name, Option<PublicKey>) + Send>;
+
 /// What the thread owns. Only it changes the roll.
 struct Clerk {
     book: Book,
     roll: Arc<RwLock<Roll>>,
-    changed: Box<dyn Fn(&Name) + Send>,
+    changed: Changed,
 }
 
 impl Clerk {
@@ -134,7 +137,7 @@ impl Clerk {
         let member = Member { key: Some(key), banned: false };
         self.book.append(&member_line(&name, &member))?;
         write(&self.roll).enrol(name.clone(), key, None);
-        (self.changed)(&name);
+        (self.changed)(&name, Some(key));
         Ok(())
     }
 
@@ -148,7 +151,10 @@ impl Clerk {
         self.book.replace(&roll.to_string())?;
         let changed = read(&self.roll).other_owners(&roll);
         *write(&self.roll) = roll;
-        changed.iter().for_each(&self.changed);
+        for name in &changed {
+            let owner = read(&self.roll).member(name).and_then(|member| member.key);
+            (self.changed)(name, owner);
+        }
         Ok(made)
     }
 }
@@ -180,7 +186,7 @@ mod tests {
     }
 
     fn open(path: &Path) -> Names {
-        Names::open(path, Registration::Open, |_| {}).unwrap()
+        Names::open(path, Registration::Open, |_, _| {}).unwrap()
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
@@ -223,7 +229,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         let invite = Invite::generate();
-        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let names = Names::open(&path, Registration::Invite, |_, _| {}).unwrap();
         let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
@@ -233,7 +239,7 @@ mod tests {
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
-        let names = Names::open(&path, Registration::Invite, |_| {}).unwrap();
+        let names = Names::open(&path, Registration::Invite, |_, _| {}).unwrap();
         let again = block_on(names.claim(&bob, key(), Some(invite), None, || Ok(())));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
@@ -243,7 +249,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("names");
         fs::write(&path, format!("ssh-ed25519 {} john\nrubbish\n", key())).unwrap();
-        let opened = Names::open(&path, Registration::Open, |_| {});
+        let opened = Names::open(&path, Registration::Open, |_, _| {});
         let Err(error) = opened else { panic!("opened") };
         assert!(error.to_string().contains("line 2 of"), "{error}");
     }

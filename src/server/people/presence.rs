@@ -140,6 +140,11 @@ impl Directory {
         self.mark_watchers(name, |marks| marks.key = true);
     }
 
+    /// Somebody has a new device list.
+    pub(crate) fn announce_list(&self, name: &Name) {
+        self.mark_watchers(name, |marks| marks.list = true);
+    }
+
     fn announce(&self, name: &Name) {
         self.mark_watchers(name, |marks| marks.presence = true);
     }

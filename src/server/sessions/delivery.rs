@@ -167,9 +167,10 @@ mod tests {
     use super::super::quota::Quota;
     use super::*;
     use crate::mailbox::{Commit, MemoryMailbox};
-    use crate::message::{Installation, Message, SessionKey, Timestamp, Uptime};
+    use crate::message::{Installation, Message, SessionKey, Timestamp};
     use crate::server::limits::Rates;
     use crate::server::link::{ConnectionId, Link};
+    use crate::server::sessions::Offer;
     use crate::wire::frame::Presence;
 
     fn key() -> SessionKey {
@@ -209,8 +210,8 @@ mod tests {
             let john = enter(&registry, &key, 1).await;
             let marie = enter(&registry, &key.reverse(), 2).await;
             let messages = (1..=4).map(message).collect();
-            let id = ConnectionId(1);
-            john.accept(registry.mailbox(), &Quota::default(), id, messages, 0, Uptime(1)).unwrap();
+            let offer = Offer::of(1, messages);
+            john.accept(registry.mailbox(), &Quota::default(), offer).unwrap();
             john.commit(registry.mailbox(), &Commit { key: key.clone(), up_to: 4, ended_up_to: 0 });
 
             let mut source = source(&registry, marie);
@@ -232,7 +233,7 @@ mod tests {
             let withheld = Message::withheld(message(2).id, Timestamp(2), 5);
             let messages = vec![message(1), withheld, message(3)];
             let (mailbox, quota) = (registry.mailbox(), Quota::default());
-            john.accept(mailbox, &quota, ConnectionId(1), messages, 0, Uptime(1)).unwrap();
+            john.accept(mailbox, &quota, Offer::of(1, messages)).unwrap();
             let commit = Commit { key: key.clone(), up_to: 3, ended_up_to: 0 };
             john.commit(mailbox, &commit);
 

@@ -21,6 +21,6 @@ mod window;
 pub(crate) use delivery::{Delivery, deliveries};
 pub use quota::Quota;
 pub(crate) use registry::Registry;
-pub(crate) use session::{Accepted, Retired, Session};
+pub(crate) use session::{Accepted, Offer, Retired, Session};
 #[cfg(test)]
 pub(crate) use window::Windows;

@@ -416,6 +416,7 @@ mod tests {
 
     use crate::server::Quota;
     use crate::server::link::ConnectionId;
+    use crate::server::sessions::Offer;
     use crate::wire::frame::Presence;
 
     #[test]
@@ -432,7 +433,7 @@ mod tests {
         let session = block_on(registry.enter(&key, &link)).unwrap();
         let message = Message::text(1, 1, "hello");
         let (mailbox, quota) = (registry.mailbox(), Quota::default());
-        session.accept(mailbox, &quota, link.id, vec![message], 0, Uptime(1)).unwrap();
+        session.accept(mailbox, &quota, Offer::of(1, vec![message])).unwrap();
         assert!(!session.expire(mailbox, 1), "it is not committed yet");
         let told = std::cell::RefCell::new(Vec::new());
         let commit = Commit { key: key.clone(), up_to: 1, ended_up_to: 0 };

@@ -90,6 +90,10 @@ impl Life {
                 let lines = news::changed_key(&peer, was, now);
                 lines.iter().for_each(|line| Screen::new().problem(line));
             }
+            Event::ListDoubted { peer, doubt } => {
+                let lines = news::doubted_list(&peer, &doubt);
+                lines.iter().for_each(|line| Screen::new().problem(line));
+            }
             Event::Objection { because } => Screen::new().problem(&because),
             _ => {}
         }

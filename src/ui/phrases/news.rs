@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::numbers::count;
-use crate::client::{Absence, Change, Hit, Pending, Trust};
+use crate::client::{Absence, Change, Doubt, Hit, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::time_text;
 use crate::trust::Fingerprint;
@@ -155,12 +155,52 @@ pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint
     ]
 }
 
+/// A device list that the server shows is not believed.
+pub(crate) fn doubted_list(peer: &Name, doubt: &Doubt) -> Vec<String> {
+    let until = format!("What you write to {peer} stays here until you accept it: /TRUST {peer}");
+    match doubt {
+        Doubt::Other { version } => vec![
+            format!(
+                "THE SERVER SHOWS ANOTHER DEVICE LIST OF {peer} than before, both version {version}."
+            ),
+            format!("Either it shows one to you and another to others, or {peer} signed two."),
+            until,
+        ],
+        Doubt::Signer { key, signer } => vec![
+            format!("THE DEVICE LIST OF {peer} IS SIGNED WITH ANOTHER KEY."),
+            format!("  {peer}'s key: {}", key.map_or("not known".into(), |key| key.to_string())),
+            format!("  signed with: {signer}"),
+            until,
+        ],
+        Doubt::Older { shown, known, because } => vec![
+            format!(
+                "THE SERVER SHOWS AN OLDER DEVICE LIST OF {peer}, and does not take the newer one."
+            ),
+            format!("  known: version {known}"),
+            format!(
+                "  shown: {}",
+                if *shown == 0 { "none".into() } else { format!("version {shown}") }
+            ),
+            format!("It was offered the newer one, and said: {because}"),
+            until,
+        ],
+        Doubt::Invalid { because } => vec![
+            format!("WHAT THE SERVER SHOWS AS THE DEVICE LIST OF {peer} IS NONE."),
+            format!("  for {because}"),
+            format!("What you write to {peer} stays here until it shows one."),
+        ],
+    }
+}
+
 pub(crate) fn trusted(peer: &Name, trust: Trust) -> String {
     match trust {
         Trust::Accepted(key) => format!("you trust {peer}'s key {key} from now on"),
         Trust::Released => format!(
             "{peer}'s key is forgotten: what you write waits for whoever claims the name, and is trusted then"
         ),
+        Trust::List => {
+            format!("you believe {peer}'s device list from now on, as the server shows it")
+        }
         Trust::Unchanged(key) => {
             format!("{peer}'s key has not changed, by what the server said last: {key}")
         }
@@ -335,6 +375,7 @@ mod tests {
             Trust::Unknown,
             Trust::Stranger,
             Trust::Oneself,
+            Trust::List,
         ];
         let unblocked = [Change::Made, Change::None, Change::Unknown, Change::Later];
         let trusted = trust.map(|trust| trusted(&peer, trust));
@@ -343,6 +384,27 @@ mod tests {
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         assert!(all.iter().all(|it| it.contains("carl")), "{all:?}");
+    }
+
+    #[test]
+    fn who_doubts_a_list_is_told_what_can_be_done() {
+        let peer: Name = "carl".parse().unwrap();
+        let signer = Fingerprint::of(b"another key");
+        let because = || "no".into();
+        let (other, foreign) = (Doubt::Other { version: 3 }, Doubt::Signer { key: None, signer });
+        let older = Doubt::Older { shown: 0, known: 3, because: because() };
+        let invalid = Doubt::Invalid { because: because() };
+        for (doubt, told) in [
+            (other, "version 3"),
+            (foreign, &signer.to_string()),
+            (older, "shown: none"),
+            (invalid, "for no"),
+        ] {
+            let lines = doubted_list(&peer, &doubt).join("\n");
+            assert!(lines.contains(told) && lines.contains("carl"), "{lines}");
+            let can_be_accepted = !matches!(doubt, Doubt::Invalid { .. });
+            assert_eq!(lines.contains("/TRUST carl"), can_be_accepted, "{lines}");
+        }
     }
 
     #[test]

@@ -66,7 +66,8 @@ impl Face {
             let kept = match &failure {
                 Some(Failure::Name(_)) => news::kept_under(unsent, &self.user, &self.data),
                 _ => {
-                    let held = matches!(failure, Some(Failure::KeyChanged(_)));
+                    let held =
+                        matches!(failure, Some(Failure::KeyChanged(_) | Failure::ListDoubted(_)));
                     news::kept(unsent, held, self.screen.interactive)
                 }
             };

@@ -9,7 +9,7 @@ use std::time::{Instant, SystemTime};
 use super::face::{Connected, Face};
 use super::receipts;
 use crate::client::{
-    Absence, Change, Command, Event, FileState, Hit, Incoming, Pending, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Hit, Incoming, Pending, Transfer, Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -52,6 +52,7 @@ impl Face {
                 self.show_all(&news::key(&self.user, &name, key, current));
             }
             Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
+            Event::ListDoubted { peer, doubt } => self.show_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.show_trusted(&peer, trust),
             // Files.
             Event::Transfer(transfer) => self.show_transfer(&transfer),
@@ -99,10 +100,16 @@ impl Face {
         lines.iter().for_each(|line| self.screen.problem(line));
     }
 
+    /// Also told to scripts, for what they write stays here.
+    fn show_doubted_list(&self, peer: &Name, doubt: &Doubt) {
+        let lines = news::doubted_list(peer, doubt);
+        lines.iter().for_each(|line| self.screen.problem(line));
+    }
+
     fn show_trusted(&self, peer: &Name, trust: Trust) {
         let told = news::trusted(peer, trust);
         match trust {
-            Trust::Accepted(_) | Trust::Released => self.screen.note(&told),
+            Trust::Accepted(_) | Trust::Released | Trust::List => self.screen.note(&told),
             _ => self.screen.problem(&told),
         }
     }

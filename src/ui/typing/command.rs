@@ -137,7 +137,7 @@ pub const COMMANDS: &[Command] = &[
     Command {
         name: "TRUST",
         usage: "/TRUST name",
-        help: "accept the new key of somebody whose key has changed",
+        help: "accept the changed key of somebody, or device list",
         parse: |words| Ok(Input::Trust(name(words)?)),
     },
     Command {

@@ -8,7 +8,9 @@ use super::*;
 use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
 use crate::wire::frame::*;
-use crate::wire::limits::{MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF, MAX_SENTENCE};
+use crate::wire::limits::{
+    MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF, MAX_SENTENCE, MAX_STATEMENT,
+};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -65,8 +67,10 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
             .prop_map(|signature| ClientFrame::Prove { signature: signature.into() }),
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, settled)| ClientFrame::Talk { peer, settled }),
         name().prop_map(|peer| ClientFrame::Close { peer }),
-        (name(), 1..=MAX_NUMBER, origin(), kind(), body_bytes()).prop_map(
-            |(peer, n, origin, kind, body)| ClientFrame::Message { peer, n, origin, kind, body }
+        (name(), 1..=MAX_NUMBER, origin(), kind(), 0..=MAX_NUMBER, body_bytes()).prop_map(
+            |(peer, n, origin, kind, version, body)| {
+                ClientFrame::Message { peer, n, origin, kind, version, body }
+            }
         ),
         (name(), 1..=MAX_NUMBER).prop_map(|(peer, seq)| ClientFrame::Ack { peer, seq }),
         (name(), any::<u64>(), 1..=MAX_NUMBER).prop_map(|(peer, number, n)| {
@@ -74,6 +78,8 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         }),
         Just(ClientFrame::Online),
         name().prop_map(|peer| ClientFrame::Key { peer }),
+        name().prop_map(|peer| ClientFrame::Devices { peer }),
+        statement().prop_map(|statement| ClientFrame::List { statement }),
         name().prop_map(|peer| ClientFrame::Block { peer }),
         name().prop_map(|peer| ClientFrame::Unblock { peer }),
         Just(ClientFrame::Blocks),
@@ -83,6 +89,10 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         Just(ClientFrame::Pong),
         Just(ClientFrame::Quit),
     ]
+}
+
+fn statement() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..=MAX_STATEMENT).prop_map(Bytes::from)
 }
 
 fn blob() -> impl Strategy<Value = BlobId> {
@@ -156,6 +166,7 @@ fn refusal() -> impl Strategy<Value = Refusal> {
         Just(Refusal::Full),
         Just(Refusal::Store),
         Just(Refusal::Owner),
+        (0..=MAX_NUMBER).prop_map(|version| Refusal::Devices { version }),
         (0..=MAX_NUMBER).prop_map(|seconds| Refusal::Slow { seconds }),
     ]
 }
@@ -195,8 +206,15 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
     prop_oneof![
         plain,
         (name(), limits()).prop_map(|(name, limits)| ServerFrame::Welcome { name, limits }),
-        (name(), presence(), own, 0..=MAX_NUMBER).prop_map(|(peer, presence, own, waiting)| {
-            ServerFrame::Talking { peer, presence, own, waiting }
+        (name(), presence(), own, 0..=MAX_NUMBER, 0..=MAX_NUMBER).prop_map(
+            |(peer, presence, own, waiting, version)| {
+                ServerFrame::Talking { peer, presence, own, waiting, version }
+            }
+        ),
+        (name(), 0..=MAX_NUMBER).prop_map(|(peer, version)| ServerFrame::Listed { peer, version }),
+        (name(), 0..=MAX_NUMBER).prop_map(|(peer, version)| ServerFrame::Changed { peer, version }),
+        (name(), 0..=MAX_NUMBER, statement()).prop_map(|(peer, version, statement)| {
+            ServerFrame::Devices { peer, version, statement }
         }),
         (name(), 1..=MAX_NUMBER, refusal(), text())
             .prop_map(|(peer, n, refusal, text)| ServerFrame::Refused { peer, n, refusal, text }),
@@ -273,7 +291,7 @@ proptest! {
 
     #[test]
     fn text_that_is_almost_a_frame_never_panics(
-        text in "(MSG|ACK|TALK|KEY|HELLO|ERR|WELCOME|ONLINE|PROVE|CHUNK|HAVE|FETCH|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
+        text in "(MSG|ACK|TALK|KEY|LIST|DEVICES|HELLO|ERR|WELCOME|ONLINE|PROVE|CHUNK|HAVE|FETCH|X)( [a-z0-9:=-]{0,9}){0,7}\r\n[a-z]{0,9}\r\n",
     ) {
         let _ = decoded::<ClientFrame>([text.as_bytes()]);
         let _ = decoded::<ServerFrame>([text.as_bytes()]);
@@ -283,7 +301,7 @@ proptest! {
 
     #[test]
     fn a_decoder_holds_at_most_one_frame_beside_what_it_was_fed(
-        start in "MSG marie 1 [0-9a-f]{32} text (65536|60000|70000|9999999999|1)\r\n",
+        start in "MSG marie 1 [0-9a-f]{32} text 0 (65536|60000|70000|9999999999|1)\r\n",
         piece in vec(any::<u8>(), 1000),
     ) {
         let mut decoder = Decoder::<ClientFrame>::default();
@@ -306,7 +324,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (long_line.as_bytes(), ErrorCode::Line),
         (b"\r\n", ErrorCode::Verb),
         (b"GET / HTTP/1.1\r\n", ErrorCode::Verb),
-        (b"msg marie 1 text 0\r\n\r\n", ErrorCode::Verb),
+        (b"msg marie 1 text 0 0\r\n\r\n", ErrorCode::Verb),
         (b"PING\n", ErrorCode::Bad),
         (b"PI\x07NG\r\n", ErrorCode::Bad),
         (b"TALK mar\xffie 0\r\n", ErrorCode::Bad),
@@ -317,11 +335,17 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"TALK mar:ie 0\r\n", ErrorCode::Name),
         (b"ACK marie 0\r\n", ErrorCode::Bad),
         (b"ACK marie 9223372036854775808\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 000000000000000000000000000000b1 Text 0\r\n\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 000000000000000000000000000000b1 text -1\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 000000000000000000000000000000b1 text 65537\r\n", ErrorCode::Body),
-        (b"MSG marie 1 000000000000000000000000000000b1 text 2\r\nhello\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 Text 0 0\r\n\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 0 -1\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 0 65537\r\n", ErrorCode::Body),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 5\r\nhello\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 07 5\r\nhello\r\n", ErrorCode::Bad),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 0 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
+        (b"LIST 5121\r\n", ErrorCode::Body),
+        (b"DEVICES -\r\n", ErrorCode::Name),
+        (b"PREKEY 1\r\nx\r\n", ErrorCode::Verb),
+        (b"RETRACT marie 1\r\n", ErrorCode::Verb),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),
         (b"CARRY tinychat/1 what ever\r\n", ErrorCode::Version),
         (b"CARRY tinychat/2 0123\r\n", ErrorCode::Bad),
@@ -339,7 +363,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
 #[test]
 fn after_a_bad_name_the_next_frame_is_found() {
     let mut decoder = Decoder::<ClientFrame>::default();
-    decoder.feed(b"MSG mar:ie 1 000000000000000000000000000000b1 text 4\r\nPING\r\nPONG\r\n");
+    decoder.feed(b"MSG mar:ie 1 000000000000000000000000000000b1 text 0 4\r\nPING\r\nPONG\r\n");
     let error = decoder.decode().unwrap_err();
     assert!(!error.is_fatal());
     assert_eq!(decoder.decode(), Ok(Some(ClientFrame::Pong)));

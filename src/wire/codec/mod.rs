@@ -19,8 +19,8 @@ mod words;
 pub use decoder::Decoder;
 pub use error::ProtocolError;
 pub(super) use part::{
-    Body, Count, Invitation, KeyWord, Nonce, Number, Offset, Ordinal, Part, Sentence, Size,
-    TicketWord, Version, put_length, put_word,
+    Body, Count, Invitation, KeyWord, ListVersion, Nonce, Number, Offset, Ordinal, Part, Sentence,
+    Size, TicketWord, Version, put_length, put_word,
 };
 pub use table::{Counts, Frame, Verb, When};
 pub(super) use table::{Described, frames, longest_body};

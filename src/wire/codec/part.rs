@@ -207,6 +207,8 @@ numbers! {
     Count = "a count" from 0,
     /// How many bytes there are.
     Size = "a size" from 0,
+    /// The version of a device list; 0 if there is none.
+    ListVersion = "the version of a list" from 0,
     /// A position in a file.
     Offset = "an offset" from 0,
 }

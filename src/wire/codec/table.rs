@@ -56,7 +56,7 @@ pub enum When {
 pub enum Counts {
     /// Nothing: it is an answer, or is counted with something else.
     Nothing,
-    /// One sign-in, if it proves something.
+    /// One sign-in, as all that a signature is verified for.
     SignIn,
     /// A message without a body.
     Message,

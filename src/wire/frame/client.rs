@@ -8,8 +8,10 @@ use smol_str::SmolStr;
 use super::presence::Presence;
 use crate::message::{Installation, Kind, Name, Origin};
 use crate::trust::{Invite, Ticket};
-use crate::wire::codec::{Body, Invitation, KeyWord, Number, Ordinal, TicketWord, Version, frames};
-use crate::wire::limits::{MAX_BODY, MAX_PROOF};
+use crate::wire::codec::{
+    Body, Invitation, KeyWord, ListVersion, Number, Ordinal, TicketWord, Version, frames,
+};
+use crate::wire::limits::{MAX_BODY, MAX_PROOF, MAX_STATEMENT};
 
 frames! {
     /// What a client says.
@@ -24,6 +26,8 @@ frames! {
             origin: Origin,
             /// What the body is.
             kind: Kind,
+            /// For which version of the peer's device list it was written.
+            version: u64 as ListVersion,
             /// The body.
             body: Bytes as Body<MAX_BODY>,
         },
@@ -72,6 +76,16 @@ frames! {
         KEY when SignedIn counts Message => Key {
             /// The name.
             peer: Name,
+        },
+        /// Asks for the newest device list of a name.
+        DEVICES when SignedIn counts Message => Devices {
+            /// The name.
+            peer: Name,
+        },
+        /// A version of a device list.
+        LIST when SignedIn counts SignIn => List {
+            /// The list and its signature; not looked at yet.
+            statement: Bytes as Body<MAX_STATEMENT>,
         },
         /// Hear no more of somebody.
         BLOCK when SignedIn counts Message => Block {

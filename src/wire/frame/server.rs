@@ -2,6 +2,7 @@
 //!
 //! Pure data; the [codec](crate::wire::codec) says what a row is.
 
+use bytes::Bytes;
 use smol_str::SmolStr;
 
 use super::names::{Concerned, Names, Owner};
@@ -11,8 +12,9 @@ use super::watermarks::Watermarks;
 use super::welcome::Limits;
 use crate::message::{Message, Name};
 use crate::trust::{PublicKey, Ticket};
-use crate::wire::codec::{Count, Nonce, Ordinal, Sentence, TicketWord, frames};
+use crate::wire::codec::{Body, Count, ListVersion, Nonce, Ordinal, Sentence, TicketWord, frames};
 use crate::wire::codes::{ByeReason, ErrorCode};
+use crate::wire::limits::MAX_STATEMENT;
 
 frames! {
     /// What a server says.
@@ -71,6 +73,8 @@ frames! {
             own: Watermarks,
             /// How many of the peer's messages will now come.
             waiting: u64 as Count,
+            /// The version of the peer's device list.
+            version: u64 as ListVersion,
         },
         /// Asks for a `Pong`.
         PING when SignedIn => Ping,
@@ -128,6 +132,29 @@ frames! {
             peer: Name,
             /// Who owns it; none as long as nobody does.
             key: Option<PublicKey> as Owner,
+        },
+        /// A device list is kept.
+        LISTED when SignedIn => Listed {
+            /// Whose.
+            peer: Name,
+            /// The newest version that the server has.
+            version: u64 as ListVersion,
+        },
+        /// The newest device list of a name.
+        DEVICES when SignedIn => Devices {
+            /// Whose.
+            peer: Name,
+            /// Its version; 0 if there is none.
+            version: u64 as ListVersion,
+            /// The list and its signature; empty if there is none.
+            statement: Bytes as Body<MAX_STATEMENT>,
+        },
+        /// Somebody's device list has another version.
+        CHANGED when SignedIn => Changed {
+            /// Whose.
+            peer: Name,
+            /// Which.
+            version: u64 as ListVersion,
         },
         /// Somebody is blocked from now on.
         BLOCKED when SignedIn => Blocked {

@@ -63,7 +63,7 @@ impl Core {
         }
         self.files.are_to_go_to(addressees);
         // Once the conversation is open, it is also known whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.contains_key(peer);
+        let may_send = |peer: &Name| self.is_open(peer) && !self.held.has(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
@@ -106,6 +106,7 @@ impl Core {
     /// What a thread says.
     pub(crate) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
         match said {
+            Said::Signed(signed) => self.take_signed(*signed).await,
             Said::Saved { peer, number, saved } => {
                 self.files.saved();
                 self.tell(match saved {

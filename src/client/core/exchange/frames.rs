@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
 use super::super::state::{Core, Told};
+use super::super::verdict::Shown;
 use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
@@ -34,7 +35,8 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         match frame {
-            ServerFrame::Talking { peer, presence, own, waiting } => {
+            ServerFrame::Talking { peer, presence, own, waiting, version } => {
+                self.list_is_at(&peer, version);
                 self.take_opened(peer, presence, own, waiting, connection).await?;
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
@@ -48,6 +50,21 @@ impl Core {
             // Others are not written down, however many the server mentions.
             ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => {}
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await?,
+            ServerFrame::Devices { peer, version, statement } if peer == self.config.user => {
+                self.take_own_list(version, statement).await?;
+            }
+            ServerFrame::Listed { peer, version } if peer == self.config.user => {
+                self.take_listed(version).await?;
+            }
+            ServerFrame::Devices { peer, version, statement } => {
+                self.take_list(peer, Shown { version, statement }, connection).await?;
+            }
+            ServerFrame::Listed { peer, version } => {
+                self.with(&peer, |it| it.list.listed(version));
+            }
+            ServerFrame::Changed { peer, version } => {
+                self.with(&peer, |it| it.list.changed(version, Instant::now()));
+            }
             ServerFrame::Presence { peer, presence } => {
                 self.take_presence(peer, presence, connection);
             }
@@ -214,11 +231,13 @@ impl Core {
         let after = match refusal {
             Refusal::Slow { seconds } => Some(Duration::from_secs(seconds.min(MAX_SECONDS))),
             Refusal::Full | Refusal::Store => None,
-            // After the answer to KEY it is clear what may be sent.
-            Refusal::Owner => Some(Duration::ZERO),
+            // After the answer to KEY, or to TALK, it is clear what may be sent.
+            Refusal::Owner | Refusal::Devices { .. } => Some(Duration::ZERO),
         };
         let conversation = self.conversations.get_mut(&peer);
         match conversation.and_then(|it| it.refused(n, Instant::now(), after)) {
+            // Nobody need know.
+            _ if matches!(refusal, Refusal::Devices { .. }) => {}
             Some(News::First) => self.tell_if_few(Event::Refused { peer, n, refusal, because }),
             Some(News::Again) => self.tell(Event::Refused { peer, n, refusal, because }),
             None => {}
@@ -231,6 +250,9 @@ impl Core {
         peer: Option<Name>,
         text: String,
     ) -> Result<(), Exit> {
+        if code == ErrorCode::List && self.is_not_listed(peer.as_ref(), &text) {
+            return Ok(());
+        }
         let because = match &peer {
             Some(peer) => format!("{peer}: {text}"),
             None => text,
@@ -246,12 +268,23 @@ impl Core {
                 self.object(because);
                 Ok(())
             }
+            (ErrorCode::List, Some(peer)) if peer == self.config.user => {
+                self.take_unlisted(&because);
+                Ok(())
+            }
             // After an unknown one the server closes, if it is fatal.
             (ErrorCode::ToSelf, Some(peer)) if self.blocks.refused(&peer) => {
                 self.object(because);
                 Ok(())
             }
-            (ErrorCode::Name | ErrorCode::ToSelf | ErrorCode::Closed | ErrorCode::Unknown, _) => {
+            (
+                ErrorCode::Name
+                | ErrorCode::ToSelf
+                | ErrorCode::Closed
+                | ErrorCode::List
+                | ErrorCode::Unknown,
+                _,
+            ) => {
                 self.object(because);
                 Ok(())
             }

@@ -24,7 +24,7 @@ impl Core {
         let (server, met) = (self.server.clone(), peer.clone());
         match self.store.run(move |tx| contacts::meet(tx, &server, &met, key)).await? {
             Meeting::Same => {
-                self.held.remove(&peer);
+                self.held.trusts_key(&peer);
                 self.nobody.remove(&peer);
                 self.told_nobody.remove(&peer);
             }
@@ -41,20 +41,17 @@ impl Core {
     /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns
     /// the name.
     fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
-        let held = self.held.insert(peer.clone(), now);
-        if held == Some(now) {
-            return;
-        }
+        let Some(is_first) = self.held.hold_for_key(peer, now) else { return };
         self.with(peer, Conversation::ask_anew);
         let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
         let changed = Event::KeyChanged { peer: peer.clone(), was, now };
         // The first one is told in any case.
-        if held.is_none() { self.tell(changed) } else { self.tell_if_few(changed) }
+        if is_first { self.tell(changed) } else { self.tell_if_few(changed) }
     }
 
     /// A name that nobody has may be a typing error.
     fn find_nobody(&mut self, peer: &Name) {
-        self.held.remove(peer);
+        self.held.trusts_key(peer);
         if !self.conversations.contains_key(peer) {
             return;
         }

@@ -8,8 +8,8 @@
 //! ```text
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
-//! frames, keys                 incoming frames; the keys that names have
-//! intake                       incoming messages and receipts
+//! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
+//! lists, intake                others' lists of devices; incoming messages and receipts
 //! ```
 
 mod carrying;
@@ -17,5 +17,7 @@ mod connect;
 mod frames;
 mod intake;
 mod keys;
+mod listing;
+mod lists;
 mod places;
 mod sending;

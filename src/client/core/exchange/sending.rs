@@ -9,8 +9,9 @@ use super::super::state::{Core, ROWS};
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
-use crate::client::store::outbox;
+use crate::client::store::scope::Scope;
 use crate::client::store::too_long::{self, TooLong};
+use crate::client::store::{devices, outbox};
 use crate::message::Name;
 use crate::wire::MAX_BODY;
 use crate::wire::frame::{ClientFrame, Refusal};
@@ -33,13 +34,20 @@ impl Core {
         for peer in due {
             let scope = self.scope(&peer);
             let look = move |tx: &rusqlite::Transaction<'_>| {
-                Ok((outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?))
+                let Scope { server, peer, .. } = &scope;
+                let list = devices::known(tx, server, peer)?.version;
+                let is_doubted = devices::is_offered(tx, server, peer)?;
+                let numbers = (outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?);
+                Ok((numbers, list, is_doubted))
             };
-            let (settled, sent) = self.store.run(look).await?;
+            let ((settled, sent), list, is_doubted) = self.store.run(look).await?;
             // Before everything that is said in it.
             connection.answer(&ClientFrame::Key { peer: peer.clone() });
             connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
-            self.with(&peer, |it| it.opening(sent, now));
+            self.with(&peer, |it| {
+                it.opening(sent, now);
+                it.list.opening(list, is_doubted);
+            });
             self.requests.remove(&peer);
         }
         Ok(())
@@ -47,13 +55,14 @@ impl Core {
 
     /// Sends what is above the last number that was sent: new messages and retries alike.
     pub(crate) async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
-        let peers = self.conversations.keys().filter(|peer| !self.held.contains_key(*peer));
+        let peers = self.conversations.keys().filter(|peer| !self.held.has(peer));
         for peer in peers.cloned().collect::<Vec<Name>>() {
             if connection.unwritten() >= UNWRITTEN_HIGH {
                 break;
             }
             let may_send = self.conversations.get(&peer).and_then(Conversation::may_send);
             let Some((above, room)) = may_send else { continue };
+            let version = self.conversations.get(&peer).map_or(0, |it| it.list.known());
             let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS)).await?;
             let scope = self.scope(&peer);
             let messages =
@@ -62,7 +71,7 @@ impl Core {
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
             for message in messages {
-                connection.say(&message.to(&peer));
+                connection.say(&message.to(&peer, version));
             }
         }
         Ok(())

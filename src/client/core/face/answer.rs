@@ -87,7 +87,7 @@ impl Core {
     }
 
     fn standing(&self, peer: &Name) -> Standing {
-        let (nobody, held) = (self.nobody.contains(peer), self.held.contains_key(peer));
+        let (nobody, held) = (self.nobody.contains(peer), self.held.failure(peer));
         Standing { nobody, held, alike: self.likeness.of(peer).cloned() }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Owned by the core. What cannot be asked now is asked once the connection is there.
 
+use rusqlite::Transaction;
+
 use super::super::exit::Exit;
 use super::super::likeness::Known;
 use super::super::state::Core;
@@ -9,7 +11,7 @@ use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::{Change, Trust};
-use crate::client::store::{archive, contacts};
+use crate::client::store::{archive, contacts, devices};
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
 
@@ -45,13 +47,19 @@ impl Core {
     }
 
     pub(super) async fn trust(&mut self, peer: Name) -> Result<(), Exit> {
-        let trust = if peer == self.config.user {
-            Trust::Oneself
-        } else {
-            let (server, contact) = (self.server.clone(), peer.clone());
-            self.store.run(move |tx| contacts::trust(tx, &server, &contact)).await?
+        if peer == self.config.user {
+            self.tell(Event::Trusted { peer, trust: Trust::Oneself });
+            return Ok(());
+        }
+        let (server, contact) = (self.server.clone(), peer.clone());
+        let trust = move |tx: &Transaction<'_>| {
+            let trust = contacts::trust(tx, &server, &contact)?;
+            Ok((trust, devices::known(tx, &server, &contact)?.version))
         };
-        self.held.remove(&peer);
+        let (trust, list) = self.store.run(trust).await?;
+        self.held.trusts_key(&peer);
+        self.held.believes_list(&peer);
+        self.with(&peer, |it| it.list.accepted(list));
         self.files.look();
         self.tell(Event::Trusted { peer, trust });
         Ok(())

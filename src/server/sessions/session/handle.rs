@@ -13,7 +13,7 @@ use super::state::{Session, State, Status, lock};
 use crate::mailbox::{Commit, Fate, Mailbox, MailboxError, Usage};
 use crate::message::{Batch, Installation, Message, SessionKey, Uptime};
 use crate::server::link::{ConnectionId, Link};
-use crate::server::people::Circle;
+use crate::server::people::{Circle, Versions};
 use crate::server::sessions::ledger::{
     Ledger, MAX_INSTALLATIONS, MAX_RECORDS, MAX_RECORDS_IN_ALL, MAX_REMEMBERED,
 };
@@ -47,6 +47,33 @@ pub(crate) enum Accepted {
     UpTo { refused: u64, because: String },
     /// The same, because the person they are for has lost the name.
     OfNobody { refused: u64 },
+    /// The same, because the person they are for has another device list.
+    ForOtherDevices { refused: u64 },
+}
+
+/// Messages that came together.
+pub(crate) struct Offer<'a> {
+    /// On which connection.
+    pub(crate) from: ConnectionId,
+    /// With ascending numbers.
+    pub(crate) messages: Vec<Message>,
+    /// The size of the buffer that their bodies are slices of.
+    pub(crate) chunk: usize,
+    /// Since when they wait.
+    pub(crate) since: Uptime,
+    /// The receiver's device list, and for which version of it they were written.
+    pub(crate) list: &'a Versions,
+    pub(crate) version: u64,
+}
+
+#[cfg(test)]
+impl Offer<'static> {
+    /// Messages to somebody who has no device list.
+    pub(crate) fn of(from: u64, messages: Vec<Message>) -> Self {
+        static NONE: std::sync::LazyLock<Versions> = std::sync::LazyLock::new(Versions::default);
+        let (from, since) = (ConnectionId(from), Uptime(1));
+        Self { from, messages, chunk: 0, since, list: &NONE, version: 0 }
+    }
 }
 
 impl Session {
@@ -159,19 +186,16 @@ impl Session {
         messages.iter().find(|message| !state.ledger.has(message.id)).map(|message| message.id.n)
     }
 
-    /// Accepts messages with ascending numbers, which wait `since` now: deduplicates them, gives them positions, keeps
-    /// them and passes them on. Their bodies are slices of a buffer of `chunk` bytes. If the sender is blocked only
-    /// their numbers are kept, and the same messages are refused as otherwise. Nothing is accepted from a connection
+    /// Accepts messages: deduplicates them, gives them positions, keeps them and passes them on. If the sender is blocked
+    /// only their numbers are kept, and the same messages are refused as otherwise. Nothing is accepted from a connection
     /// once a later one of the same installation has entered, for that one was told what is there.
     pub(crate) fn accept(
         &self,
         mailbox: &dyn Mailbox,
         quota: &Quota,
-        from: ConnectionId,
-        mut messages: Vec<Message>,
-        chunk: usize,
-        since: Uptime,
+        offer: Offer<'_>,
     ) -> Result<Accepted, Retired> {
+        let Offer { from, mut messages, chunk, since, list, version } = offer;
         let mut state = self.state();
         if state.status == Status::Retired || state.is_succeeded(from) {
             return Err(Retired);
@@ -182,6 +206,8 @@ impl Session {
             waits += state.ledger.waiting();
         }
         let outdated = state.outdated.contains(&from);
+        // Until they are in the mailbox's journal.
+        let newest = list.hold();
         let mut refused = None;
         messages.retain_mut(|message| {
             if refused.is_some() || state.ledger.has(message.id) {
@@ -189,6 +215,10 @@ impl Session {
             }
             if outdated {
                 refused = Some(Accepted::OfNobody { refused: message.id.n });
+                return false;
+            }
+            if version != newest.version() {
+                refused = Some(Accepted::ForOtherDevices { refused: message.id.n });
                 return false;
             }
             let length = message.body.len();

@@ -27,5 +27,5 @@ mod held_back;
 mod state;
 
 pub(crate) use channel::{Drain, Lease, NotNow, Queued};
-pub(crate) use handle::{Accepted, Retired};
+pub(crate) use handle::{Accepted, Offer, Retired};
 pub(crate) use state::{Session, Status};

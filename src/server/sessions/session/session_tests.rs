@@ -29,8 +29,6 @@ fn a_late_talk_of_an_old_connection_takes_nothing_from_its_successor() {
 }
 
 const INSTALLATION: Installation = Installation::from_u64(1);
-const CONNECTION: ConnectionId = ConnectionId(1);
-const NOW: Uptime = Uptime(1);
 
 fn message(installation: Installation, n: u64) -> Message {
     Message::text(installation.to_u64(), n, "hello")
@@ -49,9 +47,7 @@ fn only_what_was_not_taken_needs_a_disk() {
     let session = session(&mailbox, u64::MAX);
     let messages: Vec<_> = (1..=3).map(|n| message(INSTALLATION, n)).collect();
     assert_eq!(session.first_fresh(&messages), Some(1));
-    session
-        .accept(&mailbox, &Quota::default(), CONNECTION, messages[..2].to_vec(), 0, NOW)
-        .unwrap();
+    session.accept(&mailbox, &Quota::default(), Offer::of(1, messages[..2].to_vec())).unwrap();
     assert_eq!(session.first_fresh(&messages), Some(3));
     assert_eq!(session.first_fresh(&messages[..2]), None);
 }
@@ -70,7 +66,7 @@ fn an_installation_whose_connection_is_still_read_does_not_give_way() {
     let all = MAX_REMEMBERED as u64;
     let others = (1..all).map(|number| message(Installation::from_u64(1_000 + number), 1));
     let messages = others.chain([message(INSTALLATION, 1)]).collect();
-    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
+    session.accept(&mailbox, &Quota::default(), Offer::of(1, messages)).unwrap();
     let commit = |up_to, ended_up_to| {
         let key = session.key().clone();
         session.commit(&mailbox, &Commit { key, up_to, ended_up_to });
@@ -98,7 +94,7 @@ fn nothing_is_taken_from_a_connection_whose_successor_has_come() {
     };
     let other = Installation::from_u64(99);
     let accept = |id, installation, n| {
-        session.accept(&mailbox, &quota, ConnectionId(id), vec![message(installation, n)], 0, NOW)
+        session.accept(&mailbox, &quota, Offer::of(id, vec![message(installation, n)]))
     };
     enter(1, INSTALLATION);
     enter(2, other);
@@ -115,7 +111,7 @@ fn nobody_settles_what_they_never_wrote() {
     let mailbox = MemoryMailbox::default();
     let session = session(&mailbox, u64::MAX);
     let messages = vec![message(INSTALLATION, 1)];
-    session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW).unwrap();
+    session.accept(&mailbox, &Quota::default(), Offer::of(1, messages)).unwrap();
     session.settle(&mailbox, INSTALLATION, 99).unwrap();
     let shelf = block_on(mailbox.load(session.key())).unwrap();
     let account = shelf.accounts.get(INSTALLATION).unwrap();
@@ -129,9 +125,7 @@ fn a_late_word_of_a_replaced_reader_loses_nothing_of_its_successor() {
     // The window has room for one.
     let session = session(&mailbox, 1);
     for n in [1, 2] {
-        session
-            .accept(&mailbox, &quota, CONNECTION, vec![message(INSTALLATION, n)], 0, NOW)
-            .unwrap();
+        session.accept(&mailbox, &quota, Offer::of(1, vec![message(INSTALLATION, n)])).unwrap();
     }
     session.resume();
     let Drain { batches, refill_to, .. } = session.drain().ok().unwrap();
@@ -147,7 +141,8 @@ fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
         let session = session(&mailbox, u64::MAX);
         let buffer = Bytes::from(vec![b'x'; chunk]);
         let messages = vec![Message { body: buffer.slice(..1), ..message(INSTALLATION, 1) }];
-        session.accept(&mailbox, &Quota::default(), CONNECTION, messages, chunk, NOW).unwrap();
+        let offer = Offer { chunk, ..Offer::of(1, messages) };
+        session.accept(&mailbox, &Quota::default(), offer).unwrap();
         assert_eq!(buffer.is_unique(), is_let_go, "{chunk} bytes");
         let Ok(Queued::Batch(held)) = session.state().channel.1.try_recv() else { panic!() };
         assert_eq!(held.batch().messages()[0].body, "x");
@@ -162,7 +157,7 @@ fn what_waits_is_nowhere_in_memory_once_its_sender_is_blocked() {
     let buffer = Bytes::from(vec![b'x'; 1_000]);
     let accept = |n| {
         let messages = vec![Message { body: buffer.clone(), ..message(INSTALLATION, n) }];
-        let accepted = session.accept(&mailbox, &Quota::default(), CONNECTION, messages, 0, NOW);
+        let accepted = session.accept(&mailbox, &Quota::default(), Offer::of(1, messages));
         assert_eq!(accepted, Ok(Accepted::All { fresh: 1 }));
     };
     accept(1);
@@ -173,4 +168,25 @@ fn what_waits_is_nowhere_in_memory_once_its_sender_is_blocked() {
     accept(2);
     assert!(buffer.is_unique());
     assert_eq!(mailbox.usage(session.key().receiver()), Usage::default());
+}
+
+/// What was accepted before is no repetition for another list: it is dropped as ever.
+#[test]
+fn what_is_written_for_another_device_list_is_refused_unless_it_is_there_already() {
+    let (mailbox, quota) = (MemoryMailbox::default(), Quota::default());
+    let session = session(&mailbox, u64::MAX);
+    let say = |version, numbers: std::ops::RangeInclusive<u64>| {
+        let messages = numbers.map(|n| message(INSTALLATION, n)).collect();
+        session.accept(&mailbox, &quota, Offer { version, ..Offer::of(1, messages) })
+    };
+    assert_eq!(say(0, 1..=2), Ok(Accepted::All { fresh: 2 }));
+    assert_eq!(say(1, 1..=2), Ok(Accepted::All { fresh: 0 }));
+    assert_eq!(say(1, 2..=4), Ok(Accepted::ForOtherDevices { refused: 3 }));
+    assert_eq!(session.watermarks(INSTALLATION).have, 2);
+    assert_eq!(say(0, 3..=4), Ok(Accepted::All { fresh: 2 }));
+    // Whoever the name was taken from does not come back by another list.
+    let link = Link::new(ConnectionId(1), "john".parse().unwrap(), INSTALLATION, Presence::Online);
+    session.enter(&Arc::new(link)).unwrap();
+    session.outdate();
+    assert_eq!(say(1, 5..=5), Ok(Accepted::OfNobody { refused: 5 }));
 }

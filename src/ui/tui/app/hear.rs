@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
-    Absence, Change, Command, Event, FileState, Freed, Incoming, Pending, Place, Record, State,
-    Summary, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, Pending, Place, Record,
+    State, Summary, Transfer, Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -65,6 +65,7 @@ impl App {
             Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
             Event::Key { name, key, current } => self.take_key(name, key, current),
             Event::KeyChanged { peer, was, now } => self.take_changed_key(&peer, was, now),
+            Event::ListDoubted { peer, doubt } => self.tell_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.take_trusted(&peer, trust),
             // Files.
             Event::Transfer(transfer) => self.take_transfer(transfer),
@@ -148,10 +149,17 @@ impl App {
         }
     }
 
+    fn tell_doubted_list(&mut self, peer: &Name, doubt: &Doubt) {
+        for line in news::doubted_list(peer, doubt) {
+            self.tell_about(peer, line, true);
+        }
+    }
+
     fn take_trusted(&mut self, peer: &Name, trust: Trust) {
         let key = trust.accepted();
-        if let Some(it) = self.find(peer).filter(|_| key.is_some()) {
-            it.key = key;
+        let is_news = key.is_some() || trust == Trust::List;
+        if let Some(it) = self.find(peer).filter(|_| is_news) {
+            it.key = key.or(it.key);
             // It was what there was to say.
             it.panel.close();
         }

@@ -161,7 +161,7 @@ fn help() {
 │  /STATUS               say how the line to the server is, and what has not   │
 │                        arrived yet                                           │
 │  /FINGERPRINT [name]   show your key, or somebody's, to compare by voice     │
-│  /TRUST name           accept the new key of somebody whose key has changed  │
+│  /TRUST name           accept the changed key of somebody, or device list    │
 │  /BLOCK [name]         hear no more of somebody; alone: list whom you block  │
 │  /UNBLOCK name         hear of somebody again                                │
 │  /MUTE [name]          on the full screen: no bell for somebody, and no      │

@@ -1,0 +1,298 @@
+//! How far a peer's device list is known on the present connection.
+//!
+//! Owned by its [conversation](super::conversation). Pure: the time is an argument. Invariant: messages are sent only
+//! while it is settled, so that each is written for the version that the server told last.
+
+use std::time::{Duration, Instant};
+
+/// How often a list is asked for because it changed, while nothing is to be sent: each question counts like a message.
+const ASK: Duration = Duration::from_secs(10);
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(crate) struct PeerList {
+    /// The version that is believed.
+    known: u64,
+    /// Another list was shown that waits to be accepted.
+    is_doubted: bool,
+    /// The version that the server told last.
+    told: u64,
+    step: Step,
+    /// It is asked for even if nothing is to be sent.
+    is_wanted: bool,
+    /// When it was asked for last.
+    asked: Option<Instant>,
+    /// Why the server still has an older list, although it was to get the known one back.
+    refusal: Option<String>,
+}
+
+#[derive(Debug, Default)]
+enum Step {
+    #[default]
+    None,
+    /// `DEVICES` was sent; `CHANGED` has told this version since.
+    Asked(u64),
+    /// `LIST` was sent: the server gets back what it has lost.
+    Healing,
+}
+
+impl PeerList {
+    /// The connection has ended.
+    pub(super) fn disconnected(&mut self) {
+        (self.step, self.asked) = (Step::None, None);
+    }
+
+    /// `TALK` was sent. This version is believed; `is_doubted`: another list waits to be accepted.
+    pub(crate) fn opening(&mut self, known: u64, is_doubted: bool) {
+        (self.known, self.is_doubted, self.step, self.refusal) =
+            (known, is_doubted, Step::None, None);
+    }
+
+    /// `TALKING` has told the version that the server has.
+    pub(crate) fn opened(&mut self, version: u64) {
+        (self.told, self.is_wanted) = (version, true);
+    }
+
+    /// `CHANGED` has.
+    pub(crate) fn changed(&mut self, version: u64, now: Instant) {
+        if let Step::Asked(since) = &mut self.step {
+            *since = version.max(*since);
+            return;
+        }
+        self.told = version;
+        self.is_wanted |= self.asked.is_none_or(|asked| now.duration_since(asked) >= ASK);
+    }
+
+    /// Whether `DEVICES` is due. `has_more`: something is to be sent; `is_held`: but not until somebody decides.
+    pub(super) fn is_due(&self, has_more: bool, is_held: bool) -> bool {
+        let is_wanted = self.is_wanted || (has_more && !is_held);
+        matches!(self.step, Step::None) && !self.agrees() && is_wanted
+    }
+
+    /// `DEVICES` was sent.
+    pub(crate) fn asked(&mut self, now: Instant) {
+        (self.step, self.is_wanted, self.asked) = (Step::Asked(0), false, Some(now));
+    }
+
+    /// The server has answered `DEVICES` with this version. Returns whether it was asked.
+    pub(crate) fn answered(&mut self, version: u64) -> bool {
+        let Step::Asked(since) = self.step else { return false };
+        (self.told, self.step) = (version.max(since), Step::None);
+        true
+    }
+
+    /// This version is believed, and no other list is offered.
+    pub(crate) fn knows(&mut self, version: u64) {
+        (self.known, self.is_doubted, self.refusal) = (version, false, None);
+    }
+
+    /// The same by its user's word: what the server has now is to be compared with it.
+    pub(crate) fn accepted(&mut self, version: u64) {
+        self.knows(version);
+        self.is_wanted = true;
+    }
+
+    /// What the server has shown is not believed.
+    pub(crate) fn doubted(&mut self, is_offered: bool) {
+        self.is_doubted = is_offered;
+    }
+
+    /// `LIST` was sent.
+    pub(crate) fn heals(&mut self) {
+        self.step = Step::Healing;
+    }
+
+    /// The server has this version now.
+    pub(crate) fn listed(&mut self, version: u64) {
+        if !self.is_healing() {
+            return;
+        }
+        (self.told, self.step, self.is_wanted) = (version, Step::None, true);
+        let still = || format!("it took it, and has version {version}");
+        self.refusal = (version != self.known).then(still);
+    }
+
+    /// The server has not taken the list.
+    pub(crate) fn not_listed(&mut self, because: &str) {
+        if self.is_healing() {
+            (self.step, self.is_wanted, self.refusal) = (Step::None, true, Some(because.into()));
+        }
+    }
+
+    /// Whether the server was sent the list back and has not answered.
+    pub(crate) fn is_healing(&self) -> bool {
+        matches!(self.step, Step::Healing)
+    }
+
+    /// Why the server still has an older list, if the known one was sent back in vain.
+    pub(crate) fn refusal(&self) -> Option<String> {
+        self.refusal.clone()
+    }
+
+    /// The version that messages are written for.
+    pub(crate) fn known(&self) -> u64 {
+        self.known
+    }
+
+    /// Whether messages may be sent.
+    pub(crate) fn is_settled(&self) -> bool {
+        matches!(self.step, Step::None) && self.agrees()
+    }
+
+    fn agrees(&self) -> bool {
+        self.told == self.known && !self.is_doubted
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// A list that is known with a version, where the server has another one.
+    fn opened(known: u64, told: u64) -> PeerList {
+        let mut list = PeerList::default();
+        list.opening(known, false);
+        list.opened(told);
+        list
+    }
+
+    #[test]
+    fn a_list_that_is_known_is_not_asked_for() {
+        assert!(opened(0, 0).is_settled());
+        let list = opened(3, 3);
+        assert!(list.is_settled() && !list.is_due(true, false));
+        let mut doubted = PeerList::default();
+        doubted.opening(3, true);
+        doubted.opened(3);
+        assert!(!doubted.is_settled() && doubted.is_due(false, true), "it was another one");
+    }
+
+    #[test]
+    fn another_version_is_asked_for_once_and_nothing_is_sent_before_the_answer() {
+        let (mut list, now) = (opened(3, 4), Instant::now());
+        assert!(list.is_due(false, false) && !list.is_settled());
+        list.asked(now);
+        assert!(!list.is_due(true, false) && !list.is_settled());
+        assert!(list.answered(4));
+        assert!(!list.answered(4), "nobody asked");
+        list.knows(4);
+        assert!(list.is_settled());
+    }
+
+    #[test]
+    fn what_changed_meanwhile_is_asked_for_too() {
+        let (mut list, now) = (opened(3, 4), Instant::now());
+        list.asked(now);
+        list.changed(5, now);
+        assert!(list.answered(4));
+        list.knows(4);
+        assert!(list.is_due(true, false) && !list.is_settled());
+    }
+
+    #[test]
+    fn whoever_changes_a_list_again_and_again_is_asked_seldom() {
+        let (mut list, now) = (opened(3, 3), Instant::now());
+        for version in 4..1_000 {
+            list.changed(version, now);
+            assert_eq!(list.is_due(false, false), version == 4);
+            assert!(list.is_due(true, false), "something is to be sent");
+            if version == 4 {
+                list.asked(now);
+                assert!(list.answered(4));
+                list.knows(4);
+            }
+        }
+        list.changed(1_000, now + ASK);
+        assert!(list.is_due(false, false));
+    }
+
+    #[test]
+    fn a_server_that_lost_a_list_gets_it_once() {
+        let (mut list, now) = (opened(3, 2), Instant::now());
+        list.asked(now);
+        assert!(list.answered(2) && list.refusal().is_none());
+        list.heals();
+        assert!(!list.is_settled() && !list.is_due(true, false));
+        list.listed(3);
+        assert!(list.is_settled() && list.refusal().is_none());
+        for took in [true, false] {
+            let mut list = opened(3, 2);
+            list.asked(now);
+            list.answered(2);
+            list.heals();
+            if took {
+                list.listed(2);
+            } else {
+                list.not_listed("no");
+            }
+            assert!(list.refusal().is_some() && list.is_due(false, false), "what has it now?");
+        }
+    }
+
+    #[test]
+    fn what_is_doubted_is_not_asked_for_again_and_again() {
+        let (mut list, now) = (opened(3, 4), Instant::now());
+        list.asked(now);
+        list.answered(4);
+        list.doubted(true);
+        assert!(!list.is_due(true, true) && !list.is_settled());
+        list.accepted(4);
+        assert!(list.is_settled());
+    }
+
+    proptest! {
+        /// Whatever a server says: messages are sent only for the version that it told last, none is sent while an
+        /// answer is awaited, and no second question is asked meanwhile.
+        #[test]
+        fn what_is_sent_is_for_the_version_that_was_told(steps in prop::collection::vec((0u8..9, 0u64..4), 0..60)) {
+            let (mut list, now) = (opened(1, 1), Instant::now());
+            let (mut told, mut awaits) = (1, false);
+            for (step, version) in steps {
+                match step {
+                    0 => {
+                        list.opening(list.known(), false);
+                        list.opened(version);
+                        (told, awaits) = (version, false);
+                    }
+                    1 => {
+                        let is_asked = matches!(list.step, Step::Asked(_));
+                        list.changed(version, now);
+                        if !is_asked {
+                            told = version;
+                        }
+                    }
+                    2 if list.is_due(true, false) => {
+                        prop_assert!(!awaits);
+                        list.asked(now);
+                        awaits = true;
+                    }
+                    3 if list.answered(version) => {
+                        awaits = false;
+                        told = list.told;
+                        prop_assert!(told >= version);
+                    }
+                    4 if !awaits => list.knows(version),
+                    5 if !awaits => {
+                        list.heals();
+                        awaits = true;
+                    }
+                    6 if list.is_healing() => {
+                        list.listed(version);
+                        (told, awaits) = (version, false);
+                    }
+                    7 if list.is_healing() => {
+                        list.not_listed("no");
+                        awaits = false;
+                    }
+                    8 if !awaits => list.doubted(version > 1),
+                    _ => {}
+                }
+                if list.is_settled() {
+                    prop_assert!(!awaits && list.known() == told);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What the read task does about device lists: tells them, and takes the next ones.
+//!
+//! Invariant: nothing is verified of a list before it was counted.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::reading::{Flow, Reading, fail};
+use crate::message::Name;
+use crate::server::limits::SLOWED;
+use crate::server::link::Side;
+use crate::server::people::NotTaken;
+use crate::task;
+use crate::wire::frame::{ErrorCode, ServerFrame};
+
+impl Reading<'_> {
+    /// Says which list somebody has.
+    pub(super) async fn tell_devices(&self, peer: Name) -> Flow {
+        let (version, statement) = match self.host.lists.newest(&peer).await {
+            Ok(Some(list)) => (list.id.version, list.statement),
+            Ok(None) => (0, Bytes::new()),
+            Err(error) => {
+                log::error!("the device list of {peer}: {error}");
+                return fail(ErrorCode::Busy, "the server cannot read its device lists now");
+            }
+        };
+        self.say(ServerFrame::Devices { peer, version, statement }).await
+    }
+
+    /// Takes a list.
+    pub(super) async fn take_list(&self, statement: &[u8]) -> Flow {
+        let taken = match self.count_signature().await {
+            Ok(()) => {
+                let server = self.host.fingerprint();
+                self.host.lists.take(&self.link.name, statement, server).await
+            }
+            Err(wait) => Err((None, NotTaken::TooOften(wait))),
+        };
+        match taken {
+            Ok((peer, version)) => self.say(ServerFrame::Listed { peer, version }).await,
+            Err((peer, error)) => self.object(ErrorCode::List, peer, &error.to_string()).await,
+        }
+    }
+
+    /// Delays somebody who has too much verified. If a moment is not enough, returns how long it would take.
+    async fn count_signature(&self) -> Result<(), Duration> {
+        let admit = || self.host.person_rates.admit_sign_in(&self.link.name);
+        let Err(wait) = admit() else { return Ok(()) };
+        let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
+        admit()
+    }
+}

@@ -1,0 +1,159 @@
+//! Device lists: which one counts for each name, and taking the next one.
+//!
+//! Owned by the server; the lists are in the mailbox. Invariants: messages are accepted for the version that is the
+//! newest in the mailbox's journal at that moment; nobody is told of a list before it is on the synced disk; a list
+//! counts as long as the key that has signed it owns the name.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use thiserror::Error;
+
+use super::names::Names;
+use super::versions::{Watch, Watched};
+use crate::mailbox::{KeptList, ListId, Mailbox, MailboxError};
+use crate::message::Name;
+use crate::task;
+use crate::trust::Fingerprint;
+use crate::trust::devices::{Owner, SignedList, SignedListError};
+
+/// How long it may take until a list is on the disk. It may be there later nevertheless.
+pub(crate) const WRITING: Duration = Duration::from_secs(5);
+
+/// Why a list is not taken. Made to be read by the person who said it.
+#[derive(Debug, Error)]
+pub(crate) enum NotTaken {
+    #[error(transparent)]
+    NoList(#[from] SignedListError),
+    #[error("that device list is for another server")]
+    Elsewhere,
+    #[error("the key that has signed that device list does not own the name")]
+    NotOwner,
+    #[error("version {0} of that device list is here, which is newer or another one")]
+    Behind(u64),
+    #[error("that device list was not made from version {0}, which is here")]
+    Beside(u64),
+    #[error("you say device lists too often; try again in {} s", .0.as_secs() + 1)]
+    TooOften(Duration),
+    #[error("the server cannot keep device lists now; try again later")]
+    NotWritten,
+}
+
+impl From<MailboxError> for NotTaken {
+    fn from(error: MailboxError) -> Self {
+        log::debug!("a device list is not taken: {error}");
+        Self::NotWritten
+    }
+}
+
+/// See the [module](self).
+pub(crate) struct Lists {
+    names: Arc<Names>,
+    mailbox: Arc<dyn Mailbox>,
+    watched: Arc<Watched>,
+}
+
+impl Lists {
+    /// The lists in a mailbox. `watched` is told when names get other owners.
+    pub(crate) fn new(names: Arc<Names>, mailbox: Arc<dyn Mailbox>, watched: Arc<Watched>) -> Self {
+        Self { names, mailbox, watched }
+    }
+
+    /// Keeps up with the list of a name.
+    pub(crate) fn watch(&self, name: &Name) -> Watch {
+        self.watched.watch(name, || (self.names.owner(name), self.mailbox.list_of(name)))
+    }
+
+    /// The version that others may be told; 0 if there is none.
+    pub(crate) fn version(&self, name: &Name) -> u64 {
+        self.watch(name).told()
+    }
+
+    /// The list that others may be told.
+    pub(crate) async fn newest(&self, name: &Name) -> Result<Option<KeptList>, MailboxError> {
+        if self.mailbox.list_of(name).is_none() {
+            return Ok(None);
+        }
+        let list = self.mailbox.committed_list(name).await?;
+        Ok(list.filter(|list| self.names.owner(name) == Some(list.id.owner)))
+    }
+
+    /// Takes a list that somebody says to a server with this key. Returns whose it is, and the newest version there is.
+    pub(crate) async fn take(
+        &self,
+        said_by: &Name,
+        statement: &[u8],
+        server: Option<Fingerprint>,
+    ) -> Result<(Name, u64), (Option<Name>, NotTaken)> {
+        // A copy: what was read together is not kept for it.
+        let list = SignedList::read(Bytes::copy_from_slice(statement));
+        let list = list.map_err(|error| (None, error.into()))?;
+        let name = list.list().owner().name.clone();
+        if list.list().owner().server != server {
+            return Err((Some(name), NotTaken::Elsewhere));
+        }
+        let taking = task::within(WRITING, self.write(said_by, &list)).await;
+        match taking.unwrap_or(Err(NotTaken::NotWritten)) {
+            Ok(version) => Ok((name, version)),
+            Err(error) => Err((Some(name), error)),
+        }
+    }
+
+    /// Writes a list if it is the next one.
+    async fn write(&self, said_by: &Name, signed: &SignedList) -> Result<u64, NotTaken> {
+        let (list, owner) = (signed.list(), signed.list().owner());
+        let watch = self.watch(&owner.name);
+        let _turn = watch.turn().await;
+        watch.settled().await;
+        // Whoever takes the name from its owner now waits for its turn to remove the list.
+        if self.names.owner(&owner.name) != Some(owner.identity) {
+            return Err(NotTaken::NotOwner);
+        }
+        if let Some(kept) = self.newest(&owner.name).await? {
+            let known = SignedList::read(kept.statement).map_err(|error| damaged(owner, error))?;
+            if known.hash() == signed.hash() {
+                return Ok(list.version());
+            }
+            if list.version() <= known.list().version() {
+                return Err(NotTaken::Behind(known.list().version()));
+            }
+            if !list.follows(known.list()) {
+                return Err(NotTaken::Beside(known.list().version()));
+            }
+        }
+        self.mailbox.ready(said_by).await?;
+        watch.keep(&*self.mailbox, Some(&KeptList::of(signed)));
+        watch.settled().await;
+        Ok(list.version())
+    }
+
+    /// A name was taken from its owner: removes its list from the disk.
+    pub(crate) async fn forget(&self, name: &Name) -> Result<(), MailboxError> {
+        let forgetting = async {
+            let watch = self.watch(name);
+            let _turn = watch.turn().await;
+            if self.mailbox.list_of(name).is_some() {
+                watch.keep(&*self.mailbox, None);
+            }
+            watch.settled().await;
+        };
+        let late = || MailboxError("removing its device list takes too long".into());
+        task::within(WRITING, forgetting).await.ok_or_else(late)
+    }
+
+    /// The mailbox has made a list durable.
+    pub(crate) fn committed(&self, name: &Name, list: Option<ListId>) {
+        self.watched.committed(name, list);
+    }
+}
+
+/// What is on the disk was checked before.
+fn damaged(owner: &Owner, error: SignedListError) -> NotTaken {
+    log::error!("the device list of {} on the disk: {error}", owner.name);
+    NotTaken::NotWritten
+}
+
+#[cfg(test)]
+#[path = "lists_tests.rs"]
+mod tests;

@@ -1,0 +1,209 @@
+//! Which list counts, when, and which are refused.
+
+use async_std::task::block_on;
+use futures::FutureExt;
+use tempfile::TempDir;
+
+use super::*;
+use crate::mailbox::MemoryMailbox;
+use crate::message::{Installation, Timestamp};
+use crate::server::people::Registration;
+use crate::trust::Identity;
+use crate::trust::devices::{Device, DeviceList};
+
+/// Marie has her name on a server without TLS. Nothing is on the disk before the test says so.
+struct Place {
+    lists: Lists,
+    names: Arc<Names>,
+    marie: Identity,
+    _folder: TempDir,
+}
+
+fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+fn claim(names: &Names, identity: &Identity) {
+    let marie = name("marie");
+    let claimed = names.claim(&marie, identity.public(), None, None, || Ok(()));
+    block_on(claimed).unwrap();
+}
+
+fn device(number: u64) -> Device {
+    let key = Identity::generate().unwrap().public();
+    Device { installation: Installation::from_u64(number), key }
+}
+
+fn first(identity: &Identity) -> DeviceList {
+    let (server, name) = (None, name("marie"));
+    let owner = Owner { server, name, identity: identity.public() };
+    DeviceList::first(owner, device(1), Timestamp(0))
+}
+
+fn next(list: &DeviceList) -> DeviceList {
+    list.with(device(list.version() + 1), Timestamp(0)).unwrap()
+}
+
+impl Place {
+    fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let watched = Arc::<Watched>::default();
+        let told = watched.clone();
+        let changed = move |name: &Name, owner| told.set_owner(name, owner);
+        let path = folder.path().join("names");
+        let names = Arc::new(Names::open(&path, Registration::Open, changed).unwrap());
+        let marie = Identity::generate().unwrap();
+        claim(&names, &marie);
+        let mailbox = Arc::new(MemoryMailbox::default());
+        let lists = Lists::new(names.clone(), mailbox, watched);
+        Self { lists, names, marie, _folder: folder }
+    }
+
+    fn sign(&self, list: &DeviceList) -> SignedList {
+        SignedList::sign(list.clone(), &self.marie).unwrap()
+    }
+
+    /// Says a list; the disk is done with all that is to be written.
+    fn say(&self, list: &SignedList) -> Result<u64, NotTaken> {
+        let said_by = name("john");
+        let mut taking = Box::pin(self.lists.take(&said_by, list.bytes(), None));
+        let taken = match (&mut taking).now_or_never() {
+            Some(taken) => taken,
+            None => {
+                self.sync();
+                block_on(taking)
+            }
+        };
+        taken
+            .map(|(of, version)| {
+                assert_eq!(of, name("marie"));
+                version
+            })
+            .map_err(|(_, error)| error)
+    }
+
+    fn sync(&self) {
+        let marie = name("marie");
+        self.lists.committed(&marie, self.lists.mailbox.list_of(&marie));
+    }
+
+    fn accepted(&self) -> u64 {
+        self.lists.watch(&name("marie")).hold().version()
+    }
+
+    fn told(&self) -> u64 {
+        let newest = block_on(self.lists.newest(&name("marie"))).unwrap();
+        assert_eq!(newest.map_or(0, |it| it.id.version), self.lists.version(&name("marie")));
+        self.lists.version(&name("marie"))
+    }
+}
+
+#[test]
+fn messages_are_for_a_list_from_the_moment_that_it_is_taken_and_it_is_told_once_it_is_synced() {
+    let place = Place::new();
+    let list = place.sign(&first(&place.marie));
+    let marie = name("marie");
+    let watch = place.lists.watch(&marie);
+    assert_eq!((watch.hold().version(), watch.told()), (0, 0));
+    let mut taking = Box::pin(place.lists.take(&marie, list.bytes(), None));
+    assert!((&mut taking).now_or_never().is_none(), "it is not on the disk");
+    assert_eq!((watch.hold().version(), watch.told()), (1, 0));
+    assert!(watch.settled().now_or_never().is_none());
+    place.sync();
+    assert!(watch.settled().now_or_never().is_some());
+    assert_eq!((watch.hold().version(), watch.told()), (1, 1));
+    assert_eq!(block_on(taking).unwrap(), (marie, 1));
+    drop(watch);
+    assert_eq!((place.accepted(), place.told()), (1, 1), "whoever looks later finds the same");
+}
+
+#[test]
+fn a_list_is_taken_if_it_is_the_next_one_or_further_ahead_and_the_same_is_there_already() {
+    let place = Place::new();
+    let one = first(&place.marie);
+    let two = next(&one);
+    let other_two = next(&one);
+    let four = next(&next(&two));
+    for (list, taken) in [(&one, Ok(1)), (&one, Ok(1)), (&two, Ok(2)), (&one, Err(2))] {
+        assert_eq!(place.say(&place.sign(list)).map_err(version_there), taken);
+    }
+    assert_eq!(place.say(&place.sign(&other_two)).map_err(version_there), Err(2));
+    assert_eq!(place.say(&place.sign(&next(&other_two))).map_err(version_there), Err(2));
+    assert_eq!(place.say(&place.sign(&four)).map_err(version_there), Ok(4), "one was lost here");
+    assert_eq!((place.accepted(), place.told()), (4, 4));
+    let restored = Place { marie: place.marie, ..Place::new() };
+    block_on(restored.names.change(|roll| roll.remove(&name("marie")))).unwrap();
+    claim(&restored.names, &restored.marie);
+    assert_eq!(restored.say(&restored.sign(&two)).map_err(version_there), Ok(2));
+}
+
+fn version_there(error: NotTaken) -> u64 {
+    match error {
+        NotTaken::Behind(version) | NotTaken::Beside(version) => version,
+        error => panic!("{error}"),
+    }
+}
+
+#[test]
+fn a_list_is_refused_that_is_for_another_server_or_not_by_the_owner_of_the_name() {
+    let place = Place::new();
+    let eve = Identity::generate().unwrap();
+    let hers = SignedList::sign(first(&eve), &eve).unwrap();
+    assert!(matches!(place.say(&hers), Err(NotTaken::NotOwner)));
+    let list = place.sign(&first(&place.marie));
+    let server = Some(place.marie.public().fingerprint());
+    let (of, error) = block_on(place.lists.take(&name("john"), list.bytes(), server)).unwrap_err();
+    assert!(of == Some(name("marie")) && matches!(error, NotTaken::Elsewhere), "{error}");
+    let text = &list.bytes()[..list.bytes().len() - 1];
+    let (of, error) = block_on(place.lists.take(&name("john"), text, None)).unwrap_err();
+    assert!(of.is_none() && matches!(error, NotTaken::NoList(_)), "{error}");
+    assert_eq!((place.accepted(), place.told()), (0, 0));
+}
+
+#[test]
+fn a_list_counts_as_long_as_its_signer_owns_the_name_and_is_removed_then() {
+    let place = Place::new();
+    let (one, marie) = (place.sign(&first(&place.marie)), name("marie"));
+    place.say(&one).unwrap();
+    let watch = place.lists.watch(&marie);
+    block_on(place.names.change(|roll| roll.vacate(&name("marie")))).unwrap();
+    assert_eq!((watch.hold().version(), place.told()), (0, 0), "at once");
+    assert!(matches!(place.say(&one), Err(NotTaken::NotOwner)));
+    let mut forgetting = Box::pin(place.lists.forget(&marie));
+    assert!((&mut forgetting).now_or_never().is_none(), "it is still on the disk");
+    place.sync();
+    block_on(forgetting).unwrap();
+    assert!(place.lists.mailbox.list_of(&marie).is_none());
+    block_on(place.names.change(|roll| roll.remove(&name("marie")))).unwrap();
+    claim(&place.names, &place.marie);
+    assert_eq!((watch.hold().version(), place.told()), (0, 0), "also for the same key");
+    assert_eq!(place.say(&one).unwrap(), 1);
+}
+
+#[test]
+fn two_that_are_said_at_once_follow_each_other() {
+    let place = Place::new();
+    let one = first(&place.marie);
+    let [one, two, other] = [one.clone(), next(&one), next(&one)].map(|it| place.sign(&it));
+    place.say(&one).unwrap();
+    let john = name("john");
+    let mut first = Box::pin(place.lists.take(&john, two.bytes(), None));
+    let mut second = Box::pin(place.lists.take(&john, other.bytes(), None));
+    assert!((&mut first).now_or_never().is_none());
+    assert!((&mut second).now_or_never().is_none());
+    place.sync();
+    assert_eq!(block_on(first).unwrap().1, 2);
+    let (_, error) = block_on(second).unwrap_err();
+    assert_eq!(version_there(error), 2);
+}
+
+#[test]
+fn nothing_is_remembered_of_a_name_that_nobody_watches() {
+    let place = Place::new();
+    place.say(&place.sign(&first(&place.marie))).unwrap();
+    let (one, other) = (place.lists.watch(&name("anna")), place.lists.watch(&name("anna")));
+    drop(one);
+    assert!(!place.lists.watched.is_empty());
+    drop(other);
+    assert!(place.lists.watched.is_empty());
+}

@@ -1,0 +1,139 @@
+//! A device list, and how the next version follows.
+//!
+//! Owned by whoever keeps one. Invariant: there is one text for each list, which it is displayed as and which parses to
+//! it; so the hash of a list is that of its text.
+
+use std::fmt;
+
+use super::device::Device;
+use crate::message::{Name, Timestamp};
+use crate::time_text;
+use crate::trust::{Fingerprint, PublicKey};
+
+/// The most devices of a person. One more, and the first is gone.
+pub const MAX_DEVICES: usize = 8;
+
+/// How many that are gone a list tells. One more, and the first is forgotten.
+pub const MAX_GONE: usize = 32;
+
+/// The highest version: what databases can count to.
+pub const MAX_VERSION: u64 = i64::MAX as u64;
+
+/// The first line of a list's text.
+pub(super) const TITLE: &str = "tinychat/2 devices";
+
+/// Whose list it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// The fingerprint of the server on which it counts; none of a server without TLS.
+    pub server: Option<Fingerprint>,
+    /// The name there.
+    pub name: Name,
+    /// The key that owns the name, and signs the list.
+    pub identity: PublicKey,
+}
+
+/// One version of a person's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeviceList {
+    pub(super) owner: Owner,
+    pub(super) version: u64,
+    pub(super) previous: Option<Fingerprint>,
+    pub(super) time: Timestamp,
+    pub(super) devices: Vec<Device>,
+    pub(super) gone: Vec<Device>,
+}
+
+impl DeviceList {
+    /// The first version.
+    pub fn first(owner: Owner, device: Device, time: Timestamp) -> Self {
+        let (devices, gone, time) = (vec![device], Vec::new(), in_seconds(time));
+        Self { owner, version: 1, previous: None, time, devices, gone }
+    }
+
+    /// The next version, with a device in it as the last one. Whatever has its installation or its key is gone; so is
+    /// the first one where there are too many. None behind the highest version.
+    pub fn with(&self, device: Device, time: Timestamp) -> Option<Self> {
+        let version = self.version.checked_add(1).filter(|it| *it <= MAX_VERSION)?;
+        let all = self.devices.iter().filter(|it| **it != device).copied();
+        let (replaced, mut devices): (Vec<_>, Vec<_>) = all.partition(|it| it.excludes(&device));
+        devices.push(device);
+        let excess = devices.len().saturating_sub(MAX_DEVICES);
+        let mut gone = self.gone.clone();
+        // One that comes again is a device again.
+        gone.retain(|it| *it != device);
+        gone.extend(replaced.into_iter().chain(devices.drain(..excess)));
+        gone.drain(..gone.len().saturating_sub(MAX_GONE));
+        let (owner, previous) = (self.owner.clone(), Some(self.hash()));
+        Some(Self { owner, version, previous, time: in_seconds(time), devices, gone })
+    }
+
+    /// The same list for another server, or for one that has another key now.
+    pub fn on(self, server: Option<Fingerprint>) -> Self {
+        Self { owner: Owner { server, ..self.owner }, ..self }
+    }
+
+    /// Whether it may take the place of another: it is of a higher version, and if that is the next one, it was made
+    /// from just that other one.
+    pub fn follows(&self, other: &Self) -> bool {
+        self.version > other.version
+            && (self.version - other.version > 1 || self.previous == Some(other.hash()))
+    }
+
+    /// Whose it is.
+    pub fn owner(&self) -> &Owner {
+        &self.owner
+    }
+
+    /// From 1 to [`MAX_VERSION`].
+    pub fn version(&self) -> u64 {
+        self.version
+    }
+
+    /// The hash of the version before; none in the first.
+    pub fn previous(&self) -> Option<Fingerprint> {
+        self.previous
+    }
+
+    /// When it was made, by the clock of the device that made it. For people.
+    pub fn time(&self) -> Timestamp {
+        self.time
+    }
+
+    /// From one to [`MAX_DEVICES`], in the order in which they came.
+    pub fn devices(&self) -> &[Device] {
+        &self.devices
+    }
+
+    /// Those that are no devices any more, in the order in which they went.
+    pub fn gone(&self) -> &[Device] {
+        &self.gone
+    }
+
+    /// SHA-256 over its text, by which the next version names it.
+    pub fn hash(&self) -> Fingerprint {
+        Fingerprint::of(self.to_string().as_bytes())
+    }
+}
+
+/// As exactly as a list tells it.
+fn in_seconds(time: Timestamp) -> Timestamp {
+    let Timestamp(millis) = Timestamp::of(time.printable());
+    Timestamp(millis - millis % 1_000)
+}
+
+impl fmt::Display for DeviceList {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Owner { server, name, identity } = &self.owner;
+        writeln!(f, "{TITLE}")?;
+        writeln!(f, "server {}", server.map_or_else(|| "none".into(), |it| it.to_string()))?;
+        writeln!(f, "name {name}")?;
+        writeln!(f, "identity {identity}")?;
+        writeln!(f, "version {}", self.version)?;
+        let previous = self.previous.map_or_else(|| "-".into(), |it| it.to_string());
+        writeln!(f, "previous {previous}")?;
+        writeln!(f, "time {}", time_text::moment(self.time.printable(), 0))?;
+        self.devices.iter().try_for_each(|device| writeln!(f, "device {device}"))?;
+        self.gone.iter().try_for_each(|device| writeln!(f, "gone {device}"))
+    }
+}

@@ -1,0 +1,30 @@
+//! Device lists: which data folders receive what is written to a person, signed by the person's key.
+//!
+//! A list is a text, one version after the other. With its signature right behind it, it is a *statement*. The form of
+//! both is in [the specification](crate::wire#device-lists), and `ssh-keygen -Y verify` checks them.
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! signed          a list with its signature
+//! parsing         a list's text, read
+//! list            a list, and how the next version follows
+//! device          one data folder of a person
+//! statement, key  a text with its signature; the key of a data folder
+//! ```
+
+mod device;
+mod key;
+mod list;
+mod parsing;
+mod signed;
+mod statement;
+#[cfg(test)]
+mod tests;
+
+pub use device::Device;
+pub use key::DeviceKey;
+pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner};
+pub use parsing::ListError;
+pub use signed::{DEVICES_NAMESPACE, SignedList, SignedListError};
+pub use statement::{MAX_STATEMENT, MAX_TEXT, StatementError};

@@ -1,0 +1,118 @@
+//! A device list's text, read.
+//!
+//! Owned by whoever was given a signed list. Invariant: only a text that the list is displayed as is read, so that
+//! nothing stands in a signed text that nobody has read.
+
+use std::str::{FromStr, Lines};
+
+use thiserror::Error;
+
+use super::device::Device;
+use super::list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner, TITLE};
+use crate::message::Timestamp;
+use crate::time_text;
+use crate::trust::Fingerprint;
+
+/// Why a text is not a [`DeviceList`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum ListError {
+    #[error("a device list begins with the line {TITLE}")]
+    Title,
+    #[error("a device list has a line with {0} and what belongs to it, in its place")]
+    Line(&'static str),
+    #[error(
+        "a device list's version is from 1 to {MAX_VERSION}, and just the first has none before it"
+    )]
+    Version,
+    #[error("a device list has 1 to {MAX_DEVICES} devices, and at most {MAX_GONE} that are gone")]
+    Count,
+    #[error(
+        "in a device list no installation and no key comes twice, nor is one both there and gone"
+    )]
+    Twice,
+    #[error("a device list is written in one way alone, and has nothing else in it")]
+    Spelling,
+}
+
+impl FromStr for DeviceList {
+    type Err = ListError;
+
+    fn from_str(text: &str) -> Result<Self, ListError> {
+        let mut lines = text.lines();
+        if lines.next() != Some(TITLE) {
+            return Err(ListError::Title);
+        }
+        let list = read(&mut lines)?;
+        check(&list)?;
+        (list.to_string() == text).then_some(list).ok_or(ListError::Spelling)
+    }
+}
+
+fn read(lines: &mut Lines<'_>) -> Result<DeviceList, ListError> {
+    Ok(DeviceList {
+        owner: Owner {
+            server: line(lines, "server", |word| hash_or(word, "none"))?,
+            name: line(lines, "name", parsed)?,
+            identity: line(lines, "identity", parsed)?,
+        },
+        version: line(lines, "version", parsed)?,
+        previous: line(lines, "previous", |word| hash_or(word, "-"))?,
+        time: line(lines, "time", |word| time_text::parse_moment(word).map(Timestamp::of))?,
+        devices: all(lines, "device")?,
+        gone: all(lines, "gone")?,
+    })
+}
+
+/// What the next line has, if it begins with this word.
+fn line<T>(
+    lines: &mut Lines<'_>,
+    word: &'static str,
+    read: impl FnOnce(&str) -> Option<T>,
+) -> Result<T, ListError> {
+    let rest = lines.next().and_then(|line| behind(line, word));
+    rest.and_then(read).ok_or(ListError::Line(word))
+}
+
+/// All lines that follow and begin with this word.
+fn all(lines: &mut Lines<'_>, word: &'static str) -> Result<Vec<Device>, ListError> {
+    let mut devices = Vec::new();
+    while let Some(rest) = lines.clone().next().and_then(|line| behind(line, word)) {
+        devices.push(parsed(rest).ok_or(ListError::Line(word))?);
+        lines.next();
+    }
+    Ok(devices)
+}
+
+fn behind<'a>(line: &'a str, word: &str) -> Option<&'a str> {
+    line.strip_prefix(word)?.strip_prefix(' ')
+}
+
+fn parsed<T: FromStr>(word: &str) -> Option<T> {
+    word.parse().ok()
+}
+
+fn hash_or(word: &str, none: &str) -> Option<Option<Fingerprint>> {
+    if word == none { Some(None) } else { parsed(word).map(Some) }
+}
+
+/// What no single line shows.
+fn check(list: &DeviceList) -> Result<(), ListError> {
+    let is_first = list.version == 1;
+    if !(1..=MAX_VERSION).contains(&list.version) || is_first != list.previous.is_none() {
+        return Err(ListError::Version);
+    }
+    if !(1..=MAX_DEVICES).contains(&list.devices.len()) || list.gone.len() > MAX_GONE {
+        return Err(ListError::Count);
+    }
+    let is_repeated =
+        |(at, it): (usize, &Device)| list.devices[..at].iter().any(|earlier| earlier.excludes(it));
+    let is_gone_too =
+        |(at, it): (usize, &Device)| list.gone[..at].contains(it) || list.devices.contains(it);
+    if list.devices.iter().enumerate().any(is_repeated)
+        || list.gone.iter().enumerate().any(is_gone_too)
+    {
+        return Err(ListError::Twice);
+    }
+    Ok(())
+}

@@ -1,0 +1,306 @@
+//! What a client believes of the device lists that a server shows, and what it writes meanwhile. The story plays the
+//! server where it lies.
+
+use bytes::Bytes;
+use tinychat::message::{Installation, Timestamp};
+use tinychat::trust::Identity;
+use tinychat::trust::devices::{Device, DeviceList, Owner, SignedList};
+
+use crate::programs::Launch;
+use crate::script::{Caller, Stage};
+use crate::world::{Peer, World, story};
+
+/// A version of Marie's list on a server without TLS, signed by somebody; `made` tells lists of one version apart.
+fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
+    let owner = Owner { server: None, name: "marie".parse().unwrap(), identity: identity.public() };
+    let device = |n| Device { installation: Installation::from_u64(n), key: identity.public() };
+    let mut list = DeviceList::first(owner, device(1), Timestamp(made * 1_000));
+    for n in 2..=version {
+        list = list.with(device(n), Timestamp(made * 1_000)).unwrap();
+    }
+    SignedList::sign(list, identity).unwrap().bytes().clone()
+}
+
+/// What the server has of Marie's list.
+fn devices(version: u64, statement: &[u8]) -> String {
+    let length = statement.len();
+    format!("DEVICES marie {version} {length}\r\n{}", str::from_utf8(statement).unwrap())
+}
+
+fn john(world: &World, stage: &Stage) -> Launch {
+    Launch::at(stage.address(), "john", &world.path("john")).to("marie").with_commands()
+}
+
+/// John is signed in, and asks for Marie, whose key the server has; this is its answer to `TALK`.
+async fn receive(world: &World, stage: &Stage, talking: &str) -> Caller {
+    let mut server = stage.receive().await;
+    server.knows("marie", &world.identity("marie"));
+    server.expect("TALK marie 0").await;
+    server.say(talking).await;
+    server
+}
+
+/// John writes to Marie for the first time, whose list has this version.
+async fn begin(world: &World, stage: &Stage, version: u64) {
+    let john = john(world, stage).start();
+    john.types("hello\n");
+    let mut server = receive(world, stage, &format!("TALKING marie away 0 0 0 0 {version}")).await;
+    server.expect("DEVICES marie").await;
+    server.say(&devices(version, &list(&world.identity("marie"), version, 0))).await;
+    server.expect(&format!("MSG marie 1 text {version} 5 hello")).await;
+    server.say("STORED marie 1").await;
+    server.say("DELIVERED marie 1").await;
+    server.catch_up().await;
+    john.finish().await.exited(0).was_quiet();
+}
+
+/// The next line is a statement that the server had lost.
+async fn expect_healing(server: &mut Caller, statement: &[u8]) {
+    let text = str::from_utf8(statement).unwrap().trim_end();
+    server.expect(&format!("LIST {} {text}", statement.len())).await;
+}
+
+#[test]
+fn a_list_is_asked_for_once_and_each_message_is_written_for_it() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let john = john(world, &stage).with(&["--follow"]).start();
+        john.types("one\n");
+        let mut server = stage.receive().await;
+        server.knows("marie", &world.identity("marie"));
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie online 1 1 1 0 2").await;
+        server.expect("MSG marie 2 text 2 3 one").await;
+        server.say("STORED marie 2").await;
+        // It changes while they talk.
+        server.say("CHANGED marie 3").await;
+        server.expect("DEVICES marie").await;
+        john.types("two\n");
+        assert_eq!(server.catch_up().await, [""; 0], "nothing before the answer");
+        server.say(&devices(3, &list(&world.identity("marie"), 3, 0))).await;
+        server.expect("MSG marie 3 text 3 3 two").await;
+        // And once more, which the server does not tell.
+        server.say("ERR DEVICES marie 3 4 marie has another list now").await;
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie online 2 2 1 0 4").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(4, &list(&world.identity("marie"), 4, 0))).await;
+        server.expect("MSG marie 3 text 4 3 two").await;
+        server.say("STORED marie 3").await;
+        server.catch_up().await;
+        // Nobody need know.
+        john.kill().await.never_said("refused");
+    });
+}
+
+#[test]
+fn a_server_that_lost_a_list_gets_it_back_without_a_word() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        for (n, shown) in [(2, 1), (3, 0)] {
+            let john = john(world, &stage).start();
+            john.types("hello\n");
+            let mut server = stage.receive().await;
+            server.knows("marie", &marie);
+            server.expect(&format!("TALK marie {}", n - 1)).await;
+            let before = n - 1;
+            let talking = format!("TALKING marie away {before} {before} {before} 0 {shown}");
+            server.say(&talking).await;
+            server.expect("DEVICES marie").await;
+            let old = if shown == 0 { Bytes::new() } else { list(&marie, shown, 0) };
+            server.say(&devices(shown, &old)).await;
+            expect_healing(&mut server, &list(&marie, 2, 0)).await;
+            assert_eq!(server.catch_up().await, [""; 0], "nothing before the answer");
+            server.say("LISTED marie 2").await;
+            server.expect(&format!("MSG marie {n} text 2 5 hello")).await;
+            server.say(&format!("STORED marie {n}")).await;
+            server.say(&format!("DELIVERED marie {n}")).await;
+            server.catch_up().await;
+            john.finish().await.exited(0).was_quiet();
+        }
+    });
+}
+
+#[test]
+fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        let writing = john(world, &stage).start();
+        writing.types("hello\n");
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 1").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(1, &list(&marie, 1, 0))).await;
+        expect_healing(&mut server, &list(&marie, 2, 0)).await;
+        server.say("ERR LIST marie no room for it").await;
+        // Another one may have come meanwhile.
+        server.expect("DEVICES marie").await;
+        server.say(&devices(1, &list(&marie, 1, 0))).await;
+        let told = writing.finish().await;
+        told.exited(3)
+            .said("THE SERVER SHOWS AN OLDER DEVICE LIST OF marie")
+            .said("no room for it");
+        told.said("1 message not sent yet; kept until then: do not send it again");
+        assert!(!server.rest().await.iter().any(|line| line.starts_with("MSG ")));
+
+        let accepting = john(world, &stage).start();
+        accepting.types("/TRUST marie\n");
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 1").await;
+        server.expect("MSG marie 2 text 1 5 hello").await;
+        server.say("STORED marie 2").await;
+        accepting.finish().await.exited(0).said("you believe marie's device list from now on");
+    });
+}
+
+/// A server that lies shows Marie's list in this version; what is said of it is told, and nothing is sent, until it is
+/// accepted.
+async fn doubts(world: &World, stage: &Stage, (version, lie): (u64, &[u8]), told: &str) {
+    let marie = world.identity("marie");
+    // Also when it is asked once more, and whatever version it tells then.
+    for said in [version + 1, 2] {
+        let mut writing = john(world, stage).start();
+        writing.types("hello\n");
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say(&format!("TALKING marie away 1 1 1 0 {said}")).await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(version, lie)).await;
+        writing.says(told).await;
+        let ended = writing.finish().await;
+        ended.exited(3).said("the server shows a device list of marie that is not believed");
+        assert!(!server.rest().await.iter().any(|line| line.starts_with("MSG ")));
+    }
+}
+
+#[test]
+fn another_list_with_the_same_version_is_held_until_it_is_accepted() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        let lie = list(&marie, 2, 7);
+        doubts(world, &stage, (2, &lie), "THE SERVER SHOWS ANOTHER DEVICE LIST OF marie").await;
+        // A server that shows the true one again needs nobody's word.
+        let writing = john(world, &stage).start();
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 2").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(2, &list(&marie, 2, 0))).await;
+        server.expect("MSG marie 2 text 2 5 hello").await;
+        server.expect("MSG marie 3 text 2 5 hello").await;
+        server.say("STORED marie 3").await;
+        server.say("DELIVERED marie 3").await;
+        writing.finish().await.exited(0).was_quiet();
+    });
+}
+
+#[test]
+fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        let lie = list(&world.identity("mallory"), 3, 0);
+        let told = "THE DEVICE LIST OF marie IS SIGNED WITH ANOTHER KEY";
+        doubts(world, &stage, (3, &lie), told).await;
+        // Somebody beside a client that runs is told, too.
+        let mut tailing = Launch::at(stage.address(), "john", &world.path("john"))
+            .with(&["tail", "--json", "--with", "marie"])
+            .start();
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 3").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(3, &lie)).await;
+        tailing.says(told).await;
+        let words = ["send", "--to", "marie", "and this"];
+        let sending = Launch::at(stage.address(), "john", &world.path("john")).with(&words);
+        let sent = sending.pipe("").await;
+        sent.exited(3).said("the server shows a device list of marie that is not believed");
+        sent.said("it is kept until then: do not send it again");
+        tailing.kill().await;
+        drop(server);
+
+        let mut accepting = john(world, &stage).start();
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 3").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(3, &lie)).await;
+        accepting.says(told).await;
+        accepting.types("/TRUST marie\n");
+        for (n, text) in [(2, "hello"), (3, "hello"), (4, "and this")] {
+            server.expect(&format!("MSG marie {n} text 3 {} {text}", text.len())).await;
+        }
+        server.say("STORED marie 4").await;
+        accepting.finish().await.exited(0);
+    });
+}
+
+#[test]
+fn what_is_no_list_of_hers_is_held_until_the_server_shows_one() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        let good = list(&marie, 3, 0);
+        let mut damaged = good.to_vec();
+        damaged[60] ^= 1;
+        let mut writing = john(world, &stage).with(&["--follow"]).start();
+        writing.types("hello\n");
+        let mut server = stage.receive().await;
+        server.knows("marie", &marie);
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 3").await;
+        for statement in [&damaged[..], b"", b"garbage\n"] {
+            server.expect("DEVICES marie").await;
+            server.say(&devices(3, statement)).await;
+            writing.says("WHAT THE SERVER SHOWS AS THE DEVICE LIST OF marie IS NONE").await;
+            assert_eq!(server.catch_up().await, [""; 0], "it is not asked without end");
+            writing.types("/TRUST marie\n");
+            writing.says("marie's key has not changed").await;
+        }
+        server.expect("DEVICES marie").await;
+        server.say(&devices(3, &good)).await;
+        server.expect("MSG marie 2 text 3 5 hello").await;
+        writing.kill().await;
+    });
+}
+
+/// Somebody gives the server a version of Marie's list.
+async fn lists(somebody: &mut Peer, version: u64, statement: &[u8]) {
+    let header = format!("LIST {}\r\n", statement.len());
+    somebody.send_bytes(&[header.as_bytes(), statement, b"\r\n"].concat()).await;
+    somebody.expect(&format!("LISTED marie {version}")).await;
+}
+
+#[test]
+fn whoever_claims_a_name_that_somebody_has_written_to_is_believed() {
+    story(async |world| {
+        let mut anna = world.sign_in("anna").await.telling_of_lists();
+        let john = Launch::of(world, "john").to("marie");
+        let mut following = john.with(&["--follow", "--receipts"]).start();
+        following.types("one\n");
+        following.says("stored marie 1").await;
+        world.sign_in_away("marie").await.quit().await;
+        lists(&mut anna, 1, &list(&world.identity("marie"), 1, 0)).await;
+        following.types("two\n");
+        following.says("stored marie 2").await;
+        following.kill().await.never_said("DEVICE LIST");
+    });
+}

@@ -1,0 +1,329 @@
+//! Device lists: which the server takes, what it tells of them, and which messages it takes for which version.
+
+use tinychat::message::{Installation, Timestamp};
+use tinychat::server::Tls;
+use tinychat::trust::devices::{Device, DeviceList, Owner, SignedList};
+use tinychat::trust::tls::Channel;
+use tinychat::trust::{Fingerprint, Identity};
+use tinychat::wire::frame::ServerFrame;
+
+use crate::operators::{operate, restore};
+use crate::world::{Peer, World, line, story, story_with};
+
+/// A story in which everybody is told of device lists.
+fn story_of_lists(tell: impl AsyncFnOnce(&mut World)) {
+    story(async |world| {
+        world.tells_of_lists = true;
+        tell(world).await;
+    });
+}
+
+fn device(number: u64) -> Device {
+    let key = Identity::generate().unwrap().public();
+    Device { installation: Installation::from_u64(number), key }
+}
+
+/// The first list of somebody on a server that has this key.
+fn first_on(server: Option<Fingerprint>, world: &World, name: &str) -> SignedList {
+    let identity = world.identity(name);
+    let owner = Owner { server, name: name.parse().unwrap(), identity: identity.public() };
+    SignedList::sign(DeviceList::first(owner, device(1), Timestamp(0)), &identity).unwrap()
+}
+
+/// The same on a server without TLS.
+fn first(world: &World, name: &str) -> SignedList {
+    first_on(None, world, name)
+}
+
+/// The version behind one, with one more device.
+fn next(world: &World, before: &SignedList) -> SignedList {
+    let list = before.list();
+    let identity = world.identity(list.owner().name.as_str());
+    let next = list.with(device(list.version() + 1), Timestamp(0)).unwrap();
+    SignedList::sign(next, &identity).unwrap()
+}
+
+fn as_frame(statement: &[u8]) -> Vec<u8> {
+    let header = format!("LIST {}\r\n", statement.len());
+    [header.as_bytes(), statement, b"\r\n"].concat()
+}
+
+/// Says a list that is taken.
+async fn lists(peer: &mut Peer, list: &SignedList) {
+    peer.send_bytes(&as_frame(list.bytes())).await;
+    let owner = &list.list().owner().name;
+    peer.expect(&format!("LISTED {owner} {}", list.list().version())).await;
+}
+
+/// Says a list that is refused, and goes on.
+async fn is_refused(peer: &mut Peer, statement: &[u8], of: &str) {
+    peer.send_bytes(&as_frame(statement)).await;
+    peer.expect(&format!("ERR LIST {of}")).await;
+    peer.send("PING").await;
+    peer.expect("PONG").await;
+}
+
+/// The server tells this list of somebody, byte for byte; or none.
+async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
+    peer.send(&format!("DEVICES {name}")).await;
+    let frame = peer.frame().await;
+    let ServerFrame::Devices { peer: of, version, statement } = &frame else {
+        panic!("DEVICES, not {}", line(&frame));
+    };
+    assert_eq!(of.as_str(), name);
+    assert_eq!(*version, list.map_or(0, |list| list.list().version()));
+    assert_eq!(*statement, list.map(|list| list.bytes().clone()).unwrap_or_default());
+}
+
+/// A message that was written for a version of its receiver's list.
+fn message(peer: &str, n: u64, version: u64) -> Vec<u8> {
+    let text = format!("for {version}");
+    format!("MSG {peer} {n} {n:032x} text {version} {}\r\n{text}\r\n", text.len()).into()
+}
+
+/// Begins a conversation again. Returns what TALKING says behind the peer's name.
+async fn talks(peer: &mut Peer, with: &str) -> String {
+    let told = peer.settle(with, 0).await.pop().unwrap();
+    told.strip_prefix(&format!("TALKING {with} ")).unwrap().into()
+}
+
+#[test]
+fn a_list_is_told_to_all_who_ask_and_to_those_who_talk_also_after_a_restart() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        is_told(&mut alice, "bob", None).await;
+        let one = first(world, "bob");
+        lists(&mut bob, &one).await;
+        alice.expect("CHANGED bob 1").await;
+        is_told(&mut alice, "bob", Some(&one)).await;
+        is_told(&mut bob, "bob", Some(&one)).await;
+        let two = next(world, &one);
+        lists(&mut bob, &two).await;
+        alice.expect("CHANGED bob 2").await;
+        // The same again is no news.
+        lists(&mut bob, &two).await;
+        alice.hears_nothing().await;
+        assert_eq!(talks(&mut alice, "bob").await, "online 0 0 0 0 2");
+        world.restart().await;
+        let mut alice = world.sign_in("alice").await;
+        assert_eq!(talks(&mut alice, "bob").await, "away 0 0 0 0 2");
+        is_told(&mut alice, "bob", Some(&two)).await;
+        is_told(&mut alice, "alice", None).await;
+    });
+}
+
+#[test]
+fn what_was_written_for_another_version_is_refused_until_talk() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        alice.send_bytes(&message("bob", 1, 0)).await;
+        bob.hears("alice", 1, 1, "for 0").await;
+        alice.expect("STORED bob 1").await;
+        lists(&mut bob, &first(world, "bob")).await;
+        alice.expect("CHANGED bob 1").await;
+        // What is there already is dropped as ever. Of the others the first one is named.
+        let all = [(1, 0), (2, 0), (3, 0), (2, 1), (3, 1)];
+        alice.send_bytes(&all.map(|(n, version)| message("bob", n, version)).concat()).await;
+        alice.expect("ERR DEVICES bob 2 1").await;
+        alice.hears_nothing().await;
+        assert_eq!(talks(&mut alice, "bob").await, "online 1 1 0 0 1");
+        alice.send_bytes(&[message("bob", 2, 1), message("bob", 3, 2)].concat()).await;
+        bob.hears("alice", 2, 2, "for 1").await;
+        alice.expect("ERR DEVICES bob 3 1").await;
+        bob.hears_nothing().await;
+    });
+}
+
+#[test]
+fn whoever_has_no_list_is_written_to_for_version_0_alone() {
+    story_of_lists(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("nobody").await;
+        alice.send_bytes(&message("nobody", 1, 1)).await;
+        alice.expect("ERR DEVICES nobody 1 0").await;
+        alice.talk("nobody").await;
+        alice.send_bytes(&message("nobody", 1, 0)).await;
+        alice.expect("STORED nobody 1").await;
+    });
+}
+
+#[test]
+fn a_list_that_is_not_the_next_one_is_refused() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        let one = first(world, "bob");
+        let [two, other] = [next(world, &one), next(world, &one)];
+        lists(&mut bob, &one).await;
+        lists(&mut bob, &two).await;
+        alice.expect("CHANGED bob 1").await;
+        alice.expect("CHANGED bob 2").await;
+        // Two devices made the next version at once: one of them looks again.
+        is_refused(&mut bob, other.bytes(), "bob").await;
+        is_refused(&mut bob, one.bytes(), "bob").await;
+        is_refused(&mut bob, next(world, &other).bytes(), "bob").await;
+        // Anybody may say a list, but only its owner can sign it.
+        let evil = Identity::generate().unwrap();
+        let forged = two.list().with(device(9), Timestamp(0)).unwrap();
+        let forged = SignedList::sign(forged, &evil).unwrap();
+        is_refused(&mut alice, forged.bytes(), "bob").await;
+        let text = String::from_utf8(two.bytes().to_vec()).unwrap();
+        is_refused(&mut bob, text.replace("version 2", "version 3").as_bytes(), "-").await;
+        is_refused(&mut bob, b"", "-").await;
+        is_told(&mut alice, "bob", Some(&two)).await;
+    });
+}
+
+#[test]
+fn a_list_counts_on_the_server_that_it_names() {
+    let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
+    story_with(with_tls, async |world| {
+        world.tells_of_lists = true;
+        let mut bob = world.sign_in("bob").await;
+        let Channel::Tls { server, .. } = bob.channel else { panic!("TLS") };
+        is_refused(&mut bob, first(world, "bob").bytes(), "bob").await;
+        let another = Some(world.identity("bob").public().fingerprint());
+        is_refused(&mut bob, first_on(another, world, "bob").bytes(), "bob").await;
+        lists(&mut bob, &first_on(Some(server), world, "bob")).await;
+    });
+}
+
+/// Whatever a server has lost, it gets back from whoever comes.
+#[test]
+fn a_restored_server_takes_a_list_from_anybody_however_far_ahead_it_is() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        let one = first(world, "bob");
+        lists(&mut bob, &one).await;
+        alice.expect("CHANGED bob 1").await;
+        let disk = world.disk();
+        let two = next(world, &one);
+        let three = next(world, &two);
+        lists(&mut bob, &two).await;
+        lists(&mut bob, &three).await;
+        world.crash(disk).await;
+        let (mut alice, mut carol) = (world.sign_in("alice").await, world.sign_in("carol").await);
+        assert_eq!(talks(&mut alice, "bob").await, "away 0 0 0 0 1");
+        lists(&mut carol, &three).await;
+        alice.expect("CHANGED bob 3").await;
+        is_told(&mut alice, "bob", Some(&three)).await;
+    });
+}
+
+#[test]
+fn a_list_that_was_said_to_be_kept_is_there_after_a_crash_with_all_that_came_before_it() {
+    story_of_lists(async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        let mut bob = world.sign_in("bob").await;
+        let mut list = first(world, "bob");
+        for version in 1..=5 {
+            // Bob's list is never synced without what Alice had said.
+            alice.send_bytes(&message("bob", version, version - 1)).await;
+            bob.expect(&format!("WAITING alice {version}")).await;
+            lists(&mut bob, &list).await;
+            let disk = world.disk();
+            world.crash(disk).await;
+            (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+            is_told(&mut alice, "bob", Some(&list)).await;
+            let told = talks(&mut alice, "bob").await;
+            assert_eq!(told, format!("online {version} {version} 0 0 {version}"));
+            bob.expect(&format!("WAITING alice {version}")).await;
+            list = next(world, &list);
+        }
+    });
+}
+
+#[test]
+fn a_name_that_changes_hands_has_no_list_until_its_next_owner_says_one() {
+    for words in [["user", "remove", "bob"], ["user", "reset-key", "bob"]] {
+        story_of_lists(async |world| {
+            let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+            let one = first(world, "bob");
+            lists(&mut bob, &one).await;
+            alice.expect("CHANGED bob 1").await;
+            assert_eq!(talks(&mut alice, "bob").await, "online 0 0 0 0 1");
+            let removed = operate(&words, &world.path("server")).await;
+            let printed = removed.exited(0).lines().join("\n");
+            alice.expect("KEY bob -").await;
+            alice.expect("PRESENCE bob away").await;
+            // It was on its way.
+            alice.send_bytes(&message("bob", 1, 1)).await;
+            alice.expect("ERR OWNER bob 1").await;
+            is_told(&mut alice, "bob", None).await;
+            is_refused(&mut alice, one.bytes(), "bob").await;
+
+            let (mut heir, key) = (world.connect().await, Identity::generate().unwrap());
+            let invite = printed.split_once("?invite=").map(|(_, rest)| &rest[..32]);
+            heir.prove_invited("bob", &key, invite).await;
+            heir.expect("WELCOME bob").await;
+            alice.expect("PRESENCE bob online").await;
+            is_told(&mut heir, "bob", None).await;
+            is_refused(&mut heir, one.bytes(), "bob").await;
+            assert_eq!(talks(&mut alice, "bob").await, "online 0 0 0 0 0");
+            let owner = Owner { identity: key.public(), ..one.list().owner().clone() };
+            let list = DeviceList::first(owner, device(1), Timestamp(0));
+            let list = SignedList::sign(list, &key).unwrap();
+            lists(&mut heir, &list).await;
+            alice.expect("CHANGED bob 1").await;
+            world.restart().await;
+            let mut alice = world.sign_in("alice").await;
+            is_told(&mut alice, "bob", Some(&list)).await;
+        });
+    }
+}
+
+#[test]
+fn whoever_claims_a_removed_name_again_with_the_same_key_begins_anew() {
+    story_of_lists(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        let one = first(world, "bob");
+        lists(&mut bob, &one).await;
+        lists(&mut bob, &next(world, &one)).await;
+        operate(&["user", "remove", "bob"], &world.path("server")).await.exited(0);
+        world.restart().await;
+        let mut bob = world.sign_in("bob").await;
+        is_told(&mut bob, "bob", None).await;
+        lists(&mut bob, &one).await;
+    });
+}
+
+#[test]
+fn a_backup_has_the_lists_and_check_counts_them() {
+    story_of_lists(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        let one = first(world, "bob");
+        lists(&mut bob, &one).await;
+        let (data, file) = (world.path("server"), world.path("backup"));
+        let counted = ["0 messages, 0 bytes, 0 sessions", "1 device lists"];
+        operate(&["check"], &data).await.exited(0).printed(&counted);
+        let words = ["backup", file.to_str().unwrap()];
+        operate(&words, &data).await.exited(0);
+        let restored = world.path("restored");
+        restore(&restored, &file).await.exited(0);
+        operate(&["check"], &restored).await.exited(0).printed(&counted);
+        world.restart_with(|config| config.data = restored).await;
+        let mut alice = world.sign_in("alice").await;
+        is_told(&mut alice, "bob", Some(&one)).await;
+    });
+}
+
+#[test]
+fn of_two_lists_that_follow_the_same_one_is_taken_also_when_they_come_at_once() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+        let mut list = first(world, "bob");
+        lists(&mut bob, &list).await;
+        for version in 2..=9 {
+            let both = [next(world, &list), next(world, &list)];
+            alice.send_bytes(&as_frame(both[0].bytes())).await;
+            bob.send_bytes(&as_frame(both[1].bytes())).await;
+            let answers = [alice.next().await, bob.next().await];
+            let listed = format!("LISTED bob {version}");
+            let taken = answers.iter().position(|answer| *answer == listed).unwrap();
+            assert!(answers[1 - taken].starts_with("ERR LIST bob "), "{answers:?}");
+            let [one, other] = both;
+            list = if taken == 0 { one } else { other };
+            is_told(&mut alice, "bob", Some(&list)).await;
+        }
+    });
+}

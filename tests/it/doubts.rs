@@ -304,3 +304,30 @@ fn whoever_claims_a_name_that_somebody_has_written_to_is_believed() {
         following.kill().await.never_said("DEVICE LIST");
     });
 }
+
+#[test]
+fn people_write_for_the_newest_list_and_give_it_back_to_a_server_that_lost_it() {
+    story(async |world| {
+        world.sign_in("marie").await.quit().await;
+        let marie = world.identity("marie");
+        let [first, second] = [1, 2].map(|version| list(&marie, version, 0));
+        let mut anna = world.sign_in("anna").await.telling_of_lists();
+        lists(&mut anna, 1, &first).await;
+        let john = || Launch::of(world, "john").to("marie");
+        let mut following = john().with(&["--follow", "--receipts"]).start();
+        following.types("one\n");
+        following.says("stored marie 1").await;
+        let disk = world.disk();
+        lists(&mut anna, 2, &second).await;
+        following.types("two\n");
+        following.says("stored marie 2").await;
+        following.kill().await.never_said("refused");
+        world.crash(disk).await;
+        let mut anna = world.sign_in("anna").await.telling_of_lists();
+        anna.send("DEVICES marie").await;
+        assert!(anna.next().await.starts_with("DEVICES marie 1 "));
+        Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0).was_quiet();
+        anna.send("DEVICES marie").await;
+        assert!(anna.next().await.starts_with("DEVICES marie 2 "));
+    });
+}

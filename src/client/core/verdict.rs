@@ -92,8 +92,7 @@ fn read(known: &Known, shown: &Shown) -> Result<Kept, Box<(Doubt, Option<Kept>)>
     if list.version() != shown.version {
         return Err(invalid("it has another version than the server says"));
     }
-    let hash = Some(signed.hash());
-    let read = Kept { version: shown.version, hash, statement: shown.statement.clone() };
+    let read = Kept::of(&signed);
     match known.key {
         Some(key) if key == owner.identity => Ok(read),
         key => {

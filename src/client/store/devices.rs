@@ -10,6 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::scope::Server;
 use crate::message::Name;
 use crate::trust::Fingerprint;
+use crate::trust::devices::SignedList;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -22,6 +23,14 @@ pub(crate) struct Kept {
     pub(crate) hash: Option<Fingerprint>,
     /// The text and its signature.
     pub(crate) statement: Bytes,
+}
+
+impl Kept {
+    /// What is kept of a list.
+    pub(crate) fn of(signed: &SignedList) -> Self {
+        let (version, hash) = (signed.list().version(), Some(signed.hash()));
+        Self { version, hash, statement: signed.bytes().clone() }
+    }
 }
 
 /// What a row is: the list that is believed, or another one that the server shows for the name.

@@ -124,11 +124,7 @@ impl Core {
 
     async fn keep_list(&self, list: &SignedList) -> Result<(), Exit> {
         let (server, user) = (self.server.clone(), self.config.user.clone());
-        let kept = Kept {
-            version: list.list().version(),
-            hash: Some(list.hash()),
-            statement: list.bytes().clone(),
-        };
+        let kept = Kept::of(list);
         Ok(self.store.run(move |tx| devices::keep(tx, &server, &user, &kept)).await?)
     }
 

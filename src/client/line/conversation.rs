@@ -21,14 +21,21 @@ const ASK_AGAIN: Duration = Duration::from_secs(10);
 
 /// How often `TALK` is sent at once, and on average: with each the outbox is sent again, and a server may refuse what it
 /// likes, and say at once that there is room.
-const TALKS: Allowance = Allowance::new(10, Duration::from_secs(10));
+#[derive(Debug)]
+struct Talks(Allowance);
+
+impl Default for Talks {
+    fn default() -> Self {
+        Self(Allowance::new(10, Duration::from_secs(10)))
+    }
+}
 
 /// How often the owner of a name is asked for when somebody comes and goes. The server also tells unasked when it
 /// changes.
 const ASK_KEY: Duration = Duration::from_secs(10);
 
 /// See the [module](self).
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Conversation {
     /// The face has it open. Otherwise it is only open for messages that have not arrived.
     pub(crate) faced: bool,
@@ -48,27 +55,9 @@ pub(crate) struct Conversation {
     came_beyond: u64,
     /// When the owner of the name was asked for, because somebody came.
     asked: Option<Instant>,
-    talks: Allowance,
+    talks: Talks,
     /// The last message that was refused.
     refused: u64,
-}
-
-impl Default for Conversation {
-    fn default() -> Self {
-        Self {
-            faced: false,
-            unshown_above: None,
-            list: PeerList::default(),
-            link: Link::default(),
-            since: None,
-            unchecked: false,
-            came: HashSet::new(),
-            came_beyond: 0,
-            asked: None,
-            talks: TALKS,
-            refused: 0,
-        }
-    }
 }
 
 /// What is new about a refusal.
@@ -118,7 +107,7 @@ impl Conversation {
     pub(crate) fn disconnected(&mut self) {
         (self.link, self.since, self.asked) = (Link::Closed, None, None);
         self.list.disconnected();
-        self.talks = TALKS;
+        self.talks = Talks::default();
     }
 
     /// Somebody came with the peer's name. Returns whether to ask whose it is: each question counts like a message, and
@@ -139,7 +128,7 @@ impl Conversation {
     /// `TALK` was sent. Own numbers up to `sent` were sent before.
     pub(crate) fn opening(&mut self, sent: u64, now: Instant) {
         // That it was due was asked before.
-        let _ = self.talks.take(now);
+        let _ = self.talks.0.take(now);
         self.link = Link::Opening(Opening { sent, lost: BTreeMap::new() });
         self.forget_arrivals();
     }
@@ -284,12 +273,12 @@ impl Conversation {
             Link::Refused(at) => at <= now,
             Link::Opening(_) | Link::Open(_) => false,
         };
-        is_time && self.talks.due_at(now).is_none()
+        is_time && self.talks.0.due_at(now).is_none()
     }
 
     /// When `TALK` becomes due by its timer.
     pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.talks.due_at(now);
+        let allowed = self.talks.0.due_at(now);
         match self.link {
             Link::Closed => allowed,
             Link::Refused(at) => Some(allowed.map_or(at, |it| it.max(at))),

@@ -226,6 +226,15 @@ fn who_was_not_heard_of_for_the_longest_is_forgotten() {
     assert_eq!(ledger.ended(installation(1), 0), [(Fate::Expired, 1..=1)]);
 }
 
+/// All that waits expires, and is committed.
+fn all_expires(ledger: &mut Ledger) {
+    let last = ledger.last_position();
+    ledger.commit(last);
+    ledger.condemn(last);
+    ledger.begin_to_expire();
+    ledger.end(last);
+}
+
 /// Two accomplices: one leaves out numbers, the other blocks and unblocks.
 #[test]
 fn records_are_bounded_and_who_knows_of_them_goes_on() {
@@ -241,19 +250,11 @@ fn records_are_bounded_and_who_knows_of_them_goes_on() {
             ledger.push(id(1, n), 1);
             taken += 1;
             if taken % 300 == 0 {
-                let last = ledger.last_position();
-                ledger.commit(last);
-                ledger.condemn(last);
-                ledger.begin_to_expire();
-                ledger.end(last);
+                all_expires(&mut ledger);
             }
         }
         assert_eq!(taken, (round + 1) * MAX_RECORDS as u64, "and they do not add up");
-        let last = ledger.last_position();
-        ledger.commit(last);
-        ledger.condemn(last);
-        ledger.begin_to_expire();
-        ledger.end(last);
+        all_expires(&mut ledger);
         assert_eq!(ledger.ended(it, 0).len(), MAX_RECORDS);
         assert!(ledger.has_too_many_records(id(1, n + 1)), "whatever its number");
         assert!(!ledger.has_too_many_records(id(2, n + 1)), "others are not concerned");
@@ -276,11 +277,7 @@ fn records_of_many_installations_are_bounded_together() {
             taken += 1;
         }
         if installation % 2 == 0 {
-            let last = ledger.last_position();
-            ledger.commit(last);
-            ledger.condemn(last);
-            ledger.begin_to_expire();
-            ledger.end(last);
+            all_expires(&mut ledger);
         }
     }
     assert_eq!(taken, MAX_RECORDS_IN_ALL);
@@ -300,11 +297,7 @@ fn who_leaves_out_no_number_writes_as_much_as_there_is_room_for() {
             ledger.push(id(installation, n), 1);
         }
     }
-    let last = ledger.last_position();
-    ledger.commit(last);
-    ledger.condemn(last);
-    ledger.begin_to_expire();
-    ledger.end(last);
+    all_expires(&mut ledger);
     assert_eq!(ledger.ended(Installation::from_u64(1), 0).len(), 1);
 }
 

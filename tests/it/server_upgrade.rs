@@ -151,19 +151,23 @@ fn what_waits_has_its_ids_for_origins(data: &Path) {
 
 #[test]
 fn a_folder_and_a_backup_of_layout_2_are_brought_up_to_date() {
+    let oldest = "2026-11-29T22:21:56Z";
+    are_brought_up_to_date(FOLDER_2, BACKUP_2, oldest, what_waits_has_its_ids_for_origins);
+}
+
+/// Two messages wait in a folder and in its backup.
+fn are_brought_up_to_date(folder: &[u8], backup: &[u8], oldest: &str, is_there: fn(&Path)) {
     let home = tempfile::tempdir().unwrap();
     let (data, restored) = (home.path().join("server"), home.path().join("restored"));
-    tar::Archive::new(FOLDER_2).unpack(&data).unwrap();
+    tar::Archive::new(folder).unpack(&data).unwrap();
+    let waiting = format!("alice to bob: 2 messages, 24 bytes, the oldest of {oldest}");
     let checked = block_on(operate(&["check"], &data));
-    checked.exited(0).printed(&[
-        "alice to bob: 2 messages, 24 bytes, the oldest of 2026-11-29T22:21:56Z",
-        "2 messages, 24 bytes, 1 sessions",
-    ]);
-    what_waits_has_its_ids_for_origins(&data);
+    checked.exited(0).printed(&[&waiting, "2 messages, 24 bytes, 1 sessions"]);
+    is_there(&data);
     let file = home.path().join("backup");
-    fs::write(&file, BACKUP_2).unwrap();
+    fs::write(&file, backup).unwrap();
     block_on(restore(&restored, &file)).exited(0).was_quiet();
-    what_waits_has_its_ids_for_origins(&restored);
+    is_there(&restored);
 }
 
 /// What waits in a store of layout 3 comes as it was written, and nobody has a device list.
@@ -195,19 +199,9 @@ fn what_waits_has_its_origins_and_nobody_has_a_list(data: &Path) {
 
 #[test]
 fn a_folder_and_a_backup_of_layout_3_are_brought_up_to_date() {
-    let home = tempfile::tempdir().unwrap();
-    let (data, restored) = (home.path().join("server"), home.path().join("restored"));
-    tar::Archive::new(FOLDER_3).unpack(&data).unwrap();
-    let checked = block_on(operate(&["check"], &data));
-    checked.exited(0).printed(&[
-        "alice to bob: 2 messages, 24 bytes, the oldest of 2026-11-30T01:14:53Z",
-        "2 messages, 24 bytes, 1 sessions",
-    ]);
-    what_waits_has_its_origins_and_nobody_has_a_list(&data);
-    let file = home.path().join("backup");
-    fs::write(&file, BACKUP_3).unwrap();
-    block_on(restore(&restored, &file)).exited(0).was_quiet();
-    what_waits_has_its_origins_and_nobody_has_a_list(&restored);
+    let oldest = "2026-11-30T01:14:53Z";
+    let is_there = what_waits_has_its_origins_and_nobody_has_a_list;
+    are_brought_up_to_date(FOLDER_3, BACKUP_3, oldest, is_there);
 }
 
 #[test]

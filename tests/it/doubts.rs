@@ -31,11 +31,11 @@ fn john(world: &World, stage: &Stage) -> Launch {
     Launch::at(stage.address(), "john", &world.path("john")).to("marie").with_commands()
 }
 
-/// John is signed in, and asks for Marie, whose key the server has; this is its answer to `TALK`.
-async fn receive(world: &World, stage: &Stage, talking: &str) -> Caller {
+/// John is signed in, and asks for Marie, whose key the server has, knowing of so many messages; this is its answer.
+async fn receive(world: &World, stage: &Stage, settled: u64, talking: &str) -> Caller {
     let mut server = stage.receive().await;
     server.knows("marie", &world.identity("marie"));
-    server.expect("TALK marie 0").await;
+    server.expect(&format!("TALK marie {settled}")).await;
     server.say(talking).await;
     server
 }
@@ -44,7 +44,8 @@ async fn receive(world: &World, stage: &Stage, talking: &str) -> Caller {
 async fn begin(world: &World, stage: &Stage, version: u64) {
     let john = john(world, stage).start();
     john.types("hello\n");
-    let mut server = receive(world, stage, &format!("TALKING marie away 0 0 0 0 {version}")).await;
+    let mut server =
+        receive(world, stage, 0, &format!("TALKING marie away 0 0 0 0 {version}")).await;
     server.expect("DEVICES marie").await;
     server.say(&devices(version, &list(&world.identity("marie"), version, 0))).await;
     server.expect(&format!("MSG marie 1 text {version} 5 hello")).await;
@@ -67,10 +68,7 @@ fn a_list_is_asked_for_once_and_each_message_is_written_for_it() {
         begin(world, &stage, 2).await;
         let john = john(world, &stage).with(&["--follow"]).start();
         john.types("one\n");
-        let mut server = stage.receive().await;
-        server.knows("marie", &world.identity("marie"));
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie online 1 1 1 0 2").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie online 1 1 1 0 2").await;
         server.expect("MSG marie 2 text 2 3 one").await;
         server.say("STORED marie 2").await;
         // It changes while they talk.
@@ -132,10 +130,7 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
         let marie = world.identity("marie");
         let writing = john(world, &stage).start();
         writing.types("hello\n");
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 1").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 1").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(1, &list(&marie, 1, 0))).await;
         expect_healing(&mut server, &list(&marie, 2, 0)).await;
@@ -152,10 +147,7 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
 
         let accepting = john(world, &stage).start();
         accepting.types("/TRUST marie\n");
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 1").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 1").await;
         server.expect("MSG marie 2 text 1 5 hello").await;
         server.say("STORED marie 2").await;
         accepting.finish().await.exited(0).said("you believe marie's device list from now on");
@@ -165,15 +157,12 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
 /// A server that lies shows Marie's list in this version; what is said of it is told, and nothing is sent, until it is
 /// accepted.
 async fn doubts(world: &World, stage: &Stage, (version, lie): (u64, &[u8]), told: &str) {
-    let marie = world.identity("marie");
     // Also when it is asked once more, and whatever version it tells then.
     for said in [version + 1, 2] {
         let mut writing = john(world, stage).start();
         writing.types("hello\n");
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say(&format!("TALKING marie away 1 1 1 0 {said}")).await;
+        let mut server =
+            receive(world, stage, 1, &format!("TALKING marie away 1 1 1 0 {said}")).await;
         server.expect("DEVICES marie").await;
         server.say(&devices(version, lie)).await;
         writing.says(told).await;
@@ -193,10 +182,7 @@ fn another_list_with_the_same_version_is_held_until_it_is_accepted() {
         doubts(world, &stage, (2, &lie), "THE SERVER SHOWS ANOTHER DEVICE LIST OF marie").await;
         // A server that shows the true one again needs nobody's word.
         let writing = john(world, &stage).start();
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 2").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 2").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(2, &list(&marie, 2, 0))).await;
         server.expect("MSG marie 2 text 2 5 hello").await;
@@ -212,7 +198,6 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
     story(async |world| {
         let stage = Stage::open().await;
         begin(world, &stage, 2).await;
-        let marie = world.identity("marie");
         let lie = list(&world.identity("mallory"), 3, 0);
         let told = "THE DEVICE LIST OF marie IS SIGNED WITH ANOTHER KEY";
         doubts(world, &stage, (3, &lie), told).await;
@@ -220,10 +205,7 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         let mut tailing = Launch::at(stage.address(), "john", &world.path("john"))
             .with(&["tail", "--json", "--with", "marie"])
             .start();
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 3").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 3").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(3, &lie)).await;
         tailing.says(told).await;
@@ -236,10 +218,7 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         drop(server);
 
         let mut accepting = john(world, &stage).start();
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 3").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 3").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(3, &lie)).await;
         accepting.says(told).await;
@@ -263,10 +242,7 @@ fn what_is_no_list_of_hers_is_held_until_the_server_shows_one() {
         damaged[60] ^= 1;
         let mut writing = john(world, &stage).with(&["--follow"]).start();
         writing.types("hello\n");
-        let mut server = stage.receive().await;
-        server.knows("marie", &marie);
-        server.expect("TALK marie 1").await;
-        server.say("TALKING marie away 1 1 1 0 3").await;
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 3").await;
         for statement in [&damaged[..], b"", b"garbage\n"] {
             server.expect("DEVICES marie").await;
             server.say(&devices(3, statement)).await;

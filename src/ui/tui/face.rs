@@ -282,18 +282,22 @@ impl Face {
     // What happens.
 
     /// How long nothing changes by itself.
-    fn patience(&self) -> Option<Duration> {
+    fn patience(&self, is_listening: bool) -> Option<Duration> {
         let left = |wait: Duration, since: Instant| wait.saturating_sub(since.elapsed());
         let remember = self.remembering.changed.map(|since| left(REMEMBER, since));
         let undrawn = self.state.undrawn.filter(|_| self.draws());
         let retry = undrawn.map(|since| left(RETRY, since));
         let clock = self.app.is_clock_shown().then_some(CLOCK);
-        let glance = (!self.state.gone && !is_in_foreground()).then_some(GLANCE);
+        // Who was found in the background at the beginning of this turn may be in front by now. Nobody says so:
+        // a shell sends SIGCONT to what was stopped, and not to what runs in the background.
+        let waits = !is_listening || !is_in_foreground();
+        let glance = (!self.state.gone && waits).then_some(GLANCE);
         [remember, retry, clock, glance].into_iter().flatten().min()
     }
 
     async fn happens(&self, ears: &mut Ears) -> Happened {
         let Ears { events, interrupts, notices, opener, hang_up, keys, .. } = ears;
+        let patience = self.patience(keys.is_some());
         let keys = async {
             match keys {
                 Some(keys) => Happened::Terminal(keys.next().await),
@@ -308,7 +312,7 @@ impl Face {
             }
         };
         let time = async {
-            match self.patience() {
+            match patience {
                 Some(patience) => task::sleep(patience).await,
                 None => pending().await,
             }

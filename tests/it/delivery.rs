@@ -25,8 +25,8 @@ fn somebody_who_was_absent_gets_what_waited() {
         assert_eq!(bob.talk("alice").await, "online 0 0 0 2");
         bob.hears("alice", 1, 1, "are you there?").await;
         bob.hears("alice", 2, 2, "call me").await;
-        bob.ack("alice", 2).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", 2).await;
         alice.expect("DELIVERED bob 2").await;
     });
 }
@@ -97,8 +97,8 @@ fn ten_thousand_messages_wait_for_somebody_absent() {
         bob.expect(&format!("WAITING alice {BACKLOG}")).await;
         assert_eq!(bob.talk("alice").await, format!("online 0 0 0 {BACKLOG}"));
         bob.hears_all("alice", 1, 1..=BACKLOG, numbered).await;
-        bob.ack("alice", BACKLOG).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", BACKLOG).await;
         alice.expect(&format!("DELIVERED bob {BACKLOG}")).await;
     });
 }

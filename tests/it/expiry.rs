@@ -133,8 +133,8 @@ fn what_expired_is_not_delivered_and_what_comes_behind_it_is() {
         alice.say("bob", 6, &numbered(6)).await;
         bob.hears("alice", 3, 6, &numbered(6)).await;
         bob.hears_nothing().await;
-        bob.ack("alice", 3).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", 3).await;
         alice.expect("DELIVERED bob 6").await;
         // Delivered speaks of all but the expired.
         let told = alice.settle("bob", 0).await;

@@ -175,8 +175,8 @@ fn a_full_disk_refuses_aloud_and_loses_nothing() {
         let mut bob = sign_in(world, address, "bob").await;
         assert_eq!(bob.talk("alice").await, format!("online 0 0 0 {have}"));
         bob.hears_all("alice", 1, 1..=have, text).await;
-        bob.ack("alice", 2).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", 2).await;
         alice.expect("DELIVERED bob 2").await;
         operate(&["check"], &disk.data()).await.exited(0).was_quiet();
 

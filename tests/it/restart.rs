@@ -41,8 +41,8 @@ fn talking_tells_the_same_after_a_restart() {
         bob.expect("WAITING alice 3").await;
         assert_eq!(bob.talk("alice").await, "online 0 0 0 3");
         bob.hears_all("alice", 1, 3..=5, numbered).await;
-        bob.ack("alice", 3).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", 3).await;
         alice.expect("DELIVERED bob 5").await;
     });
 }
@@ -184,8 +184,8 @@ fn a_server_that_lost_what_was_delivered_takes_what_comes_behind_it() {
             heard = bob.hear().await;
         }
         assert_eq!((heard.n, heard.text), (6, numbered(6)));
-        bob.ack("alice", heard.seq).await;
         alice.expect("PRESENCE bob online").await;
+        bob.ack("alice", heard.seq).await;
         alice.expect("DELIVERED bob 6").await;
         assert_eq!(alice.talk("bob").await, "online 6 6 6 0");
     });

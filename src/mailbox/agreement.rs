@@ -6,7 +6,8 @@ use async_std::task::block_on;
 use proptest::prelude::*;
 
 use super::contract::{
-    INSTALLATION, batch, committed, committed_list, key, list, remove, up_to, usage_up_to,
+    INSTALLATION, batch, committed, committed_list, key, list, remove, standings, up_to,
+    usage_up_to,
 };
 use super::*;
 use crate::message::SessionKey;
@@ -24,6 +25,7 @@ enum Step {
     Forget { session: usize },
     KeepList { session: usize, version: u64 },
     RemoveList { session: usize },
+    KeepStanding { session: usize, standing: Option<Standing> },
     WaitForCommit,
     Reopen,
 }
@@ -40,7 +42,9 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => session.clone().prop_map(|session| Step::Hear { session }),
         1 => session.clone().prop_map(|session| Step::Forget { session }),
         1 => (session.clone(), 1..9u64).prop_map(|(session, version)| Step::KeepList { session, version }),
-        1 => session.prop_map(|session| Step::RemoveList { session }),
+        1 => session.clone().prop_map(|session| Step::RemoveList { session }),
+        1 => (session, prop::option::of(prop::sample::select(&Standing::ALL[..])))
+            .prop_map(|(session, standing)| Step::KeepStanding { session, standing }),
         1 => Just(Step::WaitForCommit),
         1 => Just(Step::Reopen),
     ];
@@ -133,14 +137,17 @@ impl Pair {
                 let name = self.keys[session].receiver();
                 self.both(|mailbox| mailbox.keep_list(name, None));
             }
+            Step::KeepStanding { session, standing } => {
+                self.both(|mailbox| mailbox.keep_standing(&self.keys[session], standing));
+            }
             Step::WaitForCommit => {
                 self.wait_for_commit();
-                self.have_committed_the_same_lists();
+                self.have_committed_the_same();
             }
             Step::Reopen => {
                 block_on(self.embedded.close());
                 self.embedded = EmbeddedMailbox::open(self.folder.path()).unwrap();
-                self.have_committed_the_same_lists();
+                self.have_committed_the_same();
                 // That is not on disk.
                 self.keys.iter().for_each(|key| _ = self.memory.set_aside(key, false));
             }
@@ -171,7 +178,8 @@ impl Pair {
         remove(&self.embedded, &key, first);
     }
 
-    fn have_committed_the_same_lists(&self) {
+    fn have_committed_the_same(&self) {
+        assert_eq!(standings(&self.embedded), standings(&self.memory));
         for name in self.keys.iter().map(SessionKey::receiver) {
             assert_eq!(committed_list(&self.embedded, name), committed_list(&self.memory, name));
         }

@@ -1,5 +1,6 @@
 //! What every mailbox must do: one test suite, run over each implementation.
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use async_std::task::block_on;
@@ -42,6 +43,7 @@ contract! {
     who_is_forgotten_begins_anew
     what_was_settled_is_gone_when_its_installation_is_forgotten
     a_device_list_takes_the_place_of_another_and_is_told_when_it_is_committed
+    standings_are_kept_until_they_are_removed_and_synced_when_somebody_asks
 }
 
 pub(super) fn key(sender: &str, receiver: &str) -> SessionKey {
@@ -352,4 +354,26 @@ fn a_device_list_takes_the_place_of_another_and_is_told_when_it_is_committed(
     assert_eq!(mailbox.list_of(&marie), None);
     listed(&marie, None);
     assert_eq!(committed_list(mailbox, &marie), None);
+}
+
+/// All standings that are committed.
+pub(super) fn standings(mailbox: &dyn Mailbox) -> HashMap<SessionKey, Standing> {
+    block_on(mailbox.standings()).unwrap().into_iter().collect()
+}
+
+fn standings_are_kept_until_they_are_removed_and_synced_when_somebody_asks(mailbox: &dyn Mailbox) {
+    let (key, reverse) = (key("john", "marie"), key("marie", "john"));
+    block_on(mailbox.synced()).unwrap();
+    assert!(standings(mailbox).is_empty());
+    for standing in Standing::ALL {
+        mailbox.keep_standing(&key, Some(standing));
+        mailbox.keep_standing(&reverse, Some(Standing::Accepted));
+        block_on(mailbox.synced()).unwrap();
+        let expected = [(key.clone(), standing), (reverse.clone(), Standing::Accepted)];
+        assert_eq!(standings(mailbox), expected.into());
+    }
+    assert_eq!(block_on(mailbox.load(&key)).unwrap(), Shelf::default(), "it is none of it");
+    mailbox.keep_standing(&key, None);
+    block_on(mailbox.synced()).unwrap();
+    assert_eq!(standings(mailbox), [(reverse, Standing::Accepted)].into());
 }

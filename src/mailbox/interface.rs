@@ -12,10 +12,12 @@ use thiserror::Error;
 use super::accounts::Fate;
 use super::device_list::{KeptList, ListId};
 use super::shelf::{Run, Shelf};
+use super::standing::Standing;
 use super::usage::Usage;
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 
-/// Keeps messages of sessions in order of acceptance, and the newest device list of each name.
+/// Keeps messages of sessions in order of acceptance, the newest device list of each name, and what the receiver of a
+/// session thinks of its sender.
 ///
 /// [`append`](Self::append), [`remove`](Self::remove) and the others that change something form one
 /// journal: they take effect in the order in which they are called, so the caller holds its
@@ -85,6 +87,17 @@ pub trait Mailbox: Send + Sync + 'static {
 
     /// The device list of a name that was committed last.
     fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>>;
+
+    /// Keeps what the receiver of a session thinks of its sender; none removes it. On the disk a second later, if nobody
+    /// asks for [that](Self::synced).
+    fn keep_standing(&self, key: &SessionKey, standing: Option<Standing>);
+
+    /// Every standing that is committed.
+    fn standings(&self) -> BoxFuture<'_, Result<Vec<(SessionKey, Standing)>, MailboxError>>;
+
+    /// Waits until all changes that were made before are committed. An error says that this is not possible now; they may
+    /// be committed later nevertheless. A disk may take any time: the caller sets a limit.
+    fn synced(&self) -> BoxFuture<'_, Result<(), MailboxError>>;
 
     /// For whom messages wait.
     fn receivers(&self) -> Vec<Name>;

@@ -4,7 +4,7 @@
 //! returns.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use async_channel::{Receiver, Sender};
@@ -13,7 +13,7 @@ use futures::future::{BoxFuture, FutureExt, ready};
 use super::usage::Room;
 use super::{
     Accounts, Commit, Event, Fate, KeptList, ListId, Mailbox, MailboxError, Outline, Run, Shelf,
-    Usage,
+    Standing, Usage,
 };
 use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 
@@ -21,7 +21,10 @@ use crate::message::{Batch, Installation, Message, Name, SessionKey, Uptime};
 pub struct MemoryMailbox {
     state: Mutex<State>,
     lists: Mutex<HashMap<Name, KeptList>>,
+    standings: Mutex<HashMap<SessionKey, Standing>>,
     events: (Sender<Event>, Receiver<Event>),
+    /// Held while the disk is busy, and what becomes of what is asked of it.
+    disk: Arc<async_lock::Mutex<Result<(), MailboxError>>>,
 }
 
 /// What waits for each receiver, by sender.
@@ -39,11 +42,24 @@ struct Entries {
 impl Default for MemoryMailbox {
     fn default() -> Self {
         let events = async_channel::unbounded();
-        Self { state: Mutex::default(), lists: Mutex::default(), events }
+        let (state, lists, standings) = Default::default();
+        let disk = Arc::new(async_lock::Mutex::new(Ok(())));
+        Self { state, lists, standings, events, disk }
     }
 }
 
 impl MemoryMailbox {
+    /// Nothing is [synced](Mailbox::synced) until that is dropped.
+    pub fn hold_up(&self) -> impl Sized + use<> {
+        self.disk.try_lock_arc().expect("nobody else holds it up")
+    }
+
+    /// Whether [syncing](Mailbox::synced) fails from now on.
+    pub fn fails(&self, fails: bool) {
+        let failure = Err(MailboxError("the disk is full".into()));
+        *self.disk.try_lock().expect("nobody holds it up") = if fails { failure } else { Ok(()) };
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Every change below is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
@@ -51,6 +67,10 @@ impl MemoryMailbox {
 
     fn lists(&self) -> MutexGuard<'_, HashMap<Name, KeptList>> {
         self.lists.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn kept_standings(&self) -> MutexGuard<'_, HashMap<SessionKey, Standing>> {
+        self.standings.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn change(&self, key: &SessionKey, change: impl FnOnce(&mut Entries)) {
@@ -186,6 +206,22 @@ impl Mailbox for MemoryMailbox {
 
     fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>> {
         ready(Ok(self.lists().get(name).cloned())).boxed()
+    }
+
+    fn keep_standing(&self, key: &SessionKey, standing: Option<Standing>) {
+        match standing {
+            Some(standing) => self.kept_standings().insert(key.clone(), standing),
+            None => self.kept_standings().remove(key),
+        };
+    }
+
+    fn standings(&self) -> BoxFuture<'_, Result<Vec<(SessionKey, Standing)>, MailboxError>> {
+        let all = self.kept_standings();
+        ready(Ok(all.iter().map(|(key, standing)| (key.clone(), *standing)).collect())).boxed()
+    }
+
+    fn synced(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
+        async { self.disk.lock().await.clone() }.boxed()
     }
 
     fn receivers(&self) -> Vec<Name> {

@@ -1,4 +1,5 @@
-//! Keeps a session's messages until the receiver's client says that it has them; and everybody's device list.
+//! Keeps a session's messages until the receiver's client says that it has them; and what decides whether messages are
+//! accepted: everybody's device list, and whom people accept and block.
 //!
 //! Owned by the server. Invariant: see the [`Mailbox`] trait. [`EmbeddedMailbox`] is a store in the server's data
 //! folder; for tests there is also the simplest one that can be right, in memory alone.
@@ -6,11 +7,11 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! embedded         a mailbox in a folder on this machine
-//! interface        what a mailbox promises
-//! shelf            what is kept of one session
-//! accounts, usage  the state of a sender's installations; how much waits
-//! device_list      the device list of a name
+//! embedded               a mailbox in a folder on this machine
+//! interface              what a mailbox promises
+//! shelf                  what is kept of one session
+//! accounts, usage        the state of a sender's installations; how much waits
+//! device_list, standing  the device list of a name; what somebody thinks of somebody else
 //! ```
 
 mod accounts;
@@ -20,6 +21,7 @@ mod interface;
 #[cfg(test)]
 mod memory;
 mod shelf;
+mod standing;
 mod usage;
 
 #[cfg(test)]
@@ -36,4 +38,5 @@ pub use interface::{Commit, Event, Mailbox, MailboxError};
 #[cfg(test)]
 pub use memory::MemoryMailbox;
 pub use shelf::{Outline, Run, Shelf};
+pub use standing::Standing;
 pub use usage::Usage;

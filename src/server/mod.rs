@@ -51,6 +51,6 @@ pub use crate::blobs::FileLimits;
 pub use config::{Config, Handshake, Timing, Tls};
 pub use limits::{Rate, Rates};
 pub use listening::{Endpoint, Inherited, ListenError, NoProxy, Proxies};
-pub use people::{BookError, ChangeError, MAX_NAMES, Registration};
+pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts};
 pub use sessions::Quota;
 pub use start::{Server, StartError};

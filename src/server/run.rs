@@ -12,7 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::task;
 use crate::wire::frame::ByeReason;
 
-/// How long the last commit may take, and the last writes to the books.
+/// How long the last commit may take, and the last write to the book of addresses.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl Server {
@@ -59,7 +59,6 @@ impl Server {
         for task in tasks {
             task.cancel().await;
         }
-        let _ = task::within(FLUSH, host.contacts.flush()).await;
         let _ = task::within(FLUSH, host.guests.write(host.clock.uptime())).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");

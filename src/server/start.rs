@@ -22,7 +22,9 @@ use super::files::Tickets;
 use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
 use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
-use super::people::{BookError, Contacts, Directory, Guests, Lists, Names, Registration, Watched};
+use super::people::{
+    BookError, Contacts, Directory, Guests, Lists, Names, Registration, UnknownContacts, Watched,
+};
 use super::sessions::Registry;
 use crate::blobs::Blobs;
 use crate::folder::{self, Folder, FolderError};
@@ -46,6 +48,8 @@ pub enum StartError {
     NamesLost { path: PathBuf },
     #[error("{0}")]
     Mailbox(#[from] OpenError),
+    #[error("{0}")]
+    Contacts(#[from] UnknownContacts),
     #[error("{0}")]
     Listen(#[from] ListenError),
     #[error("cannot use the files that wait in the data folder: {0}")]
@@ -93,12 +97,20 @@ impl Server {
         if books.is_emptied && !mailbox.is_empty() {
             return Err(StartError::NamesLost { path: names_file(&folder) });
         }
+        let contacts = Contacts::open(mailbox.clone(), &config.data).await?;
         let blobs = Blobs::open(&config.data, config.files, mailbox.clock());
         let blobs = Arc::new(blobs.map_err(StartError::Files)?);
         let (stop, stopping) = async_channel::bounded(1);
         let endpoints = listeners.iter().map(|it| it.endpoint().clone()).collect();
-        let parts =
-            Parts { endpoints, books, certificates, mailbox: mailbox.clone(), blobs, stopping };
+        let parts = Parts {
+            endpoints,
+            books,
+            contacts,
+            certificates,
+            mailbox: mailbox.clone(),
+            blobs,
+            stopping,
+        };
         let host = Arc::new(parts.into_host(&config));
         let reception = Reception::new(host.clone(), config.proxies, &config.rates).into();
         // Before anybody is told that the server listens, for from then on operators may ask.
@@ -142,7 +154,6 @@ struct Books {
     directory: Arc<Directory>,
     watched: Arc<Watched>,
     names: Names,
-    contacts: Contacts,
     guests: Guests,
     /// There is a book of names, and it is empty.
     is_emptied: bool,
@@ -163,7 +174,6 @@ impl Books {
             directory,
             watched,
             names: Names::open(&book, registration, changed)?,
-            contacts: Contacts::open(&folder.file("contacts"))?,
             guests: Guests::open(&folder.file("addresses"))?,
             is_emptied,
         })
@@ -178,6 +188,7 @@ fn names_file(folder: &Folder) -> PathBuf {
 struct Parts {
     endpoints: Vec<Endpoint>,
     books: Books,
+    contacts: Contacts,
     certificates: Option<Arc<Certificates>>,
     mailbox: Arc<EmbeddedMailbox>,
     blobs: Arc<Blobs>,
@@ -186,8 +197,8 @@ struct Parts {
 
 impl Parts {
     fn into_host(self, config: &Config) -> Host {
-        let Self { endpoints, books, certificates, mailbox, blobs, stopping } = self;
-        let Books { directory, watched, names, contacts, guests, .. } = books;
+        let Self { endpoints, books, contacts, certificates, mailbox, blobs, stopping } = self;
+        let Books { directory, watched, names, guests, .. } = books;
         let (clock, circle) = (mailbox.clock(), contacts.circle().clone());
         let names = Arc::new(names);
         Host {

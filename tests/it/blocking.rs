@@ -1,15 +1,20 @@
 //! Whom one does not want to hear: BLOCK, and what strangers may leave. What the blocked weigh, and are told, is in
 //! `burden`.
 
-use std::path::Path;
 use std::time::Duration;
 
+use tinychat::mailbox::{EmbeddedMailbox, Mailbox, Standing};
+use tinychat::message::SessionKey;
 use tinychat::server::Config;
 
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::Launch;
 use crate::terminal::Terminal;
 use crate::world::{World, patiently, story, story_with};
+
+fn from_eve_to_marie() -> SessionKey {
+    SessionKey::new("eve".parse().unwrap(), "marie".parse().unwrap()).unwrap()
+}
 
 fn numbered(n: u64) -> String {
     format!("this is message {n}")
@@ -150,7 +155,10 @@ fn what_was_not_kept_is_never_delivered_whatever_became_of_the_block() {
         eve.say_all("marie", 1..=3, numbered).await;
         eve.expect("STORED marie 3").await;
         world.stop().await;
-        std::fs::write(world.path("server").join("contacts"), "").unwrap();
+        let mailbox = EmbeddedMailbox::open(&world.path("server")).unwrap();
+        mailbox.keep_standing(&from_eve_to_marie(), None);
+        mailbox.close().await;
+        drop(mailbox);
         world.start().await;
         let mut marie = world.sign_in("marie").await;
         marie.expect("WAITING eve 3").await;
@@ -340,8 +348,9 @@ fn operators_set_what_a_stranger_may_leave_and_a_removed_name_is_unknown_to_all(
         let restored = world.path("server-2");
         let restore = Launch::operator(&["restore"]).on(&restored).with(&[file.to_str().unwrap()]);
         restore.pipe("").await.exited(0);
-        let contacts = |data: &Path| std::fs::read_to_string(data.join("contacts")).unwrap();
-        assert_eq!(contacts(&restored), "marie blocks eve\n");
+        let mailbox = EmbeddedMailbox::open(&restored).unwrap();
+        let standings = mailbox.standings().await.unwrap();
+        assert_eq!(standings, [(from_eve_to_marie(), Standing::Blocked)]);
         operate(&["user", "remove", "eve"], &data).await.exited(0);
         marie.send("BLOCKS").await;
         assert_eq!(marie.next().await, "BLOCKS 0");

@@ -240,14 +240,13 @@ fn nor_is_one_with_books_that_a_server_would_not_start_with() {
     story(async |world| {
         let (data, file) = (world.path("server-1"), world.path("backup"));
         let (server, _) = serve(&data, &[]).await;
-        for book in ["names", "contacts"] {
-            let sound = fs::read(data.join(book)).unwrap();
-            fs::write(data.join(book), "rubbish\n").unwrap();
-            let refused = backup(&data, &file).await;
-            refused.exited(1).said("could not be restored, and is not kept").said("line 1 of");
-            assert!(!file.exists());
-            fs::write(data.join(book), sound).unwrap();
-        }
+        let names = data.join("names");
+        let sound = fs::read(&names).unwrap();
+        fs::write(&names, "rubbish\n").unwrap();
+        let refused = backup(&data, &file).await;
+        refused.exited(1).said("could not be restored, and is not kept").said("line 1 of");
+        assert!(!file.exists());
+        fs::write(&names, sound).unwrap();
         backup(&data, &file).await.exited(0).was_quiet();
         stop(server).await;
     });

@@ -7,6 +7,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use async_std::task::block_on;
+use tinychat::mailbox::{EmbeddedMailbox, Mailbox, Standing};
+use tinychat::message::SessionKey;
 
 use crate::operators::{operate, restore};
 use crate::world::{Peer, World, story_with};
@@ -24,6 +26,11 @@ const BACKUP_2: &[u8] = include_bytes!("../layouts/server-2.backup");
 /// took the first and sent the second back.
 const FOLDER_3: &[u8] = include_bytes!("../layouts/server-3.tar");
 const BACKUP_3: &[u8] = include_bytes!("../layouts/server-3.backup");
+
+/// The same of the program that wrote layout 4: Alice wrote three messages to Bob, who accepted her and took the first. He
+/// blocks Eve, has let Dave go, and has a device list. Whom people accept and block is in a book beside the mailbox.
+const FOLDER_4: &[u8] = include_bytes!("../layouts/server-4.tar");
+const BACKUP_4: &[u8] = include_bytes!("../layouts/server-4.backup");
 
 fn folder(number: u64) -> String {
     format!("{number:016x}")
@@ -152,17 +159,24 @@ fn what_waits_has_its_ids_for_origins(data: &Path) {
 #[test]
 fn a_folder_and_a_backup_of_layout_2_are_brought_up_to_date() {
     let oldest = "2026-11-29T22:21:56Z";
-    are_brought_up_to_date(FOLDER_2, BACKUP_2, oldest, what_waits_has_its_ids_for_origins);
+    let layout = (FOLDER_2, BACKUP_2);
+    are_brought_up_to_date(layout, oldest, &[], what_waits_has_its_ids_for_origins);
 }
 
 /// Two messages wait in a folder and in its backup.
-fn are_brought_up_to_date(folder: &[u8], backup: &[u8], oldest: &str, is_there: fn(&Path)) {
+fn are_brought_up_to_date(
+    (folder, backup): (&[u8], &[u8]),
+    oldest: &str,
+    more: &[&str],
+    is_there: fn(&Path),
+) {
     let home = tempfile::tempdir().unwrap();
     let (data, restored) = (home.path().join("server"), home.path().join("restored"));
     tar::Archive::new(folder).unpack(&data).unwrap();
     let waiting = format!("alice to bob: 2 messages, 24 bytes, the oldest of {oldest}");
     let checked = block_on(operate(&["check"], &data));
-    checked.exited(0).printed(&[&waiting, "2 messages, 24 bytes, 1 sessions"]);
+    let all = [&waiting, "2 messages, 24 bytes, 1 sessions"];
+    checked.exited(0).printed(&[&all[..], more].concat());
     is_there(&data);
     let file = home.path().join("backup");
     fs::write(&file, backup).unwrap();
@@ -201,7 +215,43 @@ fn what_waits_has_its_origins_and_nobody_has_a_list(data: &Path) {
 fn a_folder_and_a_backup_of_layout_3_are_brought_up_to_date() {
     let oldest = "2026-11-30T01:14:53Z";
     let is_there = what_waits_has_its_origins_and_nobody_has_a_list;
-    are_brought_up_to_date(FOLDER_3, BACKUP_3, oldest, is_there);
+    are_brought_up_to_date((FOLDER_3, BACKUP_3), oldest, &[], is_there);
+}
+
+/// Whom Bob accepts and blocks is known as before, also after another start, and the book is gone.
+fn who_is_accepted_and_blocked_is_so(data: &Path) {
+    let (alice, eve) = (SessionKey::new("alice".parse().unwrap(), "bob".parse().unwrap()), "eve");
+    let eve = SessionKey::new(eve.parse().unwrap(), "bob".parse().unwrap());
+    let known = [(alice.unwrap(), Standing::Accepted), (eve.unwrap(), Standing::Blocked)];
+    let mailbox = EmbeddedMailbox::open(data).unwrap();
+    let is_taken_over = !data.join("contacts").exists();
+    let standings = block_on(mailbox.standings()).unwrap();
+    assert_eq!(standings, if is_taken_over { &known[..] } else { &[] });
+    block_on(mailbox.close());
+    drop(mailbox);
+    story_with(
+        |config| config.keep = None,
+        async |world| {
+            give_keys(world, data);
+            world.restart_with(|config| config.data = data.into()).await;
+            for _ in 0..2 {
+                assert!(!data.join("contacts").exists());
+                let mut bob = world.sign_in("bob").await;
+                bob.expect("WAITING alice 2").await;
+                bob.send("BLOCKS").await;
+                bob.expect("BLOCKS 4\neve").await;
+                bob.quit().await;
+                world.restart().await;
+            }
+        },
+    );
+}
+
+#[test]
+fn a_folder_and_a_backup_of_layout_4_are_brought_up_to_date() {
+    let (oldest, more) = ("2026-11-30T05:28:55Z", ["1 device lists"]);
+    let is_there = who_is_accepted_and_blocked_is_so;
+    are_brought_up_to_date((FOLDER_4, BACKUP_4), oldest, &more, is_there);
 }
 
 #[test]
@@ -213,6 +263,6 @@ fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     later[514] = b'9';
     fs::write(&file, later).unwrap();
     let refused = block_on(restore(&data, &file));
-    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 1 4");
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 2 5");
     assert!(!data.exists());
 }

@@ -4,8 +4,9 @@
 //!
 //! | entry | |
 //! |---|---|
-//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `1 2` |
-//! | `names`, `contacts` | the books of names and of contacts as they are in the data folder |
+//! | `tinychat-backup` | the version of this table and of the store's layout, as text: `2 5` |
+//! | `names` | the book of names as it is in the data folder |
+//! | `contacts` | in version 1 of this table: another book, which later servers take over into the mailbox |
 //! | `key.pem`, `certificate.pem` | the key that clients know the server by, and its certificate; empty where there is none |
 //! | `mailbox/1`, `mailbox/2`, … | entries of the store, whole ones: table (u8: 1 `sessions`, 2 `messages`, 3 `meta`, of which only `uptime` is there), lengths of key and value (u32 each, big-endian), key, value |
 //! | `blobs/ID`, … | the files that wait, whole ones, each as it lies in the data folder |
@@ -30,7 +31,10 @@ use super::upgrade::{Unreadable, upgrade};
 use super::watermark::Watermark;
 use crate::blobs;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// The version that has the book of contacts.
+const WITH_CONTACTS: u8 = 1;
 
 /// About how much of the store goes into one entry of the archive.
 const PIECE: usize = 4 * 1024 * 1024;
@@ -40,7 +44,8 @@ const PIECE: usize = 4 * 1024 * 1024;
 const MAX_PIECE: u64 = 256 * 1024 * 1024;
 
 /// The books in a data folder, and the longest one that is read.
-const BOOKS: [&str; 2] = ["names", "contacts"];
+const NAMES: &str = "names";
+const CONTACTS: &str = "contacts";
 const MAX_BOOK: u64 = 256 * 1024 * 1024;
 
 /// What else of the data folder is in a backup, and how long each may be.
@@ -77,9 +82,7 @@ impl From<StoreError> for BackupError {
 pub fn write(image: &Image, data: &Path, out: impl Write) -> Result<(), BackupError> {
     let mut archive = Archive { tar: tar::Builder::new(out), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", version(layout::VERSION).as_bytes())?;
-    for name in BOOKS {
-        archive.put(name, &whole_lines(&data.join(name))?)?;
-    }
+    archive.put(NAMES, &whole_lines(&data.join(NAMES))?)?;
     for name in KEY_FILES {
         archive.put(name, &read_if_there(&data.join(name))?)?;
     }
@@ -253,9 +256,10 @@ fn fill(backup: impl Read, folder: &Path, files: Files) -> Result<(), BackupErro
     let mut reading = Reading { hash: blake3::Hasher::new(), pieces: 0, files };
     let mut archive = tar::Archive::new(backup);
     let mut entries = archive.entries()?;
-    let layout = layout_of(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
+    let (table, layout) = versions(&reading.named(entries.next(), "tinychat-backup", 64)?)?;
     let store = Store::open_as(&paths.store, layout)?;
-    for name in BOOKS {
+    let books = if table == WITH_CONTACTS { &[NAMES, CONTACTS][..] } else { &[NAMES] };
+    for name in books {
         write_synced(&folder.join(name), &reading.named(entries.next(), name, MAX_BOOK)?)?;
     }
     for name in KEY_FILES {
@@ -289,15 +293,15 @@ fn version(layout: u8) -> String {
     format!("{VERSION} {layout}")
 }
 
-/// The layout of the store in an archive of this version.
-fn layout_of(text: &[u8]) -> Result<u8, BackupError> {
+/// The version of an archive's table and the layout of the store in it, as its beginning says.
+fn versions(text: &[u8]) -> Result<(u8, u8), BackupError> {
     const BAD: BackupError = BackupError::Bad("it does not say its version");
     let text = std::str::from_utf8(text).map_err(|_| BAD)?;
     let (table, layout) = text.split_once(' ').ok_or(BAD)?;
     let table: u64 = table.parse().map_err(|_| BAD)?;
     let layout: u64 = layout.parse().map_err(|_| BAD)?;
-    match u8::try_from(layout) {
-        Ok(layout) if table <= u64::from(VERSION) && layout <= layout::VERSION => Ok(layout),
+    match (u8::try_from(table), u8::try_from(layout)) {
+        (Ok(table @ ..=VERSION), Ok(layout @ ..=layout::VERSION)) => Ok((table, layout)),
         _ => Err(BackupError::Newer { found: text.into(), known: version(layout::VERSION) }),
     }
 }

@@ -6,7 +6,7 @@ use async_std::task::block_on;
 
 use super::*;
 use crate::mailbox::embedded::EmbeddedMailbox;
-use crate::mailbox::{Event, KeptList, Mailbox};
+use crate::mailbox::{Event, KeptList, Mailbox, Standing};
 use crate::message::{Batch, Message, Name, SessionKey, Timestamp};
 use crate::trust::Identity;
 use crate::trust::devices::{Device, DeviceList, Owner, SignedList};
@@ -86,7 +86,7 @@ fn a_mailbox_that_is_not_sound_has_no_backup_that_is() {
 fn a_file_whose_label_is_damaged_is_told() {
     let mut archive = Archive { tar: tar::Builder::new(Vec::new()), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", version(layout::VERSION).as_bytes()).unwrap();
-    BOOKS.iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
+    [NAMES].iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
     archive.put("mailbox/1", b"").unwrap();
     let blob = format!("{}/{}", blobs::FOLDER, "00112233445566778899aabbccddeeff");
     archive.put(&blob, &[b'x'; 3 * blobs::LABEL]).unwrap();
@@ -113,7 +113,7 @@ fn a_backup_of_layout_1_with_more_records_than_its_program_could_read_is_restore
     encode_entry(&mut piece, &(Table::Sessions, entry));
     let mut archive = Archive { tar: tar::Builder::new(Vec::new()), hash: blake3::Hasher::new() };
     archive.put("tinychat-backup", b"1 1").unwrap();
-    BOOKS.iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
+    [NAMES, CONTACTS].iter().chain(&KEY_FILES).for_each(|name| archive.put(name, b"").unwrap());
     archive.put("mailbox/1", &piece).unwrap();
     let end = archive.hash.finalize().to_hex();
     archive.put("end", end.as_bytes()).unwrap();
@@ -124,6 +124,19 @@ fn a_backup_of_layout_1_with_more_records_than_its_program_could_read_is_restore
     assert_eq!(store.image().accounts(&key()).unwrap().expired(), RECORDS);
     drop(store);
     assert_eq!(verdict(&written(&data)), Ok(()));
+}
+
+#[test]
+fn whom_people_block_is_in_a_backup() {
+    let (home, whole) = (tempfile::tempdir().unwrap(), filled());
+    let mailbox = EmbeddedMailbox::open(whole.path()).unwrap();
+    mailbox.keep_standing(&key(), Some(Standing::BlockedFriend));
+    block_on(mailbox.close());
+    drop(mailbox);
+    let data = home.path().join("data");
+    restore(&written(whole.path())[..], &data, any_books).unwrap();
+    let mailbox = EmbeddedMailbox::open(&data).unwrap();
+    assert_eq!(block_on(mailbox.standings()).unwrap(), [(key(), Standing::BlockedFriend)]);
 }
 
 fn list(name: &Name) -> KeptList {

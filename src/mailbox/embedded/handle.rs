@@ -20,7 +20,9 @@ use super::shared::{Counts, Shared, State, closed};
 use super::store::Store;
 use super::writer::Writer;
 use crate::clock::{Clock, SystemTimes, Times};
-use crate::mailbox::{Event, Fate, KeptList, ListId, Mailbox, MailboxError, Run, Shelf, Usage};
+use crate::mailbox::{
+    Event, Fate, KeptList, ListId, Mailbox, MailboxError, Run, Shelf, Standing, Usage,
+};
 use crate::message::{Batch, Installation, Name, SessionKey, Uptime};
 use crate::task;
 
@@ -274,6 +276,29 @@ impl Mailbox for EmbeddedMailbox {
     fn committed_list(&self, name: &Name) -> BoxFuture<'_, Result<Option<KeptList>, MailboxError>> {
         let name = name.clone();
         self.ask(move |store| store.image().list(&name)).boxed()
+    }
+
+    fn keep_standing(&self, key: &SessionKey, standing: Option<Standing>) {
+        self.change(|state| state.journal.keep_standing(key, standing));
+    }
+
+    fn standings(&self) -> BoxFuture<'_, Result<Vec<(SessionKey, Standing)>, MailboxError>> {
+        self.ask(|store| store.image().standings().collect()).boxed()
+    }
+
+    fn synced(&self) -> BoxFuture<'_, Result<(), MailboxError>> {
+        let mut commits = 0;
+        self.change(|state| commits = state.journal.hasten());
+        let wait = async move {
+            loop {
+                listener!(self.shared.room => room);
+                if let Some(committed) = self.shared.has_committed(commits) {
+                    return committed;
+                }
+                room.await;
+            }
+        };
+        wait.boxed()
     }
 
     fn receivers(&self) -> Vec<Name> {

@@ -10,11 +10,11 @@ use fjall::{Guard, Keyspace, Readable, Snapshot};
 
 use super::error::StoreError;
 use super::layout::{
-    FIRST_SESSION, Malformed, Row, SessionPart, UPTIME, accounts_prefix, add_part, decode_outlines,
-    decode_segment, decode_since, list_key, message_prefix, parse_list, parse_part,
-    parse_segment_key, segment_key, session_key,
+    FIRST_SESSION, FIRST_STANDING, Malformed, Row, SessionPart, UPTIME, accounts_prefix, add_part,
+    decode_outlines, decode_segment, decode_since, list_key, message_prefix, parse_list,
+    parse_part, parse_segment_key, parse_standing, segment_key, session_key,
 };
-use crate::mailbox::{Accounts, KeptList, Outline, Usage};
+use crate::mailbox::{Accounts, KeptList, Outline, Standing, Usage};
 use crate::message::{Message, Name, SessionKey, Uptime};
 
 /// A consistent view of the whole store.
@@ -51,10 +51,21 @@ impl Image {
     pub(super) fn lists(
         &self,
     ) -> impl Iterator<Item = Result<(Name, KeptList), StoreError>> + use<> {
-        let lists = ..FIRST_SESSION.as_slice();
+        let lists = ..FIRST_STANDING.as_slice();
         self.snapshot.range::<&[u8], _>(&self.sessions, lists).map(|entry| {
             let (key, value) = entry.into_inner()?;
             Ok(parse_list(&key, value.into())?)
+        })
+    }
+
+    /// What receivers of sessions think of their senders, by receiver and sender.
+    pub(super) fn standings(
+        &self,
+    ) -> impl Iterator<Item = Result<(SessionKey, Standing), StoreError>> + use<> {
+        let standings = FIRST_STANDING.as_slice()..FIRST_SESSION.as_slice();
+        self.snapshot.range::<&[u8], _>(&self.sessions, standings).map(|entry| {
+            let (key, value) = entry.into_inner()?;
+            Ok(parse_standing(&key, &value)?)
         })
     }
 
@@ -210,12 +221,12 @@ impl Image {
         Ok(self.snapshot.len(&self.messages)? as u64)
     }
 
-    /// How many entries the rows, accounts and device lists have.
+    /// How many entries the rows, accounts, device lists and standings have.
     pub(super) fn count_parts(&self) -> Result<u64, StoreError> {
         Ok(self.snapshot.len(&self.sessions)? as u64)
     }
 
-    /// The uptime, then every device list, row and account, then every segment.
+    /// The uptime, then every device list, standing, row and account, then every segment.
     pub(super) fn entries(
         &self,
     ) -> impl Iterator<Item = Result<(Table, Entry), StoreError>> + use<> {

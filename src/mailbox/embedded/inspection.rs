@@ -61,6 +61,7 @@ impl Image {
             }
         }
         self.inspect_lists(&mut inspection)?;
+        self.inspect_standings(&mut inspection)?;
         let stray = self.count_segments()?.saturating_sub(inspection.segments);
         if stray > 0 {
             inspection.complain(format!("{stray} segments of messages belong to no session"));
@@ -84,6 +85,18 @@ impl Image {
                 Err(error) => return Err(error),
             };
             problem.into_iter().for_each(|problem| inspection.complain(problem));
+        }
+        Ok(())
+    }
+
+    fn inspect_standings(&self, inspection: &mut Inspection) -> Result<(), StoreError> {
+        for standing in self.standings() {
+            inspection.parts += 1;
+            match standing {
+                Ok(_) => {}
+                Err(StoreError::Malformed(problem)) => inspection.complain(problem.to_string()),
+                Err(error) => return Err(error),
+            }
         }
         Ok(())
     }

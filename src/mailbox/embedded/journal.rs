@@ -16,7 +16,7 @@ use std::time::Instant;
 use super::layout::Row;
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
-use crate::mailbox::{Accounts, Fate, KeptList, ListId, Run, Usage};
+use crate::mailbox::{Accounts, Fate, KeptList, ListId, Run, Standing, Usage};
 use crate::message::{Batch, Installation, Message, MessageId, Name, SessionKey, Uptime};
 
 /// Backpressure: when this many bytes of one sender are to be written they are written at once, and only that sender
@@ -28,6 +28,9 @@ const SENDER_LIMIT: u64 = 2 * 1024 * 1024;
 pub(super) struct Journal {
     open: Changes,
     sealed: Option<Arc<Changes>>,
+    /// How often changes were sealed, and how many of these commits are on the disk.
+    seals: u64,
+    commits: u64,
 }
 
 /// Changes that are committed together.
@@ -36,6 +39,8 @@ pub(super) struct Changes {
     sessions: HashMap<SessionKey, Delta>,
     /// Device lists that take the place of others, and names that have none any more.
     lists: HashMap<Name, Option<KeptList>>,
+    /// What receivers of sessions think of their senders from now on.
+    standings: HashMap<SessionKey, Option<Standing>>,
     /// Messages that are to be written.
     appended: Usage,
     /// How many bytes of them each sender wrote.
@@ -44,8 +49,8 @@ pub(super) struct Changes {
     due: Option<Instant>,
     /// Something on disk is to be changed at once, even if no message is to be written.
     pressing: bool,
-    /// Something on disk is to be removed; nobody waits for that.
-    removing: bool,
+    /// Something on disk is to be changed soon; nobody waits for that.
+    soon: bool,
 }
 
 /// The changes of one session.
@@ -115,7 +120,7 @@ impl Journal {
         delta.row.bytes_freed += freed.bytes;
         self.open.appended -= cancelled;
         self.open.takes_back(key.sender(), cancelled.bytes);
-        self.open.removing |= freed.messages > cancelled.messages;
+        self.open.soon |= freed.messages > cancelled.messages;
     }
 
     /// These messages, the oldest of their session, are to become records.
@@ -162,6 +167,25 @@ impl Journal {
         self.open.pressing = true;
     }
 
+    /// See [`Mailbox::keep_standing`](crate::mailbox::Mailbox::keep_standing).
+    pub(super) fn keep_standing(&mut self, key: &SessionKey, standing: Option<Standing>) {
+        self.open.standings.insert(key.clone(), standing);
+        self.open.soon = true;
+    }
+
+    /// Somebody waits for all changes that were made until now. Returns how many commits there are once they are on the
+    /// disk.
+    pub(super) fn hasten(&mut self) -> u64 {
+        let is_open = !self.open.is_empty();
+        self.open.pressing |= is_open;
+        self.seals + u64::from(is_open)
+    }
+
+    /// Whether so many commits are on the disk.
+    pub(super) fn has_committed(&self, commits: u64) -> bool {
+        self.commits >= commits
+    }
+
     /// The time is to be stored, even if nothing else is.
     pub(super) fn press(&mut self) {
         self.open.pressing = true;
@@ -170,13 +194,18 @@ impl Journal {
     /// What the writer is to commit now. Sealing again before [`committed`](Self::committed) gives
     /// the same.
     pub(super) fn seal(&mut self) -> Arc<Changes> {
-        let open = &mut self.open;
-        self.sealed.get_or_insert_with(|| Arc::new(std::mem::take(open))).clone()
+        let Self { open, seals, .. } = self;
+        let seal = || {
+            *seals += 1;
+            Arc::new(std::mem::take(open))
+        };
+        self.sealed.get_or_insert_with(seal).clone()
     }
 
     /// What was sealed is on disk, except for bodies that are still to be removed.
     pub(super) fn committed(&mut self, left: Left) {
         self.sealed = None;
+        self.commits += 1;
         for (key, mut withheld) in left {
             let row = &mut self.open.delta(&key).row;
             withheld.join(&row.withheld);
@@ -190,9 +219,9 @@ impl Journal {
         self.sealed.is_some() || self.open.pressing
     }
 
-    /// Whether something on disk is to be removed.
-    pub(super) fn is_removing(&self) -> bool {
-        self.open.removing
+    /// Whether something on disk is to be changed soon.
+    pub(super) fn has_something_soon(&self) -> bool {
+        self.open.soon
     }
 
     /// When what is to be written is due, or somewhat earlier.
@@ -207,7 +236,7 @@ impl Journal {
 
     /// Whether there is nothing to commit at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.sealed.is_none() && self.open.sessions.is_empty() && self.open.lists.is_empty()
+        self.sealed.is_none() && self.open.is_empty()
     }
 
     /// What is to be written, in all.
@@ -265,6 +294,11 @@ impl Changes {
         self.lists().map(|(name, list)| (name.clone(), list.map(|it| it.id))).collect()
     }
 
+    /// Each changed standing once.
+    pub(super) fn standings(&self) -> impl Iterator<Item = (&SessionKey, Option<Standing>)> {
+        self.standings.iter().map(|(key, standing)| (key, *standing))
+    }
+
     /// What is left if it is not known which bodies are gone.
     pub(super) fn withheld(&self) -> Left {
         let withheld = self.sessions.iter().map(|(key, it)| (key.clone(), it.row.withheld.clone()));
@@ -274,6 +308,10 @@ impl Changes {
     /// What is to be written.
     pub(super) fn appended(&self) -> Usage {
         self.appended
+    }
+
+    fn is_empty(&self) -> bool {
+        self.sessions.is_empty() && self.lists.is_empty() && self.standings.is_empty()
     }
 
     fn delta(&mut self, key: &SessionKey) -> &mut Delta {

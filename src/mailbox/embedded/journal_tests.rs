@@ -54,7 +54,7 @@ fn when_all_is_taken_back_nothing_is_due_but_have_is_remembered() {
     assert!(journal.due().is_some());
     journal.remove(&key(), 3, usage(3));
     assert!(journal.due().is_none() && !journal.is_pressing() && !journal.is_empty());
-    assert!(!journal.is_removing(), "nothing was on disk");
+    assert!(!journal.has_something_soon(), "nothing was on disk");
     let row = overlay(&journal, Row::default());
     assert_eq!((account(&journal).n, account(&journal).seen), (3, 3));
     assert_eq!((row.removed, row.last, row.bytes), (3, 3, 0));
@@ -97,9 +97,9 @@ fn what_is_sealed_is_removed_by_the_next_commit() {
     journal.append(&key(), &batch(1, 3), Instant::now());
     assert_eq!(written(&journal.seal()), [1, 2, 3]);
     journal.append(&key(), &batch(4, 1), Instant::now());
-    assert!(!journal.is_removing());
+    assert!(!journal.has_something_soon());
     journal.remove(&key(), 2, usage(2));
-    assert!(journal.is_removing());
+    assert!(journal.has_something_soon());
     let tail = |limit| -> Vec<_> {
         journal.tail(&key(), 0, limit).messages.iter().map(|(position, _)| *position).collect()
     };

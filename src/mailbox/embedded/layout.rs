@@ -1,4 +1,4 @@
-//! How the store looks on disk, version 4. Pure: values to bytes and back.
+//! How the store looks on disk, version 5. Pure: values to bytes and back.
 //!
 //! Owned by the store. Numbers are big-endian. Three keyspaces:
 //!
@@ -12,9 +12,10 @@
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of what expired: its last n (u64) |
 //! | `sessions` | receiver, 0, sender, 0, `b`, installation, first n (u64 each) | the same of what bounced |
 //! | `sessions` | 0, name | the newest device list of a name: version (u8, 1), the number of its version (u64), the key that has signed it (32 bytes), the statement |
+//! | `sessions` | 1, receiver, 0, sender | what the receiver thinks of the sender: version (u8, 1), a [`Standing`] (u8: 1 accepted, 2 blocked, 3 both) |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
-//! Names have no zero byte. Installations have entries beside the session's row and not in it, for there may be
+//! Names have no zero byte, and begin with none of the other control characters. Installations have entries beside the session's row and not in it, for there may be
 //! thousands, and a commit writes only what it changes. A segment has messages with consecutive positions; its key has
 //! the last one: so the first segment at or after a position has what follows, and a commit with hundreds of messages
 //! writes and later removes only a few segments. A segment of version 1 does not say when it was accepted: it counts
@@ -28,7 +29,7 @@ use std::collections::BTreeMap;
 
 use bytes::{Buf, BufMut, Bytes};
 
-use crate::mailbox::{Accounts, Fate, KeptList, ListId, Outline};
+use crate::mailbox::{Accounts, Fate, KeptList, ListId, Outline, Standing};
 use crate::message::{
     Installation, Kind, Message, MessageId, Name, Origin, SessionKey, Timestamp, Uptime,
     withheld_length,
@@ -36,7 +37,7 @@ use crate::message::{
 use crate::trust::PublicKey;
 
 /// The version that is written here. What [`upgrade`](super::upgrade) needs of older ones is read here, too.
-pub(super) const VERSION: u8 = 4;
+pub(super) const VERSION: u8 = 5;
 
 /// The version of a session's row, which is the layout's in which it last changed.
 pub(super) const ROW_VERSION: u8 = 2;
@@ -81,11 +82,13 @@ const NUMBERS: u8 = b'h';
 const EXPIRED: u8 = b'x';
 const BOUNCED: u8 = b'b';
 
-/// What the key of a device list begins with, and that of no session.
+/// What the keys of device lists and of standings begin with, and that of no session.
 const LIST: u8 = 0;
+const STANDING: u8 = 1;
 
-/// The version of a device list's entry that is written here.
+/// The versions of a device list's entry and of a standing's that are written here.
 const LIST_VERSION: u8 = 1;
+const STANDING_VERSION: u8 = 1;
 
 /// Bytes that are not what this version writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -99,8 +102,11 @@ pub(super) fn session_key(key: &SessionKey) -> Vec<u8> {
     [key.receiver().as_str().as_bytes(), &[0], key.sender().as_str().as_bytes()].concat()
 }
 
-/// Where the keys of device lists end, and those of sessions begin.
-pub(super) const FIRST_SESSION: [u8; 1] = [LIST + 1];
+/// Where the keys of device lists end, and those of standings begin.
+pub(super) const FIRST_STANDING: [u8; 1] = [STANDING];
+
+/// Where these end, and those of sessions begin.
+pub(super) const FIRST_SESSION: [u8; 1] = [STANDING + 1];
 
 /// The key of a name's device list.
 pub(super) fn list_key(name: &Name) -> Vec<u8> {
@@ -130,13 +136,42 @@ fn decode_list(mut value: Bytes) -> Option<KeptList> {
     known.then_some(KeptList { id: ListId { owner, version }, statement: value })
 }
 
+/// The key of what the receiver of a session thinks of its sender.
+pub(super) fn standing_key(key: &SessionKey) -> Vec<u8> {
+    [&[STANDING], &*session_key(key)].concat()
+}
+
+/// Whose standing an entry of the keyspace `sessions` is, and the standing.
+pub(super) fn parse_standing(
+    key: &[u8],
+    value: &[u8],
+) -> Result<(SessionKey, Standing), Malformed> {
+    let malformed = Malformed("what somebody thinks of somebody else");
+    let session = parse_session_key(key.strip_prefix(&[STANDING]).ok_or(malformed)?)?;
+    let known = |it: &Standing| encode_standing(*it) == value;
+    Ok((session, Standing::ALL.into_iter().find(known).ok_or(malformed)?))
+}
+
+/// The bytes of a standing's entry.
+pub(super) fn encode_standing(standing: Standing) -> [u8; 2] {
+    let number = match standing {
+        Standing::Accepted => 1,
+        Standing::Blocked => 2,
+        Standing::BlockedFriend => 3,
+    };
+    [STANDING_VERSION, number]
+}
+
 /// Whether an entry of the keyspace `sessions` can be read, and a device list is sound.
 pub(super) fn check_entry(key: &[u8], value: Bytes) -> Result<(), Malformed> {
-    if !key.starts_with(&[LIST]) {
-        return parse_part(key, &value).map(drop);
+    match key.first() {
+        Some(&LIST) => {
+            let (name, list) = parse_list(key, value)?;
+            list.problem(&name).map_or(Ok(()), |_| Err(Malformed("a signed device list")))
+        }
+        Some(&STANDING) => parse_standing(key, &value).map(drop),
+        _ => parse_part(key, &value).map(drop),
     }
-    let (name, list) = parse_list(key, value)?;
-    list.problem(&name).map_or(Ok(()), |_| Err(Malformed("a signed device list")))
 }
 
 /// What all keys of a session's messages begin with.

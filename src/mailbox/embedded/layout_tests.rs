@@ -100,11 +100,27 @@ proptest! {
         let id = ListId { owner: PublicKey::from_bytes(owner), version };
         let list = KeptList { id, statement: statement.into() };
         let (key, value) = (list_key(&name), encode_list(&list));
-        prop_assert!(key[..] < FIRST_SESSION[..] && parse_session_key(&key).is_err());
+        prop_assert!(key[..] < FIRST_STANDING[..] && parse_session_key(&key).is_err());
         prop_assert!(check_entry(&key, value.clone().into()).is_err(), "nobody has signed it");
         let cut_short = value[..cut].to_vec();
         prop_assert_eq!(parse_list(&key, value.into()), Ok((name, list)));
         prop_assert!(parse_list(&key, cut_short.into()).is_err());
+    }
+
+    #[test]
+    fn a_standing_survives(names in ["[a-m]{1,20}", "[n-zäöü]{1,20}"], value: [u8; 2]) {
+        let session = self::key(&names[0], &names[1]);
+        let key = standing_key(&session);
+        prop_assert!(key[..] >= FIRST_STANDING[..] && key[..] < FIRST_SESSION[..]);
+        prop_assert!(parse_session_key(&key).is_err());
+        for standing in Standing::ALL {
+            let encoded = encode_standing(standing);
+            prop_assert_eq!(parse_standing(&key, &encoded), Ok((session.clone(), standing)));
+            prop_assert_eq!(check_entry(&key, encoded.to_vec().into()), Ok(()));
+            prop_assert!(parse_standing(&key, &encoded[..1]).is_err());
+        }
+        let is_one = matches!(value, [1, 1..=3]);
+        prop_assert_eq!(parse_standing(&key, &value).is_ok(), is_one);
     }
 
     #[test]

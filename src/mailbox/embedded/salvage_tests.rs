@@ -121,6 +121,7 @@ fn what_cannot_be_read_is_left_out_of_what_is_accepted() {
         garbage(Table::Sessions, layout::session_key(&key())),
         garbage(Table::Sessions, b"nobody".to_vec()),
         garbage(Table::Sessions, layout::list_key(key().receiver())),
+        garbage(Table::Sessions, layout::standing_key(&key())),
         unsigned,
         garbage(Table::Messages, layout::segment_key(&prefix, 2 * MESSAGES)),
     ];

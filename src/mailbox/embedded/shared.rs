@@ -26,7 +26,7 @@ pub(super) struct Shared {
     pub(super) state: Mutex<State>,
     /// Wakes the writer.
     pub(super) work: Condvar,
-    /// Wakes callers that wait in `ready`.
+    /// Wakes callers that wait in `ready` and `synced`.
     pub(super) room: Notice,
     /// None between closing and opening it again.
     pub(super) store: RwLock<Option<Store>>,
@@ -53,10 +53,10 @@ pub(super) struct State {
 pub(super) enum Sleep {
     #[default]
     Not,
-    /// Until then, and whether it knows that something is to be removed.
+    /// Until then, and whether it knows that something is to be changed soon.
     Until {
         time: Instant,
-        removing: bool,
+        soon: bool,
     },
     Forever,
 }
@@ -76,6 +76,16 @@ impl Shared {
     pub(super) fn state(&self) -> MutexGuard<'_, State> {
         // Every change under this lock is complete before anything can panic.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// None while so many commits are not on the disk yet.
+    pub(super) fn has_committed(&self, commits: u64) -> Option<Result<(), MailboxError>> {
+        let state = self.state();
+        match &state.failing {
+            _ if state.journal.has_committed(commits) => Some(Ok(())),
+            Some(reason) => Some(Err(MailboxError(reason.clone()))),
+            None => None,
+        }
     }
 
     /// None while this sender, or all, have to wait.
@@ -105,9 +115,9 @@ impl State {
         let wakes = match self.writer {
             Sleep::Not => false,
             Sleep::Forever => !self.journal.is_empty() || self.is_pressing(),
-            Sleep::Until { time, removing } => {
+            Sleep::Until { time, soon } => {
                 let earlier = self.journal.due().is_some_and(|due| due < time);
-                earlier || self.is_pressing() || (!removing && self.journal.is_removing())
+                earlier || self.is_pressing() || (!soon && self.journal.has_something_soon())
             }
         };
         if wakes {

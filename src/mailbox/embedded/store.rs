@@ -15,8 +15,9 @@ use super::image::{Entry, Image, Segment, Table, collect};
 use super::journal::{Changes, Delta, Depth, RowDelta};
 use super::layout::{
     COMMIT, LAYOUT, Malformed, Row, UPTIME, accounts_prefix, check_entry, decode_segment,
-    decode_since, encode_accounts, encode_list, encode_segment, list_key, message_prefix,
-    numbers_key, parse_segment_key, record_key, segment_key, session_key,
+    decode_since, encode_accounts, encode_list, encode_segment, encode_standing, list_key,
+    message_prefix, numbers_key, parse_segment_key, record_key, segment_key, session_key,
+    standing_key,
 };
 use super::withholding::{Left, Withholding};
 use crate::mailbox::usage::Room;
@@ -115,6 +116,12 @@ impl Store {
             match list {
                 Some(list) => batch.insert(&self.sessions, list_key(name), encode_list(list)),
                 None => batch.remove(&self.sessions, list_key(name)),
+            }
+        }
+        for (key, standing) in changes.standings() {
+            match standing {
+                Some(it) => batch.insert(&self.sessions, standing_key(key), encode_standing(it)),
+                None => batch.remove(&self.sessions, standing_key(key)),
             }
         }
         batch.insert(&self.meta, UPTIME, uptime.0.to_be_bytes());

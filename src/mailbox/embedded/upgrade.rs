@@ -18,7 +18,7 @@ use crate::message::Installation;
 
 /// From each layout to the next, by the version that is found; the oldest first. A new layout adds a
 /// line.
-const STEPS: &[(u8, Step)] = &[(1, from_1_to_2), (2, adds), (3, adds)];
+const STEPS: &[(u8, Step)] = &[(1, from_1_to_2), (2, adds), (3, adds), (4, adds)];
 
 type Step = fn(&Store, &mut OwnedWriteBatch, Unreadable) -> Result<(), StoreError>;
 
@@ -82,7 +82,7 @@ fn from_1_to_2(
 }
 
 /// What is there stays as it is. Entries of another form may follow, which say for themselves that they are: segments of
-/// version 3 in layout 3, device lists in layout 4.
+/// version 3 in layout 3, device lists in layout 4, standings in layout 5.
 fn adds(_: &Store, _: &mut OwnedWriteBatch, _: Unreadable) -> Result<(), StoreError> {
     Ok(())
 }

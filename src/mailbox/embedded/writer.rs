@@ -20,7 +20,8 @@ use crate::clock::Clock;
 use crate::mailbox::{Commit, Event, MailboxError};
 use crate::message::{SessionKey, Uptime};
 
-/// How often the watermark is renewed, and how long messages stay on disk that nobody needs any more.
+/// How often the watermark is renewed, and how long what is to be changed on disk soon stays as it is: messages that
+/// nobody needs any more, and what people think of each other.
 const TICK: Duration = Duration::from_secs(1);
 
 /// How long changes wait that nobody waits for and that free nothing: which numbers were taken of
@@ -92,7 +93,7 @@ impl Writer {
             }
             let others = (!state.journal.is_empty()).then(|| {
                 let seen = *self.seen.get_or_insert(now);
-                seen + if state.journal.is_removing() { TICK } else { LAZY }
+                seen + if state.journal.has_something_soon() { TICK } else { LAZY }
             });
             let due = state.journal.due().into_iter().chain(others).min();
             let is_due = due.is_some_and(|due| due <= now || state.closing);
@@ -118,8 +119,8 @@ impl Writer {
         mut state: MutexGuard<'a, State>,
         until: Option<Instant>,
     ) -> MutexGuard<'a, State> {
-        let removing = state.journal.is_removing();
-        state.writer = until.map_or(Sleep::Forever, |time| Sleep::Until { time, removing });
+        let soon = state.journal.has_something_soon();
+        state.writer = until.map_or(Sleep::Forever, |time| Sleep::Until { time, soon });
         let work = &self.shared.work;
         let mut state = match until.map(|until| until.saturating_duration_since(Instant::now())) {
             None => work.wait(state).unwrap_or_else(PoisonError::into_inner),

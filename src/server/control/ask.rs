@@ -32,12 +32,11 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         output::tell(format_args!("tinychat-server: {tightened}"));
     }
     let _folder = Folder::open(data)?;
-    let (names, contacts) = (open_names(data)?, Contacts::open(&data.join("contacts"))?);
-    let contacts = Arc::new(contacts);
-    let (names, mailbox) = (Arc::new(names), Arc::new(EmbeddedMailbox::open(data)?));
+    let (names, mailbox) = (Arc::new(open_names(data)?), Arc::new(EmbeddedMailbox::open(data)?));
+    let contacts = async_std::task::block_on(Contacts::open(mailbox.clone(), data))?;
     let subject = Subject {
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
-        contacts,
+        contacts: contacts.into(),
         lists: Arc::new(Lists::new(names.clone(), mailbox.clone(), Arc::default())),
         names,
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),

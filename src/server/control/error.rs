@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::folder::FolderError;
 use crate::mailbox::{MailboxError, OpenError, backup};
 use crate::message::NameError;
-use crate::server::people::{BookError, ChangeError};
+use crate::server::people::{BookError, ChangeError, UnknownContacts};
 
 /// Why an operator does not get what was asked for.
 #[derive(Debug, Error)]
@@ -20,6 +20,8 @@ pub enum ControlError {
     Open(#[from] OpenError),
     #[error("{0}")]
     Book(#[from] BookError),
+    #[error("{0}")]
+    Contacts(#[from] UnknownContacts),
     #[error("{0}")]
     Backup(#[from] backup::BackupError),
     #[error("{0}")]

@@ -11,7 +11,7 @@ use super::stock::inspect;
 use super::subject::open_names;
 use crate::folder::Folder;
 use crate::mailbox::{OpenError, Salvage, backup};
-use crate::server::people::Contacts;
+use crate::server::people::check_former_contacts;
 
 /// Checks whether a mailbox is sound and prints what is in it. With `accept`, a mailbox that was refused is used from
 /// then on as it is.
@@ -39,8 +39,7 @@ pub fn verify(backup: impl Read, scratch: &Path) -> Result<(), ControlError> {
 /// Whether a server could start with the books in a folder.
 fn check_books(folder: &Path) -> Result<(), ControlError> {
     open_names(folder)?;
-    Contacts::open(&folder.join("contacts"))?;
-    Ok(())
+    Ok(check_former_contacts(folder)?)
 }
 
 fn salvage(

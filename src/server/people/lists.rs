@@ -10,6 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use thiserror::Error;
 
+use super::contacts::WRITING;
 use super::names::Names;
 use super::versions::{Watch, Watched};
 use crate::mailbox::{KeptList, ListId, Mailbox, MailboxError};
@@ -17,9 +18,6 @@ use crate::message::Name;
 use crate::task;
 use crate::trust::Fingerprint;
 use crate::trust::devices::{Owner, SignedList, SignedListError};
-
-/// How long it may take until a list is on the disk. It may be there later nevertheless.
-pub(crate) const WRITING: Duration = Duration::from_secs(5);
 
 /// Why a list is not taken. Made to be read by the person who said it.
 #[derive(Debug, Error)]

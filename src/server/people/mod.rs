@@ -5,13 +5,15 @@
 //! ```text
 //! lists                              which device list counts for each name
 //! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
-//! roll, listing, book                the names as lines; who is online, as `ONLINE` says it; a text file on disk
+//! roll, listing, former_contacts     the names as lines; who is online, as `ONLINE` says it; contacts of earlier versions
+//! book                               a text file on disk
 //! versions                           of which device lists somebody has to know the newest version
 //! likeness                           which names look alike
 //! ```
 
 mod book;
 mod contacts;
+mod former_contacts;
 mod guests;
 mod likeness;
 mod listing;
@@ -22,10 +24,12 @@ mod roll;
 mod versions;
 
 pub use book::BookError;
-pub(crate) use contacts::{Circle, Contacts, ContactsError};
+pub(crate) use contacts::{Circle, Contacts, ContactsError, WRITING};
+pub use former_contacts::UnknownContacts;
+pub(crate) use former_contacts::check as check_former_contacts;
 pub(crate) use guests::Guests;
 pub(crate) use listing::Listed;
-pub(crate) use lists::{Lists, NotTaken, WRITING};
+pub(crate) use lists::{Lists, NotTaken};
 pub(crate) use names::Names;
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};

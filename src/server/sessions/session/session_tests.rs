@@ -151,19 +151,19 @@ fn what_waits_holds_back_no_more_of_a_read_buffer_than_it_may_cost() {
 
 #[test]
 fn what_waits_is_nowhere_in_memory_once_its_sender_is_blocked() {
-    let (mailbox, folder) = (MemoryMailbox::default(), tempfile::tempdir().unwrap());
+    let (mailbox, folder) = (Arc::<MemoryMailbox>::default(), tempfile::tempdir().unwrap());
     let session = session(&mailbox, u64::MAX);
-    let contacts = Contacts::open(&folder.path().join("contacts")).unwrap();
+    let contacts = block_on(Contacts::open(mailbox.clone(), folder.path())).unwrap();
     let buffer = Bytes::from(vec![b'x'; 1_000]);
     let accept = |n| {
         let messages = vec![Message { body: buffer.clone(), ..message(INSTALLATION, n) }];
-        let accepted = session.accept(&mailbox, &Quota::default(), Offer::of(1, messages));
+        let accepted = session.accept(&*mailbox, &Quota::default(), Offer::of(1, messages));
         assert_eq!(accepted, Ok(Accepted::All { fresh: 1 }));
     };
     accept(1);
     assert!(!buffer.is_unique());
     block_on(contacts.set_blocked(session.key(), true)).unwrap();
-    session.block(&mailbox, contacts.circle());
+    session.block(&*mailbox, contacts.circle());
     assert!(buffer.is_unique());
     accept(2);
     assert!(buffer.is_unique());

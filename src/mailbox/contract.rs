@@ -320,7 +320,7 @@ fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mai
 }
 
 pub(super) fn list(version: u64) -> KeptList {
-    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version };
+    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version, server: None };
     KeptList { id, statement: format!("version {version}").into() }
 }
 

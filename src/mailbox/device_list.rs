@@ -6,8 +6,8 @@
 use bytes::Bytes;
 
 use crate::message::Name;
-use crate::trust::PublicKey;
-use crate::trust::devices::SignedList;
+use crate::trust::devices::{Owner, SignedList};
+use crate::trust::{Fingerprint, PublicKey};
 
 /// Which list it is, among those of one name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct ListId {
     pub owner: PublicKey,
     /// From 1.
     pub version: u64,
+    /// The server for which it was made; none of a server without TLS. It counts as long as that is the server's key.
+    pub server: Option<Fingerprint>,
 }
 
 /// A list as it is kept.
@@ -31,7 +33,8 @@ impl KeptList {
     /// What is kept of a list.
     pub fn of(signed: &SignedList) -> Self {
         let list = signed.list();
-        let id = ListId { owner: list.owner().identity, version: list.version() };
+        let Owner { server, identity, .. } = *list.owner();
+        let id = ListId { owner: identity, version: list.version(), server };
         Self { id, statement: signed.bytes().clone() }
     }
 

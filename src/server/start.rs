@@ -23,7 +23,8 @@ use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
 use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
 use super::people::{
-    BookError, Contacts, Directory, Guests, Lists, Names, Registration, UnknownContacts, Watched,
+    BookError, Contacts, Directory, Guests, Lists, Names, Registration, ServerKey, UnknownContacts,
+    Watched,
 };
 use super::sessions::Registry;
 use crate::blobs::Blobs;
@@ -203,7 +204,7 @@ impl Parts {
         let names = Arc::new(names);
         Host {
             endpoints,
-            lists: Lists::new(names.clone(), mailbox.clone(), watched).into(),
+            lists: Lists::new(names.clone(), mailbox.clone(), watched, key(&certificates)).into(),
             registry: Registry::new(mailbox, circle, config.memory).into(),
             directory,
             names,
@@ -224,6 +225,12 @@ impl Parts {
             stopping,
         }
     }
+}
+
+/// Says which key the server has now.
+fn key(certificates: &Option<Arc<Certificates>>) -> Box<ServerKey> {
+    let certificates = certificates.clone();
+    Box::new(move || certificates.as_ref().map(|it| it.current().fingerprint))
 }
 
 /// Without TLS a server listens only where nobody can eavesdrop.

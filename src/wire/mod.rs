@@ -330,8 +330,8 @@
 //!
 //! From the moment that it is taken, a `MSG` for another version is refused with `ERR DEVICES`, also one for version 0.
 //! Nobody is told of a list before it is on the synced disk, in the same commit as all messages that were accepted before
-//! it or in a later one. A list counts as long as the key that has signed it owns the name: when `KEY` says that the
-//! name was taken from its owner, the version is 0.
+//! it or in a later one. A list counts as long as the key that has signed it owns the name, and the server has the key
+//! that it names: when `KEY` says that the name was taken from its owner, or the server has another key, the version is 0.
 //!
 //! A client that receives sees to it that its data folder is in the list of its person, and waits for none of that. After
 //! `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the folder's key,
@@ -344,7 +344,7 @@
 //! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
 //! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
 //! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
-//! key that it trusts for the name; with that key it forgets the list. An older one it does not believe, nor none where
+//! key that it trusts for the name; with that key, and with the server's, it forgets the list. An older one it does not believe, nor none where
 //! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
 //! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
 //! nothing until its user accepts that list, or the server shows another one.

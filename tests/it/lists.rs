@@ -187,6 +187,40 @@ fn a_list_counts_on_the_server_that_it_names() {
     });
 }
 
+/// Nobody is held back for a list that its owner made for another key, and can make anew only when they come.
+#[test]
+fn a_list_counts_no_more_once_the_server_has_another_key() {
+    let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
+    story_with(with_tls, async |world| {
+        world.tells_of_lists = true;
+        let mut bob = world.sign_in("bob").await;
+        let Channel::Tls { server, .. } = bob.channel else { panic!("TLS") };
+        let one = first_on(Some(server), world, "bob");
+        lists(&mut bob, &one).await;
+        bob.quit().await;
+        world.stop().await;
+        for file in ["key.pem", "certificate.pem"] {
+            std::fs::remove_file(world.path("server").join(file)).unwrap();
+        }
+        world.start().await;
+        let mut alice = world.sign_in("alice").await;
+        let Channel::Tls { server, .. } = alice.channel else { panic!("TLS") };
+        is_told(&mut alice, "bob", None).await;
+        assert_eq!(talks(&mut alice, "bob").await, "away 0 0 0 0 0");
+        alice.send_bytes(&message("bob", 1, 0)).await;
+        alice.expect("STORED bob 1").await;
+        is_refused(&mut alice, one.bytes(), "bob").await;
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING alice 1").await;
+        alice.expect("PRESENCE bob online").await;
+        let two = one.list().with(device(2), Timestamp(0)).unwrap().on(Some(server));
+        let two = SignedList::sign(two, &world.identity("bob")).unwrap();
+        lists(&mut bob, &two).await;
+        alice.expect("CHANGED bob 2").await;
+        is_told(&mut alice, "bob", Some(&two)).await;
+    });
+}
+
 /// Whatever a server has lost, it gets back from whoever comes.
 #[test]
 fn a_restored_server_takes_a_list_from_anybody_however_far_ahead_it_is() {

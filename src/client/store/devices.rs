@@ -1,8 +1,8 @@
 //! The lists of devices that are believed: of each name the newest one, also of one's own.
 //!
 //! Owned by the client's core, in its [store](super). Each function is one step of a transaction. Every row names the
-//! server, as for [contacts](super::contacts). Invariants: a list is forgotten with the key that signed it; one that is
-//! only offered replaces another when the person who uses this client says so.
+//! server, as for [contacts](super::contacts). Invariants: a list is forgotten with the key that signed it, and does not
+//! count once the server has another key than the one for which it was made; one that is only offered replaces another when the person who uses this client says so.
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
@@ -10,7 +10,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::scope::Server;
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::trust::devices::SignedList;
+use crate::trust::devices::{SignedList, server_of};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -39,6 +39,13 @@ const OFFERED: bool = true;
 
 /// The list that is believed of a name; version 0 if none is.
 pub(crate) fn known(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<Kept> {
+    let known = known_of_any_key(tx, server, name)?;
+    let counts = server_of(&known.statement) == server.key();
+    Ok(if counts { known } else { Kept::default() })
+}
+
+/// The same, also if it was made for another key that the server had.
+pub(crate) fn known_of_any_key(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<Kept> {
     let query = "SELECT version, hash, statement FROM devices
                  WHERE server = ? AND name = ? AND offered = ?";
     let row = |row: &rusqlite::Row<'_>| {
@@ -151,6 +158,12 @@ mod tests {
         Kept { version, hash, statement: text.into() }
     }
 
+    /// The same for a server with a key.
+    fn list_for(key: &str, version: u64) -> Kept {
+        let text = format!("tinychat/2 devices\nserver {}\n", Fingerprint::of(key.as_bytes()));
+        Kept { statement: text.into(), ..list(version, "") }
+    }
+
     fn known_at(store: &mut Connection, server: &Server) -> Kept {
         run(store, |tx| known(tx, server, &marie()))
     }
@@ -216,12 +229,17 @@ mod tests {
     }
 
     #[test]
-    fn lists_go_along_with_a_server_whose_new_key_is_accepted() {
+    fn lists_go_along_with_a_server_whose_new_key_is_accepted_and_are_none_until_they_are_for_it() {
         let mut store = in_memory();
         let first = arrive(&mut store, "a", "old");
-        keep_at(&mut store, &first, &list(2, "two"));
+        keep_at(&mut store, &first, &list_for("old", 2));
+        assert_eq!(known_at(&mut store, &first), list_for("old", 2));
         let second = arrive(&mut store, "a", "new");
-        assert_eq!(known_at(&mut store, &second), list(2, "two"));
+        assert_eq!(known_at(&mut store, &second), Kept::default());
+        let of_any_key = |tx: &Transaction<'_>| known_of_any_key(tx, &second, &marie());
+        assert_eq!(run(&mut store, of_any_key), list_for("old", 2), "its owner goes on from there");
+        keep_at(&mut store, &second, &list_for("new", 3));
+        assert_eq!(known_at(&mut store, &second), list_for("new", 3));
         assert_eq!(known_at(&mut store, &first).version, 0);
     }
 
@@ -231,9 +249,11 @@ mod tests {
             let mut store = in_memory();
             let first = arrive(&mut store, "a", "k");
             keep_at(&mut store, &server("b"), &list(there, "there"));
-            keep_at(&mut store, &first, &list(here, "here"));
+            keep_at(&mut store, &first, &list_for("k", here));
             let home = arrive(&mut store, "b", "k");
-            let newer = if there > here { list(there, "there") } else { list(here, "here") };
+            let known_at =
+                |store: &mut _, at: &Server| run(store, |tx| known_of_any_key(tx, at, &marie()));
+            let newer = if there > here { list(there, "there") } else { list_for("k", here) };
             assert_eq!(known_at(&mut store, &home), newer);
         }
     }
@@ -245,7 +265,7 @@ mod tests {
             for (at, version) in [("a", 2), ("b", 9)] {
                 let at = server(at);
                 run(&mut store, |tx| contacts::meet(tx, &at, &marie(), Some(key())));
-                keep_at(&mut store, &at, &list(version, "text"));
+                keep_at(&mut store, &at, &list_for("k", version));
             }
             let since = "UPDATE contact SET since = (server <> ?)";
             store.execute(since, [server(first).as_str()]).unwrap();

@@ -35,6 +35,7 @@ use crate::message::{
     withheld_length,
 };
 use crate::trust::PublicKey;
+use crate::trust::devices::server_of;
 
 /// The version that is written here. What [`upgrade`](super::upgrade) needs of older ones is read here, too.
 pub(super) const VERSION: u8 = 5;
@@ -133,7 +134,8 @@ fn decode_list(mut value: Bytes) -> Option<KeptList> {
     let version = value.try_get_u64().ok()?;
     let owner = PublicKey::from_bytes(*value.first_chunk()?);
     value.advance(owner.to_bytes().len());
-    known.then_some(KeptList { id: ListId { owner, version }, statement: value })
+    let id = ListId { owner, version, server: server_of(&value) };
+    known.then_some(KeptList { id, statement: value })
 }
 
 /// The key of what the receiver of a session thinks of its sender.

@@ -97,7 +97,7 @@ proptest! {
         cut in 0..41usize,
     ) {
         let name: Name = name.parse().unwrap();
-        let id = ListId { owner: PublicKey::from_bytes(owner), version };
+        let id = ListId { owner: PublicKey::from_bytes(owner), version, server: None };
         let list = KeptList { id, statement: statement.into() };
         let (key, value) = (list_key(&name), encode_list(&list));
         prop_assert!(key[..] < FIRST_STANDING[..] && parse_session_key(&key).is_err());

@@ -31,10 +31,7 @@ impl Reading<'_> {
     /// Takes a list.
     pub(super) async fn take_list(&self, statement: &[u8]) -> Flow {
         let taken = match self.count_signature().await {
-            Ok(()) => {
-                let server = self.host.fingerprint();
-                self.host.lists.take(&self.link.name, statement, server).await
-            }
+            Ok(()) => self.host.lists.take(&self.link.name, statement).await,
             Err(wait) => Err((None, NotTaken::TooOften(wait))),
         };
         match taken {

@@ -34,10 +34,12 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     let _folder = Folder::open(data)?;
     let (names, mailbox) = (Arc::new(open_names(data)?), Arc::new(EmbeddedMailbox::open(data)?));
     let contacts = async_std::task::block_on(Contacts::open(mailbox.clone(), data))?;
+    // Nobody is told of one here.
+    let lists = Lists::new(names.clone(), mailbox.clone(), Arc::default(), Box::new(|| None));
     let subject = Subject {
         registry: Arc::new(Registry::new(mailbox.clone(), contacts.circle().clone(), 0)),
         contacts: contacts.into(),
-        lists: Arc::new(Lists::new(names.clone(), mailbox.clone(), Arc::default())),
+        lists: Arc::new(lists),
         names,
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         mailbox,

@@ -2,7 +2,7 @@
 //!
 //! Owned by the server; the lists are in the mailbox. Invariants: messages are accepted for the version that is the
 //! newest in the mailbox's journal at that moment; nobody is told of a list before it is on the synced disk; a list
-//! counts as long as the key that has signed it owns the name.
+//! counts as long as the key that has signed it owns the name, and the server has the key for which it was made.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::contacts::WRITING;
 use super::names::Names;
-use super::versions::{Watch, Watched};
+use super::versions::{Watch, Watched, Who};
 use crate::mailbox::{KeptList, ListId, Mailbox, MailboxError};
 use crate::message::Name;
 use crate::task;
@@ -50,17 +50,30 @@ pub(crate) struct Lists {
     names: Arc<Names>,
     mailbox: Arc<dyn Mailbox>,
     watched: Arc<Watched>,
+    server: Box<ServerKey>,
 }
+
+/// Says which key the server has now; none without TLS.
+pub(crate) type ServerKey = dyn Fn() -> Option<Fingerprint> + Send + Sync;
 
 impl Lists {
     /// The lists in a mailbox. `watched` is told when names get other owners.
-    pub(crate) fn new(names: Arc<Names>, mailbox: Arc<dyn Mailbox>, watched: Arc<Watched>) -> Self {
-        Self { names, mailbox, watched }
+    pub(crate) fn new(
+        names: Arc<Names>,
+        mailbox: Arc<dyn Mailbox>,
+        watched: Arc<Watched>,
+        server: Box<ServerKey>,
+    ) -> Self {
+        Self { names, mailbox, watched, server }
     }
 
     /// Keeps up with the list of a name.
     pub(crate) fn watch(&self, name: &Name) -> Watch {
-        self.watched.watch(name, || (self.names.owner(name), self.mailbox.list_of(name)))
+        self.watched.watch(name, || self.who(name), || self.mailbox.list_of(name))
+    }
+
+    fn who(&self, name: &Name) -> Who {
+        Who { owner: self.names.owner(name), server: (self.server)() }
     }
 
     /// The version that others may be told; 0 if there is none.
@@ -74,21 +87,20 @@ impl Lists {
             return Ok(None);
         }
         let list = self.mailbox.committed_list(name).await?;
-        Ok(list.filter(|list| self.names.owner(name) == Some(list.id.owner)))
+        Ok(list.filter(|list| self.who(name).has_made(&list.id)))
     }
 
-    /// Takes a list that somebody says to a server with this key. Returns whose it is, and the newest version there is.
+    /// Takes a list that somebody says. Returns whose it is, and the newest version there is.
     pub(crate) async fn take(
         &self,
         said_by: &Name,
         statement: &[u8],
-        server: Option<Fingerprint>,
     ) -> Result<(Name, u64), (Option<Name>, NotTaken)> {
         // A copy: what was read together is not kept for it.
         let list = SignedList::read(Bytes::copy_from_slice(statement));
         let list = list.map_err(|error| (None, error.into()))?;
         let name = list.list().owner().name.clone();
-        if list.list().owner().server != server {
+        if list.list().owner().server != (self.server)() {
             return Err((Some(name), NotTaken::Elsewhere));
         }
         let taking = task::within(WRITING, self.write(said_by, &list)).await;

@@ -4,6 +4,8 @@ use async_std::task::block_on;
 use futures::FutureExt;
 use tempfile::TempDir;
 
+use std::sync::Mutex;
+
 use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Installation, Timestamp};
@@ -16,6 +18,8 @@ struct Place {
     lists: Lists,
     names: Arc<Names>,
     marie: Identity,
+    /// The server's.
+    key: Arc<Mutex<Option<Fingerprint>>>,
     _folder: TempDir,
 }
 
@@ -55,8 +59,11 @@ impl Place {
         let marie = Identity::generate().unwrap();
         claim(&names, &marie);
         let mailbox = Arc::new(MemoryMailbox::default());
-        let lists = Lists::new(names.clone(), mailbox, watched);
-        Self { lists, names, marie, _folder: folder }
+        let key = Arc::<Mutex<Option<Fingerprint>>>::default();
+        let server = key.clone();
+        let server = Box::new(move || *server.lock().unwrap());
+        let lists = Lists::new(names.clone(), mailbox, watched, server);
+        Self { lists, names, marie, key, _folder: folder }
     }
 
     fn sign(&self, list: &DeviceList) -> SignedList {
@@ -66,7 +73,7 @@ impl Place {
     /// Says a list; the disk is done with all that is to be written.
     fn say(&self, list: &SignedList) -> Result<u64, NotTaken> {
         let said_by = name("john");
-        let mut taking = Box::pin(self.lists.take(&said_by, list.bytes(), None));
+        let mut taking = Box::pin(self.lists.take(&said_by, list.bytes()));
         let taken = match (&mut taking).now_or_never() {
             Some(taken) => taken,
             None => {
@@ -105,7 +112,7 @@ fn messages_are_for_a_list_from_the_moment_that_it_is_taken_and_it_is_told_once_
     let marie = name("marie");
     let watch = place.lists.watch(&marie);
     assert_eq!((watch.hold().version(), watch.told()), (0, 0));
-    let mut taking = Box::pin(place.lists.take(&marie, list.bytes(), None));
+    let mut taking = Box::pin(place.lists.take(&marie, list.bytes()));
     assert!((&mut taking).now_or_never().is_none(), "it is not on the disk");
     assert_eq!((watch.hold().version(), watch.told()), (1, 0));
     assert!(watch.settled().now_or_never().is_none());
@@ -151,11 +158,11 @@ fn a_list_is_refused_that_is_for_another_server_or_not_by_the_owner_of_the_name(
     let hers = SignedList::sign(first(&eve), &eve).unwrap();
     assert!(matches!(place.say(&hers), Err(NotTaken::NotOwner)));
     let list = place.sign(&first(&place.marie));
-    let server = Some(place.marie.public().fingerprint());
-    let (of, error) = block_on(place.lists.take(&name("john"), list.bytes(), server)).unwrap_err();
+    *place.key.lock().unwrap() = Some(place.marie.public().fingerprint());
+    let (of, error) = block_on(place.lists.take(&name("john"), list.bytes())).unwrap_err();
     assert!(of == Some(name("marie")) && matches!(error, NotTaken::Elsewhere), "{error}");
     let text = &list.bytes()[..list.bytes().len() - 1];
-    let (of, error) = block_on(place.lists.take(&name("john"), text, None)).unwrap_err();
+    let (of, error) = block_on(place.lists.take(&name("john"), text)).unwrap_err();
     assert!(of.is_none() && matches!(error, NotTaken::NoList(_)), "{error}");
     assert_eq!((place.accepted(), place.told()), (0, 0));
 }
@@ -180,6 +187,27 @@ fn a_list_counts_as_long_as_its_signer_owns_the_name_and_is_removed_then() {
     assert_eq!(place.say(&one).unwrap(), 1);
 }
 
+/// Nobody who was never known to a client is held back for a list that its owner made for another key.
+#[test]
+fn a_list_counts_as_long_as_the_server_has_the_key_for_which_it_was_made() {
+    let place = Place::new();
+    let one = first(&place.marie);
+    place.say(&place.sign(&one)).unwrap();
+    let watch = place.lists.watch(&name("marie"));
+    let new = Some(place.marie.public().fingerprint());
+    *place.key.lock().unwrap() = new;
+    assert_eq!((place.accepted(), place.told()), (0, 0));
+    assert!(matches!(place.say(&place.sign(&one)), Err(NotTaken::Elsewhere)));
+    *place.key.lock().unwrap() = None;
+    assert_eq!((place.accepted(), place.told()), (1, 1), "the key was put back");
+    *place.key.lock().unwrap() = new;
+    let two = next(&one).on(new);
+    assert_eq!(place.say(&place.sign(&two)).map_err(version_there), Ok(2));
+    assert_eq!((watch.hold().version(), place.told()), (2, 2));
+    let first = one.on(new);
+    assert_eq!(place.say(&place.sign(&first)).map_err(version_there), Err(2));
+}
+
 #[test]
 fn two_that_are_said_at_once_follow_each_other() {
     let place = Place::new();
@@ -187,8 +215,8 @@ fn two_that_are_said_at_once_follow_each_other() {
     let [one, two, other] = [one.clone(), next(&one), next(&one)].map(|it| place.sign(&it));
     place.say(&one).unwrap();
     let john = name("john");
-    let mut first = Box::pin(place.lists.take(&john, two.bytes(), None));
-    let mut second = Box::pin(place.lists.take(&john, other.bytes(), None));
+    let mut first = Box::pin(place.lists.take(&john, two.bytes()));
+    let mut second = Box::pin(place.lists.take(&john, other.bytes()));
     assert!((&mut first).now_or_never().is_none());
     assert!((&mut second).now_or_never().is_none());
     place.sync();

@@ -29,7 +29,7 @@ pub use former_contacts::UnknownContacts;
 pub(crate) use former_contacts::check as check_former_contacts;
 pub(crate) use guests::Guests;
 pub(crate) use listing::Listed;
-pub(crate) use lists::{Lists, NotTaken};
+pub(crate) use lists::{Lists, NotTaken, ServerKey};
 pub(crate) use names::Names;
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};

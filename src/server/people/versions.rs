@@ -12,7 +12,7 @@ use event_listener::{Event, listener};
 
 use crate::mailbox::{KeptList, ListId, Mailbox};
 use crate::message::Name;
-use crate::trust::PublicKey;
+use crate::trust::{Fingerprint, PublicKey};
 
 /// The names of which somebody [watches](Watch) the list, or a change of it is not on the disk.
 #[derive(Default)]
@@ -42,13 +42,21 @@ pub(crate) struct Versions {
 
 #[derive(Default)]
 struct State {
-    /// Who owns the name.
-    owner: Option<PublicKey>,
+    who: Who,
     /// The list in the mailbox's journal, and the one on the disk.
     journal: Option<ListId>,
     disk: Option<ListId>,
     /// What of the one in the journal counts.
     version: u64,
+}
+
+/// Whose lists of a name count.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Who {
+    /// Who owns the name.
+    pub(super) owner: Option<PublicKey>,
+    /// The server's key; none without TLS.
+    pub(super) server: Option<Fingerprint>,
 }
 
 /// The version for which messages are accepted, as long as this is held.
@@ -60,22 +68,26 @@ impl Watched {
         self.0.is_empty()
     }
 
-    /// Watches a name, of which its owner and its list are looked up if nobody does yet.
+    /// Watches a name, of which its list is looked up if nobody does yet, and whose lists count.
     pub(super) fn watch(
         self: &Arc<Self>,
         name: &Name,
-        look_up: impl FnOnce() -> (Option<PublicKey>, Option<ListId>),
+        who: impl FnOnce() -> Who,
+        look_up: impl FnOnce() -> Option<ListId>,
     ) -> Watch {
         // Looked up while the entry is locked: a change of owners comes before or after it.
         let fresh = || {
-            let (owner, list) = look_up();
-            let mut state = State { owner, journal: list, disk: list, version: 0 };
-            state.count();
+            let list = look_up();
+            let state = State { journal: list, disk: list, ..State::default() };
             let versions = Versions { state: RwLock::new(state), ..Versions::default() };
             Entry { watches: 0, versions: versions.into() }
         };
         let mut entry = self.0.entry(name.clone()).or_insert_with(fresh);
         entry.watches += 1;
+        let who = who();
+        if entry.versions.read().who != who {
+            entry.versions.write().set_who(who);
+        }
         Watch { name: name.clone(), versions: entry.versions.clone(), watched: self.clone() }
     }
 
@@ -83,8 +95,8 @@ impl Watched {
     pub(crate) fn set_owner(&self, name: &Name, owner: Option<PublicKey>) {
         if let Some(entry) = self.0.get(name) {
             let mut state = entry.versions.write();
-            state.owner = owner;
-            state.count();
+            let who = Who { owner, ..state.who };
+            state.set_who(who);
         }
     }
 
@@ -186,13 +198,25 @@ impl Held<'_> {
     }
 }
 
+impl Who {
+    /// Whether a list counts.
+    pub(super) fn has_made(&self, list: &ListId) -> bool {
+        Some(list.owner) == self.owner && list.server == self.server
+    }
+}
+
 impl State {
+    fn set_who(&mut self, who: Who) {
+        self.who = who;
+        self.count();
+    }
+
     fn count(&mut self) {
         self.version = self.counted(self.journal);
     }
 
-    /// The version of a list if it is the owner's, else 0.
+    /// The version of a list if it counts, else 0.
     fn counted(&self, list: Option<ListId>) -> u64 {
-        list.filter(|list| Some(list.owner) == self.owner).map_or(0, |list| list.version)
+        list.filter(|list| self.who.has_made(list)).map_or(0, |list| list.version)
     }
 }

@@ -25,6 +25,6 @@ mod tests;
 pub use device::Device;
 pub use key::DeviceKey;
 pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner};
-pub use parsing::ListError;
+pub use parsing::{ListError, server_of};
 pub use signed::{DEVICES_NAMESPACE, SignedList, SignedListError};
 pub use statement::{MAX_STATEMENT, MAX_TEXT, StatementError};

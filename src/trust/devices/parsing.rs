@@ -49,6 +49,13 @@ impl FromStr for DeviceList {
     }
 }
 
+/// The server on which a list counts that was read before, and may have its signature behind it: for those who only look
+/// that up, and check nothing else.
+pub fn server_of(statement: &[u8]) -> Option<Fingerprint> {
+    let second = statement.split(|byte| *byte == b'\n').nth(1)?;
+    parsed(behind(str::from_utf8(second).ok()?, "server")?)
+}
+
 fn read(lines: &mut Lines<'_>) -> Result<DeviceList, ListError> {
     Ok(DeviceList {
         owner: Owner {

@@ -117,7 +117,7 @@ impl Core {
     async fn known_list(&self) -> Result<Option<SignedList>, Exit> {
         let (server, user) = (self.server.clone(), self.config.user.clone());
         let Kept { statement, .. } =
-            self.store.run(move |tx| devices::known(tx, &server, &user)).await?;
+            self.store.run(move |tx| devices::known_of_any_key(tx, &server, &user)).await?;
         // One of an earlier key is none.
         Ok(SignedList::read(statement).ok().filter(|list| self.is_own(list)))
     }

@@ -9,12 +9,14 @@ use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use thiserror::Error;
 
 use super::book::{Book, BookError};
 use crate::mailbox::{Mailbox, MailboxError, Standing};
 use crate::message::{Name, SessionKey};
+use crate::task;
 
 /// Why it is not known whom people accept and block. For the operator.
 #[derive(Debug, Error)]
@@ -22,9 +24,12 @@ use crate::message::{Name, SessionKey};
 pub enum UnknownContacts {
     #[error(transparent)]
     Book(#[from] BookError),
-    #[error("whom people accept and block cannot be read: {0}")]
+    #[error("whom people accept and block cannot be read or written: {0}")]
     Mailbox(#[from] MailboxError),
 }
+
+/// How long it may take until all of it is on the mailbox's disk. Until then the server does not start.
+const WRITING: Duration = Duration::from_secs(60);
 
 /// The book's name.
 const BOOK: &str = "contacts";
@@ -38,7 +43,8 @@ pub(super) async fn take_over(mailbox: &dyn Mailbox, data: &Path) -> Result<(), 
     for (key, standing) in &standings {
         mailbox.keep_standing(key, Some(*standing));
     }
-    mailbox.synced().await?;
+    let late = || Err(MailboxError("writing them takes too long".into()));
+    task::within(WRITING, mailbox.synced()).await.unwrap_or_else(late)?;
     remove(&path).map_err(|cause| BookError::Unusable { path, cause })?;
     log::info!("{} lines of {BOOK} are in the mailbox now", standings.len());
     Ok(())

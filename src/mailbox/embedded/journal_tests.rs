@@ -171,3 +171,19 @@ fn who_was_forgotten_may_come_again() {
     journal.append(&key(), &batch(1, 2), Instant::now());
     assert_eq!(overlay(&journal).get(A).map(|it| (it.n, it.settled)), Some((2, 0)));
 }
+
+/// Nobody waits for what people think of each other, but it is not to be lost with the next crash either.
+#[test]
+fn a_standing_is_committed_soon_and_at_once_if_somebody_waits_for_it() {
+    let mut journal = Journal::default();
+    assert!(journal.hasten() == 0 && journal.has_committed(0), "there is nothing to wait for");
+    journal.keep_standing(&key(), Some(Standing::Accepted));
+    assert!(journal.has_something_soon() && !journal.is_pressing() && !journal.is_empty());
+    assert_eq!(journal.hasten(), 1);
+    assert!(journal.is_pressing() && !journal.has_committed(1));
+    journal.seal();
+    journal.keep_standing(&key(), None);
+    assert_eq!(journal.hasten(), 2, "it came behind what is being written");
+    journal.committed(Left::default());
+    assert!(journal.has_committed(1) && !journal.has_committed(2));
+}

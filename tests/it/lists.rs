@@ -18,6 +18,23 @@ fn story_of_lists(tell: impl AsyncFnOnce(&mut World)) {
     });
 }
 
+/// The same on a server with TLS.
+fn story_with_tls(tell: impl AsyncFnOnce(&mut World)) {
+    let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
+    story_with(with_tls, async |world| {
+        world.tells_of_lists = true;
+        tell(world).await;
+    });
+}
+
+/// The key of the server with which somebody talks by TLS.
+fn key(peer: &Peer) -> Fingerprint {
+    match peer.channel {
+        Channel::Tls { server, .. } => server,
+        _ => panic!("TLS"),
+    }
+}
+
 fn device(number: u64) -> Device {
     let key = Identity::generate().unwrap().public();
     Device { installation: Installation::from_u64(number), key }
@@ -175,11 +192,9 @@ fn a_list_that_is_not_the_next_one_is_refused() {
 
 #[test]
 fn a_list_counts_on_the_server_that_it_names() {
-    let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
-    story_with(with_tls, async |world| {
-        world.tells_of_lists = true;
+    story_with_tls(async |world| {
         let mut bob = world.sign_in("bob").await;
-        let Channel::Tls { server, .. } = bob.channel else { panic!("TLS") };
+        let server = key(&bob);
         is_refused(&mut bob, first(world, "bob").bytes(), "bob").await;
         let another = Some(world.identity("bob").public().fingerprint());
         is_refused(&mut bob, first_on(another, world, "bob").bytes(), "bob").await;
@@ -190,11 +205,9 @@ fn a_list_counts_on_the_server_that_it_names() {
 /// Nobody is held back for a list that its owner made for another key, and can make anew only when they come.
 #[test]
 fn a_list_counts_no_more_once_the_server_has_another_key() {
-    let with_tls = |config: &mut tinychat::server::Config| config.tls = Tls::Own;
-    story_with(with_tls, async |world| {
-        world.tells_of_lists = true;
+    story_with_tls(async |world| {
         let mut bob = world.sign_in("bob").await;
-        let Channel::Tls { server, .. } = bob.channel else { panic!("TLS") };
+        let server = key(&bob);
         let one = first_on(Some(server), world, "bob");
         lists(&mut bob, &one).await;
         bob.quit().await;
@@ -204,7 +217,7 @@ fn a_list_counts_no_more_once_the_server_has_another_key() {
         }
         world.start().await;
         let mut alice = world.sign_in("alice").await;
-        let Channel::Tls { server, .. } = alice.channel else { panic!("TLS") };
+        let server = key(&alice);
         is_told(&mut alice, "bob", None).await;
         assert_eq!(talks(&mut alice, "bob").await, "away 0 0 0 0 0");
         alice.send_bytes(&message("bob", 1, 0)).await;

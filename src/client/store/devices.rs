@@ -2,7 +2,8 @@
 //!
 //! Owned by the client's core, in its [store](super). Each function is one step of a transaction. Every row names the
 //! server, as for [contacts](super::contacts). Invariants: a list is forgotten with the key that signed it, and does not
-//! count once the server has another key than the one for which it was made; one that is only offered replaces another when the person who uses this client says so.
+//! count once the server has another key than the one for which it was made; one that is only offered replaces another
+//! when the person who uses this client says so.
 
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};

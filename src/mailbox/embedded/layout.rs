@@ -15,10 +15,10 @@
 //! | `sessions` | 1, receiver, 0, sender | what the receiver thinks of the sender: version (u8, 1), a [`Standing`] (u8: 1 accepted, 2 blocked, 3 both) |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
-//! Names have no zero byte, and begin with none of the other control characters. Installations have entries beside the session's row and not in it, for there may be
-//! thousands, and a commit writes only what it changes. A segment has messages with consecutive positions; its key has
-//! the last one: so the first segment at or after a position has what follows, and a commit with hundreds of messages
-//! writes and later removes only a few segments. A segment of version 1 does not say when it was accepted: it counts
+//! Names have no zero byte, and begin with none of the other control characters. Installations have entries beside the
+//! session's row and not in it, for there may be thousands, and a commit writes only what it changes. A segment has
+//! messages with consecutive positions; its key has the last one: so the first segment at or after a position has what
+//! follows, and a commit with hundreds of messages writes and later removes only a few segments. A segment of version 1 does not say when it was accepted: it counts
 //! from uptime 0, which is when the server first counted. One of version 1 or 2 has no origins: they are
 //! [made of the ids](Origin::of).
 //!

@@ -59,7 +59,8 @@ where
     // Whoever asked may be gone; it is done all the same.
     let body = move || {
         yield_to_others();
-        drop(reply.send(async_io::block_on(future)));
+        // It leaves the sockets to threads of usual priority: who looks at them keeps others from doing so.
+        drop(reply.send(futures::executor::block_on(future)));
     };
     if let Err(error) = spawn_thread(name, body) {
         log::error!("starting a thread for {name}: {error}");

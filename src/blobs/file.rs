@@ -253,7 +253,8 @@ impl Part {
         if !bytes.is_empty() {
             let file = OpenOptions::new().write(true).open(&self.path)?;
             file.write_all_at(bytes, LABEL as u64 + self.have)?;
-            if end / SYNC_EVERY > self.have / SYNC_EVERY {
+            // What is whole is synced when it is kept.
+            if end / SYNC_EVERY > self.have / SYNC_EVERY && end < self.label.size {
                 file.sync_data()?;
             }
             if end - self.had >= self.label.size.div_ceil(STEPS) || end == self.label.size {

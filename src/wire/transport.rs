@@ -197,6 +197,11 @@ impl Line {
         Ok(Arc::new(Self { socket: Async::new(socket)?, heard: AtomicU64::new(0) }))
     }
 
+    /// Waits until there is something to read, or the end.
+    pub async fn arriving(&self) -> io::Result<()> {
+        self.socket.readable().await
+    }
+
     /// How many bytes were read so far, TLS's own among them.
     pub fn heard(&self) -> u64 {
         self.heard.load(Ordering::Relaxed)

@@ -14,6 +14,7 @@ use futures::future::{Either, select};
 use super::caller::{Caller, Whence};
 use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
 use super::late::{Late, Watch, too_late_to_prove};
+use super::turn::before_costly_step;
 use crate::server::files::Pass;
 use crate::server::host::{Host, dismiss};
 use crate::server::limits::Origin;
@@ -104,7 +105,11 @@ async fn secure(
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
     let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
-    let accepting = Box::pin(Transport::accept_on(line.clone(), &credentials));
+    let accepting = Box::pin(async {
+        line.arriving().await?;
+        before_costly_step().await;
+        Transport::accept_on(line.clone(), &credentials).await
+    });
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use smol_str::{SmolStr, ToSmolStr};
 use ssh_key::rand_core::{OsRng, RngCore};
 
+use super::turn::before_costly_step;
 use crate::message::{Installation, Name};
 use crate::server::files::{Pass, PassError};
 use crate::server::host::Host;
@@ -107,6 +108,7 @@ pub(super) async fn prove(
     let ClientFrame::Prove { signature } = next(reader).await? else {
         return Err(out_of_turn("PROVE answers CHALLENGE"));
     };
+    before_costly_step().await;
     if !key.has_signed(SIGN_IN_NAMESPACE, &sign_in_text(&name, &nonce, &channel), &signature) {
         let text =
             "the signature does not fit the key, the name, the challenge and this connection";

@@ -28,6 +28,15 @@ static LINES: [Mutex<()>; AT_ONCE] = [const { Mutex::new(()) }; AT_ONCE];
 /// The line in which the next one waits, counted on without end.
 static NEXT: AtomicUsize = AtomicUsize::new(0);
 
+/// The line in which those wait who are about to sign or to verify a signature, which takes longer than a turn.
+static COSTLY: Mutex<()> = Mutex::new(());
+
+/// Lets others run before such a step: one of them is done each time the sockets were polled, if it follows at once.
+pub(super) async fn before_costly_step() {
+    let _first = COSTLY.lock().await;
+    task::let_others_run().await;
+}
+
 /// What was done in this turn. See the [module](self).
 #[derive(Debug, Default)]
 pub(super) struct Turn {
@@ -74,7 +83,7 @@ mod tests {
     use std::pin::pin;
 
     use futures::FutureExt;
-    use futures::future::{join_all, select};
+    use futures::future::{join, join_all, select};
 
     use super::*;
 
@@ -118,6 +127,27 @@ mod tests {
             };
             select(pin!(busy), pin!(chatty)).await;
             assert!(turns.get() > 80 * AT_ONCE, "all had a turn again: {}", turns.get());
+        });
+    }
+
+    #[test]
+    fn of_many_who_sign_in_one_does_a_costly_step_at_a_time() {
+        async_io::block_on(async {
+            let steps = Cell::new(0);
+            let busy = join_all((0..100).map(async |_| {
+                before_costly_step().await;
+                steps.set(steps.get() + 1);
+            }));
+            let chatty = async {
+                while steps.get() < 90 {
+                    let before = steps.get();
+                    task::let_others_run().await;
+                    let meanwhile = steps.get() - before;
+                    assert!(meanwhile <= 4, "{meanwhile} steps of others");
+                }
+            };
+            join(busy, chatty).await;
+            assert_eq!(steps.get(), 100);
         });
     }
 }

@@ -145,12 +145,16 @@ impl Desk {
 
     #[track_caller]
     pub(crate) fn until(&self, what: &str, is_so: impl Fn(&State) -> bool) {
-        let state = self.seen.state.lock().unwrap();
-        let waits = |state: &mut Option<State>| {
+        let mut state = self.seen.state.lock().unwrap();
+        let waits = |state: &Option<State>| {
             let state = state.as_ref().unwrap();
             !is_so(state) && !state.ended
         };
-        let (state, _) = self.seen.news.wait_timeout_while(state, PATIENCE, waits).unwrap();
+        let since = Instant::now();
+        while waits(&state) && since.elapsed() < PATIENCE {
+            // It may be something else than the screen, of which nobody tells.
+            state = self.seen.news.wait_timeout(state, LOOK).unwrap().0;
+        }
         let state = state.as_ref().unwrap();
         let screen = state.emulator.screen().contents();
         assert!(is_so(state), "waited in vain for {what:?} on the screen:\n{screen}");

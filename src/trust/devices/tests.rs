@@ -226,7 +226,7 @@ fn the_sentences_fit_into_a_refusal() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(128))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn whoever_comes_the_next_list_is_a_list(came in prop::collection::vec((0..14_u8, 0..14_u8), 1..60)) {

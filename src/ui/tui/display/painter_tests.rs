@@ -99,6 +99,8 @@ fn plain(row: &[Cell]) -> Vec<(usize, String)> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn what_a_terminal_measures_otherwise_moves_and_hides_nothing_else(row in text()) {
         let canvas = canvas(&[row], 0);
@@ -149,6 +151,8 @@ impl Write for Cut<'_> {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn wherever_a_drawing_is_cut_off_the_next_is_as_if_it_were_the_first(
         screens in prop::collection::vec((prop::collection::vec(text(), 5), 0..24u16), 3),

@@ -103,6 +103,8 @@ fn takes_away(step: &Step, before: &App) -> bool {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
     #[test]
     fn whatever_happens_no_draft_is_lost_and_unread_is_what_came_and_was_not_seen(
         steps in prop::collection::vec(step(), 1..80),
@@ -197,7 +199,7 @@ fn glass(measure: Measure, desk: &Desk) -> Glass {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
     #[test]
     fn whatever_happens_the_screen_is_as_if_it_were_drawn_for_the_first_time(
         steps in prop::collection::vec((step(), prop::collection::vec(0..HARD.len(), 0..9)), 1..24),

@@ -1,15 +1,13 @@
-//! The protocol, `tinychat/2`: this page is its specification, exact enough to write a client in another language from
-//! it alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`]
-//! turns bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`]
-//! carries it.
+//! The protocol, `tinychat/2`: this page is its specification, exact enough to write a client in another language from it
+//! alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`] turns
+//! bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`] carries it.
 //!
 //! # Form
 //!
-//! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly
-//! one space, ended by CR LF; UTF-8 without other control characters; at most [`MAX_HEADER`]
-//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Some verbs carry a
-//! *body*: the last word of their header is the body's length in bytes, and the body follows, ended
-//! by CR LF again (which the length does not count):
+//! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly one space, ended by CR
+//! LF; UTF-8 without other control characters; at most [`MAX_HEADER`] (512) bytes with its CR LF. The first word is the
+//! *verb*, in capitals. Some verbs carry a *body*: the last word of their header is the body's length in bytes, and the
+//! body follows, ended by CR LF again (which the length does not count):
 //!
 //! ```text
 //! MSG marie 7 2f1c8e5ab0d94e7f9a63c1d2e4f50718 text 0 5␍␊hello␍␊
@@ -28,20 +26,18 @@
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
-//! Text from others is data: a client shows no control character and no bidirectional override from a body or a
-//! sentence.
+//! Text from others is data: a client shows no control character and no bidirectional override from a body or a sentence.
 //!
 //! # Transport
 //!
-//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and
-//! server agree on the protocol `tinychat/2` by ALPN (RFC 7301): a client disconnects from a server that does not; a
-//! server refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers
-//! none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when
-//! the bytes of TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far
-//! from it. Where the operator switched TLS off, which is possible only on Unix sockets and loopback addresses, frames
-//! are sent as they are; a client uses no TLS only if its user wants that and the address that the user gave is a Unix
-//! socket's, a loopback address or `localhost`: what answers there does not decide it, for where a name or a proxy
-//! leads is up to others.
+//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and server
+//! agree on the protocol `tinychat/2` by ALPN (RFC 7301): a client disconnects from a server that does not; a server
+//! refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers none, for
+//! not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when the bytes of
+//! TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far from it. Where the
+//! operator switched TLS off, which is possible only on Unix sockets and loopback addresses, frames are sent as they are;
+//! a client uses no TLS only if its user wants that and the address that the user gave is a Unix socket's, a loopback
+//! address or `localhost`: what answers there does not decide it, for where a name or a proxy leads is up to others.
 //!
 //! A server is identified by the key of its certificate, and by nothing else in it. The key's *fingerprint* is
 //! `SHA256:` and the base64, without padding, of SHA-256 over the certificate's SubjectPublicKeyInfo (RFC 5280 §4.1) in
@@ -98,13 +94,12 @@
 //!
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
-//! - The first key that proves itself for a name owns the name from then on; for another key the
-//!   answer is `ERR TAKEN`. Not every name can be claimed. A name must fit the identifier profile and one script, as
-//!   UTS #39 resolves scripts; it must not begin with a nonspacing mark, repeat one, or have more than four in a row.
-//!   It may look like one that is owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the
-//!   answer is `ERR LOOKS`. Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere,
-//!   the new connection takes over at once and the old one gets `BYE replaced`. A client that is told so does not
-//!   sign in again by itself.
+//! - The first key that proves itself for a name owns the name from then on; for another key the answer is `ERR TAKEN`.
+//!   Not every name can be claimed. A name must fit the identifier profile and one script, as UTS #39 resolves scripts; it
+//!   must not begin with a nonspacing mark, repeat one, or have more than four in a row. It may look like one that is
+//!   owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the answer is `ERR LOOKS`. Whoever had
+//!   such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection takes over at once
+//!   and the old one gets `BYE replaced`. A client that is told so does not sign in again by itself.
 //! - `WELCOME` says the name in the mapped spelling: a client disconnects if it is not the one that it asked for. It
 //!   announces the server's limits as `word=number`, in any order: `body` and `header` in bytes, `name` in characters,
 //!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in
@@ -315,12 +310,11 @@
 //! ```
 //!
 //! These lines in this order and no others, each ended by one LF; the text at most 4 KiB. *server* and *name* are those
-//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts
-//! from 1 on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before,
-//! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
-//! its own key, neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature
-//! is an armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY
-//! FILE` makes it.
+//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts from 1
+//! on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before, `-` in the
+//! first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and its own key,
+//! neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature is an armoured
+//! SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY FILE` makes it.
 //!
 //! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
 //! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
@@ -408,19 +402,17 @@
 //! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
 //! | `STORE` | the server cannot use its disk now, or has no room for more of an upload that was begun; what it has of it stays |
 //!
-//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of
-//! it came in a day, or nothing in its first 10 minutes, counting time in which the server runs. Each request counts
-//! like a message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the
-//! answer.
+//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of it
+//! came in a day, or nothing in its first 10 minutes, counting time in which the server runs. Each request counts like a
+//! message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the answer.
 //!
 //! # Rates
 //!
-//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
-//! a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that
-//! was counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote
-//! it, and comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated
-//! `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are
-//! refused: with `ERR SLOW`.
+//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like a
+//! message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that was
+//! counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote it, and
+//! comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated `EXPIRED`. Whoever
+//! is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are refused: with `ERR SLOW`.
 //!
 //! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LIST`), blocks people
 //! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and

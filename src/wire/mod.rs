@@ -105,9 +105,10 @@
 //!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in
 //!   messages and `backlog-bytes` for one [session](self#delivery), `recipient` and `recipient-bytes` for all that waits
 //!   for one receiver, `keep` in seconds: how long a message waits before it expires, counting only time in which the
-//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit. There may be words that
-//!   are not in this list, in whatever form: a client ignores them. One that is missing has the value that this page
-//!   names; if it names none, there is no limit. A client numbers no message that is longer than `body`.
+//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit but this page's; a client
+//!   takes `ping` and `idle` for 1 to 86,400. There may be words that are not in this list, in whatever form: a client
+//!   ignores them. One that is missing has the value that this page names; if it names none, there is no limit. A client
+//!   sends no message that is longer than `body`, and none behind it.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. After `PROVE` further frames may follow at once.
 //! - "New" and "earlier" refer to when a connection was made, not to when its proof was read.
@@ -327,13 +328,13 @@
 //! it or in a later one. A list counts as long as the key that has signed it owns the name, and the server has the key
 //! that it names: when `KEY` says that the name was taken from its owner, or the server has another key, the version is 0.
 //!
-//! A client that receives sees to it that its data folder is in the list of its person, and waits for none of that. After
-//! `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the folder's key,
-//! it says the next version: with all other devices, and its own as the last one. What has its installation or its key
-//! is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out. What is a
-//! device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version than
-//! that, it says that one first. It believes no list of its own name that its key has not signed. Others, such as a
-//! script that sends and goes, are in no list.
+//! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, and waits for none
+//! of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the
+//! folder's key, it says the next version: with all other devices, and its own as the last one. What has its installation
+//! or its key is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out.
+//! What is a device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version
+//! than that, it says that one first. It believes no list of its own name that its key has not signed. One that said
+//! `away` may receive, too, and does nothing of this.
 //!
 //! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
 //! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
@@ -464,7 +465,7 @@
 //! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
-//! | `LIST` | no | a device list was not taken; *peer* is whose it is, or `-` if it names nobody |
+//! | `LIST` | no | a device list was not taken; *peer* is whose it is; `-` where that was not read: the form or the signature is wrong, or lists are said too often |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

@@ -190,10 +190,10 @@
 //!
 //! # Delivery
 //!
-//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all
-//! connections, until the sender's name is [removed](self#names-that-change-hands). Each installation of the sender
-//! counts *n* in it by itself, and for ever: of a client that begins anew on another connection the server drops what it
-//! takes for repetitions.
+//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all connections, until
+//! the sender's name is [removed](self#names-that-change-hands). Each installation of the sender counts *n* in it by
+//! itself, and for ever: of a client that begins anew on another connection the server drops what it takes for
+//! repetitions. Order within a session is the order in which the server accepted the messages.
 //!
 //! A message has one *origin* for life. It has a number, (installation, *n*), and may get others, one after the other.
 //! All that the server tells is told of numbers. These are the rules. But for the little that is argued alone, each was
@@ -204,9 +204,11 @@
 //!
 //! 1. For each session and installation it knows `have`, the highest *n* that it accepted. It accepts any `MSG` with *n*
 //!    above `have`, even when numbers between are missing, and silently drops one at or below `have` as a duplicate. So a
-//!    number that was left out cannot come later, and receipts for a higher one cover it. `have` is no receipt.
+//!    number that was left out cannot come later, and receipts for a higher one cover it. `have` is no receipt. A refused
+//!    message does not raise it, and all that follow in that conversation on that connection are dropped until `TALK`,
+//!    also when there is room again: else receipts for them would cover it.
 //! 2. It accepts no `MSG` from a replaced connection once a later one of the same installation has said `TALK`: that one
-//!    is told what is there.
+//!    is told what is there. The end of an old connection, or its late `CLOSE`, closes nothing of its successor.
 //! 3. `STORED` is said once a message and its `have` are on the synced disk, in one commit. Commits are prefixes of the
 //!    order of acceptance. A message that is acknowledged before that is never written; its sender is told `DELIVERED`.
 //! 4. What expires or bounces is taken out of the queue at once and told once that is on the disk, and `DELIVERED` for
@@ -216,19 +218,25 @@
 //!    session, or all of them together have 6,000, or would have more with what waits, `ERR FULL` is the answer to its
 //!    `MSG`; a client that says *settled* never gets there.
 //! 6. `ACK` and `BOUNCE` are resolved on the connection on which they come. After `TALK` it begins again with the oldest
-//!    message that was not answered; so it may where something expires.
+//!    message that was not answered; so it may where something expires. No *seq* is used twice on a connection, not even
+//!    after `CLOSE` and `TALK`.
 //! 7. It remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no waiting
 //!    messages and no record and is not connected: first one that has *settled* all of its numbers, else the one that
 //!    was heard from least recently. A forgotten one is told 0 for `have`, `stored` and `delivered`, and sends again
 //!    what is not final; the receiver acknowledges what it has.
-//! 8. After a crash `TALKING` may say less than was said before. A receipt that was told stays true.
+//! 8. It syncs its store on opening, before the first `TALKING`: what a killed process wrote can be read, and is not safe
+//!    yet. After a crash `TALKING` may say less than was said before. A receipt that was told stays true.
+//! 9. From the moment that a [device list](self#device-lists) is taken, a new `MSG` for another version is refused with
+//!    `ERR DEVICES`, as in rule 1; also one for version 0. Nobody is told of a list before it is on the synced disk, in
+//!    the same commit as all messages that were accepted before it or in a later one.
 //!
 //! **The sender's client**
 //!
 //! 1. A message, its origin and its number are on its disk, in one transaction, before `MSG` is said; so is that the
 //!    number was sent. A number is never used for another message.
-//! 2. It says no `MSG` between `TALK` and `TALKING`. After every `TALKING`, and so on every new connection and after
-//!    every refusal, it sends what lies above `have` and is not final, in order.
+//! 2. It says no `MSG` between `TALK` and `TALKING`, nor while the server has told another version of the receiver's
+//!    [device list](self#device-lists) than the one that it believes, which each `MSG` names. After every `TALKING`, and
+//!    so on every new connection and after every refusal, it sends what lies above `have` and is not final, in order.
 //! 3. `stored` and `delivered` only ever raise what it knows. *Delivered* and *expired* are final, and on its disk before
 //!    they are shown. Until then it keeps the message, also when it is stored.
 //! 4. A statement about a number that was never sent from its data folder is ignored.
@@ -237,7 +245,8 @@
 //!    is not final a number there, also what was sent or stored, in one transaction and with its origin, and signs in
 //!    again. So does a client that finds itself with two installations for one server, for one of them.
 //! 6. So `EXPIRED` and `BOUNCED` that come between `TALK` and `TALKING` wait until `have` was compared, and count before
-//!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
+//!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored, for `TALKING` says them again; so are
+//!    refusals, which `TALK` has ended.
 //! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
 //!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
 //!    another message's, too: it takes a new installation as in rule 5, but not again because of the same peer, nor twice
@@ -273,8 +282,6 @@
 //! keeps fewer messages of that sender than of others. `ERR FULL` is the answer to more, until such a `TALK` is
 //! answered. It is also the answer to a sender who writes to one more such receiver while something of theirs waits for
 //! the most that are allowed.
-//!
-//! Order within a session is the order in which the server accepted the messages.
 //!
 //! # Names that change hands
 //!
@@ -323,10 +330,9 @@
 //! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
 //! there. If the server cannot read its disk, the answer to `DEVICES` is the fatal `ERR BUSY`.
 //!
-//! From the moment that it is taken, a `MSG` for another version is refused with `ERR DEVICES`, also one for version 0.
-//! Nobody is told of a list before it is on the synced disk, in the same commit as all messages that were accepted before
-//! it or in a later one. A list counts as long as the key that has signed it owns the name, and the server has the key
-//! that it names: when `KEY` says that the name was taken from its owner, or the server has another key, the version is 0.
+//! What a list that is taken means for messages, [the server's rule 9](self#delivery) says. A list counts as long as the
+//! key that has signed it owns the name, and the server has the key that it names: when `KEY` says that the name was taken
+//! from its owner, or the server has another key, the version is 0.
 //!
 //! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, and waits for none
 //! of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the
@@ -337,12 +343,12 @@
 //! `away` may receive, too, and does nothing of this.
 //!
 //! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
-//! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
-//! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
-//! key that it trusts for the name; with that key, and with the server's, it forgets the list. An older one it does not believe, nor none where
-//! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
-//! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
-//! nothing until its user accepts that list, or the server shows another one.
+//! tells another version than it believes. It believes a list that is newer than the one before, names that name and this
+//! server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets the
+//! list. An older one it does not believe, nor none where it knew one: with `LIST` it gives the server back what that has
+//! lost, and goes on after `LISTED`. If the server still shows an older one, or another text with the version that is
+//! believed, or one that another key has signed, it sends nothing until its user accepts that list, or the server shows
+//! another.
 //!
 //! # Files
 //!

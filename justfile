@@ -56,7 +56,7 @@ model *args:
         [ $# != 0 ] || explore model-devices tests/model/devices/main.rs
     fi
 
-# Fuzz everything that parses bytes from others, for so many seconds each; needs cargo-fuzz
+# Fuzz frames, signing in, what servers say to clients, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail

@@ -1,15 +1,13 @@
-//! The protocol, `tinychat/2`: this page is its specification, exact enough to write a client in another language from
-//! it alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`]
-//! turns bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`]
-//! carries it.
+//! The protocol, `tinychat/2`: this page is its specification, exact enough to write a client in another language from it
+//! alone. The modules below implement it: [`frame`] has a table of what each side may say, from which [`codec`] turns
+//! bytes into frames and back without any I/O; [`stream`] runs the codec on a connection, and [`transport`] carries it.
 //!
 //! # Form
 //!
-//! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly
-//! one space, ended by CR LF; UTF-8 without other control characters; at most [`MAX_HEADER`]
-//! (512) bytes with its CR LF. The first word is the *verb*, in capitals. Some verbs carry a
-//! *body*: the last word of their header is the body's length in bytes, and the body follows, ended
-//! by CR LF again (which the length does not count):
+//! A connection carries *frames* both ways. A frame is a *header line*: words separated by exactly one space, ended by CR
+//! LF; UTF-8 without other control characters; at most [`MAX_HEADER`] (512) bytes with its CR LF. The first word is the
+//! *verb*, in capitals. Some verbs carry a *body*: the last word of their header is the body's length in bytes, and the
+//! body follows, ended by CR LF again (which the length does not count):
 //!
 //! ```text
 //! MSG marie 7 2f1c8e5ab0d94e7f9a63c1d2e4f50718 text 0 5␍␊hello␍␊
@@ -28,20 +26,18 @@
 //! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
-//! Text from others is data: a client shows no control character and no bidirectional override from a body or a
-//! sentence.
+//! Text from others is data: a client shows no control character and no bidirectional override from a body or a sentence.
 //!
 //! # Transport
 //!
-//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and
-//! server agree on the protocol `tinychat/2` by ALPN (RFC 7301): a client disconnects from a server that does not; a
-//! server refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers
-//! none, for not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when
-//! the bytes of TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far
-//! from it. Where the operator switched TLS off, which is possible only on Unix sockets and loopback addresses, frames
-//! are sent as they are; a client uses no TLS only if its user wants that and the address that the user gave is a Unix
-//! socket's, a loopback address or `localhost`: what answers there does not decide it, for where a name or a proxy
-//! leads is up to others.
+//! Everything is under TLS 1.3 (RFC 8446) from the first byte on, over TCP and over Unix sockets alike. Client and server
+//! agree on the protocol `tinychat/2` by ALPN (RFC 7301): a client disconnects from a server that does not; a server
+//! refuses a client that offers only others with the alert `no_application_protocol`, and serves one that offers none, for
+//! not every tool can. Sessions are not resumed. Each record costs the other side work: either may close when the bytes of
+//! TLS exceed 64 KiB plus eight times the bytes that they carry. A frame in a record of its own is far from it. Where the
+//! operator switched TLS off, which is possible only on Unix sockets and loopback addresses, frames are sent as they are;
+//! a client uses no TLS only if its user wants that and the address that the user gave is a Unix socket's, a loopback
+//! address or `localhost`: what answers there does not decide it, for where a name or a proxy leads is up to others.
 //!
 //! A server is identified by the key of its certificate, and by nothing else in it. The key's *fingerprint* is
 //! `SHA256:` and the base64, without padding, of SHA-256 over the certificate's SubjectPublicKeyInfo (RFC 5280 §4.1) in
@@ -98,21 +94,21 @@
 //!
 //!   `ssh-keygen -Y sign -n tinychat -f KEY FILE` makes it, and `openssl s_client -keymatexport
 //!   EXPORTER-Channel-Binding -keymatexportlen 32` prints the binding. The body of `PROVE` is the whole armoured text.
-//! - The first key that proves itself for a name owns the name from then on; for another key the
-//!   answer is `ERR TAKEN`. Not every name can be claimed. A name must fit the identifier profile and one script, as
-//!   UTS #39 resolves scripts; it must not begin with a nonspacing mark, repeat one, or have more than four in a row.
-//!   It may look like one that is owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the
-//!   answer is `ERR LOOKS`. Whoever had such a name before keeps it. When the owner signs in while signed in elsewhere,
-//!   the new connection takes over at once and the old one gets `BYE replaced`. A client that is told so does not
-//!   sign in again by itself.
+//! - The first key that proves itself for a name owns the name from then on; for another key the answer is `ERR TAKEN`.
+//!   Not every name can be claimed. A name must fit the identifier profile and one script, as UTS #39 resolves scripts; it
+//!   must not begin with a nonspacing mark, repeat one, or have more than four in a row. It may look like one that is
+//!   owned, that is have the same skeleton by UTS #39, only if both are ASCII. Else the answer is `ERR LOOKS`. Whoever had
+//!   such a name before keeps it. When the owner signs in while signed in elsewhere, the new connection takes over at once
+//!   and the old one gets `BYE replaced`. A client that is told so does not sign in again by itself.
 //! - `WELCOME` says the name in the mapped spelling: a client disconnects if it is not the one that it asked for. It
 //!   announces the server's limits as `word=number`, in any order: `body` and `header` in bytes, `name` in characters,
 //!   `conversations` open at once, `handshake` (all of signing in, see below), `ping` and `idle` in seconds, `backlog` in
 //!   messages and `backlog-bytes` for one [session](self#delivery), `recipient` and `recipient-bytes` for all that waits
 //!   for one receiver, `keep` in seconds: how long a message waits before it expires, counting only time in which the
-//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit. There may be words that
-//!   are not in this list, in whatever form: a client ignores them. One that is missing has the value that this page
-//!   names; if it names none, there is no limit. A client numbers no message that is longer than `body`.
+//!   server runs, and by no wall clock; `file`: how many bytes a file may have. 0 is no limit but this page's; a client
+//!   takes `ping` and `idle` for 1 to 86,400. There may be words that are not in this list, in whatever form: a client
+//!   ignores them. One that is missing has the value that this page names; if it names none, there is no limit. A client
+//!   sends no message that is longer than `body`, and none behind it.
 //! - A client without the tables of RFC 8265 sends its name in lower-case ASCII, which is the mapped
 //!   spelling. After `PROVE` further frames may follow at once.
 //! - "New" and "earlier" refer to when a connection was made, not to when its proof was read.
@@ -194,10 +190,10 @@
 //!
 //! # Delivery
 //!
-//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all
-//! connections, until the sender's name is [removed](self#names-that-change-hands). Each installation of the sender
-//! counts *n* in it by itself, and for ever: of a client that begins anew on another connection the server drops what it
-//! takes for repetitions.
+//! A *session* is one direction of a conversation: all that one name writes to another. It outlives all connections, until
+//! the sender's name is [removed](self#names-that-change-hands). Each installation of the sender counts *n* in it by
+//! itself, and for ever: of a client that begins anew on another connection the server drops what it takes for
+//! repetitions. Order within a session is the order in which the server accepted the messages.
 //!
 //! A message has one *origin* for life. It has a number, (installation, *n*), and may get others, one after the other.
 //! All that the server tells is told of numbers. These are the rules. But for the little that is argued alone, each was
@@ -208,9 +204,11 @@
 //!
 //! 1. For each session and installation it knows `have`, the highest *n* that it accepted. It accepts any `MSG` with *n*
 //!    above `have`, even when numbers between are missing, and silently drops one at or below `have` as a duplicate. So a
-//!    number that was left out cannot come later, and receipts for a higher one cover it. `have` is no receipt.
+//!    number that was left out cannot come later, and receipts for a higher one cover it. `have` is no receipt. A refused
+//!    message does not raise it, and all that follow in that conversation on that connection are dropped until `TALK`,
+//!    also when there is room again: else receipts for them would cover it.
 //! 2. It accepts no `MSG` from a replaced connection once a later one of the same installation has said `TALK`: that one
-//!    is told what is there.
+//!    is told what is there. The end of an old connection, or its late `CLOSE`, closes nothing of its successor.
 //! 3. `STORED` is said once a message and its `have` are on the synced disk, in one commit. Commits are prefixes of the
 //!    order of acceptance. A message that is acknowledged before that is never written; its sender is told `DELIVERED`.
 //! 4. What expires or bounces is taken out of the queue at once and told once that is on the disk, and `DELIVERED` for
@@ -220,19 +218,25 @@
 //!    session, or all of them together have 6,000, or would have more with what waits, `ERR FULL` is the answer to its
 //!    `MSG`; a client that says *settled* never gets there.
 //! 6. `ACK` and `BOUNCE` are resolved on the connection on which they come. After `TALK` it begins again with the oldest
-//!    message that was not answered; so it may where something expires.
+//!    message that was not answered; so it may where something expires. No *seq* is used twice on a connection, not even
+//!    after `CLOSE` and `TALK`.
 //! 7. It remembers `have` of 4,096 installations of a sender in each session. One more replaces one that has no waiting
 //!    messages and no record and is not connected: first one that has *settled* all of its numbers, else the one that
 //!    was heard from least recently. A forgotten one is told 0 for `have`, `stored` and `delivered`, and sends again
 //!    what is not final; the receiver acknowledges what it has.
-//! 8. After a crash `TALKING` may say less than was said before. A receipt that was told stays true.
+//! 8. It syncs its store on opening, before the first `TALKING`: what a killed process wrote can be read, and is not safe
+//!    yet. After a crash `TALKING` may say less than was said before. A receipt that was told stays true.
+//! 9. From the moment that a [device list](self#device-lists) is taken, a new `MSG` for another version is refused with
+//!    `ERR DEVICES`, as in rule 1; also one for version 0. Nobody is told of a list before it is on the synced disk, in
+//!    the same commit as all messages that were accepted before it or in a later one.
 //!
 //! **The sender's client**
 //!
 //! 1. A message, its origin and its number are on its disk, in one transaction, before `MSG` is said; so is that the
 //!    number was sent. A number is never used for another message.
-//! 2. It says no `MSG` between `TALK` and `TALKING`. After every `TALKING`, and so on every new connection and after
-//!    every refusal, it sends what lies above `have` and is not final, in order.
+//! 2. It says no `MSG` between `TALK` and `TALKING`, nor while the server has told another version of the receiver's
+//!    [device list](self#device-lists) than the one that it believes, which each `MSG` names. After every `TALKING`, and
+//!    so on every new connection and after every refusal, it sends what lies above `have` and is not final, in order.
 //! 3. `stored` and `delivered` only ever raise what it knows. *Delivered* and *expired* are final, and on its disk before
 //!    they are shown. Until then it keeps the message, also when it is stored.
 //! 4. A statement about a number that was never sent from its data folder is ignored.
@@ -241,7 +245,8 @@
 //!    is not final a number there, also what was sent or stored, in one transaction and with its origin, and signs in
 //!    again. So does a client that finds itself with two installations for one server, for one of them.
 //! 6. So `EXPIRED` and `BOUNCED` that come between `TALK` and `TALKING` wait until `have` was compared, and count before
-//!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored; `TALKING` says them again.
+//!    the numbers of that answer. `STORED` and `DELIVERED` there are ignored, for `TALKING` says them again; so are
+//!    refusals, which `TALK` has ended.
 //! 7. What bounces and is not final waits again: it gets the next number, keeps its origin, and its sender is told.
 //!    *settled* stays below each number that it had until its fate is final. If it bounces once more, the next number was
 //!    another message's, too: it takes a new installation as in rule 5, but not again because of the same peer, nor twice
@@ -278,8 +283,6 @@
 //! answered. It is also the answer to a sender who writes to one more such receiver while something of theirs waits for
 //! the most that are allowed.
 //!
-//! Order within a session is the order in which the server accepted the messages.
-//!
 //! # Names that change hands
 //!
 //! A name that nobody has can be written to: what is written waits for whoever claims it. The operator can take a name
@@ -315,12 +318,11 @@
 //! ```
 //!
 //! These lines in this order and no others, each ended by one LF; the text at most 4 KiB. *server* and *name* are those
-//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts
-//! from 1 on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before,
-//! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
-//! its own key, neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature
-//! is an armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY
-//! FILE` makes it.
+//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts from 1
+//! on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before, `-` in the
+//! first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and its own key,
+//! neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature is an armoured
+//! SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY FILE` makes it.
 //!
 //! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
 //! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
@@ -328,26 +330,25 @@
 //! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
 //! there. If the server cannot read its disk, the answer to `DEVICES` is the fatal `ERR BUSY`.
 //!
-//! From the moment that it is taken, a `MSG` for another version is refused with `ERR DEVICES`, also one for version 0.
-//! Nobody is told of a list before it is on the synced disk, in the same commit as all messages that were accepted before
-//! it or in a later one. A list counts as long as the key that has signed it owns the name, and the server has the key
-//! that it names: when `KEY` says that the name was taken from its owner, or the server has another key, the version is 0.
+//! What a list that is taken means for messages, [the server's rule 9](self#delivery) says. A list counts as long as the
+//! key that has signed it owns the name, and the server has the key that it names: when `KEY` says that the name was taken
+//! from its owner, or the server has another key, the version is 0.
 //!
-//! A client that receives sees to it that its data folder is in the list of its person, and waits for none of that. After
-//! `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the folder's key,
-//! it says the next version: with all other devices, and its own as the last one. What has its installation or its key
-//! is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out. What is a
-//! device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version than
-//! that, it says that one first. It believes no list of its own name that its key has not signed. Others, such as a
-//! script that sends and goes, are in no list.
+//! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, and waits for none
+//! of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the
+//! folder's key, it says the next version: with all other devices, and its own as the last one. What has its installation
+//! or its key is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out.
+//! What is a device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version
+//! than that, it says that one first. It believes no list of its own name that its key has not signed. One that said
+//! `away` may receive, too, and does nothing of this.
 //!
 //! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
-//! tells another version than it believes. It says no `MSG` before the answer; then each names the version that it
-//! believes. It believes a list that is newer than the one before, names that name and this server, and is signed by the
-//! key that it trusts for the name; with that key, and with the server's, it forgets the list. An older one it does not believe, nor none where
-//! it knew one: with `LIST` it gives the server back what that has lost, and goes on after `LISTED`. If the server still
-//! shows an older one, or another text with the version that is believed, or one that another key has signed, it sends
-//! nothing until its user accepts that list, or the server shows another one.
+//! tells another version than it believes. It believes a list that is newer than the one before, names that name and this
+//! server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets the
+//! list. An older one it does not believe, nor none where it knew one: with `LIST` it gives the server back what that has
+//! lost, and goes on after `LISTED`. If the server still shows an older one, or another text with the version that is
+//! believed, or one that another key has signed, it sends nothing until its user accepts that list, or the server shows
+//! another.
 //!
 //! # Files
 //!
@@ -408,19 +409,17 @@
 //! | `GONE` | there is no such file of, or for, this person: had, expired, or never there |
 //! | `STORE` | the server cannot use its disk now, or has no room for more of an upload that was begun; what it has of it stays |
 //!
-//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of
-//! it came in a day, or nothing in its first 10 minutes, counting time in which the server runs. Each request counts
-//! like a message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the
-//! answer.
+//! A whole file is kept as long as a message, counted from `KEPT`. An upload is given up when less than a hundredth of it
+//! came in a day, or nothing in its first 10 minutes, counting time in which the server runs. Each request counts like a
+//! message of the one who asks, and so does a `CHUNK` of less than 16 KiB: whoever asks too often waits for the answer.
 //!
 //! # Rates
 //!
-//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
-//! a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that
-//! was counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote
-//! it, and comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated
-//! `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are
-//! refused: with `ERR SLOW`.
+//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like a
+//! message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that was
+//! counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote it, and
+//! comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated `EXPIRED`. Whoever
+//! is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are refused: with `ERR SLOW`.
 //!
 //! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LIST`), blocks people
 //! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
@@ -472,7 +471,7 @@
 //! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
-//! | `LIST` | no | a device list was not taken; *peer* is whose it is, or `-` if it names nobody |
+//! | `LIST` | no | a device list was not taken; *peer* is whose it is; `-` where that was not read: the form or the signature is wrong, or lists are said too often |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

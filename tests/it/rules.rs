@@ -1,5 +1,5 @@
 //! What the rules of delivery ask of a client, one story for each: first as the sender, then as the
-//! receiver. The story plays the server.
+//! receiver. The story plays the server. The numbers are those of the chapter Delivery in `src/wire/mod.rs`.
 //!
 //! A store that cannot be written is one with a trigger that refuses: that is as good as a full
 //! disk, and as quick as a story wants it.
@@ -245,7 +245,7 @@ fn after_a_refusal_the_client_talks_again_by_itself() {
     });
 }
 
-// 3: what TALKING says.
+// 2 and 3: what TALKING says.
 
 #[test]
 fn talking_is_a_receipt_and_the_rest_is_sent_in_order() {
@@ -269,7 +269,7 @@ fn talking_is_a_receipt_and_the_rest_is_sent_in_order() {
     });
 }
 
-// 4: have.
+// 2, and the server's 1: have.
 
 #[test]
 fn what_the_server_has_is_neither_sent_again_nor_called_stored() {
@@ -290,7 +290,7 @@ fn what_the_server_has_is_neither_sent_again_nor_called_stored() {
     });
 }
 
-// 5: how long a body is kept.
+// 3: how long a body is kept.
 
 #[test]
 fn what_is_stored_is_sent_again_to_a_server_that_lost_it_until_its_fate_is_final() {
@@ -319,7 +319,7 @@ fn what_is_stored_is_sent_again_to_a_server_that_lost_it_until_its_fate_is_final
     });
 }
 
-// 6: receipts.
+// 3: receipts.
 
 #[test]
 fn final_fates_stay_and_old_receipts_change_nothing() {
@@ -371,7 +371,7 @@ fn a_server_that_knows_less_after_a_crash_takes_no_receipt_back() {
     });
 }
 
-// 7: refusals between TALK and TALKING.
+// 6: refusals between TALK and TALKING.
 
 #[test]
 fn a_refusal_of_the_time_before_talk_is_ignored() {
@@ -393,7 +393,7 @@ fn a_refusal_of_the_time_before_talk_is_ignored() {
     });
 }
 
-// 8: final fates are on disk before they are shown.
+// 3: final fates are on disk before they are shown.
 
 #[test]
 fn a_final_fate_that_cannot_be_written_is_not_shown() {
@@ -427,7 +427,7 @@ fn a_final_fate_that_cannot_be_written_is_not_shown() {
     });
 }
 
-// 9: copied and restored folders; `folder` tells of real ones.
+// 5: copied and restored folders; `copies` tells of real ones.
 
 #[test]
 fn a_server_that_has_more_than_was_sent_has_the_client_count_anew() {
@@ -448,6 +448,8 @@ fn a_server_that_has_more_than_was_sent_has_the_client_count_anew() {
         john.leaves(server).await;
     });
 }
+
+// 6: what is told ahead of TALKING.
 
 #[test]
 fn what_expired_ahead_of_talking_waits_for_it() {
@@ -485,6 +487,8 @@ fn what_is_delivered_ahead_of_talking_waits_for_what_expired() {
         john.leaves(server).await;
     });
 }
+
+// 4: numbers that were never sent.
 
 #[test]
 fn nothing_that_is_said_of_a_number_counts_where_it_was_never_sent() {
@@ -560,7 +564,7 @@ fn a_receiver_killed_after_its_commit_drops_and_acknowledges_what_comes_again() 
     });
 }
 
-// 2: the mark.
+// 2: duplicates.
 
 #[test]
 fn what_comes_again_is_known_by_its_sender_and_installation() {
@@ -596,7 +600,7 @@ fn what_comes_again_is_known_by_its_sender_and_installation() {
     });
 }
 
-// 3: everything is stored, or nothing is acknowledged any more.
+// 1: everything is stored, or nothing is acknowledged any more.
 
 #[test]
 fn a_message_for_a_conversation_that_was_just_closed_is_kept() {
@@ -656,7 +660,7 @@ fn a_client_that_cannot_store_a_message_ends_and_acknowledges_none_behind_it() {
     });
 }
 
-// 4: after a reconnect.
+// What has no number: after a reconnect.
 
 #[test]
 fn after_a_reconnect_come_talks_and_nothing_else() {

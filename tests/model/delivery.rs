@@ -30,25 +30,26 @@
 //!
 //! | rule | here | devices |
 //! |---|---|---|
-//! | server 1 | `accept-gaps`, `have-with-append`, `talking-stored`, `receipts-by-installation` | |
-//! | server 2 | | `old-stops-at-talk` |
+//! | server 1 | `accept-gaps`, `have-with-append`, `talking-stored`, `receipts-by-installation`, `sticky-refusal` | |
+//! | server 2 | `old-cannot-close` | `old-stops-at-talk` |
 //! | server 3 | `stored-after-fsync`, `commit-in-order`, `cancel-only-unwritten` | |
 //! | server 4 | `expiry-in-place`, `expired-after-sync`, `delivered-waits-for-expiry` | `delivered-waits-for-bounce`. Argued: `BOUNCED` after the sync, for the origin makes one that was undone harmless |
 //! | server 5 | `expired-before-talking`, `expired-until-settled` | `bounced-before-talking`, `bounced-until-settled`. Argued: the 1,000 |
-//! | server 6 | `seq-table-per-connection`, `seq-never-reused`, `old-cannot-close` | `ack-spares-bounced` |
+//! | server 6 | `seq-table-per-connection`, `seq-never-reused` | `ack-spares-bounced` |
 //! | server 7 | `forget-without-record`. Argued: which one is forgotten | |
-//! | server 8 | `sync-on-open`, `talking-delivered`, `sticky-refusal`; and `k` and `p` in the settings | `k`, and the settings `set-back…` |
+//! | server 8 | `sync-on-open`, `talking-delivered`; and `k` and `p` in the settings | `k`, and the settings `set-back…` |
+//! | server 9 | | `list-version`, where messages are *sealed*. Argued: when a list is told |
 //! | sender 1 | `outbox-before-send` | `origin-for-life`, `sent-before-msg` |
-//! | sender 2 | `talk-before-msg`, `outbox-until-delivered` | |
+//! | sender 2 | `talk-before-msg`, `outbox-until-delivered` | Argued: which version a `MSG` names, by server 9 |
 //! | sender 3 | `outbox-until-delivered`, `final-fate-first` | `delivered-is-final` |
 //! | sender 4 | | `bounced-of-sent` or `bounced-held`. Argued of receipts: by sender 5 all up to `have` was sent, but for what rests, which they spare |
 //! | sender 5 | | `copy-takes-new-installation`, `copy-sends-all-anew`, `last-sent-kept`. Argued: two installations for one server, which is the same |
-//! | sender 6 | `receipts-behind-talking` | `bounced-held` or `bounced-of-sent`, `bounced-before-talking`. Argued: what expired of a copy, which waits likewise |
+//! | sender 6 | `receipts-behind-talking`. Never taken away: that refusals are ignored | `bounced-held` or `bounced-of-sent`, `bounced-before-talking`. Argued: what expired of a copy, which waits likewise |
 //! | sender 7 | | `origin-for-life`, `settled-by-message`. Argued: the second time, and the third |
 //! | receiver 1 | `store-then-ack`, `store-every-msg` | |
 //! | receiver 2 | `dedup-by-origin`, `number-by-installation` | `origin-dedup`, `used-number-bounced` |
 //! | receiver 3 | | `bounce-before-ack` |
-//! | not there yet: several devices of a person | | `fates-by-person`, `resent-by-person`, and all of settings that are *sealed* |
+//! | not there yet: several devices of a person | | `fates-by-person`, `resent-by-person`, and all others of settings that are *sealed* |
 
 mod checks;
 mod clients;
@@ -101,6 +102,34 @@ mod tests {
         let table = include_str!("delivery.rs");
         let lacking = RULES.iter().find(|(name, ..)| !table.contains(&format!("`{name}`")));
         assert_eq!(lacking, None);
+    }
+
+    /// Each numbered rule of the specification: whose it is, and its number.
+    fn numbered() -> Vec<String> {
+        let page = include_str!("../../src/wire/mod.rs");
+        let chapter = page.split("//! # ").find(|it| it.starts_with("Delivery\n")).unwrap();
+        let (mut whose, mut rules) = ("", Vec::new());
+        for line in chapter.lines().filter_map(|line| line.strip_prefix("//! ")) {
+            whose = match line {
+                "**The server**" => "server",
+                "**The sender's client**" => "sender",
+                "**The receiver's client**" => "receiver",
+                _ => whose,
+            };
+            let number = line.split_once(". ").and_then(|(number, _)| number.parse::<u8>().ok());
+            rules.extend(number.map(|number| format!("{whose} {number}")));
+        }
+        rules
+    }
+
+    #[test]
+    fn the_table_has_each_rule_of_the_specification() {
+        let table = include_str!("delivery.rs").lines();
+        let rows = table.filter_map(|line| line.strip_prefix("//! | ")?.split_once(" |"));
+        let first = rows.map(|(first, _)| first);
+        let is_rule = |it: &&str| it.ends_with(|last: char| last.is_ascii_digit());
+        let rules: Vec<&str> = first.filter(is_rule).collect();
+        assert_eq!(rules, numbered());
     }
 
     #[test]

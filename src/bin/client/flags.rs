@@ -70,8 +70,8 @@ pub(crate) struct Flags {
     pub(crate) follow: bool,
 
     /// for scripts: say on standard error of each message when it is stored, delivered, refused or
-    /// expired, like `stored marie 3` or `refused marie 4 full: REASON` (or slow, or store); and, like
-    /// `bounced marie 3 5`, when it came back and is sent anew as another number
+    /// expired, like `stored marie 3` or `refused marie 4 full: REASON` (or owner, slow or store); and,
+    /// like `bounced marie 3 5`, when it came back and is sent anew as another number
     #[argh(switch)]
     pub(crate) receipts: bool,
 

@@ -329,8 +329,8 @@ pub(crate) struct Check {
     pub(crate) accept: bool,
 }
 
-/// Write names, contacts, waiting messages and the server's own key into one file; keep it to yourself. Works
-/// beside a running server.
+/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file;
+/// keep it to yourself. Works beside a running server.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {

@@ -60,6 +60,7 @@ words! {
         Block = "BLOCK",
         Ticket = "TICKET",
         List = "LIST",
+        Later = "LATER",
     }
 }
 

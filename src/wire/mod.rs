@@ -148,8 +148,8 @@
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
-//! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists) |
-//! | `LIST length`, body | a version of a [device list](self#device-lists), which is kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_STATEMENT`] (5 KiB). Answered with `LISTED` or `ERR LIST` |
+//! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists). If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
+//! | `LIST length`, body | a version of a [device list](self#device-lists), which is kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_STATEMENT`] (5 KiB). Each is answered, in order: with `LISTED`, `ERR LIST` or `ERR LATER` |
 //! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
 //! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
@@ -328,7 +328,7 @@
 //! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
 //! takes one further ahead, too: then it has lost some, for it was restored from a backup. The text that it has already
 //! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
-//! there. If the server cannot read its disk, the answer to `DEVICES` is the fatal `ERR BUSY`.
+//! there. One that it cannot take for now it refuses with `ERR LATER`: that is said again later, after pauses that grow.
 //!
 //! What a list that is taken means for messages, [the server's rule 9](self#delivery) says. A list counts as long as the
 //! key that has signed it owns the name, and the server has the key that it names: when `KEY` says that the name was taken
@@ -346,9 +346,9 @@
 //! tells another version than it believes. It believes a list that is newer than the one before, names that name and this
 //! server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets the
 //! list. An older one it does not believe, nor none where it knew one: with `LIST` it gives the server back what that has
-//! lost, and goes on after `LISTED`. If the server still shows an older one, or another text with the version that is
-//! believed, or one that another key has signed, it sends nothing until its user accepts that list, or the server shows
-//! another.
+//! lost, and goes on after `LISTED`. If the server still shows an older one after `LISTED` or `ERR LIST`, or another
+//! text with the version that is believed, or one that another key has signed, it sends nothing until its user accepts
+//! that list, or the server shows another.
 //!
 //! # Files
 //!
@@ -421,7 +421,7 @@
 //! comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated `EXPIRED`. Whoever
 //! is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are refused: with `ERR SLOW`.
 //!
-//! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LIST`), blocks people
+//! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LATER`), blocks people
 //! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
 //! fetch: those wait.
 //!
@@ -471,7 +471,7 @@
 //! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
-//! | `LIST` | no | a device list was not taken; *peer* is whose it is; `-` where that was not read: the form or the signature is wrong, or lists are said too often |
+//! | `LIST`, `LATER` | no | a [device list](self#device-lists) was not taken; `LATER`: for now, because the server cannot write it down, or lists are said too often. *peer* is whose it is; `-` where that was not read: the form or the signature is wrong, or it is too early |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

@@ -12,7 +12,12 @@ use crate::world::{Peer, World, story};
 
 /// A version of Marie's list on a server without TLS, signed by somebody; `made` tells lists of one version apart.
 fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
-    let owner = Owner { server: None, name: "marie".parse().unwrap(), identity: identity.public() };
+    list_of("marie", identity, version, made)
+}
+
+/// The same of somebody else.
+fn list_of(name: &str, identity: &Identity, version: u64, made: u64) -> Bytes {
+    let owner = Owner { server: None, name: name.parse().unwrap(), identity: identity.public() };
     let device = |n| Device { installation: Installation::from_u64(n), key: identity.public() };
     let mut list = DeviceList::first(owner, device(1), Timestamp(made * 1_000));
     for n in 2..=version {
@@ -23,8 +28,12 @@ fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
 
 /// What the server has of Marie's list.
 fn devices(version: u64, statement: &[u8]) -> String {
+    devices_of("marie", version, statement)
+}
+
+fn devices_of(name: &str, version: u64, statement: &[u8]) -> String {
     let length = statement.len();
-    format!("DEVICES marie {version} {length}\r\n{}", str::from_utf8(statement).unwrap())
+    format!("DEVICES {name} {version} {length}\r\n{}", str::from_utf8(statement).unwrap())
 }
 
 fn john(world: &World, stage: &Stage) -> Launch {
@@ -42,15 +51,22 @@ async fn receive(world: &World, stage: &Stage, settled: u64, talking: &str) -> C
 
 /// John writes to Marie for the first time, whose list has this version.
 async fn begin(world: &World, stage: &Stage, version: u64) {
-    let john = john(world, stage).start();
+    begin_with("marie", world, stage, version).await;
+}
+
+/// The same with somebody else.
+async fn begin_with(peer: &str, world: &World, stage: &Stage, version: u64) {
+    let john = Launch::at(stage.address(), "john", &world.path("john")).to(peer).start();
     john.types("hello\n");
-    let mut server =
-        receive(world, stage, 0, &format!("TALKING marie away 0 0 0 0 {version}")).await;
-    server.expect("DEVICES marie").await;
-    server.say(&devices(version, &list(&world.identity("marie"), version, 0))).await;
-    server.expect(&format!("MSG marie 1 text {version} 5 hello")).await;
-    server.say("STORED marie 1").await;
-    server.say("DELIVERED marie 1").await;
+    let (mut server, identity) = (stage.receive().await, world.identity(peer));
+    server.knows(peer, &identity);
+    server.expect(&format!("TALK {peer} 0")).await;
+    server.say(&format!("TALKING {peer} away 0 0 0 0 {version}")).await;
+    server.expect(&format!("DEVICES {peer}")).await;
+    server.say(&devices_of(peer, version, &list_of(peer, &identity, version, 0))).await;
+    server.expect(&format!("MSG {peer} 1 text {version} 5 hello")).await;
+    server.say(&format!("STORED {peer} 1")).await;
+    server.say(&format!("DELIVERED {peer} 1")).await;
     server.catch_up().await;
     john.finish().await.exited(0).was_quiet();
 }
@@ -134,14 +150,14 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
         server.expect("DEVICES marie").await;
         server.say(&devices(1, &list(&marie, 1, 0))).await;
         expect_healing(&mut server, &list(&marie, 2, 0)).await;
-        server.say("ERR LIST marie no room for it").await;
+        server.say("ERR LIST marie it is for another server").await;
         // Another one may have come meanwhile.
         server.expect("DEVICES marie").await;
         server.say(&devices(1, &list(&marie, 1, 0))).await;
         let told = writing.finish().await;
         told.exited(3)
             .said("THE SERVER SHOWS AN OLDER DEVICE LIST OF marie")
-            .said("no room for it");
+            .said("it is for another server");
         told.said("1 message not sent yet; kept until then: do not send it again");
         assert!(!server.rest().await.iter().any(|line| line.starts_with("MSG ")));
 
@@ -151,6 +167,67 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
         server.expect("MSG marie 2 text 1 5 hello").await;
         server.say("STORED marie 2").await;
         accepting.finish().await.exited(0).said("you believe marie's device list from now on");
+    });
+}
+
+#[test]
+fn a_server_that_cannot_take_a_list_for_now_gets_it_later_and_nobody_is_alarmed() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let marie = world.identity("marie");
+        let john = john(world, &stage).start();
+        john.types("hello\n");
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 1").await;
+        for answer in [
+            "ERR LATER marie the server cannot keep device lists now; try again later",
+            "ERR LATER - you say device lists too often; try again in 1 s",
+            "LISTED marie 2",
+        ] {
+            // Another one may have come meanwhile.
+            server.expect("DEVICES marie").await;
+            server.say(&devices(1, &list(&marie, 1, 0))).await;
+            expect_healing(&mut server, &list(&marie, 2, 0)).await;
+            server.say(answer).await;
+        }
+        server.expect("MSG marie 2 text 2 5 hello").await;
+        server.say("STORED marie 2").await;
+        server.say("DELIVERED marie 2").await;
+        server.catch_up().await;
+        john.finish().await.exited(0).was_quiet();
+    });
+}
+
+#[test]
+fn a_refusal_that_names_nobody_is_about_the_one_list_that_the_server_was_given() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let [anna, marie] = ["anna", "marie"].map(|name| world.identity(name));
+        for peer in ["anna", "marie"] {
+            begin_with(peer, world, &stage, 2).await;
+        }
+        let john = john(world, &stage).start();
+        john.types("to marie\n");
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 1").await;
+        server.knows("anna", &anna);
+        server.expect("DEVICES marie").await;
+        server.say(&devices(1, &list(&marie, 1, 0))).await;
+        expect_healing(&mut server, &list(&marie, 2, 0)).await;
+        john.types("/TALK anna\nto anna\n");
+        server.expect("TALK anna 1").await;
+        server.say("TALKING anna away 1 1 1 0 1").await;
+        assert_eq!(server.catch_up().await, [""; 0], "one list after the other");
+        server.say("ERR LIST - that is no list").await;
+        server.expect_all(&["DEVICES anna", "DEVICES marie"]).await;
+        server.say(&devices(1, &list(&marie, 1, 0))).await;
+        server.say(&devices_of("anna", 1, &list_of("anna", &anna, 1, 0))).await;
+        expect_healing(&mut server, &list_of("anna", &anna, 2, 0)).await;
+        server.say("LISTED anna 2").await;
+        server.expect("MSG anna 2 text 2 7 to anna").await;
+        server.say("STORED anna 2").await;
+        let told = john.finish().await;
+        told.exited(3).said("THE SERVER SHOWS AN OLDER DEVICE LIST OF marie");
+        told.said("that is no list").never_said("DEVICE LIST OF anna");
     });
 }
 

@@ -202,6 +202,45 @@ fn a_server_that_takes_no_list_is_asked_three_times_and_the_chat_goes_on() {
 }
 
 #[test]
+fn a_server_that_can_take_no_list_for_now_gets_it_later_however_often_it_says_so() {
+    story(async |world| {
+        let folder = Folder::new(world, "john").await;
+        let (john, mut server) = folder.comes().await;
+        server.show_list(None).await;
+        let list = server.expect_list().await;
+        let full = "ERR LATER john the server cannot keep device lists now; try again later";
+        let too_often = "ERR LATER - you say device lists too often; try again in 1 s";
+        for refusal in [full, too_often, full, too_often] {
+            server.say(refusal).await;
+            server.expect("DEVICES john").await;
+            server.show_list(None).await;
+            assert_eq!(server.expect_list().await, list);
+        }
+        server.say("LISTED john 1").await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        let told = std::iter::from_fn(|| john.events.try_recv().ok());
+        let objections = told.filter(|event| matches!(event, Event::Objection { .. }));
+        assert_eq!(objections.count(), 0, "nobody need know");
+        john.leaves(server).await;
+    });
+}
+
+#[test]
+fn a_refusal_that_names_nobody_is_about_ones_own_list_if_that_was_said() {
+    story(async |world| {
+        let folder = Folder::new(world, "john").await;
+        let (john, mut server) = folder.comes().await;
+        server.show_list(None).await;
+        let list = server.expect_list().await;
+        server.say("ERR LIST - that is no list").await;
+        server.expect("DEVICES john").await;
+        server.show_list(None).await;
+        assert_eq!(server.expect_list().await, list);
+        john.leaves(server).await;
+    });
+}
+
+#[test]
 fn a_list_that_one_has_not_signed_is_not_believed() {
     story(async |world| {
         let folder = Folder::new(world, "john").await;

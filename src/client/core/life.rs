@@ -93,6 +93,7 @@ impl Core {
         self.files.disconnected();
         self.blocks.disconnected();
         self.own_list.disconnected();
+        self.giving.disconnected();
         self.nobody.clear();
         (self.is_online, self.told) = (false, Told::Some);
     }
@@ -199,8 +200,8 @@ impl Core {
     pub(super) fn time_left(&self) -> Duration {
         let now = Instant::now();
         let due = self.conversations.values().filter_map(|it| it.due_at(now));
-        let due = due.chain(self.files.due_at()).chain(self.turn_at()).min();
-        let due = due.map(|at| at.saturating_duration_since(now));
+        let due = due.chain(self.files.due_at()).chain(self.turn_at()).chain(self.giving.due_at());
+        let due = due.min().map(|at| at.saturating_duration_since(now));
         let patience = self.config.patience.map(|it| it.saturating_sub(self.progress.elapsed()));
         due.into_iter().chain(patience).min().unwrap_or(Duration::from_secs(3600))
     }

@@ -11,7 +11,7 @@
 //! state                       its state
 //! under_way, queue            files in flight; which conversations wait to be opened
 //! blocks, likeness            people who are blocked; names that look like one already known
-//! own_list                    one's own list of devices, and whether this folder is in it
+//! own_list, giving            one's own list of devices, and whether this folder is in it; giving lists to the server
 //! held, verdict               people to whom nothing is sent; what is believed of another's list of devices
 //! objections                  a rate limit for what a server has told again and again
 //! order, exit                 what arrives in its queue; why a phase ends
@@ -21,6 +21,7 @@ mod blocks;
 mod exchange;
 mod exit;
 mod face;
+mod giving;
 mod held;
 mod life;
 mod likeness;

@@ -1,7 +1,7 @@
 //! One's own list of devices: whether this folder is in it, and what is to be done about that.
 //!
 //! Owned by the core. Pure. Invariants: at most one signature is asked for at a time; a server that refuses is tried
-//! [`TRIES`] times between two starts.
+//! [`TRIES`] times between two starts, one that can take no list for now until it does.
 
 use crate::message::Timestamp;
 use crate::trust::PublicKey;
@@ -108,6 +108,13 @@ impl OwnList {
     /// Nothing more is done before the next start.
     pub(super) fn leave(&mut self) {
         self.step = Step::Left;
+    }
+
+    /// The server cannot take it for now. When it is time again, what the server has is asked for before.
+    pub(super) fn put_off(&mut self) {
+        if matches!(self.step, Step::Said(_)) {
+            self.step = Step::ToAsk;
+        }
     }
 
     /// The server has another list than was thought. Returns whether that is looked at once more.
@@ -305,6 +312,22 @@ mod tests {
         own.disconnected();
         own.connected();
         assert_eq!(own.due(), None);
+    }
+
+    #[test]
+    fn a_server_that_can_take_none_for_now_is_tried_until_it_does() {
+        let john = John::new();
+        let (mut own, list) = (OwnList::of(john.keys[0]), john.list(&[(1, 0)]));
+        own.connected();
+        for _ in 0..10 * TRIES {
+            assert_eq!(own.due(), Some(Due::Devices));
+            own.put_off();
+            assert!(own.is_asked(), "nothing was said that could be refused");
+            own.is_to_say(list.clone(), true);
+            assert_eq!(own.due(), Some(Due::List(list.clone().into())));
+            own.put_off();
+        }
+        assert!(own.is_refused(), "none of that was a refusal");
     }
 
     #[test]

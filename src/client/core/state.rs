@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use async_channel::{Sender, WeakSender};
 
 use super::blocks::Blocks;
+use super::giving::Giving;
 use super::held::Held;
 use super::likeness::Likeness;
 use super::objections::{MOST_OBJECTIONS, MOST_STRANGERS, Objections};
@@ -100,6 +101,8 @@ pub(crate) struct Core {
     pub(super) told: Told,
     /// One's own list of devices.
     pub(super) own_list: OwnList,
+    /// Whose list is being given to the server.
+    pub(super) giving: Giving,
     /// Files in flight.
     pub(super) files: Files,
     /// Signed in.
@@ -170,6 +173,7 @@ impl Core {
             requests: BTreeMap::new(),
             told: Told::Some,
             own_list: OwnList::default(),
+            giving: Giving::default(),
             files: Files::new(orders),
             is_online: false,
             longest_body: MAX_BODY,

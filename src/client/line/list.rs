@@ -112,15 +112,27 @@ impl PeerList {
         self.refusal = (version != self.known).then(still);
     }
 
-    /// The server has not taken the list.
+    /// `LIST` is to be sent later. What the server has then is asked for before.
+    pub(crate) fn put_off(&mut self) {
+        if self.is_healing() {
+            (self.step, self.is_wanted) = (Step::None, true);
+        }
+    }
+
+    /// The server will not take the list.
     pub(crate) fn not_listed(&mut self, because: &str) {
         if self.is_healing() {
             (self.step, self.is_wanted, self.refusal) = (Step::None, true, Some(because.into()));
         }
     }
 
+    /// Whether the server is to get the list back, by what it told last.
+    pub(crate) fn is_to_heal(&self) -> bool {
+        self.told < self.known && self.refusal.is_none()
+    }
+
     /// Whether the server was sent the list back and has not answered.
-    pub(crate) fn is_healing(&self) -> bool {
+    fn is_healing(&self) -> bool {
         matches!(self.step, Step::Healing)
     }
 
@@ -232,6 +244,28 @@ mod tests {
     }
 
     #[test]
+    fn a_server_that_cannot_take_a_list_for_now_is_asked_again_and_gets_it_then() {
+        let (mut list, now) = (opened(3, 2), Instant::now());
+        for _ in 0..100 {
+            assert!(list.is_to_heal() && list.is_due(false, false));
+            list.asked(now);
+            assert!(list.answered(2) && list.refusal().is_none());
+            list.heals();
+            list.put_off();
+            assert!(!list.is_settled());
+        }
+        list.changed(3, now);
+        assert!(list.is_settled() && !list.is_to_heal(), "somebody else has given it back");
+        list.changed(2, now);
+        list.asked(now);
+        list.put_off();
+        assert!(list.answered(2), "nothing was given that could be refused");
+        list.heals();
+        list.not_listed("no");
+        assert!(!list.is_to_heal() && list.is_due(false, false), "what has it now?");
+    }
+
+    #[test]
     fn what_is_doubted_is_not_asked_for_again_and_again() {
         let (mut list, now) = (opened(3, 4), Instant::now());
         list.asked(now);
@@ -246,7 +280,7 @@ mod tests {
         /// Whatever a server says: messages are sent only for the version that it told last, none is sent while an
         /// answer is awaited, and no second question is asked meanwhile.
         #[test]
-        fn what_is_sent_is_for_the_version_that_was_told(steps in prop::collection::vec((0u8..9, 0u64..4), 0..60)) {
+        fn what_is_sent_is_for_the_version_that_was_told(steps in prop::collection::vec((0u8..10, 0u64..4), 0..60)) {
             let (mut list, now) = (opened(1, 1), Instant::now());
             let (mut told, mut awaits) = (1, false);
             for (step, version) in steps {
@@ -287,6 +321,10 @@ mod tests {
                         awaits = false;
                     }
                     8 if !awaits => list.doubted(version > 1),
+                    9 if list.is_healing() => {
+                        list.put_off();
+                        awaits = false;
+                    }
                     _ => {}
                 }
                 if list.is_settled() {

@@ -36,7 +36,7 @@ impl Reading<'_> {
         };
         match taken {
             Ok((peer, version)) => self.say(ServerFrame::Listed { peer, version }).await,
-            Err((peer, error)) => self.object(ErrorCode::List, peer, &error.to_string()).await,
+            Err((peer, error)) => self.object(error.code(), peer, &error.to_string()).await,
         }
     }
 

@@ -18,6 +18,7 @@ use crate::message::Name;
 use crate::task;
 use crate::trust::Fingerprint;
 use crate::trust::devices::{Owner, SignedList, SignedListError};
+use crate::wire::frame::ErrorCode;
 
 /// Why a list is not taken. Made to be read by the person who said it.
 #[derive(Debug, Error)]
@@ -36,6 +37,20 @@ pub(crate) enum NotTaken {
     TooOften(Duration),
     #[error("the server cannot keep device lists now; try again later")]
     NotWritten,
+}
+
+impl NotTaken {
+    /// Whether the same list may be taken later.
+    pub(crate) fn code(&self) -> ErrorCode {
+        match self {
+            Self::TooOften(_) | Self::NotWritten => ErrorCode::Later,
+            Self::NoList(_)
+            | Self::Elsewhere
+            | Self::NotOwner
+            | Self::Behind(_)
+            | Self::Beside(_) => ErrorCode::List,
+        }
+    }
 }
 
 impl From<MailboxError> for NotTaken {

@@ -168,6 +168,21 @@ fn a_list_is_refused_that_is_for_another_server_or_not_by_the_owner_of_the_name(
 }
 
 #[test]
+fn what_may_be_taken_later_is_refused_with_a_code_of_its_own() {
+    let disk = MailboxError("the disk is full".into());
+    for passing in [NotTaken::from(disk), NotTaken::TooOften(Duration::from_secs(1))] {
+        assert_eq!(passing.code(), ErrorCode::Later, "{passing}");
+    }
+    let place = Place::new();
+    let (_, damaged) = block_on(place.lists.take(&name("john"), b"no list")).unwrap_err();
+    let others =
+        [NotTaken::Elsewhere, NotTaken::NotOwner, NotTaken::Behind(2), NotTaken::Beside(2)];
+    for lasting in others.into_iter().chain([damaged]) {
+        assert_eq!(lasting.code(), ErrorCode::List, "{lasting}");
+    }
+}
+
+#[test]
 fn a_list_counts_as_long_as_its_signer_owns_the_name_and_is_removed_then() {
     let place = Place::new();
     let (one, marie) = (place.sign(&first(&place.marie)), name("marie"));

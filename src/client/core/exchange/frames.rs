@@ -53,15 +53,10 @@ impl Core {
             ServerFrame::Devices { peer, version, statement } if peer == self.config.user => {
                 self.take_own_list(version, statement).await?;
             }
-            ServerFrame::Listed { peer, version } if peer == self.config.user => {
-                self.take_listed(version).await?;
-            }
             ServerFrame::Devices { peer, version, statement } => {
                 self.take_list(peer, Shown { version, statement }, connection).await?;
             }
-            ServerFrame::Listed { peer, version } => {
-                self.with(&peer, |it| it.list.listed(version));
-            }
+            ServerFrame::Listed { peer, version } => self.take_listed(&peer, version).await?,
             ServerFrame::Changed { peer, version } => {
                 self.with(&peer, |it| it.list.changed(version, Instant::now()));
             }
@@ -250,7 +245,10 @@ impl Core {
         peer: Option<Name>,
         text: String,
     ) -> Result<(), Exit> {
-        if code == ErrorCode::List && self.is_not_listed(peer.as_ref(), &text) {
+        if matches!(code, ErrorCode::List | ErrorCode::Later)
+            && let Some(whose) = self.giving.refused(peer.as_ref())
+        {
+            self.take_not_listed(&whose, code, &text);
             return Ok(());
         }
         let because = match &peer {
@@ -268,10 +266,6 @@ impl Core {
                 self.object(because);
                 Ok(())
             }
-            (ErrorCode::List, Some(peer)) if peer == self.config.user => {
-                self.take_unlisted(&because);
-                Ok(())
-            }
             // After an unknown one the server closes, if it is fatal.
             (ErrorCode::ToSelf, Some(peer)) if self.blocks.refused(&peer) => {
                 self.object(because);
@@ -282,6 +276,7 @@ impl Core {
                 | ErrorCode::ToSelf
                 | ErrorCode::Closed
                 | ErrorCode::List
+                | ErrorCode::Later
                 | ErrorCode::Unknown,
                 _,
             ) => {

@@ -3,6 +3,8 @@
 //! Owned by the core. Nothing waits for any of it: the key that signs may be one that asks a person. Invariant: what was
 //! signed is on the disk before it is said.
 
+use std::time::Instant;
+
 use bytes::Bytes;
 
 use super::super::exit::Exit;
@@ -27,10 +29,14 @@ const EXHAUSTED: &str =
 impl Core {
     /// Says what is to be said of one's own list.
     pub(crate) fn list_where_due(&mut self, connection: &mut Connection) {
+        if !self.giving.is_free(Instant::now()) {
+            return;
+        }
         let peer = self.config.user.clone();
         match self.own_list.due() {
             Some(Due::Devices) => connection.say(&ClientFrame::Devices { peer }),
             Some(Due::List(list)) => {
+                self.giving.begin(peer);
                 connection.say(&ClientFrame::List { statement: list.bytes().clone() });
             }
             None => {}
@@ -59,7 +65,7 @@ impl Core {
     }
 
     /// The server has one's own list with this version now.
-    pub(super) async fn take_listed(&mut self, version: u64) -> Result<(), Exit> {
+    pub(super) async fn take_own_listed(&mut self, version: u64) -> Result<(), Exit> {
         match self.own_list.said().cloned() {
             // It may be one that was known here, without this folder.
             Some(list) if list.list().version() == version => self.go_on_with(Some(list), None),
@@ -69,7 +75,7 @@ impl Core {
         Ok(())
     }
 
-    /// The server does not take one's own list.
+    /// The server will not take one's own list.
     pub(super) fn take_unlisted(&mut self, because: &str) {
         if self.own_list.said().is_some() && !self.own_list.is_refused() {
             self.leave_list(unlisted(&format!("the server does not take it: {because}")));

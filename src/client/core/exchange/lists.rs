@@ -18,7 +18,7 @@ use crate::client::outcome::Doubt;
 use crate::client::store::scope::Server;
 use crate::client::store::{contacts, devices};
 use crate::message::Name;
-use crate::wire::frame::ClientFrame;
+use crate::wire::frame::{ClientFrame, ErrorCode};
 
 /// What is to be done about a list, once the store knows of it.
 enum Outcome {
@@ -41,7 +41,11 @@ impl Core {
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
-        for peer in due {
+        for peer in self.giving.in_turn(due) {
+            let is_to_heal = self.conversations.get(&peer).is_some_and(|it| it.list.is_to_heal());
+            if is_to_heal && !self.begins_to_heal(&peer) {
+                continue;
+            }
             // Who has a list has a key, and may have claimed the name a moment ago.
             if self.nobody.contains(&peer) {
                 connection.answer(&ClientFrame::Key { peer: peer.clone() });
@@ -65,6 +69,7 @@ impl Core {
         shown: Shown,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
+        self.giving.end(&peer);
         let Some(conversation) = self.conversations.get_mut(&peer) else { return Ok(()) };
         if !conversation.list.answered(shown.version) || self.held.has_key(&peer) {
             return Ok(());
@@ -78,10 +83,7 @@ impl Core {
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
             }
-            Outcome::Heal(statement) => {
-                self.with(&peer, |it| it.list.heals());
-                connection.answer(&ClientFrame::List { statement });
-            }
+            Outcome::Heal(statement) => self.heal(&peer, statement, connection),
             Outcome::Doubted { doubt, is_offered } => {
                 self.with(&peer, |it| it.list.doubted(is_offered));
                 match self.held.hold_for_list(&peer, &doubt) {
@@ -94,16 +96,47 @@ impl Core {
         Ok(())
     }
 
-    /// The server did not take a list back: of somebody, or of nobody whom it could read. Returns whether one was sent.
-    pub(super) fn is_not_listed(&mut self, peer: Option<&Name>, because: &str) -> bool {
-        let mut is_awaited = false;
-        for (of, it) in &mut self.conversations {
-            if it.list.is_healing() && peer.is_none_or(|peer| peer == of) {
-                it.list.not_listed(because);
-                is_awaited = true;
-            }
+    /// Gives the server a list back, now or later.
+    fn heal(&mut self, peer: &Name, statement: Bytes, connection: &mut Connection) {
+        self.with(peer, |it| it.list.heals());
+        if self.begins_to_heal(peer) {
+            connection.answer(&ClientFrame::List { statement });
+        } else {
+            self.with(peer, |it| it.list.put_off());
         }
-        is_awaited
+    }
+
+    fn begins_to_heal(&mut self, peer: &Name) -> bool {
+        let is_free = self.giving.is_free(Instant::now());
+        if is_free {
+            self.giving.begin(peer.clone());
+        }
+        is_free
+    }
+
+    /// The server has taken a list, and this version of it now.
+    pub(super) async fn take_listed(&mut self, peer: &Name, version: u64) -> Result<(), Exit> {
+        self.giving.taken(peer);
+        if *peer == self.config.user {
+            return self.take_own_listed(version).await;
+        }
+        self.with(peer, |it| it.list.listed(version));
+        Ok(())
+    }
+
+    /// The server has not taken the list that it was given.
+    pub(super) fn take_not_listed(&mut self, whose: &Name, code: ErrorCode, because: &str) {
+        let is_own = *whose == self.config.user;
+        if code == ErrorCode::Later {
+            log::debug!("the device list of {whose} is given later: {because}");
+            self.giving.pause(Instant::now(), fastrand::f64());
+        }
+        match (code, is_own) {
+            (ErrorCode::Later, true) => self.own_list.put_off(),
+            (ErrorCode::Later, false) => self.with(whose, |it| it.list.put_off()),
+            (_, true) => self.take_unlisted(because),
+            (_, false) => self.with(whose, |it| it.list.not_listed(because)),
+        }
     }
 }
 

@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::message::Installation;
     use crate::server::link::ConnectionId;
+    use crate::server::people::Lines;
     use crate::wire::frame::Presence;
 
     #[test]
@@ -132,7 +133,7 @@ mod tests {
             Presence::Online,
         );
         let shared = Shared::default();
-        let listed = || Box::new(Listed { count: 0, body: "\r\n".into() });
+        let listed = || Box::new(Listed { count: 0, names: Lines::default() });
         let frame = || Reply::Frame(Box::new(ServerFrame::Pong));
         let reply = |reply| shared.reply(&link, reply).now_or_never().is_some();
         assert!(reply(frame()) && reply(Reply::Online(listed())));

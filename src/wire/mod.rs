@@ -494,6 +494,6 @@ mod sign_in;
 pub mod stream;
 pub mod transport;
 
-pub(crate) use frame::{chunk_line, encode_messages, longest_frame, online_line};
+pub(crate) use frame::{blocks_line, chunk_line, encode_messages, longest_frame, online_line};
 pub use limits::*;
 pub use sign_in::{SIGN_IN_NAMESPACE, sign_in_text};

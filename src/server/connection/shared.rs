@@ -57,7 +57,7 @@ impl Reply {
 /// Whether no more answers are taken.
 fn is_full(replies: &VecDeque<Reply>) -> bool {
     let is_large = |reply: &Reply| match reply {
-        Reply::Online(_) => true,
+        Reply::Online(_) | Reply::Blocks => true,
         Reply::Frame(frame) => matches!(**frame, ServerFrame::Devices { .. }),
         _ => false,
     };
@@ -139,6 +139,8 @@ mod tests {
         assert!(reply(frame()) && reply(Reply::Online(listed())));
         assert!(!reply(frame()) && !reply(Reply::Online(listed())));
         assert_eq!(shared.take_replies(&link).len(), 2);
+        assert!(reply(Reply::Blocks) && !reply(frame()) && !reply(Reply::Blocks));
+        assert_eq!(shared.take_replies(&link).len(), 1);
         let (peer, version, statement) = (link.name.clone(), 1, "a list".into());
         let list = ServerFrame::Devices { peer, version, statement };
         assert!(reply(Reply::Frame(Box::new(list))) && !reply(frame()));

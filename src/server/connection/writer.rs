@@ -4,7 +4,8 @@
 //! each open conversation the reverse session with its batches. Whatever is ready is written with one system call. It
 //! encodes one thing after another, as far as there is room: what is [`Due`] is not encoded earlier, and long answers
 //! are encoded piece by piece. So for a peer that reads nothing, however much there is to say, the buffer holds
-//! [`FLUSH_AT`] bytes and one more frame, and names that all such answers share.
+//! [`FLUSH_AT`] bytes and one more frame, and names: those that all answers to `ONLINE` share, or those that one person
+//! blocks.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -36,13 +37,13 @@ use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
-use crate::wire::{encode_messages, longest_frame, online_line};
+use crate::wire::{blocks_line, encode_messages, longest_frame, online_line};
 
 /// How much is handed to the system before the task yields: what was collected, with a frame of usual length.
 const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
 
-/// The same for lists of who is online, which are encoded so much at a time. It yields each time: many peers that read
-/// slowly may be sent one at once.
+/// The same for lists of names, which are encoded so much at a time. It yields each time: many peers that read slowly may
+/// be sent one at once.
 const NAMES_AT_ONCE: usize = 8 * 1024;
 
 /// How long a connection that ends may take to read its farewell.
@@ -89,7 +90,7 @@ struct Writer {
     /// None while there is nothing.
     due: Option<Box<Due>>,
     out: BytesMut,
-    /// Encoded when all of `out` is written: the names of who is online. Nothing is added behind them before.
+    /// Encoded when all of `out` is written: who is online, or is blocked. Nothing is added behind them before.
     names: Lines,
     half: BoxWriter,
     turn: Turn,
@@ -207,16 +208,18 @@ impl Writer {
             }
             Reply::Key(peer) => self.tell_key(peer),
             Reply::Online(listed) => self.tell_online(*listed),
-            Reply::Blocks => {
-                let names = self.host.registry.circle().blocked_by(&self.link.name);
-                self.say(&ServerFrame::Blocks { names });
-            }
+            Reply::Blocks => self.tell_blocks(),
         }
     }
 
     fn tell_online(&mut self, listed: Listed) {
         online_line(&mut self.out, listed.count, listed.names.length());
         self.names = listed.names;
+    }
+
+    fn tell_blocks(&mut self) {
+        self.names = Lines::of(&self.host.registry.circle().blocked_by(&self.link.name));
+        blocks_line(&mut self.out, self.names.length());
     }
 
     /// Looked up here, so that the answer is never older than what was said before it.

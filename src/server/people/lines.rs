@@ -27,6 +27,13 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// These names, as many as an answer has room for.
+    pub(crate) fn of(names: &[Name]) -> Self {
+        let words = names.iter().flat_map(|name| [name.as_str(), "\n"]);
+        let words: Vec<&str> = words.chain([END]).collect();
+        Self::all_but(words.concat().into(), &[])
+    }
+
     /// All lines of a text but the hidden ones, which are in order, as far as an answer has room for them.
     pub(super) fn all_but(text: Bytes, hidden: &[Range<usize>]) -> Self {
         let all = text.len() - END.len();
@@ -124,6 +131,19 @@ mod tests {
         let line = |number| find(lines.as_bytes(), &name(number)).unwrap();
         let hidden: Vec<_> = (0..count).step_by(2).map(line).collect();
         Lines::all_but((lines + END).into(), &hidden)
+    }
+
+    #[test]
+    fn names_of_nobody_and_of_some_are_a_body() {
+        let mut out = BytesMut::new();
+        for (count, length, body) in [(0, 0, "\r\n"), (2, 20, "guest0000\nguest0001\n\r\n")] {
+            let names: Vec<_> = (0..count).map(name).collect();
+            let mut lines = Lines::of(&names);
+            assert_eq!(lines.length(), length);
+            out.clear();
+            lines.move_to(&mut out, usize::MAX);
+            assert!(lines.is_empty() && out == body.as_bytes());
+        }
     }
 
     #[test]

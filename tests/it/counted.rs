@@ -4,6 +4,7 @@ use tinychat::server::{Config, Rate, Rates};
 use tinychat::wire::codec::{Frame, When};
 use tinychat::wire::frame::ClientFrame;
 
+use crate::lists::{first, lists};
 use crate::world::{Peer, World, story_with};
 
 /// How much may come at once here; a second later there is one more.
@@ -160,5 +161,18 @@ fn the_bytes_of_long_answers_count() {
             person.say("carol", 1, &"x".repeat(1_000)).await;
             while !person.next().await.starts_with("ERR SLOW carol 1 ") {}
         }
+    });
+}
+
+#[test]
+fn so_do_those_of_device_lists() {
+    story_with(bytes, async |world| {
+        let mut bob = world.sign_in("bob").await;
+        lists(&mut bob, &first(world, "bob")).await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("john").await;
+        alice.send("DEVICES bob").await;
+        alice.say("john", 1, &"x".repeat(1_000)).await;
+        while !alice.next().await.starts_with("ERR SLOW john 1 ") {}
     });
 }

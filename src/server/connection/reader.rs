@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::collected::Collected;
 use super::reading::{Flow, Reading, fail};
 use super::shared::Reply;
-use crate::message::{MAX_NAME_CHARS, Message, MessageId};
+use crate::message::{Message, MessageId};
 use crate::server::files::Tickets;
 use crate::server::host::Host;
 use crate::server::link::{End, Side};
@@ -132,7 +132,7 @@ impl Reading<'_> {
         let Host { directory, registry, .. } = &**self.host;
         Some(match counts {
             Counts::Everybody => directory.length(),
-            Counts::Blocked => registry.circle().count_blocked(&self.link.name) * MAX_NAME_CHARS,
+            Counts::Blocked => registry.circle().length_of_blocked(&self.link.name),
             Counts::Statement => return None,
             _ => 0,
         })

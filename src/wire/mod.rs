@@ -415,11 +415,12 @@
 //!
 //! # Rates
 //!
-//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like a
-//! message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that was
-//! counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote it, and
-//! comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS` and of each repeated `EXPIRED`. Whoever
-//! is too fast is read more slowly, up to a second for a frame (backpressure). Only messages are refused: with `ERR SLOW`.
+//! A server may limit the rate of messages, and of bytes, that somebody writes, and the burst. Every frame counts like
+//! a message, also one with a bad name and one that is dropped; but not an `ACK` that acknowledges something, for that
+//! was counted when it was written. What is sent again, on this connection or another, counts as if its receiver wrote
+//! it, and comes more slowly if that is too much. So do the bytes of `ONLINE`, of `BLOCKS`, of `DEVICES` and of each
+//! repeated `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages
+//! are refused: with `ERR SLOW`.
 //!
 //! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LATER`), blocks people
 //! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
@@ -493,6 +494,6 @@ mod sign_in;
 pub mod stream;
 pub mod transport;
 
-pub(crate) use frame::{chunk_line, encode_messages, longest_frame, online_line};
+pub(crate) use frame::{blocks_line, chunk_line, encode_messages, longest_frame, online_line};
 pub use limits::*;
 pub use sign_in::{SIGN_IN_NAMESPACE, sign_in_text};

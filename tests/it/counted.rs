@@ -4,6 +4,7 @@ use tinychat::server::{Config, Rate, Rates};
 use tinychat::wire::codec::{Frame, When};
 use tinychat::wire::frame::ClientFrame;
 
+use crate::lists::{first, lists};
 use crate::world::{Peer, World, story_with};
 
 /// How much may come at once here; a second later there is one more.
@@ -152,13 +153,28 @@ fn the_bytes_of_long_answers_count() {
     story_with(bytes, async |world| {
         let alice = world.sign_in(&"a".repeat(32)).await;
         let mut bob = world.sign_in(&"b".repeat(32)).await;
-        bob.send("BLOCK mallory").await;
-        bob.expect("BLOCKED mallory").await;
-        for (mut person, question) in [(alice, "ONLINE"), (bob, "BLOCKS")] {
+        // 32 characters of 4 bytes.
+        bob.blocks(&"\u{10464}".repeat(32)).await;
+        for (mut person, question, times, length) in
+            [(alice, "ONLINE", 30, 1_000), (bob, "BLOCKS", 7, 700)]
+        {
             person.talk("carol").await;
-            person.send_bytes(format!("{question}\r\n").repeat(30).as_bytes()).await;
-            person.say("carol", 1, &"x".repeat(1_000)).await;
+            person.send_bytes(format!("{question}\r\n").repeat(times).as_bytes()).await;
+            person.say("carol", 1, &"x".repeat(length)).await;
             while !person.next().await.starts_with("ERR SLOW carol 1 ") {}
         }
+    });
+}
+
+#[test]
+fn so_do_those_of_device_lists() {
+    story_with(bytes, async |world| {
+        let mut bob = world.sign_in("bob").await;
+        lists(&mut bob, &first(world, "bob")).await;
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("john").await;
+        alice.send("DEVICES bob").await;
+        alice.say("john", 1, &"x".repeat(1_000)).await;
+        while !alice.next().await.starts_with("ERR SLOW john 1 ") {}
     });
 }

@@ -48,7 +48,7 @@ fn first_on(server: Option<Fingerprint>, world: &World, name: &str) -> SignedLis
 }
 
 /// The same on a server without TLS.
-fn first(world: &World, name: &str) -> SignedList {
+pub(crate) fn first(world: &World, name: &str) -> SignedList {
     first_on(None, world, name)
 }
 
@@ -66,7 +66,7 @@ fn as_frame(statement: &[u8]) -> Vec<u8> {
 }
 
 /// Says a list that is taken.
-async fn lists(peer: &mut Peer, list: &SignedList) {
+pub(crate) async fn lists(peer: &mut Peer, list: &SignedList) {
     peer.send_bytes(&as_frame(list.bytes())).await;
     let owner = &list.list().owner().name;
     peer.expect(&format!("LISTED {owner} {}", list.list().version())).await;

@@ -15,7 +15,8 @@ use crate::task;
 use crate::wire::frame::{ErrorCode, ServerFrame};
 
 impl Reading<'_> {
-    /// Says which list somebody has.
+    /// Says which list somebody has, and then counts the question with what was read for it: while somebody who is too
+    /// fast waits, the answer would grow old.
     pub(super) async fn tell_devices(&self, peer: Name) -> Flow {
         let (version, statement) = match self.host.lists.newest(&peer).await {
             Ok(Some(list)) => (list.id.version, list.statement),
@@ -25,7 +26,10 @@ impl Reading<'_> {
                 return fail(ErrorCode::Busy, "the server cannot read its device lists now");
             }
         };
-        self.say(ServerFrame::Devices { peer, version, statement }).await
+        let length = statement.len();
+        self.say(ServerFrame::Devices { peer, version, statement }).await?;
+        self.count(length).await;
+        Flow::Continue(())
     }
 
     /// Takes a list.

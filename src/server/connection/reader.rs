@@ -10,7 +10,7 @@ use std::task::Poll;
 use super::collected::Collected;
 use super::reading::{Flow, Reading, fail};
 use super::shared::Reply;
-use crate::message::{MAX_NAME_CHARS, Message, MessageId};
+use crate::message::{Message, MessageId};
 use crate::server::files::Tickets;
 use crate::server::host::Host;
 use crate::server::link::{End, Side};
@@ -88,7 +88,9 @@ impl Reading<'_> {
     }
 
     async fn handle(&mut self, frame: ClientFrame) -> Flow {
-        self.count(self.answer_length(frame.verb().counts())).await;
+        if let Some(length) = self.answer_length(frame.verb().counts()) {
+            self.count(length).await;
+        }
         match frame {
             ClientFrame::Talk { peer, settled } => self.talk(peer, settled).await,
             ClientFrame::Bounce { peer, seq } => self.bounce(&peer, seq),
@@ -124,14 +126,16 @@ impl Reading<'_> {
         }
     }
 
-    /// About how many bytes of an answer count; none of one that is no longer than a frame.
-    fn answer_length(&self, counts: Counts) -> usize {
+    /// About how many bytes of an answer count: 0 of one that is no longer than a frame. None if it is counted once it
+    /// was read.
+    fn answer_length(&self, counts: Counts) -> Option<usize> {
         let Host { directory, registry, .. } = &**self.host;
-        match counts {
+        Some(match counts {
             Counts::Everybody => directory.length(),
-            Counts::Blocked => registry.circle().count_blocked(&self.link.name) * MAX_NAME_CHARS,
+            Counts::Blocked => registry.circle().length_of_blocked(&self.link.name),
+            Counts::Statement => return None,
             _ => 0,
-        }
+        })
     }
 
     async fn protest(&self, error: &ProtocolError) -> Flow {

@@ -57,7 +57,7 @@ impl Reply {
 /// Whether no more answers are taken.
 fn is_full(replies: &VecDeque<Reply>) -> bool {
     let is_large = |reply: &Reply| match reply {
-        Reply::Online(_) => true,
+        Reply::Online(_) | Reply::Blocks => true,
         Reply::Frame(frame) => matches!(**frame, ServerFrame::Devices { .. }),
         _ => false,
     };
@@ -121,6 +121,7 @@ mod tests {
     use super::*;
     use crate::message::Installation;
     use crate::server::link::ConnectionId;
+    use crate::server::people::Lines;
     use crate::wire::frame::Presence;
 
     #[test]
@@ -132,12 +133,14 @@ mod tests {
             Presence::Online,
         );
         let shared = Shared::default();
-        let listed = || Box::new(Listed { count: 0, body: "\r\n".into() });
+        let listed = || Box::new(Listed { count: 0, names: Lines::default() });
         let frame = || Reply::Frame(Box::new(ServerFrame::Pong));
         let reply = |reply| shared.reply(&link, reply).now_or_never().is_some();
         assert!(reply(frame()) && reply(Reply::Online(listed())));
         assert!(!reply(frame()) && !reply(Reply::Online(listed())));
         assert_eq!(shared.take_replies(&link).len(), 2);
+        assert!(reply(Reply::Blocks) && !reply(frame()) && !reply(Reply::Blocks));
+        assert_eq!(shared.take_replies(&link).len(), 1);
         let (peer, version, statement) = (link.name.clone(), 1, "a list".into());
         let list = ServerFrame::Devices { peer, version, statement };
         assert!(reply(Reply::Frame(Box::new(list))) && !reply(frame()));

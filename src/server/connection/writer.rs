@@ -4,7 +4,8 @@
 //! each open conversation the reverse session with its batches. Whatever is ready is written with one system call. It
 //! encodes one thing after another, as far as there is room: what is [`Due`] is not encoded earlier, and long answers
 //! are encoded piece by piece. So for a peer that reads nothing, however much there is to say, the buffer holds
-//! [`FLUSH_AT`] bytes and one more frame, and names that all such answers share.
+//! [`FLUSH_AT`] bytes and one more frame, and names: those that all answers to `ONLINE` share, or those that one person
+//! blocks.
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::{Buf, Bytes, BytesMut};
+use bytes::{Buf, BytesMut};
 use futures::stream::{Abortable, SelectAll};
 use futures::{AsyncWrite, AsyncWriteExt, Stream, StreamExt};
 
@@ -28,7 +29,7 @@ use crate::mailbox::MailboxError;
 use crate::message::{Message, Name, SessionKey};
 use crate::server::host::Host;
 use crate::server::link::{ByPeer, End, EndOnDrop, Link, Marks, Notices, Side};
-use crate::server::people::Listed;
+use crate::server::people::{Lines, Listed};
 use crate::server::sessions::Session;
 use crate::server::sessions::{Delivery, deliveries};
 use crate::task;
@@ -36,12 +37,13 @@ use crate::trust::PublicKey;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ByeReason, ErrorCode, ServerFrame};
 use crate::wire::transport::BoxWriter;
-use crate::wire::{encode_messages, longest_frame, online_line};
+use crate::wire::{blocks_line, encode_messages, longest_frame, online_line};
 
 /// How much is handed to the system before the task yields: what was collected, with a frame of usual length.
 const WRITE_AT_ONCE: usize = 2 * FLUSH_AT;
 
-/// The same for lists of who is online, yielding each time: many peers that read slowly may be sent one at once.
+/// The same for lists of names, which are encoded so much at a time. It yields each time: many peers that read slowly may
+/// be sent one at once.
 const NAMES_AT_ONCE: usize = 8 * 1024;
 
 /// How long a connection that ends may take to read its farewell.
@@ -66,7 +68,7 @@ pub(super) async fn run(
         told_key: None,
         due: Some(Box::new(Due::waiting(waiting))),
         out: first,
-        names: Bytes::new(),
+        names: Lines::default(),
         half,
         turn: Turn::default(),
     };
@@ -88,8 +90,8 @@ struct Writer {
     /// None while there is nothing.
     due: Option<Box<Due>>,
     out: BytesMut,
-    /// Sent after `out` as it is: the names of who is online. Nothing is added behind it before it is written.
-    names: Bytes,
+    /// Encoded when all of `out` is written: who is online, or is blocked. Nothing is added behind them before.
+    names: Lines,
     half: BoxWriter,
     turn: Turn,
 }
@@ -206,16 +208,18 @@ impl Writer {
             }
             Reply::Key(peer) => self.tell_key(peer),
             Reply::Online(listed) => self.tell_online(*listed),
-            Reply::Blocks => {
-                let names = self.host.registry.circle().blocked_by(&self.link.name);
-                self.say(&ServerFrame::Blocks { names });
-            }
+            Reply::Blocks => self.tell_blocks(),
         }
     }
 
     fn tell_online(&mut self, listed: Listed) {
-        online_line(&mut self.out, listed.count, listed.length());
-        self.names = listed.body;
+        online_line(&mut self.out, listed.count, listed.names.length());
+        self.names = listed.names;
+    }
+
+    fn tell_blocks(&mut self) {
+        self.names = Lines::of(&self.host.registry.circle().blocked_by(&self.link.name));
+        blocks_line(&mut self.out, self.names.length());
     }
 
     /// Looked up here, so that the answer is never older than what was said before it.
@@ -354,38 +358,36 @@ impl Writer {
         written
     }
 
-    /// Writes what was encoded, however long that takes.
+    /// Writes what was encoded, and the names behind it, however long that takes.
     async fn write_rest(&mut self) -> io::Result<()> {
-        self.half.write_all(&self.out).await?;
-        self.half.write_all(&self.names).await?;
-        (self.out, self.names) = Default::default();
+        self.encode_names();
+        while !self.out.is_empty() {
+            self.half.write_all(&self.out).await?;
+            self.out.clear();
+            self.encode_names();
+        }
         Ok(())
     }
 
-    /// How many bytes were encoded and are not written.
-    fn unwritten(&self) -> usize {
-        self.out.len() + self.names.len()
+    /// Encodes some of the names once nothing else is left to write.
+    fn encode_names(&mut self) {
+        if self.out.is_empty() {
+            self.names.move_to(&mut self.out, NAMES_AT_ONCE);
+        }
     }
 
     /// Writes as long as the peer reads. The heartbeat looks at each step alone: a peer that reads little at a time is
     /// slow, and one that reads nothing is dead.
     fn poll_flush(&mut self, context: &mut Context<'_>) -> Poll<Flushed> {
-        if self.unwritten() > 0 {
-            let (next, most): (&[u8], _) = match self.out.is_empty() {
-                true => (&self.names, NAMES_AT_ONCE),
-                false => (&self.out, WRITE_AT_ONCE),
-            };
-            let next = &next[..next.len().min(most)];
+        self.encode_names();
+        if !self.out.is_empty() {
+            let next = &self.out[..self.out.len().min(WRITE_AT_ONCE)];
             match Pin::new(&mut self.half).poll_write(context, next) {
                 Poll::Ready(Ok(0)) => {
                     return Poll::Ready(Flushed::Done(Err(io::ErrorKind::WriteZero.into())));
                 }
                 Poll::Ready(Ok(written)) => {
-                    if self.out.is_empty() {
-                        self.names.advance(written);
-                    } else {
-                        self.out.advance(written);
-                    }
+                    self.out.advance(written);
                     self.link.pulse().writes(true);
                     return Poll::Ready(Flushed::Part(written));
                 }

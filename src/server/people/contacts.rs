@@ -148,8 +148,15 @@ impl Circle {
         all
     }
 
+    /// How many bytes the names have of those whom somebody blocks, one a line.
+    pub(crate) fn length_of_blocked(&self, name: &Name) -> usize {
+        let Some(others) = self.standings.get(name) else { return 0 };
+        let blocked = others.iter().filter(|(_, standing)| standing.is_blocked());
+        blocked.map(|(other, _)| other.as_str().len() + 1).sum()
+    }
+
     /// How many people somebody blocks.
-    pub(crate) fn count_blocked(&self, name: &Name) -> usize {
+    fn count_blocked(&self, name: &Name) -> usize {
         let others = self.standings.get(name);
         others.map_or(0, |others| others.values().filter(|it| it.is_blocked()).count())
     }

@@ -6,9 +6,9 @@
 
 use std::ops::Range;
 
-use bytes::{Bytes, BytesMut};
-use memchr::{memchr, memrchr};
+use bytes::Bytes;
 
+use super::lines::{END, Lines, find};
 use crate::message::Name;
 use crate::wire::MAX_ONLINE_BODY;
 
@@ -17,26 +17,21 @@ use crate::wire::MAX_ONLINE_BODY;
 pub(super) struct Listing {
     text: String,
     count: u64,
-    /// The part of it that fits into an answer; none after a change.
+    /// The same as the body of an answer; none after a change.
     shared: Option<Bytes>,
 }
 
-/// The end of a body.
-const END: &[u8] = b"\r\n";
+/// All who are online at a moment.
+pub(super) struct Everybody {
+    count: u64,
+    body: Bytes,
+}
 
 /// How many there are, and the names of as many as fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listed {
     pub(crate) count: u64,
-    /// As a body, with the CR LF behind it.
-    pub(crate) body: Bytes,
-}
-
-impl Listed {
-    /// The length of the body in the frame's header.
-    pub(crate) fn length(&self) -> usize {
-        self.body.len() - END.len()
-    }
+    pub(crate) names: Lines,
 }
 
 impl Listing {
@@ -61,56 +56,34 @@ impl Listing {
         self.text.len().min(MAX_ONLINE_BODY)
     }
 
-    /// All but these, which are in order.
-    pub(super) fn but_for(&mut self, hidden: &[Name]) -> Listed {
-        let hidden: Vec<_> = hidden.iter().filter_map(|name| self.find(name).ok()).collect();
-        let count = self.count - hidden.len() as u64;
-        let Self { text, shared, .. } = self;
-        let body = match hidden.is_empty() {
-            true => shared.get_or_insert_with(|| body(text, &[])).clone(),
-            false => body(text, &hidden),
-        };
-        Listed { count, body }
+    /// All of them, without copying until the next change.
+    pub(super) fn everybody(&mut self) -> Everybody {
+        let Self { text, count, shared } = self;
+        let body = shared.get_or_insert_with(|| [text.as_str(), END].concat().into()).clone();
+        Everybody { count: *count, body }
     }
 
-    /// The line of a name; or where it would begin.
     fn find(&self, name: &Name) -> Result<Range<usize>, usize> {
-        let (text, name) = (self.text.as_bytes(), name.as_str().as_bytes());
-        let (mut low, mut high) = (0, text.len());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            let start = memrchr(b'\n', &text[low..middle]).map_or(low, |end| low + end + 1);
-            let end = memchr(b'\n', &text[start..high]).map_or(high, |length| start + length);
-            match text[start..end].cmp(name) {
-                std::cmp::Ordering::Less => low = end + 1,
-                std::cmp::Ordering::Equal => return Ok(start..end + 1),
-                std::cmp::Ordering::Greater => high = start,
-            }
-        }
-        Err(low)
+        find(self.text.as_bytes(), name)
     }
 }
 
-/// All lines but the hidden ones, as far as an answer has room for them.
-fn body(text: &str, hidden: &[Range<usize>]) -> Bytes {
-    let mut body = BytesMut::with_capacity(text.len() + END.len());
-    let mut from = 0;
-    for line in hidden {
-        body.extend_from_slice(&text.as_bytes()[from..line.start]);
-        from = line.end;
+impl Everybody {
+    /// All but these, which are in order.
+    pub(super) fn but_for(self, hidden: &[Name]) -> Listed {
+        let Self { count, body } = self;
+        let lines = &body[..body.len() - END.len()];
+        let hidden: Vec<_> = hidden.iter().filter_map(|name| find(lines, name).ok()).collect();
+        let count = count - hidden.len() as u64;
+        Listed { count, names: Lines::all_but(body, &hidden) }
     }
-    body.extend_from_slice(&text.as_bytes()[from..]);
-    if body.len() > MAX_ONLINE_BODY {
-        body.truncate(memrchr(b'\n', &body[..MAX_ONLINE_BODY]).map_or(0, |end| end + 1));
-    }
-    body.extend_from_slice(END);
-    body.freeze()
 }
 
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
+    use bytes::BytesMut;
     use proptest::prelude::*;
 
     use super::*;
@@ -121,7 +94,13 @@ mod tests {
 
     fn text(names: impl IntoIterator<Item = Name>) -> Bytes {
         let lines: String = names.into_iter().map(|name| format!("{name}\n")).collect();
-        (lines + "\r\n").into()
+        (lines + END).into()
+    }
+
+    fn written(mut names: Lines) -> Bytes {
+        let mut out = BytesMut::new();
+        names.move_to(&mut out, usize::MAX);
+        out.freeze()
     }
 
     proptest! {
@@ -136,42 +115,56 @@ mod tests {
                 if comes { listing.insert(&who) } else { listing.remove(&who) }
                 if comes { there.insert(who) } else { there.remove(&who) };
             }
-            let all = listing.but_for(&[]);
-            prop_assert_eq!(&all.body, &text(there.clone()));
+            let all = listing.everybody().but_for(&[]);
+            prop_assert_eq!(written(all.names), text(there.clone()));
             prop_assert_eq!(all.count, there.len() as u64);
             let mut hidden: Vec<Name> = hidden.iter().map(|it| name(it)).collect();
             hidden.sort_unstable();
             there.retain(|it| !hidden.contains(it));
-            let some = listing.but_for(&hidden);
-            prop_assert_eq!(&some.body, &text(there.clone()));
-            prop_assert_eq!(some.length() + 2, some.body.len());
+            let some = listing.everybody().but_for(&hidden);
             prop_assert_eq!(some.count, there.len() as u64);
+            let length = some.names.length();
+            let some = written(some.names);
+            prop_assert_eq!(length + 2, some.len());
+            prop_assert_eq!(some, text(there));
         }
     }
 
     #[test]
-    fn asked_again_it_is_not_made_again() {
+    fn asked_again_it_is_not_made_again_whoever_is_hidden() {
         let mut listing = Listing::default();
-        listing.insert(&name("alice"));
-        let first = listing.but_for(&[name("bob")]).body;
-        assert_eq!(first.as_ptr(), listing.but_for(&[]).body.as_ptr(), "the same bytes");
-        listing.insert(&name("alice"));
-        assert_eq!(first.as_ptr(), listing.but_for(&[]).body.as_ptr(), "nobody came");
-        listing.insert(&name("bob"));
-        assert_eq!(listing.but_for(&[]).body, "alice\nbob\n\r\n");
-        assert_eq!(first, "alice\n\r\n");
+        let guests: Vec<_> = (0..2_000).map(|number| name(&format!("guest{number:04}"))).collect();
+        guests.iter().for_each(|guest| listing.insert(guest));
+        let first = listing.everybody().but_for(&[name("bob")]).names;
+        let asked = |listing: &mut Listing, hidden: &[Name], left: u64| {
+            let Listed { count, names } = listing.everybody().but_for(hidden);
+            assert_eq!((count, names.length() as u64), (left, left * 10));
+            assert_eq!(names.text().as_ptr(), first.text().as_ptr(), "the same bytes");
+        };
+        asked(&mut listing, &[], 2_000);
+        asked(&mut listing, &guests[..1], 1_999);
+        let half: Vec<_> = guests.iter().step_by(2).cloned().collect();
+        asked(&mut listing, &half, 1_000);
+        listing.insert(&guests[0]);
+        asked(&mut listing, &[], 2_000);
+        listing.remove(&guests[0]);
+        assert_eq!(written(listing.everybody().but_for(&[]).names), text(guests[1..].to_vec()));
+        assert_eq!(written(first), text(guests));
     }
 
     #[test]
     fn what_does_not_fit_is_left_out_and_counted() {
         let mut listing = Listing::default();
         let many = MAX_ONLINE_BODY / 10 + 10;
-        for number in 0..many {
-            listing.insert(&name(&format!("guest{number:07}")));
+        let guest = |number| name(&format!("guest{number:07}"));
+        (0..many).for_each(|number| listing.insert(&guest(number)));
+        // Whoever is hidden leaves room for somebody else.
+        let first: Vec<_> = (0..100).map(guest).collect();
+        for hidden in [&first[..0], &first[..]] {
+            let Listed { count, names } = listing.everybody().but_for(hidden);
+            assert_eq!(count, (many - hidden.len()) as u64);
+            assert!((MAX_ONLINE_BODY - 13..=MAX_ONLINE_BODY).contains(&names.length()));
+            assert!(written(names).ends_with(b"\n\r\n"));
         }
-        let listed = listing.but_for(&[]);
-        assert_eq!(listed.count, many as u64);
-        assert!((MAX_ONLINE_BODY - 13..=MAX_ONLINE_BODY).contains(&listed.length()));
-        assert!(listed.body.ends_with(b"\n\r\n"));
     }
 }

@@ -6,7 +6,7 @@
 //! lists                              which device list counts for each name
 //! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
 //! roll, listing, former_contacts     the names as lines; who is online, as `ONLINE` says it; contacts of earlier versions
-//! book                               a text file on disk
+//! book, lines                        a text file on disk; names as the body of an answer
 //! versions                           of which device lists somebody has to know the newest version
 //! likeness                           which names look alike
 //! ```
@@ -16,6 +16,7 @@ mod contacts;
 mod former_contacts;
 mod guests;
 mod likeness;
+mod lines;
 mod listing;
 mod lists;
 mod names;
@@ -28,6 +29,7 @@ pub(crate) use contacts::{Circle, Contacts, ContactsError, WRITING};
 pub use former_contacts::UnknownContacts;
 pub(crate) use former_contacts::check as check_former_contacts;
 pub(crate) use guests::Guests;
+pub(crate) use lines::Lines;
 pub(crate) use listing::Listed;
 pub(crate) use lists::{Lists, NotTaken, ServerKey};
 pub(crate) use names::Names;

@@ -117,7 +117,9 @@ impl Directory {
 
     /// Who is online, except for these names, which are sorted.
     pub(crate) fn all_but(&self, hidden: &[Name]) -> Listed {
-        self.listing().but_for(hidden)
+        // Who is hidden is looked for without the lock.
+        let everybody = self.listing().everybody();
+        everybody.but_for(hidden)
     }
 
     /// About how many bytes all names take.

@@ -68,6 +68,8 @@ pub enum Counts {
     Everybody,
     /// A message with a body of all names that its sender blocks.
     Blocked,
+    /// A message with a body of the device list that is the answer.
+    Statement,
     /// The bytes of a file; and a message, if they are few.
     Chunk,
 }

@@ -78,7 +78,7 @@ frames! {
             peer: Name,
         },
         /// Asks for the newest device list of a name.
-        DEVICES when SignedIn counts Message => Devices {
+        DEVICES when SignedIn counts Statement => Devices {
             /// The name.
             peer: Name,
         },

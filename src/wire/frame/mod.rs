@@ -27,7 +27,7 @@ pub use client::ClientFrame;
 pub(crate) use files::chunk_line;
 pub use files::{FileReply, FileRequest};
 pub(crate) use messages::{encode_messages, longest_frame};
-pub(crate) use names::online_line;
+pub(crate) use names::{blocks_line, online_line};
 pub use presence::Presence;
 pub use refusal::Refusal;
 pub use server::ServerFrame;

@@ -51,6 +51,11 @@ pub(crate) fn online_line(out: &mut BytesMut, count: u64, length: usize) {
     line(out, format_args!("ONLINE {count} {length}"));
 }
 
+/// The same of `BLOCKS`.
+pub(crate) fn blocks_line(out: &mut BytesMut, length: usize) {
+    line(out, format_args!("BLOCKS {length}"));
+}
+
 /// The key that owns a name, if one does.
 pub(super) enum Owner {}
 

@@ -171,14 +171,18 @@ fn a_frame_is_no_longer_than_is_said_and_can_be_as_long() {
 
 #[test]
 fn header_lines_are_those_of_whole_frames() {
-    let (mut chunk, mut online) = (BytesMut::new(), BytesMut::new());
+    let [mut chunk, mut online, mut blocks] = <[BytesMut; 3]>::default();
     chunk_line(&mut chunk, 7, 5);
+    blocks_line(&mut blocks, 6);
     online_line(&mut online, 2, 6);
     let mut whole = BytesMut::new();
     FileReply::Chunk { offset: 7, body: Bytes::from_static(b"hello") }.encode(&mut whole);
     assert_eq!(whole, [&chunk[..], b"hello\r\n"].concat());
     whole.clear();
     let names = vec!["marie".parse().unwrap()];
-    ServerFrame::Online { count: 2, names }.encode(&mut whole);
+    ServerFrame::Online { count: 2, names: names.clone() }.encode(&mut whole);
     assert_eq!(whole, [&online[..], b"marie\n\r\n"].concat());
+    whole.clear();
+    ServerFrame::Blocks { names }.encode(&mut whole);
+    assert_eq!(whole, [&blocks[..], b"marie\n\r\n"].concat());
 }

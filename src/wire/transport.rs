@@ -4,6 +4,7 @@
 //! The halves are boxed, so that both tasks of a connection look alike over all of them. After a write comes a flush:
 //! under TLS a write may leave something buffered.
 
+use std::cell::RefCell;
 use std::io::{self, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,6 +15,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
 use async_io::Async;
+use bytes::Bytes;
 use futures::io::ReadHalf;
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream, client};
@@ -303,19 +305,54 @@ fn is_temporary(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
 
-/// Both halves of a socket, for TLS. However little TLS returns of what was read, reading yields here now and then.
+/// Both halves of a socket, for TLS, which asks for less than a record at a time: what arrived is read at once and kept
+/// until it is asked for. However little TLS returns of it, reading yields here now and then.
 struct Duplex {
     reader: SocketReader,
     writer: SocketWriter,
+    /// What was read ahead; it holds no memory while it is empty.
+    ahead: Bytes,
     /// How many bytes were read since reading last yielded.
     read: usize,
     barren: Arc<Barren>,
 }
 
+thread_local! {
+    /// Where all connections of a thread are read.
+    static ARRIVING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AT_ONCE].into());
+}
+
 impl Duplex {
     fn new(line: Arc<Line>) -> Self {
         let (reader, writer) = split(line);
-        Self { reader, writer, read: 0, barren: Arc::default() }
+        Self { reader, writer, ahead: Bytes::new(), read: 0, barren: Arc::default() }
+    }
+
+    /// Reads what arrived: as much of it as there is room for into `bytes`, and the rest ahead.
+    fn poll_arriving(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        ARRIVING.with_borrow_mut(|arriving| {
+            let read = ready!(Pin::new(&mut self.reader).poll_read(context, arriving))?;
+            self.read += read;
+            self.barren.came(read)?;
+            let (taken, ahead) = arriving[..read].split_at(read.min(bytes.len()));
+            bytes[..taken.len()].copy_from_slice(taken);
+            self.ahead = Bytes::copy_from_slice(ahead);
+            Poll::Ready(Ok(taken.len()))
+        })
+    }
+
+    /// Takes what was read ahead, as far as there is room for it.
+    fn take_ahead(&mut self, bytes: &mut [u8]) -> usize {
+        let taken = self.ahead.split_to(self.ahead.len().min(bytes.len()));
+        bytes[..taken.len()].copy_from_slice(&taken);
+        if self.ahead.is_empty() {
+            self.ahead = Bytes::new();
+        }
+        taken.len()
     }
 }
 
@@ -347,13 +384,13 @@ impl AsyncRead for Duplex {
         context: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
+        if !self.ahead.is_empty() {
+            return Poll::Ready(Ok(self.take_ahead(bytes)));
+        }
         if self.read >= READ_AT_ONCE {
             (self.read, self.reader.drained) = (0, true);
         }
-        let read = ready!(Pin::new(&mut self.reader).poll_read(context, bytes))?;
-        self.read += read;
-        self.barren.came(read)?;
-        Poll::Ready(Ok(read))
+        self.poll_arriving(context, bytes)
     }
 }
 

@@ -12,8 +12,9 @@ use crate::server::link::{Marks, Notices};
 use crate::server::sessions::Delivery;
 use crate::server::sessions::Session;
 
-/// When this many bytes are ready, they are written before more is collected.
-pub(super) const FLUSH_AT: usize = 16 * 1024;
+/// When this many bytes are ready, they are written before more is collected. With one more frame of usual length they
+/// fit into one TLS record: each record costs a write to the system, too.
+pub(super) const FLUSH_AT: usize = 16 * 1024 - 512;
 
 /// See the [module](self).
 #[derive(Default)]

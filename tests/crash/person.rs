@@ -106,9 +106,12 @@ impl Person {
         self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
     }
 
-    /// What was seen in another folder of the same person.
-    pub(crate) fn remembers(&mut self, other: &Self) {
-        self.record.absorb(&other.record);
+    /// What was seen in the folder that this is a copy of, which is used no more, and what it has shown.
+    pub(crate) fn remembers(&mut self, original: &Self) {
+        self.record.absorb(&original.record, &self.stored(), &original.stored());
+        for (peer, before) in self.peers.iter_mut().zip(&original.peers) {
+            peer.printed.clone_from(&before.printed);
+        }
     }
 
     /// Copies the data folder, in the place of the last backup.

@@ -225,6 +225,7 @@ mod tests {
             messages: messages.map(entry).collect(),
             installation: Some("i".into()),
             bounced: came_back.iter().map(|n| ([*n; 16], number(1))).collect(),
+            ..Stored::default()
         }
     }
 

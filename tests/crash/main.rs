@@ -12,6 +12,7 @@
 //! | `person` | somebody whose client comes, goes and is killed |
 //! | `process` | a program, its input and what it prints |
 //! | `store` | what lies in a data folder |
+//! | `lists` | that devices come into their lists, and no list is doubted |
 //! | `check` | what must hold of it |
 //! | `wall` | the server's wall clock, which jumps |
 //! | `backup` | copies of data folders |
@@ -24,6 +25,7 @@
 
 mod backup;
 mod check;
+mod lists;
 mod person;
 mod plan;
 mod process;
@@ -59,8 +61,9 @@ fn storm() {
     play("storm", Moments::Kills { share: 45 }, |random| {
         let mut world = World::new();
         let mut people =
-            [["alice", "bob", "carol"], ["bob", "carol", "alice"], ["carol", "alice", "bob"]]
-                .map(|[name, peers @ ..]| Person::new(&world, name, &peers));
+            [["alice", "bob", "carol"], ["bob", "carol", "alice"], ["carol", "alice", "bob"]].map(
+                |[name, peers @ ..]| Person::new(&world, name, &peers).following(random.bool()),
+            );
         while world.kills() < KILLS_IN_A_STORM {
             for person in &mut people {
                 come_or_go(person, &world, random);
@@ -130,6 +133,7 @@ fn settle(people: &mut [Person], world: &World) {
             receiver.check_received(sender);
         }
     }
+    lists::check(people, world);
 }
 
 // A backlog that drains into a client that is killed before, between and after its commits.
@@ -141,8 +145,8 @@ const KILLS_IN_A_DRAIN: u64 = 4;
 fn drain() {
     play("drain", Moments::Kills { share: 20 }, |random| {
         let mut world = World::new();
-        let mut john = Person::new(&world, "john", &["marie"]);
-        let mut marie = Person::new(&world, "marie", &["john"]);
+        let mut john = Person::new(&world, "john", &["marie"]).following(random.bool());
+        let mut marie = Person::new(&world, "marie", &["john"]).following(random.bool());
         john.come(&world);
         john.write(0, BACKLOG);
         john.leave();
@@ -177,8 +181,8 @@ const LONG_BURST: u64 = 6_000;
 fn lost_outbox() {
     play("lost_outbox", Moments::Kills { share: 15 }, |random| {
         let mut world = World::new();
-        let mut john = Person::new(&world, "john", &["marie"]);
-        let mut marie = Person::new(&world, "marie", &["john"]);
+        let mut john = Person::new(&world, "john", &["marie"]).following(random.bool());
+        let mut marie = Person::new(&world, "marie", &["john"]).following(random.bool());
         let mut came = 0;
         while world.kills() < KILLS_WITHOUT_OUTBOX {
             john.come(&world);
@@ -191,6 +195,7 @@ fn lost_outbox() {
                 .unwrap_or_else(|why| panic!("john to marie: {why}"));
             came = received.len();
         }
+        lists::check(&mut [john, marie], &world);
         world.kills()
     });
 }

@@ -18,18 +18,25 @@ use crate::world::World;
 /// The key in a data folder.
 const KEY: &str = "id_ed25519";
 
+/// What every alarm about a list of devices has in it, whatever is wrong with the list.
+const ALARM: &str = "DEVICE LIST OF";
+
 /// See the [module](self).
 pub(crate) struct Person {
     pub(crate) name: &'static str,
     data: PathBuf,
     peers: Vec<Peer>,
     client: Option<Process>,
+    /// The client goes on behind the end of its input: the folder is a device.
+    follows: bool,
     /// Its input was ended.
     leaving: bool,
     /// How many runs were started.
     runs: usize,
     /// What was seen in the folder when the client had ended.
     record: Record,
+    /// What was said about lists of devices that are not believed.
+    alarms: Vec<String>,
     backup: Option<Backup>,
 }
 
@@ -85,14 +92,34 @@ impl Person {
     }
 
     fn in_folder(data: PathBuf, name: &'static str, peers: &[&'static str]) -> Self {
-        let peers = peers.iter().map(|name| Peer::new(name)).collect();
-        let record = Record::default();
-        Self { name, data, peers, client: None, leaving: false, runs: 0, record, backup: None }
+        Self {
+            name,
+            data,
+            peers: peers.iter().map(|name| Peer::new(name)).collect(),
+            client: None,
+            follows: false,
+            leaving: false,
+            runs: 0,
+            record: Record::default(),
+            alarms: Vec::new(),
+            backup: None,
+        }
+    }
+
+    /// The same person, whose folder is a device and comes into the person's list, or is none.
+    pub(crate) fn following(self, follows: bool) -> Self {
+        Self { follows, ..self }
+    }
+
+    /// Whether the folder is a device.
+    pub(crate) fn follows(&self) -> bool {
+        self.follows
     }
 
     /// The same person with a copy of the data folder.
     pub(crate) fn copy(&self, world: &World) -> Self {
-        let mut copy = Self::in_folder(world.data("copy"), self.name, &[]);
+        let copy = Self::in_folder(world.data("copy"), self.name, &[]);
+        let mut copy = copy.following(self.follows);
         backup::copy_client(&self.data, &copy.data, self.client.is_some());
         (copy.runs, copy.peers) = (self.runs + APART, self.peers.clone());
         copy.peers.iter_mut().for_each(|peer| peer.handed.resize(copy.runs, Handed::default()));
@@ -106,9 +133,13 @@ impl Person {
         self.peers.iter_mut().for_each(|peer| peer.told = Told::default());
     }
 
-    /// What was seen in another folder of the same person.
-    pub(crate) fn remembers(&mut self, other: &Self) {
-        self.record.absorb(&other.record);
+    /// What was seen in the folder that this is a copy of, which is used no more, and what it has shown.
+    pub(crate) fn remembers(&mut self, original: &Self) {
+        self.record.absorb(&original.record, &self.stored(), &original.stored());
+        for (peer, before) in self.peers.iter_mut().zip(&original.peers) {
+            peer.printed.clone_from(&before.printed);
+        }
+        self.alarms.extend(original.alarms.iter().cloned());
     }
 
     /// Copies the data folder, in the place of the last backup.
@@ -159,6 +190,9 @@ impl Person {
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat"));
         command.args(["--server", &world.address().to_string(), "--user", self.name]);
         command.args(["--commands", "--receipts", "--timeout", "5m"]).arg("--data").arg(&self.data);
+        if self.follows {
+            command.arg("--follow");
+        }
         let client = Process::start(self.name, command, world.watch());
         for peer in &mut self.peers {
             client.types(format!("/TALK {}\n", peer.name));
@@ -200,20 +234,23 @@ impl Person {
         self.command("TRUST", peer);
     }
 
-    /// Ends the client's input, so that it leaves when all is done.
+    /// Has the client leave when all is done: at the end of its input, or, if it goes on behind that, by a command.
     pub(crate) fn begin_to_leave(&mut self) {
-        self.client.as_mut().expect("somebody who is there").ends_input();
+        let client = self.client.as_mut().expect("somebody who is there");
+        if self.follows && !self.leaving {
+            client.types("/QUIT\n".into());
+        }
+        client.ends_input();
         self.leaving = true;
     }
 
     /// Lets the client end by itself, and waits for it.
     pub(crate) fn leave(&mut self) {
+        self.begin_to_leave();
         let printed = self.client.take().expect("somebody who is there").finish();
         let run = self.runs - 1;
-        for peer in &mut self.peers {
-            peer.handed[run].finished = true;
-            peer.hear(&printed);
-        }
+        self.peers.iter_mut().for_each(|peer| peer.handed[run].finished = true);
+        self.hear(&printed);
         self.check_told();
     }
 
@@ -234,8 +271,14 @@ impl Person {
     pub(crate) fn kill(&mut self, world: &mut World) {
         let printed = self.client.take().expect("somebody who is there").kill();
         world.count_kill();
-        self.peers.iter_mut().for_each(|peer| peer.hear(&printed));
+        self.hear(&printed);
         self.check_told();
+    }
+
+    /// What a run has printed.
+    fn hear(&mut self, printed: &Printed) {
+        self.peers.iter_mut().for_each(|peer| peer.hear(printed));
+        self.alarms.extend(printed.err.iter().filter(|line| line.contains(ALARM)).cloned());
     }
 
     /// What was told so far about the messages to a peer.
@@ -293,6 +336,24 @@ impl Person {
     /// The data folder that has these messages.
     pub(crate) fn folder<'a>(&'a self, messages: &'a [Entry]) -> Folder<'a> {
         Folder { name: self.name, record: &self.record, messages }
+    }
+
+    /// Whose device the folder of somebody who is away is, and how a line begins that has it in their list.
+    pub(crate) fn device(&self) -> (&'static str, String) {
+        let installation = self.stored().installation.expect("a client was here");
+        (self.name, format!("device {installation} "))
+    }
+
+    /// Whether somebody who is away believes a list of somebody that has this device.
+    pub(crate) fn believes(&self, (name, device): &(&'static str, String)) -> bool {
+        let stored = self.stored();
+        let list = stored.lists.get(*name);
+        list.is_some_and(|list| list.lines().any(|line| line.starts_with(device.as_str())))
+    }
+
+    /// Nobody's list was ever doubted.
+    pub(crate) fn check_unalarmed(&self) {
+        assert!(self.alarms.is_empty(), "{} was told {:?}", self.name, self.alarms);
     }
 
     /// What is on the disk is what was told.

@@ -64,6 +64,11 @@ impl Record {
     pub(crate) fn is_restored(&mut self, now: &Stored, before: &Stored) {
         self.note(before);
         (self.installation, self.may_begin_anew) = (now.installation.clone(), true);
+        self.loses(now, before);
+    }
+
+    /// What one folder has received is not in the other, which takes its place.
+    fn loses(&mut self, now: &Stored, before: &Stored) {
         let kept: HashSet<_> = now.messages.iter().map(|it| it.origin).collect();
         let lost = before.messages.iter().filter(|it| !it.own && !kept.contains(&it.origin));
         self.lost.extend(lost.cloned());
@@ -73,8 +78,10 @@ impl Record {
         self.may_begin_anew
     }
 
-    /// What was seen in another folder of the same person was seen.
-    pub(crate) fn absorb(&mut self, other: &Self) {
+    /// What was seen in another folder of the same person was seen, and what only that has received is lost: this one
+    /// takes its place.
+    pub(crate) fn absorb(&mut self, other: &Self, now: &Stored, before: &Stored) {
+        self.loses(now, before);
         for (origin, theirs) in &other.written {
             let Written { peer, text, numbers, stored, delivered, bounced } = theirs.clone();
             let written = self.written.entry(*origin).or_default();

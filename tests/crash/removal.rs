@@ -9,7 +9,7 @@ use crate::person::Person;
 use crate::plan::{Moments, play};
 use crate::store::texts;
 use crate::world::World;
-use crate::{BURST, LONGEST, check, live_and_end, restart};
+use crate::{BURST, LONGEST, check, lists, live_and_end, restart};
 
 /// How many kills a round makes before the next owner has read all.
 const KILLS_IN_A_REMOVAL: u64 = 4;
@@ -18,13 +18,14 @@ const KILLS_IN_A_REMOVAL: u64 = 4;
 fn removed_name() {
     play("removed_name", Moments::Kills { share: 10 }, |random| {
         let mut world = World::new();
-        let mut john = Person::new(&world, "john", &["marie"]);
-        let mut marie = Person::new(&world, "marie", &["john"]);
+        let mut john = Person::new(&world, "john", &["marie"]).following(random.bool());
+        let mut marie = Person::new(&world, "marie", &["john"]).following(random.bool());
         marie.visit(&world);
         john.visit(&world);
         live_and_end(&mut john, &mut marie, &mut world, random);
         lose_the_name(&mut john, &mut marie, &mut world, random);
-        let mut next = Person::next_owner(&world, "marie", &["john"]);
+        let next = Person::next_owner(&world, "marie", &["john"]);
+        let mut next = next.following(random.bool());
         next.visit(&world);
         while world.kills() < KILLS_IN_A_REMOVAL {
             live_on(&mut john, &mut next, &mut world, random);
@@ -33,6 +34,7 @@ fn removed_name() {
         next.visit(&world);
         john.visit(&world);
         check_both(&john, &marie, &next, &last);
+        lists::await_all(&mut [john, next], &world);
         world.kills()
     });
 }

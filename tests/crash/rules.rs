@@ -23,6 +23,13 @@ struct Rule {
 
 const RULES: &[Rule] = &[
     Rule {
+        says: "server 3: what is told to be stored is on the disk",
+        file: "src/server/sessions/ledger.rs",
+        found: "own.find(|run| run.last_position() > self.committed);",
+        instead: "own.find(|_| false);",
+        rounds: "lost_outbox",
+    },
+    Rule {
         says: "sender 1: that a number was sent is on the disk before it is",
         file: "src/client/store/outbox.rs",
         found: "\"UPDATE message SET sent = 1\n",
@@ -90,6 +97,25 @@ const RULES: &[Rule] = &[
         file: "src/client/store/history.rs",
         found: "        return Ok(Verdict::Bounced);",
         instead: "        return Ok(Verdict::Known);",
+        rounds: "restored",
+    },
+    Rule {
+        says: "receiver 1: what is acknowledged is on the disk",
+        file: "src/client/core/exchange/intake.rs",
+        found: "        for (peer, _, message) in &messages {\n",
+        instead: "        for (peer, seq, message) in &messages {
+            connection.answer(&ClientFrame::Ack { peer: peer.clone(), seq: *seq });
+            connection.progress(false).await?;\n",
+        rounds: "drain",
+    },
+    Rule {
+        says: "receiver 3: what bounces is said before anything above it is acknowledged",
+        file: "src/client/core/exchange/intake.rs",
+        found: "    let mut acknowledged = BTreeMap::new();\n",
+        instead: "    let mut acknowledged = BTreeMap::new();
+    for (peer, seq, _) in answers.iter().filter(|(.., bounces)| !bounces) {
+        connection.answer(&ClientFrame::Ack { peer: peer.clone(), seq: *seq });
+    }\n",
         rounds: "restored",
     },
 ];

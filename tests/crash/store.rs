@@ -1,5 +1,6 @@
 //! What lies in somebody's data folder.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::Path;
 
@@ -24,6 +25,8 @@ pub(crate) struct Stored {
     pub(crate) installation: Option<String>,
     /// Messages that came back, and the numbers that they had then.
     pub(crate) bounced: Vec<(Origin, Number)>,
+    /// The lists of devices that are believed, by their owners' names.
+    pub(crate) lists: HashMap<String, String>,
 }
 
 /// One message in it.
@@ -59,12 +62,16 @@ pub(crate) fn read(data: &Path) -> Stored {
         "SELECT peer, own, body, state, origin, installation, n FROM message ORDER BY id";
     let bounced = "SELECT origin, bounced.installation, bounced.n
                    FROM bounced JOIN message ON message.id = bounced.message";
+    let lists = "SELECT name, statement FROM devices WHERE offered = 0";
     let mut installations = all(&database, "SELECT id FROM installation", |row| row.get(0));
     assert!(installations.len() < 2, "one server was talked to");
     Stored {
         messages: all(&database, messages, entry),
         installation: installations.pop(),
         bounced: all(&database, bounced, |row| Ok((row.get(0)?, number(row, 1)?))),
+        lists: all(&database, lists, |row| Ok((row.get::<_, String>(0)?, text(row, 1)?)))
+            .into_iter()
+            .collect(),
     }
 }
 
@@ -77,15 +84,18 @@ fn all<T>(
 }
 
 fn entry(row: &Row<'_>) -> rusqlite::Result<Entry> {
-    let body: Vec<u8> = row.get(2)?;
     Ok(Entry {
         peer: row.get(0)?,
         own: row.get(1)?,
-        text: String::from_utf8(body).expect("only text was sent"),
+        text: text(row, 2)?,
         state: row.get(3)?,
         origin: row.get(4)?,
         number: number(row, 5)?,
     })
+}
+
+fn text(row: &Row<'_>, column: usize) -> rusqlite::Result<String> {
+    Ok(String::from_utf8(row.get(column)?).expect("only text was sent, and lists are text"))
 }
 
 fn number(row: &Row<'_>, column: usize) -> rusqlite::Result<Number> {

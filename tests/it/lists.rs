@@ -48,7 +48,7 @@ fn first_on(server: Option<Fingerprint>, world: &World, name: &str) -> SignedLis
 }
 
 /// The same on a server without TLS.
-fn first(world: &World, name: &str) -> SignedList {
+pub(crate) fn first(world: &World, name: &str) -> SignedList {
     first_on(None, world, name)
 }
 
@@ -66,7 +66,7 @@ fn as_frame(statement: &[u8]) -> Vec<u8> {
 }
 
 /// Says a list that is taken.
-async fn lists(peer: &mut Peer, list: &SignedList) {
+pub(crate) async fn lists(peer: &mut Peer, list: &SignedList) {
     peer.send_bytes(&as_frame(list.bytes())).await;
     let owner = &list.list().owner().name;
     peer.expect(&format!("LISTED {owner} {}", list.list().version())).await;
@@ -81,7 +81,7 @@ async fn is_refused(peer: &mut Peer, statement: &[u8], of: &str) {
 }
 
 /// The server tells this list of somebody, byte for byte; or none.
-async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
+pub(crate) async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
     peer.send(&format!("DEVICES {name}")).await;
     let frame = peer.frame().await;
     let ServerFrame::Devices { peer: of, version, statement } = &frame else {

@@ -5,6 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::thread;
 use std::time::Duration;
 
+use futures::{AsyncReadExt as _, FutureExt as _};
 use tinychat::server::{Config, Rate, Rates, Tls};
 use tinychat::wire::transport::{Socket, Transport};
 
@@ -114,6 +115,42 @@ fn a_full_server_says_so_under_tls_too() {
             }
         };
         patiently("there is room", signing_in).await;
+    });
+}
+
+/// How many connections beyond a limit are told so under TLS, at once.
+const TOLD_AT_ONCE: usize = 64;
+
+/// More connect to a full server than are told so, and none of them begins TLS. Returns whether the last one is closed
+/// while the first one is still waited for.
+async fn the_last_is_closed_first(server: SocketAddr) -> bool {
+    let mut silent = Vec::new();
+    for _ in 0..=TOLD_AT_ONCE {
+        silent.push(async_std::net::TcpStream::connect(server).await.unwrap());
+    }
+    let mut byte = [0];
+    let last = silent[TOLD_AT_ONCE].read(&mut byte);
+    // A reset is an end too.
+    let read = patiently("the last one is closed", last).await.unwrap_or(0);
+    assert_eq!(read, 0, "nothing is said before TLS is agreed on");
+    silent[0].read(&mut byte).now_or_never().is_none()
+}
+
+#[test]
+fn a_full_server_under_tls_closes_one_more_unread_than_it_tells_at_once() {
+    let one = |config: &mut Config| {
+        config.tls = Tls::Own;
+        config.max_connections = 1;
+    };
+    story_with(one, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        let mut tries = 0;
+        // On a busy machine it may take longer to connect than the first one is waited for.
+        while !the_last_is_closed_first(world.address()).await {
+            tries += 1;
+            assert!(tries < 3, "the last one is waited for as the others are");
+        }
+        alice.barrier().await;
     });
 }
 

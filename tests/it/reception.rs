@@ -2,6 +2,7 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use tinychat::wire::transport::{Socket, Transport};
 
 use crate::hostile::secured;
 use crate::programs::Launch;
-use crate::rates::{has_more_addresses, stream_from};
+use crate::rates::{connect_from, has_more_addresses, stream_from};
+use crate::times::SetTimes;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 /// How many strangers come at once, and how many of all are begun in a second.
@@ -86,6 +88,36 @@ fn everybody_comes_at_last() {
             let mut stranger = Peer::on(Transport::plain(Socket::Tcp(stream)).unwrap());
             stranger.expect("ERR VERB -").await;
         }
+    });
+}
+
+/// One connection is begun in each second of the system's clock. How long the others have waited is by these times.
+fn one_each_second(times: &Arc<SetTimes>) -> impl FnOnce(&mut Config) {
+    let times = times.clone();
+    move |config: &mut Config| {
+        let arrivals = Rate { each_second: 1, burst: 1 };
+        config.rates = Rates { arrivals, ..Rates::UNLIMITED };
+        config.times = times;
+    }
+}
+
+#[test]
+fn who_has_waited_for_too_long_is_closed_unread() {
+    if !has_more_addresses() {
+        return;
+    }
+    let times = SetTimes::new();
+    story_with(one_each_second(&times), async |world| {
+        drop(alice_signs_in(world).await);
+        let mut strangers: Vec<_> =
+            (0..STRANGERS).map(|_| connect_from(2, world.address())).collect();
+        // She goes first, but is received last.
+        let _alice = alice_signs_in(world).await;
+        times.pass(Duration::from_secs(8)).await;
+        let mut last = strangers.pop().unwrap();
+        let told = last.next().await;
+        assert!(told.starts_with("ERR BUSY - the server is busy"), "{told}");
+        last.end().await;
     });
 }
 

@@ -121,6 +121,40 @@ fn who_has_waited_for_too_long_is_closed_unread() {
     });
 }
 
+/// More than wait at once of those who were not here lately.
+const TOO_MANY: usize = 1_100;
+
+/// What the first of them is told who has an answer. They have said nothing.
+async fn first_answer(strangers: &mut [TcpStream]) -> String {
+    loop {
+        let mut bytes = [0; 64];
+        let read = strangers.iter_mut().find_map(|stranger| stranger.read(&mut bytes).ok());
+        if let Some(read) = read {
+            return String::from_utf8_lossy(&bytes[..read]).into();
+        }
+        async_std::task::yield_now().await;
+    }
+}
+
+#[test]
+fn where_too_many_wait_one_more_is_told_that_the_server_is_busy() {
+    if !has_more_addresses() {
+        return;
+    }
+    let times = SetTimes::new();
+    story_with(one_each_second(&times), async |world| {
+        let silent = || {
+            let stranger = stream_from(2, world.address()).unwrap();
+            stranger.set_nonblocking(true).unwrap();
+            stranger
+        };
+        let mut strangers: Vec<_> = (0..TOO_MANY).map(|_| silent()).collect();
+        // Time stands still: nobody has waited for too long.
+        let told = patiently("somebody is told", first_answer(&mut strangers)).await;
+        assert!(told.starts_with("ERR BUSY - the server is busy"), "{told}");
+    });
+}
+
 #[test]
 fn a_full_server_says_so_under_tls_too() {
     let one = |config: &mut Config| {

@@ -60,6 +60,28 @@ fn what_bounced_is_still_known_behind_a_restart() {
     });
 }
 
+/// It is told when it is on disk, so a crash does not bring the message back.
+#[test]
+fn a_crash_brings_nothing_back_that_was_told_as_bounced() {
+    story(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        for n in 1..=5 {
+            alice.say("bob", n, &numbered(n)).await;
+            bob.hears("alice", 1, n, &numbered(n)).await;
+            bob.send("BOUNCE alice 1").await;
+            alice.expect(&format!("BOUNCED bob {n}")).await;
+            let disk = world.disk();
+            world.crash(disk).await;
+            (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+            let told = alice.settle("bob", n - 1).await;
+            let talking = format!("TALKING bob online {n} {n} {n} 0 0");
+            assert_eq!(told, [format!("BOUNCED bob {n}"), talking]);
+            assert_eq!(bob.talk("alice").await, "online 0 0 0 0");
+            bob.hears_nothing().await;
+        }
+    });
+}
+
 #[test]
 fn what_was_acknowledged_does_not_bounce() {
     story(async |world| {

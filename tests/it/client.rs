@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use async_channel::Receiver;
 use async_std::net::TcpListener;
@@ -14,6 +15,7 @@ use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
 use tinychat::wire::transport::{Socket, Transport};
 
+use crate::echo::WithinASecond;
 use crate::programs::comes_for_real;
 use crate::script::Stage;
 use crate::world::{FIRST_INSTALLATION, World, patiently, story};
@@ -144,22 +146,28 @@ fn what_comes_with_the_welcome_is_heard_although_nothing_follows() {
 }
 
 #[test]
-fn what_arrives_is_told_though_no_face_has_the_conversation_open() {
+fn what_arrives_is_told_within_a_second_though_no_face_has_the_conversation_open() {
     story(async |world| {
         let (john, events) = start(world);
+        let mut told = WithinASecond::begin().await;
         john.give(Command::Talk(name("marie"))).await;
         john.give(Command::Send { peer: name("marie"), text: "hello".into() }).await;
         receipt(&events, false).await;
         john.give(Command::Close(name("marie"))).await;
-        john.give(Command::Send { peer: name("anna"), text: "hello".into() }).await;
-        receipt(&events, false).await;
-        for somebody in ["marie", "anna"] {
+        for somebody in ["anna", "bob", "carol", "dave"] {
+            john.give(Command::Send { peer: name(somebody), text: "hello".into() }).await;
+            receipt(&events, false).await;
+        }
+        for somebody in ["marie", "anna", "bob", "carol", "dave"] {
             let mut peer = world.sign_in(somebody).await;
             peer.talk("john").await;
             peer.hears("john", 1, 1, "hello").await;
+            let read = Instant::now();
             peer.ack("john", 1).await;
             assert_eq!(receipt(&events, true).await, name(somebody));
+            told.done_since(read).await;
         }
+        told.holds();
         john.give(Command::Leave).await;
         john.join().await;
     });

@@ -133,15 +133,22 @@ fn what_waits_expires_when_the_server_has_run_for_so_long() {
 
 #[test]
 fn what_is_kept_for_seconds_expires_within_seconds() {
-    story_with(
-        |config| config.keep = Some(Duration::from_secs(3)),
-        async |world| {
-            let mut alice = world.sign_in("alice").await;
-            alice.talk("bob").await;
-            alice.say("bob", 1, "hello").await;
-            alice.expect("EXPIRED bob 1").await;
-        },
-    );
+    let times = SetTimes::new();
+    let for_seconds = |config: &mut Config| {
+        config.times = times.clone();
+        config.keep = Some(Duration::from_secs(3));
+    };
+    story_with(for_seconds, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        alice.talk("bob").await;
+        alice.say("bob", 1, "hello").await;
+        alice.talk_until_stored("bob").await;
+        times.pass(Duration::from_secs(2)).await;
+        assert_eq!(alice.settle("bob", 0).await, ["TALKING bob away 1 1 0 0 0"]);
+        times.pass(Duration::from_secs(3)).await;
+        // No more time passes.
+        alice.expect("EXPIRED bob 1").await;
+    });
 }
 
 #[test]

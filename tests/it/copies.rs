@@ -8,8 +8,8 @@ use tinychat::server::Config;
 
 use crate::folder::{copy, states};
 use crate::programs::{Launch, free_address};
-use crate::script::Stage;
-use crate::world::{World, patiently, story, story_with};
+use crate::script::{Stage, message};
+use crate::world::{FIRST_INSTALLATION, World, patiently, story, story_with};
 
 #[test]
 fn what_is_typed_in_a_copied_folder_is_not_swallowed() {
@@ -206,6 +206,27 @@ fn a_restored_backup_whose_next_number_is_another_messages_loses_nothing() {
         marie().await.exited(0).printed(&["john: three"]);
         john("").await.exited(0);
         assert_eq!(states(&folder), ["delivered"]);
+    });
+}
+
+/// What was acknowledged does not bounce, and an ACK of the third message is one of the second, too.
+#[test]
+fn what_is_not_taken_bounces_before_what_came_behind_it_is_acknowledged() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        let john = Launch::at(stage.address(), "john", &world.path("john")).to("marie");
+        let mut john = john.with(&["--follow"]).start();
+        let talking = "TALKING marie away 0 0 0 0 0";
+        let mut server = stage.receive_talking("TALK marie 0", talking).await;
+        let [one, other, two] = [(1, 1, "one"), (2, 9, "other"), (3, 2, "two")]
+            .map(|(seq, n, text)| message("marie", seq, FIRST_INSTALLATION, n, text));
+        // It has the number of the first one, and an origin of its own.
+        let other = other.replacen(" 9 ", " 1 ", 1);
+        server.say_all(&[&one, &other, &two]).await;
+        server.expect_all(&["BOUNCE marie 2", "ACK marie 3"]).await;
+        john.prints("marie: one").await;
+        john.prints("marie: two").await;
+        john.kill().await;
     });
 }
 

@@ -11,6 +11,7 @@ use std::process::Command;
 
 use crate::carrying::{Carrier, noise};
 use crate::files::until_some_of_it_is_in;
+use crate::lists::{first, is_told, lists};
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::{Launch, free_address};
 use crate::world::{Peer, World, patiently, story};
@@ -207,6 +208,42 @@ fn a_full_disk_refuses_aloud_and_loses_nothing() {
         let mut alice = sign_in(world, address, "alice").await;
         bob.barrier().await;
         assert_eq!(alice.talk("bob").await, format!("online {last} {last} {last} 0"));
+        stop(server).await;
+    });
+}
+
+/// After the disk was full the store is opened again, and one whose watermark is gone is refused.
+#[test]
+fn a_server_that_cannot_read_its_mailbox_says_that_it_is_busy_until_it_can() {
+    story_on_disk(async |world, disk| {
+        let (mut server, address) = serve(&disk.data(), &[]).await;
+        sign_in(world, address, "bob").await.quit().await;
+        let mut carol = sign_in(world, address, "carol").await;
+        let list = first(world, "carol");
+        lists(&mut carol, &list).await;
+        let mut dave = sign_in(world, address, "dave").await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.until_away("bob").await;
+        alice.talk("bob").await;
+        disk.fill(0);
+        let have = write_until_refused(&mut alice, "bob", 1).await - 1;
+        let (watermark, away) = (disk.data().join("mailbox.watermark"), disk.0.join("away"));
+        fs::rename(&watermark, &away).unwrap();
+        disk.make_room();
+        server.logs("its watermark").await;
+        dave.send("TALK bob 0").await;
+        carol.send("DEVICES carol").await;
+        for mut closed in [dave, carol] {
+            closed.expect("ERR BUSY -").await;
+            closed.end().await;
+        }
+
+        fs::rename(&away, &watermark).unwrap();
+        alice.expect("ROOM bob").await;
+        let mut dave = sign_in(world, address, "dave").await;
+        assert_eq!(dave.talk("bob").await, "away 0 0 0 0");
+        is_told(&mut dave, "carol", Some(&list)).await;
+        assert_eq!(alice.talk_until_stored("bob").await, format!("away {have} {have} 0 0"));
         stop(server).await;
     });
 }

@@ -3,17 +3,17 @@
 
 use std::convert::Infallible;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use async_channel::Receiver;
-use async_std::io::prelude::{ReadExt as _, WriteExt as _};
 use async_std::task::{JoinHandle, block_on, spawn};
 use rustls::pki_types::ServerName;
 use tinychat::task::within;
 use tinychat::trust::Identity;
 use tinychat::wire::transport::{Socket, Transport};
 
+use crate::echo::{Echo, median};
 use crate::rates::{has_more_addresses, stream_from};
 use crate::tls::Hosted;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
@@ -86,40 +86,6 @@ fn two_chat_on_whatever_others_do() {
         bob.hears("alice", EXCHANGES + 1, EXCHANGES + 1, "it is over").await;
         hosted.stop().await;
     });
-}
-
-fn median(mut times: Vec<Duration>) -> Duration {
-    times.sort_unstable();
-    times[times.len() / 2]
-}
-
-/// A thread that says again what it hears, and a connection to it.
-struct Echo(async_std::net::TcpStream);
-
-impl Echo {
-    async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        std::thread::spawn(move || {
-            let (mut reader, _) = listener.accept().unwrap();
-            let mut writer = reader.try_clone().unwrap();
-            std::io::copy(&mut reader, &mut writer)
-        });
-        let stream = async_std::net::TcpStream::connect(address).await.unwrap();
-        stream.set_nodelay(true).unwrap();
-        Self(stream)
-    }
-
-    async fn round_trip(&mut self) -> Duration {
-        let start = Instant::now();
-        let mut byte = [b'x'];
-        let exchange = async {
-            self.0.write_all(&byte).await.unwrap();
-            self.0.read_exact(&mut byte).await.unwrap();
-        };
-        patiently("an echo", exchange).await;
-        start.elapsed()
-    }
 }
 
 /// Somebody from 127.0.0.`last` who has signed in.

@@ -81,7 +81,7 @@ async fn is_refused(peer: &mut Peer, statement: &[u8], of: &str) {
 }
 
 /// The server tells this list of somebody, byte for byte; or none.
-async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
+pub(crate) async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
     peer.send(&format!("DEVICES {name}")).await;
     let frame = peer.frame().await;
     let ServerFrame::Devices { peer: of, version, statement } = &frame else {

@@ -73,6 +73,7 @@
 //! | `settings` | `config.toml`, and the command line, which overrides it |
 //! | `wall` | the wall clock of a program, set by a story; no tests |
 //! | `times` | clocks that a story sets, and ways on which everything takes its time by them; no tests |
+//! | `echo` | how quick this machine is just now; no tests |
 //! | `clock` | wall clocks that are wrong |
 //! | `client` | the client without a face, by its commands and events |
 //! | `script` | a server that the story plays itself, frame by frame; no tests |
@@ -95,6 +96,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that panics is a test that fails, with its line")]
 
+mod echo;
 #[allow(dead_code, reason = "the painter's own tests use the rest")]
 mod glass;
 mod programs;

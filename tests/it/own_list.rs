@@ -16,7 +16,7 @@ use crate::identity::{Agent, alice, story_of_a_key, text};
 use crate::keys::shell;
 use crate::programs::Launch;
 use crate::script::{Caller, Stage, message};
-use crate::world::{FIRST_INSTALLATION, World, patiently, story};
+use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
 
 /// One of john's data folders.
 struct Folder {
@@ -297,25 +297,46 @@ fn what_only_sends_comes_into_no_list() {
     });
 }
 
+/// Bob, who talks to alice, is told of her first list, which is signed by the key that is `id` in the world's folder.
+async fn alices_first_list(world: &World, bob: &mut Peer) -> SignedList {
+    while bob.next().await != "CHANGED alice 1" {}
+    bob.send("DEVICES alice").await;
+    let ServerFrame::Devices { version: 1, statement, .. } = bob.frame().await else {
+        panic!("bob is told of a list")
+    };
+    fs::write(world.path("statement"), &statement).unwrap();
+    let said = shell(&world.path(""), &format!("{SPLIT}{VERIFY}"));
+    assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
+    SignedList::read(statement).unwrap()
+}
+
 #[test]
 fn everybody_is_told_of_a_list_and_ssh_keygen_checks_it() {
     story_of_a_key("", async |world, key| {
         let mut bob = world.sign_in("bob").await.telling_of_lists();
         bob.talk("alice").await;
         let alice = alice(world, key).with(&["--follow"]).start();
-        while bob.next().await != "CHANGED alice 1" {}
-        bob.send("DEVICES alice").await;
-        let ServerFrame::Devices { version: 1, statement, .. } = bob.frame().await else {
-            panic!("bob is told of a list")
-        };
-        fs::write(world.path("statement"), &statement).unwrap();
-        let said = shell(&world.path(""), &format!("{SPLIT}{VERIFY}"));
-        assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
-        let list = SignedList::read(statement).unwrap();
+        let list = alices_first_list(world, &mut bob).await;
         let path = &world.path("alice").join(DeviceKey::FILE);
         let device = Identity::open(KeyFile { path, agent: None, passphrase: None }).unwrap();
         let keys: Vec<_> = list.list().devices().iter().map(|it| it.key).collect();
         assert_eq!(keys, [device.public()]);
+        alice.kill().await;
+    });
+}
+
+#[test]
+fn a_key_that_only_an_agent_has_signs_a_list_that_the_server_takes() {
+    story_of_a_key("", async |world, key| {
+        let agent = Agent::asking(world, "/bin/false").await;
+        agent.add(&[key]).await;
+        fs::remove_file(key).unwrap();
+        let mut bob = world.sign_in("bob").await.telling_of_lists();
+        bob.talk("alice").await;
+        let alice = alice(world, &format!("{key}.pub")).with(&["--follow"]);
+        let alice = alice.variable("SSH_AUTH_SOCK", &agent.socket).start();
+        let list = alices_first_list(world, &mut bob).await;
+        assert_eq!(list.list().devices().len(), 1);
         alice.kill().await;
     });
 }

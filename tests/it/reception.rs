@@ -2,15 +2,18 @@
 
 use std::io::Read;
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
+use futures::{AsyncReadExt as _, FutureExt as _};
 use tinychat::server::{Config, Rate, Rates, Tls};
 use tinychat::wire::transport::{Socket, Transport};
 
 use crate::hostile::secured;
 use crate::programs::Launch;
-use crate::rates::{has_more_addresses, stream_from};
+use crate::rates::{connect_from, has_more_addresses, stream_from};
+use crate::times::SetTimes;
 use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 /// How many strangers come at once, and how many of all are begun in a second.
@@ -88,6 +91,70 @@ fn everybody_comes_at_last() {
     });
 }
 
+/// One connection is begun in each second of the system's clock. How long the others have waited is by these times.
+fn one_each_second(times: &Arc<SetTimes>) -> impl FnOnce(&mut Config) {
+    let times = times.clone();
+    move |config: &mut Config| {
+        let arrivals = Rate { each_second: 1, burst: 1 };
+        config.rates = Rates { arrivals, ..Rates::UNLIMITED };
+        config.times = times;
+    }
+}
+
+#[test]
+fn who_has_waited_for_too_long_is_closed_unread() {
+    if !has_more_addresses() {
+        return;
+    }
+    let times = SetTimes::new();
+    story_with(one_each_second(&times), async |world| {
+        drop(alice_signs_in(world).await);
+        let mut strangers: Vec<_> =
+            (0..STRANGERS).map(|_| connect_from(2, world.address())).collect();
+        // She goes first, but is received last.
+        let _alice = alice_signs_in(world).await;
+        times.pass(Duration::from_secs(8)).await;
+        let mut last = strangers.pop().unwrap();
+        let told = last.next().await;
+        assert!(told.starts_with("ERR BUSY - the server is busy"), "{told}");
+        last.end().await;
+    });
+}
+
+/// More than wait at once of those who were not here lately.
+const TOO_MANY: usize = 1_100;
+
+/// What the first of them is told who has an answer. They have said nothing.
+async fn first_answer(strangers: &mut [TcpStream]) -> String {
+    loop {
+        let mut bytes = [0; 64];
+        let read = strangers.iter_mut().find_map(|stranger| stranger.read(&mut bytes).ok());
+        if let Some(read) = read {
+            return String::from_utf8_lossy(&bytes[..read]).into();
+        }
+        async_std::task::yield_now().await;
+    }
+}
+
+#[test]
+fn where_too_many_wait_one_more_is_told_that_the_server_is_busy() {
+    if !has_more_addresses() {
+        return;
+    }
+    let times = SetTimes::new();
+    story_with(one_each_second(&times), async |world| {
+        let silent = || {
+            let stranger = stream_from(2, world.address()).unwrap();
+            stranger.set_nonblocking(true).unwrap();
+            stranger
+        };
+        let mut strangers: Vec<_> = (0..TOO_MANY).map(|_| silent()).collect();
+        // Time stands still: nobody has waited for too long.
+        let told = patiently("somebody is told", first_answer(&mut strangers)).await;
+        assert!(told.starts_with("ERR BUSY - the server is busy"), "{told}");
+    });
+}
+
 #[test]
 fn a_full_server_says_so_under_tls_too() {
     let one = |config: &mut Config| {
@@ -114,6 +181,42 @@ fn a_full_server_says_so_under_tls_too() {
             }
         };
         patiently("there is room", signing_in).await;
+    });
+}
+
+/// How many connections beyond a limit are told so under TLS, at once.
+const TOLD_AT_ONCE: usize = 64;
+
+/// More connect to a full server than are told so, and none of them begins TLS. Returns whether the last one is closed
+/// while the first one is still waited for.
+async fn the_last_is_closed_first(server: SocketAddr) -> bool {
+    let mut silent = Vec::new();
+    for _ in 0..=TOLD_AT_ONCE {
+        silent.push(async_std::net::TcpStream::connect(server).await.unwrap());
+    }
+    let mut byte = [0];
+    let last = silent[TOLD_AT_ONCE].read(&mut byte);
+    // A reset is an end too.
+    let read = patiently("the last one is closed", last).await.unwrap_or(0);
+    assert_eq!(read, 0, "nothing is said before TLS is agreed on");
+    silent[0].read(&mut byte).now_or_never().is_none()
+}
+
+#[test]
+fn a_full_server_under_tls_closes_one_more_unread_than_it_tells_at_once() {
+    let one = |config: &mut Config| {
+        config.tls = Tls::Own;
+        config.max_connections = 1;
+    };
+    story_with(one, async |world| {
+        let mut alice = world.sign_in("alice").await;
+        let mut tries = 0;
+        // On a busy machine it may take longer to connect than the first one is waited for.
+        while !the_last_is_closed_first(world.address()).await {
+            tries += 1;
+            assert!(tries < 3, "the last one is waited for as the others are");
+        }
+        alice.barrier().await;
     });
 }
 

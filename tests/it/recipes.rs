@@ -3,9 +3,11 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::time::Instant;
 
 use serde_json::Value;
 
+use crate::echo::WithinASecond;
 use crate::programs::{Launch, Program, comes_for_real};
 use crate::world::{World, patiently, story};
 
@@ -97,7 +99,7 @@ enum Order {
 }
 
 #[test]
-fn a_line_of_a_log_arrives_in_whichever_order_the_receipts_come() {
+fn a_line_of_a_log_is_known_to_have_arrived_within_a_second_in_whichever_order_receipts_come() {
     const SCRIPT: &str = "tail -n 1 backup.log | tinychat send --to marie --wait delivered -";
     for runs in [false, true] {
         story(async |world| {
@@ -110,7 +112,7 @@ fn a_line_of_a_log_arrives_in_whichever_order_the_receipts_come() {
             if runs {
                 anna.expect("PRESENCE john online").await;
             }
-            let mut n = 0;
+            let (mut n, mut known) = (0, WithinASecond::begin().await);
             for order in [Order::AtOnce, Order::Late, Order::Away, Order::AtOnce, Order::Away] {
                 let mut marie = match order {
                     Order::Away => None,
@@ -142,10 +144,13 @@ fn a_line_of_a_log_arrives_in_whichever_order_the_receipts_come() {
                     marie.talk("john").await;
                 }
                 while marie.hear().await.n < last {}
+                let read = Instant::now();
                 marie.ack("john", seq).await;
                 sent.finish().await.exited(0);
+                known.done_since(read).await;
                 marie.quit().await;
             }
+            known.holds();
             drop(beside);
         });
     }

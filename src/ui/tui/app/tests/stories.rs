@@ -165,6 +165,37 @@ fn what_waited_is_read_from_its_beginning_and_what_comes_later_at_the_end() {
     assert_eq!(desk.app.current().unwrap().unread(), 0);
 }
 
+// What became of it.
+
+#[test]
+fn what_comes_back_waits_again_under_its_next_number_and_that_is_told() {
+    let mut desk = Desk::busy((80, 24));
+    desk.writes("shall I wait?");
+    desk.hear(stored("marie", 2));
+    let told = |desk: &Desk| -> Vec<String> {
+        desk.app.panel().rows(200).into_iter().map(|row| row.words.text).collect()
+    };
+    let last = |desk: &Desk| {
+        let last = desk.app.current().unwrap().records().last().unwrap();
+        (last.n, last.state)
+    };
+    let back = |n: u64, rests| Event::Bounced { peer: name("marie"), n, again: n + 1, rests };
+    desk.hear(back(2, false));
+    assert_eq!(last(&desk), (3, State::Waiting));
+    let not_taken = "the program of marie did not take message";
+    let again = format!(
+        "{not_taken} 2, whose number it knows from another; it is sent again, as message 3"
+    );
+    assert_eq!(told(&desk), [again.as_str()]);
+    desk.hear(back(3, true));
+    let rests = format!(
+        "{not_taken} 3, whose number it knows from another, and not for the first time; it is kept, and sent again at the next start"
+    );
+    assert_eq!(told(&desk), [again, rests]);
+    desk.hear(delivered("marie", 4));
+    assert_eq!(last(&desk), (4, State::Delivered), "it is known by that number");
+}
+
 // Across conversations and runs.
 
 #[test]

@@ -37,7 +37,7 @@ impl App {
             Event::Read { peer, n } => self.change(&peer, |it| it.read_up_to(n)),
             Event::Expired { peer, n } => self.change(&peer, |it| it.moved(&[n], State::Expired)),
             Event::Bounced { peer, n, again, rests } => {
-                self.change(&peer, |it| it.renumbered(n, again));
+                self.take_bounced(&peer, n, again);
                 self.tell_about(&peer, news::bounced(&peer, n, again, rests), false);
             }
             Event::Refused { peer, because, .. } => {
@@ -112,6 +112,16 @@ impl App {
             it.moved(stored, State::Stored);
             it.moved(delivered, State::Delivered);
         });
+    }
+
+    fn take_bounced(&mut self, peer: &Name, n: u64, again: u64) {
+        let Some(it) = self.find(peer) else { return };
+        match it.renumbered(n, again) {
+            Some(State::Waiting) => {}
+            Some(_) => it.unsent += 1,
+            // Whether it counted as sent is known to the store alone.
+            None => self.give(Command::Overview),
+        }
     }
 
     fn take_opened(&mut self, peer: &Name, presence: Presence, waiting: u64) {

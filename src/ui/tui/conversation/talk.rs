@@ -165,11 +165,10 @@ impl Conversation {
         }
     }
 
-    /// An own message came back, and has another number now.
-    pub(crate) fn renumbered(&mut self, n: u64, again: u64) {
-        for window in self.visit.iter_mut().chain([&mut self.tail]) {
-            window.renumbered(n, again);
-        }
+    /// An own message came back, and has another number now. Returns how it was with it, if it is here.
+    pub(crate) fn renumbered(&mut self, n: u64, again: u64) -> Option<State> {
+        let windows = self.visit.iter_mut().chain([&mut self.tail]);
+        windows.filter_map(|window| window.renumbered(n, again)).last()
     }
 
     /// It is otherwise with the file of a message.

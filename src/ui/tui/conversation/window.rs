@@ -191,12 +191,12 @@ impl Window {
         }
     }
 
-    /// An own message came back, and waits again with another number.
-    pub(super) fn renumbered(&mut self, n: u64, again: u64) {
+    /// An own message came back, and waits again with another number. Returns how it was with it, if it is here.
+    pub(super) fn renumbered(&mut self, n: u64, again: u64) -> Option<State> {
         let mut own = self.records.values_mut().rev().filter(|it| it.own);
-        if let Some(record) = own.find(|it| it.n == n) {
-            (record.n, record.state) = (again, State::Waiting);
-        }
+        let record = own.find(|it| it.n == n)?;
+        record.n = again;
+        Some(std::mem::replace(&mut record.state, State::Waiting))
     }
 
     /// The peer says to have seen own messages up to a number.

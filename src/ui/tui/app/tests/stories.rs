@@ -180,14 +180,16 @@ fn what_comes_back_waits_again_under_its_next_number_and_that_is_told() {
         (last.n, last.state)
     };
     let back = |n: u64, rests| Event::Bounced { peer: name("marie"), n, again: n + 1, rests };
+    assert_eq!(desk.app.unsent(), 0);
     desk.hear(back(2, false));
-    assert_eq!(last(&desk), (3, State::Waiting));
+    assert_eq!((last(&desk), desk.app.unsent()), ((3, State::Waiting), 1));
     let not_taken = "the program of marie did not take message";
     let again = format!(
         "{not_taken} 2, whose number it knows from another; it is sent again, as message 3"
     );
     assert_eq!(told(&desk), [again.as_str()]);
     desk.hear(back(3, true));
+    assert_eq!(desk.app.unsent(), 1, "it was not sent meanwhile");
     let rests = format!(
         "{not_taken} 3, whose number it knows from another, and not for the first time; it is kept, and sent again at the next start"
     );

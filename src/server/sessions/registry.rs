@@ -130,7 +130,7 @@ impl Registry {
         }
         self.retire(session);
         // A session that its successor retired may also have been written to since, in vain.
-        if self.get(session.key()).is_none() {
+        if self.get(session.key()).is_none_or(|it| it.is_left()) {
             self.strangers.remove(session.key());
         }
     }
@@ -151,11 +151,19 @@ impl Registry {
         }
         for receiver in self.strangers.unseen(key.sender()) {
             let Ok(found) = SessionKey::new(key.sender().clone(), receiver) else { continue };
-            if self.knows(&found).await? {
+            if self.knows(&found).await? || !self.is_owed(&found).await? {
                 self.strangers.remove(&found);
             }
         }
         Ok(self.strangers.add(key, most))
+    }
+
+    /// Whether something waits in a session that the present owner of its sender's name has written.
+    async fn is_owed(&self, key: &SessionKey) -> Result<bool, MailboxError> {
+        let session = self.open(key).await?;
+        let waiting = session.waiting_of_owner();
+        self.retire(&session);
+        Ok(waiting > 0)
     }
 
     /// The receiver of a session knows its sender from now on.
@@ -251,7 +259,8 @@ impl Registry {
         }))
     }
 
-    /// A name is given up: forgets its installations. Returns how many messages of it still wait for others.
+    /// A name is given up: forgets its installations, and keeps what still waits of it for others from counting for its
+    /// next owner. Returns how many messages wait.
     pub(crate) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
         let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
         keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
@@ -261,6 +270,7 @@ impl Registry {
             waiting += session.forget_sender(self.mailbox());
             self.retire(&session);
         }
+        self.strangers.forget(name);
         Ok(waiting)
     }
 

@@ -33,7 +33,8 @@ pub(crate) struct Registry {
     circle: Arc<Circle>,
 }
 
-/// How long it may take until what waits has expired, when a block ends or a name is given up.
+/// How long it may take until what waits has expired, when a block ends or a name is given up, and until all else that
+/// becomes of it is on the disk.
 const RENEWAL: Duration = Duration::from_secs(5);
 
 impl Registry {
@@ -260,7 +261,7 @@ impl Registry {
     }
 
     /// A name is given up: forgets its installations, and keeps what still waits of it for others from counting for its
-    /// next owner. Returns how many messages wait.
+    /// next owner. All of that is on the disk then. Returns how many messages wait.
     pub(crate) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
         let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
         keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
@@ -271,6 +272,8 @@ impl Registry {
             self.retire(&session);
         }
         self.strangers.forget(name);
+        let synced = task::within(RENEWAL, self.mailbox.synced()).await;
+        synced.unwrap_or_else(|| Err(MailboxError("it takes too long".into())))?;
         Ok(waiting)
     }
 

@@ -19,7 +19,7 @@ pub struct Account {
     pub n: u64,
     /// The sender's client knows, and has on its disk, what became of everything up to here.
     pub settled: u64,
-    /// The session's last position when the installation was last heard from.
+    /// The session's last position when the installation was last heard from, or [`ORPHANED`](Self::ORPHANED).
     pub seen: u64,
     /// What expired and is not settled.
     pub expired: Records,
@@ -31,6 +31,24 @@ pub struct Account {
 pub type Records = BTreeMap<u64, u64>;
 
 impl Account {
+    /// What is [`seen`](Self::seen) of an installation once whoever wrote from it has lost the sender's name, until it is
+    /// heard from again. No session has so many positions.
+    pub const ORPHANED: u64 = u64::MAX;
+
+    /// Whether whoever wrote from it has lost the sender's name, and it was not heard from since.
+    pub fn is_orphan(&self) -> bool {
+        self.seen == Self::ORPHANED
+    }
+
+    /// Returns whether it is later than before.
+    fn hear(&mut self, position: u64) -> bool {
+        let is_later = position > self.seen || self.is_orphan();
+        if is_later {
+            self.seen = position;
+        }
+        is_later
+    }
+
     /// The records of one fate.
     pub fn records(&self, fate: Fate) -> &Records {
         match fate {
@@ -97,16 +115,13 @@ impl Accounts {
     pub fn take(&mut self, id: MessageId, position: u64) {
         let account = self.0.entry(id.installation).or_default();
         account.n = account.n.max(id.n);
-        account.seen = account.seen.max(position);
+        account.hear(position);
     }
 
-    /// A remembered installation was heard from when the session's last position was this one. Returns whether that is
-    /// later than before.
+    /// A remembered installation was heard from when the session's last position was this one, or is
+    /// [orphaned](Account::ORPHANED). Returns whether that is later than before.
     pub fn hear(&mut self, installation: Installation, position: u64) -> bool {
-        let Some(account) = self.0.get_mut(&installation) else { return false };
-        let is_later = position > account.seen;
-        account.seen = account.seen.max(position);
-        is_later
+        self.0.get_mut(&installation).is_some_and(|account| account.hear(position))
     }
 
     /// Messages with consecutive numbers ended, above all that ended so before. Those that are recorded already are not
@@ -217,6 +232,22 @@ mod tests {
         accounts.take(MessageId { installation: A, n: 1 }, 3);
         assert!(accounts.hear(A, 7) && !accounts.hear(A, 7) && !accounts.hear(A, 5));
         assert_eq!(accounts.get(A).unwrap().seen, 7);
+    }
+
+    #[test]
+    fn who_is_orphaned_is_so_until_it_is_heard_from() {
+        let mut accounts = Accounts::default();
+        accounts.take(MessageId { installation: A, n: 1 }, 3);
+        let heard_at: [&dyn Fn(&mut Accounts); 2] =
+            [&|it| _ = it.hear(A, 7), &|it| it.take(MessageId { installation: A, n: 2 }, 7)];
+        for heard in heard_at {
+            assert!(accounts.hear(A, Account::ORPHANED));
+            accounts.end(A, Fate::Expired, 1, 1);
+            accounts.settle(A, 1);
+            assert!(accounts.get(A).unwrap().is_orphan());
+            heard(&mut accounts);
+            assert_eq!(accounts.get(A).unwrap().seen, 7);
+        }
     }
 
     proptest! {

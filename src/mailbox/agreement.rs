@@ -22,6 +22,7 @@ enum Step {
     SetAside { session: usize, aside: bool },
     Settle { session: usize, n: u64 },
     Hear { session: usize },
+    Orphan { session: usize },
     Forget { session: usize },
     KeepList { session: usize, version: u64 },
     RemoveList { session: usize },
@@ -40,6 +41,7 @@ fn steps() -> impl Strategy<Value = Vec<Step>> {
         1 => (session.clone(), any::<bool>()).prop_map(|(session, aside)| Step::SetAside { session, aside }),
         1 => (session.clone(), 1..9u64).prop_map(|(session, n)| Step::Settle { session, n }),
         1 => session.clone().prop_map(|session| Step::Hear { session }),
+        1 => session.clone().prop_map(|session| Step::Orphan { session }),
         1 => session.clone().prop_map(|session| Step::Forget { session }),
         1 => (session.clone(), 1..9u64).prop_map(|(session, version)| Step::KeepList { session, version }),
         1 => session.clone().prop_map(|session| Step::RemoveList { session }),
@@ -121,6 +123,9 @@ impl Pair {
                 let key = self.keys[session].clone();
                 let last = self.shelf(&key).last_position;
                 self.both(|mailbox| mailbox.hear(&key, INSTALLATION, last));
+            }
+            Step::Orphan { session } => {
+                self.both(|mailbox| mailbox.orphan(&self.keys[session], INSTALLATION));
             }
             Step::Forget { session } => {
                 let key = self.keys[session].clone();

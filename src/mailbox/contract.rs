@@ -41,6 +41,7 @@ contract! {
     what_expires_is_remembered_until_it_is_settled
     overdue_is_what_waits_since_before
     who_is_forgotten_begins_anew
+    whoever_is_orphaned_is_so_until_they_are_heard_from
     what_was_settled_is_gone_when_its_installation_is_forgotten
     a_device_list_takes_the_place_of_another_and_is_told_when_it_is_committed
     standings_are_kept_until_they_are_removed_and_synced_when_somebody_asks
@@ -303,6 +304,28 @@ fn who_is_forgotten_begins_anew(mailbox: &dyn Mailbox) {
     assert!(block_on(mailbox.load(&key)).unwrap().accounts.is_empty());
     mailbox.append(&key, &batch(2, [1]), Instant::now());
     assert_eq!(account(mailbox, &key), Account { n: 1, seen: 2, ..Account::default() });
+}
+
+fn whoever_is_orphaned_is_so_until_they_are_heard_from(mailbox: &dyn Mailbox) {
+    let key = key("john", "marie");
+    let account_is = |n, seen| {
+        assert_eq!(account(mailbox, &key), Account { n, seen, ..Account::default() });
+    };
+    mailbox.orphan(&key, INSTALLATION);
+    assert_eq!(block_on(mailbox.load(&key)).unwrap(), Shelf::default(), "nothing came from it");
+    mailbox.append(&key, &batch(1, 1..=2), Instant::now());
+    mailbox.orphan(&key, INSTALLATION);
+    account_is(2, Account::ORPHANED);
+    committed(mailbox, |commit| commit.up_to == 2);
+    remove(mailbox, &key, 1);
+    account_is(2, Account::ORPHANED);
+    mailbox.hear(&key, INSTALLATION, 2);
+    account_is(2, 2);
+    mailbox.orphan(&key, INSTALLATION);
+    mailbox.append(&key, &batch(3, [3]), Instant::now());
+    account_is(3, 3);
+    committed(mailbox, |commit| commit.up_to == 3);
+    account_is(3, 3);
 }
 
 fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mailbox) {

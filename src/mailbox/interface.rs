@@ -9,7 +9,7 @@ use async_channel::Receiver;
 use futures::future::BoxFuture;
 use thiserror::Error;
 
-use super::accounts::Fate;
+use super::accounts::{Account, Fate};
 use super::device_list::{KeptList, ListId};
 use super::shelf::{Run, Shelf};
 use super::standing::Standing;
@@ -65,6 +65,12 @@ pub trait Mailbox: Send + Sync + 'static {
 
     /// A remembered installation was heard from when this was the session's last position.
     fn hear(&self, key: &SessionKey, installation: Installation, position: u64);
+
+    /// Whoever wrote from a remembered installation has lost the sender's name. It is [orphaned](Account::ORPHANED) until
+    /// it is [heard from](Self::hear), or something is appended that comes from it.
+    fn orphan(&self, key: &SessionKey, installation: Installation) {
+        self.hear(key, installation, Account::ORPHANED);
+    }
 
     /// Nothing from this installation is in flight or will come: forgets what was accepted from it.
     fn forget(&self, key: &SessionKey, installation: Installation);

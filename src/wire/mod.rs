@@ -293,9 +293,10 @@
 //!
 //! Nothing of a removed name is left for its next owner. What waits for it expires. Each block by it or of it ends as
 //! `UNBLOCK` ends it: what was written meanwhile expires and has no body that could be delivered. Files for it, and
-//! uploads of it, are removed. What it had written to others, and its complete files, reach them; nothing else is
-//! remembered of its data folders. The numbers of those who wrote to it go on. Nobody can claim the name before all of
-//! that is on the disk.
+//! uploads of it, are removed. What it had written to others, and its complete files, reach them. Meanwhile that counts
+//! against its receivers' quotas, and not against those of a later owner. Then nothing is remembered of its data
+//! folders, but of one that has said `TALK` again. The numbers of those who wrote to it go on. Nobody can claim the name
+//! before all of that is on the disk.
 //!
 //! # Device lists
 //!

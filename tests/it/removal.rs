@@ -6,6 +6,7 @@ use tinychat::trust::Identity;
 use crate::carrying::{Carrier, noise};
 use crate::operators::operate;
 use crate::programs::Finished;
+use crate::strangers::writes;
 use crate::world::{FIRST_INSTALLATION, Peer, World, story, story_with};
 
 async fn remove(world: &World, name: &str) -> Finished {
@@ -18,6 +19,24 @@ async fn remove(world: &World, name: &str) -> Finished {
 async fn next_owner(world: &World, name: &str, identity: &Identity) -> Peer {
     let mut peer = world.connect().await;
     peer.prove(name, identity, FIRST_INSTALLATION).await;
+    peer.expect(&format!("WELCOME {name}")).await;
+    peer
+}
+
+/// Somebody with a name writes one message to marie from each of so many data folders, and knows that it is stored.
+async fn writes_from(world: &World, name: &str, identity: &Identity, folders: &[u64]) {
+    for number in folders {
+        let mut peer = comes_from(world, name, identity, *number).await;
+        assert_eq!(peer.talk("marie").await, "away 0 0 0 0", "folder {number}");
+        peer.say("marie", 1, &format!("from folder {number}")).await;
+        peer.talk_until_stored("marie").await;
+    }
+}
+
+/// Somebody signs in with a name from one of many data folders.
+async fn comes_from(world: &World, name: &str, identity: &Identity, folder: u64) -> Peer {
+    let mut peer = world.connect().await;
+    peer.prove(name, identity, &format!("{folder:016x}")).await;
     peer.expect(&format!("WELCOME {name}")).await;
     peer
 }
@@ -173,6 +192,115 @@ fn what_a_removed_person_has_said_to_others_reaches_them_and_hinders_nobody() {
         marie.hears("eve", 2, 2, "word 2").await;
         assert_eq!(Carrier::of(world, &mut marie).await.fetch(&blob, 0, 1000).await, content);
     });
+}
+
+#[test]
+fn what_a_removed_person_has_left_takes_no_room_of_the_next_owner() {
+    let sixteen = |config: &mut Config| config.quota.session.messages = 16;
+    let (before, after): (Vec<u64>, Vec<u64>) = ((1..=16).collect(), (101..=116).collect());
+    for crashed in [false, true] {
+        story_with(sixteen, async |world| {
+            writes_from(world, "eve", &world.identity("eve"), &before).await;
+            let removed = remove(world, "eve").await;
+            let left = "16 messages and 0 files from eve still wait for others, who will get them";
+            assert_eq!(removed.lines()[1], left);
+            if crashed {
+                let disk = world.disk();
+                world.crash(disk).await;
+            }
+            let anna = Identity::generate().unwrap();
+            writes_from(world, "eve", &anna, &after).await;
+            // What she writes herself is bounded as ever.
+            let mut eve = comes_from(world, "eve", &anna, 116).await;
+            assert_eq!(eve.talk("marie").await, "away 1 1 0 0");
+            eve.say("marie", 2, "one too many").await;
+            eve.expect("ERR FULL marie 2 16 messages").await;
+            let mut eve = comes_from(world, "eve", &anna, 117).await;
+            eve.send("TALK marie 0").await;
+            eve.expect("ERR INSTALLATIONS marie").await;
+
+            let mut marie = world.sign_in("marie").await;
+            marie.expect("WAITING eve 32").await;
+            marie.talk("eve").await;
+            for (seq, number) in (1..).zip(before.iter().chain(&after)) {
+                marie.hears("eve", seq, 1, &format!("from folder {number}")).await;
+            }
+            marie.ack("eve", 32).await;
+            marie.barrier().await;
+            // Of her own folders one is remembered, of the former owner's none.
+            for (folder, told) in [(101, "online 1 1 1 0"), (1, "online 0 0 0 0")] {
+                let mut eve = comes_from(world, "eve", &anna, folder).await;
+                assert_eq!(eve.talk("marie").await, told, "folder {folder}");
+            }
+        });
+    }
+}
+
+#[test]
+fn whom_a_removed_person_has_written_to_does_not_know_the_next_owner() {
+    let few = |config: &mut Config| (config.quota.strangers, config.quota.first_contact) = (3, 2);
+    for crashed in [false, true] {
+        story_with(few, async |world| {
+            let mut eve = world.sign_in("eve").await;
+            for whom in ["marie", "bob", "zoe"] {
+                assert_eq!(writes(&mut eve, whom, 1).await, None);
+                eve.talk_until_stored(whom).await;
+            }
+            remove(world, "eve").await;
+            if crashed {
+                let disk = world.disk();
+                world.crash(disk).await;
+            }
+            let mut marie = world.sign_in("marie").await;
+            marie.talk("eve").await;
+            marie.hears("eve", 1, 1, "are you there?").await;
+
+            let mut eve = comes_from(world, "eve", &Identity::generate().unwrap(), 2).await;
+            for (whom, n) in [("carol", 1), ("dave", 1), ("marie", 1), ("marie", 2)] {
+                assert_eq!(writes(&mut eve, whom, n).await, None, "{whom} {n}");
+            }
+            for (whom, n, told) in [
+                ("frank", 1, "something of yours waits for 3 people already"),
+                ("marie", 3, "2 messages with 28 bytes from you wait here already"),
+            ] {
+                let refused = writes(&mut eve, whom, n).await.expect("a refusal");
+                assert!(refused.starts_with(&format!("ERR FULL {whom} {n} {told}")), "{refused}");
+            }
+            // From now on she knows who it is.
+            marie.settle("eve", 0).await;
+            assert_eq!(writes(&mut eve, "marie", 3).await, None);
+        });
+    }
+}
+
+#[test]
+fn a_data_folder_that_was_a_removed_persons_loses_and_doubles_nothing() {
+    for crashed in [false, true] {
+        story(async |world| {
+            let numbered = |n: u64| format!("word {n}");
+            let mut eve = world.sign_in("eve").await;
+            eve.talk("marie").await;
+            eve.say_all("marie", 1..=2, numbered).await;
+            eve.expect("STORED marie 2").await;
+            remove(world, "eve").await;
+            if crashed {
+                let disk = world.disk();
+                world.crash(disk).await;
+            }
+            let mut eve = next_owner(world, "eve", &Identity::generate().unwrap()).await;
+            assert_eq!(eve.talk("marie").await, "away 2 2 0 0");
+            eve.say_all("marie", 1..=3, numbered).await;
+            eve.expect("STORED marie 3").await;
+            let mut marie = world.sign_in("marie").await;
+            eve.expect("PRESENCE marie online").await;
+            marie.talk("eve").await;
+            marie.hears_all("eve", 1, 1..=3, numbered).await;
+            marie.ack("eve", 3).await;
+            eve.expect("DELIVERED marie 3").await;
+            assert_eq!(eve.talk("marie").await, "online 3 3 3 0");
+            marie.hears_nothing().await;
+        });
+    }
 }
 
 #[test]

@@ -13,7 +13,7 @@ fn two_strangers(config: &mut Config) {
 }
 
 /// Writes the message with this number, and gives what is said against it.
-async fn writes(peer: &mut Peer, whom: &str, n: u64) -> Option<String> {
+pub(crate) async fn writes(peer: &mut Peer, whom: &str, n: u64) -> Option<String> {
     peer.talk(whom).await;
     peer.say(whom, n, "are you there?").await;
     let told = peer.catch_up().await;

@@ -4,8 +4,7 @@
 //! them at once, while the next ones collect. So commits grow with the load, and each is a prefix of all changes ever
 //! made. Within one commit the order between sessions means nothing, so changes are kept by session.
 //!
-//! A commit removes a [share](super::withholding) of the withheld bodies from the disk; the rest is an open change
-//! again afterwards.
+//! A commit removes a [share](super::withholding) of the withheld bodies from the disk; the rest is open again.
 //!
 //! Invariant: disk, then sealed, then open changes, applied in this order, are the mailbox.
 
@@ -79,6 +78,7 @@ pub(super) struct RowDelta {
     forgotten: Vec<Installation>,
     /// Of each installation the last message, and its position.
     taken: Vec<(MessageId, u64)>,
+    /// Since the last message.
     heard: Vec<(Installation, u64)>,
     ended: Vec<(Fate, Run)>,
     settled: Vec<(Installation, u64)>,
@@ -149,7 +149,9 @@ impl Journal {
 
     /// See [`Mailbox::hear`](crate::mailbox::Mailbox::hear).
     pub(super) fn hear(&mut self, key: &SessionKey, installation: Installation, position: u64) {
-        raise(&mut self.open.delta(key).row.heard, installation, position);
+        let heard = &mut self.open.delta(key).row.heard;
+        heard.retain(|(it, _)| *it != installation);
+        heard.push((installation, position));
     }
 
     /// See [`Mailbox::forget`](crate::mailbox::Mailbox::forget).
@@ -471,6 +473,7 @@ impl RowDelta {
 
     fn take(&mut self, id: MessageId, position: u64) {
         self.taken.retain(|(it, _)| it.installation != id.installation);
+        self.heard.retain(|(it, _)| *it != id.installation);
         self.taken.push((id, position));
     }
 }

@@ -8,7 +8,7 @@
 //! | `meta` | `commit` | number of the last commit (u64), in each commit |
 //! | `meta` | `uptime` | how long the server had run then (u64, an [`Uptime`]), likewise; 0 if it is missing, as after an upgrade from version 1 |
 //! | `sessions` | receiver, 0, sender | a [`Row`]: version (u8), `removed`, `last`, `bytes` (u64 each) |
-//! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each) |
+//! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each; of one that is [orphaned](crate::mailbox::Account::ORPHANED) *seen* is 2⁶⁴-1) |
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of what expired: its last n (u64) |
 //! | `sessions` | receiver, 0, sender, 0, `b`, installation, first n (u64 each) | the same of what bounced |
 //! | `sessions` | 0, name | the newest device list of a name: version (u8, 1), the number of its version (u64), the key that has signed it (32 bytes), the statement |

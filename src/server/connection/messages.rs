@@ -50,7 +50,7 @@ impl Reading<'_> {
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             return self.refuse(peer, n, Refusal::Full, because).await;
         }
-        let quota = self.quota(&own, own.waiting() + messages.len() as u64).await;
+        let quota = self.quota(&own, own.waiting_of_owner() + messages.len() as u64).await;
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready(&self.link.name).await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
@@ -118,7 +118,7 @@ impl Reading<'_> {
         }
     }
 
-    /// The quota of a session in which `waiting` messages are about to wait.
+    /// The quota of a session in which `waiting` messages of its sender are about to wait.
     async fn quota(&self, own: &Session, waiting: u64) -> Quota {
         let Host { quota, registry, .. } = &**self.host;
         if !quota.is_for_friends(waiting) {

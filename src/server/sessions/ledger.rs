@@ -4,6 +4,9 @@
 //! [`wire`](crate::wire): `have` is the highest number accepted from each installation; the two watermarks are computed
 //! from what waits and stored nowhere.
 //!
+//! Installations are *orphaned* when whoever wrote from them loses the sender's name. What waits of them is delivered, and
+//! counts for nobody who has the name later; one that is heard from again is its owner's like any other.
+//!
 //! Invariants: waiting positions are consecutive and end at `last_position`; within them the numbers
 //! of each installation ascend; what is ending precedes them.
 
@@ -14,7 +17,8 @@ use crate::mailbox::{Account, Accounts, Fate, Outline, Run, Shelf, Usage};
 use crate::message::{Installation, MessageId};
 use crate::wire::frame::Watermarks;
 
-/// The most installations of a sender that may have waiting messages in one session. One more is refused.
+/// The most installations of a sender that may have waiting messages in one session, besides orphaned ones. One more is
+/// refused.
 pub(super) const MAX_INSTALLATIONS: usize = 16;
 
 /// The most installations of a sender that one session remembers: each takes a little space, on disk and while the
@@ -26,8 +30,8 @@ pub(super) const MAX_REMEMBERED: usize = 4_096;
 /// answers what it is told has one record, or none.
 pub(super) const MAX_RECORDS: usize = 1_000;
 
-/// The same of all installations together, for who loads the session reads all of them: one of each that is remembered,
-/// and some more.
+/// The same of all installations together that are not orphaned, for who loads the session reads all of them: one of each
+/// that is remembered, and some more.
 pub(super) const MAX_RECORDS_IN_ALL: usize = 6_000;
 
 /// Waiting and ending messages of one installation, as records: how many, and which number would follow the last.
@@ -51,6 +55,10 @@ pub(super) struct Ledger {
     /// The original lengths of waiting messages, oldest first.
     lengths: VecDeque<u32>,
     bytes: u64,
+    /// How much of it is of orphaned installations.
+    orphaned: Usage,
+    /// Some may be orphaned.
+    has_orphans: bool,
     /// Everything up to here is to expire once it is committed.
     condemned: u64,
     /// Of waiting messages up to here only the numbers are kept.
@@ -82,6 +90,8 @@ impl Ledger {
         ledger.loose = loose.map(|(_, it)| Usage::one(it.length)).sum();
         ledger.accounts = shelf.accounts.clone();
         ledger.records = ledger.accounts.iter().map(|(_, it)| it.record_count()).sum();
+        ledger.has_orphans = ledger.accounts.iter().any(|(_, it)| it.is_orphan());
+        ledger.orphaned = ledger.waiting_from(|it| ledger.is_orphan(it));
         ledger
     }
 
@@ -92,6 +102,7 @@ impl Ledger {
 
     /// Accepts a message that it does [not have](Self::has).
     pub(super) fn push(&mut self, id: MessageId, length: usize) {
+        self.adopt(id.installation);
         self.last_position += 1;
         self.accounts.take(id, self.last_position);
         self.lengths.push_back(u32::try_from(length).unwrap_or(u32::MAX));
@@ -221,6 +232,7 @@ impl Ledger {
 
     /// An installation was heard from. Returns when that was, if it is remembered and another one was heard later.
     pub(super) fn hear(&mut self, installation: Installation) -> Option<u64> {
+        self.adopt(installation);
         let now = self.last_position;
         self.accounts.hear(installation, now).then_some(now)
     }
@@ -232,19 +244,20 @@ impl Ledger {
         if own + most < MAX_RECORDS && self.records + most < MAX_RECORDS_IN_ALL {
             return false;
         }
+        let records = self.records - self.orphaned_records();
         let pieces = self.pieces();
         let all: usize = pieces.values().map(|piece| piece.count).sum();
         let Piece { count, next } = pieces.get(&id.installation).copied().unwrap_or_default();
         let is_full = |more_own: usize, more: usize| {
-            own + more_own >= MAX_RECORDS || self.records + more >= MAX_RECORDS_IN_ALL
+            own + more_own >= MAX_RECORDS || records + more >= MAX_RECORDS_IN_ALL
         };
         is_full(0, 0) || (next != id.n && is_full(count, all))
     }
 
-    /// What may become records of each installation with waiting or ending messages.
+    /// What may become records of each installation with waiting or ending messages that is not orphaned.
     fn pieces(&self) -> HashMap<Installation, Piece> {
         let mut pieces: HashMap<_, Piece> = HashMap::new();
-        for run in self.taken_and_waiting() {
+        for run in self.taken_and_waiting().filter(|run| !self.is_orphan(run.installation)) {
             let piece = pieces.entry(run.installation).or_default();
             piece.count += usize::from(run.first_n != piece.next);
             piece.next = run.last_n() + 1;
@@ -254,6 +267,14 @@ impl Ledger {
 
     fn record_count(&self, installation: Installation) -> usize {
         self.accounts.get(installation).map_or(0, Account::record_count)
+    }
+
+    fn orphaned_records(&self) -> usize {
+        if !self.has_orphans {
+            return 0;
+        }
+        let orphans = self.accounts.iter().filter(|(_, it)| it.is_orphan());
+        orphans.map(|(_, it)| it.record_count()).sum()
     }
 
     /// Changes what is known of an installation.
@@ -287,7 +308,8 @@ impl Ledger {
 
     /// Whether messages of an installation wait, or one more installation may have waiting messages.
     pub(super) fn has_place(&self, installation: Installation) -> bool {
-        let busy = self.busy();
+        let mut busy = self.busy();
+        busy.retain(|it| !self.is_orphan(*it));
         busy.contains(&installation) || busy.len() < MAX_INSTALLATIONS
     }
 
@@ -313,10 +335,36 @@ impl Ledger {
         Some(gone)
     }
 
-    /// Forgets all installations without waiting or ending messages, and their records.
+    /// Forgets all installations without waiting or ending messages, and their records. Returns them.
     pub(super) fn forget_idle(&mut self) -> Vec<Installation> {
+        self.forget_idle_if(|_| true)
+    }
+
+    /// Whoever wrote from all these installations has lost the sender's name. Returns them.
+    pub(super) fn orphan(&mut self) -> Vec<Installation> {
+        let all: Vec<Installation> = self.accounts.iter().map(|(it, _)| it).collect();
+        all.iter().for_each(|it| _ = self.accounts.hear(*it, Account::ORPHANED));
+        self.orphaned = self.waiting();
+        self.has_orphans = !all.is_empty();
+        all
+    }
+
+    /// Forgets orphaned installations once nothing waits of any. Returns those without ending messages: the others stay
+    /// until that is committed.
+    pub(super) fn forget_orphans(&mut self) -> Vec<Installation> {
+        if !self.has_orphans || !self.orphaned.is_empty() {
+            return Vec::new();
+        }
+        let gone = self.forget_idle_if(Account::is_orphan);
+        self.has_orphans = self.accounts.iter().any(|(_, it)| it.is_orphan());
+        gone
+    }
+
+    fn forget_idle_if(&mut self, is_meant: impl Fn(&Account) -> bool) -> Vec<Installation> {
         let busy = self.busy();
-        let idle = self.accounts.iter().map(|(it, _)| it).filter(|it| !busy.contains(it));
+        let may_go =
+            |(it, account): &(Installation, &Account)| is_meant(account) && !busy.contains(it);
+        let idle = self.accounts.iter().filter(may_go).map(|(it, _)| it);
         let gone: Vec<Installation> = idle.collect();
         for it in &gone {
             self.change(*it, |accounts| accounts.forget(*it));
@@ -325,9 +373,9 @@ impl Ledger {
         gone
     }
 
-    /// Whether any installation is remembered.
+    /// Whether any installation is remembered that is not orphaned.
     pub(super) fn knows_anybody(&self) -> bool {
-        !self.accounts.is_empty()
+        self.accounts.iter().any(|(_, it)| !it.is_orphan())
     }
 
     /// The installations with waiting or ending messages.
@@ -368,23 +416,67 @@ impl Ledger {
         Usage { messages: self.lengths.len() as u64, bytes: self.bytes }
     }
 
+    /// The same without orphaned installations.
+    pub(super) fn waiting_of_owner(&self) -> Usage {
+        let mut usage = self.waiting();
+        usage -= self.orphaned;
+        usage
+    }
+
+    fn is_orphan(&self, installation: Installation) -> bool {
+        self.has_orphans && self.accounts.get(installation).is_some_and(Account::is_orphan)
+    }
+
+    /// An installation is heard from: what waits of it is its owner's.
+    fn adopt(&mut self, installation: Installation) {
+        if self.is_orphan(installation) {
+            let adopted = self.waiting_from(|it| it == installation);
+            self.orphaned -= adopted;
+        }
+    }
+
+    /// How much waits of those installations that are meant, in its original lengths.
+    fn waiting_from(&self, is_meant: impl Fn(Installation) -> bool) -> Usage {
+        let mut lengths = self.lengths.iter();
+        let mut usage = Usage::default();
+        for run in &self.runs {
+            let own = (0..run.count).zip(lengths.by_ref());
+            let own: Usage = own.map(|(_, length)| Usage::one(*length as usize)).sum();
+            if is_meant(run.installation) {
+                usage += own;
+            }
+        }
+        usage
+    }
+
     fn have(&self, installation: Installation) -> u64 {
         self.accounts.get(installation).map_or(0, |account| account.n)
     }
 
     /// Takes everything up to `position` out of the queue. Returns it, and how much of it was kept.
     fn take_front(&mut self, position: u64) -> (Vec<Run>, Usage) {
-        let mut freed = Usage::default();
-        while self.first_waiting() <= position.min(self.last_position) {
-            let is_withheld = self.first_waiting() <= self.withheld;
-            let Some(length) = self.lengths.pop_front() else { break };
-            self.bytes -= u64::from(length);
-            freed += Usage::one(if is_withheld { 0 } else { length as usize });
-        }
+        let runs = self.take_runs(position.min(self.last_position) + 1);
+        let freed: Usage = runs.iter().map(|run| self.take_lengths(run)).sum();
         if self.lengths.is_empty() {
             self.lengths.shrink_to_fit();
         }
-        (self.take_runs(self.first_waiting()), freed)
+        (runs, freed)
+    }
+
+    /// The same for the lengths of a run that was taken. Returns how much of it was kept.
+    fn take_lengths(&mut self, run: &Run) -> Usage {
+        let is_orphan = self.is_orphan(run.installation);
+        let mut freed = Usage::default();
+        for _ in 0..run.count {
+            let is_withheld = self.first_waiting() <= self.withheld;
+            let Some(length) = self.lengths.pop_front() else { break };
+            self.bytes -= u64::from(length);
+            if is_orphan {
+                self.orphaned -= Usage::one(length as usize);
+            }
+            freed += Usage::one(if is_withheld { 0 } else { length as usize });
+        }
+        freed
     }
 
     fn take_runs(&mut self, before: u64) -> Vec<Run> {

@@ -301,6 +301,91 @@ fn who_leaves_out_no_number_writes_as_much_as_there_is_room_for() {
     assert_eq!(ledger.ended(Installation::from_u64(1), 0).len(), 1);
 }
 
+#[test]
+fn what_a_former_owner_of_the_name_left_counts_for_no_later_one() {
+    let installation = Installation::from_u64;
+    let mut ledger = Ledger::default();
+    let most = MAX_INSTALLATIONS as u64;
+    (0..=most).for_each(|number| ledger.push(id(number, 1), 5));
+    ledger.acknowledge(1);
+    assert_eq!(ledger.forget_idle(), [installation(0)]);
+    assert_eq!(ledger.orphan().len(), MAX_INSTALLATIONS);
+    assert!(!ledger.knows_anybody());
+    assert_eq!(ledger.waiting_of_owner(), Usage::default());
+    for number in 101..=100 + most {
+        assert!(ledger.has_place(installation(number)));
+        ledger.push(id(number, 1), 7);
+    }
+    assert!(ledger.knows_anybody() && !ledger.has_place(installation(99)));
+    let own = Usage { messages: most, bytes: 7 * most };
+    assert_eq!((ledger.waiting_of_owner(), ledger.waiting().messages), (own, 2 * most));
+    ledger.acknowledge(most);
+    assert!(ledger.forget_orphans().is_empty() && ledger.has(id(most, 1)), "one waits");
+    assert_eq!(ledger.acknowledge(most + 1), Usage::one(5));
+    assert_eq!(ledger.forget_orphans().len(), MAX_INSTALLATIONS);
+    assert!(!ledger.has(id(1, 1)) && ledger.has(id(101, 1)));
+    assert_eq!((ledger.waiting_of_owner(), ledger.waiting()), (own, own));
+    assert!(!ledger.has_place(installation(1)), "it comes as any other");
+}
+
+#[test]
+fn a_data_folder_that_comes_back_is_its_owners() {
+    let it = Installation::from_u64(1);
+    for writes in [false, true] {
+        let mut ledger = Ledger::default();
+        [id(1, 1), id(2, 1), id(1, 2)].into_iter().for_each(|it| ledger.push(it, 5));
+        ledger.orphan();
+        let heard = if writes { Some(3) } else { ledger.hear(it) };
+        assert_eq!((heard, ledger.hear(Installation::from_u64(3))), (Some(3), None));
+        ledger.push(id(1, 3), 5);
+        assert_eq!(ledger.waiting_of_owner(), Usage { messages: 3, bytes: 15 });
+        assert!(ledger.knows_anybody());
+        ledger.acknowledge(3);
+        assert_eq!(ledger.forget_orphans(), [Installation::from_u64(2)]);
+        assert_eq!((ledger.waiting_of_owner(), marks(&ledger, 1)), (Usage::one(5), (3, 2, 2)));
+    }
+}
+
+#[test]
+fn what_nobody_owns_is_known_after_a_restart() {
+    let mut accounts = Accounts::default();
+    for (position, message) in (1..).zip([id(9, 1), id(1, 1), id(2, 1), id(1, 2)]) {
+        accounts.take(message, position);
+    }
+    for orphan in [1, 9] {
+        accounts.hear(Installation::from_u64(orphan), Account::ORPHANED);
+    }
+    let outline = |id| Outline { id, length: 5, is_withheld: false };
+    let waiting = [id(1, 1), id(2, 1), id(1, 2)].map(outline).to_vec();
+    let mut ledger = Ledger::from_shelf(&Shelf { accounts, last_position: 4, waiting });
+    assert_eq!(ledger.waiting_of_owner(), Usage::one(5));
+    assert!(ledger.forget_orphans().is_empty() && ledger.has(id(1, 2)));
+    ledger.acknowledge(3);
+    assert_eq!(ledger.waiting_of_owner(), Usage::default());
+    ledger.condemn(4);
+    ledger.begin_to_expire();
+    assert_eq!(ledger.forget_orphans(), [Installation::from_u64(9)], "the other one is ending");
+    ledger.end(4);
+    assert_eq!(ledger.forget_orphans(), [Installation::from_u64(1)]);
+    assert_eq!((ledger.records, marks(&ledger, 2)), (0, (1, 1, 1)));
+}
+
+#[test]
+fn a_former_owner_has_left_no_records_to_later_ones() {
+    let mut ledger = Ledger::default();
+    for installation in 1..=6 {
+        (1..=1_000).for_each(|n| ledger.push(id(installation, 2 * n), 1));
+    }
+    assert!(ledger.has_too_many_records(id(99, 1)), "with what waits");
+    ledger.orphan();
+    assert!(!ledger.has_too_many_records(id(99, 1)));
+    all_expires(&mut ledger);
+    assert_eq!(ledger.records, MAX_RECORDS_IN_ALL);
+    assert!(!ledger.has_too_many_records(id(99, 1)));
+    assert_eq!(ledger.forget_orphans().len(), 6);
+    assert_eq!(ledger.records, 0);
+}
+
 /// The same as the ledger, slowly: every message with all that is known of it.
 #[derive(Default)]
 struct Reference(Vec<(MessageId, bool, bool)>);

@@ -33,7 +33,8 @@ pub(crate) struct Registry {
     circle: Arc<Circle>,
 }
 
-/// How long it may take until what waits has expired, when a block ends or a name is given up.
+/// How long it may take until what waits has expired, when a block ends or a name is given up, and until all else that
+/// becomes of it is on the disk.
 const RENEWAL: Duration = Duration::from_secs(5);
 
 impl Registry {
@@ -130,7 +131,7 @@ impl Registry {
         }
         self.retire(session);
         // A session that its successor retired may also have been written to since, in vain.
-        if self.get(session.key()).is_none() {
+        if self.get(session.key()).is_none_or(|it| it.is_left()) {
             self.strangers.remove(session.key());
         }
     }
@@ -151,11 +152,19 @@ impl Registry {
         }
         for receiver in self.strangers.unseen(key.sender()) {
             let Ok(found) = SessionKey::new(key.sender().clone(), receiver) else { continue };
-            if self.knows(&found).await? {
+            if self.knows(&found).await? || !self.is_owed(&found).await? {
                 self.strangers.remove(&found);
             }
         }
         Ok(self.strangers.add(key, most))
+    }
+
+    /// Whether something waits in a session that the present owner of its sender's name has written.
+    async fn is_owed(&self, key: &SessionKey) -> Result<bool, MailboxError> {
+        let session = self.open(key).await?;
+        let waiting = session.waiting_of_owner();
+        self.retire(&session);
+        Ok(waiting > 0)
     }
 
     /// The receiver of a session knows its sender from now on.
@@ -251,7 +260,8 @@ impl Registry {
         }))
     }
 
-    /// A name is given up: forgets its installations. Returns how many messages of it still wait for others.
+    /// A name is given up: forgets its installations, and keeps what still waits of it for others from counting for its
+    /// next owner. All of that is on the disk then. Returns how many messages wait.
     pub(crate) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
         let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
         keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
@@ -261,6 +271,9 @@ impl Registry {
             waiting += session.forget_sender(self.mailbox());
             self.retire(&session);
         }
+        self.strangers.forget(name);
+        let synced = task::within(RENEWAL, self.mailbox.synced()).await;
+        synced.unwrap_or_else(|| Err(MailboxError("it takes too long".into())))?;
         Ok(waiting)
     }
 

@@ -2,7 +2,8 @@
 //!
 //! Owned by the [registry](super::registry), and asked when somebody begins to write in a conversation. A receiver who
 //! wrote back, or opened the conversation while something waited, has answered: they know the sender. Invariant: for
-//! each sender it has the receivers for whom something waits, and who did not know the sender when it was written.
+//! each sender it has the receivers for whom something waits, and who did not know the sender when it was written. What a
+//! former owner of the name wrote is found at the start, until it is looked at.
 
 use std::collections::HashMap;
 
@@ -39,10 +40,10 @@ impl Strangers {
         receivers.insert(key.receiver().clone(), Look::NotYet);
     }
 
-    /// Whether the receiver of a session is counted.
+    /// Whether the receiver of a session is counted, and was checked.
     pub(super) fn has(&self, key: &SessionKey) -> bool {
         let receivers = self.by_sender.get(key.sender());
-        receivers.is_some_and(|receivers| receivers.contains_key(key.receiver()))
+        receivers.is_some_and(|receivers| receivers.get(key.receiver()) == Some(&Look::Closely))
     }
 
     /// Counts the receiver of a session, who does not know its sender, unless there are `most` already; 0 is no limit.
@@ -65,6 +66,11 @@ impl Strangers {
                 receiver.clone()
             })
             .collect()
+    }
+
+    /// A name is given up: what waits of its owner is not the next one's.
+    pub(super) fn forget(&self, sender: &Name) {
+        self.by_sender.remove(sender);
     }
 
     /// The receiver of a session knows its sender, or nothing waits in it any more.
@@ -101,11 +107,21 @@ mod tests {
     }
 
     #[test]
+    fn the_next_owner_of_a_name_begins_with_none() {
+        let strangers = Strangers::default();
+        assert_eq!([strangers.add(&to("a"), 1), strangers.add(&to("b").reverse(), 1)], [Ok(()); 2]);
+        strangers.forget(to("a").sender());
+        assert_eq!(strangers.add(&to("b"), 1), Ok(()));
+        assert!(!strangers.has(&to("a")) && strangers.has(&to("b").reverse()));
+    }
+
+    #[test]
     fn who_is_found_at_the_start_is_looked_at_once() {
         let strangers = Strangers::default();
         strangers.find(&to("a"));
-        assert!(strangers.has(&to("a")) && strangers.add(&to("b"), 1).is_err());
+        assert!(!strangers.has(&to("a")) && strangers.add(&to("b"), 1).is_err());
         assert_eq!(strangers.unseen(to("a").sender()), [to("a").receiver().clone()]);
+        assert!(strangers.has(&to("a")));
         assert_eq!(strangers.unseen(to("a").sender()), []);
         assert_eq!(strangers.add(&to("z"), 0), Ok(()), "without a limit");
     }

@@ -93,6 +93,8 @@ impl Session {
                 state.ledger.condemn_withheld();
                 state.begin_to_expire(mailbox, key);
             }
+            // A crash may have come between the removal of their last message and this.
+            state.forget_orphans(mailbox, key);
             Ok(Mutex::new(state))
         };
         self.0.state.get_or_try_init(fresh).await.map(drop)
@@ -224,7 +226,7 @@ impl Session {
             let length = message.body.len();
             let admitted = match state.ledger.has_too_many_records(message.id) {
                 true => Err(too_many_records()),
-                false => quota.admit(state.ledger.waiting(), waits, length),
+                false => quota.admit(state.ledger.waiting_of_owner(), waits, length),
             };
             if let Err(because) = admitted {
                 refused = Some(Accepted::UpTo { refused: message.id.n, because });
@@ -259,6 +261,7 @@ impl Session {
         state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         if commit.ended_up_to > 0 {
             state.ledger.end(commit.ended_up_to);
+            state.forget_orphans(mailbox, &self.0.key);
             drop(state);
             self.0.changed.notify(usize::MAX);
         }
@@ -272,6 +275,7 @@ impl Session {
         if !freed.is_empty() {
             state.pace.acknowledged(position, Instant::now());
             mailbox.remove(&self.0.key, position, freed);
+            state.forget_orphans(mailbox, &self.0.key);
             state.mark_owner(&self.0.key, |marks| marks.receipts = true);
         }
         !freed.is_empty()
@@ -320,7 +324,8 @@ impl Session {
         self.state().ledger.read_up_to(installation)
     }
 
-    /// Whether the present owner of the sender's name ever wrote anything.
+    /// Whether the present owner of the sender's name ever wrote anything, or came with a data folder of which something
+    /// waited.
     pub(crate) fn is_used(&self) -> bool {
         self.state().ledger.knows_anybody()
     }
@@ -328,6 +333,17 @@ impl Session {
     /// How many messages wait.
     pub(crate) fn waiting(&self) -> u64 {
         self.state().ledger.waiting().messages
+    }
+
+    /// How many of them are the present owner's of the sender's name.
+    pub(crate) fn waiting_of_owner(&self) -> u64 {
+        self.state().ledger.waiting_of_owner().messages
+    }
+
+    /// Whether nobody writes, and nothing waits of the present owner of the sender's name.
+    pub(crate) fn is_left(&self) -> bool {
+        let state = self.state();
+        state.owner.is_none() && state.ledger.waiting_of_owner().is_empty()
     }
 
     /// Retires the session if nobody writes and nothing waits.

@@ -63,12 +63,15 @@ impl Session {
         self.0.changed.notify(usize::MAX);
     }
 
-    /// The sender's name is given up: forgets all its installations without waiting messages. Returns how much still
-    /// waits.
+    /// The sender's name is given up: forgets its installations; those of which something waits, once all of that is gone.
+    /// Returns how much it is.
     pub(crate) fn forget_sender(&self, mailbox: &dyn Mailbox) -> u64 {
         let mut state = self.state();
         for gone in state.ledger.forget_idle() {
             mailbox.forget(&self.0.key, gone);
+        }
+        for orphan in state.ledger.orphan() {
+            mailbox.orphan(&self.0.key, orphan);
         }
         state.ledger.waiting().messages
     }

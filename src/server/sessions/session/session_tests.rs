@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::super::channel::{Drain, Queued};
 use super::*;
-use crate::mailbox::MemoryMailbox;
+use crate::mailbox::{Account, MemoryMailbox};
 use crate::server::people::Contacts;
 use crate::server::sessions::window::Windows;
 use crate::wire::frame::Presence;
@@ -116,6 +116,30 @@ fn nobody_settles_what_they_never_wrote() {
     let shelf = block_on(mailbox.load(session.key())).unwrap();
     let account = shelf.accounts.get(INSTALLATION).unwrap();
     assert_eq!((account.n, account.settled), (1, 1));
+}
+
+#[test]
+fn what_a_former_owner_of_the_name_left_is_forgotten_once_it_has_arrived() {
+    let mailbox = MemoryMailbox::default();
+    let session = session(&mailbox, u64::MAX);
+    let one = Quota { session: Usage { messages: 1, bytes: 0 }, ..Quota::default() };
+    let is_taken = |installation, n| {
+        let offer = Offer::of(1, vec![message(installation, n)]);
+        session.accept(&mailbox, &one, offer) == Ok(Accepted::All { fresh: 1 })
+    };
+    let is_orphan = |installation| {
+        let shelf = block_on(mailbox.load(session.key())).unwrap();
+        shelf.accounts.get(installation).map(Account::is_orphan)
+    };
+    let next = Installation::from_u64(99);
+    assert!(is_taken(INSTALLATION, 1) && !is_taken(INSTALLATION, 2));
+    assert_eq!(session.forget_sender(&mailbox), 1);
+    assert!(!session.is_used() && session.waiting_of_owner() == 0);
+    assert!(is_taken(next, 1) && !is_taken(next, 2));
+    assert!(session.is_used() && session.waiting_of_owner() == 1);
+    assert_eq!((is_orphan(INSTALLATION), is_orphan(next)), (Some(true), Some(false)));
+    session.acknowledge(&mailbox, 1);
+    assert_eq!((is_orphan(INSTALLATION), is_orphan(next)), (None, Some(false)));
 }
 
 /// A reader that was just replaced may still say that it goes on to the mailbox.

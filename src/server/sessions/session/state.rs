@@ -197,6 +197,13 @@ impl State {
         }
     }
 
+    /// Forgets orphaned installations once nothing is left of what they wrote.
+    pub(super) fn forget_orphans(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) {
+        for gone in self.ledger.forget_orphans() {
+            mailbox.forget(key, gone);
+        }
+    }
+
     /// Begins to expire all that is to expire and can. Returns whether there was any.
     pub(super) fn begin_to_expire(&mut self, mailbox: &dyn Mailbox, key: &SessionKey) -> bool {
         let (runs, freed) = self.ledger.begin_to_expire();

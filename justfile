@@ -63,7 +63,7 @@ fuzz seconds="60":
     # A stable compiler accepts the coverage flag only with RUSTC_BOOTSTRAP. Leak detection after each input would report
     # what threads that are still ending hold.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
-    for target in codec sign_in client carry control backup server_folder client_folder; do
+    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \

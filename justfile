@@ -43,18 +43,18 @@ rules:
 soak runs="20":
     tests/soak "$1"
 
-# Explore the models of delivery and of devices: all small cases, `just model big`, `just model only NAME`; `just model devices …`: the same of devices alone
+# Explore the models of delivery and of devices: all small cases, `just model big [NAME]`, `just model only NAME`; `just model devices …`: the same of devices alone
 model *args:
     #!/usr/bin/env bash
     set -euo pipefail
     mkdir -p target
     explore() { rustc --edition 2024 -O -o "target/$1" "$2" && "target/$1" "${@:3}"; }
     if [ "${1-}" = devices ]; then
-        explore model-devices tests/model/devices/main.rs "${@:2}"
+        shift
     else
         explore model-delivery tests/model/delivery.rs "$@"
-        [ $# != 0 ] || explore model-devices tests/model/devices/main.rs
     fi
+    explore model-devices tests/model/devices/main.rs "$@"
 
 # Fuzz everything that parses bytes from others, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":

@@ -4,8 +4,8 @@
 //! model of [`devices`](devices/main.rs).
 //!
 //! ```text
-//! just model              # every small check, and every rule taken away once
-//! just model big [NAME]   # the larger state spaces: minutes, and gigabytes of memory
+//! just model              # every small check, and every rule taken away once, in both models
+//! just model big [NAME]   # the larger state spaces of both: minutes, and gigabytes of memory
 //! just model only NAME    # one check or one rule
 //! ```
 //!

@@ -43,18 +43,18 @@ rules:
 soak runs="20":
     tests/soak "$1"
 
-# Explore the models of delivery and of devices: all small cases, `just model big`, `just model only NAME`; `just model devices …`: the same of devices alone
+# Explore the models of delivery and of devices: all small cases, `just model big [NAME]`, `just model only NAME`; `just model devices …`: the same of devices alone
 model *args:
     #!/usr/bin/env bash
     set -euo pipefail
     mkdir -p target
     explore() { rustc --edition 2024 -O -o "target/$1" "$2" && "target/$1" "${@:3}"; }
     if [ "${1-}" = devices ]; then
-        explore model-devices tests/model/devices/main.rs "${@:2}"
+        shift
     else
         explore model-delivery tests/model/delivery.rs "$@"
-        [ $# != 0 ] || explore model-devices tests/model/devices/main.rs
     fi
+    explore model-devices tests/model/devices/main.rs "$@"
 
 # Fuzz frames, signing in, what servers say to clients, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
@@ -63,7 +63,7 @@ fuzz seconds="60":
     # A stable compiler accepts the coverage flag only with RUSTC_BOOTSTRAP. Leak detection after each input would report
     # what threads that are still ending hold.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
-    for target in codec sign_in client carry control backup server_folder client_folder; do
+    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \

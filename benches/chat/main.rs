@@ -25,6 +25,11 @@
 //! **Round trip:** one pair, one message under way; the answer is a message too. Load and subject share
 //! one core.
 //!
+//! **Bytes on the wire:** one pair, one message under way, the first 1,000 messages: what each end writes to its socket
+//! and reads from it, divided by the messages. *Up* is to the server, *down* from it. Each way of each connection has
+//! frames of one kind alone, for people called `from0` and `to0`; of receipts there may be one or two. Nothing of TLS
+//! and TCP is counted.
+//!
 //! **Memory:** what idle connections add to the process (PSS, divided). Over tinychat they are signed
 //! in, each with a name of its own that the server remembers, and have no conversation open.
 //!

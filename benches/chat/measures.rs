@@ -18,6 +18,9 @@ const RECORD: usize = 128;
 /// How many pairs talk while other things grow.
 const PAIRS: usize = 16;
 
+/// The bytes of how many messages are counted: the first ones, so their numbers have up to four digits.
+const COUNTED: u64 = 1_000;
+
 /// What was measured: the same names in the same order each time.
 pub(super) type Values = Vec<(String, f64)>;
 
@@ -48,6 +51,8 @@ pub(super) fn groups(plan: &Plan) -> Vec<Group<'_>> {
     let title = format!("throughput, pairs {PAIRS}, under way {WINDOW} each, receivers sync first");
     groups.push(group(title, &[Tinychat, Relay], syncing));
     groups.push(group("round trip on one core", &talking, |kind| round_trip(plan, kind)));
+    let title = "bytes on the wire for a message with a body of 64";
+    groups.push(group(title, &talking, |kind| bytes(plan, kind)));
     let title = format!("memory, {} idle connections", plan.idle);
     groups.push(group(title, &talking, |kind| memory(plan, kind)));
     groups.extend(under_tls(plan));
@@ -174,6 +179,21 @@ fn percentiles(mut times: Vec<Duration>) -> Values {
     times.sort_unstable();
     let at = |permille: usize| times[times.len() * permille / 1000].as_secs_f64() * 1e6;
     vec![("p50, µs".into(), at(500)), ("p99, µs".into(), at(990)), ("p99.9, µs".into(), at(999))]
+}
+
+/// What goes over the connections of one pair, counted at both ends.
+fn bytes(plan: &Plan, kind: Kind) -> Result<Values> {
+    let subject = Subject::start(kind, &plan.launch, Place::Apart)?;
+    let mut pair = Pairs::open(kind, subject.address(), 1, 1, Receiving::FromMemory)?;
+    let [sender, receiver] = pair.deliver(COUNTED)?;
+    pair.finish()?;
+    let each = |bytes: u64| bytes as f64 / COUNTED as f64;
+    Ok(vec![
+        ("message, up".into(), each(sender.written)),
+        ("message, down".into(), each(receiver.read)),
+        ("acknowledgement, up".into(), each(receiver.written)),
+        ("receipts, down".into(), each(sender.read)),
+    ])
 }
 
 fn memory(plan: &Plan, kind: Kind) -> Result<Values> {

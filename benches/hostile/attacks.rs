@@ -20,28 +20,20 @@ use tinychat::wire::MAX_CHUNK;
 use tinychat::wire::frame::{ClientFrame, ServerFrame};
 
 use super::Result;
+use super::bounces::{bounce, fates};
+use super::deaf::{CROWD, blocked, deaf};
+use super::lists::{devices, list};
 use super::load::Crowd;
 use super::load::person::Person;
 use super::load::socket::Socket;
+use super::means::{Deed, FRAMES, LIMIT, again, discard, flood, mallory, shouts};
 use super::subject::Kind;
 
 /// What one who is ready says.
 pub(crate) const READY: &str = "ready\n";
 
-/// How long one goes on at most.
-const LIMIT: Duration = Duration::from_secs(120);
-
 /// The priority of one who attacks.
 const LOWEST: i32 = 19;
-
-/// How soon one comes again whose connection was closed.
-const AGAIN: Duration = Duration::from_millis(50);
-
-/// How many others are there, where that makes something dear.
-const CROWD: usize = 3_000;
-
-/// How many connections one holds who reads nothing.
-const DEAF: usize = 500;
 
 /// How many addresses one has, and how often a second each connects: within what one address may.
 const ADDRESSES: u8 = 250;
@@ -63,9 +55,6 @@ const CHUNKS: usize = 16;
 /// How many talk to one who comes and goes.
 const WATCHERS: usize = 500;
 
-/// How many frames are written at once.
-const FRAMES: usize = 1_000;
-
 /// One of them.
 pub(crate) struct Attack {
     pub(crate) name: &'static str,
@@ -75,8 +64,6 @@ pub(crate) struct Attack {
     /// Gets ready: what is to be done then, each on a thread of its own.
     prepare: fn(SocketAddr) -> Result<Vec<Deed>>,
 }
-
-type Deed = Box<dyn FnOnce() -> Result<()> + Send>;
 
 /// All of them.
 pub(crate) const ATTACKS: &[Attack] = &[
@@ -88,9 +75,15 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "deaf",
-        what: "ONLINE 40 times on each of 500 connections that read nothing, where 3000 are there",
+        what: "ONLINE 40 times on each of 1500 connections that read nothing, where 3000 are there",
         tls: false,
         prepare: deaf,
+    },
+    Attack {
+        name: "blocked",
+        what: "the same, each asked by somebody whom an accomplice blocks, so that all answers differ",
+        tls: false,
+        prepare: blocked,
     },
     Attack {
         name: "ack",
@@ -121,6 +114,30 @@ pub(crate) const ATTACKS: &[Attack] = &[
         what: "BLOCK and UNBLOCK without a pause",
         tls: false,
         prepare: |server| Ok(vec![shouts(server, "BLOCK mule\r\nUNBLOCK mule\r\n".into())]),
+    },
+    Attack {
+        name: "bounce",
+        what: "messages to an accomplice who bounces every other one, without a pause",
+        tls: false,
+        prepare: bounce,
+    },
+    Attack {
+        name: "fates",
+        what: "TALK without a pause, each time answered with 900 fates of what bounced",
+        tls: false,
+        prepare: fates,
+    },
+    Attack {
+        name: "devices",
+        what: "DEVICES of a name with the longest list, without a pause",
+        tls: false,
+        prepare: devices,
+    },
+    Attack {
+        name: "list",
+        what: "LIST of the longest list, which is there already, without a pause",
+        tls: false,
+        prepare: list,
     },
     Attack {
         name: "nobody",
@@ -189,63 +206,12 @@ pub(crate) fn commit(name: &str, server: SocketAddr) -> Result<()> {
     Ok(())
 }
 
-/// Does something again and again that ends when the server closes.
-fn again(mut deed: impl FnMut() -> Result<()>) -> Result<()> {
-    loop {
-        let _ = deed();
-        thread::sleep(AGAIN);
-    }
-}
-
-/// Mallory says the same without a pause, and reads what is answered.
-fn shouts(server: SocketAddr, words: String) -> Deed {
-    let words = words.repeat(FRAMES);
-    Box::new(move || {
-        let identity = Identity::generate()?;
-        again(|| flood(mallory(server, &identity)?.socket.into_stream()?, words.as_bytes()))
-    })
-}
-
-fn mallory(server: SocketAddr, identity: &Identity) -> Result<Person> {
-    Person::sign_in(server, identity, "mallory")
-}
-
-fn flood(mut stream: TcpStream, words: &[u8]) -> Result<()> {
-    discard(&stream)?;
-    loop {
-        stream.write_all(words)?;
-    }
-}
-
-/// Reads and forgets, beside.
-fn discard(stream: &TcpStream) -> Result<()> {
-    let mut stream = stream.try_clone()?;
-    thread::spawn(move || std::io::copy(&mut stream, &mut std::io::sink()));
-    Ok(())
-}
-
 fn online(server: SocketAddr) -> Result<Vec<Deed>> {
     let crowd = Crowd::gather(Kind::Tinychat, server, CROWD)?;
     let shouts = shouts(server, "ONLINE\r\n".into());
     Ok(vec![Box::new(move || {
         let _crowd = crowd;
         shouts()
-    })])
-}
-
-fn deaf(server: SocketAddr) -> Result<Vec<Deed>> {
-    let crowd = Crowd::gather(Kind::Tinychat, server, CROWD)?;
-    let identity = Identity::generate()?;
-    let sign_in =
-        |number| Person::sign_in(server, &identity, &format!("deaf{number}"))?.socket.into_stream();
-    let deaf = (0..DEAF).map(sign_in).collect::<Result<Vec<_>>>()?;
-    Ok(vec![Box::new(move || {
-        let _crowd = crowd;
-        for mut stream in &deaf {
-            let _ = stream.write_all(&b"ONLINE\r\n".repeat(40));
-        }
-        thread::sleep(LIMIT);
-        Ok(())
     })])
 }
 

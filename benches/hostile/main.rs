@@ -19,8 +19,12 @@
 //! Absolute figures speak of one machine on one day.
 
 mod attacks;
+mod bounces;
 mod client;
+mod deaf;
 mod friends;
+mod lists;
+mod means;
 mod report;
 
 #[allow(dead_code, unused_imports, reason = "the chat bench uses the rest")]

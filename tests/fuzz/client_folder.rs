@@ -24,6 +24,7 @@ const FILES: &[(&str, fn(&Path))] = &[
     ("known_servers", known_servers),
     ("config.toml", settings),
     ("id_ed25519", identity),
+    ("device_ed25519", start),
     ("shown", start),
     ("messages.db", start),
 ];
@@ -36,20 +37,11 @@ fuzz_target!(|bytes: &[u8]| {
     let data = STAGE.path("john");
     common::copy(&STAGE.path("template"), &data);
     let path = data.join(name);
-    let content = if name == "messages.db" { changed(&path, content) } else { content.into() };
+    let content =
+        if name == "messages.db" { common::changed(&path, content) } else { content.into() };
     fs::write(&path, content).unwrap();
     open(&path);
 });
-
-fn changed(store: &Path, changes: &[u8]) -> Vec<u8> {
-    let mut store = fs::read(store).unwrap();
-    for change in changes.as_chunks::<5>().0 {
-        let [offset @ .., byte] = change;
-        let length = store.len();
-        store[u32::from_le_bytes(*offset) as usize % length] = *byte;
-    }
-    store
-}
 
 fn known_servers(path: &Path) {
     let servers = KnownServers::new(path.into());

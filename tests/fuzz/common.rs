@@ -1,6 +1,7 @@
-//! What several targets need: folders that are quick, and copies of them.
+//! What several targets need: folders that are quick, and copies of them; the choice of an input.
 
-use std::fs;
+use std::fs::{self, DirBuilder};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -11,11 +12,11 @@ pub fn folder() -> TempDir {
     if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap()
 }
 
-/// Makes `to` what `from` is, but for sockets.
+/// Makes `to` what `from` is, but for sockets; for its owner alone, as data folders are.
 #[allow(dead_code, reason = "not all targets have something to copy")]
 pub fn copy(from: &Path, to: &Path) {
     let _ = fs::remove_dir_all(to);
-    fs::create_dir_all(to).unwrap();
+    DirBuilder::new().recursive(true).mode(0o700).create(to).unwrap();
     for entry in fs::read_dir(from).unwrap().map(Result::unwrap) {
         let kind = entry.file_type().unwrap();
         if kind.is_dir() {
@@ -31,4 +32,16 @@ pub fn copy(from: &Path, to: &Path) {
 pub fn choice(bytes: &[u8], many: usize) -> Option<(usize, &[u8])> {
     let (first, rest) = bytes.split_first()?;
     Some((usize::from(*first) % many, rest))
+}
+
+/// A file in which some bytes are others: each five are an offset and a byte.
+#[allow(dead_code, reason = "not all targets have files")]
+pub fn changed(path: &Path, changes: &[u8]) -> Vec<u8> {
+    let mut whole = fs::read(path).unwrap();
+    for change in changes.as_chunks::<5>().0 {
+        let [offset @ .., byte] = change;
+        let length = whole.len();
+        whole[u32::from_le_bytes(*offset) as usize % length] = *byte;
+    }
+    whole
 }

@@ -67,29 +67,34 @@ impl Stage {
         let server = format!("unix:{}", self.path("socket").display()).parse().unwrap();
         let config = Config::new(server, name("john"), self.path(data));
         let config = Config { tls: false, read_receipts: true, ..config };
-        let (mut client, events) = Client::start(config, None).unwrap();
-        async_std::task::block_on(async {
-            for command in commands {
-                client.give(command.clone()).await;
-            }
-            let ended = async {
-                loop {
-                    match events.recv().await {
-                        Ok(Event::Disconnected { .. } | Event::Ended(_)) | Err(_) => return,
-                        Ok(Event::Message(message)) => {
-                            client.give(Command::Shown(message.id)).await;
-                        }
-                        Ok(_) => {}
-                    }
-                }
-            };
-            tinychat::task::within(PATIENCE, ended).await.expect("the client goes on");
-            client.give(Command::Leave).await;
-            let ended = tinychat::task::within(PATIENCE, client.end()).await;
-            ended.expect("the client ends");
-        });
+        live(config, commands, |_| {});
         look(self.path(data));
     }
+}
+
+/// Has a client obey until its connection ends, and leave then. It is heard until that.
+pub fn live(config: Config, commands: &[Command], hear: impl Fn(&Event)) {
+    let (mut client, events) = Client::start(config, None).unwrap();
+    async_std::task::block_on(async {
+        for command in commands {
+            client.give(command.clone()).await;
+        }
+        let ended = async {
+            loop {
+                let Ok(event) = events.recv().await else { return };
+                hear(&event);
+                match event {
+                    Event::Disconnected { .. } | Event::Ended(_) => return,
+                    Event::Message(message) => client.give(Command::Shown(message.id)).await,
+                    _ => {}
+                }
+            }
+        };
+        tinychat::task::within(PATIENCE, ended).await.expect("the client goes on");
+        client.give(Command::Leave).await;
+        let ended = tinychat::task::within(PATIENCE, client.end()).await;
+        ended.expect("the client ends");
+    });
 }
 
 pub fn name(name: &str) -> Name {

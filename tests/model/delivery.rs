@@ -4,8 +4,8 @@
 //! model of [`devices`](devices/main.rs).
 //!
 //! ```text
-//! just model              # every small check, and every rule taken away once
-//! just model big [NAME]   # the larger state spaces: minutes, and gigabytes of memory
+//! just model              # every small check, and every rule taken away once, in both models
+//! just model big [NAME]   # the larger state spaces of both: minutes, and gigabytes of memory
 //! just model only NAME    # one check or one rule
 //! ```
 //!
@@ -85,6 +85,39 @@ mod tests {
     use super::*;
     use crate::checks::{holds, is_needed};
 
+    /// For each rule, in their order, what is enough in its check for its absence to show: how many messages, and how many
+    /// faults of which kinds. `just model` takes it away in all of that check.
+    const ENOUGH: &[(&str, u8, u8, &str)] = &[
+        ("talking-delivered", 1, 1, "u"),
+        ("talking-stored", 1, 1, "t"),
+        ("stored-after-fsync", 1, 0, ""),
+        ("sync-on-open", 1, 1, "k"),
+        ("accept-gaps", 2, 1, "p"),
+        ("talk-before-msg", 2, 0, ""),
+        ("outbox-before-send", 1, 1, "s"),
+        ("commit-in-order", 2, 1, "p"),
+        ("have-with-append", 1, 1, "p"),
+        ("cancel-only-unwritten", 1, 0, ""),
+        ("store-then-ack", 1, 1, "r"),
+        ("dedup-by-origin", 1, 1, "w"),
+        ("seq-table-per-connection", 2, 2, "v"),
+        ("seq-never-reused", 3, 0, ""),
+        ("store-every-msg", 2, 0, ""),
+        ("old-cannot-close", 1, 1, "v"),
+        ("sticky-refusal", 3, 0, ""),
+        ("receipts-by-installation", 2, 0, ""),
+        ("number-by-installation", 2, 0, ""),
+        ("outbox-until-delivered", 1, 1, "W"),
+        ("expiry-in-place", 2, 1, "p"),
+        ("expired-after-sync", 1, 0, ""),
+        ("delivered-waits-for-expiry", 1, 0, ""),
+        ("expired-before-talking", 1, 1, "u"),
+        ("receipts-behind-talking", 1, 0, ""),
+        ("expired-until-settled", 1, 1, "u"),
+        ("final-fate-first", 1, 2, "ps"),
+        ("forget-without-record", 1, 1, "t"),
+    ];
+
     /// Small enough to be explored at once by a build without optimisation.
     fn brief(cfg: &Cfg) -> Cfg {
         Cfg { msgs: 1, faults: 1, ..*cfg }
@@ -133,10 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_is_taken_away_is_missed() {
-        let cfg = Cfg { kinds: "kp", ..brief(&SMALL[0]) };
-        let (name, place) = ("stored-after-fsync", cfg.name);
-        let world = Model { cfg, off: Some(name) };
-        assert!(is_needed(&Rule { name: name.into(), place, text: "", world }));
+    fn every_rule_is_missed_when_it_is_taken_away() {
+        for (&(name, place, text), &(enough_for, msgs, faults, kinds)) in RULES.iter().zip(ENOUGH) {
+            assert_eq!(enough_for, name);
+            let cfg = *SMALL.iter().find(|it| it.name == place).expect("a small check");
+            let cfg = Cfg { msgs, faults, kinds, ..cfg };
+            assert!(holds(&setting(&cfg)), "with {name}");
+            let world = Model { cfg, off: Some(name) };
+            assert!(is_needed(&Rule { name: name.into(), place, text, world }), "{name}");
+        }
+        assert_eq!(RULES.len(), ENOUGH.len());
     }
 }

@@ -13,7 +13,7 @@ use super::super::subject::Kind;
 use super::PATIENCE;
 use super::frames::Speech;
 use super::person::Person;
-use super::socket::Socket;
+use super::socket::{Socket, Traffic};
 
 /// What one message has on a receiver's disk, roughly.
 const RECORD: usize = 128;
@@ -120,6 +120,17 @@ impl Pairs {
         (0..times).map(|_| pair.exchange()).collect()
     }
 
+    /// Has the first pair's sender write so many messages, each when the one before is delivered, while it blocks. What
+    /// went over the sender's connection meanwhile, and over the receiver's.
+    pub(crate) fn deliver(&mut self, times: u64) -> Result<[Traffic; 2]> {
+        let pair = &mut self.pairs[0];
+        pair.ends.iter().try_for_each(|socket| socket.set_nonblocking(false))?;
+        let before = pair.traffic();
+        (0..times).try_for_each(|_| pair.deliver())?;
+        let after = pair.traffic();
+        Ok([0, 1].map(|side| after[side].since(before[side])))
+    }
+
     fn send(&mut self, index: usize) -> Result<()> {
         self.pairs[index].fill_window(self.window);
         self.flush(2 * index)
@@ -155,9 +166,11 @@ impl Pair {
 
     /// Takes what came to one end.
     fn look(&mut self, side: usize) -> Result<()> {
-        if !self.ends[side].try_fill()? {
-            return Ok(());
-        }
+        if self.ends[side].try_fill()? { self.take(side) } else { Ok(()) }
+    }
+
+    /// Takes what was read at one end.
+    fn take(&mut self, side: usize) -> Result<()> {
         let come = self.speech[side].take(&mut self.ends[side])?;
         self.come += come.messages;
         self.owed += come.messages;
@@ -184,6 +197,27 @@ impl Pair {
             self.speech[0].put_message(&mut self.ends[0].out);
             self.sent += 1;
         }
+    }
+
+    /// One writes, and waits until the other has acknowledged that.
+    fn deliver(&mut self) -> Result<()> {
+        self.sent += 1;
+        self.say(0)?;
+        while self.come < self.sent {
+            self.ends[1].fill()?;
+            self.take(1)?;
+        }
+        self.acknowledge();
+        self.ends[1].flush()?;
+        while self.delivered < self.sent {
+            self.ends[0].fill()?;
+            self.take(0)?;
+        }
+        Ok(())
+    }
+
+    fn traffic(&self) -> [Traffic; 2] {
+        self.ends.each_ref().map(Socket::traffic)
     }
 
     /// One writes, and the other writes back when that has come. Each acknowledges with what it

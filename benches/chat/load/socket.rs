@@ -22,9 +22,23 @@ const READ_CHUNK: usize = 64 * 1024;
 /// The same, with what one record of TLS may have left before.
 const ROOM: usize = READ_CHUNK + 16 * 1024;
 
+/// How many bytes went each way, without what TLS and TCP add.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Traffic {
+    pub(crate) written: u64,
+    pub(crate) read: u64,
+}
+
+impl Traffic {
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self { written: self.written - before.written, read: self.read - before.read }
+    }
+}
+
 /// See the [module](self).
 pub(crate) struct Socket {
     stream: Stream,
+    traffic: Traffic,
     /// What was read; all before `start` was looked at, all from `end` on means nothing.
     input: Vec<u8>,
     start: usize,
@@ -118,8 +132,8 @@ impl Socket {
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
         let (input, out) = (vec![0; ROOM], Vec::new());
-        let stream = Stream::Plain(stream);
-        Ok(Self { stream, input, start: 0, end: 0, out, written: 0, stuck: false })
+        let (stream, traffic) = (Stream::Plain(stream), Traffic::default());
+        Ok(Self { stream, traffic, input, start: 0, end: 0, out, written: 0, stuck: false })
     }
 
     /// The same, in the way that is usual with what is measured.
@@ -152,6 +166,11 @@ impl Socket {
     /// Only the connection, without its buffers.
     pub(crate) fn into_stream(self) -> Result<TcpStream> {
         Ok(self.stream.tcp().try_clone()?)
+    }
+
+    /// What went over it until now.
+    pub(crate) fn traffic(&self) -> Traffic {
+        self.traffic
     }
 
     /// What was read and not consumed.
@@ -192,6 +211,7 @@ impl Socket {
             Ok(0) => Err("the connection was closed".into()),
             Ok(read) => {
                 self.end += read;
+                self.traffic.read += read as u64;
                 Ok(true)
             }
             Err(error) if is_late(error.kind()) => Ok(false),
@@ -208,7 +228,10 @@ impl Socket {
     pub(crate) fn try_flush(&mut self) -> Result<bool> {
         while self.written < self.out.len() {
             match self.stream.write(&self.out[self.written..]) {
-                Ok(written) => self.written += written,
+                Ok(written) => {
+                    self.written += written;
+                    self.traffic.written += written as u64;
+                }
                 Err(error) if is_late(error.kind()) => {
                     self.stuck = true;
                     return Ok(false);

@@ -39,7 +39,10 @@ async fn host() -> (TempDir, Arc<Host>) {
 /// The same where people block each other: lines as an earlier version has left them, for one at a time takes long.
 async fn host_where(contacts: &str) -> (TempDir, Arc<Host>) {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("contacts"), contacts).unwrap();
+    // Each data folder has a lock.
+    for (file, content) in [("lock", ""), ("contacts", contacts)] {
+        std::fs::write(folder.path().join(file), content).unwrap();
+    }
     let mut config = Config::new(vec!["127.0.0.1:0".into()], folder.path().into());
     config.tls = Tls::Off;
     let host = Server::bind(config).await.unwrap().host;

@@ -24,6 +24,9 @@ pub(crate) struct Names {
     clerk: Worker<Clerk>,
 }
 
+/// What a book begins with in which nobody is left. One without a line was damaged.
+const HEADING: &str = "# Who has which name here.\n";
+
 impl Names {
     /// Opens the book, or creates it. `changed` is called with each name whose owner changed, and with the new one if
     /// there is one, once that is written.
@@ -148,7 +151,8 @@ impl Clerk {
     ) -> Result<T, E> {
         let mut roll = read(&self.roll).clone();
         let made = change(&mut roll)?;
-        self.book.replace(&roll.to_string())?;
+        let text = roll.to_string();
+        self.book.replace(if text.is_empty() { HEADING } else { &text })?;
         let changed = read(&self.roll).other_owners(&roll);
         *write(&self.roll) = roll;
         for name in &changed {

@@ -84,16 +84,29 @@ impl Stream {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         match self {
             Self::Plain(stream) => stream.write(bytes),
-            Self::Tls(stream) => stream.write(bytes),
+            Self::Tls(stream) => {
+                write_records(stream)?;
+                stream.conn.writer().write(bytes)
+            }
         }
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
         match self {
             Self::Plain(_) => Ok(()),
-            Self::Tls(stream) => stream.flush(),
+            Self::Tls(stream) => write_records(stream),
         }
     }
+}
+
+/// Writes what is encrypted, and does no more. The library's stream reads, too, when it cannot write; the poll would not
+/// tell of that, and nobody would look at it.
+fn write_records(stream: &mut StreamOwned<ClientConnection, Buffered>) -> std::io::Result<()> {
+    let StreamOwned { conn, sock } = stream;
+    while conn.wants_write() {
+        conn.write_tls(sock)?;
+    }
+    Ok(())
 }
 
 /// Reads through a buffer, and writes at once.

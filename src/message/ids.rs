@@ -122,11 +122,11 @@ impl Origin {
         Self((high << 64 | low).to_be_bytes())
     }
 
-    /// The digits.
-    pub fn to_digits(self) -> [u8; Self::DIGITS] {
-        let mut digits = [b'0'; Self::DIGITS];
+    /// The digits, with a space before and behind them.
+    pub fn spaced(self) -> [u8; Self::DIGITS + 2] {
+        let mut digits = [b' '; Self::DIGITS + 2];
         // Two digits fit for each byte.
-        let _ = faster_hex::hex_encode(&self.0, &mut digits);
+        let _ = faster_hex::hex_encode(&self.0, &mut digits[1..=Self::DIGITS]);
         digits
     }
 }

@@ -113,8 +113,7 @@ impl Part for Origin {
     }
 
     fn put(origin: &Self, out: &mut BytesMut) {
-        out.put_u8(b' ');
-        out.put_slice(&origin.to_digits());
+        out.put_slice(&origin.spaced()[..=Self::DIGITS]);
     }
 }
 

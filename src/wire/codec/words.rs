@@ -127,8 +127,15 @@ impl<'a> Words<'a> {
 
 /// Decimal digits without a sign or a leading zero, at most [`MAX_NUMBER`].
 pub(crate) fn number(word: &str) -> Option<u64> {
-    let plain = word.bytes().all(|b| b.is_ascii_digit()) && (word == "0" || !word.starts_with('0'));
-    plain.then(|| word.parse().ok()).flatten().filter(|number| *number <= MAX_NUMBER)
+    if word.is_empty() || (word.len() > 1 && word.starts_with('0')) {
+        return None;
+    }
+    // One pass: most words of a header are short numbers.
+    let read = |number: u64, byte: u8| match byte {
+        b'0'..=b'9' => number.checked_mul(10)?.checked_add((byte - b'0').into()),
+        _ => None,
+    };
+    word.bytes().try_fold(0, read).filter(|number| *number <= MAX_NUMBER)
 }
 
 /// Ends words as a header line.

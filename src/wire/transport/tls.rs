@@ -1,16 +1,14 @@
 //! Both halves of a socket under TLS, with bounds on what the records of others cost.
 //!
-//! Owned by the two tasks of a connection. Invariants: what arrived is handed on before the socket is looked at again;
-//! reading yields after so many bytes and so many records, whatever is in them.
+//! Owned by the two tasks of a connection. Invariant: reading yields after so many bytes and so many records, whatever is
+//! in them.
 
-use std::cell::RefCell;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
 
-use bytes::Bytes;
 use futures::io::{ReadHalf, WriteHalf};
 use futures::{AsyncRead, AsyncReadExt, AsyncWrite};
 use futures_rustls::TlsStream;
@@ -25,54 +23,21 @@ const READ_AT_ONCE: usize = 16 * 1024;
 const FOR_ONE: usize = 8;
 const BESIDE: usize = 64 * 1024;
 
-/// Both halves of a socket, for TLS, which asks for less than a record at a time: what arrived is read at once and kept
-/// until it is asked for. However little TLS returns of it, reading yields here now and then.
+/// Both halves of a socket, for TLS. It is read in pieces of 4 KiB, as TLS asks for them: to read more at once would copy
+/// it once more, which costs more than it saves. However little TLS returns of what was read, reading yields here now
+/// and then.
 pub(super) struct Duplex {
     reader: SocketReader,
     writer: SocketWriter,
-    /// What was read ahead; it holds no memory while it is empty.
-    ahead: Bytes,
     /// How many bytes were read since reading last yielded.
     read: usize,
     barren: Arc<Barren>,
 }
 
-thread_local! {
-    /// Where all connections of a thread are read.
-    static ARRIVING: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_AT_ONCE].into());
-}
-
 impl Duplex {
     pub(super) fn new(line: Arc<Line>) -> Self {
         let (reader, writer) = line.split();
-        Self { reader, writer, ahead: Bytes::new(), read: 0, barren: Arc::default() }
-    }
-
-    /// Reads what arrived: as much of it as there is room for into `bytes`, and the rest ahead.
-    fn poll_arriving(
-        &mut self,
-        context: &mut Context<'_>,
-        bytes: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        ARRIVING.with_borrow_mut(|arriving| {
-            let read = ready!(Pin::new(&mut self.reader).poll_read(context, arriving))?;
-            self.read += read;
-            self.barren.came(read)?;
-            let (taken, ahead) = arriving[..read].split_at(read.min(bytes.len()));
-            bytes[..taken.len()].copy_from_slice(taken);
-            self.ahead = Bytes::copy_from_slice(ahead);
-            Poll::Ready(Ok(taken.len()))
-        })
-    }
-
-    /// Takes what was read ahead, as far as there is room for it.
-    fn take_ahead(&mut self, bytes: &mut [u8]) -> usize {
-        let taken = self.ahead.split_to(self.ahead.len().min(bytes.len()));
-        bytes[..taken.len()].copy_from_slice(&taken);
-        if self.ahead.is_empty() {
-            self.ahead = Bytes::new();
-        }
-        taken.len()
+        Self { reader, writer, read: 0, barren: Arc::default() }
     }
 }
 
@@ -104,14 +69,14 @@ impl AsyncRead for Duplex {
         context: &mut Context<'_>,
         bytes: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        if !self.ahead.is_empty() {
-            return Poll::Ready(Ok(self.take_ahead(bytes)));
-        }
         if self.read >= READ_AT_ONCE {
             self.read = 0;
             self.reader.pause();
         }
-        self.poll_arriving(context, bytes)
+        let read = ready!(Pin::new(&mut self.reader).poll_read(context, bytes))?;
+        self.read += read;
+        self.barren.came(read)?;
+        Poll::Ready(Ok(read))
     }
 }
 

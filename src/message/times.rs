@@ -21,6 +21,12 @@ impl Timestamp {
         Self(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
     }
 
+    /// As exactly as texts tell it that have no more than seconds, and four digits for the year.
+    pub fn in_seconds(self) -> Self {
+        let Self(millis) = Self::of(self.printable());
+        Self(millis - millis % 1_000)
+    }
+
     /// So long before; 1970 at the earliest.
     pub fn before(self, ago: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(ago.as_millis()).unwrap_or(u64::MAX)))

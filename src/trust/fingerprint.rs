@@ -29,6 +29,16 @@ impl Fingerprint {
         Self(Sha256::digest(key).into())
     }
 
+    /// The hash that this is.
+    pub const fn from_bytes(hash: [u8; 32]) -> Self {
+        Self(hash)
+    }
+
+    /// The hash.
+    pub const fn to_bytes(self) -> [u8; 32] {
+        self.0
+    }
+
     /// The same for the telephone: six groups of five digits, the remainders of 100,000 of the first 30
     /// bytes, five by five as big-endian numbers.
     pub fn spoken(&self) -> String {

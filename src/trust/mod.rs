@@ -8,11 +8,12 @@
 //! key_file, server_files        the file of a person's key; the files of a server's certificate
 //! public_key                    a person's public key
 //! agent, kinds, secret          signing by an SSH agent; advice on files that are no key; invitations and tickets
-//! armour, fingerprint           keys as text; fingerprints to compare them
+//! armour, curve_key, fingerprint  keys as text; keys for sealing; fingerprints to compare them
 //! ```
 
 pub mod agent;
 mod armour;
+mod curve_key;
 pub mod devices;
 pub mod fingerprint;
 pub mod identity;
@@ -24,6 +25,7 @@ pub mod secret;
 mod server_files;
 pub mod tls;
 
+pub use curve_key::{CurveKey, CurveKeyError};
 pub use fingerprint::{Fingerprint, FingerprintError};
 pub use identity::Identity;
 pub use key_file::{IdentityError, KeyFile};

@@ -2,6 +2,7 @@
 //!
 //! Owned by the client that has the folder open. Invariant: it is made once, and never leaves the folder.
 
+use super::statement::Statement;
 use crate::folder::Folder;
 use crate::trust::{Identity, IdentityError, KeyFile, PublicKey};
 
@@ -17,6 +18,11 @@ impl DeviceKey {
     pub fn open_or_create(folder: &Folder) -> Result<Self, IdentityError> {
         let path = &folder.file(Self::FILE);
         Identity::open_or_create(KeyFile { path, agent: None, passphrase: None }).map(Self)
+    }
+
+    /// Signs a text for a purpose.
+    pub(super) fn sign(&self, namespace: &str, text: String) -> Result<Statement, IdentityError> {
+        Statement::sign(namespace, text, &self.0)
     }
 
     /// The public half.

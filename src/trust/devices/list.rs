@@ -6,6 +6,7 @@
 use std::fmt;
 
 use super::device::Device;
+use super::lines::or_none;
 use crate::message::{Name, Timestamp};
 use crate::time_text;
 use crate::trust::{Fingerprint, PublicKey};
@@ -47,7 +48,7 @@ pub struct DeviceList {
 impl DeviceList {
     /// The first version.
     pub fn first(owner: Owner, device: Device, time: Timestamp) -> Self {
-        let (devices, gone, time) = (vec![device], Vec::new(), in_seconds(time));
+        let (devices, gone, time) = (vec![device], Vec::new(), time.in_seconds());
         Self { owner, version: 1, previous: None, time, devices, gone }
     }
 
@@ -65,7 +66,7 @@ impl DeviceList {
         gone.extend(replaced.into_iter().chain(devices.drain(..excess)));
         gone.drain(..gone.len().saturating_sub(MAX_GONE));
         let (owner, previous) = (self.owner.clone(), Some(self.hash()));
-        Some(Self { owner, version, previous, time: in_seconds(time), devices, gone })
+        Some(Self { owner, version, previous, time: time.in_seconds(), devices, gone })
     }
 
     /// The same list for another server, or for one that has another key now.
@@ -116,22 +117,15 @@ impl DeviceList {
     }
 }
 
-/// As exactly as a list tells it.
-fn in_seconds(time: Timestamp) -> Timestamp {
-    let Timestamp(millis) = Timestamp::of(time.printable());
-    Timestamp(millis - millis % 1_000)
-}
-
 impl fmt::Display for DeviceList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Owner { server, name, identity } = &self.owner;
         writeln!(f, "{TITLE}")?;
-        writeln!(f, "server {}", server.map_or_else(|| "none".into(), |it| it.to_string()))?;
+        writeln!(f, "server {}", or_none(*server, "none"))?;
         writeln!(f, "name {name}")?;
         writeln!(f, "identity {identity}")?;
         writeln!(f, "version {}", self.version)?;
-        let previous = self.previous.map_or_else(|| "-".into(), |it| it.to_string());
-        writeln!(f, "previous {previous}")?;
+        writeln!(f, "previous {}", or_none(self.previous, "-"))?;
         writeln!(f, "time {}", time_text::moment(self.time.printable(), 0))?;
         self.devices.iter().try_for_each(|device| writeln!(f, "device {device}"))?;
         self.gone.iter().try_for_each(|device| writeln!(f, "gone {device}"))

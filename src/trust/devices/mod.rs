@@ -6,17 +6,19 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! signed          a list with its signature
-//! parsing         a list's text, read
-//! list            a list, and how the next version follows
-//! device          one data folder of a person
-//! statement, key  a text with its signature; the key of a data folder
+//! signed, prekey     a list with its signature; what others need to seal for a data folder
+//! parsing            a list's text, read
+//! list, key          a list, and how the next version follows; the key of a data folder
+//! device, statement  one data folder of a person; a text with its signature
+//! lines              a word, and what belongs to it
 //! ```
 
 mod device;
 mod key;
+mod lines;
 mod list;
 mod parsing;
+mod prekey;
 mod signed;
 mod statement;
 #[cfg(test)]
@@ -26,5 +28,6 @@ pub use device::Device;
 pub use key::DeviceKey;
 pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner};
 pub use parsing::{ListError, server_of};
+pub use prekey::{PREKEY_NAMESPACE, Prekey, PrekeyError, SignedPrekey};
 pub use signed::{DEVICES_NAMESPACE, SignedList, SignedListError};
 pub use statement::{MAX_STATEMENT, MAX_TEXT, StatementError};

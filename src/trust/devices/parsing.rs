@@ -8,6 +8,7 @@ use std::str::{FromStr, Lines};
 use thiserror::Error;
 
 use super::device::Device;
+use super::lines::{Misplaced, all, behind, hash_or, line, parsed};
 use super::list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner, TITLE};
 use crate::message::Timestamp;
 use crate::time_text;
@@ -33,6 +34,12 @@ pub enum ListError {
     Twice,
     #[error("a device list is written in one way alone, and has nothing else in it")]
     Spelling,
+}
+
+impl From<Misplaced> for ListError {
+    fn from(Misplaced(word): Misplaced) -> Self {
+        Self::Line(word)
+    }
 }
 
 impl FromStr for DeviceList {
@@ -69,38 +76,6 @@ fn read(lines: &mut Lines<'_>) -> Result<DeviceList, ListError> {
         devices: all(lines, "device")?,
         gone: all(lines, "gone")?,
     })
-}
-
-/// What the next line has, if it begins with this word.
-fn line<T>(
-    lines: &mut Lines<'_>,
-    word: &'static str,
-    read: impl FnOnce(&str) -> Option<T>,
-) -> Result<T, ListError> {
-    let rest = lines.next().and_then(|line| behind(line, word));
-    rest.and_then(read).ok_or(ListError::Line(word))
-}
-
-/// All lines that follow and begin with this word.
-fn all(lines: &mut Lines<'_>, word: &'static str) -> Result<Vec<Device>, ListError> {
-    let mut devices = Vec::new();
-    while let Some(rest) = lines.clone().next().and_then(|line| behind(line, word)) {
-        devices.push(parsed(rest).ok_or(ListError::Line(word))?);
-        lines.next();
-    }
-    Ok(devices)
-}
-
-fn behind<'a>(line: &'a str, word: &str) -> Option<&'a str> {
-    line.strip_prefix(word)?.strip_prefix(' ')
-}
-
-fn parsed<T: FromStr>(word: &str) -> Option<T> {
-    word.parse().ok()
-}
-
-fn hash_or(word: &str, none: &str) -> Option<Option<Fingerprint>> {
-    if word == none { Some(None) } else { parsed(word).map(Some) }
 }
 
 /// What no single line shows.

@@ -1,0 +1,221 @@
+//! A sealed message as it travels: a payload, and an envelope for each device that may open it.
+//!
+//! Owned by whoever sends one or was sent one. Invariant: there is one way to write it, and nothing else is read.
+
+use bytes::{Buf, BufMut, Bytes, TryGetError};
+use thiserror::Error;
+use vodozemac::olm::OlmMessage;
+
+use super::payload::Payload;
+use crate::message::Installation;
+use crate::trust::devices::MAX_DEVICES;
+
+/// The longest body, in bytes: a text of 64 KiB and an envelope for each device fit.
+pub const MAX_SEALED: usize = 80 * 1024;
+
+/// The longest Olm message, in bytes. One that begins a session has some 280.
+pub const MAX_ENVELOPE: usize = 512;
+
+/// The first byte of a body.
+const VERSION: u8 = 1;
+
+/// See the [module](self).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    envelopes: Vec<Addressed>,
+    payload: Payload,
+}
+
+/// An envelope, as only its receiver can open it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Addressed {
+    /// The data folder of the receiver.
+    pub to: Installation,
+    kind: u8,
+    message: Bytes,
+}
+
+/// Why bytes are not a [`Body`].
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[allow(missing_docs, reason = "the messages say what each variant is")]
+pub enum BodyError {
+    #[error("a sealed message has at most {MAX_SEALED} bytes")]
+    Long,
+    #[error("a sealed message ends too early, or too late")]
+    Length,
+    #[error("it was sealed in a way that this version does not know")]
+    Version,
+    #[error("a sealed message is for 1 to {MAX_DEVICES} devices, and for each of them once")]
+    Devices,
+    #[error("an envelope is an Olm message of at most {MAX_ENVELOPE} bytes")]
+    Envelope,
+}
+
+impl From<TryGetError> for BodyError {
+    fn from(_: TryGetError) -> Self {
+        Self::Length
+    }
+}
+
+impl Addressed {
+    /// What was encrypted for this device.
+    pub fn new(to: Installation, message: &OlmMessage) -> Self {
+        let (kind, message) = message.to_parts();
+        let kind = u8::try_from(kind).expect("Olm has two types of messages");
+        Self { to, kind, message: message.into() }
+    }
+
+    /// The Olm message.
+    pub fn message(&self) -> Result<OlmMessage, BodyError> {
+        let message = OlmMessage::from_parts(self.kind.into(), &self.message);
+        message.map_err(|_| BodyError::Envelope)
+    }
+
+    fn read(bytes: &mut Bytes) -> Result<Self, BodyError> {
+        let (to, kind) = (Installation::from_u64(bytes.try_get_u64()?), bytes.try_get_u8()?);
+        let length = usize::from(bytes.try_get_u16()?);
+        if kind > 1 || length > MAX_ENVELOPE {
+            return Err(BodyError::Envelope);
+        }
+        Ok(Self { to, kind, message: take(bytes, length)? })
+    }
+
+    fn put(&self, out: &mut Vec<u8>) {
+        out.put_u64(self.to.to_u64());
+        out.put_u8(self.kind);
+        out.put_u16(self.message.len() as u16);
+        out.put_slice(&self.message);
+    }
+}
+
+impl Body {
+    /// For 1 to [`MAX_DEVICES`] devices, and for each of them once.
+    pub fn new(envelopes: Vec<Addressed>, payload: Payload) -> Result<Self, BodyError> {
+        let is_repeated =
+            |(at, it): (usize, &Addressed)| envelopes[..at].iter().any(|o| o.to == it.to);
+        if !(1..=MAX_DEVICES).contains(&envelopes.len())
+            || envelopes.iter().enumerate().any(is_repeated)
+        {
+            return Err(BodyError::Devices);
+        }
+        Ok(Self { envelopes, payload })
+    }
+
+    /// The bytes that are sent.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION, self.envelopes.len() as u8];
+        self.envelopes.iter().for_each(|envelope| envelope.put(&mut out));
+        out.put_u32(self.payload.bytes().len() as u32);
+        out.put_slice(self.payload.bytes());
+        out
+    }
+
+    /// What such bytes say.
+    pub fn decode(mut bytes: Bytes) -> Result<Self, BodyError> {
+        if bytes.len() > MAX_SEALED {
+            return Err(BodyError::Long);
+        }
+        if bytes.try_get_u8()? != VERSION {
+            return Err(BodyError::Version);
+        }
+        let count = usize::from(bytes.try_get_u8()?);
+        if count > MAX_DEVICES {
+            return Err(BodyError::Devices);
+        }
+        let envelopes =
+            (0..count).map(|_| Addressed::read(&mut bytes)).collect::<Result<_, _>>()?;
+        let length = bytes.try_get_u32()? as usize;
+        if bytes.len() != length {
+            return Err(BodyError::Length);
+        }
+        Self::new(envelopes, Payload::from_bytes(bytes))
+    }
+
+    /// The envelope for this device, if there is one.
+    pub fn envelope(&self, to: Installation) -> Option<&Addressed> {
+        self.envelopes.iter().find(|envelope| envelope.to == to)
+    }
+
+    /// What is in all envelopes' care.
+    pub fn payload(&self) -> &Payload {
+        &self.payload
+    }
+}
+
+fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, BodyError> {
+    if bytes.len() < length { Err(BodyError::Length) } else { Ok(bytes.split_to(length)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn envelopes() -> impl Strategy<Value = Vec<Addressed>> {
+        let one = (0..2_u8, vec(any::<u8>(), 0..=MAX_ENVELOPE));
+        vec(one, 1..=MAX_DEVICES).prop_map(|all| {
+            let number = |(number, (kind, message)): (usize, (u8, Vec<u8>))| Addressed {
+                to: Installation::from_u64(number as u64),
+                kind,
+                message: message.into(),
+            };
+            all.into_iter().enumerate().map(number).collect()
+        })
+    }
+
+    fn bodies() -> impl Strategy<Value = Body> {
+        (envelopes(), vec(any::<u8>(), 0..2_000)).prop_map(|(envelopes, payload)| {
+            Body::new(envelopes, Payload::from_bytes(payload.into())).unwrap()
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_written_is_read(body in bodies()) {
+            prop_assert_eq!(Body::decode(body.encode().into()), Ok(body));
+        }
+
+        #[test]
+        fn it_is_written_in_one_way_alone(body in bodies(), at: prop::sample::Index, byte: u8) {
+            let mut bytes = body.encode();
+            let at = at.index(bytes.len());
+            bytes[at] = byte;
+            if let Ok(read) = Body::decode(bytes.clone().into()) {
+                prop_assert_eq!(read.encode(), bytes);
+            }
+        }
+
+        #[test]
+        fn less_and_more_are_refused(body in bodies(), at: prop::sample::Index, more: u8) {
+            let mut bytes = body.encode();
+            let less = bytes[..at.index(bytes.len())].to_vec();
+            prop_assert!(Body::decode(less.into()).is_err());
+            bytes.push(more);
+            prop_assert_eq!(Body::decode(bytes.into()), Err(BodyError::Length));
+        }
+
+        #[test]
+        fn whatever_comes_is_read_or_refused(bytes: Vec<u8>) {
+            if let Ok(body) = Body::decode(bytes.clone().into()) {
+                prop_assert_eq!(body.encode(), bytes);
+                for envelope in &body.envelopes {
+                    let _ = envelope.message();
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_device_has_one_envelope() {
+        let one = Addressed { to: Installation::from_u64(1), kind: 0, message: Bytes::new() };
+        let payload = || Payload::from_bytes(Bytes::new());
+        for envelopes in [vec![], vec![one.clone(), one.clone()]] {
+            assert_eq!(Body::new(envelopes, payload()), Err(BodyError::Devices));
+        }
+        let nine =
+            (0..9).map(|number| Addressed { to: Installation::from_u64(number), ..one.clone() });
+        assert_eq!(Body::new(nine.collect(), payload()), Err(BodyError::Devices));
+    }
+}

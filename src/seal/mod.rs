@@ -1,0 +1,66 @@
+//! Sealed messages: what two people write to each other, so that whoever carries or keeps it cannot read it.
+//!
+//! # The form
+//!
+//! A message is sealed once into a *payload*, whose bytes never change again, however often the message is numbered
+//! anew, bounced or sent again. For each device that receives it there is an *envelope*: one Olm message, whose text
+//! is the payload's key and what binds both to this conversation. All of it together is the *body* of a `MSG` of the
+//! kind `seal`. Numbers are big-endian; `a | b` is a followed by b.
+//!
+//! ```text
+//! body     = u8 version = 1 | u8 count | count x (u64 installation | u8 type | u16 length | Olm message)
+//!          | u32 length | payload
+//! payload  = commitment (32) | ChaCha20-Poly1305(key, nonce = 12 zero bytes,
+//!                                                aad = "tinychat/2 payload 1" | commitment, content)
+//!            key (32) | commitment (32) = HKDF-SHA256(ikm = K, no salt, info = "tinychat/2 payload 1")
+//! envelope = K (32) | SHA-256(payload) | SHA-256(context), encrypted by Olm
+//! context  = "tinychat/2 envelope 1", server, from: name, identity, installation, Curve25519 key,
+//!            to: name, identity, installation, Curve25519 key, n; each of these ten as u16 length | bytes
+//! content  = origin (16) | u64 version, hash (32): of the sender's list | u64 version, hash (32): of the receiver's
+//!          | u8 count | count x (u64 installation | u64 n): what came
+//!          | u8 length | kind | u64 time | u32 length | body | padding
+//! ```
+//!
+//! - *K* is 32 random bytes, made with the payload; no second payload is sealed with it.
+//! - The *commitment* makes all devices see one text: ChaCha20-Poly1305 alone lets somebody who knows two keys make a
+//!   ciphertext that opens under both (Len, Grubbs, Ristenpart: Partitioning Oracle Attacks, USENIX Security 2021).
+//! - *Types* of Olm messages are Olm's: 0 begins a session, 1 goes on with one. Olm is of version 1
+//!   (<https://gitlab.matrix.org/matrix-org/olm/-/blob/master/docs/olm.md>), with fallback keys alone.
+//! - In the *context*, server is the SHA-256 of its key as in its fingerprint, or nothing without TLS; names are UTF-8;
+//!   identities are the 32 bytes of Ed25519 keys; installations and *n* have 8 bytes. A reader computes it from the
+//!   frame and from what it knows, never from what is inside.
+//! - A *list's version* is 0, with 32 zero bytes, if the sender knew none. Versions inside show whether somebody was
+//!   shown an old list; they are never compared for equality with the frame's.
+//! - *What came* tells which messages of the receiver the sender has opened last, at most [`MAX_GOT`].
+//! - *Time* is the sender's clock, in milliseconds since 1970.
+//! - *Padding* is zero bytes up to a multiple of 64 bytes, above 1 KiB as Padmé has it
+//!   (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a content, and nothing else is read.
+//!
+//! # Rooms, from the top
+//!
+//! ```text
+//! body, olm         a sealed message as it travels; one device's keys, and its sessions with other devices
+//! envelope          the key of a payload, and for whom it is
+//! payload           a content under a key of its own
+//! content, context  what is inside; from which device to which
+//! padding           how long a content is made to look
+//! ```
+
+mod body;
+mod content;
+mod context;
+mod envelope;
+mod olm;
+mod padding;
+mod payload;
+#[cfg(test)]
+mod tests;
+#[cfg(test)]
+mod vectors;
+
+pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED};
+pub use content::{Content, ContentError, Got, Known, MAX_GOT};
+pub use context::{Context, End};
+pub use envelope::{Envelope, EnvelopeError};
+pub use olm::{Account, OlmError, Opened, Session};
+pub use payload::{Payload, PayloadError, PayloadKey};

@@ -1,4 +1,5 @@
-//! Sealed messages: what two people write to each other, so that whoever carries or keeps it cannot read it.
+//! Sealed messages: what two people write to each other, so that whoever carries or keeps it cannot read it. No client
+//! seals yet: this is the form, and what makes and opens it.
 //!
 //! # The form
 //!

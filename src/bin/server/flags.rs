@@ -145,7 +145,7 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n,n", default = "Rates::default().messages", from_str_fn(rate))]
     message_rate: Rate,
 
-    /// how many bytes, likewise (default 1MiB,64MiB)
+    /// how many bytes, likewise (default 1MiB,32MiB)
     #[argh(option, arg_name = "size,size", default = "Rates::default().bytes", from_str_fn(rate))]
     byte_rate: Rate,
 

@@ -69,7 +69,7 @@ impl Default for Rates {
         const MIB: u32 = 1024 * 1024;
         Self {
             messages: Rate { each_second: 100, burst: 20_000 },
-            bytes: Rate { each_second: MIB, burst: 64 * MIB },
+            bytes: Rate { each_second: MIB, burst: 32 * MIB },
             // At once as much as the largest file has, and then less than a disk can write.
             files: Rate { each_second: 16 * MIB, burst: 3 * 1024 * MIB },
             // Each of these causes an fsync, or a notice to everybody.

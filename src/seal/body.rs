@@ -8,6 +8,7 @@ use vodozemac::olm::OlmMessage;
 
 use super::payload::Payload;
 use crate::message::Installation;
+use crate::trust::CurveKey;
 use crate::trust::devices::MAX_DEVICES;
 
 /// The longest body, in bytes: a text of 64 KiB and an envelope for each device fit.
@@ -19,7 +20,7 @@ pub const MAX_ENVELOPE: usize = 512;
 /// The first byte of a body.
 const VERSION: u8 = 1;
 
-/// See the [module](self).
+/// A payload with its envelopes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     envelopes: Vec<Addressed>,
@@ -65,10 +66,12 @@ impl Addressed {
         Self { to, kind, message: message.into() }
     }
 
-    /// The Olm message.
+    /// The Olm message, if it is written in the one way that Olm writes it.
     pub fn message(&self) -> Result<OlmMessage, BodyError> {
-        let message = OlmMessage::from_parts(self.kind.into(), &self.message);
-        message.map_err(|_| BodyError::Envelope)
+        let kind = usize::from(self.kind);
+        let message = OlmMessage::from_parts(kind, &self.message).ok();
+        let message = message.filter(|it| it.to_parts() == (kind, self.message.to_vec()));
+        message.filter(begins_in_one_way).ok_or(BodyError::Envelope)
     }
 
     fn read(bytes: &mut Bytes) -> Result<Self, BodyError> {
@@ -140,6 +143,14 @@ impl Body {
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
+}
+
+/// Whether the keys are written in one way that a message has to begin with.
+fn begins_in_one_way(message: &OlmMessage) -> bool {
+    let OlmMessage::PreKey(first) = message else { return true };
+    let keys = first.session_keys();
+    let keys = [keys.identity_key, keys.base_key, keys.one_time_key];
+    keys.into_iter().all(|key| CurveKey::from_bytes(key.to_bytes()).is_canonical())
 }
 
 fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, BodyError> {

@@ -10,11 +10,14 @@ use super::padding::padded;
 use crate::message::{Installation, Kind, Origin, Timestamp};
 use crate::trust::Fingerprint;
 
-/// How many messages that came are told at once. Of more, the first ones are.
+/// How many messages that came are told at once.
 pub const MAX_GOT: usize = 8;
 
 /// The longest body inside, in bytes: that of a text.
-const MAX_BODY: usize = 64 * 1024;
+pub const MAX_INSIDE: usize = 64 * 1024;
+
+/// The highest number: what databases can count to.
+const MAX_NUMBER: u64 = i64::MAX as u64;
 
 /// A message without its number, and what its sender knew.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,13 +26,13 @@ pub struct Content {
     pub origin: Origin,
     /// The newest device list of the sender and of the receiver that the sender knew; none of somebody without one.
     pub lists: [Option<Known>; 2],
-    /// Which messages of the receiver the sender has opened last.
+    /// Which messages of the receiver the sender has opened last, at most [`MAX_GOT`].
     pub got: Vec<Got>,
     /// What the body is.
     pub kind: Kind,
     /// When it was written, by the sender's clock.
     pub time: Timestamp,
-    /// What was written, at most 64 KiB.
+    /// What was written, at most [`MAX_INSIDE`] bytes.
     pub body: Bytes,
 }
 
@@ -59,8 +62,10 @@ pub enum ContentError {
     Short,
     #[error("what was sealed has a kind that is none")]
     Kind,
-    #[error("what was sealed has more in it than a message may have")]
+    #[error("what is sealed has more in it than a message may have")]
     Long,
+    #[error("what is sealed has a number that is none")]
+    Number,
     #[error("what was sealed is written in one way alone, and its padding is zeros")]
     Spelling,
 }
@@ -72,14 +77,24 @@ impl From<TryGetError> for ContentError {
 }
 
 impl Content {
+    /// Whether it can be sealed: only that can be read.
+    pub(super) fn check(&self) -> Result<(), ContentError> {
+        if self.got.len() > MAX_GOT || self.body.len() > MAX_INSIDE {
+            return Err(ContentError::Long);
+        }
+        let versions = self.lists.iter().flatten().map(|list| list.version);
+        let from_one = versions.chain(self.got.iter().map(|got| got.n));
+        let are_some = { from_one }.all(|number| (1..=MAX_NUMBER).contains(&number));
+        (are_some && self.time.0 <= MAX_NUMBER).then_some(()).ok_or(ContentError::Number)
+    }
+
     /// The bytes that are sealed.
     pub(super) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         out.put_slice(&self.origin.to_bytes());
         self.lists.iter().for_each(|list| put_list(&mut out, *list));
-        let got = &self.got[..self.got.len().min(MAX_GOT)];
-        out.put_u8(got.len() as u8);
-        got.iter().for_each(|got| put_got(&mut out, got));
+        out.put_u8(self.got.len() as u8);
+        self.got.iter().for_each(|got| put_got(&mut out, got));
         out.put_u8(self.kind.as_str().len() as u8);
         out.put_slice(self.kind.as_str().as_bytes());
         out.put_u64(self.time.0);
@@ -92,6 +107,7 @@ impl Content {
     /// What such bytes say.
     pub(super) fn decode(bytes: Bytes) -> Result<Self, ContentError> {
         let content = read(&mut bytes.clone())?;
+        content.check()?;
         (content.encode() == bytes).then_some(content).ok_or(ContentError::Spelling)
     }
 }
@@ -144,7 +160,7 @@ fn read_kind(bytes: &mut Bytes) -> Result<Kind, ContentError> {
 
 fn read_body(bytes: &mut Bytes) -> Result<Bytes, ContentError> {
     let length = bytes.try_get_u32()? as usize;
-    if length > MAX_BODY {
+    if length > MAX_INSIDE {
         return Err(ContentError::Long);
     }
     take(bytes, length)
@@ -169,19 +185,19 @@ pub(super) mod tests {
     use super::*;
 
     fn known() -> impl Strategy<Value = Known> {
-        (1_u64.., any::<[u8; 32]>())
+        (1..=MAX_NUMBER, any::<[u8; 32]>())
             .prop_map(|(version, hash)| Known { version, hash: Fingerprint::from_bytes(hash) })
     }
 
     fn got() -> impl Strategy<Value = Got> {
-        (any::<u64>(), any::<u64>())
+        (any::<u64>(), 1..=MAX_NUMBER)
             .prop_map(|(number, n)| Got { installation: Installation::from_u64(number), n })
     }
 
     /// Any content.
     pub(in crate::seal) fn contents() -> impl Strategy<Value = Content> {
         let lists = [option::of(known()), option::of(known())];
-        let rest = ("[a-z0-9-]{1,16}", any::<u64>(), vec(any::<u8>(), 0..3_000));
+        let rest = ("[a-z0-9-]{1,16}", 0..=MAX_NUMBER, vec(any::<u8>(), 0..3_000));
         (any::<[u8; 16]>(), lists, vec(got(), 0..=MAX_GOT), rest).prop_map(
             |(origin, lists, got, (kind, time, body))| Content {
                 origin: Origin::from_bytes(origin),
@@ -233,10 +249,21 @@ pub(super) mod tests {
             got: Vec::new(),
             kind: Kind::TEXT,
             time: Timestamp(0),
-            body: vec![b'x'; MAX_BODY].into(),
+            body: vec![b'x'; MAX_INSIDE].into(),
         };
         assert!(Content::decode(content.encode().into()).is_ok());
-        let longer = Content { body: vec![b'x'; MAX_BODY + 1].into(), ..content };
-        assert_eq!(Content::decode(longer.encode().into()), Err(ContentError::Long));
+        const GOT: Got = Got { installation: Installation::from_u64(1), n: 1 };
+        let beyond = Known { version: MAX_NUMBER + 1, hash: Fingerprint::of(b"list") };
+        let longer = Bytes::from(vec![b'x'; MAX_INSIDE + 1]);
+        for (changed, error) in [
+            (Content { body: longer, ..content.clone() }, ContentError::Long),
+            (Content { got: vec![GOT; MAX_GOT + 1], ..content.clone() }, ContentError::Long),
+            (Content { got: vec![Got { n: 0, ..GOT }], ..content.clone() }, ContentError::Number),
+            (Content { lists: [Some(beyond), None], ..content.clone() }, ContentError::Number),
+            (Content { time: Timestamp(MAX_NUMBER + 1), ..content }, ContentError::Number),
+        ] {
+            assert_eq!(changed.check(), Err(error));
+            assert_eq!(Content::decode(changed.encode().into()), Err(error));
+        }
     }
 }

@@ -23,7 +23,7 @@ pub struct End<'a> {
     pub curve: CurveKey,
 }
 
-/// See the [module](self).
+/// What an envelope is bound to.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
     /// The server that carries it; none without TLS.

@@ -11,7 +11,7 @@ use super::payload::{Payload, PayloadError, PayloadKey};
 /// How long an envelope is, in bytes.
 const LENGTH: usize = 96;
 
-/// See the [module](self).
+/// The key of a payload, with the hashes that bind it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Envelope {
     key: PayloadKey,
@@ -60,7 +60,11 @@ impl Envelope {
     }
 
     /// Opens the payload that came with it, in the context that its reader knows.
-    pub fn open(&self, payload: &Payload, context: &Context<'_>) -> Result<Content, EnvelopeError> {
+    pub(super) fn open(
+        &self,
+        payload: &Payload,
+        context: &Context<'_>,
+    ) -> Result<Content, EnvelopeError> {
         if self.payload != payload.hash() {
             return Err(EnvelopeError::Payload);
         }

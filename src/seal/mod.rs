@@ -16,26 +16,38 @@
 //!            key (32) | commitment (32) = HKDF-SHA256(ikm = K, no salt, info = "tinychat/2 payload 1")
 //! envelope = K (32) | SHA-256(payload) | SHA-256(context), encrypted by Olm
 //! context  = "tinychat/2 envelope 1", server, from: name, identity, installation, Curve25519 key,
-//!            to: name, identity, installation, Curve25519 key, n; each of these ten as u16 length | bytes
+//!            to: name, identity, installation, Curve25519 key, n; each of these eleven as u16 length | bytes
 //! content  = origin (16) | u64 version, hash (32): of the sender's list | u64 version, hash (32): of the receiver's
 //!          | u8 count | count x (u64 installation | u64 n): what came
 //!          | u8 length | kind | u64 time | u32 length | body | padding
 //! ```
 //!
-//! - *K* is 32 random bytes, made with the payload; no second payload is sealed with it.
-//! - The *commitment* makes all devices see one text: ChaCha20-Poly1305 alone lets somebody who knows two keys make a
-//!   ciphertext that opens under both (Len, Grubbs, Ristenpart: Partitioning Oracle Attacks, USENIX Security 2021).
-//! - *Types* of Olm messages are Olm's: 0 begins a session, 1 goes on with one. Olm is of version 1
-//!   (<https://gitlab.matrix.org/matrix-org/olm/-/blob/master/docs/olm.md>), with fallback keys alone.
-//! - In the *context*, server is the SHA-256 of its key as in its fingerprint, or nothing without TLS; names are UTF-8;
-//!   identities are the 32 bytes of Ed25519 keys; installations and *n* have 8 bytes. A reader computes it from the
-//!   frame and from what it knows, never from what is inside.
-//! - A *list's version* is 0, with 32 zero bytes, if the sender knew none. Versions inside show whether somebody was
-//!   shown an old list; they are never compared for equality with the frame's.
-//! - *What came* tells which messages of the receiver the sender has opened last, at most [`MAX_GOT`].
-//! - *Time* is the sender's clock, in milliseconds since 1970.
-//! - *Padding* is zero bytes up to a multiple of 64 bytes, above 1 KiB as Padmé has it
-//!   (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a content, and nothing else is read.
+//! - *K* is 32 random bytes, made with the payload; no second payload is sealed with it. What ChaCha20-Poly1305 makes is
+//!   the ciphertext and its tag of 16 bytes.
+//! - The *commitment* makes a payload open under one key alone: ChaCha20-Poly1305 by itself lets somebody who knows two
+//!   keys make a ciphertext that opens under both (Len, Grubbs, Ristenpart: Partitioning Oracle Attacks, USENIX Security
+//!   2021). With the hash of the payload in each envelope all devices that open one payload see one text.
+//! - A body has at most 80 KiB, and 1 to 8 envelopes in any order, for each installation one. An Olm message has at most
+//!   512 bytes. It is of Olm's version 1 (<https://gitlab.matrix.org/matrix-org/olm/-/blob/master/docs/olm.md>), in bytes,
+//!   with fallback keys in the place of one-time keys. *Types* are Olm's: 0 begins a session, and is used until something
+//!   of the other end was opened in it; 1 goes on with one. A reader takes a message only as Olm writes it: with its fields
+//!   in their order, and no key with the bit set that X25519 ignores (RFC 7748 §5); and one that begins a session only in
+//!   the session with those keys, or in a new one.
+//! - In the *context*, server is the SHA-256 that its [fingerprint](crate::wire#transport) shows, or nothing without TLS;
+//!   names are UTF-8 as the server spells them; identities and Curve25519 keys are their 32 bytes; installations and *n*
+//!   have 8 bytes. A reader computes it from the frame and from what it knows, never from what is inside.
+//! - A *list's version* is 0, with 32 zero bytes, if the sender knew none; its hash is over its text without the
+//!   signature. Versions inside show whether somebody was shown an old list; they are never compared for equality with
+//!   the frame's.
+//! - *What came* tells which messages of the receiver's data folders in this conversation the sender has opened last, at
+//!   most 8, in any order, each for itself.
+//! - *Time* is when it was written, by the sender's clock, in milliseconds since 1970. It and all other numbers are at
+//!   most 2<sup>63</sup> - 1; *n* and versions of lists that are known are from 1 on. The kind is one of
+//!   [those of messages](crate::wire#form), the body inside has at most 64 KiB.
+//! - *Padding* is the fewest zero bytes that make the content, all of it, as long as it says: with L bytes before them
+//!   the next multiple of 64 for L up to 1024, above that the next multiple of 2<sup>E-S</sup>, where E is the whole part
+//!   of log2 L, and S that of log2 E, plus 1 (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a
+//!   content, and nothing else is read.
 //!
 //! # Rooms, from the top
 //!
@@ -60,7 +72,7 @@ mod tests;
 mod vectors;
 
 pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED};
-pub use content::{Content, ContentError, Got, Known, MAX_GOT};
+pub use content::{Content, ContentError, Got, Known, MAX_GOT, MAX_INSIDE};
 pub use context::{Context, End};
 pub use envelope::{Envelope, EnvelopeError};
 pub use olm::{Account, OlmError, Opened, Session};

@@ -7,7 +7,10 @@ use thiserror::Error;
 use vodozemac::Curve25519PublicKey;
 use vodozemac::olm::{self, OlmMessage, PreKeyMessage, SessionConfig};
 
+use super::content::Content;
+use super::context::Context;
 use super::envelope::{Envelope, EnvelopeError};
+use super::payload::Payload;
 use crate::trust::CurveKey;
 
 /// A device's keys: one for life, and one that others begin sessions with. It is written down as JSON.
@@ -20,13 +23,24 @@ pub struct Account {
 #[derive(Debug)]
 pub struct Session(olm::Session);
 
-/// A message that was opened.
+/// A message that was decrypted.
 #[derive(Debug)]
 pub struct Opened {
-    /// The session behind it.
-    pub session: Session,
-    /// What was in it.
-    pub envelope: Envelope,
+    session: Session,
+    envelope: Envelope,
+}
+
+impl Opened {
+    /// The content of the payload that came with it, in the context that its reader knows, and the session behind it. If
+    /// it does not fit, the session before stays.
+    pub fn content(
+        self,
+        payload: &Payload,
+        context: &Context<'_>,
+    ) -> Result<(Session, Content), OlmError> {
+        let content = self.envelope.open(payload, context)?;
+        Ok((self.session, content))
+    }
 }
 
 /// Why there is no session, or a session does not open a message.
@@ -41,6 +55,8 @@ pub enum OlmError {
     Beginning(#[from] olm::SessionCreationError),
     #[error("it cannot be decrypted: {0}")]
     Decryption(#[from] olm::DecryptionError),
+    #[error("it says that it begins another conversation")]
+    Other,
     #[error("it cannot be encrypted: {0}")]
     Encryption(#[from] olm::EncryptionError),
     #[error(transparent)]
@@ -126,6 +142,8 @@ impl Session {
         let mut keys = account.copy();
         let made = keys.create_inbound_session(CONFIG, curve.into(), first)?;
         let envelope = Envelope::from_bytes(&made.plaintext)?;
+        // Whoever began it may have chosen a key with which nothing can be encrypted.
+        olm::Session::from_pickle(made.session.pickle()).encrypt([])?;
         Ok(Opened { session: Self(made.session), envelope })
     }
 
@@ -144,13 +162,20 @@ impl Session {
         self.0.session_id()
     }
 
-    /// Encrypts an envelope. The session has changed: it is to be stored before the message leaves.
-    pub fn seal(&mut self, envelope: &Envelope) -> Result<OlmMessage, OlmError> {
-        Ok(self.0.encrypt(envelope.to_bytes())?)
+    /// Encrypts an envelope. This session stays as it is; the one behind it is to be stored before the message leaves.
+    pub fn seal(&self, envelope: &Envelope) -> Result<(Self, OlmMessage), OlmError> {
+        let mut session = olm::Session::from_pickle(self.0.pickle());
+        let message = session.encrypt(envelope.to_bytes())?;
+        Ok((Self(session), message))
     }
 
     /// Decrypts one. This session stays as it is.
     pub fn open(&self, message: &OlmMessage) -> Result<Opened, OlmError> {
+        if let OlmMessage::PreKey(first) = message
+            && first.session_keys() != self.0.session_keys()
+        {
+            return Err(OlmError::Other);
+        }
         let mut session = olm::Session::from_pickle(self.0.pickle());
         let envelope = Envelope::from_bytes(&session.decrypt(message)?)?;
         Ok(Opened { session: Self(session), envelope })

@@ -42,13 +42,13 @@ pub enum PayloadError {
 
 impl PayloadKey {
     /// One that nobody has seen before.
-    pub fn generate() -> Self {
+    pub(super) fn generate() -> Self {
         let mut bytes = [0; 32];
         OsRng.fill_bytes(&mut bytes);
         Self(bytes)
     }
 
-    /// The key with these bytes, which are to be as random.
+    /// The key with these bytes, as it was stored or sent.
     pub const fn from_bytes(bytes: [u8; 32]) -> Self {
         Self(bytes)
     }
@@ -103,8 +103,16 @@ fn nonce() -> Nonce {
 }
 
 impl Payload {
-    /// Seals a content with a key that nothing was sealed with before.
-    pub fn seal(key: &PayloadKey, content: &Content) -> Self {
+    /// Seals a content with a key that nobody has seen before. An error if nobody could read it.
+    pub fn seal(content: &Content) -> Result<(PayloadKey, Self), ContentError> {
+        content.check()?;
+        let key = PayloadKey::generate();
+        let payload = Self::seal_with(&key, content);
+        Ok((key, payload))
+    }
+
+    /// The same with a key that nothing was sealed with before.
+    pub(super) fn seal_with(key: &PayloadKey, content: &Content) -> Self {
         let derived = key.derive();
         let mut text = content.encode();
         derived
@@ -130,7 +138,7 @@ impl Payload {
     }
 
     /// The content, if it was sealed with this key.
-    pub fn open(&self, key: &PayloadKey) -> Result<Content, PayloadError> {
+    pub(super) fn open(&self, key: &PayloadKey) -> Result<Content, PayloadError> {
         let derived = key.derive();
         let (commitment, text) = self.0.split_at_checked(COMMITMENT).unwrap_or_default();
         // Whoever can measure how long this takes knows the commitment: it is the beginning of what was sent.
@@ -156,7 +164,7 @@ mod tests {
         #[test]
         fn it_opens_with_its_key_alone(content in contents()) {
             let (key, other) = (PayloadKey::generate(), PayloadKey::generate());
-            let payload = Payload::seal(&key, &content);
+            let payload = Payload::seal_with(&key, &content);
             prop_assert_eq!(payload.open(&other), Err(PayloadError::Commitment));
             prop_assert_eq!(payload.open(&key), Ok(content));
         }
@@ -164,7 +172,7 @@ mod tests {
         #[test]
         fn no_changed_byte_is_let_through(content in contents(), at: prop::sample::Index, by in 1..=255_u8) {
             let key = PayloadKey::generate();
-            let mut bytes = Payload::seal(&key, &content).bytes().to_vec();
+            let mut bytes = Payload::seal_with(&key, &content).bytes().to_vec();
             let at = at.index(bytes.len());
             bytes[at] ^= by;
             let error = if at < COMMITMENT { PayloadError::Commitment } else { PayloadError::Damaged };

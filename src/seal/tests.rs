@@ -65,17 +65,41 @@ fn said(text: &'static str) -> Content {
     }
 }
 
-/// A message from one device to another, as it travels.
+/// A message from one device to another, as it travels. The session goes on.
 fn sealed(session: &mut Session, context: &Context<'_>, text: &'static str) -> Body {
-    let key = PayloadKey::generate();
-    let payload = Payload::seal(&key, &said(text));
+    let (key, payload) = Payload::seal(&said(text)).unwrap();
     let envelope = Envelope::new(key, &payload, context);
-    let addressed = Addressed::new(context.to.installation, &session.seal(&envelope).unwrap());
+    let (behind, message) = session.seal(&envelope).unwrap();
+    *session = behind;
+    let addressed = Addressed::new(context.to.installation, &message);
     Body::decode(Body::new(vec![addressed], payload).unwrap().encode().into()).unwrap()
 }
 
 fn message(body: &Body, to: &Device) -> OlmMessage {
     body.envelope(to.installation).unwrap().message().unwrap()
+}
+
+/// What is first opened in a session, and the session behind it.
+fn received(body: &Body, context: &Context<'_>, from: &Device, to: &Device) -> (Session, Content) {
+    to.receive(from, &message(body, to)).unwrap().content(body.payload(), context).unwrap()
+}
+
+/// What is opened in a session that is there, and the session behind it.
+fn opened(
+    session: &Session,
+    body: &Body,
+    context: &Context<'_>,
+    to: &Device,
+) -> (Session, Content) {
+    session.open(&message(body, to)).unwrap().content(body.payload(), context).unwrap()
+}
+
+/// Why a message does not fit that was decrypted.
+fn misfit(opened: Opened, payload: &Payload, context: &Context<'_>) -> EnvelopeError {
+    match opened.content(payload, context) {
+        Err(OlmError::Envelope(error)) => error,
+        other => panic!("{other:?}"),
+    }
 }
 
 #[test]
@@ -84,14 +108,11 @@ fn they_write_to_each_other_and_what_began_the_session_is_left_out_once_it_is_an
     let mut of_alice = alice.begin_with(&bob);
     let (to_bob, to_alice) = (context(&alice, &bob, 1), context(&bob, &alice, 1));
     let first = sealed(&mut of_alice, &to_bob, "hi bob");
-    let Opened { session: mut of_bob, envelope } =
-        bob.receive(&alice, &message(&first, &bob)).unwrap();
-    assert_eq!(envelope.open(first.payload(), &to_bob), Ok(said("hi bob")));
-    assert_eq!(of_bob.id(), of_alice.id());
+    let (mut of_bob, content) = received(&first, &to_bob, &alice, &bob);
+    assert_eq!((content, of_bob.id()), (said("hi bob"), of_alice.id()));
     let answer = sealed(&mut of_bob, &to_alice, "hi alice");
-    let Opened { session: mut of_alice, envelope } =
-        of_alice.open(&message(&answer, &alice)).unwrap();
-    assert_eq!(envelope.open(answer.payload(), &to_alice), Ok(said("hi alice")));
+    let (mut of_alice, content) = opened(&of_alice, &answer, &to_alice, &alice);
+    assert_eq!(content, said("hi alice"));
     let next = sealed(&mut of_alice, &context(&alice, &bob, 2), "how are you?");
     assert!(matches!(message(&next, &bob), OlmMessage::Normal(_)));
     assert!(next.encode().len() + 100 < first.encode().len());
@@ -108,11 +129,10 @@ fn keys_and_sessions_outlive_their_program() {
     }
     let to_bob = context(&alice, &bob, 1);
     let first = sealed(&mut session, &to_bob, "hi");
-    let opened = bob.receive(&alice, &message(&first, &bob)).unwrap();
-    let again = Session::read(&opened.session.write().unwrap()).unwrap();
+    let (of_bob, _) = received(&first, &to_bob, &alice, &bob);
+    let again = Session::read(&of_bob.write().unwrap()).unwrap();
     let second = sealed(&mut session, &to_bob, "there");
-    let envelope = again.open(&message(&second, &bob)).unwrap().envelope;
-    assert_eq!(envelope.open(second.payload(), &to_bob), Ok(said("there")));
+    assert_eq!(opened(&again, &second, &to_bob, &bob).1, said("there"));
     assert!(matches!(Session::read("{}"), Err(OlmError::Store(_))));
 }
 
@@ -122,10 +142,10 @@ fn an_envelope_opens_in_its_own_conversation_and_with_its_own_payload_alone() {
     let mut session = alice.begin_with(&bob);
     let (to_bob, later) = (context(&alice, &bob, 1), context(&alice, &bob, 2));
     let [first, second] = ["one", "two"].map(|text| sealed(&mut session, &to_bob, text));
-    let envelope = bob.receive(&alice, &message(&first, &bob)).unwrap().envelope;
-    assert_eq!(envelope.open(second.payload(), &to_bob), Err(EnvelopeError::Payload));
+    let decrypted = || bob.receive(&alice, &message(&first, &bob)).unwrap();
+    assert_eq!(misfit(decrypted(), second.payload(), &to_bob), EnvelopeError::Payload);
     for other in [later, context(&marie, &bob, 1), context(&alice, &marie, 1)] {
-        assert_eq!(envelope.open(first.payload(), &other), Err(EnvelopeError::Context));
+        assert_eq!(misfit(decrypted(), first.payload(), &other), EnvelopeError::Context);
     }
     assert!(bob.receive(&marie, &message(&first, &bob)).is_err(), "it was not marie who began");
     assert!(marie.receive(&alice, &message(&first, &bob)).is_err(), "it is not for her");
@@ -136,10 +156,13 @@ fn an_envelope_opens_in_its_own_conversation_and_with_its_own_payload_alone() {
 fn a_payload_is_opened_by_the_key_of_its_commitment_alone() {
     let (alice, bob) = (alice(), bob());
     let to_bob = context(&alice, &bob, 1);
-    let payload = Payload::seal(&PayloadKey::generate(), &said("hi"));
-    let envelope = Envelope::new(PayloadKey::generate(), &payload, &to_bob);
-    let refused = Err(EnvelopeError::Inside(PayloadError::Commitment));
-    assert_eq!(envelope.open(&payload, &to_bob), refused);
+    let (_, payload) = Payload::seal(&said("hi")).unwrap();
+    let (other, _) = Payload::seal(&said("bye")).unwrap();
+    let envelope = Envelope::new(other, &payload, &to_bob);
+    let (_, message) = alice.begin_with(&bob).seal(&envelope).unwrap();
+    let decrypted = bob.receive(&alice, &message).unwrap();
+    let refused = EnvelopeError::Inside(PayloadError::Commitment);
+    assert_eq!(misfit(decrypted, &payload, &to_bob), refused);
 }
 
 #[test]
@@ -148,15 +171,38 @@ fn what_cannot_be_opened_changes_nothing() {
     let mut of_alice = alice.begin_with(&bob);
     let to_bob = context(&alice, &bob, 1);
     let first = sealed(&mut of_alice, &to_bob, "hi");
-    let session = bob.receive(&alice, &message(&first, &bob)).unwrap().session;
+    let (session, _) = received(&first, &to_bob, &alice, &bob);
     let second = sealed(&mut of_alice, &to_bob, "there");
     let (kind, mut bytes) = message(&second, &bob).to_parts();
     *bytes.last_mut().unwrap() ^= 1;
     let damaged = OlmMessage::from_parts(kind, &bytes).unwrap();
     assert!(matches!(session.open(&damaged), Err(OlmError::Decryption(_))));
-    let opened = session.open(&message(&second, &bob)).unwrap();
-    assert!(opened.session.open(&message(&second, &bob)).is_err(), "once is enough");
+    let (behind, _) = opened(&session, &second, &to_bob, &bob);
+    assert!(behind.open(&message(&second, &bob)).is_err(), "once is enough");
     assert!(session.open(&message(&second, &bob)).is_ok(), "its owner has not stored it");
+}
+
+#[test]
+fn a_key_is_written_in_one_way_and_begins_its_own_session_alone() {
+    let (alice, bob) = (alice(), bob());
+    let to_bob = context(&alice, &bob, 1);
+    let first = sealed(&mut alice.begin_with(&bob), &to_bob, "hi");
+    let OlmMessage::PreKey(begun) = message(&first, &bob) else { panic!("it begins nothing") };
+    let keys = begun.session_keys();
+    for key in [keys.identity_key, keys.base_key, keys.one_time_key].map(|it| it.to_bytes()) {
+        // Keys of nobody, of which one has a bit that no key is written with.
+        for (other, is_read) in [([0x7f; 32], true), ([0xff; 32], false)] {
+            let mut changed = first.encode();
+            let at = changed.windows(32).position(|it| it == key).unwrap();
+            changed[at..at + 32].copy_from_slice(&other);
+            let changed = Body::decode(changed.into()).unwrap();
+            let read = changed.envelope(bob.installation).unwrap().message();
+            assert_eq!(read.is_ok(), is_read);
+        }
+    }
+    let other = sealed(&mut alice.begin_with(&bob), &to_bob, "hi");
+    let (of_bob, _) = received(&first, &to_bob, &alice, &bob);
+    assert!(matches!(of_bob.open(&message(&other, &bob)), Err(OlmError::Other)));
 }
 
 #[test]
@@ -164,7 +210,7 @@ fn a_message_stands_alone_up_to_two_thousand_that_are_missing() {
     let (alice, bob) = (alice(), bob());
     let (mut session, to_bob) = (alice.begin_with(&bob), context(&alice, &bob, 1));
     let first = sealed(&mut session, &to_bob, "hi");
-    let of_bob = bob.receive(&alice, &message(&first, &bob)).unwrap().session;
+    let (of_bob, _) = received(&first, &to_bob, &alice, &bob);
     (0..1_999).for_each(|_| drop(sealed(&mut session, &to_bob, "expired")));
     let late = sealed(&mut session, &to_bob, "late");
     assert!(of_bob.open(&message(&late, &bob)).is_ok());
@@ -177,8 +223,8 @@ fn a_message_stands_alone_up_to_two_thousand_that_are_missing() {
 #[test]
 fn a_key_to_begin_with_is_good_for_as_long_as_the_next_one() {
     let (alice, mut bob) = (alice(), bob());
-    let (mut session, to_bob) = (alice.begin_with(&bob), context(&alice, &bob, 1));
-    let first = sealed(&mut session, &to_bob, "hi");
+    let mut session = alice.begin_with(&bob);
+    let first = sealed(&mut session, &context(&alice, &bob, 1), "hi");
     let before = bob.account.fallback();
     bob.account = bob.account.renewed();
     assert_ne!(bob.account.fallback(), before);

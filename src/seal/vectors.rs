@@ -48,7 +48,7 @@ fn content() -> Content {
 fn contents_and_payloads_are_as_others_compute_them() {
     let key = PayloadKey::from_bytes(counted(0));
     assert_eq!(hex(&content().encode()), CONTENT);
-    let payload = Payload::seal(&key, &content());
+    let payload = Payload::seal_with(&key, &content());
     assert_eq!(hex(payload.bytes()), PAYLOAD);
     assert_eq!(payload.open(&key), Ok(content()));
 }
@@ -70,7 +70,7 @@ fn envelopes_are_as_others_compute_them() {
         n: 7,
     };
     let key = PayloadKey::from_bytes(counted(0));
-    let payload = Payload::seal(&key, &content());
+    let payload = Payload::seal_with(&key, &content());
     let envelope = Envelope::new(key, &payload, &context);
     assert_eq!(hex(&envelope.to_bytes()), ENVELOPE);
     assert_eq!(envelope.open(&payload, &context), Ok(content()));

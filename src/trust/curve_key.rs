@@ -9,7 +9,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD_NO_PAD;
 use thiserror::Error;
 
-/// A public key of X25519 (RFC 7748). Displayed as base64 without padding, 43 characters.
+/// A public key of X25519 (RFC 7748). Displayed as base64 without padding, 43 characters. Of the two texts that a key has,
+/// because X25519 ignores its highest bit, only the one without that bit is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct CurveKey([u8; 32]);
 
@@ -28,6 +29,11 @@ impl CurveKey {
     pub const fn to_bytes(self) -> [u8; 32] {
         self.0
     }
+
+    /// Whether the bit is zero that X25519 ignores. If not, other bytes are the same key.
+    pub const fn is_canonical(self) -> bool {
+        self.0[31] & 0x80 == 0
+    }
 }
 
 impl fmt::Display for CurveKey {
@@ -41,7 +47,8 @@ impl FromStr for CurveKey {
 
     fn from_str(text: &str) -> Result<Self, CurveKeyError> {
         let bytes = STANDARD_NO_PAD.decode(text).map_err(|_| CurveKeyError)?;
-        bytes.try_into().map(Self).map_err(|_| CurveKeyError)
+        let key = bytes.try_into().map(Self).map_err(|_| CurveKeyError)?;
+        key.is_canonical().then_some(key).ok_or(CurveKeyError)
     }
 }
 
@@ -55,7 +62,8 @@ mod tests {
         #[test]
         fn a_key_survives_being_written_down(bytes: [u8; 32]) {
             let key = CurveKey::from_bytes(bytes);
-            prop_assert_eq!(key.to_string().parse(), Ok(key));
+            let read = if key.is_canonical() { Ok(key) } else { Err(CurveKeyError) };
+            prop_assert_eq!(key.to_string().parse(), read);
         }
 
         #[test]

@@ -11,6 +11,7 @@ use thiserror::Error;
 
 use super::key::DeviceKey;
 use super::lines::{Misplaced, hash_or, line, or_none, parsed};
+use super::list::MAX_VERSION;
 use super::statement::{Statement, StatementError};
 use crate::message::{Installation, Name, Timestamp};
 use crate::time_text;
@@ -37,7 +38,7 @@ pub struct Prekey {
     pub curve: CurveKey,
     /// The key that others begin with.
     pub fallback: CurveKey,
-    /// It counts up with each other key to begin with, from 1.
+    /// It counts up with each other key to begin with, from 1 to [`MAX_VERSION`].
     pub number: u64,
     /// When it was made, by the clock of the device. For people.
     pub time: Timestamp,
@@ -51,6 +52,8 @@ pub enum PrekeyError {
     Title,
     #[error("a prekey has a line with {0} and what belongs to it, in its place")]
     Line(&'static str),
+    #[error("a prekey's number is from 1 to {MAX_VERSION}")]
+    Number,
     #[error("a prekey is written in one way alone, and has nothing else in it")]
     Spelling,
     #[error(transparent)]
@@ -81,6 +84,9 @@ impl FromStr for Prekey {
             number: line(lines, "number", parsed)?,
             time: line(lines, "time", |word| time_text::parse_moment(word).map(Timestamp::of))?,
         };
+        if !(1..=MAX_VERSION).contains(&prekey.number) {
+            return Err(PrekeyError::Number);
+        }
         (prekey.to_string() == text).then_some(prekey).ok_or(PrekeyError::Spelling)
     }
 }
@@ -185,6 +191,15 @@ mod tests {
         let signed = SignedPrekey::sign(exact, &device).unwrap();
         assert_eq!((signed.prekey(), signed.signer()), (&prekey(7), device.public()));
         assert_eq!(SignedPrekey::read(signed.bytes().clone()), Ok(signed));
+    }
+
+    #[test]
+    fn it_counts_from_one_to_what_databases_can_count_to() {
+        for (number, read) in [(0, false), (1, true), (MAX_VERSION, true), (MAX_VERSION + 1, false)]
+        {
+            let parsed = prekey(number).to_string().parse::<Prekey>();
+            assert_eq!(parsed.is_ok(), read, "{number}");
+        }
     }
 
     proptest! {

@@ -105,11 +105,8 @@ async fn secure(
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
     let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
-    let accepting = Box::pin(async {
-        line.arriving().await?;
-        before_costly_step().await;
-        Transport::accept_on(line.clone(), &credentials).await
-    });
+    let accepting =
+        Box::pin(Transport::accept_on(line.clone(), &credentials, before_costly_step()));
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),

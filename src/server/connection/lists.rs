@@ -7,6 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::reading::{Flow, Reading, fail};
+use super::turn::before_costly_step;
 use crate::message::Name;
 use crate::server::limits::SLOWED;
 use crate::server::link::Side;
@@ -35,7 +36,10 @@ impl Reading<'_> {
     /// Takes a list.
     pub(super) async fn take_list(&self, statement: &[u8]) -> Flow {
         let taken = match self.count_signature().await {
-            Ok(()) => self.host.lists.take(&self.link.name, statement).await,
+            Ok(()) => {
+                before_costly_step().await;
+                self.host.lists.take(&self.link.name, statement).await
+            }
             Err(wait) => Err((None, NotTaken::TooOften(wait))),
         };
         match taken {

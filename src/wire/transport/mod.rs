@@ -14,12 +14,14 @@
 mod socket;
 mod tls;
 
+use std::future::ready;
 use std::io;
 use std::sync::Arc;
 
 use futures::{AsyncRead, AsyncWrite};
-use futures_rustls::{TlsAcceptor, TlsConnector, TlsStream, client};
+use futures_rustls::{LazyConfigAcceptor, TlsConnector, TlsStream, client};
 use rustls::pki_types::ServerName;
+use rustls::server::Acceptor;
 
 pub use self::socket::{Line, Socket};
 use self::tls::{Duplex, TlsReader};
@@ -58,13 +60,19 @@ impl Transport {
 
     /// A connection under TLS, accepted with these credentials.
     pub async fn accept(socket: Socket, credentials: &Credentials) -> io::Result<Self> {
-        Self::accept_on(Line::new(socket)?, credentials).await
+        Self::accept_on(Line::new(socket)?, credentials, ready(())).await
     }
 
-    /// The same on a line that somebody watches.
-    pub async fn accept_on(line: Arc<Line>, credentials: &Credentials) -> io::Result<Self> {
-        let acceptor = TlsAcceptor::from(credentials.config.clone());
-        let mut stream = acceptor.accept(Duplex::new(line)).await?;
+    /// The same on a line that somebody watches. Once all has come that the keys depend on, waits for `turn`: to compute
+    /// them takes long.
+    pub async fn accept_on(
+        line: Arc<Line>,
+        credentials: &Credentials,
+        turn: impl Future<Output = ()>,
+    ) -> io::Result<Self> {
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), Duplex::new(line)).await?;
+        turn.await;
+        let mut stream = begun.into_stream(credentials.config.clone()).await?;
         stream.get_mut().1.set_buffer_limit(Some(ENCRYPTED));
         let channel = Channel::of(credentials.fingerprint, stream.get_ref().1);
         Ok(Self::secured(stream.into(), channel.map_err(io::Error::other)?))

@@ -97,11 +97,6 @@ impl Line {
         Ok(Arc::new(Self { socket: Async::new(socket)?, heard: AtomicU64::new(0) }))
     }
 
-    /// Waits until there is something to read, or the end.
-    pub async fn arriving(&self) -> io::Result<()> {
-        self.socket.readable().await
-    }
-
     pub(super) fn split(self: Arc<Self>) -> (SocketReader, SocketWriter) {
         (SocketReader { line: self.clone(), drained: false }, SocketWriter(self))
     }

@@ -45,7 +45,7 @@ pub(crate) fn encode_messages(
     messages: &[Message],
 ) {
     // What was accepted together has most words in common.
-    let common = |it: &Message| (it.id.installation, it.time, it.body.len());
+    let common = |it: &Message| (it.id.installation, it.time);
     let together = |a: &Message, b: &Message| common(a) == common(b) && a.kind == b.kind;
     out.reserve(messages.iter().map(|message| longest_frame(peer, message)).sum());
     let mut seq = first_seq;
@@ -75,17 +75,17 @@ fn encode_message(out: &mut BytesMut, peer: &Name, seq: u64, message: &Message) 
 
 /// The words that all have are formatted once.
 fn encode_similar(out: &mut BytesMut, peer: &Name, first_seq: u64, messages: &[Message]) {
-    let Some(Message { id, time: Timestamp(time), kind, body, .. }) = messages.first() else {
-        return;
-    };
+    let Some(Message { id, time: Timestamp(time), kind, .. }) = messages.first() else { return };
     let to = format!("MSG {peer} ");
-    let (from, what) =
-        (format!(" {} ", id.installation), format!("{time} {kind} {}\r\n", body.len()));
-    let [mut seq, mut n] = [itoa::Buffer::new(); 2];
+    let (from, what) = (format!(" {} ", id.installation), format!("{time} {kind} "));
+    let [mut seq, mut n, mut length] = [itoa::Buffer::new(); 3];
     for (number, message) in (first_seq..).zip(messages) {
-        let [seq, n] = [seq.format(number), n.format(message.id.n)].map(str::as_bytes);
+        let (seq, n) = (seq.format(number), n.format(message.id.n));
+        let length = length.format(message.body.len());
         let origin = &message.origin.spaced();
-        for part in [to.as_bytes(), seq, from.as_bytes(), n, origin, what.as_bytes()] {
+        let [to, seq, from, n, what, length] =
+            [&to, seq, &from, n, &what, length].map(|words| words.as_bytes());
+        for part in [to, seq, from, n, origin, what, length, b"\r\n"] {
             out.put_slice(part);
         }
         put_body(out, &message.body);

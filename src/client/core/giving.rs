@@ -19,7 +19,12 @@ pub(super) struct Giving {
     /// None is given before.
     until: Option<Instant>,
     pauses: Backoff,
+    /// How many pauses there were since a list was taken.
+    paused: u32,
 }
+
+/// After so many pauses, some seconds in all, the person is told.
+const TOLD: u32 = 5;
 
 impl Giving {
     /// The connection has ended.
@@ -60,7 +65,7 @@ impl Giving {
     /// The server has taken a list.
     pub(super) fn taken(&mut self, whose: &Name) {
         if self.whose.as_ref() == Some(whose) {
-            (self.whose, self.pauses) = (None, Backoff::default());
+            (self.whose, self.pauses, self.paused) = (None, Backoff::default(), 0);
         }
     }
 
@@ -70,9 +75,11 @@ impl Giving {
         self.whose.take_if(|it| whose.is_none_or(|whose| *it == *whose))
     }
 
-    /// The server can take none for now. `chance` is from 0 to 1.
-    pub(super) fn pause(&mut self, now: Instant, chance: f64) {
+    /// The server can take none for now. `chance` is from 0 to 1. Returns whether the person is to be told: once.
+    pub(super) fn pause(&mut self, now: Instant, chance: f64) -> bool {
         self.until = Some(now + self.pauses.next(chance));
+        self.paused = self.paused.saturating_add(1);
+        self.paused == TOLD
     }
 }
 
@@ -111,12 +118,13 @@ mod tests {
     fn pauses_grow_until_a_list_is_taken() {
         let (mut giving, mut now) = (Giving::default(), Instant::now());
         let marie = name("marie");
+        let mut told = 0;
         let mut pauses = |giving: &mut Giving| {
             let pauses = [(); 9].map(|()| {
                 assert!(giving.is_free(now));
                 giving.begin(marie.clone());
                 assert!(giving.refused(None).is_some());
-                giving.pause(now, 1.0);
+                told += u32::from(giving.pause(now, 1.0));
                 let until = giving.due_at().unwrap();
                 assert!(!giving.is_free(until - Duration::from_millis(1)));
                 let pause = until - now;
@@ -132,6 +140,7 @@ mod tests {
         giving.begin(marie.clone());
         giving.taken(&marie);
         assert_eq!(pauses(&mut giving), first, "they begin anew");
+        assert_eq!(told, 2, "once each time");
         giving.pause(now, 1.0);
         giving.disconnected();
         assert!(giving.is_free(now), "on another connection");

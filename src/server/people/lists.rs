@@ -35,6 +35,8 @@ pub(crate) enum NotTaken {
     Beside(u64),
     #[error("you say device lists too often; try again in {} s", .0.as_secs() + 1)]
     TooOften(Duration),
+    #[error("the device list that is here is damaged; the server's operator can see how")]
+    Damaged,
     #[error("the server cannot keep device lists now; try again later")]
     NotWritten,
 }
@@ -48,7 +50,8 @@ impl NotTaken {
             | Self::Elsewhere
             | Self::NotOwner
             | Self::Behind(_)
-            | Self::Beside(_) => ErrorCode::List,
+            | Self::Beside(_)
+            | Self::Damaged => ErrorCode::List,
         }
     }
 }
@@ -176,7 +179,7 @@ impl Lists {
 /// What is on the disk was checked before.
 fn damaged(owner: &Owner, error: SignedListError) -> NotTaken {
     log::error!("the device list of {} on the disk: {error}", owner.name);
-    NotTaken::NotWritten
+    NotTaken::Damaged
 }
 
 #[cfg(test)]

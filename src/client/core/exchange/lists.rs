@@ -129,7 +129,10 @@ impl Core {
         let is_own = *whose == self.config.user;
         if code == ErrorCode::Later {
             log::debug!("the device list of {whose} is given later: {because}");
-            self.giving.pause(Instant::now(), fastrand::f64());
+            if self.giving.pause(Instant::now(), fastrand::f64()) {
+                let because = format!("the device list of {whose} waits: {because}");
+                self.tell_if_few(Event::Objection { because });
+            }
         }
         match (code, is_own) {
             (ErrorCode::Later, true) => self.own_list.put_off(),

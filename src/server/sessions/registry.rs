@@ -154,6 +154,8 @@ impl Registry {
             let Ok(found) = SessionKey::new(key.sender().clone(), receiver) else { continue };
             if self.knows(&found).await? || !self.is_owed(&found).await? {
                 self.strangers.remove(&found);
+            } else {
+                self.strangers.saw(&found);
             }
         }
         Ok(self.strangers.add(key, most))

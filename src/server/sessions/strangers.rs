@@ -56,16 +56,19 @@ impl Strangers {
         Ok(())
     }
 
-    /// The receivers who were counted without a check. From now on they count as checked.
+    /// The receivers who were counted without a check.
     pub(super) fn unseen(&self, sender: &Name) -> Vec<Name> {
-        let Some(mut receivers) = self.by_sender.get_mut(sender) else { return Vec::new() };
-        let unseen = receivers.iter_mut().filter(|(_, look)| **look == Look::NotYet);
-        unseen
-            .map(|(receiver, look)| {
-                *look = Look::Closely;
-                receiver.clone()
-            })
-            .collect()
+        let Some(receivers) = self.by_sender.get(sender) else { return Vec::new() };
+        let unseen = receivers.iter().filter(|(_, look)| **look == Look::NotYet);
+        unseen.map(|(receiver, _)| receiver.clone()).collect()
+    }
+
+    /// The receiver of a session was checked, and counts.
+    pub(super) fn saw(&self, key: &SessionKey) {
+        let mut receivers = self.by_sender.get_mut(key.sender());
+        if let Some(look) = receivers.as_mut().and_then(|it| it.get_mut(key.receiver())) {
+            *look = Look::Closely;
+        }
     }
 
     /// A name is given up: what waits of its owner is not the next one's.
@@ -121,6 +124,8 @@ mod tests {
         strangers.find(&to("a"));
         assert!(!strangers.has(&to("a")) && strangers.add(&to("b"), 1).is_err());
         assert_eq!(strangers.unseen(to("a").sender()), [to("a").receiver().clone()]);
+        assert_eq!(strangers.unseen(to("a").sender()).len(), 1, "until that has succeeded");
+        strangers.saw(&to("a"));
         assert!(strangers.has(&to("a")));
         assert_eq!(strangers.unseen(to("a").sender()), []);
         assert_eq!(strangers.add(&to("z"), 0), Ok(()), "without a limit");

@@ -24,7 +24,7 @@ pub(crate) struct Names {
     clerk: Worker<Clerk>,
 }
 
-/// What a book begins with in which nobody is left. One without a line was damaged.
+/// What a new book begins with, and one in which nobody is left. One without a line was damaged.
 const HEADING: &str = "# Who has which name here.\n";
 
 impl Names {
@@ -36,7 +36,12 @@ impl Names {
         changed: impl Fn(&Name, Option<PublicKey>) + Send + 'static,
     ) -> Result<Self, BookError> {
         let unusable = |cause| BookError::Unusable { path: path.into(), cause };
-        let (book, text) = Book::open(path)?;
+        let is_new = !path.exists();
+        let (mut book, mut text) = Book::open(path)?;
+        if is_new {
+            book.append(HEADING).map_err(unusable)?;
+            text = HEADING.into();
+        }
         let bad = |line| BookError::BadLine { path: path.into(), line };
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
         let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
@@ -208,7 +213,8 @@ mod tests {
         let names = open(&path);
         assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
         assert_eq!(claim(&names, "john", johns), Ok(()));
-        assert_eq!(fs::read_to_string(&path).unwrap(), format!("ssh-ed25519 {johns} john\n"));
+        let book = format!("{HEADING}ssh-ed25519 {johns} john\n");
+        assert_eq!(fs::read_to_string(&path).unwrap(), book);
     }
 
     #[test]

@@ -4,6 +4,8 @@
 
 use std::str::{FromStr, Lines};
 
+use crate::message::Timestamp;
+use crate::time_text;
 use crate::trust::Fingerprint;
 
 /// The next line does not begin with this word, or has not what belongs to it.
@@ -39,6 +41,11 @@ pub(super) fn behind<'a>(line: &'a str, word: &str) -> Option<&'a str> {
 
 pub(super) fn parsed<T: FromStr>(word: &str) -> Option<T> {
     word.parse().ok()
+}
+
+/// A moment, as exactly as a line has it.
+pub(super) fn moment(word: &str) -> Option<Timestamp> {
+    time_text::parse_moment(word).map(Timestamp::of)
 }
 
 /// A hash, or the word for none.

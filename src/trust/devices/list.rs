@@ -7,9 +7,10 @@ use std::fmt;
 
 use super::device::Device;
 use super::lines::or_none;
-use crate::message::{Name, Timestamp};
+use super::owner::Owner;
+use crate::message::Timestamp;
 use crate::time_text;
-use crate::trust::{Fingerprint, PublicKey};
+use crate::trust::Fingerprint;
 
 /// The most devices of a person. One more, and the first is gone.
 pub const MAX_DEVICES: usize = 8;
@@ -22,17 +23,6 @@ pub const MAX_VERSION: u64 = i64::MAX as u64;
 
 /// The first line of a list's text.
 pub(super) const TITLE: &str = "tinychat/2 devices";
-
-/// Whose list it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
-    /// The fingerprint of the server on which it counts; none of a server without TLS.
-    pub server: Option<Fingerprint>,
-    /// The name there.
-    pub name: Name,
-    /// The key that owns the name, and signs the list.
-    pub identity: PublicKey,
-}
 
 /// One version of a person's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -119,11 +109,8 @@ impl DeviceList {
 
 impl fmt::Display for DeviceList {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Owner { server, name, identity } = &self.owner;
         writeln!(f, "{TITLE}")?;
-        writeln!(f, "server {}", or_none(*server, "none"))?;
-        writeln!(f, "name {name}")?;
-        writeln!(f, "identity {identity}")?;
+        write!(f, "{}", self.owner)?;
         writeln!(f, "version {}", self.version)?;
         writeln!(f, "previous {}", or_none(self.previous, "-"))?;
         writeln!(f, "time {}", time_text::moment(self.time.printable(), 0))?;

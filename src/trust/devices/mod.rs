@@ -6,17 +6,18 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! signed, prekey     a list with its signature; what others need to seal for a data folder
-//! parsing            a list's text, read
-//! list, key          a list, and how the next version follows; the key of a data folder
-//! device, statement  one data folder of a person; a text with its signature
-//! lines              a word, and what belongs to it
+//! signed, prekey            a list with its signature; what others need to seal for a data folder
+//! parsing                   a list's text, read
+//! list, key                 a list, and how the next version follows; the key of a data folder
+//! device, owner, statement  one data folder of a person; whose a statement is; a text with its signature
+//! lines                     a word, and what belongs to it
 //! ```
 
 mod device;
 mod key;
 mod lines;
 mod list;
+mod owner;
 mod parsing;
 mod prekey;
 mod signed;
@@ -26,7 +27,8 @@ mod tests;
 
 pub use device::Device;
 pub use key::DeviceKey;
-pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner};
+pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION};
+pub use owner::Owner;
 pub use parsing::{ListError, server_of};
 pub use prekey::{PREKEY_NAMESPACE, Prekey, PrekeyError, SignedPrekey};
 pub use signed::{DEVICES_NAMESPACE, SignedList, SignedListError};

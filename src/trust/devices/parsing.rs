@@ -8,10 +8,9 @@ use std::str::{FromStr, Lines};
 use thiserror::Error;
 
 use super::device::Device;
-use super::lines::{Misplaced, all, behind, hash_or, line, parsed};
-use super::list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, Owner, TITLE};
-use crate::message::Timestamp;
-use crate::time_text;
+use super::lines::{Misplaced, all, behind, hash_or, line, moment, parsed};
+use super::list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION, TITLE};
+use super::owner::Owner;
 use crate::trust::Fingerprint;
 
 /// Why a text is not a [`DeviceList`].
@@ -65,14 +64,10 @@ pub fn server_of(statement: &[u8]) -> Option<Fingerprint> {
 
 fn read(lines: &mut Lines<'_>) -> Result<DeviceList, ListError> {
     Ok(DeviceList {
-        owner: Owner {
-            server: line(lines, "server", |word| hash_or(word, "none"))?,
-            name: line(lines, "name", parsed)?,
-            identity: line(lines, "identity", parsed)?,
-        },
+        owner: Owner::read(lines)?,
         version: line(lines, "version", parsed)?,
         previous: line(lines, "previous", |word| hash_or(word, "-"))?,
-        time: line(lines, "time", |word| time_text::parse_moment(word).map(Timestamp::of))?,
+        time: line(lines, "time", moment)?,
         devices: all(lines, "device")?,
         gone: all(lines, "gone")?,
     })

@@ -10,7 +10,7 @@ use bytes::Bytes;
 use thiserror::Error;
 
 use super::key::DeviceKey;
-use super::lines::{Misplaced, hash_or, line, or_none, parsed};
+use super::lines::{Misplaced, hash_or, line, moment, or_none, parsed};
 use super::list::MAX_VERSION;
 use super::statement::{Statement, StatementError};
 use crate::message::{Installation, Name, Timestamp};
@@ -82,7 +82,7 @@ impl FromStr for Prekey {
             curve: line(lines, "curve25519", parsed)?,
             fallback: line(lines, "fallback", parsed)?,
             number: line(lines, "number", parsed)?,
-            time: line(lines, "time", |word| time_text::parse_moment(word).map(Timestamp::of))?,
+            time: line(lines, "time", moment)?,
         };
         if !(1..=MAX_VERSION).contains(&prekey.number) {
             return Err(PrekeyError::Number);

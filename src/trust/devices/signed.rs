@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use thiserror::Error;
 
-use super::list::{DeviceList, Owner};
+use super::list::DeviceList;
+use super::owner::Owner;
 use super::parsing::ListError;
 use super::statement::{Statement, StatementError};
 use crate::trust::{Fingerprint, Identity, IdentityError};

@@ -1,4 +1,5 @@
-//! Device lists: which data folders receive what is written to a person, signed by the person's key.
+//! Device lists: which data folders receive what is written to a person, signed by the person's key; and which ones
+//! write without that.
 //!
 //! A list is a text, one version after the other. With its signature right behind it, it is a *statement*. The form of
 //! both is in [the specification](crate::wire#device-lists), and `ssh-keygen -Y verify` checks them.
@@ -6,7 +7,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! signed, prekey            a list with its signature; what others need to seal for a data folder
+//! signed, prekey, writer    a list with its signature; what others need to seal for a folder; one that only writes
 //! parsing                   a list's text, read
 //! list, key                 a list, and how the next version follows; the key of a data folder
 //! device, owner, statement  one data folder of a person; whose a statement is; a text with its signature
@@ -24,6 +25,7 @@ mod signed;
 mod statement;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 pub use device::Device;
 pub use key::DeviceKey;
@@ -33,3 +35,4 @@ pub use parsing::{ListError, server_of};
 pub use prekey::{PREKEY_NAMESPACE, Prekey, PrekeyError, SignedPrekey};
 pub use signed::{DEVICES_NAMESPACE, SignedList, SignedListError};
 pub use statement::{MAX_STATEMENT, MAX_TEXT, StatementError};
+pub use writer::{MAX_WRITER, SignedWriter, WRITER_NAMESPACE, Writer, WriterError};

@@ -162,6 +162,7 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::super::content::tests::longest;
     use super::*;
 
     fn envelopes() -> impl Strategy<Value = Vec<Addressed>> {
@@ -216,6 +217,19 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn the_longest_message_to_the_most_devices_fits() {
+        let (_, payload) = Payload::seal(&longest()).unwrap();
+        let addressed = |number| Addressed {
+            to: Installation::from_u64(number),
+            kind: 0,
+            message: vec![0; MAX_ENVELOPE].into(),
+        };
+        let all = (1..=MAX_DEVICES as u64).map(addressed).collect();
+        let body = Body::new(all, payload).unwrap();
+        assert_eq!(Body::decode(body.encode().into()), Ok(body));
     }
 
     #[test]

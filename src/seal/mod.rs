@@ -18,7 +18,7 @@
 //! context  = "tinychat/2 envelope 1", server, from: name, identity, installation, Curve25519 key,
 //!            to: name, identity, installation, Curve25519 key, n; each of these eleven as u16 length | bytes
 //! content  = origin (16) | u64 version, hash (32): of the sender's list | u64 version, hash (32): of the receiver's
-//!          | u8 count | count x (u64 installation | u64 n): what came
+//!          | u8 count | count x (u64 installation | u64 n): what came | u16 length | statement of a writer
 //!          | u8 length | kind | u64 time | u32 length | body | padding
 //! ```
 //!

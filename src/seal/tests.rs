@@ -59,6 +59,7 @@ fn said(text: &'static str) -> Content {
         origin: Origin::from_bytes([7; 16]),
         lists: [None; 2],
         got: Vec::new(),
+        writer: None,
         kind: Kind::TEXT,
         time: Timestamp(0),
         body: text.into(),

@@ -1,5 +1,5 @@
 //! Writers: data folders that write and do not stand in their person's list, each with a statement that its key for
-//! sealing is that person's.
+//! sealing is that person's. Its form is in [the specification](crate::seal#writers).
 //!
 //! Owned by whoever writes from such a folder, or reads what came from one. Invariant: there is one text for each, as
 //! which it is displayed and which parses to it; and the identity that it names has signed just that.

@@ -4,9 +4,9 @@
 //! # The form
 //!
 //! A message is sealed once into a *payload*, whose bytes never change again, however often the message is numbered
-//! anew, bounced or sent again. For each device that receives it there is an *envelope*: one Olm message, whose text
-//! is the payload's key and what binds both to this conversation. All of it together is the *body* of a `MSG` of the
-//! kind `seal`. Numbers are big-endian; `a | b` is a followed by b.
+//! anew, bounced or sent again; only those of [writers](self#writers) may be sealed anew. For each device that receives
+//! it there is an *envelope*: one Olm message, whose text is the payload's key and what binds both to this conversation.
+//! All of it together is the *body* of a `MSG` of the kind `seal`. Numbers are big-endian; `a | b` is a followed by b.
 //!
 //! ```text
 //! body     = u8 version = 1 | u8 count | count x (u64 installation | u8 type | u16 length | Olm message)
@@ -35,12 +35,15 @@
 //!   the session with those keys, or in a new one.
 //! - In the *context*, server is the SHA-256 that its [fingerprint](crate::wire#transport) shows, or nothing without TLS;
 //!   names are UTF-8 as the server spells them; identities and Curve25519 keys are their 32 bytes; installations and *n*
-//!   have 8 bytes. A reader computes it from the frame and from what it knows, never from what is inside.
+//!   have 8 bytes. A reader computes it from the frame and from what it knows, never from what is inside; the Curve25519
+//!   key of a [writer](self#writers) it takes from the Olm message that begins the session.
 //! - A *list's version* is 0, with 32 zero bytes, if the sender knew none; its hash is over its text without the
 //!   signature. Versions inside show whether somebody was shown an old list; they are never compared for equality with
 //!   the frame's.
 //! - *What came* tells which messages of the receiver's data folders in this conversation the sender has opened last, at
 //!   most 8, in any order, each for itself.
+//! - The *statement of a writer* is in each message of a data folder that does not stand in its person's device list, and
+//!   in no other: there its length is 0. What it is and what a reader does with it is [below](self#writers).
 //! - *Time* is when it was written, by the sender's clock, in milliseconds since 1970. It and all other numbers are at
 //!   most 2<sup>63</sup> - 1; *n* and versions of lists that are known are from 1 on. The kind is one of
 //!   [those of messages](crate::wire#form), the body inside has at most 64 KiB.
@@ -48,6 +51,39 @@
 //!   the next multiple of 64 for L up to 1024, above that the next multiple of 2<sup>E-S</sup>, where E is the whole part
 //!   of log2 L, and S that of log2 E, plus 1 (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a
 //!   content, and nothing else is read.
+//!
+//! # Writers
+//!
+//! A data folder that only writes, for instance from a scheduled job in a fresh container, does not stand in its person's
+//! [device list](crate::wire#device-lists). By the *statement* in each of its messages a reader knows that the folder's
+//! Curve25519 key is that person's. So the server keeps nothing of such folders, there may be any number of them, and a
+//! message stays readable whatever becomes of its folder.
+//!
+//! ```text
+//! tinychat/2 writer
+//! server SHA256:47DE…
+//! name john
+//! identity AAAAC3Nz…
+//! installation 5f3c0a9c41c3b2e7
+//! curve25519 AQEBAQEB…
+//! time 2026-11-28T23:45:16Z
+//! -----BEGIN SSH SIGNATURE-----
+//! …
+//! -----END SSH SIGNATURE-----
+//! ```
+//!
+//! It is written as a device list is; *curve25519* is the key in base64 without padding, and without the bit that X25519
+//! ignores. The signature is by the identity that it names, namespace `tinychat-writer`. Text and signature have at most
+//! 1,024 bytes.
+//!
+//! If the sender's folder does not stand in the list that a reader believes, the reader takes the Curve25519 key for the
+//! context from the Olm message that begins the session, and opens the message. It keeps nothing of it, no session either,
+//! unless the statement inside names just that server, name, identity, installation and key, is signed by the identity
+//! that the reader trusts for the name, and the list that the reader believes does not call that installation *gone*. It
+//! heeds no statement of a folder that stands in the list.
+//!
+//! If the folder takes a new installation, or the server has a new key, the statement in a payload is true no more. Then
+//! the message is sealed anew, with a new statement and another *K*; its origin stays.
 //!
 //! # Rooms, from the top
 //!

@@ -1,15 +1,17 @@
 //! Two devices write to each other under seal, and somebody in between does what they can.
 
+use bytes::Bytes;
 use vodozemac::olm::OlmMessage;
 
 use super::*;
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
-use crate::trust::{Fingerprint, Identity, PublicKey};
+use crate::trust::devices::{Owner, SignedWriter, Writer};
+use crate::trust::{CurveKey, Fingerprint, Identity};
 
 /// A device and what it is known by.
 struct Device {
     name: Name,
-    identity: PublicKey,
+    identity: Identity,
     installation: Installation,
     account: Account,
 }
@@ -18,15 +20,15 @@ impl Device {
     fn of(name: &str, installation: u64) -> Self {
         Self {
             name: name.parse().unwrap(),
-            identity: Identity::generate().unwrap().public(),
+            identity: Identity::generate().unwrap(),
             installation: Installation::from_u64(installation),
             account: Account::generate(),
         }
     }
 
     fn end(&self) -> End<'_> {
-        let Self { name, identity, installation, account } = self;
-        End { name, identity: *identity, installation: *installation, curve: account.curve() }
+        let (identity, curve) = (self.identity.public(), self.account.curve());
+        End { name: &self.name, identity, installation: self.installation, curve }
     }
 
     /// A session that this device begins with another.
@@ -68,7 +70,11 @@ fn said(text: &'static str) -> Content {
 
 /// A message from one device to another, as it travels. The session goes on.
 fn sealed(session: &mut Session, context: &Context<'_>, text: &'static str) -> Body {
-    let (key, payload) = Payload::seal(&said(text)).unwrap();
+    sealed_whole(session, context, &said(text))
+}
+
+fn sealed_whole(session: &mut Session, context: &Context<'_>, content: &Content) -> Body {
+    let (key, payload) = Payload::seal(content).unwrap();
     let envelope = Envelope::new(key, &payload, context);
     let (behind, message) = session.seal(&envelope).unwrap();
     *session = behind;
@@ -233,4 +239,60 @@ fn a_key_to_begin_with_is_good_for_as_long_as_the_next_one() {
     bob.account = bob.account.renewed();
     let refused = bob.receive(&alice, &message(&first, &bob));
     assert!(matches!(refused, Err(OlmError::Beginning(_))));
+}
+
+/// What a device that only writes says of itself.
+fn writer(device: &Device) -> Writer {
+    let End { name, identity, installation, curve } = device.end();
+    let owner = Owner { server: Some(Fingerprint::of(b"server")), name: name.clone(), identity };
+    Writer { owner, installation, curve, time: Timestamp(0) }
+}
+
+/// The first message of a device to another, with such a statement.
+fn sealed_by_writer(from: &Device, to: &Device, statement: Option<SignedWriter>) -> Body {
+    let content = Content { writer: statement, ..said("the backup is done") };
+    sealed_whole(&mut from.begin_with(to), &context(from, to, 1), &content)
+}
+
+/// What is opened in such a message by whoever knows the sender's key from the message alone: the session behind it, if
+/// the statement inside is of the sender.
+fn opened_of_writer(body: &Body, from: &Device, to: &Device) -> Option<(Session, Bytes)> {
+    let OlmMessage::PreKey(first) = message(body, to) else { panic!("it begins nothing") };
+    let curve = CurveKey::from(first.session_keys().identity_key);
+    let context = Context { from: End { curve, ..from.end() }, ..context(from, to, 1) };
+    let opened = Session::receive(&to.account, curve, &first).unwrap();
+    let (session, content) = opened.content(body.payload(), &context).unwrap();
+    let writer = content.writer.as_ref()?.writer();
+    context.is_from(writer).then_some((session, content.body))
+}
+
+#[test]
+fn a_folder_that_only_writes_is_known_by_the_statement_in_its_message() {
+    let (job, bob) = (alice(), bob());
+    let statement = SignedWriter::sign(writer(&job), &job.identity).unwrap();
+    let body = sealed_by_writer(&job, &bob, Some(statement));
+    let (session, text) = opened_of_writer(&body, &job, &bob).unwrap();
+    assert_eq!(text, "the backup is done");
+    assert!(session.open(&message(&body, &bob)).is_err(), "it is the session behind the message");
+}
+
+#[test]
+fn a_statement_that_names_anything_else_says_nothing_of_a_message() {
+    let (job, bob, marie) = (alice(), bob(), Device::of("marie", 3));
+    let signed = |it, by: &Device| Some(SignedWriter::sign(it, &by.identity).unwrap());
+    let owned = |owner| Writer { owner, ..writer(&job) };
+    let owner = || writer(&job).owner;
+    for statement in [
+        None,
+        signed(writer(&job), &marie),
+        signed(writer(&marie), &marie),
+        signed(owned(Owner { name: marie.name.clone(), ..owner() }), &job),
+        signed(owned(Owner { server: None, ..owner() }), &job),
+        signed(owned(Owner { server: Some(Fingerprint::of(b"other")), ..owner() }), &job),
+        signed(Writer { installation: marie.installation, ..writer(&job) }, &job),
+        signed(Writer { curve: marie.account.curve(), ..writer(&job) }, &job),
+    ] {
+        let body = sealed_by_writer(&job, &bob, statement.clone());
+        assert!(opened_of_writer(&body, &job, &bob).is_none(), "{statement:?}");
+    }
 }

@@ -1,5 +1,5 @@
-//! Sealed messages: what two people write to each other, so that whoever carries or keeps it cannot read it. No client
-//! seals yet: this is the form, and what makes and opens it.
+//! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
+//! No client seals yet: this is the form, and what makes and opens it.
 //!
 //! # The form
 //!
@@ -57,15 +57,21 @@
 //! payload           a content under a key of its own
 //! content, context  what is inside; from which device to which
 //! padding           how long a content is made to look
+//! stream            a file that is sealed or opened as it travels
+//! file              the key of a file, and its chunks
 //! ```
 
 mod body;
 mod content;
 mod context;
 mod envelope;
+mod file;
 mod olm;
 mod padding;
 mod payload;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -75,5 +81,7 @@ pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED};
 pub use content::{Content, ContentError, Got, Known, MAX_GOT, MAX_INSIDE};
 pub use context::{Context, End};
 pub use envelope::{Envelope, EnvelopeError};
+pub use file::{FileKey, FileSeed, OpeningError, sealed_size};
 pub use olm::{Account, OlmError, Opened, Session};
 pub use payload::{Payload, PayloadError, PayloadKey};
+pub use stream::{Opening, Sealing};

@@ -1,5 +1,5 @@
-//! Sealed messages: what two people write to each other, so that whoever carries or keeps it cannot read it. No client
-//! seals yet: this is the form, and what makes and opens it.
+//! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
+//! No client seals yet: this is the form, and what makes and opens it.
 //!
 //! # The form
 //!
@@ -85,6 +85,32 @@
 //! If the folder takes a new installation, or the server has a new key, the statement in a payload is true no more. Then
 //! the message is sealed anew, with a new statement and another *K*; its origin stays.
 //!
+//! # Files
+//!
+//! Of a file the server keeps only what is sealed. The JSON object that [tells of it](crate::wire#files) has one more
+//! member, `seed`: 32 random bytes, as 64 lower-case hexadecimal digits, made for this file and for no other. Its `size`
+//! and `blake3` are those of the plain file. With i from 0:
+//!
+//! ```text
+//! sealed file = chunk 0 | chunk 1 | ... | the last chunk
+//! chunk i     = ChaCha20-Poly1305(key, nonce = i (11) | u8 last, no aad, plain bytes from 65,536 x i on)
+//!               last = 1 for the last chunk, 0 for others
+//! key (32)    = HKDF-SHA256(ikm = seed, no salt, info = "tinychat/2 file 1" | hash (32) | u64 size)
+//!               hash = the bytes that blake3 writes as digits
+//! ```
+//!
+//! - This is STREAM (Hoang, Reyhanitabar, Rogaway, Vizár: Online Authenticated-Encryption and its Nonce-Reuse
+//!   Misuse-Resistance, CRYPTO 2015) as age has it (<https://age-encryption.org/v1>). Each chunk is made of 65,536
+//!   plain bytes, the last of 1 to 65,536; that of an empty file, of none. Sealed, it has 16 bytes more. So *size* tells
+//!   how many chunks there are and how long the sealed file is, at most 2<sup>63</sup> - 1 bytes; and that tells *size*.
+//!   Sizes, offsets and hashes in the frames that carry it are those of the sealed file.
+//! - What is sealed again is the same, byte for byte: so an upload goes on from any byte, and a download from any chunk.
+//!   Whoever seals again hashes the file again before: if it has changed, it has another key, and no nonce is used for two
+//!   texts.
+//! - A reader takes as many chunks as *size* asks for, each in its place and nothing behind them. What opened is part of
+//!   what was sealed; it is the file when all chunks are there and `blake3` is its hash. As that is in the message, all
+//!   devices that open one message take one file.
+//!
 //! # Rooms, from the top
 //!
 //! ```text
@@ -93,15 +119,21 @@
 //! payload           a content under a key of its own
 //! content, context  what is inside; from which device to which
 //! padding           how long a content is made to look
+//! stream            a file that is sealed or opened as it travels
+//! file              the key of a file, and its chunks
 //! ```
 
 mod body;
 mod content;
 mod context;
 mod envelope;
+mod file;
 mod olm;
 mod padding;
 mod payload;
+mod stream;
+#[cfg(test)]
+mod stream_tests;
 #[cfg(test)]
 mod tests;
 #[cfg(test)]
@@ -111,5 +143,7 @@ pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED};
 pub use content::{Content, ContentError, Got, Known, MAX_GOT, MAX_INSIDE};
 pub use context::{Context, End};
 pub use envelope::{Envelope, EnvelopeError};
+pub use file::{FileKey, FileSeed, OpeningError, sealed_size};
 pub use olm::{Account, OlmError, Opened, Session};
 pub use payload::{Payload, PayloadError, PayloadKey};
+pub use stream::{Opening, Sealing};

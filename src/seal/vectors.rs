@@ -1,10 +1,16 @@
-//! Vectors that were computed by another program: by Python's hashlib, and ChaCha20-Poly1305 and HKDF of its
+//! Vectors that were computed by another program: by Python's hashlib and blake3, and ChaCha20-Poly1305 and HKDF of its
 //! cryptography. What is hashed in places of keys and lists is arbitrary. A writer's statement is by `ssh-keygen`.
+
+use std::io::{Cursor, Read};
+
+use sha2::{Digest, Sha256};
 
 use super::content::{Content, Got, Known};
 use super::context::{Context, End};
 use super::envelope::Envelope;
+use super::file::{FileKey, FileSeed};
 use super::payload::{Payload, PayloadKey};
+use super::stream::Sealing;
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
 use crate::trust::devices::SignedWriter;
 use crate::trust::{CurveKey, Fingerprint, PublicKey};
@@ -105,4 +111,33 @@ fn envelopes_are_as_others_compute_them() {
     let envelope = Envelope::new(key, &payload, &context);
     assert_eq!(hex(&envelope.to_bytes()), ENVELOPE);
     assert_eq!(envelope.open(&payload, &context), Ok(content()));
+}
+
+fn sealed(plain: &[u8]) -> Vec<u8> {
+    let seed = FileSeed::from_bytes(counted(0));
+    let key = FileKey::new(&seed, &blake3::hash(plain), plain.len() as u64).unwrap();
+    let mut sealed = Vec::new();
+    Sealing::new(key, Cursor::new(plain)).read_to_end(&mut sealed).unwrap();
+    sealed
+}
+
+#[test]
+fn short_files_are_as_others_compute_them() {
+    assert_eq!(hex(&sealed(b"")), "1abea2fa5117e56b858c03b035bbba77");
+    let greeting = "2db75b6a4bcff9d005a5990db8719466b52d75381313e89e95ef5b3e86c098";
+    assert_eq!(hex(&sealed("Grüße, Marie\n".as_bytes())), greeting);
+}
+
+/// As they are long, SHA-256 of them is compared. Byte i of each is i modulo 251.
+#[test]
+fn long_files_are_as_others_compute_them() {
+    for (size, hash) in [
+        (65_536, "8c534930562ed7148871594a8707b88bf97b0f2763dc1bacab85ec81d6728f1a"),
+        (65_537, "51a9752d7f97d746f32feb07d909e0dbcf288e7b31618551f31117d64be8eb3f"),
+        (131_072, "1c9b98b821b4a6e13e9756aadb57eaa01b4735def084b061616422ac229b5ebb"),
+    ] {
+        let mut plain = (0..251).collect::<Vec<u8>>().repeat(size / 251 + 1);
+        plain.truncate(size);
+        assert_eq!(hex(&Sha256::digest(sealed(&plain))), hash, "{size}");
+    }
 }

@@ -1,10 +1,14 @@
-//! Device lists: asked for, and said, again and again.
+//! Device lists with all prekeys: asked for, and said, again and again.
 
 use std::net::SocketAddr;
 
+use tinychat::folder::Folder;
 use tinychat::message::{Installation, Timestamp};
-use tinychat::trust::Identity;
-use tinychat::trust::devices::{Device, DeviceList, MAX_DEVICES, MAX_GONE, Owner, SignedList};
+use tinychat::trust::devices::{
+    Bundle, Device, DeviceKey, DeviceList, MAX_DEVICES, MAX_GONE, Owner, Prekey, SignedList,
+    SignedPrekey,
+};
+use tinychat::trust::{CurveKey, Identity};
 
 use super::Result;
 use super::means::{Deed, mallory, shouts_as};
@@ -19,7 +23,7 @@ pub(crate) fn devices(server: SocketAddr) -> Result<Vec<Deed>> {
     Ok(vec![shouts_as(server, identity, "DEVICES mallory\r\n".into())])
 }
 
-/// Each time the server verifies the signature.
+/// Each time the server verifies all signatures.
 pub(crate) fn list(server: SocketAddr) -> Result<Vec<Deed>> {
     let identity = Identity::generate()?;
     let words = words(&identity)?;
@@ -28,21 +32,46 @@ pub(crate) fn list(server: SocketAddr) -> Result<Vec<Deed>> {
 
 /// What says mallory's list.
 fn words(identity: &Identity) -> Result<String> {
-    let list = longest(identity)?;
-    let statement = std::str::from_utf8(list.bytes())?;
-    Ok(format!("LIST {}\r\n{statement}\r\n", statement.len()))
+    let bundle = longest(identity)?;
+    let text = std::str::from_utf8(bundle.bytes())?;
+    Ok(format!("LIST {}\r\n{text}\r\n", text.len()))
 }
 
-/// A list with as many devices as there may be, and as many that are gone.
-fn longest(identity: &Identity) -> Result<SignedList> {
-    let device = |number| -> Result<Device> {
-        let key = Identity::generate()?.public();
-        Ok(Device { installation: Installation::from_u64(number), key })
-    };
+/// A list with as many devices as there may be, each with a prekey, and as many that are gone.
+fn longest(identity: &Identity) -> Result<Bundle> {
+    let keys = (0..MAX_DEVICES + MAX_GONE).map(|_| device_key()).collect::<Result<Vec<_>>>()?;
+    let devices = (1..).zip(&keys).map(|(number, key)| device(number, key));
     let owner = Owner { server: None, name: "mallory".parse()?, identity: identity.public() };
-    let mut list = DeviceList::first(owner, device(1)?, Timestamp(0));
-    for number in 2..=(MAX_DEVICES + MAX_GONE) as u64 {
-        list = list.with(device(number)?, Timestamp(0)).ok_or("there is no next version")?;
+    let mut list = DeviceList::first(owner, device(1, &keys[0]), Timestamp(0));
+    for device in devices.skip(1) {
+        list = list.with(device, Timestamp(0)).ok_or("there is no next version")?;
     }
-    Ok(SignedList::sign(list, identity)?)
+    let mut bundle = Bundle::of(SignedList::sign(list.clone(), identity)?);
+    for (device, key) in list.devices().iter().zip(&keys[MAX_GONE..]) {
+        bundle = bundle.with(prekey(list.owner(), device, key)?)?;
+    }
+    Ok(bundle)
+}
+
+fn device_key() -> Result<DeviceKey> {
+    let place = tempfile::tempdir()?;
+    Ok(DeviceKey::open_or_create(&Folder::open(place.path())?)?)
+}
+
+fn device(number: u64, key: &DeviceKey) -> Device {
+    Device { installation: Installation::from_u64(number), key: key.public() }
+}
+
+fn prekey(owner: &Owner, device: &Device, key: &DeviceKey) -> Result<SignedPrekey> {
+    let prekey = Prekey {
+        server: owner.server,
+        name: owner.name.clone(),
+        identity: owner.identity.fingerprint(),
+        installation: device.installation,
+        curve: CurveKey::from_bytes([1; 32]),
+        fallback: CurveKey::from_bytes([2; 32]),
+        number: 1,
+        time: Timestamp(0),
+    };
+    Ok(SignedPrekey::sign(prekey, key)?)
 }

@@ -88,7 +88,7 @@ impl Client {
         let core = Core::new(config, identity, known, home, store, events, weak);
         let mut core = core.telling(tell);
         if let Some(key) = device {
-            core = core.listing(key.public());
+            core = core.listing(key);
         }
         let beside = task::spawn("beside", beside.serve::<Order>(orders.downgrade(), yields));
         let task = task::spawn("client", async move {

@@ -343,8 +343,9 @@ fn what_was_settled_is_gone_when_its_installation_is_forgotten(mailbox: &dyn Mai
 }
 
 pub(super) fn list(version: u64) -> KeptList {
-    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version, server: None };
-    KeptList { id, statement: format!("version {version}").into() }
+    let owner = PublicKey::from_bytes([7; 32]);
+    let id = ListId { owner, version, server: None, edition: 0 };
+    KeptList { id, bundle: format!("version {version}").into() }
 }
 
 pub(super) fn committed_list(mailbox: &dyn Mailbox, name: &Name) -> Option<KeptList> {

@@ -52,6 +52,40 @@
 //!   of log2 L, and S that of log2 E, plus 1 (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a
 //!   content, and nothing else is read.
 //!
+//! # Prekeys
+//!
+//! A device says in its *prekey* with which keys others seal for it. It is a text with a signature right behind it:
+//!
+//! ```text
+//! tinychat/2 prekey
+//! server SHA256:47DE…
+//! name john
+//! identity SHA256:aJ9q…
+//! installation 5f3c0a9c41c3b2e7
+//! curve25519 hSDwCYkwp1R0i33ctD73Wg2/Og0mOBr066SpjqqbTmo
+//! fallback 3p7bfXt9wbTTW2HC7OQ1Nz+DQ8hbeGdNrfx+FG+IK08
+//! number 3
+//! time 2026-11-28T23:45:16Z
+//! -----BEGIN SSH SIGNATURE-----
+//! …
+//! -----END SSH SIGNATURE-----
+//! ```
+//!
+//! - These lines in this order and no others, each ended by one LF. All of it has at most 1 KiB.
+//! - *Server*, *name* and *identity* are those of the [device list](crate::wire#device-lists) in which the device stands;
+//!   of the identity it is the fingerprint: `SHA256:` and the base64, without padding, of SHA-256 over the key in the form
+//!   that OpenSSH has for it, as `ssh-keygen -l` prints it.
+//! - *Installation* is the device's, and the signature is an armoured SSHSIG of the device's own key, namespace
+//!   `tinychat-prekey`. Both stand in one line of the list.
+//! - *Curve25519* is the device's key for life: another one never takes its place as long as the device has this
+//!   installation. *Fallback* is the key that others begin with. Both are 32 bytes as base64 without padding.
+//! - *Number* counts from 1 up, by one or more, with each other key to begin with. Of two prekeys of a device the one with
+//!   the higher number counts.
+//! - *Time*, in UTC, is when it was made, by the clock of the device. It is for people.
+//!
+//! Servers keep and tell the prekeys of a list [right behind it](crate::wire#device-lists): in the order of their devices,
+//! for each device at most one. A device that an older program has listed may have none until it says one.
+//!
 //! # Writers
 //!
 //! A data folder that only writes, for instance from a scheduled job in a fresh container, does not stand in its person's

@@ -3,7 +3,7 @@
 //! Owned by the [specification](super), which says what each is for.
 
 /// The longest body of `LIST`, and of the server's `DEVICES`.
-pub use crate::trust::devices::MAX_STATEMENT;
+pub use crate::trust::devices::MAX_BUNDLE;
 
 /// The one version that is spoken here.
 pub const VERSION: &str = "tinychat/2";

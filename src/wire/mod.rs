@@ -130,9 +130,8 @@
 //!
 //! **Versions.** The word `tinychat/2` stands for everything on this page. A server that does not speak the version in
 //! `HELLO` or `CARRY`, whatever follows it on the line, answers `ERR VERSION` with [the ones](self#errors) that it
-//! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know
-//! whether a body follows it. Two verbs are kept for what no side does yet: `RETRACT` for taking a message back by its
-//! origin, `PREKEY` for the keys with which a device can be written to in secret.
+//! speaks, and closes. Within a version the forms are fixed: an unknown verb is an error, for nobody can know whether a
+//! body follows it. One verb is kept for what no side does yet: `RETRACT`, for taking a message back by its origin.
 //!
 //! # Frames after signing in
 //!
@@ -148,10 +147,9 @@
 //! | `READ peer installation n` | this client's person has seen what *peer* wrote from that installation, up to *n*. Said only by those who want it known, in an open conversation: when something was seen, and behind `TALKING` |
 //! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
-//! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists). If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
-//! | `LIST length`, body | a version of a [device list](self#device-lists), which is kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_STATEMENT`] (5 KiB). Each is answered, in order: with `LISTED`, `ERR LIST` or `ERR LATER` |
-//! | `BLOCK peer` | hear no more of *peer*; answered with `BLOCKED peer` once that is on the server's disk |
-//! | `UNBLOCK peer` | hear of *peer* again; answered with `UNBLOCKED peer`. Nothing happens to whom one does not block |
+//! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists) and its devices' prekeys. If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
+//! | `LIST length`, body | a version of a [device list](self#device-lists) and prekeys of its devices, which are kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_BUNDLE`] (13 KiB). A newer prekey is said with the list as it is: of each device the server keeps the one with the highest number. Each is answered, in order: with `LISTED`, `ERR LIST` or `ERR LATER` |
+//! | `BLOCK peer`, `UNBLOCK peer` | hear no more of *peer*, or hear again; answered with `BLOCKED peer`, once that is on the server's disk, or with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
 //! | `PING`, `PONG` | each `PING` is answered with `PONG`, in order, by [both sides](self#silence) |
 //! | `TICKET` | asks for a word that says on other connections who one is, to carry [files](self#files) |
@@ -177,8 +175,8 @@
 //! | `MSG peer seq installation n origin time kind length`, body | a message. *seq* counts from 1 for this peer on this connection and is never used again on it |
 //! | `ONLINE count length`, body | *count* people are `online`; the body has their names, one a line, ended by LF. More names than fit into [`MAX_ONLINE_BODY`] are left out |
 //! | `KEY peer key` | the public key that owns *peer*'s name, in the form that it has in `HELLO`; `-` if nobody does. The answer to `KEY`; and unasked, in an open conversation, whenever that changes. If it changed between the answer and `TALK` it is said again ahead of `TALKING`. The last one is true |
-//! | `DEVICES peer version length`, body | the newest version of *peer*'s device list, byte for byte as it was said; an empty body for version 0 |
-//! | `LISTED peer version` | the answer to `LIST`: the list is on the server's synced disk. *version* is the newest that the server has of *peer* |
+//! | `DEVICES peer version length`, body | the newest version of *peer*'s device list, byte for byte as it was said, and the newest prekeys of its devices; an empty body for version 0 |
+//! | `LISTED peer version` | the answer to `LIST`: all of it is on the server's synced disk. *version* is the newest that the server has of *peer* |
 //! | `CHANGED peer version` | in an open conversation: *peer*'s device list has a new version. A hint: it is left out where a newer one follows |
 //! | `BLOCKED peer`, `UNBLOCKED peer` | the answers to `BLOCK` and `UNBLOCK` |
 //! | `BLOCKS length`, body | whom one blocks: names, one a line, ended by LF. At most 1,000, so at most 129,000 bytes |
@@ -319,37 +317,39 @@
 //! ```
 //!
 //! These lines in this order and no others, each ended by one LF; the text at most 4 KiB. *server* and *name* are those
-//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts from 1
-//! on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before, `-` in the
-//! first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and its own key,
-//! neither of them twice; and up to 32 with one that is *gone*, and is none of the devices. The signature is an armoured
-//! SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY FILE` makes it.
+//! that are signed to [sign in](self#signing-in), *identity* and the other keys are as in `HELLO`. *version* counts
+//! from 1 on. *previous* is `SHA256:` and the base64, without padding, of SHA-256 over the text of the version before,
+//! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
+//! its own key, neither of them twice; and up to 32 with one that is *gone*, none of those. The signature is an
+//! armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY FILE`
+//! makes it. Right behind it stand the devices' [prekeys](crate::seal#prekeys), in their order.
 //!
 //! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
 //! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It
-//! takes one further ahead, too: then it has lost some, for it was restored from a backup. The text that it has already
-//! is answered as if it were new. Any other is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from
-//! there. One that it cannot take for now it refuses with `ERR LATER`: that is said again later, after pauses that grow.
+//! takes one further ahead, too: then it has lost some, for it was restored from a backup. What it has already is
+//! answered as if it were new. A device that is not in the list that it has comes with a prekey, and never gets another
+//! curve25519 key. Any other list is refused with `ERR LIST`: whoever said it asks `DEVICES`, and goes on from there.
+//! One that it cannot take for now it refuses with `ERR LATER`: that is said again later, after pauses that grow.
 //!
 //! What a list that is taken means for messages, [the server's rule 9](self#delivery) says. A list counts as long as the
 //! key that has signed it owns the name, and the server has the key that it names: when `KEY` says that the name was taken
 //! from its owner, or the server has another key, the version is 0.
 //!
-//! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, and waits for none
-//! of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation does not stand there with the
-//! folder's key, it says the next version: with all other devices, and its own as the last one. What has its installation
-//! or its key is *gone* then, and so is the first of nine devices; of more than 32 that are gone the first is left out.
-//! What is a device again is not gone. What it signs is on its disk before it says it; if the server shows a lower version
-//! than that, it says that one first. It believes no list of its own name that its key has not signed. One that said
-//! `away` may receive, too, and does nothing of this.
+//! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, with its newest
+//! prekey, and waits for none of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation
+//! does not stand there with the folder's key, it says the next version: with its own device behind all others. What
+//! has its installation or its key is *gone* then, and so is the first of nine devices; after `ERR LIST`, one that has
+//! no prekey and is not in the server's list; of more than 32 that are gone the first is left out. What is a device
+//! again is not gone. What it signs is on its disk before it says it; a server that shows a lower version gets that one
+//! first. It believes no list of its own name that its key has not signed. One that said `away` does nothing of this.
 //!
 //! *Which list somebody has*, a client asks with `DEVICES` after a `TALKING`, and now and then after a `CHANGED`, that
-//! tells another version than it believes. It believes a list that is newer than the one before, names that name and this
-//! server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets the
-//! list. An older one it does not believe, nor none where it knew one: with `LIST` it gives the server back what that has
-//! lost, and goes on after `LISTED`. If the server still shows an older one after `LISTED` or `ERR LIST`, or another
-//! text with the version that is believed, or one that another key has signed, it sends nothing until its user accepts
-//! that list, or the server shows another.
+//! tells another version than it believes. It believes a list that is newer than the one before, names that name and
+//! this server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets
+//! the list. An older one it does not believe, nor none where it knew one: with `LIST` it gives back what the server
+//! has lost, and the prekeys that it has, and goes on after `LISTED`. If the server still shows an older one after
+//! `LISTED` or `ERR LIST`, or another text with the believed version, or one that another key has signed, it sends
+//! nothing until its user accepts that list, or the server shows another.
 //!
 //! # Files
 //!
@@ -453,7 +453,7 @@
 //! |---|---|---|
 //! | `BAD` | yes | a line that is not a frame, a word of the wrong form, a body that does not end where it says |
 //! | `LINE` | yes | a header line longer than 512 bytes |
-//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`], `LIST` [`MAX_STATEMENT`] |
+//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`], `LIST` [`MAX_BUNDLE`] |
 //! | `VERB` | yes | a verb that this version does not have |
 //! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
 //! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |
@@ -473,7 +473,7 @@
 //! | `INSTALLATIONS` | no | `TALK` was refused: something waits of 16 installations of this sender in it already; or the server remembers 4,096, and none of them can be forgotten |
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
-//! | `LIST`, `LATER` | no | a [device list](self#device-lists) was not taken; `LATER`: for now, because the server cannot write it down, or lists are said too often. *peer* is whose it is; `-` where that was not read: the form or the signature is wrong, or it is too early |
+//! | `LIST`, `LATER` | no | a [device list](self#device-lists) was not taken; `LATER`: for now, because the server cannot write it down, or lists are said too often. *peer* is whose it is; `-` where that was not read: the form or a signature is wrong, a prekey does not fit the list, or it is too early |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

@@ -1,16 +1,24 @@
 //! What a client believes of the device lists that a server shows, and what it writes meanwhile. The story plays the
 //! server where it lies.
 
+use std::sync::LazyLock;
+
 use bytes::Bytes;
 use tinychat::message::{Installation, Timestamp};
 use tinychat::trust::Identity;
-use tinychat::trust::devices::{Device, DeviceList, Owner, SignedList};
+use tinychat::trust::devices::{Bundle, Device, DeviceKey, DeviceList, Owner, SignedList};
+use tinychat::wire::frame::ServerFrame;
 
+use crate::lists::{device_key, prekey_of};
 use crate::programs::Launch;
 use crate::script::{Caller, Stage};
 use crate::world::{Peer, World, story};
 
-/// A version of Marie's list on a server without TLS, signed by somebody; `made` tells lists of one version apart.
+/// The key of everybody's data folder.
+static FOLDER: LazyLock<DeviceKey> = LazyLock::new(device_key);
+
+/// A version of Marie's list with a prekey, on a server without TLS, signed by somebody; `made` tells lists of one version
+/// apart.
 fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
     list_of("marie", identity, version, made)
 }
@@ -18,12 +26,14 @@ fn list(identity: &Identity, version: u64, made: u64) -> Bytes {
 /// The same of somebody else.
 fn list_of(name: &str, identity: &Identity, version: u64, made: u64) -> Bytes {
     let owner = Owner { server: None, name: name.parse().unwrap(), identity: identity.public() };
-    let device = |n| Device { installation: Installation::from_u64(n), key: identity.public() };
+    let device = |n| Device { installation: Installation::from_u64(n), key: FOLDER.public() };
     let mut list = DeviceList::first(owner, device(1), Timestamp(made * 1_000));
     for n in 2..=version {
         list = list.with(device(n), Timestamp(made * 1_000)).unwrap();
     }
-    SignedList::sign(list, identity).unwrap().bytes().clone()
+    let prekey = prekey_of(&list, &FOLDER, 1, 1);
+    let list = Bundle::of(SignedList::sign(list, identity).unwrap());
+    list.with(prekey).unwrap().bytes().clone()
 }
 
 /// What the server has of Marie's list.
@@ -358,6 +368,15 @@ fn whoever_claims_a_name_that_somebody_has_written_to_is_believed() {
     });
 }
 
+/// What a server shows anna of Marie.
+async fn shown(anna: &mut Peer) -> Bytes {
+    anna.send("DEVICES marie").await;
+    match anna.frame().await {
+        ServerFrame::Devices { bundle, .. } => bundle,
+        other => panic!("a list, and not {other:?}"),
+    }
+}
+
 #[test]
 fn people_write_for_the_newest_list_and_give_it_back_to_a_server_that_lost_it() {
     story(async |world| {
@@ -377,10 +396,8 @@ fn people_write_for_the_newest_list_and_give_it_back_to_a_server_that_lost_it() 
         following.kill().await.never_said("refused");
         world.crash(disk).await;
         let mut anna = world.sign_in("anna").await.telling_of_lists();
-        anna.send("DEVICES marie").await;
-        assert!(anna.next().await.starts_with("DEVICES marie 1 "));
+        assert_eq!(shown(&mut anna).await, first);
         Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0).was_quiet();
-        anna.send("DEVICES marie").await;
-        assert!(anna.next().await.starts_with("DEVICES marie 2 "));
+        assert_eq!(shown(&mut anna).await, second, "with its prekey");
     });
 }

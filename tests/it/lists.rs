@@ -1,10 +1,13 @@
 //! Device lists: which the server takes, what it tells of them, and which messages it takes for which version.
 
+use tinychat::folder::Folder;
 use tinychat::message::{Installation, Timestamp};
 use tinychat::server::Tls;
-use tinychat::trust::devices::{Device, DeviceList, Owner, SignedList};
+use tinychat::trust::devices::{
+    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey,
+};
 use tinychat::trust::tls::Channel;
-use tinychat::trust::{Fingerprint, Identity};
+use tinychat::trust::{CurveKey, Fingerprint, Identity};
 use tinychat::wire::frame::ServerFrame;
 
 use crate::operators::{operate, restore};
@@ -35,29 +38,69 @@ fn key(peer: &Peer) -> Fingerprint {
     }
 }
 
-fn device(number: u64) -> Device {
-    let key = Identity::generate().unwrap().public();
-    Device { installation: Installation::from_u64(number), key }
+/// The key of a data folder that lies nowhere.
+pub(crate) fn device_key() -> DeviceKey {
+    let place = tempfile::tempdir().unwrap();
+    DeviceKey::open_or_create(&Folder::open(place.path()).unwrap()).unwrap()
 }
 
-/// The first list of somebody on a server that has this key.
-fn first_on(server: Option<Fingerprint>, world: &World, name: &str) -> SignedList {
+/// What a list calls the folder with this key.
+fn device(number: u64, key: &DeviceKey) -> Device {
+    Device { installation: Installation::from_u64(number), key: key.public() }
+}
+
+/// What the last device of a list says of itself, whose key this is. `life` is what its key for life is made of.
+pub(crate) fn prekey_of(list: &DeviceList, key: &DeviceKey, number: u64, life: u8) -> SignedPrekey {
+    let owner = list.owner();
+    let prekey = Prekey {
+        server: owner.server,
+        name: owner.name.clone(),
+        identity: owner.identity.fingerprint(),
+        installation: list.devices().last().unwrap().installation,
+        curve: CurveKey::from_bytes([life; 32]),
+        fallback: CurveKey::from_bytes([number as u8 % 128; 32]),
+        number,
+        time: Timestamp(0),
+    };
+    SignedPrekey::sign(prekey, key).unwrap()
+}
+
+/// A list that somebody signs, into which the folder with this key has come, and what is known of the others.
+fn sign(list: DeviceList, identity: &Identity, key: &DeviceKey, before: Option<&Bundle>) -> Bundle {
+    let prekey = prekey_of(&list, key, 1, 1);
+    let list = Bundle::of(SignedList::sign(list, identity).unwrap());
+    list.joined(before).unwrap().with(prekey).unwrap()
+}
+
+/// The first list of somebody, which the folder with this key has made for a server that has that key.
+fn first_of(key: &DeviceKey, server: Option<Fingerprint>, world: &World, name: &str) -> Bundle {
     let identity = world.identity(name);
     let owner = Owner { server, name: name.parse().unwrap(), identity: identity.public() };
-    SignedList::sign(DeviceList::first(owner, device(1), Timestamp(0)), &identity).unwrap()
+    let list = DeviceList::first(owner, device(1, key), Timestamp(0));
+    sign(list, &identity, key, None)
+}
+
+/// The same of any folder.
+fn first_on(server: Option<Fingerprint>, world: &World, name: &str) -> Bundle {
+    first_of(&device_key(), server, world, name)
 }
 
 /// The same on a server without TLS.
-pub(crate) fn first(world: &World, name: &str) -> SignedList {
+pub(crate) fn first(world: &World, name: &str) -> Bundle {
     first_on(None, world, name)
 }
 
 /// The version behind one, with one more device.
-fn next(world: &World, before: &SignedList) -> SignedList {
-    let list = before.list();
+fn next(world: &World, before: &Bundle) -> Bundle {
+    next_on(before.list().owner().server, world, before)
+}
+
+/// The same on a server that has another key.
+fn next_on(server: Option<Fingerprint>, world: &World, before: &Bundle) -> Bundle {
+    let (list, key) = (before.list(), device_key());
     let identity = world.identity(list.owner().name.as_str());
-    let next = list.with(device(list.version() + 1), Timestamp(0)).unwrap();
-    SignedList::sign(next, &identity).unwrap()
+    let next = list.with(device(list.version() + 1, &key), Timestamp(0)).unwrap();
+    sign(next.on(server), &identity, &key, Some(before))
 }
 
 fn as_frame(statement: &[u8]) -> Vec<u8> {
@@ -66,7 +109,7 @@ fn as_frame(statement: &[u8]) -> Vec<u8> {
 }
 
 /// Says a list that is taken.
-pub(crate) async fn lists(peer: &mut Peer, list: &SignedList) {
+pub(crate) async fn lists(peer: &mut Peer, list: &Bundle) {
     peer.send_bytes(&as_frame(list.bytes())).await;
     let owner = &list.list().owner().name;
     peer.expect(&format!("LISTED {owner} {}", list.list().version())).await;
@@ -81,15 +124,15 @@ async fn is_refused(peer: &mut Peer, statement: &[u8], of: &str) {
 }
 
 /// The server tells this list of somebody, byte for byte; or none.
-pub(crate) async fn is_told(peer: &mut Peer, name: &str, list: Option<&SignedList>) {
+pub(crate) async fn is_told(peer: &mut Peer, name: &str, list: Option<&Bundle>) {
     peer.send(&format!("DEVICES {name}")).await;
     let frame = peer.frame().await;
-    let ServerFrame::Devices { peer: of, version, statement } = &frame else {
+    let ServerFrame::Devices { peer: of, version, bundle } = &frame else {
         panic!("DEVICES, not {}", line(&frame));
     };
     assert_eq!(of.as_str(), name);
     assert_eq!(*version, list.map_or(0, |list| list.list().version()));
-    assert_eq!(*statement, list.map(|list| list.bytes().clone()).unwrap_or_default());
+    assert_eq!(*bundle, list.map(|list| list.bytes().clone()).unwrap_or_default());
 }
 
 /// A message that was written for a version of its receiver's list.
@@ -179,14 +222,92 @@ fn a_list_that_is_not_the_next_one_is_refused() {
         is_refused(&mut bob, one.bytes(), "bob").await;
         is_refused(&mut bob, next(world, &other).bytes(), "bob").await;
         // Anybody may say a list, but only its owner can sign it.
-        let evil = Identity::generate().unwrap();
-        let forged = two.list().with(device(9), Timestamp(0)).unwrap();
-        let forged = SignedList::sign(forged, &evil).unwrap();
+        let (evil, key) = (Identity::generate().unwrap(), device_key());
+        let owner = Owner { identity: evil.public(), ..one.list().owner().clone() };
+        let forged = DeviceList::first(owner, device(9, &key), Timestamp(0));
+        let forged = sign(forged, &evil, &key, None);
         is_refused(&mut alice, forged.bytes(), "bob").await;
         let text = String::from_utf8(two.bytes().to_vec()).unwrap();
         is_refused(&mut bob, text.replace("version 2", "version 3").as_bytes(), "-").await;
         is_refused(&mut bob, b"", "-").await;
         is_told(&mut alice, "bob", Some(&two)).await;
+    });
+}
+
+/// Says a bundle that is refused with this sentence.
+async fn is_refused_saying(peer: &mut Peer, bundle: &Bundle, sentence: &str) {
+    peer.send_bytes(&as_frame(bundle.bytes())).await;
+    let frame = peer.frame().await;
+    let said = line(&frame);
+    assert!(
+        matches!(frame, ServerFrame::Error { .. }) && said.starts_with("ERR LIST bob"),
+        "{said}"
+    );
+    let ServerFrame::Error { text, .. } = frame else { unreachable!() };
+    assert_eq!(text, sentence);
+}
+
+#[test]
+fn a_device_comes_into_a_list_with_a_prekey() {
+    story_of_lists(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        let one = first(world, "bob");
+        let bare = Bundle::of(one.signed().clone());
+        let sentence = "a device comes into a list with a prekey";
+        is_refused_saying(&mut bob, &bare, sentence).await;
+        is_told(&mut bob, "bob", None).await;
+        lists(&mut bob, &one).await;
+        // It has one already.
+        lists(&mut bob, &bare).await;
+        is_told(&mut bob, "bob", Some(&one)).await;
+        let two = next(world, &one);
+        is_refused_saying(&mut bob, &Bundle::of(two.signed().clone()), sentence).await;
+        lists(&mut bob, &two).await;
+        // A prekey that is none of a device of the list.
+        let other = two.prekey(&two.list().devices()[1]).unwrap();
+        is_refused(&mut bob, &[&one.bytes()[..], other.bytes()].concat(), "-").await;
+    });
+}
+
+#[test]
+fn a_newer_prekey_takes_the_place_of_an_older_one_and_is_there_after_a_crash() {
+    story_of_lists(async |world| {
+        let (mut alice, mut bob) = world.conversation("alice", "bob").await;
+        let key = device_key();
+        let one = first_of(&key, None, world, "bob");
+        lists(&mut bob, &one).await;
+        alice.expect("CHANGED bob 1").await;
+        let with = |number, life| one.clone().with(prekey_of(one.list(), &key, number, life));
+        for (said, told) in [(3, 3), (2, 3), (3, 3), (4, 4)] {
+            lists(&mut bob, &with(said, 1).unwrap()).await;
+            is_told(&mut alice, "bob", Some(&with(told, 1).unwrap())).await;
+        }
+        alice.hears_nothing().await;
+        let sentence = "a device has one curve25519 key for life, and that prekey has another one";
+        is_refused_saying(&mut bob, &with(5, 9).unwrap(), sentence).await;
+        for number in 5..=8 {
+            let newer = with(number, 1).unwrap();
+            lists(&mut bob, &newer).await;
+            let disk = world.disk();
+            world.crash(disk).await;
+            (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+            is_told(&mut alice, "bob", Some(&newer)).await;
+        }
+    });
+}
+
+#[test]
+fn a_server_with_a_full_list_of_prekeys_tells_all_of_them() {
+    story_of_lists(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        let mut list = first(world, "bob");
+        lists(&mut bob, &list).await;
+        for _ in 2..=9 {
+            list = next(world, &list);
+            lists(&mut bob, &list).await;
+            is_told(&mut bob, "bob", Some(&list)).await;
+        }
+        assert_eq!((list.list().devices().len(), list.lacking().count()), (8, 0));
     });
 }
 
@@ -226,8 +347,9 @@ fn a_list_counts_no_more_once_the_server_has_another_key() {
         let mut bob = world.sign_in("bob").await;
         bob.expect("WAITING alice 1").await;
         alice.expect("PRESENCE bob online").await;
-        let two = one.list().with(device(2), Timestamp(0)).unwrap().on(Some(server));
-        let two = SignedList::sign(two, &world.identity("bob")).unwrap();
+        // His first device has no prekey for this key of the server, and stays.
+        let two = next_on(Some(server), world, &one);
+        assert_eq!((two.list().devices().len(), two.lacking().count()), (2, 1));
         lists(&mut bob, &two).await;
         alice.expect("CHANGED bob 2").await;
         is_told(&mut alice, "bob", Some(&two)).await;
@@ -308,8 +430,9 @@ fn a_name_that_changes_hands_has_no_list_until_its_next_owner_says_one() {
             is_refused(&mut heir, one.bytes(), "bob").await;
             assert_eq!(talks(&mut alice, "bob").await, "online 0 0 0 0 0");
             let owner = Owner { identity: key.public(), ..one.list().owner().clone() };
-            let list = DeviceList::first(owner, device(1), Timestamp(0));
-            let list = SignedList::sign(list, &key).unwrap();
+            let folder = device_key();
+            let list = DeviceList::first(owner, device(1, &folder), Timestamp(0));
+            let list = sign(list, &key, &folder, None);
             lists(&mut heir, &list).await;
             alice.expect("CHANGED bob 1").await;
             world.restart().await;

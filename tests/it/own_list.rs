@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use async_channel::Receiver;
 use tinychat::client::{Client, Command, Config, Event};
 use tinychat::message::Timestamp;
-use tinychat::trust::devices::{Device, DeviceKey, DeviceList, Owner, SignedList};
+use tinychat::trust::devices::{
+    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey,
+};
 use tinychat::trust::{Identity, KeyFile, PublicKey};
 use tinychat::wire::frame::ServerFrame;
 
@@ -65,12 +67,17 @@ impl Folder {
         Device { installation, key: self.key(DeviceKey::FILE).public() }
     }
 
+    /// This folder's prekey in a list.
+    fn prekey(&self, server: &Caller, list: &Bundle) -> Prekey {
+        list.prekey(&self.device(server)).unwrap().prekey().clone()
+    }
+
     fn owner(&self, identity: PublicKey) -> Owner {
         Owner { server: None, name: "john".parse().unwrap(), identity }
     }
 
     /// John comes into his list, which the server has lost or never had.
-    async fn comes_into_the_list(&self) -> SignedList {
+    async fn comes_into_the_list(&self) -> Bundle {
         let (john, mut server) = self.comes().await;
         server.show_list(None).await;
         let list = server.expect_list().await;
@@ -109,6 +116,7 @@ fn a_folder_comes_into_the_list_of_its_person_and_stays_there() {
         let list = first.list();
         assert_eq!(*list.owner(), folder.owner(folder.identity().public()));
         assert_eq!((list.version(), list.devices()), (1, &[folder.device(&server)][..]));
+        assert_eq!(folder.prekey(&server, &first).number, 1);
         server.say("LISTED john 1").await;
         assert_eq!(server.catch_up().await, [""; 0]);
         drop(server);
@@ -139,9 +147,12 @@ fn a_second_folder_comes_beside_the_first() {
         assert!(second.list().follows(first.list()));
         let both = [first.list().devices()[0], laptop.device(&server)];
         assert_eq!(second.list().devices(), both);
+        assert_eq!(second.prekey(&both[0]), first.prekey(&both[0]));
+        let other = first.prekey(&both[0]).unwrap().prekey();
+        assert_ne!(laptop.prekey(&server, &second).curve, other.curve);
         // The desk was quicker with another one.
         let other = first.list().with(both[0], Timestamp(0)).unwrap();
-        let other = SignedList::sign(other, &desk.identity()).unwrap();
+        let other = Bundle::of(SignedList::sign(other, &desk.identity()).unwrap());
         server.say("ERR LIST john there is another").await;
         server.expect("DEVICES john").await;
         server.show_list(Some(&other)).await;
@@ -169,6 +180,53 @@ fn a_folder_that_begins_anew_is_in_the_list_once() {
         let second = server.expect_list().await;
         assert_eq!(second.list().devices(), [folder.device(&server)]);
         assert_eq!(second.list().gone(), first.list().devices());
+        let before = first.prekey(&first.list().devices()[0]).unwrap().prekey();
+        assert_ne!(folder.prekey(&server, &second).curve, before.curve);
+        john.leaves(server).await;
+    });
+}
+
+#[test]
+fn a_folder_that_an_older_program_has_listed_says_its_prekey_with_the_list_as_it_is() {
+    story(async |world| {
+        let folder = Folder::new(world, "john").await;
+        let first = folder.comes_into_the_list().await;
+        let bare = Bundle::of(first.signed().clone());
+        let (john, mut server) = folder.comes().await;
+        server.show_list(Some(&bare)).await;
+        assert_eq!(server.expect_list().await, first);
+        server.say("LISTED john 1").await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        drop(server);
+        // The server was restored from a backup.
+        let mut server = folder.connects().await;
+        server.show_list(Some(&bare)).await;
+        assert_eq!(server.expect_list().await, first);
+        john.leaves(server).await;
+    });
+}
+
+/// It is a copy, or was restored from before it had keys for others to seal with.
+#[test]
+fn a_folder_that_has_other_keys_than_the_server_shows_begins_anew() {
+    story(async |world| {
+        let folder = Folder::new(world, "john").await;
+        let first = folder.comes_into_the_list().await;
+        let (john, mut server) = folder.comes().await;
+        let own = folder.prekey(&server, &first);
+        let other = Prekey { curve: own.fallback, fallback: own.curve, ..own };
+        let copy = world.path("copy");
+        fs::create_dir(&copy).unwrap();
+        let file = fs::read(folder.path.join(DeviceKey::FILE)).unwrap();
+        tinychat::folder::write_private(&copy.join(DeviceKey::FILE), &file).unwrap();
+        let key = DeviceKey::open_or_create(&tinychat::folder::Folder::open(&copy).unwrap());
+        let other = SignedPrekey::sign(other, &key.unwrap()).unwrap();
+        server.show_list(Some(&first.clone().with(other).unwrap())).await;
+        let mut server = folder.connects().await;
+        assert_ne!(folder.device(&server), first.list().devices()[0], "it has begun anew");
+        server.show_list(Some(&first)).await;
+        let second = server.expect_list().await;
+        assert_eq!(second.list().devices(), [folder.device(&server)]);
         john.leaves(server).await;
     });
 }
@@ -248,7 +306,7 @@ fn a_list_that_one_has_not_signed_is_not_believed() {
         let mallory = Identity::generate().unwrap();
         let (owner, device) = (folder.owner(mallory.public()), first.list().devices()[0]);
         let foreign = DeviceList::first(owner, device, Timestamp(0)).with(device, Timestamp(0));
-        let foreign = SignedList::sign(foreign.unwrap(), &mallory).unwrap();
+        let foreign = Bundle::of(SignedList::sign(foreign.unwrap(), &mallory).unwrap());
         let (john, mut server) = folder.comes().await;
         server.show_list(Some(&foreign)).await;
         let told = john.is_told().await;
@@ -298,16 +356,17 @@ fn what_only_sends_comes_into_no_list() {
 }
 
 /// Bob, who talks to alice, is told of her first list, which is signed by the key that is `id` in the world's folder.
-async fn alices_first_list(world: &World, bob: &mut Peer) -> SignedList {
+async fn alices_first_list(world: &World, bob: &mut Peer) -> Bundle {
     while bob.next().await != "CHANGED alice 1" {}
     bob.send("DEVICES alice").await;
-    let ServerFrame::Devices { version: 1, statement, .. } = bob.frame().await else {
+    let ServerFrame::Devices { version: 1, bundle, .. } = bob.frame().await else {
         panic!("bob is told of a list")
     };
-    fs::write(world.path("statement"), &statement).unwrap();
+    let list = Bundle::read(bundle).unwrap();
+    fs::write(world.path("statement"), list.signed().bytes()).unwrap();
     let said = shell(&world.path(""), &format!("{SPLIT}{VERIFY}"));
     assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
-    SignedList::read(statement).unwrap()
+    list
 }
 
 #[test]
@@ -322,6 +381,38 @@ fn everybody_is_told_of_a_list_and_ssh_keygen_checks_it() {
         let keys: Vec<_> = list.list().devices().iter().map(|it| it.key).collect();
         assert_eq!(keys, [device.public()]);
         alice.kill().await;
+    });
+}
+
+/// What the server shows of alice, and how many prekeys it has.
+async fn devices_of_alice(bob: &mut Peer) -> Bundle {
+    bob.send("DEVICES alice").await;
+    loop {
+        match bob.frame().await {
+            ServerFrame::Devices { bundle, .. } => return Bundle::read(bundle).unwrap(),
+            ServerFrame::Changed { .. } | ServerFrame::Presence { .. } => {}
+            other => panic!("bob is told of a list, and not {other:?}"),
+        }
+    }
+}
+
+#[test]
+fn each_device_of_a_person_has_a_prekey_of_its_own() {
+    story_of_a_key("", async |world, key| {
+        let mut bob = world.sign_in("bob").await.telling_of_lists();
+        bob.talk("alice").await;
+        let desk = alice(world, key).with(&["--follow"]).start();
+        let first = alices_first_list(world, &mut bob).await;
+        assert_eq!((first.list().devices().len(), first.lacking().count()), (1, 0));
+        desk.kill().await;
+        let laptop = Launch::at(world.address(), "alice", &world.path("laptop"));
+        let laptop = laptop.with(&["--identity", key, "--to", "bob", "--follow"]).start();
+        while bob.next().await != "CHANGED alice 2" {}
+        let second = devices_of_alice(&mut bob).await;
+        assert_eq!((second.list().devices().len(), second.lacking().count()), (2, 0));
+        let old = &first.list().devices()[0];
+        assert_eq!(second.prekey(old), first.prekey(old));
+        laptop.kill().await;
     });
 }
 

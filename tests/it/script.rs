@@ -10,7 +10,7 @@ use async_std::net::{TcpListener, TcpStream};
 use bytes::BytesMut;
 use futures::AsyncWriteExt;
 use tinychat::trust::Identity;
-use tinychat::trust::devices::SignedList;
+use tinychat::trust::devices::Bundle;
 use tinychat::wire::codec::Frame;
 use tinychat::wire::frame::ClientFrame;
 use tinychat::wire::stream::FrameReader;
@@ -111,15 +111,15 @@ impl Caller {
     }
 
     /// The next thing that the client says is a list of devices.
-    pub(crate) async fn expect_list(&mut self) -> SignedList {
+    pub(crate) async fn expect_list(&mut self) -> Bundle {
         match self.read().await {
-            Some(ClientFrame::List { statement }) => SignedList::read(statement).unwrap(),
+            Some(ClientFrame::List { bundle }) => Bundle::read(bundle).unwrap(),
             other => panic!("{} says a list, and not {other:?}", self.name),
         }
     }
 
     /// Shows the client its own list, or that it has none.
-    pub(crate) async fn show_list(&mut self, list: Option<&SignedList>) {
+    pub(crate) async fn show_list(&mut self, list: Option<&Bundle>) {
         let (version, text) = match list {
             Some(list) => (list.list().version(), str::from_utf8(list.bytes()).unwrap()),
             None => (0, ""),

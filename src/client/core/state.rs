@@ -33,8 +33,9 @@ use crate::client::store::servers::{Home, Met};
 use crate::client::store::thread::Store;
 use crate::client::store::{files, outbox};
 use crate::message::{Installation, Name};
+use crate::trust::Identity;
+use crate::trust::devices::DeviceKey;
 use crate::trust::known_servers::KnownServers;
-use crate::trust::{Identity, PublicKey};
 use crate::wire::MAX_BODY;
 
 /// Backpressure: when this many events wait for the face, the server is not read.
@@ -190,7 +191,7 @@ impl Core {
     }
 
     /// Has this folder, whose own key this is, be in the person's list of devices.
-    pub(crate) fn listing(self, key: PublicKey) -> Self {
+    pub(crate) fn listing(self, key: DeviceKey) -> Self {
         Self { own_list: OwnList::of(key), ..self }
     }
 

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use crate::client::outcome::Doubt;
 use crate::client::store::devices::Kept;
 use crate::message::Name;
-use crate::trust::devices::SignedList;
+use crate::trust::devices::Bundle;
 use crate::trust::{Fingerprint, PublicKey};
 
 /// What is known before a server shows a list.
@@ -33,7 +33,7 @@ pub(super) struct Known {
 #[derive(Clone, Debug)]
 pub(super) struct Shown {
     pub(super) version: u64,
-    pub(super) statement: Bytes,
+    pub(super) bundle: Bytes,
 }
 
 /// See the [module](self).
@@ -41,7 +41,7 @@ pub(super) struct Shown {
 pub(super) enum Verdict {
     /// It is the known list.
     Same,
-    /// It is newer, and believed from now on.
+    /// It is newer, or a prekey in it is, and believed from now on.
     Take(Kept),
     /// It is older: the server has lost the known one, and is to get it back.
     Heal,
@@ -52,7 +52,7 @@ pub(super) enum Verdict {
 /// What becomes of a list that a server shows.
 pub(super) fn judge(known: &Known, shown: &Shown) -> Verdict {
     let list = &known.list;
-    if (shown.version, &shown.statement) == (list.version, &list.statement) {
+    if (shown.version, &shown.bundle) == (list.version, &list.statement) {
         return Verdict::Same;
     }
     let order = shown.version.cmp(&list.version);
@@ -66,38 +66,51 @@ pub(super) fn judge(known: &Known, shown: &Shown) -> Verdict {
             return Verdict::Doubt(doubt, read);
         }
     };
+    let shows = read.as_ref().map(Kept::of).unwrap_or_default();
     match order {
         Ordering::Less => {
             let because = known.refusal.clone().unwrap_or_default();
             let doubt = Doubt::Older { shown: shown.version, known: list.version, because };
-            Verdict::Doubt(doubt, Some(read))
+            Verdict::Doubt(doubt, Some(shows))
         }
-        Ordering::Equal if read.hash == list.hash => Verdict::Same,
-        Ordering::Equal => Verdict::Doubt(Doubt::Other { version: shown.version }, Some(read)),
-        Ordering::Greater => Verdict::Take(read),
+        Ordering::Equal if shows.hash != list.hash => {
+            Verdict::Doubt(Doubt::Other { version: shown.version }, Some(shows))
+        }
+        Ordering::Equal | Ordering::Greater => read.map_or(Verdict::Same, |read| take(list, read)),
     }
 }
 
-/// The list, if it is one of the name on this server and the trusted key has signed it.
-fn read(known: &Known, shown: &Shown) -> Result<Kept, Box<(Doubt, Option<Kept>)>> {
-    if shown.version == 0 && shown.statement.is_empty() {
-        return Ok(Kept::default());
+/// The list, if there is one, it is one of the name on this server, and the trusted key has signed it.
+fn read(known: &Known, shown: &Shown) -> Result<Option<Bundle>, Box<(Doubt, Option<Kept>)>> {
+    if shown.version == 0 && shown.bundle.is_empty() {
+        return Ok(None);
     }
-    let signed = SignedList::read(shown.statement.clone());
-    let signed = signed.map_err(|error| invalid(&error.to_string()))?;
-    let (list, owner) = (signed.list(), signed.list().owner());
+    let bundle = Bundle::read(shown.bundle.clone());
+    let bundle = bundle.map_err(|error| invalid(&error.to_string()))?;
+    let (list, owner) = (bundle.list(), bundle.list().owner());
     if owner.name != known.name || owner.server != known.server {
         return Err(invalid("it is a list of another name, or for another server"));
     }
     if list.version() != shown.version {
         return Err(invalid("it has another version than the server says"));
     }
-    let read = Kept::of(&signed);
     match known.key {
-        Some(key) if key == owner.identity => Ok(read),
+        Some(key) if key == owner.identity => Ok(Some(bundle)),
         key => {
             let (key, signer) = (key.map(|key| key.fingerprint()), owner.identity.fingerprint());
-            Err(Box::new((Doubt::Signer { key, signer }, Some(read))))
+            Err(Box::new((Doubt::Signer { key, signer }, Some(Kept::of(&bundle)))))
+        }
+    }
+}
+
+/// A list that is believed has the newest prekeys that were ever seen of its devices.
+fn take(known: &Kept, read: Bundle) -> Verdict {
+    match read.joined(known.bundle().as_ref()) {
+        Ok(joined) if Kept::of(&joined) == *known => Verdict::Same,
+        Ok(joined) => Verdict::Take(Kept::of(&joined)),
+        Err(error) => {
+            let (doubt, offer) = *invalid(&error.to_string());
+            Verdict::Doubt(doubt, offer)
         }
     }
 }
@@ -115,11 +128,16 @@ mod tests {
     use super::*;
     use crate::message::{Installation, Timestamp};
     use crate::trust::Identity;
-    use crate::trust::devices::{Device, DeviceList, Owner};
+    use crate::trust::devices::{
+        Device, DeviceKey, DeviceList, Owner, SignedList, device_key, prekey_of,
+    };
 
     /// Two people's keys.
     static IDENTITIES: LazyLock<[Identity; 2]> =
         LazyLock::new(|| [(); 2].map(|()| Identity::generate().unwrap()));
+
+    /// A data folder of theirs.
+    static FOLDER: LazyLock<DeviceKey> = LazyLock::new(device_key);
 
     /// What a list is made of; zeros are as they should be.
     #[derive(Clone, Copy, Debug)]
@@ -144,7 +162,7 @@ mod tests {
     fn make(making: Making) -> Shown {
         let Making { version, text, signer, name, server: of } = making;
         if version == 0 {
-            return Shown { version, statement: Bytes::new() };
+            return Shown { version, bundle: Bytes::new() };
         }
         let identity = &IDENTITIES[signer];
         let name = ["marie", "mallory"][name].parse().unwrap();
@@ -154,13 +172,13 @@ mod tests {
         for n in 1..version {
             list = list.with(device(n + 100), Timestamp(n * 1_000)).unwrap();
         }
-        let statement = SignedList::sign(list, identity).unwrap().bytes().clone();
-        Shown { version, statement }
+        let bundle = SignedList::sign(list, identity).unwrap().bytes().clone();
+        Shown { version, bundle }
     }
 
     fn kept(shown: &Shown) -> Kept {
-        let hash = SignedList::read(shown.statement.clone()).ok().map(|it| it.hash());
-        Kept { version: shown.version, hash, statement: shown.statement.clone() }
+        let hash = Bundle::read(shown.bundle.clone()).ok().map(|it| it.list().hash());
+        Kept { version: shown.version, hash, statement: shown.bundle.clone() }
     }
 
     fn known(list: Kept, refusal: Option<&str>) -> Known {
@@ -209,12 +227,12 @@ mod tests {
     fn what_is_no_list_of_theirs_here_can_not_be_accepted() {
         let list = kept(&make(honest(3)));
         let good = make(honest(4));
-        let mut damaged = good.statement.to_vec();
+        let mut damaged = good.bundle.to_vec();
         damaged[60] ^= 1;
         let all = [
             Shown { version: 5, ..good.clone() },
-            Shown { version: 4, statement: Bytes::new() },
-            Shown { version: 4, statement: damaged.into() },
+            Shown { version: 4, bundle: Bytes::new() },
+            Shown { version: 4, bundle: damaged.into() },
             make(Making { name: 1, ..honest(4) }),
             make(Making { server: 1, ..honest(4) }),
         ];
@@ -224,6 +242,32 @@ mod tests {
         }
         let text = Shown { version: 0, ..good };
         let verdict = judge(&known(Kept::default(), None), &text);
+        assert!(matches!(verdict, Verdict::Doubt(Doubt::Invalid { .. }, None)), "{verdict:?}");
+    }
+
+    /// Version 1 of a list of one folder, with its prekey of this number; 0 stands for none.
+    fn of_folder(number: u64, life: u8) -> Shown {
+        let (name, identity) = ("marie".parse().unwrap(), IDENTITIES[0].public());
+        let owner = Owner { server: None, name, identity };
+        let device = Device { installation: Installation::from_u64(1), key: FOLDER.public() };
+        let list = DeviceList::first(owner, device, Timestamp(0));
+        let prekey = (number > 0).then(|| prekey_of(&list, &FOLDER, number, life));
+        let alone = Bundle::of(SignedList::sign(list, &IDENTITIES[0]).unwrap());
+        let bundle = prekey.into_iter().fold(alone, |it, prekey| it.with(prekey).unwrap());
+        Shown { version: 1, bundle: bundle.bytes().clone() }
+    }
+
+    #[test]
+    fn the_newest_prekeys_are_known_and_another_key_for_life_is_doubted() {
+        let [none, one, two] = [0, 1, 2].map(|number| of_folder(number, 1));
+        let known_two = known(kept(&two), None);
+        for older in [&none, &one, &two] {
+            assert_eq!(judge(&known_two, older), Verdict::Same);
+        }
+        for older in [&none, &one] {
+            assert_eq!(judge(&known(kept(older), None), &two), Verdict::Take(kept(&two)));
+        }
+        let verdict = judge(&known_two, &of_folder(3, 9));
         assert!(matches!(verdict, Verdict::Doubt(Doubt::Invalid { .. }, None)), "{verdict:?}");
     }
 

@@ -1,4 +1,4 @@
-//! The lists of devices that are believed: of each name the newest one, also of one's own.
+//! The lists of devices that are believed: of each name the newest one with its prekeys, also of one's own.
 //!
 //! Owned by the client's core, in its [store](super). Each function is one step of a transaction. Every row names the
 //! server, as for [contacts](super::contacts). Invariants: a list is forgotten with the key that signed it, and does not
@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::scope::Server;
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::trust::devices::{SignedList, server_of};
+use crate::trust::devices::{Bundle, server_of};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -22,15 +22,20 @@ pub(crate) struct Kept {
     pub(crate) version: u64,
     /// The hash of its text, if there is one.
     pub(crate) hash: Option<Fingerprint>,
-    /// The text and its signature.
+    /// The signed text, and the prekeys of its devices.
     pub(crate) statement: Bytes,
 }
 
 impl Kept {
-    /// What is kept of a list.
-    pub(crate) fn of(signed: &SignedList) -> Self {
-        let (version, hash) = (signed.list().version(), Some(signed.hash()));
-        Self { version, hash, statement: signed.bytes().clone() }
+    /// What is kept of a list and the prekeys of its devices.
+    pub(crate) fn of(bundle: &Bundle) -> Self {
+        let (version, hash) = (bundle.list().version(), Some(bundle.signed().hash()));
+        Self { version, hash, statement: bundle.bytes().clone() }
+    }
+
+    /// That, if there is any.
+    pub(crate) fn bundle(&self) -> Option<Bundle> {
+        Bundle::read(self.statement.clone()).ok()
     }
 }
 

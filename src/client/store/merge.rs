@@ -7,7 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Server, new_installation};
-use super::{devices, search};
+use super::{accounts, devices, search};
 use crate::message::Installation;
 
 type Result<T> = rusqlite::Result<T>;
@@ -25,6 +25,7 @@ pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<b
     }
     let bounced = "UPDATE OR REPLACE bounced SET server = ? WHERE server = ?";
     tx.execute(bounced, [to.as_str(), from.as_str()])?;
+    accounts::join(tx, from, to)?;
     Ok(before)
 }
 

@@ -12,7 +12,7 @@
 //! archive, contacts         messages, page by page; the keys of one's contacts
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
-//! devices                   the lists of devices that are believed
+//! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
 //! outbox                    messages that are not known to have arrived
@@ -21,6 +21,7 @@
 //! info                      what a message says of a file
 //! ```
 
+pub(crate) mod accounts;
 pub(crate) mod archive;
 mod aside;
 pub(crate) mod bounced;

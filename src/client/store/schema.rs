@@ -21,7 +21,7 @@ type Step = fn(&Transaction<'_>, &Known) -> Result<()>;
 pub(super) const OLDEST: i64 = 5;
 
 /// The migrations from each layout to the next, from [`OLDEST`] on. Released ones are never changed.
-const STEPS: [Step; 4] = [to_6, to_7, to_8, to_9];
+const STEPS: [Step; 5] = [to_6, to_7, to_8, to_9, to_10];
 
 /// The `user_version` of today's layout.
 pub(super) const NEWEST: i64 = OLDEST + STEPS.len() as i64;
@@ -237,6 +237,22 @@ fn to_9(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     )
 }
 
+/// Keeps the keys with which others seal for this folder.
+fn to_10(tx: &Transaction<'_>, _: &Known) -> Result<()> {
+    tx.execute_batch(
+        "-- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
+         CREATE TABLE account (
+             server TEXT NOT NULL,
+             installation TEXT NOT NULL,
+             pickle TEXT NOT NULL,
+             number INTEGER NOT NULL,
+             -- Milliseconds since 1970.
+             time INTEGER NOT NULL,
+             PRIMARY KEY (server, installation)
+         ) STRICT;",
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -269,6 +285,18 @@ mod tests {
         let connection = Connection::open(folder.path().join("messages.db")).unwrap();
         connection.execute_batch(store).unwrap();
         connection.pragma_update(None, "journal_mode", "WAL").unwrap();
+        folder
+    }
+
+    /// What the program of layout 9 made of the one of layout 8, with a list of devices.
+    fn folder_of_layout_9() -> tempfile::TempDir {
+        let folder = folder_with(LAYOUT_8);
+        let mut connection = Connection::open(folder.path().join("messages.db")).unwrap();
+        let tx = connection.transaction().unwrap();
+        take(&tx, &[], &STEPS[..4]).unwrap();
+        let list = "INSERT INTO devices VALUES ('localhost', 'marie', 0, 1, '-', x'61')";
+        tx.execute(list, ()).unwrap();
+        tx.commit().unwrap();
         folder
     }
 
@@ -364,10 +392,27 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_layout_9_keeps_its_lists_of_devices() {
+        let folder = folder_of_layout_9();
+        assert_eq!(rows(folder.path(), "PRAGMA user_version"), ["Integer(9)"]);
+        let read =
+            || ["devices", "message"].map(|it| rows(folder.path(), &format!("SELECT * FROM {it}")));
+        let before = read();
+        assert!(before.iter().all(|rows| !rows.is_empty()), "{before:?}");
+        let path = folder.path().join("messages.db");
+        let known_servers = KnownServers::new(folder.path().join("known_servers"));
+        let mut connection = Connection::open(&path).unwrap();
+        bring_up_to_date(&mut connection, &path, &known_servers).unwrap();
+        assert_eq!(version(&connection).unwrap(), NEWEST);
+        assert_eq!(read(), before);
+        assert_eq!(rows(folder.path(), "SELECT * FROM account"), [""; 0]);
+    }
+
+    #[test]
     fn an_old_store_becomes_what_a_new_one_is() {
         let new = tempfile::tempdir().unwrap();
         open(new.path()).unwrap();
-        for old in [folder(), folder_with(LAYOUT_8)] {
+        for old in [folder(), folder_with(LAYOUT_8), folder_of_layout_9()] {
             open(old.path()).unwrap();
             assert_eq!(schema(old.path()), schema(new.path()));
         }

@@ -9,7 +9,7 @@ use crate::mailbox::embedded::EmbeddedMailbox;
 use crate::mailbox::{Event, KeptList, Mailbox, Standing};
 use crate::message::{Batch, Message, Name, SessionKey, Timestamp};
 use crate::trust::Identity;
-use crate::trust::devices::{Device, DeviceList, Owner, SignedList};
+use crate::trust::devices::{Bundle, Device, DeviceList, Owner, SignedList, device_key, prekey_of};
 
 fn key() -> SessionKey {
     SessionKey::new("john".parse().unwrap(), "marie".parse().unwrap()).unwrap()
@@ -143,9 +143,12 @@ fn list(name: &Name) -> KeptList {
     let identity = Identity::generate().unwrap();
     let owner = Owner { server: None, name: name.clone(), identity: identity.public() };
     let installation = crate::message::Installation::from_u64(1);
-    let device = Device { installation, key: Identity::generate().unwrap().public() };
+    let key = device_key();
+    let device = Device { installation, key: key.public() };
     let list = DeviceList::first(owner, device, Timestamp(0));
-    KeptList::of(&SignedList::sign(list, &identity).unwrap())
+    let prekey = prekey_of(&list, &key, 1, 1);
+    let signed = SignedList::sign(list, &identity).unwrap();
+    KeptList::of(&Bundle::of(signed).with(prekey).unwrap())
 }
 
 /// Keeps a device list in a folder that nobody uses.
@@ -169,12 +172,12 @@ fn a_device_list_is_in_a_backup_if_it_is_sound_and_one_that_is_not_is_told() {
     let inspection = block_on(mailbox.image()).unwrap().inspect().unwrap();
     assert_eq!((inspection.lists, inspection.usage.messages), (1, 3));
 
-    let changed = [&sound.statement[..], b"\n"].concat();
+    let changed = [&sound.bundle[..], b"\n"].concat();
     let other = crate::mailbox::ListId { version: 2, ..sound.id };
     for (name, list, problem) in [
         (&anna, sound.clone(), "the device list of anna: it is another's"),
         (&marie, KeptList { id: other, ..sound.clone() }, "of marie: it is another version"),
-        (&marie, KeptList { statement: changed.into(), ..sound }, "of marie: a signed text"),
+        (&marie, KeptList { bundle: changed.into(), ..sound }, "of marie: a signed text"),
     ] {
         let data = filled();
         keep(data.path(), name, &list);

@@ -11,7 +11,7 @@
 //! | `sessions` | receiver, 0, sender, 0, `h`, installation (u64) | what is known of it: n, settled, seen (u64 each; of one that is [orphaned](crate::mailbox::Account::ORPHANED) *seen* is 2⁶⁴-1) |
 //! | `sessions` | receiver, 0, sender, 0, `x`, installation, first n (u64 each) | a record of what expired: its last n (u64) |
 //! | `sessions` | receiver, 0, sender, 0, `b`, installation, first n (u64 each) | the same of what bounced |
-//! | `sessions` | 0, name | the newest device list of a name: version (u8, 1), the number of its version (u64), the key that has signed it (32 bytes), the statement |
+//! | `sessions` | 0, name | the newest device list of a name: version (u8, 1), the number of its version (u64), the key that has signed it (32 bytes), the signed list, and right behind it the prekeys of its devices, if it has any |
 //! | `sessions` | 1, receiver, 0, sender | what the receiver thinks of the sender: version (u8, 1), a [`Standing`] (u8: 1 accepted, 2 blocked, 3 both) |
 //! | `messages` | receiver, 0, sender, 0, position (u64) | a *segment*: version (u8, 3), how long the server had run when it took them (u64, an [`Uptime`]), count (u32) of messages, each with installation, n (u64 each), origin (16 bytes), time (u64), length of kind (u8; 0: the message is withheld), kind, length of body (u32), body; of what is withheld how long that was (u32), or nothing |
 //!
@@ -121,11 +121,11 @@ pub(super) fn parse_list(key: &[u8], value: Bytes) -> Result<(Name, KeptList), M
 }
 
 /// The bytes of a device list's entry.
-pub(super) fn encode_list(KeptList { id, statement }: &KeptList) -> Vec<u8> {
+pub(super) fn encode_list(KeptList { id, bundle }: &KeptList) -> Vec<u8> {
     let mut out = vec![LIST_VERSION];
     out.put_u64(id.version);
     out.put_slice(&id.owner.to_bytes());
-    out.put_slice(statement);
+    out.put_slice(bundle);
     out
 }
 
@@ -134,8 +134,8 @@ fn decode_list(mut value: Bytes) -> Option<KeptList> {
     let version = value.try_get_u64().ok()?;
     let owner = PublicKey::from_bytes(*value.first_chunk()?);
     value.advance(owner.to_bytes().len());
-    let id = ListId { owner, version, server: server_of(&value) };
-    known.then_some(KeptList { id, statement: value })
+    let id = ListId { owner, version, server: server_of(&value), edition: 0 };
+    known.then_some(KeptList { id, bundle: value })
 }
 
 /// The key of what the receiver of a session thinks of its sender.

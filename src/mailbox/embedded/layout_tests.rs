@@ -93,12 +93,13 @@ proptest! {
         name in "[a-zäöü]{1,20}",
         version: u64,
         owner: [u8; 32],
-        statement: Vec<u8>,
+        bundle: Vec<u8>,
         cut in 0..41usize,
     ) {
         let name: Name = name.parse().unwrap();
-        let id = ListId { owner: PublicKey::from_bytes(owner), version, server: None };
-        let list = KeptList { id, statement: statement.into() };
+        let owner = PublicKey::from_bytes(owner);
+        let id = ListId { owner, version, server: None, edition: 0 };
+        let list = KeptList { id, bundle: bundle.into() };
         let (key, value) = (list_key(&name), encode_list(&list));
         prop_assert!(key[..] < FIRST_STANDING[..] && parse_session_key(&key).is_err());
         prop_assert!(check_entry(&key, value.clone().into()).is_err(), "nobody has signed it");

@@ -114,8 +114,9 @@ fn what_cannot_be_read_is_left_out_of_what_is_accepted() {
     let (store, _) = Paths::new(copy.path()).open().unwrap();
     let garbage = |table, key: Vec<u8>| (table, (key.into(), bytes::Bytes::from_static(b"what?")));
     let prefix = layout::message_prefix(&key());
-    let id = ListId { owner: PublicKey::from_bytes([7; 32]), version: 1, server: None };
-    let unsigned = layout::encode_list(&KeptList { id, statement: "what?".into() });
+    let owner = PublicKey::from_bytes([7; 32]);
+    let id = ListId { owner, version: 1, server: None, edition: 0 };
+    let unsigned = layout::encode_list(&KeptList { id, bundle: "what?".into() });
     let unsigned = (Table::Sessions, (layout::list_key(key().sender()).into(), unsigned.into()));
     let entries = [
         garbage(Table::Sessions, layout::session_key(&key())),

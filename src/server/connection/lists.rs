@@ -19,26 +19,26 @@ impl Reading<'_> {
     /// Says which list somebody has, and then counts the question with what was read for it: while somebody who is too
     /// fast waits, the answer would grow old.
     pub(super) async fn tell_devices(&self, peer: Name) -> Flow {
-        let (version, statement) = match self.host.lists.newest(&peer).await {
-            Ok(Some(list)) => (list.id.version, list.statement),
+        let (version, bundle) = match self.host.lists.newest(&peer).await {
+            Ok(Some(list)) => (list.id.version, list.bundle),
             Ok(None) => (0, Bytes::new()),
             Err(error) => {
                 log::error!("the device list of {peer}: {error}");
                 return fail(ErrorCode::Busy, "the server cannot read its device lists now");
             }
         };
-        let length = statement.len();
-        self.say(ServerFrame::Devices { peer, version, statement }).await?;
+        let length = bundle.len();
+        self.say(ServerFrame::Devices { peer, version, bundle }).await?;
         self.count(length).await;
         Flow::Continue(())
     }
 
     /// Takes a list.
-    pub(super) async fn take_list(&self, statement: &[u8]) -> Flow {
+    pub(super) async fn take_list(&self, bundle: &[u8]) -> Flow {
         let taken = match self.count_signature().await {
             Ok(()) => {
                 before_costly_step().await;
-                self.host.lists.take(&self.link.name, statement).await
+                self.host.lists.take(&self.link.name, bundle).await
             }
             Err(wait) => Err((None, NotTaken::TooOften(wait))),
         };

@@ -105,7 +105,7 @@ impl Reading<'_> {
             }
             ClientFrame::Key { peer } => self.reply(Reply::Key(peer)).await,
             ClientFrame::Devices { peer } => self.tell_devices(peer).await,
-            ClientFrame::List { statement } => self.take_list(&statement).await,
+            ClientFrame::List { bundle } => self.take_list(&bundle).await,
             ClientFrame::Block { peer } => self.block(peer).await,
             ClientFrame::Unblock { peer } => self.unblock(peer).await,
             ClientFrame::Blocks => self.reply(Reply::Blocks).await,

@@ -141,8 +141,8 @@ mod tests {
         assert_eq!(shared.take_replies(&link).len(), 2);
         assert!(reply(Reply::Blocks) && !reply(frame()) && !reply(Reply::Blocks));
         assert_eq!(shared.take_replies(&link).len(), 1);
-        let (peer, version, statement) = (link.name.clone(), 1, "a list".into());
-        let list = ServerFrame::Devices { peer, version, statement };
+        let (peer, version, bundle) = (link.name.clone(), 1, "a list".into());
+        let list = ServerFrame::Devices { peer, version, bundle };
         assert!(reply(Reply::Frame(Box::new(list))) && !reply(frame()));
         assert_eq!(shared.take_replies(&link).len(), 1);
         assert!((0..REPLIES).all(|_| reply(frame())) && !reply(frame()));

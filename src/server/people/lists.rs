@@ -1,4 +1,4 @@
-//! Device lists: which one counts for each name, and taking the next one.
+//! Device lists with their prekeys: which one counts for each name, and taking the next one.
 //!
 //! Owned by the server; the lists are in the mailbox. Invariants: messages are accepted for the version that is the
 //! newest in the mailbox's journal at that moment; nobody is told of a list before it is on the synced disk; a list
@@ -17,14 +17,14 @@ use crate::mailbox::{KeptList, ListId, Mailbox, MailboxError};
 use crate::message::Name;
 use crate::task;
 use crate::trust::Fingerprint;
-use crate::trust::devices::{Owner, SignedList, SignedListError};
+use crate::trust::devices::{Bundle, BundleError, Owner};
 use crate::wire::frame::ErrorCode;
 
 /// Why a list is not taken. Made to be read by the person who said it.
 #[derive(Debug, Error)]
 pub(crate) enum NotTaken {
     #[error(transparent)]
-    NoList(#[from] SignedListError),
+    NoList(#[from] BundleError),
     #[error("that device list is for another server")]
     Elsewhere,
     #[error("the key that has signed that device list does not own the name")]
@@ -108,29 +108,29 @@ impl Lists {
         Ok(list.filter(|list| self.who(name).has_made(&list.id)))
     }
 
-    /// Takes a list that somebody says. Returns whose it is, and the newest version there is.
+    /// Takes a bundle that somebody says. Returns whose it is, and the newest version there is.
     pub(crate) async fn take(
         &self,
         said_by: &Name,
-        statement: &[u8],
+        bundle: &[u8],
     ) -> Result<(Name, u64), (Option<Name>, NotTaken)> {
         // A copy: what was read together is not kept for it.
-        let list = SignedList::read(Bytes::copy_from_slice(statement));
-        let list = list.map_err(|error| (None, error.into()))?;
-        let name = list.list().owner().name.clone();
-        if list.list().owner().server != (self.server)() {
+        let bundle = Bundle::read(Bytes::copy_from_slice(bundle));
+        let bundle = bundle.map_err(|error| (None, error.into()))?;
+        let name = bundle.list().owner().name.clone();
+        if bundle.list().owner().server != (self.server)() {
             return Err((Some(name), NotTaken::Elsewhere));
         }
-        let taking = task::within(WRITING, self.write(said_by, &list)).await;
+        let taking = task::within(WRITING, self.write(said_by, bundle)).await;
         match taking.unwrap_or(Err(NotTaken::NotWritten)) {
             Ok(version) => Ok((name, version)),
             Err(error) => Err((Some(name), error)),
         }
     }
 
-    /// Writes a list if it is the next one.
-    async fn write(&self, said_by: &Name, signed: &SignedList) -> Result<u64, NotTaken> {
-        let (list, owner) = (signed.list(), signed.list().owner());
+    /// Writes a bundle if its list is the next one, or a prekey in it is newer.
+    async fn write(&self, said_by: &Name, said: Bundle) -> Result<u64, NotTaken> {
+        let (version, owner) = (said.list().version(), said.list().owner().clone());
         let watch = self.watch(&owner.name);
         let _turn = watch.turn().await;
         watch.settled().await;
@@ -138,22 +138,24 @@ impl Lists {
         if self.names.owner(&owner.name) != Some(owner.identity) {
             return Err(NotTaken::NotOwner);
         }
-        if let Some(kept) = self.newest(&owner.name).await? {
-            let known = SignedList::read(kept.statement).map_err(|error| damaged(owner, error))?;
-            if known.hash() == signed.hash() {
-                return Ok(list.version());
-            }
-            if list.version() <= known.list().version() {
-                return Err(NotTaken::Behind(known.list().version()));
-            }
-            if !list.follows(known.list()) {
-                return Err(NotTaken::Beside(known.list().version()));
-            }
+        let kept = self.kept(&owner).await?;
+        if let Some(next) = next(said, kept.as_ref())? {
+            self.mailbox.ready(said_by).await?;
+            watch.keep(&*self.mailbox, Some(KeptList::of(&next)));
+            watch.settled().await;
         }
-        self.mailbox.ready(said_by).await?;
-        watch.keep(&*self.mailbox, Some(&KeptList::of(signed)));
-        watch.settled().await;
-        Ok(list.version())
+        Ok(version)
+    }
+
+    /// What is kept of somebody, also if it was made for another key of the server.
+    async fn kept(&self, owner: &Owner) -> Result<Option<Bundle>, NotTaken> {
+        let id = self.mailbox.list_of(&owner.name);
+        if id.is_none_or(|id| id.owner != owner.identity) {
+            return Ok(None);
+        }
+        let kept = self.mailbox.committed_list(&owner.name).await?;
+        let kept = kept.map(|kept| Bundle::read(kept.bundle)).transpose();
+        kept.map_err(|error| damaged(owner, error))
     }
 
     /// A name was taken from its owner: removes its list from the disk.
@@ -176,8 +178,25 @@ impl Lists {
     }
 }
 
+/// What takes the place of what is kept; nothing if all that is said is known.
+fn next(said: Bundle, kept: Option<&Bundle>) -> Result<Option<Bundle>, NotTaken> {
+    let list = said.list();
+    // What was made for another key of the server does not count.
+    let known = kept.map(Bundle::list).filter(|it| it.owner().server == list.owner().server);
+    if let Some(known) = known.filter(|it| it.hash() != list.hash()) {
+        if list.version() <= known.version() {
+            return Err(NotTaken::Behind(known.version()));
+        }
+        if !list.follows(known) {
+            return Err(NotTaken::Beside(known.version()));
+        }
+    }
+    let next = said.over(kept)?;
+    Ok(kept.is_none_or(|kept| next.has_news_for(kept)).then_some(next))
+}
+
 /// What is on the disk was checked before.
-fn damaged(owner: &Owner, error: SignedListError) -> NotTaken {
+fn damaged(owner: &Owner, error: BundleError) -> NotTaken {
     log::error!("the device list of {} on the disk: {error}", owner.name);
     NotTaken::Damaged
 }

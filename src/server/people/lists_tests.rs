@@ -4,14 +4,14 @@ use async_std::task::block_on;
 use futures::FutureExt;
 use tempfile::TempDir;
 
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use super::*;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Installation, Timestamp};
 use crate::server::people::Registration;
 use crate::trust::Identity;
-use crate::trust::devices::{Device, DeviceList};
+use crate::trust::devices::{Device, DeviceKey, DeviceList, SignedList, device_key, prekey_of};
 
 /// Marie has her name on a server without TLS. Nothing is on the disk before the test says so.
 struct Place {
@@ -33,9 +33,23 @@ fn claim(names: &Names, identity: &Identity) {
     block_on(claimed).unwrap();
 }
 
+/// The keys of all devices.
+static KEYS: Mutex<Vec<DeviceKey>> = Mutex::new(Vec::new());
+
 fn device(number: u64) -> Device {
-    let key = Identity::generate().unwrap().public();
+    let own = device_key();
+    let key = own.public();
+    KEYS.lock().unwrap_or_else(PoisonError::into_inner).push(own);
     Device { installation: Installation::from_u64(number), key }
+}
+
+/// A list that somebody signs, with prekeys that have this number and are of devices with this key for life.
+fn bundle(list: &DeviceList, identity: &Identity, number: u64, life: u8) -> Bundle {
+    let keys = KEYS.lock().unwrap_or_else(PoisonError::into_inner);
+    let is_in = |key: &&DeviceKey| list.devices().iter().any(|it| it.key == key.public());
+    let prekeys = keys.iter().filter(is_in).map(|key| prekey_of(list, key, number, life));
+    let alone = Bundle::of(SignedList::sign(list.clone(), identity).unwrap());
+    prekeys.fold(alone, |bundle, prekey| bundle.with(prekey).unwrap())
 }
 
 fn first(identity: &Identity) -> DeviceList {
@@ -66,12 +80,17 @@ impl Place {
         Self { lists, names, marie, key, _folder: folder }
     }
 
-    fn sign(&self, list: &DeviceList) -> SignedList {
-        SignedList::sign(list.clone(), &self.marie).unwrap()
+    fn sign(&self, list: &DeviceList) -> Bundle {
+        self.sign_with(list, 1)
+    }
+
+    /// With prekeys of this number.
+    fn sign_with(&self, list: &DeviceList, number: u64) -> Bundle {
+        bundle(list, &self.marie, number, 1)
     }
 
     /// Says a list; the disk is done with all that is to be written.
-    fn say(&self, list: &SignedList) -> Result<u64, NotTaken> {
+    fn say(&self, list: &Bundle) -> Result<u64, NotTaken> {
         let said_by = name("john");
         let mut taking = Box::pin(self.lists.take(&said_by, list.bytes()));
         let taken = match (&mut taking).now_or_never() {
@@ -92,6 +111,11 @@ impl Place {
     fn sync(&self) {
         let marie = name("marie");
         self.lists.committed(&marie, self.lists.mailbox.list_of(&marie));
+    }
+
+    /// What is told of her.
+    fn shown(&self) -> Bytes {
+        block_on(self.lists.newest(&name("marie"))).unwrap().unwrap().bundle
     }
 
     fn accepted(&self) -> u64 {
@@ -144,6 +168,47 @@ fn a_list_is_taken_if_it_is_the_next_one_or_further_ahead_and_the_same_is_there_
     assert_eq!(restored.say(&restored.sign(&two)).map_err(version_there), Ok(2));
 }
 
+#[test]
+fn a_device_comes_into_a_list_with_a_prekey_and_a_newer_one_takes_its_place() {
+    let place = Place::new();
+    let list = first(&place.marie);
+    let alone = Bundle::of(place.sign(&list).signed().clone());
+    let refused = place.say(&alone).unwrap_err();
+    assert_eq!(refused.code(), ErrorCode::List);
+    assert_eq!(refused.to_string(), "a device comes into a list with a prekey");
+    let [one, two, three] = [1, 2, 3].map(|number| place.sign_with(&list, number));
+    for (said, shown) in [(&two, &two), (&one, &two), (&alone, &two), (&three, &three)] {
+        assert_eq!(place.say(said).unwrap(), 1);
+        assert_eq!(place.shown(), shown.bytes());
+    }
+    let other = place.say(&bundle(&list, &place.marie, 4, 9)).unwrap_err();
+    assert!(matches!(other, NotTaken::NoList(BundleError::Curve)), "{other}");
+    assert_eq!(place.shown(), three.bytes());
+    let next = Bundle::of(place.sign(&next(&list)).signed().clone());
+    let lacking = place.say(&next).unwrap_err();
+    assert!(matches!(lacking, NotTaken::NoList(BundleError::Lacking)), "{lacking}");
+}
+
+/// The version of the list stays the same.
+#[test]
+fn a_newer_prekey_alone_is_waited_for_until_it_is_synced() {
+    let place = Place::new();
+    let (list, marie) = (first(&place.marie), name("marie"));
+    place.say(&place.sign(&list)).unwrap();
+    let watch = place.lists.watch(&marie);
+    for number in [2, 3] {
+        let newer = place.sign_with(&list, number);
+        let mut taking = Box::pin(place.lists.take(&marie, newer.bytes()));
+        assert!((&mut taking).now_or_never().is_none(), "it is not on the disk");
+        assert!(watch.settled().now_or_never().is_none());
+        assert_eq!((watch.hold().version(), watch.told()), (1, 1));
+        place.sync();
+        assert_eq!(block_on(taking).unwrap(), (marie.clone(), 1));
+        let same = place.lists.take(&marie, newer.bytes()).now_or_never();
+        assert_eq!(same.unwrap().unwrap().1, 1, "it is there");
+    }
+}
+
 fn version_there(error: NotTaken) -> u64 {
     match error {
         NotTaken::Behind(version) | NotTaken::Beside(version) => version,
@@ -155,7 +220,7 @@ fn version_there(error: NotTaken) -> u64 {
 fn a_list_is_refused_that_is_for_another_server_or_not_by_the_owner_of_the_name() {
     let place = Place::new();
     let eve = Identity::generate().unwrap();
-    let hers = SignedList::sign(first(&eve), &eve).unwrap();
+    let hers = bundle(&first(&eve), &eve, 1, 1);
     assert!(matches!(place.say(&hers), Err(NotTaken::NotOwner)));
     let list = place.sign(&first(&place.marie));
     *place.key.lock().unwrap() = Some(place.marie.public().fingerprint());

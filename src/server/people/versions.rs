@@ -123,9 +123,10 @@ impl Watch {
     }
 
     /// Puts a list into the mailbox's journal, or has it removed. To be called in one's [turn](Versions::turn).
-    pub(super) fn keep(&self, mailbox: &dyn Mailbox, list: Option<&KeptList>) {
+    pub(super) fn keep(&self, mailbox: &dyn Mailbox, list: Option<KeptList>) {
         let mut state = self.versions.write();
-        mailbox.keep_list(&self.name, list);
+        let list = list.map(|list| list.behind(state.journal));
+        mailbox.keep_list(&self.name, list.as_ref());
         state.journal = list.map(|list| list.id);
         state.count();
     }

@@ -59,6 +59,14 @@ impl DeviceList {
         Some(Self { owner, version, previous, time: time.in_seconds(), devices, gone })
     }
 
+    /// The same version, but whoever is to be gone of its devices is. At least one has to stay.
+    pub fn without(mut self, is_gone: impl Fn(&Device) -> bool) -> Self {
+        let (gone, devices): (Vec<_>, Vec<_>) = self.devices.into_iter().partition(is_gone);
+        self.gone.extend(gone);
+        self.gone.drain(..self.gone.len().saturating_sub(MAX_GONE));
+        Self { devices, ..self }
+    }
+
     /// The same list for another server, or for one that has another key now.
     pub fn on(self, server: Option<Fingerprint>) -> Self {
         Self { owner: Owner { server, ..self.owner }, ..self }

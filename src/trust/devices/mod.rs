@@ -2,11 +2,13 @@
 //! write without that.
 //!
 //! A list is a text, one version after the other. With its signature right behind it, it is a *statement*. The form of
-//! both is in [the specification](crate::wire#device-lists), and `ssh-keygen -Y verify` checks them.
+//! both is in [the specification](crate::wire#device-lists), and `ssh-keygen -Y verify` checks them. A *prekey* is a
+//! [statement of a device](crate::seal#prekeys); a list and those of its devices are a *bundle*.
 //!
 //! # Rooms, from the top
 //!
 //! ```text
+//! bundle                    a list with the prekeys of its devices
 //! signed, prekey, writer    a list with its signature; what others need to seal for a folder; one that only writes
 //! parsing                   a list's text, read
 //! list, key                 a list, and how the next version follows; the key of a data folder
@@ -14,6 +16,7 @@
 //! lines                     a word, and what belongs to it
 //! ```
 
+mod bundle;
 mod device;
 mod key;
 mod lines;
@@ -27,6 +30,9 @@ mod statement;
 mod tests;
 mod writer;
 
+#[cfg(test)]
+pub(crate) use bundle::tests::{device_key, prekey_of};
+pub use bundle::{Bundle, BundleError, MAX_BUNDLE, MAX_PREKEY};
 pub use device::Device;
 pub use key::DeviceKey;
 pub use list::{DeviceList, MAX_DEVICES, MAX_GONE, MAX_VERSION};

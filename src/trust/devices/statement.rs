@@ -77,6 +77,12 @@ impl Statement {
     }
 }
 
+/// Takes the first one of statements that stand right behind one another; all that is there if nothing ends one.
+pub(super) fn take_first(bytes: &mut Bytes) -> Bytes {
+    let end = bytes.windows(END.len()).position(|it| it == END.as_bytes());
+    bytes.split_to(end.map_or(bytes.len(), |at| at + END.len()))
+}
+
 /// The text and its signature.
 fn split(bytes: &[u8]) -> Option<(&str, &str)> {
     let all = str::from_utf8(bytes).ok()?;

@@ -8,9 +8,7 @@ use super::*;
 use crate::message::{BlobId, Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::trust::{Identity, Invite, PublicKey, Ticket};
 use crate::wire::frame::*;
-use crate::wire::limits::{
-    MAX_BODY, MAX_CHUNK, MAX_NUMBER, MAX_PROOF, MAX_SENTENCE, MAX_STATEMENT,
-};
+use crate::wire::limits::{MAX_BODY, MAX_BUNDLE, MAX_CHUNK, MAX_NUMBER, MAX_PROOF, MAX_SENTENCE};
 
 fn encoded<F: Frame>(frames: &[F]) -> BytesMut {
     let mut out = BytesMut::new();
@@ -79,7 +77,7 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
         Just(ClientFrame::Online),
         name().prop_map(|peer| ClientFrame::Key { peer }),
         name().prop_map(|peer| ClientFrame::Devices { peer }),
-        statement().prop_map(|statement| ClientFrame::List { statement }),
+        bundle().prop_map(|bundle| ClientFrame::List { bundle }),
         name().prop_map(|peer| ClientFrame::Block { peer }),
         name().prop_map(|peer| ClientFrame::Unblock { peer }),
         Just(ClientFrame::Blocks),
@@ -91,8 +89,8 @@ fn client_frame() -> impl Strategy<Value = ClientFrame> {
     ]
 }
 
-fn statement() -> impl Strategy<Value = Bytes> {
-    vec(any::<u8>(), 0..=MAX_STATEMENT).prop_map(Bytes::from)
+fn bundle() -> impl Strategy<Value = Bytes> {
+    vec(any::<u8>(), 0..=MAX_BUNDLE).prop_map(Bytes::from)
 }
 
 fn blob() -> impl Strategy<Value = BlobId> {
@@ -213,9 +211,8 @@ fn server_frame() -> impl Strategy<Value = ServerFrame> {
         ),
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, version)| ServerFrame::Listed { peer, version }),
         (name(), 0..=MAX_NUMBER).prop_map(|(peer, version)| ServerFrame::Changed { peer, version }),
-        (name(), 0..=MAX_NUMBER, statement()).prop_map(|(peer, version, statement)| {
-            ServerFrame::Devices { peer, version, statement }
-        }),
+        (name(), 0..=MAX_NUMBER, bundle())
+            .prop_map(|(peer, version, bundle)| { ServerFrame::Devices { peer, version, bundle } }),
         (name(), 1..=MAX_NUMBER, refusal(), text())
             .prop_map(|(peer, n, refusal, text)| ServerFrame::Refused { peer, n, refusal, text }),
         (name(), 1..=MAX_NUMBER, message()).prop_map(|(peer, seq, message)| ServerFrame::Message {
@@ -342,9 +339,8 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"MSG marie 1 000000000000000000000000000000b1 text 07 5\r\nhello\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 text 0 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
-        (b"LIST 5121\r\n", ErrorCode::Body),
+        (b"LIST 13313\r\n", ErrorCode::Body),
         (b"DEVICES -\r\n", ErrorCode::Name),
-        (b"PREKEY 1\r\nx\r\n", ErrorCode::Verb),
         (b"RETRACT marie 1\r\n", ErrorCode::Verb),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),
         (b"CARRY tinychat/1 what ever\r\n", ErrorCode::Version),

@@ -11,7 +11,7 @@ use crate::trust::{Invite, Ticket};
 use crate::wire::codec::{
     Body, Invitation, KeyWord, ListVersion, Number, Ordinal, TicketWord, Version, frames,
 };
-use crate::wire::limits::{MAX_BODY, MAX_PROOF, MAX_STATEMENT};
+use crate::wire::limits::{MAX_BODY, MAX_BUNDLE, MAX_PROOF};
 
 frames! {
     /// What a client says.
@@ -84,8 +84,8 @@ frames! {
         },
         /// A version of a device list.
         LIST when SignedIn counts SignIn => List {
-            /// The list and its signature; not looked at yet.
-            statement: Bytes as Body<MAX_STATEMENT>,
+            /// The signed list, and prekeys of its devices; not looked at yet.
+            bundle: Bytes as Body<MAX_BUNDLE>,
         },
         /// Hear no more of somebody.
         BLOCK when SignedIn counts Message => Block {

@@ -14,7 +14,7 @@ use crate::message::{Message, Name};
 use crate::trust::{PublicKey, Ticket};
 use crate::wire::codec::{Body, Count, ListVersion, Nonce, Ordinal, Sentence, TicketWord, frames};
 use crate::wire::codes::{ByeReason, ErrorCode};
-use crate::wire::limits::MAX_STATEMENT;
+use crate::wire::limits::MAX_BUNDLE;
 
 frames! {
     /// What a server says.
@@ -146,8 +146,8 @@ frames! {
             peer: Name,
             /// Its version; 0 if there is none.
             version: u64 as ListVersion,
-            /// The list and its signature; empty if there is none.
-            statement: Bytes as Body<MAX_STATEMENT>,
+            /// The signed list, and the prekeys of its devices; empty if there is none.
+            bundle: Bytes as Body<MAX_BUNDLE>,
         },
         /// Somebody's device list has another version.
         CHANGED when SignedIn => Changed {

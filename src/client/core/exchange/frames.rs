@@ -50,11 +50,11 @@ impl Core {
             // Others are not written down, however many the server mentions.
             ServerFrame::Key { peer, .. } if !self.awaits_key(&peer) => {}
             ServerFrame::Key { peer, key } => self.take_key(peer, key).await?,
-            ServerFrame::Devices { peer, version, statement } if peer == self.config.user => {
-                self.take_own_list(version, statement).await?;
+            ServerFrame::Devices { peer, version, bundle } if peer == self.config.user => {
+                self.take_own_list(version, bundle).await?;
             }
-            ServerFrame::Devices { peer, version, statement } => {
-                self.take_list(peer, Shown { version, statement }, connection).await?;
+            ServerFrame::Devices { peer, version, bundle } => {
+                self.take_list(peer, Shown { version, bundle }, connection).await?;
             }
             ServerFrame::Listed { peer, version } => self.take_listed(&peer, version).await?,
             ServerFrame::Changed { peer, version } => {

@@ -1,4 +1,4 @@
-//! One's own list of devices: asked for behind `WELCOME`, and said when this folder is not in it.
+//! One's own list of devices: asked for behind `WELCOME`, and said when this folder is not in it with its prekey.
 //!
 //! Owned by the core. Nothing waits for any of it: the key that signs may be one that asks a person. Invariant: what was
 //! signed is on the disk before it is said.
@@ -9,14 +9,15 @@ use bytes::Bytes;
 
 use super::super::exit::Exit;
 use super::super::order::{Order, Said};
-use super::super::own_list::{Due, Next, next};
+use super::super::own_list::{Due, Next, Own, both, next};
 use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
+use crate::client::store::accounts;
 use crate::client::store::devices::{self, Kept};
 use crate::message::Timestamp;
 use crate::task;
-use crate::trust::devices::{Device, DeviceList, Owner, SignedList};
+use crate::trust::devices::{Bundle, DeviceList, Owner, SignedList};
 use crate::wire::frame::ClientFrame;
 
 /// What the server shows as one's own list is none.
@@ -25,6 +26,9 @@ const NOT_OWN: &str = "the server shows a list of your devices that you have not
 /// Whose version cannot be counted up.
 const EXHAUSTED: &str =
     "your list of devices has the highest version that there is, and stays as it is";
+
+/// Two folders have one key and one installation.
+const OTHER: &str = "the server shows other keys of this data folder than it has: it is a copy of another, or was restored; it now counts on its own";
 
 impl Core {
     /// Says what is to be said of one's own list.
@@ -37,7 +41,7 @@ impl Core {
             Some(Due::Devices) => connection.say(&ClientFrame::Devices { peer }),
             Some(Due::List(list)) => {
                 self.giving.begin(peer);
-                connection.say(&ClientFrame::List { statement: list.bytes().clone() });
+                connection.say(&ClientFrame::List { bundle: list.bytes().clone() });
             }
             None => {}
         }
@@ -48,7 +52,7 @@ impl Core {
         if !self.own_list.is_asked() {
             return Ok(());
         }
-        let shown = match (version, SignedList::read(shown)) {
+        let shown = match (version, Bundle::read(shown)) {
             (0, _) => None,
             (_, Ok(list)) if self.is_own(&list) && list.list().version() == version => Some(list),
             _ => {
@@ -58,17 +62,18 @@ impl Core {
         };
         let known = self.known_list().await?;
         if let Some(shown) = shown.as_ref().filter(|it| is_new(it, known.as_ref())) {
-            self.keep_list(shown).await?;
+            self.keep_list(&both(shown, known.as_ref())).await?;
         }
-        self.go_on_with(shown, known);
-        Ok(())
+        self.go_on_with(shown, known).await
     }
 
     /// The server has one's own list with this version now.
     pub(super) async fn take_own_listed(&mut self, version: u64) -> Result<(), Exit> {
         match self.own_list.said().cloned() {
             // It may be one that was known here, without this folder.
-            Some(list) if list.list().version() == version => self.go_on_with(Some(list), None),
+            Some(list) if list.list().version() == version => {
+                self.go_on_with(Some(list), None).await?;
+            }
             Some(_) => self.take_unlisted("it has another one"),
             None => {}
         }
@@ -83,10 +88,7 @@ impl Core {
     }
 
     /// The list that was to be signed is, or is not.
-    pub(super) async fn take_signed(
-        &mut self,
-        signed: Result<SignedList, String>,
-    ) -> Result<(), Exit> {
+    pub(super) async fn take_signed(&mut self, signed: Result<Bundle, String>) -> Result<(), Exit> {
         match signed {
             Ok(list) => {
                 self.keep_list(&list).await?;
@@ -97,15 +99,39 @@ impl Core {
         Ok(())
     }
 
-    fn go_on_with(&mut self, shown: Option<SignedList>, known: Option<SignedList>) {
-        let Some(key) = self.own_list.key() else { return };
-        let device = Device { installation: self.installation, key };
-        match next(shown, known, self.owner(), device, Timestamp::now()) {
+    async fn go_on_with(
+        &mut self,
+        shown: Option<Bundle>,
+        known: Option<Bundle>,
+    ) -> Result<(), Exit> {
+        let Some(own) = self.own().await? else { return Ok(()) };
+        match next(shown.as_ref(), known.as_ref(), &own) {
             Next::Listed => self.own_list.is_listed(),
-            Next::Say(list) => self.own_list.is_to_say(list, self.is_online),
-            Next::Sign(list) => self.sign_list(list),
+            Next::Say(list) => {
+                self.keep_list(&list).await?;
+                self.own_list.is_to_say(*list, self.is_online);
+            }
+            Next::Sign(list, known) => self.sign_list(*list, known, own),
             Next::Exhausted => self.leave_list(EXHAUSTED.into()),
+            Next::Other if self.is_fresh => self.leave_list(unlisted(OTHER)),
+            Next::Other => return Err(self.begin_anew(OTHER).await?),
         }
+        Ok(())
+    }
+
+    /// This folder as it is to be listed, with the prekey of its installation here; none if it is to be in no list.
+    async fn own(&mut self) -> Result<Option<Own>, Exit> {
+        if !self.own_list.is_device() {
+            return Ok(None);
+        }
+        let (server, installation, now) =
+            (self.server.clone(), self.installation, Timestamp::now());
+        let keys = self.store.run(move |tx| accounts::of(tx, &server, installation, now)).await?;
+        let own = self.own_list.own(self.owner(), installation, &keys, now);
+        Ok(own.unwrap_or_else(|error| {
+            self.leave_list(unlisted(&error.to_string()));
+            None
+        }))
     }
 
     fn owner(&self) -> Owner {
@@ -114,33 +140,36 @@ impl Core {
     }
 
     /// Whether somebody's list is one's own, for whichever server.
-    fn is_own(&self, list: &SignedList) -> bool {
+    fn is_own(&self, list: &Bundle) -> bool {
         let own = self.owner();
         *list.list().owner() == Owner { server: list.list().owner().server, ..own }
     }
 
     /// The newest of one's own lists that was ever seen here.
-    async fn known_list(&self) -> Result<Option<SignedList>, Exit> {
+    async fn known_list(&self) -> Result<Option<Bundle>, Exit> {
         let (server, user) = (self.server.clone(), self.config.user.clone());
-        let Kept { statement, .. } =
-            self.store.run(move |tx| devices::known_of_any_key(tx, &server, &user)).await?;
+        let kept = self.store.run(move |tx| devices::known_of_any_key(tx, &server, &user)).await?;
         // One of an earlier key is none.
-        Ok(SignedList::read(statement).ok().filter(|list| self.is_own(list)))
+        Ok(kept.bundle().filter(|list| self.is_own(list)))
     }
 
-    async fn keep_list(&self, list: &SignedList) -> Result<(), Exit> {
+    async fn keep_list(&self, list: &Bundle) -> Result<(), Exit> {
         let (server, user) = (self.server.clone(), self.config.user.clone());
         let kept = Kept::of(list);
         Ok(self.store.run(move |tx| devices::keep(tx, &server, &user, &kept)).await?)
     }
 
     /// Signs in the background, for it may take as long as a person does.
-    fn sign_list(&mut self, list: DeviceList) {
+    fn sign_list(&mut self, list: DeviceList, known: Option<Box<Bundle>>, own: Own) {
         self.own_list.signs();
         let (identity, orders) = (self.identity.clone(), self.files.orders.clone());
         task::spawn("list", async move {
-            let signed = task::blocking(move || SignedList::sign(list, &identity)).await;
-            let signed = signed.map_err(|error| error.to_string());
+            let sign = move || {
+                let signed =
+                    SignedList::sign(list, &identity).map_err(|error| error.to_string())?;
+                own.finish(signed, known.as_deref()).map_err(|error| error.to_string())
+            };
+            let signed = task::blocking(sign).await;
             if let Some(orders) = orders.upgrade() {
                 // The core may have ended; then nobody wants to know.
                 let _ = orders.send(Order::Said(Said::Signed(Box::new(signed)))).await;
@@ -156,7 +185,7 @@ impl Core {
 }
 
 /// Whether what the server shows is to be kept.
-fn is_new(shown: &SignedList, known: Option<&SignedList>) -> bool {
+fn is_new(shown: &Bundle, known: Option<&Bundle>) -> bool {
     known.is_none_or(|known| shown.list().version() >= known.list().version() && shown != known)
 }
 

@@ -24,7 +24,7 @@ use crate::wire::frame::{ClientFrame, ErrorCode};
 enum Outcome {
     /// This version is believed.
     Believed(u64),
-    /// The server is to get this statement.
+    /// The server is to get this.
     Heal(Bytes),
     Doubted {
         doubt: Doubt,
@@ -83,7 +83,7 @@ impl Core {
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
             }
-            Outcome::Heal(statement) => self.heal(&peer, statement, connection),
+            Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
             Outcome::Doubted { doubt, is_offered } => {
                 self.with(&peer, |it| it.list.doubted(is_offered));
                 match self.held.hold_for_list(&peer, &doubt) {
@@ -97,10 +97,10 @@ impl Core {
     }
 
     /// Gives the server a list back, now or later.
-    fn heal(&mut self, peer: &Name, statement: Bytes, connection: &mut Connection) {
+    fn heal(&mut self, peer: &Name, bundle: Bytes, connection: &mut Connection) {
         self.with(peer, |it| it.list.heals());
         if self.begins_to_heal(peer) {
-            connection.answer(&ClientFrame::List { statement });
+            connection.answer(&ClientFrame::List { bundle });
         } else {
             self.with(peer, |it| it.list.put_off());
         }

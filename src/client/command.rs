@@ -15,7 +15,7 @@ pub enum Command {
     Talk(Name),
     /// Close a conversation.
     Close(Name),
-    /// Write to somebody; at most [`MAX_BODY`](crate::wire::MAX_BODY) bytes.
+    /// Write to somebody; at most [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
     Send {
         /// To whom.
         peer: Name,

@@ -2,6 +2,10 @@
 //!
 //! Owned by the [specification](super), which says what each is for.
 
+/// The longest text that a person writes, in bytes.
+pub use crate::seal::MAX_INSIDE as MAX_TEXT;
+/// The longest body of a message, in bytes: a sealed one of the longest text.
+pub use crate::seal::MAX_SEALED as MAX_BODY;
 /// The longest body of `LIST`, and of the server's `DEVICES`.
 pub use crate::trust::devices::MAX_BUNDLE;
 
@@ -13,9 +17,6 @@ pub const MAX_HEADER: usize = 512;
 
 /// The highest number, of whatever kind: what databases can count to.
 pub const MAX_NUMBER: u64 = i64::MAX as u64;
-
-/// The longest body of a message, in bytes.
-pub const MAX_BODY: usize = 64 * 1024;
 
 /// The longest body of `PROVE`, in bytes. An Ed25519 SSHSIG has about 300.
 pub const MAX_PROOF: usize = 2 * 1024;

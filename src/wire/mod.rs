@@ -23,7 +23,7 @@
 //! | *origin* | 32 lower-case hexadecimal digits: 128 random bits that the client made once for a message |
 //! | *version* | the number of a version of a [device list](self#device-lists), counted from 1; 0 stands for having none |
 //! | *time* | milliseconds since the Unix epoch, by the server's clock |
-//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
+//! | *kind* | what a body is: 1 to 16 of `a-z`, `0-9`, `-`. `text` is UTF-8 for a person to read, at most 64 KiB, of lines that are separated by LF; a reader takes CR LF for LF. Servers pass on every kind unread and unchanged; a client says of a kind it does not know that it cannot show it |
 //! | *text* | the rest of the line: a sentence for a person, at most [`MAX_SENTENCE`] bytes |
 //!
 //! Text from others is data: a client shows no control character and no bidirectional override from a body or a sentence.
@@ -453,7 +453,7 @@
 //! |---|---|---|
 //! | `BAD` | yes | a line that is not a frame, a word of the wrong form, a body that does not end where it says |
 //! | `LINE` | yes | a header line longer than 512 bytes |
-//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (64 KiB), `PROVE` [`MAX_PROOF`], `LIST` [`MAX_BUNDLE`] |
+//! | `BODY` | yes | a body longer than its verb allows: `MSG` [`MAX_BODY`] (80 KiB), `PROVE` [`MAX_PROOF`], `LIST` [`MAX_BUNDLE`] |
 //! | `VERB` | yes | a verb that this version does not have |
 //! | `STATE` | yes | a frame that cannot come now: a second `HELLO`, `MSG` before signing in, an `ACK` for what was never sent |
 //! | `VERSION` | yes | the server does not speak the version in `HELLO` or `CARRY` |

@@ -49,7 +49,7 @@ fn welcome_announces_the_backlog() {
         let identity = world.identity("alice");
         alice.prove("alice", &identity, crate::world::FIRST_INSTALLATION).await;
         let welcome = alice.next().await;
-        for limit in ["backlog=3", "backlog-bytes=1000000", "body=65536", "conversations=1000"] {
+        for limit in ["backlog=3", "backlog-bytes=1000000", "body=81920", "conversations=1000"] {
             assert!(welcome.split(' ').any(|word| word == limit), "{limit} in {welcome}");
         }
     });

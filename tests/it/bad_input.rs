@@ -120,7 +120,7 @@ fn malformed() -> Vec<Case> {
         ),
         case(
             "a body longer than allowed",
-            format!("MSG bob 1 {ORIGIN} text 0 65537\r\n"),
+            format!("MSG bob 1 {ORIGIN} text 0 81921\r\n"),
             "ERR BODY -",
         ),
         case(

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use fastrand::Rng;
-use tinychat::wire::MAX_BODY;
+use tinychat::wire::MAX_TEXT;
 
 use crate::pipe::read_all;
 use crate::programs::Launch;
@@ -91,7 +91,7 @@ fn what_is_sent_from_standard_input_is_sent_as_it_is_meant_or_refused() {
             (b"good\nol\xe9\n", "line 2 is not UTF-8 (its byte 3 is 0xe9): iconv"),
             (b"h\0i\0", "line 1 is no text (its byte 2 is 0x00): iconv -f UTF-16"),
             (
-                "ß".repeat(MAX_BODY).as_bytes(),
+                "ß".repeat(MAX_TEXT).as_bytes(),
                 "a message has at most 65536 bytes, and the input has more",
             ),
         ] {

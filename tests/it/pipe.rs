@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use tinychat::ui::typing::command::COMMANDS;
-use tinychat::wire::MAX_BODY;
+use tinychat::wire::MAX_TEXT;
 
 use crate::programs::{Launch, Program, numbered};
 use crate::world::{Peer, World, story};
@@ -103,8 +103,8 @@ fn a_command_that_begins_with_two_slashes_is_sent_with_one() {
 #[test]
 fn the_longest_message_is_sent_and_a_longer_one_refused() {
     story(async |world| {
-        let longest = "x".repeat(MAX_BODY);
-        let slashes = format!("//{}", "y".repeat(MAX_BODY - 1));
+        let longest = "x".repeat(MAX_TEXT);
+        let slashes = format!("//{}", "y".repeat(MAX_TEXT - 1));
         let lines = ["before", &longest, &slashes, &format!("{longest}x"), "after"];
         let john = commanded(world).to("marie").pipe(lines.join("\n")).await;
         john.exited(1).said("line 4 has 65537 bytes, and a message at most 65536");
@@ -116,7 +116,7 @@ fn the_longest_message_is_sent_and_a_longer_one_refused() {
 #[test]
 fn a_line_without_end_in_sight_costs_its_own_line_alone() {
     story(async |world| {
-        let flood = "x".repeat(20 * MAX_BODY);
+        let flood = "x".repeat(20 * MAX_TEXT);
         let john = Launch::of(world, "john").to("marie").pipe(format!("a\n{flood}\nb\n")).await;
         john.exited(1)
             .said("line 2 has 1310720 bytes, and a message at most 65536; send --file sends");

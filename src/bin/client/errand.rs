@@ -6,7 +6,7 @@ use tinychat::ui::beside::{self, Errand};
 use tinychat::ui::settings::Settings;
 use tinychat::ui::start::entry;
 use tinychat::ui::typing::input;
-use tinychat::wire::MAX_BODY;
+use tinychat::wire::MAX_TEXT;
 
 use crate::flags::{Files, Flags, Send, Status, Tail};
 use crate::options::options;
@@ -74,9 +74,9 @@ fn message(command: &Send) -> Result<String, (Exit, String)> {
     };
     match text.len() {
         0 => Err((Exit::Failed, "there is nothing to send".into())),
-        1..=MAX_BODY => Ok(text),
+        1..=MAX_TEXT => Ok(text),
         _ => {
-            Err((Exit::Failed, format!("a message has at most {MAX_BODY} bytes; nothing was sent")))
+            Err((Exit::Failed, format!("a message has at most {MAX_TEXT} bytes; nothing was sent")))
         }
     }
 }

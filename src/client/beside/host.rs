@@ -23,10 +23,10 @@ use crate::client::store::info;
 use crate::client::store::rows::{Incoming, Listed, State};
 use crate::message::Name;
 use crate::task;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 /// The longest request: in JSON each byte of a body may take six.
-const MAX_REQUEST: u64 = 6 * MAX_BODY as u64 + 1_024;
+const MAX_REQUEST: u64 = 6 * MAX_TEXT as u64 + 1_024;
 
 /// How long a request may take to arrive, and how long a guest may read nothing.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -97,7 +97,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         text: String,
     ) -> Result<(), Gone> {
         let peer: Name = match to.parse() {
-            Ok(peer) if text.len() <= MAX_BODY => peer,
+            Ok(peer) if text.len() <= MAX_TEXT => peer,
             Ok(_) => return say(stream, &Reply::Refused(too_long())).await,
             Err(error) => return say(stream, &Reply::Refused(format!("{error}"))).await,
         };
@@ -278,7 +278,7 @@ pub(super) async fn say(stream: &mut UnixStream, reply: &Reply) -> Result<(), Go
 }
 
 fn too_long() -> String {
-    format!("a message has at most {MAX_BODY} bytes")
+    format!("a message has at most {MAX_TEXT} bytes")
 }
 
 fn line_of(message: &Incoming) -> Line {

@@ -23,7 +23,7 @@ pub enum Request {
         token: String,
         /// To whom.
         to: String,
-        /// What, at most [`MAX_BODY`](crate::wire::MAX_BODY) bytes.
+        /// What, at most [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
         text: String,
     },
     /// Send a file. Answered with [`Reply::Ready`], with `going` at each progress, and then with each state of its

@@ -8,13 +8,13 @@ use blake3::Hash;
 use serde::{Deserialize, Serialize};
 
 use crate::message::{BlobId, Kind};
-use crate::wire::{MAX_BODY, MAX_NUMBER};
+use crate::wire::{MAX_NUMBER, MAX_TEXT};
 
 /// The longest name that is kept: its ending may matter.
 const MAX_CLAIMED: usize = 1_024;
 
 /// The longest caption, in bytes: the message that carries it has room for the rest as well.
-pub const MAX_CAPTION: usize = MAX_BODY / 8;
+pub const MAX_CAPTION: usize = MAX_TEXT / 8;
 
 /// The longest part of a media type, in bytes.
 const MAX_MEDIA_NAME: usize = 64;

@@ -21,7 +21,7 @@ use crate::ui::console::screen::Screen;
 use crate::ui::start::entry::race;
 use crate::ui::typing::input::{self, Line};
 use crate::ui::typing::paths;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 /// How many ways to go on with a word are told.
 const WAYS: usize = 30;
@@ -165,7 +165,7 @@ impl Keys {
             Pressed::EndOfInput => self.ready.push_back(None),
             Pressed::Full => {
                 screen
-                    .problem(&format!("a message has at most {MAX_BODY} bytes; this is too much"));
+                    .problem(&format!("a message has at most {MAX_TEXT} bytes; this is too much"));
             }
             Pressed::Stop => screen.stop(),
             Pressed::Clear => screen.clear(),

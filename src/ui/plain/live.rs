@@ -18,7 +18,7 @@ use crate::ui::phrases::news;
 use crate::ui::start::entry::race;
 use crate::ui::typing::command::{self, Input};
 use crate::ui::typing::input::Line;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 /// How many names can be completed. More are not remembered.
 const KNOWN: usize = 10_000;
@@ -168,8 +168,8 @@ impl Face {
                 false => "nobody to talk to; give --to. It was not sent",
             });
         };
-        if text.len() > MAX_BODY {
-            return self.mistake(&format!("a message has at most {MAX_BODY} bytes; not sent"));
+        if text.len() > MAX_TEXT {
+            return self.mistake(&format!("a message has at most {MAX_TEXT} bytes; not sent"));
         }
         self.client.give(Command::Send { peer, text }).await;
     }

@@ -9,13 +9,13 @@ use std::io::{self, BufRead, Read};
 use async_channel::{Receiver, Sender};
 
 use crate::task;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 /// How many lines are read ahead.
 const AHEAD: usize = 64;
 
 /// The longest line: the longest message, and one slash more in front of it.
-const LONGEST: usize = MAX_BODY + 1;
+const LONGEST: usize = MAX_TEXT + 1;
 
 /// What was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Line {
     }
 
     fn too_long() -> Self {
-        Self::Unusable(format!("a line has at most {MAX_BODY} bytes"))
+        Self::Unusable(format!("a line has at most {MAX_TEXT} bytes"))
     }
 }
 
@@ -62,11 +62,11 @@ pub(crate) fn read_line(from: impl Read + Send + 'static) -> io::Result<Receiver
 pub fn message(input: impl Read) -> Result<String, String> {
     let mut bytes = Vec::new();
     // CR LF stand behind it.
-    let read = input.take(MAX_BODY as u64 + 3).read_to_end(&mut bytes);
+    let read = input.take(MAX_TEXT as u64 + 3).read_to_end(&mut bytes);
     read.map_err(|error| format!("cannot read the input: {error}"))?;
     let text = without_end(&bytes);
-    if text.len() > MAX_BODY {
-        let most = format!("a message has at most {MAX_BODY} bytes, and the input has more");
+    if text.len() > MAX_TEXT {
+        let most = format!("a message has at most {MAX_TEXT} bytes, and the input has more");
         return Err(format!("{most}; send --file sends files"));
     }
     let text = checked(text, 1)?.replace("\r\n", "\n");
@@ -102,8 +102,8 @@ fn next(input: &mut impl BufRead, number: u64) -> io::Result<Option<Line>> {
     let line = without_end(&bytes);
     let length = line.len() as u64 + more;
     // A slash more in front of it.
-    if length > LONGEST as u64 || (length > MAX_BODY as u64 && !line.starts_with(b"/")) {
-        let because = format!("line {number} has {length} bytes, and a message at most {MAX_BODY}");
+    if length > LONGEST as u64 || (length > MAX_TEXT as u64 && !line.starts_with(b"/")) {
+        let because = format!("line {number} has {length} bytes, and a message at most {MAX_TEXT}");
         return Ok(Some(Line::Unusable(format!("{because}; send --file sends files"))));
     }
     Ok(Some(checked(line, number).map_or_else(Line::Unusable, |text| Line::Text(text.into()))))
@@ -181,8 +181,8 @@ mod tests {
 
     #[test]
     fn a_line_that_cannot_be_sent_is_named_and_skipped() {
-        let long = "x".repeat(MAX_BODY + 500);
-        let longest = format!("/{}", "y".repeat(MAX_BODY));
+        let long = "x".repeat(MAX_TEXT + 500);
+        let longest = format!("/{}", "y".repeat(MAX_TEXT));
         let rest = b"ol\xe9\nnext\na\0b\n";
         let bytes = [format!("{long}\n{longest}\r\nz{longest}\n").as_bytes(), rest].concat();
         let lines = lines(&bytes);
@@ -196,7 +196,7 @@ mod tests {
 
     #[test]
     fn an_input_is_one_message_or_refused() {
-        let longest = "x".repeat(MAX_BODY);
+        let longest = "x".repeat(MAX_TEXT);
         for (input, text) in [
             ("hello", "hello"),
             ("a\r\nb\r\n", "a\nb"),

@@ -8,11 +8,11 @@ use crate::ui::console::row::View;
 use crate::ui::typing::completion::{self, begun_path, common_beginning};
 use crate::ui::typing::composer::Composer;
 use crate::ui::typing::keys::{self, Action};
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 /// The longest line that is edited, in bytes: one that is too long to be sent can be put right. What goes beyond it
 /// is not taken.
-const MAX_LINE: usize = 2 * MAX_BODY;
+const MAX_LINE: usize = 2 * MAX_TEXT;
 
 /// What a key asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use super::state::{App, Effect, LONG_PASTE, MAX_DRAFT, Overlay};
 use crate::ui::typing::completion::{self, begun_path, common_beginning};
 use crate::ui::typing::composer::Composer;
 use crate::ui::typing::keys::Action;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 impl App {
     pub(super) fn edit(&mut self, action: Action) {
@@ -48,7 +48,7 @@ impl App {
                 jump.type_text(text);
             }
         } else if self.composer().text().len() + text.len() > MAX_DRAFT {
-            self.tell(format!("a message has at most {MAX_BODY} bytes; this is too much"));
+            self.tell(format!("a message has at most {MAX_TEXT} bytes; this is too much"));
         } else {
             self.composer_mut().insert(text);
         }

@@ -4,7 +4,7 @@ use super::state::{App, Overlay};
 use crate::client::Command;
 use crate::message::Name;
 use crate::ui::typing::command::{self, Input as Typed};
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 
 impl App {
     pub(super) fn send(&mut self) {
@@ -97,8 +97,8 @@ impl App {
 
     fn say(&mut self, text: String) -> bool {
         let Some(index) = self.current else { return false };
-        if text.len() > MAX_BODY {
-            self.tell(format!("a message has at most {MAX_BODY} bytes; not sent"));
+        if text.len() > MAX_TEXT {
+            self.tell(format!("a message has at most {MAX_TEXT} bytes; not sent"));
             return false;
         }
         let is_unread_below = self.sight().is_some_and(|sight| sight.below > 0);

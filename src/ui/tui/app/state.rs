@@ -19,7 +19,7 @@ use crate::ui::tui::memory::{Memory, Person};
 use crate::ui::tui::panel::Panel;
 use crate::ui::tui::transfers::Transfers;
 use crate::ui::typing::composer::Composer;
-use crate::wire::MAX_BODY;
+use crate::wire::MAX_TEXT;
 use crate::wire::frame::Presence;
 
 /// The most columns and rows of a picture.
@@ -29,7 +29,7 @@ const PICTURE: (u16, u16) = (48, 14);
 pub(super) const LONG_PASTE: usize = 20;
 
 /// The longest draft: something is to be put right if it is too long to be sent.
-pub(super) const MAX_DRAFT: usize = 2 * MAX_BODY;
+pub(super) const MAX_DRAFT: usize = 2 * MAX_TEXT;
 
 /// How many conversations are opened by themselves. The server holds 1,000 open.
 pub(super) const OPENED: usize = 900;

@@ -43,12 +43,12 @@ fn a_mistake_stays_to_be_put_right() {
     assert_eq!(desk.draft(), "/TLAK anna");
     assert!(desk.screen().contains("did you mean /TALK?"));
     desk.ctrl('u');
-    desk.take(Input::Paste("x".repeat(MAX_BODY + 1)));
+    desk.take(Input::Paste("x".repeat(MAX_TEXT + 1)));
     desk.writes("");
-    assert_eq!(desk.draft().len(), MAX_BODY + 1);
+    assert_eq!(desk.draft().len(), MAX_TEXT + 1);
     assert!(desk.screen().contains("a message has at most 65536 bytes; not sent"));
-    desk.take(Input::Paste("x".repeat(MAX_BODY)));
-    assert_eq!(desk.draft().len(), MAX_BODY + 1, "more is not taken");
+    desk.take(Input::Paste("x".repeat(MAX_TEXT)));
+    assert_eq!(desk.draft().len(), MAX_TEXT + 1, "more is not taken");
 }
 
 #[test]

@@ -10,7 +10,7 @@
 //!
 //! ```text
 //! body     = u8 version = 1 | u8 count | count x (u64 installation | u8 type | u16 length | Olm message)
-//!          | u32 length | payload
+//!          | u16 length | statement of a writer | u32 length | payload
 //! payload  = commitment (32) | ChaCha20-Poly1305(key, nonce = 12 zero bytes,
 //!                                                aad = "tinychat/2 payload 1" | commitment, content)
 //!            key (32) | commitment (32) = HKDF-SHA256(ikm = K, no salt, info = "tinychat/2 payload 1")

@@ -1,10 +1,12 @@
 //! Vectors that were computed by another program: by Python's hashlib and blake3, and ChaCha20-Poly1305 and HKDF of its
-//! cryptography. What is hashed in places of keys and lists is arbitrary.
+//! cryptography. What is hashed in places of keys and lists is arbitrary. A writer's statement is by `ssh-keygen`.
 
 use std::io::{Cursor, Read};
 
 use sha2::{Digest, Sha256};
+use vodozemac::olm::OlmMessage;
 
+use super::body::{Addressed, Body};
 use super::content::{Content, Got, Known};
 use super::context::{Context, End};
 use super::envelope::Envelope;
@@ -12,6 +14,7 @@ use super::file::{FileKey, FileSeed};
 use super::payload::{Payload, PayloadKey};
 use super::stream::Sealing;
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
+use crate::trust::devices::SignedWriter;
 use crate::trust::{CurveKey, Fingerprint, PublicKey};
 
 const CONTENT: &str = "\
@@ -30,6 +33,26 @@ const PAYLOAD: &str = "\
 const ENVELOPE: &str = "\
     000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2c367b9d9f06ca1d0911ff4fcc62019e\
     89186b2bdf433d9f1580a23625f81b930427b8bd5bfea7e2bd602e53c2bd3a2a76167c6dcc770b608d1f95eff5f1b484";
+
+/// Signed by a key that was thrown away.
+const STATEMENT: &str = "\
+    tinychat/2 writer\n\
+    server SHA256:s+rNM0M7MbUlI1EDLJs+ei56p3ONXezfDdbGJoCFPAY\n\
+    name alice\n\
+    identity AAAAC3NzaC1lZDI1NTE5AAAAILTo7Slz2l8ov6HmBsffuhy2jGQ04rjXBkXwWFfPlNeY\n\
+    installation 5f3c0a9c41c3b2e7\n\
+    curve25519 AgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgI\n\
+    time 2026-01-01T00:00:00Z\n\
+    -----BEGIN SSH SIGNATURE-----\n\
+    U1NIU0lHAAAAAQAAADMAAAALc3NoLWVkMjU1MTkAAAAgtOjtKXPaXyi/oeYGx9+6HLaMZD\n\
+    TiuNcGRfBYV8+U15gAAAAPdGlueWNoYXQtd3JpdGVyAAAAAAAAAAZzaGE1MTIAAABTAAAA\n\
+    C3NzaC1lZDI1NTE5AAAAQG+otgAgKfVtm84u/+lgMi/Bb1UZ7Q7ZZL6a/iQouwsnaB3hVV\n\
+    Fm7RF/QY+u925VN7TizjAdTlaUNXHZ2adbZAE=\n\
+    -----END SSH SIGNATURE-----\n";
+
+/// SHA-256 over a body without that statement, and over the same with it.
+const BODY: &str = "3059078d4ec87b910d200adc5383a42f787bebfe4d072631360d0f3d538dd93a";
+const BODY_OF_WRITER: &str = "0fbf0fa5c1f335281a7f0c9cf2fda05b3063e2243d23315a26db79fae37aa691";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -80,6 +103,27 @@ fn envelopes_are_as_others_compute_them() {
     let envelope = Envelope::new(key, &payload, &context);
     assert_eq!(hex(&envelope.to_bytes()), ENVELOPE);
     assert_eq!(envelope.open(&payload, &context), Ok(content()));
+}
+
+/// With an Olm message that has all its fields, and was encrypted by nobody.
+fn body() -> Body {
+    let (key, text, mac) = (counted::<32>(0x20), counted::<16>(0x40), counted::<8>(0x50));
+    let message = [&[3_u8, 0x0a, 32][..], &key, &[0x10, 7, 0x22, 16], &text, &mac].concat();
+    let message = OlmMessage::from_parts(1, &message).unwrap();
+    let addressed = |number| Addressed::new(Installation::from_u64(number), &message);
+    let envelopes = [0x9ab0_04c1_d2e3_f405, 0x5f3c_0a9c_41c3_b2e7].map(addressed);
+    let payload = Payload::seal_with(&PayloadKey::from_bytes(counted(0)), &content());
+    Body::new(envelopes.into(), payload).unwrap()
+}
+
+#[test]
+fn bodies_are_as_others_compute_them() {
+    let writer = SignedWriter::read(STATEMENT.into()).unwrap();
+    for (body, hash) in [(body(), BODY), (body().with_writer(writer), BODY_OF_WRITER)] {
+        let bytes = body.encode();
+        assert_eq!(hex(&Sha256::digest(&bytes)), hash);
+        assert_eq!(Body::decode(bytes.into()), Ok(body));
+    }
 }
 
 fn sealed(plain: &[u8]) -> Vec<u8> {

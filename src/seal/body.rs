@@ -1,4 +1,5 @@
-//! A sealed message as it travels: a payload, and an envelope for each device that may open it.
+//! A sealed message as it travels: a payload, an envelope for each device that may open it, and what a writer's person
+//! says of it.
 //!
 //! Owned by whoever sends one or was sent one. Invariant: there is one way to write it, and nothing else is read.
 
@@ -9,9 +10,9 @@ use vodozemac::olm::OlmMessage;
 use super::payload::Payload;
 use crate::message::Installation;
 use crate::trust::CurveKey;
-use crate::trust::devices::MAX_DEVICES;
+use crate::trust::devices::{MAX_DEVICES, MAX_WRITER, SignedWriter, WriterError};
 
-/// The longest body, in bytes: a text of 64 KiB and an envelope for each device fit.
+/// The longest body, in bytes: a text of 64 KiB, an envelope for each device and a writer's statement fit.
 pub const MAX_SEALED: usize = 80 * 1024;
 
 /// The longest Olm message, in bytes. One that begins a session has some 280.
@@ -24,6 +25,7 @@ const VERSION: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Body {
     envelopes: Vec<Addressed>,
+    writer: Option<SignedWriter>,
     payload: Payload,
 }
 
@@ -50,6 +52,8 @@ pub enum BodyError {
     Devices,
     #[error("an envelope is an Olm message of at most {MAX_ENVELOPE} bytes")]
     Envelope,
+    #[error(transparent)]
+    Writer(#[from] WriterError),
 }
 
 impl From<TryGetError> for BodyError {
@@ -92,7 +96,7 @@ impl Addressed {
 }
 
 impl Body {
-    /// For 1 to [`MAX_DEVICES`] devices, and for each of them once.
+    /// For 1 to [`MAX_DEVICES`] devices, and for each of them once. Without a writer's statement.
     pub fn new(envelopes: Vec<Addressed>, payload: Payload) -> Result<Self, BodyError> {
         let is_repeated =
             |(at, it): (usize, &Addressed)| envelopes[..at].iter().any(|o| o.to == it.to);
@@ -101,13 +105,21 @@ impl Body {
         {
             return Err(BodyError::Devices);
         }
-        Ok(Self { envelopes, payload })
+        Ok(Self { envelopes, writer: None, payload })
+    }
+
+    /// The same from a data folder that only writes, of which its person says this.
+    pub fn with_writer(self, writer: SignedWriter) -> Self {
+        Self { writer: Some(writer), ..self }
     }
 
     /// The bytes that are sent.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION, self.envelopes.len() as u8];
         self.envelopes.iter().for_each(|envelope| envelope.put(&mut out));
+        let statement = self.writer.as_ref().map_or(&b""[..], |it| &it.bytes()[..]);
+        out.put_u16(statement.len() as u16);
+        out.put_slice(statement);
         out.put_u32(self.payload.bytes().len() as u32);
         out.put_slice(self.payload.bytes());
         out
@@ -121,17 +133,10 @@ impl Body {
         if bytes.try_get_u8()? != VERSION {
             return Err(BodyError::Version);
         }
-        let count = usize::from(bytes.try_get_u8()?);
-        if count > MAX_DEVICES {
-            return Err(BodyError::Devices);
-        }
-        let envelopes =
-            (0..count).map(|_| Addressed::read(&mut bytes)).collect::<Result<_, _>>()?;
-        let length = bytes.try_get_u32()? as usize;
-        if bytes.len() != length {
-            return Err(BodyError::Length);
-        }
-        Self::new(envelopes, Payload::from_bytes(bytes))
+        let envelopes = read_envelopes(&mut bytes)?;
+        let statement = read_statement(&mut bytes)?;
+        let body = Self::new(envelopes, read_payload(bytes)?)?;
+        Ok(Self { writer: statement.map(SignedWriter::read).transpose()?, ..body })
     }
 
     /// The envelope for this device, if there is one.
@@ -139,10 +144,38 @@ impl Body {
         self.envelopes.iter().find(|envelope| envelope.to == to)
     }
 
+    /// What its person says of the sender, if that is a data folder that only writes.
+    pub fn writer(&self) -> Option<&SignedWriter> {
+        self.writer.as_ref()
+    }
+
     /// What is in all envelopes' care.
     pub fn payload(&self) -> &Payload {
         &self.payload
     }
+}
+
+fn read_envelopes(bytes: &mut Bytes) -> Result<Vec<Addressed>, BodyError> {
+    let count = usize::from(bytes.try_get_u8()?);
+    if count > MAX_DEVICES {
+        return Err(BodyError::Devices);
+    }
+    (0..count).map(|_| Addressed::read(bytes)).collect()
+}
+
+/// Not verified yet.
+fn read_statement(bytes: &mut Bytes) -> Result<Option<Bytes>, BodyError> {
+    let length = usize::from(bytes.try_get_u16()?);
+    if length > MAX_WRITER {
+        return Err(WriterError::Long.into());
+    }
+    let statement = take(bytes, length)?;
+    Ok((length > 0).then_some(statement))
+}
+
+fn read_payload(mut bytes: Bytes) -> Result<Payload, BodyError> {
+    let length = bytes.try_get_u32()? as usize;
+    (bytes.len() == length).then(|| Payload::from_bytes(bytes)).ok_or(BodyError::Length)
 }
 
 /// Whether the keys are written in one way that a message has to begin with.
@@ -159,11 +192,33 @@ fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, BodyError> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::LazyLock;
+
     use proptest::collection::vec;
     use proptest::prelude::*;
 
     use super::super::content::tests::longest;
     use super::*;
+    use crate::message::Timestamp;
+    use crate::trust::devices::{Owner, StatementError, Writer};
+    use crate::trust::{Fingerprint, Identity};
+
+    /// A signature takes its time: this one is in many bodies.
+    static WRITER: LazyLock<SignedWriter> = LazyLock::new(|| {
+        let identity = Identity::generate().unwrap();
+        let owner = Owner {
+            server: Some(Fingerprint::of(b"server")),
+            name: "john".parse().unwrap(),
+            identity: identity.public(),
+        };
+        let writer = Writer {
+            owner,
+            installation: Installation::from_u64(1),
+            curve: CurveKey::from_bytes([1; 32]),
+            time: Timestamp(0),
+        };
+        SignedWriter::sign(writer, &identity).unwrap()
+    });
 
     fn envelopes() -> impl Strategy<Value = Vec<Addressed>> {
         let one = (0..2_u8, vec(any::<u8>(), 0..=MAX_ENVELOPE));
@@ -178,8 +233,10 @@ mod tests {
     }
 
     fn bodies() -> impl Strategy<Value = Body> {
-        (envelopes(), vec(any::<u8>(), 0..2_000)).prop_map(|(envelopes, payload)| {
-            Body::new(envelopes, Payload::from_bytes(payload.into())).unwrap()
+        let parts = (envelopes(), vec(any::<u8>(), 0..2_000), any::<bool>());
+        parts.prop_map(|(envelopes, payload, only_writes)| {
+            let body = Body::new(envelopes, Payload::from_bytes(payload.into())).unwrap();
+            if only_writes { body.with_writer(WRITER.clone()) } else { body }
         })
     }
 
@@ -228,8 +285,35 @@ mod tests {
             message: vec![0; MAX_ENVELOPE].into(),
         };
         let all = (1..=MAX_DEVICES as u64).map(addressed).collect();
-        let body = Body::new(all, payload).unwrap();
+        let body = Body::new(all, payload).unwrap().with_writer(longest_statement());
         assert_eq!(Body::decode(body.encode().into()), Ok(body));
+    }
+
+    /// A signature may have blank lines in it.
+    fn longest_statement() -> SignedWriter {
+        let text = str::from_utf8(WRITER.bytes()).unwrap();
+        let blank = "\n".repeat(MAX_WRITER - text.len());
+        let longest = text.replacen("-----END", &format!("{blank}-----END"), 1);
+        SignedWriter::read(longest.into()).unwrap()
+    }
+
+    #[test]
+    fn what_is_no_statement_of_a_writer_is_refused() {
+        let one = Addressed { to: Installation::from_u64(1), kind: 0, message: Bytes::new() };
+        let body = Body::new(vec![one], Payload::from_bytes(vec![0; 2_000].into())).unwrap();
+        let bytes = body.with_writer(WRITER.clone()).encode();
+        let at = bytes.windows(10).position(|it| it == b"tinychat/2").unwrap();
+        let damaged = |at: usize, by: &[u8]| {
+            let mut bytes = bytes.clone();
+            bytes[at..at + by.len()].copy_from_slice(by);
+            Body::decode(bytes.into())
+        };
+        let refused = |error| Err(BodyError::Writer(error));
+        let (signature, form) = (StatementError::Signature, StatementError::Form);
+        assert_eq!(damaged(at, b"T"), refused(WriterError::Statement(signature)));
+        assert_eq!(damaged(at, b"\xff"), refused(WriterError::Statement(form)));
+        let beyond = (MAX_WRITER as u16 + 1).to_be_bytes();
+        assert_eq!(damaged(at - 2, &beyond), refused(WriterError::Long));
     }
 
     #[test]

@@ -9,7 +9,6 @@ use thiserror::Error;
 use super::padding::padded;
 use crate::message::{Installation, Kind, Origin, Timestamp};
 use crate::trust::Fingerprint;
-use crate::trust::devices::{SignedWriter, WriterError};
 
 /// How many messages that came are told at once.
 pub const MAX_GOT: usize = 8;
@@ -29,8 +28,6 @@ pub struct Content {
     pub lists: [Option<Known>; 2],
     /// Which messages of the receiver the sender has opened last, at most [`MAX_GOT`].
     pub got: Vec<Got>,
-    /// What its person says of the sender, if that is a data folder that only writes.
-    pub writer: Option<SignedWriter>,
     /// What the body is.
     pub kind: Kind,
     /// When it was written, by the sender's clock.
@@ -71,8 +68,6 @@ pub enum ContentError {
     Number,
     #[error("what was sealed is written in one way alone, and its padding is zeros")]
     Spelling,
-    #[error(transparent)]
-    Writer(#[from] WriterError),
 }
 
 impl From<TryGetError> for ContentError {
@@ -100,7 +95,6 @@ impl Content {
         self.lists.iter().for_each(|list| put_list(&mut out, *list));
         out.put_u8(self.got.len() as u8);
         self.got.iter().for_each(|got| put_got(&mut out, got));
-        put_writer(&mut out, self.writer.as_ref());
         out.put_u8(self.kind.as_str().len() as u8);
         out.put_slice(self.kind.as_str().as_bytes());
         out.put_u64(self.time.0);
@@ -129,18 +123,11 @@ fn put_got(out: &mut Vec<u8>, got: &Got) {
     out.put_u64(got.n);
 }
 
-fn put_writer(out: &mut Vec<u8>, writer: Option<&SignedWriter>) {
-    let statement = writer.map_or(&b""[..], |it| &it.bytes()[..]);
-    out.put_u16(statement.len() as u16);
-    out.put_slice(statement);
-}
-
 fn read(bytes: &mut Bytes) -> Result<Content, ContentError> {
     Ok(Content {
         origin: Origin::from_bytes(array(bytes)?),
         lists: [read_list(bytes)?, read_list(bytes)?],
         got: read_all_got(bytes)?,
-        writer: read_writer(bytes)?,
         kind: read_kind(bytes)?,
         time: Timestamp(bytes.try_get_u64()?),
         body: read_body(bytes)?,
@@ -162,12 +149,6 @@ fn read_all_got(bytes: &mut Bytes) -> Result<Vec<Got>, ContentError> {
         Ok(Got { installation, n: bytes.try_get_u64()? })
     };
     (0..count).map(read).collect()
-}
-
-fn read_writer(bytes: &mut Bytes) -> Result<Option<SignedWriter>, ContentError> {
-    let length = usize::from(bytes.try_get_u16()?);
-    let statement = take(bytes, length)?;
-    Ok((length > 0).then(|| SignedWriter::read(statement)).transpose()?)
 }
 
 fn read_kind(bytes: &mut Bytes) -> Result<Kind, ContentError> {
@@ -197,32 +178,11 @@ fn take(bytes: &mut Bytes, length: usize) -> Result<Bytes, ContentError> {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use std::sync::LazyLock;
-
     use proptest::collection::vec;
     use proptest::option;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::trust::devices::{Owner, StatementError, Writer};
-    use crate::trust::{CurveKey, Identity};
-
-    /// A signature takes its time: this one is in many contents.
-    static WRITER: LazyLock<SignedWriter> = LazyLock::new(|| {
-        let identity = Identity::generate().unwrap();
-        let owner = Owner {
-            server: Some(Fingerprint::of(b"server")),
-            name: "𠮷".repeat(32).parse().unwrap(),
-            identity: identity.public(),
-        };
-        let writer = Writer {
-            owner,
-            installation: Installation::from_u64(1),
-            curve: CurveKey::from_bytes([1; 32]),
-            time: Timestamp(0),
-        };
-        SignedWriter::sign(writer, &identity).unwrap()
-    });
 
     fn known() -> impl Strategy<Value = Known> {
         (1..=MAX_NUMBER, any::<[u8; 32]>())
@@ -234,20 +194,15 @@ pub(super) mod tests {
             .prop_map(|(number, n)| Got { installation: Installation::from_u64(number), n })
     }
 
-    fn writer() -> impl Strategy<Value = Option<SignedWriter>> {
-        any::<bool>().prop_map(|only_writes| only_writes.then(|| WRITER.clone()))
-    }
-
     /// Any content.
     pub(in crate::seal) fn contents() -> impl Strategy<Value = Content> {
         let lists = [option::of(known()), option::of(known())];
         let rest = ("[a-z0-9-]{1,16}", 0..=MAX_NUMBER, vec(any::<u8>(), 0..3_000));
-        (any::<[u8; 16]>(), lists, vec(got(), 0..=MAX_GOT), writer(), rest).prop_map(
-            |(origin, lists, got, writer, (kind, time, body))| Content {
+        (any::<[u8; 16]>(), lists, vec(got(), 0..=MAX_GOT), rest).prop_map(
+            |(origin, lists, got, (kind, time, body))| Content {
                 origin: Origin::from_bytes(origin),
                 lists,
                 got,
-                writer,
                 kind: kind.parse().unwrap(),
                 time: Timestamp(time),
                 body: body.into(),
@@ -294,7 +249,6 @@ pub(super) mod tests {
             origin: Origin::from_bytes([0; 16]),
             lists: [None; 2],
             got: vec![GOT; MAX_GOT],
-            writer: Some(WRITER.clone()),
             kind: Kind::TEXT,
             time: Timestamp(0),
             body: vec![b'x'; MAX_INSIDE].into(),
@@ -317,24 +271,5 @@ pub(super) mod tests {
             assert_eq!(changed.check(), Err(error));
             assert_eq!(Content::decode(changed.encode().into()), Err(error));
         }
-    }
-
-    #[test]
-    fn what_is_no_statement_of_a_writer_is_refused() {
-        let content = longest();
-        let at = content.encode().windows(7).position(|it| it == b" writer").unwrap();
-        for (damage, error) in
-            [(b" Writer", StatementError::Signature), (b" write\xff", StatementError::Form)]
-        {
-            let mut bytes = content.encode();
-            bytes[at..at + damage.len()].copy_from_slice(damage);
-            let refused = Err(ContentError::Writer(WriterError::Statement(error)));
-            assert_eq!(Content::decode(bytes.into()), refused);
-        }
-        let mut bytes = content.encode();
-        let length = at - "tinychat/2".len() - 2;
-        bytes[length..length + 2].copy_from_slice(&[0xff; 2]);
-        let refused = Err(ContentError::Writer(WriterError::Long));
-        assert_eq!(Content::decode(bytes.into()), refused);
     }
 }

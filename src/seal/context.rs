@@ -1,12 +1,11 @@
 //! From which device to which a message is, and as which one: what its envelope is bound to.
 //!
-//! Owned by whoever seals or opens. Invariant: a reader makes it of what it knows and of the Olm message that begins the
-//! session, and of nothing that is inside.
+//! Owned by whoever seals or opens. Invariant: a reader makes it of what it knows and of what a writer's person has
+//! signed, and of nothing that is inside.
 
 use sha2::{Digest, Sha256};
 
 use crate::message::{Installation, Name};
-use crate::trust::devices::Writer;
 use crate::trust::{CurveKey, Fingerprint, PublicKey};
 
 /// What it is made for.
@@ -48,15 +47,6 @@ impl Context<'_> {
         [&self.from, &self.to].into_iter().for_each(|end| end.add_to(&mut hash));
         add(&mut hash, &self.n.to_be_bytes());
         hash.finalize().into()
-    }
-
-    /// Whether what a person has signed of a data folder that only writes is of the one that has sealed it, and counts on
-    /// the server that carries it.
-    pub fn is_from(&self, writer: &Writer) -> bool {
-        let (from, owner) = (&self.from, &writer.owner);
-        let is_of_name = owner.server == self.server && owner.name == *from.name;
-        let is_of_key = owner.identity == from.identity && writer.curve == from.curve;
-        is_of_name && is_of_key && writer.installation == from.installation
     }
 }
 

@@ -4,13 +4,13 @@
 //! # The form
 //!
 //! A message is sealed once into a *payload*, whose bytes never change again, however often the message is numbered
-//! anew, bounced or sent again; only those of [writers](self#writers) may be sealed anew. For each device that receives
-//! it there is an *envelope*: one Olm message, whose text is the payload's key and what binds both to this conversation.
-//! All of it together is the *body* of a `MSG` of the kind `seal`. Numbers are big-endian; `a | b` is a followed by b.
+//! anew, bounced or sent again. For each device that receives it there is an *envelope*: one Olm message, whose text is
+//! the payload's key and what binds both to this conversation. All of it together is the *body* of a `MSG` of the kind
+//! `seal`. Numbers are big-endian; `a | b` is a followed by b.
 //!
 //! ```text
 //! body     = u8 version = 1 | u8 count | count x (u64 installation | u8 type | u16 length | Olm message)
-//!          | u32 length | payload
+//!          | u16 length | statement of a writer | u32 length | payload
 //! payload  = commitment (32) | ChaCha20-Poly1305(key, nonce = 12 zero bytes,
 //!                                                aad = "tinychat/2 payload 1" | commitment, content)
 //!            key (32) | commitment (32) = HKDF-SHA256(ikm = K, no salt, info = "tinychat/2 payload 1")
@@ -18,7 +18,7 @@
 //! context  = "tinychat/2 envelope 1", server, from: name, identity, installation, Curve25519 key,
 //!            to: name, identity, installation, Curve25519 key, n; each of these eleven as u16 length | bytes
 //! content  = origin (16) | u64 version, hash (32): of the sender's list | u64 version, hash (32): of the receiver's
-//!          | u8 count | count x (u64 installation | u64 n): what came | u16 length | statement of a writer
+//!          | u8 count | count x (u64 installation | u64 n): what came
 //!          | u8 length | kind | u64 time | u32 length | body | padding
 //! ```
 //!
@@ -33,17 +33,18 @@
 //!   of the other end was opened in it; 1 goes on with one. A reader takes a message only as Olm writes it: with its fields
 //!   in their order, and no key with the bit set that X25519 ignores (RFC 7748 §5); and one that begins a session only in
 //!   the session with those keys, or in a new one.
+//! - The *statement of a writer* is in each body of a data folder that does not stand in its person's device list, and in
+//!   no other: there its length is 0. It has at most 1,024 bytes. A reader takes no body with anything else in this place.
+//!   What it is and what a reader does with it is [below](self#writers).
 //! - In the *context*, server is the SHA-256 that its [fingerprint](crate::wire#transport) shows, or nothing without TLS;
 //!   names are UTF-8 as the server spells them; identities and Curve25519 keys are their 32 bytes; installations and *n*
 //!   have 8 bytes. A reader computes it from the frame and from what it knows, never from what is inside; the Curve25519
-//!   key of a [writer](self#writers) it takes from the Olm message that begins the session.
+//!   key of a [writer](self#writers) it takes from the statement.
 //! - A *list's version* is 0, with 32 zero bytes, if the sender knew none; its hash is over its text without the
 //!   signature. Versions inside show whether somebody was shown an old list; they are never compared for equality with
 //!   the frame's.
 //! - *What came* tells which messages of the receiver's data folders in this conversation the sender has opened last, at
 //!   most 8, in any order, each for itself.
-//! - The *statement of a writer* is in each message of a data folder that does not stand in its person's device list, and
-//!   in no other: there its length is 0. What it is and what a reader does with it is [below](self#writers).
 //! - *Time* is when it was written, by the sender's clock, in milliseconds since 1970. It and all other numbers are at
 //!   most 2<sup>63</sup> - 1; *n* and versions of lists that are known are from 1 on. The kind is one of
 //!   [those of messages](crate::wire#form), the body inside has at most 64 KiB.
@@ -89,9 +90,9 @@
 //! # Writers
 //!
 //! A data folder that only writes, for instance from a scheduled job in a fresh container, does not stand in its person's
-//! [device list](crate::wire#device-lists). By the *statement* in each of its messages a reader knows that the folder's
-//! Curve25519 key is that person's. So the server keeps nothing of such folders, there may be any number of them, and a
-//! message stays readable whatever becomes of its folder.
+//! [device list](crate::wire#device-lists). By the *statement* in each of its bodies a reader knows, before it opens the
+//! message, that the folder's Curve25519 key is that person's. So the server keeps nothing of such folders, there may be
+//! any number of them, and a message stays readable whatever becomes of its folder.
 //!
 //! ```text
 //! tinychat/2 writer
@@ -110,14 +111,14 @@
 //! ignores. The signature is by the identity that it names, namespace `tinychat-writer`. Text and signature have at most
 //! 1,024 bytes.
 //!
-//! If the sender's folder does not stand in the list that a reader believes, the reader takes the Curve25519 key for the
-//! context from the Olm message that begins the session, and opens the message. It keeps nothing of it, no session either,
-//! unless the statement inside names just that server, name, identity, installation and key, is signed by the identity
-//! that the reader trusts for the name, and the list that the reader believes does not call that installation *gone*. It
-//! heeds no statement of a folder that stands in the list.
+//! If a reader does not find the sender's installation in the list that it believes, it opens the message only with the
+//! key of the statement beside it, in the context and for the session. For that the statement names just that server,
+//! name, identity and installation, and is signed by the identity that the reader trusts for the name; and the list that
+//! the reader believes does not call that installation *gone*. It heeds no statement of a folder that stands in the list.
 //!
-//! If the folder takes a new installation, or the server has a new key, the statement in a payload is true no more. Then
-//! the message is sealed anew, with a new statement and another *K*; its origin stays.
+//! The statement is in the clear, as it hides nothing: the server knows name, identity and installation, and the Olm
+//! messages that begin a session show the key. It is outside the payload, as it changes: if the folder takes a new
+//! installation, or the server has a new key, the same payload travels with another statement.
 //!
 //! # Files
 //!

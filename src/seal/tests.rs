@@ -6,7 +6,7 @@ use vodozemac::olm::OlmMessage;
 use super::*;
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
 use crate::trust::devices::{Owner, SignedWriter, Writer};
-use crate::trust::{CurveKey, Fingerprint, Identity};
+use crate::trust::{Fingerprint, Identity};
 
 /// A device and what it is known by.
 struct Device {
@@ -61,7 +61,6 @@ fn said(text: &'static str) -> Content {
         origin: Origin::from_bytes([7; 16]),
         lists: [None; 2],
         got: Vec::new(),
-        writer: None,
         kind: Kind::TEXT,
         time: Timestamp(0),
         body: text.into(),
@@ -70,16 +69,21 @@ fn said(text: &'static str) -> Content {
 
 /// A message from one device to another, as it travels. The session goes on.
 fn sealed(session: &mut Session, context: &Context<'_>, text: &'static str) -> Body {
-    sealed_whole(session, context, &said(text))
+    let (key, payload) = Payload::seal(&said(text)).unwrap();
+    sent(session, context, key, payload)
 }
 
-fn sealed_whole(session: &mut Session, context: &Context<'_>, content: &Content) -> Body {
-    let (key, payload) = Payload::seal(content).unwrap();
+/// The same with what is sealed already.
+fn sent(session: &mut Session, context: &Context<'_>, key: PayloadKey, payload: Payload) -> Body {
     let envelope = Envelope::new(key, &payload, context);
     let (behind, message) = session.seal(&envelope).unwrap();
     *session = behind;
     let addressed = Addressed::new(context.to.installation, &message);
-    Body::decode(Body::new(vec![addressed], payload).unwrap().encode().into()).unwrap()
+    travelled(Body::new(vec![addressed], payload).unwrap())
+}
+
+fn travelled(body: Body) -> Body {
+    Body::decode(body.encode().into()).unwrap()
 }
 
 fn message(body: &Body, to: &Device) -> OlmMessage {
@@ -241,58 +245,76 @@ fn a_key_to_begin_with_is_good_for_as_long_as_the_next_one() {
     assert!(matches!(refused, Err(OlmError::Beginning(_))));
 }
 
-/// What a device that only writes says of itself.
+fn owner(device: &Device) -> Owner {
+    let End { name, identity, .. } = device.end();
+    Owner { server: Some(Fingerprint::of(b"server")), name: name.clone(), identity }
+}
+
+/// What its person says of a device that only writes.
 fn writer(device: &Device) -> Writer {
-    let End { name, identity, installation, curve } = device.end();
-    let owner = Owner { server: Some(Fingerprint::of(b"server")), name: name.clone(), identity };
-    Writer { owner, installation, curve, time: Timestamp(0) }
+    let End { installation, curve, .. } = device.end();
+    Writer { owner: owner(device), installation, curve, time: Timestamp(0) }
 }
 
-/// The first message of a device to another, with such a statement.
-fn sealed_by_writer(from: &Device, to: &Device, statement: Option<SignedWriter>) -> Body {
-    let content = Content { writer: statement, ..said("the backup is done") };
-    sealed_whole(&mut from.begin_with(to), &context(from, to, 1), &content)
+fn signed(writer: Writer, by: &Device) -> SignedWriter {
+    SignedWriter::sign(writer, &by.identity).unwrap()
 }
 
-/// What is opened in such a message by whoever knows the sender's key from the message alone: the session behind it, if
-/// the statement inside is of the sender.
+/// The first message of a device to another.
+fn first_of(from: &Device, to: &Device) -> Body {
+    sealed(&mut from.begin_with(to), &context(from, to, 1), "the backup is done")
+}
+
+/// What is opened in such a message by whoever takes the sender's key from its statement, and the session behind it.
 fn opened_of_writer(body: &Body, from: &Device, to: &Device) -> Option<(Session, Bytes)> {
+    let curve = body.writer()?.curve_of(&owner(from), from.installation)?;
     let OlmMessage::PreKey(first) = message(body, to) else { panic!("it begins nothing") };
-    let curve = CurveKey::from(first.session_keys().identity_key);
+    let opened = Session::receive(&to.account, curve, &first).ok()?;
     let context = Context { from: End { curve, ..from.end() }, ..context(from, to, 1) };
-    let opened = Session::receive(&to.account, curve, &first).unwrap();
     let (session, content) = opened.content(body.payload(), &context).unwrap();
-    let writer = content.writer.as_ref()?.writer();
-    context.is_from(writer).then_some((session, content.body))
+    Some((session, content.body))
 }
 
 #[test]
-fn a_folder_that_only_writes_is_known_by_the_statement_in_its_message() {
+fn a_folder_that_only_writes_is_known_by_the_statement_beside_its_message() {
     let (job, bob) = (alice(), bob());
-    let statement = SignedWriter::sign(writer(&job), &job.identity).unwrap();
-    let body = sealed_by_writer(&job, &bob, Some(statement));
+    let body = travelled(first_of(&job, &bob).with_writer(signed(writer(&job), &job)));
     let (session, text) = opened_of_writer(&body, &job, &bob).unwrap();
     assert_eq!(text, "the backup is done");
     assert!(session.open(&message(&body, &bob)).is_err(), "it is the session behind the message");
 }
 
 #[test]
-fn a_statement_that_names_anything_else_says_nothing_of_a_message() {
+fn a_statement_that_names_anything_else_opens_no_message() {
     let (job, bob, marie) = (alice(), bob(), Device::of("marie", 3));
-    let signed = |it, by: &Device| Some(SignedWriter::sign(it, &by.identity).unwrap());
+    let body = first_of(&job, &bob);
+    assert!(opened_of_writer(&body, &job, &bob).is_none(), "it has none");
     let owned = |owner| Writer { owner, ..writer(&job) };
-    let owner = || writer(&job).owner;
     for statement in [
-        None,
         signed(writer(&job), &marie),
         signed(writer(&marie), &marie),
-        signed(owned(Owner { name: marie.name.clone(), ..owner() }), &job),
-        signed(owned(Owner { server: None, ..owner() }), &job),
-        signed(owned(Owner { server: Some(Fingerprint::of(b"other")), ..owner() }), &job),
+        signed(owned(Owner { name: marie.name.clone(), ..owner(&job) }), &job),
+        signed(owned(Owner { server: None, ..owner(&job) }), &job),
+        signed(owned(Owner { server: Some(Fingerprint::of(b"other")), ..owner(&job) }), &job),
         signed(Writer { installation: marie.installation, ..writer(&job) }, &job),
         signed(Writer { curve: marie.account.curve(), ..writer(&job) }, &job),
     ] {
-        let body = sealed_by_writer(&job, &bob, statement.clone());
-        assert!(opened_of_writer(&body, &job, &bob).is_none(), "{statement:?}");
+        let body = travelled(body.clone().with_writer(statement));
+        assert!(opened_of_writer(&body, &job, &bob).is_none(), "{:?}", body.writer());
+    }
+}
+
+#[test]
+fn a_folder_that_takes_a_new_installation_sends_the_same_payload_with_another_statement() {
+    let (mut job, bob) = (alice(), bob());
+    let (key, payload) = Payload::seal(&said("the backup is done")).unwrap();
+    for installation in [1, 5] {
+        job.installation = Installation::from_u64(installation);
+        job.account = Account::generate();
+        let (mut session, to_bob) = (job.begin_with(&bob), context(&job, &bob, 1));
+        let body = sent(&mut session, &to_bob, key.clone(), payload.clone());
+        let body = travelled(body.with_writer(signed(writer(&job), &job)));
+        assert_eq!(body.payload(), &payload);
+        assert_eq!(opened_of_writer(&body, &job, &bob).unwrap().1, "the backup is done");
     }
 }

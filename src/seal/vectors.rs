@@ -4,7 +4,9 @@
 use std::io::{Cursor, Read};
 
 use sha2::{Digest, Sha256};
+use vodozemac::olm::OlmMessage;
 
+use super::body::{Addressed, Body};
 use super::content::{Content, Got, Known};
 use super::context::{Context, End};
 use super::envelope::Envelope;
@@ -18,19 +20,19 @@ use crate::trust::{CurveKey, Fingerprint, PublicKey};
 const CONTENT: &str = "\
     101112131415161718191a1b1c1d1e1f0000000000000003dc47ee6cd6453d2681a612d5964b4953bf777ad5de2b1d83\
     de7fc22ef06e68d900000000000000000000000000000000000000000000000000000000000000000000000000000000\
-    015f3c0a9c41c3b2e7000000000000002a000004746578740000019b76daa8000000000e4772c3bcc39f652c204d6172\
-    696500000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
+    015f3c0a9c41c3b2e7000000000000002a04746578740000019b76daa8000000000e4772c3bcc39f652c204d61726965\
+    000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000000";
 
 const PAYLOAD: &str = "\
     12a4bb9924a59f6a4f8dc72829d6767bb1aa4a97e7812b186d8abacc5ef3247bfa99e48600974d11b63f87b54c10a56c\
     55b58da6f8c51886deec0eb61e78b47841354e9e0acb84c85f5fee7c958e6bf355fec14763920c2a0fb9e4a7fb2b9ff6\
     2d7e1d4a6fd7d5b360343c1d91a2addd39c93440e74a9f7c348c6242531661ab8b36a2619d7bee1dbadb69baceaa6f41\
-    8eb06f4796d6efd03961ac9b75b18b44056aa0258e3e95afeacb9a8f50d5a181ddecd82c41bfb71672d8bfb0df283a7b\
-    9199a5950b702696961471004a521604d505b4f041287805e1ab99a94162d7e176608d8273223e80f3112e16927363c9";
+    8eb41b269ac797a438fadbdaab6b23440564e7590af0958c4c78dfee11eaa996b489d82c41bfb71672d8bfb0df283a7b\
+    9199a5950b702696961471004a521604d505b4f041287805e1ab99a94162d7e1e778298d29d0864c9e26940976f53d20";
 
 const ENVELOPE: &str = "\
-    000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2ee953fa0866d2fe1547f59b447ad946\
-    a447337b902eb0c8b0e197c4ec6b5f800427b8bd5bfea7e2bd602e53c2bd3a2a76167c6dcc770b608d1f95eff5f1b484";
+    000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f2c367b9d9f06ca1d0911ff4fcc62019e\
+    89186b2bdf433d9f1580a23625f81b930427b8bd5bfea7e2bd602e53c2bd3a2a76167c6dcc770b608d1f95eff5f1b484";
 
 /// Signed by a key that was thrown away.
 const STATEMENT: &str = "\
@@ -48,8 +50,9 @@ const STATEMENT: &str = "\
     Fm7RF/QY+u925VN7TizjAdTlaUNXHZ2adbZAE=\n\
     -----END SSH SIGNATURE-----\n";
 
-/// SHA-256 over a payload with the same content and that statement.
-const PAYLOAD_OF_WRITER: &str = "5d548408fee16ae02716890403b9a4252050f73ebb8c3296a66265e7effa8e0d";
+/// SHA-256 over a body without that statement, and over the same with it.
+const BODY: &str = "3059078d4ec87b910d200adc5383a42f787bebfe4d072631360d0f3d538dd93a";
+const BODY_OF_WRITER: &str = "0fbf0fa5c1f335281a7f0c9cf2fda05b3063e2243d23315a26db79fae37aa691";
 
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
@@ -64,7 +67,6 @@ fn content() -> Content {
         origin: Origin::from_bytes(counted(0x10)),
         lists: [Some(Known { version: 3, hash: Fingerprint::of(b"alice's list") }), None],
         got: vec![Got { installation: Installation::from_u64(0x5f3c_0a9c_41c3_b2e7), n: 42 }],
-        writer: None,
         kind: Kind::TEXT,
         time: Timestamp(1_767_225_600_000),
         body: "Grüße, Marie".into(),
@@ -78,16 +80,6 @@ fn contents_and_payloads_are_as_others_compute_them() {
     let payload = Payload::seal_with(&key, &content());
     assert_eq!(hex(payload.bytes()), PAYLOAD);
     assert_eq!(payload.open(&key), Ok(content()));
-}
-
-#[test]
-fn contents_of_writers_are_as_others_compute_them() {
-    let writer = SignedWriter::read(STATEMENT.into()).unwrap();
-    let content = Content { writer: Some(writer), ..content() };
-    let key = PayloadKey::from_bytes(counted(0));
-    let payload = Payload::seal_with(&key, &content);
-    assert_eq!(hex(&payload.hash()), PAYLOAD_OF_WRITER);
-    assert_eq!(payload.open(&key), Ok(content));
 }
 
 #[test]
@@ -111,6 +103,27 @@ fn envelopes_are_as_others_compute_them() {
     let envelope = Envelope::new(key, &payload, &context);
     assert_eq!(hex(&envelope.to_bytes()), ENVELOPE);
     assert_eq!(envelope.open(&payload, &context), Ok(content()));
+}
+
+/// With an Olm message that has all its fields, and was encrypted by nobody.
+fn body() -> Body {
+    let (key, text, mac) = (counted::<32>(0x20), counted::<16>(0x40), counted::<8>(0x50));
+    let message = [&[3_u8, 0x0a, 32][..], &key, &[0x10, 7, 0x22, 16], &text, &mac].concat();
+    let message = OlmMessage::from_parts(1, &message).unwrap();
+    let addressed = |number| Addressed::new(Installation::from_u64(number), &message);
+    let envelopes = [0x9ab0_04c1_d2e3_f405, 0x5f3c_0a9c_41c3_b2e7].map(addressed);
+    let payload = Payload::seal_with(&PayloadKey::from_bytes(counted(0)), &content());
+    Body::new(envelopes.into(), payload).unwrap()
+}
+
+#[test]
+fn bodies_are_as_others_compute_them() {
+    let writer = SignedWriter::read(STATEMENT.into()).unwrap();
+    for (body, hash) in [(body(), BODY), (body().with_writer(writer), BODY_OF_WRITER)] {
+        let bytes = body.encode();
+        assert_eq!(hex(&Sha256::digest(&bytes)), hash);
+        assert_eq!(Body::decode(bytes.into()), Ok(body));
+    }
 }
 
 fn sealed(plain: &[u8]) -> Vec<u8> {

@@ -121,6 +121,13 @@ impl SignedWriter {
         Ok(Self { writer, statement })
     }
 
+    /// The key for sealing of this folder of this person, if that is what was signed.
+    pub fn curve_of(&self, owner: &Owner, installation: Installation) -> Option<CurveKey> {
+        let writer = &self.writer;
+        let is_of_it = writer.owner == *owner && writer.installation == installation;
+        is_of_it.then_some(writer.curve)
+    }
+
     /// What was signed.
     pub fn writer(&self) -> &Writer {
         &self.writer
@@ -184,6 +191,23 @@ mod tests {
         assert_eq!(SignedWriter::read(file.bytes().clone()), refused, "for another purpose");
         let letter = Statement::sign(WRITER_NAMESPACE, "hello\n".into(), &john).unwrap();
         assert_eq!(SignedWriter::read(letter.bytes().clone()), Err(WriterError::Title));
+    }
+
+    #[test]
+    fn it_tells_the_key_of_no_other_folder() {
+        let (john, marie) = (identity(), identity());
+        let signed = SignedWriter::sign(writer("john"), &john).unwrap();
+        let (owner, installation) = (&signed.writer().owner, signed.writer().installation);
+        assert_eq!(signed.curve_of(owner, installation), Some(CurveKey::from_bytes([1; 32])));
+        assert_eq!(signed.curve_of(owner, Installation::from_u64(1)), None);
+        for other in [
+            Owner { server: None, ..owner.clone() },
+            Owner { server: Some(Fingerprint::of(b"other")), ..owner.clone() },
+            Owner { name: "marie".parse().unwrap(), ..owner.clone() },
+            Owner { identity: marie.public(), ..owner.clone() },
+        ] {
+            assert_eq!(signed.curve_of(&other, installation), None, "{other}");
+        }
     }
 
     #[test]

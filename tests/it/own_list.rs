@@ -2,6 +2,7 @@
 //! else is there.
 
 use std::fs;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use async_channel::Receiver;
@@ -216,7 +217,7 @@ fn a_folder_that_has_other_keys_than_the_server_shows_begins_anew() {
         let own = folder.prekey(&server, &first);
         let other = Prekey { curve: own.fallback, fallback: own.curve, ..own };
         let copy = world.path("copy");
-        fs::create_dir(&copy).unwrap();
+        fs::DirBuilder::new().mode(0o700).create(&copy).unwrap();
         let file = fs::read(folder.path.join(DeviceKey::FILE)).unwrap();
         tinychat::folder::write_private(&copy.join(DeviceKey::FILE), &file).unwrap();
         let key = DeviceKey::open_or_create(&tinychat::folder::Folder::open(&copy).unwrap());

@@ -7,8 +7,9 @@ use bytes::{Buf, BufMut, Bytes, TryGetError};
 use thiserror::Error;
 use vodozemac::olm::OlmMessage;
 
+use super::content::{MAX_GOT, MAX_INSIDE};
 use super::payload::Payload;
-use crate::message::Installation;
+use crate::message::{Installation, MAX_KIND_CHARS};
 use crate::trust::CurveKey;
 use crate::trust::devices::{MAX_DEVICES, MAX_WRITER, SignedWriter, WriterError};
 
@@ -178,6 +179,16 @@ fn read_payload(mut bytes: Bytes) -> Result<Payload, BodyError> {
     (bytes.len() == length).then(|| Payload::from_bytes(bytes)).ok_or(BodyError::Length)
 }
 
+/// How long what is inside may be, in bytes, so that a body has at most so many, whoever it is for.
+pub fn longest_inside(body: usize) -> usize {
+    /// What stands around a content, and in it around what was written, if there is as much of each as there may be.
+    const AROUND: usize = 2 + MAX_DEVICES * (11 + MAX_ENVELOPE) + 2 + MAX_WRITER + 4 + 32 + 16;
+    const WITHIN: usize = 16 + 2 * 40 + 1 + MAX_GOT * 16 + 1 + MAX_KIND_CHARS + 8 + 4;
+    // Padding is less than 64 bytes, or than an eighth.
+    let unpadded = (body.saturating_sub(AROUND) * 8 / 9).saturating_sub(64);
+    unpadded.saturating_sub(WITHIN).min(MAX_INSIDE)
+}
+
 /// Whether the keys are written in one way that a message has to begin with.
 fn begins_in_one_way(message: &OlmMessage) -> bool {
     let OlmMessage::PreKey(first) = message else { return true };
@@ -197,9 +208,10 @@ mod tests {
     use proptest::collection::vec;
     use proptest::prelude::*;
 
+    use super::super::content::Content;
     use super::super::content::tests::longest;
     use super::*;
-    use crate::message::Timestamp;
+    use crate::message::{Kind, Timestamp};
     use crate::trust::devices::{Owner, StatementError, Writer};
     use crate::trust::{Fingerprint, Identity};
 
@@ -276,17 +288,33 @@ mod tests {
         }
     }
 
-    #[test]
-    fn the_longest_message_to_the_most_devices_fits() {
-        let (_, payload) = Payload::seal(&longest()).unwrap();
+    /// Of as much as there may be beside what was written.
+    fn most_around(content: &Content) -> Body {
+        let (_, payload) = Payload::seal(content).unwrap();
         let addressed = |number| Addressed {
             to: Installation::from_u64(number),
             kind: 0,
             message: vec![0; MAX_ENVELOPE].into(),
         };
         let all = (1..=MAX_DEVICES as u64).map(addressed).collect();
-        let body = Body::new(all, payload).unwrap().with_writer(longest_statement());
+        Body::new(all, payload).unwrap().with_writer(longest_statement())
+    }
+
+    #[test]
+    fn the_longest_message_to_the_most_devices_fits() {
+        let body = most_around(&longest());
         assert_eq!(Body::decode(body.encode().into()), Ok(body));
+    }
+
+    #[test]
+    fn what_is_long_enough_for_a_server_that_takes_less_fits() {
+        assert_eq!((longest_inside(0), longest_inside(MAX_SEALED)), (0, MAX_INSIDE));
+        let kind = "k".repeat(MAX_KIND_CHARS).parse::<Kind>().unwrap();
+        for most in (6_000..MAX_SEALED).step_by(613) {
+            let body = vec![b'x'; longest_inside(most)].into();
+            let content = Content { body, kind: kind.clone(), ..longest() };
+            assert!(most_around(&content).encode().len() <= most, "{most}");
+        }
     }
 
     /// A signature may have blank lines in it.

@@ -1,5 +1,6 @@
 //! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
-//! No client seals yet: this is the form, and what makes and opens it.
+//! This page is their specification, and the modules below make and open them. Clients seal messages; no client seals
+//! files yet.
 //!
 //! # The form
 //!
@@ -52,6 +53,26 @@
 //!   the next multiple of 64 for L up to 1024, above that the next multiple of 2<sup>E-S</sup>, where E is the whole part
 //!   of log2 L, and S that of log2 E, plus 1 (<https://lbarman.ch/blog/padme/>). There is exactly one way to write a
 //!   content, and nothing else is read.
+//!
+//! # What a client does
+//!
+//! 1. To whoever has a [device list](crate::wire#device-lists) it writes sealed messages alone: with an envelope for each
+//!    device of the list that it believes which has a prekey. If none has one, they wait. To somebody without a list it
+//!    writes without sealing.
+//! 2. It seals once `TALKING` has told that list, and its own data folder stands in its person's list or has a
+//!    [statement](self#writers). Payload, *K*, envelopes and the sessions behind them are on its disk, in one transaction,
+//!    before `MSG` is said. A resend is the same bytes. For another list, devices that are still there keep their
+//!    envelopes; with another number each gets a new one. *K* is forgotten when the fate of the message is final.
+//! 3. It seals only in sessions that were begun since its last start, so that no copy of its folder has used their keys:
+//!    in the one in which something was opened last. It begins another one if there is none, after 1,000 messages or 7
+//!    days without an answer, and for what bounced.
+//! 4. What comes it looks at in this order, in one transaction: what has an origin and a payload that it has, is
+//!    acknowledged; what has the number of another message bounces; everything else is opened. What cannot be opened, or
+//!    does not fit, bounces and leaves nothing behind. If the sender's data folder is unknown, `DEVICES` is asked once
+//!    before. A data folder that stands in no list neither acknowledges nor bounces what is not for it, nor what comes
+//!    behind that in the conversation.
+//! 5. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
+//!    bounced.
 //!
 //! # Prekeys
 //!
@@ -174,7 +195,7 @@ mod tests;
 #[cfg(test)]
 mod vectors;
 
-pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED};
+pub use body::{Addressed, Body, BodyError, MAX_ENVELOPE, MAX_SEALED, longest_inside};
 pub use content::{Content, ContentError, Got, Known, MAX_GOT, MAX_INSIDE};
 pub use context::{Context, End};
 pub use envelope::{Envelope, EnvelopeError};

@@ -178,6 +178,7 @@ mod restart;
 mod rules;
 mod screen;
 mod server_upgrade;
+mod sealed;
 mod settings;
 mod shutdown;
 mod silence;

@@ -94,6 +94,8 @@ impl Core {
         self.blocks.disconnected();
         self.own_list.disconnected();
         self.giving.disconnected();
+        self.standing.disconnected();
+        self.unopened.disconnected();
         self.nobody.clear();
         (self.is_online, self.told) = (false, Told::Some);
     }
@@ -102,6 +104,7 @@ impl Core {
 
     async fn online(&mut self, mut connection: Connection, orders: &Receiver<Order>) -> Exit {
         (self.is_online, self.longest_body) = (true, connection.longest_body());
+        self.unreadable = 0;
         // The server tells them again.
         self.requests.clear();
         self.told = Told::Some;
@@ -141,6 +144,7 @@ impl Core {
         self.take_frames(connection).await?;
         loop {
             self.list_where_due(connection);
+            self.stand_where_due().await?;
             self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
             self.ask_lists_where_due(connection);

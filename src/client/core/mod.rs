@@ -13,6 +13,7 @@
 //! blocks, likeness            people who are blocked; names that look like one already known
 //! own_list, giving            one's own list of devices, and whether this folder is in it; giving lists to the server
 //! held, verdict               people to whom nothing is sent; what is believed of another's list of devices
+//! standing, unopened          how messages show whose they are; sealed ones that cannot be opened yet
 //! objections                  a rate limit for what a server has told again and again
 //! order, exit                 what arrives in its queue; why a phase ends
 //! ```
@@ -30,8 +31,10 @@ mod order;
 mod own_list;
 mod patience;
 mod queue;
+mod standing;
 mod state;
 mod under_way;
+mod unopened;
 mod verdict;
 
 pub(crate) use order::Order;

@@ -8,7 +8,7 @@ use crate::client::beside::Ask;
 use crate::client::command::Command;
 use crate::client::files::job::Report;
 use crate::message::Name;
-use crate::trust::devices::Bundle;
+use crate::trust::devices::{Bundle, SignedWriter};
 
 /// An order to the core: from the face, or for processes beside it.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(crate) enum Said {
     Ended(Key, u64),
     /// The key that signs one's own list of devices has signed it, which has its prekeys behind it; or why it has not.
     Signed(Box<Result<Bundle, String>>),
+    /// It has signed, or not, what messages of this folder show.
+    Written(Box<Result<SignedWriter, String>>),
     /// A saving thread is done.
     Saved { peer: Name, number: u64, saved: Result<PathBuf, String> },
 }

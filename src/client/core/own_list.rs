@@ -69,6 +69,16 @@ impl OwnList {
         Ok(Some(Own { owner, device, prekey, time, is_refused: self.refusals > 0 }))
     }
 
+    /// Whether what is written here is to wait, for this folder is on its way into the list. None if it will not be there.
+    pub(super) fn is_under_way(&self) -> Option<bool> {
+        match self.step {
+            _ if self.key.is_none() => None,
+            Step::Rest | Step::Said(_) => Some(false),
+            Step::ToAsk | Step::Asked | Step::Signing | Step::ToSay(_) => Some(true),
+            Step::Left => None,
+        }
+    }
+
     /// Signed in.
     pub(super) fn connected(&mut self) {
         if self.key.is_some() && matches!(self.step, Step::Rest) {
@@ -145,7 +155,7 @@ impl OwnList {
 
 /// What a data folder says of itself, so that others can seal for it.
 fn prekey(owner: &Owner, installation: Installation, keys: &Keys) -> Prekey {
-    let Keys { account, number, time } = keys;
+    let Keys { account, number, time, .. } = keys;
     Prekey {
         server: owner.server,
         name: owner.name.clone(),
@@ -275,7 +285,7 @@ mod tests {
             let (account, number) = (Account::generate(), 2);
             let identity = Identity::generate().unwrap();
             let keys = [device_key(), device_key()];
-            Self { identity, keys, account: Keys { account, number, time: TIME } }
+            Self { identity, keys, account: Keys { account, number, time: TIME, writer: None } }
         }
 
         fn owner(&self, server: &str) -> Owner {

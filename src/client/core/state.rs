@@ -4,7 +4,7 @@
 //! decisions are made in one place, one after another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
@@ -18,7 +18,9 @@ use super::objections::{MOST_OBJECTIONS, MOST_STRANGERS, Objections};
 use super::order::Order;
 use super::own_list::OwnList;
 use super::queue::Queue;
+use super::standing::Standing;
 use super::under_way::Files;
+use super::unopened::Unopened;
 use crate::client::config::Config;
 use crate::client::event::{Absence, Event};
 use crate::client::line::backoff::Backoff;
@@ -29,6 +31,7 @@ use crate::client::line::sign_in::FirstTry;
 use crate::client::line::waits::Waits;
 use crate::client::store::database::StoreError;
 use crate::client::store::scope::{Scope, Server};
+use crate::client::store::sealed::Keyring;
 use crate::client::store::servers::{Home, Met};
 use crate::client::store::thread::Store;
 use crate::client::store::{files, outbox};
@@ -102,6 +105,14 @@ pub(crate) struct Core {
     pub(super) told: Told,
     /// One's own list of devices.
     pub(super) own_list: OwnList,
+    /// How messages show that this folder is its person's.
+    pub(super) standing: Standing,
+    /// The keys for sealing that are known, also by the store's thread.
+    pub(super) keyring: Arc<Mutex<Keyring>>,
+    /// What cannot be opened yet.
+    pub(super) unopened: Unopened,
+    /// How many messages on this connection could not be opened.
+    pub(super) unreadable: u32,
     /// Whose list is being given to the server.
     pub(super) giving: Giving,
     /// Files in flight.
@@ -174,6 +185,10 @@ impl Core {
             requests: BTreeMap::new(),
             told: Told::Some,
             own_list: OwnList::default(),
+            standing: Standing::default(),
+            keyring: Arc::default(),
+            unopened: Unopened::default(),
+            unreadable: 0,
             giving: Giving::default(),
             files: Files::new(orders),
             is_online: false,

@@ -20,6 +20,8 @@ pub(crate) struct PeerList {
     step: Step,
     /// It is asked for even if nothing is to be sent.
     is_wanted: bool,
+    /// It is asked for even if its version is known, for the keys behind it may be others.
+    wants_keys: bool,
     /// When it was asked for last.
     asked: Option<Instant>,
     /// Why the server still has an older list, although it was to get the known one back.
@@ -66,12 +68,18 @@ impl PeerList {
     /// Whether `DEVICES` is due. `has_more`: something is to be sent; `is_held`: but not until somebody decides.
     pub(super) fn is_due(&self, has_more: bool, is_held: bool) -> bool {
         let is_wanted = self.is_wanted || (has_more && !is_held);
-        matches!(self.step, Step::None) && !self.agrees() && is_wanted
+        matches!(self.step, Step::None) && (self.wants_keys || (!self.agrees() && is_wanted))
+    }
+
+    /// A key is not known that may stand behind the list.
+    pub(crate) fn wants_keys(&mut self) {
+        self.wants_keys = true;
     }
 
     /// `DEVICES` was sent.
     pub(crate) fn asked(&mut self, now: Instant) {
         (self.step, self.is_wanted, self.asked) = (Step::Asked(0), false, Some(now));
+        self.wants_keys = false;
     }
 
     /// The server has answered `DEVICES` with this version. Returns whether it was asked.

@@ -9,6 +9,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use super::scope::Server;
 use crate::message::{Installation, Timestamp};
 use crate::seal::{Account, OlmError};
+use crate::trust::devices::SignedWriter;
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -22,6 +23,8 @@ pub(crate) struct Keys {
     pub(crate) number: u64,
     /// When that was made.
     pub(crate) time: Timestamp,
+    /// What their owner has signed of this folder, for messages that it writes without standing in a list.
+    pub(crate) writer: Option<SignedWriter>,
 }
 
 /// The account of an installation on a server, which is made there if there is none.
@@ -37,6 +40,18 @@ pub(crate) fn of(
     }
 }
 
+/// Keeps what the owner of an installation's account has signed of it.
+pub(crate) fn keep_writer(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+    writer: &SignedWriter,
+) -> Result<()> {
+    let keep = "UPDATE account SET writer = ? WHERE server = ? AND installation = ?";
+    let row = params![&writer.bytes()[..], server.as_str(), installation.to_string()];
+    tx.execute(keep, row).map(drop)
+}
+
 /// Moves the accounts of one server to another, behind their installations: that one's stays which goes on.
 pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     let all = "UPDATE OR REPLACE account SET server = ? WHERE server = ?";
@@ -47,12 +62,15 @@ pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<(
 }
 
 fn kept(tx: &Transaction<'_>, server: &Server, installation: Installation) -> Result<Option<Keys>> {
-    let query = "SELECT pickle, number, time FROM account WHERE server = ? AND installation = ?";
+    let query =
+        "SELECT pickle, number, time, writer FROM account WHERE server = ? AND installation = ?";
     let row = |row: &rusqlite::Row<'_>| {
         let (number, time) = (row.get::<_, i64>(1)?, row.get::<_, i64>(2)?);
         let account = Account::read(&row.get::<_, String>(0)?).map_err(unreadable)?;
         let time = Timestamp(time.cast_unsigned());
-        Ok(Keys { account, number: number.cast_unsigned(), time })
+        let writer = row.get::<_, Option<Vec<u8>>>(3)?;
+        let writer = writer.and_then(|it| SignedWriter::read(it.into()).ok());
+        Ok(Keys { account, number: number.cast_unsigned(), time, writer })
     };
     let key = [server.as_str(), &installation.to_string()];
     tx.prepare_cached(query)?.query_row(key, row).optional()
@@ -69,8 +87,8 @@ fn make(
     let (pickle, id) = (account.write().map_err(unreadable)?, installation.to_string());
     let (number, time) = (FIRST.cast_signed(), now.0.cast_signed());
     let row = params![server.as_str(), id, pickle, number, time];
-    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?)", row)?;
-    Ok(Keys { account, number: FIRST, time: now })
+    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, NULL)", row)?;
+    Ok(Keys { account, number: FIRST, time: now, writer: None })
 }
 
 /// No other account is made for the installation: it would have another key for life.

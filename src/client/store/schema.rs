@@ -248,6 +248,8 @@ fn to_10(tx: &Transaction<'_>, _: &Known) -> Result<()> {
              number INTEGER NOT NULL,
              -- Milliseconds since 1970.
              time INTEGER NOT NULL,
+             -- What the owner has signed of a folder that stands in no list.
+             writer BLOB,
              PRIMARY KEY (server, installation)
          ) STRICT;",
     )

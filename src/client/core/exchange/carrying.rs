@@ -107,6 +107,7 @@ impl Core {
     pub(crate) async fn hear(&mut self, said: Said) -> Result<(), Exit> {
         match said {
             Said::Signed(signed) => self.take_signed(*signed).await,
+            Said::Written(signed) => self.take_written(*signed).await,
             Said::Saved { peer, number, saved } => {
                 self.files.saved();
                 self.tell(match saved {

@@ -98,7 +98,7 @@ impl Core {
             self.tell(Event::Opened { peer: peer.clone(), presence, waiting });
             self.say_what_was_read(&peer, connection).await?;
         }
-        self.take_in(Intake { messages: Vec::new(), lost, receipts }, connection).await
+        self.take_in(Intake { lost, receipts, ..Intake::default() }, connection).await
     }
 
     async fn take_read(&mut self, peer: Name, n: u64) -> Result<(), Exit> {

@@ -3,6 +3,7 @@
 //! Owned by the core. Invariant: all of one read is one transaction, up to a frame that says something else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::PoisonError;
 use std::time::Instant;
 
 use super::super::exit::Exit;
@@ -11,12 +12,16 @@ use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::bounced::{self, Again};
-use crate::client::store::history::{self, Verdict};
+use crate::client::store::history::{self, Receiving, Verdict};
 use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::Incoming;
 use crate::client::store::scope::Scope;
-use crate::message::{Message, Name};
+use crate::client::store::sealed::{Keyring, Me};
+use crate::message::{Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
+
+/// How many messages may come on one connection that are not taken.
+const MOST_UNREADABLE: u32 = 1_000;
 
 /// What goes to disk in one transaction.
 #[derive(Default)]
@@ -26,6 +31,8 @@ pub(super) struct Intake {
     pub(super) lost: Vec<(Name, u64, Lost)>,
     /// By peer: the highest stored and delivered.
     pub(super) receipts: BTreeMap<Name, (u64, u64)>,
+    /// The list of whoever wrote them was asked for: nothing more is known of their devices.
+    pub(super) is_last: bool,
 }
 
 impl Core {
@@ -63,7 +70,8 @@ impl Core {
         intake: Intake,
         connection: &mut Connection,
     ) -> Result<(), Exit> {
-        let Intake { messages, lost, receipts } = intake;
+        let Intake { messages, lost, receipts, is_last } = intake;
+        let messages = self.put_off_unopened(messages)?;
         if messages.is_empty() && receipts.is_empty() {
             return Ok(());
         }
@@ -76,17 +84,11 @@ impl Core {
             .collect();
         let scoped = |(peer, n, how): (Name, u64, Lost)| (self.scope(&peer), n, how);
         let lost: Vec<_> = lost.into_iter().map(scoped).collect();
-        let (server, unasked) = (self.server.clone(), self.config.unasked);
         let may_begin_anew = !self.is_fresh;
+        let (receiving, keyring) = (self.receiving(is_last), self.keyring.clone());
         let work = move |tx: &rusqlite::Transaction<'_>| {
-            let (mut fresh, mut answers) = (Vec::new(), Vec::new());
-            for (peer, seq, message) in messages {
-                let verdict = history::receive(tx, &server, peer.clone(), message, unasked)?;
-                answers.push((peer, seq, verdict == Verdict::Bounced));
-                if let Verdict::New(message) = verdict {
-                    fresh.push(message);
-                }
-            }
+            let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
+            let taken = take_all(tx, keyring, &receiving, messages)?;
             let mut losses = Vec::new();
             for (scope, n, how) in lost {
                 losses.extend(lose(tx, scope, n, how)?);
@@ -99,10 +101,15 @@ impl Core {
                 let change = outbox::receive_receipt(tx, &scope, stored, delivered)?;
                 moved.push((scope.peer, stored, delivered, change));
             }
-            Ok((fresh, answers, losses, begins_anew, moved))
+            Ok((taken, losses, begins_anew, moved))
         };
-        let (fresh, answers, losses, begins_anew, moved) = self.store.run(work).await?;
+        let (taken, losses, begins_anew, moved) = self.store.run(work).await?;
+        let TakenIn { fresh, answers, unopened, left } = taken;
+        let bounces = answers.iter().filter(|(.., bounces)| *bounces).count();
         answer(answers, connection);
+        left.into_iter().for_each(|peer| self.unopened.leave(peer));
+        self.put_off(unopened)?;
+        self.count_unreadable(bounces)?;
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
@@ -113,6 +120,67 @@ impl Core {
         }
         self.receive(fresh).await?;
         if begins_anew { Err(self.begin_anew(CLASH).await?) } else { Ok(()) }
+    }
+
+    /// How what comes is taken.
+    fn receiving(&self, is_last: bool) -> Receiving {
+        let me = Me {
+            name: self.config.user.clone(),
+            identity: self.identity.public(),
+            writer: self.standing.statement().flatten().cloned(),
+        };
+        Receiving {
+            server: self.server.clone(),
+            installation: self.installation,
+            unasked: self.config.unasked,
+            is_device: me.writer.is_none(),
+            now: Timestamp::now(),
+            me,
+            is_last,
+        }
+    }
+
+    /// What comes behind something that cannot be opened yet waits, too; what comes behind something that is for another
+    /// data folder is left for that one.
+    fn put_off_unopened(
+        &mut self,
+        messages: Vec<(Name, u64, Message)>,
+    ) -> Result<Vec<(Name, u64, Message)>, Exit> {
+        let (late, now): (Vec<_>, Vec<_>) =
+            messages.into_iter().partition(|(peer, ..)| self.unopened.has(peer));
+        self.put_off(late)?;
+        Ok(now.into_iter().filter(|(peer, ..)| !self.unopened.leaves(peer)).collect())
+    }
+
+    /// Has messages wait until the list of whoever wrote them is known.
+    fn put_off(&mut self, late: Vec<(Name, u64, Message)>) -> Result<(), Exit> {
+        for (peer, seq, message) in late {
+            self.with(&peer, |it| it.list.wants_keys());
+            if !self.unopened.put(peer, seq, message) {
+                let much = "the server sends more than can be opened, and does not say whose it is";
+                return Err(Exit::Away(much.into()));
+            }
+        }
+        Ok(())
+    }
+
+    /// What is known of somebody's devices now is all there is: what waits for that is taken, or bounced.
+    pub(super) async fn open_what_waits(
+        &mut self,
+        peer: &Name,
+        connection: &mut Connection,
+    ) -> Result<(), Exit> {
+        let waits = self.unopened.take(peer);
+        let messages = waits.into_iter().map(|(seq, message)| (peer.clone(), seq, message));
+        let intake = Intake { messages: messages.collect(), is_last: true, ..Intake::default() };
+        Box::pin(self.take_in(intake, connection)).await
+    }
+
+    /// Looking for the key of one costs as much as opening thousands.
+    fn count_unreadable(&mut self, more: usize) -> Result<(), Exit> {
+        self.unreadable = self.unreadable.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+        let nonsense = || Exit::Away("the server sends too much that cannot be read".into());
+        (self.unreadable < MOST_UNREADABLE).then_some(()).ok_or_else(nonsense)
     }
 
     /// An own message did not arrive. One that came back is in the outbox again.
@@ -158,6 +226,52 @@ impl Core {
         }
         if announce.is_empty() { Ok(()) } else { self.announce_unshown(Some(announce)).await }
     }
+}
+
+/// What became of the messages of one read.
+#[derive(Default)]
+struct TakenIn {
+    fresh: Vec<Incoming>,
+    /// What is answered, in order, and whether it bounces.
+    answers: Vec<(Name, u64, bool)>,
+    /// What cannot be opened before more is known of its sender.
+    unopened: Vec<(Name, u64, Message)>,
+    /// Whose messages are for another data folder.
+    left: BTreeSet<Name>,
+}
+
+/// Writes down messages that came, in order.
+fn take_all(
+    tx: &rusqlite::Transaction<'_>,
+    keyring: &mut Keyring,
+    receiving: &Receiving,
+    messages: Vec<(Name, u64, Message)>,
+) -> rusqlite::Result<TakenIn> {
+    let mut taken = TakenIn::default();
+    let mut late = BTreeSet::new();
+    for (peer, seq, message) in messages {
+        if taken.left.contains(&peer) {
+            continue;
+        }
+        if late.contains(&peer) {
+            taken.unopened.push((peer, seq, message));
+            continue;
+        }
+        match history::receive(tx, keyring, receiving, &peer, &message)? {
+            Verdict::New(fresh) => {
+                taken.fresh.push(fresh);
+                taken.answers.push((peer, seq, false));
+            }
+            Verdict::Known => taken.answers.push((peer, seq, false)),
+            Verdict::Bounced => taken.answers.push((peer, seq, true)),
+            Verdict::Unknown => {
+                late.insert(peer.clone());
+                taken.unopened.push((peer, seq, message));
+            }
+            Verdict::NotHere => drop(taken.left.insert(peer)),
+        }
+    }
+    Ok(taken)
 }
 
 /// An own message that did not arrive.

@@ -134,7 +134,7 @@ impl Core {
         }))
     }
 
-    fn owner(&self) -> Owner {
+    pub(super) fn owner(&self) -> Owner {
         let (name, identity) = (self.config.user.clone(), self.identity.public());
         Owner { server: self.server.key(), name, identity }
     }

@@ -82,6 +82,7 @@ impl Core {
                 self.held.believes_list(&peer);
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
+                self.open_what_waits(&peer, connection).await?;
             }
             Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
             Outcome::Doubted { doubt, is_offered } => {

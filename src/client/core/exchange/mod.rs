@@ -9,7 +9,7 @@
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
 //! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
-//! lists, intake                others' lists of devices; incoming messages and receipts
+//! lists, intake, standing      others' lists of devices; incoming messages and receipts; how messages show whose they are
 //! ```
 
 mod carrying;
@@ -21,3 +21,4 @@ mod listing;
 mod lists;
 mod places;
 mod sending;
+mod standing;

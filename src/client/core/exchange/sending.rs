@@ -2,7 +2,10 @@
 //!
 //! Owned by the core. Invariant: what is sent is on the disk, and has its number there.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
+
+use rusqlite::Transaction;
 
 use super::super::exit::Exit;
 use super::super::state::{Core, ROWS};
@@ -11,8 +14,11 @@ use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::scope::Scope;
 use crate::client::store::too_long::{self, TooLong};
+use crate::client::store::outbox::Outgoing;
+use crate::client::store::sealed::{self, Taken};
 use crate::client::store::{devices, outbox};
-use crate::message::Name;
+use crate::message::{Name, Timestamp};
+use crate::seal::longest_inside;
 use crate::wire::MAX_BODY;
 use crate::wire::frame::{ClientFrame, Refusal};
 
@@ -21,6 +27,9 @@ const UNWRITTEN_HIGH: usize = 256 * 1024;
 
 /// When to look again whether the server takes longer messages.
 const LOOK_AGAIN: Duration = Duration::from_secs(60 * 60);
+
+/// When to look again whether somebody has keys to seal for.
+const LOOK_FOR_KEYS: Duration = Duration::from_secs(60);
 
 impl Core {
     pub(crate) async fn talk_where_due(&mut self, connection: &mut Connection) -> Result<(), Exit> {
@@ -33,7 +42,7 @@ impl Core {
             .collect();
         for peer in due {
             let scope = self.scope(&peer);
-            let look = move |tx: &rusqlite::Transaction<'_>| {
+            let look = move |tx: &Transaction<'_>| {
                 let Scope { server, peer, .. } = &scope;
                 let list = devices::known(tx, server, peer)?.version;
                 let is_doubted = devices::is_offered(tx, server, peer)?;
@@ -63,10 +72,9 @@ impl Core {
             let may_send = self.conversations.get(&peer).and_then(Conversation::may_send);
             let Some((above, room)) = may_send else { continue };
             let version = self.conversations.get(&peer).map_or(0, |it| it.list.known());
-            let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS)).await?;
-            let scope = self.scope(&peer);
-            let messages =
-                self.store.run(move |tx| outbox::take_unsettled(tx, &scope, above, limit)).await?;
+            let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS), version).await?;
+            let taken = self.take_to_send(&peer, version, above, limit).await?;
+            let Some(messages) = taken else { continue };
             let last = messages.last().map(|message| message.n);
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
@@ -77,6 +85,46 @@ impl Core {
         Ok(())
     }
 
+    /// What is to be sent now: sealed for those who have a device list. None if that is not possible yet.
+    async fn take_to_send(
+        &mut self,
+        peer: &Name,
+        version: u64,
+        above: u64,
+        limit: u32,
+    ) -> Result<Option<Vec<Outgoing>>, Exit> {
+        let scope = self.scope(peer);
+        if version == 0 {
+            let take = move |tx: &Transaction<'_>| outbox::take_unsettled(tx, &scope, above, limit);
+            return Ok(Some(self.store.run(take).await?));
+        }
+        let Some(me) = self.me() else { return Ok(None) };
+        let (keyring, now) = (self.keyring.clone(), Timestamp::now());
+        let take = move |tx: &Transaction<'_>| {
+            let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
+            sealed::take(tx, keyring, &me, &scope, version, above, limit, now)
+        };
+        match self.store.run(take).await? {
+            Taken::Messages(messages) => Ok(Some(messages)),
+            Taken::NoReader => {
+                self.wait_for_keys(peer);
+                Ok(None)
+            }
+        }
+    }
+
+    /// Nothing can be sealed for this list: only older programs have used its devices. It is looked at again.
+    fn wait_for_keys(&mut self, peer: &Name) {
+        self.with(peer, |it| {
+            it.list.wants_keys();
+            it.refused_to_open(Instant::now(), LOOK_FOR_KEYS);
+        });
+        let because = format!(
+            "what you write to {peer} waits: no data folder in the device list of {peer} has keys to seal for; it goes out once one has"
+        );
+        self.tell_if_few(Event::Objection { because });
+    }
+
     /// How many messages may be sent, at most `limit`, before one that is too long for this server. If that one is the
     /// next, it is kept, with those behind it: it was written when nothing was known of the server.
     async fn keep_what_is_too_long(
@@ -84,14 +132,16 @@ impl Core {
         peer: &Name,
         above: u64,
         limit: u32,
+        version: u64,
     ) -> Result<u32, Exit> {
         let longest = self.longest_body;
         if longest == MAX_BODY {
             return Ok(limit);
         }
+        let longest = if version > 0 { longest_inside(longest) } else { longest };
         let scope = self.scope(peer);
         let look =
-            move |tx: &rusqlite::Transaction<'_>| too_long::first(tx, &scope, above, longest);
+            move |tx: &Transaction<'_>| too_long::first(tx, &scope, above, longest);
         match self.store.run(look).await? {
             Some(TooLong { n, length, before: 0 }) => {
                 self.with(peer, |it| it.refused_to_open(Instant::now(), LOOK_AGAIN));

@@ -1,0 +1,104 @@
+//! Finding out how messages show whose they are: by the list in which their folder stands, or by a statement.
+//!
+//! Owned by the core. Messages for people without a device list wait for none of it.
+
+use rusqlite::Transaction;
+
+use super::super::exit::Exit;
+use super::super::order::{Order, Said};
+use super::super::standing::Standing;
+use super::super::state::Core;
+use crate::client::event::Event;
+use crate::client::store::accounts::{self, Keys};
+use crate::client::store::devices;
+use crate::client::store::sealed::Me;
+use crate::message::Timestamp;
+use crate::task;
+use crate::trust::devices::{Bundle, SignedWriter, Writer};
+
+impl Core {
+    /// Looks whether messages can be sealed here, and has signed what that needs.
+    pub(crate) async fn stand_where_due(&mut self) -> Result<(), Exit> {
+        if !matches!(self.standing, Standing::Unknown) {
+            return Ok(());
+        }
+        match self.own_list.is_under_way() {
+            Some(true) => {}
+            Some(false) => self.standing = Standing::Device,
+            None if self.is_in_known_list().await? => self.standing = Standing::Device,
+            None => self.write_for_oneself().await?,
+        }
+        Ok(())
+    }
+
+    /// Who seals here; none as long as that cannot be shown.
+    pub(super) fn me(&self) -> Option<Me> {
+        let writer = self.standing.statement()?.cloned();
+        Some(Me { name: self.config.user.clone(), identity: self.identity.public(), writer })
+    }
+
+    async fn is_in_known_list(&self) -> Result<bool, Exit> {
+        let (server, user) = (self.server.clone(), self.config.user.clone());
+        let kept = self.store.run(move |tx| devices::known(tx, &server, &user)).await?;
+        let is_this = |it: &Bundle| {
+            it.list().devices().iter().any(|device| device.installation == self.installation)
+        };
+        Ok(kept.bundle().as_ref().is_some_and(is_this))
+    }
+
+    /// A folder that stands in no list has a statement, which its person signs once.
+    async fn write_for_oneself(&mut self) -> Result<(), Exit> {
+        let (server, installation, now) =
+            (self.server.clone(), self.installation, Timestamp::now());
+        let Keys { account, writer, .. } =
+            self.store.run(move |tx| accounts::of(tx, &server, installation, now)).await?;
+        let (owner, curve) = (self.owner(), account.curve());
+        let is_good = |it: &SignedWriter| it.curve_of(&owner, installation) == Some(curve);
+        match writer.filter(is_good) {
+            Some(writer) => self.standing = Standing::Writer(writer.into()),
+            None => self.sign_writer(Writer { owner, installation, curve, time: now }),
+        }
+        Ok(())
+    }
+
+    /// Signs in the background, for it may take as long as a person does.
+    fn sign_writer(&mut self, writer: Writer) {
+        self.standing = Standing::Signing;
+        let (identity, orders) = (self.identity.clone(), self.files.orders.clone());
+        task::spawn("writer", async move {
+            let sign = move || SignedWriter::sign(writer, &identity);
+            let signed = task::blocking(sign).await.map_err(|error| error.to_string());
+            if let Some(orders) = orders.upgrade() {
+                // The core may have ended; then nobody wants to know.
+                let _ = orders.send(Order::Said(Said::Written(Box::new(signed)))).await;
+            }
+        });
+    }
+
+    /// What was to be signed of this folder is, or is not.
+    pub(super) async fn take_written(
+        &mut self,
+        signed: Result<SignedWriter, String>,
+    ) -> Result<(), Exit> {
+        match signed {
+            Ok(writer) => {
+                let (server, kept) = (self.server.clone(), writer.clone());
+                let installation = writer.writer().installation;
+                let keep = move |tx: &Transaction<'_>| {
+                    accounts::keep_writer(tx, &server, installation, &kept)
+                };
+                self.store.run(keep).await?;
+                // It may be of another installation meanwhile: then the next one is signed.
+                self.standing = Standing::Unknown;
+            }
+            Err(because) => {
+                self.standing = Standing::Left;
+                let because = format!(
+                    "what you write stays here, for your key has not signed for this data folder: {because}; it is tried again at the next start"
+                );
+                self.tell(Event::Objection { because });
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,39 @@
+//! How messages show that the data folder that seals them is its person's.
+//!
+//! Owned by the core. Invariant: nothing is sealed before it can be shown.
+
+use crate::trust::devices::SignedWriter;
+
+/// See the [module](self).
+#[derive(Debug, Default)]
+pub(super) enum Standing {
+    /// It is to be looked at.
+    #[default]
+    Unknown,
+    /// The folder stands in its person's list.
+    Device,
+    /// A statement is being signed, on whatever connection.
+    Signing,
+    /// The folder stands in no list, and each message has this statement.
+    Writer(Box<SignedWriter>),
+    /// The key that signs has refused. Nothing is sealed before the next start.
+    Left,
+}
+
+impl Standing {
+    /// The connection has ended. What was signed is known, and may be of an installation that was given up.
+    pub(super) fn disconnected(&mut self) {
+        if matches!(self, Self::Device | Self::Writer(_)) {
+            *self = Self::Unknown;
+        }
+    }
+
+    /// Whether messages can be sealed, and the statement that they have.
+    pub(super) fn statement(&self) -> Option<Option<&SignedWriter>> {
+        match self {
+            Self::Device => Some(None),
+            Self::Writer(statement) => Some(Some(statement)),
+            Self::Unknown | Self::Signing | Self::Left => None,
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Sealed messages: what two people write to each other, their host cannot read. Real programs, and the real server.
+
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+
+use crate::pipe::read_all;
+use crate::programs::{Launch, numbered};
+use crate::world::{World, story};
+
+/// All files below a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
+}
+
+/// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
+fn is_anywhere(folder: &Path, word: &str) -> bool {
+    let encoded = (0..3).map(|ahead| {
+        let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
+        // What is next to the word is in the first and last digits, too.
+        text[4.min(text.len())..text.len() - 4].as_bytes().to_vec()
+    });
+    let wanted: Vec<Vec<u8>> = encoded.chain([word.as_bytes().to_vec()]).collect();
+    files(folder).iter().any(|path| {
+        let bytes = fs::read(path).unwrap();
+        wanted.iter().any(|it| bytes.windows(it.len()).any(|part| part == it))
+    })
+}
+
+/// Somebody comes once, and reads what there is.
+async fn comes(world: &World, name: &str) {
+    read_all(world, name, "nobody").await;
+}
+
+#[test]
+fn the_host_cannot_read_what_waits_for_whoever_has_been_there() {
+    const WORD: &str = "tulip-bulbs-from-delft";
+    story(async |world| {
+        comes(world, "bob").await;
+        let write = async |to: &str| {
+            Launch::of(world, "alice").to(to).pipe(format!("{WORD}\n")).await.exited(0);
+        };
+        write("bob").await;
+        assert!(!is_anywhere(&world.disk(), WORD));
+        write("carol").await;
+        assert!(is_anywhere(&world.disk(), WORD), "nobody has that name, and so no key");
+        let read = format!("alice: {WORD}");
+        assert_eq!(read_all(world, "bob", "alice").await, [read.clone()]);
+        assert_eq!(read_all(world, "carol", "alice").await, [read]);
+    });
+}
+
+#[test]
+fn two_who_are_there_write_to_each_other_sealed_and_in_order() {
+    story(async |world| {
+        comes(world, "bob").await;
+        let mut bob = Launch::of(world, "bob").to("alice").with(&["--follow"]).start();
+        let mut alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
+        alice.types(numbered(1..=300));
+        bob.prints_all((1..=300).map(|n| format!("alice: message {n}"))).await;
+        bob.types(numbered(1..=300));
+        alice.prints_all((1..=300).map(|n| format!("bob: message {n}"))).await;
+        assert!(!is_anywhere(&world.disk(), "message 2"));
+        for mut program in [alice, bob] {
+            program.ends_input();
+            program.signal("TERM");
+            program.finish().await;
+        }
+    });
+}
+
+#[test]
+fn any_number_of_fresh_folders_write_sealed_and_all_is_read() {
+    const JOBS: usize = 12;
+    story(async |world| {
+        comes(world, "bob").await;
+        comes(world, "alice").await;
+        let key = world.path("alice").join("id_ed25519");
+        let job = async |number: usize| {
+            let folder = world.path(&format!("job{number}"));
+            let word = format!("backup {number} is done");
+            let words = ["--identity", key.to_str().unwrap(), "send", "--to", "bob", &word];
+            let done = Launch::at(world.address(), "alice", &folder).with(&words).pipe("").await;
+            done.exited(0);
+        };
+        for number in 1..=JOBS {
+            job(number).await;
+        }
+        assert!(!is_anywhere(&world.disk(), "is done"));
+        let all: Vec<_> = (1..=JOBS).map(|n| format!("alice: backup {n} is done")).collect();
+        assert_eq!(read_all(world, "bob", "alice").await, all);
+    });
+}
+
+#[test]
+fn what_was_sealed_for_keys_that_are_gone_comes_again() {
+    story(async |world| {
+        comes(world, "bob").await;
+        let mut alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
+        alice.types("one\ntwo\n");
+        let status = async || {
+            let asked = Launch::of(world, "alice").with(&["status"]).pipe("").await;
+            asked.text()
+        };
+        while !status().await.contains(", 2 stored") {
+            assert!(alice.is_running());
+        }
+        // Bob's disk died. What he has left is the key of his name.
+        let (old, new) = (world.path("bob"), world.path("new"));
+        fs::DirBuilder::new().mode(0o700).create(&new).unwrap();
+        fs::copy(old.join("id_ed25519"), new.join("id_ed25519")).unwrap();
+        let bob = Launch::at(world.address(), "bob", &new).to("alice").with(&["--follow"]);
+        let mut bob = bob.start();
+        bob.prints("alice: one").await;
+        bob.prints("alice: two").await;
+        for mut program in [alice, bob] {
+            program.ends_input();
+            program.signal("TERM");
+            program.finish().await;
+        }
+    });
+}

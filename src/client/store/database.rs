@@ -97,6 +97,8 @@ pub(super) fn open(
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    // What is deleted leaves nothing behind: keys that opened something, above all.
+    connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
     bring_up_to_date(&mut connection, path, known_servers)?;
     belong_to(&mut connection, &config.user)?;
     transact(&mut connection, search::renew).map_err(failed)?;

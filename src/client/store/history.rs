@@ -69,7 +69,7 @@ pub(crate) fn receive(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Verdict::New(Incoming { id, peer, time, kind, body, file }))
+    Ok(Verdict::New(Incoming { id, peer, time, kind, body, sealed: false, file }))
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -116,7 +116,7 @@ pub(crate) fn unshown(
     limit: u32,
 ) -> Result<Vec<Incoming>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, time, kind, body, number, file.state, why FROM message
+        "SELECT id, time, kind, body, sealed, number, file.state, why FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND message.state = 'received' AND id > ?
          ORDER BY id LIMIT ?",
@@ -131,7 +131,8 @@ pub(crate) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            file: files::received(row, 4)?,
+            sealed: row.get(4)?,
+            file: files::received(row, 5)?,
         })
     })?;
     rows.collect()

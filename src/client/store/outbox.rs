@@ -97,7 +97,8 @@ pub(crate) fn add(
         sent,
     ])?;
     let id = tx.last_insert_rowid();
-    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting, file: None })
+    let (state, sealed, file) = (State::Waiting, false, None);
+    Ok(Record { id, own: true, n, time, kind, body, state, sealed, file })
 }
 
 /// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the

@@ -237,7 +237,7 @@ fn to_9(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     )
 }
 
-/// Keeps the keys with which others seal for this folder.
+/// Keeps what messages are sealed and opened with.
 fn to_10(tx: &Transaction<'_>, _: &Known) -> Result<()> {
     tx.execute_batch(
         "-- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
@@ -249,7 +249,54 @@ fn to_10(tx: &Transaction<'_>, _: &Known) -> Result<()> {
              -- Milliseconds since 1970.
              time INTEGER NOT NULL,
              PRIMARY KEY (server, installation)
-         ) STRICT;",
+         ) STRICT;
+
+         -- Olm sessions with devices of others, of each conversation its own.
+         CREATE TABLE session (
+             server TEXT NOT NULL,
+             peer TEXT NOT NULL,
+             -- The peer's device.
+             installation TEXT NOT NULL,
+             -- What both ends call it.
+             id TEXT NOT NULL,
+             -- As JSON.
+             pickle TEXT NOT NULL,
+             -- It was begun since the last start, so no copy of this folder has used its keys.
+             sends INTEGER NOT NULL CHECK (sends IN (0, 1)),
+             -- Ascends: the one that has the highest was begun last, or something was opened in it since.
+             taken INTEGER NOT NULL,
+             -- How many messages were sealed in it since something was opened in it, and when the first of them was.
+             -- Milliseconds since 1970.
+             unanswered INTEGER NOT NULL,
+             since INTEGER NOT NULL,
+             PRIMARY KEY (server, peer, installation, id)
+         ) STRICT;
+
+         -- Own messages as they were sealed, until their fate is final.
+         CREATE TABLE sealed (
+             message INTEGER PRIMARY KEY,
+             -- For which number the envelopes are; 0: they are to be made anew.
+             installation TEXT NOT NULL,
+             n INTEGER NOT NULL,
+             -- What the payload was sealed with.
+             key BLOB NOT NULL,
+             -- The payload and the envelopes.
+             body BLOB NOT NULL
+         ) STRICT;
+
+         CREATE TRIGGER final AFTER UPDATE OF state ON message
+             WHEN new.state IN ('delivered', 'expired')
+         BEGIN
+             DELETE FROM sealed WHERE message = new.id;
+         END;
+
+         CREATE TRIGGER dropped AFTER DELETE ON message
+         BEGIN
+             DELETE FROM sealed WHERE message = old.id;
+         END;
+
+         -- It travelled sealed.
+         ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));",
     )
 }
 
@@ -272,6 +319,11 @@ mod tests {
 
     /// A store that the program of layout 8 wrote; see there.
     const LAYOUT_8: &str = include_str!("../../../tests/layouts/client-8.sql");
+
+    /// What layout 8 knows of a message.
+    const MESSAGES_8: &str = "
+        SELECT id, server, peer, own, installation, n, time, kind, body, state, sent, origin, hash, bounces
+        FROM message";
 
     /// The data folder of the program of layout 5.
     fn folder() -> tempfile::TempDir {
@@ -374,10 +426,10 @@ mod tests {
     fn a_store_of_layout_8_keeps_all_that_is_in_it() {
         let folder = folder_with(LAYOUT_8);
         let read = || {
-            let tables =
-                "person installation message contact seen asked upload file bounced address";
-            let read = |table| rows(folder.path(), &format!("SELECT * FROM {table}"));
-            tables.split(' ').map(read).collect::<Vec<_>>()
+            let tables = "person installation contact seen asked upload file bounced address";
+            let all = tables.split(' ').map(|table| format!("SELECT * FROM {table}"));
+            let queries = all.chain([MESSAGES_8.to_owned()]);
+            queries.map(|query| rows(folder.path(), &query)).collect::<Vec<_>>()
         };
         let before = read();
         assert!(before.iter().all(|rows| !rows.is_empty()), "{before:?}");
@@ -395,8 +447,7 @@ mod tests {
     fn a_store_of_layout_9_keeps_its_lists_of_devices() {
         let folder = folder_of_layout_9();
         assert_eq!(rows(folder.path(), "PRAGMA user_version"), ["Integer(9)"]);
-        let read =
-            || ["devices", "message"].map(|it| rows(folder.path(), &format!("SELECT * FROM {it}")));
+        let read = || ["SELECT * FROM devices", MESSAGES_8].map(|it| rows(folder.path(), it));
         let before = read();
         assert!(before.iter().all(|rows| !rows.is_empty()), "{before:?}");
         let path = folder.path().join("messages.db");
@@ -405,7 +456,11 @@ mod tests {
         bring_up_to_date(&mut connection, &path, &known_servers).unwrap();
         assert_eq!(version(&connection).unwrap(), NEWEST);
         assert_eq!(read(), before);
-        assert_eq!(rows(folder.path(), "SELECT * FROM account"), [""; 0]);
+        for table in ["account", "session", "sealed"] {
+            assert_eq!(rows(folder.path(), &format!("SELECT * FROM {table}")), [""; 0]);
+        }
+        let sealed = rows(folder.path(), "SELECT DISTINCT sealed FROM message");
+        assert_eq!(sealed, ["Integer(0)"], "what came before was not");
     }
 
     #[test]

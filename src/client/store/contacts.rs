@@ -4,10 +4,11 @@
 //! Owned by the client's core, in its [store](super). Each server says for itself whose a name is, so every row names
 //! the server.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::Transaction;
 
 use super::scope::Server;
-use super::{devices, history};
+pub(crate) use super::trusted::trusted;
+use super::{devices, history, trusted};
 use crate::client::outcome::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
@@ -80,7 +81,7 @@ fn trust_offered(
     server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
-    let offered = read(tx, "offered", server, peer)?;
+    let offered = trusted::offered(tx, server, peer)?;
     if let Some(key) = offered {
         devices::forget(tx, server, peer)?;
         write(tx, server, peer, key)?;
@@ -102,28 +103,6 @@ fn write(
         (server.as_str(), peer.as_str(), key.to_string(), now),
     )?;
     Ok(())
-}
-
-/// The trusted key.
-pub(crate) fn trusted(
-    tx: &Transaction<'_>,
-    server: &Server,
-    peer: &Name,
-) -> rusqlite::Result<Option<PublicKey>> {
-    read(tx, "key", server, peer)
-}
-
-fn read(
-    tx: &Transaction<'_>,
-    column: &'static str,
-    server: &Server,
-    peer: &Name,
-) -> rusqlite::Result<Option<PublicKey>> {
-    let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
-    let key: Option<Option<String>> =
-        tx.query_row(&query, [server.as_str(), peer.as_str()], |row| row.get(0)).optional()?;
-    // A malformed key counts as none; the next answer of the server replaces it.
-    Ok(key.flatten().and_then(|key| key.parse().ok()))
 }
 
 #[cfg(test)]

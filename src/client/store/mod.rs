@@ -14,6 +14,7 @@
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
+//! sealed                    messages are sealed and opened
 //! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! trusted, outbox           the keys of one's contacts, read; messages that are not known to have arrived
 //! aside                     what was shown while the disk was full
@@ -37,6 +38,7 @@ mod payload;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod scope;
+pub(crate) mod sealed;
 pub(crate) mod search;
 pub(crate) mod servers;
 pub(crate) mod stock;

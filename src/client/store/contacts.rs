@@ -7,6 +7,7 @@
 use rusqlite::Transaction;
 
 use super::scope::Server;
+use super::sealed::{sealing, sessions};
 pub(crate) use super::trusted::trusted;
 use super::{devices, history, trusted};
 use crate::client::outcome::Trust;
@@ -49,6 +50,16 @@ pub(crate) fn meet(
 /// Trusts the other key that the server showed last, or accepts that nobody has the name, or believes the other device
 /// list that it showed, or says why there is nothing to trust.
 pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
+    let trust = decide(tx, server, peer)?;
+    if matches!(trust, Trust::Released | Trust::Accepted(_) | Trust::List) {
+        // What was sealed before was for others.
+        sessions::leave(tx, server, peer)?;
+        sealing::void(tx, server, Some(peer))?;
+    }
+    Ok(trust)
+}
+
+fn decide(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
     }

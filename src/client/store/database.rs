@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use thiserror::Error;
 
 use super::aside::Aside;
+use super::sealed::sessions;
 use super::servers::{self, Home};
 use super::{bounced, history, schema, search};
 use crate::client::config::Config;
@@ -103,6 +104,7 @@ pub(super) fn open(
     belong_to(&mut connection, &config.user)?;
     transact(&mut connection, search::renew).map_err(failed)?;
     transact(&mut connection, bounced::forgive).map_err(failed)?;
+    transact(&mut connection, sessions::leave_all).map_err(failed)?;
     let aside = Aside::keep(path.parent().unwrap_or(Path::new(".")));
     note_aside(&mut connection, &aside)?;
     let home = enter(&mut connection, config, known_servers)?;

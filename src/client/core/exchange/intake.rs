@@ -11,11 +11,12 @@ use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::bounced::{self, Again};
-use crate::client::store::history::{self, Verdict};
+use crate::client::store::history::{self, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::Incoming;
 use crate::client::store::scope::Scope;
-use crate::message::{Message, Name};
+use crate::client::store::sealed::keyring::{Keyring, Me};
+use crate::message::{Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
 /// What goes to disk in one transaction.
@@ -77,11 +78,21 @@ impl Core {
         let scoped = |(peer, n, how): (Name, u64, Lost)| (self.scope(&peer), n, how);
         let lost: Vec<_> = lost.into_iter().map(scoped).collect();
         let (server, unasked) = (self.server.clone(), self.config.unasked);
+        let (name, identity) = (self.config.user.clone(), self.identity.public());
+        let (me, installation) = (Me { name, identity, writer: None }, self.installation);
         let may_begin_anew = !self.is_fresh;
         let work = move |tx: &rusqlite::Transaction<'_>| {
             let (mut fresh, mut answers) = (Vec::new(), Vec::new());
+            let receiver = &mut Receiver {
+                keyring: &mut Keyring::default(),
+                me: &me,
+                installation,
+                unasked,
+                now: Timestamp::now(),
+                is_last: true,
+            };
             for (peer, seq, message) in messages {
-                let verdict = history::receive(tx, &server, peer.clone(), message, unasked)?;
+                let verdict = history::receive(tx, receiver, &server, peer.clone(), message)?;
                 answers.push((peer, seq, verdict == Verdict::Bounced));
                 if let Verdict::New(message) = verdict {
                     fresh.push(message);

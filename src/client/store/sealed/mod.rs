@@ -17,3 +17,5 @@ pub(crate) mod keyring;
 pub(crate) mod opening;
 pub(crate) mod sealing;
 pub(crate) mod sessions;
+#[cfg(test)]
+mod tests;

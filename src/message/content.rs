@@ -28,6 +28,9 @@ impl Kind {
     /// What there is to know of a file that waits elsewhere.
     pub const FILE: Self = Self(SmolStr::new_static("file"));
 
+    /// A message of another kind that its receiver alone can open.
+    pub const SEAL: Self = Self(SmolStr::new_static("seal"));
+
     /// The word.
     pub fn as_str(&self) -> &str {
         &self.0

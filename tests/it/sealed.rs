@@ -100,7 +100,7 @@ fn any_number_of_fresh_folders_write_sealed_and_all_is_read() {
 fn what_was_sealed_for_keys_that_are_gone_comes_again() {
     story(async |world| {
         comes(world, "bob").await;
-        let mut alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
+        let alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
         alice.types("one\ntwo\n");
         let status = async || {
             let asked = Launch::of(world, "alice").with(&["status"]).pipe("").await;

@@ -28,6 +28,11 @@ impl Standing {
         }
     }
 
+    /// Whether the folder is a device, or about to be one.
+    pub(super) fn is_device(&self) -> bool {
+        matches!(self, Self::Device | Self::Unknown)
+    }
+
     /// Whether messages can be sealed, and the statement that they have.
     pub(super) fn statement(&self) -> Option<Option<&SignedWriter>> {
         match self {

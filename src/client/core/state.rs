@@ -4,8 +4,8 @@
 //! decisions are made in one place, one after another.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use async_channel::{Sender, WeakSender};
@@ -31,7 +31,7 @@ use crate::client::line::sign_in::FirstTry;
 use crate::client::line::waits::Waits;
 use crate::client::store::database::StoreError;
 use crate::client::store::scope::{Scope, Server};
-use crate::client::store::sealed::Keyring;
+use crate::client::store::sealed::keyring::Keyring;
 use crate::client::store::servers::{Home, Met};
 use crate::client::store::thread::Store;
 use crate::client::store::{files, outbox};

@@ -78,7 +78,8 @@ mod tests {
     fn there_is_room_for_so_many_bytes() {
         let (mut unopened, marie) = (Unopened::default(), "marie".parse::<Name>().unwrap());
         let mega = "x".repeat(1024 * 1024);
-        let fits = (1..=64).all(|n| unopened.put(marie.clone(), n, Message::text(1, n, &mega)));
+        let fits =
+            (1..=64).all(|n| unopened.put(marie.clone(), n, Message::text(1, n, mega.clone())));
         assert!(fits);
         assert!(!unopened.put(marie.clone(), 65, Message::text(1, 65, "x")));
         unopened.leave(marie.clone());

@@ -1,8 +1,8 @@
 //! The keys with which others seal for this data folder: one Olm account for each server and installation.
 //!
 //! Owned by the client's core, in its [store](super). Each function is one step of a transaction. Invariant: an
-//! installation has one account as long as it lives, for its key for life never changes; and a server has the account of
-//! the installation alone that is in use.
+//! installation has one account as long as it lives, for its key for life never changes; a server has the account of the
+//! installation alone that is in use; and sessions end with the account that they were begun with.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -52,6 +52,17 @@ pub(crate) fn keep_writer(
     tx.execute(keep, row).map(drop)
 }
 
+/// The account as it is kept, if there is one: the same text has the same keys.
+pub(super) fn pickle(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+) -> Result<Option<String>> {
+    let query = "SELECT pickle FROM account WHERE server = ? AND installation = ?";
+    let key = [server.as_str(), &installation.to_string()];
+    tx.prepare_cached(query)?.query_row(key, |row| row.get(0)).optional()
+}
+
 /// Moves the accounts of one server to another, behind their installations: that one's stays which goes on.
 pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
     let all = "UPDATE OR REPLACE account SET server = ? WHERE server = ?";
@@ -82,7 +93,9 @@ fn make(
     installation: Installation,
     now: Timestamp,
 ) -> Result<Keys> {
-    tx.execute("DELETE FROM account WHERE server = ?", [server.as_str()])?;
+    for table in ["account", "session"] {
+        tx.execute(&format!("DELETE FROM {table} WHERE server = ?"), [server.as_str()])?;
+    }
     let account = Account::generate();
     let (pickle, id) = (account.write().map_err(unreadable)?, installation.to_string());
     let (number, time) = (FIRST.cast_signed(), now.0.cast_signed());

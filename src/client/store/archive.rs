@@ -66,7 +66,7 @@ pub(crate) fn page(
                 CASE WHEN own = 1 AND message.state = 'delivered' AND n <= coalesce(
                     (SELECT seen.n FROM seen WHERE seen.server = message.server
                      AND seen.peer = message.peer AND seen.installation = message.installation), 0)
-                THEN 'read' ELSE message.state END, number, file.state, why
+                THEN 'read' ELSE message.state END, sealed, number, file.state, why
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND id {range} ? ORDER BY id {order} LIMIT ?"
     ))?;
@@ -97,7 +97,7 @@ pub(crate) fn news(
         return Ok(News { last, messages: Vec::new() });
     };
     let mut query = tx.prepare_cached(
-        "SELECT id, message.peer, time, kind, body, number, file.state, why FROM message
+        "SELECT id, message.peer, time, kind, body, sealed, number, file.state, why FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE id > ?1 AND own = 0 AND +message.server = ?2 AND (?3 IS NULL OR +message.peer = ?3)
                AND (NOT ?5 OR message.state = 'received')
@@ -120,7 +120,8 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-        file: files::received(row, 5)?,
+        sealed: row.get(5)?,
+        file: files::received(row, 6)?,
     })
 }
 
@@ -136,7 +137,8 @@ fn record(row: &Row<'_>) -> Result<Record> {
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
         state: State::of_word(&state).ok_or_else(damaged)?,
-        file: files::received(row, 7)?,
+        sealed: row.get(7)?,
+        file: files::received(row, 8)?,
     })
 }
 

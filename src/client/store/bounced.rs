@@ -1,12 +1,14 @@
 //! Own messages that came back, for their receiver did not take them.
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: a number under which something was
-//! sent is never used again; a message that gets another one keeps its origin.
+//! sent is never used again; a message that gets another one keeps its origin. What was sealed comes again in other
+//! sessions.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox;
 use super::scope::Scope;
+use super::sealed::sessions;
 
 /// How often a message comes back until it rests. Then it is sent once after each start.
 const MOST: u32 = outbox::MOST_BOUNCES;
@@ -55,6 +57,7 @@ pub(crate) fn bounce(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<Opti
     let Some((message, times)) = moved else { return Ok(None) };
     let note = "INSERT INTO bounced VALUES (?, ?, ?, ?, ?)";
     tx.execute(note, params![server, peer, installation, old, message])?;
+    sessions::leave(tx, &scope.server, &scope.peer)?;
     let clashes = times == CLASH && !came_back_before(tx, scope)?;
     Ok(Some(Again { n: again, times, clashes }))
 }

@@ -4,10 +4,12 @@
 //! Owned by the client's core, in its [store](super). Each server says for itself whose a name is, so every row names
 //! the server.
 
-use rusqlite::{OptionalExtension, Transaction};
+use rusqlite::Transaction;
 
 use super::scope::Server;
-use super::{devices, history};
+use super::sealed::{sealing, sessions};
+pub(crate) use super::trusted::trusted;
+use super::{devices, history, trusted};
 use crate::client::outcome::Trust;
 use crate::message::{Name, Timestamp};
 use crate::trust::PublicKey;
@@ -48,6 +50,16 @@ pub(crate) fn meet(
 /// Trusts the other key that the server showed last, or accepts that nobody has the name, or believes the other device
 /// list that it showed, or says why there is nothing to trust.
 pub(crate) fn trust(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
+    let trust = decide(tx, server, peer)?;
+    if matches!(trust, Trust::Released | Trust::Accepted(_) | Trust::List) {
+        // What was sealed before was for others.
+        sessions::leave(tx, server, peer)?;
+        sealing::void(tx, server, Some(peer))?;
+    }
+    Ok(trust)
+}
+
+fn decide(tx: &Transaction<'_>, server: &Server, peer: &Name) -> rusqlite::Result<Trust> {
     if release(tx, server, peer)? {
         return Ok(Trust::Released);
     }
@@ -80,7 +92,7 @@ fn trust_offered(
     server: &Server,
     peer: &Name,
 ) -> rusqlite::Result<Option<PublicKey>> {
-    let offered = read(tx, "offered", server, peer)?;
+    let offered = trusted::offered(tx, server, peer)?;
     if let Some(key) = offered {
         devices::forget(tx, server, peer)?;
         write(tx, server, peer, key)?;
@@ -102,28 +114,6 @@ fn write(
         (server.as_str(), peer.as_str(), key.to_string(), now),
     )?;
     Ok(())
-}
-
-/// The trusted key.
-pub(crate) fn trusted(
-    tx: &Transaction<'_>,
-    server: &Server,
-    peer: &Name,
-) -> rusqlite::Result<Option<PublicKey>> {
-    read(tx, "key", server, peer)
-}
-
-fn read(
-    tx: &Transaction<'_>,
-    column: &'static str,
-    server: &Server,
-    peer: &Name,
-) -> rusqlite::Result<Option<PublicKey>> {
-    let query = format!("SELECT {column} FROM contact WHERE server = ? AND peer = ?");
-    let key: Option<Option<String>> =
-        tx.query_row(&query, [server.as_str(), peer.as_str()], |row| row.get(0)).optional()?;
-    // A malformed key counts as none; the next answer of the server replaces it.
-    Ok(key.flatten().and_then(|key| key.parse().ok()))
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use rusqlite::{Connection, ErrorCode, OptionalExtension, Transaction, Transactio
 use thiserror::Error;
 
 use super::aside::Aside;
+use super::sealed::sessions;
 use super::servers::{self, Home};
 use super::{bounced, history, schema, search};
 use crate::client::config::Config;
@@ -97,10 +98,13 @@ pub(super) fn open(
     connection.busy_timeout(Duration::from_secs(5)).map_err(failed)?;
     connection.pragma_update(None, "journal_mode", "WAL").map_err(failed)?;
     connection.pragma_update(None, "synchronous", "FULL").map_err(failed)?;
+    // What is deleted leaves nothing behind: keys that opened something, above all.
+    connection.pragma_update(None, "secure_delete", "ON").map_err(failed)?;
     bring_up_to_date(&mut connection, path, known_servers)?;
     belong_to(&mut connection, &config.user)?;
     transact(&mut connection, search::renew).map_err(failed)?;
     transact(&mut connection, bounced::forgive).map_err(failed)?;
+    transact(&mut connection, sessions::leave_all).map_err(failed)?;
     let aside = Aside::keep(path.parent().unwrap_or(Path::new(".")));
     note_aside(&mut connection, &aside)?;
     let home = enter(&mut connection, config, known_servers)?;

@@ -1,20 +1,25 @@
 //! Received messages in the store.
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
-//! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with. What has
-//! the number of another message is not taken. What is answered is a function of the history, which only grows; so a
-//! message that was not taken is either not taken again, or known.
+//! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with; of what
+//! is sealed by its payload, so that nothing is opened twice. What has the number of another message, or cannot be opened,
+//! is not taken. What is answered is a function of the history, which only grows; so a message that was not taken because
+//! of its number is either not taken again, or known.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
 use super::rows::Incoming;
 use super::scope::{Server, counts, peer_and_count};
+use super::sealed::keyring::{Keyring, Me};
+use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
 use super::{files, payload, stock};
 use crate::client::config::Unasked;
-use crate::message::{Installation, Message, MessageId, Name, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
+use crate::seal::{Body, BodyError};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -25,31 +30,120 @@ pub(crate) enum Verdict {
     New(Incoming),
     /// It was there.
     Known,
-    /// Its number is another message's: its sender's folder was restored, or is one of two copies. It has to come with
-    /// another number.
+    /// Its number is another message's: its sender's folder was restored, or is one of two copies. Or it cannot be opened.
+    /// It has to come with another number.
     Bounced,
+    /// It was sealed by a folder that stands in no list that is believed: once the newest list is there, it is to be taken
+    /// again. Nothing is to be said of it before, nor of what came behind it from its sender.
+    Unknown,
+    /// It is for another data folder of the same person, and is left for that one, with all that comes behind it.
+    NotHere,
 }
 
-/// Writes a message, if it is new. A file that it announces is downloaded if `unasked` allows.
+/// Who receives messages.
+pub(crate) struct Receiver<'a> {
+    pub(crate) keyring: &'a mut Keyring,
+    pub(crate) me: &'a Me,
+    /// The data folder, as others seal for it.
+    pub(crate) installation: Installation,
+    /// How much is downloaded unasked.
+    pub(crate) unasked: Unasked,
+    pub(crate) now: Timestamp,
+    /// Whether the data folder is a device of its person, or about to be: then what is not sealed for it comes back, to be
+    /// sealed for it, too.
+    pub(crate) is_device: bool,
+    /// The newest list of its sender is there: what is still [unknown](Verdict::Unknown) comes back.
+    pub(crate) is_last: bool,
+}
+
+/// Writes a message, if it is new. A file that it announces is downloaded if the receiver allows.
 pub(crate) fn receive(
     tx: &Transaction<'_>,
+    receiver: &mut Receiver<'_>,
     server: &Server,
     peer: Name,
     message: Message,
-    unasked: Unasked,
 ) -> Result<Verdict> {
-    let hash = payload::hash(&message.kind, &message.body);
+    let sealed = match sealed(&message) {
+        Ok(sealed) => sealed,
+        Err(error) => return Ok(refuse(&peer, &error)),
+    };
+    let hash = match &sealed {
+        Some(body) => body.payload().hash(),
+        None => payload::hash(&message.kind, &message.body),
+    };
     if is_duplicate(tx, server, &peer, &message, &hash)? {
         return Ok(Verdict::Known);
     }
     if is_number_used(tx, server, &peer, message.id)? {
         return Ok(Verdict::Bounced);
     }
+    match sealed {
+        Some(body) => open(tx, receiver, server, peer, message, &body),
+        None => {
+            insert(tx, receiver.unasked, server, peer, message, Arrived { hash, sealed: false })
+        }
+    }
+}
+
+/// Its body, if it is sealed.
+fn sealed(message: &Message) -> std::result::Result<Option<Body>, BodyError> {
+    (message.kind == Kind::SEAL).then(|| Body::decode(message.body.clone())).transpose()
+}
+
+/// It can be opened with another number, other envelopes or another list.
+fn refuse(peer: &Name, why: &dyn Display) -> Verdict {
+    log::debug!("a message of {peer} is not taken: {why}");
+    Verdict::Bounced
+}
+
+/// Opens a sealed message, and writes what is inside.
+fn open(
+    tx: &Transaction<'_>,
+    receiver: &mut Receiver<'_>,
+    server: &Server,
+    peer: Name,
+    message: Message,
+    body: &Body,
+) -> Result<Verdict> {
+    let Receiver { me, installation, unasked, now, is_device, is_last, .. } = *receiver;
+    let opener = Opener { keyring: &mut *receiver.keyring, me, server, installation, now };
+    let Inside { kind, body: inside } = match opening::open(tx, opener, &peer, &message, body)? {
+        Opening::Opened(inside) => inside,
+        Opening::Unknown if is_last => return Ok(refuse(&peer, &"nobody knows who sealed it")),
+        Opening::Unknown => return Ok(Verdict::Unknown),
+        Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
+        Opening::Refused(why) => return Ok(refuse(&peer, &why)),
+    };
+    // It may have come before as it was written.
+    let plain = payload::hash(&kind, &inside);
+    if is_duplicate(tx, server, &peer, &message, &plain)? {
+        return Ok(Verdict::Known);
+    }
+    let arrived = Arrived { hash: body.payload().hash(), sealed: true };
+    insert(tx, unasked, server, peer, Message { kind, body: inside, ..message }, arrived)
+}
+
+/// How a message came.
+struct Arrived {
+    hash: [u8; 32],
+    sealed: bool,
+}
+
+/// Writes a new message.
+fn insert(
+    tx: &Transaction<'_>,
+    unasked: Unasked,
+    server: &Server,
+    peer: Name,
+    message: Message,
+    Arrived { hash, sealed }: Arrived,
+) -> Result<Verdict> {
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message
-             (server, peer, own, installation, n, origin, time, kind, body, hash, state)
-         VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, 'received')",
+             (server, peer, own, installation, n, origin, time, kind, body, hash, sealed, state)
+         VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, 'received')",
     )?
     .execute(params![
         server.as_str(),
@@ -61,6 +155,7 @@ pub(crate) fn receive(
         kind.as_str(),
         &body[..],
         hash,
+        sealed,
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
@@ -69,7 +164,7 @@ pub(crate) fn receive(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Verdict::New(Incoming { id, peer, time, kind, body, file }))
+    Ok(Verdict::New(Incoming { id, peer, time, kind, body, sealed, file }))
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -116,7 +211,7 @@ pub(crate) fn unshown(
     limit: u32,
 ) -> Result<Vec<Incoming>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, time, kind, body, number, file.state, why FROM message
+        "SELECT id, time, kind, body, sealed, number, file.state, why FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND message.state = 'received' AND id > ?
          ORDER BY id LIMIT ?",
@@ -131,7 +226,8 @@ pub(crate) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            file: files::received(row, 4)?,
+            sealed: row.get(4)?,
+            file: files::received(row, 5)?,
         })
     })?;
     rows.collect()
@@ -210,12 +306,34 @@ fn seen(row: &rusqlite::Row<'_>) -> Result<Seen> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use bytes::Bytes;
 
     use super::super::thread::tests::{in_memory, run};
     use super::*;
     use crate::message::Origin;
+    use crate::trust::PublicKey;
+
+    /// A message comes that is not sealed.
+    pub(crate) fn receive_plain(
+        tx: &Transaction<'_>,
+        server: &Server,
+        peer: Name,
+        message: Message,
+    ) -> Result<Verdict> {
+        let identity = PublicKey::from_bytes([0; 32]);
+        let me = Me { name: "john".parse().unwrap(), identity, writer: None };
+        let receiver = &mut Receiver {
+            keyring: &mut Keyring::default(),
+            me: &me,
+            installation: Installation::from_u64(0),
+            unasked: Unasked::NONE,
+            now: Timestamp(0),
+            is_device: true,
+            is_last: false,
+        };
+        super::receive(tx, receiver, server, peer, message)
+    }
 
     fn message(installation: u64, n: u64) -> Message {
         Message::text(installation, n, format!("{installation}/{n}"))
@@ -242,8 +360,7 @@ mod tests {
                 (&marie, 2, 1, true),
                 (&anna, 1, 1, true),
             ] {
-                let received =
-                    receive(tx, &server, peer.clone(), message(installation, n), Unasked::NONE)?;
+                let received = receive_plain(tx, &server, peer.clone(), message(installation, n))?;
                 assert_eq!(is_new(&received), new, "{peer} {installation} {n}");
             }
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
@@ -271,7 +388,7 @@ mod tests {
                 (same_words(3), 3, "Known"),
                 (same_words(5), 3, "Known"),
             ] {
-                let verdict = receive(tx, &server, marie.clone(), message, Unasked::NONE)?;
+                let verdict = receive_plain(tx, &server, marie.clone(), message)?;
                 assert!(
                     format!("{verdict:?}").starts_with(expected),
                     "{verdict:?}, not {expected}"
@@ -312,7 +429,7 @@ mod tests {
                 (&marie, &twin, true),
                 (&marie, &other, true),
             ] {
-                let received = receive(tx, &server, peer.clone(), message.clone(), Unasked::NONE)?;
+                let received = receive_plain(tx, &server, peer.clone(), message.clone())?;
                 assert_eq!(is_new(&received), new, "{peer} {message:?}");
             }
             Ok(())
@@ -324,13 +441,13 @@ mod tests {
         let server: Server = "localhost".parse().unwrap();
         let marie: Name = "marie".parse().unwrap();
         run(&mut in_memory(), |tx| {
-            let first = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?;
+            let first = receive_plain(tx, &server, marie.clone(), message(1, 1))?;
             let Verdict::New(first) = first else { panic!("{first:?}") };
-            receive(tx, &server, marie.clone(), message(1, 2), Unasked::NONE)?;
+            receive_plain(tx, &server, marie.clone(), message(1, 2))?;
             mark_shown(tx, &[first.id])?;
             assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
             assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
-            let again = receive(tx, &server, marie.clone(), message(1, 1), Unasked::NONE)?;
+            let again = receive_plain(tx, &server, marie.clone(), message(1, 1))?;
             assert_eq!(again, Verdict::Known);
             Ok(())
         });

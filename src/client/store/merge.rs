@@ -7,6 +7,7 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Server, new_installation};
+use super::sealed::{sealing, sessions};
 use super::{accounts, devices, search};
 use crate::message::Installation;
 
@@ -19,12 +20,15 @@ const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     set_apart(tx, from, to)?;
+    // What was sealed for another server is opened by nobody on this one.
+    sealing::void(tx, from, None)?;
     devices::join(tx, from, to)?;
     if let Some((main, other)) = move_rows(tx, from, to)? {
         number_anew(tx, to, (other, NOT_ARRIVED), main)?;
     }
     let bounced = "UPDATE OR REPLACE bounced SET server = ? WHERE server = ?";
     tx.execute(bounced, [to.as_str(), from.as_str()])?;
+    sessions::join(tx, from, to)?;
     accounts::join(tx, from, to)?;
     Ok(before)
 }

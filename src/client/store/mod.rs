@@ -12,10 +12,11 @@
 //! archive, contacts         messages, page by page; the keys of one's contacts
 //! history, servers          received messages; the server that rows belong to
 //! stock, merge              received files on this disk; merging two records of one server
-//! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
-//! outbox                    messages that are not known to have arrived
+//! sealed                    messages are sealed and opened
+//! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
+//! trusted, outbox           the keys of one's contacts, read; messages that are not known to have arrived
 //! aside                     what was shown while the disk was full
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
@@ -37,9 +38,11 @@ mod payload;
 pub(crate) mod rows;
 pub(crate) mod schema;
 pub(crate) mod scope;
+pub(crate) mod sealed;
 pub(crate) mod search;
 pub(crate) mod servers;
 pub(crate) mod stock;
 pub(crate) mod thread;
 pub(crate) mod too_long;
 pub mod transcript;
+mod trusted;

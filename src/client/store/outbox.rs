@@ -21,8 +21,12 @@ const REMEMBERED: i64 = 100_000;
 /// A message to send.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Outgoing {
+    /// Its place in the store.
+    pub(crate) id: i64,
     pub(crate) n: u64,
     pub(crate) origin: Origin,
+    /// When it was written.
+    pub(crate) time: Timestamp,
     pub(crate) kind: Kind,
     pub(crate) body: Bytes,
 }
@@ -30,7 +34,7 @@ pub(crate) struct Outgoing {
 impl Outgoing {
     /// The frame that sends it, written for a version of the peer's device list.
     pub(crate) fn to(self, peer: &Name, version: u64) -> ClientFrame {
-        let Self { n, origin, kind, body } = self;
+        let Self { n, origin, kind, body, .. } = self;
         ClientFrame::Message { peer: peer.clone(), n, origin, kind, version, body }
     }
 }
@@ -97,7 +101,8 @@ pub(crate) fn add(
         sent,
     ])?;
     let id = tx.last_insert_rowid();
-    Ok(Record { id, own: true, n, time, kind, body, state: State::Waiting, file: None })
+    let (state, sealed, file) = (State::Waiting, false, None);
+    Ok(Record { id, own: true, n, time, kind, body, state, sealed, file })
 }
 
 /// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the
@@ -171,26 +176,38 @@ pub(crate) fn take_unsettled(
 ) -> Result<Vec<Outgoing>> {
     let messages = unsettled(tx, scope, above, limit)?;
     if let Some(last) = messages.last() {
-        tx.prepare_cached(
-            "UPDATE message SET sent = 1
-             WHERE server = ? AND peer = ? AND own = 1 AND installation = ?
-                   AND n > ? AND n <= ? AND sent = 0 AND bounces < ?",
-        )?
-        .execute(params![
-            scope.server.as_str(),
-            scope.peer.as_str(),
-            scope.installation.to_string(),
-            above.cast_signed(),
-            last.n.cast_signed(),
-            MOST_BOUNCES,
-        ])?;
+        mark_sent(tx, scope, above, last.n)?;
     }
     Ok(messages)
 }
 
-fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Result<Vec<Outgoing>> {
+/// The unsettled messages above a number and up to another one are about to be sent.
+pub(super) fn mark_sent(tx: &Transaction<'_>, scope: &Scope, above: u64, up_to: u64) -> Result<()> {
+    tx.prepare_cached(
+        "UPDATE message SET sent = 1
+         WHERE server = ? AND peer = ? AND own = 1 AND installation = ?
+               AND n > ? AND n <= ? AND sent = 0 AND bounces < ?",
+    )?
+    .execute(params![
+        scope.server.as_str(),
+        scope.peer.as_str(),
+        scope.installation.to_string(),
+        above.cast_signed(),
+        up_to.cast_signed(),
+        MOST_BOUNCES,
+    ])
+    .map(drop)
+}
+
+/// The messages above a number that are not final, in order.
+pub(super) fn unsettled(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    above: u64,
+    limit: u32,
+) -> Result<Vec<Outgoing>> {
     let mut query = tx.prepare_cached(
-        "SELECT n, origin, kind, body FROM message
+        "SELECT n, origin, kind, body, id, time FROM message
          WHERE server = ? AND peer = ? AND installation = ? AND n > ?
                AND state IN ('waiting', 'stored') AND bounces < ?
          ORDER BY n LIMIT ?",
@@ -209,7 +226,8 @@ fn unsettled(tx: &Transaction<'_>, scope: &Scope, above: u64, limit: u32) -> Res
             let (kind, body): (String, Vec<u8>) = (row.get(2)?, row.get(3)?);
             let kind = kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
             let (n, origin) = (n.cast_unsigned(), Origin::from_bytes(origin));
-            Ok(Outgoing { n, origin, kind, body: body.into() })
+            let time = Timestamp(row.get::<_, i64>(5)?.cast_unsigned());
+            Ok(Outgoing { id: row.get(4)?, n, origin, time, kind, body: body.into() })
         },
     )?;
     rows.collect()

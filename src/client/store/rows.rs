@@ -27,6 +27,8 @@ pub struct Record {
     pub body: Bytes,
     /// Its state.
     pub state: State,
+    /// Whether it travelled sealed.
+    pub sealed: bool,
     /// The state of the file that it announces, if it is another's and does.
     pub file: Option<Received>,
 }
@@ -44,6 +46,8 @@ pub struct Incoming {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
+    /// Whether it came sealed.
+    pub sealed: bool,
     /// The state of the file that it announces, if it does.
     pub file: Option<Received>,
 }

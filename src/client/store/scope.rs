@@ -14,7 +14,7 @@ use crate::trust::Fingerprint;
 type Result<T> = rusqlite::Result<T>;
 
 /// What stands in the column `server`: a fingerprint, or an address.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Server(pub(super) String);
 
 impl Server {

@@ -152,12 +152,11 @@ mod tests {
     use proptest::prelude::*;
     use rusqlite::Connection;
 
-    use super::super::outbox;
+    use super::super::history::tests::receive_plain;
     use super::super::scope::Scope;
     use super::super::thread::tests::{in_memory, run};
-    use super::super::{contacts, history};
+    use super::super::{contacts, outbox};
     use super::*;
-    use crate::client::config::Unasked;
     use crate::message::{Kind, Message, Name, Origin, Timestamp};
 
     fn address(text: &str) -> Address {
@@ -193,7 +192,7 @@ mod tests {
 
     fn receive(store: &mut Connection, home: &Home, n: u64) {
         let message = Message::text(9, n, "hi");
-        run(store, |tx| history::receive(tx, &home.server, marie(), message, Unasked::NONE));
+        run(store, |tx| receive_plain(tx, &home.server, marie(), message));
     }
 
     /// What was said: server, installation, number, state.
@@ -308,7 +307,7 @@ mod tests {
         let (a, b) = (enter(&mut store, "a"), enter(&mut store, "b"));
         receive(&mut store, &a, 1);
         let other = Message { origin: Origin::from_bytes([1; 16]), ..Message::text(9, 1, "hi") };
-        run(&mut store, |tx| history::receive(tx, &b.server, marie(), other, Unasked::NONE));
+        run(&mut store, |tx| receive_plain(tx, &b.server, marie(), other));
         arrive(&mut store, "a", "k");
         arrive(&mut store, "b", "k");
         assert_eq!(rows(&mut store).len(), 2);

@@ -8,16 +8,17 @@ use std::time::Instant;
 
 use super::super::exit::Exit;
 use super::super::state::Core;
+use crate::client::config::Unasked;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::store::bounced::{self, Again};
-use crate::client::store::history::{self, Receiving, Verdict};
+use crate::client::store::history::{self, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::Incoming;
-use crate::client::store::scope::Scope;
-use crate::client::store::sealed::{Keyring, Me};
-use crate::message::{Message, Name, Timestamp};
+use crate::client::store::scope::{Scope, Server};
+use crate::client::store::sealed::keyring::{Keyring, Me};
+use crate::message::{Installation, Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
 /// How many messages may come on one connection that are not taken.
@@ -133,7 +134,7 @@ impl Core {
             server: self.server.clone(),
             installation: self.installation,
             unasked: self.config.unasked,
-            is_device: me.writer.is_none(),
+            is_device: self.standing.is_device(),
             now: Timestamp::now(),
             me,
             is_last,
@@ -228,6 +229,17 @@ impl Core {
     }
 }
 
+/// How messages are taken in, and by whom.
+struct Receiving {
+    server: Server,
+    me: Me,
+    installation: Installation,
+    unasked: Unasked,
+    now: Timestamp,
+    is_device: bool,
+    is_last: bool,
+}
+
 /// What became of the messages of one read.
 #[derive(Default)]
 struct TakenIn {
@@ -247,6 +259,10 @@ fn take_all(
     receiving: &Receiving,
     messages: Vec<(Name, u64, Message)>,
 ) -> rusqlite::Result<TakenIn> {
+    let Receiving { server, me, installation, unasked, now, is_device, is_last } = receiving;
+    let (installation, unasked, now) = (*installation, *unasked, *now);
+    let (is_device, is_last) = (*is_device, *is_last);
+    let receiver = &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last };
     let mut taken = TakenIn::default();
     let mut late = BTreeSet::new();
     for (peer, seq, message) in messages {
@@ -257,7 +273,7 @@ fn take_all(
             taken.unopened.push((peer, seq, message));
             continue;
         }
-        match history::receive(tx, keyring, receiving, &peer, &message)? {
+        match history::receive(tx, receiver, server, peer.clone(), message.clone())? {
             Verdict::New(fresh) => {
                 taken.fresh.push(fresh);
                 taken.answers.push((peer, seq, false));

@@ -12,10 +12,10 @@ use super::super::state::{Core, ROWS};
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
-use crate::client::store::scope::Scope;
-use crate::client::store::too_long::{self, TooLong};
 use crate::client::store::outbox::Outgoing;
-use crate::client::store::sealed::{self, Taken};
+use crate::client::store::scope::Scope;
+use crate::client::store::sealed::sealing::{self, Taken, Want};
+use crate::client::store::too_long::{self, TooLong};
 use crate::client::store::{devices, outbox};
 use crate::message::{Name, Timestamp};
 use crate::seal::longest_inside;
@@ -102,7 +102,7 @@ impl Core {
         let (keyring, now) = (self.keyring.clone(), Timestamp::now());
         let take = move |tx: &Transaction<'_>| {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
-            sealed::take(tx, keyring, &me, &scope, version, above, limit, now)
+            sealing::take(tx, keyring, &me, &scope, Want { version, above, limit }, now)
         };
         match self.store.run(take).await? {
             Taken::Messages(messages) => Ok(Some(messages)),
@@ -140,8 +140,7 @@ impl Core {
         }
         let longest = if version > 0 { longest_inside(longest) } else { longest };
         let scope = self.scope(peer);
-        let look =
-            move |tx: &Transaction<'_>| too_long::first(tx, &scope, above, longest);
+        let look = move |tx: &Transaction<'_>| too_long::first(tx, &scope, above, longest);
         match self.store.run(look).await? {
             Some(TooLong { n, length, before: 0 }) => {
                 self.with(peer, |it| it.refused_to_open(Instant::now(), LOOK_AGAIN));

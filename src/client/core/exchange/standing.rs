@@ -11,7 +11,7 @@ use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::store::accounts::{self, Keys};
 use crate::client::store::devices;
-use crate::client::store::sealed::Me;
+use crate::client::store::sealed::keyring::Me;
 use crate::message::Timestamp;
 use crate::task;
 use crate::trust::devices::{Bundle, SignedWriter, Writer};

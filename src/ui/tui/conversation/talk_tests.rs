@@ -11,7 +11,8 @@ pub(super) fn record(id: i64, own: bool, text: &str) -> Record {
     let state = if own { State::Waiting } else { State::Received };
     let (n, time) = (id.unsigned_abs(), Timestamp(id.unsigned_abs() * 60_000));
     let body = text.to_string().into();
-    Record { id, own, n, time, kind: Kind::TEXT, body, state, file: None }
+    let (kind, sealed, file) = (Kind::TEXT, true, None);
+    Record { id, own, n, time, kind, body, state, sealed, file }
 }
 
 fn pane(height: u16) -> Pane {

@@ -106,6 +106,7 @@ impl Desk {
             time,
             kind: Kind::TEXT,
             body,
+            sealed: true,
             file: None,
         }));
     }
@@ -126,7 +127,8 @@ impl Desk {
             let before = self.app.find(&peer).unwrap().records().filter(own).count();
             let (n, body) = (before as u64 + 1, text.into());
             let (kind, state) = (Kind::TEXT, State::Waiting);
-            let record = Record { id, own: true, n, time: self.now, kind, body, state, file: None };
+            let (time, sealed, file) = (self.now, true, None);
+            let record = Record { id, own: true, n, time, kind, body, state, sealed, file };
             self.hear(Event::Written { peer, record });
         }
     }

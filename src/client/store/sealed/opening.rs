@@ -1,0 +1,190 @@
+//! Sealed messages that came are opened.
+//!
+//! Owned by the [store](super::super): functions of a transaction. Invariant: nothing is stored of a message, no session
+//! either, unless all of it fits: whoever sent it, whoever opens it, its number, and what it is called.
+
+use bytes::Bytes;
+use rusqlite::Transaction;
+use thiserror::Error;
+use vodozemac::olm::OlmMessage;
+
+use super::super::scope::Server;
+use super::keyring::{Keyring, Me, Person};
+use super::sessions::{self, Other};
+use crate::message::{Installation, Kind, Message, Name, Timestamp};
+use crate::seal::{
+    Account, Addressed, Body, BodyError, Content, Context, End, OlmError, Opened, Session,
+};
+use crate::trust::devices::{Owner, SignedWriter};
+use crate::trust::{CurveKey, PublicKey};
+
+type Result<T> = rusqlite::Result<T>;
+
+/// The data folder that opens, on a server.
+pub(crate) struct Opener<'a> {
+    pub(crate) keyring: &'a mut Keyring,
+    pub(crate) me: &'a Me,
+    pub(crate) server: &'a Server,
+    pub(crate) installation: Installation,
+    pub(crate) now: Timestamp,
+}
+
+/// What became of a sealed message.
+#[derive(Debug)]
+pub(crate) enum Opening {
+    Opened(Inside),
+    /// Its sender's folder is in no list that is believed: the newest one has to be asked for.
+    Unknown,
+    Refused(Unopened),
+}
+
+/// What was inside.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Inside {
+    pub(crate) kind: Kind,
+    pub(crate) body: Bytes,
+}
+
+/// Why a message is not opened.
+#[derive(Debug, Error)]
+pub(crate) enum Unopened {
+    #[error("it says that it was sealed by this data folder")]
+    Own,
+    #[error("it is not sealed for this data folder")]
+    Absent,
+    #[error("the data folder that sealed it is no device of its person any more")]
+    Gone,
+    #[error("there is no session in which it could be opened")]
+    Session,
+    #[error("what is inside has another origin than the message")]
+    Origin,
+    #[error("what is inside is sealed again")]
+    Kind,
+    #[error(transparent)]
+    Body(#[from] BodyError),
+    #[error(transparent)]
+    Olm(#[from] OlmError),
+}
+
+type Attempt<T> = std::result::Result<T, Unopened>;
+
+/// Opens a message of somebody, whose body is this one, and stores the session behind it.
+pub(crate) fn open(
+    tx: &Transaction<'_>,
+    opener: Opener<'_>,
+    peer: &Name,
+    message: &Message,
+    body: &Body,
+) -> Result<Opening> {
+    let Opener { keyring, me, server, installation, now } = opener;
+    let sender = message.id.installation;
+    let envelope = match envelope(body, sender, installation) {
+        Ok(envelope) => envelope,
+        Err(why) => return Ok(Opening::Refused(why)),
+    };
+    let person = keyring.person(tx, me, server, peer)?;
+    let (identity, curve) = match keys_of(&person, server, peer, sender, body.writer()) {
+        Ok(Some(keys)) => keys,
+        Ok(None) => return Ok(Opening::Unknown),
+        Err(why) => return Ok(Opening::Refused(why)),
+    };
+    let keys = keyring.account(tx, server, installation, now)?;
+    let from = End { name: peer, identity, installation: sender, curve };
+    let (name, identity) = (&me.name, me.identity);
+    let to = End { name, identity, installation, curve: keys.account.curve() };
+    let context = Context { server: server.key(), from, to, n: message.id.n };
+    let other = Other { server, peer, installation: sender };
+    let opened = decrypt(tx, &keys.account, other, curve, envelope)?;
+    match opened.and_then(|it| fit(it, body, &context, message)) {
+        Ok((session, Content { kind, body, .. })) => {
+            sessions::opened(tx, other, &session, now)?;
+            Ok(Opening::Opened(Inside { kind, body }))
+        }
+        Err(why) => Ok(Opening::Refused(why)),
+    }
+}
+
+/// The envelope for this folder, if it is another's.
+fn envelope(body: &Body, from: Installation, to: Installation) -> Attempt<&Addressed> {
+    if from == to {
+        return Err(Unopened::Own);
+    }
+    body.envelope(to).ok_or(Unopened::Absent)
+}
+
+/// The sender's identity, and the key for sealing of the data folder: from the list that is believed, or from what the
+/// identity has signed of a folder that stands in no list. None if either is not known.
+fn keys_of(
+    person: &Person,
+    server: &Server,
+    name: &Name,
+    sender: Installation,
+    writer: Option<&SignedWriter>,
+) -> Attempt<Option<(PublicKey, CurveKey)>> {
+    let Some(identity) = person.identity else { return Ok(None) };
+    if let Some(device) = person.device(sender) {
+        return Ok(Some((identity, device.curve)));
+    }
+    if person.gone.contains(&sender) {
+        return Err(Unopened::Gone);
+    }
+    // Of a device that has no prekey yet no statement is heeded either.
+    let writer = writer.filter(|_| !person.lacking.contains(&sender));
+    let owner = Owner { server: server.key(), name: name.clone(), identity };
+    let curve = writer.and_then(|it| it.curve_of(&owner, sender));
+    Ok(curve.map(|curve| (identity, curve)))
+}
+
+/// Decrypts an envelope: one that begins a session in the session that is called so, or in a new one.
+fn decrypt(
+    tx: &Transaction<'_>,
+    account: &Account,
+    other: Other<'_>,
+    curve: CurveKey,
+    envelope: &Addressed,
+) -> Result<Attempt<Opened>> {
+    let message = match envelope.message() {
+        Ok(message) => message,
+        Err(error) => return Ok(Err(error.into())),
+    };
+    let begun = match &message {
+        OlmMessage::PreKey(first) => Some(first.session_id()),
+        OlmMessage::Normal(_) => None,
+    };
+    let stored = sessions::stored(tx, other, begun.as_deref())?;
+    Ok(match &message {
+        OlmMessage::PreKey(first) if stored.is_empty() => {
+            Session::receive(account, curve, first).map_err(Unopened::from)
+        }
+        _ => open_in(&stored, &message),
+    })
+}
+
+/// Decrypts a message in the first session that does.
+fn open_in(stored: &[String], message: &OlmMessage) -> Attempt<Opened> {
+    let mut why = Unopened::Session;
+    for pickle in stored {
+        match Session::read(pickle).and_then(|session| session.open(message)) {
+            Ok(opened) => return Ok(opened),
+            Err(error) => why = error.into(),
+        }
+    }
+    Err(why)
+}
+
+/// The session behind what was decrypted, and what is inside, if all of it fits.
+fn fit(
+    opened: Opened,
+    body: &Body,
+    context: &Context<'_>,
+    message: &Message,
+) -> Attempt<(Session, Content)> {
+    let (session, content) = opened.content(body.payload(), context)?;
+    if content.origin != message.origin {
+        return Err(Unopened::Origin);
+    }
+    if content.kind == Kind::SEAL {
+        return Err(Unopened::Kind);
+    }
+    Ok((session, content))
+}

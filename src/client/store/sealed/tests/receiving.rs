@@ -1,0 +1,139 @@
+//! What is opened, and what is not.
+
+use super::super::super::bounced::bounce;
+use super::*;
+use crate::message::Origin;
+use crate::trust::devices::{SignedWriter, Writer};
+
+/// What bob has, and with which sessions.
+fn state(folder: &Folder) -> (Vec<String>, i64) {
+    (folder.sessions(), folder.count("message"))
+}
+
+#[test]
+fn what_comes_again_is_known_and_opened_once() {
+    let World { mut here, mut there, .. } = world();
+    let message = here.says("bob", "hi");
+    assert_eq!(there.reads("alice", &message), "hi");
+    let before = state(&there);
+    assert_eq!(there.receives("alice", &message), Verdict::Known);
+    let renumbered = Message { id: MessageId { n: 2, ..message.id }, ..message };
+    assert_eq!(there.receives("alice", &renumbered), Verdict::Known);
+    assert_eq!(state(&there), before);
+}
+
+#[test]
+fn what_came_before_as_it_was_written_is_known() {
+    let World { mut here, mut there, .. } = world();
+    here.writes("bob", "hi");
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    let Verdict::New(it) = there.receives("alice", &here.sent(&plain[0])) else { panic!("new") };
+    assert!(!it.sealed);
+    let sealed = here.sends("bob", 0);
+    let bounced = there.receives("alice", &here.sent(&sealed[0]));
+    assert_eq!(bounced, Verdict::Bounced, "it has the same number, and is another");
+    let scope = here.scope("bob");
+    run(&mut here.store, |tx| bounce(tx, &scope, 1));
+    let again = here.sends("bob", 0);
+    assert_eq!(there.receives("alice", &here.sent(&again[0])), Verdict::Known);
+    assert_eq!(there.count("message"), 1);
+}
+
+#[test]
+fn a_message_is_opened_as_what_it_was_sealed_as_alone() {
+    let World { alice, bob, mut here, mut there } = world();
+    let marie = Person::new("marie");
+    let mut other = marie.folder(1);
+    let list = marie.list(&mut [&mut other]);
+    there.believes(&marie, &list);
+    let message = here.says("bob", "hi");
+    let (id, origin) = (message.id, Origin::from_bytes([7; 16]));
+    let before = state(&there);
+    for changed in [
+        Message { id: MessageId { n: 2, ..id }, ..message.clone() },
+        Message { origin, ..message.clone() },
+        Message { body: "hi".into(), ..message.clone() },
+        // As if it were sent back to whoever receives it.
+        Message { id: MessageId { installation: there.installation, ..id }, ..message.clone() },
+    ] {
+        assert_eq!(there.receives("alice", &changed), Verdict::Bounced, "{changed:?}");
+    }
+    assert_eq!(there.receives("marie", &message), Verdict::Bounced);
+    assert_eq!(state(&there), before);
+    // It is not for that one.
+    let mut phone = bob.folder(3);
+    let list = run(&mut there.store, |tx| devices::known(tx, &server(), &alice.name));
+    phone.believes(&alice, &list.bundle().unwrap());
+    assert_eq!(phone.receives("alice", &message), Verdict::Bounced);
+    assert_eq!(there.reads("alice", &message), "hi");
+}
+
+#[test]
+fn what_is_damaged_leaves_the_session_as_it_was() {
+    let World { mut here, mut there, .. } = world();
+    let damaged = |message: &Message, at: usize| {
+        let mut bytes = message.body.to_vec();
+        bytes[at] ^= 1;
+        Message { body: bytes.into(), ..message.clone() }
+    };
+    for text in ["it begins the session", "it goes on with it"] {
+        let message = here.says("bob", text);
+        let before = state(&there);
+        // Behind version, count, installation and type there is the length of the envelope.
+        let length = usize::from(u16::from_be_bytes([message.body[11], message.body[12]]));
+        for at in [12 + length, message.body.len() - 1] {
+            assert_eq!(there.receives("alice", &damaged(&message, at)), Verdict::Bounced);
+        }
+        assert_eq!(state(&there), before);
+        assert_eq!(there.reads("alice", &message), text);
+        let answer = there.says("alice", "yes");
+        here.reads("bob", &answer);
+    }
+}
+
+#[test]
+fn a_folder_that_nobody_knows_is_asked_about_once() {
+    let World { alice, bob, mut here, mut there } = world();
+    let mut phone = alice.folder(3);
+    let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
+    phone.believes(&bob, &bobs.bundle().unwrap());
+    let message = phone.says("bob", "hi from my phone");
+    let before = state(&there);
+    assert_eq!(there.receives("alice", &message), Verdict::Unknown);
+    assert_eq!(there.receives_when("alice", &message, true), Verdict::Bounced);
+    assert_eq!(there.receives("marie", &message), Verdict::Unknown, "nor her key");
+    assert_eq!(state(&there), before);
+    there.believes(&alice, &alice.list(&mut [&mut here, &mut phone]));
+    assert_eq!(there.reads("alice", &message), "hi from my phone");
+}
+
+/// What its person says of a folder that stands in no list.
+fn writer_of(folder: &mut Folder, person: &Person) -> SignedWriter {
+    let (owner, installation, (curve, _)) = (person.owner(), folder.installation, folder.curves());
+    SignedWriter::sign(Writer { owner, installation, curve, time: START }, &person.identity)
+        .unwrap()
+}
+
+#[test]
+fn a_folder_in_no_list_is_known_by_its_statement() {
+    let World { alice, bob, mut here, mut there } = world();
+    let mut job = alice.folder(3);
+    let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
+    job.believes(&bob, &bobs.bundle().unwrap());
+    job.me.writer = Some(writer_of(&mut there, &bob));
+    let message = job.says("bob", "the backup is done");
+    assert_eq!(there.receives("alice", &message), Verdict::Unknown, "it is another's statement");
+    job.me.writer = Some(writer_of(&mut job, &alice));
+    let [again] = &job.sends("bob", 0)[..] else { panic!("one") };
+    let again = job.sent(again);
+    assert_eq!(body(&again).payload(), body(&message).payload());
+    assert_eq!(there.reads("alice", &again), "the backup is done");
+    let next = job.says("bob", "and cleaned up");
+    assert_eq!(there.reads("alice", &next), "and cleaned up");
+    // It was in the list, which calls it gone.
+    let last = job.says("bob", "and cleaned up again");
+    let list = DeviceList::first(alice.owner(), job.device(), START);
+    let moved = Device { installation: Installation::from_u64(9), ..job.device() };
+    there.believes(&alice, &alice.sign(list.with(moved, START).unwrap()));
+    assert_eq!(there.receives("alice", &last), Verdict::Bounced);
+}

@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 use crate::pipe::read_all;
-use crate::programs::{Launch, numbered};
+use crate::programs::{Launch, Program, numbered};
 use crate::world::{World, story};
 
 /// All files below a folder.
@@ -22,7 +22,7 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
     let encoded = (0..3).map(|ahead| {
         let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
         // What is next to the word is in the first and last digits, too.
-        text[4.min(text.len())..text.len() - 4].as_bytes().to_vec()
+        text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
     });
     let wanted: Vec<Vec<u8>> = encoded.chain([word.as_bytes().to_vec()]).collect();
     files(folder).iter().any(|path| {
@@ -31,9 +31,22 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
     })
 }
 
-/// Somebody comes once, and reads what there is.
+/// Somebody sits down at a client once, and goes again.
 async fn comes(world: &World, name: &str) {
-    read_all(world, name, "nobody").await;
+    let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
+    witness.talk(name).await;
+    let follow = ["--follow"];
+    let person = Launch::of(world, name).to("nobody").with(&follow).start();
+    witness.expect(&format!("PRESENCE {name} online")).await;
+    witness.expect(&format!("CHANGED {name} 1")).await;
+    leaves(person).await;
+    witness.expect(&format!("PRESENCE {name} away")).await;
+    witness.quit().await;
+}
+
+async fn leaves(program: Program) {
+    program.signal("TERM");
+    program.finish().await;
 }
 
 #[test]
@@ -49,7 +62,7 @@ fn the_host_cannot_read_what_waits_for_whoever_has_been_there() {
         write("carol").await;
         assert!(is_anywhere(&world.disk(), WORD), "nobody has that name, and so no key");
         let read = format!("alice: {WORD}");
-        assert_eq!(read_all(world, "bob", "alice").await, [read.clone()]);
+        assert_eq!(read_all(world, "bob", "alice").await, std::slice::from_ref(&read));
         assert_eq!(read_all(world, "carol", "alice").await, [read]);
     });
 }
@@ -65,11 +78,8 @@ fn two_who_are_there_write_to_each_other_sealed_and_in_order() {
         bob.types(numbered(1..=300));
         alice.prints_all((1..=300).map(|n| format!("bob: message {n}"))).await;
         assert!(!is_anywhere(&world.disk(), "message 2"));
-        for mut program in [alice, bob] {
-            program.ends_input();
-            program.signal("TERM");
-            program.finish().await;
-        }
+        leaves(alice).await;
+        leaves(bob).await;
     });
 }
 
@@ -117,10 +127,7 @@ fn what_was_sealed_for_keys_that_are_gone_comes_again() {
         let mut bob = bob.start();
         bob.prints("alice: one").await;
         bob.prints("alice: two").await;
-        for mut program in [alice, bob] {
-            program.ends_input();
-            program.signal("TERM");
-            program.finish().await;
-        }
+        leaves(alice).await;
+        leaves(bob).await;
     });
 }

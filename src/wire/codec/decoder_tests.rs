@@ -334,7 +334,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"ACK marie 9223372036854775808\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 Text 0 0\r\n\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 text 0 -1\r\n", ErrorCode::Bad),
-        (b"MSG marie 1 000000000000000000000000000000b1 text 0 65537\r\n", ErrorCode::Body),
+        (b"MSG marie 1 000000000000000000000000000000b1 text 0 81921\r\n", ErrorCode::Body),
         (b"MSG marie 1 000000000000000000000000000000b1 text 5\r\nhello\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 text 07 5\r\nhello\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 text 0 2\r\nhello\r\n", ErrorCode::Bad),

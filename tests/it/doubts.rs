@@ -74,7 +74,7 @@ async fn begin_with(peer: &str, world: &World, stage: &Stage, version: u64) {
     server.say(&format!("TALKING {peer} away 0 0 0 0 {version}")).await;
     server.expect(&format!("DEVICES {peer}")).await;
     server.say(&devices_of(peer, version, &list_of(peer, &identity, version, 0))).await;
-    server.expect(&format!("MSG {peer} 1 text {version} 5 hello")).await;
+    server.expect_sealed(peer, 1, version).await;
     server.say(&format!("STORED {peer} 1")).await;
     server.say(&format!("DELIVERED {peer} 1")).await;
     server.catch_up().await;
@@ -95,7 +95,7 @@ fn a_list_is_asked_for_once_and_each_message_is_written_for_it() {
         let john = john(world, &stage).with(&["--follow"]).start();
         john.types("one\n");
         let mut server = receive(world, &stage, 1, "TALKING marie online 1 1 1 0 2").await;
-        server.expect("MSG marie 2 text 2 3 one").await;
+        server.expect_sealed("marie", 2, 2).await;
         server.say("STORED marie 2").await;
         // It changes while they talk.
         server.say("CHANGED marie 3").await;
@@ -103,14 +103,14 @@ fn a_list_is_asked_for_once_and_each_message_is_written_for_it() {
         john.types("two\n");
         assert_eq!(server.catch_up().await, [""; 0], "nothing before the answer");
         server.say(&devices(3, &list(&world.identity("marie"), 3, 0))).await;
-        server.expect("MSG marie 3 text 3 3 two").await;
+        server.expect_sealed("marie", 3, 3).await;
         // And once more, which the server does not tell.
         server.say("ERR DEVICES marie 3 4 marie has another list now").await;
         server.expect("TALK marie 1").await;
         server.say("TALKING marie online 2 2 1 0 4").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(4, &list(&world.identity("marie"), 4, 0))).await;
-        server.expect("MSG marie 3 text 4 3 two").await;
+        server.expect_sealed("marie", 3, 4).await;
         server.say("STORED marie 3").await;
         server.catch_up().await;
         // Nobody need know.
@@ -139,7 +139,7 @@ fn a_server_that_lost_a_list_gets_it_back_without_a_word() {
             expect_healing(&mut server, &list(&marie, 2, 0)).await;
             assert_eq!(server.catch_up().await, [""; 0], "nothing before the answer");
             server.say("LISTED marie 2").await;
-            server.expect(&format!("MSG marie {n} text 2 5 hello")).await;
+            server.expect_sealed("marie", n, 2).await;
             server.say(&format!("STORED marie {n}")).await;
             server.say(&format!("DELIVERED marie {n}")).await;
             server.catch_up().await;
@@ -174,7 +174,7 @@ fn a_server_that_does_not_take_a_list_back_gets_nothing_until_that_is_accepted()
         let accepting = john(world, &stage).start();
         accepting.types("/TRUST marie\n");
         let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 1").await;
-        server.expect("MSG marie 2 text 1 5 hello").await;
+        server.expect_sealed("marie", 2, 1).await;
         server.say("STORED marie 2").await;
         accepting.finish().await.exited(0).said("you believe marie's device list from now on");
     });
@@ -200,7 +200,7 @@ fn a_server_that_cannot_take_a_list_for_now_gets_it_later_and_nobody_is_alarmed(
             expect_healing(&mut server, &list(&marie, 2, 0)).await;
             server.say(answer).await;
         }
-        server.expect("MSG marie 2 text 2 5 hello").await;
+        server.expect_sealed("marie", 2, 2).await;
         server.say("STORED marie 2").await;
         server.say("DELIVERED marie 2").await;
         server.catch_up().await;
@@ -233,7 +233,7 @@ fn a_refusal_that_names_nobody_is_about_the_one_list_that_the_server_was_given()
         server.say(&devices_of("anna", 1, &list_of("anna", &anna, 1, 0))).await;
         expect_healing(&mut server, &list_of("anna", &anna, 2, 0)).await;
         server.say("LISTED anna 2").await;
-        server.expect("MSG anna 2 text 2 7 to anna").await;
+        server.expect_sealed("anna", 2, 2).await;
         server.say("STORED anna 2").await;
         let told = john.finish().await;
         told.exited(3).said("THE SERVER SHOWS AN OLDER DEVICE LIST OF marie");
@@ -272,8 +272,8 @@ fn another_list_with_the_same_version_is_held_until_it_is_accepted() {
         let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 2").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(2, &list(&marie, 2, 0))).await;
-        server.expect("MSG marie 2 text 2 5 hello").await;
-        server.expect("MSG marie 3 text 2 5 hello").await;
+        server.expect_sealed("marie", 2, 2).await;
+        server.expect_sealed("marie", 3, 2).await;
         server.say("STORED marie 3").await;
         server.say("DELIVERED marie 3").await;
         writing.finish().await.exited(0).was_quiet();
@@ -310,8 +310,8 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         server.say(&devices(3, &lie)).await;
         accepting.says(told).await;
         accepting.types("/TRUST marie\n");
-        for (n, text) in [(2, "hello"), (3, "hello"), (4, "and this")] {
-            server.expect(&format!("MSG marie {n} text 3 {} {text}", text.len())).await;
+        for n in 2..=4 {
+            server.expect_sealed("marie", n, 3).await;
         }
         server.say("STORED marie 4").await;
         accepting.finish().await.exited(0);
@@ -340,7 +340,7 @@ fn what_is_no_list_of_hers_is_held_until_the_server_shows_one() {
         }
         server.expect("DEVICES marie").await;
         server.say(&devices(3, &good)).await;
-        server.expect("MSG marie 2 text 3 5 hello").await;
+        server.expect_sealed("marie", 2, 3).await;
         writing.kill().await;
     });
 }

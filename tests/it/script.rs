@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 
 use async_std::net::{TcpListener, TcpStream};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::AsyncWriteExt;
 use tinychat::trust::Identity;
 use tinychat::trust::devices::Bundle;
@@ -66,8 +66,8 @@ impl Stage {
         let Transport { reader, writer: half, .. } = Transport::plain(socket).unwrap();
         let reader = FrameReader::new(reader);
         let (name, installation, keys) = Default::default();
-        let tells_of_list = false;
-        let mut caller = Caller { half, reader, name, installation, keys, tells_of_list };
+        let (tells_of_list, list) = (false, None);
+        let mut caller = Caller { half, reader, name, installation, keys, tells_of_list, list };
         let Some(ClientFrame::Hello { name, installation, .. }) = caller.read().await else {
             panic!("a client begins with HELLO");
         };
@@ -94,6 +94,8 @@ pub(crate) struct Caller {
     /// The data folder that it writes from.
     pub(crate) installation: String,
     tells_of_list: bool,
+    /// Of its devices.
+    list: Option<Bundle>,
 }
 
 impl Caller {
@@ -105,7 +107,8 @@ impl Caller {
         self.say_all(lines).await;
     }
 
-    /// The story wants to know when the client asks for its own list of devices, and answers. Other stories do neither.
+    /// The story wants to know when the client asks for its own list of devices, and answers. In other stories the list is
+    /// taken, and told, until the connection ends.
     pub(crate) fn telling_of_list(self) -> Self {
         Self { tells_of_list: true, ..self }
     }
@@ -116,6 +119,12 @@ impl Caller {
             Some(ClientFrame::List { bundle }) => Bundle::read(bundle).unwrap(),
             other => panic!("{} says a list, and not {other:?}", self.name),
         }
+    }
+
+    /// Whether a list is the client's own, and the story does not want to know of it.
+    fn takes(&self, bundle: &Bytes) -> bool {
+        let is_own = |it: Bundle| it.list().owner().name.as_str() == self.name;
+        !self.tells_of_list && Bundle::read(bundle.clone()).is_ok_and(is_own)
     }
 
     /// Shows the client its own list, or that it has none.
@@ -163,6 +172,13 @@ impl Caller {
         }
     }
 
+    /// The next frame is this message to `peer`, sealed for this version of the peer's device list.
+    pub(crate) async fn expect_sealed(&mut self, peer: &str, n: u64, version: u64) {
+        let (said, header) = (self.next().await, format!("MSG {peer} {n} seal {version} "));
+        let is_sealed = said.as_ref().is_some_and(|line| line.starts_with(&header));
+        assert!(is_sealed, "said by {}: {said:?} instead of {header}", self.name);
+    }
+
     /// All that the client says until it has handled what it was told before.
     pub(crate) async fn catch_up(&mut self) -> Vec<String> {
         self.say("PING").await;
@@ -206,7 +222,16 @@ impl Caller {
                     self.say(&format!("KEY {peer} {key}")).await;
                 }
                 Some(ClientFrame::Devices { peer })
-                    if peer.as_str() == self.name && !self.tells_of_list => {}
+                    if peer.as_str() == self.name && !self.tells_of_list =>
+                {
+                    let list = self.list.clone();
+                    self.show_list(list.as_ref()).await;
+                }
+                Some(ClientFrame::List { bundle }) if self.takes(&bundle) => {
+                    let list = Bundle::read(bundle).unwrap();
+                    self.say(&format!("LISTED {} {}", self.name, list.list().version())).await;
+                    self.list = Some(list);
+                }
                 frame => return frame,
             }
         }

@@ -42,9 +42,10 @@ pub enum Trust {
 pub enum Doubt {
     /// It is another one than the known one with the same version.
     Other { version: u64 },
-    /// It is signed, and not with the trusted key.
+    /// It is signed, and not with the trusted key. There is nothing to accept.
     Signer { key: Option<Fingerprint>, signer: Fingerprint },
-    /// It is older than the known one, which the server does not take back.
+    /// It is older than the known one, which the server does not take back. If there is none any more, there is nothing
+    /// to accept.
     Older { shown: u64, known: u64, because: String },
     /// It is no list of theirs for this server. There is nothing to accept.
     Invalid { because: String },

@@ -71,7 +71,12 @@
 //!    does not fit, bounces and leaves nothing behind. If the sender's data folder is unknown, `DEVICES` is asked once
 //!    before. A data folder that stands in no list neither acknowledges nor bounces what is not for it, nor what comes
 //!    behind that in the conversation.
-//! 5. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
+//! 5. It remembers the Curve25519 keys of devices that its lists call *gone*: what such a device has sealed before is
+//!    opened, which is what names an older list of its person inside than the one that calls it so.
+//! 6. What bounces while its receiver has another device list than the one that is believed is not counted by [rule
+//!    7](crate::wire#delivery) of the sender, and each new list has it counted from the beginning: a data folder that was
+//!    lost, or restored, cannot open what was sealed for it before.
+//! 7. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
 //!    bounced.
 //!
 //! # Prekeys

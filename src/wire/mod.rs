@@ -348,8 +348,8 @@
 //! this server, and is signed by the key that it trusts for the name; with that key, and with the server's, it forgets
 //! the list. An older one it does not believe, nor none where it knew one: with `LIST` it gives back what the server
 //! has lost, and the prekeys that it has, and goes on after `LISTED`. If the server still shows an older one after
-//! `LISTED` or `ERR LIST`, or another text with the believed version, or one that another key has signed, it sends
-//! nothing until its user accepts that list, or the server shows another.
+//! `LISTED` or `ERR LIST`, or another text with the believed version, it sends nothing until its user accepts that list,
+//! or the server shows another. One that another key has signed, or none any more, nobody can accept.
 //!
 //! # Files
 //!

@@ -113,6 +113,7 @@ pub(crate) struct Exchange<'a> {
     ever_received: HashSet<Word>,
     /// Messages that the receiver ever had, by their numbers.
     numbers: HashMap<&'a Number, HashSet<Origin>>,
+    receiver_was_restored: bool,
 }
 
 impl<'a> Exchange<'a> {
@@ -126,11 +127,12 @@ impl<'a> Exchange<'a> {
         let received = to.messages.iter().filter(is_from).map(word).collect();
         let lost = to.record.lost.iter().filter(is_from).map(|it| it.origin).collect();
         let ever_received = all().map(word).collect();
-        Self { from, to: to.name, received, lost, ever_received, numbers }
+        let receiver_was_restored = to.record.was_copied_or_restored();
+        Self { from, to: to.name, received, lost, ever_received, numbers, receiver_was_restored }
     }
 
     /// Checks everything. What only the server had may be lost if it was restored; so may what came back to a sender who
-    /// had it no longer.
+    /// had it no longer, or may have, for nobody has the keys any more for which it was sealed.
     pub(crate) fn check(&self, server_was_restored: bool) -> Result<(), String> {
         check::once(&self.received)?;
         check::arrived(&self.ever_received, &self.written(|_, _| true))
@@ -138,7 +140,8 @@ impl<'a> Exchange<'a> {
         check::arrived(&self.written(|_, it| it.delivered), &self.ever_received)
             .map_err(|why| format!("told delivered: {why}"))?;
         if !server_was_restored {
-            let stored = self.written(|origin, it| it.stored && !self.came_back(origin));
+            let may_be_lost = |it: &Origin| self.came_back(it) || self.is_sealed_for_nobody(it);
+            let stored = self.written(|origin, it| it.stored && !may_be_lost(origin));
             check::arrived(&stored, &self.ever_received)
                 .map_err(|why| format!("told stored: {why}"))?;
         }
@@ -167,6 +170,13 @@ impl<'a> Exchange<'a> {
         all.filter(|(origin, it)| which(origin, it))
             .map(|(origin, it)| Word { origin: *origin, text: it.text.clone() })
             .collect()
+    }
+
+    /// Whether it may have been sealed for keys that its receiver has no longer, as whose folder was restored, by a sender
+    /// who has it no longer, for the same reason.
+    fn is_sealed_for_nobody(&self, origin: &Origin) -> bool {
+        let has = self.from.messages.iter().any(|it| it.own && it.origin == *origin);
+        self.receiver_was_restored && !has
     }
 
     /// Whether it bounced, as its sender knows, or as it must have: the receiver has another message with its number.

@@ -6,7 +6,10 @@
 //! tested: if one sends a number that is lost on the way, and the other one gives it to another message, the server
 //! tells both that it is stored.
 //!
-//! A device list has such a limit, too: where the server *and* somebody's folder are restored, neither may know the
+//! What is sealed has such a limit: if the folders of its sender *and* of its receiver are restored from before it was
+//! sealed, nobody has the keys for it, and nobody can send it again.
+//!
+//! A device list has one, too: where the server *and* somebody's folder are restored, neither may know the
 //! newest version, and what that person signs next has a number that others know another list by, and doubt it. So
 //! nobody has a device here whose folder is restored in the same round as the server.
 

@@ -281,7 +281,7 @@ fn another_list_with_the_same_version_is_held_until_it_is_accepted() {
 }
 
 #[test]
-fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
+fn a_list_that_another_has_signed_is_held_until_the_server_shows_another() {
     story(async |world| {
         let stage = Stage::open().await;
         begin(world, &stage, 2).await;
@@ -304,17 +304,22 @@ fn a_list_that_another_has_signed_is_held_until_it_is_accepted() {
         tailing.kill().await;
         drop(server);
 
-        let mut accepting = john(world, &stage).start();
+        let mut writing = john(world, &stage).with(&["--follow"]).start();
         let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 3").await;
         server.expect("DEVICES marie").await;
         server.say(&devices(3, &lie)).await;
-        accepting.says(told).await;
-        accepting.types("/TRUST marie\n");
+        writing.says(told).await;
+        writing.types("/TRUST marie\n");
+        writing.says("marie's key has not changed").await;
+        drop(server);
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 3").await;
+        server.expect("DEVICES marie").await;
+        server.say(&devices(3, &list(&world.identity("marie"), 3, 0))).await;
         for n in 2..=4 {
             server.expect_sealed("marie", n, 3).await;
         }
         server.say("STORED marie 4").await;
-        accepting.finish().await.exited(0);
+        writing.kill().await;
     });
 }
 

@@ -71,7 +71,8 @@ pub(super) fn judge(known: &Known, shown: &Shown) -> Verdict {
         Ordering::Less => {
             let because = known.refusal.clone().unwrap_or_default();
             let doubt = Doubt::Older { shown: shown.version, known: list.version, because };
-            Verdict::Doubt(doubt, Some(shows))
+            // Whoever could be written to sealed is not written to otherwise.
+            Verdict::Doubt(doubt, (shown.version > 0).then_some(shows))
         }
         Ordering::Equal if shows.hash != list.hash => {
             Verdict::Doubt(Doubt::Other { version: shown.version }, Some(shows))
@@ -98,7 +99,7 @@ fn read(known: &Known, shown: &Shown) -> Result<Option<Bundle>, Box<(Doubt, Opti
         Some(key) if key == owner.identity => Ok(Some(bundle)),
         key => {
             let (key, signer) = (key.map(|key| key.fingerprint()), owner.identity.fingerprint());
-            Err(Box::new((Doubt::Signer { key, signer }, Some(Kept::of(&bundle)))))
+            Err(Box::new((Doubt::Signer { key, signer }, None)))
         }
     }
 }
@@ -206,12 +207,13 @@ mod tests {
             let because = "no".into();
             let doubt = Doubt::Older { shown: version, known: 3, because };
             let verdict = judge(&known(list.clone(), Some("no")), &shown);
-            assert_eq!(verdict, Verdict::Doubt(doubt, Some(kept(&shown))));
+            let offer = (version > 0).then(|| kept(&shown));
+            assert_eq!(verdict, Verdict::Doubt(doubt, offer));
         }
     }
 
     #[test]
-    fn another_text_and_another_signer_can_be_accepted() {
+    fn another_text_can_be_accepted_and_another_signer_cannot() {
         let list = kept(&make(honest(3)));
         let other = make(Making { text: 7, ..honest(3) });
         let verdict = judge(&known(list.clone(), None), &other);
@@ -220,7 +222,7 @@ mod tests {
         let [key, signer] = [0, 1].map(|it: usize| IDENTITIES[it].public().fingerprint());
         let verdict = judge(&known(list, None), &foreign);
         let doubt = Doubt::Signer { key: Some(key), signer };
-        assert_eq!(verdict, Verdict::Doubt(doubt, Some(kept(&foreign))));
+        assert_eq!(verdict, Verdict::Doubt(doubt, None));
     }
 
     #[test]
@@ -309,7 +311,7 @@ mod tests {
                         let is_known = match doubt {
                             Doubt::Older { .. } => shown.version < list.version && is_refused && is_honest,
                             Doubt::Other { .. } => shown.version == list.version && is_honest,
-                            Doubt::Signer { .. } => making.signer == 1,
+                            Doubt::Signer { .. } => making.signer == 1 && offer.is_none(),
                             Doubt::Invalid { .. } => !is_honest && offer.is_none(),
                         };
                         prop_assert!(is_known);

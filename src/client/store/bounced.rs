@@ -7,8 +7,9 @@
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::outbox;
-use super::scope::Scope;
+use super::scope::{Scope, Server};
 use super::sealed::sessions;
+use crate::message::Name;
 
 /// How often a message comes back until it rests. Then it is sent once after each start.
 const MOST: u32 = outbox::MOST_BOUNCES;
@@ -37,11 +38,16 @@ impl Again {
 type Result<T> = rusqlite::Result<T>;
 
 /// A message came back: it gets the next number and waits again. None if it was not sent from here, or has arrived all
-/// the same.
-pub(crate) fn bounce(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<Option<Again>> {
+/// the same. It does not count if the peer has another device list by now: then it may have come back for that.
+pub(crate) fn bounce(
+    tx: &Transaction<'_>,
+    scope: &Scope,
+    n: u64,
+    counts: bool,
+) -> Result<Option<Again>> {
     let again = outbox::last_number(tx, scope)? + 1;
     let mut update = tx.prepare_cached(
-        "UPDATE message SET n = ?5, state = 'waiting', sent = 0, bounces = bounces + 1
+        "UPDATE message SET n = ?5, state = 'waiting', sent = 0, bounces = bounces + ?6
          WHERE server = ?1 AND peer = ?2 AND own = 1 AND installation = ?3 AND n = ?4
                AND sent = 1 AND state IN ('waiting', 'stored')
          RETURNING id, bounces",
@@ -50,7 +56,7 @@ pub(crate) fn bounce(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<Opti
     let installation = scope.installation.to_string();
     let (old, new) = (n.cast_signed(), again.cast_signed());
     let moved = update
-        .query_row(params![server, peer, installation, old, new], |row| {
+        .query_row(params![server, peer, installation, old, new, counts], |row| {
             Ok((row.get::<_, i64>(0)?, row.get(1)?))
         })
         .optional()?;
@@ -58,8 +64,16 @@ pub(crate) fn bounce(tx: &Transaction<'_>, scope: &Scope, n: u64) -> Result<Opti
     let note = "INSERT INTO bounced VALUES (?, ?, ?, ?, ?)";
     tx.execute(note, params![server, peer, installation, old, message])?;
     sessions::leave(tx, &scope.server, &scope.peer)?;
-    let clashes = times == CLASH && !came_back_before(tx, scope)?;
+    let clashes = counts && times == CLASH && !came_back_before(tx, scope)?;
     Ok(Some(Again { n: again, times, clashes }))
+}
+
+/// Somebody has another device list: what came back was sealed for one that is past, and is as if it had not.
+pub(crate) fn forget(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<()> {
+    let forget = "UPDATE message SET bounces = 0
+                  WHERE server = ? AND peer = ? AND own = 1 AND state IN ('waiting', 'stored')
+                        AND bounces BETWEEN 1 AND ?";
+    tx.execute(forget, params![server.as_str(), peer.as_str(), MOST - 1]).map(drop)
 }
 
 /// Whether something came back from this peer already in an installation that was given up. Whoever takes nothing must
@@ -136,7 +150,7 @@ mod tests {
             }
             let first = take_unsettled(tx, &scope, 0, 9)?;
             receive_receipt(tx, &scope, 2, 0)?;
-            let again = bounce(tx, &scope, 2)?;
+            let again = bounce(tx, &scope, 2, true)?;
             assert_eq!(again, Some(Again { n: 3, times: 1, clashes: false }));
             assert_eq!(last_sent(tx, &scope)?, 2, "the server has that number");
             receive_receipt(tx, &scope, 2, 1)?;
@@ -148,8 +162,8 @@ mod tests {
             assert_eq!(settled(tx, &scope)?, 1);
             receive_receipt(tx, &scope, 3, 3)?;
             assert_eq!(settled(tx, &scope)?, 3);
-            assert_eq!(bounce(tx, &scope, 3)?, None, "delivered is final");
-            assert_eq!(bounce(tx, &scope, 2)?, None, "once");
+            assert_eq!(bounce(tx, &scope, 3, true)?, None, "delivered is final");
+            assert_eq!(bounce(tx, &scope, 2, true)?, None, "once");
             Ok(())
         });
     }
@@ -161,7 +175,7 @@ mod tests {
             add(tx, &scope, Kind::TEXT, "hi".into(), Timestamp(0), false)?;
             for n in 1..=u64::from(MOST) {
                 assert_eq!(take_unsettled(tx, &scope, 0, 9)?.len(), 1, "{n}");
-                let again = bounce(tx, &scope, n)?;
+                let again = bounce(tx, &scope, n, true)?;
                 assert_eq!(again.map(Again::rests), Some(n == u64::from(MOST)));
             }
             assert_eq!(take_unsettled(tx, &scope, 0, 9)?, []);
@@ -174,7 +188,7 @@ mod tests {
                 forgive(tx)?;
                 let [again] = &take_unsettled(tx, &scope, last, 9)?[..] else { panic!("{start}") };
                 assert!(again.n > last, "it goes on behind them");
-                let again = bounce(tx, &scope, again.n)?.unwrap();
+                let again = bounce(tx, &scope, again.n, true)?.unwrap();
                 assert!(again.rests() && !again.clashes, "once after each start");
             }
             assert_eq!(settled(tx, &scope)?, 0, "it is open under its first number");
@@ -194,7 +208,7 @@ mod tests {
                 forgive(tx)?;
                 add(tx, &scope, Kind::TEXT, "hi".into(), Timestamp(0), false)?;
                 while let Some(next) = take_unsettled(tx, &scope, 0, 1)?.first() {
-                    if bounce(tx, &scope, next.n)?.unwrap().clashes {
+                    if bounce(tx, &scope, next.n, true)?.unwrap().clashes {
                         clashes += 1;
                         scope.installation = begin_anew(tx, &scope.server, scope.installation)?;
                     }

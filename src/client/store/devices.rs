@@ -9,9 +9,9 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::Server;
-use crate::message::Name;
-use crate::trust::Fingerprint;
-use crate::trust::devices::{Bundle, server_of};
+use crate::message::{Installation, Name};
+use crate::trust::devices::{Bundle, SignedPrekey, server_of};
+use crate::trust::{CurveKey, Fingerprint};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -66,7 +66,8 @@ pub(crate) fn known_of_any_key(tx: &Transaction<'_>, server: &Server, name: &Nam
 /// Believes a list from now on. None is offered any more.
 pub(crate) fn keep(tx: &Transaction<'_>, server: &Server, name: &Name, list: &Kept) -> Result<()> {
     withdraw(tx, server, name)?;
-    put(tx, server, name, BELIEVED, list)
+    put(tx, server, name, BELIEVED, list)?;
+    note_keys(tx, server, name, list)
 }
 
 /// Keeps a list that is not believed, until somebody accepts it.
@@ -93,13 +94,37 @@ pub(crate) fn accept(tx: &Transaction<'_>, server: &Server, name: &Name) -> Resu
     let accept = "UPDATE OR REPLACE devices SET offered = ?3
                   WHERE server = ?1 AND name = ?2 AND offered = ?4";
     let key = params![server.as_str(), name.as_str(), BELIEVED, OFFERED];
-    Ok(tx.execute(accept, key)? > 0)
+    if tx.execute(accept, key)? == 0 {
+        return Ok(false);
+    }
+    note_keys(tx, server, name, &known_of_any_key(tx, server, name)?)?;
+    Ok(true)
+}
+
+/// The keys for life of all devices of a name in the lists that were believed: also of those that are gone by now, as
+/// long as the list says so, for what they sealed before may still come.
+pub(super) fn keys(
+    tx: &Transaction<'_>,
+    server: &Server,
+    name: &Name,
+) -> Result<Vec<(Installation, CurveKey)>> {
+    let query = "SELECT installation, curve FROM device WHERE server = ? AND name = ?";
+    let mut query = tx.prepare_cached(query)?;
+    let rows = query.query_map([server.as_str(), name.as_str()], |row| {
+        let installation = row.get::<_, String>(0)?;
+        let installation = installation.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        Ok((installation, CurveKey::from_bytes(row.get(1)?)))
+    })?;
+    rows.collect()
 }
 
 /// The key that signed the lists of a name is not trusted any more.
 pub(crate) fn forget(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<()> {
-    let all = "DELETE FROM devices WHERE server = ? AND name = ?";
-    tx.execute(all, [server.as_str(), name.as_str()]).map(drop)
+    for table in ["devices", "device"] {
+        let all = format!("DELETE FROM {table} WHERE server = ? AND name = ?");
+        tx.execute(&all, [server.as_str(), name.as_str()])?;
+    }
+    Ok(())
 }
 
 /// Moves the lists of one server to another, before the contacts move: of two lists of a name the one stays whose key is
@@ -121,7 +146,29 @@ pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<(
              WHERE one.server = ?1 AND other.server = ?2)",
         both,
     )?;
-    tx.execute("UPDATE devices SET server = ?2 WHERE server = ?1", both).map(drop)
+    tx.execute("UPDATE devices SET server = ?2 WHERE server = ?1", both)?;
+    // They are of the identities whose lists stay, or else there is no list.
+    tx.execute("UPDATE OR REPLACE device SET server = ?2 WHERE server = ?1", both)?;
+    let others = "DELETE FROM device WHERE server = ?1 AND name NOT IN (
+                      SELECT name FROM devices WHERE server = ?1)";
+    tx.execute(others, [to.as_str()]).map(drop)
+}
+
+/// Keeps the keys of a list's devices, and of earlier ones those of devices that it calls gone.
+fn note_keys(tx: &Transaction<'_>, server: &Server, name: &Name, list: &Kept) -> Result<()> {
+    let Some(bundle) = list.bundle() else { return Ok(()) };
+    let gone: Vec<_> = bundle.list().gone().iter().map(|it| it.installation).collect();
+    for (installation, _) in keys(tx, server, name)?.iter().filter(|(it, _)| !gone.contains(it)) {
+        let drop = "DELETE FROM device WHERE server = ? AND name = ? AND installation = ?";
+        tx.execute(drop, [server.as_str(), name.as_str(), &installation.to_string()])?;
+    }
+    let prekeys = bundle.list().devices().iter().filter_map(|device| bundle.prekey(device));
+    for prekey in prekeys.map(SignedPrekey::prekey) {
+        let (installation, curve) = (prekey.installation.to_string(), prekey.curve.to_bytes());
+        let row = params![server.as_str(), name.as_str(), installation, curve];
+        tx.execute("INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?)", row)?;
+    }
+    Ok(())
 }
 
 fn put(

@@ -1,8 +1,8 @@
 //! Received messages in the store.
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
-//! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with; of what
-//! is sealed by its payload, so that nothing is opened twice. What has the number of another message, or cannot be opened,
+//! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with and in
+//! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has the number of another message, or cannot be opened,
 //! is not taken. What is answered is a function of the history, which only grows; so a message that was not taken because
 //! of its number is either not taken again, or known.
 
@@ -18,7 +18,7 @@ use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
 use super::{files, payload, stock};
 use crate::client::config::Unasked;
-use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
+use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::seal::{Body, BodyError};
 
 type Result<T> = rusqlite::Result<T>;
@@ -68,11 +68,11 @@ pub(crate) fn receive(
         Ok(sealed) => sealed,
         Err(error) => return Ok(refuse(&peer, &error)),
     };
-    let hash = match &sealed {
-        Some(body) => body.payload().hash(),
-        None => payload::hash(&message.kind, &message.body),
+    let is_known = match &sealed {
+        Some(body) => was_opened(tx, server, &peer, message.origin, &body.payload().hash())?,
+        None => duplicate(tx, server, &peer, &message)?.is_some(),
     };
-    if is_duplicate(tx, server, &peer, &message, &hash)? {
+    if is_known {
         return Ok(Verdict::Known);
     }
     if is_number_used(tx, server, &peer, message.id)? {
@@ -80,9 +80,7 @@ pub(crate) fn receive(
     }
     match sealed {
         Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => {
-            insert(tx, receiver.unasked, server, peer, message, Arrived { hash, sealed: false })
-        }
+        None => insert(tx, receiver.unasked, server, peer, message, false).map(Verdict::New),
     }
 }
 
@@ -115,19 +113,16 @@ fn open(
         Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
         Opening::Refused(why) => return Ok(refuse(&peer, &why)),
     };
-    // It may have come before as it was written.
-    let plain = payload::hash(&kind, &inside);
-    if is_duplicate(tx, server, &peer, &message, &plain)? {
+    let message = Message { kind, body: inside, ..message };
+    // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
+    // message seals it again.
+    if let Some(known) = duplicate(tx, server, &peer, &message)? {
+        note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let arrived = Arrived { hash: body.payload().hash(), sealed: true };
-    insert(tx, unasked, server, peer, Message { kind, body: inside, ..message }, arrived)
-}
-
-/// How a message came.
-struct Arrived {
-    hash: [u8; 32],
-    sealed: bool,
+    let fresh = insert(tx, unasked, server, peer, message, true)?;
+    note_opened(tx, body, fresh.id)?;
+    Ok(Verdict::New(fresh))
 }
 
 /// Writes a new message.
@@ -137,8 +132,9 @@ fn insert(
     server: &Server,
     peer: Name,
     message: Message,
-    Arrived { hash, sealed }: Arrived,
-) -> Result<Verdict> {
+    sealed: bool,
+) -> Result<Incoming> {
+    let hash = payload::hash(&message.kind, &message.body);
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message
@@ -164,26 +160,48 @@ fn insert(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Verdict::New(Incoming { id, peer, time, kind, body, sealed, file }))
+    Ok(Incoming { id, peer, time, kind, body, sealed, file })
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
 /// the index `received`.
 const DUPLICATE: &str = "
-    SELECT EXISTS (SELECT 1 FROM message
-    WHERE origin = ? AND hash = ? AND own = 0 AND +server = ? AND +peer = ?)";
+    SELECT id FROM message
+    WHERE origin = ? AND hash = ? AND own = 0 AND +server = ? AND +peer = ? LIMIT 1";
 
-/// Whether a message is there, under whatever number.
-fn is_duplicate(
+/// The same message, if it is there, under whatever number.
+fn duplicate(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
     message: &Message,
-    hash: &[u8; 32],
-) -> Result<bool> {
+) -> Result<Option<i64>> {
+    let hash = payload::hash(&message.kind, &message.body);
     let mut query = tx.prepare_cached(DUPLICATE)?;
     let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
+    query.query_row(key, |row| row.get(0)).optional()
+}
+
+/// Whether a message came in this payload before.
+fn was_opened(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    origin: Origin,
+    payload: &[u8; 32],
+) -> Result<bool> {
+    let mut query = tx.prepare_cached(
+        "SELECT EXISTS (SELECT 1 FROM opened JOIN message ON message.id = opened.message
+         WHERE payload = ? AND origin = ? AND own = 0 AND server = ? AND peer = ?)",
+    )?;
+    let key = params![payload, origin.to_bytes(), server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0))
+}
+
+/// The payload of a sealed message was opened, and is this one.
+fn note_opened(tx: &Transaction<'_>, body: &Body, message: i64) -> Result<()> {
+    let mut note = tx.prepare_cached("INSERT OR REPLACE INTO opened VALUES (?, ?)")?;
+    note.execute(params![body.payload().hash(), message]).map(drop)
 }
 
 /// Whether a message has a number.

@@ -130,6 +130,83 @@ const LAYOUT: &str = "
     CREATE INDEX conversation ON message (server, peer, id);
 ";
 
+/// What layout 10 adds.
+const SEALING: &str = "
+    -- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
+    CREATE TABLE account (
+        server TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        pickle TEXT NOT NULL,
+        number INTEGER NOT NULL,
+        -- Milliseconds since 1970.
+        time INTEGER NOT NULL,
+        -- What the owner has signed of a folder that stands in no list.
+        writer BLOB,
+        PRIMARY KEY (server, installation)
+    ) STRICT;
+
+    -- The keys for life of devices of others, in lists that were believed: also of those that are gone.
+    CREATE TABLE device (
+        server TEXT NOT NULL,
+        name TEXT NOT NULL,
+        installation TEXT NOT NULL,
+        curve BLOB NOT NULL,
+        PRIMARY KEY (server, name, installation)
+    ) STRICT;
+
+    -- Olm sessions with devices of others, of each conversation its own.
+    CREATE TABLE session (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        -- The peer's device.
+        installation TEXT NOT NULL,
+        -- What both ends call it.
+        id TEXT NOT NULL,
+        -- As JSON.
+        pickle TEXT NOT NULL,
+        -- It was begun since the last start, so no copy of this folder has used its keys.
+        sends INTEGER NOT NULL CHECK (sends IN (0, 1)),
+        -- Ascends: the one that has the highest was begun last, or something was opened in it since.
+        taken INTEGER NOT NULL,
+        -- How many messages were sealed in it since something was opened in it, and when the first of them was.
+        -- Milliseconds since 1970.
+        unanswered INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        PRIMARY KEY (server, peer, installation, id)
+    ) STRICT;
+
+    -- Own messages as they were sealed, until their fate is final.
+    CREATE TABLE sealed (
+        message INTEGER PRIMARY KEY,
+        -- For which number the envelopes are; 0: they are to be made anew.
+        installation TEXT NOT NULL,
+        n INTEGER NOT NULL,
+        -- What the payload was sealed with.
+        key BLOB NOT NULL,
+        -- The payload and the envelopes.
+        body BLOB NOT NULL
+    ) STRICT;
+
+    -- The hashes of the payloads in which messages of others came.
+    CREATE TABLE opened (
+        payload BLOB PRIMARY KEY, message INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    CREATE TRIGGER final AFTER UPDATE OF state ON message
+        WHEN new.state IN ('delivered', 'expired')
+    BEGIN
+        DELETE FROM sealed WHERE message = new.id;
+    END;
+
+    CREATE TRIGGER dropped AFTER DELETE ON message
+    BEGIN
+        DELETE FROM sealed WHERE message = old.id;
+    END;
+
+    -- It travelled sealed.
+    ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));
+";
+
 /// Which layout a database has; 0 if it was never laid out.
 pub(crate) fn version(connection: &Connection) -> Result<i64> {
     connection.pragma_query_value(None, "user_version", |row| row.get(0))
@@ -239,67 +316,7 @@ fn to_9(tx: &Transaction<'_>, _: &Known) -> Result<()> {
 
 /// Keeps what messages are sealed and opened with.
 fn to_10(tx: &Transaction<'_>, _: &Known) -> Result<()> {
-    tx.execute_batch(
-        "-- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
-         CREATE TABLE account (
-             server TEXT NOT NULL,
-             installation TEXT NOT NULL,
-             pickle TEXT NOT NULL,
-             number INTEGER NOT NULL,
-             -- Milliseconds since 1970.
-             time INTEGER NOT NULL,
-             -- What the owner has signed of a folder that stands in no list.
-             writer BLOB,
-             PRIMARY KEY (server, installation)
-         ) STRICT;
-
-         -- Olm sessions with devices of others, of each conversation its own.
-         CREATE TABLE session (
-             server TEXT NOT NULL,
-             peer TEXT NOT NULL,
-             -- The peer's device.
-             installation TEXT NOT NULL,
-             -- What both ends call it.
-             id TEXT NOT NULL,
-             -- As JSON.
-             pickle TEXT NOT NULL,
-             -- It was begun since the last start, so no copy of this folder has used its keys.
-             sends INTEGER NOT NULL CHECK (sends IN (0, 1)),
-             -- Ascends: the one that has the highest was begun last, or something was opened in it since.
-             taken INTEGER NOT NULL,
-             -- How many messages were sealed in it since something was opened in it, and when the first of them was.
-             -- Milliseconds since 1970.
-             unanswered INTEGER NOT NULL,
-             since INTEGER NOT NULL,
-             PRIMARY KEY (server, peer, installation, id)
-         ) STRICT;
-
-         -- Own messages as they were sealed, until their fate is final.
-         CREATE TABLE sealed (
-             message INTEGER PRIMARY KEY,
-             -- For which number the envelopes are; 0: they are to be made anew.
-             installation TEXT NOT NULL,
-             n INTEGER NOT NULL,
-             -- What the payload was sealed with.
-             key BLOB NOT NULL,
-             -- The payload and the envelopes.
-             body BLOB NOT NULL
-         ) STRICT;
-
-         CREATE TRIGGER final AFTER UPDATE OF state ON message
-             WHEN new.state IN ('delivered', 'expired')
-         BEGIN
-             DELETE FROM sealed WHERE message = new.id;
-         END;
-
-         CREATE TRIGGER dropped AFTER DELETE ON message
-         BEGIN
-             DELETE FROM sealed WHERE message = old.id;
-         END;
-
-         -- It travelled sealed.
-         ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));",
-    )
+    tx.execute_batch(SEALING)
 }
 
 #[cfg(test)]

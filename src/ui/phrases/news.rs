@@ -157,20 +157,22 @@ pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint
 
 /// A device list that the server shows is not believed.
 pub(crate) fn doubted_list(peer: &Name, doubt: &Doubt) -> Vec<String> {
-    let until = format!("What you write to {peer} stays here until you accept it: /TRUST {peer}");
+    let accepted =
+        format!("What you write to {peer} stays here until you accept it: /TRUST {peer}");
+    let other = format!("What you write to {peer} stays here until the server shows another.");
     match doubt {
         Doubt::Other { version } => vec![
             format!(
                 "THE SERVER SHOWS ANOTHER DEVICE LIST OF {peer} than before, both version {version}."
             ),
             format!("Either it shows one to you and another to others, or {peer} signed two."),
-            until,
+            accepted,
         ],
         Doubt::Signer { key, signer } => vec![
             format!("THE DEVICE LIST OF {peer} IS SIGNED WITH ANOTHER KEY."),
             format!("  {peer}'s key: {}", key.map_or("not known".into(), |key| key.to_string())),
             format!("  signed with: {signer}"),
-            until,
+            other,
         ],
         Doubt::Older { shown, known, because } => vec![
             format!(
@@ -182,12 +184,12 @@ pub(crate) fn doubted_list(peer: &Name, doubt: &Doubt) -> Vec<String> {
                 if *shown == 0 { "none".into() } else { format!("version {shown}") }
             ),
             format!("It was offered the newer one, and said: {because}"),
-            until,
+            if *shown == 0 { other } else { accepted },
         ],
         Doubt::Invalid { because } => vec![
             format!("WHAT THE SERVER SHOWS AS THE DEVICE LIST OF {peer} IS NONE."),
             format!("  for {because}"),
-            format!("What you write to {peer} stays here until it shows one."),
+            other,
         ],
     }
 }
@@ -392,17 +394,17 @@ mod tests {
         let signer = Fingerprint::of(b"another key");
         let because = || "no".into();
         let (other, foreign) = (Doubt::Other { version: 3 }, Doubt::Signer { key: None, signer });
-        let older = Doubt::Older { shown: 0, known: 3, because: because() };
+        let older = |shown| Doubt::Older { shown, known: 3, because: because() };
         let invalid = Doubt::Invalid { because: because() };
-        for (doubt, told) in [
-            (other, "version 3"),
-            (foreign, &signer.to_string()),
-            (older, "shown: none"),
-            (invalid, "for no"),
+        for (doubt, told, can_be_accepted) in [
+            (other, "version 3", true),
+            (foreign, &*signer.to_string(), false),
+            (older(2), "shown: version 2", true),
+            (older(0), "shown: none", false),
+            (invalid, "for no", false),
         ] {
             let lines = doubted_list(&peer, &doubt).join("\n");
             assert!(lines.contains(told) && lines.contains("carl"), "{lines}");
-            let can_be_accepted = !matches!(doubt, Doubt::Invalid { .. });
             assert_eq!(lines.contains("/TRUST carl"), can_be_accepted, "{lines}");
         }
     }

@@ -83,7 +83,9 @@ impl Core {
             .into_iter()
             .map(|(peer, (stored, delivered))| (self.scope(&peer), stored, delivered))
             .collect();
-        let scoped = |(peer, n, how): (Name, u64, Lost)| (self.scope(&peer), n, how);
+        let scoped = |(peer, n, how): (Name, u64, Lost)| {
+            (self.scope(&peer), n, how, self.knows_list_of(&peer))
+        };
         let lost: Vec<_> = lost.into_iter().map(scoped).collect();
         let may_begin_anew = !self.is_fresh;
         let (receiving, keyring) = (self.receiving(is_last), self.keyring.clone());
@@ -91,8 +93,8 @@ impl Core {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = take_all(tx, keyring, &receiving, messages)?;
             let mut losses = Vec::new();
-            for (scope, n, how) in lost {
-                losses.extend(lose(tx, scope, n, how)?);
+            for (scope, n, how, counts) in lost {
+                losses.extend(lose(tx, scope, n, how, counts)?);
             }
             // Then nothing else counts that is said of its numbers.
             let begins_anew = may_begin_anew && losses.iter().any(Loss::clashes);
@@ -121,6 +123,11 @@ impl Core {
         }
         self.receive(fresh).await?;
         if begins_anew { Err(self.begin_anew(CLASH).await?) } else { Ok(()) }
+    }
+
+    /// Whether the server has told no other version of somebody's device list than the one that is believed.
+    pub(super) fn knows_list_of(&self, peer: &Name) -> bool {
+        self.conversations.get(peer).is_none_or(|it| it.list.is_settled())
     }
 
     /// How what comes is taken.
@@ -307,17 +314,19 @@ impl Loss {
 /// Why a folder counts on its own from now on whose messages come back.
 pub(super) const CLASH: &str = "messages came back twice, so another data folder may use the numbers of this one; it now counts on its own";
 
-/// Writes down that an own message did not arrive, if it is new.
+/// Writes down that an own message did not arrive, if it is new. Whether one that came back
+/// [counts](bounced::bounce), its caller knows.
 pub(super) fn lose(
     tx: &rusqlite::Transaction<'_>,
     scope: Scope,
     n: u64,
     how: Lost,
+    counts: bool,
 ) -> rusqlite::Result<Option<Loss>> {
     Ok(match how {
         Lost::Expired => outbox::expire(tx, &scope, n)?.then_some(Loss::Expired(scope.peer, n)),
         Lost::Bounced => {
-            bounced::bounce(tx, &scope, n)?.map(|again| Loss::Bounced(scope.peer, n, again))
+            bounced::bounce(tx, &scope, n, counts)?.map(|again| Loss::Bounced(scope.peer, n, again))
         }
     })
 }

@@ -16,7 +16,7 @@ use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::Doubt;
 use crate::client::store::scope::Server;
-use crate::client::store::{contacts, devices};
+use crate::client::store::{bounced, contacts, devices};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode};
 
@@ -164,6 +164,7 @@ fn believe(
         }
         Verdict::Take(list) => {
             devices::keep(tx, server, &name, &list)?;
+            bounced::forget(tx, server, &name)?;
             Outcome::Believed(list.version)
         }
         Verdict::Heal => Outcome::Heal(list.statement),

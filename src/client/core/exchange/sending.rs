@@ -106,6 +106,7 @@ impl Core {
         };
         match self.store.run(take).await? {
             Taken::Messages(messages) => Ok(Some(messages)),
+            Taken::OtherList => Ok(None),
             Taken::NoReader => {
                 self.wait_for_keys(peer);
                 Ok(None)

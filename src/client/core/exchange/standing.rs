@@ -14,7 +14,17 @@ use crate::client::store::devices;
 use crate::client::store::sealed::keyring::Me;
 use crate::message::Timestamp;
 use crate::task;
-use crate::trust::devices::{Bundle, SignedWriter, Writer};
+use crate::trust::devices::{Device, SignedWriter, Writer};
+
+/// Where this folder stands in its person's list.
+enum Place {
+    Device,
+    Gone,
+    None,
+}
+
+/// Why a folder counts on its own from now on that was in its person's list once.
+const GONE: &str = "this data folder is no device of yours any more; it now counts on its own";
 
 impl Core {
     /// Looks whether messages can be sealed here, and has signed what that needs.
@@ -25,8 +35,11 @@ impl Core {
         match self.own_list.is_under_way() {
             Some(true) => {}
             Some(false) => self.standing = Standing::Device,
-            None if self.is_in_known_list().await? => self.standing = Standing::Device,
-            None => self.write_for_oneself().await?,
+            None => match self.place_in_known_list().await? {
+                Place::Device => self.standing = Standing::Device,
+                Place::None => self.write_for_oneself().await?,
+                Place::Gone => return Err(self.begin_anew(GONE).await?),
+            },
         }
         Ok(())
     }
@@ -37,13 +50,16 @@ impl Core {
         Some(Me { name: self.config.user.clone(), identity: self.identity.public(), writer })
     }
 
-    async fn is_in_known_list(&self) -> Result<bool, Exit> {
+    async fn place_in_known_list(&self) -> Result<Place, Exit> {
         let (server, user) = (self.server.clone(), self.config.user.clone());
         let kept = self.store.run(move |tx| devices::known(tx, &server, &user)).await?;
-        let is_this = |it: &Bundle| {
-            it.list().devices().iter().any(|device| device.installation == self.installation)
-        };
-        Ok(kept.bundle().as_ref().is_some_and(is_this))
+        let Some(bundle) = kept.bundle() else { return Ok(Place::None) };
+        let has = |all: &[Device]| all.iter().any(|it| it.installation == self.installation);
+        Ok(match bundle.list() {
+            list if has(list.devices()) => Place::Device,
+            list if has(list.gone()) => Place::Gone,
+            _ => Place::None,
+        })
     }
 
     /// A folder that stands in no list has a statement, which its person signs once.

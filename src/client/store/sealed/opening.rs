@@ -13,7 +13,7 @@ use super::keyring::{Keyring, Me, Person};
 use super::sessions::{self, Other};
 use crate::message::{Installation, Kind, Message, Name, Timestamp};
 use crate::seal::{
-    Account, Addressed, Body, BodyError, Content, Context, End, OlmError, Opened, Session,
+    Account, Addressed, Body, BodyError, Content, Context, End, Known, OlmError, Opened, Session,
 };
 use crate::trust::devices::{Owner, SignedWriter};
 use crate::trust::{CurveKey, PublicKey};
@@ -95,7 +95,8 @@ pub(crate) fn open(
     let context = Context { server: server.key(), from, to, n: message.id.n };
     let other = Other { server, peer, installation: sender };
     let opened = decrypt(tx, &keys.account, other, curve, envelope)?;
-    match opened.and_then(|it| fit(it, body, &context, message)) {
+    let fitting = opened.and_then(|it| fit(it, body, &context, message));
+    match fitting.and_then(|it| before_it_went(it, &person, sender)) {
         Ok((session, Content { kind, body, .. })) => {
             sessions::opened(tx, other, &session, now)?;
             Ok(Opening::Opened(Inside { kind, body }))
@@ -126,13 +127,28 @@ fn keys_of(
         return Ok(Some((identity, device.curve)));
     }
     if person.gone.contains(&sender) {
-        return Err(Unopened::Gone);
+        let curve = person.former(sender).ok_or(Unopened::Gone)?;
+        return Ok(Some((identity, curve)));
     }
     // Of a device that has no prekey yet no statement is heeded either.
     let writer = writer.filter(|_| !person.lacking.contains(&sender));
     let owner = Owner { server: server.key(), name: name.clone(), identity };
     let curve = writer.and_then(|it| it.curve_of(&owner, sender));
     Ok(curve.map(|curve| (identity, curve)))
+}
+
+/// What a device that is gone has sealed while it was none yet: it knew no list as new as the one that calls it so.
+fn before_it_went(
+    (session, content): (Session, Content),
+    person: &Person,
+    sender: Installation,
+) -> Attempt<(Session, Content)> {
+    let version = |list: Option<Known>| list.map_or(0, |list| list.version);
+    let is_late = version(content.lists[0]) >= version(person.list);
+    if is_late && person.gone.contains(&sender) {
+        return Err(Unopened::Gone);
+    }
+    Ok((session, content))
 }
 
 /// Decrypts an envelope: one that begins a session in the session that is called so, or in a new one.

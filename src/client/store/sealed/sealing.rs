@@ -36,9 +36,10 @@ pub(crate) struct Want {
 /// What is to be sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Taken {
-    /// None, too, if another version of the list is believed.
     Messages(Vec<Outgoing>),
-    /// Nobody could open it: no device of the list has a prekey.
+    /// None, for another version of the list is believed meanwhile.
+    OtherList,
+    /// None, for nobody could open them: no device of the list has a prekey.
     NoReader,
 }
 
@@ -56,8 +57,8 @@ pub(crate) fn take(
         return outbox::take_unsettled(tx, scope, above, limit).map(Taken::Messages);
     }
     let peer = keyring.person(tx, me, &scope.server, &scope.peer)?;
-    if peer.list.is_none_or(|list| list.version != version) {
-        return Ok(Taken::Messages(Vec::new()));
+    if peer.list.is_some_and(|list| list.version != version) {
+        return Ok(Taken::OtherList);
     }
     if readers(&peer, scope).next().is_none() {
         return Ok(Taken::NoReader);

@@ -33,9 +33,30 @@ fn what_came_before_as_it_was_written_is_known() {
     let bounced = there.receives("alice", &here.sent(&sealed[0]));
     assert_eq!(bounced, Verdict::Bounced, "it has the same number, and is another");
     let scope = here.scope("bob");
-    run(&mut here.store, |tx| bounce(tx, &scope, 1));
+    run(&mut here.store, |tx| bounce(tx, &scope, 1, true));
     let again = here.sends("bob", 0);
     assert_eq!(there.receives("alice", &here.sent(&again[0])), Verdict::Known);
+    assert_eq!(there.count("message"), 1);
+}
+
+#[test]
+fn what_a_restored_folder_seals_once_more_comes_once_in_whatever_payload() {
+    let World { mut here, mut there, .. } = world();
+    assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");
+    // Restored from before it was sealed.
+    run(&mut here.store, |tx| {
+        tx.execute("DELETE FROM sealed", ())?;
+        tx.execute("DELETE FROM session", ())
+    });
+    let bounced = here.sends("bob", 0);
+    assert_eq!(there.receives("alice", &here.sent(&bounced[0])), Verdict::Bounced, "its number");
+    let scope = here.scope("bob");
+    run(&mut here.store, |tx| bounce(tx, &scope, 1, true));
+    let again = here.sends("bob", 0);
+    for _ in 0..2 {
+        let verdict = there.receives("alice", &here.sent(&again[0]));
+        assert_eq!(verdict, Verdict::Known, "also when its acknowledgement was lost");
+    }
     assert_eq!(there.count("message"), 1);
 }
 
@@ -136,4 +157,27 @@ fn a_folder_in_no_list_is_known_by_its_statement() {
     let moved = Device { installation: Installation::from_u64(9), ..job.device() };
     there.believes(&alice, &alice.sign(list.with(moved, START).unwrap()));
     assert_eq!(there.receives("alice", &last), Verdict::Bounced);
+}
+
+#[test]
+fn what_a_device_sealed_before_it_was_gone_is_opened_and_nothing_else_of_it() {
+    let World { alice, mut here, mut there, .. } = world();
+    let [begun, on_its_way] = ["hi", "still on its way"].map(|text| here.says("bob", text));
+    assert_eq!(there.reads("alice", &begun), "hi");
+    // Alice's folder was restored, and is another device now.
+    let restored = alice.folder(3);
+    let list = run(&mut here.store, |tx| devices::known(tx, &server(), &alice.name));
+    let list = list.bundle().unwrap();
+    let anew = Device { installation: restored.installation, key: here.key.public() };
+    let list = list.list().with(anew, START).unwrap();
+    assert_eq!(list.gone(), [here.device()]);
+    let list = alice.sign(list);
+    there.believes(&alice, &list);
+    assert_eq!(there.reads("alice", &on_its_way), "still on its way");
+    // Whoever goes on with the old one has seen the list by now.
+    let before = state(&there);
+    here.believes(&alice, &list);
+    let late = here.says("bob", "from the past");
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    assert_eq!(state(&there), before);
 }

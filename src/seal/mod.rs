@@ -110,8 +110,9 @@
 //!   the higher number counts.
 //! - *Time*, in UTC, is when it was made, by the clock of the device. It is for people.
 //!
-//! Servers keep and tell the prekeys of a list [right behind it](crate::wire#device-lists): in the order of their devices,
-//! for each device at most one. A device that an older program has listed may have none until it says one.
+//! Servers keep and tell the prekeys of a list [right behind it](crate::wire#device-lists): in the order of the list, for
+//! each device and for each of the last 8 that are *gone* at most one. What those have sealed may still be on its way. A
+//! device that an older program has listed may have none until it says one.
 //!
 //! # Writers
 //!

@@ -148,7 +148,7 @@
 //! | `ONLINE` | asks who is online |
 //! | `KEY peer` | asks whose name it is. A client that asks ahead of `TALK` knows before it shows or sends a message whether its peer still has the key that it had, and whether anybody has the name at all |
 //! | `DEVICES peer` | asks for the newest version of a [device list](self#device-lists) and its devices' prekeys. If the server cannot read its disk, the answer is the fatal `ERR BUSY` |
-//! | `LIST length`, body | a version of a [device list](self#device-lists) and prekeys of its devices, which are kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_BUNDLE`] (13 KiB). A newer prekey is said with the list as it is: of each device the server keeps the one with the highest number. Each is answered, in order: with `LISTED`, `ERR LIST` or `ERR LATER` |
+//! | `LIST length`, body | a version of a [device list](self#device-lists) and prekeys of its devices, which are kept for all who ask; one's own, or one that the server has lost, anybody's. At most [`MAX_BUNDLE`] (21 KiB). A newer prekey is said with the list as it is: of each device the server keeps the one with the highest number. Each is answered, in order: with `LISTED`, `ERR LIST` or `ERR LATER` |
 //! | `BLOCK peer`, `UNBLOCK peer` | hear no more of *peer*, or hear again; answered with `BLOCKED peer`, once that is on the server's disk, or with `UNBLOCKED peer`. Nothing happens to whom one does not block |
 //! | `BLOCKS` | asks whom one blocks |
 //! | `PING`, `PONG` | each `PING` is answered with `PONG`, in order, by [both sides](self#silence) |
@@ -322,7 +322,7 @@
 //! `-` in the first one. *time*, in UTC, is for people. There are 1 to 8 lines with a *device*, its installation and
 //! its own key, neither of them twice; and up to 32 with one that is *gone*, none of those. The signature is an
 //! armoured SSHSIG over the text, namespace `tinychat-devices`: `ssh-keygen -Y sign -n tinychat-devices -f KEY FILE`
-//! makes it. Right behind it stand the devices' [prekeys](crate::seal#prekeys), in their order.
+//! makes it. Right behind it stand [prekeys](crate::seal#prekeys).
 //!
 //! The server takes a list if it has this form and names this server, if the key that it names owns the name and has
 //! signed it, and if it is the version behind the newest one that the server has and names that one as *previous*. It

@@ -162,8 +162,7 @@ fn note_keys(tx: &Transaction<'_>, server: &Server, name: &Name, list: &Kept) ->
         let drop = "DELETE FROM device WHERE server = ? AND name = ? AND installation = ?";
         tx.execute(drop, [server.as_str(), name.as_str(), &installation.to_string()])?;
     }
-    let prekeys = bundle.list().devices().iter().filter_map(|device| bundle.prekey(device));
-    for prekey in prekeys.map(SignedPrekey::prekey) {
+    for prekey in bundle.prekeys().map(SignedPrekey::prekey) {
         let (installation, curve) = (prekey.installation.to_string(), prekey.curve.to_bytes());
         let row = params![server.as_str(), name.as_str(), installation, curve];
         tx.execute("INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?)", row)?;

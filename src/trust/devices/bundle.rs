@@ -1,4 +1,5 @@
-//! A device list with the prekeys of its devices: what a server keeps and tells of somebody.
+//! A device list with the prekeys of its devices, and of those that went last: what a server keeps and tells of
+//! somebody.
 //!
 //! Owned by whoever keeps one. Invariants: each prekey is for the list's owner, and one of the list's devices has signed
 //! it, none of them two; there is one way to write a bundle.
@@ -18,13 +19,17 @@ use super::statement::{MAX_STATEMENT, take_first};
 pub const MAX_PREKEY: usize = 1024;
 
 /// The longest bundle, in bytes.
-pub const MAX_BUNDLE: usize = MAX_STATEMENT + MAX_DEVICES * MAX_PREKEY;
+pub const MAX_BUNDLE: usize = MAX_STATEMENT + (MAX_DEVICES + MAX_FORMER) * MAX_PREKEY;
 
-/// A signed list, and right behind it the prekeys of its devices. Not each device has one: older programs made none.
+/// Of how many devices that are gone the prekeys stay: what those have sealed may still be on its way.
+const MAX_FORMER: usize = 8;
+
+/// A signed list, and right behind it the prekeys of its devices and of those that went last. Not each has one: older
+/// programs made none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bundle {
     list: SignedList,
-    /// Of each device, in the order of the list.
+    /// Of each device, and of each of the last that are gone, in the order of the list.
     prekeys: Vec<Option<SignedPrekey>>,
     bytes: Bytes,
 }
@@ -68,13 +73,13 @@ impl Bundle {
             prekeys.resize(at, None);
             prekeys.push(Some(prekey));
         }
-        prekeys.resize(list.list().devices().len(), None);
+        prekeys.resize(folders(list.list()).count(), None);
         Ok(Self { list, prekeys, bytes })
     }
 
     /// A list without prekeys.
     pub fn of(list: SignedList) -> Self {
-        let prekeys = vec![None; list.list().devices().len()];
+        let prekeys = vec![None; folders(list.list()).count()];
         Self::written(list, prekeys)
     }
 
@@ -91,7 +96,7 @@ impl Bundle {
     pub fn joined(self, other: Option<&Self>) -> Result<Self, BundleError> {
         let is_same_owner = |it: &&Self| it.list().owner() == self.list().owner();
         let Some(other) = other.filter(is_same_owner) else { return Ok(self) };
-        let all = self.list().devices().iter().zip(&self.prekeys);
+        let all = folders(self.list()).zip(&self.prekeys);
         let prekeys = all.map(|(device, here)| newer(here.as_ref(), other.prekey(device)));
         let prekeys = prekeys.collect::<Result<Vec<_>, _>>()?;
         Ok(Self::written(self.list, prekeys))
@@ -121,10 +126,15 @@ impl Bundle {
         &self.list
     }
 
-    /// The prekey of a device.
+    /// The prekey of a device, which may be one that is gone.
     pub fn prekey(&self, device: &Device) -> Option<&SignedPrekey> {
-        let at = self.list().devices().iter().position(|it| it == device)?;
+        let at = folders(self.list()).position(|it| it == device)?;
         self.prekeys[at].as_ref()
+    }
+
+    /// All prekeys.
+    pub fn prekeys(&self) -> impl Iterator<Item = &SignedPrekey> {
+        self.prekeys.iter().flatten()
     }
 
     /// The devices without a prekey.
@@ -147,6 +157,12 @@ impl Bundle {
     }
 }
 
+/// The data folders of which a bundle has the prekeys: the devices, and the last that are gone.
+fn folders(list: &DeviceList) -> impl Iterator<Item = &Device> {
+    let former = &list.gone()[list.gone().len().saturating_sub(MAX_FORMER)..];
+    list.devices().iter().chain(former)
+}
+
 /// Which of a list's devices a prekey is of.
 fn place(list: &SignedList, signed: &SignedPrekey) -> Result<usize, BundleError> {
     if signed.bytes().len() > MAX_PREKEY {
@@ -160,7 +176,7 @@ fn place(list: &SignedList, signed: &SignedPrekey) -> Result<usize, BundleError>
         return Err(BundleError::Owner);
     }
     let device = Device { installation: prekey.installation, key: signed.signer() };
-    list.devices().iter().position(|it| *it == device).ok_or(BundleError::Device)
+    folders(list).position(|it| *it == device).ok_or(BundleError::Device)
 }
 
 /// Of two prekeys of one device the one with the higher number.

@@ -169,7 +169,8 @@ fn a_device_has_one_key_for_life_and_another_device_another_one() {
     let anew = Device { installation: Installation::from_u64(77), ..device(0) };
     let list = list.with(anew, Timestamp(0)).unwrap();
     let anew = Bundle::of(sign(&list)).with(prekey_of(&list, &KEYS[0], 1, 9)).unwrap();
-    assert_eq!(anew.clone().over(Some(&kept)), Ok(anew));
+    let taken = anew.clone().over(Some(&kept)).unwrap();
+    assert_eq!((taken.list(), numbers(&taken)), (anew.list(), vec![1]));
 }
 
 #[test]
@@ -235,4 +236,20 @@ proptest! {
         prop_assert_eq!(next.has_news_for(&kept_one), (0..3).any(|at| said[at] > kept[at]));
         prop_assert_eq!(Bundle::read(next.bytes().clone()), Ok(next));
     }
+}
+
+#[test]
+fn the_prekeys_of_the_last_devices_that_are_gone_stay() {
+    let mut kept = bundle_of(&list(1), [1, 0, 0]);
+    let moved = |at: u64| Device { installation: Installation::from_u64(at), ..device(0) };
+    let went: Vec<_> = (10..10 + MAX_FORMER as u64 + 1).map(moved).collect();
+    for next in &went {
+        let list = kept.list().with(*next, Timestamp(0)).unwrap();
+        let prekey = prekey_of(&list, &KEYS[0], 1, 1);
+        kept = Bundle::of(sign(&list)).with(prekey).unwrap().over(Some(&kept)).unwrap();
+        assert_eq!(Bundle::read(kept.bytes().clone()), Ok(kept.clone()));
+    }
+    assert!(went.iter().all(|it| kept.prekey(it).is_some()));
+    assert_eq!(kept.prekey(&device(0)), None, "it went before {MAX_FORMER} others");
+    assert!(kept.bytes().len() <= MAX_BUNDLE);
 }

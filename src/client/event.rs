@@ -56,6 +56,9 @@ pub enum Event {
     ListDoubted { peer: Name, doubt: Doubt },
     /// Nobody has the name of an open conversation, and nobody is known to have had it. Told once.
     Nobody { peer: Name },
+    /// Nothing can be sealed for the peer of an open conversation yet, by what the server says: whoever runs it can read
+    /// what is written now. Told once.
+    Unsealed { peer: Name },
     /// The answer to [`Command::Trust`](super::Command::Trust).
     Trusted { peer: Name, trust: Trust },
     /// Who is online: how many, and as many names as fitted.

@@ -88,8 +88,8 @@ const RULES: &[Rule] = &[
     Rule {
         says: "receiver 2: a message that is there is a duplicate, whatever its number",
         file: "src/client/store/history.rs",
-        found: "    if is_duplicate(tx, server, &peer, &message, &hash)? {",
-        instead: "    if is_duplicate(tx, server, &peer, &message, &hash)? && hash == [0; 32] {",
+        found: "    if let Some(known) = duplicate(tx, server, &peer, &message)? {",
+        instead: "    if let Some(known) = duplicate(tx, server, &peer, &message)?.filter(|it| *it < 0) {",
         rounds: "restored",
     },
     Rule {

@@ -244,8 +244,8 @@ fn a_refusal_that_names_nobody_is_about_the_one_list_that_the_server_was_given()
 /// A server that lies shows Marie's list in this version; what is said of it is told, and nothing is sent, until it is
 /// accepted.
 async fn doubts(world: &World, stage: &Stage, (version, lie): (u64, &[u8]), told: &str) {
-    // Also when it is asked once more, and whatever version it tells then.
-    for said in [version + 1, 2] {
+    // Also when it is asked once more, and tells another version then.
+    for said in [version + 1, version] {
         let mut writing = john(world, stage).start();
         writing.types("hello\n");
         let mut server =
@@ -403,6 +403,7 @@ fn people_write_for_the_newest_list_and_give_it_back_to_a_server_that_lost_it() 
         let mut anna = world.sign_in("anna").await.telling_of_lists();
         assert_eq!(shown(&mut anna).await, first);
         Launch::of(world, "john").to("marie").pipe("three\n").await.exited(0).was_quiet();
-        assert_eq!(shown(&mut anna).await, second, "with its prekey");
+        let shown = shown(&mut anna).await;
+        assert!(shown.starts_with(&second), "with its prekey, before that of the one that is gone");
     });
 }

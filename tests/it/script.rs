@@ -129,11 +129,15 @@ impl Caller {
 
     /// Shows the client its own list, or that it has none.
     pub(crate) async fn show_list(&mut self, list: Option<&Bundle>) {
+        self.say(&self.shown_list(list)).await;
+    }
+
+    fn shown_list(&self, list: Option<&Bundle>) -> String {
         let (version, text) = match list {
             Some(list) => (list.list().version(), str::from_utf8(list.bytes()).unwrap()),
             None => (0, ""),
         };
-        self.say(&format!("DEVICES {} {version} {}\r\n{text}", self.name, text.len())).await;
+        format!("DEVICES {} {version} {}\r\n{text}", self.name, text.len())
     }
 
     /// From now on somebody has a name.
@@ -144,6 +148,13 @@ impl Caller {
     /// Says one line.
     pub(crate) async fn say(&mut self, line: &str) {
         self.say_all(&[line]).await;
+    }
+
+    /// Says what no story waits for. The client may be gone.
+    async fn answer(&mut self, line: &str) {
+        let line = format!("{line}\r\n");
+        let written = self.half.write_all(line.as_bytes());
+        let _ = patiently("the client takes what it asked for", written).await;
     }
 
     /// Says several lines with one write.
@@ -225,11 +236,11 @@ impl Caller {
                     if peer.as_str() == self.name && !self.tells_of_list =>
                 {
                     let list = self.list.clone();
-                    self.show_list(list.as_ref()).await;
+                    self.answer(&self.shown_list(list.as_ref())).await;
                 }
                 Some(ClientFrame::List { bundle }) if self.takes(&bundle) => {
                     let list = Bundle::read(bundle).unwrap();
-                    self.say(&format!("LISTED {} {}", self.name, list.list().version())).await;
+                    self.answer(&format!("LISTED {} {}", self.name, list.list().version())).await;
                     self.list = Some(list);
                 }
                 frame => return frame,

@@ -86,6 +86,8 @@ pub(crate) struct Core {
     pub(super) nobody: BTreeSet<Name>,
     /// Those of them that the face was told of.
     pub(super) told_nobody: BTreeSet<Name>,
+    /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
+    pub(super) told_unsealed: BTreeSet<Name>,
     pub(super) objections: Objections,
     pub(super) strangers: Objections,
     /// People whose names look like known ones.
@@ -175,6 +177,7 @@ impl Core {
             held: Held::default(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            told_unsealed: BTreeSet::new(),
             objections: Objections::new(MOST_OBJECTIONS),
             strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),

@@ -45,6 +45,7 @@ impl Face {
             Event::Blocks { names } => self.show_names(&names, &news::blocks(&names)),
             Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
             Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
+            Event::Unsealed { peer } => self.screen.note(&news::unsealed(&peer)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }

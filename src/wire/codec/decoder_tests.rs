@@ -339,7 +339,7 @@ fn bad_bytes_get_the_code_that_the_specification_names() {
         (b"MSG marie 1 000000000000000000000000000000b1 text 07 5\r\nhello\r\n", ErrorCode::Bad),
         (b"MSG marie 1 000000000000000000000000000000b1 text 0 2\r\nhello\r\n", ErrorCode::Bad),
         (b"PROVE 2049\r\n", ErrorCode::Body),
-        (b"LIST 13313\r\n", ErrorCode::Body),
+        (b"LIST 21505\r\n", ErrorCode::Body),
         (b"DEVICES -\r\n", ErrorCode::Name),
         (b"RETRACT marie 1\r\n", ErrorCode::Verb),
         (b"CHUNK 0 1\r\n", ErrorCode::Verb),

@@ -37,7 +37,8 @@ impl Core {
         match frame {
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
                 self.list_is_at(&peer, version);
-                self.take_opened(peer, presence, own, waiting, connection).await?;
+                self.take_opened(peer.clone(), presence, own, waiting, connection).await?;
+                self.tell_unsealed(&peer);
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
             ServerFrame::Bounced { peer, n } => self.lose(peer, n, Lost::Bounced).await?,

@@ -63,6 +63,15 @@ impl Core {
         }
     }
 
+    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway.
+    pub(crate) fn tell_unsealed(&mut self, peer: &Name) {
+        let list = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
+        let is_unsealed = list.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
+        if is_unsealed && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
+            self.tell(Event::Unsealed { peer: peer.clone() });
+        }
+    }
+
     pub(super) async fn take_list(
         &mut self,
         peer: Name,

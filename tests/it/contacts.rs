@@ -221,8 +221,7 @@ fn what_is_withheld_for_a_changed_key_stays_withheld_when_nobody_has_the_name() 
 
 #[test]
 fn that_nobody_has_a_name_is_said_to_whoever_begins_to_talk_to_it() {
-    const NOBODY: &str =
-        "nobody has the name mraie yet; what you write waits for whoever claims it, and whoever";
+    const NOBODY: &str = "nobody has the name mraie yet; what you write waits for whoever claims it, and the host can";
     story(async |world| {
         let told = Launch::of(world, "alice").to("mraie").pipe("hello\n").await;
         assert_eq!(told.exited(0).err.matches(NOBODY).count(), 1);

@@ -80,7 +80,7 @@ fn a_line_takes_one_row_however_long_and_wide_it_is() {
         assert!(line.starts_with('<'), "{line:?}");
         marie.say("john", 1, "hello").await;
         john.sees(&format!("marie: hello\n{line}"));
-        assert_eq!(rows(&john).len(), 4, "{:?}", rows(&john));
+        assert_eq!(rows(&john).len(), 5, "{:?}", rows(&john));
         john.presses(HOME);
         john.sees("marie: hello\n日本");
         john.resizes((20, 24));

@@ -101,7 +101,8 @@ fn clean_name(claimed: &str) -> String {
     let last = claimed.rsplit(['/', '\\']).next().unwrap_or_default();
     let visible: String = last.chars().filter(|c| !is_misleading(*c)).collect();
     // Once more, for what comes to light when the beginning is gone.
-    let name = sanitized(sanitized(&visible).trim_start_matches(['.', '-', '~', ' ']));
+    let hides = |c: char| c.is_whitespace() || matches!(c, '.' | '-' | '~');
+    let name = sanitized(sanitized(&visible).trim_start_matches(hides));
     let name = shortened(&name);
     if name.is_empty() { NAMELESS.into() } else { name }
 }
@@ -147,6 +148,7 @@ mod tests {
             ("/etc/passwd", "passwd"),
             ("C:\\Users\\marie\\evil.exe", "evil.exe"),
             (".bashrc", "bashrc"),
+            ("..\u{a0}..bashrc", "bashrc"),
             ("-rf", "rf"),
             ("~", "file"),
             ("..", "file"),

@@ -128,12 +128,12 @@ pub(crate) fn key(
 /// A name that nobody has, to one who begins to talk to it.
 pub(crate) fn nobody(peer: &Name) -> String {
     format!(
-        "nobody has the name {peer} yet; what you write waits for whoever claims it, and whoever runs the server can read it"
+        "nobody has the name {peer} yet; what you write waits for whoever claims it, and the host can read it"
     )
 }
 
 pub(crate) fn unsealed(peer: &Name) -> String {
-    format!("{peer} has no keys for sealing yet; whoever runs the server can read what you write")
+    format!("{peer} has no keys for sealing yet; the host can read what you write now")
 }
 
 pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {

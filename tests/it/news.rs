@@ -175,16 +175,13 @@ fn what_comes_back_is_told_with_its_next_number_and_rests_the_third_time() {
         let (mut john, mut server) = john(world, &stage, &[]).await;
         john.types("one\n");
         server.expect_messages("marie", 1, &["one"]).await;
-        let not_taken = "the program of marie did not take message";
+        let not_taken = "the program of marie could not open message";
         server.say("BOUNCED marie 1").await;
-        john.says(&format!(
-            "{not_taken} 1, whose number it knows from another; it is sent again, as message 2"
-        ))
-        .await;
+        john.says(&format!("{not_taken} 1, or knows its number; it is sent again, as message 2"))
+            .await;
         server.expect_messages("marie", 2, &["one"]).await;
         server.say("BOUNCED marie 2").await;
-        john.says(&format!("{not_taken} 2, whose number it knows from another; it is sent again"))
-            .await;
+        john.says(&format!("{not_taken} 2, or knows its number; it is sent again")).await;
         // Then its folder counts on its own.
         let talking = "TALKING marie away 0 0 0 0 0";
         let mut server = stage.receive_talking("TALK marie 0", talking).await;

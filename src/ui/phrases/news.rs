@@ -302,9 +302,7 @@ pub(crate) fn expired(peer: &Name, n: u64) -> String {
 
 /// An own message came back.
 pub(crate) fn bounced(peer: &Name, n: u64, again: u64, rests: bool) -> String {
-    let what = format!(
-        "the program of {peer} did not take message {n}, whose number it knows from another"
-    );
+    let what = format!("the program of {peer} could not open message {n}, or knows its number");
     match rests {
         false => format!("{what}; it is sent again, as message {again}"),
         true => format!(

@@ -183,15 +183,13 @@ fn what_comes_back_waits_again_under_its_next_number_and_that_is_told() {
     assert_eq!(desk.app.unsent(), 0);
     desk.hear(back(2, false));
     assert_eq!((last(&desk), desk.app.unsent()), ((3, State::Waiting), 1));
-    let not_taken = "the program of marie did not take message";
-    let again = format!(
-        "{not_taken} 2, whose number it knows from another; it is sent again, as message 3"
-    );
+    let not_taken = "the program of marie could not open message";
+    let again = format!("{not_taken} 2, or knows its number; it is sent again, as message 3");
     assert_eq!(told(&desk), [again.as_str()]);
     desk.hear(back(3, true));
     assert_eq!(desk.app.unsent(), 1, "it was not sent meanwhile");
     let rests = format!(
-        "{not_taken} 3, whose number it knows from another, and not for the first time; it is kept, and sent again at the next start"
+        "{not_taken} 3, or knows its number, and not for the first time; it is kept, and sent again at the next start"
     );
     assert_eq!(told(&desk), [again, rests]);
     desk.hear(delivered("marie", 4));

@@ -8,7 +8,7 @@
 //! client, mailbox, args                the client without a face; the store of waiting messages; parsing of flags
 //! blobs                                the store of waiting files
 //! wire                                 the protocol and its transport
-//! seal                                 messages and files that no server can read, which no client writes yet
+//! seal                                 messages and files that no server can read; no client seals files yet
 //! trust, looks, clock                  keys and TLS; names that look alike; clocks, by which things age and waits end
 //! manual, output, log_output, signals  manual pages; all that is printed; the log; what ends a program
 //! message, folder, task                Name, SessionKey, MessageId, Message, Batch; data folders; starting of tasks

@@ -73,9 +73,9 @@
 //!    behind that in the conversation.
 //! 5. It remembers the Curve25519 keys of devices that its lists call *gone*: what such a device has sealed before is
 //!    opened, which is what names an older list of its person inside than the one that calls it so.
-//! 6. What bounces while its receiver has another device list than the one that is believed is not counted by [rule
-//!    7](crate::wire#delivery) of the sender, and each new list has it counted from the beginning: a data folder that was
-//!    lost, or restored, cannot open what was sealed for it before.
+//! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
+//!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
+//!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.
 //! 7. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
 //!    bounced.
 //!

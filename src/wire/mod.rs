@@ -336,7 +336,7 @@
 //! from its owner, or the server has another key, the version is 0.
 //!
 //! A client that said `online` in `HELLO` sees to it that its data folder is in the list of its person, with its newest
-//! prekey, and waits for none of that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation
+//! prekey, and has only what it seals wait for that. After `WELCOME` it asks `DEVICES` of its own name. If the folder's installation
 //! does not stand there with the folder's key, it says the next version: with its own device behind all others. What
 //! has its installation or its key is *gone* then, and so is the first of nine devices; after `ERR LIST`, one that has
 //! no prekey and is not in the server's list; of more than 32 that are gone the first is left out. What is a device

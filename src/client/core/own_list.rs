@@ -73,8 +73,10 @@ impl OwnList {
     pub(super) fn is_under_way(&self) -> Option<bool> {
         match self.step {
             _ if self.key.is_none() => None,
-            Step::Rest | Step::Said(_) => Some(false),
-            Step::ToAsk | Step::Asked | Step::Signing | Step::ToSay(_) => Some(true),
+            Step::Rest => Some(false),
+            Step::ToAsk | Step::Asked | Step::Signing | Step::ToSay(_) | Step::Said(_) => {
+                Some(true)
+            }
             Step::Left => None,
         }
     }

@@ -114,7 +114,7 @@ pub(crate) struct Core {
     /// What cannot be opened yet.
     pub(super) unopened: Unopened,
     /// How many messages on this connection could not be opened.
-    pub(super) unreadable: u32,
+    pub(super) unreadable: usize,
     /// Whose list is being given to the server.
     pub(super) giving: Giving,
     /// Files in flight.
@@ -232,7 +232,11 @@ impl Core {
     /// Whether what is written to somebody now is sent at once.
     pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
-        conversation.is_some_and(Conversation::sends_at_once) && !self.held.has(peer)
+        // What is to be sealed waits until that can be shown to be its person's.
+        let may_go = |it: &Conversation| {
+            it.sends_at_once() && (it.list.known() == 0 || self.standing.statement().is_some())
+        };
+        conversation.is_some_and(may_go) && !self.held.has(peer)
     }
 
     pub(super) fn is_faced(&self, peer: &Name) -> bool {

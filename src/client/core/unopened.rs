@@ -43,7 +43,7 @@ impl Unopened {
 
     /// Has a message wait. Returns whether there is room for it.
     pub(super) fn put(&mut self, peer: Name, seq: u64, message: Message) -> bool {
-        self.bytes += message.body.len();
+        self.bytes += size(&message);
         self.waiting.entry(peer).or_default().push((seq, message));
         self.bytes <= MOST
     }
@@ -51,9 +51,14 @@ impl Unopened {
     /// All that waits of somebody, in the order in which it came.
     pub(super) fn take(&mut self, peer: &Name) -> Vec<(u64, Message)> {
         let all = self.waiting.remove(peer).unwrap_or_default();
-        self.bytes -= all.iter().map(|(_, message)| message.body.len()).sum::<usize>();
+        self.bytes -= all.iter().map(|(_, message)| size(message)).sum::<usize>();
         all
     }
+}
+
+/// What a message takes, with all that is around its body.
+fn size(message: &Message) -> usize {
+    256 + message.body.len()
 }
 
 #[cfg(test)]
@@ -79,9 +84,9 @@ mod tests {
         let (mut unopened, marie) = (Unopened::default(), "marie".parse::<Name>().unwrap());
         let mega = "x".repeat(1024 * 1024);
         let fits =
-            (1..=64).all(|n| unopened.put(marie.clone(), n, Message::text(1, n, mega.clone())));
+            (1..=63).all(|n| unopened.put(marie.clone(), n, Message::text(1, n, mega.clone())));
         assert!(fits);
-        assert!(!unopened.put(marie.clone(), 65, Message::text(1, 65, "x")));
+        assert!(!unopened.put(marie.clone(), 64, Message::text(1, 64, mega)));
         unopened.leave(marie.clone());
         assert!(unopened.leaves(&marie) && !unopened.has(&marie));
         unopened.disconnected();

@@ -313,7 +313,12 @@ impl Conversation {
 
     /// Whether to ask for the peer's device list; `is_held`: nothing is sent until somebody decides.
     pub(crate) fn wants_list(&self, is_held: bool) -> bool {
-        matches!(&self.link, Link::Open(open) if self.list.is_due(open.more, is_held))
+        match &self.link {
+            Link::Open(open) => self.list.is_due(open.more, is_held),
+            // What comes is opened all the same.
+            Link::Refused(_) => self.list.is_due_for_keys(),
+            Link::Closed | Link::Opening(_) => false,
+        }
     }
 
     /// Whether it is open.

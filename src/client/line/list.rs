@@ -76,6 +76,16 @@ impl PeerList {
         self.wants_keys = true;
     }
 
+    /// Whether `DEVICES` was sent such a short time ago.
+    pub(crate) fn was_asked_within(&self, time: Duration, now: Instant) -> bool {
+        self.asked.is_some_and(|asked| now.duration_since(asked) < time)
+    }
+
+    /// Whether `DEVICES` is due for a key that is not known.
+    pub(super) fn is_due_for_keys(&self) -> bool {
+        matches!(self.step, Step::None) && self.wants_keys
+    }
+
     /// `DEVICES` was sent.
     pub(crate) fn asked(&mut self, now: Instant) {
         (self.step, self.is_wanted, self.asked) = (Step::Asked(0), false, Some(now));

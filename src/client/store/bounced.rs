@@ -38,7 +38,7 @@ impl Again {
 type Result<T> = rusqlite::Result<T>;
 
 /// A message came back: it gets the next number and waits again. None if it was not sent from here, or has arrived all
-/// the same. It does not count if the peer has another device list by now: then it may have come back for that.
+/// the same. It is no clash if the peer has another device list by now: then it may have come back for that.
 pub(crate) fn bounce(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -47,7 +47,7 @@ pub(crate) fn bounce(
 ) -> Result<Option<Again>> {
     let again = outbox::last_number(tx, scope)? + 1;
     let mut update = tx.prepare_cached(
-        "UPDATE message SET n = ?5, state = 'waiting', sent = 0, bounces = bounces + ?6
+        "UPDATE message SET n = ?5, state = 'waiting', sent = 0, bounces = bounces + 1
          WHERE server = ?1 AND peer = ?2 AND own = 1 AND installation = ?3 AND n = ?4
                AND sent = 1 AND state IN ('waiting', 'stored')
          RETURNING id, bounces",
@@ -56,7 +56,7 @@ pub(crate) fn bounce(
     let installation = scope.installation.to_string();
     let (old, new) = (n.cast_signed(), again.cast_signed());
     let moved = update
-        .query_row(params![server, peer, installation, old, new, counts], |row| {
+        .query_row(params![server, peer, installation, old, new], |row| {
             Ok((row.get::<_, i64>(0)?, row.get(1)?))
         })
         .optional()?;

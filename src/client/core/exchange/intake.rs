@@ -11,7 +11,6 @@ use super::super::state::Core;
 use crate::client::config::Unasked;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
-use crate::client::line::conversation::Conversation;
 use crate::client::store::bounced::{self, Again};
 use crate::client::store::history::{self, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
@@ -22,7 +21,7 @@ use crate::message::{Installation, Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
 /// How many messages may come on one connection that are not taken.
-const MOST_UNREADABLE: u32 = 1_000;
+const MOST_UNREADABLE: usize = 1_000;
 
 /// What goes to disk in one transaction.
 #[derive(Default)]
@@ -72,6 +71,8 @@ impl Core {
         connection: &mut Connection,
     ) -> Result<(), Exit> {
         let Intake { messages, lost, receipts, is_last } = intake;
+        // What was said before is on its way by now.
+        self.check_unreadable()?;
         let messages = self.put_off_unopened(messages)?;
         if messages.is_empty() && receipts.is_empty() {
             return Ok(());
@@ -112,7 +113,7 @@ impl Core {
         answer(answers, connection);
         left.into_iter().for_each(|peer| self.unopened.leave(peer));
         self.put_off(unopened)?;
-        self.count_unreadable(bounces)?;
+        self.unreadable = self.unreadable.saturating_add(bounces);
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
@@ -185,8 +186,7 @@ impl Core {
     }
 
     /// Looking for the key of one costs as much as opening thousands.
-    fn count_unreadable(&mut self, more: usize) -> Result<(), Exit> {
-        self.unreadable = self.unreadable.saturating_add(u32::try_from(more).unwrap_or(u32::MAX));
+    fn check_unreadable(&self) -> Result<(), Exit> {
         let nonsense = || Exit::Away("the server sends too much that cannot be read".into());
         (self.unreadable < MOST_UNREADABLE).then_some(()).ok_or_else(nonsense)
     }
@@ -196,7 +196,12 @@ impl Core {
         let event = match loss {
             Loss::Expired(peer, n) => Event::Expired { peer, n },
             Loss::Bounced(peer, n, again) => {
-                self.with(&peer, Conversation::more);
+                self.with(&peer, |it| {
+                    it.more();
+                    if it.list.known() > 0 {
+                        it.list.wants_keys();
+                    }
+                });
                 Event::Bounced { peer, n, again: again.n, rests: again.rests() }
             }
         };

@@ -1,6 +1,6 @@
 //! One's own list of devices: asked for behind `WELCOME`, and said when this folder is not in it with its prekey.
 //!
-//! Owned by the core. Nothing waits for any of it: the key that signs may be one that asks a person. Invariant: what was
+//! Owned by the core. Only what is to be sealed waits for it: the key that signs may be one that asks a person. Invariant: what was
 //! signed is on the disk before it is said.
 
 use std::time::Instant;

@@ -37,7 +37,8 @@ impl Core {
     pub(crate) fn ask_lists_where_due(&mut self, connection: &mut Connection) {
         // Under another key it is not clear whose list is meant.
         let may_ask = |peer: &Name, it: &Conversation| {
-            !self.held.has_key(peer) && it.wants_list(self.held.has(peer))
+            let waits = self.unopened.has(peer) && it.is_open() && it.list.is_settled();
+            !self.held.has_key(peer) && (waits || it.wants_list(self.held.has(peer)))
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
@@ -162,6 +163,7 @@ fn believe(
     refusal: Option<String>,
 ) -> rusqlite::Result<Outcome> {
     let list = devices::known(tx, server, &name)?;
+    let before = list.version;
     let key = contacts::trusted(tx, server, &name)?;
     let known = Known { name, server: server.key(), key, list, refusal };
     let verdict = judge(&known, &shown);
@@ -173,7 +175,9 @@ fn believe(
         }
         Verdict::Take(list) => {
             devices::keep(tx, server, &name, &list)?;
-            bounced::forget(tx, server, &name)?;
+            if list.version > before {
+                bounced::forget(tx, server, &name)?;
+            }
             Outcome::Believed(list.version)
         }
         Verdict::Heal => Outcome::Heal(list.statement),

@@ -58,6 +58,8 @@ impl Core {
                 it.list.opening(list, is_doubted);
             });
             self.requests.remove(&peer);
+            // It comes again.
+            self.unopened.take(&peer);
         }
         Ok(())
     }
@@ -95,8 +97,15 @@ impl Core {
     ) -> Result<Option<Vec<Outgoing>>, Exit> {
         let scope = self.scope(peer);
         if version == 0 {
-            let take = move |tx: &Transaction<'_>| outbox::take_unsettled(tx, &scope, above, limit);
-            return Ok(Some(self.store.run(take).await?));
+            let take = move |tx: &Transaction<'_>| {
+                let is_plain = sealing::may_be_plain(tx, &scope)?;
+                is_plain.then(|| outbox::take_unsettled(tx, &scope, above, limit)).transpose()
+            };
+            let taken = self.store.run(take).await?;
+            if taken.is_none() {
+                self.wait_for_keys(peer);
+            }
+            return Ok(taken);
         }
         let Some(me) = self.me() else { return Ok(None) };
         let (keyring, now) = (self.keyring.clone(), Timestamp::now());
@@ -114,14 +123,18 @@ impl Core {
         }
     }
 
-    /// Nothing can be sealed for this list: only older programs have used its devices. It is looked at again.
+    /// Nothing can be sealed, for only older programs have used the devices of this list, or the server shows none any more:
+    /// it is asked for once more, and then looked at again.
     fn wait_for_keys(&mut self, peer: &Name) {
-        self.with(peer, |it| {
-            it.list.wants_keys();
-            it.refused_to_open(Instant::now(), LOOK_FOR_KEYS);
-        });
+        let now = Instant::now();
+        let was_asked = |it: &Conversation| it.list.was_asked_within(LOOK_FOR_KEYS, now);
+        if !self.conversations.get(peer).is_some_and(was_asked) {
+            self.with(peer, |it| it.list.wants_keys());
+            return;
+        }
+        self.with(peer, |it| it.refused_to_open(now, LOOK_FOR_KEYS));
         let because = format!(
-            "what you write to {peer} waits: no data folder in the device list of {peer} has keys to seal for; it goes out once one has"
+            "what you write to {peer} waits: the server shows no keys of {peer} to seal for; it goes out once it does"
         );
         self.tell_if_few(Event::Objection { because });
     }

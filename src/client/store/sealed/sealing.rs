@@ -12,6 +12,7 @@ use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::super::accounts::Keys;
+use super::super::devices;
 use super::super::outbox::{self, Outgoing};
 use super::super::scope::{Scope, Server};
 use super::keyring::{Device, Keyring, Me, Person};
@@ -76,6 +77,18 @@ pub(crate) fn take(
     let sealed = sealed.collect::<Result<Vec<_>>>()?;
     sealer.keep(tx)?;
     Ok(Taken::Messages(sealed))
+}
+
+/// Whether what is written in a conversation may leave without being sealed, if the server says that its receiver has no
+/// device list: not if they ever had one here, nor as long as something waits that was sealed before.
+pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
+    let Scope { server, peer, .. } = scope;
+    if devices::known_of_any_key(tx, server, peer)?.version > 0 {
+        return Ok(false);
+    }
+    let none = "SELECT NOT EXISTS (SELECT 1 FROM sealed JOIN message ON message.id = sealed.message
+                WHERE server = ? AND peer = ?)";
+    tx.prepare_cached(none)?.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 
 /// What is not final yet of a server, or of somebody there, gets new envelopes when it is sent again: what they were

@@ -131,3 +131,18 @@ fn what_was_sealed_for_keys_that_are_gone_comes_again() {
         leaves(bob).await;
     });
 }
+
+#[test]
+fn whoever_writes_to_somebody_without_keys_is_told_who_can_read_it() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        let told = Launch::of(world, "alice").to("bob").pipe("hello\n").await;
+        let sentence = "bob has no keys for sealing yet; the host can read what you write now";
+        assert_eq!(told.exited(0).err.matches(sentence).count(), 1, "{}", told.err);
+        bob.quit().await;
+        comes(world, "carol").await;
+        let told = Launch::of(world, "alice").to("carol").pipe("hello\n").await;
+        told.exited(0).never_said("keys");
+    });
+}

@@ -233,3 +233,18 @@ fn sessions_end_with_the_key_of_the_server_and_not_with_its_address() {
     arrive(&mut store, "a", "new");
     assert_eq!(counts(&store), (0, 0));
 }
+
+#[test]
+fn nothing_leaves_in_the_clear_for_somebody_who_had_a_list_or_was_sealed_for() {
+    let World { bob, mut here, .. } = world();
+    let may_be_plain = |folder: &mut Folder, to: &str| {
+        let scope = folder.scope(to);
+        run(&mut folder.store, |tx| sealing::may_be_plain(tx, &scope))
+    };
+    assert!(may_be_plain(&mut here, "carol") && !may_be_plain(&mut here, "bob"));
+    here.says("bob", "hi");
+    run(&mut here.store, |tx| devices::forget(tx, &server(), &bob.name));
+    assert!(!may_be_plain(&mut here, "bob"), "it waits sealed");
+    run(&mut here.store, |tx| tx.execute("UPDATE message SET state = 'delivered'", ()));
+    assert!(may_be_plain(&mut here, "bob"), "whoever has the name now has no list");
+}

@@ -38,12 +38,12 @@ impl Again {
 type Result<T> = rusqlite::Result<T>;
 
 /// A message came back: it gets the next number and waits again. None if it was not sent from here, or has arrived all
-/// the same. It is no clash if the peer has another device list by now: then it may have come back for that.
+/// the same. It can only be a clash if the peer has no other device list by now, for which it may have come back.
 pub(crate) fn bounce(
     tx: &Transaction<'_>,
     scope: &Scope,
     n: u64,
-    counts: bool,
+    may_clash: bool,
 ) -> Result<Option<Again>> {
     let again = outbox::last_number(tx, scope)? + 1;
     let mut update = tx.prepare_cached(
@@ -64,7 +64,7 @@ pub(crate) fn bounce(
     let note = "INSERT INTO bounced VALUES (?, ?, ?, ?, ?)";
     tx.execute(note, params![server, peer, installation, old, message])?;
     sessions::leave(tx, &scope.server, &scope.peer)?;
-    let clashes = counts && times == CLASH && !came_back_before(tx, scope)?;
+    let clashes = may_clash && times == CLASH && !came_back_before(tx, scope)?;
     Ok(Some(Again { n: again, times, clashes }))
 }
 

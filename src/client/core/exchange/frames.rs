@@ -211,8 +211,8 @@ impl Core {
         if self.conversations.get_mut(&peer).is_some_and(|it| it.holds(n, how)) {
             return Ok(());
         }
-        let (scope, counts) = (self.scope(&peer), self.knows_list_of(&peer));
-        if let Some(loss) = self.store.run(move |tx| lose(tx, scope, n, how, counts)).await? {
+        let (scope, may_clash) = (self.scope(&peer), self.knows_list_of(&peer));
+        if let Some(loss) = self.store.run(move |tx| lose(tx, scope, n, how, may_clash)).await? {
             self.with(&peer, Conversation::fate_known);
             let begins_anew = !self.is_fresh && loss.clashes();
             self.tell_loss(loss);

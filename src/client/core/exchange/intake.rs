@@ -94,8 +94,8 @@ impl Core {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);
             let taken = take_all(tx, keyring, &receiving, messages)?;
             let mut losses = Vec::new();
-            for (scope, n, how, counts) in lost {
-                losses.extend(lose(tx, scope, n, how, counts)?);
+            for (scope, n, how, may_clash) in lost {
+                losses.extend(lose(tx, scope, n, how, may_clash)?);
             }
             // Then nothing else counts that is said of its numbers.
             let begins_anew = may_begin_anew && losses.iter().any(Loss::clashes);
@@ -164,7 +164,10 @@ impl Core {
     /// Has messages wait until the list of whoever wrote them is known.
     fn put_off(&mut self, late: Vec<(Name, u64, Message)>) -> Result<(), Exit> {
         for (peer, seq, message) in late {
-            self.with(&peer, |it| it.list.wants_keys());
+            // It is asked for once for all that waits.
+            if !self.unopened.has(&peer) {
+                self.with(&peer, |it| it.list.wants_keys());
+            }
             if !self.unopened.put(peer, seq, message) {
                 let much = "the server sends more than can be opened, and does not say whose it is";
                 return Err(Exit::Away(much.into()));
@@ -319,20 +322,19 @@ impl Loss {
 /// Why a folder counts on its own from now on whose messages come back.
 pub(super) const CLASH: &str = "messages came back twice, so another data folder may use the numbers of this one; it now counts on its own";
 
-/// Writes down that an own message did not arrive, if it is new. Whether one that came back
-/// [counts](bounced::bounce), its caller knows.
+/// Writes down that an own message did not arrive, if it is new. Whether one that came back [may
+/// clash](bounced::bounce), its caller knows.
 pub(super) fn lose(
     tx: &rusqlite::Transaction<'_>,
     scope: Scope,
     n: u64,
     how: Lost,
-    counts: bool,
+    may_clash: bool,
 ) -> rusqlite::Result<Option<Loss>> {
     Ok(match how {
         Lost::Expired => outbox::expire(tx, &scope, n)?.then_some(Loss::Expired(scope.peer, n)),
-        Lost::Bounced => {
-            bounced::bounce(tx, &scope, n, counts)?.map(|again| Loss::Bounced(scope.peer, n, again))
-        }
+        Lost::Bounced => bounced::bounce(tx, &scope, n, may_clash)?
+            .map(|again| Loss::Bounced(scope.peer, n, again)),
     })
 }
 

@@ -2,9 +2,9 @@
 //!
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
 //! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with and in
-//! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has the number of another message, or cannot be opened,
-//! is not taken. What is answered is a function of the history, which only grows; so a message that was not taken because
-//! of its number is either not taken again, or known.
+//! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has
+//! the number of another message, or cannot be opened, is not taken. What is answered is a function of the history, which
+//! only grows; so a message that was not taken because of its number is either not taken again, or known.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;

@@ -16,6 +16,7 @@ use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::Doubt;
 use crate::client::store::scope::Server;
+use crate::client::store::sealed::sealing;
 use crate::client::store::{bounced, contacts, devices};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode};
@@ -64,13 +65,23 @@ impl Core {
         }
     }
 
-    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway.
-    pub(crate) fn tell_unsealed(&mut self, peer: &Name) {
-        let list = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
-        let is_unsealed = list.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
-        if is_unsealed && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
-            self.tell(Event::Unsealed { peer: peer.clone() });
+    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway, and what is
+    /// held for its key or its list goes to nobody.
+    pub(crate) async fn tell_unsealed(&mut self, peer: &Name) -> Result<(), Exit> {
+        let open = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
+        let has_no_list = open.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
+        let is_told = self.nobody.contains(peer) || self.told_unsealed.contains(peer);
+        if !has_no_list || is_told || self.held.has(peer) || !self.may_be_plain(peer).await? {
+            return Ok(());
         }
+        self.told_unsealed.insert(peer.clone());
+        self.tell(Event::Unsealed { peer: peer.clone() });
+        Ok(())
+    }
+
+    async fn may_be_plain(&self, peer: &Name) -> Result<bool, Exit> {
+        let scope = self.scope(peer);
+        Ok(self.store.run(move |tx| sealing::may_be_plain(tx, &scope)).await?)
     }
 
     pub(super) async fn take_list(

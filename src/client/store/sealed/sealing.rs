@@ -80,14 +80,15 @@ pub(crate) fn take(
 }
 
 /// Whether what is written in a conversation may leave without being sealed, if the server says that its receiver has no
-/// device list: not if they ever had one here, nor as long as something waits that was sealed before.
+/// device list: not if they ever had one here, nor as long as something waits that was sealed for the owner who is
+/// trusted now.
 pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
     let Scope { server, peer, .. } = scope;
     if devices::known_of_any_key(tx, server, peer)?.version > 0 {
         return Ok(false);
     }
     let none = "SELECT NOT EXISTS (SELECT 1 FROM sealed JOIN message ON message.id = sealed.message
-                WHERE server = ? AND peer = ?)";
+                WHERE server = ? AND peer = ? AND sealed.n > 0)";
     tx.prepare_cached(none)?.query_row([server.as_str(), peer.as_str()], |row| row.get(0))
 }
 

@@ -12,11 +12,11 @@ use std::fmt::Display;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::rows::Incoming;
+use super::rows::{Incoming, Passage};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
-use super::{files, payload, stock};
+use super::{clear, files, payload, stock};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::seal::{Body, BodyError};
@@ -70,7 +70,7 @@ pub(crate) fn receive(
     };
     let is_known = match &sealed {
         Some(body) => was_opened(tx, server, &peer, message.origin, &body.payload().hash())?,
-        None => duplicate(tx, server, &peer, &message)?.is_some(),
+        None => is_known_in_the_clear(tx, server, &peer, &message)?,
     };
     if is_known {
         return Ok(Verdict::Known);
@@ -80,7 +80,9 @@ pub(crate) fn receive(
     }
     match sealed {
         Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => insert(tx, receiver.unasked, server, peer, message, false).map(Verdict::New),
+        None => {
+            insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)
+        }
     }
 }
 
@@ -120,7 +122,7 @@ fn open(
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let fresh = insert(tx, unasked, server, peer, message, true)?;
+    let fresh = insert(tx, unasked, server, peer, message, Passage::Sealed)?;
     note_opened(tx, body, fresh.id)?;
     Ok(Verdict::New(fresh))
 }
@@ -132,7 +134,7 @@ fn insert(
     server: &Server,
     peer: Name,
     message: Message,
-    sealed: bool,
+    passage: Passage,
 ) -> Result<Incoming> {
     let hash = payload::hash(&message.kind, &message.body);
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
@@ -151,7 +153,7 @@ fn insert(
         kind.as_str(),
         &body[..],
         hash,
-        sealed,
+        passage.sealed(),
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
@@ -160,7 +162,7 @@ fn insert(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Incoming { id, peer, time, kind, body, sealed, file })
+    Ok(Incoming { id, peer, time, kind, body, passage, file })
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -180,6 +182,18 @@ fn duplicate(
     let mut query = tx.prepare_cached(DUPLICATE)?;
     let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0)).optional()
+}
+
+/// Whether a message that comes in the clear is there. Then it was in the clear, too, however it came before.
+fn is_known_in_the_clear(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    message: &Message,
+) -> Result<bool> {
+    let known = duplicate(tx, server, peer, message)?;
+    clear::note(tx, known)?;
+    Ok(known.is_some())
 }
 
 /// Whether a message came in this payload before.
@@ -244,7 +258,7 @@ pub(crate) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            sealed: row.get(4)?,
+            passage: Passage::of(row.get(4)?),
             file: files::received(row, 5)?,
         })
     })?;

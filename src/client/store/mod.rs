@@ -17,7 +17,7 @@
 //! sealed                    messages are sealed and opened
 //! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! trusted, outbox           the keys of one's contacts, read; messages that are not known to have arrived
-//! aside                     what was shown while the disk was full
+//! aside, clear              what was shown while the disk was full; which messages were in the clear
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
 //! ```
@@ -26,6 +26,7 @@ pub(crate) mod accounts;
 pub(crate) mod archive;
 mod aside;
 pub(crate) mod bounced;
+mod clear;
 pub(crate) mod contacts;
 pub(crate) mod database;
 pub(crate) mod devices;

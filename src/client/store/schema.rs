@@ -203,8 +203,12 @@ const SEALING: &str = "
         DELETE FROM sealed WHERE message = old.id;
     END;
 
-    -- It travelled sealed.
-    ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));
+    -- 1: whenever it left its sender it was sealed. 0: it was in the clear once, and this stays. NULL: it has not left.
+    ALTER TABLE message ADD COLUMN sealed INTEGER CHECK (sealed IN (0, 1));
+
+    -- Nothing was sealed before.
+    UPDATE message SET sealed = 0
+        WHERE own = 0 OR sent = 1 OR state <> 'waiting' OR id IN (SELECT message FROM bounced);
 ";
 
 /// Which layout a database has; 0 if it was never laid out.

@@ -28,7 +28,7 @@ fn what_came_before_as_it_was_written_is_known() {
     here.writes("bob", "hi");
     let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
     let Verdict::New(it) = there.receives("alice", &here.sent(&plain[0])) else { panic!("new") };
-    assert!(!it.sealed);
+    assert_eq!(it.passage, Passage::Clear);
     let sealed = here.sends("bob", 0);
     let bounced = there.receives("alice", &here.sent(&sealed[0]));
     assert_eq!(bounced, Verdict::Bounced, "it has the same number, and is another");
@@ -37,6 +37,21 @@ fn what_came_before_as_it_was_written_is_known() {
     let again = here.sends("bob", 0);
     assert_eq!(there.receives("alice", &here.sent(&again[0])), Verdict::Known);
     assert_eq!(there.count("message"), 1);
+    for folder in [&here, &there] {
+        assert_eq!(folder.count("message WHERE sealed = 0"), 1, "it was in the clear, for ever");
+    }
+}
+
+#[test]
+fn what_was_sealed_and_comes_in_the_clear_was_in_the_clear() {
+    let World { mut here, mut there, .. } = world();
+    assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");
+    assert_eq!(there.count("message WHERE sealed = 1"), 1);
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    assert_eq!(there.receives("alice", &here.sent(&plain[0])), Verdict::Known);
+    for folder in [&here, &there] {
+        assert_eq!(folder.count("message WHERE sealed = 0"), 1);
+    }
 }
 
 #[test]

@@ -251,7 +251,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             kind: Kind::TEXT,
             body: "old".into(),
             state: State::Shown,
-            sealed: true,
+            passage: Passage::Sealed,
             file: None,
         };
         Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
@@ -282,7 +282,7 @@ fn what_was_said_at_another_address_of_the_server_is_loaded() {
         kind: Kind::TEXT,
         body: text.to_string().into(),
         state,
-        sealed: true,
+        passage: Passage::Sealed,
         file: None,
     };
     desk.hear(Event::Joined);

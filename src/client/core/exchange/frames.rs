@@ -38,7 +38,7 @@ impl Core {
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
                 self.list_is_at(&peer, version);
                 self.take_opened(peer.clone(), presence, own, waiting, connection).await?;
-                self.tell_unsealed(&peer);
+                self.tell_sealing(&peer);
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
             ServerFrame::Bounced { peer, n } => self.lose(peer, n, Lost::Bounced).await?,

@@ -64,11 +64,16 @@ impl Core {
         }
     }
 
-    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway.
-    pub(crate) fn tell_unsealed(&mut self, peer: &Name) {
+    /// Says whether what is written to somebody is sealed, when that changes; and, once, that it is not. Of a name that
+    /// nobody has that is said anyway.
+    pub(crate) fn tell_sealing(&mut self, peer: &Name) {
         let list = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
-        let is_unsealed = list.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
-        if is_unsealed && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
+        let list = list.map(|it| &it.list).filter(|list| list.is_settled());
+        let Some(seals) = list.map(|list| list.known() > 0) else { return };
+        if self.told_sealing.insert(peer.clone(), seals) != Some(seals) {
+            self.tell(Event::Sealing { peer: peer.clone(), seals });
+        }
+        if !seals && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
             self.tell(Event::Unsealed { peer: peer.clone() });
         }
     }
@@ -93,6 +98,7 @@ impl Core {
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
                 self.open_what_waits(&peer, connection).await?;
+                self.tell_sealing(&peer);
             }
             Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
             Outcome::Doubted { doubt, is_offered } => {

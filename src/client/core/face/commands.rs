@@ -73,7 +73,7 @@ impl Core {
             conversation.ask_anew();
         }
         self.tell_nobody(&peer);
-        self.tell_unsealed(&peer);
+        self.tell_sealing(&peer);
         self.meet_and_know(&peer).await
     }
 

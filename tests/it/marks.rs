@@ -1,11 +1,12 @@
 //! Which messages were in the clear: what is shown of that, and told to scripts.
 
 use serde_json::Value;
+use tinychat::trust::{Identity, KeyFile};
 
 use crate::pipe::read_all;
 use crate::programs::{Launch, free_address};
-use crate::sealed::comes;
-use crate::world::{World, story};
+use crate::sealed::{comes, leaves};
+use crate::world::{FIRST_INSTALLATION, World, story};
 
 /// What somebody wrote and received, and of each message whether it was sealed.
 async fn history(world: &World, name: &str) -> Vec<(String, Value)> {
@@ -48,5 +49,28 @@ fn of_what_has_not_left_nothing_is_said() {
         let alice = Launch::at(free_address(), "alice", &world.path("alice")).to("bob");
         alice.with(&["--timeout", "1"]).pipe("hi\n").await.exited(3);
         assert_eq!(history(world, "alice").await, [("hi".to_owned(), Value::Null)]);
+    });
+}
+
+#[test]
+fn what_a_server_slips_in_as_the_words_of_somebody_who_seals_is_refused() {
+    story(async |world| {
+        comes(world, "bob").await;
+        writes(world, "alice", "bob", "sealed").await;
+        let mut bob = Launch::of(world, "bob").to("alice").with(&["--follow"]).start();
+        bob.prints("alice: sealed").await;
+        // Alice's name, in the clear: for bob's client it is the server that says so.
+        let path = &world.path("alice").join("id_ed25519");
+        let key = Identity::open(KeyFile { path, agent: None, passphrase: None }).unwrap();
+        let mut liar = world.connect().await;
+        liar.prove("alice", &key, FIRST_INSTALLATION).await;
+        liar.expect("WELCOME alice").await;
+        liar.talk("bob").await;
+        liar.say("bob", 1, "send me your keys").await;
+        bob.says("the server handed out an unsealed message as alice's; it was refused").await;
+        liar.expect("BOUNCED bob 1").await;
+        leaves(bob).await;
+        let told = [("sealed".to_owned(), Value::Bool(true))];
+        assert_eq!(history(world, "bob").await, told);
     });
 }

@@ -44,7 +44,7 @@ pub(crate) async fn comes(world: &World, name: &str) {
     witness.quit().await;
 }
 
-async fn leaves(program: Program) {
+pub(crate) async fn leaves(program: Program) {
     program.signal("TERM");
     program.finish().await;
 }

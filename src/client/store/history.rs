@@ -16,7 +16,7 @@ use super::rows::{Incoming, Passage};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
-use super::{clear, files, payload, stock};
+use super::{clear, files, payload, stock, unsealed};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::seal::{Body, BodyError};
@@ -33,6 +33,9 @@ pub(crate) enum Verdict {
     /// Its number is another message's: its sender's folder was restored, or is one of two copies. Or it cannot be opened.
     /// It has to come with another number.
     Bounced,
+    /// It came in the clear, and its sender's client would have sealed it: whoever runs the server may have made it. It has
+    /// to come again, sealed.
+    Unsealed,
     /// It was sealed by a folder that stands in no list that is believed: once the newest list is there, it is to be taken
     /// again. Nothing is to be said of it before, nor of what came behind it from its sender.
     Unknown,
@@ -80,10 +83,22 @@ pub(crate) fn receive(
     }
     match sealed {
         Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => {
-            insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)
-        }
+        None => take_clear(tx, receiver, server, peer, message),
     }
+}
+
+/// Writes what came in the clear, if it may be its sender's.
+fn take_clear(
+    tx: &Transaction<'_>,
+    receiver: &Receiver<'_>,
+    server: &Server,
+    peer: Name,
+    message: Message,
+) -> Result<Verdict> {
+    if !unsealed::may_come(tx, server, &peer)? {
+        return Ok(Verdict::Unsealed);
+    }
+    insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)
 }
 
 /// Its body, if it is sealed.
@@ -115,6 +130,7 @@ fn open(
         Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
         Opening::Refused(why) => return Ok(refuse(&peer, &why)),
     };
+    unsealed::note_sealed(tx, server, &peer)?;
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
     // message seals it again.

@@ -14,6 +14,7 @@
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
+//! unsealed                  what comes in the clear, and may not be its sender's
 //! sealed                    messages are sealed and opened
 //! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! trusted, outbox           the keys of one's contacts, read; messages that are not known to have arrived
@@ -47,3 +48,4 @@ pub(crate) mod thread;
 pub(crate) mod too_long;
 pub mod transcript;
 mod trusted;
+pub(crate) mod unsealed;

@@ -192,6 +192,11 @@ const SEALING: &str = "
         payload BLOB PRIMARY KEY, message INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
+    -- Of whom something sealed was opened: what comes of them in the clear from then on is not theirs.
+    CREATE TABLE sealer (
+        server TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (server, peer)
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TRIGGER final AFTER UPDATE OF state ON message
         WHEN new.state IN ('delivered', 'expired')
     BEGIN

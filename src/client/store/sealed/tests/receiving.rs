@@ -55,6 +55,32 @@ fn what_was_sealed_and_comes_in_the_clear_was_in_the_clear() {
 }
 
 #[test]
+fn nothing_in_the_clear_is_taken_of_whoever_has_sealed_something() {
+    let World { mut here, mut there, .. } = world();
+    let in_the_clear = |here: &mut Folder, text: &str| {
+        let n = here.writes("bob", text);
+        let Taken::Messages(plain) = here.takes("bob", 0, n - 1) else {
+            panic!("there is no list")
+        };
+        here.sent(&plain[0])
+    };
+    let waited = in_the_clear(&mut here, "it waited");
+    assert!(matches!(there.receives("alice", &waited), Verdict::New(_)));
+    assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");
+    let slipped_in = in_the_clear(&mut here, "slipped in");
+    for _ in 0..2 {
+        assert_eq!(there.receives("alice", &slipped_in), Verdict::Unsealed);
+    }
+    assert_eq!(there.receives("alice", &waited), Verdict::Known, "its acknowledgement was lost");
+    assert_eq!(there.count("message"), 2);
+    // If it was hers all the same it comes again.
+    let scope = here.scope("bob");
+    run(&mut here.store, |tx| bounce(tx, &scope, slipped_in.id.n, true));
+    let again = here.sends("bob", slipped_in.id.n);
+    assert_eq!(there.reads("alice", &here.sent(&again[0])), "slipped in");
+}
+
+#[test]
 fn what_a_restored_folder_seals_once_more_comes_once_in_whatever_payload() {
     let World { mut here, mut there, .. } = world();
     assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");

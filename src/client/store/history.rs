@@ -3,8 +3,9 @@
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
 //! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with and in
 //! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has
-//! the number of another message, or cannot be opened, is not taken. What is answered is a function of the history, which
-//! only grows; so a message that was not taken because of its number is either not taken again, or known.
+//! the number of another message, cannot be opened, or may not be its sender's for it is not sealed, is not taken. What is
+//! answered is a function of the history, which only grows; so a message that was not taken because of its number is
+//! either not taken again, or known.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -90,12 +91,13 @@ pub(crate) fn receive(
 /// Writes what came in the clear, if it may be its sender's.
 fn take_clear(
     tx: &Transaction<'_>,
-    receiver: &Receiver<'_>,
+    receiver: &mut Receiver<'_>,
     server: &Server,
     peer: Name,
     message: Message,
 ) -> Result<Verdict> {
-    if !unsealed::may_come(tx, server, &peer)? {
+    let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
+    if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
         return Ok(Verdict::Unsealed);
     }
     insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)

@@ -142,6 +142,8 @@ const SEALING: &str = "
         time INTEGER NOT NULL,
         -- What the owner has signed of a folder that stands in no list.
         writer BLOB,
+        -- The server has had a list in which this folder stands.
+        listed INTEGER NOT NULL DEFAULT 0 CHECK (listed IN (0, 1)),
         PRIMARY KEY (server, installation)
     ) STRICT;
 
@@ -190,6 +192,12 @@ const SEALING: &str = "
     -- The hashes of the payloads in which messages of others came.
     CREATE TABLE opened (
         payload BLOB PRIMARY KEY, message INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+
+    -- How many of somebody's messages may still come in the clear, if they have a device list. There is a row from the
+    -- first time on that the conversation was opened behind the server's list with this folder in it.
+    CREATE TABLE drain (
+        server TEXT NOT NULL, peer TEXT NOT NULL, waits INTEGER NOT NULL, PRIMARY KEY (server, peer)
     ) STRICT, WITHOUT ROWID;
 
     -- Of whom something sealed was opened: what comes of them in the clear from then on is not theirs.

@@ -14,8 +14,8 @@ use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::{Conversation, News};
-use crate::client::store::history;
 use crate::client::store::outbox::{self, Lost};
+use crate::client::store::{history, unsealed};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
@@ -91,6 +91,8 @@ impl Core {
         let conversation = self.conversations.get_mut(&peer);
         let lost = conversation.map(Conversation::take_lost).unwrap_or_default();
         self.check_counter(&peer, own).await?;
+        let scope = self.scope(&peer);
+        self.store.run(move |tx| unsealed::opened(tx, &scope, waiting)).await?;
         let lost = lost.into_iter().map(|(n, how)| (peer.clone(), n, how)).collect();
         let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
         self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));

@@ -1,6 +1,7 @@
 //! What is opened, and what is not.
 
 use super::super::super::bounced::bounce;
+use super::super::super::unsealed;
 use super::*;
 use crate::message::Origin;
 use crate::trust::devices::{SignedWriter, Writer};
@@ -78,6 +79,36 @@ fn nothing_in_the_clear_is_taken_of_whoever_has_sealed_something() {
     run(&mut here.store, |tx| bounce(tx, &scope, slipped_in.id.n, true));
     let again = here.sends("bob", slipped_in.id.n);
     assert_eq!(there.reads("alice", &here.sent(&again[0])), "slipped in");
+}
+
+#[test]
+fn of_whoever_has_a_list_nothing_is_taken_in_the_clear_but_what_waited() {
+    let World { alice, mut here, mut there, .. } = world();
+    for text in ["one", "two", "three", "four"] {
+        here.writes("bob", text);
+    }
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    let plain: Vec<Message> = plain.iter().map(|message| here.sent(message)).collect();
+    let opens = |there: &mut Folder, peer: &Name, waiting: u64| {
+        let scope = there.scope(peer.as_str());
+        run(&mut there.store, |tx| unsealed::opened(tx, &scope, waiting));
+    };
+    // The server has no list with this folder yet.
+    opens(&mut there, &alice.name, 0);
+    assert!(matches!(there.receives("alice", &plain[0]), Verdict::New(_)));
+    let installation = there.installation;
+    run(&mut there.store, |tx| accounts::note_listed(tx, &server(), installation));
+    opens(&mut there, &alice.name, 2);
+    assert_eq!(there.receives("alice", &plain[0]), Verdict::Known);
+    assert!(matches!(there.receives("alice", &plain[1]), Verdict::New(_)));
+    // It is cut, and so much is said to wait then.
+    opens(&mut there, &alice.name, 9);
+    assert!(matches!(there.receives("alice", &plain[2]), Verdict::New(_)));
+    assert_eq!(there.receives("alice", &plain[3]), Verdict::Unsealed);
+    // Somebody without a list may be a script, whose first words nobody could know as sealed.
+    let carol: Name = "carol".parse().unwrap();
+    opens(&mut there, &carol, 0);
+    assert!(matches!(there.receives("carol", &Message::text(5, 1, "hi")), Verdict::New(_)));
 }
 
 #[test]

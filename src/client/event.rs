@@ -59,6 +59,8 @@ pub enum Event {
     /// Nothing can be sealed for the peer of an open conversation yet, by what the server says: whoever runs it can read
     /// what is written now. Told once.
     Unsealed { peer: Name },
+    /// Whether what is written to the peer of an open conversation is sealed. Told when it is known, and when it changes.
+    Sealing { peer: Name, seals: bool },
     /// The answer to [`Command::Trust`](super::Command::Trust).
     Trusted { peer: Name, trust: Trust },
     /// Who is online: how many, and as many names as fitted.
@@ -77,6 +79,8 @@ pub enum Event {
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
     /// lists. Each number is told once.
     Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
+    /// Own messages with these numbers leave in the clear, for the peer has no device list. It may be told again.
+    LeftClear { peer: Name, numbers: Vec<u64> },
     /// The peer says to have read everything up to `n`.
     Read { peer: Name, n: u64 },
     /// An own message expired on the server.

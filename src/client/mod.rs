@@ -42,7 +42,7 @@ pub use store::archive::{Place, Summary};
 pub use store::database::StoreError;
 pub use store::info::{FileInfo, MAX_CAPTION};
 pub use store::outbox::Pending;
-pub use store::rows::{FileState, Incoming, Received, Record, State, Transfer, Way};
+pub use store::rows::{FileState, Incoming, Passage, Received, Record, State, Transfer, Way};
 pub use store::search::{Hit, Query};
 pub use store::stock::{Freed, Lying};
 pub use store::transcript;

@@ -20,6 +20,7 @@
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `keys` | keys made by other programs, and files that are no key |
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
+//! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
@@ -152,6 +153,7 @@ mod lateness;
 mod lists;
 mod looks;
 mod manual;
+mod marks;
 mod names;
 mod networks;
 mod news;

@@ -32,7 +32,7 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
 }
 
 /// Somebody sits down at a client once, and goes again.
-async fn comes(world: &World, name: &str) {
+pub(crate) async fn comes(world: &World, name: &str) {
     let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
     witness.talk(name).await;
     let follow = ["--follow"];
@@ -44,7 +44,7 @@ async fn comes(world: &World, name: &str) {
     witness.quit().await;
 }
 
-async fn leaves(program: Program) {
+pub(crate) async fn leaves(program: Program) {
     program.signal("TERM");
     program.finish().await;
 }

@@ -289,5 +289,6 @@ fn line_of(message: &Incoming) -> Line {
         kind: message.kind.to_string(),
         text: info::words(&message.kind, &message.body).into_owned(),
         file: Listed::of(&message.kind, &message.body, message.file.as_ref()),
+        sealed: message.passage.sealed(),
     }
 }

@@ -129,6 +129,9 @@ pub struct Line {
     /// The file that it tells of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<Listed>,
+    /// Whether it came sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed: Option<bool>,
 }
 
 /// How things are.

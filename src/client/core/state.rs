@@ -88,6 +88,10 @@ pub(crate) struct Core {
     pub(super) told_nobody: BTreeSet<Name>,
     /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
     pub(super) told_unsealed: BTreeSet<Name>,
+    /// As whose messages something came that was refused, for they would have sealed it.
+    pub(super) told_refused: BTreeSet<Name>,
+    /// What the face was told last of whether what is written to somebody is sealed.
+    pub(super) told_sealing: BTreeMap<Name, bool>,
     pub(super) objections: Objections,
     pub(super) strangers: Objections,
     /// People whose names look like known ones.
@@ -178,6 +182,8 @@ impl Core {
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
             told_unsealed: BTreeSet::new(),
+            told_refused: BTreeSet::new(),
+            told_sealing: BTreeMap::new(),
             objections: Objections::new(MOST_OBJECTIONS),
             strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),

@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::rows::{Incoming, Record, State};
+use super::rows::{Incoming, Passage, Record, State};
 use super::scope::Server;
 use super::{files, history, outbox};
 use crate::message::{Name, Timestamp};
@@ -120,7 +120,7 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-        sealed: row.get(5)?,
+        passage: Passage::of(row.get(5)?),
         file: files::received(row, 6)?,
     })
 }
@@ -137,7 +137,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
         state: State::of_word(&state).ok_or_else(damaged)?,
-        sealed: row.get(7)?,
+        passage: Passage::of(row.get(7)?),
         file: files::received(row, 8)?,
     })
 }

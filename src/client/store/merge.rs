@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Server, new_installation};
 use super::sealed::{sealing, sessions};
-use super::{accounts, devices, search};
+use super::{accounts, clear, devices, search, unsealed};
 use crate::message::Installation;
 
 type Result<T> = rusqlite::Result<T>;
@@ -20,6 +20,8 @@ const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     set_apart(tx, from, to)?;
+    clear::share(tx, [from.as_str(), to.as_str()])?;
+    unsealed::forget(tx, from)?;
     // What was sealed for another server is opened by nobody on this one.
     sealing::void(tx, from, None)?;
     devices::join(tx, from, to)?;

@@ -136,6 +136,21 @@ pub(crate) fn unsealed(peer: &Name) -> String {
     format!("{peer} has no keys for sealing yet; the host can read what you write now")
 }
 
+/// What stands before a message that was in the clear.
+pub(crate) const CLEAR: &str = "~";
+
+/// What was said of messages in the clear, where they are marked.
+pub(crate) fn marked_clear(told: &str) -> String {
+    format!("{told}; {CLEAR} marks it")
+}
+
+/// The first message of somebody that came in the clear.
+pub(crate) fn came_clear(peer: &Name) -> String {
+    format!(
+        "not all that {peer} wrote was sealed: whoever runs the server could read and change it"
+    )
+}
+
 pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {
     let Some(now) = now else {
         return vec![

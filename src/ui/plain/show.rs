@@ -9,7 +9,8 @@ use std::time::{Instant, SystemTime};
 use super::face::{Connected, Face};
 use super::receipts;
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Hit, Incoming, Pending, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Hit, Incoming, Passage, Pending, Transfer,
+    Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -27,6 +28,8 @@ impl Face {
             }
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
+            // One was told ahead that what one writes is not sealed.
+            Event::LeftClear { .. } | Event::Sealing { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Bounced { peer, n, again, rests } => self.show_bounced(&peer, n, again, rests),
             Event::Refused { peer, n, refusal, because } => {
@@ -44,8 +47,8 @@ impl Face {
             Event::Blocked { peer, blocked, change } => self.show_blocked(&peer, blocked, change),
             Event::Blocks { names } => self.show_names(&names, &news::blocks(&names)),
             Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
-            Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
-            Event::Unsealed { peer } => self.screen.note(&news::unsealed(&peer)),
+            Event::Nobody { peer } => self.show_unsealed(&peer, &news::nobody(&peer)),
+            Event::Unsealed { peer } => self.show_unsealed(&peer, &news::unsealed(&peer)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
@@ -142,12 +145,31 @@ impl Face {
             return self.leave().await;
         }
         let peer = message.peer.clone();
+        if message.passage == Passage::Clear {
+            self.explain_clear(&peer);
+        }
         self.client.give(Command::Shown(message.id)).await;
         if self.screen.interactive
             && self.current.as_ref() != Some(&peer)
             && self.announced.insert(peer.clone())
         {
             self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    /// What one writes is not sealed.
+    fn show_unsealed(&mut self, peer: &Name, told: &str) {
+        if self.screen.marks {
+            self.explained_clear.insert(peer.clone());
+            return self.screen.note(&news::marked_clear(told));
+        }
+        self.screen.note(told);
+    }
+
+    /// Says once in each conversation what is marked in it.
+    fn explain_clear(&mut self, peer: &Name) {
+        if self.screen.marks && self.explained_clear.insert(peer.clone()) {
+            self.screen.note(&news::marked_clear(&news::came_clear(peer)));
         }
     }
 

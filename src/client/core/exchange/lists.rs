@@ -65,17 +65,22 @@ impl Core {
         }
     }
 
-    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway, and what is
-    /// held for its key or its list goes to nobody.
-    pub(crate) async fn tell_unsealed(&mut self, peer: &Name) -> Result<(), Exit> {
+    /// Says whether what is written to somebody is sealed, when that changes; and, once, that it is not. Of a name that
+    /// nobody has that is said anyway, and what is held for its key or its list goes to nobody.
+    pub(crate) async fn tell_sealing(&mut self, peer: &Name) -> Result<(), Exit> {
         let open = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
-        let has_no_list = open.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
-        let is_told = self.nobody.contains(peer) || self.told_unsealed.contains(peer);
-        if !has_no_list || is_told || self.held.has(peer) || !self.may_be_plain(peer).await? {
+        let list = open.map(|it| &it.list).filter(|list| list.is_settled());
+        let Some(has_list) = list.map(|list| list.known() > 0) else { return Ok(()) };
+        if self.held.has(peer) {
             return Ok(());
         }
-        self.told_unsealed.insert(peer.clone());
-        self.tell(Event::Unsealed { peer: peer.clone() });
+        let seals = has_list || !self.may_be_plain(peer).await?;
+        if self.told_sealing.insert(peer.clone(), seals) != Some(seals) {
+            self.tell(Event::Sealing { peer: peer.clone(), seals });
+        }
+        if !seals && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
+            self.tell(Event::Unsealed { peer: peer.clone() });
+        }
         Ok(())
     }
 
@@ -104,6 +109,7 @@ impl Core {
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
                 self.open_what_waits(&peer, connection).await?;
+                self.tell_sealing(&peer).await?;
             }
             Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
             Outcome::Doubted { doubt, is_offered } => {

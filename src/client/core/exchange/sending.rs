@@ -102,8 +102,9 @@ impl Core {
                 is_plain.then(|| outbox::take_unsettled(tx, &scope, above, limit)).transpose()
             };
             let taken = self.store.run(take).await?;
-            if taken.is_none() {
-                self.wait_for_keys(peer);
+            match &taken {
+                Some(messages) => self.tell_left_clear(peer, messages),
+                None => self.wait_for_keys(peer),
             }
             return Ok(taken);
         }
@@ -120,6 +121,13 @@ impl Core {
                 self.wait_for_keys(peer);
                 Ok(None)
             }
+        }
+    }
+
+    fn tell_left_clear(&self, peer: &Name, messages: &[Outgoing]) {
+        let numbers: Vec<u64> = messages.iter().map(|message| message.n).collect();
+        if !numbers.is_empty() {
+            self.tell(Event::LeftClear { peer: peer.clone(), numbers });
         }
     }
 

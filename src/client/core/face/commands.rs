@@ -73,7 +73,7 @@ impl Core {
             conversation.ask_anew();
         }
         self.tell_nobody(&peer);
-        self.tell_unsealed(&peer).await?;
+        self.tell_sealing(&peer).await?;
         self.meet_and_know(&peer).await
     }
 

@@ -264,7 +264,8 @@ impl Sealed {
         let (installation, n) = &self.number;
         let row = params![message, installation, n.cast_signed(), self.key.to_bytes(), bytes];
         tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?, ?, ?, ?, ?)")?.execute(row)?;
-        tx.prepare_cached("UPDATE message SET sealed = 1 WHERE id = ?")?
+        // What was in the clear before stays marked as such.
+        tx.prepare_cached("UPDATE message SET sealed = 1 WHERE id = ? AND sealed IS NULL")?
             .execute([message])
             .map(drop)
     }

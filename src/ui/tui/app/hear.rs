@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, Pending, Place, Record,
-    State, Summary, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, Passage, Pending, Place,
+    Record, State, Summary, Transfer, Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -34,6 +34,7 @@ impl App {
             Event::Receipts { peer, stored, delivered } => {
                 self.take_receipts(&peer, &stored, &delivered);
             }
+            Event::LeftClear { peer, numbers } => self.change(&peer, |it| it.left_clear(&numbers)),
             Event::Read { peer, n } => self.change(&peer, |it| it.read_up_to(n)),
             Event::Expired { peer, n } => self.change(&peer, |it| it.moved(&[n], State::Expired)),
             Event::Bounced { peer, n, again, rests } => {
@@ -52,8 +53,9 @@ impl App {
                 self.change(&peer, |it| it.presence = Some(presence));
             }
             Event::Online { count, names } => self.tell(news::online(count, &names)),
-            Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
-            Event::Unsealed { peer } => self.tell_about(&peer, news::unsealed(&peer), false),
+            Event::Nobody { peer } => self.tell_unsealed(&peer, &news::nobody(&peer)),
+            Event::Unsealed { peer } => self.tell_unsealed(&peer, &news::unsealed(&peer)),
+            Event::Sealing { peer, seals } => self.change(&peer, |it| it.seals = Some(seals)),
             Event::Alike { peer, known } => {
                 self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
             }
@@ -144,6 +146,11 @@ impl App {
         }
     }
 
+    fn tell_unsealed(&mut self, peer: &Name, told: &str) {
+        self.change(peer, |it| it.explained_clear = true);
+        self.tell_about(peer, news::marked_clear(told), false);
+    }
+
     fn tell_status(&mut self, pending: &[Pending]) {
         self.tell(self.how_the_line_is());
         self.tell_all(news::pending(pending));
@@ -222,11 +229,15 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body, sealed, file } = message;
+        let Incoming { id, peer, time, kind, body, passage, file } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
         let state = State::Received;
-        let record = Record { id, own: false, n: 0, time, kind, body, state, sealed, file };
+        let record = Record { id, own: false, n: 0, time, kind, body, state, passage, file };
+        let it = &mut self.conversations[index];
+        if passage == Passage::Clear && !std::mem::replace(&mut it.explained_clear, true) {
+            it.panel.tell(news::marked_clear(&news::came_clear(&peer)), false);
+        }
         self.conversations[index].request = 0;
         if is_current && self.conversations[index].is_catching_up() {
             let pane = self.pane();

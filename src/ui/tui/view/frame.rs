@@ -209,6 +209,8 @@ fn draw_status(canvas: &mut Canvas, app: &App, sight: Option<&Sight>, area: Rect
         parts.push(line(app));
     }
     if let Some(it) = app.current() {
+        let seals = it.seals.map(|seals| if seals { "sealed" } else { "unsealed" });
+        parts.extend(seals.map(String::from));
         let key =
             it.key.map(|key| format!(", key {}", short(&key.to_string()))).unwrap_or_default();
         let presence = it.presence.map(|it| format!(" {}", it.as_str())).unwrap_or_default();

@@ -124,6 +124,8 @@ fn help() {
 │  =                     it was read (said only by people who want that)       │
 │  !                     it failed: the server kept it for as long as it keeps │
 │                        messages                                              │
+│Before a name                                                                 │
+│  ~                     it was not sealed: the server's host could read it    │
 │In the list                                                                   │
 │  +                     online                                                │
 │  *                     a draft                                               │
@@ -137,8 +139,6 @@ fn help() {
 │  Up, Down              move; at the first or last row through what you wrote │
 │                        here before                                           │
 │  Alt-B, Alt-F          move by words                                         │
-│  Ctrl-A, Ctrl-E        move to the line's beginning or end                   │
-│  Ctrl-U, Ctrl-K        cut to the line's beginning or end                    │
 └──────────────────────────────────────────────────────────────────────────────┘
 ",
     );

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::config::Address;
-use super::outcome::{Change, Doubt, Trust};
+use super::outcome::{Change, Doubt, KeyAnswer, Trust};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
 use super::store::rows::{Incoming, Record, Transfer};
@@ -45,9 +45,8 @@ pub enum Event {
     Blocked { peer: Name, blocked: bool, change: Change },
     /// The answer to [`Command::Blocks`](super::Command::Blocks).
     Blocks { names: Vec<Name> },
-    /// The answer to [`Command::Key`](super::Command::Key). None if nobody has the name, or if nothing is known of it;
-    /// if not `current`, then the server is away, and this is what it said last.
-    Key { name: Name, key: Option<Fingerprint>, current: bool },
+    /// The answer to [`Command::Key`](super::Command::Key).
+    Key(KeyAnswer),
     /// Somebody's name belongs to another key than the trusted one, or to none any more. What is written to them stays
     /// here until [`Command::Trust`](super::Command::Trust).
     KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },

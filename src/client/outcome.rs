@@ -2,7 +2,21 @@
 //!
 //! Owned by nobody. Pure.
 
-use crate::trust::Fingerprint;
+use crate::message::Name;
+use crate::trust::{Fingerprint, Pair};
+
+/// The answer to a [`Command::Key`](super::Command::Key).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyAnswer {
+    /// Whose key was asked for.
+    pub name: Name,
+    /// The key; none if nobody has the name, or if nothing is known of it.
+    pub key: Option<Fingerprint>,
+    /// If not, then the server is away, and this is what it said last.
+    pub current: bool,
+    /// Both people with their keys, whose digits can be compared; none if it is one's own key.
+    pub pair: Option<Pair>,
+}
 
 /// What a [`Command::Block`](super::Command::Block) changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -25,6 +25,7 @@
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
+//! | `verify` | people who make sure of each other's keys |
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
@@ -191,6 +192,7 @@ mod terminal;
 mod terminals;
 mod text;
 mod tls;
+mod verify;
 mod waiting;
 mod window;
 mod words;

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::numbers::count;
-use crate::client::{Absence, Change, Doubt, Hit, Pending, Trust};
+use crate::client::{Absence, Change, Doubt, Hit, KeyAnswer, Pending, Trust};
 use crate::message::{Name, Timestamp};
 use crate::time_text;
-use crate::trust::Fingerprint;
+use crate::trust::{Fingerprint, Pair};
 
 /// Somebody has written whom one never talked to; outside of a face.
 pub(crate) fn request(peer: &str, waiting: u64, alike: Option<&str>) -> String {
@@ -108,21 +108,25 @@ pub(crate) fn online(count: u64, names: &[Name]) -> String {
 }
 
 /// Somebody's key, or one's own.
-pub(crate) fn key(
-    user: &Name,
-    name: &Name,
-    key: Option<Fingerprint>,
-    current: bool,
-) -> Vec<String> {
+pub(crate) fn key(user: &Name, told: &KeyAnswer) -> Vec<String> {
+    let KeyAnswer { name, key, current, pair } = told;
     let whose = if name == user { "your key".into() } else { format!("{name}'s key") };
-    let seen = if current { "" } else { ", as last seen, for the server is away" };
-    match key {
-        Some(key) => {
-            vec![format!("{whose}{seen}: {key}"), format!("to read aloud: {}", key.spoken())]
-        }
-        None if current => vec![format!("nobody has the name {name} yet")],
-        None => vec![format!("{name}'s key is not known, and the server is away")],
-    }
+    let seen = if *current { "" } else { ", as last seen, for the server is away" };
+    let Some(key) = key else {
+        return vec![match current {
+            true => format!("nobody has the name {name} yet"),
+            false => format!("{name}'s key is not known, and the server is away"),
+        }];
+    };
+    let lines = [format!("{whose}{seen}: {key}"), format!("to read aloud: {}", key.spoken())];
+    let digits = pair.iter().flat_map(|pair| digits(user, name, pair));
+    lines.into_iter().chain(digits).collect()
+}
+
+/// What both people see alike.
+fn digits(user: &Name, peer: &Name, pair: &Pair) -> [String; 2] {
+    let what = format!("the digits of you both, which /FINGERPRINT {user} has to show to {peer}:");
+    [what, pair.digits().to_string()]
 }
 
 /// A name that nobody has, to one who begins to talk to it.
@@ -385,6 +389,8 @@ fn listed(names: &[Name]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trust::PublicKey;
+    use crate::trust::digits::Owner;
 
     #[test]
     fn each_answer_is_another_sentence() {
@@ -405,6 +411,23 @@ mod tests {
         let different: std::collections::BTreeSet<_> = all.iter().collect();
         assert_eq!(different.len(), all.len());
         assert!(all.iter().all(|it| it.contains("carl")), "{all:?}");
+    }
+
+    #[test]
+    fn both_people_are_shown_the_same_digits() {
+        let [john, marie] = [("john", 1), ("marie", 2)].map(|(name, key)| Owner {
+            name: name.parse().unwrap(),
+            key: PublicKey::from_bytes([key; 32]),
+        });
+        let told = |own: &Owner, peer: &Owner| {
+            let pair = Some(Pair { server: None, one: own.clone(), other: peer.clone() });
+            let (name, key) = (peer.name.clone(), Some(peer.key.fingerprint()));
+            super::key(&own.name, &KeyAnswer { name, key, current: true, pair })
+        };
+        let [hers, his] = [told(&marie, &john), told(&john, &marie)];
+        assert_ne!(hers[0], his[0]);
+        assert_eq!(hers[3], his[3]);
+        assert!(his[2].contains("/FINGERPRINT john") && his[2].contains("marie"), "{his:?}");
     }
 
     #[test]

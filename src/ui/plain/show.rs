@@ -52,9 +52,7 @@ impl Face {
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
-            Event::Key { name, key, current } => {
-                self.show_all(&news::key(&self.user, &name, key, current));
-            }
+            Event::Key(told) => self.show_all(&news::key(&self.user, &told)),
             Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
             Event::ListDoubted { peer, doubt } => self.show_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.show_trusted(&peer, trust),

@@ -6,9 +6,11 @@ use super::super::exit::Exit;
 use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::line::conversation::Conversation;
+use crate::client::outcome::KeyAnswer;
 use crate::client::store::contacts::{self, Meeting};
 use crate::message::Name;
-use crate::trust::PublicKey;
+use crate::trust::digits::Owner;
+use crate::trust::{Pair, PublicKey};
 
 impl Core {
     pub(super) fn awaits_key(&self, peer: &Name) -> bool {
@@ -32,10 +34,22 @@ impl Core {
             Meeting::Nobody => self.find_nobody(&peer),
         }
         if self.asked_keys.remove(&peer) {
-            let key = key.map(|key| key.fingerprint());
-            self.tell(Event::Key { name: peer, key, current: true });
+            self.tell_key(peer, key, true);
         }
         Ok(())
+    }
+
+    /// Answers what somebody's key is.
+    pub(crate) fn tell_key(&self, name: Name, key: Option<PublicKey>, current: bool) {
+        let pair = key.map(|key| self.pair(&name, key));
+        let key = key.map(|key| key.fingerprint());
+        self.tell(Event::Key(KeyAnswer { name, key, current, pair }));
+    }
+
+    /// Oneself and somebody who has this key.
+    fn pair(&self, peer: &Name, key: PublicKey) -> Pair {
+        let own = Owner { name: self.config.user.clone(), key: self.identity.public() };
+        Pair { server: self.server.key(), one: own, other: Owner { name: peer.clone(), key } }
     }
 
     /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns

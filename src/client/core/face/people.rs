@@ -10,7 +10,7 @@ use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
-use crate::client::outcome::{Change, Trust};
+use crate::client::outcome::{Change, KeyAnswer, Trust};
 use crate::client::store::{archive, contacts, devices};
 use crate::message::Name;
 use crate::wire::frame::ClientFrame;
@@ -71,7 +71,8 @@ impl Core {
         let user = &self.config.user;
         let Some(peer) = peer.filter(|peer| peer != user) else {
             let key = Some(self.identity.public().fingerprint());
-            return self.tell(Event::Key { name: user.clone(), key, current: true });
+            let own = KeyAnswer { name: user.clone(), key, current: true, pair: None };
+            return self.tell(Event::Key(own));
         };
         if let Some(connection) = connection {
             connection.say(&ClientFrame::Key { peer: peer.clone() });

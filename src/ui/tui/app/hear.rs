@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, Passage, Pending, Place,
-    Record, State, Summary, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, KeyAnswer, Passage,
+    Pending, Place, Record, State, Summary, Transfer, Trust, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
@@ -66,7 +66,7 @@ impl App {
             Event::Disconnected { because, .. } => self.disconnect(because),
             Event::Status(pending) => self.tell_status(&pending),
             Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
-            Event::Key { name, key, current } => self.take_key(name, key, current),
+            Event::Key(told) => self.take_key(&told),
             Event::KeyChanged { peer, was, now } => self.take_changed_key(&peer, was, now),
             Event::ListDoubted { peer, doubt } => self.tell_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.take_trusted(&peer, trust),
@@ -280,12 +280,12 @@ impl App {
         }
     }
 
-    fn take_key(&mut self, name: Name, key: Option<Fingerprint>, current: bool) {
-        if self.asked_keys.remove(&name) {
-            self.tell_all(news::key(&self.user, &name, key, current));
+    fn take_key(&mut self, told: &KeyAnswer) {
+        if self.asked_keys.remove(&told.name) {
+            self.tell_all(news::key(&self.user, told));
         }
-        if let Some(it) = self.find(&name) {
-            it.key = key;
+        if let Some(it) = self.find(&told.name) {
+            it.key = told.key;
         }
     }
 

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::client::{Incoming, Passage, Place, Record, State, Summary};
+use crate::client::{Incoming, KeyAnswer, Passage, Place, Record, State, Summary};
 use crate::message::Kind;
 use crate::trust::Fingerprint;
 use crate::ui::tui::display::canvas::Canvas;
@@ -66,7 +66,8 @@ impl Desk {
         desk.opens("marie", 0);
         desk.comes("marie");
         let key = Some(Fingerprint::of(b"marie's"));
-        desk.hear(Event::Key { name: name("marie"), key, current: true });
+        let told = KeyAnswer { name: name("marie"), key, current: true, pair: None };
+        desk.hear(Event::Key(told));
         desk.says("marie", "good morning! is the train on time?");
         desk.writes("it is; I sit in the second carriage");
         desk.hear(delivered("marie", 1));

@@ -8,7 +8,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::config::Address;
-use super::outcome::{Change, Doubt, KeyAnswer, Trust};
+use super::outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
 use super::store::rows::{Incoming, Record, Transfer};
@@ -48,8 +48,9 @@ pub enum Event {
     /// The answer to [`Command::Key`](super::Command::Key).
     Key(KeyAnswer),
     /// Somebody's name belongs to another key than the trusted one, or to none any more. What is written to them stays
-    /// here until [`Command::Trust`](super::Command::Trust).
-    KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// here until [`Command::Trust`](super::Command::Trust); if the key `was` verified, until
+    /// [`Command::Verify`](super::Command::Verify) or [`Command::Release`](super::Command::Release).
+    KeyChanged { peer: Name, was: Fingerprint, verified: bool, now: Option<Fingerprint> },
     /// The server shows a device list of somebody that is not believed. What is written to them stays here until
     /// [`Command::Trust`](super::Command::Trust), or until the server shows one that is.
     ListDoubted { peer: Name, doubt: Doubt },
@@ -60,8 +61,10 @@ pub enum Event {
     Unsealed { peer: Name },
     /// Whether what is written to the peer of an open conversation is sealed. Told when it is known, and when it changes.
     Sealing { peer: Name, seals: bool },
-    /// The answer to [`Command::Trust`](super::Command::Trust).
+    /// The answer to [`Command::Trust`](super::Command::Trust) or [`Command::Release`](super::Command::Release).
     Trusted { peer: Name, trust: Trust },
+    /// The answer to [`Command::Verify`](super::Command::Verify).
+    Verified { peer: Name, verification: Verification },
     /// Who is online: how many, and as many names as fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`](super::Command::Shown) once it is shown.
@@ -185,6 +188,10 @@ pub enum Failure {
     )]
     KeyChanged(Name),
     #[error(
+        "what you wrote to {0} was not sent, for the key of {0} is not the one that you verified, or is gone; it goes out once you verify the new one, which /VERIFY {0} explains, or say /TRUST {0} NOBODY"
+    )]
+    Unverified(Name),
+    #[error(
         "what you wrote to {0} was not sent, for the server shows a device list of {0} that is not believed; it goes out once /TRUST {0} accepts that, or the server shows another"
     )]
     ListDoubted(Name),
@@ -194,4 +201,11 @@ pub enum Failure {
     TimedOut { after: Duration, because: String },
     #[error("the message store failed: {0}; nothing that was stored is lost")]
     Store(String),
+}
+
+impl Failure {
+    /// Whether all that is left is held until somebody decides.
+    pub(crate) fn is_hold(&self) -> bool {
+        matches!(self, Self::KeyChanged(_) | Self::Unverified(_) | Self::ListDoubted(_))
+    }
 }

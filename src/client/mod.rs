@@ -37,7 +37,7 @@ pub use config::{
 pub use event::{Absence, Ending, Event, Failure};
 pub use fresh::is_new;
 pub use handle::{Client, StartError};
-pub use outcome::{Change, Doubt, KeyAnswer, Trust};
+pub use outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 pub use store::archive::{Place, Summary};
 pub use store::database::StoreError;
 pub use store::info::{FileInfo, MAX_CAPTION};

@@ -33,10 +33,14 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
 
 /// Somebody sits down at a client once, and goes again.
 pub(crate) async fn comes(world: &World, name: &str) {
+    comes_to(world, name, Launch::of(world, name)).await;
+}
+
+/// The same at a client that is not theirs by name.
+pub(crate) async fn comes_to(world: &World, name: &str, client: Launch) {
     let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
     witness.talk(name).await;
-    let follow = ["--follow"];
-    let person = Launch::of(world, name).to("nobody").with(&follow).start();
+    let person = client.to("nobody").with(&["--follow"]).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
     witness.expect(&format!("CHANGED {name} 1")).await;
     leaves(person).await;

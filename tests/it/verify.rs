@@ -1,6 +1,10 @@
 //! People who make sure of each other's keys: by digits that both compare. Real programs, and the real server.
 
+use tinychat::trust::Identity;
+
+use crate::operators::operate;
 use crate::programs::Launch;
+use crate::sealed::{comes, comes_to};
 use crate::world::{World, story};
 
 /// Somebody who has their name and no more to do.
@@ -9,12 +13,34 @@ async fn is_there(world: &World, name: &str) {
 }
 
 /// The digits that one of two people is shown.
-async fn digits(world: &World, name: &str, peer: &str) -> String {
-    let asked = Launch::of(world, name).to(peer).with_commands();
-    let asked = asked.pipe(format!("/FINGERPRINT {peer}\n")).await;
+async fn digits(asker: Launch, peer: &str) -> String {
+    let asked = asker.to(peer).with_commands().pipe(format!("/FINGERPRINT {peer}\n")).await;
     let mut lines = asked.exited(0).err.lines().filter_map(|it| it.strip_prefix("-- "));
     let is_digits = |it: &&str| it.bytes().filter(u8::is_ascii_digit).count() == 60;
     lines.find(is_digits).unwrap_or_else(|| panic!("no digits:\n{}", asked.err)).into()
+}
+
+/// The operator takes somebody's key away. Returns the word with which another one gets the name.
+async fn loses_key(world: &World, name: &str) -> String {
+    let reset = operate(&["user", "reset-key", name], &world.path("server")).await;
+    let printed = reset.exited(0).text();
+    let (_, word) = printed.split_once("?invite=").expect("an invitation");
+    word.chars().take(32).collect()
+}
+
+/// Alice, who has something to say to Bob or about him.
+fn alice(world: &World) -> Launch {
+    Launch::of(world, "alice").to("bob").with_commands()
+}
+
+/// Alice and Bob, who have compared their digits. Returns them.
+async fn are_verified(world: &World) -> String {
+    is_there(world, "alice").await;
+    comes(world, "bob").await;
+    let seen = digits(Launch::of(world, "alice"), "bob").await;
+    let verified = alice(world).pipe(format!("/VERIFY bob {seen}\n")).await;
+    verified.exited(0).said("is verified: another one is trusted by its digits alone");
+    seen
 }
 
 #[test]
@@ -23,11 +49,86 @@ fn two_people_are_shown_the_same_digits_and_others_with_anybody_else() {
         for name in ["alice", "bob", "carol"] {
             is_there(world, name).await;
         }
-        let seen = digits(world, "alice", "bob").await;
-        assert_eq!(digits(world, "bob", "alice").await, seen);
-        assert_ne!(digits(world, "alice", "carol").await, seen);
-        let own = Launch::of(world, "alice").to("bob").with_commands();
-        let own = own.pipe("/FINGERPRINT\n").await;
+        let seen = digits(Launch::of(world, "alice"), "bob").await;
+        assert_eq!(digits(Launch::of(world, "bob"), "alice").await, seen);
+        assert_ne!(digits(Launch::of(world, "alice"), "carol").await, seen);
+        let own = alice(world).pipe("/FINGERPRINT\n").await;
         own.exited(0).said("your key: SHA256:").never_said("digits of you both");
+        let asked = alice(world).pipe("/VERIFY bob\n").await;
+        asked.exited(0).said(&seen).said("/VERIFY bob and those digits");
+    });
+}
+
+#[test]
+fn digits_that_differ_verify_nothing() {
+    story(async |world| {
+        for name in ["alice", "bob", "carol"] {
+            is_there(world, name).await;
+        }
+        let [_, other] = [
+            digits(Launch::of(world, "alice"), "bob").await,
+            digits(Launch::of(world, "alice"), "carol").await,
+        ];
+        let told = alice(world).pipe(format!("/VERIFY bob {other}\n")).await;
+        told.exited(1).said("THESE ARE NOT THE DIGITS OF bob AND YOU");
+        let told = alice(world).pipe("/VERIFY bob 12345 67890\n").await;
+        told.exited(1).said("two people compare 60 digits, and these are 10");
+        let told = alice(world).pipe("/VERIFY alice\n/FINGERPRINT bob\n").await;
+        told.exited(0).said("your key: ").said("bob's key: ").never_said("verified key");
+    });
+}
+
+#[test]
+fn whom_one_verified_is_written_to_with_another_key_once_its_digits_are_compared() {
+    story(async |world| {
+        let old = are_verified(world).await;
+        alice(world).pipe("/FINGERPRINT bob\n").await.exited(0).said("bob's verified key: SHA256:");
+        let (word, new) = (loses_key(world, "bob").await, world.path("new"));
+        let joins = Launch::at(format!("{}?invite={word}", world.address()), "bob", &new);
+        comes_to(world, "bob", joins).await;
+        let bob = || Launch::at(world.address(), "bob", &new);
+        let seen = digits(bob(), "alice").await;
+        assert_ne!(seen, old);
+
+        let held = alice(world).pipe("for bob alone\n").await;
+        held.exited(3).said("THE KEY OF bob IS NOT THE ONE THAT YOU VERIFIED").said("/VERIFY bob");
+        held.said("1 message not sent yet; kept until then: do not send it again");
+        let trusts = alice(world).pipe("/TRUST bob\n").await;
+        trusts.exited(3).said("another one is trusted by its digits alone: /VERIFY bob shows them");
+        let trusts = alice(world).pipe("/TRUST bob NOBODY\n").await;
+        trusts.exited(3).said("the server has not said that nobody has the name bob any more");
+        for (wrong, why) in [
+            (old, "these are the digits of bob's key before"),
+            ("12345".repeat(12), "THESE ARE NOT THE DIGITS OF bob AND YOU"),
+        ] {
+            let told = alice(world).pipe(format!("/VERIFY bob {wrong}\n")).await;
+            told.exited(1).said(why).said("what you wrote to bob was not sent");
+        }
+        bob().to("alice").pipe("").await.exited(0).printed(&[]);
+
+        let told = alice(world).pipe(format!("/VERIFY bob {seen}\n")).await;
+        told.exited(0).said("bob's new key SHA256:").said("is verified");
+        bob().to("alice").pipe("").await.exited(0).printed(&["alice: for bob alone"]);
+        alice(world).pipe("/FINGERPRINT bob\n").await.exited(0).said("bob's verified key: SHA256:");
+    });
+}
+
+#[test]
+fn that_a_verified_name_is_free_is_accepted_in_so_many_words() {
+    story(async |world| {
+        are_verified(world).await;
+        let word = loses_key(world, "bob").await;
+        let held = alice(world).pipe("for whoever is bob\n").await;
+        held.exited(3).said("NOBODY HAS THE NAME bob ANY MORE").said("/TRUST bob NOBODY");
+        let trusts = alice(world).pipe("/TRUST bob\n").await;
+        trusts.exited(3).said("nobody has the name any more: /TRUST bob NOBODY trusts whoever");
+        let released = alice(world).pipe("/TRUST bob NOBODY\n").await;
+        released.exited(0).said("bob's key is forgotten");
+        let (mut heir, key) = (world.connect().await, Identity::generate().unwrap());
+        heir.prove_invited("bob", &key, Some(&word)).await;
+        heir.expect("WELCOME bob").await;
+        heir.expect("WAITING alice 1").await;
+        heir.talk("alice").await;
+        heir.hears("alice", 1, 1, "for whoever is bob").await;
     });
 }

@@ -13,9 +13,17 @@ use crate::trust::PublicKey;
 #[derive(Debug, Default)]
 pub(super) struct Held {
     /// Whose key is not the trusted one any more, or who have none.
-    keys: BTreeMap<Name, Option<PublicKey>>,
+    keys: BTreeMap<Name, Other>,
     /// Whose device list, as the server shows it, is not believed.
     lists: BTreeMap<Name, Doubt>,
+}
+
+/// Another key than the trusted one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Other {
+    now: Option<PublicKey>,
+    /// The trusted one was verified.
+    is_verified: bool,
 }
 
 impl Held {
@@ -30,17 +38,25 @@ impl Held {
 
     /// What a client ends with that has nothing else to do.
     pub(super) fn failure(&self, peer: &Name) -> Option<Failure> {
-        match (self.has_key(peer), self.lists.contains_key(peer)) {
-            (true, _) => Some(Failure::KeyChanged(peer.clone())),
-            (false, true) => Some(Failure::ListDoubted(peer.clone())),
-            (false, false) => None,
+        match (self.keys.get(peer), self.lists.contains_key(peer)) {
+            (Some(Other { is_verified: true, .. }), _) => Some(Failure::Unverified(peer.clone())),
+            (Some(_), _) => Some(Failure::KeyChanged(peer.clone())),
+            (None, true) => Some(Failure::ListDoubted(peer.clone())),
+            (None, false) => None,
         }
     }
 
-    /// Somebody has this key now, or none. If that is news, returns whether there was none before.
-    pub(super) fn hold_for_key(&mut self, peer: &Name, now: Option<PublicKey>) -> Option<bool> {
-        let before = self.keys.insert(peer.clone(), now);
-        (before != Some(now)).then_some(before.is_none())
+    /// Somebody has this key now, or none, instead of one that may have been verified. If that is news, returns whether
+    /// there was none before.
+    pub(super) fn hold_for_key(
+        &mut self,
+        peer: &Name,
+        now: Option<PublicKey>,
+        is_verified: bool,
+    ) -> Option<bool> {
+        let before = self.keys.insert(peer.clone(), Other { now, is_verified });
+        let is_news = before.is_none_or(|before| before.now != now);
+        is_news.then_some(before.is_none())
     }
 
     /// Somebody's list is not believed. If that is news, returns whether there was none before.

@@ -216,6 +216,15 @@ const SEALING: &str = "
         DELETE FROM sealed WHERE message = old.id;
     END;
 
+    -- The contacts whose keys the person has made sure of, with the fingerprint that each key has to have, as SHA256:
+    -- and base64.
+    CREATE TABLE verified (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (server, peer)
+    ) STRICT;
+
     -- 1: whenever it left its sender it was sealed. 0: it was in the clear once, and this stays. NULL: it has not left.
     ALTER TABLE message ADD COLUMN sealed INTEGER CHECK (sealed IN (0, 1));
 

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::numbers::count;
-use crate::client::{Absence, Change, Doubt, Hit, KeyAnswer, Pending, Trust};
+use crate::client::{Absence, Change, Hit, Pending};
 use crate::message::{Name, Timestamp};
 use crate::time_text;
-use crate::trust::{Fingerprint, Pair};
+use crate::trust::Fingerprint;
 
 /// Somebody has written whom one never talked to; outside of a face.
 pub(crate) fn request(peer: &str, waiting: u64, alike: Option<&str>) -> String {
@@ -107,28 +107,6 @@ pub(crate) fn online(count: u64, names: &[Name]) -> String {
     format!("{count} online: {}{more}", listed(names))
 }
 
-/// Somebody's key, or one's own.
-pub(crate) fn key(user: &Name, told: &KeyAnswer) -> Vec<String> {
-    let KeyAnswer { name, key, current, pair } = told;
-    let whose = if name == user { "your key".into() } else { format!("{name}'s key") };
-    let seen = if *current { "" } else { ", as last seen, for the server is away" };
-    let Some(key) = key else {
-        return vec![match current {
-            true => format!("nobody has the name {name} yet"),
-            false => format!("{name}'s key is not known, and the server is away"),
-        }];
-    };
-    let lines = [format!("{whose}{seen}: {key}"), format!("to read aloud: {}", key.spoken())];
-    let digits = pair.iter().flat_map(|pair| digits(user, name, pair));
-    lines.into_iter().chain(digits).collect()
-}
-
-/// What both people see alike.
-fn digits(user: &Name, peer: &Name, pair: &Pair) -> [String; 2] {
-    let what = format!("the digits of you both, which /FINGERPRINT {user} has to show to {peer}:");
-    [what, pair.digits().to_string()]
-}
-
 /// A name that nobody has, to one who begins to talk to it.
 pub(crate) fn nobody(peer: &Name) -> String {
     format!(
@@ -153,92 +131,6 @@ pub(crate) fn came_clear(peer: &Name) -> String {
     format!(
         "not all that {peer} wrote was sealed: whoever runs the server could read and change it"
     )
-}
-
-pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {
-    let Some(now) = now else {
-        return vec![
-            format!("NOBODY HAS THE NAME {peer} ANY MORE."),
-            format!("  before: {was}"),
-            format!(
-                "The server's operator took it from {peer}, or took the key. Whoever claims it next"
-            ),
-            format!(
-                "would read what you write. It stays here until you accept that: /TRUST {peer}"
-            ),
-        ];
-    };
-    vec![
-        format!("THE KEY OF {peer} HAS CHANGED."),
-        format!("  before: {was}"),
-        format!("  now:    {now}"),
-        format!("Either {peer} lost the old one and the server's operator gave the name again, or"),
-        format!(
-            "somebody else has the name now. Compare the new key by voice: /FINGERPRINT {peer}"
-        ),
-        format!("What you write to {peer} stays here until you accept it: /TRUST {peer}"),
-    ]
-}
-
-/// A device list that the server shows is not believed.
-pub(crate) fn doubted_list(peer: &Name, doubt: &Doubt) -> Vec<String> {
-    let accepted =
-        format!("What you write to {peer} stays here until you accept it: /TRUST {peer}");
-    let other = format!("What you write to {peer} stays here until the server shows another.");
-    match doubt {
-        Doubt::Other { version } => vec![
-            format!(
-                "THE SERVER SHOWS ANOTHER DEVICE LIST OF {peer} than before, both version {version}."
-            ),
-            format!("Either it shows one to you and another to others, or {peer} signed two."),
-            accepted,
-        ],
-        Doubt::Signer { key, signer } => vec![
-            format!("THE DEVICE LIST OF {peer} IS SIGNED WITH ANOTHER KEY."),
-            format!("  {peer}'s key: {}", key.map_or("not known".into(), |key| key.to_string())),
-            format!("  signed with: {signer}"),
-            other,
-        ],
-        Doubt::Older { shown, known, because } => vec![
-            format!(
-                "THE SERVER SHOWS AN OLDER DEVICE LIST OF {peer}, and does not take the newer one."
-            ),
-            format!("  known: version {known}"),
-            format!(
-                "  shown: {}",
-                if *shown == 0 { "none".into() } else { format!("version {shown}") }
-            ),
-            format!("It was offered the newer one, and said: {because}"),
-            if *shown == 0 { other } else { accepted },
-        ],
-        Doubt::Invalid { because } => vec![
-            format!("WHAT THE SERVER SHOWS AS THE DEVICE LIST OF {peer} IS NONE."),
-            format!("  for {because}"),
-            other,
-        ],
-    }
-}
-
-pub(crate) fn trusted(peer: &Name, trust: Trust) -> String {
-    match trust {
-        Trust::Accepted(key) => format!("you trust {peer}'s key {key} from now on"),
-        Trust::Released => format!(
-            "{peer}'s key is forgotten: what you write waits for whoever claims the name, and is trusted then"
-        ),
-        Trust::List => {
-            format!("you believe {peer}'s device list from now on, as the server shows it")
-        }
-        Trust::Unchanged(key) => {
-            format!("{peer}'s key has not changed, by what the server said last: {key}")
-        }
-        Trust::Unknown => format!(
-            "{peer}'s key is not known: the server has not told one; the first that it tells is trusted"
-        ),
-        Trust::Stranger => {
-            format!("nothing was said between you and {peer} yet, and no key of {peer} is known")
-        }
-        Trust::Oneself => format!("{peer} is you; your own key needs nobody's trust here"),
-    }
 }
 
 /// How the line to the server is.
@@ -389,66 +281,15 @@ fn listed(names: &[Name]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::trust::PublicKey;
-    use crate::trust::digits::Owner;
 
     #[test]
     fn each_answer_is_another_sentence() {
         let peer: Name = "carl".parse().unwrap();
-        let key = crate::trust::Identity::generate().unwrap().public().fingerprint();
-        let trust = [
-            Trust::Accepted(key),
-            Trust::Unchanged(key),
-            Trust::Unknown,
-            Trust::Stranger,
-            Trust::Oneself,
-            Trust::List,
-        ];
         let unblocked = [Change::Made, Change::None, Change::Unknown, Change::Later];
-        let trusted = trust.map(|trust| trusted(&peer, trust));
         let unblocked = unblocked.map(|change| blocked(&peer, false, change));
-        let all: Vec<&String> = trusted.iter().chain(&unblocked).collect();
-        let different: std::collections::BTreeSet<_> = all.iter().collect();
-        assert_eq!(different.len(), all.len());
-        assert!(all.iter().all(|it| it.contains("carl")), "{all:?}");
-    }
-
-    #[test]
-    fn both_people_are_shown_the_same_digits() {
-        let [john, marie] = [("john", 1), ("marie", 2)].map(|(name, key)| Owner {
-            name: name.parse().unwrap(),
-            key: PublicKey::from_bytes([key; 32]),
-        });
-        let told = |own: &Owner, peer: &Owner| {
-            let pair = Some(Pair { server: None, one: own.clone(), other: peer.clone() });
-            let (name, key) = (peer.name.clone(), Some(peer.key.fingerprint()));
-            super::key(&own.name, &KeyAnswer { name, key, current: true, pair })
-        };
-        let [hers, his] = [told(&marie, &john), told(&john, &marie)];
-        assert_ne!(hers[0], his[0]);
-        assert_eq!(hers[3], his[3]);
-        assert!(his[2].contains("/FINGERPRINT john") && his[2].contains("marie"), "{his:?}");
-    }
-
-    #[test]
-    fn who_doubts_a_list_is_told_what_can_be_done() {
-        let peer: Name = "carl".parse().unwrap();
-        let signer = Fingerprint::of(b"another key");
-        let because = || "no".into();
-        let (other, foreign) = (Doubt::Other { version: 3 }, Doubt::Signer { key: None, signer });
-        let older = |shown| Doubt::Older { shown, known: 3, because: because() };
-        let invalid = Doubt::Invalid { because: because() };
-        for (doubt, told, can_be_accepted) in [
-            (other, "version 3", true),
-            (foreign, &*signer.to_string(), false),
-            (older(2), "shown: version 2", true),
-            (older(0), "shown: none", false),
-            (invalid, "for no", false),
-        ] {
-            let lines = doubted_list(&peer, &doubt).join("\n");
-            assert!(lines.contains(told) && lines.contains("carl"), "{lines}");
-            assert_eq!(lines.contains("/TRUST carl"), can_be_accepted, "{lines}");
-        }
+        let different: std::collections::BTreeSet<_> = unblocked.iter().collect();
+        assert_eq!(different.len(), unblocked.len());
+        assert!(unblocked.iter().all(|it| it.contains("carl")), "{unblocked:?}");
     }
 
     #[test]

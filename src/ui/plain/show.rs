@@ -9,12 +9,12 @@ use std::time::{Instant, SystemTime};
 use super::face::{Connected, Face};
 use super::receipts;
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Hit, Incoming, Passage, Pending, Transfer,
-    Trust, Way,
+    Absence, Change, Command, Event, FileState, Hit, Incoming, Passage, Pending, Transfer, Trust,
+    Verification, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::phrases::{count, files, news};
+use crate::ui::phrases::{count, files, keys, news};
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
@@ -52,10 +52,15 @@ impl Face {
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
-            Event::Key(told) => self.show_all(&news::key(&self.user, &told)),
-            Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
-            Event::ListDoubted { peer, doubt } => self.show_doubted_list(&peer, &doubt),
+            Event::Key(told) => self.show_all(&keys::key(&self.user, &told)),
+            Event::KeyChanged { peer, was, verified, now } => {
+                self.show_problems(&keys::changed_key(&peer, (was, verified), now));
+            }
+            Event::ListDoubted { peer, doubt } => {
+                self.show_problems(&keys::doubted_list(&peer, &doubt));
+            }
             Event::Trusted { peer, trust } => self.show_trusted(&peer, trust),
+            Event::Verified { peer, verification } => self.show_verified(&peer, verification),
             // Files.
             Event::Transfer(transfer) => self.show_transfer(&transfer),
             Event::Files(all, lying) => {
@@ -96,23 +101,25 @@ impl Face {
         self.screen.note(&news::blocked(peer, blocked, change));
     }
 
-    /// Also told to scripts: what they write goes to somebody else, maybe.
-    fn show_changed_key(&self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
-        let lines = news::changed_key(peer, was, now);
-        lines.iter().for_each(|line| self.screen.problem(line));
-    }
-
     /// Also told to scripts, for what they write stays here.
-    fn show_doubted_list(&self, peer: &Name, doubt: &Doubt) {
-        let lines = news::doubted_list(peer, doubt);
+    fn show_problems(&self, lines: &[String]) {
         lines.iter().for_each(|line| self.screen.problem(line));
     }
 
     fn show_trusted(&self, peer: &Name, trust: Trust) {
-        let told = news::trusted(peer, trust);
+        let told = keys::trusted(peer, trust);
         match trust {
             Trust::Accepted(_) | Trust::Released | Trust::List => self.screen.note(&told),
             _ => self.screen.problem(&told),
+        }
+    }
+
+    /// A script whose digits are wrong has failed.
+    fn show_verified(&mut self, peer: &Name, verification: Verification) {
+        let told = keys::verified(peer, verification);
+        match verification {
+            Verification::Verified(_) | Verification::Accepted(_) => self.screen.note(&told),
+            _ => self.mistake(&told),
         }
     }
 

@@ -7,7 +7,7 @@ use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::KeyAnswer;
-use crate::client::store::contacts::{self, Meeting};
+use crate::client::store::contacts::{self, Known, Meeting};
 use crate::message::Name;
 use crate::trust::digits::Owner;
 use crate::trust::{Pair, PublicKey};
@@ -30,35 +30,46 @@ impl Core {
                 self.nobody.remove(&peer);
                 self.told_nobody.remove(&peer);
             }
-            Meeting::Other(was) => self.hold(&peer, was, key),
+            Meeting::Other(known) => self.hold(&peer, known, key),
             Meeting::Nobody => self.find_nobody(&peer),
         }
         if self.asked_keys.remove(&peer) {
-            self.tell_key(peer, key, true);
+            self.tell_key(peer, key, true).await?;
         }
         Ok(())
     }
 
     /// Answers what somebody's key is.
-    pub(crate) fn tell_key(&self, name: Name, key: Option<PublicKey>, current: bool) {
-        let pair = key.map(|key| self.pair(&name, key));
+    pub(crate) async fn tell_key(
+        &mut self,
+        name: Name,
+        key: Option<PublicKey>,
+        current: bool,
+    ) -> Result<(), Exit> {
+        let (server, peer) = (self.server.clone(), name.clone());
+        let verified = self.store.run(move |tx| contacts::verified(tx, &server, &peer)).await?;
+        let other = key.map(|key| Owner { name: name.clone(), key });
+        let (server, one) = (self.server.key(), self.as_owner());
+        let pair = other.map(|other| Pair { server, one, other });
         let key = key.map(|key| key.fingerprint());
-        self.tell(Event::Key(KeyAnswer { name, key, current, pair }));
+        let verified = key.is_some() && key == verified;
+        self.tell(Event::Key(KeyAnswer { name, key, current, pair, verified }));
+        Ok(())
     }
 
-    /// Oneself and somebody who has this key.
-    fn pair(&self, peer: &Name, key: PublicKey) -> Pair {
-        let own = Owner { name: self.config.user.clone(), key: self.identity.public() };
-        Pair { server: self.server.key(), one: own, other: Owner { name: peer.clone(), key } }
+    /// The person who uses this client, as others know them.
+    pub(crate) fn as_owner(&self) -> Owner {
+        Owner { name: self.config.user.clone(), key: self.identity.public() }
     }
 
     /// Nothing more is sent as before: messages in flight may be refused, and after `TALK` it is clear again who owns
     /// the name.
-    fn hold(&mut self, peer: &Name, was: PublicKey, now: Option<PublicKey>) {
-        let Some(is_first) = self.held.hold_for_key(peer, now) else { return };
+    fn hold(&mut self, peer: &Name, known: Known, now: Option<PublicKey>) {
+        let Known { key: was, is_verified: verified } = known;
+        let Some(is_first) = self.held.hold_for_key(peer, now, verified) else { return };
         self.with(peer, Conversation::ask_anew);
-        let (was, now) = (was.fingerprint(), now.map(|now| now.fingerprint()));
-        let changed = Event::KeyChanged { peer: peer.clone(), was, now };
+        let now = now.map(|now| now.fingerprint());
+        let changed = Event::KeyChanged { peer: peer.clone(), was, verified, now };
         // The first one is told in any case.
         if is_first { self.tell(changed) } else { self.tell_if_few(changed) }
     }

@@ -35,6 +35,8 @@ impl Core {
             Command::Block { peer, blocked } => self.block(peer, blocked, connection),
             Command::Blocks => self.ask_blocks(connection),
             Command::Trust(peer) => self.trust(peer).await?,
+            Command::Release(peer) => self.release(peer).await?,
+            Command::Verify { peer, digits } => self.verify(peer, digits).await?,
             Command::Overview => self.look_over().await?,
             Command::Page { peer, place, limit } => self.turn_to(peer, place, limit).await?,
             Command::Search { query, limit } => self.search(query, limit).await,

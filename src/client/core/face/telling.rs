@@ -85,7 +85,7 @@ impl Core {
         for name in std::mem::take(&mut self.asked_keys) {
             let (server, peer) = (self.server.clone(), name.clone());
             let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
-            self.tell_key(name, key, false);
+            self.tell_key(name, key, false).await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::super::accounts::Keys;
 use super::super::devices;
 use super::super::outbox::{self, Outgoing};
 use super::super::scope::{Scope, Server};
+use super::super::trusted::verified;
 use super::keyring::{Device, Keyring, Me, Person};
 use super::sessions::{Other, Sending};
 use crate::message::{Kind, Name, Timestamp};
@@ -80,11 +81,12 @@ pub(crate) fn take(
 }
 
 /// Whether what is written in a conversation may leave without being sealed, if the server says that its receiver has no
-/// device list: not if they ever had one here, nor as long as something waits that was sealed for the owner who is
-/// trusted now.
+/// device list: not if they ever had one here, or their key was verified, nor as long as something waits that was sealed
+/// for the owner who is trusted now.
 pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
     let Scope { server, peer, .. } = scope;
-    if devices::known_of_any_key(tx, server, peer)?.version > 0 {
+    let had_list = devices::known_of_any_key(tx, server, peer)?.version > 0;
+    if had_list || verified(tx, server, peer)?.is_some() {
         return Ok(false);
     }
     let none = "SELECT NOT EXISTS (SELECT 1 FROM sealed JOIN message ON message.id = sealed.message

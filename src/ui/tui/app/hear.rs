@@ -5,11 +5,11 @@ use std::path::PathBuf;
 use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
     Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, KeyAnswer, Passage,
-    Pending, Place, Record, State, Summary, Transfer, Trust, Way,
+    Pending, Place, Record, State, Summary, Transfer, Trust, Verification, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::phrases::{files, news};
+use crate::ui::phrases::{files, keys, news};
 use crate::ui::settings::Bell;
 use crate::ui::tui::conversation::Conversation;
 use crate::wire::frame::Presence;
@@ -67,9 +67,12 @@ impl App {
             Event::Status(pending) => self.tell_status(&pending),
             Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
             Event::Key(told) => self.take_key(&told),
-            Event::KeyChanged { peer, was, now } => self.take_changed_key(&peer, was, now),
+            Event::KeyChanged { peer, was, verified, now } => {
+                self.take_changed_key(&peer, (was, verified), now);
+            }
             Event::ListDoubted { peer, doubt } => self.tell_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.take_trusted(&peer, trust),
+            Event::Verified { peer, verification } => self.take_verified(&peer, verification),
             // Files.
             Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::Files(all, lying) => {
@@ -160,15 +163,20 @@ impl App {
         self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
     }
 
-    fn take_changed_key(&mut self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
-        self.change(peer, |it| it.key = now);
-        for line in news::changed_key(peer, was, now) {
+    fn take_changed_key(
+        &mut self,
+        peer: &Name,
+        was: (Fingerprint, bool),
+        now: Option<Fingerprint>,
+    ) {
+        self.change(peer, |it| (it.key, it.verified) = (now, false));
+        for line in keys::changed_key(peer, was, now) {
             self.tell_about(peer, line, true);
         }
     }
 
     fn tell_doubted_list(&mut self, peer: &Name, doubt: &Doubt) {
-        for line in news::doubted_list(peer, doubt) {
+        for line in keys::doubted_list(peer, doubt) {
             self.tell_about(peer, line, true);
         }
     }
@@ -181,7 +189,18 @@ impl App {
             // It was what there was to say.
             it.panel.close();
         }
-        self.tell_about(peer, news::trusted(peer, trust), false);
+        self.tell_about(peer, keys::trusted(peer, trust), false);
+    }
+
+    fn take_verified(&mut self, peer: &Name, verification: Verification) {
+        if let Verification::Verified(key) | Verification::Accepted(key) = verification
+            && let Some(it) = self.find(peer)
+        {
+            (it.key, it.verified) = (Some(key), true);
+            // It was what there was to say.
+            it.panel.close();
+        }
+        self.tell_about(peer, keys::verified(peer, verification), false);
     }
 
     fn take_freed(&mut self, freed: &Freed) {
@@ -282,10 +301,10 @@ impl App {
 
     fn take_key(&mut self, told: &KeyAnswer) {
         if self.asked_keys.remove(&told.name) {
-            self.tell_all(news::key(&self.user, told));
+            self.tell_all(keys::key(&self.user, told));
         }
         if let Some(it) = self.find(&told.name) {
-            it.key = told.key;
+            (it.key, it.verified) = (told.key, told.verified);
         }
     }
 

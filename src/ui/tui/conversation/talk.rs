@@ -33,6 +33,8 @@ pub(crate) struct Conversation {
     pub(crate) request: u64,
     pub(crate) muted: bool,
     pub(crate) key: Option<Fingerprint>,
+    /// It is verified.
+    pub(crate) verified: bool,
     /// How many own messages the server has not stored.
     pub(crate) unsent: u64,
     unread: BTreeSet<i64>,
@@ -72,6 +74,7 @@ impl Conversation {
             request: 0,
             muted: false,
             key: None,
+            verified: false,
             unsent: 0,
             unread: BTreeSet::new(),
             read: 0,

@@ -66,8 +66,13 @@ impl Desk {
         desk.opens("marie", 0);
         desk.comes("marie");
         let key = Some(Fingerprint::of(b"marie's"));
-        let told = KeyAnswer { name: name("marie"), key, current: true, pair: None };
-        desk.hear(Event::Key(told));
+        desk.hear(Event::Key(KeyAnswer {
+            name: name("marie"),
+            key,
+            current: true,
+            pair: None,
+            verified: false,
+        }));
         desk.says("marie", "good morning! is the train on time?");
         desk.writes("it is; I sit in the second carriage");
         desk.hear(delivered("marie", 1));

@@ -4,6 +4,7 @@
 
 use std::path::PathBuf;
 
+use super::config::Seal;
 use super::store::archive::Place;
 use super::store::search::Query;
 use crate::message::Name;
@@ -81,6 +82,8 @@ pub enum Command {
         /// What they say to see.
         digits: Digits,
     },
+    /// Decide what becomes of words for somebody who has no keys yet, until the client ends.
+    Seal(Seal),
     /// Block somebody, or end that.
     Block {
         /// Whom.

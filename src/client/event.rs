@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::config::Address;
+use super::config::{Address, Seal};
 use super::outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
@@ -54,13 +54,18 @@ pub enum Event {
     /// The server shows a device list of somebody that is not believed. What is written to them stays here until
     /// [`Command::Trust`](super::Command::Trust), or until the server shows one that is.
     ListDoubted { peer: Name, doubt: Doubt },
-    /// Nobody has the name of an open conversation, and nobody is known to have had it. Told once.
-    Nobody { peer: Name },
+    /// Nobody has the name of an open conversation, and nobody is known to have had it. What is written waits on the
+    /// server; if it `waits` here, on this disk. Told once.
+    Nobody { peer: Name, waits: bool },
     /// Nothing can be sealed for the peer of an open conversation yet, by what the server says: whoever runs it can read
     /// what is written now. Told once.
     Unsealed { peer: Name },
     /// Whether what is written to the peer of an open conversation is sealed. Told when it is known, and when it changes.
     Sealing { peer: Name, seals: bool },
+    /// The same of whom nothing is to go to unsealed: what is written waits here. Told once.
+    Unsealable { peer: Name },
+    /// The answer to [`Command::Seal`](super::Command::Seal).
+    Seal { seal: Seal },
     /// The answer to [`Command::Trust`](super::Command::Trust) or [`Command::Release`](super::Command::Release).
     Trusted { peer: Name, trust: Trust },
     /// The answer to [`Command::Verify`](super::Command::Verify).
@@ -195,6 +200,10 @@ pub enum Failure {
         "what you wrote to {0} was not sent, for the server shows a device list of {0} that is not believed; it goes out once /TRUST {0} accepts that, or the server shows another"
     )]
     ListDoubted(Name),
+    #[error(
+        "what you wrote to {0} was not sent, for {0} has no keys to seal it with, so says the server; it goes out once {0} has come"
+    )]
+    Unsealable(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]
@@ -204,8 +213,11 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether all that is left is held until somebody decides.
+    /// Whether all that is left is held until somebody decides, or has come.
     pub(crate) fn is_hold(&self) -> bool {
-        matches!(self, Self::KeyChanged(_) | Self::Unverified(_) | Self::ListDoubted(_))
+        matches!(
+            self,
+            Self::KeyChanged(_) | Self::Unverified(_) | Self::ListDoubted(_) | Self::Unsealable(_)
+        )
     }
 }

@@ -32,7 +32,7 @@ mod store;
 pub use command::{Command, Unwanted};
 pub use config::{
     Address, AddressError, Config, DEFAULT_PORT, HANDSHAKE, Lookup, MAX_HANDSHAKE, Proxies, Proxy,
-    ProxyError, Source, Target, Unasked, system_lookup,
+    ProxyError, Seal, SealError, Source, Target, Unasked, system_lookup,
 };
 pub use event::{Absence, Ending, Event, Failure};
 pub use fresh::is_new;

@@ -18,7 +18,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
-fn is_anywhere(folder: &Path, word: &str) -> bool {
+pub(crate) fn is_anywhere(folder: &Path, word: &str) -> bool {
     let encoded = (0..3).map(|ahead| {
         let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
         // What is next to the word is in the first and last digits, too.
@@ -142,7 +142,8 @@ fn whoever_writes_to_somebody_without_keys_is_told_who_can_read_it() {
         let mut bob = world.sign_in("bob").await;
         bob.talk("alice").await;
         let told = Launch::of(world, "alice").to("bob").pipe("hello\n").await;
-        let sentence = "bob has no keys for sealing yet; the host can read what you write now";
+        let sentence =
+            "bob has no keys here yet, so says the server; what you write now can be read by";
         assert_eq!(told.exited(0).err.matches(sentence).count(), 1, "{}", told.err);
         bob.quit().await;
         comes(world, "carol").await;

@@ -1,10 +1,12 @@
-//! People who make sure of each other's keys: by digits that both compare. Real programs, and the real server.
+//! People who make sure of each other's keys: by digits that both compare; and who write nothing that is not sealed. Real
+//! programs, and the real server.
 
 use tinychat::trust::Identity;
 
 use crate::operators::operate;
+use crate::pipe::read_all;
 use crate::programs::Launch;
-use crate::sealed::{comes, comes_to};
+use crate::sealed::{comes, comes_to, is_anywhere};
 use crate::world::{World, story};
 
 /// Somebody who has their name and no more to do.
@@ -130,5 +132,83 @@ fn that_a_verified_name_is_free_is_accepted_in_so_many_words() {
         heir.expect("WAITING alice 1").await;
         heir.talk("alice").await;
         heir.hears("alice", 1, 1, "for whoever is bob").await;
+    });
+}
+
+// Nothing unsealed.
+
+const ALWAYS: [&str; 2] = ["--seal", "always"];
+
+#[test]
+fn who_seals_always_has_words_wait_until_somebody_has_come() {
+    const WORD: &str = "tulip-bulbs-from-delft";
+    story(async |world| {
+        let start = Launch::of(world, "alice").to("bob").with(&ALWAYS);
+        let mut alice = start.with(&["--follow", "--receipts"]).start();
+        alice.says("nobody has the name bob yet; what you write waits here").await;
+        alice.types(format!("{WORD}\n"));
+        comes(world, "bob").await;
+        alice.says("stored bob 1").await;
+        assert!(!is_anywhere(&world.disk(), WORD));
+        alice.kill().await;
+        assert_eq!(read_all(world, "bob", "alice").await, [format!("alice: {WORD}")]);
+    });
+}
+
+#[test]
+fn a_script_that_seals_always_is_told_what_waits_and_for_what() {
+    story(async |world| {
+        // A name with a key and without a list.
+        world.sign_in("bob").await.quit().await;
+        let alice = |words: &[&str]| Launch::of(world, "alice").with(&ALWAYS).with(words);
+        let told = alice(&["--to", "bob"]).pipe("one\n").await;
+        told.exited(3).said("bob has no keys here yet, so says the server; what you write waits");
+        told.said("what you wrote to bob was not sent, for bob has no keys to seal it with");
+        told.said("1 message not sent yet; kept until then: do not send it again");
+        let told = alice(&["send", "--to", "bob", "two"]).pipe("").await;
+        told.exited(3).said("for bob has no keys to seal it with");
+        told.said("it is kept until then: do not send it again");
+        let told = alice(&["send", "--to", "nobody-yet", "three"]).pipe("").await;
+        told.exited(3).never_said("the host can read it");
+        let mut bob = world.sign_in("bob").await;
+        bob.hears_nothing().await;
+    });
+}
+
+#[test]
+fn what_is_sent_beside_a_client_that_does_not_seal_always_is_refused_if_it_has_to() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        let _alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
+        bob.expect("PRESENCE alice online").await;
+        let send = |words: &[&str]| {
+            Launch::of(world, "alice").with(words).with(&["send", "--to", "bob", "hello"])
+        };
+        let told = send(&ALWAYS).pipe("").await;
+        told.exited(1).said("was started without --seal always; nothing was sent");
+        bob.hears_nothing().await;
+        let told = send(&[]).pipe("").await;
+        told.exited(0).said("bob has no keys here yet, so says the server");
+        bob.hears("alice", 1, 1, "hello").await;
+    });
+}
+
+#[test]
+fn at_a_terminal_one_decides_meanwhile_what_goes_unsealed() {
+    story(async |world| {
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("alice").await;
+        let mut alice = alice(world).with(&["--follow", "--receipts"]).start();
+        alice.says("what you write now can be read by whoever runs it").await;
+        alice.types("/SEAL ALWAYS\n");
+        alice.says("until you leave, nothing goes out unsealed").await;
+        alice.types("hello\n");
+        alice.says("bob has no keys here yet, so says the server; what you write waits here").await;
+        alice.types("/SEAL AUTO\n");
+        alice.says("what you write now can be read by whoever runs it").await;
+        alice.says("stored bob 1").await;
+        bob.expect("PRESENCE alice online").await;
+        bob.hears("alice", 1, 1, "hello").await;
     });
 }

@@ -3,12 +3,13 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! proxy               the proxy on the way to a server, if any
-//! address, unasked    a server's address; how many bytes of files are downloaded unasked
+//! proxy                   the proxy on the way to a server, if any
+//! address, unasked, seal  a server's address; how many bytes of files are downloaded unasked; what goes unsealed
 //! ```
 
 pub(crate) mod address;
 pub(crate) mod proxy;
+mod seal;
 mod unasked;
 
 use std::io;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
+pub use seal::{Seal, SealError};
 pub use unasked::Unasked;
 
 use crate::clock::{SystemTimes, Times};
@@ -70,6 +72,8 @@ pub struct Config {
     pub patience: Option<Duration>,
     /// How many bytes of others' files are downloaded unasked.
     pub unasked: Unasked,
+    /// What becomes of words for somebody who has no keys yet.
+    pub seal: Seal,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
     /// Whether the data folder is handed over to a face that wants it.
@@ -98,6 +102,7 @@ impl Config {
             agent: None,
             patience: None,
             unasked: Unasked::DEFAULT,
+            seal: Seal::default(),
             read_receipts: false,
             yields: false,
             tentative: false,

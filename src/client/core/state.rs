@@ -21,7 +21,7 @@ use super::queue::Queue;
 use super::standing::Standing;
 use super::under_way::Files;
 use super::unopened::Unopened;
-use crate::client::config::Config;
+use crate::client::config::{Config, Seal};
 use crate::client::event::{Absence, Event};
 use crate::client::line::backoff::Backoff;
 use crate::client::line::conversation::Conversation;
@@ -239,10 +239,11 @@ impl Core {
     pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
         // What is to be sealed waits until that can be shown to be its person's.
-        let may_go = |it: &Conversation| {
-            it.sends_at_once() && (it.list.known() == 0 || self.standing.statement().is_some())
+        let may_go = |it: &Conversation| match it.list.known() {
+            0 => it.sends_at_once() && self.config.seal == Seal::Auto,
+            _ => it.sends_at_once() && self.standing.statement().is_some(),
         };
-        conversation.is_some_and(may_go) && !self.held.has(peer)
+        conversation.is_some_and(may_go) && !self.held.stops(peer)
     }
 
     pub(super) fn is_faced(&self, peer: &Name) -> bool {
@@ -277,7 +278,7 @@ impl Core {
     }
 
     /// Wakes the processes beside the face.
-    fn stir(&self) {
+    pub(super) fn stir(&self) {
         for watcher in &self.watchers {
             // One unread wake-up is as good as two.
             let _ = watcher.try_send(());

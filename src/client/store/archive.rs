@@ -76,11 +76,21 @@ pub(crate) fn page(
     Ok(records)
 }
 
-/// The state of an own message; none if there is no such message.
-pub(crate) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
-    let mut query = tx.prepare_cached("SELECT state FROM message WHERE id = ?")?;
-    let word: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
-    Ok(word.and_then(|word| State::of_word(&word)))
+/// How far an own message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) state: State,
+    pub(crate) passage: Passage,
+}
+
+/// How far an own message has come; none if there is no such message.
+pub(crate) fn sent(tx: &Transaction<'_>, id: i64) -> Result<Option<Sent>> {
+    let mut query = tx.prepare_cached("SELECT state, sealed FROM message WHERE id = ?")?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let row: Option<(String, Option<bool>)> = query.query_row([id], row).optional()?;
+    Ok(row.and_then(|(word, sealed)| {
+        Some(Sent { state: State::of_word(&word)?, passage: Passage::of(sealed) })
+    }))
 }
 
 /// Messages of others above an id, oldest first; without an id only the last id, or, if unread ones are wanted, all of

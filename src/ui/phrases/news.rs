@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::numbers::count;
-use crate::client::{Absence, Change, Hit, Pending};
+use crate::client::{Absence, Change, Hit, Pending, Seal};
 use crate::message::{Name, Timestamp};
 use crate::time_text;
 use crate::trust::Fingerprint;
@@ -108,14 +108,41 @@ pub(crate) fn online(count: u64, names: &[Name]) -> String {
 }
 
 /// A name that nobody has, to one who begins to talk to it.
-pub(crate) fn nobody(peer: &Name) -> String {
+pub(crate) fn nobody(peer: &Name, waits: bool) -> String {
+    match waits {
+        false => format!(
+            "nobody has the name {peer} yet; what you write waits for whoever claims it, and the host can read it"
+        ),
+        true => format!(
+            "nobody has the name {peer} yet; what you write waits here, and goes out sealed once {peer} has come"
+        ),
+    }
+}
+
+/// Somebody has no keys, and what one writes to them goes out all the same.
+pub(crate) fn unsealed(peer: &Name) -> String {
     format!(
-        "nobody has the name {peer} yet; what you write waits for whoever claims it, and the host can read it"
+        "{peer} has no keys here yet, so says the server; what you write now can be read by whoever runs it and by whoever takes the name (/SEAL ALWAYS, or --seal always, has it wait for {peer})"
     )
 }
 
-pub(crate) fn unsealed(peer: &Name) -> String {
-    format!("{peer} has no keys for sealing yet; the host can read what you write now")
+/// Somebody has no keys, and so what one writes to them does not go out.
+pub(crate) fn unsealable(peer: &Name) -> String {
+    format!(
+        "{peer} has no keys here yet, so says the server; what you write waits here, and goes out sealed once {peer} has come"
+    )
+}
+
+/// What goes out unsealed from now on.
+pub(crate) fn sealing(seal: Seal) -> &'static str {
+    match seal {
+        Seal::Auto => {
+            "what you write to somebody who has no keys yet goes out unsealed from now on, and you are told so"
+        }
+        Seal::Always => {
+            "until you leave, nothing goes out unsealed: what you write to somebody who has no keys yet waits here"
+        }
+    }
 }
 
 /// What stands before a message that was in the clear.

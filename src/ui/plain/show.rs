@@ -47,8 +47,13 @@ impl Face {
             Event::Blocked { peer, blocked, change } => self.show_blocked(&peer, blocked, change),
             Event::Blocks { names } => self.show_names(&names, &news::blocks(&names)),
             Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
-            Event::Nobody { peer } => self.show_unsealed(&peer, &news::nobody(&peer)),
+            Event::Nobody { peer, waits: true } => self.screen.note(&news::nobody(&peer, true)),
+            Event::Nobody { peer, waits: false } => {
+                self.show_unsealed(&peer, &news::nobody(&peer, false));
+            }
             Event::Unsealed { peer } => self.show_unsealed(&peer, &news::unsealed(&peer)),
+            Event::Unsealable { peer } => self.screen.note(&news::unsealable(&peer)),
+            Event::Seal { seal } => self.screen.note(news::sealing(seal)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }

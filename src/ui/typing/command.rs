@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::paths;
 use crate::args::nearest;
-use crate::client::Unwanted;
+use crate::client::{Seal, SealError, Unwanted};
 use crate::message::Name;
 use crate::trust::Digits;
 
@@ -29,6 +29,8 @@ pub enum Input {
     Trust(Name),
     /// Trust that nobody has a name any more, whoever had it.
     Release(Name),
+    /// What becomes of words for somebody who has no keys yet?
+    Seal(Seal),
     /// Somebody's key is the one with these digits; without any, ask which they are.
     Verify(Name, Option<Digits>),
     /// Hear no more of somebody; or who is that?
@@ -152,6 +154,12 @@ pub const COMMANDS: &[Command] = &[
         parse: verify,
     },
     Command {
+        name: "SEAL",
+        usage: "/SEAL AUTO|ALWAYS",
+        help: "words for who has no keys yet: are sent, or wait here",
+        parse: seal,
+    },
+    Command {
         name: "BLOCK",
         usage: "/BLOCK [name]",
         help: "hear no more of somebody; alone: list whom you block",
@@ -232,6 +240,10 @@ fn verify(words: &str) -> Result<Input, String> {
     Ok(Input::Verify(name(peer)?, digits?))
 }
 
+fn seal(words: &str) -> Result<Input, String> {
+    words.to_lowercase().parse().map(Input::Seal).map_err(|error: SealError| error.to_string())
+}
+
 fn name_if_any(words: &str) -> Result<Option<Name>, String> {
     if words.is_empty() { Ok(None) } else { name(words).map(Some) }
 }
@@ -308,6 +320,8 @@ mod tests {
             ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
             ("/trust Marie", Input::Trust("marie".parse().unwrap())),
             ("/trust marie NOBODY", Input::Release("marie".parse().unwrap())),
+            ("/seal always", Input::Seal(Seal::Always)),
+            ("/SEAL Auto", Input::Seal(Seal::Auto)),
             ("/verify marie", Input::Verify("marie".parse().unwrap(), None)),
             (
                 &format!("/VERIFY Marie  {}", "12345 ".repeat(12)),
@@ -346,6 +360,7 @@ mod tests {
             ("/talk a:b", "no ':' and no '/'"),
             ("/online now", "usage: /ONLINE"),
             ("/trust marie nobody", "no spaces; usage: /TRUST name"),
+            ("/seal", "it is auto or always; usage: /SEAL AUTO|ALWAYS"),
             ("/verify", "at least one character; usage: /VERIFY name [digits]"),
             ("/verify marie 12345", "60 digits, and these are 5; usage: /VERIFY name"),
             ("/verify marie SHA256:x", "'S' is no digit"),

@@ -4,6 +4,7 @@
 
 use super::super::exit::Exit;
 use super::super::state::Core;
+use crate::client::config::Seal;
 use crate::client::event::Event;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::KeyAnswer;
@@ -87,7 +88,12 @@ impl Core {
     pub(crate) fn tell_nobody(&mut self, peer: &Name) {
         let is_news = self.nobody.contains(peer) && self.is_faced(peer);
         if is_news && self.told_nobody.insert(peer.clone()) {
-            self.tell(Event::Nobody { peer: peer.clone() });
+            self.tell(Event::Nobody { peer: peer.clone(), waits: self.waits_here() });
         }
+    }
+
+    /// Whether what is written to a name that nobody has stays here until somebody has it.
+    pub(crate) fn waits_here(&self) -> bool {
+        self.config.seal == Seal::Always
     }
 }

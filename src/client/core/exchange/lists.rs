@@ -11,6 +11,7 @@ use rusqlite::Transaction;
 use super::super::exit::Exit;
 use super::super::state::Core;
 use super::super::verdict::{Known, Shown, Verdict, judge};
+use crate::client::config::Seal;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
@@ -65,6 +66,20 @@ impl Core {
         }
     }
 
+    /// What may go unsealed is decided anew by the person who uses this client.
+    pub(crate) async fn seal(&mut self, seal: Seal) -> Result<(), Exit> {
+        self.config.seal = seal;
+        self.held.forget_keyless();
+        self.told_unsealed.clear();
+        self.tell(Event::Seal { seal });
+        let faced = self.conversations.iter().filter(|(_, it)| it.faced);
+        let faced: Vec<Name> = faced.map(|(peer, _)| peer.clone()).collect();
+        for peer in faced {
+            self.tell_sealing(&peer).await?;
+        }
+        Ok(())
+    }
+
     /// Says whether what is written to somebody is sealed, when that changes; and, once, that it is not. Of a name that
     /// nobody has that is said anyway, and what is held for its key or its list goes to nobody.
     pub(crate) async fn tell_sealing(&mut self, peer: &Name) -> Result<(), Exit> {
@@ -86,6 +101,9 @@ impl Core {
 
     async fn may_be_plain(&self, peer: &Name) -> Result<bool, Exit> {
         let scope = self.scope(peer);
+        if self.config.seal == Seal::Always {
+            return Ok(false);
+        }
         Ok(self.store.run(move |tx| sealing::may_be_plain(tx, &scope)).await?)
     }
 

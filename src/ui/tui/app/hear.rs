@@ -53,9 +53,16 @@ impl App {
                 self.change(&peer, |it| it.presence = Some(presence));
             }
             Event::Online { count, names } => self.tell(news::online(count, &names)),
-            Event::Nobody { peer } => self.tell_unsealed(&peer, &news::nobody(&peer)),
+            Event::Nobody { peer, waits: true } => {
+                self.tell_about(&peer, news::nobody(&peer, true), false);
+            }
+            Event::Nobody { peer, waits: false } => {
+                self.tell_unsealed(&peer, &news::nobody(&peer, false));
+            }
             Event::Unsealed { peer } => self.tell_unsealed(&peer, &news::unsealed(&peer)),
+            Event::Unsealable { peer } => self.tell_about(&peer, news::unsealable(&peer), false),
             Event::Sealing { peer, seals } => self.change(&peer, |it| it.seals = Some(seals)),
+            Event::Seal { seal } => self.tell(news::sealing(seal)),
             Event::Alike { peer, known } => {
                 self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
             }

@@ -82,6 +82,8 @@ pub enum Command {
         /// What they say to see.
         digits: Digits,
     },
+    /// Ask for an address that has one's own key in it.
+    Card,
     /// Decide what becomes of words for somebody who has no keys yet, until the client ends.
     Seal(Seal),
     /// Block somebody, or end that.

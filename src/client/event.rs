@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::config::{Address, Seal};
+use super::config::{Address, Seal, Target};
 use super::outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
@@ -64,6 +64,8 @@ pub enum Event {
     Sealing { peer: Name, seals: bool },
     /// The same of whom nothing is to go to unsealed: what is written waits here. Told once.
     Unsealable { peer: Name },
+    /// The answer to [`Command::Card`](super::Command::Card).
+    Card(Target),
     /// The answer to [`Command::Seal`](super::Command::Seal).
     Seal { seal: Seal },
     /// The answer to [`Command::Trust`](super::Command::Trust) or [`Command::Release`](super::Command::Release).

@@ -31,8 +31,9 @@ mod store;
 
 pub use command::{Command, Unwanted};
 pub use config::{
-    Address, AddressError, Config, DEFAULT_PORT, HANDSHAKE, Lookup, MAX_HANDSHAKE, Proxies, Proxy,
-    ProxyError, Seal, SealError, Source, Target, Unasked, system_lookup,
+    Address, AddressError, Config, DEFAULT_PORT, HANDSHAKE, Lookup, MAX_HANDSHAKE, MAX_PEOPLE,
+    Proxies, Proxy, ProxyError, QueryError, Seal, SealError, Source, Target, Unasked,
+    system_lookup,
 };
 pub use event::{Absence, Ending, Event, Failure};
 pub use fresh::is_new;

@@ -1,5 +1,5 @@
-//! People who make sure of each other's keys: by digits that both compare; and who write nothing that is not sealed. Real
-//! programs, and the real server.
+//! People who make sure of each other's keys: by digits that both compare, and by addresses that have them; and who write
+//! nothing that is not sealed. Real programs, and the real server.
 
 use tinychat::trust::Identity;
 
@@ -210,5 +210,75 @@ fn at_a_terminal_one_decides_meanwhile_what_goes_unsealed() {
         alice.says("stored bob 1").await;
         bob.expect("PRESENCE alice online").await;
         bob.hears("alice", 1, 1, "hello").await;
+    });
+}
+
+// Cards.
+
+/// What somebody's client says of them behind a word.
+async fn told(client: Launch, command: &str, behind: &str) -> String {
+    let said = client.with_commands().pipe(format!("{command}\n")).await;
+    let line = said.err.lines().find_map(|it| it.split_once(behind)).map(|(_, rest)| rest);
+    line.unwrap_or_else(|| panic!("{behind} is not in:\n{}", said.err)).into()
+}
+
+#[test]
+fn whose_card_one_has_is_known_from_the_first_word_on() {
+    story(async |world| {
+        comes(world, "bob").await;
+        let card = told(Launch::of(world, "bob").to("alice"), "/CARD", "-- tinychat://").await;
+        let alice = || Launch::at(format!("tinychat://{card}"), "alice", &world.path("alice"));
+        let hello = alice().to("bob").with_commands().pipe("/FINGERPRINT bob\nhello\n").await;
+        hello.exited(0).said("bob's verified key: SHA256:").never_said("no keys");
+        assert_eq!(read_all(world, "bob", "alice").await, ["alice: hello"]);
+        let wrong = Launch::at(format!("tinychat://{card}x"), "alice", &world.path("alice"));
+        let wrong = wrong.to("bob").pipe("hello\n").await;
+        wrong.exited(2).said("what the address says of bob is no fingerprint");
+    });
+}
+
+#[test]
+fn whoever_shows_another_key_than_the_card_gets_nothing_until_digits_were_compared() {
+    story(async |world| {
+        comes(world, "bob").await;
+        is_there(world, "alice").await;
+        let key = world.identity("carol").public().fingerprint();
+        let card = format!("{}?bob={key}", world.address());
+        let held = Launch::at(&card, "alice", &world.path("alice")).to("bob");
+        let held = held.pipe("for bob alone\n").await;
+        held.exited(3).said("THE KEY OF bob IS NOT THE ONE THAT YOU VERIFIED");
+        held.said(&format!("verified: {key}")).said("1 message not sent yet; kept until then");
+        // Also where the address does not say so any more.
+        let trusts = alice(world).pipe("/TRUST bob\n").await;
+        trusts.exited(3).said("another one is trusted by its digits alone");
+        let seen = digits(Launch::of(world, "bob"), "alice").await;
+        let verified = alice(world).pipe(format!("/VERIFY bob {seen}\n")).await;
+        verified.exited(0).said("bob's new key SHA256:");
+        assert_eq!(read_all(world, "bob", "alice").await, ["alice: for bob alone"]);
+        let stale = Launch::at(&card, "alice", &world.path("alice")).to("bob").pipe("").await;
+        stale.exited(0).said("you verified another key of bob than the one in the address");
+    });
+}
+
+#[test]
+fn whose_card_one_has_is_written_to_sealed_or_not_at_all() {
+    const WORD: &str = "tulip-bulbs-from-delft";
+    story(async |world| {
+        // Carol has a key, and was never here.
+        let nowhere = Launch::at("127.0.0.1:1", "carol", &world.path("carol")).to("nobody");
+        let nowhere = nowhere.with(&["--timeout", "1s"]);
+        let key = told(nowhere, "/FINGERPRINT", "your key: ").await;
+        let card = format!("{}?carol={key}", world.address());
+        let alice = || Launch::at(&card, "alice", &world.path("alice"));
+        let waits = alice().to("carol").pipe(format!("{WORD}\n")).await;
+        waits.exited(3).said("nobody has the name carol yet; what you write waits here");
+        let waits = alice().with(&["send", "--to", "carol", WORD]).pipe("").await;
+        waits.exited(3).never_said("the host can read it");
+        assert!(!is_anywhere(&world.disk(), WORD));
+        comes(world, "carol").await;
+        alice().to("carol").pipe("").await.exited(0);
+        assert!(!is_anywhere(&world.disk(), WORD));
+        let read = format!("alice: {WORD}");
+        assert_eq!(read_all(world, "carol", "alice").await, [read.clone(), read]);
     });
 }

@@ -26,7 +26,7 @@ pub(crate) const PATHS: Places = Places { flags: &["--data", "--file", "--identi
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
     /// the server, as host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH (default
-    /// 127.0.0.1:7878)
+    /// 127.0.0.1:7878); ?NAME=SHA256:FINGERPRINT before the # says which key somebody has
     #[argh(option, arg_name = "addr")]
     pub(crate) server: Option<String>,
 

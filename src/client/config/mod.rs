@@ -3,15 +3,18 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! proxy                   the proxy on the way to a server, if any
-//! address, unasked, seal  a server's address; how many bytes of files are downloaded unasked; what goes unsealed
+//! proxy                 the proxy on the way to a server, if any
+//! address               a server's address
+//! query, unasked, seal  what an address says of people; how many bytes of files are downloaded unasked; what goes unsealed
 //! ```
 
 pub(crate) mod address;
 pub(crate) mod proxy;
+mod query;
 mod seal;
 mod unasked;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -20,6 +23,7 @@ use std::time::Duration;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
+pub use query::{MAX_PEOPLE, QueryError};
 pub use seal::{Seal, SealError};
 pub use unasked::Unasked;
 
@@ -48,6 +52,8 @@ pub struct Config {
     pub fingerprint: Option<Fingerprint>,
     /// The invitation of a newcomer.
     pub invite: Option<Invite>,
+    /// The keys that people have to show, if they are known already.
+    pub people: BTreeMap<Name, Fingerprint>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
     /// The proxy on the way to it, if it is not on this machine.
@@ -90,6 +96,7 @@ impl Config {
             server,
             fingerprint: None,
             invite: None,
+            people: BTreeMap::new(),
             tls: true,
             proxy: None,
             lookup: system_lookup,

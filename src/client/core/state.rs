@@ -86,6 +86,10 @@ pub(crate) struct Core {
     pub(super) nobody: BTreeSet<Name>,
     /// Those of them that the face was told of.
     pub(super) told_nobody: BTreeSet<Name>,
+    /// Names that nobody has, and of whose next owners it is known which keys they have.
+    pub(super) awaited: BTreeSet<Name>,
+    /// The server to which applies what the address says of people.
+    pub(super) pinned: Option<Server>,
     /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
     pub(super) told_unsealed: BTreeSet<Name>,
     /// As whose messages something came that was refused, for they would have sealed it.
@@ -181,6 +185,8 @@ impl Core {
             held: Held::default(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            pinned: None,
             told_unsealed: BTreeSet::new(),
             told_refused: BTreeSet::new(),
             told_sealing: BTreeMap::new(),

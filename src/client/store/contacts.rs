@@ -24,7 +24,10 @@ pub(crate) enum Meeting {
     /// It is another key than this one.
     Other(Known),
     /// Nobody has the name, and no key is trusted.
-    Nobody,
+    Nobody {
+        /// Whoever is to have it has to show a key that is known already.
+        is_awaited: bool,
+    },
 }
 
 /// What is known of somebody's key.
@@ -43,14 +46,18 @@ pub(crate) fn meet(
 ) -> rusqlite::Result<Meeting> {
     let shown = key.map(|key| key.fingerprint());
     let known = known(tx, server, peer)?;
+    if key.is_none() && trusted(tx, server, peer)?.is_none() {
+        return Ok(Meeting::Nobody { is_awaited: known.is_some() });
+    }
     if let Some(known) = known.filter(|known| Some(known.key) != shown) {
         let offer = "UPDATE contact SET offered = ? WHERE server = ? AND peer = ?";
         let offered = key.map_or(NOBODY.into(), |key| key.to_string());
         tx.execute(offer, (offered, server.as_str(), peer.as_str()))?;
         return Ok(Meeting::Other(known));
     }
-    let Some(key) = key else { return Ok(Meeting::Nobody) };
-    write(tx, server, peer, key)?;
+    if let Some(key) = key {
+        write(tx, server, peer, key)?;
+    }
     Ok(Meeting::Same)
 }
 
@@ -135,6 +142,31 @@ pub(crate) fn verify(
     })
 }
 
+/// Notes which key somebody has, as the person who uses this client knows from elsewhere: it counts as verified, and
+/// another one that was trusted does not any more. Returns whether it is so: not if they verified another one.
+pub(crate) fn pin(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    key: Fingerprint,
+) -> rusqlite::Result<bool> {
+    if let Some(verified) = verified(tx, server, peer)? {
+        return Ok(verified == key);
+    }
+    note_verified(tx, server, peer, key)?;
+    let trusted = trusted(tx, server, peer)?.map(|trusted| trusted.fingerprint());
+    if trusted.is_none() {
+        // Until it is seen, there is none.
+        write_word(tx, server, peer, "")?;
+    } else if trusted != Some(key) {
+        let distrust = "UPDATE contact SET offered = key, key = '' WHERE server = ? AND peer = ?";
+        tx.execute(distrust, [server.as_str(), peer.as_str()])?;
+        devices::forget(tx, server, peer)?;
+        leave(tx, server, peer)?;
+    }
+    Ok(true)
+}
+
 fn note_verified(
     tx: &Transaction<'_>,
     server: &Server,
@@ -169,12 +201,21 @@ fn write(
     peer: &Name,
     key: PublicKey,
 ) -> rusqlite::Result<()> {
+    write_word(tx, server, peer, &key.to_string())
+}
+
+fn write_word(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    key: &str,
+) -> rusqlite::Result<()> {
     let now = Timestamp::now().0.cast_signed();
     tx.execute(
         "INSERT INTO contact (server, peer, key, since) VALUES (?, ?, ?, ?)
          ON CONFLICT DO UPDATE SET offered = NULL, key = excluded.key,
              since = iif(key = excluded.key, since, excluded.since)",
-        (server.as_str(), peer.as_str(), key.to_string(), now),
+        (server.as_str(), peer.as_str(), key, now),
     )?;
     Ok(())
 }
@@ -185,6 +226,8 @@ mod tests {
     use super::super::thread::tests::{in_memory, run};
     use super::*;
     use crate::trust::Identity;
+
+    const NOBODY_KNOWN: Meeting = Meeting::Nobody { is_awaited: false };
 
     fn other(known: PublicKey) -> Meeting {
         Meeting::Other(Known { key: known.fingerprint(), is_verified: false })
@@ -269,14 +312,14 @@ mod tests {
         let marie: Name = "marie".parse().unwrap();
         let [first, second] = [(); 2].map(|()| Identity::generate().unwrap().public());
         let meet = |store: &mut _, key| run(store, |tx| meet(tx, &here, &marie, key));
-        assert_eq!(meet(&mut store, None), Meeting::Nobody);
+        assert_eq!(meet(&mut store, None), NOBODY_KNOWN);
         assert_eq!(meet(&mut store, Some(first)), Meeting::Same);
         assert_eq!(meet(&mut store, None), other(first));
         assert_eq!(meet(&mut store, Some(second)), other(first), "whoever claims it");
         assert_eq!(meet(&mut store, None), other(first));
         let mut trust = || run(&mut store, |tx| super::trust(tx, &here, &marie));
         assert_eq!(trust(), Trust::Released);
-        assert_eq!(meet(&mut store, None), Meeting::Nobody);
+        assert_eq!(meet(&mut store, None), NOBODY_KNOWN);
         assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
     }
 
@@ -329,6 +372,42 @@ mod tests {
         assert_eq!(release(&mut store), Trust::Released);
         assert_eq!(run(&mut store, |tx| verified(tx, &here, &marie)), None);
         assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
+    }
+
+    #[test]
+    fn whoever_is_known_from_an_address_has_that_key_or_none() {
+        let here: Server = "a".parse().unwrap();
+        let marie: Name = "marie".parse().unwrap();
+        let [first, second] = [2, 3].map(|byte| PublicKey::from_bytes([byte; 32]));
+        let pinned = first.fingerprint();
+        let meet = |store: &mut _, key| run(store, |tx| super::meet(tx, &here, &marie, key));
+        let pin = |store: &mut _, key| run(store, |tx| super::pin(tx, &here, &marie, key));
+        let trust = |store: &mut _| run(store, |tx| super::trust(tx, &here, &marie));
+        let verify = |store: &mut _, key| {
+            run(store, |tx| super::verify(tx, &john(), &here, &marie, &digits(key)))
+        };
+        let changed = Meeting::Other(Known { key: pinned, is_verified: true });
+        // It may be that another one was there before.
+        for before in [None, Some(second), Some(first)] {
+            let mut store = in_memory();
+            if before.is_some() {
+                meet(&mut store, before);
+            }
+            assert!(pin(&mut store, pinned) && pin(&mut store, pinned));
+            assert!(!pin(&mut store, second.fingerprint()), "the first one holds");
+            if before.is_none() {
+                assert_eq!(meet(&mut store, None), Meeting::Nobody { is_awaited: true });
+                assert_eq!(verify(&mut store, first), Verification::Unknown);
+            }
+            assert_eq!(meet(&mut store, Some(second)), changed);
+            assert_eq!(trust(&mut store), Trust::Verified);
+            assert_eq!(meet(&mut store, Some(first)), Meeting::Same);
+            assert_eq!(run(&mut store, |tx| trusted(tx, &here, &marie)), Some(first));
+            assert_eq!(meet(&mut store, Some(second)), changed);
+            assert_eq!(verify(&mut store, second), Verification::Accepted(second.fingerprint()));
+            assert!(!pin(&mut store, pinned), "what was compared holds");
+            assert_eq!(meet(&mut store, Some(second)), Meeting::Same);
+        }
     }
 
     #[test]

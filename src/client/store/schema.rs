@@ -217,7 +217,7 @@ const SEALING: &str = "
     END;
 
     -- The contacts whose keys the person has made sure of, with the fingerprint that each key has to have, as SHA256:
-    -- and base64.
+    -- and base64. As long as that was never seen, the contact has an empty one.
     CREATE TABLE verified (
         server TEXT NOT NULL,
         peer TEXT NOT NULL,

@@ -2,7 +2,7 @@
 //!
 //! Pure.
 
-use crate::client::{Doubt, KeyAnswer, Trust, Verification};
+use crate::client::{Doubt, KeyAnswer, Target, Trust, Verification};
 use crate::message::Name;
 use crate::trust::{Fingerprint, Pair};
 
@@ -30,6 +30,14 @@ pub(crate) fn key(user: &Name, told: &KeyAnswer) -> Vec<String> {
 fn digits(user: &Name, peer: &Name, pair: &Pair) -> [String; 2] {
     let what = format!("the digits of you both, which /FINGERPRINT {user} has to show to {peer}:");
     [what, pair.digits().to_string()]
+}
+
+/// An address with one's own key in it.
+pub(crate) fn card(user: &Name, card: &Target) -> [String; 2] {
+    let what = format!(
+        "your card: who joins with --server and this address has you, and nobody else, as {user}:"
+    );
+    [what, card.to_string()]
 }
 
 /// Somebody's name belongs to another key, or to none, than the one that `was` trusted, and maybe verified.

@@ -118,6 +118,7 @@ impl Face {
                 self.client.give(Command::Verify { peer, digits }).await;
             }
             Input::Verify(peer, None) => self.client.give(Command::Key(Some(peer))).await,
+            Input::Card => self.client.give(Command::Card).await,
             Input::Seal(seal) => self.client.give(Command::Seal(seal)).await,
             Input::Fingerprint(name) => self.client.give(Command::Key(name)).await,
             Input::Block(None) => self.client.give(Command::Blocks).await,

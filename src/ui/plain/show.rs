@@ -58,6 +58,7 @@ impl Face {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
             Event::Key(told) => self.show_all(&keys::key(&self.user, &told)),
+            Event::Card(card) => self.show_all(&keys::card(&self.user, &card)),
             Event::KeyChanged { peer, was, verified, now } => {
                 self.show_problems(&keys::changed_key(&peer, (was, verified), now));
             }

@@ -74,7 +74,7 @@ struct Setting {
 const SETTINGS: &[Setting] = &[
     Setting {
         key: "server",
-        comment: "The server: host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH.",
+        comment: "The server: host, host:port, unix:PATH or tinychat://host:port?NAME=SHA256:FINGERPRINT#SHA256:FINGERPRINT, with people's keys and its own.",
         example: "\"chat.example.org\"",
         set: |it, value| {
             it.server = Some(string(value)?.into());

@@ -156,6 +156,7 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         server: options.server.address.clone(),
         fingerprint: options.server.fingerprint,
         invite: options.server.invite,
+        people: options.server.people.clone(),
         tls: options.tls,
         proxy: options.proxies.to(&options.server.address)?,
         lookup: client::system_lookup,

@@ -69,12 +69,8 @@ fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
 }
 
 /// An address as it is written behind `--server`, without what was good once.
-fn address(Target { address, fingerprint, .. }: &Target) -> String {
-    let scheme = if address.is_unix() { "" } else { "tinychat://" };
-    match fingerprint {
-        Some(key) => format!("{scheme}{address}#{key}"),
-        None => address.to_string(),
-    }
+fn address(server: &Target) -> String {
+    Target { invite: None, ..server.clone() }.to_string()
 }
 
 /// A path that means the same wherever the next start is.

@@ -29,6 +29,8 @@ pub enum Input {
     Trust(Name),
     /// Trust that nobody has a name any more, whoever had it.
     Release(Name),
+    /// Which address has one's own key in it?
+    Card,
     /// What becomes of words for somebody who has no keys yet?
     Seal(Seal),
     /// Somebody's key is the one with these digits; without any, ask which they are.
@@ -152,6 +154,12 @@ pub const COMMANDS: &[Command] = &[
         usage: "/VERIFY name [digits]",
         help: "compare digits with somebody, to be sure of their key",
         parse: verify,
+    },
+    Command {
+        name: "CARD",
+        usage: "/CARD",
+        help: "show your address with your key in it, for others",
+        parse: |words| nothing(words, Input::Card),
     },
     Command {
         name: "SEAL",
@@ -320,6 +328,7 @@ mod tests {
             ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
             ("/trust Marie", Input::Trust("marie".parse().unwrap())),
             ("/trust marie NOBODY", Input::Release("marie".parse().unwrap())),
+            ("/card", Input::Card),
             ("/seal always", Input::Seal(Seal::Always)),
             ("/SEAL Auto", Input::Seal(Seal::Auto)),
             ("/verify marie", Input::Verify("marie".parse().unwrap(), None)),

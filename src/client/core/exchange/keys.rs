@@ -2,6 +2,8 @@
 //!
 //! Owned by the core. Invariant: nothing is sent to somebody whose key is not the trusted one.
 
+use rusqlite::Transaction;
+
 use super::super::exit::Exit;
 use super::super::state::Core;
 use crate::client::config::Seal;
@@ -11,7 +13,7 @@ use crate::client::outcome::KeyAnswer;
 use crate::client::store::contacts::{self, Known, Meeting};
 use crate::message::Name;
 use crate::trust::digits::Owner;
-use crate::trust::{Pair, PublicKey};
+use crate::trust::{Fingerprint, Pair, PublicKey};
 
 impl Core {
     pub(super) fn awaits_key(&self, peer: &Name) -> bool {
@@ -32,7 +34,7 @@ impl Core {
                 self.told_nobody.remove(&peer);
             }
             Meeting::Other(known) => self.hold(&peer, known, key),
-            Meeting::Nobody => self.find_nobody(&peer),
+            Meeting::Nobody { is_awaited } => self.find_nobody(&peer, is_awaited),
         }
         if self.asked_keys.remove(&peer) {
             self.tell_key(peer, key, true).await?;
@@ -76,8 +78,13 @@ impl Core {
     }
 
     /// A name that nobody has may be a typing error.
-    fn find_nobody(&mut self, peer: &Name) {
+    fn find_nobody(&mut self, peer: &Name, is_awaited: bool) {
         self.held.trusts_key(peer);
+        if is_awaited {
+            self.awaited.insert(peer.clone());
+        } else {
+            self.awaited.remove(peer);
+        }
         if !self.conversations.contains_key(peer) {
             return;
         }
@@ -88,12 +95,41 @@ impl Core {
     pub(crate) fn tell_nobody(&mut self, peer: &Name) {
         let is_news = self.nobody.contains(peer) && self.is_faced(peer);
         if is_news && self.told_nobody.insert(peer.clone()) {
-            self.tell(Event::Nobody { peer: peer.clone(), waits: self.waits_here() });
+            self.tell(Event::Nobody { peer: peer.clone(), waits: self.waits_here(peer) });
         }
     }
 
     /// Whether what is written to a name that nobody has stays here until somebody has it.
-    pub(crate) fn waits_here(&self) -> bool {
-        self.config.seal == Seal::Always
+    pub(crate) fn waits_here(&self, peer: &Name) -> bool {
+        self.config.seal == Seal::Always || self.awaited.contains(peer)
+    }
+
+    /// The address says of some people which keys they have. Before anything is said to the server.
+    pub(super) async fn pin_people(&mut self) -> Result<(), Exit> {
+        if self.pinned.as_ref() == Some(&self.server) {
+            return Ok(());
+        }
+        let (server, user) = (self.server.clone(), &self.config.user);
+        let people = self.config.people.iter().filter(|(name, _)| *name != user);
+        let people: Vec<(Name, Fingerprint)> =
+            people.map(|(name, key)| (name.clone(), *key)).collect();
+        let pin = move |tx: &Transaction<'_>| {
+            let mut others = Vec::new();
+            for (name, key) in people {
+                if !contacts::pin(tx, &server, &name, key)? {
+                    others.push(name);
+                }
+            }
+            Ok(others)
+        };
+        let others = self.store.run(pin).await?;
+        self.pinned = Some(self.server.clone());
+        for name in others {
+            let because = format!(
+                "you verified another key of {name} than the one in the address; the one that you verified counts"
+            );
+            self.tell(Event::Objection { because });
+        }
+        Ok(())
     }
 }

@@ -94,7 +94,7 @@ impl Core {
     }
 
     fn standing(&self, peer: &Name) -> Standing {
-        let nobody = self.nobody.contains(peer) && !self.waits_here();
+        let nobody = self.nobody.contains(peer) && !self.waits_here(peer);
         let held = self.held.failure(peer);
         Standing { nobody, held, alike: self.likeness.of(peer).cloned() }
     }

@@ -36,6 +36,7 @@ impl Core {
             Command::Blocks => self.ask_blocks(connection),
             Command::Trust(peer) => self.trust(peer).await?,
             Command::Release(peer) => self.release(peer).await?,
+            Command::Card => self.tell_card(),
             Command::Seal(seal) => self.seal(seal).await?,
             Command::Verify { peer, digits } => self.verify(peer, digits).await?,
             Command::Overview => self.look_over().await?,

@@ -7,6 +7,7 @@ use rusqlite::Transaction;
 use super::super::exit::Exit;
 use super::super::likeness::Known;
 use super::super::state::Core;
+use crate::client::config::Target;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
@@ -15,6 +16,7 @@ use crate::client::store::scope::Server;
 use crate::client::store::{archive, contacts, devices};
 use crate::message::Name;
 use crate::trust::Digits;
+use crate::trust::digits::Owner;
 use crate::wire::frame::ClientFrame;
 
 /// What becomes of what the server has shown of somebody.
@@ -75,6 +77,14 @@ impl Core {
         }
         self.tell(Event::Trusted { peer, trust });
         Ok(())
+    }
+
+    /// One's own key, in an address.
+    pub(super) fn tell_card(&self) {
+        let Owner { name, key } = self.as_owner();
+        let fingerprint = self.server.key().or(self.config.fingerprint);
+        let (address, people) = (self.config.server.clone(), [(name, key.fingerprint())].into());
+        self.tell(Event::Card(Target { address, fingerprint, invite: None, people }));
     }
 
     pub(super) async fn verify(&mut self, peer: Name, digits: Digits) -> Result<(), Exit> {

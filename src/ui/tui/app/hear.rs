@@ -74,6 +74,7 @@ impl App {
             Event::Status(pending) => self.tell_status(&pending),
             Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
             Event::Key(told) => self.take_key(&told),
+            Event::Card(card) => self.tell_all(keys::card(&self.user, &card)),
             Event::KeyChanged { peer, was, verified, now } => {
                 self.take_changed_key(&peer, (was, verified), now);
             }

@@ -64,6 +64,7 @@ impl App {
             Typed::Verify(peer, Some(digits)) => self.give(Command::Verify { peer, digits }),
             Typed::Trust(peer) => self.give(Command::Trust(peer)),
             Typed::Release(peer) => self.give(Command::Release(peer)),
+            Typed::Card => self.give(Command::Card),
             Typed::Seal(seal) => self.give(Command::Seal(seal)),
             Typed::Block(None) => self.give(Command::Blocks),
             Typed::Block(Some(peer)) if peer == self.user => self.tell("you cannot block yourself"),

@@ -149,7 +149,6 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
-│  /CANCEL [n or file]   stop files that come (number n) or go, all or one; if │
 │                        none does: call back the last one that waits          │
 │  /FILES                list the files that go and come, went and came, and   │
 │                        how much lies here                                    │
@@ -161,6 +160,7 @@ fn help() {
 │  /FINGERPRINT [name]   show your key, or somebody's, to compare by voice     │
 │  /TRUST name [NOBODY]  accept the changed key of somebody, or device list    │
 │  /VERIFY name [digits] compare digits with somebody, to be sure of their key │
+│  /CARD                 show your address with your key in it, for others     │
 │  /SEAL AUTO|ALWAYS     words for who has no keys yet: are sent, or wait here │
 │  /BLOCK [name]         hear no more of somebody; alone: list whom you block  │
 │  /UNBLOCK name         hear of somebody again                                │

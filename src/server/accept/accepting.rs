@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -59,11 +59,11 @@ pub(crate) async fn accept(
 fn meet(
     reception: &Arc<Reception>,
     socket: Socket,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     live: &Sender<Infallible>,
     full: usize,
 ) {
-    if !reception.proxies.include(address) {
+    if !reception.proxies.include(address.map(|it| it.ip())) {
         return receive(reception, socket, address, live, full);
     }
     let Some(unannounced) = Counted::one_more(reception, |it| &it.unannounced, UNANNOUNCED) else {
@@ -84,8 +84,8 @@ fn meet(
 async fn be_told(
     host: &Host,
     socket: Socket,
-    proxy: Option<IpAddr>,
-) -> Option<(Socket, Option<IpAddr>)> {
+    proxy: Option<SocketAddr>,
+) -> Option<(Socket, Option<SocketAddr>)> {
     let (times, silence) = (host.clock.times(), host.timing.handshake.silence);
     let reading = times.within(silence, listening::read_header(socket));
     let refused = Whence(proxy);

@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -138,7 +138,7 @@ fn standing(host: &Host, caller: &Caller, held: &Held) -> Standing {
 pub(super) fn receive(
     reception: &Arc<Reception>,
     socket: Socket,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     live: &Sender<Infallible>,
     full: usize,
 ) {
@@ -146,7 +146,7 @@ pub(super) fn receive(
         // Given here, so that a connection made later has a higher one.
         id: reception.host.next_connection(),
         address,
-        origin: address.and_then(Origin::of),
+        origin: address.and_then(|it| Origin::of(it.ip())),
         socket,
         credentials: reception
             .host

@@ -5,7 +5,7 @@
 //! directory.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -91,7 +91,7 @@ pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text
     linger::<ClientFrame>(FrameReader::new(reader)).await;
 }
 
-fn line(socket: Socket, address: Option<IpAddr>) -> Option<Arc<Line>> {
+fn line(socket: Socket, address: Option<SocketAddr>) -> Option<Arc<Line>> {
     let gone = |error: &io::Error| log::debug!("{} was gone at once: {error}", Whence(address));
     Line::new(socket).inspect_err(gone).ok()
 }
@@ -101,7 +101,7 @@ async fn secure(
     host: &Host,
     late: impl Future<Output = Late>,
     line: Arc<Line>,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
     let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
@@ -123,7 +123,7 @@ async fn secure(
 /// Does a part of signing in, in time and while the server runs. If that fails, returns what to tell the peer.
 async fn in_time<T>(
     host: &Host,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     late: impl Future<Output = Late>,
     part: impl Future<Output = Result<T, Rejection>>,
 ) -> Result<T, Option<ServerFrame>> {

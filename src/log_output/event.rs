@@ -42,7 +42,7 @@ events! {
     NameClaimed = "name_claimed",
     /// A connection did not get as far as to sign in: no TLS, or a proxy without its header.
     ConnectionRefused = "connection_refused",
-    /// A connection ended before anything was said on it, as health checks do.
+    /// A connection ended before anybody signed in on it, as those of health checks do.
     ConnectionClosed = "connection_closed",
     /// More connections came than can be begun.
     ClosedUnread = "closed_unread",

@@ -16,6 +16,7 @@ use async_channel::{Receiver, Sender};
 use governor::clock::DefaultClock;
 
 use super::queue::{Queue, Standing};
+use crate::log_output::{Event, Events};
 use crate::server::connection::{self, Caller};
 use crate::server::host::Host;
 use crate::server::limits::{Coming, Origin, Pace, Rates, TooMany};
@@ -100,7 +101,12 @@ impl Reception {
     pub(crate) fn report(&self) {
         let closed = self.closed.swap(0, Ordering::Relaxed);
         if closed > 0 {
-            log::warn!("{closed} connections were closed unread: more came than can be begun");
+            log::warn!(
+                logger: Events,
+                event = Event::ClosedUnread,
+                connections = closed;
+                "{closed} connections were closed unread: more came than can be begun"
+            );
         }
     }
 

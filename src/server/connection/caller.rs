@@ -7,8 +7,10 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
+use crate::message::Name;
 use crate::server::limits::Origin;
 use crate::server::link::ConnectionId;
+use crate::trust::PublicKey;
 use crate::trust::tls::Credentials;
 use crate::wire::transport::Socket;
 
@@ -25,8 +27,16 @@ pub(crate) struct Caller {
     pub(crate) since: Instant,
 }
 
-/// A connection, for the log. On a Unix socket there is no address.
+/// Where a connection comes from, for the log. On a Unix socket there is no address.
+#[derive(Clone, Copy)]
 pub(crate) struct Whence(pub(crate) Option<SocketAddr>);
+
+impl Whence {
+    /// The address as a field, with its port.
+    pub(crate) fn field(self) -> Option<SocketAddr> {
+        self.0.map(|address| (address.ip().to_canonical(), address.port()).into())
+    }
+}
 
 impl fmt::Display for Whence {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -34,5 +44,23 @@ impl fmt::Display for Whence {
             Some(address) => write!(f, "a connection from {}", address.ip().to_canonical()),
             None => f.write_str("a connection over a Unix socket"),
         }
+    }
+}
+
+/// Who somebody says they are, and where they come from; for the log. Before `HELLO` they are nobody.
+pub(super) struct Claim {
+    pub(super) from: Whence,
+    pub(super) who: Option<(Name, PublicKey)>,
+}
+
+impl Claim {
+    /// The name as a field.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.who.as_ref().map(|(name, _)| name.as_str())
+    }
+
+    /// The fingerprint of the key as a field.
+    pub(super) fn key(&self) -> Option<String> {
+        self.who.as_ref().map(|(_, key)| key.fingerprint().to_string())
     }
 }

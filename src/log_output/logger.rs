@@ -27,7 +27,8 @@ pub fn install(
     Ok(())
 }
 
-fn has_fields() -> bool {
+/// Whether the log has fields.
+pub(crate) fn has_fields() -> bool {
     HAS_FIELDS.load(Ordering::Relaxed)
 }
 

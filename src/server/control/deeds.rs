@@ -63,7 +63,7 @@ impl Deed {
     /// Writes it down for the next server. It was done by this very process, just now.
     pub(super) fn write_down(self, data: &Path) {
         let at = time_text::moment(Timestamp::now().printable(), 3);
-        let operator = Some(rustix::process::getuid().as_raw());
+        let operator = Some(rustix::process::geteuid().as_raw());
         let deed = Self { operator, at: Some(at), ..self };
         if let Err(error) = add(&file(data), &deed.to_line()) {
             output::tell(format_args!(

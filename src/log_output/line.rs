@@ -6,7 +6,7 @@
 use std::fmt::{Display, Write};
 use std::time::SystemTime;
 
-use log::kv::{Error, Key, Source, Value, VisitSource, VisitValue};
+use log::kv::{Error, Key, Value, VisitSource, VisitValue};
 use log::{Level, Metadata, Record};
 
 use crate::text::is_harmful;

@@ -110,6 +110,12 @@
 //!   the higher number counts.
 //! - *Time*, in UTC, is when it was made, by the clock of the device. It is for people.
 //!
+//! A client makes another key to begin with after 37 days by its clock; while something waits for its data folder, up to
+//! 37 days later. It keeps the one before, and opens with it what was sealed for that; what was sealed for an older one
+//! bounces. It has the new one on its disk before it signs, and says, the next prekey. If a server shows a prekey of its
+//! data folder that it has not made, or with other keys than it has made, the folder was restored, or is a copy: it takes
+//! a new installation.
+//!
 //! Servers keep and tell the prekeys of a list [right behind it](crate::wire#device-lists): in the order of the list, for
 //! each device and for each of the last 8 that are *gone* at most one. What those have sealed may still be on its way. A
 //! device that an older program has listed may have none until it says one.

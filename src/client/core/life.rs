@@ -93,6 +93,7 @@ impl Core {
         self.files.disconnected();
         self.blocks.disconnected();
         self.own_list.disconnected();
+        self.renewal.disconnected();
         self.giving.disconnected();
         self.standing.disconnected();
         self.unopened.disconnected();
@@ -143,6 +144,7 @@ impl Core {
         // Some frames may have come with the answer to signing in; no read need bring more.
         self.take_frames(connection).await?;
         loop {
+            self.renew_where_due(connection).await?;
             self.list_where_due(connection);
             self.stand_where_due().await?;
             self.give_places(connection).await?;

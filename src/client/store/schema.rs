@@ -142,6 +142,8 @@ const SEALING: &str = "
         time INTEGER NOT NULL,
         -- What the owner has signed of a folder that stands in no list.
         writer BLOB,
+        -- Since when the clock is behind that time, by itself: one of both is wrong. Milliseconds since 1970.
+        behind INTEGER,
         PRIMARY KEY (server, installation)
     ) STRICT;
 

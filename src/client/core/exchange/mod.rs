@@ -9,6 +9,7 @@
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
 //! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
+//! renewing                     another key for others to begin with
 //! lists, intake, standing      others' lists of devices; incoming messages and receipts; how messages show whose they are
 //! ```
 
@@ -20,5 +21,6 @@ mod keys;
 mod listing;
 mod lists;
 mod places;
+mod renewing;
 mod sending;
 mod standing;

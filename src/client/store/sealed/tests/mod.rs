@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
 
+use super::super::accounts::{Keys, Renewal};
 use super::super::devices::Kept;
 use super::super::history::{self, Receiver, Verdict};
 use super::super::outbox::{self, Outgoing};
@@ -87,22 +88,33 @@ impl Folder {
         Device { installation: self.installation, key: self.key.public() }
     }
 
-    fn curves(&mut self) -> (CurveKey, CurveKey) {
+    fn keys(&mut self) -> Keys {
         let (installation, now) = (self.installation, self.now);
-        let keys = run(&mut self.store, |tx| accounts::of(tx, &server(), installation, now));
-        (keys.account.curve(), keys.account.fallback())
+        run(&mut self.store, |tx| accounts::of(tx, &server(), installation, now))
+    }
+
+    fn curve(&mut self) -> CurveKey {
+        self.keys().account.curve()
+    }
+
+    /// 37 days pass, and others are to begin with another key.
+    fn renews(&mut self) {
+        self.now = Timestamp(self.now.0 + 37 * DAY);
+        let (installation, now) = (self.installation, self.now);
+        let renew = |tx: &Transaction<'_>| accounts::renew(tx, &server(), installation, now, false);
+        assert_eq!(run(&mut self.store, renew), Renewal::Renewed);
     }
 
     fn prekey(&mut self, owner: Owner) -> SignedPrekey {
-        let (curve, fallback) = self.curves();
+        let Keys { account, number, .. } = self.keys();
         let prekey = Prekey {
             server: owner.server,
             name: owner.name,
             identity: owner.identity.fingerprint(),
             installation: self.installation,
-            curve,
-            fallback,
-            number: 1,
+            curve: account.curve(),
+            fallback: account.fallback(),
+            number,
             time: START,
         };
         SignedPrekey::sign(prekey, &self.key).unwrap()

@@ -113,6 +113,24 @@ fn what_is_damaged_leaves_the_session_as_it_was() {
 }
 
 #[test]
+fn what_is_sealed_for_the_key_before_is_opened_and_what_is_for_an_older_one_comes_back() {
+    let World { bob, mut here, mut there, .. } = world();
+    // Each is begun with what bob has said then.
+    let [one, two] = ["one", "two"].map(|text| {
+        here.restarts();
+        here.says("bob", text)
+    });
+    there.renews();
+    assert_eq!(there.reads("alice", &one), "one");
+    here.believes(&bob, &bob.list(&mut [&mut there]));
+    here.restarts();
+    let three = here.says("bob", "three");
+    there.renews();
+    assert_eq!(there.receives("alice", &two), Verdict::Bounced);
+    assert_eq!(there.reads("alice", &three), "three");
+}
+
+#[test]
 fn a_folder_that_nobody_knows_is_asked_about_once() {
     let World { alice, bob, mut here, mut there } = world();
     let mut phone = alice.folder(3);
@@ -130,7 +148,7 @@ fn a_folder_that_nobody_knows_is_asked_about_once() {
 
 /// What its person says of a folder that stands in no list.
 fn writer_of(folder: &mut Folder, person: &Person) -> SignedWriter {
-    let (owner, installation, (curve, _)) = (person.owner(), folder.installation, folder.curves());
+    let (owner, installation, curve) = (person.owner(), folder.installation, folder.curve());
     SignedWriter::sign(Writer { owner, installation, curve, time: START }, &person.identity)
         .unwrap()
 }

@@ -76,7 +76,10 @@
 //! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
 //!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
 //!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.
-//! 7. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
+//! 7. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
+//!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
+//!    delivered, for there may be other devices, and each may have been restored.
+//! 8. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
 //!    bounced.
 //!
 //! # Prekeys

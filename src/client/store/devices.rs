@@ -124,7 +124,9 @@ pub(crate) fn forget(tx: &Transaction<'_>, server: &Server, name: &Name) -> Resu
         let all = format!("DELETE FROM {table} WHERE server = ? AND name = ?");
         tx.execute(&all, [server.as_str(), name.as_str()])?;
     }
-    Ok(())
+    // The sessions are with devices of whoever had that key.
+    let sessions = "DELETE FROM session WHERE server = ? AND peer = ?";
+    tx.execute(sessions, [server.as_str(), name.as_str()]).map(drop)
 }
 
 /// Moves the lists of one server to another, before the contacts move: of two lists of a name the one stays whose key is

@@ -15,11 +15,11 @@ use super::info::FileInfo;
 use super::rows::Incoming;
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
-use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
+use super::sealed::opening::{self, Opener, Opening, Unopened};
 use super::{files, payload, stock};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
-use crate::seal::{Body, BodyError};
+use crate::seal::{Body, BodyError, Content};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -106,8 +106,9 @@ fn open(
 ) -> Result<Verdict> {
     let Receiver { me, installation, unasked, now, is_device, is_last, .. } = *receiver;
     let opener = Opener { keyring: &mut *receiver.keyring, me, server, installation, now };
-    let Inside { kind, body: inside } = match opening::open(tx, opener, &peer, &message, body)? {
-        Opening::Opened(inside) => inside,
+    let Content { kind, body: inside, .. } = match opening::open(tx, opener, &peer, &message, body)?
+    {
+        Opening::Opened(content) => content,
         Opening::Unknown if is_last => return Ok(refuse(&peer, &"nobody knows who sealed it")),
         Opening::Unknown => return Ok(Verdict::Unknown),
         Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),

@@ -168,12 +168,14 @@ const SEALING: &str = "
         pickle TEXT NOT NULL,
         -- It was begun since the last start, so no copy of this folder has used its keys.
         sends INTEGER NOT NULL CHECK (sends IN (0, 1)),
-        -- Ascends: the one that has the highest was begun last, or something was opened in it since.
+        -- Ascends in the conversation: the one that has the highest was begun last, or something was opened in it since.
         taken INTEGER NOT NULL,
         -- How many messages were sealed in it since something was opened in it, and when the first of them was.
         -- Milliseconds since 1970.
         unanswered INTEGER NOT NULL,
         since INTEGER NOT NULL,
+        -- The highest number of what was opened in it; 0 if nothing was.
+        came INTEGER NOT NULL,
         PRIMARY KEY (server, peer, installation, id)
     ) STRICT;
 

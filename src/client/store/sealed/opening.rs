@@ -3,8 +3,7 @@
 //! Owned by the [store](super::super): functions of a transaction. Invariant: nothing is stored of a message, no session
 //! either, unless all of it fits: whoever sent it, whoever opens it, its number, and what it is called.
 
-use bytes::Bytes;
-use rusqlite::Transaction;
+use rusqlite::{Transaction, params};
 use thiserror::Error;
 use vodozemac::olm::OlmMessage;
 
@@ -13,7 +12,8 @@ use super::keyring::{Keyring, Me, Person};
 use super::sessions::{self, Other};
 use crate::message::{Installation, Kind, Message, Name, Timestamp};
 use crate::seal::{
-    Account, Addressed, Body, BodyError, Content, Context, End, Known, OlmError, Opened, Session,
+    Account, Addressed, Body, BodyError, Content, Context, End, Got, Known, OlmError, Opened,
+    Session,
 };
 use crate::trust::devices::{Owner, SignedWriter};
 use crate::trust::{CurveKey, PublicKey};
@@ -32,17 +32,10 @@ pub(crate) struct Opener<'a> {
 /// What became of a sealed message.
 #[derive(Debug)]
 pub(crate) enum Opening {
-    Opened(Inside),
+    Opened(Content),
     /// Its sender's folder is in no list that is believed: the newest one has to be asked for.
     Unknown,
     Refused(Unopened),
-}
-
-/// What was inside.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Inside {
-    pub(crate) kind: Kind,
-    pub(crate) body: Bytes,
 }
 
 /// Why a message is not opened.
@@ -97,12 +90,35 @@ pub(crate) fn open(
     let opened = decrypt(tx, &keys.account, other, curve, envelope)?;
     let fitting = opened.and_then(|it| fit(it, body, &context, message));
     match fitting.and_then(|it| before_it_went(it, &person, sender)) {
-        Ok((session, Content { kind, body, .. })) => {
-            sessions::opened(tx, other, &session, now)?;
-            Ok(Opening::Opened(Inside { kind, body }))
+        Ok((session, content)) => {
+            sessions::opened(tx, other, &session, message.id.n, now)?;
+            compare(tx, other, installation, &content.got)?;
+            Ok(Opening::Opened(content))
         }
         Err(why) => Ok(Opening::Refused(why)),
     }
+}
+
+/// Says in the log where a device has opened less of what was written here than the server called delivered. That is no
+/// proof: another device may have opened it, this one may have been restored since, or this may have been written before.
+fn compare(
+    tx: &Transaction<'_>,
+    other: Other<'_>,
+    installation: Installation,
+    got: &[Got],
+) -> Result<()> {
+    let got = got.iter().find(|it| it.installation == installation);
+    let Some(n) = got.map(|it| it.n).filter(|_| log::log_enabled!(log::Level::Debug)) else {
+        return Ok(());
+    };
+    let query = "SELECT max(n) FROM message WHERE server = ? AND peer = ? AND own = 1
+                 AND installation = ? AND n > ? AND state = 'delivered'";
+    let (server, peer) = (other.server.as_str(), other.peer.as_str());
+    let key = params![server, peer, installation.to_string(), n.cast_signed()];
+    if let Some(told) = tx.query_row(query, key, |row| row.get::<_, Option<i64>>(0))? {
+        log::debug!("{peer} has opened message {n} last, and message {told} was delivered");
+    }
+    Ok(())
 }
 
 /// The envelope for this folder, if it is another's.

@@ -10,7 +10,7 @@ use vodozemac::olm::OlmMessage;
 use super::super::scope::Server;
 use super::keyring::Device;
 use crate::message::{Installation, Name, Timestamp};
-use crate::seal::{Account, Envelope, OlmError, Session};
+use crate::seal::{Account, Envelope, Got, MAX_GOT, OlmError, Session};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -104,7 +104,7 @@ impl Sending {
             return Ok(());
         }
         let change = "unanswered = excluded.unanswered, since = excluded.since";
-        put(tx, other, &self.session, (self.unanswered, self.since), change)
+        put(tx, other, &self.session, (self.unanswered, self.since, 0), change)
     }
 }
 
@@ -125,14 +125,31 @@ pub(super) fn stored(
     query.query_map(key, |row| row.get(0))?.collect()
 }
 
-/// Something was opened in a session; it may be a new one.
+/// Something with this number was opened in a session; it may be a new one.
 pub(super) fn opened(
     tx: &Transaction<'_>,
     other: Other<'_>,
     session: &Session,
+    n: u64,
     now: Timestamp,
 ) -> Result<()> {
-    put(tx, other, session, (0, now), "taken = excluded.taken, unanswered = 0")
+    let change = "taken = excluded.taken, unanswered = 0, came = max(came, excluded.came)";
+    put(tx, other, session, (0, now, n), change)
+}
+
+/// What was opened of somebody: of each data folder the highest number, the one first of which something was opened last.
+pub(super) fn came(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<Vec<Got>> {
+    let mut query = tx.prepare_cached(
+        "SELECT installation, max(came) FROM session WHERE server = ? AND peer = ? AND came > 0
+         GROUP BY installation ORDER BY max(taken) DESC LIMIT ?",
+    )?;
+    let key = params![server.as_str(), peer.as_str(), MAX_GOT as u32];
+    let rows = query.query_map(key, |row| {
+        let (installation, n) = (row.get::<_, String>(0)?, row.get::<_, i64>(1)?);
+        let installation = installation.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        Ok(Got { installation, n: n.cast_unsigned() })
+    })?;
+    rows.collect()
 }
 
 /// What comes next for somebody is sealed in other sessions.
@@ -161,7 +178,7 @@ fn put(
     tx: &Transaction<'_>,
     other: Other<'_>,
     session: &Session,
-    (unanswered, since): (u64, Timestamp),
+    (unanswered, since, came): (u64, Timestamp, u64),
     change: &str,
 ) -> Result<()> {
     let Other { server, peer, installation } = other;
@@ -178,11 +195,12 @@ fn put(
         pickle,
         unanswered.cast_signed(),
         since.0.cast_signed(),
+        came.cast_signed(),
     ];
     tx.prepare_cached(&format!(
         "INSERT INTO session VALUES (?1, ?2, ?3, ?4, ?5, 1,
              (SELECT coalesce(max(taken), 0) + 1 FROM session
-              WHERE server = ?1 AND peer = ?2 AND installation = ?3), ?6, ?7)
+              WHERE server = ?1 AND peer = ?2), ?6, ?7, ?8)
          ON CONFLICT DO UPDATE SET pickle = excluded.pickle, {change}"
     ))?
     .execute(row)?;

@@ -15,12 +15,14 @@ use super::super::scope::{Scope, Server};
 use super::super::thread::tests::{in_memory, run};
 use super::super::{accounts, contacts, devices};
 use super::keyring::{Keyring, Me};
+use super::opening::{self, Opener, Opening};
 use super::sealing::{self, Taken, Want};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
-use crate::seal::Body;
+use crate::seal::{Body, Content, Got, MAX_GOT};
 use crate::trust::devices::{
-    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey, device_key,
+    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey, SignedWriter,
+    Writer, device_key,
 };
 use crate::trust::{CurveKey, Fingerprint, Identity};
 
@@ -120,6 +122,13 @@ impl Folder {
         SignedPrekey::sign(prekey, &self.key).unwrap()
     }
 
+    /// What its person says of it, if it stands in no list.
+    fn writer(&mut self, person: &Person) -> SignedWriter {
+        let (owner, installation, curve) = (person.owner(), self.installation, self.curve());
+        let writer = Writer { owner, installation, curve, time: START };
+        SignedWriter::sign(writer, &person.identity).unwrap()
+    }
+
     fn meets(&mut self, person: &Person) {
         let key = Some(person.identity.public());
         run(&mut self.store, |tx| contacts::meet(tx, &server(), &person.name, key));
@@ -196,6 +205,19 @@ impl Folder {
         }
     }
 
+    /// What is in a message, as nothing is kept of.
+    fn looks_into(&mut self, from: &str, message: &Message) -> Content {
+        let (from, body) = (from.parse().unwrap(), body(message));
+        let Self { store, keyring, me, installation, now, .. } = self;
+        let server = &server();
+        let opener = Opener { keyring, me, server, installation: *installation, now: *now };
+        let tx = store.transaction().unwrap();
+        match opening::open(&tx, opener, &from, message, &body).unwrap() {
+            Opening::Opened(content) => content,
+            other => panic!("{other:?}"),
+        }
+    }
+
     fn count(&self, table: &str) -> i64 {
         let query = format!("SELECT count(*) FROM {table}");
         self.store.query_row(&query, (), |row| row.get(0)).unwrap()
@@ -255,6 +277,36 @@ fn they_write_to_each_other_under_seal() {
         assert_eq!(folder.count("session"), 1);
         assert_eq!(folder.count("message WHERE sealed = 1"), 3);
     }
+}
+
+/// Somebody wrote from many data folders.
+#[test]
+fn whoever_writes_tells_what_came_from_those_that_wrote_last() {
+    let World { alice, bob, mut here, mut there } = world();
+    let mut first = here.says("bob", "one");
+    assert_eq!(there.looks_into("alice", &first).got, [], "nothing came");
+    let second = here.says("bob", "two");
+    there.reads("alice", &second);
+    there.reads("alice", &first);
+    let answer = there.says("alice", "hi");
+    let got = |installation: Installation, n| Got { installation, n };
+    assert_eq!(here.looks_into("bob", &answer).got, [got(here.installation, 2)]);
+    here.reads("bob", &answer);
+    first = here.says("bob", "three");
+    assert_eq!(there.looks_into("alice", &first).got, [got(there.installation, 1)]);
+    let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
+    let bobs = bobs.bundle().unwrap();
+    for number in 10..20 {
+        let mut job = alice.folder(number);
+        job.believes(&bob, &bobs);
+        job.me.writer = Some(job.writer(&alice));
+        let said = job.says("bob", "done");
+        there.reads("alice", &said);
+    }
+    let answer = there.says("alice", "good");
+    let last = here.looks_into("bob", &answer).got;
+    let expected = (0..MAX_GOT as u64).map(|ago| got(Installation::from_u64(19 - ago), 1));
+    assert_eq!(last, expected.collect::<Vec<_>>());
 }
 
 #[test]

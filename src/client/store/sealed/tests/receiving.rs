@@ -3,7 +3,6 @@
 use super::super::super::bounced::bounce;
 use super::*;
 use crate::message::Origin;
-use crate::trust::devices::{SignedWriter, Writer};
 
 /// What bob has, and with which sessions.
 fn state(folder: &Folder) -> (Vec<String>, i64) {
@@ -146,23 +145,16 @@ fn a_folder_that_nobody_knows_is_asked_about_once() {
     assert_eq!(there.reads("alice", &message), "hi from my phone");
 }
 
-/// What its person says of a folder that stands in no list.
-fn writer_of(folder: &mut Folder, person: &Person) -> SignedWriter {
-    let (owner, installation, curve) = (person.owner(), folder.installation, folder.curve());
-    SignedWriter::sign(Writer { owner, installation, curve, time: START }, &person.identity)
-        .unwrap()
-}
-
 #[test]
 fn a_folder_in_no_list_is_known_by_its_statement() {
     let World { alice, bob, mut here, mut there } = world();
     let mut job = alice.folder(3);
     let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
     job.believes(&bob, &bobs.bundle().unwrap());
-    job.me.writer = Some(writer_of(&mut there, &bob));
+    job.me.writer = Some(there.writer(&bob));
     let message = job.says("bob", "the backup is done");
     assert_eq!(there.receives("alice", &message), Verdict::Unknown, "it is another's statement");
-    job.me.writer = Some(writer_of(&mut job, &alice));
+    job.me.writer = Some(job.writer(&alice));
     let [again] = &job.sends("bob", 0)[..] else { panic!("one") };
     let again = job.sent(again);
     assert_eq!(body(&again).payload(), body(&message).payload());

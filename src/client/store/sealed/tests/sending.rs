@@ -218,7 +218,7 @@ fn sessions_end_with_the_key_of_the_server_and_not_with_its_address() {
     let Home { server, installation } = arrive(&mut store, "a", "k");
     let scope = Scope { server, peer: "bob".parse().unwrap(), installation };
     let written = run(&mut store, |tx| {
-        let row = "INSERT INTO session VALUES (?, 'bob', '0', 'id', '{}', 1, 1, 0, 0)";
+        let row = "INSERT INTO session VALUES (?, 'bob', '0', 'id', '{}', 1, 1, 0, 0, 0)";
         tx.execute(row, [scope.server.as_str()])?;
         outbox::add(tx, &scope, Kind::TEXT, "hi".into(), START, false)
     });

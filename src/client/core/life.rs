@@ -181,7 +181,8 @@ impl Core {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
-            let has_come = conversation.has_caught_up() || self.unopened.leaves(peer);
+            let is_opened = !self.unopened.has(peer);
+            let has_come = conversation.has_caught_up() && is_opened || self.unopened.leaves(peer);
             let is_shown = has_come && conversation.unshown_above.is_none();
             (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.has(peer))
         });

@@ -35,10 +35,15 @@ enum Outcome {
 impl Core {
     /// Asks for the lists of which the server has told another version than the known one.
     pub(crate) fn ask_lists_where_due(&mut self, connection: &mut Connection) {
+        let now = Instant::now();
+        for (peer, it) in &mut self.conversations {
+            if self.unopened.has(peer) && it.is_open() && it.list.is_settled() {
+                it.list.wants_keys();
+            }
+        }
         // Under another key it is not clear whose list is meant.
         let may_ask = |peer: &Name, it: &Conversation| {
-            let waits = self.unopened.has(peer) && it.is_open() && it.list.is_settled();
-            !self.held.has_key(peer) && (waits || it.wants_list(self.held.has(peer)))
+            !self.held.has_key(peer) && it.wants_list(self.held.has(peer), now)
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
@@ -51,7 +56,7 @@ impl Core {
             if self.nobody.contains(&peer) {
                 connection.answer(&ClientFrame::Key { peer: peer.clone() });
             }
-            self.with(&peer, |it| it.list.asked(Instant::now()));
+            self.with(&peer, |it| it.list.asked(now));
             connection.answer(&ClientFrame::Devices { peer });
         }
     }

@@ -122,6 +122,7 @@ fn the_chat_goes_on_while_an_agent_asks_and_when_it_refuses() {
         bob.ack("alice", 1).await;
         bob.say("alice", 1, "how are you?").await;
         alice.logs("how are you?").await;
+        alice.says("is asked to sign your list of devices, and may be asking you").await;
         fs::write(folder.join("answer"), "no\n").unwrap();
         alice.says("does not come into your list of devices: your SSH agent at").await;
         alice.types("fine\n");

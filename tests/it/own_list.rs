@@ -387,8 +387,13 @@ fn what_only_sends_comes_into_no_list() {
         server.expect("TALK marie 0").await;
         server.say("TALKING marie away 0 0 0 0 0").await;
         server.expect("MSG marie 1 text 0 5 hello").await;
+        assert_eq!(server.catch_up().await, [""; 0]);
         server.say("STORED marie 1").await;
         john.end().await.exited(0);
         assert!(!world.path("john").join(DeviceKey::FILE).exists());
+        // Nor has its person signed anything for it, as nothing was to be sealed.
+        let store = rusqlite::Connection::open(world.path("john").join("messages.db")).unwrap();
+        let signed = "SELECT count(writer) FROM account";
+        assert_eq!(store.query_row(signed, (), |row| row.get::<_, i64>(0)), Ok(0));
     });
 }

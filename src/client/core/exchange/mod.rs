@@ -11,6 +11,7 @@
 //! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
 //! renewing                     another key for others to begin with
 //! lists, intake, standing      others' lists of devices; incoming messages and receipts; how messages show whose they are
+//! signing                      having something signed by a key that may ask its owner
 //! ```
 
 mod carrying;
@@ -23,4 +24,5 @@ mod lists;
 mod places;
 mod renewing;
 mod sending;
+mod signing;
 mod standing;

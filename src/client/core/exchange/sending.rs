@@ -107,7 +107,10 @@ impl Core {
             }
             return Ok(taken);
         }
-        let Some(me) = self.me() else { return Ok(None) };
+        let Some(me) = self.me() else {
+            self.sign_where_due(peer).await?;
+            return Ok(None);
+        };
         let (keyring, now) = (self.keyring.clone(), Timestamp::now());
         let take = move |tx: &Transaction<'_>| {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);

@@ -79,8 +79,8 @@
 //! 7. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
 //!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
 //!    delivered, for there may be other devices, and each may have been restored.
-//! 8. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
-//!    bounced.
+//! 8. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
+//!    nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages bounced.
 //!
 //! # Prekeys
 //!

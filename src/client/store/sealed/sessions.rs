@@ -17,6 +17,14 @@ type Result<T> = rusqlite::Result<T>;
 /// The most sessions with a device. One more, and the one goes in which nothing was opened for the longest time.
 const MOST: u32 = 6;
 
+/// The most of them that were begun here and in which nothing was opened: each start may begin one, and those stay in
+/// which something may still come.
+const MOST_BEGUN: u32 = 3;
+
+/// With how many data folders of somebody there are sessions. One more, and all with that one go of which nothing was
+/// opened for the longest time: any number of folders may write.
+const MOST_FOLDERS: u32 = 64;
+
 /// How many messages are sealed in a session without an answer. A reader passes over some 2,000 that did not come.
 const MOST_UNANSWERED: u64 = 1_000;
 
@@ -204,10 +212,24 @@ fn put(
          ON CONFLICT DO UPDATE SET pickle = excluded.pickle, {change}"
     ))?
     .execute(row)?;
-    let surplus = "DELETE FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
-                   AND id NOT IN (SELECT id FROM session
-                                  WHERE server = ?1 AND peer = ?2 AND installation = ?3
-                                  ORDER BY taken DESC LIMIT ?4)";
-    let key = params![server.as_str(), peer.as_str(), installation, MOST];
-    tx.prepare_cached(surplus)?.execute(key).map(drop)
+    let key = params![server.as_str(), peer.as_str(), installation, MOST, MOST_BEGUN];
+    tx.prepare_cached(SURPLUS)?.execute(key)?;
+    let key = params![server.as_str(), peer.as_str(), MOST_FOLDERS];
+    tx.prepare_cached(SURPLUS_FOLDERS)?.execute(key).map(drop)
 }
+
+/// Sessions with a data folder that are too many.
+const SURPLUS: &str = "
+    DELETE FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
+    AND (id NOT IN (SELECT id FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
+                    ORDER BY taken DESC LIMIT ?4)
+         OR (came = 0
+             AND id NOT IN (SELECT id FROM session
+                            WHERE server = ?1 AND peer = ?2 AND installation = ?3 AND came = 0
+                            ORDER BY taken DESC LIMIT ?5)))";
+
+/// Sessions with too many data folders.
+const SURPLUS_FOLDERS: &str = "
+    DELETE FROM session WHERE server = ?1 AND peer = ?2
+    AND installation NOT IN (SELECT installation FROM session WHERE server = ?1 AND peer = ?2
+                             GROUP BY installation ORDER BY max(taken) DESC LIMIT ?3)";

@@ -68,20 +68,32 @@ pub(crate) fn receive(
         Ok(sealed) => sealed,
         Err(error) => return Ok(refuse(&peer, &error)),
     };
-    let is_known = match &sealed {
-        Some(body) => was_opened(tx, server, &peer, message.origin, &body.payload().hash())?,
-        None => duplicate(tx, server, &peer, &message)?.is_some(),
-    };
-    if is_known {
+    let Some(body) = sealed else { return take(tx, receiver.unasked, server, peer, message) };
+    if was_opened(tx, server, &peer, message.origin, &body.payload().hash())? {
         return Ok(Verdict::Known);
     }
     if is_number_used(tx, server, &peer, message.id)? {
         return Ok(Verdict::Bounced);
     }
-    match sealed {
-        Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => insert(tx, receiver.unasked, server, peer, message, false).map(Verdict::New),
+    open(tx, receiver, server, peer, message, &body)
+}
+
+/// Writes a message that is not sealed.
+fn take(
+    tx: &Transaction<'_>,
+    unasked: Unasked,
+    server: &Server,
+    peer: Name,
+    message: Message,
+) -> Result<Verdict> {
+    let hash = payload::hash(&message.kind, &message.body);
+    if duplicate(tx, server, &peer, message.origin, &hash)?.is_some() {
+        return Ok(Verdict::Known);
     }
+    if is_number_used(tx, server, &peer, message.id)? {
+        return Ok(Verdict::Bounced);
+    }
+    insert(tx, unasked, server, peer, message, &hash, false).map(Verdict::New)
 }
 
 /// Its body, if it is sealed.
@@ -117,25 +129,26 @@ fn open(
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
     // message seals it again.
-    if let Some(known) = duplicate(tx, server, &peer, &message)? {
+    let hash = payload::hash(&message.kind, &message.body);
+    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)? {
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let fresh = insert(tx, unasked, server, peer, message, true)?;
+    let fresh = insert(tx, unasked, server, peer, message, &hash, true)?;
     note_opened(tx, body, fresh.id)?;
     Ok(Verdict::New(fresh))
 }
 
-/// Writes a new message.
+/// Writes a new message, which has this hash.
 fn insert(
     tx: &Transaction<'_>,
     unasked: Unasked,
     server: &Server,
     peer: Name,
     message: Message,
+    hash: &[u8; 32],
     sealed: bool,
 ) -> Result<Incoming> {
-    let hash = payload::hash(&message.kind, &message.body);
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message
@@ -175,11 +188,11 @@ fn duplicate(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
-    message: &Message,
+    origin: Origin,
+    hash: &[u8; 32],
 ) -> Result<Option<i64>> {
-    let hash = payload::hash(&message.kind, &message.body);
     let mut query = tx.prepare_cached(DUPLICATE)?;
-    let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
+    let key = params![origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0)).optional()
 }
 

@@ -133,18 +133,13 @@ impl Core {
 
     /// How what comes is taken.
     fn receiving(&self, is_last: bool) -> Receiving {
-        let me = Me {
-            name: self.config.user.clone(),
-            identity: self.identity.public(),
-            writer: self.standing.statement().flatten().cloned(),
-        };
         Receiving {
             server: self.server.clone(),
             installation: self.installation,
             unasked: self.config.unasked,
             is_device: self.standing.is_device(),
             now: Timestamp::now(),
-            me,
+            me: self.oneself(),
             is_last,
         }
     }

@@ -45,8 +45,13 @@ impl Core {
 
     /// Who seals here; none as long as that cannot be shown.
     pub(super) fn me(&self) -> Option<Me> {
-        let writer = self.standing.statement()?.cloned();
-        Some(Me { name: self.config.user.clone(), identity: self.identity.public(), writer })
+        self.standing.statement().map(|_| self.oneself())
+    }
+
+    /// Who uses this folder.
+    pub(super) fn oneself(&self) -> Me {
+        let writer = self.standing.statement().flatten().cloned();
+        Me { name: self.config.user.clone(), identity: self.identity.public(), writer }
     }
 
     async fn place_in_known_list(&self) -> Result<Place, Exit> {

@@ -80,7 +80,8 @@
 //!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
 //!    delivered, for there may be other devices, and each may have been restored.
 //! 8. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
-//!    nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages bounced.
+//!    nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
+//!    that it could not open.
 //!
 //! # Prekeys
 //!

@@ -54,6 +54,14 @@ pub(crate) struct Receiver<'a> {
     pub(crate) is_device: bool,
     /// The newest list of its sender is there: what is still [unknown](Verdict::Unknown) comes back.
     pub(crate) is_last: bool,
+    pub(crate) noticed: &'a mut Noticed,
+}
+
+/// What is noticed beside the messages.
+#[derive(Debug, Default)]
+pub(crate) struct Noticed {
+    /// How many came that could not be opened.
+    pub(crate) unopened: usize,
 }
 
 /// Writes a message, if it is new. A file that it announces is downloaded if the receiver allows.
@@ -66,7 +74,7 @@ pub(crate) fn receive(
 ) -> Result<Verdict> {
     let sealed = match sealed(&message) {
         Ok(sealed) => sealed,
-        Err(error) => return Ok(refuse(&peer, &error)),
+        Err(error) => return Ok(refuse(receiver, &peer, &error)),
     };
     let Some(body) = sealed else { return take(tx, receiver.unasked, server, peer, message) };
     if was_opened(tx, server, &peer, message.origin, &body.payload().hash())? {
@@ -102,7 +110,8 @@ fn sealed(message: &Message) -> std::result::Result<Option<Body>, BodyError> {
 }
 
 /// It can be opened with another number, other envelopes or another list.
-fn refuse(peer: &Name, why: &dyn Display) -> Verdict {
+fn refuse(receiver: &mut Receiver<'_>, peer: &Name, why: &dyn Display) -> Verdict {
+    receiver.noticed.unopened += 1;
     log::debug!("a message of {peer} is not taken: {why}");
     Verdict::Bounced
 }
@@ -121,10 +130,12 @@ fn open(
     let Content { kind, body: inside, .. } = match opening::open(tx, opener, &peer, &message, body)?
     {
         Opening::Opened(content) => content,
-        Opening::Unknown if is_last => return Ok(refuse(&peer, &"nobody knows who sealed it")),
+        Opening::Unknown if is_last => {
+            return Ok(refuse(receiver, &peer, &"nobody knows who sealed it"));
+        }
         Opening::Unknown => return Ok(Verdict::Unknown),
         Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
-        Opening::Refused(why) => return Ok(refuse(&peer, &why)),
+        Opening::Refused(why) => return Ok(refuse(receiver, &peer, &why)),
     };
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
@@ -363,6 +374,7 @@ pub(super) mod tests {
             now: Timestamp(0),
             is_device: true,
             is_last: false,
+            noticed: &mut Noticed::default(),
         };
         super::receive(tx, receiver, server, peer, message)
     }

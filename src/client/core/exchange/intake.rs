@@ -12,7 +12,7 @@ use crate::client::config::Unasked;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::store::bounced::{self, Again};
-use crate::client::store::history::{self, Receiver, Verdict};
+use crate::client::store::history::{self, Noticed, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::Incoming;
 use crate::client::store::scope::{Scope, Server};
@@ -20,7 +20,7 @@ use crate::client::store::sealed::keyring::{Keyring, Me};
 use crate::message::{Installation, Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
-/// How many messages may come on one connection that are not taken.
+/// How many messages may come on one connection that cannot be opened.
 const MOST_UNREADABLE: usize = 1_000;
 
 /// What goes to disk in one transaction.
@@ -108,12 +108,11 @@ impl Core {
             Ok((taken, losses, begins_anew, moved))
         };
         let (taken, losses, begins_anew, moved) = self.store.run(work).await?;
-        let TakenIn { fresh, answers, unopened, left } = taken;
-        let bounces = answers.iter().filter(|(.., bounces)| *bounces).count();
+        let TakenIn { fresh, answers, unopened, left, noticed } = taken;
         answer(answers, connection);
         left.into_iter().for_each(|peer| self.unopened.leave(peer));
         self.put_off(unopened)?;
-        self.unreadable = self.unreadable.saturating_add(bounces);
+        self.unreadable = self.unreadable.saturating_add(noticed.unopened);
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
@@ -260,6 +259,7 @@ struct TakenIn {
     unopened: Vec<(Name, u64, Message)>,
     /// Whose messages are for another data folder.
     left: BTreeSet<Name>,
+    noticed: Noticed,
 }
 
 /// Writes down messages that came, in order.
@@ -272,7 +272,9 @@ fn take_all(
     let Receiving { server, me, installation, unasked, now, is_device, is_last } = receiving;
     let (installation, unasked, now) = (*installation, *unasked, *now);
     let (is_device, is_last) = (*is_device, *is_last);
-    let receiver = &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last };
+    let noticed = &mut Noticed::default();
+    let receiver =
+        &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last, noticed };
     let mut taken = TakenIn::default();
     let mut late = BTreeSet::new();
     for (peer, seq, message) in messages {
@@ -297,6 +299,7 @@ fn take_all(
             Verdict::NotHere => drop(taken.left.insert(peer)),
         }
     }
+    taken.noticed = std::mem::take(receiver.noticed);
     Ok(taken)
 }
 

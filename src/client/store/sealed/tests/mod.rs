@@ -9,7 +9,7 @@ use rusqlite::{Connection, Transaction};
 
 use super::super::accounts::{Keys, Renewal};
 use super::super::devices::Kept;
-use super::super::history::{self, Receiver, Verdict};
+use super::super::history::{self, Noticed, Receiver, Verdict};
 use super::super::outbox::{self, Outgoing};
 use super::super::scope::{Scope, Server};
 use super::super::thread::tests::{in_memory, run};
@@ -59,6 +59,7 @@ impl Person {
             key: device_key(),
             installation: Installation::from_u64(installation),
             now: START,
+            noticed: Noticed::default(),
         }
     }
 
@@ -83,6 +84,7 @@ struct Folder {
     key: DeviceKey,
     installation: Installation,
     now: Timestamp,
+    noticed: Noticed,
 }
 
 impl Folder {
@@ -187,11 +189,11 @@ impl Folder {
     /// The newest list may have been asked for.
     fn receives_when(&mut self, from: &str, message: &Message, is_last: bool) -> Verdict {
         let (from, message) = (from.parse().unwrap(), message.clone());
-        let Self { store, keyring, me, installation, now, .. } = self;
+        let Self { store, keyring, me, installation, now, noticed, .. } = self;
         let (installation, now, unasked) = (*installation, *now, Unasked::NONE);
         let is_device = me.writer.is_none();
         let receiver =
-            &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last };
+            &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last, noticed };
         run(store, |tx| history::receive(tx, receiver, &server(), from, message))
     }
 

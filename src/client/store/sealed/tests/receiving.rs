@@ -49,6 +49,7 @@ fn what_a_restored_folder_seals_once_more_comes_once_in_whatever_payload() {
     });
     let bounced = here.sends("bob", 0);
     assert_eq!(there.receives("alice", &here.sent(&bounced[0])), Verdict::Bounced, "its number");
+    assert_eq!(there.noticed.unopened, 0, "nobody tried to open it");
     let scope = here.scope("bob");
     run(&mut here.store, |tx| bounce(tx, &scope, 1, true));
     let again = here.sends("bob", 0);
@@ -102,7 +103,9 @@ fn what_is_damaged_leaves_the_session_as_it_was() {
         // Behind version, count, installation and type there is the length of the envelope.
         let length = usize::from(u16::from_be_bytes([message.body[11], message.body[12]]));
         for at in [12 + length, message.body.len() - 1] {
+            there.noticed.unopened = 0;
             assert_eq!(there.receives("alice", &damaged(&message, at)), Verdict::Bounced);
+            assert_eq!(there.noticed.unopened, 1);
         }
         assert_eq!(state(&there), before);
         assert_eq!(there.reads("alice", &message), text);

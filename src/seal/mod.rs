@@ -79,7 +79,9 @@
 //! 7. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
 //!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
 //!    delivered, for there may be other devices, and each may have been restored.
-//! 8. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
+//! 8. If a version of its sender's list inside is newer than the one that it believes, it asks `DEVICES`, once; and tells
+//!    its user if the server still shows an older one.
+//! 9. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
 //!    nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
 //!    that it could not open.
 //!

@@ -28,6 +28,10 @@ pub(crate) struct PeerList {
     /// When it was asked for last, and when for that reason.
     asked: Option<Instant>,
     asked_keys: Option<Instant>,
+    /// The newest version of which a message has told; whether it is to be asked for because of that, and was.
+    heard: u64,
+    is_owed: bool,
+    asked_for: u64,
     /// Why the server still has an older list, although it was to get the known one back.
     refusal: Option<String>,
 }
@@ -46,6 +50,9 @@ impl PeerList {
     /// The connection has ended.
     pub(super) fn disconnected(&mut self) {
         (self.step, self.asked, self.asked_keys) = (Step::None, None, None);
+        if std::mem::take(&mut self.asked_for) > 0 {
+            (self.is_owed, self.wants_keys) = (true, true);
+        }
     }
 
     /// `TALK` was sent. This version is believed; `is_doubted`: another list waits to be accepted.
@@ -80,6 +87,20 @@ impl PeerList {
         self.wants_keys = true;
     }
 
+    /// A message tells that there is this version. If it is newer than all that were known or heard of, the list is asked
+    /// for, once. Nothing waits for that.
+    pub(crate) fn hears_of(&mut self, version: u64) {
+        if version > self.known.max(self.heard) {
+            (self.heard, self.is_owed, self.wants_keys) = (version, true, true);
+        }
+    }
+
+    /// The version of which a message has told, if the server was asked because of that and has shown an older one: once.
+    pub(crate) fn takes_hidden(&mut self) -> Option<u64> {
+        let asked_for = std::mem::take(&mut self.asked_for);
+        (asked_for > self.known).then_some(asked_for)
+    }
+
     /// Whether `DEVICES` was sent such a short time ago.
     pub(crate) fn was_asked_within(&self, time: Duration, now: Instant) -> bool {
         self.asked.is_some_and(|asked| now.duration_since(asked) < time)
@@ -102,6 +123,7 @@ impl PeerList {
         if std::mem::take(&mut self.wants_keys) {
             self.asked_keys = Some(now);
         }
+        self.asked_for = if std::mem::take(&mut self.is_owed) { self.heard } else { 0 };
     }
 
     /// The server has answered `DEVICES` with this version. Returns whether it was asked.
@@ -272,6 +294,38 @@ mod tests {
         assert_eq!(asked, 10, "in 100 s");
         list.disconnected();
         assert!(list.is_due_for_keys(start), "on another connection");
+    }
+
+    #[test]
+    fn a_list_that_a_message_tells_of_is_asked_for_once_and_nothing_waits() {
+        let (mut list, now) = (opened(3, 3), Instant::now());
+        list.hears_of(3);
+        assert!(!list.is_due(true, false, now));
+        // What was asked before does not count.
+        list.wants_keys();
+        list.asked(now);
+        list.hears_of(4);
+        assert!(list.answered(3));
+        list.knows(3);
+        assert_eq!(list.takes_hidden(), None);
+        let later = now + ASK_KEYS;
+        assert!(list.is_due(false, true, later) && list.is_settled());
+        list.asked(later);
+        list.disconnected();
+        list.opening(3, false);
+        list.opened(3);
+        assert!(list.is_due(false, true, later), "the answer was lost");
+        list.asked(later);
+        assert!(list.answered(3));
+        list.knows(3);
+        assert_eq!((list.takes_hidden(), list.takes_hidden()), (Some(4), None), "once");
+        list.hears_of(4);
+        assert!(!list.is_due(true, false, later + ASK_KEYS));
+        list.hears_of(5);
+        list.asked(later + ASK_KEYS);
+        assert!(list.answered(5));
+        list.knows(5);
+        assert_eq!(list.takes_hidden(), None, "it is shown");
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub(crate) struct Receiver<'a> {
 pub(crate) struct Noticed {
     /// How many came that could not be opened.
     pub(crate) unopened: usize,
+    /// Which version of their device list those who wrote have had.
+    pub(crate) lists: BTreeMap<Name, u64>,
 }
 
 /// Writes a message, if it is new. A file that it announces is downloaded if the receiver allows.
@@ -127,16 +129,20 @@ fn open(
 ) -> Result<Verdict> {
     let Receiver { me, installation, unasked, now, is_device, is_last, .. } = *receiver;
     let opener = Opener { keyring: &mut *receiver.keyring, me, server, installation, now };
-    let Content { kind, body: inside, .. } = match opening::open(tx, opener, &peer, &message, body)?
-    {
-        Opening::Opened(content) => content,
-        Opening::Unknown if is_last => {
-            return Ok(refuse(receiver, &peer, &"nobody knows who sealed it"));
-        }
-        Opening::Unknown => return Ok(Verdict::Unknown),
-        Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
-        Opening::Refused(why) => return Ok(refuse(receiver, &peer, &why)),
-    };
+    let Content { kind, body: inside, lists, .. } =
+        match opening::open(tx, opener, &peer, &message, body)? {
+            Opening::Opened(content) => content,
+            Opening::Unknown if is_last => {
+                return Ok(refuse(receiver, &peer, &"nobody knows who sealed it"));
+            }
+            Opening::Unknown => return Ok(Verdict::Unknown),
+            Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
+            Opening::Refused(why) => return Ok(refuse(receiver, &peer, &why)),
+        };
+    if let Some(list) = lists[0] {
+        let newest = receiver.noticed.lists.entry(peer.clone()).or_default();
+        *newest = list.version.max(*newest);
+    }
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
     // message seals it again.

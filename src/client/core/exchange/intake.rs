@@ -113,6 +113,9 @@ impl Core {
         left.into_iter().for_each(|peer| self.unopened.leave(peer));
         self.put_off(unopened)?;
         self.unreadable = self.unreadable.saturating_add(noticed.unopened);
+        for (peer, version) in noticed.lists {
+            self.with(&peer, |it| it.list.hears_of(version));
+        }
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();

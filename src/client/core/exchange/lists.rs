@@ -97,6 +97,7 @@ impl Core {
                 self.held.believes_list(&peer);
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
+                self.tell_hidden(&peer, version);
                 self.open_what_waits(&peer, connection).await?;
             }
             Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
@@ -110,6 +111,16 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Somebody has written that there is a newer list than the server shows. That holds nothing: whoever writes may lie.
+    fn tell_hidden(&mut self, peer: &Name, version: u64) {
+        let hidden = |it: &mut Conversation| it.list.takes_hidden();
+        let Some(newer) = self.conversations.get_mut(peer).and_then(hidden) else { return };
+        let because = format!(
+            "the server shows version {version} of {peer}'s device list, and {peer} has written of version {newer}: it has not taken that one, has lost it, or hides it, and what you write may go to a device that {peer} has dropped"
+        );
+        self.tell_if_few(Event::Objection { because });
     }
 
     /// Gives the server a list back, now or later.

@@ -187,6 +187,7 @@ fn what_a_device_sealed_before_it_was_gone_is_opened_and_nothing_else_of_it() {
     let list = alice.sign(list);
     there.believes(&alice, &list);
     assert_eq!(there.reads("alice", &on_its_way), "still on its way");
+    assert_eq!(there.noticed.lists[&alice.name], 1);
     // Whoever goes on with the old one has seen the list by now.
     let before = state(&there);
     here.believes(&alice, &list);

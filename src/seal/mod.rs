@@ -72,7 +72,8 @@
 //!    before. A data folder that stands in no list neither acknowledges nor bounces what is not for it, nor what comes
 //!    behind that in the conversation.
 //! 5. It remembers the Curve25519 keys of devices that its lists call *gone*: what such a device has sealed before is
-//!    opened, which is what names an older list of its person inside than the one that calls it so.
+//!    opened, which is what names an older list of its person inside than the first one that it believed and that calls it
+//!    so. That ends once all has come that waited when it said `TALK` and believed such a list: what comes later bounces.
 //! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
 //!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
 //!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.

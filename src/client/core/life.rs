@@ -149,6 +149,7 @@ impl Core {
             self.stand_where_due().await?;
             self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
+            self.note_drained().await?;
             self.ask_lists_where_due(connection);
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;

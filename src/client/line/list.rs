@@ -32,6 +32,8 @@ pub(crate) struct PeerList {
     heard: u64,
     is_owed: bool,
     asked_for: u64,
+    /// Devices that were gone by this version may have written what waited then, and not all of it has come.
+    drains: Option<u64>,
     /// Why the server still has an older list, although it was to get the known one back.
     refusal: Option<String>,
 }
@@ -49,7 +51,7 @@ enum Step {
 impl PeerList {
     /// The connection has ended.
     pub(super) fn disconnected(&mut self) {
-        (self.step, self.asked, self.asked_keys) = (Step::None, None, None);
+        (self.step, self.asked, self.asked_keys, self.drains) = (Step::None, None, None, None);
         if std::mem::take(&mut self.asked_for) > 0 {
             (self.is_owed, self.wants_keys) = (true, true);
         }
@@ -59,6 +61,16 @@ impl PeerList {
     pub(crate) fn opening(&mut self, known: u64, is_doubted: bool) {
         (self.known, self.is_doubted, self.step, self.refusal) =
             (known, is_doubted, Step::None, None);
+    }
+
+    /// The same; `has_former`: some that are gone may have written what waits.
+    pub(crate) fn drains(&mut self, has_former: bool) {
+        self.drains = has_former.then_some(self.known);
+    }
+
+    /// All that waited has come. The version by which those were gone who may have written it: once.
+    pub(crate) fn takes_drained(&mut self) -> Option<u64> {
+        self.drains.take()
     }
 
     /// `TALKING` has told the version that the server has.
@@ -326,6 +338,21 @@ mod tests {
         assert!(list.answered(5));
         list.knows(5);
         assert_eq!(list.takes_hidden(), None, "it is shown");
+    }
+
+    #[test]
+    fn what_waited_has_come_for_the_version_that_was_believed_before() {
+        let mut list = PeerList::default();
+        for (has_former, drained) in [(false, None), (true, Some(3))] {
+            list.opening(3, false);
+            list.drains(has_former);
+            list.opened(4);
+            list.knows(4);
+            assert_eq!((list.takes_drained(), list.takes_drained()), (drained, None));
+        }
+        list.drains(true);
+        list.disconnected();
+        assert_eq!(list.takes_drained(), None, "it comes again");
     }
 
     #[test]

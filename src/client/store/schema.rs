@@ -153,6 +153,10 @@ const SEALING: &str = "
         name TEXT NOT NULL,
         installation TEXT NOT NULL,
         curve BLOB NOT NULL,
+        -- The first version that was believed and calls it gone.
+        went INTEGER,
+        -- All that waited then has come.
+        drained INTEGER NOT NULL DEFAULT 0 CHECK (drained IN (0, 1)),
         PRIMARY KEY (server, name, installation)
     ) STRICT;
 

@@ -61,6 +61,22 @@ impl Core {
         }
     }
 
+    /// Once all that waited has come, nothing more is taken of devices that were gone by then.
+    pub(crate) async fn note_drained(&mut self) -> Result<(), Exit> {
+        let mut drained = Vec::new();
+        for (peer, it) in &mut self.conversations {
+            if it.has_caught_up() && !self.unopened.has(peer) {
+                drained.extend(it.list.takes_drained().map(|version| (peer.clone(), version)));
+            }
+        }
+        for (peer, version) in drained {
+            let server = self.server.clone();
+            let note = move |tx: &Transaction<'_>| devices::drained(tx, &server, &peer, version);
+            self.store.run(note).await?;
+        }
+        Ok(())
+    }
+
     /// `TALKING` has told the version that the server has.
     pub(super) fn list_is_at(&mut self, peer: &Name, version: u64) {
         self.with(peer, |it| it.list.opened(version));

@@ -46,16 +46,18 @@ impl Core {
                 let Scope { server, peer, .. } = &scope;
                 let list = devices::known(tx, server, peer)?.version;
                 let is_doubted = devices::is_offered(tx, server, peer)?;
+                let has_former = devices::has_former(tx, server, peer)?;
                 let numbers = (outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?);
-                Ok((numbers, list, is_doubted))
+                Ok((numbers, list, is_doubted, has_former))
             };
-            let ((settled, sent), list, is_doubted) = self.store.run(look).await?;
+            let ((settled, sent), list, is_doubted, has_former) = self.store.run(look).await?;
             // Before everything that is said in it.
             connection.answer(&ClientFrame::Key { peer: peer.clone() });
             connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, |it| {
                 it.opening(sent, now);
                 it.list.opening(list, is_doubted);
+                it.list.drains(has_former);
             });
             self.requests.remove(&peer);
             // It comes again.

@@ -7,13 +7,13 @@ use rusqlite::{Transaction, params};
 use thiserror::Error;
 use vodozemac::olm::OlmMessage;
 
+use super::super::devices::{self, Former};
 use super::super::scope::Server;
 use super::keyring::{Keyring, Me, Person};
 use super::sessions::{self, Other};
 use crate::message::{Installation, Kind, Message, Name, Timestamp};
 use crate::seal::{
-    Account, Addressed, Body, BodyError, Content, Context, End, Got, Known, OlmError, Opened,
-    Session,
+    Account, Addressed, Body, BodyError, Content, Context, End, Got, OlmError, Opened, Session,
 };
 use crate::trust::devices::{Owner, SignedWriter};
 use crate::trust::{CurveKey, PublicKey};
@@ -76,11 +76,13 @@ pub(crate) fn open(
         Err(why) => return Ok(Opening::Refused(why)),
     };
     let person = keyring.person(tx, me, server, peer)?;
-    let (identity, curve) = match keys_of(&person, server, peer, sender, body.writer()) {
-        Ok(Some(keys)) => keys,
-        Ok(None) => return Ok(Opening::Unknown),
-        Err(why) => return Ok(Opening::Refused(why)),
-    };
+    let is_gone = person.gone.contains(&sender);
+    let former = if is_gone { devices::former(tx, server, peer, sender)? } else { None };
+    if is_gone && former.is_none() {
+        return Ok(Opening::Refused(Unopened::Gone));
+    }
+    let keys = keys_of(&person, former, server, peer, sender, body.writer());
+    let Some((identity, curve)) = keys else { return Ok(Opening::Unknown) };
     let keys = keyring.account(tx, server, installation, now)?;
     let from = End { name: peer, identity, installation: sender, curve };
     let (name, identity) = (&me.name, me.identity);
@@ -89,7 +91,7 @@ pub(crate) fn open(
     let other = Other { server, peer, installation: sender };
     let opened = decrypt(tx, &keys.account, other, curve, envelope)?;
     let fitting = opened.and_then(|it| fit(it, body, &context, message));
-    match fitting.and_then(|it| before_it_went(it, &person, sender)) {
+    match fitting.and_then(|it| before_it_went(it, former)) {
         Ok((session, content)) => {
             sessions::opened(tx, other, &session, message.id.n, now)?;
             compare(tx, other, installation, &content.got)?;
@@ -133,38 +135,32 @@ fn envelope(body: &Body, from: Installation, to: Installation) -> Attempt<&Addre
 /// identity has signed of a folder that stands in no list. None if either is not known.
 fn keys_of(
     person: &Person,
+    former: Option<Former>,
     server: &Server,
     name: &Name,
     sender: Installation,
     writer: Option<&SignedWriter>,
-) -> Attempt<Option<(PublicKey, CurveKey)>> {
-    let Some(identity) = person.identity else { return Ok(None) };
-    if let Some(device) = person.device(sender) {
-        return Ok(Some((identity, device.curve)));
-    }
-    if person.gone.contains(&sender) {
-        let curve = person.former(sender).ok_or(Unopened::Gone)?;
-        return Ok(Some((identity, curve)));
+) -> Option<(PublicKey, CurveKey)> {
+    let identity = person.identity?;
+    let listed = person.device(sender).map(|device| device.curve);
+    if let Some(curve) = listed.or(former.map(|it| it.curve)) {
+        return Some((identity, curve));
     }
     // Of a device that has no prekey yet no statement is heeded either.
     let writer = writer.filter(|_| !person.lacking.contains(&sender));
     let owner = Owner { server: server.key(), name: name.clone(), identity };
     let curve = writer.and_then(|it| it.curve_of(&owner, sender));
-    Ok(curve.map(|curve| (identity, curve)))
+    curve.map(|curve| (identity, curve))
 }
 
 /// What a device that is gone has sealed while it was none yet: it knew no list as new as the one that calls it so.
 fn before_it_went(
     (session, content): (Session, Content),
-    person: &Person,
-    sender: Installation,
+    former: Option<Former>,
 ) -> Attempt<(Session, Content)> {
-    let version = |list: Option<Known>| list.map_or(0, |list| list.version);
-    let is_late = version(content.lists[0]) >= version(person.list);
-    if is_late && person.gone.contains(&sender) {
-        return Err(Unopened::Gone);
-    }
-    Ok((session, content))
+    let knew = content.lists[0].map_or(0, |list| list.version);
+    let is_late = former.is_some_and(|it| knew >= it.went);
+    if is_late { Err(Unopened::Gone) } else { Ok((session, content)) }
 }
 
 /// Decrypts an envelope: one that begins a session in the session that is called so, or in a new one.

@@ -193,5 +193,37 @@ fn what_a_device_sealed_before_it_was_gone_is_opened_and_nothing_else_of_it() {
     here.believes(&alice, &list);
     let late = here.says("bob", "from the past");
     assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    // Also once there is a newer one, which the late one does not know.
+    let next = list.list().with(alice.folder(4).device(), START).unwrap();
+    there.believes(&alice, &alice.sign(next));
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
     assert_eq!(state(&there), before);
+}
+
+#[test]
+fn whoever_is_gone_and_names_an_old_list_is_heard_until_what_waited_has_come() {
+    let World { alice, mut here, mut there, .. } = world();
+    let texts = ["on its way", "behind it", "years later"];
+    let [waited, behind, late] = texts.map(|text| here.says("bob", text));
+    let gone = |there: &mut Folder, installation: u64| {
+        let list = run(&mut there.store, |tx| devices::known(tx, &server(), &alice.name));
+        let list = list.bundle().unwrap();
+        let anew = alice.folder(installation).device();
+        let next = list.list().with(Device { key: here.key.public(), ..anew }, START).unwrap();
+        there.believes(&alice, &alice.sign(next).joined(Some(&list)).unwrap());
+    };
+    let drained = |there: &mut Folder, version| {
+        run(&mut there.store, |tx| devices::drained(tx, &server(), &alice.name, version));
+        run(&mut there.store, |tx| devices::has_former(tx, &server(), &alice.name))
+    };
+    gone(&mut there, 3);
+    assert!(drained(&mut there, 1), "it waited before it was known who is gone");
+    assert_eq!(there.reads("alice", &waited), "on its way");
+    assert_eq!(there.reads("alice", &behind), "behind it");
+    assert!(!drained(&mut there, 2));
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    // The next list has its prekey, too.
+    gone(&mut there, 4);
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    assert_eq!(there.receives("alice", &waited), Verdict::Known);
 }

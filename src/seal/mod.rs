@@ -82,9 +82,10 @@
 //!    delivered, for there may be other devices, and each may have been restored.
 //! 8. If a version of its sender's list inside is newer than the one that it believes, it asks `DEVICES`, once; and tells
 //!    its user if the server still shows an older one.
-//! 9. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
-//!    nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
-//!    that it could not open.
+//! 9. It shows the *time* inside beside that of the frame if they are more than 5 minutes apart.
+//! 10. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
+//!     nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
+//!     that it could not open.
 //!
 //! # Prekeys
 //!

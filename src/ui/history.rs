@@ -75,6 +75,9 @@ struct Object<'a> {
     /// Of what cannot be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
+    /// If it is quite another time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
 }
 
 /// A message as scripts get it.
@@ -86,16 +89,18 @@ pub(super) struct Said<'a> {
     pub(super) text: &'a str,
     pub(super) file: Option<&'a Listed>,
     pub(super) state: &'a str,
+    pub(super) written: Option<Timestamp>,
 }
 
 impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, from, to, kind, text, file, state } = *self;
-        let time = time_text::moment(time.printable(), 3);
+        let Self { time, from, to, kind, text, file, state, written } = *self;
+        let moment = |time: Timestamp| time_text::moment(time.printable(), 3);
+        let (time, written) = (moment(time), written.map(moment));
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
-        print_object(&Object { time, from, to, text, state, file, kind }, out)
+        print_object(&Object { time, from, to, text, state, file, kind, written }, out)
     }
 }
 
@@ -105,16 +110,19 @@ pub(super) fn print_object(object: &impl Serialize, out: &mut dyn Write) -> io::
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state } = entry;
+    let Entry { time, from, to, kind, text, file, state, written } = entry;
     let (from, to, kind, file) = (from.as_str(), to.as_str(), kind.as_str(), file.as_ref());
-    Said { time: *time, from, to, kind, text, file, state }.print_json(out)
+    let (time, written) = (*time, *written);
+    Said { time, from, to, kind, text, file, state, written }.print_json(out)
 }
 
 fn print_lines(entry: &Entry, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state } = entry;
+    let Entry { time, from, to, kind, text, file, state, written } = entry;
+    let written = written.map(|it| format!(", {}", times::written(it, *time)));
+    let written = written.unwrap_or_default();
     let time = times::local(*time, zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
     for line in files::listed(kind.as_str(), text, file.as_ref()) {
-        writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
+        writeln!(out, "{time} {from} to {to} ({state}{written}): {line}")?;
     }
     Ok(())
 }
@@ -164,6 +172,7 @@ mod tests {
             text: text.into(),
             file,
             state: "received".into(),
+            written: None,
         };
         let mut out = Vec::new();
         print(&entry, &mut out).unwrap();
@@ -198,6 +207,29 @@ mod tests {
     fn lines_are_clean() {
         let line = "2023-11-15 00:13:20 marie to john (received): ";
         assert_eq!(printed(print_lines, "a\u{1b}b\nc"), format!("{line}a\u{fffd}b\n{line}c\n"));
+    }
+
+    #[test]
+    fn when_something_was_written_is_told_if_it_came_later() {
+        let entry = Entry {
+            time: Timestamp(1_700_000_000_123),
+            from: "marie".parse().unwrap(),
+            to: "john".parse().unwrap(),
+            kind: "text".parse().unwrap(),
+            text: "hi".into(),
+            file: None,
+            state: "received".into(),
+            written: Some(Timestamp(1_700_000_000_123 - 2 * 60 * 60 * 1_000)),
+        };
+        let printed = |print: fn(&Entry, &mut dyn Write) -> io::Result<()>| {
+            let mut out = Vec::new();
+            print(&entry, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let line = "2023-11-15 00:13:20 marie to john (received, written 2 h before): hi\n";
+        assert_eq!(printed(print_lines), line);
+        let json = printed(print_json);
+        assert!(json.ends_with(",\"written\":\"2023-11-14T20:13:20.123Z\"}\n"), "{json}");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use std::fmt::Display;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::rows::Incoming;
+use super::rows::{self, Incoming};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Opener, Opening, Unopened};
@@ -129,7 +129,7 @@ fn open(
 ) -> Result<Verdict> {
     let Receiver { me, installation, unasked, now, is_device, is_last, .. } = *receiver;
     let opener = Opener { keyring: &mut *receiver.keyring, me, server, installation, now };
-    let Content { kind, body: inside, lists, .. } =
+    let Content { kind, body: inside, lists, time: written, .. } =
         match opening::open(tx, opener, &peer, &message, body)? {
             Opening::Opened(content) => content,
             Opening::Unknown if is_last => {
@@ -151,8 +151,9 @@ fn open(
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let fresh = insert(tx, unasked, server, peer, message, &hash, true)?;
+    let mut fresh = insert(tx, unasked, server, peer, message, &hash, true)?;
     note_opened(tx, body, fresh.id)?;
+    note_written(tx, &mut fresh, written)?;
     Ok(Verdict::New(fresh))
 }
 
@@ -191,7 +192,15 @@ fn insert(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Incoming { id, peer, time, kind, body, sealed, file })
+    Ok(Incoming { id, peer, time, kind, body, sealed, file, written: None })
+}
+
+/// When a new message was written is told beside when it came, if that is another time.
+fn note_written(tx: &Transaction<'_>, fresh: &mut Incoming, written: Timestamp) -> Result<()> {
+    fresh.written = rows::written_apart(written, fresh.time);
+    let Some(written) = fresh.written else { return Ok(()) };
+    let note = "UPDATE message SET written = ? WHERE id = ?";
+    tx.execute(note, params![written.0.cast_signed(), fresh.id]).map(drop)
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -260,7 +269,7 @@ pub(crate) fn unshown(
     limit: u32,
 ) -> Result<Vec<Incoming>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, time, kind, body, sealed, number, file.state, why FROM message
+        "SELECT id, time, kind, body, sealed, number, file.state, why, written FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND message.state = 'received' AND id > ?
          ORDER BY id LIMIT ?",
@@ -277,6 +286,7 @@ pub(crate) fn unshown(
             body: body.into(),
             sealed: row.get(4)?,
             file: files::received(row, 5)?,
+            written: rows::written(row, 8)?,
         })
     })?;
     rows.collect()

@@ -102,7 +102,7 @@ pub(crate) fn add(
     ])?;
     let id = tx.last_insert_rowid();
     let (state, sealed, file) = (State::Waiting, false, None);
-    Ok(Record { id, own: true, n, time, kind, body, state, sealed, file })
+    Ok(Record { id, own: true, n, time, kind, body, state, sealed, file, written: None })
 }
 
 /// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the

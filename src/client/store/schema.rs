@@ -132,6 +132,9 @@ const LAYOUT: &str = "
 
 /// What layout 10 adds.
 const SEALING: &str = "
+    -- When another's sealed one was written, by its writer's clock, if that is not when it came. Milliseconds since 1970.
+    ALTER TABLE message ADD COLUMN written INTEGER;
+
     -- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
     CREATE TABLE account (
         server TEXT NOT NULL,

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::database::{self, StoreError};
-use super::rows::Listed;
+use super::rows::{self, Listed};
 use super::schema::{self, NEWEST};
 use super::search::Query;
 use super::{files, info};
@@ -59,6 +59,8 @@ pub struct Entry {
     pub file: Option<Listed>,
     /// Own: `waiting`, `stored`, `delivered` or `expired`. Others': `received`.
     pub state: String,
+    /// When another's was written, as its writer says, if that is quite another time.
+    pub written: Option<Timestamp>,
 }
 
 /// Why there is nothing to read. Made to be read by the folder's owner.
@@ -178,7 +180,8 @@ fn rows(
     above: i64,
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut query = connection.prepare_cached(
-        "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why
+        "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why,
+                written
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
                AND (?2 IS NULL OR message.server = ?2
@@ -215,6 +218,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         kind,
         // Whether it was shown concerns the face alone.
         state: if own { state } else { "received".into() },
+        written: rows::written(row, 10)?,
     })
 }
 

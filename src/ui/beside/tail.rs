@@ -74,7 +74,8 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
         true => {
-            let said = Said { time, from, to, kind, text, file, state: "received" };
+            let (state, written) = ("received", None);
+            let said = Said { time, from, to, kind, text, file, state, written };
             said.print_json(&mut out)?;
         }
         false => {

@@ -15,7 +15,7 @@ use super::row::{CLEAR, Row, View};
 use crate::client::{FileState, Incoming, Transfer};
 use crate::output;
 use crate::text;
-use crate::ui::phrases::{files, news};
+use crate::ui::phrases::{files, news, times};
 
 /// Both outputs.
 pub(crate) struct Screen {
@@ -47,10 +47,16 @@ impl Screen {
     /// A message, on standard output: each of its lines with the name of who wrote it.
     pub(crate) fn message(&self, message: &Incoming) -> io::Result<()> {
         let Incoming { peer, kind, body, file, .. } = message;
-        let Some(lines) = files::lines(kind, body, file.as_ref()) else {
+        let Some(mut lines) = files::lines(kind, body, file.as_ref()) else {
             self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
+        // What a script reads is what was said.
+        if let (true, Some(written), Some(first)) =
+            (self.interactive, message.written, lines.first_mut())
+        {
+            *first += &format!(" ({})", times::written(written, message.time));
+        }
         let head = format!("{peer}:");
         let mut printed = Vec::new();
         for line in lines {

@@ -222,11 +222,12 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body, sealed, file } = message;
+        let Incoming { id, peer, time, kind, body, sealed, file, written } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
         let state = State::Received;
-        let record = Record { id, own: false, n: 0, time, kind, body, state, sealed, file };
+        let record =
+            Record { id, own: false, n: 0, time, kind, body, state, sealed, file, written };
         self.conversations[index].request = 0;
         if is_current && self.conversations[index].is_catching_up() {
             let pane = self.pane();

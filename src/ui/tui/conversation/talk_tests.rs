@@ -12,7 +12,7 @@ pub(super) fn record(id: i64, own: bool, text: &str) -> Record {
     let (n, time) = (id.unsigned_abs(), Timestamp(id.unsigned_abs() * 60_000));
     let body = text.to_string().into();
     let (kind, sealed, file) = (Kind::TEXT, true, None);
-    Record { id, own, n, time, kind, body, state, sealed, file }
+    Record { id, own, n, time, kind, body, state, sealed, file, written: None }
 }
 
 fn pane(height: u16) -> Pane {

@@ -115,6 +115,19 @@ fn what_is_damaged_leaves_the_session_as_it_was() {
 }
 
 #[test]
+fn what_comes_late_is_told_with_the_time_at_which_it_was_written() {
+    let World { mut here, mut there, .. } = world();
+    for (late, told) in [(5 * 60 * 1_000, None), (5 * 60 * 1_000 + 1, Some(START))] {
+        let message = here.says("bob", "hi");
+        let message = Message { time: Timestamp(START.0 + late), ..message };
+        let Verdict::New(it) = there.receives("alice", &message) else { panic!("new") };
+        let alice = "alice".parse().unwrap();
+        let kept = |tx: &Transaction<'_>| history::unshown(tx, &server(), &alice, it.id - 1, 1);
+        assert_eq!((it.written, run(&mut there.store, kept)[0].written), (told, told));
+    }
+}
+
+#[test]
 fn what_is_sealed_for_the_key_before_is_opened_and_what_is_for_an_older_one_comes_back() {
     let World { bob, mut here, mut there, .. } = world();
     // Each is begun with what bob has said then.

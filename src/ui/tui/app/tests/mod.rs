@@ -108,6 +108,7 @@ impl Desk {
             body,
             sealed: true,
             file: None,
+            written: None,
         }));
     }
 
@@ -128,7 +129,9 @@ impl Desk {
             let (n, body) = (before as u64 + 1, text.into());
             let (kind, state) = (Kind::TEXT, State::Waiting);
             let (time, sealed, file) = (self.now, true, None);
-            let record = Record { id, own: true, n, time, kind, body, state, sealed, file };
+            let written = None;
+            let record =
+                Record { id, own: true, n, time, kind, body, state, sealed, file, written };
             self.hear(Event::Written { peer, record });
         }
     }

@@ -253,6 +253,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             state: State::Shown,
             sealed: true,
             file: None,
+            written: None,
         };
         Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
     };
@@ -284,6 +285,7 @@ fn what_was_said_at_another_address_of_the_server_is_loaded() {
         state,
         sealed: true,
         file: None,
+        written: None,
     };
     desk.hear(Event::Joined);
     let newest = Command::Page { peer: name("marie"), place: Place::Newest, limit: PAGE };

@@ -10,7 +10,7 @@ use jiff::{Timestamp as Instant, ZonedDateTime};
 use crate::message::Timestamp;
 use crate::ui::settings;
 
-use super::count;
+use super::numbers::count;
 
 /// A moment in a zone. A damaged time must not stop whoever reads it.
 pub(crate) fn local(time: Timestamp, zone: &TimeZone) -> ZonedDateTime {

@@ -77,13 +77,22 @@
 //! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
 //!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
 //!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.
-//! 7. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
+//! 7. What comes in the clear it takes only of a name of which nothing sealed was opened on this server yet; and if it
+//!    believes a device list of that name, only as many messages as waited, by `TALKING`, when it opened the
+//!    conversation first after the server had shown or taken a list with its data folder. What it takes meanwhile
+//!    counts against that number, and a later `TALKING` may lower it. Anything else in the clear is not shown as that
+//!    person's word, but bounces, and its user is told so once in each conversation: who has once learnt how to seal
+//!    for somebody writes nothing in the clear to them, and from the moment on at which a server has a list of the
+//!    receiver it takes nothing in the clear for them. What is known is acknowledged, however it comes.
+//! 8. It remembers of each message whether it was ever in the clear, of an own one before it leaves, and shows that for
+//!    ever, also if the message is sealed later.
+//! 9. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
 //!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
 //!    delivered, for there may be other devices, and each may have been restored.
-//! 8. If a version of its sender's list inside is newer than the one that it believes, it asks `DEVICES`, once; and tells
-//!    its user if the server still shows an older one.
-//! 9. It shows the *time* inside beside that of the frame if they are more than 5 minutes apart.
-//! 10. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
+//! 10. If a version of its sender's list inside is newer than the one that it believes, it asks `DEVICES`, once; and
+//!     tells its user if the server still shows an older one.
+//! 11. It shows the *time* inside beside that of the frame if they are more than 5 minutes apart.
+//! 12. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
 //!     nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
 //!     that it could not open.
 //!

@@ -12,12 +12,16 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::phrases::{files, times};
+use crate::client::Passage;
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
 use crate::text;
 use crate::time_text;
+
+/// What stands behind the state of a message that anybody on its way could read.
+const IN_THE_CLEAR: &str = ", in the clear";
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -75,6 +79,9 @@ struct Object<'a> {
     /// Of what cannot be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
+    /// Not there before it has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<bool>,
     /// If it is quite another time.
     #[serde(skip_serializing_if = "Option::is_none")]
     written: Option<String>,
@@ -89,18 +96,20 @@ pub(super) struct Said<'a> {
     pub(super) text: &'a str,
     pub(super) file: Option<&'a Listed>,
     pub(super) state: &'a str,
+    pub(super) sealed: Option<bool>,
     pub(super) written: Option<Timestamp>,
 }
 
 impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, from, to, kind, text, file, state, written } = *self;
+        let Self { time, from, to, kind, text, file, state, sealed, written } = *self;
         let moment = |time: Timestamp| time_text::moment(time.printable(), 3);
         let (time, written) = (moment(time), written.map(moment));
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
-        print_object(&Object { time, from, to, text, state, file, kind, written }, out)
+        let said = Object { time, from, to, text, state, file, kind, sealed, written };
+        print_object(&said, out)
     }
 }
 
@@ -110,19 +119,20 @@ pub(super) fn print_object(object: &impl Serialize, out: &mut dyn Write) -> io::
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state, written } = entry;
+    let Entry { time, from, to, kind, text, file, state, passage, written } = entry;
+    let (time, sealed, written) = (*time, passage.sealed(), *written);
     let (from, to, kind, file) = (from.as_str(), to.as_str(), kind.as_str(), file.as_ref());
-    let (time, written) = (*time, *written);
-    Said { time, from, to, kind, text, file, state, written }.print_json(out)
+    Said { time, from, to, kind, text, file, state, sealed, written }.print_json(out)
 }
 
 fn print_lines(entry: &Entry, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state, written } = entry;
+    let Entry { time, from, to, kind, text, file, state, passage, written } = entry;
+    let passage = if *passage == Passage::Clear { IN_THE_CLEAR } else { "" };
     let written = written.map(|it| format!(", {}", times::written(it, *time)));
     let written = written.unwrap_or_default();
     let time = times::local(*time, zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
     for line in files::listed(kind.as_str(), text, file.as_ref()) {
-        writeln!(out, "{time} {from} to {to} ({state}{written}): {line}")?;
+        writeln!(out, "{time} {from} to {to} ({state}{passage}{written}): {line}")?;
     }
     Ok(())
 }
@@ -164,6 +174,16 @@ mod tests {
         text: &str,
         file: Option<Listed>,
     ) -> String {
+        printed_from(Passage::Sealed, print, kind, text, file)
+    }
+
+    fn printed_from(
+        passage: Passage,
+        print: fn(&Entry, &mut dyn Write) -> io::Result<()>,
+        kind: &str,
+        text: &str,
+        file: Option<Listed>,
+    ) -> String {
         let entry = Entry {
             time: Timestamp(1_700_000_000_123),
             from: "marie".parse().unwrap(),
@@ -172,6 +192,7 @@ mod tests {
             text: text.into(),
             file,
             state: "received".into(),
+            passage,
             written: None,
         };
         let mut out = Vec::new();
@@ -219,6 +240,7 @@ mod tests {
             text: "hi".into(),
             file: None,
             state: "received".into(),
+            passage: Passage::Sealed,
             written: Some(Timestamp(1_700_000_000_123 - 2 * 60 * 60 * 1_000)),
         };
         let printed = |print: fn(&Entry, &mut dyn Write) -> io::Result<()>| {
@@ -229,7 +251,25 @@ mod tests {
         let line = "2023-11-15 00:13:20 marie to john (received, written 2 h before): hi\n";
         assert_eq!(printed(print_lines), line);
         let json = printed(print_json);
-        assert!(json.ends_with(",\"written\":\"2023-11-14T20:13:20.123Z\"}\n"), "{json}");
+        let end = ",\"sealed\":true,\"written\":\"2023-11-14T20:13:20.123Z\"}\n";
+        assert!(json.ends_with(end), "{json}");
+    }
+
+    #[test]
+    fn what_was_in_the_clear_is_told_as_such() {
+        let line = printed_from(Passage::Clear, print_lines, "text", "hi", None);
+        assert!(line.ends_with(" marie to john (received, in the clear): hi\n"), "{line}");
+        for (passage, sealed) in [
+            (Passage::Sealed, Some(r#","sealed":true}"#)),
+            (Passage::Clear, Some(r#","sealed":false}"#)),
+            (Passage::Unsent, None),
+        ] {
+            let json = printed_from(passage, print_json, "text", "hi", None);
+            assert!(
+                json.trim_end().ends_with(sealed.unwrap_or(r#""state":"received"}"#)),
+                "{json}"
+            );
+        }
     }
 
     #[test]
@@ -240,12 +280,12 @@ mod tests {
             "{line}"
         );
         let json = printed_as(print_json, "song", "la la", None);
-        let end = r#""to":"john","text":"","state":"received","kind":"song"}"#;
+        let end = r#""to":"john","text":"","state":"received","kind":"song","sealed":true}"#;
         assert_eq!(json.split_once(r#""from":"marie","#).unwrap().1.trim_end(), end);
         // A file that says nothing that can be understood is none.
         assert!(
             printed_as(print_json, "file", "{}", None)
-                .contains(r#""text":"","state":"received","kind":"file"}"#)
+                .contains(r#""text":"","state":"received","kind":"file","sealed":true}"#)
         );
         assert!(!printed_as(print_json, "file", "a", Some(file("a", "b"))).contains("kind"));
     }

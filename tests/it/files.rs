@@ -634,7 +634,7 @@ fn on_the_screen_a_file_is_sent_and_saved() {
         john.presses(&format!("\u{1b}[200~'{}'\u{1b}[201~", text(&path)));
         john.sees("Send my notes.txt to marie?");
         john.presses("\r");
-        john.sees(" - you: [file: my notes.txt, text/plain, 11 B]");
+        john.sees(" -~you: [file: my notes.txt, text/plain, 11 B]");
         let begun = text(&path).strip_suffix("notes.txt").unwrap().replace(' ', "\\ ");
         john.presses(&format!("/SEND {begun}\t"));
         john.presses("again\r");

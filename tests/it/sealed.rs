@@ -18,7 +18,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
-fn is_anywhere(folder: &Path, word: &str) -> bool {
+pub(crate) fn is_anywhere(folder: &Path, word: &str) -> bool {
     let encoded = (0..3).map(|ahead| {
         let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
         // What is next to the word is in the first and last digits, too.
@@ -32,11 +32,15 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
 }
 
 /// Somebody sits down at a client once, and goes again.
-async fn comes(world: &World, name: &str) {
+pub(crate) async fn comes(world: &World, name: &str) {
+    comes_to(world, name, Launch::of(world, name)).await;
+}
+
+/// The same at a client that is not theirs by name.
+pub(crate) async fn comes_to(world: &World, name: &str, client: Launch) {
     let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
     witness.talk(name).await;
-    let follow = ["--follow"];
-    let person = Launch::of(world, name).to("nobody").with(&follow).start();
+    let person = client.to("nobody").with(&["--follow"]).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
     witness.expect(&format!("CHANGED {name} 1")).await;
     leaves(person).await;
@@ -44,7 +48,7 @@ async fn comes(world: &World, name: &str) {
     witness.quit().await;
 }
 
-async fn leaves(program: Program) {
+pub(crate) async fn leaves(program: Program) {
     program.signal("TERM");
     program.finish().await;
 }
@@ -138,7 +142,8 @@ fn whoever_writes_to_somebody_without_keys_is_told_who_can_read_it() {
         let mut bob = world.sign_in("bob").await;
         bob.talk("alice").await;
         let told = Launch::of(world, "alice").to("bob").pipe("hello\n").await;
-        let sentence = "bob has no keys for sealing yet; the host can read what you write now";
+        let sentence =
+            "bob has no keys here yet, so says the server; what you write now can be read by";
         assert_eq!(told.exited(0).err.matches(sentence).count(), 1, "{}", told.err);
         bob.quit().await;
         comes(world, "carol").await;

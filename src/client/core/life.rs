@@ -185,7 +185,7 @@ impl Core {
             let is_opened = !self.unopened.has(peer);
             let has_come = conversation.has_caught_up() && is_opened || self.unopened.leaves(peer);
             let is_shown = has_come && conversation.unshown_above.is_none();
-            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.has(peer))
+            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.stops(peer))
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();
@@ -198,7 +198,7 @@ impl Core {
         }
         let unsent = self.unsent().await?;
         match unsent.keys().find_map(|peer| self.held.failure(peer)) {
-            Some(failure) if unsent.keys().all(|peer| self.held.has(peer)) => {
+            Some(failure) if unsent.keys().all(|peer| self.held.stops(peer)) => {
                 Err(Exit::Failed(failure))
             }
             _ => Ok(unsent.is_empty()),

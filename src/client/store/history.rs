@@ -3,8 +3,9 @@
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
 //! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with and in
 //! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has
-//! the number of another message, or cannot be opened, is not taken. What is answered is a function of the history, which
-//! only grows; so a message that was not taken because of its number is either not taken again, or known.
+//! the number of another message, cannot be opened, or may not be its sender's for it is not sealed, is not taken. What is
+//! answered is a function of the history, which only grows; so a message that was not taken because of its number is
+//! either not taken again, or known.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,11 +13,11 @@ use std::fmt::Display;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::rows::{self, Incoming};
+use super::rows::{self, Incoming, Passage};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Opener, Opening, Unopened};
-use super::{files, payload, stock};
+use super::{clear, files, payload, stock, unsealed};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::seal::{Body, BodyError, Content};
@@ -33,6 +34,9 @@ pub(crate) enum Verdict {
     /// Its number is another message's: its sender's folder was restored, or is one of two copies. Or it cannot be opened.
     /// It has to come with another number.
     Bounced,
+    /// It came in the clear, and its sender's client would have sealed it: whoever runs the server may have made it. It has
+    /// to come again, sealed.
+    Unsealed,
     /// It was sealed by a folder that stands in no list that is believed: once the newest list is there, it is to be taken
     /// again. Nothing is to be said of it before, nor of what came behind it from its sender.
     Unknown,
@@ -78,7 +82,7 @@ pub(crate) fn receive(
         Ok(sealed) => sealed,
         Err(error) => return Ok(refuse(receiver, &peer, &error)),
     };
-    let Some(body) = sealed else { return take(tx, receiver.unasked, server, peer, message) };
+    let Some(body) = sealed else { return take_clear(tx, receiver, server, peer, message) };
     if was_opened(tx, server, &peer, message.origin, &body.payload().hash())? {
         return Ok(Verdict::Known);
     }
@@ -88,22 +92,26 @@ pub(crate) fn receive(
     open(tx, receiver, server, peer, message, &body)
 }
 
-/// Writes a message that is not sealed.
-fn take(
+/// Writes what came in the clear, if it is new, and may be its sender's.
+fn take_clear(
     tx: &Transaction<'_>,
-    unasked: Unasked,
+    receiver: &mut Receiver<'_>,
     server: &Server,
     peer: Name,
     message: Message,
 ) -> Result<Verdict> {
     let hash = payload::hash(&message.kind, &message.body);
-    if duplicate(tx, server, &peer, message.origin, &hash)?.is_some() {
+    if is_known_in_the_clear(tx, server, &peer, message.origin, &hash)? {
         return Ok(Verdict::Known);
     }
     if is_number_used(tx, server, &peer, message.id)? {
         return Ok(Verdict::Bounced);
     }
-    insert(tx, unasked, server, peer, message, &hash, false).map(Verdict::New)
+    let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
+    if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
+        return Ok(Verdict::Unsealed);
+    }
+    insert(tx, receiver.unasked, server, peer, message, &hash, Passage::Clear).map(Verdict::New)
 }
 
 /// Its body, if it is sealed.
@@ -139,6 +147,7 @@ fn open(
             Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
             Opening::Refused(why) => return Ok(refuse(receiver, &peer, &why)),
         };
+    unsealed::note_sealed(tx, server, &peer)?;
     if let Some(list) = lists[0] {
         let newest = receiver.noticed.lists.entry(peer.clone()).or_default();
         *newest = list.version.max(*newest);
@@ -151,7 +160,7 @@ fn open(
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let mut fresh = insert(tx, unasked, server, peer, message, &hash, true)?;
+    let mut fresh = insert(tx, unasked, server, peer, message, &hash, Passage::Sealed)?;
     note_opened(tx, body, fresh.id)?;
     note_written(tx, &mut fresh, written)?;
     Ok(Verdict::New(fresh))
@@ -165,7 +174,7 @@ fn insert(
     peer: Name,
     message: Message,
     hash: &[u8; 32],
-    sealed: bool,
+    passage: Passage,
 ) -> Result<Incoming> {
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
@@ -183,7 +192,7 @@ fn insert(
         kind.as_str(),
         &body[..],
         hash,
-        sealed,
+        passage.sealed(),
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
@@ -192,7 +201,7 @@ fn insert(
             files::told(tx, server, &peer, id, size, comes)
         })
         .transpose()?;
-    Ok(Incoming { id, peer, time, kind, body, sealed, file, written: None })
+    Ok(Incoming { id, peer, time, kind, body, passage, file, written: None })
 }
 
 /// When a new message was written is told beside when it came, if that is another time.
@@ -220,6 +229,19 @@ fn duplicate(
     let mut query = tx.prepare_cached(DUPLICATE)?;
     let key = params![origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0)).optional()
+}
+
+/// Whether a message that comes in the clear is there. Then it was in the clear, too, however it came before.
+fn is_known_in_the_clear(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    origin: Origin,
+    hash: &[u8; 32],
+) -> Result<bool> {
+    let known = duplicate(tx, server, peer, origin, hash)?;
+    clear::note(tx, known)?;
+    Ok(known.is_some())
 }
 
 /// Whether a message came in this payload before.
@@ -284,7 +306,7 @@ pub(crate) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            sealed: row.get(4)?,
+            passage: Passage::of(row.get(4)?),
             file: files::received(row, 5)?,
             written: rows::written(row, 8)?,
         })

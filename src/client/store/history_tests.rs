@@ -1,4 +1,4 @@
-//! What comes is taken once, in whatever order, under whatever number.
+//! What is taken, what is not, and what is known.
 
 use bytes::Bytes;
 

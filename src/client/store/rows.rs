@@ -28,8 +28,8 @@ pub struct Record {
     pub body: Bytes,
     /// Its state.
     pub state: State,
-    /// Whether it travelled sealed.
-    pub sealed: bool,
+    /// How it went.
+    pub passage: Passage,
     /// The state of the file that it announces, if it is another's and does.
     pub file: Option<Received>,
     /// When another's was written, as its writer says, if that is quite another time.
@@ -49,8 +49,8 @@ pub struct Incoming {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
-    /// Whether it came sealed.
-    pub sealed: bool,
+    /// How it came.
+    pub passage: Passage,
     /// The state of the file that it announces, if it does.
     pub file: Option<Received>,
     /// When it was written, as its writer says, if that is quite another time.
@@ -69,6 +69,37 @@ pub(super) fn written_apart(written: Timestamp, came: Timestamp) -> Option<Times
 pub(super) fn written(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
     let written: Option<i64> = row.get(column)?;
     Ok(written.map(|it| Timestamp(it.cast_unsigned())))
+}
+
+/// How a message went from its sender's client to its receiver's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It has not left its sender's client.
+    Unsent,
+    /// Sealed, each time.
+    Sealed,
+    /// At least once in the clear: whoever runs the server could read it.
+    Clear,
+}
+
+impl Passage {
+    /// By what stands in the store.
+    pub(super) fn of(sealed: Option<bool>) -> Self {
+        match sealed {
+            None => Self::Unsent,
+            Some(true) => Self::Sealed,
+            Some(false) => Self::Clear,
+        }
+    }
+
+    /// Whether it was sealed; none if it has not left.
+    pub fn sealed(self) -> Option<bool> {
+        match self {
+            Self::Unsent => None,
+            Self::Sealed => Some(true),
+            Self::Clear => Some(false),
+        }
+    }
 }
 
 /// The state of a message.

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::database::{self, StoreError};
-use super::rows::{self, Listed};
+use super::rows::{self, Listed, Passage};
 use super::schema::{self, NEWEST};
 use super::search::Query;
 use super::{files, info};
@@ -59,6 +59,8 @@ pub struct Entry {
     pub file: Option<Listed>,
     /// Own: `waiting`, `stored`, `delivered` or `expired`. Others': `received`.
     pub state: String,
+    /// How it went.
+    pub passage: Passage,
     /// When another's was written, as its writer says, if that is quite another time.
     pub written: Option<Timestamp>,
 }
@@ -181,7 +183,7 @@ fn rows(
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut query = connection.prepare_cached(
         "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why,
-                written
+                sealed, written
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
                AND (?2 IS NULL OR message.server = ?2
@@ -218,7 +220,8 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         kind,
         // Whether it was shown concerns the face alone.
         state: if own { state } else { "received".into() },
-        written: rows::written(row, 10)?,
+        passage: Passage::of(row.get(10)?),
+        written: rows::written(row, 11)?,
     })
 }
 

@@ -70,12 +70,12 @@ impl Asker {
 
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let mut out = output::out();
-    let Line { from, time, kind, text, file, .. } = line;
+    let Line { from, time, kind, text, file, sealed, .. } = line;
     let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
         true => {
-            let (state, written) = ("received", None);
-            let said = Said { time, from, to, kind, text, file, state, written };
+            let (state, sealed, written) = ("received", *sealed, None);
+            let said = Said { time, from, to, kind, text, file, state, sealed, written };
             said.print_json(&mut out)?;
         }
         false => {

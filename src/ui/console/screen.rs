@@ -12,7 +12,7 @@ use anstyle::{Effects, Style};
 
 use super::bars::Bars;
 use super::row::{CLEAR, Row, View};
-use crate::client::{FileState, Incoming, Transfer};
+use crate::client::{FileState, Incoming, Passage, Transfer};
 use crate::output;
 use crate::text;
 use crate::ui::phrases::{files, news, times};
@@ -21,6 +21,9 @@ use crate::ui::phrases::{files, news, times};
 pub(crate) struct Screen {
     /// A person sits there: questions, and news that a script has no use for.
     pub(crate) interactive: bool,
+    /// Where messages are printed, too: what was in the clear has a mark, and what was written long before it came has
+    /// that behind it.
+    pub(crate) marks: bool,
     name: Style,
     note: Style,
     bars: Bars,
@@ -37,6 +40,7 @@ impl Screen {
         let (out, err) = output::colours();
         Self {
             interactive: io::stdin().is_terminal(),
+            marks: io::stdin().is_terminal() && output::is_terminal(),
             name: coloured(out, Effects::BOLD),
             note: coloured(err, Effects::DIMMED),
             bars: Bars::default(),
@@ -46,18 +50,18 @@ impl Screen {
 
     /// A message, on standard output: each of its lines with the name of who wrote it.
     pub(crate) fn message(&self, message: &Incoming) -> io::Result<()> {
-        let Incoming { peer, kind, body, file, .. } = message;
+        let Incoming { peer, time, kind, body, passage, file, written, .. } = message;
         let Some(mut lines) = files::lines(kind, body, file.as_ref()) else {
             self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
-        // What a script reads is what was said.
-        if let (true, Some(written), Some(first)) =
-            (self.interactive, message.written, lines.first_mut())
-        {
-            *first += &format!(" ({})", times::written(written, message.time));
+        let written = written.filter(|_| self.marks);
+        if let (Some(written), Some(first)) = (written, lines.first_mut()) {
+            *first += &format!(" ({})", times::written(written, *time));
         }
-        let head = format!("{peer}:");
+        let is_marked = self.marks && *passage == Passage::Clear;
+        let mark = if is_marked { format!("{} ", news::CLEAR) } else { String::new() };
+        let head = format!("{mark}{peer}:");
         let mut printed = Vec::new();
         for line in lines {
             output::Lines::new(&mut printed).line(self.name, &head, &format!(" {line}"))?;

@@ -11,6 +11,7 @@ use super::super::accounts::{Keys, Renewal};
 use super::super::devices::Kept;
 use super::super::history::{self, Noticed, Receiver, Verdict};
 use super::super::outbox::{self, Outgoing};
+use super::super::rows::Passage;
 use super::super::scope::{Scope, Server};
 use super::super::thread::tests::{in_memory, run};
 use super::super::{accounts, contacts, devices};
@@ -200,7 +201,7 @@ impl Folder {
     /// A sealed message comes, and is opened.
     fn reads(&mut self, from: &str, message: &Message) -> String {
         match self.receives(from, message) {
-            Verdict::New(it) if it.sealed && it.kind == Kind::TEXT => {
+            Verdict::New(it) if it.passage == Passage::Sealed && it.kind == Kind::TEXT => {
                 String::from_utf8(it.body.to_vec()).unwrap()
             }
             other => panic!("{other:?}"),

@@ -55,6 +55,7 @@
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
+//! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -154,6 +155,7 @@ mod keys;
 mod lateness;
 mod listed;
 mod lists;
+mod logs;
 mod looks;
 mod manual;
 mod marks;

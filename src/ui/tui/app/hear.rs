@@ -18,6 +18,7 @@ use crate::wire::frame::Presence;
 const LISTED: usize = 1_000;
 
 impl App {
+    #[allow(clippy::too_many_lines, reason = "a table of all events")]
     pub(super) fn take(&mut self, event: Event) {
         if is_contact(&event) {
             self.contact = Some(self.now);

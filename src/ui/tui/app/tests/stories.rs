@@ -296,7 +296,7 @@ fn what_was_in_the_clear_is_marked_and_that_is_explained_once() {
     comes(&mut desk, "hello?");
     assert!(!desk.screen().contains("~ marks it"), "once: {}", desk.screen());
     desk.hear(Event::Sealing { peer: name("marie"), seals: true });
-    assert!(desk.screen().contains("│ sealed | marie online"), "{}", desk.screen());
+    assert!(desk.screen().contains(" | sealed | marie online"), "{}", desk.screen());
     desk.says("marie", "now we are sealed");
     assert!(desk.screen().contains("  marie: now we are sealed"), "{}", desk.screen());
 }

@@ -22,6 +22,7 @@
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
 //! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
+//! | `listed` | a list of devices that real programs make, also where an agent signs |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -152,6 +153,7 @@ mod identity;
 mod installations;
 mod keys;
 mod lateness;
+mod listed;
 mod lists;
 mod logs;
 mod looks;

@@ -257,11 +257,12 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body, passage, file } = message;
+        let Incoming { id, peer, time, kind, body, passage, file, written } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
         let state = State::Received;
-        let record = Record { id, own: false, n: 0, time, kind, body, state, passage, file };
+        let record =
+            Record { id, own: false, n: 0, time, kind, body, state, passage, file, written };
         let it = &mut self.conversations[index];
         if passage == Passage::Clear && !std::mem::replace(&mut it.explained_clear, true) {
             it.panel.tell(news::marked_clear(&news::came_clear(&peer)), false);

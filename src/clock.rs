@@ -92,18 +92,47 @@ impl Clock {
         self.before + self.since_start()
     }
 
-    /// What has waited since before this has waited for longer than `keep`, and may expire. None as long as nothing
-    /// may.
+    /// Both times at this moment.
+    pub fn moment(&self) -> Moment {
+        Moment { wall: self.wall(), uptime: self.uptime(), running: self.since_start() }
+    }
+
+    /// See [`Moment::overdue`].
     pub fn overdue(&self, keep: Duration) -> Option<Uptime> {
-        let now = self.uptime();
-        let keep_millis = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-        let may = self.since_start() >= (keep / 10).min(GRACE);
-        now.0.checked_sub(keep_millis).filter(|_| may).map(Uptime)
+        self.moment().overdue(keep)
     }
 
     fn since_start(&self) -> Duration {
         self.times.now().saturating_duration_since(self.started)
     }
+}
+
+/// Both times, at one moment of a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Moment {
+    /// What the wall clock said.
+    pub wall: Timestamp,
+    /// How long the server had run in all.
+    pub uptime: Uptime,
+    /// How long it had run since its last start.
+    pub running: Duration,
+}
+
+impl Moment {
+    /// What has waited since before this has waited for longer than `keep`, and may expire. None as long as nothing
+    /// may.
+    pub fn overdue(&self, keep: Duration) -> Option<Uptime> {
+        let keep_millis = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
+        let may = self.running >= (keep / 10).min(GRACE);
+        self.uptime.0.checked_sub(keep_millis).filter(|_| may).map(Uptime)
+    }
+}
+
+#[cfg(test)]
+impl Moment {
+    /// Some day in 2027, when a server starts for the first time.
+    pub(crate) const START: Self =
+        Self { wall: Timestamp(1_800_000_000_000), uptime: Uptime(0), running: Duration::ZERO };
 }
 
 /// Looks whether somebody sets the wall clock.

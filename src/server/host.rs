@@ -15,7 +15,7 @@ use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
-use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
+use super::people::{Contacts, Directory, Guests, Lists, Names, Seen, Unwelcome};
 use super::sessions::{Quota, Registry};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
@@ -43,6 +43,7 @@ pub(crate) struct Host {
     pub(super) claims: Claims,
     pub(super) confirming: Confirming,
     pub(super) guests: Guests,
+    pub(super) seen: Arc<Seen>,
     pub(super) keep: Option<Duration>,
     pub(super) clock: Arc<Clock>,
     pub(super) timing: Timing,
@@ -71,6 +72,11 @@ impl Host {
                 dismiss(&link, unwelcome);
             }
         }
+    }
+
+    /// Writes down who was here when, if there is something new.
+    pub(super) async fn write_seen(&self) {
+        self.seen.write(|name| self.names.member(name).is_some()).await;
     }
 
     /// What a connection that carries files needs.

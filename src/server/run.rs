@@ -12,7 +12,7 @@ use crate::mailbox::Mailbox;
 use crate::task;
 use crate::wire::frame::ByeReason;
 
-/// How long the last commit may take, and the last write to the book of addresses.
+/// How long the last commit may take, and the last write to each book that is not written at once.
 const FLUSH: Duration = Duration::from_secs(1);
 
 impl Server {
@@ -63,6 +63,7 @@ impl Server {
             task.cancel().await;
         }
         let _ = task::within(FLUSH, host.guests.write(host.clock.uptime())).await;
+        let _ = task::within(FLUSH, host.write_seen()).await;
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }

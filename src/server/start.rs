@@ -23,8 +23,8 @@ use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
 use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
 use super::people::{
-    BookError, Contacts, Directory, Guests, Lists, Names, Registration, ServerKey, UnknownContacts,
-    Watched,
+    BookError, Contacts, Directory, Guests, Lists, Names, Registration, Seen, ServerKey,
+    UnknownContacts, Watched,
 };
 use super::sessions::Registry;
 use crate::blobs::Blobs;
@@ -156,6 +156,7 @@ struct Books {
     watched: Arc<Watched>,
     names: Names,
     guests: Guests,
+    seen: Seen,
     /// There is a book of names, and it is empty.
     is_emptied: bool,
 }
@@ -176,6 +177,7 @@ impl Books {
             watched,
             names: Names::open(&book, registration, changed)?,
             guests: Guests::open(&folder.file("addresses"))?,
+            seen: Seen::open(&folder.file("seen"))?,
             is_emptied,
         })
     }
@@ -199,7 +201,7 @@ struct Parts {
 impl Parts {
     fn into_host(self, config: &Config) -> Host {
         let Self { endpoints, books, contacts, certificates, mailbox, blobs, stopping } = self;
-        let Books { directory, watched, names, guests, .. } = books;
+        let Books { directory, watched, names, guests, seen, .. } = books;
         let (clock, circle) = (mailbox.clock(), contacts.circle().clone());
         let names = Arc::new(names);
         Host {
@@ -218,6 +220,7 @@ impl Parts {
             claims: Claims::new(config.rates.names, DefaultClock::default()),
             confirming: Confirming::default(),
             guests,
+            seen: seen.into(),
             keep: config.keep,
             clock,
             timing: config.timing,

@@ -31,6 +31,7 @@ const FILES: &[(&str, fn(&Path))] = &[
     ("certificate.pem", protect),
     ("addresses", start),
     (JOURNAL, operate),
+    ("seen", start),
 ];
 
 /// Where the mailbox's engine is, which has assertions on what it reads.

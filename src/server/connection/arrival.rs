@@ -201,6 +201,7 @@ impl<'a> Present<'a> {
             Ok(_) => dismiss(&link, Unwelcome::Removed),
             Err(unwelcome) => dismiss(&link, unwelcome),
         }
+        host.seen.note(&link.name, host.clock.wall());
         if let Some(origin) = origin {
             host.guests.enter(origin, host.clock.uptime());
         }
@@ -214,6 +215,7 @@ impl<'a> Present<'a> {
 
 impl Drop for Present<'_> {
     fn drop(&mut self) {
+        self.host.seen.note(&self.link.0.name, self.host.clock.wall());
         self.host.directory.sign_out(&self.link.0);
         if let Some(origin) = self.origin {
             self.host.guests.leave(origin, self.host.clock.uptime());

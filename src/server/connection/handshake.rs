@@ -16,7 +16,7 @@ use crate::message::{Installation, Name};
 use crate::server::files::{Pass, PassError};
 use crate::server::host::Host;
 use crate::server::limits::SLOWED;
-use crate::server::people::{INVITED, Unwelcome};
+use crate::server::people::Unwelcome;
 use crate::task;
 use crate::trust::tls::Channel;
 use crate::trust::{Invite, PublicKey};
@@ -116,7 +116,7 @@ pub(super) async fn prove(
     }
     let address = address.map(|it| it.ip());
     let count = || host.claims.count(address).map_err(|wait| Unwelcome::TooManyNames(told(wait)));
-    match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
+    match host.names.claim(&name, key, invite, host.clock.moment(), count).await {
         Ok(()) => {
             keep_to_rate(host, &name).await?;
             Ok(SignedIn { name, installation, presence, key })

@@ -7,6 +7,7 @@ use tempfile::TempDir;
 use std::sync::{Mutex, PoisonError};
 
 use super::*;
+use crate::clock::Moment;
 use crate::mailbox::MemoryMailbox;
 use crate::message::{Installation, Timestamp};
 use crate::server::people::Registration;
@@ -29,7 +30,7 @@ fn name(text: &str) -> Name {
 
 fn claim(names: &Names, identity: &Identity) {
     let marie = name("marie");
-    let claimed = names.claim(&marie, identity.public(), None, None, || Ok(()));
+    let claimed = names.claim(&marie, identity.public(), None, Moment::START, || Ok(()));
     block_on(claimed).unwrap();
 }
 

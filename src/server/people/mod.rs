@@ -6,9 +6,10 @@
 //! lists                              which device list counts for each name
 //! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
 //! roll, listing, former_contacts     the names as lines; who is online, as `ONLINE` says it; contacts of earlier versions
+//! seen                               when people were last here
 //! book, lines                        a text file on disk; names as the body of an answer
 //! versions                           of which device lists somebody has to know the newest version
-//! likeness                           which names look alike
+//! likeness, member                   which names look alike; what is known of one
 //! ```
 
 mod book;
@@ -19,9 +20,11 @@ mod likeness;
 mod lines;
 mod listing;
 mod lists;
+mod member;
 mod names;
 mod presence;
 mod roll;
+mod seen;
 mod versions;
 
 pub use book::BookError;
@@ -32,8 +35,10 @@ pub(crate) use guests::Guests;
 pub(crate) use lines::Lines;
 pub(crate) use listing::Listed;
 pub(crate) use lists::{Lists, NotTaken, ServerKey};
+pub(crate) use member::Member;
 pub(crate) use names::Names;
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};
-pub(crate) use roll::{INVITED, Member, Unwelcome};
+pub(crate) use roll::{INVITED, Unwelcome};
+pub(crate) use seen::Seen;
 pub(crate) use versions::{Versions, Watch, Watched};

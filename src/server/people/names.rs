@@ -9,9 +9,11 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::book::{Book, BookError};
-use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
+use super::member::Member;
+use super::roll::{ChangeError, INVITED, Registration, Roll, Unwelcome, Welcome};
+use crate::clock::Moment;
 use crate::log_output::{Event, Events};
-use crate::message::{Name, Uptime};
+use crate::message::{Name, Timestamp};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
@@ -52,7 +54,12 @@ impl Names {
 
     /// The owner of a name.
     pub(crate) fn owner(&self, name: &Name) -> Option<PublicKey> {
-        self.roll().member(name)?.key
+        self.member(name)?.key
+    }
+
+    /// What is known of a name.
+    pub(crate) fn member(&self, name: &Name) -> Option<Member> {
+        self.roll().member(name)
     }
 
     /// Everybody, by name.
@@ -60,17 +67,18 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
-    /// Claims a name for a key that was proved; invitations that were opened before `too_old` are no longer valid. Only
-    /// a new name waits for the disk; one that costs no invitation is counted first.
+    /// Claims a name for a key that was proved. Only a new name waits for the disk; one that costs no invitation is
+    /// counted first.
     pub(crate) async fn claim(
         &self,
         name: &Name,
         key: PublicKey,
         invite: Option<Invite>,
-        too_old: Option<Uptime>,
+        now: Moment,
         count: impl FnOnce() -> Result<(), Unwelcome>,
     ) -> Result<(), Unwelcome> {
         let (invite, registration) = (invite.as_ref(), self.registration);
+        let too_old = now.overdue(INVITED);
         match self.roll().admit(name, &key, invite, registration, too_old)? {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => count()?,
@@ -83,7 +91,7 @@ impl Names {
                 // Somebody else may have claimed it, or used the invitation, while this claim waited.
                 roll.admit(&name, &key, invite.as_ref(), registration, too_old)?
             };
-            it.claim(name, key, welcome)
+            it.claim(name, key, welcome, now.wall)
         };
         let claimed = self.clerk.ask(claim);
         claimed.await.unwrap_or(Err(Unwelcome::NotWritten))
@@ -124,12 +132,18 @@ struct Clerk {
 }
 
 impl Clerk {
-    fn claim(&mut self, name: Name, key: PublicKey, welcome: Welcome) -> Result<(), Unwelcome> {
+    fn claim(
+        &mut self,
+        name: Name,
+        key: PublicKey,
+        welcome: Welcome,
+        now: Timestamp,
+    ) -> Result<(), Unwelcome> {
         let written = match welcome {
             Welcome::Back => return Ok(()),
-            Welcome::New(None) => self.enrol(name.clone(), key),
+            Welcome::New(None) => self.enrol(name.clone(), key, now),
             Welcome::New(cost) => self.rewrite(|roll| {
-                roll.enrol(name.clone(), key, cost);
+                roll.enrol(name.clone(), key, cost, now);
                 Ok(())
             }),
         };
@@ -147,11 +161,10 @@ impl Clerk {
         Ok(())
     }
 
-    /// The usual case, which costs one line however many names there are.
-    fn enrol(&mut self, name: Name, key: PublicKey) -> io::Result<()> {
-        let member = Member { key: Some(key), banned: false };
-        self.book.append(&member_line(&name, &member))?;
-        write(&self.roll).enrol(name.clone(), key, None);
+    /// The usual case, which costs two lines however many names there are.
+    fn enrol(&mut self, name: Name, key: PublicKey, now: Timestamp) -> io::Result<()> {
+        self.book.append(&Member::new(key, Some(now)).lines(&name))?;
+        write(&self.roll).enrol(name.clone(), key, None, now);
         (self.changed)(&name, Some(key));
         Ok(())
     }
@@ -191,6 +204,7 @@ mod tests {
     use async_std::task::block_on;
 
     use super::*;
+    use crate::message::Uptime;
     use crate::trust::Identity;
 
     fn key() -> PublicKey {
@@ -206,7 +220,7 @@ mod tests {
     }
 
     fn claim(names: &Names, who: &str, key: PublicKey) -> Result<(), Unwelcome> {
-        block_on(names.claim(&name(who), key, None, None, || Ok(())))
+        block_on(names.claim(&name(who), key, None, Moment::START, || Ok(())))
     }
 
     #[test]
@@ -220,7 +234,8 @@ mod tests {
         let names = open(&path);
         assert_eq!(claim(&names, "john", other), Err(Unwelcome::Taken));
         assert_eq!(claim(&names, "john", johns), Ok(()));
-        let book = format!("{HEADING}ssh-ed25519 {johns} john\n");
+        let since = "since 2027-01-15T08:00:00.000Z john\n";
+        let book = format!("{HEADING}ssh-ed25519 {johns} john\n{since}");
         assert_eq!(fs::read_to_string(&path).unwrap(), book);
     }
 
@@ -251,13 +266,13 @@ mod tests {
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
         let both = futures::future::join(
-            names.claim(&anna, key(), Some(invite), None, || Ok(())),
-            names.claim(&bob, key(), Some(invite), None, || Ok(())),
+            names.claim(&anna, key(), Some(invite), Moment::START, || Ok(())),
+            names.claim(&bob, key(), Some(invite), Moment::START, || Ok(())),
         );
         let (one, other) = block_on(both);
         assert_eq!((one, other), (Ok(()), Err(Unwelcome::StaleInvite)));
         let names = Names::open(&path, Registration::Invite, |_, _| {}).unwrap();
-        let again = block_on(names.claim(&bob, key(), Some(invite), None, || Ok(())));
+        let again = block_on(names.claim(&bob, key(), Some(invite), Moment::START, || Ok(())));
         assert_eq!(again, Err(Unwelcome::StaleInvite));
     }
 

@@ -8,6 +8,7 @@
 //! | `ssh-ed25519 KEY NAME` | the name belongs to the key; OpenSSH's `authorized_keys` with the name as comment |
 //! | `reset NAME` | it belongs to whoever brings the invitation for it |
 //! | `banned ` before either | nobody signs in with the name, nor with its key under another one |
+//! | `since TIME NAME` | when the name was claimed; without the name it says nothing |
 //! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
 //! | `# …` | whatever its writer likes |
 //!
@@ -23,8 +24,9 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::likeness::Likeness;
+use super::member::{Detail, Member};
 use crate::looks::{self, Unclaimable};
-use crate::message::{Name, Uptime};
+use crate::message::{Name, Timestamp, Uptime};
 use crate::time_text;
 use crate::trust::{Invite, PublicKey, SecretDigest};
 use crate::wire::frame::ErrorCode;
@@ -37,9 +39,6 @@ const MAX_INVITES: usize = 10_000;
 
 /// How long an invitation is valid.
 pub(crate) const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
-
-/// The word before a key.
-const ALGORITHM: &str = "ssh-ed25519";
 
 /// Who may claim a free name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -129,14 +128,6 @@ pub(crate) struct Roll {
     comments: Vec<String>,
 }
 
-/// What is known of a name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Member {
-    /// None after it was reset.
-    pub(crate) key: Option<PublicKey>,
-    pub(crate) banned: bool,
-}
-
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Invitation {
     opened: Uptime,
@@ -162,9 +153,14 @@ pub(crate) enum Welcome {
 impl Roll {
     /// The roll that these lines describe, or the number of the line that is malformed.
     pub(crate) fn parse(text: &str) -> Result<Self, usize> {
-        let mut roll = Self::default();
+        let (mut roll, mut details) = (Self::default(), Vec::new());
         for (index, line) in text.lines().enumerate() {
-            roll.take_line(line).ok_or(index + 1)?;
+            roll.take_line(line, &mut details).ok_or(index + 1)?;
+        }
+        for (name, detail) in details {
+            if let Some(member) = roll.members.get_mut(&name) {
+                member.add(detail);
+            }
         }
         roll.index_banned();
         Ok(roll)
@@ -246,9 +242,18 @@ impl Roll {
     }
 
     /// Gives a name to a key, at the cost of an invitation.
-    pub(super) fn enrol(&mut self, name: Name, key: PublicKey, cost: Option<SecretDigest>) {
+    pub(super) fn enrol(
+        &mut self,
+        name: Name,
+        key: PublicKey,
+        cost: Option<SecretDigest>,
+        now: Timestamp,
+    ) {
         self.likeness.insert(&name);
-        let before = self.members.insert(name, Member { key: Some(key), banned: false });
+        let before = self.member(&name);
+        // With another key it is the same person.
+        let since = before.map_or(Some(now), |before| before.since);
+        self.members.insert(name, Member::new(key, since));
         if before.is_some_and(|before| before.banned) {
             self.index_banned();
         }
@@ -325,7 +330,7 @@ impl Roll {
         self.banned_keys = banned.filter_map(|member| member.key).collect();
     }
 
-    fn take_line(&mut self, line: &str) -> Option<()> {
+    fn take_line(&mut self, line: &str, details: &mut Vec<(Name, Detail)>) -> Option<()> {
         if line.is_empty() || line.starts_with('#') {
             self.comments.push(line.into());
             return Some(());
@@ -334,25 +339,14 @@ impl Roll {
             let (digest, invitation) = parse_invitation(rest)?;
             return self.invites.insert(digest, invitation).is_none().then_some(());
         }
-        let (name, member) = parse_member(line)?;
+        if let Some(detail) = Detail::parse(line) {
+            details.push(detail);
+            return Some(());
+        }
+        let (name, member) = Member::parse(line)?;
         self.likeness.insert(&name);
         self.members.insert(name, member).is_none().then_some(())
     }
-}
-
-fn parse_member(line: &str) -> Option<(Name, Member)> {
-    let (banned, line) = match line.strip_prefix("banned ") {
-        Some(rest) => (true, rest),
-        None => (false, line),
-    };
-    let (key, name) = match line.strip_prefix("reset ") {
-        Some(name) => (None, name),
-        None => {
-            let (key, name) = line.strip_prefix(ALGORITHM)?.strip_prefix(' ')?.split_once(' ')?;
-            (Some(key.parse().ok()?), name)
-        }
-    };
-    Some((name.parse().ok()?, Member { key, banned }))
 }
 
 fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
@@ -367,21 +361,12 @@ fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
     words.next().is_none().then_some((digest, Invitation { opened, only }))
 }
 
-/// The line of one name.
-pub(super) fn member_line(name: &Name, member: &Member) -> String {
-    let banned = if member.banned { "banned " } else { "" };
-    match &member.key {
-        Some(key) => format!("{banned}{ALGORITHM} {key} {name}\n"),
-        None => format!("{banned}reset {name}\n"),
-    }
-}
-
 /// All lines.
 impl fmt::Display for Roll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.comments.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         for (name, member) in &self.members {
-            f.write_str(&member_line(name, member))?;
+            f.write_str(&member.lines(name))?;
         }
         for (digest, Invitation { opened: Uptime(opened), only }) in &self.invites {
             write!(f, "invite {opened} {digest}")?;

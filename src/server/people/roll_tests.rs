@@ -9,6 +9,8 @@ const OPENED: Uptime = Uptime(1_000);
 /// What was opened before is too old, soon and later.
 const NOW: Option<Uptime> = Some(OPENED);
 const LATER: Option<Uptime> = Some(Uptime(1_001));
+/// When names are claimed.
+const SINCE: Timestamp = Timestamp(1_800_000_000_123);
 
 fn key() -> PublicKey {
     Identity::generate().unwrap().public()
@@ -42,7 +44,7 @@ fn who_may_have_a_new_name_is_for_the_operator_to_say() {
     let cost = Some(invite.digest());
     assert_eq!(invited(Some(&invite), NOW), Ok(Welcome::New(cost)));
     assert_eq!(invited(Some(&invite), None), Ok(Welcome::New(cost)));
-    roll.enrol(name("john"), johns, cost);
+    roll.enrol(name("john"), johns, cost, SINCE);
     let invited = |who: &str, key, invite| {
         roll.admit(&name(who), key, Some(invite), Registration::Invite, NOW)
     };
@@ -54,8 +56,8 @@ fn who_may_have_a_new_name_is_for_the_operator_to_say() {
 #[test]
 fn a_key_is_banned_with_its_name() {
     let (mut roll, eves) = (Roll::default(), key());
-    roll.enrol(name("eve"), eves, None);
-    roll.enrol(name("eve2"), eves, None);
+    roll.enrol(name("eve"), eves, None, SINCE);
+    roll.enrol(name("eve2"), eves, None, SINCE);
     let admit = |roll: &Roll, who| roll.admit(&name(who), &eves, None, Registration::Open, NOW);
     roll.set_banned(&name("eve"), true).unwrap();
     for who in ["eve", "eve2", "anna"] {
@@ -72,7 +74,7 @@ fn a_key_is_banned_with_its_name() {
 #[test]
 fn a_name_that_was_reset_is_for_whom_the_operator_invites_to_it() {
     let (mut roll, old, new) = (Roll::default(), key(), key());
-    roll.enrol(name("john"), old, None);
+    roll.enrol(name("john"), old, None, SINCE);
     roll.reset_key(&name("john")).unwrap();
     let (anybody, first) = (invited(&mut roll, None), invited(&mut roll, Some("john")));
     roll.reset_key(&name("john")).unwrap();
@@ -91,8 +93,8 @@ fn a_name_that_was_reset_is_for_whom_the_operator_invites_to_it() {
 #[test]
 fn nobody_claims_a_name_that_is_mistaken_for_another() {
     let mut roll = Roll::default();
-    roll.enrol(name("anna"), key(), None);
-    roll.enrol(name("axa"), key(), None);
+    roll.enrol(name("anna"), key(), None, SINCE);
+    roll.enrol(name("axa"), key(), None, SINCE);
     let admit = |roll: &Roll, who: &str| {
         roll.admit(&name(who), &key(), None, Registration::Open, NOW).map(|_| ())
     };
@@ -104,7 +106,7 @@ fn nobody_claims_a_name_that_is_mistaken_for_another() {
         assert_eq!(admit(&roll, who), Err(why), "{who}");
     }
     // Of ASCII, as ever.
-    roll.enrol(name("marn"), key(), None);
+    roll.enrol(name("marn"), key(), None, SINCE);
     assert_eq!(admit(&roll, "mam"), Ok(()));
     roll.remove(&name("axa")).unwrap();
     assert_eq!(admit(&roll, "аха"), Ok(()), "what was removed gives its look back");
@@ -162,6 +164,9 @@ fn a_line_that_says_nothing_is_found() {
         "rubbish",
         "reset",
         "banned",
+        "since",
+        "since john",
+        "since yesterday john",
         "invite x y",
         &format!("invite tomorrow {}", Invite::generate().digest()),
         &format!("ssh-ed25519 {key} JOHN"),
@@ -171,6 +176,23 @@ fn a_line_that_says_nothing_is_found() {
     ] {
         assert_eq!(Roll::parse(&format!("{good}{bad}\n")), Err(4), "{bad}");
     }
+}
+
+#[test]
+fn it_is_known_since_when_somebody_has_a_name_also_with_another_key() {
+    let mut roll = Roll::default();
+    roll.enrol(name("john"), key(), None, SINCE);
+    assert!(roll.to_string().ends_with("since 2027-01-15T08:00:00.123Z john\n"), "{roll}");
+    roll.reset_key(&name("john")).unwrap();
+    roll.enrol(name("john"), key(), None, Timestamp(1_900_000_000_000));
+    assert_eq!(roll.member(&name("john")).unwrap().since, Some(SINCE));
+    roll.remove(&name("john")).unwrap();
+    roll.enrol(name("john"), key(), None, Timestamp(1_900_000_000_000));
+    assert_ne!(roll.member(&name("john")).unwrap().since, Some(SINCE));
+    // What an earlier version has written does not say it, and nobody is there of whom only this is said.
+    let text = format!("since 2027-01-15T08:00:00.123Z bob\nssh-ed25519 {} anna\n", key());
+    let roll = Roll::parse(&text).unwrap();
+    assert_eq!((roll.members().count(), roll.member(&name("anna")).unwrap().since), (1, None));
 }
 
 proptest! {
@@ -183,7 +205,7 @@ proptest! {
             let key = keys[usize::from(who % 2)];
             // What cannot be done is not.
             let _ = match step {
-                0 => { roll.enrol(name, key, None); Ok(()) },
+                0 => { roll.enrol(name, key, None, SINCE); Ok(()) },
                 1 => roll.set_banned(&name, true),
                 2 => roll.set_banned(&name, false),
                 3 => roll.reset_key(&name),
@@ -195,7 +217,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_roll_or_is_not(text in "(banned |reset |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
+    fn any_text_is_a_roll_or_is_not(text in "(banned |reset |since |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
         let _ = Roll::parse(&text);
     }
 }

@@ -12,7 +12,7 @@ use crate::task;
 /// How often they are forgotten.
 const QUIET: Duration = Duration::from_secs(60);
 
-/// Forgets the rates of those who have been quiet, and writes down from which addresses people signed in.
+/// Forgets the rates of those who have been quiet, and writes down who signed in, and from which addresses.
 pub(crate) async fn forget_the_quiet(host: Arc<Host>, reception: Arc<Reception>) {
     loop {
         task::sleep(QUIET).await;
@@ -21,5 +21,6 @@ pub(crate) async fn forget_the_quiet(host: Arc<Host>, reception: Arc<Reception>)
         host.claims.forget_the_quiet();
         reception.report();
         host.guests.write(host.clock.uptime()).await;
+        host.write_seen().await;
     }
 }

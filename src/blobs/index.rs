@@ -84,6 +84,15 @@ impl Coming {
     }
 }
 
+/// How many files somebody has here, and their bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Held {
+    /// Those that wait for them.
+    pub(crate) received: (u64, u64),
+    /// Those of theirs that wait for others, or are on their way.
+    pub(crate) sent: (u64, u64),
+}
+
 /// An upload, to go on with. The last that was given goes on; an earlier one finds itself out of place.
 pub(crate) struct Upload {
     id: BlobId,
@@ -234,6 +243,21 @@ impl Blobs {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(BlobError::Gone),
             Err(error) => Err(BlobError::Disk(error)),
         }
+    }
+
+    /// What everybody has here who has anything.
+    pub(crate) fn held(&self) -> HashMap<Name, Held> {
+        let mut all = HashMap::<Name, Held>::new();
+        let add = |sum: &mut (u64, u64), size| *sum = (sum.0 + 1, sum.1.saturating_add(size));
+        for Entry { label, coming } in self.index().values() {
+            if coming.is_none() {
+                add(&mut all.entry(label.to.clone()).or_default().received, label.size);
+            }
+            if !label.is_orphan() {
+                add(&mut all.entry(label.from.clone()).or_default().sent, label.size);
+            }
+        }
+        all
     }
 
     /// Keeps a blob no longer: its receiver has it, or its sender thinks better of it.

@@ -22,7 +22,7 @@ mod room;
 mod survey;
 
 pub(crate) use file::{LABEL, named};
-pub(crate) use index::{Blobs, Resumed, Upload};
+pub(crate) use index::{Blobs, Held, Resumed, Upload};
 pub(crate) use refusal::BlobError;
 pub use refusal::FileLimits;
 pub(crate) use survey::{FOLDER, Stock, inspect, survey};

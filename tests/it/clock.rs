@@ -46,7 +46,7 @@ async fn waits(data: &Path) {
     let check: Finished = operate(&["check"], data).await;
     let lines = check.exited(0).lines();
     assert!(lines.iter().any(|line| line.starts_with("alice to bob: 2 messages")), "{lines:?}");
-    assert!(lines.iter().any(|line| line.starts_with("1 files")), "{lines:?}");
+    assert!(lines.iter().any(|line| line.starts_with("1 file")), "{lines:?}");
 }
 
 #[test]
@@ -181,7 +181,8 @@ fn an_invitation_is_good_for_a_week_that_the_server_runs() {
 /// What an operator's check says of bob's messages from alice, and of files.
 async fn of_bob_and_of_files(data: &Path) -> Vec<String> {
     let check = operate(&["check"], data).await;
-    let about = |line: &&String| line.starts_with("alice to bob") || line.contains(" files, ");
+    let about =
+        |line: &&String| line.starts_with("alice to bob") || line.contains(" on their way ");
     check.exited(0).lines().iter().filter(about).map(|line| first_words(line)).collect()
 }
 
@@ -199,7 +200,7 @@ fn what_an_older_server_has_left_waits_as_long_again() {
         times.wall_is_set_ahead(400);
         // It begins to age with this start.
         world.restart_with(|config| config.data = data.clone()).await;
-        let waits = ["alice to bob: 4 messages", "1 files"];
+        let waits = ["alice to bob: 4 messages", "1 file"];
         times.days_pass(20);
         world.restart().await;
         times.days_pass(10);

@@ -145,6 +145,8 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["backup", "FILE"], false),
     (&["restore", "FILE"], false),
     (&["user", "list"], true),
+    (&["user", "list", "--json"], true),
+    (&["user", "show", "eve"], true),
     (&["user", "ban", "eve"], true),
     (&["user", "unban", "eve"], true),
     (&["user", "reset-key", "eve"], true),

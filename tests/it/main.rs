@@ -57,6 +57,7 @@
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
+//! | `people` | what operators see of people, and set for them |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
@@ -167,6 +168,7 @@ mod outage;
 mod own_files;
 mod own_list;
 mod page;
+mod people;
 mod person_rates;
 mod pictures;
 mod pipe;

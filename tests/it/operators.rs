@@ -162,7 +162,7 @@ fn a_stopped_server_is_checked_and_backed_up() {
         checked.exited(0).was_quiet();
         let lines = checked.lines();
         assert!(lines[0].starts_with("alice to bob: 3 messages, 51 bytes, the oldest of "));
-        assert_eq!(lines[1..], ["3 messages, 51 bytes, 1 sessions"]);
+        assert_eq!(lines[1..], ["3 messages, 51 bytes, 1 session"]);
         assert!(!checked.text().contains("this is"), "never what they say");
         let file = world.path("backup");
         backup(&data, &file).await.exited(0).was_quiet();
@@ -186,7 +186,7 @@ fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
         let mut carrier = Carrier::at(world, address, &mut alice).await;
         let blob = carrier.upload("bob", &content).await;
         carrier.offer("bob", 10).await;
-        let line = format!("1 files, {} bytes; of 1 on their way 0 bytes", content.len());
+        let line = format!("1 file, {} bytes; of 1 on their way 0 bytes", content.len());
         let checked = ["0 messages, 0 bytes, 0 sessions", &line];
         operate(&["check"], &data).await.exited(0).printed(&checked);
         let (file, copy) = (world.path("backup"), world.path("server-2"));

@@ -15,12 +15,12 @@ use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
-use tinychat::message::Name;
 use tinychat::server::{
     Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
 };
 use tinychat::trust::CertificateFiles;
 
+use crate::user::User;
 use crate::values::{
     Keep, backlog, bytes, handshake, keep, log_format, rate, registration, size, threads,
 };
@@ -222,94 +222,6 @@ pub(crate) struct Invite {
     /// where others find the server, as host or host:port (default: where it listens)
     #[argh(option, arg_name = "addr")]
     pub(crate) address: Option<Address>,
-}
-
-/// Look after the people who have names here. Works beside a running server.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "user", help_triggers("--help"))]
-pub(crate) struct User {
-    #[argh(subcommand)]
-    pub(crate) action: UserAction,
-}
-
-/// What an operator may do about people.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand)]
-pub(crate) enum UserAction {
-    List(List),
-    Remove(Remove),
-    ResetKey(ResetKey),
-    Ban(Ban),
-    Unban(Unban),
-}
-
-/// Print a line for each name: the name; online, connected (by a program, and away to others), away, banned or reset;
-/// the fingerprint of its key.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "list", help_triggers("--help"))]
-pub(crate) struct List {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-}
-
-/// Forget a name: whoever may have a new name may have it. What waits there is not delivered any more, and
-/// its senders are told.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "remove", help_triggers("--help"))]
-pub(crate) struct Remove {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// whose
-    #[argh(positional)]
-    pub(crate) name: Name,
-}
-
-/// Take the key from a name, and print an address that gives it to the key of whoever comes with it first. It
-/// is good once, for 7 days. What waits there stays.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "reset-key", help_triggers("--help"))]
-pub(crate) struct ResetKey {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// where others find the server, as host or host:port (default: where it listens)
-    #[argh(option, arg_name = "addr")]
-    pub(crate) address: Option<Address>,
-
-    /// whose
-    #[argh(positional)]
-    pub(crate) name: Name,
-}
-
-/// Have nobody sign in with a name, nor with its key under another one. What they wrote before is
-/// delivered.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "ban", help_triggers("--help"))]
-pub(crate) struct Ban {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// whom
-    #[argh(positional)]
-    pub(crate) name: Name,
-}
-
-/// Let somebody who was banned come again.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "unban", help_triggers("--help"))]
-pub(crate) struct Unban {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// whom
-    #[argh(positional)]
-    pub(crate) name: Name,
 }
 
 /// Print the running server's key, and what it did since it was started: messages taken, those of them

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! flags       the command line
+//! user        its part about people
 //! values      what stands behind its flags
 //! supervisor  whoever starts and stops it, and is told how it is
 //! ```
@@ -17,6 +18,7 @@
 
 mod flags;
 mod supervisor;
+mod user;
 mod values;
 
 use std::error::Error;
@@ -29,10 +31,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use argh::ArgsInfo;
-use flags::{
-    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, PROGRAM, Remove, ResetKey,
-    Restore, Status, Unban, UserAction,
-};
+use flags::{Backup, Check, Command, Completions, Flags, Invite, Man, PROGRAM, Restore, Status};
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
@@ -51,6 +50,7 @@ use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
+use user::{Ban, List, Remove, ResetKey, Show, Unban, UserAction};
 
 const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
 
@@ -238,7 +238,10 @@ fn place(address: &Address) -> String {
 
 fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     let (data, words) = match action {
-        UserAction::List(List { data }) => (data, vec!["list"]),
+        UserAction::List(List { data, json }) => (data, with_form(vec!["list"], *json)),
+        UserAction::Show(Show { data, json, name }) => {
+            (data, with_form(vec!["show", name.as_str()], *json))
+        }
         UserAction::Remove(Remove { data, name }) => (data, vec!["remove", name.as_str()]),
         UserAction::Ban(Ban { data, name }) => (data, vec!["ban", name.as_str()]),
         UserAction::Unban(Unban { data, name }) => (data, vec!["unban", name.as_str()]),
@@ -246,6 +249,12 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     };
     let data = flags.data(data.as_ref())?;
     Ok(control::operate(&data, &words, &mut output::verdict())?)
+}
+
+/// A request, and for programs the word that asks for what they read.
+fn with_form(mut words: Vec<&str>, json: bool) -> Vec<&str> {
+    words.extend(json.then_some("json"));
+    words
 }
 
 /// The file appears under its name when it is whole, and over nothing that is there.

@@ -16,7 +16,7 @@ use crate::blobs::{Blobs, FileLimits};
 use crate::folder::{Folder, tighten};
 use crate::mailbox::EmbeddedMailbox;
 use crate::output;
-use crate::server::people::{Contacts, Lists};
+use crate::server::people::{Contacts, Lists, Seen};
 use crate::server::sessions::Registry;
 use crate::server::upkeep::watch_commits;
 use crate::task;
@@ -43,6 +43,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         lists: Arc::new(lists),
         names,
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
+        seen: Arc::new(Seen::open(&data.join("seen"))?),
         mailbox,
         data: data.into(),
         host: None,
@@ -52,6 +53,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
     let done = perform(words, &subject, out);
     async_std::task::block_on(async {
         committing.cancel().await;
+        subject.seen.write(|name| subject.names.member(name).is_some()).await;
         subject.registry.mailbox().close().await;
     });
     if let (Ok(()), Some(deed)) = (&done, Deed::of(words, None)) {

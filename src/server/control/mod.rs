@@ -11,15 +11,18 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! folder         operations on a whole folder: check, restore
-//! ask, serve     the operator's end; the server's end
-//! deeds          what operators did, for the log
-//! operations     the table of operations
-//! people, stock  operations on people; on what waits
-//! subject        what operations look at and change
-//! socket, error  the socket; why an operation failed
+//! folder           operations on a whole folder: check, restore
+//! ask, serve       the operator's end; the server's end
+//! deeds            what operators did, for the log
+//! operations       the table of operations
+//! people           operations that change something about people
+//! accounts, stock  what is known of people; operations on what waits
+//! words            words for what operators are told
+//! subject          what operations look at and change
+//! socket, error    the socket; why an operation failed
 //! ```
 
+mod accounts;
 mod ask;
 mod deeds;
 mod error;
@@ -30,6 +33,7 @@ mod serve;
 mod socket;
 mod stock;
 mod subject;
+mod words;
 
 pub use ask::{operate, operate_running};
 pub(super) use deeds::log_earlier;

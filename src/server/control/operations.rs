@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{people, stock};
+use super::{accounts, people, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -23,7 +23,8 @@ const OPERATIONS: &[Operation] = &[
     Operation { word: "backup", arguments: 0..=0, run: stock::backup, event: Some(Event::Backup) },
     Operation { word: "status", arguments: 0..=0, run: stock::status, event: None },
     Operation { word: "invite", arguments: 0..=1, run: people::invite, event: Some(Event::Invite) },
-    Operation { word: "list", arguments: 0..=0, run: people::list, event: None },
+    Operation { word: "list", arguments: 0..=1, run: accounts::list, event: None },
+    Operation { word: "show", arguments: 1..=2, run: accounts::show, event: None },
     Operation { word: "remove", arguments: 1..=1, run: people::remove, event: Some(Event::Remove) },
     Operation {
         word: "reset-key",

@@ -1,4 +1,4 @@
-//! What operators do about people: invite, list, remove, give a new key, ban.
+//! What operators do about people: invite, remove, give a new key, ban.
 //!
 //! Each change is in the book of names, synced, before the people concerned are told.
 
@@ -9,12 +9,12 @@ use async_std::task::block_on;
 
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::count;
 use crate::message::Name;
 use crate::server::host::Host;
-use crate::server::people::{ContactsError, INVITED, Member, Registration};
+use crate::server::people::{ContactsError, INVITED, Registration};
 use crate::task;
 use crate::trust::Invite;
-use crate::wire::frame::Presence;
 
 /// How long somebody who loses their name may take to disconnect.
 const LEAVING: Duration = Duration::from_secs(5);
@@ -50,29 +50,6 @@ pub(super) fn reset_key(
     block_on(subject.lists.forget(&name))?;
     open(subject, invite, Some(name))?;
     Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
-}
-
-/// Prints a line for each name: the name, its status, the fingerprint of its key.
-pub(super) fn list(subject: &Subject, _: &[&str], out: &mut dyn Write) -> Result<(), ControlError> {
-    let members = subject.names.members();
-    let width = members.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
-    for (name, member) in members {
-        let key = member.key.map_or_else(|| "-".into(), |key| key.fingerprint().to_string());
-        let standing = standing(subject, &name, &member);
-        writeln!(out, "{:width$} {standing:9} {key}", name.as_str())?;
-    }
-    Ok(())
-}
-
-fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
-    let directory = subject.host.as_ref().map(|host| &host.directory);
-    match (member, directory) {
-        (Member { banned: true, .. }, _) => "banned",
-        (Member { key: None, .. }, _) => "reset",
-        (_, Some(it)) if it.presence(name) == Presence::Online => "online",
-        (_, Some(it)) if it.is_connected(name) => "connected",
-        _ => "away",
-    }
 }
 
 /// Forgets a name, and expires what waits for it. Nobody can claim it before all of that is on the disk: whatever fails
@@ -122,12 +99,8 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     let waited = registry.vacate(name, contacts.forget(name)).await?.map_err(refused)?;
     let words = registry.forget_sender(name).await?;
     lists.forget(name).await?;
+    subject.seen.forget(name);
     Ok(Left { waited, words, files: blobs.forget(name)? })
-}
-
-fn count(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// Lets nobody sign in with a name or its key.

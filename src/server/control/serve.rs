@@ -54,6 +54,7 @@ pub(crate) async fn serve(
         lists: host.lists.clone(),
         mailbox,
         blobs: host.blobs.clone(),
+        seen: host.seen.clone(),
         data,
         host: Some(host.clone()),
     });

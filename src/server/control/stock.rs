@@ -8,6 +8,7 @@ use async_std::task::block_on;
 
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::{amount, count};
 use crate::blobs::{self, Stock};
 use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
 use crate::time_text;
@@ -65,7 +66,8 @@ pub(super) fn inspect(image: &Image, out: &mut dyn Write) -> Result<(), ControlE
 fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
     for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
         let (sender, receiver) = (key.sender(), key.receiver());
-        write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
+        let waiting = amount(usage.messages, "message", usage.bytes);
+        write!(out, "{sender} to {receiver}: {waiting}")?;
         if let Some(oldest) = oldest {
             let oldest = time_text::moment(oldest.printable(), 0);
             write!(out, ", the oldest of {oldest}")?;
@@ -75,10 +77,11 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
         }
         writeln!(out)?;
     }
-    let (usage, sessions) = (inspection.usage, inspection.sessions.len());
-    writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
+    let (usage, sessions) = (inspection.usage, inspection.sessions.len() as u64);
+    let waiting = amount(usage.messages, "message", usage.bytes);
+    writeln!(out, "{waiting}, {}", count(sessions, "session"))?;
     if inspection.lists > 0 {
-        writeln!(out, "{} device lists", inspection.lists)?;
+        writeln!(out, "{}", count(inspection.lists, "device list"))?;
     }
     for problem in &inspection.problems {
         writeln!(out, "problem: {problem}")?;
@@ -91,7 +94,8 @@ fn print_stock(stock: &Stock, out: &mut dyn Write) -> io::Result<()> {
         return Ok(());
     }
     let Stock { kept: (files, bytes), coming: (begun, came), problems } = stock;
-    writeln!(out, "{files} files, {bytes} bytes; of {begun} on their way {came} bytes")?;
+    let kept = amount(*files, "file", *bytes);
+    writeln!(out, "{kept}; of {begun} on their way {}", count(*came, "byte"))?;
     problems.iter().try_for_each(|problem| writeln!(out, "problem: {problem}"))
 }
 
@@ -111,6 +115,6 @@ mod tests {
         let mut out = Vec::new();
         print_inspection(&inspection, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("1 messages, 5 bytes, the oldest of 9999-12-31"), "{text}");
+        assert!(text.contains("1 message, 5 bytes, the oldest of 9999-12-31"), "{text}");
     }
 }

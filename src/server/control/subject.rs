@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::blobs::Blobs;
 use crate::mailbox::EmbeddedMailbox;
 use crate::server::host::Host;
-use crate::server::people::{BookError, Contacts, Lists, Names, Registration};
+use crate::server::people::{BookError, Contacts, Lists, Names, Registration, Seen};
 use crate::server::sessions::Registry;
 
 /// What operations look at and change.
@@ -17,6 +17,7 @@ pub(super) struct Subject {
     pub(super) contacts: Arc<Contacts>,
     pub(super) lists: Arc<Lists>,
     pub(super) blobs: Arc<Blobs>,
+    pub(super) seen: Arc<Seen>,
     pub(super) data: PathBuf,
     /// The server, if one runs.
     pub(super) host: Option<Arc<Host>>,

@@ -67,8 +67,11 @@ impl Host {
 
     /// Ends the connections of people who may no longer be signed in.
     pub(super) fn dismiss_the_unwelcome(&self) {
+        let now = self.clock.uptime();
         for link in self.directory.links() {
-            if let Err(unwelcome) = self.names.standing(&link.name) {
+            let refused = self.names.refuse_address(link.address, now);
+            let standing = refused.and_then(|()| self.names.standing(&link.name, now));
+            if let Err(unwelcome) = standing {
                 dismiss(&link, unwelcome);
             }
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::future::poll_fn;
 use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::{Context, Poll};
@@ -30,6 +31,8 @@ pub(super) struct Link {
     pub(super) installation: Installation,
     /// What `HELLO` said: whether a person is there, for others to know.
     pub(super) presence: Presence,
+    /// Where it comes from. A Unix socket has no address.
+    pub(super) address: Option<IpAddr>,
     notices: Mutex<Notices>,
     /// Boxed, because most of the time there is none.
     end: OnceLock<Box<End>>,
@@ -112,11 +115,17 @@ impl Link {
             name,
             installation,
             presence,
+            address: None,
             notices: Mutex::default(),
             end: OnceLock::new(),
             wakers: Default::default(),
             pulse: Pulse::default(),
         }
+    }
+
+    /// The same, where it is known where the connection comes from.
+    pub(super) fn at(self, address: Option<IpAddr>) -> Self {
+        Self { address, ..self }
     }
 
     /// Marks something about `peer` for the write task.

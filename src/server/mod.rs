@@ -53,6 +53,6 @@ pub use crate::blobs::FileLimits;
 pub use config::{Config, Handshake, Timing, Tls};
 pub use limits::{Rate, Rates};
 pub use listening::{Endpoint, Inherited, ListenError, NoProxy, Proxies};
-pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts};
+pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts, Whom};
 pub use sessions::Quota;
 pub use start::{Server, StartError};

@@ -464,7 +464,7 @@
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
-//! | `BANNED` | yes | the operator has banned the name, or its key |
+//! | `BANNED` | yes | the operator has banned the name, its key, or the address: then it is said to that like `BUSY`, ahead of all else |
 //! | `BUSY` | yes | the server has as many connections or names as it takes, somebody signs in too often, or it cannot store now. Some are [closed unread](self#signing-in) instead |
 //! | `TIMEOUT` | yes | signing in took [too long](self#signing-in) |
 //! | `NAME` | in `HELLO` | not a name; nothing else became of the frame |

@@ -148,6 +148,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["user", "list", "--json"], true),
     (&["user", "show", "eve"], true),
     (&["user", "ban", "eve"], true),
+    (&["user", "bans"], true),
     (&["user", "unban", "eve"], true),
     (&["user", "reset-key", "eve"], true),
     (&["user", "remove", "eve"], true),

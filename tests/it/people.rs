@@ -3,13 +3,18 @@
 
 use std::path::Path;
 
+use rustls::pki_types::ServerName;
 use serde_json::Value;
+use tinychat::server::{Config, Tls};
 use tinychat::time_text::is_moment;
+use tinychat::wire::transport::{Socket, Transport};
 
 use crate::carrying::{Carrier, noise};
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::Finished;
-use crate::world::story;
+use crate::rates::{connect_from, has_more_addresses, stream_from};
+use crate::times::SetTimes;
+use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story, story_with};
 
 async fn user(words: &[&str], data: &Path) -> Finished {
     operate(&[&["user"][..], words].concat(), data).await
@@ -59,5 +64,128 @@ fn what_is_kept_of_people_is_shown_to_operators_also_while_no_server_runs() {
         assert_eq!(after[0]["status"], "away");
         user(&["show", "nobody"], &data).await.exited(1).said("nobody has the name nobody");
         user(&["show"], &data).await.exited(2);
+    });
+}
+
+/// Somebody signs in from another address of this machine.
+async fn sign_in_from(world: &World, last: u8, name: &str) -> Peer {
+    let mut peer = connect_from(last, world.address());
+    peer.prove(name, &world.identity(name), FIRST_INSTALLATION).await;
+    peer.expect(&format!("WELCOME {name}")).await;
+    peer
+}
+
+/// Somebody who comes from there is told this, and that is all.
+async fn is_banned(world: &World, last: u8, told: &str) {
+    let mut peer = connect_from(last, world.address());
+    let told = format!("ERR BANNED - the operator of this server has banned your address{told}");
+    assert_eq!(peer.next().await, told);
+    peer.end().await;
+}
+
+#[test]
+fn nobody_comes_from_banned_addresses_until_that_is_over() {
+    if !has_more_addresses() {
+        return;
+    }
+    let times = SetTimes::new();
+    let by = times.clone();
+    story_with(
+        |config| config.times = by,
+        async |world| {
+            let data = world.path("server");
+            let mut eve = sign_in_from(world, 2, "eve").await;
+            let banned = user(&["ban", "127.0.0.3/31", "--for", "2h"], &data).await;
+            banned.exited(0).printed(&["banned 127.0.0.2/31 for 2h"]);
+            let told =
+                "ERR BANNED - the operator of this server has banned your address for 2h more";
+            eve.expect(told).await;
+            eve.end().await;
+            world.restart().await;
+            for last in [2, 3] {
+                is_banned(world, last, " for 2h more").await;
+            }
+            for last in [1, 4] {
+                sign_in_from(world, last, "alice").await;
+            }
+            let bans = user(&["bans"], &data).await;
+            bans.exited(0).printed(&["127.0.0.2/31 for 2h more"]);
+            let bans = objects(&user(&["bans", "--json"], &data).await);
+            assert_eq!(bans, [serde_json::json!({"block": "127.0.0.2/31", "seconds": 7200})]);
+            times.days_pass(1);
+            sign_in_from(world, 2, "eve").await;
+            user(&["bans"], &data).await.exited(0).printed(&[]);
+
+            user(&["ban", "127.0.0.2"], &data).await.exited(0).printed(&["banned 127.0.0.2"]);
+            is_banned(world, 2, "").await;
+            let unbanned = user(&["unban", "127.0.0.2"], &data).await;
+            unbanned.exited(0).printed(&["whoever comes from 127.0.0.2 may come again"]);
+            sign_in_from(world, 2, "eve").await;
+            user(&["unban", "127.0.0.2"], &data).await.exited(1).said("127.0.0.2 is not banned");
+            let own = user(&["ban", "127.0.0.1"], &data).await;
+            own.exited(1).said("this machine's own address");
+        },
+    );
+}
+
+#[test]
+fn who_comes_from_a_banned_address_is_told_so_under_tls() {
+    if !has_more_addresses() {
+        return;
+    }
+    let own = |config: &mut Config| config.tls = Tls::Own;
+    story_with(own, async |world| {
+        user(&["ban", "127.0.0.2"], &world.path("server")).await.exited(0);
+        let address = world.address();
+        let socket = Socket::Tcp(stream_from(2, address).unwrap());
+        let name = ServerName::IpAddress(address.ip().into());
+        let connecting = Box::pin(Transport::connect(socket, name));
+        let transport = patiently("TLS is agreed on", connecting).await.unwrap();
+        let mut peer = Peer::on(transport);
+        peer.expect("ERR BANNED - the operator of this server has banned your address").await;
+        peer.end().await;
+    });
+}
+
+#[test]
+fn a_ban_ends_by_itself() {
+    let times = SetTimes::new();
+    let by = times.clone();
+    story_with(
+        |config| config.times = by,
+        async |world| {
+            let data = world.path("server");
+            let mut eve = world.sign_in("eve").await;
+            let banned = user(&["ban", "eve", "--for", "1h"], &data).await;
+            banned.exited(0).printed(&["banned eve for 1h"]);
+            let told = "ERR BANNED - the operator of this server has banned you for 1h more";
+            eve.expect(told).await;
+            eve.end().await;
+            let listed = user(&["list"], &data).await;
+            assert!(listed.exited(0).lines()[0].starts_with("eve banned "), "{}", listed.text());
+            times.days_pass(1);
+            world.sign_in("eve").await;
+            let listed = user(&["list"], &data).await;
+            assert!(!listed.exited(0).text().contains("banned"), "{}", listed.text());
+        },
+    );
+}
+
+#[test]
+fn addresses_are_banned_also_while_no_server_runs() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, _) = serve(&data, &[]).await;
+        stop(server).await;
+        for block in ["2001:db8::/32", "192.0.2.0/24"] {
+            user(&["ban", block], &data).await.exited(0).printed(&[&format!("banned {block}")]);
+        }
+        let bans = ["192.0.2.0/24 for ever", "2001:db8::/32 for ever"];
+        user(&["bans"], &data).await.exited(0).printed(&bans);
+        let (server, _) = serve(&data, &[]).await;
+        user(&["bans"], &data).await.exited(0).printed(&bans);
+        stop(server).await;
+        user(&["ban", "192.0.2.0/33"], &data).await.exited(2);
+        user(&["ban", "eve", "--for", "soon"], &data).await.exited(2).said("like 2h or 30d");
     });
 }

@@ -39,7 +39,6 @@ use tempfile::{NamedTempFile, TempPath};
 use tinychat::args;
 use tinychat::args::complete;
 use tinychat::args::paths::Places;
-use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
 use tinychat::log_output::{self, Event, Events, Guard};
@@ -50,7 +49,7 @@ use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
-use user::{Ban, List, Remove, ResetKey, Show, Unban, UserAction};
+use user::{ResetKey, UserAction, place};
 
 const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
 
@@ -215,46 +214,20 @@ fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dy
     Ok(())
 }
 
-fn reset_key(flags: &Flags, command: &ResetKey) -> Result<(), Box<dyn Error>> {
-    let ResetKey { data, address, name } = command;
-    let place = address.as_ref().map(place);
-    let words: Vec<&str> =
-        ["reset-key", name.as_str()].into_iter().chain(place.as_deref()).collect();
-    let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut output::verdict())?;
-    explain_invitation(&format!("whoever joins with it as {name} first has the name"));
-    Ok(())
-}
-
 fn explain_invitation(what: &str) {
     tell(format_args!("an address for --server, good once and for 7 days: {what}"));
 }
 
-/// An address as it is written in an invitation.
-fn place(address: &Address) -> String {
-    let scheme = if address.is_unix() { "" } else { "tinychat://" };
-    format!("{scheme}{address}")
-}
-
 fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
-    let (data, words) = match action {
-        UserAction::List(List { data, json }) => (data, with_form(vec!["list"], *json)),
-        UserAction::Show(Show { data, json, name }) => {
-            (data, with_form(vec!["show", name.as_str()], *json))
-        }
-        UserAction::Remove(Remove { data, name }) => (data, vec!["remove", name.as_str()]),
-        UserAction::Ban(Ban { data, name }) => (data, vec!["ban", name.as_str()]),
-        UserAction::Unban(Unban { data, name }) => (data, vec!["unban", name.as_str()]),
-        UserAction::ResetKey(command) => return reset_key(flags, command),
+    let (data, words) = action.request();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let (data, mut out) = (flags.data(data)?, output::verdict());
+    let UserAction::ResetKey(ResetKey { name, .. }) = action else {
+        return Ok(control::operate(&data, &words, &mut out)?);
     };
-    let data = flags.data(data.as_ref())?;
-    Ok(control::operate(&data, &words, &mut output::verdict())?)
-}
-
-/// A request, and for programs the word that asks for what they read.
-fn with_form(mut words: Vec<&str>, json: bool) -> Vec<&str> {
-    words.extend(json.then_some("json"));
-    words
+    control::operate_running(&data, &words, &mut out)?;
+    explain_invitation(&format!("whoever joins with it as {name} first has the name"));
+    Ok(())
 }
 
 /// The file appears under its name when it is whole, and over nothing that is there.

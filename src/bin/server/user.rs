@@ -1,11 +1,15 @@
-//! The command line of `tinychat-server user`.
+//! The command line of `tinychat-server user`, and what a running server is asked for each of its commands.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use argh::{ArgsInfo, FromArgs};
 use tinychat::args::paths;
 use tinychat::client::Address;
 use tinychat::message::Name;
+use tinychat::server::Whom;
+
+use crate::values::period;
 
 /// Look after the people who have names here. Works beside a running server.
 #[derive(ArgsInfo, FromArgs)]
@@ -25,6 +29,7 @@ pub(crate) enum UserAction {
     ResetKey(ResetKey),
     Ban(Ban),
     Unban(Unban),
+    Bans(Bans),
 }
 
 /// Print a line for each name: the name; online, connected (by a program, and away to others), away, banned or reset;
@@ -91,8 +96,8 @@ pub(crate) struct ResetKey {
     pub(crate) name: Name,
 }
 
-/// Have nobody sign in with a name, nor with its key under another one. What they wrote before is
-/// delivered.
+/// Have nobody sign in with a name, nor with its key under another one; or nobody come from an address, or a block of
+/// them. What they wrote before is delivered.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "ban", help_triggers("--help"))]
 pub(crate) struct Ban {
@@ -100,9 +105,13 @@ pub(crate) struct Ban {
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
-    /// whom
+    /// how long, like 2h or 30d, counting time in which the server runs (default for ever)
+    #[argh(option, long = "for", arg_name = "time", from_str_fn(period))]
+    pub(crate) time: Option<Duration>,
+
+    /// a name, an address like 192.0.2.7, or a block like 192.0.2.0/24 or 2001:db8::/32; what may be either is an address
     #[argh(positional)]
-    pub(crate) name: Name,
+    pub(crate) whom: Whom,
 }
 
 /// Let somebody who was banned come again.
@@ -113,7 +122,58 @@ pub(crate) struct Unban {
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
-    /// whom
+    /// a name, an address or a block, as it was banned
     #[argh(positional)]
-    pub(crate) name: Name,
+    pub(crate) whom: Whom,
+}
+
+/// Print who is banned, and how long still.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "bans", help_triggers("--help"))]
+pub(crate) struct Bans {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
+    pub(crate) data: Option<PathBuf>,
+
+    /// each as a JSON object on a line of its own
+    #[argh(switch)]
+    pub(crate) json: bool,
+}
+
+impl UserAction {
+    /// The folder that is given, and the words of the request but for [`ResetKey`].
+    pub(crate) fn request(&self) -> (Option<&PathBuf>, Vec<String>) {
+        let (data, word, whom, last) = match self {
+            Self::List(List { data, json }) => (data, "list", None, form(*json)),
+            Self::Show(Show { data, json, name }) => (data, "show", text(name), form(*json)),
+            Self::Remove(Remove { data, name }) => (data, "remove", text(name), None),
+            Self::ResetKey(ResetKey { data, name, address }) => {
+                (data, "reset-key", text(name), address.as_ref().map(place))
+            }
+            Self::Ban(Ban { data, whom, time }) => (data, "ban", text(whom), time.map(millis)),
+            Self::Unban(Unban { data, whom }) => (data, "unban", text(whom), None),
+            Self::Bans(Bans { data, json }) => (data, "bans", None, form(*json)),
+        };
+        (data.as_ref(), [Some(word.to_owned()), whom, last].into_iter().flatten().collect())
+    }
+}
+
+fn text(whom: &impl ToString) -> Option<String> {
+    Some(whom.to_string())
+}
+
+/// The word that asks for what programs read.
+fn form(json: bool) -> Option<String> {
+    json.then(|| "json".into())
+}
+
+/// A time as a request has it.
+fn millis(time: Duration) -> String {
+    time.as_millis().to_string()
+}
+
+/// An address as it is written in an invitation.
+pub(crate) fn place(address: &Address) -> String {
+    let scheme = if address.is_unix() { "" } else { "tinychat://" };
+    format!("{scheme}{address}")
 }

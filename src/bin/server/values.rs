@@ -82,6 +82,14 @@ pub(crate) fn keep(text: &str) -> Result<Keep, String> {
     Ok(Keep(Some(time)))
 }
 
+/// A time for which something is to hold.
+pub(crate) fn period(text: &str) -> Result<Duration, String> {
+    let time = time_text::parse_duration(text).filter(|time| *time >= Duration::from_secs(1));
+    let in_range = |time: &Duration| u64::try_from(time.as_millis()).is_ok();
+    time.filter(in_range)
+        .ok_or_else(|| "a time is a number with its unit, like 2h or 30d; at least 1s".into())
+}
+
 pub(crate) fn handshake(text: &str) -> Result<Handshake, String> {
     let wrong = || "a time for signing in is from 6s to 1h, like 60s or 2m".to_string();
     let time = time_text::parse_duration(text).ok_or_else(wrong)?;

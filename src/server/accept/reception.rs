@@ -5,6 +5,7 @@
 //! is served was counted, for its address and for all; one for which there is no room, or not in time, is closed before
 //! anything is read from it, which costs next to nothing.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::io::Write;
 use std::net::SocketAddr;
@@ -56,23 +57,54 @@ pub(crate) struct Reception {
 struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
-    /// There is no room for it, and that is all it will be told.
+    /// It is not served, and this is all it will be told.
     told: Option<Told>,
+}
+
+/// Why a connection is not served.
+struct Farewell {
+    code: ErrorCode,
+    text: Cow<'static, str>,
+}
+
+impl Farewell {
+    /// There is no room for it.
+    fn busy(text: &'static str) -> Self {
+        Self { code: ErrorCode::Busy, text: text.into() }
+    }
+
+    /// It comes from an address from which nobody may come.
+    fn banned(host: &Host, caller: &Caller) -> Option<Self> {
+        let address = caller.address.map(|it| it.ip());
+        let unwelcome = host.names.refuse_address(address, host.clock.uptime()).err()?;
+        Some(Self { code: unwelcome.code(), text: unwelcome.to_string().into() })
+    }
+
+    fn frame(&self) -> ServerFrame {
+        ServerFrame::Error { code: self.code, peer: None, text: self.text.clone().into_owned() }
+    }
 }
 
 /// What a connection is told instead of being served, and its place among those who are told something.
 struct Told {
-    text: &'static str,
+    farewell: Farewell,
     _place: Counted,
 }
 
 impl Told {
-    /// None if that is already said to as many as it may be said to at once; and without TLS, where it is said
+    /// Gives it back if that is already said to as many as it may be said to at once; and without TLS, where it is said
     /// without waiting.
-    fn one_more(reception: &Arc<Reception>, caller: &Caller, text: &'static str) -> Option<Self> {
-        caller.credentials.as_ref()?;
-        let place = Counted::one_more(reception, |it| &it.told, TOLD_AT_ONCE)?;
-        Some(Self { text, _place: place })
+    fn one_more(
+        reception: &Arc<Reception>,
+        caller: &Caller,
+        farewell: Farewell,
+    ) -> Result<Self, Farewell> {
+        let is_secret = caller.credentials.is_some();
+        let place = || Counted::one_more(reception, |it| &it.told, TOLD_AT_ONCE);
+        match is_secret.then(place).flatten() {
+            Some(place) => Ok(Self { farewell, _place: place }),
+            None => Err(farewell),
+        }
     }
 }
 
@@ -127,7 +159,7 @@ impl Reception {
     /// Closes a connection that has waited.
     fn close(&self, caller: &Caller) {
         self.closed.fetch_add(1, Ordering::Relaxed);
-        turn_away(caller, "the server is busy; try again later");
+        turn_away(caller, &Farewell::busy("the server is busy; try again later"));
     }
 }
 
@@ -163,29 +195,31 @@ pub(super) fn receive(
     };
     match place(reception, &caller, live, full) {
         Ok(held) => admit(reception, caller, held),
-        Err(text) => turn_away(&caller, text),
+        Err(farewell) => turn_away(&caller, &farewell),
     }
 }
 
-/// A place for a connection, if only to be told that there is none. Else why there is not even that.
+/// A place for a connection, if only to be told why it is not served. Else that itself.
 fn place(
     reception: &Arc<Reception>,
     caller: &Caller,
     live: &Sender<Infallible>,
     full: usize,
-) -> Result<Held, &'static str> {
+) -> Result<Held, Farewell> {
     let told = reception.told.load(Ordering::Relaxed);
     let is_full = live.sender_count().saturating_sub(told) >= full;
-    let tell = |text| Told::one_more(reception, caller, text).ok_or(text);
-    let told = if is_full { Some(tell(FULL)?) } else { None };
+    let tell = |farewell| Told::one_more(reception, caller, farewell);
+    let banned = Farewell::banned(&reception.host, caller);
+    let farewell = banned.or_else(|| is_full.then(|| Farewell::busy(FULL)));
+    let told = farewell.map(tell).transpose()?;
     let held = |entered, told| Held { _live: live.clone(), _entered: entered, told };
     match Entered::from(reception, caller.origin) {
         Ok(entered) => Ok(held(entered, told)),
         Err(why @ TooMany::Connections) => {
-            Ok(held(None, Some(told.map_or_else(|| tell(why.sentence()), Ok)?)))
+            Ok(held(None, Some(told.map_or_else(|| tell(Farewell::busy(why.sentence())), Ok)?)))
         }
         // To be told costs another handshake.
-        Err(why @ TooMany::Handshakes) => Err(why.sentence()),
+        Err(why @ TooMany::Handshakes) => Err(Farewell::busy(why.sentence())),
     }
 }
 
@@ -236,9 +270,10 @@ fn next(reception: &Reception) -> Option<(Caller, Held)> {
 }
 
 fn begin(host: Arc<Host>, caller: Caller, held: Held) {
-    if let Some(Told { text, .. }) = held.told {
+    if let Some(told) = &held.told {
+        let farewell = told.farewell.frame();
         task::spawn("farewell", async move {
-            connection::turn_away(&host, caller, TELLING, text).await;
+            connection::turn_away(&host, caller, TELLING, farewell).await;
             drop(held);
         });
         return;
@@ -299,13 +334,13 @@ const FULL: &str = "this server has as many connections as it takes; try again l
 
 /// Says why before the connection is closed, if the socket's buffer has room for it at once. Under TLS nothing can be
 /// said yet.
-fn turn_away(caller: &Caller, text: &str) {
+fn turn_away(caller: &Caller, farewell: &Farewell) {
     if caller.credentials.is_some() {
         return;
     }
     let mut socket = &caller.socket;
     let mut out = bytes::BytesMut::new();
-    ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() }.encode(&mut out);
+    farewell.frame().encode(&mut out);
     // The peer may be gone already; then there is nobody to tell.
     let _ = socket.set_nonblocking().and_then(|()| socket.write(&out));
 }

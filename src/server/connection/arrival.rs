@@ -5,7 +5,7 @@
 //! directory.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +62,8 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
         let late = too_late_to_prove(times, limits, since, place(host, &hello, origin));
         let proof = handshake::prove(host, hello, &mut reader, &mut half, channel, address);
         let signed_in = in_time(host, &claim, late, proof).await?;
-        Ok(Who::Person(Present::enter(host, id, origin, signed_in), Box::new(claim)))
+        let from = (address.map(|it| it.ip()), origin);
+        Ok(Who::Person(Present::enter(host, id, from, signed_in), Box::new(claim)))
     };
     match signing_in.await {
         Ok(who) => Some(Arrived { who, reader, half }),
@@ -76,12 +77,13 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
 
 /// A place that allows more time, for somebody who claims to own a name and names its key.
 fn place<'a>(host: &'a Host, hello: &Hello, origin: Option<Origin>) -> Option<Place<'a>> {
-    let is_owner = host.names.standing(&hello.name).is_ok_and(|owner| owner == hello.key);
+    let standing = host.names.standing(&hello.name, host.clock.uptime());
+    let is_owner = standing.is_ok_and(|owner| owner == hello.key);
     is_owner.then(|| host.confirming.enter(hello.key, origin))
 }
 
-/// Says under TLS why there is no room for somebody, within `limit`.
-pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text: &str) {
+/// Says under TLS why somebody is not served, within `limit`.
+pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, frame: ServerFrame) {
     let Caller { socket, address, credentials, .. } = caller;
     let Some(line) = line(socket, address) else { return };
     let late = async {
@@ -90,7 +92,6 @@ pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text
     };
     let Some(transport) = secure(host, late, line, address, credentials).await else { return };
     let Transport { reader, writer, .. } = transport;
-    let frame = ServerFrame::Error { code: ErrorCode::Busy, peer: None, text: text.into() };
     refuse(writer, Some(frame)).await;
     linger::<ClientFrame>(FrameReader::new(reader)).await;
 }
@@ -183,11 +184,11 @@ impl<'a> Present<'a> {
     fn enter(
         host: &'a Host,
         id: ConnectionId,
-        origin: Option<Origin>,
+        (address, origin): (Option<IpAddr>, Option<Origin>),
         signed_in: SignedIn,
     ) -> Self {
         let SignedIn { name, installation, presence, key } = signed_in;
-        let link = Arc::new(Link::new(id, name, installation, presence));
+        let link = Arc::new(Link::new(id, name, installation, presence).at(address));
         if let Some(replaced) = host.directory.sign_in(&link) {
             replaced.end(End::Bye(ByeReason::Replaced));
         }
@@ -196,7 +197,9 @@ impl<'a> Present<'a> {
             link.end(End::Bye(ByeReason::Shutdown));
         }
         // So does an operator who bans.
-        match host.names.standing(&link.name) {
+        let now = host.clock.uptime();
+        let refused = host.names.refuse_address(address, now);
+        match refused.and_then(|()| host.names.standing(&link.name, now)) {
             Ok(owner) if owner == key => {}
             Ok(_) => dismiss(&link, Unwelcome::Removed),
             Err(unwelcome) => dismiss(&link, unwelcome),

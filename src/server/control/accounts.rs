@@ -10,17 +10,15 @@ use serde::Serialize;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::words::{amount, count};
+use super::words::{amount, count, is_json, print_object};
 use crate::blobs::Held;
+use crate::clock::Moment;
 use crate::mailbox::{Mailbox, MailboxError};
-use crate::message::{Name, Timestamp};
+use crate::message::{Name, Timestamp, Uptime};
 use crate::server::people::Member;
 use crate::time_text;
 use crate::trust::devices::Bundle;
 use crate::wire::frame::Presence;
-
-/// The word for an answer that programs read.
-const JSON: &str = "json";
 
 /// Prints a line for each name: the name, its status, the fingerprint of its key. With `json`, all that is kept of each.
 pub(super) fn list(
@@ -31,12 +29,13 @@ pub(super) fn list(
     let members = subject.names.members();
     if is_json(words.first())? {
         let census = Census::begin(subject);
-        return members.iter().try_for_each(|it| census.of(&it.0, &it.1)?.print(out));
+        return members.iter().try_for_each(|it| print_object(&census.of(&it.0, &it.1)?, out));
     }
     let width = members.iter().map(|(name, _)| name.as_str().chars().count()).max().unwrap_or(0);
+    let now = subject.mailbox.clock().uptime();
     for (name, member) in members {
         let key = key_of(&member).unwrap_or_else(|| "-".into());
-        let standing = standing(subject, &name, &member);
+        let standing = standing(subject, &name, &member, now);
         writeln!(out, "{:width$} {standing:9} {key}", name.as_str())?;
     }
     Ok(())
@@ -54,21 +53,13 @@ pub(super) fn show(
     let account = Census::begin(subject).of(&name, &member)?;
     let sent = block_on(sent(subject, &name))?;
     let account = Account { sent: Some(sent), ..account };
-    if is_json(words.get(1))? { account.print(out) } else { account.tell(out) }
+    if is_json(words.get(1))? { print_object(&account, out) } else { account.tell(out) }
 }
 
-fn is_json(word: Option<&&str>) -> Result<bool, ControlError> {
-    match word {
-        None => Ok(false),
-        Some(&JSON) => Ok(true),
-        Some(other) => Err(ControlError::Refused(format!("this server has no form {other}"))),
-    }
-}
-
-fn standing(subject: &Subject, name: &Name, member: &Member) -> &'static str {
+fn standing(subject: &Subject, name: &Name, member: &Member, now: Uptime) -> &'static str {
     let directory = subject.host.as_ref().map(|host| &host.directory);
     match (member, directory) {
-        (Member { banned: true, .. }, _) => "banned",
+        _ if member.ban(now).is_some() => "banned",
         (Member { key: None, .. }, _) => "reset",
         (_, Some(it)) if it.presence(name) == Presence::Online => "online",
         (_, Some(it)) if it.is_connected(name) => "connected",
@@ -102,12 +93,12 @@ async fn devices(subject: &Subject, name: &Name, member: &Member) -> Result<usiz
 struct Census<'a> {
     subject: &'a Subject,
     held: HashMap<Name, Held>,
-    now: Timestamp,
+    now: Moment,
 }
 
 impl<'a> Census<'a> {
     fn begin(subject: &'a Subject) -> Self {
-        Self { subject, held: subject.blobs.held(), now: subject.mailbox.clock().wall() }
+        Self { subject, held: subject.blobs.held(), now: subject.mailbox.clock().moment() }
     }
 
     fn of(&self, name: &Name, member: &Member) -> Result<Account, ControlError> {
@@ -116,7 +107,7 @@ impl<'a> Census<'a> {
         let waiting = subject.mailbox.usage(name);
         Ok(Account {
             name: name.clone(),
-            status: standing(subject, name, member),
+            status: standing(subject, name, member, self.now.uptime),
             key: key_of(member),
             since: member.since.map(moment),
             last_seen: self.last_seen(name).map(moment),
@@ -131,7 +122,7 @@ impl<'a> Census<'a> {
     fn last_seen(&self, name: &Name) -> Option<Timestamp> {
         let host = self.subject.host.as_ref();
         let is_here = host.is_some_and(|host| host.directory.is_connected(name));
-        if is_here { Some(self.now) } else { self.subject.seen.last(name) }
+        if is_here { Some(self.now.wall) } else { self.subject.seen.last(name) }
     }
 }
 
@@ -176,13 +167,7 @@ impl Amount {
 }
 
 impl Account {
-    /// An object on a line of its own.
-    fn print(&self, out: &mut dyn Write) -> Result<(), ControlError> {
-        let line = serde_json::to_string(self).map_err(std::io::Error::from)?;
-        Ok(writeln!(out, "{line}")?)
-    }
-
-    /// The same in words.
+    /// Prints it in words.
     fn tell(&self, out: &mut dyn Write) -> Result<(), ControlError> {
         let known = |word: &Option<String>| word.clone().unwrap_or_else(|| "not known".into());
         writeln!(out, "{} is {}", self.name, self.status)?;

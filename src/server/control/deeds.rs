@@ -1,7 +1,8 @@
 //! What operators did, for the log; and what they did while no server ran, for the log of the next one.
 //!
 //! The second is the file `operators` in the data folder, which is whoever's who has the folder's lock. A line is a time,
-//! a user id, an [event](Event) and mostly a name. Invariant: what was done is done, whether or not it can be written down.
+//! a user id, an [event](Event) and mostly a name or addresses. Invariant: what was done is done, whether or not it can
+//! be written down.
 
 use std::fs;
 use std::io;
@@ -10,7 +11,8 @@ use std::path::{Path, PathBuf};
 use super::operations;
 use crate::folder::write_private;
 use crate::log_output::{Event, FieldsOnly, has_fields};
-use crate::message::{Name, Timestamp};
+use crate::message::Timestamp;
+use crate::server::people::Whom;
 use crate::{output, time_text};
 
 /// How many deeds wait for the next server. For one more the oldest is forgotten.
@@ -20,7 +22,7 @@ const MOST: usize = 1_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Deed {
     event: Event,
-    name: Option<Name>,
+    whom: Option<Whom>,
     /// The user id of the operator's process. Not every system says it.
     operator: Option<u32>,
     /// How much was written, if that is what was asked for.
@@ -32,14 +34,14 @@ pub(super) struct Deed {
 impl Deed {
     /// What these words asked for, which was done. An invitation's address is no name.
     pub(super) fn of(words: &[&str], operator: Option<u32>) -> Option<Self> {
-        let name = words.get(1).and_then(|word| word.parse().ok());
+        let whom = words.get(1).and_then(|word| word.parse().ok());
         let event = operations::event(words)?;
-        Some(Self { event, name, operator, bytes: None, at: None })
+        Some(Self { event, whom, operator, bytes: None, at: None })
     }
 
     /// The operator goes on with what is left of a damaged mailbox.
     pub(super) fn accept() -> Self {
-        Self { event: Event::Accept, name: None, operator: None, bytes: None, at: None }
+        Self { event: Event::Accept, whom: None, operator: None, bytes: None, at: None }
     }
 
     /// The same, with how much was written to the operator. Mostly that is only an answer.
@@ -48,16 +50,29 @@ impl Deed {
     }
 
     pub(super) fn log(&self) {
-        let Self { event, name, operator, bytes, at } = self;
+        let Self { event, whom, operator, bytes, at } = self;
+        let block = match whom {
+            Some(block @ Whom::Block(_)) => Some(block.to_string()),
+            _ => None,
+        };
         log::info!(
             logger: FieldsOnly,
             event = event,
-            name = name.as_ref().map(Name::as_str),
+            name = self.name(),
+            block = block.as_deref(),
             uid = operator,
             bytes = bytes,
             at = at.as_deref();
             "an operator has done this: {}", event.name()
         );
+    }
+
+    /// The name as a field.
+    fn name(&self) -> Option<&str> {
+        match &self.whom {
+            Some(Whom::Name(name)) => Some(name.as_str()),
+            _ => None,
+        }
     }
 
     /// Writes it down for the next server. It was done by this very process, just now.
@@ -73,20 +88,20 @@ impl Deed {
     }
 
     fn to_line(&self) -> String {
-        let Self { event, name, operator, at, .. } = self;
+        let Self { event, whom, operator, at, .. } = self;
         let at = at.as_deref().unwrap_or("-");
         let operator = operator.map_or_else(|| "-".into(), |uid| uid.to_string());
-        let name = name.as_ref().map(|name| format!(" {name}")).unwrap_or_default();
-        format!("{at} {operator} {}{name}", event.name())
+        let whom = whom.as_ref().map(|whom| format!(" {whom}")).unwrap_or_default();
+        format!("{at} {operator} {}{whom}", event.name())
     }
 
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let (at, operator, event) = (words.next()?, words.next()?, words.next()?);
         let event = *Event::ALL.iter().find(|it| it.name() == event)?;
-        let name = words.next().and_then(|word| word.parse().ok());
+        let whom = words.next().and_then(|word| word.parse().ok());
         let operator = operator.parse().ok();
-        Some(Self { event, name, operator, bytes: None, at: Some(at.into()) })
+        Some(Self { event, whom, operator, bytes: None, at: Some(at.into()) })
     }
 }
 
@@ -127,6 +142,7 @@ mod tests {
     fn a_deed_that_was_written_down_is_read_back() {
         for (words, line) in [
             (&["ban", "eve"][..], "2026-11-29T01:22:38.123Z 1000 ban eve"),
+            (&["ban", "192.0.2.7/24", "1000"], "2026-11-29T01:22:38.123Z 1000 ban 192.0.2.0/24"),
             (&["backup"], "2026-11-29T01:22:38.123Z 1000 backup"),
             (
                 &["reset-key", "anna", "chat.example.org"],

@@ -15,7 +15,7 @@
 //! ask, serve       the operator's end; the server's end
 //! deeds            what operators did, for the log
 //! operations       the table of operations
-//! people           operations that change something about people
+//! people, bans     operations that change something about people; that keep them away
 //! accounts, stock  what is known of people; operations on what waits
 //! words            words for what operators are told
 //! subject          what operations look at and change
@@ -24,6 +24,7 @@
 
 mod accounts;
 mod ask;
+mod bans;
 mod deeds;
 mod error;
 mod folder;

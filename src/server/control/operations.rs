@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{accounts, people, stock};
+use super::{accounts, bans, people, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -32,8 +32,9 @@ const OPERATIONS: &[Operation] = &[
         run: people::reset_key,
         event: Some(Event::ResetKey),
     },
-    Operation { word: "ban", arguments: 1..=1, run: people::ban, event: Some(Event::Ban) },
-    Operation { word: "unban", arguments: 1..=1, run: people::unban, event: Some(Event::Unban) },
+    Operation { word: "ban", arguments: 1..=2, run: bans::ban, event: Some(Event::Ban) },
+    Operation { word: "unban", arguments: 1..=1, run: bans::unban, event: Some(Event::Unban) },
+    Operation { word: "bans", arguments: 0..=1, run: bans::list, event: None },
 ];
 
 /// Does what the words of a request say.

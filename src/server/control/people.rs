@@ -1,4 +1,4 @@
-//! What operators do about people: invite, remove, give a new key, ban.
+//! What operators do about people: invite, remove, give a new key.
 //!
 //! Each change is in the book of names, synced, before the people concerned are told.
 
@@ -44,7 +44,8 @@ pub(super) fn reset_key(
     let host = running(subject)?;
     let name: Name = words[0].parse()?;
     let (invite, who) = (Invite::generate(), name.clone());
-    block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
+    let now = subject.mailbox.clock().uptime();
+    block_on(subject.names.change(move |roll| roll.reset_key(&who, now)))?;
     subject.registry.outdate(&name);
     host.dismiss_the_unwelcome();
     block_on(subject.lists.forget(&name))?;
@@ -101,33 +102,6 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     lists.forget(name).await?;
     subject.seen.forget(name);
     Ok(Left { waited, words, files: blobs.forget(name)? })
-}
-
-/// Lets nobody sign in with a name or its key.
-pub(super) fn ban(
-    subject: &Subject,
-    words: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    set_banned(subject, words[0], true)?;
-    Ok(writeln!(out, "banned {}", words[0])?)
-}
-
-/// Undoes [`ban`].
-pub(super) fn unban(
-    subject: &Subject,
-    words: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    set_banned(subject, words[0], false)?;
-    Ok(writeln!(out, "{} may come again", words[0])?)
-}
-
-fn set_banned(subject: &Subject, name: &str, banned: bool) -> Result<(), ControlError> {
-    let name: Name = name.parse()?;
-    block_on(subject.names.change(move |roll| roll.set_banned(&name, banned)))?;
-    dismiss(subject);
-    Ok(())
 }
 
 fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), ControlError> {

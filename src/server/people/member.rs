@@ -3,7 +3,8 @@
 //! Owned by the [roll](super::roll). Invariant: each line ends with the name, so that whoever looks through the book finds
 //! all of a name; what was written is read back as the same.
 
-use crate::message::{Name, Timestamp};
+use super::bans::Ban;
+use crate::message::{Name, Timestamp, Uptime};
 use crate::time_text;
 use crate::trust::PublicKey;
 
@@ -15,7 +16,8 @@ const ALGORITHM: &str = "ssh-ed25519";
 pub(crate) struct Member {
     /// None after it was reset.
     pub(crate) key: Option<PublicKey>,
-    pub(crate) banned: bool,
+    /// It may have ended.
+    pub(crate) ban: Option<Ban>,
     /// When somebody claimed the name, by the wall clock. Earlier versions did not write it down.
     pub(crate) since: Option<Timestamp>,
 }
@@ -24,19 +26,26 @@ pub(crate) struct Member {
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Detail {
     Since(Timestamp),
+    /// The end of a ban.
+    Until(Uptime),
 }
 
 impl Member {
     /// Somebody who has claimed a name.
     pub(super) fn new(key: PublicKey, since: Option<Timestamp>) -> Self {
-        Self { key: Some(key), banned: false, since }
+        Self { key: Some(key), ban: None, since }
+    }
+
+    /// The ban that holds now.
+    pub(crate) fn ban(&self, now: Uptime) -> Option<Ban> {
+        self.ban.filter(|ban| ban.holds(now))
     }
 
     /// The line that says whose a name is.
     pub(super) fn parse(line: &str) -> Option<(Name, Self)> {
-        let (banned, line) = match line.strip_prefix("banned ") {
-            Some(rest) => (true, rest),
-            None => (false, line),
+        let (ban, line) = match line.strip_prefix("banned ") {
+            Some(rest) => (Some(Ban { until: None }), rest),
+            None => (None, line),
         };
         let (key, name) = match line.strip_prefix("reset ") {
             Some(name) => (None, name),
@@ -46,25 +55,31 @@ impl Member {
                 (Some(key.parse().ok()?), name)
             }
         };
-        Some((name.parse().ok()?, Self { key, banned, since: None }))
+        Some((name.parse().ok()?, Self { key, ban, since: None }))
     }
 
     /// Adds what another line says.
     pub(super) fn add(&mut self, detail: Detail) {
         match detail {
             Detail::Since(since) => self.since = Some(since),
+            Detail::Until(until) => {
+                self.ban = self.ban.map(|_| Ban { until: Some(until) });
+            }
         }
     }
 
     /// All lines of one name.
     pub(super) fn lines(&self, name: &Name) -> String {
-        let banned = if self.banned { "banned " } else { "" };
+        let banned = if self.ban.is_some() { "banned " } else { "" };
         let mut lines = match &self.key {
             Some(key) => format!("{banned}{ALGORITHM} {key} {name}\n"),
             None => format!("{banned}reset {name}\n"),
         };
         if let Some(since) = self.since {
             lines += &format!("since {} {name}\n", time_text::moment(since.printable(), 3));
+        }
+        if let Some(Uptime(until)) = self.ban.and_then(|ban| ban.until) {
+            lines += &format!("until {until} {name}\n");
         }
         lines
     }
@@ -77,6 +92,7 @@ impl Detail {
         let (value, name) = rest.split_once(' ')?;
         let detail = match word {
             "since" => Self::Since(Timestamp::of(time_text::parse_moment(value)?)),
+            "until" => Self::Until(Uptime(value.parse().ok()?)),
             _ => return None,
         };
         Some((name.parse().ok()?, detail))

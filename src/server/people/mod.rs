@@ -10,8 +10,10 @@
 //! book, lines                        a text file on disk; names as the body of an answer
 //! versions                           of which device lists somebody has to know the newest version
 //! likeness, member                   which names look alike; what is known of one
+//! bans                               how long somebody is banned, and who comes from where
 //! ```
 
+mod bans;
 mod book;
 mod contacts;
 mod former_contacts;
@@ -27,6 +29,8 @@ mod roll;
 mod seen;
 mod versions;
 
+pub(crate) use bans::Ban;
+pub use bans::Whom;
 pub use book::BookError;
 pub(crate) use contacts::{Circle, Contacts, ContactsError, WRITING};
 pub use former_contacts::UnknownContacts;

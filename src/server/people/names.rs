@@ -5,15 +5,17 @@
 //! changes.
 
 use std::io;
+use std::net::IpAddr;
 use std::path::Path;
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use super::bans::{Ban, Whom};
 use super::book::{Book, BookError};
 use super::member::Member;
-use super::roll::{ChangeError, INVITED, Registration, Roll, Unwelcome, Welcome};
+use super::roll::{ChangeError, Registration, Roll, Unwelcome, Welcome};
 use crate::clock::Moment;
 use crate::log_output::{Event, Events};
-use crate::message::{Name, Timestamp};
+use crate::message::{Name, Timestamp, Uptime};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
 
@@ -78,8 +80,7 @@ impl Names {
         count: impl FnOnce() -> Result<(), Unwelcome>,
     ) -> Result<(), Unwelcome> {
         let (invite, registration) = (invite.as_ref(), self.registration);
-        let too_old = now.overdue(INVITED);
-        match self.roll().admit(name, &key, invite, registration, too_old)? {
+        match self.roll().admit(name, &key, invite, registration, now)? {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => count()?,
             Welcome::New(Some(_)) => {}
@@ -89,7 +90,7 @@ impl Names {
             let welcome = {
                 let roll = read(&it.roll);
                 // Somebody else may have claimed it, or used the invitation, while this claim waited.
-                roll.admit(&name, &key, invite.as_ref(), registration, too_old)?
+                roll.admit(&name, &key, invite.as_ref(), registration, now)?
             };
             it.claim(name, key, welcome, now.wall)
         };
@@ -98,8 +99,22 @@ impl Names {
     }
 
     /// The key with which somebody may be signed in with this name.
-    pub(crate) fn standing(&self, name: &Name) -> Result<PublicKey, Unwelcome> {
-        self.roll().standing(name)
+    pub(crate) fn standing(&self, name: &Name, now: Uptime) -> Result<PublicKey, Unwelcome> {
+        self.roll().standing(name, now)
+    }
+
+    /// Whether somebody may come from an address. Over a Unix socket there is none.
+    pub(crate) fn refuse_address(
+        &self,
+        address: Option<IpAddr>,
+        now: Uptime,
+    ) -> Result<(), Unwelcome> {
+        address.map_or(Ok(()), |address| self.roll().refuse_address(address, now))
+    }
+
+    /// Whom bans are for that have not ended.
+    pub(crate) fn bans(&self, now: Uptime) -> Vec<(Whom, Ban)> {
+        self.roll().bans(now)
     }
 
     /// Who may have a new name.
@@ -204,12 +219,13 @@ mod tests {
     use async_std::task::block_on;
 
     use super::*;
-    use crate::message::Uptime;
     use crate::trust::Identity;
 
     fn key() -> PublicKey {
         Identity::generate().unwrap().public()
     }
+
+    const FOR_EVER: Ban = Ban { until: None };
 
     fn name(text: &str) -> Name {
         text.parse().unwrap()
@@ -245,13 +261,14 @@ mod tests {
         let path = folder.path().join("names");
         let (johns, names) = (key(), open(&path));
         claim(&names, "john", johns).unwrap();
-        block_on(names.change(|roll| roll.set_banned(&name("john"), true))).unwrap();
+        block_on(names.change(|roll| roll.set_ban(&name("john"), Some(FOR_EVER)))).unwrap();
         let unknown = block_on(names.change(|roll| roll.remove(&name("bob"))));
         assert_eq!(unknown, Err(ChangeError::Unknown(name("bob"))));
         claim(&names, "anna", key()).unwrap();
         for names in [names, open(&path)] {
-            assert_eq!(claim(&names, "john", johns), Err(Unwelcome::Banned));
-            assert_eq!(names.standing(&name("john")), Err(Unwelcome::Banned));
+            assert_eq!(claim(&names, "john", johns), Err(Unwelcome::Banned(None)));
+            let standing = names.standing(&name("john"), Uptime(0));
+            assert_eq!(standing, Err(Unwelcome::Banned(None)));
             assert_eq!(names.members().len(), 2);
         }
     }

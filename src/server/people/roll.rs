@@ -9,22 +9,28 @@
 //! | `reset NAME` | it belongs to whoever brings the invitation for it |
 //! | `banned ` before either | nobody signs in with the name, nor with its key under another one |
 //! | `since TIME NAME` | when the name was claimed; without the name it says nothing |
+//! | `until UPTIME NAME` | when a ban ends; without one it says nothing |
+//! | `ban BLOCK [UPTIME]` | nobody comes from these addresses, until then |
 //! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
 //! | `# …` | whatever its writer likes |
 //!
 //! Earlier versions wrote the wall clock's time instead of the uptime; it counts as 0, when the server began to count.
 //! How a name [looks](crate::looks) is checked only when a free name is claimed: whoever has one keeps it, also through
-//! `user reset-key`; an invitation is no exception. Invariant: `banned_keys` are those of banned members, `likeness`
+//! `user reset-key`; an invitation is no exception. Invariant: `banned_keys` are those of members with a ban, `likeness`
 //! has the members' names; parsing the lines of a roll gives the same roll.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::{self, Write};
+use std::net::IpAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use thiserror::Error;
 
+use super::bans::{Ban, Barred, MAX_BLOCKS, Whom};
 use super::likeness::Likeness;
 use super::member::{Detail, Member};
+use crate::clock::Moment;
 use crate::looks::{self, Unclaimable};
 use crate::message::{Name, Timestamp, Uptime};
 use crate::time_text;
@@ -59,8 +65,10 @@ pub(crate) enum Unwelcome {
     Taken,
     #[error("the operator of this server has taken the name from you")]
     Removed,
-    #[error("the operator of this server has banned you")]
-    Banned,
+    #[error("the operator of this server has banned you{}", for_more(*.0))]
+    Banned(Option<Duration>),
+    #[error("the operator of this server has banned your address{}", for_more(*.0))]
+    AddressBanned(Option<Duration>),
     #[error("newcomers need an invitation here; ask the server's operator for one")]
     Uninvited,
     #[error("the invitation was used, or is too old; ask the server's operator for another")]
@@ -88,7 +96,7 @@ impl Unwelcome {
     pub(crate) fn code(&self) -> ErrorCode {
         match self {
             Self::Taken | Self::Removed => ErrorCode::Taken,
-            Self::Banned => ErrorCode::Banned,
+            Self::Banned(_) | Self::AddressBanned(_) => ErrorCode::Banned,
             Self::Uninvited | Self::StaleInvite | Self::Reset => ErrorCode::Invite,
             Self::Closed => ErrorCode::Newcomer,
             Self::TooManyNames(_) => ErrorCode::Claims,
@@ -96,6 +104,12 @@ impl Unwelcome {
             Self::Full | Self::NotWritten => ErrorCode::Busy,
         }
     }
+}
+
+/// How long something still lasts, as exactly as people need it: in whole minutes.
+fn for_more(left: Option<Duration>) -> String {
+    let minutes = |left: Duration| Duration::from_secs(left.as_secs().div_ceil(60).max(1) * 60);
+    left.map_or_else(String::new, |it| format!(" for {} more", time_text::duration(minutes(it))))
 }
 
 /// Why an operator's change is not made. Made to be read by them.
@@ -106,6 +120,12 @@ pub enum ChangeError {
     Unknown(Name),
     #[error("{0} is banned; unban first")]
     Banned(Name),
+    #[error("{0} is not banned; `user bans` lists who is")]
+    NotBanned(Whom),
+    #[error("{0} is this machine's own address, from where everybody comes behind a proxy")]
+    OwnAddress(Whom),
+    #[error("{MAX_BLOCKS} blocks of addresses are banned; end some of these bans first")]
+    TooManyBlocks,
     #[error("{MAX_INVITES} invitations are open; wait until some are used or too old")]
     TooMany,
     #[error("the book of names cannot be written: {0}")]
@@ -123,7 +143,8 @@ impl From<std::io::Error> for ChangeError {
 pub(crate) struct Roll {
     members: BTreeMap<Name, Member>,
     likeness: Likeness,
-    banned_keys: HashSet<PublicKey>,
+    banned_keys: HashMap<PublicKey, Ban>,
+    barred: Barred,
     invites: HashMap<SecretDigest, Invitation>,
     comments: Vec<String>,
 }
@@ -177,30 +198,31 @@ impl Roll {
     }
 
     /// The key with which somebody may be signed in with a name.
-    pub(crate) fn standing(&self, name: &Name) -> Result<PublicKey, Unwelcome> {
-        match self.members.get(name) {
-            Some(Member { banned: true, .. }) => Err(Unwelcome::Banned),
-            Some(Member { key: Some(key), .. }) if self.banned_keys.contains(key) => {
-                Err(Unwelcome::Banned)
-            }
-            Some(Member { key: Some(key), .. }) => Ok(*key),
-            Some(Member { key: None, .. }) | None => Err(Unwelcome::Removed),
-        }
+    pub(crate) fn standing(&self, name: &Name, now: Uptime) -> Result<PublicKey, Unwelcome> {
+        let member = self.members.get(name).ok_or(Unwelcome::Removed)?;
+        refuse(member.ban, now)?;
+        let key = member.key.ok_or(Unwelcome::Removed)?;
+        refuse(self.banned_keys.get(&key).copied(), now)?;
+        Ok(key)
     }
 
-    /// Whether somebody with a proved key may have a name. Invitations that were opened before `too_old` are no longer
-    /// valid.
+    /// Whether somebody may come from an address.
+    pub(crate) fn refuse_address(&self, address: IpAddr, now: Uptime) -> Result<(), Unwelcome> {
+        let ban = self.barred.ban_of(address, now);
+        ban.map_or(Ok(()), |ban| Err(Unwelcome::AddressBanned(ban.left(now))))
+    }
+
+    /// Whether somebody with a proved key may have a name.
     pub(crate) fn admit(
         &self,
         name: &Name,
         key: &PublicKey,
         invite: Option<&Invite>,
         registration: Registration,
-        too_old: Option<Uptime>,
+        now: Moment,
     ) -> Result<Welcome, Unwelcome> {
-        if self.banned_keys.contains(key) {
-            return Err(Unwelcome::Banned);
-        }
+        refuse(self.banned_keys.get(key).copied(), now.uptime)?;
+        let too_old = now.overdue(INVITED);
         let invite = invite.map(Invite::digest);
         let is_good = |it: &SecretDigest, only: Option<&Name>| {
             let found = self.invites.get(it);
@@ -208,8 +230,12 @@ impl Roll {
         };
         match self.members.get(name) {
             Some(Member { key: Some(owner), .. }) if owner != key => Err(Unwelcome::Taken),
-            Some(Member { banned: true, .. }) => Err(Unwelcome::Banned),
-            Some(Member { key: Some(_), .. }) => Ok(Welcome::Back),
+            Some(Member { key: Some(_), ban, .. }) => {
+                refuse(*ban, now.uptime).map(|()| Welcome::Back)
+            }
+            Some(Member { ban: Some(ban), .. }) if ban.holds(now.uptime) => {
+                Err(Unwelcome::Banned(ban.left(now.uptime)))
+            }
             Some(Member { key: None, .. }) => {
                 let digest = invite.ok_or(Unwelcome::Reset)?;
                 let good = is_good(&digest, Some(name));
@@ -254,7 +280,7 @@ impl Roll {
         // With another key it is the same person.
         let since = before.map_or(Some(now), |before| before.since);
         self.members.insert(name, Member::new(key, since));
-        if before.is_some_and(|before| before.banned) {
+        if before.is_some_and(|before| before.ban.is_some()) {
             self.index_banned();
         }
         if let Some(digest) = cost {
@@ -280,19 +306,42 @@ impl Roll {
     }
 
     /// Bans a name and its key, or ends that.
-    pub(crate) fn set_banned(&mut self, name: &Name, banned: bool) -> Result<(), ChangeError> {
-        self.existing(name)?.banned = banned;
+    pub(crate) fn set_ban(&mut self, name: &Name, ban: Option<Ban>) -> Result<(), ChangeError> {
+        self.existing(name)?.ban = ban;
         self.index_banned();
         Ok(())
     }
 
+    /// Bans all who come from a block of addresses. Bans that have ended are forgotten.
+    pub(crate) fn bar(&mut self, block: IpNet, ban: Ban, now: Uptime) -> Result<(), ChangeError> {
+        if Barred::is_own(&block) {
+            return Err(ChangeError::OwnAddress(Whom::Block(block)));
+        }
+        self.barred.insert(block, ban, now).then_some(()).ok_or(ChangeError::TooManyBlocks)
+    }
+
+    /// Undoes [`bar`](Self::bar).
+    pub(crate) fn unbar(&mut self, block: &IpNet) -> Result<(), ChangeError> {
+        let is_removed = self.barred.remove(block);
+        is_removed.then_some(()).ok_or(ChangeError::NotBanned(Whom::Block(*block)))
+    }
+
+    /// Whom bans are for that have not ended.
+    pub(crate) fn bans(&self, now: Uptime) -> Vec<(Whom, Ban)> {
+        let blocks = self.barred.iter().map(|(block, ban)| (Whom::Block(*block), *ban));
+        let of = |(name, member): (&Name, &Member)| Some((Whom::Name(name.clone()), member.ban?));
+        let names = self.members.iter().filter_map(of);
+        blocks.chain(names).filter(|(_, ban)| ban.holds(now)).collect()
+    }
+
     /// Takes the key from a name. Earlier invitations for it are no longer valid.
-    pub(crate) fn reset_key(&mut self, name: &Name) -> Result<(), ChangeError> {
+    pub(crate) fn reset_key(&mut self, name: &Name, now: Uptime) -> Result<(), ChangeError> {
         let member = self.existing(name)?;
-        if member.banned {
+        if member.ban(now).is_some() {
             return Err(ChangeError::Banned(name.clone()));
         }
-        member.key = None;
+        (member.key, member.ban) = (None, None);
+        self.index_banned();
         self.invites.retain(|_, it| it.only.as_ref() != Some(name));
         Ok(())
     }
@@ -326,8 +375,13 @@ impl Roll {
     }
 
     fn index_banned(&mut self) {
-        let banned = self.members.values().filter(|member| member.banned);
-        self.banned_keys = banned.filter_map(|member| member.key).collect();
+        self.banned_keys.clear();
+        for member in self.members.values() {
+            if let (Some(key), Some(ban)) = (member.key, member.ban) {
+                let longest = self.banned_keys.entry(key).or_insert(ban);
+                *longest = longest.or_longer(ban);
+            }
+        }
     }
 
     fn take_line(&mut self, line: &str, details: &mut Vec<(Name, Detail)>) -> Option<()> {
@@ -339,6 +393,9 @@ impl Roll {
             let (digest, invitation) = parse_invitation(rest)?;
             return self.invites.insert(digest, invitation).is_none().then_some(());
         }
+        if let Some(rest) = line.strip_prefix("ban ") {
+            return self.barred.take_line(rest);
+        }
         if let Some(detail) = Detail::parse(line) {
             details.push(detail);
             return Some(());
@@ -347,6 +404,11 @@ impl Roll {
         self.likeness.insert(&name);
         self.members.insert(name, member).is_none().then_some(())
     }
+}
+
+fn refuse(ban: Option<Ban>, now: Uptime) -> Result<(), Unwelcome> {
+    let ban = ban.filter(|ban| ban.holds(now));
+    ban.map_or(Ok(()), |ban| Err(Unwelcome::Banned(ban.left(now))))
 }
 
 fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
@@ -368,6 +430,7 @@ impl fmt::Display for Roll {
         for (name, member) in &self.members {
             f.write_str(&member.lines(name))?;
         }
+        self.barred.fmt(f)?;
         for (digest, Invitation { opened: Uptime(opened), only }) in &self.invites {
             write!(f, "invite {opened} {digest}")?;
             only.iter().try_for_each(|name| write!(f, " {name}"))?;

@@ -6,11 +6,19 @@ use super::*;
 use crate::trust::Identity;
 
 const OPENED: Uptime = Uptime(1_000);
-/// What was opened before is too old, soon and later.
-const NOW: Option<Uptime> = Some(OPENED);
-const LATER: Option<Uptime> = Some(Uptime(1_001));
+/// As long after that as an invitation is good, a moment later, and then soon after a start.
+const NOW: Moment = so_much_later(0, INVITED);
+const LATER: Moment = so_much_later(1, INVITED);
+const AT_START: Moment = so_much_later(1, Duration::ZERO);
 /// When names are claimed.
 const SINCE: Timestamp = Timestamp(1_800_000_000_123);
+
+const fn so_much_later(millis: u64, running: Duration) -> Moment {
+    let uptime = Uptime(OPENED.0 + INVITED.as_millis() as u64 + millis);
+    Moment { wall: SINCE, uptime, running }
+}
+
+const FOR_EVER: Option<Ban> = Some(Ban { until: None });
 
 fn key() -> PublicKey {
     Identity::generate().unwrap().public()
@@ -22,7 +30,7 @@ fn name(text: &str) -> Name {
 
 fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
     let invite = Invite::generate();
-    roll.invite(invite.digest(), OPENED, only.map(name), NOW).unwrap();
+    roll.invite(invite.digest(), OPENED, only.map(name), NOW.overdue(INVITED)).unwrap();
     invite
 }
 
@@ -30,20 +38,20 @@ fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
 fn who_may_have_a_new_name_is_for_the_operator_to_say() {
     let (mut roll, johns) = (Roll::default(), key());
     let invite = invited(&mut roll, None);
-    let admit = |roll: &Roll, registration, invite: Option<&Invite>, too_old| {
-        roll.admit(&name("john"), &johns, invite, registration, too_old)
+    let admit = |roll: &Roll, registration, invite: Option<&Invite>, now| {
+        roll.admit(&name("john"), &johns, invite, registration, now)
     };
     use Registration::{Closed, Open};
     assert_eq!(admit(&roll, Open, None, NOW), Ok(Welcome::New(None)));
     assert_eq!(admit(&roll, Closed, Some(&invite), NOW), Err(Unwelcome::Closed));
-    let invited = |invite, too_old| admit(&roll, Registration::Invite, invite, too_old);
+    let invited = |invite, now| admit(&roll, Registration::Invite, invite, now);
     let (unknown, other) = (Invite::generate(), key());
     assert_eq!(invited(None, NOW), Err(Unwelcome::Uninvited));
     assert_eq!(invited(Some(&unknown), NOW), Err(Unwelcome::StaleInvite));
     assert_eq!(invited(Some(&invite), LATER), Err(Unwelcome::StaleInvite));
     let cost = Some(invite.digest());
     assert_eq!(invited(Some(&invite), NOW), Ok(Welcome::New(cost)));
-    assert_eq!(invited(Some(&invite), None), Ok(Welcome::New(cost)));
+    assert_eq!(invited(Some(&invite), AT_START), Ok(Welcome::New(cost)));
     roll.enrol(name("john"), johns, cost, SINCE);
     let invited = |who: &str, key, invite| {
         roll.admit(&name(who), key, Some(invite), Registration::Invite, NOW)
@@ -59,25 +67,46 @@ fn a_key_is_banned_with_its_name() {
     roll.enrol(name("eve"), eves, None, SINCE);
     roll.enrol(name("eve2"), eves, None, SINCE);
     let admit = |roll: &Roll, who| roll.admit(&name(who), &eves, None, Registration::Open, NOW);
-    roll.set_banned(&name("eve"), true).unwrap();
+    roll.set_ban(&name("eve"), FOR_EVER).unwrap();
     for who in ["eve", "eve2", "anna"] {
-        assert_eq!(admit(&roll, who), Err(Unwelcome::Banned), "{who}");
+        assert_eq!(admit(&roll, who), Err(Unwelcome::Banned(None)), "{who}");
     }
     let other = roll.admit(&name("eve"), &key(), None, Registration::Open, NOW);
     assert_eq!(other, Err(Unwelcome::Taken));
-    assert_eq!(roll.reset_key(&name("eve")), Err(ChangeError::Banned(name("eve"))));
-    roll.set_banned(&name("eve"), false).unwrap();
+    assert_eq!(roll.reset_key(&name("eve"), OPENED), Err(ChangeError::Banned(name("eve"))));
+    roll.set_ban(&name("eve"), None).unwrap();
     assert_eq!(admit(&roll, "eve"), Ok(Welcome::Back));
-    assert_eq!(roll.set_banned(&name("bob"), true), Err(ChangeError::Unknown(name("bob"))));
+    assert_eq!(roll.set_ban(&name("bob"), FOR_EVER), Err(ChangeError::Unknown(name("bob"))));
+}
+
+#[test]
+fn a_ban_ends_by_itself_and_the_longest_of_one_key_counts() {
+    let (mut roll, eves) = (Roll::default(), key());
+    let (hour, end) = (Duration::from_secs(3_600), OPENED + Duration::from_secs(7_200));
+    for (who, hours) in [("eve", 1), ("eve2", 2)] {
+        roll.enrol(name(who), eves, None, SINCE);
+        roll.set_ban(&name(who), Some(Ban::lasting(Some(hours * hour), OPENED))).unwrap();
+    }
+    let roll = Roll::parse(&roll.to_string()).unwrap();
+    let standing = |now| roll.standing(&name("eve"), now);
+    assert_eq!(standing(OPENED), Err(Unwelcome::Banned(Some(hour))));
+    assert_eq!(standing(OPENED + hour), Err(Unwelcome::Banned(Some(hour))), "by her other name");
+    assert_eq!(standing(end), Ok(eves));
+    let told = Unwelcome::Banned(Some(hour)).to_string();
+    assert_eq!(told, "the operator of this server has banned you for 1h more");
+    let now = Moment { uptime: end, ..NOW };
+    let admitted = roll.admit(&name("eve"), &eves, None, Registration::Closed, now);
+    assert_eq!(admitted, Ok(Welcome::Back));
+    assert_eq!((roll.bans(OPENED).len(), roll.bans(end).len()), (2, 0));
 }
 
 #[test]
 fn a_name_that_was_reset_is_for_whom_the_operator_invites_to_it() {
     let (mut roll, old, new) = (Roll::default(), key(), key());
     roll.enrol(name("john"), old, None, SINCE);
-    roll.reset_key(&name("john")).unwrap();
+    roll.reset_key(&name("john"), OPENED).unwrap();
     let (anybody, first) = (invited(&mut roll, None), invited(&mut roll, Some("john")));
-    roll.reset_key(&name("john")).unwrap();
+    roll.reset_key(&name("john"), OPENED).unwrap();
     let second = invited(&mut roll, Some("john"));
     let admit =
         |key, invite| roll.admit(&name("john"), key, invite, Registration::Closed, NOW).map(|_| ());
@@ -137,8 +166,8 @@ fn there_is_an_end_to_invitations() {
     for _ in 0..MAX_INVITES {
         invited(&mut roll, None);
     }
-    let one_more = |roll: &mut Roll, too_old| {
-        roll.invite(Invite::generate().digest(), Uptime(9_999), None, too_old)
+    let one_more = |roll: &mut Roll, now: Moment| {
+        roll.invite(Invite::generate().digest(), now.uptime, None, now.overdue(INVITED))
     };
     assert_eq!(one_more(&mut roll, NOW), Err(ChangeError::TooMany));
     assert_eq!(one_more(&mut roll, LATER), Ok(()));
@@ -165,6 +194,9 @@ fn a_line_that_says_nothing_is_found() {
         "reset",
         "banned",
         "since",
+        "until never john",
+        "ban nowhere",
+        "ban 192.0.2.0/24 never",
         "since john",
         "since yesterday john",
         "invite x y",
@@ -183,7 +215,7 @@ fn it_is_known_since_when_somebody_has_a_name_also_with_another_key() {
     let mut roll = Roll::default();
     roll.enrol(name("john"), key(), None, SINCE);
     assert!(roll.to_string().ends_with("since 2027-01-15T08:00:00.123Z john\n"), "{roll}");
-    roll.reset_key(&name("john")).unwrap();
+    roll.reset_key(&name("john"), OPENED).unwrap();
     roll.enrol(name("john"), key(), None, Timestamp(1_900_000_000_000));
     assert_eq!(roll.member(&name("john")).unwrap().since, Some(SINCE));
     roll.remove(&name("john")).unwrap();
@@ -197,7 +229,7 @@ fn it_is_known_since_when_somebody_has_a_name_also_with_another_key() {
 
 proptest! {
     #[test]
-    fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..6u8, 0..4u8), 0..30)) {
+    fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..7u8, 0..4u8), 0..30)) {
         let keys = [key(), key()];
         let mut roll = Roll::parse("# a comment\n").unwrap();
         for (step, who) in steps {
@@ -206,10 +238,11 @@ proptest! {
             // What cannot be done is not.
             let _ = match step {
                 0 => { roll.enrol(name, key, None, SINCE); Ok(()) },
-                1 => roll.set_banned(&name, true),
-                2 => roll.set_banned(&name, false),
-                3 => roll.reset_key(&name),
+                1 => roll.set_ban(&name, FOR_EVER),
+                2 => roll.set_ban(&name, Some(Ban::lasting(Some(INVITED), OPENED))),
+                3 => roll.reset_key(&name, OPENED),
                 4 => roll.remove(&name),
+                5 => roll.bar(IpNet::from(IpAddr::from([192, 0, 2, who])), Ban { until: None }, OPENED),
                 _ => roll.invite(Invite::generate().digest(), OPENED, (who < 2).then_some(name), None),
             };
             prop_assert_eq!(Roll::parse(&roll.to_string()), Ok(roll.clone()));
@@ -217,7 +250,7 @@ proptest! {
     }
 
     #[test]
-    fn any_text_is_a_roll_or_is_not(text in "(banned |reset |since |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
+    fn any_text_is_a_roll_or_is_not(text in "(ban |banned |reset |since |until |invite |ssh-ed25519 |\\PC{0,9}|\n){0,12}") {
         let _ = Roll::parse(&text);
     }
 }

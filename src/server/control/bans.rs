@@ -1,0 +1,108 @@
+//! What operators do to keep people away: ban a name, or addresses, for ever or for a time; list bans, and end them.
+//!
+//! Each change is in the book of names, synced, before the people concerned are told.
+
+use std::io::Write;
+use std::time::Duration;
+
+use async_std::task::block_on;
+use serde::Serialize;
+
+use super::error::ControlError;
+use super::subject::Subject;
+use super::words::{is_json, print_object, time_of};
+use crate::message::Uptime;
+use crate::server::people::{Ban, Whom};
+use crate::time_text;
+
+/// Lets nobody sign in with a name or its key, or from addresses. The second word is a time in milliseconds.
+pub(super) fn ban(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let (whom, time): (Whom, _) = (words[0].parse()?, time_of(words.get(1))?);
+    let now = now(subject);
+    let ban = Ban::lasting(time, now);
+    let changed = match whom.clone() {
+        Whom::Name(name) => block_on(subject.names.change(move |it| it.set_ban(&name, Some(ban)))),
+        Whom::Block(block) => block_on(subject.names.change(move |it| it.bar(block, ban, now))),
+    };
+    changed?;
+    dismiss(subject);
+    let time = time.map(|time| format!(" for {}", time_text::duration(time)));
+    Ok(writeln!(out, "banned {whom}{}", time.unwrap_or_default())?)
+}
+
+/// Undoes [`ban`].
+pub(super) fn unban(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let whom: Whom = words[0].parse()?;
+    let (changed, who) = match whom.clone() {
+        Whom::Name(name) => (block_on(subject.names.change(move |it| it.set_ban(&name, None))), ""),
+        Whom::Block(block) => {
+            (block_on(subject.names.change(move |it| it.unbar(&block))), "whoever comes from ")
+        }
+    };
+    changed?;
+    Ok(writeln!(out, "{who}{whom} may come again")?)
+}
+
+/// Prints whom bans are for that have not ended, and how long they still last.
+pub(super) fn list(
+    subject: &Subject,
+    words: &[&str],
+    out: &mut dyn Write,
+) -> Result<(), ControlError> {
+    let (is_json, now) = (is_json(words.first())?, now(subject));
+    for (whom, ban) in subject.names.bans(now) {
+        let left = ban.left(now);
+        if is_json {
+            print_object(&Banned::of(&whom, left), out)?;
+            continue;
+        }
+        let left = left.map(|it| format!("for {} more", time_text::duration(in_seconds(it))));
+        writeln!(out, "{whom} {}", left.unwrap_or_else(|| "for ever".into()))?;
+    }
+    Ok(())
+}
+
+/// A ban, as programs read it.
+#[derive(Serialize)]
+struct Banned {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    block: Option<String>,
+    /// How long it still lasts; none is for ever.
+    seconds: Option<u64>,
+}
+
+impl Banned {
+    fn of(whom: &Whom, left: Option<Duration>) -> Self {
+        let seconds = left.map(|left| in_seconds(left).as_secs());
+        let (name, block) = match whom {
+            Whom::Name(name) => (Some(name.to_string()), None),
+            Whom::Block(block) => (None, Some(block.to_string())),
+        };
+        Self { name, block, seconds }
+    }
+}
+
+/// One that still lasts does not last for nothing.
+fn in_seconds(time: Duration) -> Duration {
+    Duration::from_secs(time.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
+}
+
+fn now(subject: &Subject) -> Uptime {
+    subject.mailbox.clock().uptime()
+}
+
+fn dismiss(subject: &Subject) {
+    if let Some(host) = &subject.host {
+        host.dismiss_the_unwelcome();
+    }
+}

@@ -66,6 +66,8 @@ events! {
     ResetKey = "reset_key",
     /// An operator has made an invitation.
     Invite = "invite",
+    /// An operator has taken an invitation back.
+    Revoke = "revoke",
     /// An operator has made a backup.
     Backup = "backup",
     /// An operator goes on with what is left of a damaged mailbox.

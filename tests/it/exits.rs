@@ -142,6 +142,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["check"], true),
     (&["status"], true),
     (&["invite"], true),
+    (&["invite", "list"], true),
     (&["backup", "FILE"], false),
     (&["restore", "FILE"], false),
     (&["user", "list"], true),

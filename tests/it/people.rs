@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rustls::pki_types::ServerName;
 use serde_json::Value;
-use tinychat::server::{Config, Tls};
+use tinychat::server::{Config, Registration, Tls};
 use tinychat::time_text::is_moment;
 use tinychat::wire::transport::{Socket, Transport};
 
@@ -55,7 +55,7 @@ fn what_is_kept_of_people_is_shown_to_operators_also_while_no_server_runs() {
         stop(server).await;
         let shown = user(&["show", "bob"], &data).await;
         let lines = shown.exited(0).lines();
-        assert_eq!((&lines[0][..], lines.len()), ("bob is away", 9));
+        assert_eq!((&lines[0][..], lines.len()), ("bob is away", 10));
         for line in ["waiting: 2 messages, 12 bytes", "files: 1 file, 5 bytes", "devices: 0"] {
             assert!(lines.iter().any(|it| it == line), "{line}: {lines:?}");
         }
@@ -187,5 +187,73 @@ fn addresses_are_banned_also_while_no_server_runs() {
         stop(server).await;
         user(&["ban", "192.0.2.0/33"], &data).await.exited(2);
         user(&["ban", "eve", "--for", "soon"], &data).await.exited(2).said("like 2h or 30d");
+    });
+}
+
+/// The word of an invitation that was printed.
+fn word_of(invitation: &Finished) -> String {
+    let line = invitation.exited(0).lines()[0].clone();
+    line.split_once("?invite=").unwrap().1.split('#').next().unwrap().to_owned()
+}
+
+/// Somebody comes with an invitation, and is told this.
+async fn comes_by(world: &World, name: &str, word: &str, told: &str) {
+    let mut peer = world.connect().await;
+    peer.prove_invited(name, &world.identity(name), Some(word)).await;
+    peer.expect(told).await;
+}
+
+#[test]
+fn an_invitation_is_listed_with_who_came_by_it_and_taken_back() {
+    let invited = |config: &mut Config| config.registration = Registration::Invite;
+    story_with(invited, async |world| {
+        let data = world.path("server");
+        let invitation = operate(&["invite", "--uses", "3", "--for", "2h"], &data).await;
+        invitation.said("good 3 times and for 2h");
+        let (group, other) = (word_of(&invitation), word_of(&operate(&["invite"], &data).await));
+        for name in ["john", "marie"] {
+            comes_by(world, name, &group, &format!("WELCOME {name}")).await;
+        }
+        let listed = objects(&operate(&["invite", "list", "--json"], &data).await);
+        assert_eq!(listed.len(), 2);
+        let first = listed.iter().find(|it| it["uses"] == 1 && it["came"][0] == "john").unwrap();
+        assert_eq!(first["came"], serde_json::json!(["john", "marie"]));
+        assert!((7_100..=7_200).contains(&first["seconds"].as_u64().unwrap()), "{first}");
+        let id = first["id"].as_str().unwrap().to_owned();
+        let shown = objects(&user(&["show", "john", "--json"], &data).await);
+        assert_eq!(shown[0]["invitation"], id);
+
+        let revoked = operate(&["invite", "revoke", &id], &data).await;
+        revoked.exited(0).printed(&[&format!("nobody comes by the invitation {id} any more")]);
+        comes_by(world, "bob", &group, "ERR INVITE -").await;
+        operate(&["invite", "revoke", &id], &data).await.exited(1).said("no invitation");
+        // Also while no server runs.
+        world.stop().await;
+        let listed = operate(&["invite", "list"], &data).await;
+        let closed = format!("{id}: not open any more; john, marie came by it");
+        assert!(listed.exited(0).lines().contains(&closed), "{}", listed.text());
+        let open: Vec<_> = listed.lines().into_iter().filter(|it| *it != closed).collect();
+        assert!(open[0].contains("good for 1 use and "), "{}", listed.text());
+        world.start().await;
+        comes_by(world, "bob", &other, "WELCOME bob").await;
+        operate(&["invite", "--uses", "0"], &data).await.exited(2).said("1 to 10000 people");
+    });
+}
+
+#[test]
+fn an_invitation_ends_when_it_was_said_to() {
+    let times = SetTimes::new();
+    let by = times.clone();
+    let invited = |config: &mut Config| {
+        config.registration = Registration::Invite;
+        config.times = by;
+    };
+    story_with(invited, async |world| {
+        let data = world.path("server");
+        let word = word_of(&operate(&["invite", "--uses", "2", "--for", "1h"], &data).await);
+        comes_by(world, "john", &word, "WELCOME john").await;
+        times.days_pass(1);
+        comes_by(world, "marie", &word, "ERR INVITE -").await;
+        comes_by(world, "john", &word, "WELCOME john").await;
     });
 }

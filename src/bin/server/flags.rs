@@ -11,7 +11,6 @@ use bytesize::ByteSize;
 use log::LevelFilter;
 use tinychat::args::complete::{self, Offer};
 use tinychat::args::{self, paths};
-use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
 use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
@@ -20,6 +19,7 @@ use tinychat::server::{
 };
 use tinychat::trust::CertificateFiles;
 
+use crate::invite::Invite;
 use crate::user::User;
 use crate::values::{
     Keep, backlog, bytes, handshake, keep, log_format, rate, registration, size, threads,
@@ -209,20 +209,6 @@ pub(crate) struct Completions {
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "man", help_triggers("--help"))]
 pub(crate) struct Man {}
-
-/// Print an address that lets one person in where the server was started with --registration invite. It
-/// is good once, for 7 days.
-#[derive(ArgsInfo, FromArgs)]
-#[argh(subcommand, name = "invite", help_triggers("--help"))]
-pub(crate) struct Invite {
-    /// the server's data folder
-    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
-    pub(crate) data: Option<PathBuf>,
-
-    /// where others find the server, as host or host:port (default: where it listens)
-    #[argh(option, arg_name = "addr")]
-    pub(crate) address: Option<Address>,
-}
 
 /// Print the running server's key, and what it did since it was started: messages taken, those of them
 /// that were written to disk, commits. What was acknowledged at once is never written.

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! flags       the command line
+//! invite      its part about invitations
 //! user        its part about people
 //! values      what stands behind its flags
 //! supervisor  whoever starts and stops it, and is told how it is
@@ -17,6 +18,7 @@
 )]
 
 mod flags;
+mod invite;
 mod supervisor;
 mod user;
 mod values;
@@ -31,7 +33,8 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use argh::ArgsInfo;
-use flags::{Backup, Check, Command, Completions, Flags, Invite, Man, PROGRAM, Restore, Status};
+use flags::{Backup, Check, Command, Completions, Flags, Man, PROGRAM, Restore, Status};
+use invite::Invite;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
@@ -49,7 +52,7 @@ use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
-use user::{ResetKey, UserAction, place};
+use user::{ResetKey, UserAction};
 
 const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
 
@@ -205,17 +208,21 @@ fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     Ok(control::operate_running(&data, &["status"], &mut output::verdict())?)
 }
 
-fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {
-    let place = address.as_ref().map(place);
-    let words: Vec<&str> = ["invite"].into_iter().chain(place.as_deref()).collect();
-    let data = flags.data(data.as_ref())?;
+fn invite(flags: &Flags, command: &Invite) -> Result<(), Box<dyn Error>> {
+    if let Some(action) = &command.action {
+        let (data, words) = action.request();
+        let data = flags.data(data.or(command.data.as_ref()))?;
+        return Ok(control::operate(&data, &words, &mut output::verdict())?);
+    }
+    let (data, words) = (flags.data(command.data.as_ref())?, command.request());
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
     control::operate_running(&data, &words, &mut output::verdict())?;
-    explain_invitation("whoever joins with it first gets in");
+    explain_invitation(&command.is_good(), "whoever joins with it first gets in");
     Ok(())
 }
 
-fn explain_invitation(what: &str) {
-    tell(format_args!("an address for --server, good once and for 7 days: {what}"));
+fn explain_invitation(how: &str, what: &str) {
+    tell(format_args!("an address for --server, good {how}: {what}"));
 }
 
 fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
@@ -226,7 +233,8 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
         return Ok(control::operate(&data, &words, &mut out)?);
     };
     control::operate_running(&data, &words, &mut out)?;
-    explain_invitation(&format!("whoever joins with it as {name} first has the name"));
+    let what = format!("whoever joins with it as {name} first has the name");
+    explain_invitation("once and for 7 days", &what);
     Ok(())
 }
 

@@ -18,6 +18,9 @@ pub(crate) struct Keep(pub(crate) Option<Duration>);
 /// How long signing in may take: of less no line gets in.
 const SIGNING_IN: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_secs(60 * 60);
 
+/// As many as a group may have that has an address in common.
+const USES: RangeInclusive<u32> = 1..=10_000;
+
 pub(crate) fn registration(text: &str) -> Result<Registration, String> {
     match text {
         "open" => Ok(Registration::Open),
@@ -80,6 +83,12 @@ pub(crate) fn keep(text: &str) -> Result<Keep, String> {
     // It is announced in seconds, and 0 says that it is for ever.
     announceable(time.as_secs()).filter(|seconds| *seconds > 0).ok_or_else(wrong)?;
     Ok(Keep(Some(time)))
+}
+
+/// How many may come by one invitation.
+pub(crate) fn uses(text: &str) -> Result<u32, String> {
+    let uses = text.parse::<u32>().ok().filter(|uses| USES.contains(uses));
+    uses.ok_or_else(|| "an invitation is good for 1 to 10000 people".into())
 }
 
 /// A time for which something is to hold.

@@ -111,6 +111,7 @@ impl<'a> Census<'a> {
             key: key_of(member),
             since: member.since.map(moment),
             last_seen: self.last_seen(name).map(moment),
+            invitation: member.by.map(|id| id.to_string()),
             devices: block_on(devices(subject, name, member))?,
             waiting: Amount { count: waiting.messages, bytes: waiting.bytes },
             sent: None,
@@ -139,6 +140,8 @@ struct Account {
     key: Option<String>,
     since: Option<String>,
     last_seen: Option<String>,
+    /// By which invitation they came.
+    invitation: Option<String>,
     devices: usize,
     waiting: Amount,
     /// Messages of theirs that wait for others. Looked for where one person is meant.
@@ -174,6 +177,7 @@ impl Account {
         writeln!(out, "key: {}", self.key.as_deref().unwrap_or("none"))?;
         writeln!(out, "since: {}", known(&self.since))?;
         writeln!(out, "last here: {}", known(&self.last_seen))?;
+        writeln!(out, "invitation: {}", self.invitation.as_deref().unwrap_or("none"))?;
         writeln!(out, "devices: {}", self.devices)?;
         writeln!(out, "waiting: {}", self.waiting.in_words("message"))?;
         writeln!(out, "sent, waiting for others: {}", count(self.sent.unwrap_or(0), "message"))?;

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::words::{is_json, print_object, time_of};
+use super::words::{is_json, print_object, time_left, time_of};
 use crate::message::Uptime;
 use crate::server::people::{Ban, Whom};
 use crate::time_text;
@@ -64,7 +64,7 @@ pub(super) fn list(
             print_object(&Banned::of(&whom, left), out)?;
             continue;
         }
-        let left = left.map(|it| format!("for {} more", time_text::duration(in_seconds(it))));
+        let left = left.map(|it| format!("for {} more", time_text::duration(time_left(it))));
         writeln!(out, "{whom} {}", left.unwrap_or_else(|| "for ever".into()))?;
     }
     Ok(())
@@ -83,18 +83,13 @@ struct Banned {
 
 impl Banned {
     fn of(whom: &Whom, left: Option<Duration>) -> Self {
-        let seconds = left.map(|left| in_seconds(left).as_secs());
+        let seconds = left.map(|left| time_left(left).as_secs());
         let (name, block) = match whom {
             Whom::Name(name) => (Some(name.to_string()), None),
             Whom::Block(block) => (None, Some(block.to_string())),
         };
         Self { name, block, seconds }
     }
-}
-
-/// One that still lasts does not last for nothing.
-fn in_seconds(time: Duration) -> Duration {
-    Duration::from_secs(time.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
 }
 
 fn now(subject: &Subject) -> Uptime {

@@ -22,7 +22,8 @@ const MOST: usize = 1_000;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Deed {
     event: Event,
-    whom: Option<Whom>,
+    /// Whom it concerns, as the request has it.
+    word: Option<String>,
     /// The user id of the operator's process. Not every system says it.
     operator: Option<u32>,
     /// How much was written, if that is what was asked for.
@@ -32,16 +33,16 @@ pub(super) struct Deed {
 }
 
 impl Deed {
-    /// What these words asked for, which was done. An invitation's address is no name.
+    /// What these words asked for, which was done.
     pub(super) fn of(words: &[&str], operator: Option<u32>) -> Option<Self> {
-        let whom = words.get(1).and_then(|word| word.parse().ok());
         let event = operations::event(words)?;
-        Some(Self { event, whom, operator, bytes: None, at: None })
+        let word = words.get(1).filter(|_| event != Event::Invite).map(|word| (*word).to_owned());
+        Some(Self { event, word, operator, bytes: None, at: None })
     }
 
     /// The operator goes on with what is left of a damaged mailbox.
     pub(super) fn accept() -> Self {
-        Self { event: Event::Accept, whom: None, operator: None, bytes: None, at: None }
+        Self { event: Event::Accept, word: None, operator: None, bytes: None, at: None }
     }
 
     /// The same, with how much was written to the operator. Mostly that is only an answer.
@@ -50,16 +51,13 @@ impl Deed {
     }
 
     pub(super) fn log(&self) {
-        let Self { event, whom, operator, bytes, at } = self;
-        let block = match whom {
-            Some(block @ Whom::Block(_)) => Some(block.to_string()),
-            _ => None,
-        };
+        let Self { event, operator, bytes, at, .. } = self;
         log::info!(
             logger: FieldsOnly,
             event = event,
-            name = self.name(),
-            block = block.as_deref(),
+            name = self.word_if(|whom| matches!(whom, Some(Whom::Name(_)))),
+            block = self.word_if(|whom| matches!(whom, Some(Whom::Block(_)))),
+            invitation = self.word.as_deref().filter(|_| *event == Event::Revoke),
             uid = operator,
             bytes = bytes,
             at = at.as_deref();
@@ -67,12 +65,10 @@ impl Deed {
         );
     }
 
-    /// The name as a field.
-    fn name(&self) -> Option<&str> {
-        match &self.whom {
-            Some(Whom::Name(name)) => Some(name.as_str()),
-            _ => None,
-        }
+    /// The word as a field, if it says whom it concerns in this way.
+    fn word_if(&self, is_meant: impl FnOnce(Option<Whom>) -> bool) -> Option<&str> {
+        let word = self.word.as_deref().filter(|_| self.event != Event::Revoke)?;
+        is_meant(word.parse().ok()).then_some(word)
     }
 
     /// Writes it down for the next server. It was done by this very process, just now.
@@ -88,20 +84,20 @@ impl Deed {
     }
 
     fn to_line(&self) -> String {
-        let Self { event, whom, operator, at, .. } = self;
+        let Self { event, word, operator, at, .. } = self;
         let at = at.as_deref().unwrap_or("-");
         let operator = operator.map_or_else(|| "-".into(), |uid| uid.to_string());
-        let whom = whom.as_ref().map(|whom| format!(" {whom}")).unwrap_or_default();
-        format!("{at} {operator} {}{whom}", event.name())
+        let word = word.as_ref().map(|word| format!(" {word}")).unwrap_or_default();
+        format!("{at} {operator} {}{word}", event.name())
     }
 
     fn parse(line: &str) -> Option<Self> {
         let mut words = line.split(' ');
         let (at, operator, event) = (words.next()?, words.next()?, words.next()?);
         let event = *Event::ALL.iter().find(|it| it.name() == event)?;
-        let whom = words.next().and_then(|word| word.parse().ok());
+        let word = words.next().map(String::from);
         let operator = operator.parse().ok();
-        Some(Self { event, whom, operator, bytes: None, at: Some(at.into()) })
+        Some(Self { event, word, operator, bytes: None, at: Some(at.into()) })
     }
 }
 
@@ -142,7 +138,7 @@ mod tests {
     fn a_deed_that_was_written_down_is_read_back() {
         for (words, line) in [
             (&["ban", "eve"][..], "2026-11-29T01:22:38.123Z 1000 ban eve"),
-            (&["ban", "192.0.2.7/24", "1000"], "2026-11-29T01:22:38.123Z 1000 ban 192.0.2.0/24"),
+            (&["ban", "192.0.2.7/24", "1000"], "2026-11-29T01:22:38.123Z 1000 ban 192.0.2.7/24"),
             (&["backup"], "2026-11-29T01:22:38.123Z 1000 backup"),
             (
                 &["reset-key", "anna", "chat.example.org"],

@@ -16,6 +16,7 @@
 //! deeds            what operators did, for the log
 //! operations       the table of operations
 //! people, bans     operations that change something about people; that keep them away
+//! invitations      invitations: made, listed, taken back
 //! accounts, stock  what is known of people; operations on what waits
 //! words            words for what operators are told
 //! subject          what operations look at and change
@@ -28,6 +29,7 @@ mod bans;
 mod deeds;
 mod error;
 mod folder;
+mod invitations;
 mod operations;
 mod people;
 mod serve;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{accounts, bans, people, stock};
+use super::{accounts, bans, invitations, people, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -22,7 +22,19 @@ const OPERATIONS: &[Operation] = &[
     Operation { word: "check", arguments: 0..=0, run: stock::check, event: None },
     Operation { word: "backup", arguments: 0..=0, run: stock::backup, event: Some(Event::Backup) },
     Operation { word: "status", arguments: 0..=0, run: stock::status, event: None },
-    Operation { word: "invite", arguments: 0..=1, run: people::invite, event: Some(Event::Invite) },
+    Operation {
+        word: "invite",
+        arguments: 0..=3,
+        run: invitations::invite,
+        event: Some(Event::Invite),
+    },
+    Operation { word: "invitations", arguments: 0..=1, run: invitations::list, event: None },
+    Operation {
+        word: "revoke",
+        arguments: 1..=1,
+        run: invitations::revoke,
+        event: Some(Event::Revoke),
+    },
     Operation { word: "list", arguments: 0..=1, run: accounts::list, event: None },
     Operation { word: "show", arguments: 1..=2, run: accounts::show, event: None },
     Operation { word: "remove", arguments: 1..=1, run: people::remove, event: Some(Event::Remove) },

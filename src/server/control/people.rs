@@ -1,4 +1,4 @@
-//! What operators do about people: invite, remove, give a new key.
+//! What operators do about people: remove them, give them a new key.
 //!
 //! Each change is in the book of names, synced, before the people concerned are told.
 
@@ -8,32 +8,16 @@ use std::time::Duration;
 use async_std::task::block_on;
 
 use super::error::ControlError;
+use super::invitations::{open, running};
 use super::subject::Subject;
 use super::words::count;
 use crate::message::Name;
-use crate::server::host::Host;
-use crate::server::people::{ContactsError, INVITED, Registration};
+use crate::server::people::{ContactsError, Terms};
 use crate::task;
 use crate::trust::Invite;
 
 /// How long somebody who loses their name may take to disconnect.
 const LEAVING: Duration = Duration::from_secs(5);
-
-/// Prints an address that lets one person in.
-pub(super) fn invite(
-    subject: &Subject,
-    words: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    let host = running(subject)?;
-    if subject.names.registration() == Registration::Closed {
-        let text = "registration is closed, also for those who are invited; start the server with --registration invite";
-        return Err(ControlError::Refused(text.into()));
-    }
-    let invite = Invite::generate();
-    open(subject, invite, None)?;
-    Ok(writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?)
-}
 
 /// Takes the key from a name and prints an address that gives it a new one.
 pub(super) fn reset_key(
@@ -49,7 +33,7 @@ pub(super) fn reset_key(
     subject.registry.outdate(&name);
     host.dismiss_the_unwelcome();
     block_on(subject.lists.forget(&name))?;
-    open(subject, invite, Some(name))?;
+    open(subject, invite, Terms { only: Some(name), ..Terms::default() })?;
     Ok(writeln!(out, "{}", host.invitation(words.get(1).copied(), &invite))?)
 }
 
@@ -102,19 +86,6 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     lists.forget(name).await?;
     subject.seen.forget(name);
     Ok(Left { waited, words, files: blobs.forget(name)? })
-}
-
-fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), ControlError> {
-    let clock = subject.mailbox.clock();
-    let open = subject.names.change(move |roll| {
-        roll.invite(invite.digest(), clock.uptime(), only, clock.overdue(INVITED))
-    });
-    Ok(block_on(open)?)
-}
-
-fn running(subject: &Subject) -> Result<&Host, ControlError> {
-    let host = subject.host.as_deref();
-    host.ok_or_else(|| ControlError::NoServer { path: subject.data.clone() })
 }
 
 fn dismiss(subject: &Subject) {

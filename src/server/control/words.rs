@@ -26,6 +26,11 @@ pub(super) fn time_of(word: Option<&&str>) -> Result<Option<Duration>, ControlEr
     Ok(millis.map(Duration::from_millis))
 }
 
+/// How long something still lasts, in whole seconds: what lasts does not last for nothing.
+pub(super) fn time_left(time: Duration) -> Duration {
+    Duration::from_secs(time.as_millis().div_ceil(1_000).try_into().unwrap_or(u64::MAX))
+}
+
 /// Writes an object on a line of its own.
 pub(super) fn print_object(
     object: &impl Serialize,

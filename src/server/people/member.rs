@@ -4,6 +4,7 @@
 //! all of a name; what was written is read back as the same.
 
 use super::bans::Ban;
+use super::invitations::InviteId;
 use crate::message::{Name, Timestamp, Uptime};
 use crate::time_text;
 use crate::trust::PublicKey;
@@ -20,6 +21,8 @@ pub(crate) struct Member {
     pub(crate) ban: Option<Ban>,
     /// When somebody claimed the name, by the wall clock. Earlier versions did not write it down.
     pub(crate) since: Option<Timestamp>,
+    /// By which invitation.
+    pub(crate) by: Option<InviteId>,
 }
 
 /// What a line says of a name, beside whose it is.
@@ -28,12 +31,13 @@ pub(super) enum Detail {
     Since(Timestamp),
     /// The end of a ban.
     Until(Uptime),
+    By(InviteId),
 }
 
 impl Member {
     /// Somebody who has claimed a name.
     pub(super) fn new(key: PublicKey, since: Option<Timestamp>) -> Self {
-        Self { key: Some(key), ban: None, since }
+        Self { key: Some(key), ban: None, since, by: None }
     }
 
     /// The ban that holds now.
@@ -55,13 +59,14 @@ impl Member {
                 (Some(key.parse().ok()?), name)
             }
         };
-        Some((name.parse().ok()?, Self { key, ban, since: None }))
+        Some((name.parse().ok()?, Self { key, ban, since: None, by: None }))
     }
 
     /// Adds what another line says.
     pub(super) fn add(&mut self, detail: Detail) {
         match detail {
             Detail::Since(since) => self.since = Some(since),
+            Detail::By(id) => self.by = Some(id),
             Detail::Until(until) => {
                 self.ban = self.ban.map(|_| Ban { until: Some(until) });
             }
@@ -78,6 +83,9 @@ impl Member {
         if let Some(since) = self.since {
             lines += &format!("since {} {name}\n", time_text::moment(since.printable(), 3));
         }
+        if let Some(id) = self.by {
+            lines += &format!("by {id} {name}\n");
+        }
         if let Some(Uptime(until)) = self.ban.and_then(|ban| ban.until) {
             lines += &format!("until {until} {name}\n");
         }
@@ -92,6 +100,7 @@ impl Detail {
         let (value, name) = rest.split_once(' ')?;
         let detail = match word {
             "since" => Self::Since(Timestamp::of(time_text::parse_moment(value)?)),
+            "by" => Self::By(InviteId::parse(value)?),
             "until" => Self::Until(Uptime(value.parse().ok()?)),
             _ => return None,
         };

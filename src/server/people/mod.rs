@@ -10,7 +10,7 @@
 //! book, lines                        a text file on disk; names as the body of an answer
 //! versions                           of which device lists somebody has to know the newest version
 //! likeness, member                   which names look alike; what is known of one
-//! bans                               how long somebody is banned, and who comes from where
+//! bans, invitations                  how long who is banned, from where nobody comes; which invitations are open
 //! ```
 
 mod bans;
@@ -18,6 +18,7 @@ mod book;
 mod contacts;
 mod former_contacts;
 mod guests;
+mod invitations;
 mod likeness;
 mod lines;
 mod listing;
@@ -36,6 +37,7 @@ pub(crate) use contacts::{Circle, Contacts, ContactsError, WRITING};
 pub use former_contacts::UnknownContacts;
 pub(crate) use former_contacts::check as check_former_contacts;
 pub(crate) use guests::Guests;
+pub(crate) use invitations::{InviteId, Terms};
 pub(crate) use lines::Lines;
 pub(crate) use listing::Listed;
 pub(crate) use lists::{Lists, NotTaken, ServerKey};
@@ -43,6 +45,6 @@ pub(crate) use member::Member;
 pub(crate) use names::Names;
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};
-pub(crate) use roll::{INVITED, Unwelcome};
+pub(crate) use roll::{Invited, Unwelcome};
 pub(crate) use seen::Seen;
 pub(crate) use versions::{Versions, Watch, Watched};

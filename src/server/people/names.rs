@@ -12,7 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::bans::{Ban, Whom};
 use super::book::{Book, BookError};
 use super::member::Member;
-use super::roll::{ChangeError, Registration, Roll, Unwelcome, Welcome};
+use super::roll::{ChangeError, Invited, Registration, Roll, Unwelcome, Welcome};
 use crate::clock::Moment;
 use crate::log_output::{Event, Events};
 use crate::message::{Name, Timestamp, Uptime};
@@ -110,6 +110,11 @@ impl Names {
         now: Uptime,
     ) -> Result<(), Unwelcome> {
         address.map_or(Ok(()), |address| self.roll().refuse_address(address, now))
+    }
+
+    /// The invitations that are open, and those by which people have come.
+    pub(crate) fn invitations(&self, now: Moment) -> Vec<Invited> {
+        self.roll().invitations(now)
     }
 
     /// Whom bans are for that have not ended.
@@ -219,6 +224,7 @@ mod tests {
     use async_std::task::block_on;
 
     use super::*;
+    use crate::server::people::Terms;
     use crate::trust::Identity;
 
     fn key() -> PublicKey {
@@ -279,7 +285,8 @@ mod tests {
         let path = folder.path().join("names");
         let invite = Invite::generate();
         let names = Names::open(&path, Registration::Invite, |_, _| {}).unwrap();
-        let opening = names.change(move |it| it.invite(invite.digest(), Uptime(0), None, None));
+        let opening =
+            names.change(move |it| it.invite(invite.digest(), Terms::default(), Moment::START));
         block_on(opening).unwrap();
         let (anna, bob) = (name("anna"), name("bob"));
         let both = futures::future::join(

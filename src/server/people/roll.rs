@@ -11,7 +11,8 @@
 //! | `since TIME NAME` | when the name was claimed; without the name it says nothing |
 //! | `until UPTIME NAME` | when a ban ends; without one it says nothing |
 //! | `ban BLOCK [UPTIME]` | nobody comes from these addresses, until then |
-//! | `invite UPTIME DIGEST [NAME]` | whoever says it may have a new name, or just this one, for [`INVITED`] since the server had run for so many milliseconds |
+//! | `by ID NAME` | by which invitation somebody came; without the name it says nothing |
+//! | `invite UPTIME DIGEST [uses=COUNT for=TIME] [NAME]` | whoever says it may have a new name, or just this one, so often and for so many milliseconds since the server had run for UPTIME; once and for 7 days |
 //! | `# …` | whatever its writer likes |
 //!
 //! Earlier versions wrote the wall clock's time instead of the uptime; it counts as 0, when the server began to count.
@@ -20,7 +21,7 @@
 //! has the members' names; parsing the lines of a roll gives the same roll.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::{self, Write};
+use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -28,6 +29,7 @@ use ipnet::IpNet;
 use thiserror::Error;
 
 use super::bans::{Ban, Barred, MAX_BLOCKS, Whom};
+use super::invitations::{Invitations, InviteId, MAX_INVITES, Terms};
 use super::likeness::Likeness;
 use super::member::{Detail, Member};
 use crate::clock::Moment;
@@ -39,12 +41,6 @@ use crate::wire::frame::ErrorCode;
 
 /// The most names that a server gives.
 pub const MAX_NAMES: usize = 100_000;
-
-/// The most invitations that are open at once.
-const MAX_INVITES: usize = 10_000;
-
-/// How long an invitation is valid.
-pub(crate) const INVITED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
 /// Who may claim a free name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -126,6 +122,8 @@ pub enum ChangeError {
     OwnAddress(Whom),
     #[error("{MAX_BLOCKS} blocks of addresses are banned; end some of these bans first")]
     TooManyBlocks,
+    #[error("no invitation {0} is open; `invite list` lists those that are")]
+    NoInvitation(String),
     #[error("{MAX_INVITES} invitations are open; wait until some are used or too old")]
     TooMany,
     #[error("the book of names cannot be written: {0}")]
@@ -145,21 +143,17 @@ pub(crate) struct Roll {
     likeness: Likeness,
     banned_keys: HashMap<PublicKey, Ban>,
     barred: Barred,
-    invites: HashMap<SecretDigest, Invitation>,
+    invites: Invitations,
     comments: Vec<String>,
 }
 
+/// An invitation that is open, or by which people have come.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Invitation {
-    opened: Uptime,
-    only: Option<Name>,
-}
-
-impl Invitation {
-    /// Whether it was not opened before `too_old`.
-    fn is_good(&self, too_old: Option<Uptime>) -> bool {
-        too_old.is_none_or(|before| self.opened >= before)
-    }
+pub(crate) struct Invited {
+    pub(crate) id: InviteId,
+    /// What it still allows; none if it is not open any more.
+    pub(crate) terms: Option<Terms>,
+    pub(crate) came: Vec<Name>,
 }
 
 /// What somebody who is welcome needs written down.
@@ -222,12 +216,8 @@ impl Roll {
         now: Moment,
     ) -> Result<Welcome, Unwelcome> {
         refuse(self.banned_keys.get(key).copied(), now.uptime)?;
-        let too_old = now.overdue(INVITED);
         let invite = invite.map(Invite::digest);
-        let is_good = |it: &SecretDigest, only: Option<&Name>| {
-            let found = self.invites.get(it);
-            found.is_some_and(|it| it.is_good(too_old) && it.only.as_ref() == only)
-        };
+        let is_good = |it: &SecretDigest, only: Option<&Name>| self.invites.has(it, only, now);
         match self.members.get(name) {
             Some(Member { key: Some(owner), .. }) if owner != key => Err(Unwelcome::Taken),
             Some(Member { key: Some(_), ban, .. }) => {
@@ -279,12 +269,13 @@ impl Roll {
         let before = self.member(&name);
         // With another key it is the same person.
         let since = before.map_or(Some(now), |before| before.since);
-        self.members.insert(name, Member::new(key, since));
+        let by = before.map_or(cost.as_ref().map(InviteId::of), |before| before.by);
+        self.members.insert(name, Member { by, ..Member::new(key, since) });
         if before.is_some_and(|before| before.ban.is_some()) {
             self.index_banned();
         }
         if let Some(digest) = cost {
-            self.invites.remove(&digest);
+            self.invites.spend(&digest);
         }
     }
 
@@ -293,16 +284,28 @@ impl Roll {
     pub(crate) fn invite(
         &mut self,
         digest: SecretDigest,
-        opened: Uptime,
-        only: Option<Name>,
-        too_old: Option<Uptime>,
+        terms: Terms,
+        now: Moment,
     ) -> Result<(), ChangeError> {
-        self.invites.retain(|_, it| it.is_good(too_old));
-        if self.invites.len() >= MAX_INVITES {
-            return Err(ChangeError::TooMany);
+        self.invites.open(digest, terms, now).then_some(()).ok_or(ChangeError::TooMany)
+    }
+
+    /// Takes an invitation back.
+    pub(crate) fn revoke(&mut self, id: InviteId) -> Result<(), ChangeError> {
+        self.invites.revoke(id).then_some(()).ok_or(ChangeError::NoInvitation(id.to_string()))
+    }
+
+    /// The invitations that are open, and those by which people have come.
+    pub(crate) fn invitations(&self, now: Moment) -> Vec<Invited> {
+        let open = |(id, terms)| (id, Invited { id, terms: Some(terms), came: Vec::new() });
+        let mut all: BTreeMap<InviteId, Invited> = self.invites.good(now).map(open).collect();
+        for (name, member) in &self.members {
+            if let Some(id) = member.by {
+                let closed = || Invited { id, terms: None, came: Vec::new() };
+                all.entry(id).or_insert_with(closed).came.push(name.clone());
+            }
         }
-        self.invites.insert(digest, Invitation { opened, only });
-        Ok(())
+        all.into_values().collect()
     }
 
     /// Bans a name and its key, or ends that.
@@ -342,7 +345,7 @@ impl Roll {
         }
         (member.key, member.ban) = (None, None);
         self.index_banned();
-        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        self.invites.revoke_for(name);
         Ok(())
     }
 
@@ -357,7 +360,7 @@ impl Roll {
     /// Takes a name from its owner, whoever that is. Nobody can claim it before it is [removed](Self::remove).
     pub(crate) fn vacate(&mut self, name: &Name) -> Result<(), ChangeError> {
         self.existing(name)?.key = None;
-        self.invites.retain(|_, it| it.only.as_ref() != Some(name));
+        self.invites.revoke_for(name);
         self.index_banned();
         Ok(())
     }
@@ -390,8 +393,7 @@ impl Roll {
             return Some(());
         }
         if let Some(rest) = line.strip_prefix("invite ") {
-            let (digest, invitation) = parse_invitation(rest)?;
-            return self.invites.insert(digest, invitation).is_none().then_some(());
+            return self.invites.take_line(rest);
         }
         if let Some(rest) = line.strip_prefix("ban ") {
             return self.barred.take_line(rest);
@@ -411,18 +413,6 @@ fn refuse(ban: Option<Ban>, now: Uptime) -> Result<(), Unwelcome> {
     ban.map_or(Ok(()), |ban| Err(Unwelcome::Banned(ban.left(now))))
 }
 
-fn parse_invitation(words: &str) -> Option<(SecretDigest, Invitation)> {
-    let mut words = words.split(' ');
-    let opened = words.next()?;
-    let opened = match opened.parse() {
-        Ok(uptime) => Uptime(uptime),
-        Err(_) => time_text::is_moment(opened).then(Uptime::default)?,
-    };
-    let digest = SecretDigest::from_hex(words.next()?).ok()?;
-    let only = words.next().map(str::parse).transpose().ok()?;
-    words.next().is_none().then_some((digest, Invitation { opened, only }))
-}
-
 /// All lines.
 impl fmt::Display for Roll {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -431,12 +421,7 @@ impl fmt::Display for Roll {
             f.write_str(&member.lines(name))?;
         }
         self.barred.fmt(f)?;
-        for (digest, Invitation { opened: Uptime(opened), only }) in &self.invites {
-            write!(f, "invite {opened} {digest}")?;
-            only.iter().try_for_each(|name| write!(f, " {name}"))?;
-            f.write_char('\n')?;
-        }
-        Ok(())
+        self.invites.fmt(f)
     }
 }
 

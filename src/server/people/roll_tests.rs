@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::super::invitations::INVITED;
 use super::*;
 use crate::trust::Identity;
 
@@ -30,7 +31,8 @@ fn name(text: &str) -> Name {
 
 fn invited(roll: &mut Roll, only: Option<&str>) -> Invite {
     let invite = Invite::generate();
-    roll.invite(invite.digest(), OPENED, only.map(name), NOW.overdue(INVITED)).unwrap();
+    let terms = Terms { only: only.map(name), ..Terms::default() };
+    roll.invite(invite.digest(), terms, Moment { uptime: OPENED, ..NOW }).unwrap();
     invite
 }
 
@@ -161,13 +163,32 @@ fn who_has_a_name_that_is_refused_today_keeps_it() {
 }
 
 #[test]
+fn it_is_known_who_came_by_which_invitation() {
+    let (mut roll, invite) = (Roll::default(), Invite::generate());
+    let (digest, now) = (invite.digest(), Moment { uptime: OPENED, ..NOW });
+    roll.invite(digest, Terms { uses: 2, ..Terms::default() }, now).unwrap();
+    for who in ["john", "marie"] {
+        let cost = Some(digest);
+        let admitted =
+            roll.admit(&name(who), &key(), Some(&invite), Registration::Invite, now).unwrap();
+        assert_eq!(admitted, Welcome::New(cost));
+        roll.enrol(name(who), key(), cost, SINCE);
+    }
+    let refused = roll.admit(&name("bob"), &key(), Some(&invite), Registration::Invite, now);
+    assert_eq!(refused, Err(Unwelcome::StaleInvite));
+    let roll = Roll::parse(&roll.to_string()).unwrap();
+    let (id, came) = (InviteId::of(&digest), vec![name("john"), name("marie")]);
+    assert_eq!(roll.invitations(now), [Invited { id, terms: None, came }]);
+}
+
+#[test]
 fn there_is_an_end_to_invitations() {
     let mut roll = Roll::default();
     for _ in 0..MAX_INVITES {
         invited(&mut roll, None);
     }
     let one_more = |roll: &mut Roll, now: Moment| {
-        roll.invite(Invite::generate().digest(), now.uptime, None, now.overdue(INVITED))
+        roll.invite(Invite::generate().digest(), Terms::default(), now)
     };
     assert_eq!(one_more(&mut roll, NOW), Err(ChangeError::TooMany));
     assert_eq!(one_more(&mut roll, LATER), Ok(()));
@@ -180,7 +201,8 @@ fn an_invitation_of_an_earlier_version_is_good_since_the_server_counts() {
     let digest = Invite::generate().digest();
     let text = format!("invite 2026-01-01T00:00:00.000Z {digest} anna\n");
     let roll = Roll::parse(&text).unwrap();
-    assert_eq!(roll.invites[&digest].opened, Uptime(0));
+    let left = |uptime| roll.invites.good(Moment { uptime, ..NOW }).map(|it| it.1.lasts).next();
+    assert_eq!(left(Uptime(1_000)), Some(INVITED - Duration::from_secs(1)));
     assert_eq!(roll.to_string(), format!("invite 0 {digest} anna\n"));
 }
 
@@ -195,11 +217,14 @@ fn a_line_that_says_nothing_is_found() {
         "banned",
         "since",
         "until never john",
+        "by them john",
         "ban nowhere",
         "ban 192.0.2.0/24 never",
         "since john",
         "since yesterday john",
         "invite x y",
+        &format!("invite 1 {} uses=0 for=1", Invite::generate().digest()),
+        &format!("invite 1 {} for=1 uses=1", Invite::generate().digest()),
         &format!("invite tomorrow {}", Invite::generate().digest()),
         &format!("ssh-ed25519 {key} JOHN"),
         &format!("ssh-ed25519 {key}"),
@@ -243,7 +268,10 @@ proptest! {
                 3 => roll.reset_key(&name, OPENED),
                 4 => roll.remove(&name),
                 5 => roll.bar(IpNet::from(IpAddr::from([192, 0, 2, who])), Ban { until: None }, OPENED),
-                _ => roll.invite(Invite::generate().digest(), OPENED, (who < 2).then_some(name), None),
+                _ => {
+                    let terms = Terms { only: (who < 2).then_some(name), uses: 1 + u32::from(who % 2), ..Terms::default() };
+                    roll.invite(Invite::generate().digest(), terms, Moment::START)
+                },
             };
             prop_assert_eq!(Roll::parse(&roll.to_string()), Ok(roll.clone()));
         }

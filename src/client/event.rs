@@ -114,6 +114,8 @@ pub enum Event {
     Status(Vec<Pending>),
     /// A [`Command::Send`](super::Command::Send) cannot be done, and why: nothing was written.
     NotSent { because: String },
+    /// The server's operator says something to everybody.
+    Announced { text: String },
     /// The server objected to something; nothing else changed.
     Objection { because: String },
     /// The last event, unless more is sent: that is [`Written`](Self::Written), or not, and why.

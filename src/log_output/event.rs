@@ -68,6 +68,10 @@ events! {
     Invite = "invite",
     /// An operator has taken an invitation back.
     Revoke = "revoke",
+    /// An operator says something to everybody.
+    Announce = "announce",
+    /// An operator says it no more.
+    AnnounceEnd = "announce_end",
     /// An operator has made a backup.
     Backup = "backup",
     /// An operator goes on with what is left of a damaged mailbox.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use async_channel::Receiver;
 
+use super::announcement::Announcement;
 use super::config::Timing;
 use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
@@ -22,7 +23,7 @@ use crate::clock::Clock;
 use crate::message::Name;
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
-use crate::wire::frame::Limits;
+use crate::wire::frame::{ErrorCode, Limits, Presence, ServerFrame};
 
 /// What all connections share.
 pub(crate) struct Host {
@@ -44,6 +45,7 @@ pub(crate) struct Host {
     pub(super) confirming: Confirming,
     pub(super) guests: Guests,
     pub(super) seen: Arc<Seen>,
+    pub(super) announcement: Arc<Announcement>,
     pub(super) keep: Option<Duration>,
     pub(super) clock: Arc<Clock>,
     pub(super) timing: Timing,
@@ -75,6 +77,18 @@ impl Host {
                 dismiss(&link, unwelcome);
             }
         }
+    }
+
+    /// Has everybody be told what the operator says.
+    pub(super) fn announce(&self) {
+        self.directory.links().iter().for_each(|link| link.mark_announcement());
+    }
+
+    /// What the operator says to people who are there, not to programs.
+    pub(super) fn announced(&self, link: &Link) -> Option<ServerFrame> {
+        let text = self.announcement.text(self.clock.uptime());
+        let text = text.filter(|_| link.presence == Presence::Online)?;
+        Some(ServerFrame::Error { code: ErrorCode::Notice, peer: None, text })
     }
 
     /// Writes down who was here when, if there is something new.

@@ -95,11 +95,13 @@ pub(super) struct Marks {
 pub(super) struct Notices {
     pub(super) peers: ByPeer<Marks>,
     pub(super) ping: bool,
+    /// The operator says something to everybody.
+    pub(super) announcement: bool,
 }
 
 impl Notices {
     fn is_empty(&self) -> bool {
-        self.peers.is_empty() && !self.ping
+        self.peers.is_empty() && !self.ping && !self.announcement
     }
 }
 
@@ -137,6 +139,12 @@ impl Link {
     /// Has the write task send `PING`.
     pub(super) fn mark_ping(&self) {
         self.notices().ping = true;
+        self.wake(Side::Write);
+    }
+
+    /// Has the write task say what the operator says to everybody.
+    pub(super) fn mark_announcement(&self) {
+        self.notices().announcement = true;
         self.wake(Side::Write);
     }
 

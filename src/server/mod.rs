@@ -28,10 +28,11 @@
 //! sessions, files          messages on their way to receivers; files, and who may carry them
 //! people                   who may sign in, who is online, who blocks whom
 //! link, limits, listening  a connection as others see it; rate limits; listeners and proxies
-//! linger                   the last moment of a connection
+//! linger, announcement     the last moment of a connection; what the operator says to everybody
 //! ```
 
 mod accept;
+mod announcement;
 mod blocking;
 mod config;
 mod connection;

@@ -16,6 +16,7 @@ use governor::clock::DefaultClock;
 use thiserror::Error;
 
 use super::accept::Reception;
+use super::announcement::Announcement;
 use super::config::{Config, Tls};
 use super::control;
 use super::files::Tickets;
@@ -221,6 +222,7 @@ impl Parts {
             confirming: Confirming::default(),
             guests,
             seen: seen.into(),
+            announcement: Announcement::open(&config.data).into(),
             keep: config.keep,
             clock,
             timing: config.timing,

@@ -61,6 +61,7 @@ words! {
         Ticket = "TICKET",
         List = "LIST",
         Later = "LATER",
+        Notice = "NOTICE",
     }
 }
 

@@ -424,8 +424,7 @@
 //! are refused: with `ERR SLOW`.
 //!
 //! It may also limit how often somebody signs in (`ERR BUSY`), which each signature in a `LIST` counts as (`ERR LATER`),
-//! blocks people or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they
-//! send and fetch: those wait.
+//! blocks people or ends that (`ERR BLOCK`), begins to send files, and how many bytes of files move: those wait.
 //!
 //! # Silence
 //!
@@ -460,7 +459,7 @@
 //! | `KEY` | yes | the key is not an Ed25519 public key |
 //! | `PROOF` | yes | the signature does not fit key, name and nonce |
 //! | `TAKEN` | yes | the name belongs to another key; or, while one is signed in, the operator takes it from this one |
-//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, for some days in which the server runs, for anybody or for one name alone. If the operator has reset a name's key, also the one that had it needs the invitation for that name, until somebody has come with it; from then on the answer is `TAKEN` |
+//! | `INVITE` | yes | newcomers need an invitation here, or a good one: each is good once, or so often as the operator said, for some time in which the server runs, for anybody or for one name alone. If the operator has reset a name's key, also the one that had it needs the invitation for that name, until somebody has come with it; from then on the answer is `TAKEN` |
 //! | `NEWCOMER` | yes | nobody may have a new name here |
 //! | `CLAIMS` | yes | as many new names were claimed from this address as may be for now; the text says when another can be. An invitation goes beyond it |
 //! | `LOOKS` | yes | nobody may claim this name for [how it looks](self#signing-in) |
@@ -474,6 +473,7 @@
 //! | `TICKET` | yes | `CARRY` with a ticket that is not good, or not any more |
 //! | `BLOCK` | no | nobody was blocked or unblocked: one blocks 1,000 people already, changes that too often, or the server cannot write it down now |
 //! | `LIST`, `LATER` | no | a [device list](self#device-lists) was not taken; `LATER`: for now, because the server cannot write it down, or lists are said too often. *peer* is whose it is; `-` where that was not read: the form or a signature is wrong, a prekey does not fit the list, or it is too early |
+//! | `NOTICE` | no | nothing is wrong: *text* is what the server's operator says to all people (not programs), behind `WELCOME` or at any time. A client shows it as that, once |
 //! | `CLOSED` | no | `MSG` for a conversation that is not open; it was dropped, and so were those right behind it for the same peer |
 //!
 //! # Rooms, from the top

@@ -145,6 +145,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["invite", "list"], true),
     (&["backup", "FILE"], false),
     (&["restore", "FILE"], false),
+    (&["announce", "hi"], true),
     (&["user", "list"], true),
     (&["user", "list", "--json"], true),
     (&["user", "show", "eve"], true),

@@ -57,6 +57,7 @@
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
+//! | `announce` | what operators say to everybody |
 //! | `people` | what operators see of people, and set for them |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -117,6 +118,7 @@ mod addresses;
 mod admission;
 mod agents;
 mod alpn;
+mod announce;
 mod answers;
 mod backlog;
 mod bad_input;

@@ -19,6 +19,7 @@ use tinychat::server::{
 };
 use tinychat::trust::CertificateFiles;
 
+use crate::announce::Announce;
 use crate::invite::Invite;
 use crate::user::User;
 use crate::values::{
@@ -192,6 +193,7 @@ pub(crate) enum Command {
     Status(Status),
     Invite(Invite),
     User(User),
+    Announce(Announce),
     Man(Man),
     Completions(Completions),
 }

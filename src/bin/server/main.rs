@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! flags       the command line
+//! announce    its part about what is said to everybody
 //! invite      its part about invitations
 //! user        its part about people
 //! values      what stands behind its flags
@@ -17,6 +18,7 @@
     clippy::too_many_lines
 )]
 
+mod announce;
 mod flags;
 mod invite;
 mod supervisor;
@@ -32,6 +34,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
 
+use announce::Announce;
 use argh::ArgsInfo;
 use flags::{Backup, Check, Command, Completions, Flags, Man, PROGRAM, Restore, Status};
 use invite::Invite;
@@ -80,6 +83,7 @@ fn main() -> ExitCode {
         Some(Command::Status(command)) => status(&flags, command),
         Some(Command::Invite(command)) => invite(&flags, command),
         Some(Command::User(command)) => user(&flags, &command.action),
+        Some(Command::Announce(command)) => announce_to_all(&flags, command),
         Some(Command::Man(Man {})) => print(&manual()),
         Some(Command::Completions(Completions { script })) => print(script),
     };
@@ -223,6 +227,13 @@ fn invite(flags: &Flags, command: &Invite) -> Result<(), Box<dyn Error>> {
 
 fn explain_invitation(how: &str, what: &str) {
     tell(format_args!("an address for --server, good {how}: {what}"));
+}
+
+fn announce_to_all(flags: &Flags, command: &Announce) -> Result<(), Box<dyn Error>> {
+    let words = command.request()?;
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let data = flags.data(command.data.as_ref())?;
+    Ok(control::operate(&data, &words, &mut output::verdict())?)
 }
 
 fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {

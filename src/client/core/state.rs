@@ -97,6 +97,8 @@ pub(crate) struct Core {
     pub(super) told_refused: BTreeSet<Name>,
     /// What the face was told last of whether what is written to somebody is sealed.
     pub(super) told_sealing: BTreeMap<Name, bool>,
+    /// What the server's operator said to everybody, as the face was told it.
+    pub(super) announced: Option<String>,
     pub(super) objections: Objections,
     pub(super) strangers: Objections,
     /// People whose names look like known ones.
@@ -193,6 +195,7 @@ impl Core {
             told_unsealed: BTreeSet::new(),
             told_refused: BTreeSet::new(),
             told_sealing: BTreeMap::new(),
+            announced: None,
             objections: Objections::new(MOST_OBJECTIONS),
             strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),

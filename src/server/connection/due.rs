@@ -25,6 +25,7 @@ pub(super) struct Due {
     waiting: vec::IntoIter<(Name, u64)>,
     replies: VecDeque<Reply>,
     ping: bool,
+    announcement: bool,
     peers: hash_map::IntoIter<Name, Marks>,
 }
 
@@ -34,6 +35,8 @@ pub(super) enum Item {
     Waiting(Name, u64),
     Reply(Reply),
     Ping,
+    /// What the operator says to everybody.
+    Announcement,
     /// What was marked about somebody.
     Marks(Name, Marks),
     /// The conversation of this session opens. Expired messages were reported up to this number.
@@ -48,8 +51,8 @@ impl Due {
 
     /// Answers of the read task, and what others marked.
     pub(super) fn notices(replies: VecDeque<Reply>, notices: Notices) -> Self {
-        let Notices { peers, ping } = notices;
-        Self { replies, ping, peers: peers.into_iter(), ..Self::default() }
+        let Notices { peers, ping, announcement } = notices;
+        Self { replies, ping, announcement, peers: peers.into_iter(), ..Self::default() }
     }
 
     /// What is due before all else.
@@ -68,6 +71,7 @@ impl Due {
         rest.or_else(|| self.waiting.next().map(|(peer, count)| Item::Waiting(peer, count)))
             .or_else(|| self.replies.pop_front().map(Item::Reply))
             .or_else(|| std::mem::take(&mut self.ping).then_some(Item::Ping))
+            .or_else(|| std::mem::take(&mut self.announcement).then_some(Item::Announcement))
             .or_else(|| self.peers.next().map(|(peer, marks)| Item::Marks(peer, marks)))
     }
 

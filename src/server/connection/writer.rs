@@ -185,6 +185,11 @@ impl Writer {
             Item::Waiting(peer, count) => self.say(&ServerFrame::Waiting { peer, count }),
             Item::Reply(reply) => self.reply(reply),
             Item::Ping => self.say(&ServerFrame::Ping),
+            Item::Announcement => {
+                if let Some(frame) = self.host.announced(&self.link) {
+                    self.say(&frame);
+                }
+            }
             Item::Marks(peer, marks) => self.tell_marks(peer, marks),
             Item::Opening(own, told_ended) => self.go_on_opening(own, told_ended),
             Item::Delivery(delivery) => self.deliver(delivery),
@@ -434,7 +439,8 @@ impl Writer {
         match end {
             End::Gone => {}
             End::Bye(reason) => {
-                self.say(&ServerFrame::Bye { reason: *reason, text: goodbye(*reason).into() });
+                let text = goodbye(&self.host, *reason);
+                self.say(&ServerFrame::Bye { reason: *reason, text });
             }
             End::Failed(code, text) => {
                 self.say(&ServerFrame::Error { code: *code, peer: None, text: text.clone() });
@@ -445,14 +451,20 @@ impl Writer {
     }
 }
 
-fn goodbye(reason: ByeReason) -> &'static str {
-    match reason {
+/// A server that stops says what its operator says to everybody.
+fn goodbye(host: &Host, reason: ByeReason) -> String {
+    let announced = host.announcement.text(host.clock.uptime());
+    if let Some(text) = announced.filter(|_| reason == ByeReason::Shutdown) {
+        return format!("the server stops: {text}");
+    }
+    let text = match reason {
         ByeReason::Quit => "goodbye",
         ByeReason::Replaced => "you signed in elsewhere, which takes over",
         ByeReason::Shutdown => "the server stops; what waits is sent when you come again",
         ByeReason::Idle => "nothing was heard for too long",
         ByeReason::Unknown => "",
-    }
+    };
+    text.into()
 }
 
 #[cfg(test)]

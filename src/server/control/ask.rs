@@ -16,6 +16,7 @@ use crate::blobs::{Blobs, FileLimits};
 use crate::folder::{Folder, tighten};
 use crate::mailbox::EmbeddedMailbox;
 use crate::output;
+use crate::server::announcement::Announcement;
 use crate::server::people::{Contacts, Lists, Seen};
 use crate::server::sessions::Registry;
 use crate::server::upkeep::watch_commits;
@@ -44,6 +45,7 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         names,
         blobs: Arc::new(Blobs::open(data, FileLimits::DEFAULT, mailbox.clock())?),
         seen: Arc::new(Seen::open(&data.join("seen"))?),
+        announcement: Announcement::open(data).into(),
         mailbox,
         data: data.into(),
         host: None,

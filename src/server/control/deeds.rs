@@ -36,7 +36,9 @@ impl Deed {
     /// What these words asked for, which was done.
     pub(super) fn of(words: &[&str], operator: Option<u32>) -> Option<Self> {
         let event = operations::event(words)?;
-        let word = words.get(1).filter(|_| event != Event::Invite).map(|word| (*word).to_owned());
+        // How long, where, and what is said is not whom it concerns.
+        let concerns_somebody = !matches!(event, Event::Invite | Event::Announce);
+        let word = words.get(1).filter(|_| concerns_somebody).map(|word| (*word).to_owned());
         Some(Self { event, word, operator, bytes: None, at: None })
     }
 
@@ -139,6 +141,7 @@ mod tests {
         for (words, line) in [
             (&["ban", "eve"][..], "2026-11-29T01:22:38.123Z 1000 ban eve"),
             (&["ban", "192.0.2.7/24", "1000"], "2026-11-29T01:22:38.123Z 1000 ban 192.0.2.7/24"),
+            (&["announce", "1000", "hi"], "2026-11-29T01:22:38.123Z 1000 announce"),
             (&["backup"], "2026-11-29T01:22:38.123Z 1000 backup"),
             (
                 &["reset-key", "anna", "chat.example.org"],

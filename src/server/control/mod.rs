@@ -16,6 +16,7 @@
 //! deeds            what operators did, for the log
 //! operations       the table of operations
 //! people, bans     operations that change something about people; that keep them away
+//! announce         operations that say something to everybody
 //! invitations      invitations: made, listed, taken back
 //! accounts, stock  what is known of people; operations on what waits
 //! words            words for what operators are told
@@ -24,6 +25,7 @@
 //! ```
 
 mod accounts;
+mod announce;
 mod ask;
 mod bans;
 mod deeds;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{accounts, bans, invitations, people, stock};
+use super::{accounts, announce, bans, invitations, people, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -35,6 +35,19 @@ const OPERATIONS: &[Operation] = &[
         run: invitations::revoke,
         event: Some(Event::Revoke),
     },
+    Operation {
+        word: "announce",
+        arguments: 2..=usize::MAX,
+        run: announce::announce,
+        event: Some(Event::Announce),
+    },
+    Operation {
+        word: "announce-end",
+        arguments: 0..=0,
+        run: announce::end,
+        event: Some(Event::AnnounceEnd),
+    },
+    Operation { word: "announced", arguments: 0..=0, run: announce::show, event: None },
     Operation { word: "list", arguments: 0..=1, run: accounts::list, event: None },
     Operation { word: "show", arguments: 1..=2, run: accounts::show, event: None },
     Operation { word: "remove", arguments: 1..=1, run: people::remove, event: Some(Event::Remove) },

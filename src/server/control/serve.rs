@@ -55,6 +55,7 @@ pub(crate) async fn serve(
         mailbox,
         blobs: host.blobs.clone(),
         seen: host.seen.clone(),
+        announcement: host.announcement.clone(),
         data,
         host: Some(host.clone()),
     });

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::blobs::Blobs;
 use crate::mailbox::EmbeddedMailbox;
+use crate::server::announcement::Announcement;
 use crate::server::host::Host;
 use crate::server::people::{BookError, Contacts, Lists, Names, Registration, Seen};
 use crate::server::sessions::Registry;
@@ -18,6 +19,7 @@ pub(super) struct Subject {
     pub(super) lists: Arc<Lists>,
     pub(super) blobs: Arc<Blobs>,
     pub(super) seen: Arc<Seen>,
+    pub(super) announcement: Arc<Announcement>,
     pub(super) data: PathBuf,
     /// The server, if one runs.
     pub(super) host: Option<Arc<Host>>,

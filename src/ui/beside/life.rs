@@ -94,6 +94,7 @@ impl Life {
                 let lines = keys::doubted_list(&peer, &doubt);
                 lines.iter().for_each(|line| Screen::new().problem(line));
             }
+            Event::Announced { text } => Screen::new().note(&news::announced(&text)),
             Event::Objection { because } => Screen::new().problem(&because),
             _ => {}
         }

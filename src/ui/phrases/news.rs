@@ -133,6 +133,11 @@ pub(crate) fn unsealable(peer: &Name) -> String {
     )
 }
 
+/// What the server's operator says to everybody.
+pub(crate) fn announced(text: &str) -> String {
+    format!("the server's operator says: {text}")
+}
+
 /// What goes out unsealed from now on.
 pub(crate) fn sealing(seal: Seal) -> &'static str {
     match seal {

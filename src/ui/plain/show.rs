@@ -76,6 +76,7 @@ impl Face {
             Event::Saved { peer, number, path } => {
                 self.screen.note(&news::saved(&peer, number, &path));
             }
+            Event::Announced { text } => self.screen.note(&news::announced(&text)),
             Event::Objection { because } => self.screen.problem(&because),
             Event::NoFile { because } | Event::NotSent { because } => self.mistake(&because),
             // It has what it shows.

@@ -251,6 +251,10 @@ impl Core {
         peer: Option<Name>,
         text: String,
     ) -> Result<(), Exit> {
+        if code == ErrorCode::Notice {
+            self.take_notice(text);
+            return Ok(());
+        }
         if matches!(code, ErrorCode::List | ErrorCode::Later)
             && let Some(whose) = self.giving.refused(peer.as_ref())
         {
@@ -290,6 +294,14 @@ impl Core {
                 Ok(())
             }
             _ => Err(refused(code, because).into()),
+        }
+    }
+
+    /// The operator says something to everybody. It is said again on each connection.
+    fn take_notice(&mut self, text: String) {
+        if self.announced.as_ref() != Some(&text) {
+            self.announced = Some(text.clone());
+            self.tell_if_few(Event::Announced { text });
         }
     }
 

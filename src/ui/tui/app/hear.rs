@@ -89,6 +89,7 @@ impl App {
             }
             Event::Freed(freed) => self.take_freed(&freed),
             Event::Saved { peer, number, path } => self.tell_saved(&peer, number, path),
+            Event::Announced { text } => self.tell(news::announced(&text)),
             Event::Objection { because }
             | Event::NoFile { because }
             | Event::NotSent { because } => self.tell(because),

@@ -23,7 +23,7 @@ fn what_is_announced_is_said_to_all_who_are_there_and_to_whoever_comes_until_it_
             let data = world.path("server");
             let mut alice = world.sign_in("alice").await;
             let mut script = world.sign_in_away("carol").await;
-            let said = announce(&["--for", "2h", "new", "disks tonight"], &data).await;
+            let said = announce(&["--for", "2h", "new disks tonight"], &data).await;
             let line = "said to all who are there, and to whoever comes for 2h";
             said.exited(0).printed(&[line]).was_quiet();
             alice.expect(SAID).await;

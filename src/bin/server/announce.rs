@@ -30,21 +30,21 @@ pub(crate) struct Announce {
 
     /// what to say, at most 200 bytes
     #[argh(positional)]
-    text: Vec<String>,
+    text: Option<String>,
 }
 
 impl Announce {
     /// The words of the request.
     pub(crate) fn request(&self) -> Result<Vec<String>, &'static str> {
-        let text = self.text.join(" ");
-        match (self.end, text.contains('\n')) {
-            (true, _) if !text.is_empty() => Err("--end stands without a text"),
-            (true, _) => Ok(vec!["announce-end".into()]),
-            (false, true) => Err("an announcement is one line"),
-            (false, false) if text.is_empty() => Ok(vec!["announced".into()]),
-            (false, false) => {
+        match (&self.text, self.end) {
+            (Some(_), true) => Err("--end stands without a text"),
+            (None, true) => Ok(vec!["announce-end".into()]),
+            (None, false) => Ok(vec!["announced".into()]),
+            // It would end the request.
+            (Some(text), false) if text.contains('\n') => Err("an announcement is one line"),
+            (Some(text), false) => {
                 let time = self.time.unwrap_or(USUAL).as_millis().to_string();
-                Ok(vec!["announce".into(), time, text])
+                Ok(vec!["announce".into(), time, text.clone()])
             }
         }
     }

@@ -138,23 +138,43 @@ impl Blobs {
         Ok(Self { folder, limits, room, clock, index: Mutex::new(index) })
     }
 
-    /// Begins an upload, if its sender may have it wait and if there is room for it now.
-    pub(crate) fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
+    /// The limits that count for whoever has none of their own.
+    pub(crate) fn limits(&self) -> FileLimits {
+        self.limits
+    }
+
+    #[cfg(test)]
+    fn offer(&self, key: &SessionKey, size: u64) -> Result<(BlobId, Upload), BlobError> {
+        self.offer_within(self.limits, key, size)
+    }
+
+    /// Begins an upload, if its sender may have it wait, by these limits, and if there is room for it now.
+    pub(crate) fn offer_within(
+        &self,
+        limits: FileLimits,
+        key: &SessionKey,
+        size: u64,
+    ) -> Result<(BlobId, Upload), BlobError> {
         let (from, to) = (key.sender().clone(), key.receiver().clone());
         let now = self.clock.uptime();
         let label = Label { from, to, size, touched: now, kept: None };
         let id = new_id();
         // Counted under the lock: else two at once could both be a person's last.
         let mut index = self.index();
-        self.admit(&index, &label)?;
+        self.admit(&index, limits, &label)?;
         let part = Part::create(&self.folder, id, label.clone()).map_err(BlobError::Disk)?;
         let coming = Coming::of(part, now);
         index.insert(id, Entry { label, coming: Some(coming.clone()) });
         Ok((id, Upload { id, coming }))
     }
 
-    fn admit(&self, index: &HashMap<BlobId, Entry>, label: &Label) -> Result<(), BlobError> {
-        let (size, FileLimits { file, person, .. }) = (label.size, self.limits);
+    fn admit(
+        &self,
+        index: &HashMap<BlobId, Entry>,
+        FileLimits { file, person, .. }: FileLimits,
+        label: &Label,
+    ) -> Result<(), BlobError> {
+        let size = label.size;
         if file > 0 && size > file {
             return Err(BlobError::TooLarge { size, limit: file });
         }

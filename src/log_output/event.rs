@@ -64,6 +64,8 @@ events! {
     Remove = "remove",
     /// An operator has taken the key from a name.
     ResetKey = "reset_key",
+    /// An operator has set limits for somebody.
+    Limit = "limit",
     /// An operator has made an invitation.
     Invite = "invite",
     /// An operator has taken an invitation back.

@@ -16,11 +16,11 @@ use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
-use super::people::{Contacts, Directory, Guests, Lists, Names, Seen, Unwelcome};
+use super::people::{Contacts, Directory, Guests, Limit, Lists, Names, Seen, Unwelcome};
 use super::sessions::{Quota, Registry};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
-use crate::message::Name;
+use crate::message::{Name, SessionKey};
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::{ErrorCode, Limits, Presence, ServerFrame};
@@ -100,6 +100,7 @@ impl Host {
     pub(super) fn means_to_carry(&self) -> Means {
         Means {
             blobs: self.blobs.clone(),
+            names: self.names.clone(),
             person_rates: self.person_rates.clone(),
             ping_after: self.timing.ping_after,
             idle_after: self.timing.idle_after,
@@ -120,18 +121,34 @@ impl Host {
         self.certificates.as_ref().map(|it| it.current().fingerprint)
     }
 
-    /// What `WELCOME` announces.
-    pub(super) fn limits(&self) -> Limits {
+    /// How much may wait in a session: limits of its sender's own, and of its receiver's, come before the server's.
+    pub(super) fn quota_of(&self, key: &SessionKey) -> Quota {
+        let Self { quota, names, .. } = self;
+        let sender = names.limits(key.sender());
+        let own = |limit, usual| sender.get(limit).map_or(usual, |it| it.messages);
+        let strangers = own(Limit::Strangers, quota.strangers as u64);
+        Quota {
+            session: sender.get(Limit::Session).unwrap_or(quota.session),
+            receiver: names.limits(key.receiver()).get(Limit::Recipient).unwrap_or(quota.receiver),
+            first_contact: own(Limit::FirstContact, quota.first_contact),
+            strangers: usize::try_from(strangers).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// What `WELCOME` announces to somebody.
+    pub(super) fn limits(&self, name: &Name) -> Limits {
+        let own = self.names.limits(name);
+        let session = own.get(Limit::Session).unwrap_or(self.quota.session);
         Limits {
             handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
-            backlog: self.quota.session.messages,
-            backlog_bytes: self.quota.session.bytes,
+            backlog: session.messages,
+            backlog_bytes: session.bytes,
             recipient: self.quota.receiver.messages,
             recipient_bytes: self.quota.receiver.bytes,
             keep: self.keep.map_or(0, |keep| keep.as_secs()),
-            file: self.file_limit,
+            file: own.get(Limit::FileSize).map_or(self.file_limit, |it| it.bytes),
             ..Limits::default()
         }
     }

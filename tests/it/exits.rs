@@ -151,6 +151,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["user", "show", "eve"], true),
     (&["user", "ban", "eve"], true),
     (&["user", "bans"], true),
+    (&["user", "limit", "eve"], true),
     (&["user", "unban", "eve"], true),
     (&["user", "reset-key", "eve"], true),
     (&["user", "remove", "eve"], true),

@@ -257,3 +257,45 @@ fn an_invitation_ends_when_it_was_said_to() {
         comes_by(world, "john", &word, "WELCOME john").await;
     });
 }
+
+#[test]
+fn limits_of_ones_own_come_before_those_of_all() {
+    let three = |config: &mut Config| {
+        config.quota.session.messages = 3;
+        config.files.file = 10;
+    };
+    story_with(three, async |world| {
+        let data = world.path("server");
+        for name in ["alice", "bob"] {
+            world.sign_in(name).await.quit().await;
+        }
+        let limits = ["limit", "alice", "--session-backlog", "1,1MiB", "--file-size", "1KiB"];
+        let set = user(&limits, &data).await;
+        let told = "alice has limits of their own: session-backlog 1,1048576, file-size 1024";
+        set.exited(0).printed(&[told]).was_quiet();
+        // Also across a restart, and the other one has what all have.
+        world.restart().await;
+        let (mut alice, mut bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+        for peer in [&mut alice, &mut bob] {
+            peer.talk("marie").await;
+            peer.say_all("marie", 1..=2, |n| format!("word {n}")).await;
+        }
+        alice.expect("ERR FULL marie 2 1 messages").await;
+        bob.expect("STORED marie 2").await;
+        Carrier::of(world, &mut alice).await.upload("marie", &noise(1000)).await;
+        let shown = &objects(&user(&["show", "alice", "--json"], &data).await)[0];
+        let limits = serde_json::json!({"session-backlog": "1,1048576", "file-size": "1024"});
+        assert_eq!(shown["limits"], limits);
+
+        let set = user(&["limit", "alice", "--session-backlog", "default"], &data).await;
+        set.exited(0).printed(&["alice has limits of their own: file-size 1024"]);
+        alice.talk("marie").await;
+        alice.say("marie", 2, "word 2").await;
+        alice.expect("STORED marie 2").await;
+        user(&["limit", "alice", "--file-size", "default"], &data).await.exited(0);
+        let none = user(&["limit", "alice"], &data).await;
+        none.exited(0).printed(&["alice has the limits that all have"]);
+        user(&["limit", "nobody"], &data).await.exited(1).said("nobody has the name nobody");
+        user(&["limit", "alice", "--strangers", "few"], &data).await.exited(2);
+    });
+}

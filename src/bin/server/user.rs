@@ -9,7 +9,7 @@ use tinychat::client::Address;
 use tinychat::message::Name;
 use tinychat::server::Whom;
 
-use crate::values::period;
+use crate::values::{own_backlog, own_count, own_size, period};
 
 /// Look after the people who have names here. Works beside a running server.
 #[derive(ArgsInfo, FromArgs)]
@@ -30,6 +30,7 @@ pub(crate) enum UserAction {
     Ban(Ban),
     Unban(Unban),
     Bans(Bans),
+    Limit(Limit),
 }
 
 /// Print a line for each name: the name; online, connected (by a program, and away to others), away, banned or reset;
@@ -140,6 +141,67 @@ pub(crate) struct Bans {
     pub(crate) json: bool,
 }
 
+/// Have other limits count for one person than for all, and print those. `default` has those of all count again. They
+/// count for what is written from then on.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "limit", help_triggers("--help"))]
+pub(crate) struct Limit {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
+    pub(crate) data: Option<PathBuf>,
+
+    /// what may wait of theirs for one other: messages, and bytes behind a comma; 0 is no limit
+    #[argh(option, arg_name = "n,size", from_str_fn(own_backlog))]
+    session_backlog: Option<String>,
+
+    /// what may wait for them of all others, likewise
+    #[argh(option, arg_name = "n,size", from_str_fn(own_backlog))]
+    recipient_backlog: Option<String>,
+
+    /// how many messages of theirs may wait for somebody who has neither written nor talked to them yet
+    #[argh(option, arg_name = "n", from_str_fn(own_count))]
+    first_contact: Option<String>,
+
+    /// for how many people something of theirs may wait who have not answered them yet
+    #[argh(option, arg_name = "n", from_str_fn(own_count))]
+    strangers: Option<String>,
+
+    /// what one file of theirs may have
+    #[argh(option, arg_name = "size", from_str_fn(own_size))]
+    file_size: Option<String>,
+
+    /// what all files of theirs may have that wait or are on their way
+    #[argh(option, arg_name = "size", from_str_fn(own_size))]
+    person_files: Option<String>,
+
+    /// whose
+    #[argh(positional)]
+    name: Name,
+}
+
+impl Limit {
+    /// The words that say what is to change.
+    fn changes(&self) -> impl Iterator<Item = String> {
+        let all = [
+            ("session-backlog", &self.session_backlog),
+            ("recipient-backlog", &self.recipient_backlog),
+            ("first-contact", &self.first_contact),
+            ("strangers", &self.strangers),
+            ("file-size", &self.file_size),
+            ("person-files", &self.person_files),
+        ];
+        let said =
+            |(word, value): (&str, &Option<String>)| Some(format!("{word}={}", value.as_ref()?));
+        all.into_iter().filter_map(said)
+    }
+
+    fn request(&self) -> Vec<String> {
+        let changes: Vec<String> = self.changes().collect();
+        let word = if changes.is_empty() { "limits" } else { "limit" };
+        [word.to_owned(), self.name.to_string()].into_iter().chain(changes).collect()
+    }
+}
+
 impl UserAction {
     /// The folder that is given, and the words of the request but for [`ResetKey`].
     pub(crate) fn request(&self) -> (Option<&PathBuf>, Vec<String>) {
@@ -153,6 +215,7 @@ impl UserAction {
             Self::Ban(Ban { data, whom, time }) => (data, "ban", text(whom), time.map(millis)),
             Self::Unban(Unban { data, whom }) => (data, "unban", text(whom), None),
             Self::Bans(Bans { data, json }) => (data, "bans", None, form(*json)),
+            Self::Limit(limit) => return (limit.data.as_ref(), limit.request()),
         };
         (data.as_ref(), [Some(word.to_owned()), whom, last].into_iter().flatten().collect())
     }

@@ -18,6 +18,9 @@ pub(crate) struct Keep(pub(crate) Option<Duration>);
 /// How long signing in may take: of less no line gets in.
 const SIGNING_IN: RangeInclusive<Duration> = Duration::from_secs(6)..=Duration::from_secs(60 * 60);
 
+/// Has the server's limit count again.
+const DEFAULT: &str = "default";
+
 /// As many as a group may have that has an address in common.
 const USES: RangeInclusive<u32> = 1..=10_000;
 
@@ -72,6 +75,25 @@ pub(crate) fn size(text: &str) -> Result<ByteSize, String> {
 pub(crate) fn bytes(text: &str) -> Result<u64, String> {
     let size = size(text)?.as_u64();
     announceable(size).ok_or_else(|| "a size is less than 8EiB".into())
+}
+
+/// A limit of one person, as a request has it: what `read` makes of it, or the word for the server's own.
+fn own(text: &str, read: impl FnOnce(&str) -> Result<String, String>) -> Result<String, String> {
+    if text == DEFAULT { Ok(DEFAULT.into()) } else { read(text) }
+}
+
+pub(crate) fn own_backlog(text: &str) -> Result<String, String> {
+    let written = |Usage { messages, bytes }| format!("{messages},{bytes}");
+    own(text, |text| backlog(text).map(written))
+}
+
+pub(crate) fn own_count(text: &str) -> Result<String, String> {
+    let wrong = |_| "it is a number, or default".to_string();
+    own(text, |text| text.parse::<u64>().map(|it| it.to_string()).map_err(wrong))
+}
+
+pub(crate) fn own_size(text: &str) -> Result<String, String> {
+    own(text, |text| bytes(text).map(|it| it.to_string()))
 }
 
 pub(crate) fn keep(text: &str) -> Result<Keep, String> {

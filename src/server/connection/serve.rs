@@ -97,7 +97,8 @@ fn log_leaving(link: &Link, end: &End) {
 /// `WELCOME`, and what the operator says to everybody. Behind it comes a `WAITING` for each who has written.
 fn welcome(host: &Host, link: &Link) -> BytesMut {
     let mut first = BytesMut::new();
-    ServerFrame::Welcome { name: link.name.clone(), limits: host.limits() }.encode(&mut first);
+    let limits = host.limits(&link.name);
+    ServerFrame::Welcome { name: link.name.clone(), limits }.encode(&mut first);
     if let Some(frame) = host.announced(link) {
         frame.encode(&mut first);
     }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: nothing is changed, and nobody learns what people have written.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
 
 use async_std::task::block_on;
@@ -117,6 +117,7 @@ impl<'a> Census<'a> {
             sent: None,
             files: received.into(),
             sent_files: sent.into(),
+            limits: subject.names.limits(name).in_words().collect(),
         })
     }
 
@@ -149,6 +150,8 @@ struct Account {
     sent: Option<u64>,
     files: Amount,
     sent_files: Amount,
+    /// Those of their own.
+    limits: BTreeMap<&'static str, String>,
 }
 
 #[derive(Clone, Copy, Serialize)]
@@ -183,6 +186,9 @@ impl Account {
         writeln!(out, "sent, waiting for others: {}", count(self.sent.unwrap_or(0), "message"))?;
         writeln!(out, "files: {}", self.files.in_words("file"))?;
         writeln!(out, "sent files: {}", self.sent_files.in_words("file"))?;
+        for (word, value) in &self.limits {
+            writeln!(out, "{word}: {value}")?;
+        }
         Ok(())
     }
 }

@@ -11,17 +11,17 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! folder           operations on a whole folder: check, restore
-//! ask, serve       the operator's end; the server's end
-//! deeds            what operators did, for the log
-//! operations       the table of operations
-//! people, bans     operations that change something about people; that keep them away
-//! announce         operations that say something to everybody
-//! invitations      invitations: made, listed, taken back
-//! accounts, stock  what is known of people; operations on what waits
-//! words            words for what operators are told
-//! subject          what operations look at and change
-//! socket, error    the socket; why an operation failed
+//! folder            operations on a whole folder: check, restore
+//! ask, serve        the operator's end; the server's end
+//! deeds             what operators did, for the log
+//! operations        the table of operations
+//! people, bans      operations that change something about people; that keep them away
+//! announce, limits  operations that say something to everybody; that limit one person
+//! invitations       invitations: made, listed, taken back
+//! accounts, stock   what is known of people; operations on what waits
+//! words             words for what operators are told
+//! subject           what operations look at and change
+//! socket, error     the socket; why an operation failed
 //! ```
 
 mod accounts;
@@ -32,6 +32,7 @@ mod deeds;
 mod error;
 mod folder;
 mod invitations;
+mod limits;
 mod operations;
 mod people;
 mod serve;

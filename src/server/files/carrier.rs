@@ -15,12 +15,13 @@ use futures::AsyncWriteExt;
 use futures::future::{Either, select};
 
 use super::tickets::Pass;
-use crate::blobs::{BlobError, Blobs, LABEL, Resumed, Upload};
+use crate::blobs::{BlobError, Blobs, FileLimits, LABEL, Resumed, Upload};
 use crate::log_output::{Event, Events, Foreign};
 use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
 use crate::server::limits::PersonRates;
 use crate::server::linger::linger;
+use crate::server::people::{Limit, Names};
 use crate::task;
 use crate::wire::codec::{Counts, Frame, ProtocolError};
 use crate::wire::frame::{ClientFrame, FileError, FileReply, FileRequest};
@@ -40,6 +41,7 @@ const SILENT: &str = "nothing was heard for too long";
 /// What a carrier needs of the server.
 pub(crate) struct Means {
     pub(crate) blobs: Arc<Blobs>,
+    pub(crate) names: Arc<Names>,
     pub(crate) person_rates: Arc<PersonRates>,
     /// After how long a silence of its own it says `PING`.
     pub(crate) ping_after: Duration,
@@ -192,7 +194,15 @@ impl Carrier {
         let key = SessionKey::new(self.pass.name.clone(), peer).map_err(to_self)?;
         let (rates, name) = (self.means.person_rates.clone(), self.pass.name.clone());
         self.meanwhile(async move { rates.wait_for_upload(&name).await }).await?;
-        let (blob, upload) = self.means.blobs.offer(&key, size)?;
+        let own = self.means.names.limits(&self.pass.name);
+        let all = self.means.blobs.limits();
+        let own = |limit, usual| own.get(limit).map_or(usual, |it| it.bytes);
+        let limits = FileLimits {
+            file: own(Limit::FileSize, all.file),
+            person: own(Limit::PersonFiles, all.person),
+            ..all
+        };
+        let (blob, upload) = self.means.blobs.offer_within(limits, &key, size)?;
         self.upload = Some((blob, upload, 0));
         self.say(&FileReply::Have { blob, size: 0, hash: None }).await
     }

@@ -5,6 +5,7 @@
 
 use super::bans::Ban;
 use super::invitations::InviteId;
+use super::own_limits::OwnLimits;
 use crate::message::{Name, Timestamp, Uptime};
 use crate::time_text;
 use crate::trust::PublicKey;
@@ -32,6 +33,8 @@ pub(super) enum Detail {
     /// The end of a ban.
     Until(Uptime),
     By(InviteId),
+    /// Limits of their own, which the roll keeps apart: few have any.
+    Limits(OwnLimits),
 }
 
 impl Member {
@@ -67,6 +70,7 @@ impl Member {
         match detail {
             Detail::Since(since) => self.since = Some(since),
             Detail::By(id) => self.by = Some(id),
+            Detail::Limits(_) => {}
             Detail::Until(until) => {
                 self.ban = self.ban.map(|_| Ban { until: Some(until) });
             }
@@ -100,6 +104,7 @@ impl Detail {
         let (value, name) = rest.split_once(' ')?;
         let detail = match word {
             "since" => Self::Since(Timestamp::of(time_text::parse_moment(value)?)),
+            "limit" => Self::Limits(value.parse().ok()?),
             "by" => Self::By(InviteId::parse(value)?),
             "until" => Self::Until(Uptime(value.parse().ok()?)),
             _ => return None,

@@ -10,7 +10,7 @@
 //! book, lines                        a text file on disk; names as the body of an answer
 //! versions                           of which device lists somebody has to know the newest version
 //! likeness, member                   which names look alike; what is known of one
-//! bans, invitations                  how long who is banned, from where nobody comes; which invitations are open
+//! bans, invitations, own_limits      how long who is banned, and from where; which invitations are open; limits of one
 //! ```
 
 mod bans;
@@ -25,6 +25,7 @@ mod listing;
 mod lists;
 mod member;
 mod names;
+mod own_limits;
 mod presence;
 mod roll;
 mod seen;
@@ -43,6 +44,7 @@ pub(crate) use listing::Listed;
 pub(crate) use lists::{Lists, NotTaken, ServerKey};
 pub(crate) use member::Member;
 pub(crate) use names::Names;
+pub(crate) use own_limits::{Limit, OwnLimits};
 pub(crate) use presence::Directory;
 pub use roll::{ChangeError, MAX_NAMES, Registration};
 pub(crate) use roll::{Invited, Unwelcome};

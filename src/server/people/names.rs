@@ -12,6 +12,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::bans::{Ban, Whom};
 use super::book::{Book, BookError};
 use super::member::Member;
+use super::own_limits::OwnLimits;
 use super::roll::{ChangeError, Invited, Registration, Roll, Unwelcome, Welcome};
 use crate::clock::Moment;
 use crate::log_output::{Event, Events};
@@ -110,6 +111,11 @@ impl Names {
         now: Uptime,
     ) -> Result<(), Unwelcome> {
         address.map_or(Ok(()), |address| self.roll().refuse_address(address, now))
+    }
+
+    /// The limits that somebody has of their own.
+    pub(crate) fn limits(&self, name: &Name) -> OwnLimits {
+        self.roll().limits(name)
     }
 
     /// The invitations that are open, and those by which people have come.

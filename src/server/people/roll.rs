@@ -9,6 +9,7 @@
 //! | `reset NAME` | it belongs to whoever brings the invitation for it |
 //! | `banned ` before either | nobody signs in with the name, nor with its key under another one |
 //! | `since TIME NAME` | when the name was claimed; without the name it says nothing |
+//! | `limit WORD=NUMBER;… NAME` | limits that take the place of the server's; without the name it says nothing |
 //! | `until UPTIME NAME` | when a ban ends; without one it says nothing |
 //! | `ban BLOCK [UPTIME]` | nobody comes from these addresses, until then |
 //! | `by ID NAME` | by which invitation somebody came; without the name it says nothing |
@@ -32,6 +33,7 @@ use super::bans::{Ban, Barred, MAX_BLOCKS, Whom};
 use super::invitations::{Invitations, InviteId, MAX_INVITES, Terms};
 use super::likeness::Likeness;
 use super::member::{Detail, Member};
+use super::own_limits::OwnLimits;
 use crate::clock::Moment;
 use crate::looks::{self, Unclaimable};
 use crate::message::{Name, Timestamp, Uptime};
@@ -143,6 +145,8 @@ pub(crate) struct Roll {
     likeness: Likeness,
     banned_keys: HashMap<PublicKey, Ban>,
     barred: Barred,
+    /// Of those who have any.
+    own_limits: BTreeMap<Name, OwnLimits>,
     invites: Invitations,
     comments: Vec<String>,
 }
@@ -175,6 +179,9 @@ impl Roll {
         for (name, detail) in details {
             if let Some(member) = roll.members.get_mut(&name) {
                 member.add(detail);
+                if let Detail::Limits(limits) = detail {
+                    roll.set_limits(name, limits);
+                }
             }
         }
         roll.index_banned();
@@ -329,6 +336,32 @@ impl Roll {
         is_removed.then_some(()).ok_or(ChangeError::NotBanned(Whom::Block(*block)))
     }
 
+    /// The limits that somebody has of their own.
+    pub(crate) fn limits(&self, name: &Name) -> OwnLimits {
+        self.own_limits.get(name).copied().unwrap_or_default()
+    }
+
+    /// Changes the limits that somebody has of their own.
+    pub(crate) fn change_limits(
+        &mut self,
+        name: &Name,
+        change: impl FnOnce(&mut OwnLimits),
+    ) -> Result<OwnLimits, ChangeError> {
+        self.existing(name)?;
+        let mut limits = self.limits(name);
+        change(&mut limits);
+        self.set_limits(name.clone(), limits);
+        Ok(limits)
+    }
+
+    fn set_limits(&mut self, name: Name, limits: OwnLimits) {
+        if limits.is_empty() {
+            self.own_limits.remove(&name);
+        } else {
+            self.own_limits.insert(name, limits);
+        }
+    }
+
     /// Whom bans are for that have not ended.
     pub(crate) fn bans(&self, now: Uptime) -> Vec<(Whom, Ban)> {
         let blocks = self.barred.iter().map(|(block, ban)| (Whom::Block(*block), *ban));
@@ -369,6 +402,7 @@ impl Roll {
     pub(crate) fn remove(&mut self, name: &Name) -> Result<(), ChangeError> {
         self.vacate(name)?;
         self.members.remove(name);
+        self.own_limits.remove(name);
         self.likeness.remove(name);
         Ok(())
     }
@@ -419,6 +453,9 @@ impl fmt::Display for Roll {
         self.comments.iter().try_for_each(|line| writeln!(f, "{line}"))?;
         for (name, member) in &self.members {
             f.write_str(&member.lines(name))?;
+            if let Some(limits) = self.own_limits.get(name) {
+                writeln!(f, "limit {limits} {name}")?;
+            }
         }
         self.barred.fmt(f)?;
         self.invites.fmt(f)

@@ -217,6 +217,7 @@ fn a_line_that_says_nothing_is_found() {
         "banned",
         "since",
         "until never john",
+        "limit speed=1 john",
         "by them john",
         "ban nowhere",
         "ban 192.0.2.0/24 never",
@@ -254,7 +255,7 @@ fn it_is_known_since_when_somebody_has_a_name_also_with_another_key() {
 
 proptest! {
     #[test]
-    fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..7u8, 0..4u8), 0..30)) {
+    fn a_roll_survives_being_written_down(steps in prop::collection::vec((0..8u8, 0..4u8), 0..30)) {
         let keys = [key(), key()];
         let mut roll = Roll::parse("# a comment\n").unwrap();
         for (step, who) in steps {
@@ -267,6 +268,7 @@ proptest! {
                 2 => roll.set_ban(&name, Some(Ban::lasting(Some(INVITED), OPENED))),
                 3 => roll.reset_key(&name, OPENED),
                 4 => roll.remove(&name),
+                6 => roll.change_limits(&name, |it| it.change("strangers=3").unwrap()).map(drop),
                 5 => roll.bar(IpNet::from(IpAddr::from([192, 0, 2, who])), Ban { until: None }, OPENED),
                 _ => {
                     let terms = Terms { only: (who < 2).then_some(name), uses: 1 + u32::from(who % 2), ..Terms::default() };

@@ -308,6 +308,16 @@ impl Blobs {
         Ok(orphans)
     }
 
+    /// The same, but keeps nothing of it either. Returns how many of its files went that were for others.
+    pub(crate) fn purge(&self, name: &Name) -> io::Result<u64> {
+        let (sent, _) = self.held().get(name).copied().unwrap_or_default().sent;
+        self.remove_where(|Entry { label, .. }| label.to == *name || label.from == *name);
+        if self.held().contains_key(name) {
+            return Err(io::Error::other("a file of theirs cannot be removed"));
+        }
+        Ok(sent)
+    }
+
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.
     pub(crate) fn sweep(&self, keep: Option<Duration>) {
         let before = keep.and_then(|keep| self.clock.overdue(keep));

@@ -62,6 +62,8 @@ events! {
     Unban = "unban",
     /// An operator has removed a name.
     Remove = "remove",
+    /// An operator has removed a name with all that was kept of it.
+    Purge = "purge",
     /// An operator has taken the key from a name.
     ResetKey = "reset_key",
     /// An operator has set limits for somebody.

@@ -155,6 +155,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["user", "unban", "eve"], true),
     (&["user", "reset-key", "eve"], true),
     (&["user", "remove", "eve"], true),
+    (&["user", "purge", "--yes", "bob"], true),
 ];
 
 #[test]
@@ -227,7 +228,9 @@ fn each_command_of_the_operator_bears_outputs_that_are_closed_or_full() {
         let data = world.path("server-1");
         for output in [Output::Closed, Output::Full] {
             let (server, address) = serve(&data, &[]).await;
-            sign_in(world, address, "eve").await.quit().await;
+            for name in ["eve", "bob"] {
+                sign_in(world, address, name).await.quit().await;
+            }
             let file = world.path("backup");
             for (words, prints) in OPERATOR {
                 let path = file.to_str().unwrap();

@@ -7,6 +7,7 @@ use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tinychat::server::{Config, Registration, Tls};
 use tinychat::time_text::is_moment;
+use tinychat::trust::Identity;
 use tinychat::wire::transport::{Socket, Transport};
 
 use crate::carrying::{Carrier, noise};
@@ -297,5 +298,58 @@ fn limits_of_ones_own_come_before_those_of_all() {
         none.exited(0).printed(&["alice has the limits that all have"]);
         user(&["limit", "nobody"], &data).await.exited(1).said("nobody has the name nobody");
         user(&["limit", "alice", "--strangers", "few"], &data).await.exited(2);
+    });
+}
+
+#[test]
+fn of_a_person_who_is_purged_nothing_is_left() {
+    story(async |world| {
+        let data = world.path("server");
+        let (mut eve, mut marie) = world.conversation("eve", "marie").await;
+        // For bob, who is away, a message and a file of hers wait; for her waits one of marie's.
+        let mut bob = world.sign_in("bob").await;
+        bob.talk("eve").await;
+        bob.quit().await;
+        eve.talk("bob").await;
+        eve.say("bob", 1, "are you there?").await;
+        eve.talk_until_stored("bob").await;
+        Carrier::of(world, &mut eve).await.upload("bob", &noise(5)).await;
+        eve.quit().await;
+        marie.expect("PRESENCE eve away").await;
+        marie.say("eve", 1, "come back").await;
+        marie.expect("STORED eve 1").await;
+        let mut bob = world.sign_in("bob").await;
+        bob.expect("WAITING eve 1").await;
+
+        user(&["purge", "eve"], &data).await.exited(1).printed(&[]).said("user purge --yes eve");
+        let purged = user(&["purge", "eve", "--yes"], &data).await;
+        let lines = purged.exited(0).lines();
+        assert_eq!(lines[0], "purged eve; what went:");
+        for what in [
+            "  1 message for them; their senders are told",
+            "  1 message of theirs for others",
+            "  1 file, 5 bytes of theirs",
+        ] {
+            assert!(lines.iter().any(|it| it == what), "{what}: {lines:?}");
+        }
+        bob.expect("WAITING eve 0").await;
+        let told = marie.catch_up_with_receipts().await;
+        assert!(told.contains(&"EXPIRED eve 1".into()), "{told:?}");
+        assert_eq!(bob.talk("eve").await, "away 0 0 0 0");
+        bob.hears_nothing().await;
+        let listed = objects(&user(&["list", "--json"], &data).await);
+        assert!(listed.iter().all(|it| it["name"] != "eve" && it["files"]["count"] == 0));
+        for book in ["names", "seen"] {
+            world.stop().await;
+            let text = std::fs::read_to_string(data.join(book)).unwrap();
+            assert!(!text.lines().any(|line| line.ends_with(" eve")), "{text}");
+            world.start().await;
+        }
+        // Somebody else may have the name.
+        let anna = Identity::generate().unwrap();
+        let mut eve = world.connect().await;
+        eve.prove("eve", &anna, FIRST_INSTALLATION).await;
+        eve.expect("WELCOME eve").await;
+        eve.hears_nothing().await;
     });
 }

@@ -55,7 +55,7 @@ use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
 use tinychat::trust::Fingerprint;
 use tinychat::trust::tls::Certificates;
-use user::{ResetKey, UserAction};
+use user::{Purge, ResetKey, UserAction};
 
 const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
 
@@ -237,6 +237,10 @@ fn announce_to_all(flags: &Flags, command: &Announce) -> Result<(), Box<dyn Erro
 }
 
 fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
+    if let UserAction::Purge(Purge { yes: false, name, .. }) = action {
+        let why = "all that is kept of them goes and nothing of it comes back";
+        return Err(format!("{why}; if you mean it, `user purge --yes {name}`").into());
+    }
     let (data, words) = action.request();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let (data, mut out) = (flags.data(data)?, output::verdict());

@@ -26,6 +26,7 @@ pub(crate) enum UserAction {
     List(List),
     Show(Show),
     Remove(Remove),
+    Purge(Purge),
     ResetKey(ResetKey),
     Ban(Ban),
     Unban(Unban),
@@ -73,6 +74,23 @@ pub(crate) struct Remove {
     /// the server's data folder
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
+
+    /// whose
+    #[argh(positional)]
+    pub(crate) name: Name,
+}
+
+/// Remove a name with all that is kept of it: also messages and files of theirs that wait for others. Print what went.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "purge", help_triggers("--help"))]
+pub(crate) struct Purge {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
+    pub(crate) data: Option<PathBuf>,
+
+    /// do it: nothing of it comes back
+    #[argh(switch)]
+    pub(crate) yes: bool,
 
     /// whose
     #[argh(positional)]
@@ -209,6 +227,7 @@ impl UserAction {
             Self::List(List { data, json }) => (data, "list", None, form(*json)),
             Self::Show(Show { data, json, name }) => (data, "show", text(name), form(*json)),
             Self::Remove(Remove { data, name }) => (data, "remove", text(name), None),
+            Self::Purge(Purge { data, name, .. }) => (data, "purge", text(name), None),
             Self::ResetKey(ResetKey { data, name, address }) => {
                 (data, "reset-key", text(name), address.as_ref().map(place))
             }

@@ -79,7 +79,11 @@ async fn sent(subject: &Subject, name: &Name) -> Result<u64, MailboxError> {
 }
 
 /// How many devices somebody reads on.
-async fn devices(subject: &Subject, name: &Name, member: &Member) -> Result<usize, MailboxError> {
+pub(super) async fn devices(
+    subject: &Subject,
+    name: &Name,
+    member: &Member,
+) -> Result<usize, MailboxError> {
     let list = subject.mailbox.list_of(name);
     if list.is_none_or(|list| Some(list.owner) != member.key) {
         return Ok(0);

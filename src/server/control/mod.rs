@@ -15,6 +15,7 @@
 //! ask, serve        the operator's end; the server's end
 //! deeds             what operators did, for the log
 //! operations        the table of operations
+//! purge             an operation that leaves nothing of a person
 //! people, bans      operations that change something about people; that keep them away
 //! announce, limits  operations that say something to everybody; that limit one person
 //! invitations       invitations: made, listed, taken back
@@ -35,6 +36,7 @@ mod invitations;
 mod limits;
 mod operations;
 mod people;
+mod purge;
 mod serve;
 mod socket;
 mod stock;

@@ -6,7 +6,7 @@ use std::io::Write;
 
 use super::error::ControlError;
 use super::subject::Subject;
-use super::{accounts, announce, bans, invitations, limits, people, stock};
+use super::{accounts, announce, bans, invitations, limits, people, purge, stock};
 use crate::log_output::Event;
 
 /// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
@@ -59,6 +59,7 @@ const OPERATIONS: &[Operation] = &[
     },
     Operation { word: "ban", arguments: 1..=2, run: bans::ban, event: Some(Event::Ban) },
     Operation { word: "unban", arguments: 1..=1, run: bans::unban, event: Some(Event::Unban) },
+    Operation { word: "purge", arguments: 1..=1, run: purge::purge, event: Some(Event::Purge) },
     Operation { word: "limit", arguments: 2..=7, run: limits::limit, event: Some(Event::Limit) },
     Operation { word: "limits", arguments: 1..=1, run: limits::show, event: None },
     Operation { word: "bans", arguments: 0..=1, run: bans::list, event: None },

@@ -11,7 +11,7 @@ use super::error::ControlError;
 use super::invitations::{open, running};
 use super::subject::Subject;
 use super::words::count;
-use crate::message::Name;
+use crate::message::{Name, SessionKey};
 use crate::server::people::{ContactsError, Terms};
 use crate::task;
 use crate::trust::Invite;
@@ -45,16 +45,7 @@ pub(super) fn remove(
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
     let name: Name = words[0].parse()?;
-    let who = name.clone();
-    block_on(subject.names.change(move |roll| roll.vacate(&who)))?;
-    subject.registry.outdate(&name);
-    dismiss(subject);
-    let Left { waited, words, files } = block_on(forget(subject, &name)).map_err(|error| {
-        let text = format!("{error}; nobody has the name {name} now, and nobody can: try again");
-        ControlError::Refused(text)
-    })?;
-    let who = name.clone();
-    block_on(subject.names.change(move |roll| roll.remove(&who)))?;
+    let Left { waited, words, files } = take_away(subject, &name, Sent::Stays)?;
     let messages = count(waited, "message");
     writeln!(out, "removed {name}; {messages} that waited there will not be delivered")?;
     if words + files > 0 {
@@ -64,16 +55,38 @@ pub(super) fn remove(
     Ok(())
 }
 
+/// What becomes of what somebody has sent, and waits for others, when they lose their name.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Sent {
+    Stays,
+    Expires,
+}
+
 /// What was left of a name.
-struct Left {
+pub(super) struct Left {
     /// Messages that waited for it, and expire.
-    waited: u64,
-    /// Messages and files of it that wait for others.
-    words: u64,
+    pub(super) waited: u64,
+    /// Messages and files of it that wait for others, or waited.
+    pub(super) words: u64,
     files: u64,
 }
 
-async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
+/// Takes a name from its owner, forgets it, and gives it free.
+pub(super) fn take_away(subject: &Subject, name: &Name, sent: Sent) -> Result<Left, ControlError> {
+    let who = name.clone();
+    block_on(subject.names.change(move |roll| roll.vacate(&who)))?;
+    subject.registry.outdate(name);
+    dismiss(subject);
+    let left = block_on(forget(subject, name, sent)).map_err(|error| {
+        let text = format!("{error}; nobody has the name {name} now, and nobody can: try again");
+        ControlError::Refused(text)
+    })?;
+    let who = name.clone();
+    block_on(subject.names.change(move |roll| roll.remove(&who)))?;
+    Ok(left)
+}
+
+async fn forget(subject: &Subject, name: &Name, sent: Sent) -> Result<Left, ControlError> {
     let Subject { registry, contacts, lists, blobs, host, .. } = subject;
     if let Some(host) = host {
         // What they just sent is handled first; whoever takes longer is not read any more.
@@ -82,10 +95,28 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     registry.outdate(name);
     let refused = |error: ContactsError| ControlError::Refused(error.to_string());
     let waited = registry.vacate(name, contacts.forget(name)).await?.map_err(refused)?;
-    let words = registry.forget_sender(name).await?;
+    let expired = match sent {
+        Sent::Stays => 0,
+        Sent::Expires => expire_words(subject, name).await?,
+    };
+    let words = expired + registry.forget_sender(name).await?;
     lists.forget(name).await?;
     subject.seen.forget(name);
-    Ok(Left { waited, words, files: blobs.forget(name)? })
+    let files = match sent {
+        Sent::Stays => blobs.forget(name)?,
+        Sent::Expires => blobs.purge(name)?,
+    };
+    Ok(Left { waited, words, files })
+}
+
+/// What somebody has written and waits for others expires; those who are there are told that it waits no more.
+async fn expire_words(subject: &Subject, name: &Name) -> Result<u64, ControlError> {
+    let expiring = |key: &SessionKey| {
+        if let Some(host) = &subject.host {
+            host.announce_waiting(key.sender(), key.receiver());
+        }
+    };
+    Ok(subject.registry.expire_words_of(name, expiring).await?)
 }
 
 fn dismiss(subject: &Subject) {

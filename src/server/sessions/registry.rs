@@ -4,6 +4,7 @@
 //! is not empty; `TALK` by either side revives it. No guard of the map lives across an await.
 
 use std::collections::HashSet;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -265,10 +266,8 @@ impl Registry {
     /// A name is given up: forgets its installations, and keeps what still waits of it for others from counting for its
     /// next owner. All of that is on the disk then. Returns how many messages wait.
     pub(crate) async fn forget_sender(&self, name: &Name) -> Result<u64, MailboxError> {
-        let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
-        keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
         let mut waiting = 0;
-        for key in keys {
+        for key in self.sent_by(name).await? {
             let session = self.open(&key).await?;
             waiting += session.forget_sender(self.mailbox());
             self.retire(&session);
@@ -277,6 +276,25 @@ impl Registry {
         let synced = task::within(RENEWAL, self.mailbox.synced()).await;
         synced.unwrap_or_else(|| Err(MailboxError("it takes too long".into())))?;
         Ok(waiting)
+    }
+
+    /// All that somebody has written and waits for others expires. All of that is on the disk then. Returns how much it
+    /// was.
+    pub(crate) async fn expire_words_of(
+        &self,
+        name: &Name,
+        expiring: impl Fn(&SessionKey),
+    ) -> Result<u64, MailboxError> {
+        let keys = self.sent_by(name).await?;
+        let Ok(gone) = self.renew(keys, async { Ok::<(), Infallible>(()) }).await?;
+        gone.iter().for_each(|(key, _)| expiring(key));
+        Ok(gone.iter().map(|(_, count)| count).sum())
+    }
+
+    async fn sent_by(&self, name: &Name) -> Result<HashSet<SessionKey>, MailboxError> {
+        let mut keys: HashSet<_> = self.mailbox.sessions_of(name).await?.into_iter().collect();
+        keys.extend(self.loaded(|key| key.sender() == name).iter().map(|it| it.key().clone()));
+        Ok(keys)
     }
 
     /// From whom how many messages wait for `receiver`, without those whom they block.

@@ -3,14 +3,13 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! lists                              which device list counts for each name
-//! names, presence, contacts, guests  owners of names; who is online; who accepts or blocks whom; addresses seen lately
-//! roll, listing, former_contacts     the names as lines; who is online, as `ONLINE` says it; contacts of earlier versions
-//! seen                               when people were last here
-//! book, lines                        a text file on disk; names as the body of an answer
-//! versions                           of which device lists somebody has to know the newest version
-//! likeness, member                   which names look alike; what is known of one
-//! bans, invitations, own_limits      how long who is banned, and from where; which invitations are open; limits of one
+//! lists                                    which device list counts for each name
+//! names, presence, contacts, guests, seen  owners of names; who is online; who blocks whom; addresses; who was here
+//! roll, listing, former_contacts           the names as lines; who is online, as `ONLINE` says it; earlier contacts
+//! book, lines                              a text file on disk; names as the body of an answer
+//! versions                                 of which device lists somebody has to know the newest version
+//! likeness, member                         which names look alike; what is known of one
+//! bans, invitations, own_limits            bans; invitations; limits of one person
 //! ```
 
 mod bans;

@@ -146,8 +146,9 @@ impl<'a> Sealer<'a> {
         let own = keyring.person(tx, me, server, &me.name)?;
         let identity = peer.identity.ok_or(rusqlite::Error::InvalidQuery)?;
         let lists = [own.list, peer.list];
-        let (got, readers) = (sessions::came(tx, server, &scope.peer)?, Vec::new());
-        let mut sealer = Self { me, scope, keys, identity, lists, got, readers, now };
+        let got = sessions::came(tx, server, &scope.peer)?;
+        let none = Vec::new();
+        let mut sealer = Self { me, scope, keys, identity, lists, got, readers: none, now };
         for device in readers(peer, scope) {
             let reader = sealer.reader(tx, *device)?;
             sealer.readers.extend(reader);

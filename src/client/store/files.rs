@@ -352,7 +352,8 @@ mod tests {
     fn say(store: &rusqlite::Connection, own: bool, state: &str, name: &str) -> i64 {
         let blob = BlobId::from_u128(1);
         let (media, hash) = ("image/png".into(), blake3::hash(b""));
-        let info = FileInfo { blob, name: name.into(), media, size: 5, hash, caption: None };
+        let info =
+            FileInfo { blob, name: name.into(), media, size: 5, hash, seed: None, caption: None };
         let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
                    VALUES ('localhost:7878', 'marie', ?1, 'i', (SELECT count(*) FROM message), 0, 'file', ?2, ?3)";
         store.execute(row, params![own, info.to_body(), state]).unwrap();

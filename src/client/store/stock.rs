@@ -160,7 +160,7 @@ mod tests {
         fn say(&self, peer: &str, own: bool, size: u64) -> i64 {
             let (name, media, hash) = ("cat".into(), String::new(), blake3::hash(b""));
             let blob = BlobId::from_u128(1);
-            let info = FileInfo { blob, name, media, size, hash, caption: None };
+            let info = FileInfo { blob, name, media, size, hash, seed: None, caption: None };
             let row = "INSERT INTO message (server, peer, own, installation, n, time, kind, body, state)
                        VALUES (?, ?, ?, 'i', (SELECT count(*) FROM message), 0, 'file', ?, 'stored')";
             let server = Self::server();

@@ -180,7 +180,7 @@ impl Core {
     async fn sent(&mut self, upload: Upload, blob: BlobId, hash: blake3::Hash) -> Result<(), Exit> {
         self.progress = Instant::now();
         let Source { name, media, size, caption, .. } = upload.source.clone();
-        let info = FileInfo { blob, name, media, size, hash, caption };
+        let info = FileInfo { blob, name, media, size, hash, seed: None, caption };
         let (scope, at_once) = (self.scope(&upload.peer), self.is_open(&upload.peer));
         let id = upload.id;
         let write = move |tx: &rusqlite::Transaction<'_>| {

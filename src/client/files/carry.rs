@@ -16,6 +16,7 @@ use bytesize::ByteSize;
 use futures::channel::oneshot;
 use futures::future::{Either, select};
 
+use super::arriving::Arriving;
 use super::job::{Job, Report, Stop};
 use super::place::place;
 use super::source::modified;
@@ -26,6 +27,7 @@ use crate::client::store::info::FileInfo;
 use crate::client::store::rows::{Download, Source, Upload};
 use crate::folder::free_space;
 use crate::message::BlobId;
+use crate::seal::OpeningError;
 use crate::trust::Ticket;
 use crate::wire::MAX_CHUNK;
 use crate::wire::frame::{ClientFrame, FileReply, FileRequest};
@@ -173,7 +175,10 @@ impl<R: FnMut(Report)> Carrier<R> {
     // Fetching.
 
     async fn download(&mut self, download: &Download) -> Result<(), Stop> {
-        let Download { message, info, .. } = download;
+        let Download { message, info, is_sealed, .. } = download;
+        if let Some(why) = info.objection(*is_sealed) {
+            return Err(Stop::Failed(why.into()));
+        }
         let place = place(&self.folder, *message);
         let mut line = self.connect().await?;
         if !is_here(&place, info.hash).map_err(|error| unwritable(&self.folder, &error))? {
@@ -196,7 +201,9 @@ impl<R: FnMut(Report)> Carrier<R> {
         let mut part = self.begin(info, place.with_extension("part"))?;
         let had = part.length;
         self.ask_for(info, &part, line).await?;
-        self.receive(info, &mut part, line).await?;
+        if let Err(error) = self.receive(info, &mut part, line).await? {
+            return Err(self.throw_away(info, &part, &error).await?);
+        }
         let right = part.length == info.size && part.hasher.finalize() == info.hash;
         let kept =
             if right { keep(&part.file, &part.path, place) } else { fs::remove_file(&part.path) };
@@ -216,7 +223,12 @@ impl<R: FnMut(Report)> Carrier<R> {
     fn begin(&self, info: &FileInfo, path: PathBuf) -> Result<Part, Stop> {
         let here = |error: io::Error| unwritable(&self.folder, &error);
         let mut file = open_part(&self.folder, &path).map_err(here)?;
-        let length = file.metadata().map_err(here)?.len();
+        let had = file.metadata().map_err(here)?.len();
+        let arriving = Arriving::behind(info, had);
+        let arriving = arriving.ok_or_else(|| Stop::Failed(TOO_LONG.into()))?;
+        let length = arriving.plain_offset();
+        // What is behind it comes again.
+        file.set_len(length).map_err(here)?;
         let free = free_space(&self.folder).map_err(here)?;
         if info.size.saturating_sub(length) > free.saturating_sub(RESERVE) {
             let (size, free) = (ByteSize(info.size), ByteSize(free));
@@ -226,16 +238,15 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
         let mut hasher = Hasher::new();
         hash_up_to(&mut file, length, &mut hasher).map_err(here)?;
-        Ok(Part { path, file, hasher, length })
+        Ok(Part { path, file, hasher, length, arriving })
     }
 
     /// Asks for the rest, if the server has the announced file.
     async fn ask_for(&self, info: &FileInfo, part: &Part, line: &mut Line) -> Result<(), Stop> {
-        line.say(&FileRequest::Fetch { blob: info.blob, offset: part.length }).await?;
+        let (offset, whole) = (part.arriving.offset(), part.arriving.size());
+        line.say(&FileRequest::Fetch { blob: info.blob, offset }).await?;
         let stop = match line.next().await {
-            Ok(FileReply::Have { size, .. }) if size == info.size && part.length <= size => {
-                return Ok(());
-            }
+            Ok(FileReply::Have { size, .. }) if size == whole && offset <= whole => return Ok(()),
             // Whatever it is, it is not the announced file.
             Ok(FileReply::Have { .. }) => Stop::Failed(NOT_WHAT_WAS_SENT.into()),
             Err(Stop::Gone) => Stop::Gone,
@@ -251,29 +262,47 @@ impl<R: FnMut(Report)> Carrier<R> {
         Err(stop)
     }
 
+    /// Gives why what comes is not what was sealed, if it is not.
     async fn receive(
         &mut self,
         info: &FileInfo,
         part: &mut Part,
         line: &mut Line,
-    ) -> Result<(), Stop> {
-        let mut told = None;
-        while part.length < info.size {
+    ) -> Result<Result<(), OpeningError>, Stop> {
+        let (mut told, mut plain) = (None, Vec::new());
+        while part.arriving.offset() < part.arriving.size() {
             match line.next().await? {
-                FileReply::Chunk { offset, body } if offset == part.length && !body.is_empty() => {
-                    if let Err(error) = part.file.write_all_at(&body, offset) {
+                FileReply::Chunk { offset, body }
+                    if offset == part.arriving.offset() && !body.is_empty() =>
+                {
+                    if let Err(error) = part.arriving.take(&body, &mut plain) {
+                        return Ok(Err(error));
+                    }
+                    if let Err(error) = part.add(&plain) {
                         // Messages need the room more than a part of a file does.
                         let _ = fs::remove_file(&part.path);
                         return Err(unwritable(&self.folder, &error));
                     }
-                    part.hasher.update(&body);
-                    part.length += body.len() as u64;
+                    plain.clear();
                     self.tell(part.length, info.size, &mut told);
                 }
                 other => return Err(nonsense(&other)),
             }
         }
-        Ok(())
+        Ok(Ok(()))
+    }
+
+    /// Nothing of it is of use, here or there. Gives what it ends with.
+    async fn throw_away(
+        &self,
+        info: &FileInfo,
+        part: &Part,
+        because: &OpeningError,
+    ) -> Result<Stop, Stop> {
+        fs::remove_file(&part.path).map_err(|error| unwritable(&self.folder, &error))?;
+        // On another connection: on this one the rest would come first.
+        self.connect().await?.drop_blob(info.blob).await?;
+        Ok(Stop::Failed(format!("{because}; what came was thrown away")))
     }
 
     /// Reports the first time, then at intervals, and the end once, however often the server says it.
@@ -293,8 +322,20 @@ struct Part {
     file: File,
     hasher: Hasher,
     length: u64,
+    arriving: Arriving,
 }
 
+impl Part {
+    /// Writes the next bytes.
+    fn add(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, self.length)?;
+        self.hasher.update(bytes);
+        self.length += bytes.len() as u64;
+        Ok(())
+    }
+}
+
+const TOO_LONG: &str = "no file is as long as its sender says";
 const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
 
 /// Opens a file of one's own, if it is still the one that was to be sent.

@@ -8,11 +8,12 @@
 //!
 //! ```text
 //! carry                 the thread that carries one file
-//! talk                  requests and answers on its connection
+//! talk, arriving        requests and answers on its connection; what comes of a file
 //! job, place, source    what to carry; where a received file lies; a file to be sent
 //! save                  saving a received file where its person wants it
 //! ```
 
+mod arriving;
 pub(crate) mod carry;
 pub(crate) mod job;
 pub(crate) mod place;

@@ -216,7 +216,7 @@ pub(crate) fn unwanted(tx: &Transaction<'_>, server: &Server) -> Result<Vec<Blob
 
 /// The columns of a file that others sent.
 pub(crate) const FILE: &str =
-    "SELECT file.message, file.peer, number, file.state, why, body FROM file
+    "SELECT file.message, file.peer, number, file.state, why, body, sealed FROM file
                     JOIN message ON message.id = file.message";
 
 /// The files to download, the oldest first.
@@ -262,6 +262,7 @@ pub(crate) fn download(row: &Row<'_>) -> Result<Download> {
         number: row.get::<_, i64>(2)?.cast_unsigned(),
         info: FileInfo::of(&Kind::FILE, &body).ok_or_else(damaged)?,
         state: file_state(row, 3)?.ok_or_else(damaged)?,
+        is_sealed: row.get(6)?,
     })
 }
 

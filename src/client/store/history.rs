@@ -155,10 +155,7 @@ fn insert(
     ])?;
     let id = tx.last_insert_rowid();
     let file = FileInfo::of(&kind, &body)
-        .map(|FileInfo { size, .. }| {
-            let comes = stock::comes(tx, server, &peer, size, unasked)?;
-            files::told(tx, server, &peer, id, size, comes)
-        })
+        .map(|info| stock::announce(tx, unasked, server, &peer, (id, sealed), &info))
         .transpose()?;
     Ok(Incoming { id, peer, time, kind, body, sealed, file })
 }

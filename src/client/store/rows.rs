@@ -197,6 +197,22 @@ impl Transfer {
             state: download.state.clone(),
         }
     }
+
+    /// That of a message that just came, if its file does not.
+    pub(crate) fn of_refused(message: &Incoming) -> Option<Self> {
+        let Received { number, state } = message.file.clone()?;
+        let info = FileInfo::of(&message.kind, &message.body)?;
+        matches!(state, FileState::Failed(_)).then(|| Self {
+            way: Way::Down,
+            id: message.id,
+            peer: message.peer.clone(),
+            number: Some(number),
+            name: info.name,
+            size: info.size,
+            done: 0,
+            state,
+        })
+    }
 }
 
 /// Which way a file goes.
@@ -267,4 +283,6 @@ pub(crate) struct Download {
     pub(crate) number: u64,
     pub(crate) info: FileInfo,
     pub(crate) state: FileState,
+    /// Whether its message came sealed.
+    pub(crate) is_sealed: bool,
 }

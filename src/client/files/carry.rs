@@ -1,7 +1,8 @@
 //! The thread that carries one file, on a connection of its own.
 //!
-//! It may block, and holds one chunk at a time. It tells the core what happens by [`Report`]s; the core ends it by
-//! closing its channel. It writes nothing but the file itself: a download resumes where the partial file ends.
+//! It may block, and holds a MiB or so at a time. It tells the core what happens by [`Report`]s; the core ends it by
+//! closing its channel. It writes nothing but the file itself: a download resumes where the partial file ends. All that it
+//! sends is sealed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::future::Future;
@@ -20,14 +21,15 @@ use super::arriving::Arriving;
 use super::job::{Job, Report, Stop};
 use super::place::place;
 use super::source::modified;
+use super::steady::Steady;
 use super::talk::{Line, nonsense};
 use crate::client::line::door::Door;
 use crate::client::line::silence::Silence;
 use crate::client::store::info::FileInfo;
-use crate::client::store::rows::{Download, Source, Upload};
+use crate::client::store::rows::{Download, FileSeal, Source, Upload};
 use crate::folder::free_space;
 use crate::message::BlobId;
-use crate::seal::OpeningError;
+use crate::seal::{FileKey, FileSeed, OpeningError, Sealing};
 use crate::trust::Ticket;
 use crate::wire::MAX_CHUNK;
 use crate::wire::frame::{ClientFrame, FileReply, FileRequest};
@@ -85,40 +87,45 @@ impl<R: FnMut(Report)> Carrier<R> {
 
     // Sending.
 
-    async fn upload(&mut self, Upload { source, blob, peer, .. }: Upload) -> Result<(), Stop> {
-        let mut file = open_unchanged(&source)?;
+    async fn upload(
+        &mut self,
+        Upload { source, blob, seal, peer, .. }: Upload,
+    ) -> Result<(), Stop> {
+        let file = open_unchanged(&source)?;
+        let steady = Steady::new(file, source.size).await.map_err(|it| ended(&source, &it))?;
         let mut line = self.connect().await?;
+        let hash = steady.hash();
+        let seal = match (blob, seal) {
+            (None, _) => FileSeal { seed: FileSeed::generate(), hash },
+            (Some(_), Some(seal)) if seal.hash == hash => seal,
+            // It is another file, or was begun before files were sealed.
+            (Some(blob), _) => return anew(&mut line, blob).await,
+        };
+        let mut sealed = Sealed::new(&seal, source, steady)?;
         let request = match blob {
             Some(blob) => FileRequest::Resume { blob },
-            None => FileRequest::Offer { peer, size: source.size },
+            None => FileRequest::Offer { peer, size: sealed.key.sealed_size() },
         };
         line.say(&request).await?;
-        let mut hasher = Hasher::new();
         let (blob, have) = match line.next().await {
-            Ok(FileReply::Have { blob: named, size, hash }) => {
-                self.name(named, size).await?;
-                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
-                if size > source.size || hash.is_some_and(|hash| hash != hasher.finalize()) {
-                    line.drop_blob(named).await?;
-                    return Err(Stop::Anew);
+            Ok(FileReply::Have { blob, size, hash }) => {
+                self.name(blob, sealed.key.plain_before(size), &seal).await?;
+                if !sealed.begins_with(size, hash)? {
+                    return anew(&mut line, blob).await;
                 }
-                (named, size)
+                (blob, size)
             }
-            Ok(FileReply::Kept { blob }) => {
-                let size = source.size;
-                hash_up_to(&mut file, size, &mut hasher).map_err(|it| unreadable(&source, &it))?;
-                return self.sent(&source, blob, &hasher);
-            }
+            Ok(FileReply::Kept { blob }) => return self.sent(&sealed.source, blob, seal),
             Ok(other) => return Err(nonsense(&other)),
             Err(Stop::Gone) => return Err(Stop::Anew),
             Err(stop) => return Err(stop),
         };
-        self.send_from(&mut line, &mut file, &source, have, &mut hasher).await?;
+        self.send_from(&mut line, &mut sealed, have).await?;
         let mut told = None;
         loop {
             match line.next().await {
-                Ok(FileReply::Kept { .. }) => return self.sent(&source, blob, &hasher),
-                Ok(FileReply::Have { size, .. }) => self.tell(size, source.size, &mut told),
+                Ok(FileReply::Kept { .. }) => return self.sent(&sealed.source, blob, seal),
+                Ok(FileReply::Have { size, .. }) => self.tell_sent(&sealed, size, &mut told),
                 Ok(other) => return Err(nonsense(&other)),
                 Err(Stop::Gone) => return Err(Stop::Anew),
                 Err(stop) => return Err(stop),
@@ -126,11 +133,11 @@ impl<R: FnMut(Report)> Carrier<R> {
         }
     }
 
-    /// Waits until the server's id for it is written down. So the server never keeps anything under an id that nobody
-    /// knows.
-    async fn name(&mut self, blob: BlobId, have: u64) -> Result<(), Stop> {
+    /// Waits until the server's id for it is written down, with what it is sealed with. So the server never keeps anything
+    /// under an id that nobody knows, and no other file is sealed with the same.
+    async fn name(&mut self, blob: BlobId, have: u64, seal: &FileSeal) -> Result<(), Stop> {
         let (written, is_written) = oneshot::channel();
-        (self.report)(Report::Named(blob, have, written));
+        (self.report)(Report::Named(blob, have, seal.clone(), written));
         // The core drops the other end when it ends.
         is_written.await.map_err(|_| Stop::Away("it is not carried any more".into()))
     }
@@ -138,37 +145,39 @@ impl<R: FnMut(Report)> Carrier<R> {
     async fn send_from(
         &mut self,
         line: &mut Line,
-        file: &mut File,
-        source: &Source,
+        sealed: &mut Sealed,
         have: u64,
-        hasher: &mut Hasher,
     ) -> Result<(), Stop> {
-        let (mut offset, mut told) = (have, None);
+        let (mut offset, mut told, whole) = (have, None, sealed.key.sealed_size());
         loop {
-            let length = usize::try_from(source.size - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
+            let length = usize::try_from(whole - offset).unwrap_or(MAX_CHUNK).min(MAX_CHUNK);
             let body = line.begin_chunk(offset, length);
-            file.read_exact(&mut line.out[body..]).map_err(|it| ended(source, &it))?;
-            hasher.update(&line.out[body..]);
+            sealed.read(offset, &mut line.out[body..])?;
             line.out.put_slice(b"\r\n");
             line.write().await?;
             offset += length as u64;
-            if offset == source.size {
+            if offset == whole {
                 return Ok(());
             }
             // What was written may still be in flight.
             while let Some(reply) = line.next_ready().await? {
                 match reply {
-                    FileReply::Have { size, .. } => self.tell(size, source.size, &mut told),
+                    FileReply::Have { size, .. } => self.tell_sent(sealed, size, &mut told),
                     other => return Err(nonsense(&other)),
                 }
             }
         }
     }
 
-    fn sent(&mut self, source: &Source, blob: BlobId, hasher: &Hasher) -> Result<(), Stop> {
+    /// The server has so much of what is sealed.
+    fn tell_sent(&mut self, sealed: &Sealed, have: u64, told: &mut Option<(Instant, u64)>) {
+        self.tell(sealed.key.plain_before(have), sealed.source.size, told);
+    }
+
+    fn sent(&mut self, source: &Source, blob: BlobId, seal: FileSeal) -> Result<(), Stop> {
         // It may have been written to while it was read.
         open_unchanged(source)?;
-        (self.report)(Report::Sent(blob, hasher.finalize()));
+        (self.report)(Report::Sent(blob, seal));
         Ok(())
     }
 
@@ -335,6 +344,47 @@ impl Part {
     }
 }
 
+/// The server is to forget what it has of an upload.
+async fn anew(line: &mut Line, blob: BlobId) -> Result<(), Stop> {
+    line.drop_blob(blob).await?;
+    Err(Stop::Anew)
+}
+
+/// A file of one's own as it is sent.
+struct Sealed {
+    source: Source,
+    key: FileKey,
+    sealing: Sealing<Steady>,
+}
+
+impl Sealed {
+    fn new(seal: &FileSeal, source: Source, steady: Steady) -> Result<Self, Stop> {
+        let key = FileKey::new(&seal.seed, &seal.hash, source.size);
+        let key = key.ok_or_else(|| Stop::Failed(NO_SUCH_SIZE.into()))?;
+        let sealing = Sealing::new(key.clone(), steady);
+        Ok(Self { source, key, sealing })
+    }
+
+    /// Whether the server can have so many bytes of it, which have this hash.
+    fn begins_with(&mut self, size: u64, hash: Option<Hash>) -> Result<bool, Stop> {
+        if size > self.key.sealed_size() {
+            return Ok(false);
+        }
+        let Some(hash) = hash else { return Ok(true) };
+        let mut hasher = Hasher::new();
+        let hashed = hasher.update_reader(Read::by_ref(&mut self.sealing).take(size));
+        hashed.map_err(|error| ended(&self.source, &error))?;
+        Ok(hasher.finalize() == hash)
+    }
+
+    fn read(&mut self, offset: u64, out: &mut [u8]) -> Result<(), Stop> {
+        let sought = self.sealing.seek(SeekFrom::Start(offset));
+        let read = sought.and_then(|_| self.sealing.read_exact(out));
+        read.map_err(|error| ended(&self.source, &error))
+    }
+}
+
+const NO_SUCH_SIZE: &str = "no file can be as long as that";
 const TOO_LONG: &str = "no file is as long as its sender says";
 const NOT_WHAT_WAS_SENT: &str = "what came is not what its sender told of; it was thrown away";
 
@@ -353,10 +403,10 @@ fn changed(source: &Source) -> Stop {
     Stop::Failed(format!("{path} has changed since; send it again, or a copy of it"))
 }
 
-/// Why reading failed: the file became shorter, or cannot be read.
+/// Why reading failed: the file became shorter or another one, or cannot be read.
 fn ended(source: &Source, error: &io::Error) -> Stop {
     match error.kind() {
-        io::ErrorKind::UnexpectedEof => changed(source),
+        io::ErrorKind::UnexpectedEof | io::ErrorKind::InvalidData => changed(source),
         _ => unreadable(source, error),
     }
 }

@@ -4,11 +4,13 @@
 
 use std::path::PathBuf;
 
+use blake3::Hash;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::info::FileInfo;
 use crate::message::{BlobId, Kind, Name, Timestamp};
+use crate::seal::FileSeed;
 
 /// A message, own or another's.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -273,6 +275,15 @@ pub(crate) struct Upload {
     pub(crate) source: Source,
     /// The server's id for it, if there is one already.
     pub(crate) blob: Option<BlobId>,
+    /// What it is sealed with there.
+    pub(crate) seal: Option<FileSeal>,
+}
+
+/// What an own file is sealed with. Nothing but a file with this hash is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct FileSeal {
+    pub(crate) seed: FileSeed,
+    pub(crate) hash: Hash,
 }
 
 /// A file of another's.

@@ -203,6 +203,10 @@ const SEALING: &str = "
         DELETE FROM sealed WHERE message = old.id;
     END;
 
+    -- What the file of an upload is sealed with, and the hash of it that belongs to that: both or neither.
+    ALTER TABLE upload ADD COLUMN seed BLOB;
+    ALTER TABLE upload ADD COLUMN hash BLOB;
+
     -- It travelled sealed.
     ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));
 ";

@@ -21,7 +21,7 @@ use crate::client::line::connection::Connection;
 use crate::client::line::silence::Silence;
 use crate::client::store::files;
 use crate::client::store::info::FileInfo;
-use crate::client::store::rows::{Download, FileState, Source, Transfer, Upload};
+use crate::client::store::rows::{Download, FileSeal, FileState, Source, Transfer, Upload};
 use crate::message::{BlobId, Name, Timestamp};
 use crate::task;
 use crate::trust::Ticket;
@@ -136,14 +136,14 @@ impl Core {
             (_, Report::Dropped(message, blob)) => {
                 Ok(self.store.run(move |tx| files::dropped(tx, message, blob)).await?)
             }
-            (Job::Upload(upload), Report::Named(blob, have, written)) => {
+            (Job::Upload(upload), Report::Named(blob, have, seal, written)) => {
                 self.go_on(key, have);
-                self.store.run(move |tx| files::name(tx, upload.id, Some(blob))).await?;
+                self.store.run(move |tx| files::name(tx, upload.id, blob, &seal)).await?;
                 // A run that was ended meanwhile does not wait for it.
                 let _ = written.send(());
                 Ok(())
             }
-            (Job::Upload(upload), Report::Sent(blob, hash)) => self.sent(upload, blob, hash).await,
+            (Job::Upload(upload), Report::Sent(blob, seal)) => self.sent(upload, blob, seal).await,
             (Job::Download(download), Report::Come) => {
                 self.set_state(download.clone(), FileState::Here).await?;
                 self.save_waiting(&download);
@@ -177,11 +177,12 @@ impl Core {
     }
 
     /// The server keeps all of it: now the receiver is told of it.
-    async fn sent(&mut self, upload: Upload, blob: BlobId, hash: blake3::Hash) -> Result<(), Exit> {
+    async fn sent(&mut self, upload: Upload, blob: BlobId, seal: FileSeal) -> Result<(), Exit> {
         self.progress = Instant::now();
         let Source { name, media, size, caption, .. } = upload.source.clone();
-        let info = FileInfo { blob, name, media, size, hash, seed: None, caption };
-        let (scope, at_once) = (self.scope(&upload.peer), self.is_open(&upload.peer));
+        let (seed, hash) = (Some(seal.seed), seal.hash);
+        let info = FileInfo { blob, name, media, size, hash, seed, caption };
+        let (scope, at_once) = (self.scope(&upload.peer), self.sends_at_once(&upload.peer));
         let id = upload.id;
         let write = move |tx: &rusqlite::Transaction<'_>| {
             files::sent(tx, &scope, id, &info, Timestamp::now(), at_once)
@@ -200,7 +201,7 @@ impl Core {
         match (job, stop) {
             (Job::Upload(upload), Stop::Anew) => {
                 self.files.rest(key);
-                Ok(self.store.run(move |tx| files::name(tx, upload.id, None)).await?)
+                Ok(self.store.run(move |tx| files::begin_anew(tx, upload.id)).await?)
             }
             (Job::Upload(upload), Stop::Failed(why)) => self.give_up(upload, Some(why)).await,
             (Job::Download(download), Stop::Gone) => {

@@ -59,6 +59,8 @@ pub enum Event {
     /// Nothing can be sealed for the peer of an open conversation yet, by what the server says: whoever runs it can read
     /// what is written now. Told once.
     Unsealed { peer: Name },
+    /// A file waits here, for nothing can be sealed for its receiver yet, by what the server says. Told once.
+    Keyless { peer: Name },
     /// The answer to [`Command::Trust`](super::Command::Trust).
     Trusted { peer: Name, trust: Trust },
     /// Who is online: how many, and as many names as fitted.
@@ -185,6 +187,10 @@ pub enum Failure {
         "what you wrote to {0} was not sent, for the server shows a device list of {0} that is not believed; it goes out once /TRUST {0} accepts that, or the server shows another"
     )]
     ListDoubted(Name),
+    #[error(
+        "a file for {0} was not sent, for {0} has no keys yet to seal it for; it goes out once {0} has been here"
+    )]
+    Keyless(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]

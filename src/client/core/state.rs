@@ -88,6 +88,8 @@ pub(crate) struct Core {
     pub(super) told_nobody: BTreeSet<Name>,
     /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
     pub(super) told_unsealed: BTreeSet<Name>,
+    /// The same of those for whom a file waits until they have one.
+    pub(super) told_keyless: BTreeSet<Name>,
     pub(super) objections: Objections,
     pub(super) strangers: Objections,
     /// People whose names look like known ones.
@@ -178,6 +180,7 @@ impl Core {
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
             told_unsealed: BTreeSet::new(),
+            told_keyless: BTreeSet::new(),
             objections: Objections::new(MOST_OBJECTIONS),
             strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),
@@ -222,6 +225,12 @@ impl Core {
 
     pub(super) fn is_open(&self, peer: &Name) -> bool {
         self.conversations.get(peer).is_some_and(Conversation::is_open)
+    }
+
+    /// The version of somebody's device list, if the server tells no other; 0 if there is none.
+    pub(super) fn list_of(&self, peer: &Name) -> Option<u64> {
+        let conversation = self.conversations.get(peer).filter(|it| it.is_open())?;
+        conversation.list.is_settled().then(|| conversation.list.known())
     }
 
     /// Whether `TALK` was not answered yet.
@@ -271,7 +280,7 @@ impl Core {
     }
 
     /// Wakes the processes beside the face.
-    fn stir(&self) {
+    pub(super) fn stir(&self) {
         for watcher in &self.watchers {
             // One unread wake-up is as good as two.
             let _ = watcher.try_send(());

@@ -136,6 +136,13 @@ pub(crate) fn unsealed(peer: &Name) -> String {
     format!("{peer} has no keys for sealing yet; the host can read what you write now")
 }
 
+/// A file waits here.
+pub(crate) fn keyless(peer: &Name) -> String {
+    format!(
+        "{peer} has no keys yet to seal a file for; it waits here, and goes out once {peer} has been here"
+    )
+}
+
 pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {
     let Some(now) = now else {
         return vec![

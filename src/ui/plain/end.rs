@@ -66,8 +66,12 @@ impl Face {
             let kept = match &failure {
                 Some(Failure::Name(_)) => news::kept_under(unsent, &self.user, &self.data),
                 _ => {
-                    let held =
-                        matches!(failure, Some(Failure::KeyChanged(_) | Failure::ListDoubted(_)));
+                    let held = matches!(
+                        failure,
+                        Some(
+                            Failure::KeyChanged(_) | Failure::ListDoubted(_) | Failure::Keyless(_)
+                        )
+                    );
                     news::kept(unsent, held, self.screen.interactive)
                 }
             };

@@ -46,6 +46,7 @@ impl Face {
             Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
             Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
             Event::Unsealed { peer } => self.screen.note(&news::unsealed(&peer)),
+            Event::Keyless { peer } => self.screen.note(&news::keyless(&peer)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }

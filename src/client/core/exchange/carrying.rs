@@ -13,7 +13,7 @@ use super::super::order::{Key, Order, Said};
 use super::super::queue::Need;
 use super::super::state::Core;
 use super::super::under_way::Run;
-use crate::client::event::Event;
+use crate::client::event::{Event, Failure};
 use crate::client::files::carry::Carrier;
 use crate::client::files::job::{Job, Report, Stop};
 use crate::client::files::place::FOLDER;
@@ -61,9 +61,12 @@ impl Core {
         for peer in &addressees {
             self.want_place(peer, Need::Rest);
         }
+        addressees.iter().for_each(|peer| self.tell_keyless(peer));
         self.files.are_to_go_to(addressees);
-        // Once the conversation is open, it is also known whether the key is still the same.
-        let may_send = |peer: &Name| self.is_open(peer) && !self.held.has(peer);
+        // Once the conversation is open, it is also known whether the key is still the same, and whether there is one to
+        // seal for.
+        let has_list = |peer: &Name| self.list_of(peer).is_some_and(|version| version > 0);
+        let may_send = |peer: &Name| has_list(peer) && !self.held.has(peer);
         let going = going.into_iter().filter(|upload| may_send(&upload.peer));
         let mut jobs: Vec<_> =
             going.map(|upload| (Key::Upload(upload.id), Job::Upload(upload))).collect();
@@ -77,6 +80,24 @@ impl Core {
             jobs.push((Key::Drop, Job::Drop(drops)));
         }
         Ok(jobs)
+    }
+
+    /// Says, once, that a file waits for somebody for whom nothing can be sealed yet.
+    fn tell_keyless(&mut self, peer: &Name) {
+        if self.list_of(peer) != Some(0) || self.held.has(peer) {
+            return;
+        }
+        match self.told_keyless.insert(peer.clone()) {
+            true => self.tell(Event::Keyless { peer: peer.clone() }),
+            // Somebody beside the face may have sent another one.
+            false => self.stir(),
+        }
+    }
+
+    /// Why files wait for somebody, if they can go only once that has changed.
+    pub(crate) fn holds_files(&self, peer: &Name) -> Option<Failure> {
+        let is_keyless = self.list_of(peer) == Some(0);
+        self.held.failure(peer).or_else(|| is_keyless.then(|| Failure::Keyless(peer.clone())))
     }
 
     fn start(&mut self, key: Key, job: Job, ticket: Ticket, silence: Silence) {

@@ -38,7 +38,8 @@ impl Core {
         // Under another key it is not clear whose list is meant.
         let may_ask = |peer: &Name, it: &Conversation| {
             let waits = self.unopened.has(peer) && it.is_open() && it.list.is_settled();
-            !self.held.has_key(peer) && (waits || it.wants_list(self.held.has(peer)))
+            let wants = it.wants_list(self.files.go_to(peer), self.held.has(peer));
+            !self.held.has_key(peer) && (waits || wants)
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
@@ -132,6 +133,7 @@ impl Core {
             return self.take_own_listed(version).await;
         }
         self.with(peer, |it| it.list.listed(version));
+        self.files.look();
         Ok(())
     }
 

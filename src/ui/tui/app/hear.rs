@@ -54,6 +54,7 @@ impl App {
             Event::Online { count, names } => self.tell(news::online(count, &names)),
             Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
             Event::Unsealed { peer } => self.tell_about(&peer, news::unsealed(&peer), false),
+            Event::Keyless { peer } => self.tell_about(&peer, news::keyless(&peer), false),
             Event::Alike { peer, known } => {
                 self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
             }

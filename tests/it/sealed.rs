@@ -1,30 +1,33 @@
 //! Sealed messages: what two people write to each other, their host cannot read. Real programs, and the real server.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::operators::sign_in;
 use crate::pipe::read_all;
 use crate::programs::{Launch, Program, numbered};
 use crate::world::{World, story};
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
 /// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
-fn is_anywhere(folder: &Path, word: &str) -> bool {
+pub(crate) fn is_anywhere(folder: &Path, word: impl AsRef<[u8]>) -> bool {
+    let word = word.as_ref();
     let encoded = (0..3).map(|ahead| {
-        let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
+        let text = STANDARD.encode([&b"xxx"[..ahead], word].concat());
         // What is next to the word is in the first and last digits, too.
         text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
     });
-    let wanted: Vec<Vec<u8>> = encoded.chain([word.as_bytes().to_vec()]).collect();
+    let wanted: Vec<Vec<u8>> = encoded.chain([word.to_vec()]).collect();
     files(folder).iter().any(|path| {
         let bytes = fs::read(path).unwrap();
         wanted.iter().any(|it| bytes.windows(it.len()).any(|part| part == it))
@@ -32,11 +35,17 @@ fn is_anywhere(folder: &Path, word: &str) -> bool {
 }
 
 /// Somebody sits down at a client once, and goes again.
-async fn comes(world: &World, name: &str) {
-    let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
+pub(crate) async fn comes(world: &World, name: &str) {
+    comes_to(world, world.address(), name, &world.path(name)).await;
+}
+
+/// The same at one of several servers, with any data folder.
+pub(crate) async fn comes_to(world: &World, server: SocketAddr, name: &str, folder: &Path) {
+    let friend = format!("{name}-s-friend");
+    let mut witness = sign_in(world, server, &friend).await.telling_of_lists();
     witness.talk(name).await;
     let follow = ["--follow"];
-    let person = Launch::of(world, name).to("nobody").with(&follow).start();
+    let person = Launch::at(server, name, folder).to("nobody").with(&follow).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
     witness.expect(&format!("CHANGED {name} 1")).await;
     leaves(person).await;
@@ -44,7 +53,21 @@ async fn comes(world: &World, name: &str) {
     witness.quit().await;
 }
 
-async fn leaves(program: Program) {
+/// The same where only programs can look: somebody else asks until there are keys.
+pub(crate) async fn comes_among_programs(person: Launch, name: &str, friend: impl Fn() -> Launch) {
+    let person = person.to("nobody").with(&["--follow"]).start();
+    loop {
+        let asked = friend().to(name).pipe("").await;
+        let told = &asked.exited(0).err;
+        if !told.contains("has no keys for sealing yet") && !told.contains("nobody has the name") {
+            break;
+        }
+        assert!(person.is_running());
+    }
+    leaves(person).await;
+}
+
+pub(crate) async fn leaves(program: Program) {
     program.signal("TERM");
     program.finish().await;
 }

@@ -44,6 +44,8 @@
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | people who occupy room and connections that others need |
 //! | `files` | files between people: absent receivers, cut connections, refusals, attacks |
+//! | `sealed` | messages that their host cannot read |
+//! | `sealed_files` | files that their host cannot read, nor change unseen |
 //! | `own_files` | files of one's own: names, sizes, several at once, cancelling |
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
@@ -178,6 +180,7 @@ mod restart;
 mod rules;
 mod screen;
 mod sealed;
+mod sealed_files;
 mod server_upgrade;
 mod settings;
 mod shutdown;

@@ -4,9 +4,11 @@
 
 use std::path::PathBuf;
 
+use super::config::Seal;
 use super::store::archive::Place;
 use super::store::search::Query;
 use crate::message::Name;
+use crate::trust::Digits;
 
 /// A command of a face.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +73,19 @@ pub enum Command {
     Key(Option<Name>),
     /// Trust the key that somebody has now.
     Trust(Name),
+    /// Accept that nobody has a name any more, also if the key of whoever had it was verified.
+    Release(Name),
+    /// Note that somebody's key is verified, by digits that both people have compared.
+    Verify {
+        /// Whose.
+        peer: Name,
+        /// What they say to see.
+        digits: Digits,
+    },
+    /// Ask for an address that has one's own key in it.
+    Card,
+    /// Decide what becomes of words for somebody who has no keys yet, until the client ends.
+    Seal(Seal),
     /// Block somebody, or end that.
     Block {
         /// Whom.

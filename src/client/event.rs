@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::config::Address;
-use super::outcome::{Change, Doubt, Trust};
+use super::config::{Address, Seal, Target};
+use super::outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 use super::store::archive::{Place, Summary};
 use super::store::outbox::Pending;
 use super::store::rows::{Incoming, Record, Transfer};
@@ -45,24 +45,36 @@ pub enum Event {
     Blocked { peer: Name, blocked: bool, change: Change },
     /// The answer to [`Command::Blocks`](super::Command::Blocks).
     Blocks { names: Vec<Name> },
-    /// The answer to [`Command::Key`](super::Command::Key). None if nobody has the name, or if nothing is known of it;
-    /// if not `current`, then the server is away, and this is what it said last.
-    Key { name: Name, key: Option<Fingerprint>, current: bool },
+    /// The answer to [`Command::Key`](super::Command::Key).
+    Key(KeyAnswer),
     /// Somebody's name belongs to another key than the trusted one, or to none any more. What is written to them stays
-    /// here until [`Command::Trust`](super::Command::Trust).
-    KeyChanged { peer: Name, was: Fingerprint, now: Option<Fingerprint> },
+    /// here until [`Command::Trust`](super::Command::Trust); if the key `was` verified, until
+    /// [`Command::Verify`](super::Command::Verify) or [`Command::Release`](super::Command::Release).
+    KeyChanged { peer: Name, was: Fingerprint, verified: bool, now: Option<Fingerprint> },
     /// The server shows a device list of somebody that is not believed. What is written to them stays here until
     /// [`Command::Trust`](super::Command::Trust), or until the server shows one that is.
     ListDoubted { peer: Name, doubt: Doubt },
-    /// Nobody has the name of an open conversation, and nobody is known to have had it. Told once.
-    Nobody { peer: Name },
+    /// Nobody has the name of an open conversation, and nobody is known to have had it. What is written waits on the
+    /// server; if it `waits` here, on this disk. Told once.
+    Nobody { peer: Name, waits: bool },
     /// Nothing can be sealed for the peer of an open conversation yet, by what the server says: whoever runs it can read
     /// what is written now. Told once.
     Unsealed { peer: Name },
-    /// A file waits here, for nothing can be sealed for its receiver yet, by what the server says. Told once.
-    Keyless { peer: Name },
-    /// The answer to [`Command::Trust`](super::Command::Trust).
+    /// Whether what is written to the peer of an open conversation is sealed. Told when it is known, and when it changes.
+    Sealing { peer: Name, seals: bool },
+    /// The same of whom nothing is to go to unsealed: what is written waits here. Told once.
+    Unsealable { peer: Name },
+    /// A file waits here, for nothing can be sealed for its receiver yet, by what the server says. Told once, and not where
+    /// one was told of all that is written.
+    FileWaits { peer: Name },
+    /// The answer to [`Command::Card`](super::Command::Card).
+    Card(Target),
+    /// The answer to [`Command::Seal`](super::Command::Seal).
+    Seal { seal: Seal },
+    /// The answer to [`Command::Trust`](super::Command::Trust) or [`Command::Release`](super::Command::Release).
     Trusted { peer: Name, trust: Trust },
+    /// The answer to [`Command::Verify`](super::Command::Verify).
+    Verified { peer: Name, verification: Verification },
     /// Who is online: how many, and as many names as fitted.
     Online { count: u64, names: Vec<Name> },
     /// Somebody wrote. Tell [`Command::Shown`](super::Command::Shown) once it is shown.
@@ -79,6 +91,8 @@ pub enum Event {
     /// Own messages with these numbers reached the server's disk, or the peer's; some may be in both
     /// lists. Each number is told once.
     Receipts { peer: Name, stored: Vec<u64>, delivered: Vec<u64> },
+    /// Own messages with these numbers leave in the clear, for the peer has no device list. It may be told again.
+    LeftClear { peer: Name, numbers: Vec<u64> },
     /// The peer says to have read everything up to `n`.
     Read { peer: Name, n: u64 },
     /// An own message expired on the server.
@@ -184,17 +198,31 @@ pub enum Failure {
     )]
     KeyChanged(Name),
     #[error(
+        "what you wrote to {0} was not sent, for the key of {0} is not the one that you verified, or is gone; it goes out once you verify the new one, which /VERIFY {0} explains, or say /TRUST {0} NOBODY"
+    )]
+    Unverified(Name),
+    #[error(
         "what you wrote to {0} was not sent, for the server shows a device list of {0} that is not believed; it goes out once /TRUST {0} accepts that, or the server shows another"
     )]
     ListDoubted(Name),
     #[error(
-        "a file for {0} was not sent, for {0} has no keys yet to seal it for; it goes out once {0} has been here"
+        "what waits here for {0} was not sent, for {0} has no keys to seal it with, so says the server; it goes out once {0} has come"
     )]
-    Keyless(Name),
+    Unsealable(Name),
     #[error("signed in elsewhere with the same key, which took over")]
     Replaced,
     #[error("gave up after {} s without progress: {because}", after.as_secs())]
     TimedOut { after: Duration, because: String },
     #[error("the message store failed: {0}; nothing that was stored is lost")]
     Store(String),
+}
+
+impl Failure {
+    /// Whether all that is left is held until somebody decides, or has come.
+    pub(crate) fn is_hold(&self) -> bool {
+        matches!(
+            self,
+            Self::KeyChanged(_) | Self::Unverified(_) | Self::ListDoubted(_) | Self::Unsealable(_)
+        )
+    }
 }

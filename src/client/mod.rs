@@ -31,18 +31,19 @@ mod store;
 
 pub use command::{Command, Unwanted};
 pub use config::{
-    Address, AddressError, Config, DEFAULT_PORT, HANDSHAKE, Lookup, MAX_HANDSHAKE, Proxies, Proxy,
-    ProxyError, Source, Target, Unasked, system_lookup,
+    Address, AddressError, Config, DEFAULT_PORT, HANDSHAKE, Lookup, MAX_HANDSHAKE, MAX_PEOPLE,
+    Proxies, Proxy, ProxyError, QueryError, Seal, SealError, Source, Target, Unasked,
+    system_lookup,
 };
 pub use event::{Absence, Ending, Event, Failure};
 pub use fresh::is_new;
 pub use handle::{Client, StartError};
-pub use outcome::{Change, Doubt, Trust};
+pub use outcome::{Change, Doubt, KeyAnswer, Trust, Verification};
 pub use store::archive::{Place, Summary};
 pub use store::database::StoreError;
 pub use store::info::{FileInfo, MAX_CAPTION};
 pub use store::outbox::Pending;
-pub use store::rows::{FileState, Incoming, Received, Record, State, Transfer, Way};
+pub use store::rows::{FileState, Incoming, Passage, Received, Record, State, Transfer, Way};
 pub use store::search::{Hit, Query};
 pub use store::stock::{Freed, Lying};
 pub use store::transcript;

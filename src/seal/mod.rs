@@ -75,7 +75,16 @@
 //! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
 //!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
 //!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.
-//! 7. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
+//! 7. What comes in the clear it takes only of a name of which nothing sealed was opened on this server yet; and if it
+//!    believes a device list of that name, only as many messages as waited, by `TALKING`, when it opened the
+//!    conversation first after the server had shown or taken a list with its data folder. What it takes meanwhile
+//!    counts against that number, and a later `TALKING` may lower it. Anything else in the clear is not shown as that
+//!    person's word, but bounces, and its user is told so once in each conversation: who has once learnt how to seal
+//!    for somebody writes nothing in the clear to them, and from the moment on at which a server has a list of the
+//!    receiver it takes nothing in the clear for them. What is known is acknowledged, however it comes.
+//! 8. It remembers of each message whether it was ever in the clear, of an own one before it leaves, and shows that for
+//!    ever, also if the message is sealed later.
+//! 9. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
 //!    bounced.
 //!
 //! # Prekeys
@@ -169,7 +178,8 @@
 //!   Whoever seals again hashes the file again before, and seals no byte that is another one than when it was hashed: if
 //!   the file has changed, it is another file with a seed of its own, and no nonce is used for two texts.
 //! - The seed is on the sender's disk before a byte of the file leaves, and stands in sealed messages alone. A file of
-//!   which a sealed message tells without a seed, or another message with one, is not fetched: others could read it.
+//!   which a sealed message tells without a seed, or one that was ever in the clear with one, is not fetched: others could
+//!   read it.
 //! - A reader takes as many chunks as *size* asks for, each in its place and nothing behind them. What opened is part of
 //!   what was sealed; it is the file when all chunks are there and `blake3` is its hash. As that is in the message, all
 //!   devices that open one message take one file. Where something is wrong, nothing of it is kept, and its user is told.

@@ -12,12 +12,16 @@ use serde::Serialize;
 use thiserror::Error;
 
 use super::phrases::{files, times};
+use crate::client::Passage;
 use crate::client::files::Listed;
 use crate::client::transcript::{self, Entry, Filter, TranscriptError};
 use crate::folder::{FolderError, default_data_folder};
 use crate::message::{Name, Timestamp};
 use crate::text;
 use crate::time_text;
+
+/// What stands behind the state of a message that anybody on its way could read.
+const IN_THE_CLEAR: &str = ", in the clear";
 
 /// What the command line says.
 #[derive(Clone, Debug)]
@@ -75,6 +79,9 @@ struct Object<'a> {
     /// Of what cannot be shown.
     #[serde(skip_serializing_if = "Option::is_none")]
     kind: Option<&'a str>,
+    /// Not there before it has left.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    sealed: Option<bool>,
 }
 
 /// A message as scripts get it.
@@ -86,16 +93,17 @@ pub(super) struct Said<'a> {
     pub(super) text: &'a str,
     pub(super) file: Option<&'a Listed>,
     pub(super) state: &'a str,
+    pub(super) sealed: Option<bool>,
 }
 
 impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, from, to, kind, text, file, state } = *self;
+        let Self { time, from, to, kind, text, file, state, sealed } = *self;
         let time = time_text::moment(time.printable(), 3);
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
-        print_object(&Object { time, from, to, text, state, file, kind }, out)
+        print_object(&Object { time, from, to, text, state, file, kind, sealed }, out)
     }
 }
 
@@ -105,16 +113,18 @@ pub(super) fn print_object(object: &impl Serialize, out: &mut dyn Write) -> io::
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state } = entry;
+    let Entry { time, from, to, kind, text, file, state, passage } = entry;
+    let (time, sealed) = (*time, passage.sealed());
     let (from, to, kind, file) = (from.as_str(), to.as_str(), kind.as_str(), file.as_ref());
-    Said { time: *time, from, to, kind, text, file, state }.print_json(out)
+    Said { time, from, to, kind, text, file, state, sealed }.print_json(out)
 }
 
 fn print_lines(entry: &Entry, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state } = entry;
+    let Entry { time, from, to, kind, text, file, state, passage } = entry;
+    let passage = if *passage == Passage::Clear { IN_THE_CLEAR } else { "" };
     let time = times::local(*time, zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
     for line in files::listed(kind.as_str(), text, file.as_ref()) {
-        writeln!(out, "{time} {from} to {to} ({state}): {line}")?;
+        writeln!(out, "{time} {from} to {to} ({state}{passage}): {line}")?;
     }
     Ok(())
 }
@@ -156,6 +166,16 @@ mod tests {
         text: &str,
         file: Option<Listed>,
     ) -> String {
+        printed_from(Passage::Sealed, print, kind, text, file)
+    }
+
+    fn printed_from(
+        passage: Passage,
+        print: fn(&Entry, &mut dyn Write) -> io::Result<()>,
+        kind: &str,
+        text: &str,
+        file: Option<Listed>,
+    ) -> String {
         let entry = Entry {
             time: Timestamp(1_700_000_000_123),
             from: "marie".parse().unwrap(),
@@ -164,6 +184,7 @@ mod tests {
             text: text.into(),
             file,
             state: "received".into(),
+            passage,
         };
         let mut out = Vec::new();
         print(&entry, &mut out).unwrap();
@@ -201,6 +222,23 @@ mod tests {
     }
 
     #[test]
+    fn what_was_in_the_clear_is_told_as_such() {
+        let line = printed_from(Passage::Clear, print_lines, "text", "hi", None);
+        assert!(line.ends_with(" marie to john (received, in the clear): hi\n"), "{line}");
+        for (passage, sealed) in [
+            (Passage::Sealed, Some(r#","sealed":true}"#)),
+            (Passage::Clear, Some(r#","sealed":false}"#)),
+            (Passage::Unsent, None),
+        ] {
+            let json = printed_from(passage, print_json, "text", "hi", None);
+            assert!(
+                json.trim_end().ends_with(sealed.unwrap_or(r#""state":"received"}"#)),
+                "{json}"
+            );
+        }
+    }
+
+    #[test]
     fn what_is_of_an_unknown_kind_is_told_and_not_printed() {
         let line = printed_as(print_lines, "song", "la la", None);
         assert!(
@@ -208,12 +246,12 @@ mod tests {
             "{line}"
         );
         let json = printed_as(print_json, "song", "la la", None);
-        let end = r#""to":"john","text":"","state":"received","kind":"song"}"#;
+        let end = r#""to":"john","text":"","state":"received","kind":"song","sealed":true}"#;
         assert_eq!(json.split_once(r#""from":"marie","#).unwrap().1.trim_end(), end);
         // A file that says nothing that can be understood is none.
         assert!(
             printed_as(print_json, "file", "{}", None)
-                .contains(r#""text":"","state":"received","kind":"file"}"#)
+                .contains(r#""text":"","state":"received","kind":"file","sealed":true}"#)
         );
         assert!(!printed_as(print_json, "file", "a", Some(file("a", "b"))).contains("kind"));
     }

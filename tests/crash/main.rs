@@ -210,8 +210,11 @@ fn write_and_crash(john: &mut Person, world: &mut World, random: &mut Rng) -> u6
         return john.handed(0).len() as u64;
     }
     john.write(0, LONG_BURST);
+    john.is_told(0, "stored");
     world.await_moment(random, BACKLOG, LONGEST);
     world.kill_server();
+    // So he has taken in what the server told up to its end.
+    john.notices_the_end();
     john.kill(world);
     john.count_stored(0)
 }

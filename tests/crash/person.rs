@@ -234,6 +234,19 @@ impl Person {
         self.command("TRUST", peer);
     }
 
+    /// Waits until the client has said that messages to a peer are so.
+    pub(crate) fn is_told(&self, peer: usize, state: &str) {
+        let client = self.client.as_ref().expect("somebody who is there");
+        let told = format!("{state} {} ", self.peers[peer].name);
+        assert!(client.says(&told), "{} was told", self.name);
+    }
+
+    /// Waits until the client has found that the server is gone.
+    pub(crate) fn notices_the_end(&self) {
+        let client = self.client.as_ref().expect("somebody who is there");
+        assert!(client.says("is away ("), "{} was told", self.name);
+    }
+
     /// Has the client leave when all is done: at the end of its input, or, if it goes on behind that, by a command.
     pub(crate) fn begin_to_leave(&mut self) {
         let client = self.client.as_mut().expect("somebody who is there");

@@ -167,6 +167,34 @@ impl Round {
     }
 }
 
+// Messages wait that were sealed for a folder that is lost, and behind them others that were sealed for the next one.
+
+#[test]
+fn mixed_queue() {
+    play("mixed_queue", Moments::Kills { share: 5 }, |random| {
+        let world = World::new();
+        let mut john = Person::new(&world, "john", &["marie"]).following(random.bool());
+        let mut marie = Person::new(&world, "marie", &["john"]).following(true);
+        john.visit(&world);
+        lists::await_all(std::slice::from_mut(&mut marie), &world);
+        leave_some(&mut john, &world, random);
+        marie.lose_folder(&world);
+        // She looks at no conversation yet.
+        let only_there = Person::new(&world, "marie", &[]).following(true);
+        lists::await_all(&mut [only_there], &world);
+        leave_some(&mut john, &world, random);
+        let mut round = Round { people: [john, marie], world, made: Made::default() };
+        round.settle();
+        1
+    });
+}
+
+fn leave_some(from: &mut Person, world: &World, random: &mut Rng) {
+    from.come(world);
+    from.write(0, random.u64(1..=BURST));
+    from.leave();
+}
+
 // A folder that is copied: the original goes on and ends, then somebody goes on in the copy, or puts it in the
 // original's place. All the while both write, the one whose folder it is and the other one.
 

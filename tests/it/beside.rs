@@ -46,7 +46,7 @@ fn what_a_script_sends_beside_the_screen_appears_on_it() {
         };
         let (sent, ()) = futures::join!(sent, acked);
         sent.exited(0);
-        john.sees(" + you: two");
+        john.sees(" +~you: two");
         john.presses("\u{3}\u{3}");
         john.ends(0);
     });
@@ -199,7 +199,7 @@ fn status_says_how_things_are_with_and_without_a_client() {
         let mut john = desk(world, "john", "marie");
         john.sees("john online");
         john.says("are you there?");
-        john.sees(" - you: are you there?");
+        john.sees(" -~you: are you there?");
         let status = async || {
             let printed =
                 errand(world, "john", &["status", "--json"]).pipe("").await.exited(0).text();

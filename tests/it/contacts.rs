@@ -234,6 +234,6 @@ fn that_nobody_has_a_name_is_said_to_whoever_begins_to_talk_to_it() {
         alice.ends(0);
         world.sign_in("mraie").await.quit().await;
         let told = Launch::of(world, "alice").with(&send).pipe("").await;
-        assert_eq!(told.exited(0).err, "");
+        told.exited(0).said("mraie has no keys here yet").never_said("nobody has the name");
     });
 }

@@ -407,3 +407,31 @@ fn people_write_for_the_newest_list_and_give_it_back_to_a_server_that_lost_it() 
         assert!(shown.starts_with(&second), "with its prekey, before that of the one that is gone");
     });
 }
+
+#[test]
+fn what_was_sealed_for_the_last_owner_of_a_name_goes_to_the_next_one_who_is_trusted() {
+    story(async |world| {
+        let stage = Stage::open().await;
+        begin(world, &stage, 2).await;
+        let writing = john(world, &stage).start();
+        writing.types("hello\n");
+        let mut server = receive(world, &stage, 1, "TALKING marie away 1 1 1 0 2").await;
+        server.expect_sealed("marie", 2, 2).await;
+        writing.kill().await;
+        drop(server);
+
+        let mut trusting = john(world, &stage).with(&["--follow"]).start();
+        let mut server = stage.receive().await;
+        server.knows("marie", &Identity::generate().unwrap());
+        server.expect("TALK marie 1").await;
+        server.say("TALKING marie away 1 1 1 0 0").await;
+        trusting.says("THE KEY OF marie HAS CHANGED").await;
+        trusting.types("/TRUST marie\n");
+        server.expect_messages("marie", 2, &["hello"]).await;
+        trusting.says("marie has no keys here yet").await;
+        let told = trusting.kill().await;
+        let (_, since) = told.err.split_once("you trust marie's key").unwrap();
+        assert!(since.contains("has no keys"), "not before she is trusted: {}", told.err);
+        told.never_said("what you write to marie waits").never_said("waits here");
+    });
+}

@@ -55,7 +55,8 @@ fn what_comes_while_one_types_stands_above_the_line() {
         john.sees("marie: message 30\nor not half a line\n");
         let shown = rows(&john);
         let clean = |row: &String| {
-            row.starts_with("marie: ") || row.starts_with("or not") || row.starts_with("-- ")
+            // She writes in the clear.
+            row.starts_with("~ marie: ") || row.starts_with("or not") || row.starts_with("-- ")
         };
         assert!(shown.iter().all(clean), "{shown:?}");
         john.presses(CTRL_D);

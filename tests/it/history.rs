@@ -250,7 +250,10 @@ fn words_and_time_narrow_it_down() {
             let all = [&flags, &[john.to_str().unwrap()][..], json].concat();
             Launch::tinychat(&all).variable("TZ", "JST-9").pipe("").await.text()
         };
-        assert_eq!(told(&[]).await, "2023-11-15 07:13:20 john to anna (stored): two\n");
+        assert_eq!(
+            told(&[]).await,
+            "2023-11-15 07:13:20 john to anna (stored, in the clear): two\n"
+        );
         assert!(told(&["--json"]).await.contains(r#""time":"2023-11-14T22:13:20.000Z""#));
         read(&john, &["--search", "?!"]).await.exited(2).said("no word to look for");
         read(&john, &["--since", "soon"]).await.exited(2).said("a time is like 2h, 3d, today");

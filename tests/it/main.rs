@@ -20,10 +20,12 @@
 //! | `identity` | keys that people bring, passphrases, agents |
 //! | `keys` | keys made by other programs, and files that are no key |
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
+//! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
+//! | `verify` | people who make sure of each other's keys |
 //! | `blocking` | blocking people, and what strangers may leave |
 //! | `strangers` | limits on writing to people who never answered, and on names claimed from an address |
 //! | `burden` | how much of the quotas blocked people use, and what they are told |
@@ -154,6 +156,7 @@ mod lateness;
 mod lists;
 mod looks;
 mod manual;
+mod marks;
 mod names;
 mod networks;
 mod news;
@@ -192,6 +195,7 @@ mod terminal;
 mod terminals;
 mod text;
 mod tls;
+mod verify;
 mod waiting;
 mod window;
 mod words;

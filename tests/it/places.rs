@@ -213,7 +213,7 @@ fn what_was_said_can_be_read_on_a_disk_that_takes_nothing() {
         let reads = async || {
             let history = Launch::tinychat(&["history", "--user", "john"]).on(&data);
             let text = history.pipe("").await.exited(0).text();
-            assert!(text.ends_with("john to marie (stored): hi\n"), "{text}");
+            assert!(text.ends_with("john to marie (stored, in the clear): hi\n"), "{text}");
         };
         let filler = disk.0.join("filler");
         let mut file = fs::File::create(&filler).unwrap();

@@ -426,7 +426,7 @@ impl Finished {
     #[track_caller]
     pub(crate) fn was_quiet(&self) -> &Self {
         let is_of_newcomer = |it: &&str| {
-            it.starts_with("-- nobody has the name ") || it.contains(" has no keys for sealing yet")
+            it.starts_with("-- nobody has the name ") || it.contains(" has no keys here yet")
         };
         let mut lines = self.err.lines().filter(|it| !is_of_newcomer(it));
         assert_eq!(lines.next(), None, "said by {}", self.name);

@@ -331,10 +331,10 @@ fn two_people_chat_and_one_is_away_and_returns() {
         let mut john = desk(world, "john", "marie");
         john.sees("john online");
         john.says("are you there?");
-        john.sees(" - you: are you there?");
+        john.sees(" -~you: are you there?");
         let mut marie = desk(world, "marie", "john");
         marie.sees("john: are you there?");
-        john.sees(" + you: are you there?");
+        john.sees(" +~you: are you there?");
         john.sees("1+ marie");
         marie.presses(&format!("I am;{ALT_ENTER}sorry{ENTER}"));
         john.sees("marie: I am;");
@@ -486,7 +486,7 @@ fn the_server_going_and_coming_is_on_the_status_line() {
         john.sees("1 not sent");
         john.sees(" . you: for later");
         world.start().await;
-        john.sees(" - you: for later");
+        john.sees(" -~you: for later");
         john.sees("john online");
         john.presses("\u{3}\u{3}");
         john.ends(0);
@@ -499,18 +499,18 @@ fn what_was_read_has_a_mark_of_its_own_for_those_whose_readers_want_it_known() {
         let mut john = desk(world, "john", "marie");
         john.sees("john online");
         john.says("have you read this?");
-        john.sees(" - you: have you read this?");
+        john.sees(" -~you: have you read this?");
         let marie = || Launch::of(world, "marie").to("john");
         let mut discreet = Desk::open(marie());
         discreet.sees("have you read this?");
-        john.sees(" + you: have you read this?");
+        john.sees(" +~you: have you read this?");
         discreet.presses("\u{3}\u{3}");
         discreet.ends(0);
         john.sees("marie away");
         // What was seen before is said when it may be.
         let mut open = Desk::open(marie().with(&["--read-receipts"]));
         open.sees("have you read this?");
-        john.sees(" = you: have you read this?");
+        john.sees(" =~you: have you read this?");
         john.says("and this?");
         john.sees(" = you: and this?");
         open.presses("\u{3}\u{3}");

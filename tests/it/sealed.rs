@@ -41,11 +41,15 @@ pub(crate) async fn comes(world: &World, name: &str) {
 
 /// The same at one of several servers, with any data folder.
 pub(crate) async fn comes_to(world: &World, server: SocketAddr, name: &str, folder: &Path) {
+    comes_with(world, server, name, Launch::at(server, name, folder)).await;
+}
+
+/// The same at a client that is given.
+pub(crate) async fn comes_with(world: &World, server: SocketAddr, name: &str, client: Launch) {
     let friend = format!("{name}-s-friend");
     let mut witness = sign_in(world, server, &friend).await.telling_of_lists();
     witness.talk(name).await;
-    let follow = ["--follow"];
-    let person = Launch::at(server, name, folder).to("nobody").with(&follow).start();
+    let person = client.to("nobody").with(&["--follow"]).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
     witness.expect(&format!("CHANGED {name} 1")).await;
     leaves(person).await;
@@ -59,7 +63,7 @@ pub(crate) async fn comes_among_programs(person: Launch, name: &str, friend: imp
     loop {
         let asked = friend().to(name).pipe("").await;
         let told = &asked.exited(0).err;
-        if !told.contains("has no keys for sealing yet") && !told.contains("nobody has the name") {
+        if !told.contains("has no keys here yet") && !told.contains("nobody has the name") {
             break;
         }
         assert!(person.is_running());
@@ -161,7 +165,8 @@ fn whoever_writes_to_somebody_without_keys_is_told_who_can_read_it() {
         let mut bob = world.sign_in("bob").await;
         bob.talk("alice").await;
         let told = Launch::of(world, "alice").to("bob").pipe("hello\n").await;
-        let sentence = "bob has no keys for sealing yet; the host can read what you write now";
+        let sentence =
+            "bob has no keys here yet, so says the server; what you write now can be read by";
         assert_eq!(told.exited(0).err.matches(sentence).count(), 1, "{}", told.err);
         bob.quit().await;
         comes(world, "carol").await;

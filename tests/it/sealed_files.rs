@@ -157,15 +157,19 @@ fn a_file_for_somebody_without_keys_waits_and_goes_once_they_have_been_there() {
     story(async |world| {
         let path = own_file(world, "file", b"hello");
         let sent = alice_sends(world, &path, &[]).pipe("").await;
-        sent.exited(3)
-            .said("bob has no keys yet to seal it for; it goes out once bob has been here");
+        sent.exited(3).said(
+            "bob has no keys to seal it with, so says the server; it goes out once bob has come",
+        );
         sent.said("it is kept until then: do not send it again");
         let typed = Launch::of(world, "alice").to("bob").with_commands();
         let typed = typed.pipe("hello\n").await;
-        typed.exited(3).said("a file for bob was not sent").said("1 message not sent yet; kept");
+        typed
+            .exited(3)
+            .said("what waits here for bob was not sent")
+            .said("1 message not sent yet; kept");
         assert_eq!(blobs(world).len(), 0);
         let mut alice = Launch::of(world, "alice").to("bob").with(&["--follow"]).start();
-        alice.says("bob has no keys yet to seal a file for; it waits here").await;
+        alice.says("bob has no keys here yet, so says the server; a file for bob waits here").await;
         comes(world, "bob").await;
         alice.says("file to bob: sent, 5 B").await;
         leaves(alice).await;

@@ -8,7 +8,7 @@ use jiff::ZonedDateTime;
 use tinychat::args;
 use tinychat::args::complete;
 use tinychat::args::paths::{self, Places};
-use tinychat::client::Query;
+use tinychat::client::{Query, Seal};
 use tinychat::message::{Name, Timestamp};
 use tinychat::ui::manual::Page;
 use tinychat::ui::settings::Pictures;
@@ -26,7 +26,7 @@ pub(crate) const PATHS: Places = Places { flags: &["--data", "--file", "--identi
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
     /// the server, as host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH (default
-    /// 127.0.0.1:7878)
+    /// 127.0.0.1:7878); ?NAME=SHA256:FINGERPRINT before the # says which key somebody has
     #[argh(option, arg_name = "addr")]
     pub(crate) server: Option<String>,
 
@@ -74,6 +74,11 @@ pub(crate) struct Flags {
     /// like `bounced marie 3 5`, when it came back and is sent anew as another number
     #[argh(switch)]
     pub(crate) receipts: bool,
+
+    /// what becomes of words for somebody who has no keys yet: auto (default) sends them as they are, and says who can
+    /// read them; always has them wait here
+    #[argh(option, arg_name = "auto|always")]
+    pub(crate) seal: Option<Seal>,
 
     /// tell people that you have read what they wrote
     #[argh(switch)]

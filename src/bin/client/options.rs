@@ -32,6 +32,7 @@ pub(crate) fn options(flags: &Flags, settings: Settings) -> Result<Options, entr
         commands: flags.commands,
         follow: flags.follow || settings.follow,
         receipts: flags.receipts || settings.receipts,
+        seal: flags.seal.or(settings.seal).unwrap_or_default(),
         read_receipts: flags.read_receipts || settings.read_receipts,
         get_up_to: flags.get_up_to.or(settings.get_up_to).unwrap_or(Unasked::DEFAULT.file),
         timeout: flags.timeout.or(settings.timeout).unwrap_or(DEFAULT_TIMEOUT),

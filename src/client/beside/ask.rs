@@ -9,9 +9,8 @@ use async_channel::Sender;
 
 use super::words::Snapshot;
 use crate::client::event::Failure;
-use crate::client::store::archive::News;
+use crate::client::store::archive::{News, Sent};
 use crate::client::store::files::Fate;
-use crate::client::store::rows::State;
 use crate::client::store::stock::{Freed, Lying};
 use crate::message::Name;
 
@@ -37,6 +36,8 @@ pub(crate) enum Ask {
         token: String,
         peer: Name,
         text: String,
+        /// Only if it goes sealed, whatever the server says.
+        sealed: bool,
         answer: Sender<Result<i64, String>>,
     },
     SendFile {
@@ -57,7 +58,7 @@ pub(crate) enum Ask {
     },
     State {
         id: i64,
-        answer: Sender<Option<State>>,
+        answer: Sender<Option<Sent>>,
     },
     News {
         above: Option<i64>,

@@ -18,9 +18,10 @@ use super::ask::{Ask, Standing};
 use super::places::Place;
 use super::words::{Line, Reply, Request};
 use crate::client::command::Command;
+use crate::client::store::archive::Sent;
 use crate::client::store::files::Fate;
 use crate::client::store::info;
-use crate::client::store::rows::{Incoming, Listed, State};
+use crate::client::store::rows::{Incoming, Listed, Passage, State};
 use crate::message::Name;
 use crate::task;
 use crate::wire::MAX_TEXT;
@@ -62,7 +63,9 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         let mut reader = BufReader::new((&stream).take(MAX_REQUEST));
         task::within(PATIENCE, reader.read_line(&mut line)).await.ok_or(Gone)??;
         match serde_json::from_str(&line) {
-            Ok(Request::Send { token, to, text }) => self.send(&mut stream, token, &to, text).await,
+            Ok(Request::Send { token, to, text, sealed }) => {
+                self.send(&mut stream, token, &to, (text, sealed)).await
+            }
             Ok(Request::SendFile { token, to, path, caption }) => {
                 self.send_file(&mut stream, token, &to, path, caption).await
             }
@@ -94,7 +97,7 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         stream: &mut UnixStream,
         token: String,
         to: &str,
-        text: String,
+        (text, sealed): (String, bool),
     ) -> Result<(), Gone> {
         let peer: Name = match to.parse() {
             Ok(peer) if text.len() <= MAX_TEXT => peer,
@@ -104,7 +107,8 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         confirmed(stream).await?;
         let moved = self.watch().await?;
         let to = peer.clone();
-        let id = match self.ask(|answer| Ask::Write { token, peer, text, answer }).await? {
+        let write = |answer| Ask::Write { token, peer, text, sealed, answer };
+        let id = match self.ask(write).await? {
             Ok(id) => id,
             Err(because) => return say(stream, &Reply::Refused(because)).await,
         };
@@ -165,17 +169,21 @@ impl<O: From<Ask> + From<Command> + Send + 'static> Host<O> {
         peer: Name,
         id: i64,
     ) -> Result<(), Gone> {
-        let (mut told, mut told_nobody, mut told_alike) = (None, false, false);
+        let (mut told, mut is_warned, mut told_alike) = (None, false, false);
         loop {
-            let state = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            let sent = self.ask(|answer| Ask::State { id, answer }).await?.ok_or(Gone)?;
+            let Sent { state, passage } = sent;
             let to = peer.clone();
             let Standing { nobody, held, alike } =
                 self.ask(|answer| Ask::Standing { peer: to, answer }).await?;
             if let Some(known) = alike.filter(|_| !std::mem::replace(&mut told_alike, true)) {
                 say(stream, &Reply::Alike(known.to_string())).await?;
             }
-            if nobody && !std::mem::replace(&mut told_nobody, true) {
+            if nobody && !std::mem::replace(&mut is_warned, true) {
                 say(stream, &Reply::Nobody).await?;
+            }
+            if passage == Passage::Clear && !std::mem::replace(&mut is_warned, true) {
+                say(stream, &Reply::Unsealed).await?;
             }
             // Last: whoever waits for it may leave.
             if told.replace(state) != Some(state) {
@@ -295,5 +303,6 @@ fn line_of(message: &Incoming) -> Line {
         kind: message.kind.to_string(),
         text: info::words(&message.kind, &message.body).into_owned(),
         file: Listed::of(&message.kind, &message.body, message.file.as_ref()),
+        sealed: message.passage.sealed(),
     }
 }

@@ -25,6 +25,9 @@ pub enum Request {
         to: String,
         /// What, at most [`MAX_TEXT`](crate::wire::MAX_TEXT) bytes.
         text: String,
+        /// Only if nothing goes unsealed, whatever the server says.
+        #[serde(default)]
+        sealed: bool,
     },
     /// Send a file. Answered with [`Reply::Ready`], with `going` at each progress, and then with each state of its
     /// message, until the guest hangs up.
@@ -78,6 +81,8 @@ pub enum Reply {
     State(String),
     /// Nobody has the name to which it was written.
     Nobody,
+    /// It went unsealed, for who has the name has no keys yet.
+    Unsealed,
     /// The name to which it was written looks like this one, which is known.
     Alike(String),
     /// Everything up to this id has been told.
@@ -129,6 +134,9 @@ pub struct Line {
     /// The file that it tells of.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub file: Option<Listed>,
+    /// Whether it came sealed.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub sealed: Option<bool>,
 }
 
 /// How things are.

@@ -2,6 +2,7 @@
 //!
 //! Owned by nobody. Invariant: a parsed address is valid, its host in its canonical spelling.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::net::IpAddr;
 use std::path::{Path, absolute};
@@ -10,6 +11,8 @@ use std::str::FromStr;
 use rustls::pki_types::ServerName;
 use thiserror::Error;
 
+use super::query::{Query, QueryError};
+use crate::message::Name;
 use crate::trust::{Fingerprint, Invite};
 use crate::zone::{self, ZoneError};
 
@@ -22,8 +25,8 @@ const UNIX: &str = "unix:";
 /// What an address with a fingerprint begins with.
 const SCHEME: &str = "tinychat://";
 
-/// What stands before an invitation.
-const INVITE: &str = "?invite=";
+/// What stands behind the `?` of a path, if it is meant to be an invitation.
+const INVITE: &str = "invite=";
 
 /// `host`, `host:port`, `[ipv6]:port`, `[ipv6%interface]:port`, or `unix:PATH`. Displayed with its port, or with its
 /// whole path; a host's name is looked up on every connect.
@@ -32,7 +35,8 @@ pub struct Address(String);
 
 /// An [`Address`], and the fingerprint of the server that is to be found there, if one knows it:
 /// `tinychat://host:port#SHA256:…`, `unix:PATH#SHA256:…`. Either part after the host may be left out, and so may the
-/// scheme. Before the fingerprint there may be an invitation: `?invite=…`.
+/// scheme. Before the fingerprint there may be an invitation, and people with the fingerprints of their keys:
+/// `?invite=…&marie=SHA256:…`. Displayed as it is read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
     /// Where it is.
@@ -41,6 +45,8 @@ pub struct Target {
     pub fingerprint: Option<Fingerprint>,
     /// What the server may ask a newcomer for.
     pub invite: Option<Invite>,
+    /// The keys that people there have to show.
+    pub people: BTreeMap<Name, Fingerprint>,
 }
 
 /// A text is not an [`Address`] or a [`Target`].
@@ -57,6 +63,8 @@ pub enum AddressError {
         "{0} is an address on one link only: say on which interface of this machine, like [{0}%eth0]"
     )]
     NoZone(String),
+    #[error(transparent)]
+    Query(#[from] QueryError),
 }
 
 impl FromStr for Target {
@@ -73,11 +81,12 @@ impl FromStr for Target {
             Some((address, fingerprint)) => (address, Some(fingerprint)),
             None => (rest, None),
         };
-        let (address, invite) = match address.rsplit_once(INVITE) {
-            // A path may have that too.
-            Some((_, word)) if rest.starts_with(UNIX) && word.contains('/') => (address, None),
-            Some((address, invite)) => (address, Some(invite)),
-            None => (address, None),
+        let (address, query) = match rest.starts_with(UNIX) {
+            true => behind_path(address)?,
+            false => match address.split_once('?') {
+                Some((address, query)) => (address, query.parse()?),
+                None => (address, Query::default()),
+            },
         };
         let address = match address.strip_suffix('/') {
             Some(host) if !rest.starts_with(UNIX) => host,
@@ -89,8 +98,30 @@ impl FromStr for Target {
                 hint => hint,
             })?,
             fingerprint: fingerprint.map(str::parse).transpose().map_err(|_| wrong())?,
-            invite: invite.map(str::parse).transpose().map_err(|_| wrong())?,
+            invite: query.invite,
+            people: query.people,
         })
+    }
+}
+
+/// A path may have a `?` of its own.
+fn behind_path(text: &str) -> Result<(&str, Query), QueryError> {
+    let Some((path, query)) = text.rsplit_once('?') else { return Ok((text, Query::default())) };
+    match query.parse() {
+        Ok(query) => Ok((path, query)),
+        Err(error) if query.starts_with(INVITE) && !query.contains('/') => Err(error),
+        Err(_) => Ok((text, Query::default())),
+    }
+}
+
+impl fmt::Display for Target {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { address, fingerprint, invite, people } = self;
+        let query = Query { invite: *invite, people: people.clone() };
+        let is_plain = fingerprint.is_none() && query == Query::default();
+        let scheme = if is_plain || address.is_unix() { "" } else { SCHEME };
+        write!(f, "{scheme}{address}{query}")?;
+        fingerprint.map_or(Ok(()), |key| write!(f, "#{key}"))
     }
 }
 
@@ -249,19 +280,28 @@ mod tests {
         let address: Address = "host:99".parse().unwrap();
         for text in ["tinychat://host:99", "tinychat://host:99/", "HOST:99"] {
             let target: Target = text.parse().unwrap();
-            assert_eq!(
-                target,
-                Target { address: address.clone(), fingerprint: None, invite: None }
-            );
+            let people = BTreeMap::new();
+            let plain =
+                Target { address: address.clone(), fingerprint: None, invite: None, people };
+            assert_eq!(target, plain);
             let target: Target = format!("{text}#{key}").parse().unwrap();
-            let known = Target { address: address.clone(), fingerprint: Some(key), invite: None };
+            let known = Target { fingerprint: Some(key), ..plain };
             assert_eq!(target, known);
             let invite = Invite::generate();
             let target: Target = format!("{text}?invite={invite}#{key}").parse().unwrap();
-            assert_eq!(target, Target { invite: Some(invite), ..known });
+            let invited = Target { invite: Some(invite), ..known };
+            assert_eq!(target, invited);
+            let target = format!("{text}?marie={key}&invite={invite}#{key}").parse();
+            let people = [("marie".parse().unwrap(), key)].into();
+            assert_eq!(target, Ok(Target { people, ..invited }));
             let target: Target = format!("{text}?invite={invite}").parse().unwrap();
             assert_eq!((target.fingerprint, target.invite), (None, Some(invite)));
         }
+        let target: Target = format!("unix:/run/?1?marie={key}#{key}").parse().unwrap();
+        assert_eq!(target.address.as_str(), "unix:/run/?1");
+        assert_eq!((target.fingerprint, target.people.len()), (Some(key), 1));
+        let target: Target = "unix:/run/?marie".parse().unwrap();
+        assert_eq!(target.address.as_str(), "unix:/run/?marie");
         let target: Target = format!("unix:/run/#1#{key}").parse().unwrap();
         assert_eq!(target.address.as_str(), "unix:/run/#1");
         assert_eq!(target.fingerprint, Some(key));
@@ -279,6 +319,22 @@ mod tests {
         ] {
             assert!(text.parse::<Target>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn an_address_with_all_that_it_says_is_displayed_as_it_is_read() {
+        let (key, invite) = (Fingerprint::of(b"key"), Invite::generate());
+        for text in [
+            "host:1".into(),
+            format!("tinychat://host:1#{key}"),
+            format!("tinychat://host:1?marie={key}"),
+            format!("tinychat://host:1?invite={invite}&anna={key}&marie={key}#{key}"),
+            format!("unix:/run/chat?anna={key}#{key}"),
+        ] {
+            assert_eq!(text.parse::<Target>().unwrap().to_string(), text);
+        }
+        let error = "host?marie=SHA256:x".parse::<Target>().unwrap_err().to_string();
+        assert!(error.contains("what the address says of marie is no fingerprint"), "{error}");
     }
 
     #[test]

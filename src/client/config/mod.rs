@@ -3,14 +3,18 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! proxy               the proxy on the way to a server, if any
-//! address, unasked    a server's address; how many bytes of files are downloaded unasked
+//! proxy                 the proxy on the way to a server, if any
+//! address               a server's address
+//! query, unasked, seal  what an address says of people; how many bytes of files are downloaded unasked; what goes unsealed
 //! ```
 
 pub(crate) mod address;
 pub(crate) mod proxy;
+mod query;
+mod seal;
 mod unasked;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::PathBuf;
@@ -19,6 +23,8 @@ use std::time::Duration;
 
 pub use address::{Address, AddressError, DEFAULT_PORT, Target};
 pub use proxy::{Proxies, Proxy, ProxyError, Source};
+pub use query::{MAX_PEOPLE, QueryError};
+pub use seal::{Seal, SealError};
 pub use unasked::Unasked;
 
 use crate::clock::{SystemTimes, Times};
@@ -46,6 +52,8 @@ pub struct Config {
     pub fingerprint: Option<Fingerprint>,
     /// The invitation of a newcomer.
     pub invite: Option<Invite>,
+    /// The keys that people have to show, if they are known already.
+    pub people: BTreeMap<Name, Fingerprint>,
     /// Whether to speak TLS with it. Without, it has to be on this machine.
     pub tls: bool,
     /// The proxy on the way to it, if it is not on this machine.
@@ -70,6 +78,8 @@ pub struct Config {
     pub patience: Option<Duration>,
     /// How many bytes of others' files are downloaded unasked.
     pub unasked: Unasked,
+    /// What becomes of words for somebody who has no keys yet.
+    pub seal: Seal,
     /// Whether people are told that what they wrote was shown.
     pub read_receipts: bool,
     /// Whether the data folder is handed over to a face that wants it.
@@ -86,6 +96,7 @@ impl Config {
             server,
             fingerprint: None,
             invite: None,
+            people: BTreeMap::new(),
             tls: true,
             proxy: None,
             lookup: system_lookup,
@@ -98,6 +109,7 @@ impl Config {
             agent: None,
             patience: None,
             unasked: Unasked::DEFAULT,
+            seal: Seal::default(),
             read_receipts: false,
             yields: false,
             tentative: false,

@@ -182,7 +182,7 @@ impl Core {
         let quiet = { faced }.all(|(peer, conversation)| {
             let has_come = conversation.has_caught_up() || self.unopened.leaves(peer);
             let is_shown = has_come && conversation.unshown_above.is_none();
-            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.has(peer))
+            (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.stops(peer))
         });
         let answered =
             self.asked_online == 0 && self.asked_keys.is_empty() && self.blocks.is_settled();

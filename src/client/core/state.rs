@@ -21,7 +21,7 @@ use super::queue::Queue;
 use super::standing::Standing;
 use super::under_way::Files;
 use super::unopened::Unopened;
-use crate::client::config::Config;
+use crate::client::config::{Config, Seal};
 use crate::client::event::{Absence, Event};
 use crate::client::line::backoff::Backoff;
 use crate::client::line::conversation::Conversation;
@@ -86,10 +86,18 @@ pub(crate) struct Core {
     pub(super) nobody: BTreeSet<Name>,
     /// Those of them that the face was told of.
     pub(super) told_nobody: BTreeSet<Name>,
+    /// Names that nobody has, and of whose next owners it is known which keys they have.
+    pub(super) awaited: BTreeSet<Name>,
+    /// The server to which applies what the address says of people.
+    pub(super) pinned: Option<Server>,
     /// Names without a device list, so that what is written to them is not sealed, of which the face was told.
     pub(super) told_unsealed: BTreeSet<Name>,
-    /// The same of those for whom a file waits until they have one.
-    pub(super) told_keyless: BTreeSet<Name>,
+    /// Those for whom a file waits until they have one, of which the face was told.
+    pub(super) told_file_waits: BTreeSet<Name>,
+    /// As whose messages something came that was refused, for they would have sealed it.
+    pub(super) told_refused: BTreeSet<Name>,
+    /// What the face was told last of whether what is written to somebody is sealed.
+    pub(super) told_sealing: BTreeMap<Name, bool>,
     pub(super) objections: Objections,
     pub(super) strangers: Objections,
     /// People whose names look like known ones.
@@ -179,8 +187,12 @@ impl Core {
             held: Held::default(),
             nobody: BTreeSet::new(),
             told_nobody: BTreeSet::new(),
+            awaited: BTreeSet::new(),
+            pinned: None,
             told_unsealed: BTreeSet::new(),
-            told_keyless: BTreeSet::new(),
+            told_file_waits: BTreeSet::new(),
+            told_refused: BTreeSet::new(),
+            told_sealing: BTreeMap::new(),
             objections: Objections::new(MOST_OBJECTIONS),
             strangers: Objections::new(MOST_STRANGERS),
             likeness: Likeness::default(),
@@ -242,10 +254,11 @@ impl Core {
     pub(super) fn sends_at_once(&self, peer: &Name) -> bool {
         let conversation = self.conversations.get(peer);
         // What is to be sealed waits until that can be shown to be its person's.
-        let may_go = |it: &Conversation| {
-            it.sends_at_once() && (it.list.known() == 0 || self.standing.statement().is_some())
+        let may_go = |it: &Conversation| match it.list.known() {
+            0 => it.sends_at_once() && self.config.seal == Seal::Auto,
+            _ => it.sends_at_once() && self.standing.statement().is_some(),
         };
-        conversation.is_some_and(may_go) && !self.held.has(peer)
+        conversation.is_some_and(may_go) && !self.held.stops(peer)
     }
 
     pub(super) fn is_faced(&self, peer: &Name) -> bool {

@@ -52,6 +52,17 @@ pub(crate) fn keep_writer(
     tx.execute(keep, row).map(drop)
 }
 
+/// The server has a list in which an installation stands.
+pub(crate) fn note_listed(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+) -> Result<()> {
+    let note = "UPDATE account SET listed = 1
+                WHERE server = ? AND installation = ? AND listed = 0";
+    tx.execute(note, [server.as_str(), &installation.to_string()]).map(drop)
+}
+
 /// The account as it is kept, if there is one: the same text has the same keys.
 pub(super) fn pickle(
     tx: &Transaction<'_>,
@@ -65,7 +76,7 @@ pub(super) fn pickle(
 
 /// Moves the accounts of one server to another, behind their installations: that one's stays which goes on.
 pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
-    let all = "UPDATE OR REPLACE account SET server = ? WHERE server = ?";
+    let all = "UPDATE OR REPLACE account SET server = ?, listed = 0 WHERE server = ?";
     tx.execute(all, [to.as_str(), from.as_str()])?;
     let others = "DELETE FROM account WHERE server = ?1 AND installation NOT IN (
                       SELECT id FROM installation WHERE server = ?1)";
@@ -100,7 +111,7 @@ fn make(
     let (pickle, id) = (account.write().map_err(unreadable)?, installation.to_string());
     let (number, time) = (FIRST.cast_signed(), now.0.cast_signed());
     let row = params![server.as_str(), id, pickle, number, time];
-    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, NULL)", row)?;
+    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, NULL, 0)", row)?;
     Ok(Keys { account, number: FIRST, time: now, writer: None })
 }
 

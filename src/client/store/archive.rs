@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::rows::{Incoming, Record, State};
+use super::rows::{Incoming, Passage, Record, State};
 use super::scope::Server;
 use super::{files, history, outbox};
 use crate::message::{Name, Timestamp};
@@ -76,11 +76,21 @@ pub(crate) fn page(
     Ok(records)
 }
 
-/// The state of an own message; none if there is no such message.
-pub(crate) fn state(tx: &Transaction<'_>, id: i64) -> Result<Option<State>> {
-    let mut query = tx.prepare_cached("SELECT state FROM message WHERE id = ?")?;
-    let word: Option<String> = query.query_row([id], |row| row.get(0)).optional()?;
-    Ok(word.and_then(|word| State::of_word(&word)))
+/// How far an own message has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sent {
+    pub(crate) state: State,
+    pub(crate) passage: Passage,
+}
+
+/// How far an own message has come; none if there is no such message.
+pub(crate) fn sent(tx: &Transaction<'_>, id: i64) -> Result<Option<Sent>> {
+    let mut query = tx.prepare_cached("SELECT state, sealed FROM message WHERE id = ?")?;
+    let row = |row: &rusqlite::Row<'_>| Ok((row.get::<_, String>(0)?, row.get(1)?));
+    let row: Option<(String, Option<bool>)> = query.query_row([id], row).optional()?;
+    Ok(row.and_then(|(word, sealed)| {
+        Some(Sent { state: State::of_word(&word)?, passage: Passage::of(sealed) })
+    }))
 }
 
 /// Messages of others above an id, oldest first; without an id only the last id, or, if unread ones are wanted, all of
@@ -120,7 +130,7 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         time: Timestamp(row.get::<_, i64>(2)?.cast_unsigned()),
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
-        sealed: row.get(5)?,
+        passage: Passage::of(row.get(5)?),
         file: files::received(row, 6)?,
     })
 }
@@ -137,7 +147,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
         kind: kind.parse().map_err(|_| damaged())?,
         body: Bytes::from(row.get::<_, Vec<u8>>(5)?),
         state: State::of_word(&state).ok_or_else(damaged)?,
-        sealed: row.get(7)?,
+        passage: Passage::of(row.get(7)?),
         file: files::received(row, 8)?,
     })
 }

@@ -283,7 +283,7 @@ pub(crate) fn download(row: &Row<'_>) -> Result<Download> {
         number: row.get::<_, i64>(2)?.cast_unsigned(),
         info: FileInfo::of(&Kind::FILE, &body).ok_or_else(damaged)?,
         state: file_state(row, 3)?.ok_or_else(damaged)?,
-        is_sealed: row.get(6)?,
+        is_sealed: row.get::<_, Option<bool>>(6)? == Some(true),
     })
 }
 

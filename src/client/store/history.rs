@@ -3,8 +3,9 @@
 //! Each function is one step of a transaction of the [`store`](super). Invariant: the history has everything that was
 //! ever delivered, once. Duplicates are recognised by their origin and content, whatever number they come with and in
 //! whatever payload; what is sealed by its payload, too, before it is opened, for nothing can be opened twice. What has
-//! the number of another message, or cannot be opened, is not taken. What is answered is a function of the history, which
-//! only grows; so a message that was not taken because of its number is either not taken again, or known.
+//! the number of another message, cannot be opened, or may not be its sender's for it is not sealed, is not taken. What is
+//! answered is a function of the history, which only grows; so a message that was not taken because of its number is
+//! either not taken again, or known.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -12,11 +13,11 @@ use std::fmt::Display;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::rows::Incoming;
+use super::rows::{Incoming, Passage};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
 use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
-use super::{files, payload, stock};
+use super::{clear, files, payload, stock, unsealed};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
 use crate::seal::{Body, BodyError};
@@ -33,6 +34,9 @@ pub(crate) enum Verdict {
     /// Its number is another message's: its sender's folder was restored, or is one of two copies. Or it cannot be opened.
     /// It has to come with another number.
     Bounced,
+    /// It came in the clear, and its sender's client would have sealed it: whoever runs the server may have made it. It has
+    /// to come again, sealed.
+    Unsealed,
     /// It was sealed by a folder that stands in no list that is believed: once the newest list is there, it is to be taken
     /// again. Nothing is to be said of it before, nor of what came behind it from its sender.
     Unknown,
@@ -70,7 +74,7 @@ pub(crate) fn receive(
     };
     let is_known = match &sealed {
         Some(body) => was_opened(tx, server, &peer, message.origin, &body.payload().hash())?,
-        None => duplicate(tx, server, &peer, &message)?.is_some(),
+        None => is_known_in_the_clear(tx, server, &peer, &message)?,
     };
     if is_known {
         return Ok(Verdict::Known);
@@ -80,8 +84,23 @@ pub(crate) fn receive(
     }
     match sealed {
         Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => insert(tx, receiver.unasked, server, peer, message, false).map(Verdict::New),
+        None => take_clear(tx, receiver, server, peer, message),
     }
+}
+
+/// Writes what came in the clear, if it may be its sender's.
+fn take_clear(
+    tx: &Transaction<'_>,
+    receiver: &mut Receiver<'_>,
+    server: &Server,
+    peer: Name,
+    message: Message,
+) -> Result<Verdict> {
+    let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
+    if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
+        return Ok(Verdict::Unsealed);
+    }
+    insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)
 }
 
 /// Its body, if it is sealed.
@@ -113,6 +132,7 @@ fn open(
         Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
         Opening::Refused(why) => return Ok(refuse(&peer, &why)),
     };
+    unsealed::note_sealed(tx, server, &peer)?;
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
     // message seals it again.
@@ -120,7 +140,7 @@ fn open(
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let fresh = insert(tx, unasked, server, peer, message, true)?;
+    let fresh = insert(tx, unasked, server, peer, message, Passage::Sealed)?;
     note_opened(tx, body, fresh.id)?;
     Ok(Verdict::New(fresh))
 }
@@ -132,7 +152,7 @@ fn insert(
     server: &Server,
     peer: Name,
     message: Message,
-    sealed: bool,
+    passage: Passage,
 ) -> Result<Incoming> {
     let hash = payload::hash(&message.kind, &message.body);
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
@@ -151,13 +171,13 @@ fn insert(
         kind.as_str(),
         &body[..],
         hash,
-        sealed,
+        passage.sealed(),
     ])?;
-    let id = tx.last_insert_rowid();
+    let (id, is_sealed) = (tx.last_insert_rowid(), passage == Passage::Sealed);
     let file = FileInfo::of(&kind, &body)
-        .map(|info| stock::announce(tx, unasked, server, &peer, (id, sealed), &info))
+        .map(|info| stock::announce(tx, unasked, server, &peer, (id, is_sealed), &info))
         .transpose()?;
-    Ok(Incoming { id, peer, time, kind, body, sealed, file })
+    Ok(Incoming { id, peer, time, kind, body, passage, file })
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -177,6 +197,18 @@ fn duplicate(
     let mut query = tx.prepare_cached(DUPLICATE)?;
     let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0)).optional()
+}
+
+/// Whether a message that comes in the clear is there. Then it was in the clear, too, however it came before.
+fn is_known_in_the_clear(
+    tx: &Transaction<'_>,
+    server: &Server,
+    peer: &Name,
+    message: &Message,
+) -> Result<bool> {
+    let known = duplicate(tx, server, peer, message)?;
+    clear::note(tx, known)?;
+    Ok(known.is_some())
 }
 
 /// Whether a message came in this payload before.
@@ -241,7 +273,7 @@ pub(crate) fn unshown(
             time: Timestamp(time.cast_unsigned()),
             kind: kind.parse().map_err(|_| rusqlite::Error::InvalidQuery)?,
             body: body.into(),
-            sealed: row.get(4)?,
+            passage: Passage::of(row.get(4)?),
             file: files::received(row, 5)?,
         })
     })?;
@@ -321,150 +353,5 @@ fn seen(row: &rusqlite::Row<'_>) -> Result<Seen> {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
-    use bytes::Bytes;
-
-    use super::super::thread::tests::{in_memory, run};
-    use super::*;
-    use crate::message::Origin;
-    use crate::trust::PublicKey;
-
-    /// A message comes that is not sealed.
-    pub(crate) fn receive_plain(
-        tx: &Transaction<'_>,
-        server: &Server,
-        peer: Name,
-        message: Message,
-    ) -> Result<Verdict> {
-        let identity = PublicKey::from_bytes([0; 32]);
-        let me = Me { name: "john".parse().unwrap(), identity, writer: None };
-        let receiver = &mut Receiver {
-            keyring: &mut Keyring::default(),
-            me: &me,
-            installation: Installation::from_u64(0),
-            unasked: Unasked::NONE,
-            now: Timestamp(0),
-            is_device: true,
-            is_last: false,
-        };
-        super::receive(tx, receiver, server, peer, message)
-    }
-
-    fn message(installation: u64, n: u64) -> Message {
-        Message::text(installation, n, format!("{installation}/{n}"))
-    }
-
-    fn is_new(verdict: &Verdict) -> bool {
-        matches!(verdict, Verdict::New(_))
-    }
-
-    fn bodies(messages: &[Incoming]) -> Vec<&str> {
-        messages.iter().map(|it| std::str::from_utf8(&it.body).unwrap()).collect()
-    }
-
-    #[test]
-    fn what_comes_again_is_dropped_for_each_sender_and_installation() {
-        let server: Server = "localhost".parse().unwrap();
-        let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
-        run(&mut in_memory(), |tx| {
-            for (peer, installation, n, new) in [
-                (&marie, 1, 1, true),
-                (&marie, 1, 3, true),
-                (&marie, 1, 3, false),
-                (&marie, 1, 1, false),
-                (&marie, 2, 1, true),
-                (&anna, 1, 1, true),
-            ] {
-                let received = receive_plain(tx, &server, peer.clone(), message(installation, n))?;
-                assert_eq!(is_new(&received), new, "{peer} {installation} {n}");
-            }
-            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/1", "1/3", "2/1"]);
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn another_message_with_a_used_number_comes_back_each_time_and_is_taken_with_another() {
-        let server: Server = "localhost".parse().unwrap();
-        let marie: Name = "marie".parse().unwrap();
-        let other = |n| Message { origin: Origin::from_bytes([3; 16]), ..message(1, n) };
-        let words = Bytes::from_static(b"1/3");
-        let same_words = |n| Message { body: words.clone(), ..other(n) };
-        run(&mut in_memory(), |tx| {
-            for (message, came, expected) in [
-                (message(1, 1), 1, "New"),
-                (message(1, 3), 2, "New"),
-                (other(1), 2, "Bounced"),
-                (other(1), 2, "Bounced"),
-                // The same words, written once more.
-                (same_words(3), 2, "Bounced"),
-                (same_words(4), 3, "New"),
-                // It is there, under whatever number it comes once more.
-                (same_words(3), 3, "Known"),
-                (same_words(5), 3, "Known"),
-            ] {
-                let verdict = receive_plain(tx, &server, marie.clone(), message)?;
-                assert!(
-                    format!("{verdict:?}").starts_with(expected),
-                    "{verdict:?}, not {expected}"
-                );
-                assert_eq!(unshown(tx, &server, &marie, 0, 10)?.len(), came);
-            }
-            Ok(())
-        });
-    }
-
-    /// It is done for each message that comes, and whoever writes chooses the origin.
-    #[test]
-    fn a_duplicate_is_looked_up_by_its_origin_and_its_hash() {
-        run(&mut in_memory(), |tx| {
-            let mut plan = tx.prepare(&format!("EXPLAIN QUERY PLAN {DUPLICATE}"))?;
-            let steps = plan.query_map(["", "", "", ""], |row| row.get(3))?;
-            let steps: Vec<String> = steps.collect::<Result<_>>()?;
-            let looks_up = "SEARCH message USING INDEX received (origin=? AND hash=?)";
-            assert!(steps.iter().any(|step| step == looks_up), "{steps:?}");
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn what_comes_again_under_another_number_is_dropped_by_its_origin() {
-        let server: Server = "localhost".parse().unwrap();
-        let (marie, anna): (Name, Name) = ("marie".parse().unwrap(), "anna".parse().unwrap());
-        let first = Message { origin: Origin::from_bytes([1; 16]), ..message(1, 1) };
-        let again = Message { body: first.body.clone(), origin: first.origin, ..message(2, 9) };
-        let twin = Message { origin: Origin::from_bytes([2; 16]), ..again.clone() };
-        let other = Message { origin: first.origin, ..message(2, 10) };
-        run(&mut in_memory(), |tx| {
-            for (peer, message, new) in [
-                (&marie, &first, true),
-                (&marie, &again, false),
-                (&anna, &again, true),
-                // The same words once more, and an origin that somebody gave to other words.
-                (&marie, &twin, true),
-                (&marie, &other, true),
-            ] {
-                let received = receive_plain(tx, &server, peer.clone(), message.clone())?;
-                assert_eq!(is_new(&received), new, "{peer} {message:?}");
-            }
-            Ok(())
-        });
-    }
-
-    #[test]
-    fn what_was_shown_is_not_shown_again_but_stays() {
-        let server: Server = "localhost".parse().unwrap();
-        let marie: Name = "marie".parse().unwrap();
-        run(&mut in_memory(), |tx| {
-            let first = receive_plain(tx, &server, marie.clone(), message(1, 1))?;
-            let Verdict::New(first) = first else { panic!("{first:?}") };
-            receive_plain(tx, &server, marie.clone(), message(1, 2))?;
-            mark_shown(tx, &[first.id])?;
-            assert_eq!(bodies(&unshown(tx, &server, &marie, 0, 10)?), ["1/2"]);
-            assert_eq!(unshown_counts(tx, &server)?[&marie], 1);
-            let again = receive_plain(tx, &server, marie.clone(), message(1, 1))?;
-            assert_eq!(again, Verdict::Known);
-            Ok(())
-        });
-    }
-}
+#[path = "history_tests.rs"]
+pub(super) mod tests;

@@ -8,7 +8,7 @@ use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::{Server, new_installation};
 use super::sealed::{sealing, sessions};
-use super::{accounts, devices, search};
+use super::{accounts, clear, devices, search, unsealed};
 use crate::message::Installation;
 
 type Result<T> = rusqlite::Result<T>;
@@ -20,8 +20,11 @@ const TABLES: [&str; 6] = ["message", "installation", "contact", "seen", "upload
 pub(crate) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<bool> {
     let before = has_rows(tx, to)?;
     set_apart(tx, from, to)?;
+    clear::share(tx, [from.as_str(), to.as_str()])?;
+    unsealed::forget(tx, from)?;
     // What was sealed for another server is opened by nobody on this one.
     sealing::void(tx, from, None)?;
+    join_verified(tx, from, to)?;
     devices::join(tx, from, to)?;
     if let Some((main, other)) = move_rows(tx, from, to)? {
         number_anew(tx, to, (other, NOT_ARRIVED), main)?;
@@ -159,6 +162,30 @@ fn join_contacts(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()>
         both,
     )?;
     Ok(())
+}
+
+/// Of two keys of somebody a verified one stays, or else the one that was known first: another one counts as known later
+/// than it. Before the lists of devices move, and the contacts.
+fn join_verified(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {
+    let both = [from.as_str(), to.as_str()];
+    tx.execute(
+        "UPDATE contact SET since = max(contact.since, other.since + 1)
+         FROM contact AS other
+         WHERE contact.server IN (?1, ?2) AND other.server IN (?1, ?2)
+               AND other.server <> contact.server AND other.peer = contact.peer
+               AND (contact.server, contact.peer) NOT IN (SELECT server, peer FROM verified)
+               AND (other.server, other.peer) IN (SELECT server, peer FROM verified)",
+        both,
+    )?;
+    tx.execute(
+        "DELETE FROM verified WHERE (server, peer) IN (
+             SELECT iif(one.since < other.since, other.server, one.server), peer
+             FROM contact AS one JOIN contact AS other USING (peer)
+             WHERE one.server = ?1 AND other.server = ?2)",
+        both,
+    )?;
+    let rest = "UPDATE OR REPLACE verified SET server = ?2 WHERE server = ?1";
+    tx.execute(rest, both).map(drop)
 }
 
 fn join_seen(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<()> {

@@ -14,10 +14,11 @@
 //! stock, merge              received files on this disk; merging two records of one server
 //! files, search             outgoing and incoming files; full-text search
 //! bounced, too_long         own messages that came back; those that a server does not take
+//! unsealed                  what comes in the clear, and may not be its sender's
 //! sealed                    messages are sealed and opened
 //! devices, accounts         the lists of devices that are believed; the keys with which others seal for this folder
 //! trusted, outbox           the keys of one's contacts, read; messages that are not known to have arrived
-//! aside                     what was shown while the disk was full
+//! aside, clear              what was shown while the disk was full; which messages were in the clear
 //! rows, scope, payload      rows as the rest of the client sees them; which rows are meant; hashes of messages
 //! info                      what a message says of a file
 //! ```
@@ -26,6 +27,7 @@ pub(crate) mod accounts;
 pub(crate) mod archive;
 mod aside;
 pub(crate) mod bounced;
+mod clear;
 pub(crate) mod contacts;
 pub(crate) mod database;
 pub(crate) mod devices;
@@ -46,3 +48,4 @@ pub(crate) mod thread;
 pub(crate) mod too_long;
 pub mod transcript;
 mod trusted;
+pub(crate) mod unsealed;

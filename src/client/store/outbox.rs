@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
-use super::payload;
-use super::rows::{Record, State};
+use super::rows::{Passage, Record, State};
 use super::scope::{Scope, Server, counts, new_installation, new_origin, number, peer_and_count};
+use super::{clear, payload};
 use crate::message::{Installation, Kind, Name, Origin, Timestamp};
 use crate::wire::frame::ClientFrame;
 
@@ -101,8 +101,8 @@ pub(crate) fn add(
         sent,
     ])?;
     let id = tx.last_insert_rowid();
-    let (state, sealed, file) = (State::Waiting, false, None);
-    Ok(Record { id, own: true, n, time, kind, body, state, sealed, file })
+    let (state, passage, file) = (State::Waiting, Passage::Unsent, None);
+    Ok(Record { id, own: true, n, time, kind, body, state, passage, file })
 }
 
 /// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the
@@ -167,7 +167,7 @@ pub(crate) fn settled(tx: &Transaction<'_>, scope: &Scope) -> Result<u64> {
     if first_unsettled > 0 { Ok(first_unsettled - 1) } else { last_number(tx, scope) }
 }
 
-/// The messages above a number that are not final, in order, to be sent now.
+/// The messages above a number that are not final, in order, to be sent now, in the clear.
 pub(crate) fn take_unsettled(
     tx: &Transaction<'_>,
     scope: &Scope,
@@ -178,6 +178,7 @@ pub(crate) fn take_unsettled(
     if let Some(last) = messages.last() {
         mark_sent(tx, scope, above, last.n)?;
     }
+    clear::note(tx, messages.iter().map(|message| message.id))?;
     Ok(messages)
 }
 

@@ -29,8 +29,8 @@ pub struct Record {
     pub body: Bytes,
     /// Its state.
     pub state: State,
-    /// Whether it travelled sealed.
-    pub sealed: bool,
+    /// How it went.
+    pub passage: Passage,
     /// The state of the file that it announces, if it is another's and does.
     pub file: Option<Received>,
 }
@@ -48,10 +48,41 @@ pub struct Incoming {
     pub kind: Kind,
     /// What was written. Data from others: not to be shown as it is.
     pub body: Bytes,
-    /// Whether it came sealed.
-    pub sealed: bool,
+    /// How it came.
+    pub passage: Passage,
     /// The state of the file that it announces, if it does.
     pub file: Option<Received>,
+}
+
+/// How a message went from its sender's client to its receiver's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Passage {
+    /// It has not left its sender's client.
+    Unsent,
+    /// Sealed, each time.
+    Sealed,
+    /// At least once in the clear: whoever runs the server could read it.
+    Clear,
+}
+
+impl Passage {
+    /// By what stands in the store.
+    pub(super) fn of(sealed: Option<bool>) -> Self {
+        match sealed {
+            None => Self::Unsent,
+            Some(true) => Self::Sealed,
+            Some(false) => Self::Clear,
+        }
+    }
+
+    /// Whether it was sealed; none if it has not left.
+    pub fn sealed(self) -> Option<bool> {
+        match self {
+            Self::Unsent => None,
+            Self::Sealed => Some(true),
+            Self::Clear => Some(false),
+        }
+    }
 }
 
 /// The state of a message.
@@ -294,6 +325,6 @@ pub(crate) struct Download {
     pub(crate) number: u64,
     pub(crate) info: FileInfo,
     pub(crate) state: FileState,
-    /// Whether its message came sealed.
+    /// Whether its message came sealed, and never in the clear.
     pub(crate) is_sealed: bool,
 }

@@ -142,6 +142,8 @@ const SEALING: &str = "
         time INTEGER NOT NULL,
         -- What the owner has signed of a folder that stands in no list.
         writer BLOB,
+        -- The server has had a list in which this folder stands.
+        listed INTEGER NOT NULL DEFAULT 0 CHECK (listed IN (0, 1)),
         PRIMARY KEY (server, installation)
     ) STRICT;
 
@@ -192,6 +194,17 @@ const SEALING: &str = "
         payload BLOB PRIMARY KEY, message INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID;
 
+    -- How many of somebody's messages may still come in the clear, if they have a device list. There is a row from the
+    -- first time on that the conversation was opened behind the server's list with this folder in it.
+    CREATE TABLE drain (
+        server TEXT NOT NULL, peer TEXT NOT NULL, waits INTEGER NOT NULL, PRIMARY KEY (server, peer)
+    ) STRICT, WITHOUT ROWID;
+
+    -- Of whom something sealed was opened: what comes of them in the clear from then on is not theirs.
+    CREATE TABLE sealer (
+        server TEXT NOT NULL, peer TEXT NOT NULL, PRIMARY KEY (server, peer)
+    ) STRICT, WITHOUT ROWID;
+
     CREATE TRIGGER final AFTER UPDATE OF state ON message
         WHEN new.state IN ('delivered', 'expired')
     BEGIN
@@ -207,8 +220,21 @@ const SEALING: &str = "
     ALTER TABLE upload ADD COLUMN seed BLOB;
     ALTER TABLE upload ADD COLUMN hash BLOB;
 
-    -- It travelled sealed.
-    ALTER TABLE message ADD COLUMN sealed INTEGER NOT NULL DEFAULT 0 CHECK (sealed IN (0, 1));
+    -- The contacts whose keys the person has made sure of, with the fingerprint that each key has to have, as SHA256:
+    -- and base64. As long as that was never seen, the contact has an empty one.
+    CREATE TABLE verified (
+        server TEXT NOT NULL,
+        peer TEXT NOT NULL,
+        key TEXT NOT NULL,
+        PRIMARY KEY (server, peer)
+    ) STRICT;
+
+    -- 1: whenever it left its sender it was sealed. 0: it was in the clear once, and this stays. NULL: it has not left.
+    ALTER TABLE message ADD COLUMN sealed INTEGER CHECK (sealed IN (0, 1));
+
+    -- Nothing was sealed before.
+    UPDATE message SET sealed = 0
+        WHERE own = 0 OR sent = 1 OR state <> 'waiting' OR id IN (SELECT message FROM bounced);
 ";
 
 /// Which layout a database has; 0 if it was never laid out.

@@ -8,7 +8,7 @@ use futures::future::Either;
 use crate::client::{Absence, Client, Command, Event, Failure};
 use crate::message::Name;
 use crate::ui::console::screen::Screen;
-use crate::ui::phrases::news;
+use crate::ui::phrases::{keys, news};
 use crate::ui::start::entry::{Options, race};
 
 /// How many conversations a client without a face opens. The server holds 1,000 open.
@@ -86,12 +86,12 @@ impl Life {
                 let lines = news::first_meeting(&server.address.to_string(), fingerprint, named);
                 lines.iter().for_each(|line| Screen::new().note(line));
             }
-            Event::KeyChanged { peer, was, now } => {
-                let lines = news::changed_key(&peer, was, now);
+            Event::KeyChanged { peer, was, verified, now } => {
+                let lines = keys::changed_key(&peer, (was, verified), now);
                 lines.iter().for_each(|line| Screen::new().problem(line));
             }
             Event::ListDoubted { peer, doubt } => {
-                let lines = news::doubted_list(&peer, &doubt);
+                let lines = keys::doubted_list(&peer, &doubt);
                 lines.iter().for_each(|line| Screen::new().problem(line));
             }
             Event::Objection { because } => Screen::new().problem(&because),

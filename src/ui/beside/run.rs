@@ -8,6 +8,7 @@ use futures::future::Either;
 
 use super::asker::{Asker, Reached, token};
 use super::errand::{Errand, Error};
+use crate::client::Seal;
 use crate::client::beside::Request;
 use crate::exit::Exit;
 use crate::message::Name;
@@ -45,7 +46,8 @@ impl Asker {
             }
             Errand::Send { to, text, delivered } => {
                 let (token, text) = (token(), text.clone());
-                let request = Request::Send { token, to: to.to_string(), text };
+                let sealed = self.options.seal == Seal::Always;
+                let request = Request::Send { token, to: to.to_string(), text, sealed };
                 self.send(to, &request, *delivered).await
             }
             Errand::SendFiles { to, paths, caption, delivered } => {

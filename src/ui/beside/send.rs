@@ -90,9 +90,10 @@ impl Asker {
                 match heard(reply)? {
                     Some(Reply::Nobody) => {
                         if !std::mem::replace(&mut told_nobody, true) {
-                            Screen::new().note(&news::nobody(to));
+                            Screen::new().note(&news::nobody(to, false));
                         }
                     }
+                    Some(Reply::Unsealed) => Screen::new().note(&news::unsealed(to)),
                     Some(Reply::Alike(known)) => {
                         if !std::mem::replace(&mut told_alike, true) {
                             Screen::new().note(&news::alike(to.as_str(), &known));

@@ -70,11 +70,12 @@ impl Asker {
 
 fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let mut out = output::out();
-    let Line { from, time, kind, text, file, .. } = line;
+    let Line { from, time, kind, text, file, sealed, .. } = line;
     let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
         true => {
-            let said = Said { time, from, to, kind, text, file, state: "received" };
+            let (state, sealed) = ("received", *sealed);
+            let said = Said { time, from, to, kind, text, file, state, sealed };
             said.print_json(&mut out)?;
         }
         false => {

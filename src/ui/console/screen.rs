@@ -12,7 +12,7 @@ use anstyle::{Effects, Style};
 
 use super::bars::Bars;
 use super::row::{CLEAR, Row, View};
-use crate::client::{FileState, Incoming, Transfer};
+use crate::client::{FileState, Incoming, Passage, Transfer};
 use crate::output;
 use crate::text;
 use crate::ui::phrases::{files, news};
@@ -21,6 +21,8 @@ use crate::ui::phrases::{files, news};
 pub(crate) struct Screen {
     /// A person sits there: questions, and news that a script has no use for.
     pub(crate) interactive: bool,
+    /// Where messages are printed, too: what was in the clear has a mark.
+    pub(crate) marks: bool,
     name: Style,
     note: Style,
     bars: Bars,
@@ -37,6 +39,7 @@ impl Screen {
         let (out, err) = output::colours();
         Self {
             interactive: io::stdin().is_terminal(),
+            marks: io::stdin().is_terminal() && output::is_terminal(),
             name: coloured(out, Effects::BOLD),
             note: coloured(err, Effects::DIMMED),
             bars: Bars::default(),
@@ -46,12 +49,14 @@ impl Screen {
 
     /// A message, on standard output: each of its lines with the name of who wrote it.
     pub(crate) fn message(&self, message: &Incoming) -> io::Result<()> {
-        let Incoming { peer, kind, body, file, .. } = message;
+        let Incoming { peer, kind, body, passage, file, .. } = message;
         let Some(lines) = files::lines(kind, body, file.as_ref()) else {
             self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
-        let head = format!("{peer}:");
+        let is_marked = self.marks && *passage == Passage::Clear;
+        let mark = if is_marked { format!("{} ", news::CLEAR) } else { String::new() };
+        let head = format!("{mark}{peer}:");
         let mut printed = Vec::new();
         for line in lines {
             output::Lines::new(&mut printed).line(self.name, &head, &format!(" {line}"))?;

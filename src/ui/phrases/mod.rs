@@ -4,11 +4,12 @@
 //!
 //! ```text
 //! files           files, what became of them, and their progress
-//! news            events of the client
+//! news, keys      events of the client; people's keys
 //! times, numbers  times in a person's own time zone, written and parsed; counts of something
 //! ```
 
 pub(crate) mod files;
+pub(crate) mod keys;
 pub(crate) mod news;
 mod numbers;
 pub mod times;

@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::SystemTime;
 
 use super::numbers::count;
-use crate::client::{Absence, Change, Doubt, Hit, Pending, Trust};
+use crate::client::{Absence, Change, Hit, Pending, Seal};
 use crate::message::{Name, Timestamp};
 use crate::time_text;
 use crate::trust::Fingerprint;
@@ -107,126 +107,64 @@ pub(crate) fn online(count: u64, names: &[Name]) -> String {
     format!("{count} online: {}{more}", listed(names))
 }
 
-/// Somebody's key, or one's own.
-pub(crate) fn key(
-    user: &Name,
-    name: &Name,
-    key: Option<Fingerprint>,
-    current: bool,
-) -> Vec<String> {
-    let whose = if name == user { "your key".into() } else { format!("{name}'s key") };
-    let seen = if current { "" } else { ", as last seen, for the server is away" };
-    match key {
-        Some(key) => {
-            vec![format!("{whose}{seen}: {key}"), format!("to read aloud: {}", key.spoken())]
-        }
-        None if current => vec![format!("nobody has the name {name} yet")],
-        None => vec![format!("{name}'s key is not known, and the server is away")],
-    }
-}
-
 /// A name that nobody has, to one who begins to talk to it.
-pub(crate) fn nobody(peer: &Name) -> String {
-    format!(
-        "nobody has the name {peer} yet; what you write waits for whoever claims it, and the host can read it"
-    )
+pub(crate) fn nobody(peer: &Name, waits: bool) -> String {
+    match waits {
+        false => format!(
+            "nobody has the name {peer} yet; what you write waits for whoever claims it, and the host can read it"
+        ),
+        true => format!(
+            "nobody has the name {peer} yet; what you write waits here, and goes out sealed once {peer} has come"
+        ),
+    }
 }
 
+/// Somebody has no keys, and what one writes to them goes out all the same.
 pub(crate) fn unsealed(peer: &Name) -> String {
-    format!("{peer} has no keys for sealing yet; the host can read what you write now")
-}
-
-/// A file waits here.
-pub(crate) fn keyless(peer: &Name) -> String {
     format!(
-        "{peer} has no keys yet to seal a file for; it waits here, and goes out once {peer} has been here"
+        "{peer} has no keys here yet, so says the server; what you write now can be read by whoever runs it and by whoever takes the name (/SEAL ALWAYS, or --seal always, has it wait for {peer})"
     )
 }
 
-pub(crate) fn changed_key(peer: &Name, was: Fingerprint, now: Option<Fingerprint>) -> Vec<String> {
-    let Some(now) = now else {
-        return vec![
-            format!("NOBODY HAS THE NAME {peer} ANY MORE."),
-            format!("  before: {was}"),
-            format!(
-                "The server's operator took it from {peer}, or took the key. Whoever claims it next"
-            ),
-            format!(
-                "would read what you write. It stays here until you accept that: /TRUST {peer}"
-            ),
-        ];
-    };
-    vec![
-        format!("THE KEY OF {peer} HAS CHANGED."),
-        format!("  before: {was}"),
-        format!("  now:    {now}"),
-        format!("Either {peer} lost the old one and the server's operator gave the name again, or"),
-        format!(
-            "somebody else has the name now. Compare the new key by voice: /FINGERPRINT {peer}"
-        ),
-        format!("What you write to {peer} stays here until you accept it: /TRUST {peer}"),
-    ]
+/// Somebody has no keys, and so what one writes to them does not go out.
+pub(crate) fn unsealable(peer: &Name) -> String {
+    format!(
+        "{peer} has no keys here yet, so says the server; what you write waits here, and goes out sealed once {peer} has come"
+    )
 }
 
-/// A device list that the server shows is not believed.
-pub(crate) fn doubted_list(peer: &Name, doubt: &Doubt) -> Vec<String> {
-    let accepted =
-        format!("What you write to {peer} stays here until you accept it: /TRUST {peer}");
-    let other = format!("What you write to {peer} stays here until the server shows another.");
-    match doubt {
-        Doubt::Other { version } => vec![
-            format!(
-                "THE SERVER SHOWS ANOTHER DEVICE LIST OF {peer} than before, both version {version}."
-            ),
-            format!("Either it shows one to you and another to others, or {peer} signed two."),
-            accepted,
-        ],
-        Doubt::Signer { key, signer } => vec![
-            format!("THE DEVICE LIST OF {peer} IS SIGNED WITH ANOTHER KEY."),
-            format!("  {peer}'s key: {}", key.map_or("not known".into(), |key| key.to_string())),
-            format!("  signed with: {signer}"),
-            other,
-        ],
-        Doubt::Older { shown, known, because } => vec![
-            format!(
-                "THE SERVER SHOWS AN OLDER DEVICE LIST OF {peer}, and does not take the newer one."
-            ),
-            format!("  known: version {known}"),
-            format!(
-                "  shown: {}",
-                if *shown == 0 { "none".into() } else { format!("version {shown}") }
-            ),
-            format!("It was offered the newer one, and said: {because}"),
-            if *shown == 0 { other } else { accepted },
-        ],
-        Doubt::Invalid { because } => vec![
-            format!("WHAT THE SERVER SHOWS AS THE DEVICE LIST OF {peer} IS NONE."),
-            format!("  for {because}"),
-            other,
-        ],
+/// The same of a file, where other things may go out.
+pub(crate) fn file_waits(peer: &Name) -> String {
+    format!(
+        "{peer} has no keys here yet, so says the server; a file for {peer} waits here, and goes out sealed once {peer} has come"
+    )
+}
+
+/// What goes out unsealed from now on.
+pub(crate) fn sealing(seal: Seal) -> &'static str {
+    match seal {
+        Seal::Auto => {
+            "what you write to somebody who has no keys yet goes out unsealed from now on, and you are told so"
+        }
+        Seal::Always => {
+            "until you leave, nothing goes out unsealed: what you write to somebody who has no keys yet waits here"
+        }
     }
 }
 
-pub(crate) fn trusted(peer: &Name, trust: Trust) -> String {
-    match trust {
-        Trust::Accepted(key) => format!("you trust {peer}'s key {key} from now on"),
-        Trust::Released => format!(
-            "{peer}'s key is forgotten: what you write waits for whoever claims the name, and is trusted then"
-        ),
-        Trust::List => {
-            format!("you believe {peer}'s device list from now on, as the server shows it")
-        }
-        Trust::Unchanged(key) => {
-            format!("{peer}'s key has not changed, by what the server said last: {key}")
-        }
-        Trust::Unknown => format!(
-            "{peer}'s key is not known: the server has not told one; the first that it tells is trusted"
-        ),
-        Trust::Stranger => {
-            format!("nothing was said between you and {peer} yet, and no key of {peer} is known")
-        }
-        Trust::Oneself => format!("{peer} is you; your own key needs nobody's trust here"),
-    }
+/// What stands before a message that was in the clear.
+pub(crate) const CLEAR: &str = "~";
+
+/// What was said of messages in the clear, where they are marked.
+pub(crate) fn marked_clear(told: &str) -> String {
+    format!("{told}; {CLEAR} marks it")
+}
+
+/// The first message of somebody that came in the clear.
+pub(crate) fn came_clear(peer: &Name) -> String {
+    format!(
+        "not all that {peer} wrote was sealed: whoever runs the server could read and change it"
+    )
 }
 
 /// How the line to the server is.
@@ -381,43 +319,11 @@ mod tests {
     #[test]
     fn each_answer_is_another_sentence() {
         let peer: Name = "carl".parse().unwrap();
-        let key = crate::trust::Identity::generate().unwrap().public().fingerprint();
-        let trust = [
-            Trust::Accepted(key),
-            Trust::Unchanged(key),
-            Trust::Unknown,
-            Trust::Stranger,
-            Trust::Oneself,
-            Trust::List,
-        ];
         let unblocked = [Change::Made, Change::None, Change::Unknown, Change::Later];
-        let trusted = trust.map(|trust| trusted(&peer, trust));
         let unblocked = unblocked.map(|change| blocked(&peer, false, change));
-        let all: Vec<&String> = trusted.iter().chain(&unblocked).collect();
-        let different: std::collections::BTreeSet<_> = all.iter().collect();
-        assert_eq!(different.len(), all.len());
-        assert!(all.iter().all(|it| it.contains("carl")), "{all:?}");
-    }
-
-    #[test]
-    fn who_doubts_a_list_is_told_what_can_be_done() {
-        let peer: Name = "carl".parse().unwrap();
-        let signer = Fingerprint::of(b"another key");
-        let because = || "no".into();
-        let (other, foreign) = (Doubt::Other { version: 3 }, Doubt::Signer { key: None, signer });
-        let older = |shown| Doubt::Older { shown, known: 3, because: because() };
-        let invalid = Doubt::Invalid { because: because() };
-        for (doubt, told, can_be_accepted) in [
-            (other, "version 3", true),
-            (foreign, &*signer.to_string(), false),
-            (older(2), "shown: version 2", true),
-            (older(0), "shown: none", false),
-            (invalid, "for no", false),
-        ] {
-            let lines = doubted_list(&peer, &doubt).join("\n");
-            assert!(lines.contains(told) && lines.contains("carl"), "{lines}");
-            assert_eq!(lines.contains("/TRUST carl"), can_be_accepted, "{lines}");
-        }
+        let different: std::collections::BTreeSet<_> = unblocked.iter().collect();
+        assert_eq!(different.len(), unblocked.len());
+        assert!(unblocked.iter().all(|it| it.contains("carl")), "{unblocked:?}");
     }
 
     #[test]

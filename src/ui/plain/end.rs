@@ -66,12 +66,7 @@ impl Face {
             let kept = match &failure {
                 Some(Failure::Name(_)) => news::kept_under(unsent, &self.user, &self.data),
                 _ => {
-                    let held = matches!(
-                        failure,
-                        Some(
-                            Failure::KeyChanged(_) | Failure::ListDoubted(_) | Failure::Keyless(_)
-                        )
-                    );
+                    let held = failure.as_ref().is_some_and(Failure::is_hold);
                     news::kept(unsent, held, self.screen.interactive)
                 }
             };

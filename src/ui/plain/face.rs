@@ -28,6 +28,8 @@ pub(super) struct Face {
     pub(super) known: BTreeSet<Name>,
     /// Who, not being the current one, was announced since one turned to the current one.
     pub(super) announced: BTreeSet<Name>,
+    /// In whose conversations it was said which messages have a mark.
+    pub(super) explained_clear: BTreeSet<Name>,
     pub(super) connected: Connected,
     /// Why it was lost last.
     pub(super) because: Absence,
@@ -74,6 +76,7 @@ impl Face {
             open: BTreeSet::new(),
             known: BTreeSet::new(),
             announced: BTreeSet::new(),
+            explained_clear: BTreeSet::new(),
             connected: Connected::NotYet,
             because: Absence::Server(String::new()),
             since: SystemTime::now(),

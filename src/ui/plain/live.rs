@@ -113,6 +113,13 @@ impl Face {
             Input::Online => self.client.give(Command::Online).await,
             Input::Status => self.client.give(Command::Status).await,
             Input::Trust(peer) => self.client.give(Command::Trust(peer)).await,
+            Input::Release(peer) => self.client.give(Command::Release(peer)).await,
+            Input::Verify(peer, Some(digits)) => {
+                self.client.give(Command::Verify { peer, digits }).await;
+            }
+            Input::Verify(peer, None) => self.client.give(Command::Key(Some(peer))).await,
+            Input::Card => self.client.give(Command::Card).await,
+            Input::Seal(seal) => self.client.give(Command::Seal(seal)).await,
             Input::Fingerprint(name) => self.client.give(Command::Key(name)).await,
             Input::Block(None) => self.client.give(Command::Blocks).await,
             Input::Block(Some(peer)) => self.block(peer).await,

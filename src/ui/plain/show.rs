@@ -9,11 +9,12 @@ use std::time::{Instant, SystemTime};
 use super::face::{Connected, Face};
 use super::receipts;
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Hit, Incoming, Pending, Transfer, Trust, Way,
+    Absence, Change, Command, Event, FileState, Hit, Incoming, Passage, Pending, Transfer, Trust,
+    Verification, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::phrases::{count, files, news};
+use crate::ui::phrases::{count, files, keys, news};
 use crate::wire::frame::{Presence, Refusal};
 
 impl Face {
@@ -27,6 +28,8 @@ impl Face {
             }
             // Lines say what happens to messages; this happens to people.
             Event::Read { .. } => {}
+            // One was told ahead that what one writes is not sealed.
+            Event::LeftClear { .. } | Event::Sealing { .. } => {}
             Event::Expired { peer, n } => self.show_expired(&peer, n),
             Event::Bounced { peer, n, again, rests } => self.show_bounced(&peer, n, again, rests),
             Event::Refused { peer, n, refusal, because } => {
@@ -44,18 +47,27 @@ impl Face {
             Event::Blocked { peer, blocked, change } => self.show_blocked(&peer, blocked, change),
             Event::Blocks { names } => self.show_names(&names, &news::blocks(&names)),
             Event::Online { count, names } => self.show_names(&names, &news::online(count, &names)),
-            Event::Nobody { peer } => self.screen.note(&news::nobody(&peer)),
-            Event::Unsealed { peer } => self.screen.note(&news::unsealed(&peer)),
-            Event::Keyless { peer } => self.screen.note(&news::keyless(&peer)),
+            Event::Nobody { peer, waits: true } => self.screen.note(&news::nobody(&peer, true)),
+            Event::Nobody { peer, waits: false } => {
+                self.show_unsealed(&peer, &news::nobody(&peer, false));
+            }
+            Event::Unsealed { peer } => self.show_unsealed(&peer, &news::unsealed(&peer)),
+            Event::Unsealable { peer } => self.screen.note(&news::unsealable(&peer)),
+            Event::FileWaits { peer } => self.screen.note(&news::file_waits(&peer)),
+            Event::Seal { seal } => self.screen.note(news::sealing(seal)),
             Event::Alike { peer, known } => {
                 self.screen.note(&news::alike(peer.as_str(), known.as_str()));
             }
-            Event::Key { name, key, current } => {
-                self.show_all(&news::key(&self.user, &name, key, current));
+            Event::Key(told) => self.show_all(&keys::key(&self.user, &told)),
+            Event::Card(card) => self.show_all(&keys::card(&self.user, &card)),
+            Event::KeyChanged { peer, was, verified, now } => {
+                self.show_problems(&keys::changed_key(&peer, (was, verified), now));
             }
-            Event::KeyChanged { peer, was, now } => self.show_changed_key(&peer, was, now),
-            Event::ListDoubted { peer, doubt } => self.show_doubted_list(&peer, &doubt),
+            Event::ListDoubted { peer, doubt } => {
+                self.show_problems(&keys::doubted_list(&peer, &doubt));
+            }
             Event::Trusted { peer, trust } => self.show_trusted(&peer, trust),
+            Event::Verified { peer, verification } => self.show_verified(&peer, verification),
             // Files.
             Event::Transfer(transfer) => self.show_transfer(&transfer),
             Event::Files(all, lying) => {
@@ -96,23 +108,25 @@ impl Face {
         self.screen.note(&news::blocked(peer, blocked, change));
     }
 
-    /// Also told to scripts: what they write goes to somebody else, maybe.
-    fn show_changed_key(&self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
-        let lines = news::changed_key(peer, was, now);
-        lines.iter().for_each(|line| self.screen.problem(line));
-    }
-
     /// Also told to scripts, for what they write stays here.
-    fn show_doubted_list(&self, peer: &Name, doubt: &Doubt) {
-        let lines = news::doubted_list(peer, doubt);
+    fn show_problems(&self, lines: &[String]) {
         lines.iter().for_each(|line| self.screen.problem(line));
     }
 
     fn show_trusted(&self, peer: &Name, trust: Trust) {
-        let told = news::trusted(peer, trust);
+        let told = keys::trusted(peer, trust);
         match trust {
             Trust::Accepted(_) | Trust::Released | Trust::List => self.screen.note(&told),
             _ => self.screen.problem(&told),
+        }
+    }
+
+    /// A script whose digits are wrong has failed.
+    fn show_verified(&mut self, peer: &Name, verification: Verification) {
+        let told = keys::verified(peer, verification);
+        match verification {
+            Verification::Verified(_) | Verification::Accepted(_) => self.screen.note(&told),
+            _ => self.mistake(&told),
         }
     }
 
@@ -143,12 +157,31 @@ impl Face {
             return self.leave().await;
         }
         let peer = message.peer.clone();
+        if message.passage == Passage::Clear {
+            self.explain_clear(&peer);
+        }
         self.client.give(Command::Shown(message.id)).await;
         if self.screen.interactive
             && self.current.as_ref() != Some(&peer)
             && self.announced.insert(peer.clone())
         {
             self.screen.note(&format!("{peer} speaks to you; /TALK {peer} to answer"));
+        }
+    }
+
+    /// What one writes is not sealed.
+    fn show_unsealed(&mut self, peer: &Name, told: &str) {
+        if self.screen.marks {
+            self.explained_clear.insert(peer.clone());
+            return self.screen.note(&news::marked_clear(told));
+        }
+        self.screen.note(told);
+    }
+
+    /// Says once in each conversation what is marked in it.
+    fn explain_clear(&mut self, peer: &Name) {
+        if self.screen.marks && self.explained_clear.insert(peer.clone()) {
+            self.screen.note(&news::marked_clear(&news::came_clear(peer)));
         }
     }
 

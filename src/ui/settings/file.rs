@@ -15,6 +15,7 @@ use toml::Value;
 use super::choices::{Bell, Pictures};
 use super::values::{handshake, size, time};
 use crate::args::{nearest, on_or_off};
+use crate::client::Seal;
 use crate::folder::default_settings_folder;
 use crate::message::Name;
 
@@ -33,6 +34,7 @@ pub struct Settings {
     pub plain: bool,
     pub follow: bool,
     pub receipts: bool,
+    pub seal: Option<Seal>,
     pub read_receipts: bool,
     pub timeout: Option<Duration>,
     pub get_up_to: Option<u64>,
@@ -72,7 +74,7 @@ struct Setting {
 const SETTINGS: &[Setting] = &[
     Setting {
         key: "server",
-        comment: "The server: host, host:port, tinychat://host:port#SHA256:FINGERPRINT or unix:PATH.",
+        comment: "The server: host, host:port, unix:PATH or tinychat://host:port?NAME=SHA256:FINGERPRINT#SHA256:FINGERPRINT, with people's keys and its own.",
         example: "\"chat.example.org\"",
         set: |it, value| {
             it.server = Some(string(value)?.into());
@@ -184,6 +186,15 @@ const SETTINGS: &[Setting] = &[
         example: "false",
         set: |it, value| {
             it.receipts = boolean(value)?;
+            Ok(())
+        },
+    },
+    Setting {
+        key: "seal",
+        comment: "Words for somebody who has no keys yet: \"auto\", they are sent as they are, and you are told who can read them; \"always\", they wait here.",
+        example: "\"auto\"",
+        set: |it, value| {
+            it.seal = Some(string(value)?.parse().map_err(|error| format!("{error}"))?);
             Ok(())
         },
     },

@@ -15,7 +15,8 @@ use thiserror::Error;
 
 use crate::client::beside::{Guest, Reply, Request};
 use crate::client::{
-    self, AddressError, Client, Event, Failure, Proxies, ProxyError, StartError, Target, Unasked,
+    self, AddressError, Client, Event, Failure, Proxies, ProxyError, Seal, StartError, Target,
+    Unasked,
 };
 use crate::clock::SystemTimes;
 use crate::exit::Exit;
@@ -74,6 +75,8 @@ pub struct Options {
     pub follow: bool,
     /// Say of each message when it is stored, delivered, refused, expired or sent anew.
     pub receipts: bool,
+    /// What becomes of words for somebody who has no keys yet.
+    pub seal: Seal,
     /// Tell people that one has read what they wrote.
     pub read_receipts: bool,
     /// How long a script waits for anything.
@@ -153,6 +156,7 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         server: options.server.address.clone(),
         fingerprint: options.server.fingerprint,
         invite: options.server.invite,
+        people: options.server.people.clone(),
         tls: options.tls,
         proxy: options.proxies.to(&options.server.address)?,
         lookup: client::system_lookup,
@@ -166,6 +170,7 @@ pub(crate) fn config(options: &Options, user: &Name) -> Result<client::Config, E
         agent: std::env::var_os("SSH_AUTH_SOCK").filter(|it| !it.is_empty()).map(PathBuf::from),
         patience: script.then_some(options.timeout),
         unasked: Unasked { file: options.get_up_to, ..Unasked::DEFAULT },
+        seal: options.seal,
         read_receipts: options.read_receipts,
         yields: false,
         tentative: false,

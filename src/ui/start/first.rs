@@ -51,7 +51,13 @@ pub(crate) async fn start(
         let left = match wrong {
             Wrong::Name => put(person.name().await?, &mut user),
             Wrong::Server => put(person.server(&options).await?, &mut options.server),
-            Wrong::Invitation => put(person.invitation().await?, &mut options.server),
+            Wrong::Invitation => {
+                let people = std::mem::take(&mut options.server.people);
+                let left = put(person.invitation().await?, &mut options.server);
+                // What the address said before of people holds beside an invitation.
+                options.server.people.extend(people);
+                left
+            }
         };
         if let Some(exit) = left {
             return Ok(Either::Right(exit));

@@ -9,7 +9,7 @@ use futures::future::Either;
 
 use super::entry::{Error, Options};
 use super::person::Person;
-use crate::client::{HANDSHAKE, Target};
+use crate::client::{HANDSHAKE, Seal, Target};
 use crate::exit::Exit;
 use crate::message::Name;
 use crate::time_text;
@@ -49,7 +49,7 @@ fn question(path: &Path, set: &[Set]) -> String {
 
 /// What was said, or asked for, and is not so by itself. None if it is no text.
 fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
-    let Options { server, tls, proxies, handshake, to, data, identity, .. } = options;
+    let Options { server, tls, proxies, handshake, to, data, identity, seal, .. } = options;
     let mut set = vec![("server", address(server).into())];
     set.extend((!tls).then(|| ("tls", false.into())));
     set.extend(proxies.said().map(|proxy| ("proxy", proxy.into())));
@@ -57,6 +57,7 @@ fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
         let handshake = time_text::duration(*handshake);
         set.push(("handshake", handshake.into()));
     }
+    set.extend((*seal == Seal::Always).then(|| ("seal", "always".into())));
     set.push(("user", user.as_str().into()));
     set.extend(to.as_ref().map(|to| ("to", to.as_str().into())));
     for (key, path) in [("data", data), ("identity", identity)] {
@@ -68,12 +69,8 @@ fn worked(options: &Options, user: &Name) -> Option<Vec<Set>> {
 }
 
 /// An address as it is written behind `--server`, without what was good once.
-fn address(Target { address, fingerprint, .. }: &Target) -> String {
-    let scheme = if address.is_unix() { "" } else { "tinychat://" };
-    match fingerprint {
-        Some(key) => format!("{scheme}{address}#{key}"),
-        None => address.to_string(),
-    }
+fn address(server: &Target) -> String {
+    Target { invite: None, ..server.clone() }.to_string()
 }
 
 /// A path that means the same wherever the next start is.
@@ -105,6 +102,7 @@ pub(super) mod tests {
             commands: false,
             follow: false,
             receipts: false,
+            seal: Seal::default(),
             read_receipts: false,
             timeout: Duration::ZERO,
             get_up_to: 0,

@@ -8,7 +8,7 @@ use crossterm::event::KeyCode;
 use rexpect::process::{PtyProcess, WaitStatus};
 
 use super::*;
-use crate::client::Proxies;
+use crate::client::{Proxies, Seal};
 use crate::ui::start::entry::Options;
 
 /// Tells the test that it is the one that panics, in a process of its own, and where its folder is.
@@ -37,6 +37,7 @@ fn john(data: PathBuf) -> Options {
         commands: false,
         follow: false,
         receipts: false,
+        seal: Seal::default(),
         read_receipts: false,
         timeout: Duration::from_secs(60),
         get_up_to: 0,

@@ -4,6 +4,7 @@ use ratatui::text::Line as Text;
 
 use super::theme::{Theme, mark};
 use crate::client::State;
+use crate::ui::phrases::news;
 use crate::ui::typing::command::COMMANDS;
 use crate::ui::typing::keys;
 use crate::ui::wrap;
@@ -24,6 +25,8 @@ fn entries(mouse: bool) -> Vec<(String, Option<String>)> {
         [State::Waiting, State::Stored, State::Delivered, State::Read, State::Expired]
             .map(explain_mark),
     );
+    all.push(heading("Before a name"));
+    all.push(entry(news::CLEAR, "it was not sealed: the server's host could read it"));
     all.push(heading("In the list"));
     all.extend([
         entry("+", "online"),

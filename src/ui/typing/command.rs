@@ -6,8 +6,9 @@ use std::path::PathBuf;
 
 use super::paths;
 use crate::args::nearest;
-use crate::client::Unwanted;
+use crate::client::{Seal, SealError, Unwanted};
 use crate::message::Name;
+use crate::trust::Digits;
 
 /// What a line means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +27,14 @@ pub enum Input {
     Fingerprint(Option<Name>),
     /// Trust somebody's new key.
     Trust(Name),
+    /// Trust that nobody has a name any more, whoever had it.
+    Release(Name),
+    /// Which address has one's own key in it?
+    Card,
+    /// What becomes of words for somebody who has no keys yet?
+    Seal(Seal),
+    /// Somebody's key is the one with these digits; without any, ask which they are.
+    Verify(Name, Option<Digits>),
     /// Hear no more of somebody; or who is that?
     Block(Option<Name>),
     /// Hear of somebody again.
@@ -136,9 +145,27 @@ pub const COMMANDS: &[Command] = &[
     },
     Command {
         name: "TRUST",
-        usage: "/TRUST name",
+        usage: "/TRUST name [NOBODY]",
         help: "accept the changed key of somebody, or device list",
-        parse: |words| Ok(Input::Trust(name(words)?)),
+        parse: trust,
+    },
+    Command {
+        name: "VERIFY",
+        usage: "/VERIFY name [digits]",
+        help: "compare digits with somebody, to be sure of their key",
+        parse: verify,
+    },
+    Command {
+        name: "CARD",
+        usage: "/CARD",
+        help: "show your address with your key in it, for others",
+        parse: |words| nothing(words, Input::Card),
+    },
+    Command {
+        name: "SEAL",
+        usage: "/SEAL AUTO|ALWAYS",
+        help: "words for who has no keys yet: are sent, or wait here",
+        parse: seal,
     },
     Command {
         name: "BLOCK",
@@ -202,6 +229,27 @@ pub fn help() -> impl Iterator<Item = String> {
 
 fn name(words: &str) -> Result<Name, String> {
     words.parse().map_err(|error| format!("{error}"))
+}
+
+/// What stands behind the name has to be written as it is meant.
+const FREE: &str = "NOBODY";
+
+fn trust(words: &str) -> Result<Input, String> {
+    match words.split_once(char::is_whitespace) {
+        Some((peer, rest)) if rest.trim() == FREE => Ok(Input::Release(name(peer)?)),
+        _ => Ok(Input::Trust(name(words)?)),
+    }
+}
+
+fn verify(words: &str) -> Result<Input, String> {
+    let (peer, digits) = words.split_once(char::is_whitespace).unwrap_or((words, ""));
+    let digits = Some(digits).filter(|digits| !digits.trim().is_empty());
+    let digits = digits.map(str::parse::<Digits>).transpose().map_err(|error| error.to_string());
+    Ok(Input::Verify(name(peer)?, digits?))
+}
+
+fn seal(words: &str) -> Result<Input, String> {
+    words.to_lowercase().parse().map(Input::Seal).map_err(|error: SealError| error.to_string())
 }
 
 fn name_if_any(words: &str) -> Result<Option<Name>, String> {
@@ -278,6 +326,16 @@ mod tests {
             ("/online", Input::Online),
             ("/fingerprint", Input::Fingerprint(None)),
             ("/FINGERPRINT Marie", Input::Fingerprint(Some("marie".parse().unwrap()))),
+            ("/trust Marie", Input::Trust("marie".parse().unwrap())),
+            ("/trust marie NOBODY", Input::Release("marie".parse().unwrap())),
+            ("/card", Input::Card),
+            ("/seal always", Input::Seal(Seal::Always)),
+            ("/SEAL Auto", Input::Seal(Seal::Auto)),
+            ("/verify marie", Input::Verify("marie".parse().unwrap(), None)),
+            (
+                &format!("/VERIFY Marie  {}", "12345 ".repeat(12)),
+                Input::Verify("marie".parse().unwrap(), Some("12345".repeat(12).parse().unwrap())),
+            ),
             ("/QUIT", Input::Quit),
             (
                 "/send /dev/null my cat",
@@ -310,6 +368,11 @@ mod tests {
             ("/talk", "at least one character; usage: /TALK name"),
             ("/talk a:b", "no ':' and no '/'"),
             ("/online now", "usage: /ONLINE"),
+            ("/trust marie nobody", "no spaces; usage: /TRUST name"),
+            ("/seal", "it is auto or always; usage: /SEAL AUTO|ALWAYS"),
+            ("/verify", "at least one character; usage: /VERIFY name [digits]"),
+            ("/verify marie 12345", "60 digits, and these are 5; usage: /VERIFY name"),
+            ("/verify marie SHA256:x", "'S' is no digit"),
             ("/send", "which file?; usage: /SEND PATH"),
             ("/get it", "n is the number of a file; usage: /GET [n]"),
             ("/save 1 /tmp/x y", "one with spaces stands in quotes: /SAVE 1 '/tmp/x y'"),

@@ -69,7 +69,7 @@ mod tests {
         let people = ["anna", "marie", "marius"];
         for (before, expected) in [
             ("/ta", &["/TALK"][..]),
-            ("/S", &["/SEND", "/SAVE", "/STATUS", "/SEARCH"]),
+            ("/S", &["/SEND", "/SAVE", "/STATUS", "/SEAL", "/SEARCH"]),
             ("/talk a", &["anna"]),
             ("ask mar", &["marie", "marius"]),
             ("see /ta", &[]),

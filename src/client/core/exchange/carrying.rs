@@ -61,7 +61,7 @@ impl Core {
         for peer in &addressees {
             self.want_place(peer, Need::Rest);
         }
-        addressees.iter().for_each(|peer| self.tell_keyless(peer));
+        addressees.iter().for_each(|peer| self.tell_file_waits(peer));
         self.files.are_to_go_to(addressees);
         // Once the conversation is open, it is also known whether the key is still the same, and whether there is one to
         // seal for.
@@ -82,22 +82,24 @@ impl Core {
         Ok(jobs)
     }
 
-    /// Says, once, that a file waits for somebody for whom nothing can be sealed yet.
-    fn tell_keyless(&mut self, peer: &Name) {
+    /// Says, once, that a file waits for somebody for whom nothing can be sealed yet, unless that is known of all that is
+    /// for them.
+    fn tell_file_waits(&mut self, peer: &Name) {
         if self.list_of(peer) != Some(0) || self.held.has(peer) {
             return;
         }
-        match self.told_keyless.insert(peer.clone()) {
-            true => self.tell(Event::Keyless { peer: peer.clone() }),
+        if !self.held.is_keyless(peer) && self.told_file_waits.insert(peer.clone()) {
+            self.tell(Event::FileWaits { peer: peer.clone() });
+        } else {
             // Somebody beside the face may have sent another one.
-            false => self.stir(),
+            self.stir();
         }
     }
 
     /// Why files wait for somebody, if they can go only once that has changed.
     pub(crate) fn holds_files(&self, peer: &Name) -> Option<Failure> {
-        let is_keyless = self.list_of(peer) == Some(0);
-        self.held.failure(peer).or_else(|| is_keyless.then(|| Failure::Keyless(peer.clone())))
+        let has_none = self.list_of(peer) == Some(0);
+        self.held.failure(peer).or_else(|| has_none.then(|| Failure::Unsealable(peer.clone())))
     }
 
     fn start(&mut self, key: Key, job: Job, ticket: Ticket, silence: Silence) {

@@ -30,6 +30,7 @@ impl Core {
         if let Some(arrival) = reached.arrival {
             self.arrive(arrival).await?;
         }
+        self.pin_people().await?;
         let visit = Visit {
             config: self.config.clone(),
             identity: self.identity.clone(),

@@ -14,8 +14,8 @@ use crate::client::event::Event;
 use crate::client::line::broken::{dismissed, refused};
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::{Conversation, News};
-use crate::client::store::history;
 use crate::client::store::outbox::{self, Lost};
+use crate::client::store::{history, unsealed};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode, Presence, Refusal, ServerFrame, Watermarks};
 
@@ -38,7 +38,7 @@ impl Core {
             ServerFrame::Talking { peer, presence, own, waiting, version } => {
                 self.list_is_at(&peer, version);
                 self.take_opened(peer.clone(), presence, own, waiting, connection).await?;
-                self.tell_unsealed(&peer);
+                self.tell_sealing(&peer).await?;
             }
             ServerFrame::Expired { peer, n } => self.lose(peer, n, Lost::Expired).await?,
             ServerFrame::Bounced { peer, n } => self.lose(peer, n, Lost::Bounced).await?,
@@ -92,6 +92,8 @@ impl Core {
         let conversation = self.conversations.get_mut(&peer);
         let lost = conversation.map(Conversation::take_lost).unwrap_or_default();
         self.check_counter(&peer, own).await?;
+        let scope = self.scope(&peer);
+        self.store.run(move |tx| unsealed::opened(tx, &scope, waiting)).await?;
         let lost = lost.into_iter().map(|(n, how)| (peer.clone(), n, how)).collect();
         let receipts = BTreeMap::from([(peer.clone(), (own.stored, own.delivered))]);
         self.with(&peer, |it| it.opened(Instant::now(), own.have, own.stored, waiting));

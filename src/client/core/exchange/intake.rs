@@ -108,10 +108,11 @@ impl Core {
             Ok((taken, losses, begins_anew, moved))
         };
         let (taken, losses, begins_anew, moved) = self.store.run(work).await?;
-        let TakenIn { fresh, answers, unopened, left } = taken;
+        let TakenIn { fresh, answers, unopened, left, refused } = taken;
         let bounces = answers.iter().filter(|(.., bounces)| *bounces).count();
         answer(answers, connection);
         left.into_iter().for_each(|peer| self.unopened.leave(peer));
+        refused.into_iter().for_each(|peer| self.tell_refused(peer));
         self.put_off(unopened)?;
         self.unreadable = self.unreadable.saturating_add(bounces);
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
@@ -174,6 +175,17 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Says, once in each conversation, that something came in the clear as the message of somebody who would have sealed it.
+    fn tell_refused(&mut self, peer: Name) {
+        let because = format!(
+            "the server handed out an unsealed message as {peer}'s; it was refused, for {peer}'s client seals what it sends"
+        );
+        log::warn!("{because}");
+        if self.told_refused.insert(peer) {
+            self.tell_if_few(Event::Objection { because });
+        }
     }
 
     /// What is known of somebody's devices now is all there is: what waits for that is taken, or bounced.
@@ -267,6 +279,8 @@ struct TakenIn {
     unopened: Vec<(Name, u64, Message)>,
     /// Whose messages are for another data folder.
     left: BTreeSet<Name>,
+    /// As whose messages something came that they would have sealed.
+    refused: BTreeSet<Name>,
 }
 
 /// Writes down messages that came, in order.
@@ -297,6 +311,10 @@ fn take_all(
             }
             Verdict::Known => taken.answers.push((peer, seq, false)),
             Verdict::Bounced => taken.answers.push((peer, seq, true)),
+            Verdict::Unsealed => {
+                taken.refused.insert(peer.clone());
+                taken.answers.push((peer, seq, true));
+            }
             Verdict::Unknown => {
                 late.insert(peer.clone());
                 taken.unopened.push((peer, seq, message));

@@ -6,6 +6,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use rusqlite::Transaction;
 
 use super::super::exit::Exit;
 use super::super::order::{Order, Said};
@@ -106,7 +107,10 @@ impl Core {
     ) -> Result<(), Exit> {
         let Some(own) = self.own().await? else { return Ok(()) };
         match next(shown.as_ref(), known.as_ref(), &own) {
-            Next::Listed => self.own_list.is_listed(),
+            Next::Listed => {
+                self.note_listed().await?;
+                self.own_list.is_listed();
+            }
             Next::Say(list) => {
                 self.keep_list(&list).await?;
                 self.own_list.is_to_say(*list, self.is_online);
@@ -157,6 +161,13 @@ impl Core {
         let (server, user) = (self.server.clone(), self.config.user.clone());
         let kept = Kept::of(list);
         Ok(self.store.run(move |tx| devices::keep(tx, &server, &user, &kept)).await?)
+    }
+
+    /// From now on the server takes nothing in the clear for this folder.
+    async fn note_listed(&self) -> Result<(), Exit> {
+        let (server, installation) = (self.server.clone(), self.installation);
+        let note = move |tx: &Transaction<'_>| accounts::note_listed(tx, &server, installation);
+        Ok(self.store.run(note).await?)
     }
 
     /// Signs in the background, for it may take as long as a person does.

@@ -11,11 +11,13 @@ use rusqlite::Transaction;
 use super::super::exit::Exit;
 use super::super::state::Core;
 use super::super::verdict::{Known, Shown, Verdict, judge};
+use crate::client::config::Seal;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
 use crate::client::outcome::Doubt;
 use crate::client::store::scope::Server;
+use crate::client::store::sealed::sealing;
 use crate::client::store::{bounced, contacts, devices};
 use crate::message::Name;
 use crate::wire::frame::{ClientFrame, ErrorCode};
@@ -65,13 +67,45 @@ impl Core {
         }
     }
 
-    /// Says, once, that what is written to somebody is not sealed. Of a name that nobody has it is said anyway.
-    pub(crate) fn tell_unsealed(&mut self, peer: &Name) {
-        let list = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
-        let is_unsealed = list.is_some_and(|it| it.list.is_settled() && it.list.known() == 0);
-        if is_unsealed && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
+    /// What may go unsealed is decided anew by the person who uses this client.
+    pub(crate) async fn seal(&mut self, seal: Seal) -> Result<(), Exit> {
+        self.config.seal = seal;
+        self.held.forget_keyless();
+        self.told_unsealed.clear();
+        self.tell(Event::Seal { seal });
+        let faced = self.conversations.iter().filter(|(_, it)| it.faced);
+        let faced: Vec<Name> = faced.map(|(peer, _)| peer.clone()).collect();
+        for peer in faced {
+            self.tell_sealing(&peer).await?;
+        }
+        Ok(())
+    }
+
+    /// Says whether what is written to somebody is sealed, when that changes; and, once, that it is not. Of a name that
+    /// nobody has that is said anyway, and what is held for its key or its list goes to nobody.
+    pub(crate) async fn tell_sealing(&mut self, peer: &Name) -> Result<(), Exit> {
+        let open = self.conversations.get(peer).filter(|it| it.faced && it.is_open());
+        let list = open.map(|it| &it.list).filter(|list| list.is_settled());
+        let Some(has_list) = list.map(|list| list.known() > 0) else { return Ok(()) };
+        if self.held.has(peer) {
+            return Ok(());
+        }
+        let seals = has_list || !self.may_be_plain(peer).await?;
+        if self.told_sealing.insert(peer.clone(), seals) != Some(seals) {
+            self.tell(Event::Sealing { peer: peer.clone(), seals });
+        }
+        if !seals && !self.nobody.contains(peer) && self.told_unsealed.insert(peer.clone()) {
             self.tell(Event::Unsealed { peer: peer.clone() });
         }
+        Ok(())
+    }
+
+    async fn may_be_plain(&self, peer: &Name) -> Result<bool, Exit> {
+        let scope = self.scope(peer);
+        if self.config.seal == Seal::Always {
+            return Ok(false);
+        }
+        Ok(self.store.run(move |tx| sealing::may_be_plain(tx, &scope)).await?)
     }
 
     pub(super) async fn take_list(
@@ -94,6 +128,7 @@ impl Core {
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
                 self.open_what_waits(&peer, connection).await?;
+                self.tell_sealing(&peer).await?;
             }
             Outcome::Heal(bundle) => self.heal(&peer, bundle, connection),
             Outcome::Doubted { doubt, is_offered } => {

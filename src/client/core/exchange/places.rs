@@ -105,7 +105,7 @@ impl Core {
         if most == 0 {
             return Vec::new();
         }
-        let waits = |peer: &Name| self.held.has(peer) || self.files.go_to(peer);
+        let waits = |peer: &Name| self.held.stops(peer) || self.files.go_to(peer);
         let mut idle: Vec<_> = { self.conversations.iter() }
             .filter(|(peer, it)| !it.faced && it.is_idle(waits(peer)))
             .map(|(peer, it)| (it.since(), peer.clone()))

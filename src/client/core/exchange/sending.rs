@@ -9,6 +9,7 @@ use rusqlite::Transaction;
 
 use super::super::exit::Exit;
 use super::super::state::{Core, ROWS};
+use crate::client::config::Seal;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
@@ -66,7 +67,8 @@ impl Core {
 
     /// Sends what is above the last number that was sent: new messages and retries alike.
     pub(crate) async fn send_outbox(&mut self, connection: &mut Connection) -> Result<(), Exit> {
-        let peers = self.conversations.keys().filter(|peer| !self.held.has(peer));
+        let peers = self.conversations.keys().filter(|peer| !self.held.stops(peer));
+        let mut is_lacking = false;
         for peer in peers.cloned().collect::<Vec<Name>>() {
             if connection.unwritten() >= UNWRITTEN_HIGH {
                 break;
@@ -76,13 +78,19 @@ impl Core {
             let version = self.conversations.get(&peer).map_or(0, |it| it.list.known());
             let limit = self.keep_what_is_too_long(&peer, above, room.min(ROWS), version).await?;
             let taken = self.take_to_send(&peer, version, above, limit).await?;
-            let Some(messages) = taken else { continue };
+            let Some(messages) = taken else {
+                is_lacking = true;
+                continue;
+            };
             let last = messages.last().map(|message| message.n);
             let all = messages.len() < limit as usize;
             self.with(&peer, |it| it.sent(last, all));
             for message in messages {
                 connection.say(&message.to(&peer, version));
             }
+        }
+        if is_lacking {
+            self.ask_lists_where_due(connection);
         }
         Ok(())
     }
@@ -97,13 +105,16 @@ impl Core {
     ) -> Result<Option<Vec<Outgoing>>, Exit> {
         let scope = self.scope(peer);
         if version == 0 {
+            let may_be_plain = self.config.seal == Seal::Auto;
             let take = move |tx: &Transaction<'_>| {
-                let is_plain = sealing::may_be_plain(tx, &scope)?;
+                let is_plain = may_be_plain && sealing::may_be_plain(tx, &scope)?;
                 is_plain.then(|| outbox::take_unsettled(tx, &scope, above, limit)).transpose()
             };
             let taken = self.store.run(take).await?;
-            if taken.is_none() {
-                self.wait_for_keys(peer);
+            match &taken {
+                Some(messages) => self.tell_left_clear(peer, messages),
+                None if self.has_asked_for_keys(peer) => self.hold_for_keys(peer),
+                None => {}
             }
             return Ok(taken);
         }
@@ -123,20 +134,45 @@ impl Core {
         }
     }
 
-    /// Nothing can be sealed, for only older programs have used the devices of this list, or the server shows none any more:
-    /// it is asked for once more, and then looked at again.
+    fn tell_left_clear(&self, peer: &Name, messages: &[Outgoing]) {
+        let numbers: Vec<u64> = messages.iter().map(|message| message.n).collect();
+        if !numbers.is_empty() {
+            self.tell(Event::LeftClear { peer: peer.clone(), numbers });
+        }
+    }
+
+    /// Nothing can be sealed, for only older programs have used the devices of this list: it is asked for once more, and then
+    /// looked at again.
     fn wait_for_keys(&mut self, peer: &Name) {
-        let now = Instant::now();
-        let was_asked = |it: &Conversation| it.list.was_asked_within(LOOK_FOR_KEYS, now);
-        if !self.conversations.get(peer).is_some_and(was_asked) {
-            self.with(peer, |it| it.list.wants_keys());
+        if !self.has_asked_for_keys(peer) {
             return;
         }
-        self.with(peer, |it| it.refused_to_open(now, LOOK_FOR_KEYS));
+        self.with(peer, |it| it.refused_to_open(Instant::now(), LOOK_FOR_KEYS));
         let because = format!(
             "what you write to {peer} waits: the server shows no keys of {peer} to seal for; it goes out once it does"
         );
         self.tell_if_few(Event::Objection { because });
+    }
+
+    /// Whether the server was asked a moment ago what can be sealed for. Otherwise it is asked.
+    fn has_asked_for_keys(&mut self, peer: &Name) -> bool {
+        let now = Instant::now();
+        let was_asked = |it: &Conversation| it.list.was_asked_within(LOOK_FOR_KEYS, now);
+        let was_asked = self.conversations.get(peer).is_some_and(was_asked);
+        if !was_asked {
+            self.with(peer, |it| it.list.wants_keys());
+        }
+        was_asked
+    }
+
+    /// There is no list, and nothing goes unsealed: what is written waits until the server tells of one.
+    fn hold_for_keys(&mut self, peer: &Name) {
+        if self.held.hold_for_keys(peer) && !self.told_nobody.contains(peer) {
+            self.tell(Event::Unsealable { peer: peer.clone() });
+        } else {
+            // Somebody beside the face may have written more.
+            self.stir();
+        }
     }
 
     /// How many messages may be sent, at most `limit`, before one that is too long for this server. If that one is the

@@ -10,10 +10,14 @@ use rusqlite::Transaction;
 use super::super::exit::Exit;
 use super::super::state::{Core, Told};
 use crate::client::beside::{Ask, Snapshot, Standing};
+use crate::client::config::Seal;
 use crate::client::event::{Absence, Event};
 use crate::client::store::archive::{self, News};
 use crate::client::store::{history, outbox};
 use crate::message::{Name, Timestamp};
+
+/// What a guest is told that wants nothing sent unsealed, of an owner that may.
+const SEALS_NOT_ALWAYS: &str = "the client that is connected for this folder was started without --seal always; nothing was sent";
 
 impl Core {
     pub(super) async fn answer(&mut self, ask: Ask) -> Result<(), Exit> {
@@ -22,7 +26,10 @@ impl Core {
                 self.watchers.retain(|watcher| !watcher.is_closed());
                 self.watchers.push(watcher);
             }
-            Ask::Write { token, peer, text, answer } => {
+            Ask::Write { sealed: true, answer, .. } if self.config.seal == Seal::Auto => {
+                let _ = answer.try_send(Err(SEALS_NOT_ALWAYS.into()));
+            }
+            Ask::Write { token, peer, text, sealed: _, answer } => {
                 self.write_once(token, peer, text, answer).await?;
             }
             Ask::SendFile { token, peer, path, caption, answer } => {
@@ -32,7 +39,7 @@ impl Core {
             Ask::Fate { id, answer } => _ = answer.try_send(self.fate(id).await?),
             Ask::Hold { peer, answer } => _ = answer.try_send(self.holds_files(&peer)),
             Ask::State { id, answer } => {
-                let state = self.store.run(move |tx| archive::state(tx, id)).await?;
+                let state = self.store.run(move |tx| archive::sent(tx, id)).await?;
                 let _ = answer.try_send(state);
             }
             Ask::News { above, with, unread, answer } => {
@@ -88,7 +95,8 @@ impl Core {
     }
 
     fn standing(&self, peer: &Name) -> Standing {
-        let (nobody, held) = (self.nobody.contains(peer), self.held.failure(peer));
+        let nobody = self.nobody.contains(peer) && !self.waits_here(peer);
+        let held = self.held.failure(peer);
         Standing { nobody, held, alike: self.likeness.of(peer).cloned() }
     }
 

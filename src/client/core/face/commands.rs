@@ -35,6 +35,10 @@ impl Core {
             Command::Block { peer, blocked } => self.block(peer, blocked, connection),
             Command::Blocks => self.ask_blocks(connection),
             Command::Trust(peer) => self.trust(peer).await?,
+            Command::Release(peer) => self.release(peer).await?,
+            Command::Card => self.tell_card(),
+            Command::Seal(seal) => self.seal(seal).await?,
+            Command::Verify { peer, digits } => self.verify(peer, digits).await?,
             Command::Overview => self.look_over().await?,
             Command::Page { peer, place, limit } => self.turn_to(peer, place, limit).await?,
             Command::Search { query, limit } => self.search(query, limit).await,
@@ -73,7 +77,7 @@ impl Core {
             conversation.ask_anew();
         }
         self.tell_nobody(&peer);
-        self.tell_unsealed(&peer);
+        self.tell_sealing(&peer).await?;
         self.meet_and_know(&peer).await
     }
 

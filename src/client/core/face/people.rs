@@ -7,13 +7,20 @@ use rusqlite::Transaction;
 use super::super::exit::Exit;
 use super::super::likeness::Known;
 use super::super::state::Core;
+use crate::client::config::Target;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::line::conversation::Conversation;
-use crate::client::outcome::{Change, Trust};
+use crate::client::outcome::{Change, KeyAnswer, Trust, Verification};
+use crate::client::store::scope::Server;
 use crate::client::store::{archive, contacts, devices};
 use crate::message::Name;
+use crate::trust::Digits;
+use crate::trust::digits::Owner;
 use crate::wire::frame::ClientFrame;
+
+/// What becomes of what the server has shown of somebody.
+type Decide = fn(&Transaction<'_>, &Server, &Name) -> rusqlite::Result<Trust>;
 
 impl Core {
     /// What cannot be said now is said once the connection is there.
@@ -47,22 +54,63 @@ impl Core {
     }
 
     pub(super) async fn trust(&mut self, peer: Name) -> Result<(), Exit> {
+        self.trust_by(peer, contacts::trust).await
+    }
+
+    pub(super) async fn release(&mut self, peer: Name) -> Result<(), Exit> {
+        self.trust_by(peer, contacts::release).await
+    }
+
+    async fn trust_by(&mut self, peer: Name, decide: Decide) -> Result<(), Exit> {
         if peer == self.config.user {
             self.tell(Event::Trusted { peer, trust: Trust::Oneself });
             return Ok(());
         }
         let (server, contact) = (self.server.clone(), peer.clone());
         let trust = move |tx: &Transaction<'_>| {
-            let trust = contacts::trust(tx, &server, &contact)?;
+            let trust = decide(tx, &server, &contact)?;
             Ok((trust, devices::known(tx, &server, &contact)?.version))
         };
         let (trust, list) = self.store.run(trust).await?;
-        self.held.trusts_key(&peer);
-        self.held.believes_list(&peer);
-        self.with(&peer, |it| it.list.accepted(list));
-        self.files.look();
+        if !trust.is_refused() {
+            self.goes_on_with(&peer, list);
+        }
         self.tell(Event::Trusted { peer, trust });
         Ok(())
+    }
+
+    /// One's own key, in an address.
+    pub(super) fn tell_card(&self) {
+        let Owner { name, key } = self.as_owner();
+        let fingerprint = self.server.key().or(self.config.fingerprint);
+        let (address, people) = (self.config.server.clone(), [(name, key.fingerprint())].into());
+        self.tell(Event::Card(Target { address, fingerprint, invite: None, people }));
+    }
+
+    pub(super) async fn verify(&mut self, peer: Name, digits: Digits) -> Result<(), Exit> {
+        if peer == self.config.user {
+            self.tell(Event::Verified { peer, verification: Verification::Oneself });
+            return Ok(());
+        }
+        let (me, server, contact) = (self.as_owner(), self.server.clone(), peer.clone());
+        let verify = move |tx: &Transaction<'_>| {
+            let verification = contacts::verify(tx, &me, &server, &contact, &digits)?;
+            Ok((verification, devices::known(tx, &server, &contact)?.version))
+        };
+        let (verification, list) = self.store.run(verify).await?;
+        if matches!(verification, Verification::Accepted(_)) {
+            self.goes_on_with(&peer, list);
+        }
+        self.tell(Event::Verified { peer, verification });
+        Ok(())
+    }
+
+    /// What was held for somebody goes out, unless the server shows yet another key or list.
+    fn goes_on_with(&mut self, peer: &Name, list: u64) {
+        self.held.trusts_key(peer);
+        self.held.believes_list(peer);
+        self.with(peer, |it| it.list.accepted(list));
+        self.files.look();
     }
 
     /// What cannot be asked now is asked once the connection is there, or answered from the disk if that
@@ -71,7 +119,9 @@ impl Core {
         let user = &self.config.user;
         let Some(peer) = peer.filter(|peer| peer != user) else {
             let key = Some(self.identity.public().fingerprint());
-            return self.tell(Event::Key { name: user.clone(), key, current: true });
+            let own =
+                KeyAnswer { name: user.clone(), key, current: true, pair: None, verified: false };
+            return self.tell(Event::Key(own));
         };
         if let Some(connection) = connection {
             connection.say(&ClientFrame::Key { peer: peer.clone() });

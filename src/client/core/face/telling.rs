@@ -85,8 +85,7 @@ impl Core {
         for name in std::mem::take(&mut self.asked_keys) {
             let (server, peer) = (self.server.clone(), name.clone());
             let key = self.store.run(move |tx| contacts::trusted(tx, &server, &peer)).await?;
-            let key = key.map(|key| key.fingerprint());
-            self.tell(Event::Key { name, key, current: false });
+            self.tell_key(name, key, false).await?;
         }
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::super::accounts::Keys;
 use super::super::devices;
 use super::super::outbox::{self, Outgoing};
 use super::super::scope::{Scope, Server};
+use super::super::trusted::verified;
 use super::keyring::{Device, Keyring, Me, Person};
 use super::sessions::{Other, Sending};
 use crate::message::{Kind, Name, Timestamp};
@@ -80,15 +81,16 @@ pub(crate) fn take(
 }
 
 /// Whether what is written in a conversation may leave without being sealed, if the server says that its receiver has no
-/// device list: not if they ever had one here, nor as long as something waits that was sealed before, or tells of a file
-/// that was: whoever read that could open the file.
+/// device list: not if they ever had one here, or their key was verified, nor as long as something waits that was sealed
+/// for the owner who is trusted now, or that tells of a sealed file: whoever read that could open the file.
 pub(crate) fn may_be_plain(tx: &Transaction<'_>, scope: &Scope) -> Result<bool> {
     let Scope { server, peer, .. } = scope;
-    if devices::known_of_any_key(tx, server, peer)?.version > 0 {
+    let had_list = devices::known_of_any_key(tx, server, peer)?.version > 0;
+    if had_list || verified(tx, server, peer)?.is_some() {
         return Ok(false);
     }
     let none = "SELECT NOT EXISTS (SELECT 1 FROM sealed JOIN message ON message.id = sealed.message
-                                   WHERE server = ?1 AND peer = ?2)
+                                   WHERE server = ?1 AND peer = ?2 AND sealed.n > 0)
                    AND NOT EXISTS (SELECT 1 FROM upload JOIN message ON message.id = upload.message
                                    WHERE upload.server = ?1 AND upload.peer = ?2 AND upload.seed IS NOT NULL
                                          AND message.state IN ('waiting', 'stored'))";
@@ -267,7 +269,8 @@ impl Sealed {
         let (installation, n) = &self.number;
         let row = params![message, installation, n.cast_signed(), self.key.to_bytes(), bytes];
         tx.prepare_cached("INSERT OR REPLACE INTO sealed VALUES (?, ?, ?, ?, ?)")?.execute(row)?;
-        tx.prepare_cached("UPDATE message SET sealed = 1 WHERE id = ?")?
+        // What was in the clear before stays marked as such.
+        tx.prepare_cached("UPDATE message SET sealed = 1 WHERE id = ? AND sealed IS NULL")?
             .execute([message])
             .map(drop)
     }

@@ -4,12 +4,12 @@ use std::path::PathBuf;
 
 use super::state::{App, Effect, Line, OPENED};
 use crate::client::{
-    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, Pending, Place, Record,
-    State, Summary, Transfer, Trust, Way,
+    Absence, Change, Command, Doubt, Event, FileState, Freed, Incoming, KeyAnswer, Passage,
+    Pending, Place, Record, State, Summary, Transfer, Trust, Verification, Way,
 };
 use crate::message::Name;
 use crate::trust::Fingerprint;
-use crate::ui::phrases::{files, news};
+use crate::ui::phrases::{files, keys, news};
 use crate::ui::settings::Bell;
 use crate::ui::tui::conversation::Conversation;
 use crate::wire::frame::Presence;
@@ -34,6 +34,7 @@ impl App {
             Event::Receipts { peer, stored, delivered } => {
                 self.take_receipts(&peer, &stored, &delivered);
             }
+            Event::LeftClear { peer, numbers } => self.change(&peer, |it| it.left_clear(&numbers)),
             Event::Read { peer, n } => self.change(&peer, |it| it.read_up_to(n)),
             Event::Expired { peer, n } => self.change(&peer, |it| it.moved(&[n], State::Expired)),
             Event::Bounced { peer, n, again, rests } => {
@@ -52,9 +53,17 @@ impl App {
                 self.change(&peer, |it| it.presence = Some(presence));
             }
             Event::Online { count, names } => self.tell(news::online(count, &names)),
-            Event::Nobody { peer } => self.tell_about(&peer, news::nobody(&peer), false),
-            Event::Unsealed { peer } => self.tell_about(&peer, news::unsealed(&peer), false),
-            Event::Keyless { peer } => self.tell_about(&peer, news::keyless(&peer), false),
+            Event::Nobody { peer, waits: true } => {
+                self.tell_about(&peer, news::nobody(&peer, true), false);
+            }
+            Event::Nobody { peer, waits: false } => {
+                self.tell_unsealed(&peer, &news::nobody(&peer, false));
+            }
+            Event::Unsealed { peer } => self.tell_unsealed(&peer, &news::unsealed(&peer)),
+            Event::Unsealable { peer } => self.tell_about(&peer, news::unsealable(&peer), false),
+            Event::FileWaits { peer } => self.tell_about(&peer, news::file_waits(&peer), false),
+            Event::Sealing { peer, seals } => self.change(&peer, |it| it.seals = Some(seals)),
+            Event::Seal { seal } => self.tell(news::sealing(seal)),
             Event::Alike { peer, known } => {
                 self.tell_about(&peer, news::alike(peer.as_str(), known.as_str()), true);
             }
@@ -65,10 +74,14 @@ impl App {
             Event::Disconnected { because, .. } => self.disconnect(because),
             Event::Status(pending) => self.tell_status(&pending),
             Event::FirstMeeting { fingerprint } => self.tell_first_meeting(fingerprint),
-            Event::Key { name, key, current } => self.take_key(name, key, current),
-            Event::KeyChanged { peer, was, now } => self.take_changed_key(&peer, was, now),
+            Event::Key(told) => self.take_key(&told),
+            Event::Card(card) => self.tell_all(keys::card(&self.user, &card)),
+            Event::KeyChanged { peer, was, verified, now } => {
+                self.take_changed_key(&peer, (was, verified), now);
+            }
             Event::ListDoubted { peer, doubt } => self.tell_doubted_list(&peer, &doubt),
             Event::Trusted { peer, trust } => self.take_trusted(&peer, trust),
+            Event::Verified { peer, verification } => self.take_verified(&peer, verification),
             // Files.
             Event::Transfer(transfer) => self.take_transfer(transfer),
             Event::Files(all, lying) => {
@@ -145,6 +158,11 @@ impl App {
         }
     }
 
+    fn tell_unsealed(&mut self, peer: &Name, told: &str) {
+        self.change(peer, |it| it.explained_clear = true);
+        self.tell_about(peer, news::marked_clear(told), false);
+    }
+
     fn tell_status(&mut self, pending: &[Pending]) {
         self.tell(self.how_the_line_is());
         self.tell_all(news::pending(pending));
@@ -154,15 +172,20 @@ impl App {
         self.tell_all(news::first_meeting(&self.server, fingerprint, self.named));
     }
 
-    fn take_changed_key(&mut self, peer: &Name, was: Fingerprint, now: Option<Fingerprint>) {
-        self.change(peer, |it| it.key = now);
-        for line in news::changed_key(peer, was, now) {
+    fn take_changed_key(
+        &mut self,
+        peer: &Name,
+        was: (Fingerprint, bool),
+        now: Option<Fingerprint>,
+    ) {
+        self.change(peer, |it| (it.key, it.verified) = (now, false));
+        for line in keys::changed_key(peer, was, now) {
             self.tell_about(peer, line, true);
         }
     }
 
     fn tell_doubted_list(&mut self, peer: &Name, doubt: &Doubt) {
-        for line in news::doubted_list(peer, doubt) {
+        for line in keys::doubted_list(peer, doubt) {
             self.tell_about(peer, line, true);
         }
     }
@@ -175,7 +198,18 @@ impl App {
             // It was what there was to say.
             it.panel.close();
         }
-        self.tell_about(peer, news::trusted(peer, trust), false);
+        self.tell_about(peer, keys::trusted(peer, trust), false);
+    }
+
+    fn take_verified(&mut self, peer: &Name, verification: Verification) {
+        if let Verification::Verified(key) | Verification::Accepted(key) = verification
+            && let Some(it) = self.find(peer)
+        {
+            (it.key, it.verified) = (Some(key), true);
+            // It was what there was to say.
+            it.panel.close();
+        }
+        self.tell_about(peer, keys::verified(peer, verification), false);
     }
 
     fn take_freed(&mut self, freed: &Freed) {
@@ -223,11 +257,15 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body, sealed, file } = message;
+        let Incoming { id, peer, time, kind, body, passage, file } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
         let state = State::Received;
-        let record = Record { id, own: false, n: 0, time, kind, body, state, sealed, file };
+        let record = Record { id, own: false, n: 0, time, kind, body, state, passage, file };
+        let it = &mut self.conversations[index];
+        if passage == Passage::Clear && !std::mem::replace(&mut it.explained_clear, true) {
+            it.panel.tell(news::marked_clear(&news::came_clear(&peer)), false);
+        }
         self.conversations[index].request = 0;
         if is_current && self.conversations[index].is_catching_up() {
             let pane = self.pane();
@@ -270,12 +308,12 @@ impl App {
         }
     }
 
-    fn take_key(&mut self, name: Name, key: Option<Fingerprint>, current: bool) {
-        if self.asked_keys.remove(&name) {
-            self.tell_all(news::key(&self.user, &name, key, current));
+    fn take_key(&mut self, told: &KeyAnswer) {
+        if self.asked_keys.remove(&told.name) {
+            self.tell_all(keys::key(&self.user, told));
         }
-        if let Some(it) = self.find(&name) {
-            it.key = key;
+        if let Some(it) = self.find(&told.name) {
+            (it.key, it.verified) = (told.key, told.verified);
         }
     }
 

@@ -59,11 +59,13 @@ impl App {
             Typed::Close(peer) => self.close(peer),
             Typed::Online => self.give(Command::Online),
             Typed::Status => self.give(Command::Status),
-            Typed::Fingerprint(name) => {
-                self.asked_keys.insert(name.clone().unwrap_or_else(|| self.user.clone()));
-                self.give(Command::Key(name));
-            }
+            Typed::Fingerprint(name) => self.ask_key(name),
+            Typed::Verify(peer, None) => self.ask_key(Some(peer)),
+            Typed::Verify(peer, Some(digits)) => self.give(Command::Verify { peer, digits }),
             Typed::Trust(peer) => self.give(Command::Trust(peer)),
+            Typed::Release(peer) => self.give(Command::Release(peer)),
+            Typed::Card => self.give(Command::Card),
+            Typed::Seal(seal) => self.give(Command::Seal(seal)),
             Typed::Block(None) => self.give(Command::Blocks),
             Typed::Block(Some(peer)) if peer == self.user => self.tell("you cannot block yourself"),
             Typed::Block(Some(peer)) => {
@@ -93,6 +95,11 @@ impl App {
             Typed::Quit => self.finishing = true,
         }
         true
+    }
+
+    fn ask_key(&mut self, name: Option<Name>) {
+        self.asked_keys.insert(name.clone().unwrap_or_else(|| self.user.clone()));
+        self.give(Command::Key(name));
     }
 
     fn say(&mut self, text: String) -> bool {

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
-use crate::client::{Query, Received, Record, State};
+use crate::client::{Passage, Query, Received, Record, State};
 use crate::message::{Name, Timestamp};
 use crate::text;
 use crate::ui::phrases::files;
@@ -67,6 +67,8 @@ pub(crate) enum Row {
         time: String,
         own: bool,
         state: State,
+        /// It was in the clear.
+        clear: bool,
         found: bool,
         name: usize,
         words: Words,
@@ -157,6 +159,7 @@ impl Layout {
 #[derive(Debug, PartialEq, Eq)]
 struct Source {
     state: State,
+    passage: Passage,
     file: Option<Received>,
     found: Option<Query>,
     picture: Option<Shown>,
@@ -168,6 +171,7 @@ impl Source {
     fn new(record: &Record, found: Option<&Query>, picture: Option<&Shown>, pane: &Pane) -> Self {
         Self {
             state: record.state,
+            passage: record.passage,
             file: record.file.clone(),
             found: found.cloned(),
             picture: picture.cloned(),
@@ -177,7 +181,8 @@ impl Source {
     }
 
     fn rows(&self, peer: &Name, record: &Record, pane: &Pane) -> Vec<Row> {
-        let Record { own, state, time, .. } = *record;
+        let Record { own, state, passage, time, .. } = *record;
+        let clear = passage == Passage::Clear;
         let name = format!("{}: ", if own { "you" } else { peer.as_str() });
         let mut rows = Vec::new();
         for (number, line) in shown_lines(record).into_iter().enumerate() {
@@ -189,7 +194,7 @@ impl Source {
                     true => {
                         let (time, found) = (clock(time, &pane.zone), self.found.is_some());
                         let name = name.len().min(words.text.len());
-                        Row::Head { time, own, state, found, name, words }
+                        Row::Head { time, own, state, clear, found, name, words }
                     }
                     false => Row::Body(words),
                 });

@@ -25,10 +25,16 @@ pub(crate) struct Conversation {
     pub(crate) composer: Composer,
     /// None if it is not known.
     pub(crate) presence: Option<Presence>,
+    /// Whether what one writes is sealed; none if it is not known.
+    pub(crate) seals: Option<bool>,
+    /// One was told what is marked as having been in the clear.
+    pub(crate) explained_clear: bool,
     /// How many messages wait of somebody who is new.
     pub(crate) request: u64,
     pub(crate) muted: bool,
     pub(crate) key: Option<Fingerprint>,
+    /// It is verified.
+    pub(crate) verified: bool,
     /// How many own messages the server has not stored.
     pub(crate) unsent: u64,
     unread: BTreeSet<i64>,
@@ -63,9 +69,12 @@ impl Conversation {
         Self {
             composer: Composer::default(),
             presence: None,
+            seals: None,
+            explained_clear: false,
             request: 0,
             muted: false,
             key: None,
+            verified: false,
             unsent: 0,
             unread: BTreeSet::new(),
             read: 0,
@@ -162,6 +171,13 @@ impl Conversation {
     pub(crate) fn moved(&mut self, numbers: &[u64], state: State) {
         for window in self.visit.iter_mut().chain([&mut self.tail]) {
             window.moved(numbers, state, self.read);
+        }
+    }
+
+    /// Own messages leave in the clear.
+    pub(crate) fn left_clear(&mut self, numbers: &[u64]) {
+        for window in self.visit.iter_mut().chain([&mut self.tail]) {
+            window.left_clear(numbers);
         }
     }
 

@@ -5,14 +5,15 @@ use proptest::prelude::*;
 use jiff::tz::TimeZone;
 
 use super::*;
+use crate::client::Passage;
 use crate::message::{Kind, Timestamp};
 
 pub(super) fn record(id: i64, own: bool, text: &str) -> Record {
     let state = if own { State::Waiting } else { State::Received };
     let (n, time) = (id.unsigned_abs(), Timestamp(id.unsigned_abs() * 60_000));
     let body = text.to_string().into();
-    let (kind, sealed, file) = (Kind::TEXT, true, None);
-    Record { id, own, n, time, kind, body, state, sealed, file }
+    let (kind, passage, file) = (Kind::TEXT, Passage::Sealed, None);
+    Record { id, own, n, time, kind, body, state, passage, file }
 }
 
 fn pane(height: u16) -> Pane {

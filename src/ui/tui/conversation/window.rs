@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::layout::{Block, Layout, Pane, Row, Shown};
-use crate::client::{FileInfo, FileState, Place, Query, Record, State};
+use crate::client::{FileInfo, FileState, Passage, Place, Query, Record, State};
 use crate::message::Name;
 
 /// How many messages are read at once.
@@ -187,6 +187,16 @@ impl Window {
             {
                 let is_read = state == State::Delivered && *n <= read;
                 record.state = if is_read { State::Read } else { state };
+            }
+        }
+    }
+
+    /// Own messages leave in the clear.
+    pub(super) fn left_clear(&mut self, numbers: &[u64]) {
+        for n in numbers {
+            let mut own = self.records.values_mut().rev().filter(|it| it.own);
+            if let Some(record) = own.find(|it| it.n == *n) {
+                record.passage = Passage::Clear;
             }
         }
     }

@@ -209,8 +209,11 @@ fn draw_status(canvas: &mut Canvas, app: &App, sight: Option<&Sight>, area: Rect
         parts.push(line(app));
     }
     if let Some(it) = app.current() {
-        let key =
-            it.key.map(|key| format!(", key {}", short(&key.to_string()))).unwrap_or_default();
+        let seals = it.seals.map(|seals| if seals { "sealed" } else { "unsealed" });
+        parts.extend(seals.map(String::from));
+        let verified = if it.verified { " verified" } else { "" };
+        let key = it.key.map(|key| format!(", key {}{verified}", short(&key.to_string())));
+        let key = key.unwrap_or_default();
         let presence = it.presence.map(|it| format!(" {}", it.as_str())).unwrap_or_default();
         parts.push(format!("{}{presence}{key}", it.peer));
     }

@@ -9,6 +9,7 @@ use super::super::conversation::{Conversation, Pane, Row, Sight};
 use super::super::picture::Gallery;
 use super::super::words::{Mark, Words};
 use crate::ui::phrases::count;
+use crate::ui::phrases::news::CLEAR;
 use crate::ui::tui::display::canvas::{Canvas, Link};
 use crate::ui::tui::theme::{Theme, mark};
 use crate::ui::wrap::{self, columns, fit, padded};
@@ -100,7 +101,7 @@ fn message_row(row: &Row, pane: &Pane, theme: Theme) -> Text<'static> {
             spans.push(Span::raw(" ".repeat(usize::from(pane.indent()))));
             spans.extend(marked(words, 0));
         }
-        Row::Head { time, own, state, found, name, words } => {
+        Row::Head { time, own, state, clear, found, name, words } => {
             let (mark, style) = match (found, own) {
                 (true, _) => (">", theme.bold()),
                 (false, true) => mark(*state, theme),
@@ -108,7 +109,8 @@ fn message_row(row: &Row, pane: &Pane, theme: Theme) -> Text<'static> {
             };
             if !pane.bare {
                 spans.push(Span::styled(format!("{time} "), theme.dim()));
-                spans.push(Span::styled(format!("{mark} "), style));
+                spans.push(Span::styled(mark, style));
+                spans.push(Span::styled(if *clear { CLEAR } else { " " }, theme.bold()));
             }
             let whose = if *own { theme.bold() } else { theme.peer() };
             spans.push(Span::styled(padded(&words.text[..*name]).into_owned(), whose));

@@ -10,6 +10,7 @@ use rusqlite::{Connection, Transaction};
 use super::super::devices::Kept;
 use super::super::history::{self, Receiver, Verdict};
 use super::super::outbox::{self, Outgoing};
+use super::super::rows::Passage;
 use super::super::scope::{Scope, Server};
 use super::super::thread::tests::{in_memory, run};
 use super::super::{accounts, contacts, devices};
@@ -177,7 +178,7 @@ impl Folder {
     /// A sealed message comes, and is opened.
     fn reads(&mut self, from: &str, message: &Message) -> String {
         match self.receives(from, message) {
-            Verdict::New(it) if it.sealed && it.kind == Kind::TEXT => {
+            Verdict::New(it) if it.passage == Passage::Sealed && it.kind == Kind::TEXT => {
                 String::from_utf8(it.body.to_vec()).unwrap()
             }
             other => panic!("{other:?}"),

@@ -1,6 +1,7 @@
 //! What is opened, and what is not.
 
 use super::super::super::bounced::bounce;
+use super::super::super::unsealed;
 use super::*;
 use crate::message::Origin;
 use crate::trust::devices::{SignedWriter, Writer};
@@ -28,7 +29,7 @@ fn what_came_before_as_it_was_written_is_known() {
     here.writes("bob", "hi");
     let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
     let Verdict::New(it) = there.receives("alice", &here.sent(&plain[0])) else { panic!("new") };
-    assert!(!it.sealed);
+    assert_eq!(it.passage, Passage::Clear);
     let sealed = here.sends("bob", 0);
     let bounced = there.receives("alice", &here.sent(&sealed[0]));
     assert_eq!(bounced, Verdict::Bounced, "it has the same number, and is another");
@@ -37,6 +38,77 @@ fn what_came_before_as_it_was_written_is_known() {
     let again = here.sends("bob", 0);
     assert_eq!(there.receives("alice", &here.sent(&again[0])), Verdict::Known);
     assert_eq!(there.count("message"), 1);
+    for folder in [&here, &there] {
+        assert_eq!(folder.count("message WHERE sealed = 0"), 1, "it was in the clear, for ever");
+    }
+}
+
+#[test]
+fn what_was_sealed_and_comes_in_the_clear_was_in_the_clear() {
+    let World { mut here, mut there, .. } = world();
+    assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");
+    assert_eq!(there.count("message WHERE sealed = 1"), 1);
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    assert_eq!(there.receives("alice", &here.sent(&plain[0])), Verdict::Known);
+    for folder in [&here, &there] {
+        assert_eq!(folder.count("message WHERE sealed = 0"), 1);
+    }
+}
+
+#[test]
+fn nothing_in_the_clear_is_taken_of_whoever_has_sealed_something() {
+    let World { mut here, mut there, .. } = world();
+    let in_the_clear = |here: &mut Folder, text: &str| {
+        let n = here.writes("bob", text);
+        let Taken::Messages(plain) = here.takes("bob", 0, n - 1) else {
+            panic!("there is no list")
+        };
+        here.sent(&plain[0])
+    };
+    let waited = in_the_clear(&mut here, "it waited");
+    assert!(matches!(there.receives("alice", &waited), Verdict::New(_)));
+    assert_eq!(there.reads("alice", &here.says("bob", "hi")), "hi");
+    let slipped_in = in_the_clear(&mut here, "slipped in");
+    for _ in 0..2 {
+        assert_eq!(there.receives("alice", &slipped_in), Verdict::Unsealed);
+    }
+    assert_eq!(there.receives("alice", &waited), Verdict::Known, "its acknowledgement was lost");
+    assert_eq!(there.count("message"), 2);
+    // If it was hers all the same it comes again.
+    let scope = here.scope("bob");
+    run(&mut here.store, |tx| bounce(tx, &scope, slipped_in.id.n, true));
+    let again = here.sends("bob", slipped_in.id.n);
+    assert_eq!(there.reads("alice", &here.sent(&again[0])), "slipped in");
+}
+
+#[test]
+fn of_whoever_has_a_list_nothing_is_taken_in_the_clear_but_what_waited() {
+    let World { alice, mut here, mut there, .. } = world();
+    for text in ["one", "two", "three", "four"] {
+        here.writes("bob", text);
+    }
+    let Taken::Messages(plain) = here.takes("bob", 0, 0) else { panic!("there is no list") };
+    let plain: Vec<Message> = plain.iter().map(|message| here.sent(message)).collect();
+    let opens = |there: &mut Folder, peer: &Name, waiting: u64| {
+        let scope = there.scope(peer.as_str());
+        run(&mut there.store, |tx| unsealed::opened(tx, &scope, waiting));
+    };
+    // The server has no list with this folder yet.
+    opens(&mut there, &alice.name, 0);
+    assert!(matches!(there.receives("alice", &plain[0]), Verdict::New(_)));
+    let installation = there.installation;
+    run(&mut there.store, |tx| accounts::note_listed(tx, &server(), installation));
+    opens(&mut there, &alice.name, 2);
+    assert_eq!(there.receives("alice", &plain[0]), Verdict::Known);
+    assert!(matches!(there.receives("alice", &plain[1]), Verdict::New(_)));
+    // It is cut, and so much is said to wait then.
+    opens(&mut there, &alice.name, 9);
+    assert!(matches!(there.receives("alice", &plain[2]), Verdict::New(_)));
+    assert_eq!(there.receives("alice", &plain[3]), Verdict::Unsealed);
+    // Somebody without a list may be a script, whose first words nobody could know as sealed.
+    let carol: Name = "carol".parse().unwrap();
+    opens(&mut there, &carol, 0);
+    assert!(matches!(there.receives("carol", &Message::text(5, 1, "hi")), Verdict::New(_)));
 }
 
 #[test]

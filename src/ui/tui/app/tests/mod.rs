@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::*;
-use crate::client::{Incoming, Place, Record, State, Summary};
+use crate::client::{Incoming, KeyAnswer, Passage, Place, Record, State, Summary};
 use crate::message::Kind;
 use crate::trust::Fingerprint;
 use crate::ui::tui::display::canvas::Canvas;
@@ -66,7 +66,13 @@ impl Desk {
         desk.opens("marie", 0);
         desk.comes("marie");
         let key = Some(Fingerprint::of(b"marie's"));
-        desk.hear(Event::Key { name: name("marie"), key, current: true });
+        desk.hear(Event::Key(KeyAnswer {
+            name: name("marie"),
+            key,
+            current: true,
+            pair: None,
+            verified: false,
+        }));
         desk.says("marie", "good morning! is the train on time?");
         desk.writes("it is; I sit in the second carriage");
         desk.hear(delivered("marie", 1));
@@ -106,7 +112,7 @@ impl Desk {
             time,
             kind: Kind::TEXT,
             body,
-            sealed: true,
+            passage: Passage::Sealed,
             file: None,
         }));
     }
@@ -127,8 +133,8 @@ impl Desk {
             let before = self.app.find(&peer).unwrap().records().filter(own).count();
             let (n, body) = (before as u64 + 1, text.into());
             let (kind, state) = (Kind::TEXT, State::Waiting);
-            let (time, sealed, file) = (self.now, true, None);
-            let record = Record { id, own: true, n, time, kind, body, state, sealed, file };
+            let (time, passage, file) = (self.now, Passage::Sealed, None);
+            let record = Record { id, own: true, n, time, kind, body, state, passage, file };
             self.hear(Event::Written { peer, record });
         }
     }

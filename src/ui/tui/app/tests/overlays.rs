@@ -90,7 +90,7 @@ fn request() {
 fn a_changed_key() {
     let mut desk = Desk::busy((80, 11));
     let [was, now] = [b"one", b"two"].map(|key| Fingerprint::of(key));
-    desk.hear(Event::KeyChanged { peer: name("marie"), was, now: Some(now) });
+    desk.hear(Event::KeyChanged { peer: name("marie"), was, verified: false, now: Some(now) });
     assert_screen(
         &desk,
         "
@@ -124,6 +124,8 @@ fn help() {
 │  =                     it was read (said only by people who want that)       │
 │  !                     it failed: the server kept it for as long as it keeps │
 │                        messages                                              │
+│Before a name                                                                 │
+│  ~                     it was not sealed: the server's host could read it    │
 │In the list                                                                   │
 │  +                     online                                                │
 │  *                     a draft                                               │
@@ -137,8 +139,6 @@ fn help() {
 │  Up, Down              move; at the first or last row through what you wrote │
 │                        here before                                           │
 │  Alt-B, Alt-F          move by words                                         │
-│  Ctrl-A, Ctrl-E        move to the line's beginning or end                   │
-│  Ctrl-U, Ctrl-K        cut to the line's beginning or end                    │
 └──────────────────────────────────────────────────────────────────────────────┘
 ",
     );
@@ -149,9 +149,6 @@ fn help() {
         &desk,
         "
 ┌ Help: Esc closes; PgUp, PgDn, Home and End scroll ───────────────────────────┐
-│  /SAVE [n] [PATH]      put a file where you want it, once it is here         │
-│                        (without a path: your downloads)                      │
-│  /CANCEL [n or file]   stop files that come (number n) or go, all or one; if │
 │                        none does: call back the last one that waits          │
 │  /FILES                list the files that go and come, went and came, and   │
 │                        how much lies here                                    │
@@ -161,7 +158,10 @@ fn help() {
 │  /STATUS               say how the line to the server is, and what has not   │
 │                        arrived yet                                           │
 │  /FINGERPRINT [name]   show your key, or somebody's, to compare by voice     │
-│  /TRUST name           accept the changed key of somebody, or device list    │
+│  /TRUST name [NOBODY]  accept the changed key of somebody, or device list    │
+│  /VERIFY name [digits] compare digits with somebody, to be sure of their key │
+│  /CARD                 show your address with your key in it, for others     │
+│  /SEAL AUTO|ALWAYS     words for who has no keys yet: are sent, or wait here │
 │  /BLOCK [name]         hear no more of somebody; alone: list whom you block  │
 │  /UNBLOCK name         hear of somebody again                                │
 │  /MUTE [name]          on the full screen: no bell for somebody, and no      │
@@ -195,10 +195,10 @@ fn jump() {
      │  /TALK name                                    │
      │  /CLOSE [name]                                 │
      │  /FINGERPRINT [name]                           │─────
-     │  /TRUST name                                   │n on
+     │  /TRUST name [NOBODY]                          │n on
+     │  /VERIFY name [digits]                         │
      │  /BLOCK [name]                                 │
      │  /UNBLOCK name                                 │
-     │                                                │
      │                                                │rm
      └────────────────────────────────────────────────┘onli…
               │

@@ -269,6 +269,7 @@ fn the_screen_in_the_readme_is_true() {
         return;
     };
     let mut desk = Desk::busy((80, 14));
+    desk.hear(Event::Sealing { peer: name("marie"), seals: true });
     desk.hear(Event::Read { peer: name("marie"), n: 1 });
     desk.says("anna", "the cat is back");
     desk.says("anna", "and hungry");

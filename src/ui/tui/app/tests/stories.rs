@@ -251,7 +251,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             kind: Kind::TEXT,
             body: "old".into(),
             state: State::Shown,
-            sealed: true,
+            passage: Passage::Sealed,
             file: None,
         };
         Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
@@ -268,6 +268,36 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
     assert_eq!(later.app.memory().people, memory.people);
 }
 
+// What was not sealed.
+
+#[test]
+fn what_was_in_the_clear_is_marked_and_that_is_explained_once() {
+    let mut desk = Desk::busy((80, 16));
+    desk.hear(Event::Sealing { peer: name("marie"), seals: false });
+    assert!(desk.screen().contains(" unsealed | marie online"), "{}", desk.screen());
+    desk.writes("psst");
+    assert!(desk.screen().contains(". you: psst"), "it has not left: {}", desk.screen());
+    desk.hear(Event::LeftClear { peer: name("marie"), numbers: vec![2] });
+    assert!(desk.screen().contains(".~you: psst"), "{}", desk.screen());
+    let comes = |desk: &mut Desk, text: &str| {
+        let (id, time, body) = (desk.next(), desk.now, text.to_string().into());
+        let (peer, kind, passage) = (name("marie"), Kind::TEXT, Passage::Clear);
+        desk.hear(Event::Message(Incoming { id, peer, time, kind, body, passage, file: None }));
+    };
+    comes(&mut desk, "what?");
+    comes(&mut desk, "speak up");
+    let screen = desk.screen();
+    assert!(screen.contains(" ~marie: speak up"), "{screen}");
+    assert_eq!(screen.matches("~ marks it").count(), 1, "{screen}");
+    desk.press(KeyCode::Esc);
+    comes(&mut desk, "hello?");
+    assert!(!desk.screen().contains("~ marks it"), "once: {}", desk.screen());
+    desk.hear(Event::Sealing { peer: name("marie"), seals: true });
+    assert!(desk.screen().contains("│ sealed | marie online"), "{}", desk.screen());
+    desk.says("marie", "now we are sealed");
+    assert!(desk.screen().contains("  marie: now we are sealed"), "{}", desk.screen());
+}
+
 // One server at two addresses.
 
 #[test]
@@ -282,7 +312,7 @@ fn what_was_said_at_another_address_of_the_server_is_loaded() {
         kind: Kind::TEXT,
         body: text.to_string().into(),
         state,
-        sealed: true,
+        passage: Passage::Sealed,
         file: None,
     };
     desk.hear(Event::Joined);

@@ -103,7 +103,7 @@ fn an_answer_gives_way_to_the_next_and_to_what_one_says_and_to_another_conversat
 #[test]
 fn a_changed_key_is_told_until_one_has_it_go_or_trusts_it() {
     let [was, now] = [b"one", b"two"].map(|key| Fingerprint::of(key));
-    let changed = Event::KeyChanged { peer: name("marie"), was, now: Some(now) };
+    let changed = Event::KeyChanged { peer: name("marie"), was, verified: false, now: Some(now) };
     for goes in [
         |desk: &mut Desk| desk.press(KeyCode::Esc),
         |desk: &mut Desk| {

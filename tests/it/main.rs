@@ -21,6 +21,9 @@
 //! | `keys` | keys made by other programs, and files that are no key |
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
 //! | `own_list` | how a data folder comes into its person's list of devices |
+//! | `sealed` | sealed messages: who can read them, and who cannot |
+//! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -99,6 +102,7 @@
 mod echo;
 #[allow(dead_code, reason = "the painter's own tests use the rest")]
 mod glass;
+mod lying;
 mod programs;
 mod script;
 mod socks;
@@ -178,6 +182,7 @@ mod restart;
 mod rules;
 mod screen;
 mod sealed;
+mod sealed_lies;
 mod server_upgrade;
 mod settings;
 mod shutdown;

@@ -1,6 +1,7 @@
 //! Sealed messages: what two people write to each other, their host cannot read. Real programs, and the real server.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
@@ -12,31 +13,41 @@ use crate::programs::{Launch, Program, numbered};
 use crate::world::{World, story};
 
 /// All files below a folder.
-fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     entries.flat_map(|path| if path.is_dir() { files(&path) } else { vec![path] }).collect()
 }
 
-/// Whether bytes stand in some file of a folder: as they are, or as base64 wherever that begins.
-fn is_anywhere(folder: &Path, word: &str) -> bool {
-    let encoded = (0..3).map(|ahead| {
-        let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
-        // What is next to the word is in the first and last digits, too.
-        text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
-    });
-    let wanted: Vec<Vec<u8>> = encoded.chain([word.as_bytes().to_vec()]).collect();
+/// Whether a word stands in some file of a folder: as it is, or as base64 wherever that begins.
+pub(crate) fn is_anywhere(folder: &Path, word: &str) -> bool {
+    let wanted = spellings(word);
     files(folder).iter().any(|path| {
         let bytes = fs::read(path).unwrap();
         wanted.iter().any(|it| bytes.windows(it.len()).any(|part| part == it))
     })
 }
 
+/// The bytes of a word, as they are, and as what of them shows in base64 wherever that begins.
+pub(crate) fn spellings(word: &str) -> Vec<Vec<u8>> {
+    let encoded = (0..3).map(|ahead| {
+        let text = STANDARD.encode([&b"xxx"[..ahead], word.as_bytes()].concat());
+        // What is next to the word is in the first and last digits, too.
+        text.as_bytes()[4.min(text.len())..text.len() - 4].to_vec()
+    });
+    encoded.chain([word.as_bytes().to_vec()]).collect()
+}
+
 /// Somebody sits down at a client once, and goes again.
-async fn comes(world: &World, name: &str) {
+pub(crate) async fn comes(world: &World, name: &str) {
+    comes_by(world.address(), world, name).await;
+}
+
+/// The same by another way to the server.
+pub(crate) async fn comes_by(way: SocketAddr, world: &World, name: &str) {
     let mut witness = world.sign_in(&format!("{name}-s-friend")).await.telling_of_lists();
     witness.talk(name).await;
     let follow = ["--follow"];
-    let person = Launch::of(world, name).to("nobody").with(&follow).start();
+    let person = Launch::at(way, name, &world.path(name)).to("nobody").with(&follow).start();
     witness.expect(&format!("PRESENCE {name} online")).await;
     witness.expect(&format!("CHANGED {name} 1")).await;
     leaves(person).await;
@@ -44,9 +55,10 @@ async fn comes(world: &World, name: &str) {
     witness.quit().await;
 }
 
-async fn leaves(program: Program) {
+/// Somebody goes. Gives what their client has printed.
+pub(crate) async fn leaves(program: Program) -> Vec<String> {
     program.signal("TERM");
-    program.finish().await;
+    program.finish().await.lines()
 }
 
 #[test]

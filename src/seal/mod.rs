@@ -1,6 +1,6 @@
 //! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
 //! This page is their specification, and the modules below make and open them. Clients seal messages; no client seals
-//! files yet.
+//! files yet. `tests/it/open_sealed.py` opens both by this page alone.
 //!
 //! # The form
 //!

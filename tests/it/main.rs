@@ -23,6 +23,7 @@
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `sealed` | sealed messages: who can read them, and who cannot |
 //! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `open_sealed` | that a script that knows the specification alone opens what is sealed |
 //! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
@@ -159,6 +160,7 @@ mod manual;
 mod names;
 mod networks;
 mod news;
+mod open_sealed;
 mod operators;
 mod outage;
 mod own_files;

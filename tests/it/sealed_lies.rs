@@ -299,7 +299,7 @@ fn nothing_goes_out_at_all_when_a_known_name_is_said_never_to_have_come() {
 }
 
 /// What the server has of somebody's devices.
-async fn bundle_of(world: &World, name: &str) -> Bundle {
+pub(crate) async fn bundle_of(world: &World, name: &str) -> Bundle {
     let mut witness = world.sign_in("witness").await.telling_of_lists();
     witness.send(&format!("DEVICES {name}")).await;
     let ServerFrame::Devices { bundle, .. } = witness.frame().await else { panic!("{name}") };

@@ -23,6 +23,7 @@
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `sealed` | sealed messages: who can read them, and who cannot |
 //! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `sealed_many` | a thousand sealed messages, of which the host has no word, and ten thousand, of which most expire |
 //! | `open_sealed` | that a script that knows the specification alone opens what is sealed |
 //! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
@@ -185,6 +186,7 @@ mod rules;
 mod screen;
 mod sealed;
 mod sealed_lies;
+mod sealed_many;
 mod server_upgrade;
 mod settings;
 mod shutdown;

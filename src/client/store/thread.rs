@@ -304,7 +304,7 @@ pub(crate) mod tests {
         for n in 0..MANY {
             let step = |tx: &Transaction<'_>| {
                 let next = "UPDATE session SET pickle = ? WHERE peer = ?";
-                tx.execute(next, (pickle("next", n), n.to_string()))?;
+                tx.execute(next, (pickle("following", n), n.to_string()))?;
                 tx.execute("DELETE FROM message WHERE n = ?", [n])
             };
             transact(&mut connection, step).unwrap();

@@ -1,5 +1,6 @@
 //! Sealed messages and files: what two people write to each other, so that whoever carries or keeps it cannot read it.
-//! This page is their specification, and the modules below make and open them.
+//! This page is their specification, and the modules below make and open them. `tests/it/open_sealed.py` opens both by
+//! this page alone.
 //!
 //! # The form
 //!

@@ -22,6 +22,11 @@
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
 //! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
+//! | `sealed` | sealed messages: who can read them, and who cannot |
+//! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `sealed_many` | a thousand sealed messages, of which the host has no word, and ten thousand, of which most expire |
+//! | `open_sealed` | that a script that knows the specification alone opens what is sealed |
+//! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -46,7 +51,6 @@
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | people who occupy room and connections that others need |
 //! | `files` | files between people: absent receivers, cut connections, refusals, attacks |
-//! | `sealed` | messages that their host cannot read |
 //! | `sealed_files` | files that their host cannot read, nor change unseen |
 //! | `own_files` | files of one's own: names, sizes, several at once, cancelling |
 //! | `bytes` | any bytes on standard input |
@@ -103,6 +107,7 @@
 mod echo;
 #[allow(dead_code, reason = "the painter's own tests use the rest")]
 mod glass;
+mod lying;
 mod programs;
 mod script;
 mod socks;
@@ -160,6 +165,7 @@ mod marks;
 mod names;
 mod networks;
 mod news;
+mod open_sealed;
 mod operators;
 mod outage;
 mod own_files;
@@ -184,6 +190,8 @@ mod rules;
 mod screen;
 mod sealed;
 mod sealed_files;
+mod sealed_lies;
+mod sealed_many;
 mod server_upgrade;
 mod settings;
 mod shutdown;

@@ -3,7 +3,7 @@
 //! Owned by nobody. Invariant: every line went through [`text::clean`], whoever wrote its words; only the styles of
 //! [`Lines::line`] did not. Clippy refuses every other way to these two streams in the library and in both programs
 //! (`clippy.toml`), except in the full screen and the edited line, which draw, and in the server's log, which escapes
-//! peers' words where they are logged.
+//! peers' words itself.
 
 #![allow(clippy::disallowed_methods, reason = "this is the only place that prints")]
 

@@ -72,7 +72,8 @@
 //!    before. A data folder that stands in no list neither acknowledges nor bounces what is not for it, nor what comes
 //!    behind that in the conversation.
 //! 5. It remembers the Curve25519 keys of devices that its lists call *gone*: what such a device has sealed before is
-//!    opened, which is what names an older list of its person inside than the one that calls it so.
+//!    opened, which is what names an older list of its person inside than the first one that it believed and that calls it
+//!    so. That ends once all has come that waited when it said `TALK` and believed such a list: what comes later bounces.
 //! 6. What bounces while its receiver has another device list than the one that is believed is no reason to take a new
 //!    installation, as [rule 7](crate::wire#delivery) of the sender has it, and each new list has bounces counted from the
 //!    beginning: a data folder that was lost, or restored, cannot open what was sealed for it before.
@@ -85,8 +86,15 @@
 //!    receiver it takes nothing in the clear for them. What is known is acknowledged, however it comes.
 //! 8. It remembers of each message whether it was ever in the clear, of an own one before it leaves, and shows that for
 //!    ever, also if the message is sealed later.
-//! 9. It keeps 6 sessions for each device of others in each conversation, and ends a connection on which 1,000 messages
-//!    bounced.
+//! 9. In *what came* it tells, of the data folders of its receiver from which it has opened something last, the highest
+//!    numbers. A reader makes nothing final by that, and holds nothing: less may have been opened than the server called
+//!    delivered, for there may be other devices, and each may have been restored.
+//! 10. If a version of its sender's list inside is newer than the one that it believes, it asks `DEVICES`, once; and
+//!     tells its user if the server still shows an older one.
+//! 11. It shows the *time* inside beside that of the frame if they are more than 5 minutes apart.
+//! 12. It keeps 6 sessions for each data folder of others in each conversation, of which it has begun 3 at most in which
+//!     nothing was opened, for 64 data folders of somebody; and ends a connection on which 1,000 messages came
+//!     that it could not open.
 //!
 //! # Prekeys
 //!
@@ -118,6 +126,12 @@
 //! - *Number* counts from 1 up, by one or more, with each other key to begin with. Of two prekeys of a device the one with
 //!   the higher number counts.
 //! - *Time*, in UTC, is when it was made, by the clock of the device. It is for people.
+//!
+//! A client makes another key to begin with after 37 days by its clock; while something waits for its data folder, up to
+//! 37 days later. It keeps the one before, and opens with it what was sealed for that; what was sealed for an older one
+//! bounces. It has the new one on its disk before it signs, and says, the next prekey. If a server shows a prekey of its
+//! data folder that it has not made, or with other keys than it has made, the folder was restored, or is a copy: it takes
+//! a new installation.
 //!
 //! Servers keep and tell the prekeys of a list [right behind it](crate::wire#device-lists): in the order of the list, for
 //! each device and for each of the last 8 that are *gone* at most one. What those have sealed may still be on its way. A

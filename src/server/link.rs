@@ -14,6 +14,7 @@ use std::task::{Context, Poll};
 
 use futures::task::AtomicWaker;
 
+use crate::log_output::Foreign;
 use crate::message::{Installation, Name};
 use crate::wire::frame::{ByeReason, ErrorCode, Presence};
 
@@ -64,7 +65,7 @@ impl fmt::Display for End {
         match self {
             Self::Gone => f.write_str("gone"),
             Self::Bye(reason) => f.write_str(reason.as_str()),
-            Self::Failed(code, text) => write!(f, "{}, {}", code.as_str(), text.escape_debug()),
+            Self::Failed(code, text) => write!(f, "{}, {}", code.as_str(), Foreign(text)),
         }
     }
 }

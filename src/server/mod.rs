@@ -16,6 +16,7 @@
 //!
 //! ```text
 //! run                      the tasks of a server, and its graceful shutdown
+//! report                   what the log says of its start and its end
 //! start                    opens the data folder, and listens
 //! control                  requests of operators
 //! upkeep                   periodic tasks
@@ -42,6 +43,7 @@ mod linger;
 mod link;
 mod listening;
 mod people;
+mod report;
 mod run;
 mod sessions;
 mod start;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::link::End;
 use super::start::Server;
-use super::{accept, blocking, control, upkeep};
+use super::{accept, blocking, control, report, upkeep};
 use crate::mailbox::Mailbox;
 use crate::task;
 use crate::wire::frame::ByeReason;
@@ -20,7 +20,10 @@ impl Server {
     /// as long as [`Timing::drain`](super::Timing::drain).
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let (live, all_done) = async_channel::bounded::<Infallible>(1);
+        report::started(&self);
+        control::log_earlier(&self.data);
         let host = self.host;
+        let begun = host.clock.times().now();
         let mut tasks = vec![
             task::spawn(
                 "commits",
@@ -63,5 +66,6 @@ impl Server {
         if task::within(FLUSH, self.mailbox.close()).await.is_none() {
             log::error!("the disk takes too long; what was not stored is with its senders");
         }
+        report::stopped(&host, &self.mailbox, begun);
     }
 }

@@ -82,6 +82,9 @@ struct Object<'a> {
     /// Not there before it has left.
     #[serde(skip_serializing_if = "Option::is_none")]
     sealed: Option<bool>,
+    /// If it is quite another time.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    written: Option<String>,
 }
 
 /// A message as scripts get it.
@@ -94,16 +97,19 @@ pub(super) struct Said<'a> {
     pub(super) file: Option<&'a Listed>,
     pub(super) state: &'a str,
     pub(super) sealed: Option<bool>,
+    pub(super) written: Option<Timestamp>,
 }
 
 impl Said<'_> {
     /// As JSON. What is of a kind that nobody here knows has no text.
     pub(super) fn print_json(&self, out: &mut dyn Write) -> io::Result<()> {
-        let Self { time, from, to, kind, text, file, state, sealed } = *self;
-        let time = time_text::moment(time.printable(), 3);
+        let Self { time, from, to, kind, text, file, state, sealed, written } = *self;
+        let moment = |time: Timestamp| time_text::moment(time.printable(), 3);
+        let (time, written) = (moment(time), written.map(moment));
         let (text, kind) =
             if files::is_shown(kind, file) { (text, None) } else { ("", Some(kind)) };
-        print_object(&Object { time, from, to, text, state, file, kind, sealed }, out)
+        let said = Object { time, from, to, text, state, file, kind, sealed, written };
+        print_object(&said, out)
     }
 }
 
@@ -113,18 +119,20 @@ pub(super) fn print_object(object: &impl Serialize, out: &mut dyn Write) -> io::
 }
 
 fn print_json(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state, passage } = entry;
-    let (time, sealed) = (*time, passage.sealed());
+    let Entry { time, from, to, kind, text, file, state, passage, written } = entry;
+    let (time, sealed, written) = (*time, passage.sealed(), *written);
     let (from, to, kind, file) = (from.as_str(), to.as_str(), kind.as_str(), file.as_ref());
-    Said { time, from, to, kind, text, file, state, sealed }.print_json(out)
+    Said { time, from, to, kind, text, file, state, sealed, written }.print_json(out)
 }
 
 fn print_lines(entry: &Entry, zone: &TimeZone, out: &mut dyn Write) -> io::Result<()> {
-    let Entry { time, from, to, kind, text, file, state, passage } = entry;
+    let Entry { time, from, to, kind, text, file, state, passage, written } = entry;
     let passage = if *passage == Passage::Clear { IN_THE_CLEAR } else { "" };
+    let written = written.map(|it| format!(", {}", times::written(it, *time)));
+    let written = written.unwrap_or_default();
     let time = times::local(*time, zone).strftime("%Y-%m-%d %H:%M:%S").to_string();
     for line in files::listed(kind.as_str(), text, file.as_ref()) {
-        writeln!(out, "{time} {from} to {to} ({state}{passage}): {line}")?;
+        writeln!(out, "{time} {from} to {to} ({state}{passage}{written}): {line}")?;
     }
     Ok(())
 }
@@ -185,6 +193,7 @@ mod tests {
             file,
             state: "received".into(),
             passage,
+            written: None,
         };
         let mut out = Vec::new();
         print(&entry, &mut out).unwrap();
@@ -219,6 +228,31 @@ mod tests {
     fn lines_are_clean() {
         let line = "2023-11-15 00:13:20 marie to john (received): ";
         assert_eq!(printed(print_lines, "a\u{1b}b\nc"), format!("{line}a\u{fffd}b\n{line}c\n"));
+    }
+
+    #[test]
+    fn when_something_was_written_is_told_if_it_came_later() {
+        let entry = Entry {
+            time: Timestamp(1_700_000_000_123),
+            from: "marie".parse().unwrap(),
+            to: "john".parse().unwrap(),
+            kind: "text".parse().unwrap(),
+            text: "hi".into(),
+            file: None,
+            state: "received".into(),
+            passage: Passage::Sealed,
+            written: Some(Timestamp(1_700_000_000_123 - 2 * 60 * 60 * 1_000)),
+        };
+        let printed = |print: fn(&Entry, &mut dyn Write) -> io::Result<()>| {
+            let mut out = Vec::new();
+            print(&entry, &mut out).unwrap();
+            String::from_utf8(out).unwrap()
+        };
+        let line = "2023-11-15 00:13:20 marie to john (received, written 2 h before): hi\n";
+        assert_eq!(printed(print_lines), line);
+        let json = printed(print_json);
+        let end = ",\"sealed\":true,\"written\":\"2023-11-14T20:13:20.123Z\"}\n";
+        assert!(json.ends_with(end), "{json}");
     }
 
     #[test]

@@ -423,9 +423,9 @@
 //! repeated `EXPIRED`. Whoever is too fast is read more slowly, up to a second for a frame (backpressure). Only messages
 //! are refused: with `ERR SLOW`.
 //!
-//! It may also limit how often somebody signs in (`ERR BUSY`), which each `LIST` counts as (`ERR LATER`), blocks people
-//! or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they send and
-//! fetch: those wait.
+//! It may also limit how often somebody signs in (`ERR BUSY`), which each signature in a `LIST` counts as (`ERR LATER`),
+//! blocks people or ends that (`ERR BLOCK`), and how many files somebody begins to send and how many bytes of files they
+//! send and fetch: those wait.
 //!
 //! # Silence
 //!

@@ -91,7 +91,7 @@ pub(crate) fn first(world: &World, name: &str) -> Bundle {
 }
 
 /// The version behind one, with one more device.
-fn next(world: &World, before: &Bundle) -> Bundle {
+pub(crate) fn next(world: &World, before: &Bundle) -> Bundle {
     next_on(before.list().owner().server, world, before)
 }
 

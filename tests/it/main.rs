@@ -22,6 +22,7 @@
 //! | `device_lists` | lists of a person's devices: who signs which, and that `ssh-keygen` makes and checks them |
 //! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
+//! | `listed` | a list of devices that real programs make, also where an agent signs |
 //! | `sealed` | sealed messages: who can read them, and who cannot |
 //! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
 //! | `sealed_many` | a thousand sealed messages, of which the host has no word, and ten thousand, of which most expire |
@@ -60,6 +61,7 @@
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
+//! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -158,7 +160,9 @@ mod identity;
 mod installations;
 mod keys;
 mod lateness;
+mod listed;
 mod lists;
+mod logs;
 mod looks;
 mod manual;
 mod marks;

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use async_channel::Receiver;
 use tinychat::client::{Client, Command, Config, Event};
@@ -12,14 +12,10 @@ use tinychat::trust::devices::{
     Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey,
 };
 use tinychat::trust::{Identity, KeyFile, PublicKey};
-use tinychat::wire::frame::ServerFrame;
 
-use crate::device_lists::{SPLIT, VERIFY};
-use crate::identity::{Agent, alice, story_of_a_key, text};
-use crate::keys::shell;
 use crate::programs::Launch;
 use crate::script::{Caller, Stage, message};
-use crate::world::{FIRST_INSTALLATION, Peer, World, patiently, story};
+use crate::world::{FIRST_INSTALLATION, World, patiently, story};
 
 /// One of john's data folders.
 struct Folder {
@@ -75,6 +71,12 @@ impl Folder {
 
     fn owner(&self, identity: PublicKey) -> Owner {
         Owner { server: None, name: "john".parse().unwrap(), identity }
+    }
+
+    /// So many days pass while nobody is there.
+    fn ages(&self, days: i64) {
+        let store = rusqlite::Connection::open(self.path.join("messages.db")).unwrap();
+        store.execute("UPDATE account SET time = time - 86400000 * ?", [days]).unwrap();
     }
 
     /// John comes into his list, which the server has lost or never had.
@@ -203,6 +205,41 @@ fn a_folder_that_an_older_program_has_listed_says_its_prekey_with_the_list_as_it
         let mut server = folder.connects().await;
         server.show_list(Some(&bare)).await;
         assert_eq!(server.expect_list().await, first);
+        john.leaves(server).await;
+    });
+}
+
+#[test]
+fn after_37_days_a_folder_says_another_key_to_begin_with_once_nothing_waits() {
+    story(async |world| {
+        let folder = Folder::new(world, "john").await;
+        let first = folder.comes_into_the_list().await;
+        folder.ages(36);
+        let (john, mut server) = folder.comes().await;
+        server.show_list(Some(&first)).await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        john.leaves(server).await;
+        folder.ages(2);
+        let (john, mut server) = folder.comes().await;
+        server.show_list(Some(&first)).await;
+        // Of whom does something wait?
+        server.expect("PING").await;
+        server.say_all(&["WAITING marie 1", "PONG"]).await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        server.say_all(&["WAITING marie 0", "PONG"]).await;
+        server.expect("DEVICES john").await;
+        server.show_list(Some(&first)).await;
+        let second = server.expect_list().await;
+        assert_eq!(second.signed(), first.signed());
+        let [before, after] = [&first, &second].map(|list| folder.prekey(&server, list));
+        assert_eq!((after.number, after.curve), (2, before.curve));
+        assert_ne!(after.fallback, before.fallback);
+        server.say("LISTED john 1").await;
+        assert_eq!(server.catch_up().await, [""; 0]);
+        john.leaves(server).await;
+        let (john, mut server) = folder.comes().await;
+        server.show_list(Some(&first)).await;
+        assert_eq!(server.expect_list().await, second, "the server has lost it");
         john.leaves(server).await;
     });
 }
@@ -350,126 +387,13 @@ fn what_only_sends_comes_into_no_list() {
         server.expect("TALK marie 0").await;
         server.say("TALKING marie away 0 0 0 0 0").await;
         server.expect("MSG marie 1 text 0 5 hello").await;
+        assert_eq!(server.catch_up().await, [""; 0]);
         server.say("STORED marie 1").await;
         john.end().await.exited(0);
         assert!(!world.path("john").join(DeviceKey::FILE).exists());
-    });
-}
-
-/// Bob, who talks to alice, is told of her first list, which is signed by the key that is `id` in the world's folder.
-async fn alices_first_list(world: &World, bob: &mut Peer) -> Bundle {
-    while bob.next().await != "CHANGED alice 1" {}
-    bob.send("DEVICES alice").await;
-    let ServerFrame::Devices { version: 1, bundle, .. } = bob.frame().await else {
-        panic!("bob is told of a list")
-    };
-    let list = Bundle::read(bundle).unwrap();
-    fs::write(world.path("statement"), list.signed().bytes()).unwrap();
-    let said = shell(&world.path(""), &format!("{SPLIT}{VERIFY}"));
-    assert!(said.starts_with("Good \"tinychat-devices\" signature for john"), "{said}");
-    list
-}
-
-#[test]
-fn everybody_is_told_of_a_list_and_ssh_keygen_checks_it() {
-    story_of_a_key("", async |world, key| {
-        let mut bob = world.sign_in("bob").await.telling_of_lists();
-        bob.talk("alice").await;
-        let alice = alice(world, key).with(&["--follow"]).start();
-        let list = alices_first_list(world, &mut bob).await;
-        let path = &world.path("alice").join(DeviceKey::FILE);
-        let device = Identity::open(KeyFile { path, agent: None, passphrase: None }).unwrap();
-        let keys: Vec<_> = list.list().devices().iter().map(|it| it.key).collect();
-        assert_eq!(keys, [device.public()]);
-        alice.kill().await;
-    });
-}
-
-/// What the server shows of alice, and how many prekeys it has.
-async fn devices_of_alice(bob: &mut Peer) -> Bundle {
-    bob.send("DEVICES alice").await;
-    loop {
-        match bob.frame().await {
-            ServerFrame::Devices { bundle, .. } => return Bundle::read(bundle).unwrap(),
-            ServerFrame::Changed { .. } | ServerFrame::Presence { .. } => {}
-            other => panic!("bob is told of a list, and not {other:?}"),
-        }
-    }
-}
-
-#[test]
-fn each_device_of_a_person_has_a_prekey_of_its_own() {
-    story_of_a_key("", async |world, key| {
-        let mut bob = world.sign_in("bob").await.telling_of_lists();
-        bob.talk("alice").await;
-        let desk = alice(world, key).with(&["--follow"]).start();
-        let first = alices_first_list(world, &mut bob).await;
-        assert_eq!((first.list().devices().len(), first.lacking().count()), (1, 0));
-        desk.kill().await;
-        let laptop = Launch::at(world.address(), "alice", &world.path("laptop"));
-        let laptop = laptop.with(&["--identity", key, "--to", "bob", "--follow"]).start();
-        while bob.next().await != "CHANGED alice 2" {}
-        let second = devices_of_alice(&mut bob).await;
-        assert_eq!((second.list().devices().len(), second.lacking().count()), (2, 0));
-        let old = &first.list().devices()[0];
-        assert_eq!(second.prekey(old), first.prekey(old));
-        laptop.kill().await;
-    });
-}
-
-#[test]
-fn a_key_that_only_an_agent_has_signs_a_list_that_the_server_takes() {
-    story_of_a_key("", async |world, key| {
-        let agent = Agent::asking(world, "/bin/false").await;
-        agent.add(&[key]).await;
-        fs::remove_file(key).unwrap();
-        let mut bob = world.sign_in("bob").await.telling_of_lists();
-        bob.talk("alice").await;
-        let alice = alice(world, &format!("{key}.pub")).with(&["--follow"]);
-        let alice = alice.variable("SSH_AUTH_SOCK", &agent.socket).start();
-        let list = alices_first_list(world, &mut bob).await;
-        assert_eq!(list.list().devices().len(), 1);
-        alice.kill().await;
-    });
-}
-
-/// A program that says yes once, for signing in; then it says that it is asked again, and waits for an answer.
-fn asking(folder: &Path) -> String {
-    let (program, folder) = (text(&folder.join("ask")), text(folder));
-    let script = format!(
-        "mkfifo again answer
-         cat > ask <<'END'
-         #!/bin/sh
-         test -e '{folder}/asked' || {{ echo > '{folder}/asked'; exit 0; }}
-         echo > '{folder}/again'
-         exec grep -q yes '{folder}/answer'\nEND
-         sed -i 's/^ *//' ask; chmod +x ask"
-    );
-    shell(Path::new(&folder), &script);
-    program
-}
-
-#[test]
-fn the_chat_goes_on_while_an_agent_asks_and_when_it_refuses() {
-    story_of_a_key("", async |world, key| {
-        let folder = world.path("");
-        let agent = Agent::asking(world, &asking(&folder)).await;
-        agent.add(&["-c", key]).await;
-        let mut bob = world.sign_in("bob").await;
-        bob.talk("alice").await;
-        let alice = alice(world, &format!("{key}.pub")).with(&["--follow"]);
-        let mut alice = alice.variable("SSH_AUTH_SOCK", &agent.socket).start();
-        shell(&folder, "timeout 60 cat again");
-        alice.types("hello\n");
-        bob.hears("alice", 1, 1, "hello").await;
-        bob.ack("alice", 1).await;
-        bob.say("alice", 1, "how are you?").await;
-        alice.logs("how are you?").await;
-        fs::write(folder.join("answer"), "no\n").unwrap();
-        alice.says("does not come into your list of devices: your SSH agent at").await;
-        alice.types("fine\n");
-        bob.hears("alice", 2, 2, "fine").await;
-        bob.ack("alice", 2).await;
-        alice.kill().await;
+        // Nor has its person signed anything for it, as nothing was to be sealed.
+        let store = rusqlite::Connection::open(world.path("john").join("messages.db")).unwrap();
+        let signed = "SELECT count(writer) FROM account";
+        assert_eq!(store.query_row(signed, (), |row| row.get::<_, i64>(0)), Ok(0));
     });
 }

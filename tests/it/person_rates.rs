@@ -7,6 +7,7 @@ use futures::future::join_all;
 use tinychat::server::{Config, Rate, Rates};
 
 use crate::carrying::Carrier;
+use crate::lists::{first, lists, next};
 use crate::world::{Peer, World, story_with};
 
 /// Two at once, and one more each second.
@@ -73,6 +74,26 @@ fn who_signs_in_again_and_again_is_slowed_and_then_told_so() {
         let welcome = told.iter().filter(|it| it.starts_with("WELCOME")).count();
         assert!(busy > 0 && welcome >= 2 && busy + welcome == told.len(), "{told:?}");
         let _marie = world.sign_in("marie").await;
+    });
+}
+
+#[test]
+fn each_signature_in_a_list_counts_as_one_who_signs_in() {
+    let sign_ins = Rate { each_second: 1, burst: 20 };
+    let few = |config: &mut Config| config.rates = Rates { sign_ins, ..Rates::UNLIMITED };
+    story_with(few, async |world| {
+        world.tells_of_lists = true;
+        let mut bob = world.sign_in("bob").await;
+        let list = (2..=8).fold(first(world, "bob"), |list, _| next(world, &list));
+        // One and eight.
+        for _ in 0..2 {
+            lists(&mut bob, &list).await;
+        }
+        let header = format!("LIST {}\r\n", list.bytes().len());
+        let said = [header.as_bytes(), &list.bytes()[..], b"\r\n"].concat();
+        bob.send_bytes(&said).await;
+        let told = bob.next().await;
+        assert!(told.starts_with("ERR LATER -"), "{told}");
     });
 }
 

@@ -289,9 +289,14 @@ impl Program {
 
     /// A line on its standard output, behind those that were awaited before, contains this.
     pub(crate) async fn logs(&mut self, part: &str) {
+        self.logs_line(part).await;
+    }
+
+    /// The same; gives the whole line.
+    pub(crate) async fn logs_line(&mut self, part: &str) -> String {
         let found = within(PATIENCE, self.out.find(part)).await;
         let found = self.in_time(found, &format!("log {part:?}"));
-        assert!(found.is_some(), "{} did not log {part:?}\n{}", self.name, self.report());
+        found.unwrap_or_else(|| panic!("{} did not log {part:?}\n{}", self.name, self.report()))
     }
 
     /// Its standard output is no longer read, as when `head` has seen enough.

@@ -539,7 +539,7 @@ fn what_was_said_is_found_gone_to_and_left_again() {
         john.presses("needl");
         john.sees("alice: the needle is here");
         john.presses(ENTER);
-        john.sees("> alice: the needle is here");
+        john.sees(">~alice: the needle is here");
         john.sees("hay number 2");
         john.sees_no_more("hay number 600");
         john.presses(ESC);

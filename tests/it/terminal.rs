@@ -378,7 +378,7 @@ fn notes_are_dimmed_and_names_bold_unless_colours_are_unwanted() {
         let mut john = Terminal::open_coloured(Launch::of(world, "john").to("marie"));
         john.sees("\u{1b}[2m-- talking to marie");
         john.sees("\u{1b}[0m");
-        john.sees("\u{1b}[1mmarie:\u{1b}[0m hello");
+        john.sees("\u{1b}[1m~ marie:\u{1b}[0m hello");
         john.types("/QUIT");
         john.ends(0);
     });

@@ -13,6 +13,7 @@ use tinychat::args::complete::{self, Offer};
 use tinychat::args::{self, paths};
 use tinychat::client::Address;
 use tinychat::folder::{FolderError, default_data_folder};
+use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
 use tinychat::server::{
@@ -20,7 +21,9 @@ use tinychat::server::{
 };
 use tinychat::trust::CertificateFiles;
 
-use crate::values::{Keep, backlog, bytes, handshake, keep, rate, registration, size, threads};
+use crate::values::{
+    Keep, backlog, bytes, handshake, keep, log_format, rate, registration, size, threads,
+};
 
 pub(crate) const PROGRAM: &str = "tinychat-server";
 
@@ -167,6 +170,10 @@ pub(crate) struct Flags {
     /// what to log on stdout: off, error, warn, info, debug or trace (default info)
     #[argh(option, default = "LevelFilter::Info", arg_name = "level")]
     pub(crate) log_level: LevelFilter,
+
+    /// how to log it: each event as one line of fields, for programs to read (default: sentences)
+    #[argh(option, arg_name = "json|logfmt", from_str_fn(log_format))]
+    pub(crate) log_format: Option<Format>,
 
     /// print the version
     #[argh(switch)]

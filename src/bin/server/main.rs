@@ -26,6 +26,7 @@ use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::SystemTime;
 
 use argh::ArgsInfo;
 use flags::{
@@ -42,7 +43,7 @@ use tinychat::args::paths::Places;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
-use tinychat::log_output::Guard;
+use tinychat::log_output::{self, Event, Events, Guard};
 use tinychat::manual::{Program, Title};
 use tinychat::output;
 use tinychat::server::{Inherited, Server, control};
@@ -108,7 +109,10 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
     let passed = supervisor::take_sockets()?;
     let _log_output =
         Guard::install().map_err(|error| format!("cannot prepare the log: {error}"))?;
-    femme::with_level(flags.log_level);
+    match flags.log_format {
+        None => femme::with_level(flags.log_level),
+        Some(format) => log_output::install(format, flags.log_level, SystemTime::now)?,
+    }
     task::set_threads(flags.threads);
     async_std::task::block_on(run(flags, passed))
 }
@@ -180,7 +184,12 @@ async fn reload(certificates: Arc<Certificates>) {
 }
 
 fn tell_of_change(old: Fingerprint, new: Fingerprint) {
-    log::info!("read the certificate again");
+    log::info!(
+        logger: Events,
+        event = Event::CertificateRead,
+        key:% = new;
+        "read the certificate again"
+    );
     if new != old {
         tell(format_args!("the key was {old} and is {new} now"));
         tell("clients that know the old one refuse the new one until their owners accept it");

@@ -5,6 +5,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use bytesize::ByteSize;
+use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
 use tinychat::server::{Handshake, Rate, Registration};
 use tinychat::time_text;
@@ -23,6 +24,14 @@ pub(crate) fn registration(text: &str) -> Result<Registration, String> {
         "invite" => Ok(Registration::Invite),
         "closed" => Ok(Registration::Closed),
         _ => Err("registration is open, invite or closed".into()),
+    }
+}
+
+pub(crate) fn log_format(text: &str) -> Result<Format, String> {
+    match text {
+        "json" => Ok(Format::Json),
+        "logfmt" => Ok(Format::Logfmt),
+        _ => Err("the format of the log is json or logfmt".into()),
     }
 }
 

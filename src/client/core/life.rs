@@ -94,6 +94,7 @@ impl Core {
         self.files.disconnected();
         self.blocks.disconnected();
         self.own_list.disconnected();
+        self.renewal.disconnected();
         self.giving.disconnected();
         self.standing.disconnected();
         self.unopened.disconnected();
@@ -144,10 +145,12 @@ impl Core {
         // Some frames may have come with the answer to signing in; no read need bring more.
         self.take_frames(connection).await?;
         loop {
+            self.renew_where_due(connection).await?;
             self.list_where_due(connection);
             self.stand_where_due().await?;
             self.give_places(connection).await?;
             self.talk_where_due(connection).await?;
+            self.note_drained().await?;
             self.ask_lists_where_due(connection);
             self.send_outbox(connection).await?;
             self.grant_wanted().await?;
@@ -180,7 +183,8 @@ impl Core {
         // A server with an older store is sent again what it had once stored: that is not in `unsent`.
         let faced = self.conversations.iter().filter(|(_, it)| it.faced);
         let quiet = { faced }.all(|(peer, conversation)| {
-            let has_come = conversation.has_caught_up() || self.unopened.leaves(peer);
+            let is_opened = !self.unopened.has(peer);
+            let has_come = conversation.has_caught_up() && is_opened || self.unopened.leaves(peer);
             let is_shown = has_come && conversation.unshown_above.is_none();
             (is_shown || !self.shows) && (conversation.has_sent_all() || self.held.stops(peer))
         });

@@ -12,6 +12,7 @@
 //! under_way, queue            files in flight; which conversations wait to be opened
 //! blocks, likeness            people who are blocked; names that look like one already known
 //! own_list, giving            one's own list of devices, and whether this folder is in it; giving lists to the server
+//! renewal                     when others are to begin with another key
 //! held, verdict               people to whom nothing is sent; what is believed of another's list of devices
 //! standing, unopened          how messages show whose they are; sealed ones that cannot be opened yet
 //! objections                  a rate limit for what a server has told again and again
@@ -31,6 +32,7 @@ mod order;
 mod own_list;
 mod patience;
 mod queue;
+mod renewal;
 mod standing;
 mod state;
 mod under_way;

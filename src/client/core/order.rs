@@ -40,6 +40,8 @@ pub(crate) enum Said {
     Ended(Key, u64),
     /// The key that signs one's own list of devices has signed it, which has its prekeys behind it; or why it has not.
     Signed(Box<Result<Bundle, String>>),
+    /// It is asked to sign this, and takes long.
+    Signing(&'static str),
     /// It has signed, or not, what messages of this folder show.
     Written(Box<Result<SignedWriter, String>>),
     /// A saving thread is done.

@@ -2,7 +2,7 @@
 //!
 //! Owned by the core. Invariant: nothing is sealed before it can be shown.
 
-use crate::trust::devices::SignedWriter;
+use crate::trust::devices::{SignedWriter, Writer};
 
 /// See the [module](self).
 #[derive(Debug, Default)]
@@ -12,6 +12,8 @@ pub(super) enum Standing {
     Unknown,
     /// The folder stands in its person's list.
     Device,
+    /// It stands in none, and this is to be signed once something is to be sealed.
+    Unsigned(Box<Writer>),
     /// A statement is being signed, on whatever connection.
     Signing,
     /// The folder stands in no list, and each message has this statement.
@@ -23,7 +25,7 @@ pub(super) enum Standing {
 impl Standing {
     /// The connection has ended. What was signed is known, and may be of an installation that was given up.
     pub(super) fn disconnected(&mut self) {
-        if matches!(self, Self::Device | Self::Writer(_)) {
+        if matches!(self, Self::Device | Self::Unsigned(_) | Self::Writer(_)) {
             *self = Self::Unknown;
         }
     }
@@ -38,7 +40,7 @@ impl Standing {
         match self {
             Self::Device => Some(None),
             Self::Writer(statement) => Some(Some(statement)),
-            Self::Unknown | Self::Signing | Self::Left => None,
+            Self::Unknown | Self::Unsigned(_) | Self::Signing | Self::Left => None,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::objections::{MOST_OBJECTIONS, MOST_STRANGERS, Objections};
 use super::order::Order;
 use super::own_list::OwnList;
 use super::queue::Queue;
+use super::renewal::Renewal;
 use super::standing::Standing;
 use super::under_way::Files;
 use super::unopened::Unopened;
@@ -117,6 +118,8 @@ pub(crate) struct Core {
     pub(super) told: Told,
     /// One's own list of devices.
     pub(super) own_list: OwnList,
+    /// When others are to begin with another key of this folder.
+    pub(super) renewal: Renewal,
     /// How messages show that this folder is its person's.
     pub(super) standing: Standing,
     /// The keys for sealing that are known, also by the store's thread.
@@ -203,6 +206,7 @@ impl Core {
             requests: BTreeMap::new(),
             told: Told::Some,
             own_list: OwnList::default(),
+            renewal: Renewal::default(),
             standing: Standing::default(),
             keyring: Arc::default(),
             unopened: Unopened::default(),

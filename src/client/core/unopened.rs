@@ -25,6 +25,11 @@ impl Unopened {
         *self = Self::default();
     }
 
+    /// Whether nothing waits.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
     /// Whether what comes from somebody has to wait.
     pub(super) fn has(&self, peer: &Name) -> bool {
         self.waiting.contains_key(peer)
@@ -75,7 +80,7 @@ mod tests {
         assert!(unopened.has(&marie) && !unopened.has(&anna));
         let seqs: Vec<u64> = unopened.take(&marie).iter().map(|(seq, _)| *seq).collect();
         assert_eq!(seqs, [1, 2, 3]);
-        assert!(!unopened.has(&marie));
+        assert!(!unopened.has(&marie) && unopened.is_empty());
         assert_eq!(unopened.bytes, 0);
     }
 

@@ -276,13 +276,14 @@ impl Conversation {
         is_time && self.talks.0.due_at(now).is_none()
     }
 
-    /// When `TALK` becomes due by its timer.
+    /// When `TALK` becomes due by its timer, or `DEVICES`.
     pub(crate) fn due_at(&self, now: Instant) -> Option<Instant> {
-        let allowed = self.talks.0.due_at(now);
+        let (allowed, keys) = (self.talks.0.due_at(now), self.list.keys_due_at(now));
         match self.link {
             Link::Closed => allowed,
-            Link::Refused(at) => Some(allowed.map_or(at, |it| it.max(at))),
-            Link::Opening(_) | Link::Open(_) => None,
+            Link::Refused(at) => allowed.max(Some(at)).into_iter().chain(keys).min(),
+            Link::Opening(_) => None,
+            Link::Open(_) => keys,
         }
     }
 
@@ -313,11 +314,11 @@ impl Conversation {
 
     /// Whether to ask for the peer's device list; `has_files`: there are files to be sent; `is_held`: nothing is sent until
     /// somebody decides.
-    pub(crate) fn wants_list(&self, has_files: bool, is_held: bool) -> bool {
+    pub(crate) fn wants_list(&self, has_files: bool, is_held: bool, now: Instant) -> bool {
         match &self.link {
-            Link::Open(open) => self.list.is_due(open.more || has_files, is_held),
+            Link::Open(open) => self.list.is_due(open.more || has_files, is_held, now),
             // What comes is opened all the same.
-            Link::Refused(_) => self.list.is_due_for_keys(),
+            Link::Refused(_) => self.list.is_due_for_keys(now),
             Link::Closed | Link::Opening(_) => false,
         }
     }

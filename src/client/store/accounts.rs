@@ -2,19 +2,26 @@
 //!
 //! Owned by the client's core, in its [store](super). Each function is one step of a transaction. Invariant: an
 //! installation has one account as long as it lives, for its key for life never changes; a server has the account of the
-//! installation alone that is in use; and sessions end with the account that they were begun with.
+//! installation alone that is in use; sessions end with the account that they were begun with; and as an account holds the
+//! key that others begin with and the one before, none takes another one soon after the last.
 
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::scope::Server;
 use crate::message::{Installation, Timestamp};
 use crate::seal::{Account, OlmError};
-use crate::trust::devices::SignedWriter;
+use crate::trust::devices::{MAX_VERSION, SignedWriter};
 
 type Result<T> = rusqlite::Result<T>;
 
 /// The number of the first prekey.
 const FIRST: u64 = 1;
+
+/// After how long another key takes the place of the one that others begin with, in milliseconds.
+const RENEWED_AFTER: u64 = 37 * 24 * 60 * 60 * 1_000;
+
+/// For how long that is put off, in milliseconds, while something waits that may be sealed for the key before it.
+const LONGEST_PUT_OFF: u64 = 37 * 24 * 60 * 60 * 1_000;
 
 /// An account, and what its prekey says beside its keys.
 pub(crate) struct Keys {
@@ -25,6 +32,65 @@ pub(crate) struct Keys {
     pub(crate) time: Timestamp,
     /// What their owner has signed of this folder, for messages that it writes without standing in a list.
     pub(crate) writer: Option<SignedWriter>,
+}
+
+/// Whether others begin with another key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Renewal {
+    Renewed,
+    /// It is time, but something waits.
+    PutOff,
+    NotDue,
+}
+
+/// Makes another key that others begin with, if it is time. `waits`: something may wait that was sealed for the key
+/// before it, which is forgotten then.
+pub(crate) fn renew(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+    now: Timestamp,
+    waits: bool,
+) -> Result<Renewal> {
+    let keys = of(tx, server, installation, now)?;
+    let since = held_since(tx, server, installation, keys.time, now)?;
+    let age = now.0.saturating_sub(since.0);
+    if age < RENEWED_AFTER || keys.number >= MAX_VERSION {
+        return Ok(Renewal::NotDue);
+    }
+    if waits && age < RENEWED_AFTER + LONGEST_PUT_OFF {
+        return Ok(Renewal::PutOff);
+    }
+    let pickle = keys.account.renewed().write().map_err(unreadable)?;
+    let (number, time) = ((keys.number + 1).cast_signed(), now.0.cast_signed());
+    let renew = "UPDATE account SET pickle = ?, number = ?, time = ?, behind = NULL
+                 WHERE server = ? AND installation = ?";
+    let row = params![pickle, number, time, server.as_str(), installation.to_string()];
+    tx.execute(renew, row)?;
+    Ok(Renewal::Renewed)
+}
+
+/// Since when there is the key that others begin with. If the clock is behind the time when it was made, one of both is
+/// wrong: then it counts from when that was found, as long as it is so. A clock that is behind for a moment changes
+/// nothing, and one that was ahead for a moment does not keep a key for years.
+fn held_since(
+    tx: &Transaction<'_>,
+    server: &Server,
+    installation: Installation,
+    made: Timestamp,
+    now: Timestamp,
+) -> Result<Timestamp> {
+    let key = [server.as_str(), &installation.to_string()];
+    let query = "SELECT behind FROM account WHERE server = ? AND installation = ?";
+    let before: Option<i64> = tx.query_row(query, key, |row| row.get(0))?;
+    let found = before.map(i64::cast_unsigned).filter(|it| *it <= now.0).unwrap_or(now.0);
+    let behind = (now < made).then_some(found);
+    let after = behind.map(u64::cast_signed);
+    if after != before {
+        let note = "UPDATE account SET behind = ? WHERE server = ? AND installation = ?";
+        tx.execute(note, params![after, server.as_str(), installation.to_string()])?;
+    }
+    Ok(behind.map_or(made, Timestamp))
 }
 
 /// The account of an installation on a server, which is made there if there is none.
@@ -111,7 +177,7 @@ fn make(
     let (pickle, id) = (account.write().map_err(unreadable)?, installation.to_string());
     let (number, time) = (FIRST.cast_signed(), now.0.cast_signed());
     let row = params![server.as_str(), id, pickle, number, time];
-    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, NULL, 0)", row)?;
+    tx.execute("INSERT INTO account VALUES (?, ?, ?, ?, ?, NULL, NULL, 0)", row)?;
     Ok(Keys { account, number: FIRST, time: now, writer: None })
 }
 
@@ -164,6 +230,64 @@ mod tests {
         assert_ne!(curve(&mut store, &there), first.account.curve());
         assert_eq!(curve(&mut store, &home), first.account.curve());
         assert_eq!(count(&store), 2);
+    }
+
+    /// Day by day, by whatever clock; what the clock says, and whether something waits.
+    fn renewals(days: &[(u64, bool)]) -> Vec<Renewal> {
+        let mut store = in_memory();
+        let home = arrive(&mut store, "a", "k");
+        let mut all = Vec::new();
+        keys(&mut store, &home, 1_000 * DAY);
+        for (day, waits) in days {
+            let before = keys(&mut store, &home, 0);
+            let now = Timestamp(day * DAY);
+            let step =
+                |tx: &Transaction<'_>| renew(tx, &home.server, home.installation, now, *waits);
+            let renewal = run(&mut store, step);
+            let after = keys(&mut store, &home, 0);
+            assert_eq!(after.account.curve(), before.account.curve(), "for life");
+            let is_other = after.account.fallback() != before.account.fallback();
+            assert_eq!(is_other, renewal == Renewal::Renewed);
+            assert_eq!(after.number - before.number, u64::from(is_other));
+            assert_eq!(after.time, if is_other { now } else { before.time });
+            all.push(renewal);
+        }
+        all
+    }
+
+    const DAY: u64 = 24 * 60 * 60 * 1_000;
+
+    #[test]
+    fn others_begin_with_another_key_after_37_days_and_not_twice_within_them() {
+        use Renewal::{NotDue, Renewed};
+        let days = [1_000, 1_036, 1_037, 1_037, 1_073, 1_074].map(|day| (day, false));
+        assert_eq!(renewals(&days), [NotDue, NotDue, Renewed, NotDue, NotDue, Renewed]);
+    }
+
+    #[test]
+    fn a_key_stays_while_something_waits_but_not_for_more_than_37_days() {
+        use Renewal::{NotDue, PutOff, Renewed};
+        let days = [(1_036, true), (1_037, true), (1_073, true), (1_074, true), (1_110, true)];
+        assert_eq!(renewals(&days), [NotDue, PutOff, PutOff, Renewed, NotDue]);
+        assert_eq!(renewals(&[(1_050, true), (1_051, false)]), [PutOff, Renewed]);
+    }
+
+    #[test]
+    fn a_wrong_clock_renews_a_key_once_and_never_keeps_it_for_years() {
+        use Renewal::{NotDue, Renewed};
+        let days = |days: &[u64]| days.iter().map(|day| (*day, false)).collect::<Vec<_>>();
+        // It is years ahead, stays there for a while, and is right again.
+        let ahead = days(&[9_000, 9_036, 1_001, 1_037, 1_038, 1_039, 1_075]);
+        let found = [Renewed, NotDue, NotDue, NotDue, Renewed, NotDue, Renewed];
+        assert_eq!(renewals(&ahead), found);
+        // It begins at 1970 with each start of the machine.
+        let flapping = days(&[0, 1_001, 0, 1_020, 0, 1_036, 0, 1_037, 0, 1_038, 0, 1_073]);
+        let mut found = [NotDue; 12];
+        found[7] = Renewed;
+        assert_eq!(renewals(&flapping), found);
+        // It went back, and stays there.
+        let back = days(&[10, 46, 47, 83, 84]);
+        assert_eq!(renewals(&back), [NotDue, NotDue, Renewed, NotDue, Renewed]);
     }
 
     #[test]

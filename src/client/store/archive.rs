@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 
-use super::rows::{Incoming, Passage, Record, State};
+use super::rows::{self, Incoming, Passage, Record, State};
 use super::scope::Server;
 use super::{files, history, outbox};
 use crate::message::{Name, Timestamp};
@@ -66,7 +66,7 @@ pub(crate) fn page(
                 CASE WHEN own = 1 AND message.state = 'delivered' AND n <= coalesce(
                     (SELECT seen.n FROM seen WHERE seen.server = message.server
                      AND seen.peer = message.peer AND seen.installation = message.installation), 0)
-                THEN 'read' ELSE message.state END, sealed, number, file.state, why
+                THEN 'read' ELSE message.state END, sealed, number, file.state, why, written
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND id {range} ? ORDER BY id {order} LIMIT ?"
     ))?;
@@ -107,7 +107,8 @@ pub(crate) fn news(
         return Ok(News { last, messages: Vec::new() });
     };
     let mut query = tx.prepare_cached(
-        "SELECT id, message.peer, time, kind, body, sealed, number, file.state, why FROM message
+        "SELECT id, message.peer, time, kind, body, sealed, number, file.state, why, written
+         FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE id > ?1 AND own = 0 AND +message.server = ?2 AND (?3 IS NULL OR +message.peer = ?3)
                AND (NOT ?5 OR message.state = 'received')
@@ -132,6 +133,7 @@ fn incoming(row: &Row<'_>) -> Result<Incoming> {
         body: Bytes::from(row.get::<_, Vec<u8>>(4)?),
         passage: Passage::of(row.get(5)?),
         file: files::received(row, 6)?,
+        written: rows::written(row, 9)?,
     })
 }
 
@@ -149,6 +151,7 @@ fn record(row: &Row<'_>) -> Result<Record> {
         state: State::of_word(&state).ok_or_else(damaged)?,
         passage: Passage::of(row.get(7)?),
         file: files::received(row, 8)?,
+        written: rows::written(row, 11)?,
     })
 }
 

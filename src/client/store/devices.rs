@@ -5,6 +5,8 @@
 //! count once the server has another key than the one for which it was made; one that is only offered replaces another
 //! when the person who uses this client says so.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use rusqlite::{OptionalExtension, Transaction, params};
 
@@ -101,21 +103,51 @@ pub(crate) fn accept(tx: &Transaction<'_>, server: &Server, name: &Name) -> Resu
     Ok(true)
 }
 
-/// The keys for life of all devices of a name in the lists that were believed: also of those that are gone by now, as
-/// long as the list says so, for what they sealed before may still come.
-pub(super) fn keys(
+/// A device that is gone, of which something that it sealed before may still come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Former {
+    /// Its key for life.
+    pub(super) curve: CurveKey,
+    /// The first version that was believed and calls it gone.
+    pub(super) went: u64,
+}
+
+/// A device of a name that is gone; none of one whose key was never known, or of which all has come that waited.
+pub(super) fn former(
     tx: &Transaction<'_>,
     server: &Server,
     name: &Name,
-) -> Result<Vec<(Installation, CurveKey)>> {
-    let query = "SELECT installation, curve FROM device WHERE server = ? AND name = ?";
-    let mut query = tx.prepare_cached(query)?;
-    let rows = query.query_map([server.as_str(), name.as_str()], |row| {
-        let installation = row.get::<_, String>(0)?;
-        let installation = installation.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
-        Ok((installation, CurveKey::from_bytes(row.get(1)?)))
-    })?;
-    rows.collect()
+    installation: Installation,
+) -> Result<Option<Former>> {
+    let query = "SELECT curve, went FROM device WHERE server = ? AND name = ? AND installation = ?
+                 AND went IS NOT NULL AND drained = 0";
+    let row = |row: &rusqlite::Row<'_>| {
+        let went = row.get::<_, i64>(1)?.cast_unsigned();
+        Ok(Former { curve: CurveKey::from_bytes(row.get(0)?), went })
+    };
+    let key = [server.as_str(), name.as_str(), &installation.to_string()];
+    tx.prepare_cached(query)?.query_row(key, row).optional()
+}
+
+/// Whether a device of a name is gone of which something may still come.
+pub(crate) fn has_former(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<bool> {
+    let query = "SELECT EXISTS (SELECT 1 FROM device WHERE server = ? AND name = ?
+                 AND went IS NOT NULL AND drained = 0)";
+    let key = [server.as_str(), name.as_str()];
+    tx.prepare_cached(query)?.query_row(key, |row| row.get(0))
+}
+
+/// All has come that waited when this version was believed: nothing more is taken of devices that were gone by then.
+pub(crate) fn drained(
+    tx: &Transaction<'_>,
+    server: &Server,
+    name: &Name,
+    version: u64,
+) -> Result<()> {
+    let drained = "UPDATE device SET drained = 1
+                   WHERE server = ? AND name = ? AND went <= ? AND drained = 0";
+    let key = params![server.as_str(), name.as_str(), version.cast_signed()];
+    tx.execute(drained, key).map(drop)
 }
 
 /// The key that signed the lists of a name is not trusted any more.
@@ -124,7 +156,9 @@ pub(crate) fn forget(tx: &Transaction<'_>, server: &Server, name: &Name) -> Resu
         let all = format!("DELETE FROM {table} WHERE server = ? AND name = ?");
         tx.execute(&all, [server.as_str(), name.as_str()])?;
     }
-    Ok(())
+    // The sessions are with devices of whoever had that key.
+    let sessions = "DELETE FROM session WHERE server = ? AND peer = ?";
+    tx.execute(sessions, [server.as_str(), name.as_str()]).map(drop)
 }
 
 /// Moves the lists of one server to another, before the contacts move: of two lists of a name the one stays whose key is
@@ -157,17 +191,31 @@ pub(super) fn join(tx: &Transaction<'_>, from: &Server, to: &Server) -> Result<(
 /// Keeps the keys of a list's devices, and of earlier ones those of devices that it calls gone.
 fn note_keys(tx: &Transaction<'_>, server: &Server, name: &Name, list: &Kept) -> Result<()> {
     let Some(bundle) = list.bundle() else { return Ok(()) };
-    let gone: Vec<_> = bundle.list().gone().iter().map(|it| it.installation).collect();
-    for (installation, _) in keys(tx, server, name)?.iter().filter(|(it, _)| !gone.contains(it)) {
+    let gone = bundle.list().gone().iter().map(|it| it.installation.to_string());
+    let gone: BTreeSet<String> = gone.collect();
+    for known in noted(tx, server, name)?.iter().filter(|it| !gone.contains(*it)) {
         let drop = "DELETE FROM device WHERE server = ? AND name = ? AND installation = ?";
-        tx.execute(drop, [server.as_str(), name.as_str(), &installation.to_string()])?;
+        tx.execute(drop, [server.as_str(), name.as_str(), known])?;
     }
     for prekey in bundle.prekeys().map(SignedPrekey::prekey) {
         let (installation, curve) = (prekey.installation.to_string(), prekey.curve.to_bytes());
-        let row = params![server.as_str(), name.as_str(), installation, curve];
-        tx.execute("INSERT OR REPLACE INTO device VALUES (?, ?, ?, ?)", row)?;
+        let note = "INSERT INTO device (server, name, installation, curve) VALUES (?, ?, ?, ?)
+                    ON CONFLICT DO UPDATE SET curve = excluded.curve";
+        tx.execute(note, params![server.as_str(), name.as_str(), installation, curve])?;
+    }
+    for installation in gone {
+        let note = "UPDATE device SET went = ?
+                    WHERE server = ? AND name = ? AND installation = ? AND went IS NULL";
+        let version = list.version.cast_signed();
+        tx.execute(note, params![version, server.as_str(), name.as_str(), installation])?;
     }
     Ok(())
+}
+
+/// The devices of a name whose keys are kept.
+fn noted(tx: &Transaction<'_>, server: &Server, name: &Name) -> Result<Vec<String>> {
+    let mut query = tx.prepare("SELECT installation FROM device WHERE server = ? AND name = ?")?;
+    query.query_map([server.as_str(), name.as_str()], |row| row.get(0))?.collect()
 }
 
 fn put(

@@ -13,14 +13,14 @@ use std::fmt::Display;
 use rusqlite::{OptionalExtension, Transaction, params};
 
 use super::info::FileInfo;
-use super::rows::{Incoming, Passage};
+use super::rows::{self, Incoming, Passage};
 use super::scope::{Server, counts, peer_and_count};
 use super::sealed::keyring::{Keyring, Me};
-use super::sealed::opening::{self, Inside, Opener, Opening, Unopened};
+use super::sealed::opening::{self, Opener, Opening, Unopened};
 use super::{clear, files, payload, stock, unsealed};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Origin, Timestamp};
-use crate::seal::{Body, BodyError};
+use crate::seal::{Body, BodyError, Content};
 
 type Result<T> = rusqlite::Result<T>;
 
@@ -58,6 +58,16 @@ pub(crate) struct Receiver<'a> {
     pub(crate) is_device: bool,
     /// The newest list of its sender is there: what is still [unknown](Verdict::Unknown) comes back.
     pub(crate) is_last: bool,
+    pub(crate) noticed: &'a mut Noticed,
+}
+
+/// What is noticed beside the messages.
+#[derive(Debug, Default)]
+pub(crate) struct Noticed {
+    /// How many came that could not be opened.
+    pub(crate) unopened: usize,
+    /// Which version of their device list those who wrote have had.
+    pub(crate) lists: BTreeMap<Name, u64>,
 }
 
 /// Writes a message, if it is new. A file that it announces is downloaded if the receiver allows.
@@ -70,25 +80,19 @@ pub(crate) fn receive(
 ) -> Result<Verdict> {
     let sealed = match sealed(&message) {
         Ok(sealed) => sealed,
-        Err(error) => return Ok(refuse(&peer, &error)),
+        Err(error) => return Ok(refuse(receiver, &peer, &error)),
     };
-    let is_known = match &sealed {
-        Some(body) => was_opened(tx, server, &peer, message.origin, &body.payload().hash())?,
-        None => is_known_in_the_clear(tx, server, &peer, &message)?,
-    };
-    if is_known {
+    let Some(body) = sealed else { return take_clear(tx, receiver, server, peer, message) };
+    if was_opened(tx, server, &peer, message.origin, &body.payload().hash())? {
         return Ok(Verdict::Known);
     }
     if is_number_used(tx, server, &peer, message.id)? {
         return Ok(Verdict::Bounced);
     }
-    match sealed {
-        Some(body) => open(tx, receiver, server, peer, message, &body),
-        None => take_clear(tx, receiver, server, peer, message),
-    }
+    open(tx, receiver, server, peer, message, &body)
 }
 
-/// Writes what came in the clear, if it may be its sender's.
+/// Writes what came in the clear, if it is new, and may be its sender's.
 fn take_clear(
     tx: &Transaction<'_>,
     receiver: &mut Receiver<'_>,
@@ -96,11 +100,18 @@ fn take_clear(
     peer: Name,
     message: Message,
 ) -> Result<Verdict> {
+    let hash = payload::hash(&message.kind, &message.body);
+    if is_known_in_the_clear(tx, server, &peer, message.origin, &hash)? {
+        return Ok(Verdict::Known);
+    }
+    if is_number_used(tx, server, &peer, message.id)? {
+        return Ok(Verdict::Bounced);
+    }
     let person = receiver.keyring.person(tx, receiver.me, server, &peer)?;
     if !unsealed::may_come(tx, server, &peer, person.list.is_some())? {
         return Ok(Verdict::Unsealed);
     }
-    insert(tx, receiver.unasked, server, peer, message, Passage::Clear).map(Verdict::New)
+    insert(tx, receiver.unasked, server, peer, message, &hash, Passage::Clear).map(Verdict::New)
 }
 
 /// Its body, if it is sealed.
@@ -109,7 +120,8 @@ fn sealed(message: &Message) -> std::result::Result<Option<Body>, BodyError> {
 }
 
 /// It can be opened with another number, other envelopes or another list.
-fn refuse(peer: &Name, why: &dyn Display) -> Verdict {
+fn refuse(receiver: &mut Receiver<'_>, peer: &Name, why: &dyn Display) -> Verdict {
+    receiver.noticed.unopened += 1;
     log::debug!("a message of {peer} is not taken: {why}");
     Verdict::Bounced
 }
@@ -125,36 +137,45 @@ fn open(
 ) -> Result<Verdict> {
     let Receiver { me, installation, unasked, now, is_device, is_last, .. } = *receiver;
     let opener = Opener { keyring: &mut *receiver.keyring, me, server, installation, now };
-    let Inside { kind, body: inside } = match opening::open(tx, opener, &peer, &message, body)? {
-        Opening::Opened(inside) => inside,
-        Opening::Unknown if is_last => return Ok(refuse(&peer, &"nobody knows who sealed it")),
-        Opening::Unknown => return Ok(Verdict::Unknown),
-        Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
-        Opening::Refused(why) => return Ok(refuse(&peer, &why)),
-    };
+    let Content { kind, body: inside, lists, time: written, .. } =
+        match opening::open(tx, opener, &peer, &message, body)? {
+            Opening::Opened(content) => content,
+            Opening::Unknown if is_last => {
+                return Ok(refuse(receiver, &peer, &"nobody knows who sealed it"));
+            }
+            Opening::Unknown => return Ok(Verdict::Unknown),
+            Opening::Refused(Unopened::Absent) if !is_device => return Ok(Verdict::NotHere),
+            Opening::Refused(why) => return Ok(refuse(receiver, &peer, &why)),
+        };
     unsealed::note_sealed(tx, server, &peer)?;
+    if let Some(list) = lists[0] {
+        let newest = receiver.noticed.lists.entry(peer.clone()).or_default();
+        *newest = list.version.max(*newest);
+    }
     let message = Message { kind, body: inside, ..message };
     // It may have come before as it was written, or in another payload: a folder that is restored from before it sealed a
     // message seals it again.
-    if let Some(known) = duplicate(tx, server, &peer, &message)? {
+    let hash = payload::hash(&message.kind, &message.body);
+    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)? {
         note_opened(tx, body, known)?;
         return Ok(Verdict::Known);
     }
-    let fresh = insert(tx, unasked, server, peer, message, Passage::Sealed)?;
+    let mut fresh = insert(tx, unasked, server, peer, message, &hash, Passage::Sealed)?;
     note_opened(tx, body, fresh.id)?;
+    note_written(tx, &mut fresh, written)?;
     Ok(Verdict::New(fresh))
 }
 
-/// Writes a new message.
+/// Writes a new message, which has this hash.
 fn insert(
     tx: &Transaction<'_>,
     unasked: Unasked,
     server: &Server,
     peer: Name,
     message: Message,
+    hash: &[u8; 32],
     passage: Passage,
 ) -> Result<Incoming> {
-    let hash = payload::hash(&message.kind, &message.body);
     let Message { id: MessageId { installation, n }, origin, time, kind, body } = message;
     tx.prepare_cached(
         "INSERT INTO message
@@ -177,7 +198,15 @@ fn insert(
     let file = FileInfo::of(&kind, &body)
         .map(|info| stock::announce(tx, unasked, server, &peer, (id, is_sealed), &info))
         .transpose()?;
-    Ok(Incoming { id, peer, time, kind, body, passage, file })
+    Ok(Incoming { id, peer, time, kind, body, passage, file, written: None })
+}
+
+/// When a new message was written is told beside when it came, if that is another time.
+fn note_written(tx: &Transaction<'_>, fresh: &mut Incoming, written: Timestamp) -> Result<()> {
+    fresh.written = rows::written_apart(written, fresh.time);
+    let Some(written) = fresh.written else { return Ok(()) };
+    let note = "UPDATE message SET written = ? WHERE id = ?";
+    tx.execute(note, params![written.0.cast_signed(), fresh.id]).map(drop)
 }
 
 /// Looks for a message that is there. The signs keep SQLite from walking through a whole conversation instead of using
@@ -191,11 +220,11 @@ fn duplicate(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
-    message: &Message,
+    origin: Origin,
+    hash: &[u8; 32],
 ) -> Result<Option<i64>> {
-    let hash = payload::hash(&message.kind, &message.body);
     let mut query = tx.prepare_cached(DUPLICATE)?;
-    let key = params![message.origin.to_bytes(), hash, server.as_str(), peer.as_str()];
+    let key = params![origin.to_bytes(), hash, server.as_str(), peer.as_str()];
     query.query_row(key, |row| row.get(0)).optional()
 }
 
@@ -204,9 +233,10 @@ fn is_known_in_the_clear(
     tx: &Transaction<'_>,
     server: &Server,
     peer: &Name,
-    message: &Message,
+    origin: Origin,
+    hash: &[u8; 32],
 ) -> Result<bool> {
-    let known = duplicate(tx, server, peer, message)?;
+    let known = duplicate(tx, server, peer, origin, hash)?;
     clear::note(tx, known)?;
     Ok(known.is_some())
 }
@@ -258,7 +288,7 @@ pub(crate) fn unshown(
     limit: u32,
 ) -> Result<Vec<Incoming>> {
     let mut query = tx.prepare_cached(
-        "SELECT id, time, kind, body, sealed, number, file.state, why FROM message
+        "SELECT id, time, kind, body, sealed, number, file.state, why, written FROM message
          LEFT JOIN file ON file.message = message.id
          WHERE message.server = ? AND message.peer = ? AND message.state = 'received' AND id > ?
          ORDER BY id LIMIT ?",
@@ -275,6 +305,7 @@ pub(crate) fn unshown(
             body: body.into(),
             passage: Passage::of(row.get(4)?),
             file: files::received(row, 5)?,
+            written: rows::written(row, 8)?,
         })
     })?;
     rows.collect()

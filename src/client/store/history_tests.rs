@@ -24,6 +24,7 @@ pub(crate) fn receive_plain(
         now: Timestamp(0),
         is_device: true,
         is_last: false,
+        noticed: &mut Noticed::default(),
     };
     super::receive(tx, receiver, server, peer, message)
 }

@@ -102,7 +102,7 @@ pub(crate) fn add(
     ])?;
     let id = tx.last_insert_rowid();
     let (state, passage, file) = (State::Waiting, Passage::Unsent, None);
-    Ok(Record { id, own: true, n, time, kind, body, state, passage, file })
+    Ok(Record { id, own: true, n, time, kind, body, state, passage, file, written: None })
 }
 
 /// Writes a message for a guest, idempotently: not if it was written for the same token before. Returns its id, and the

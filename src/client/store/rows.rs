@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use blake3::Hash;
 use bytes::Bytes;
+use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
 use super::info::FileInfo;
@@ -33,6 +34,8 @@ pub struct Record {
     pub passage: Passage,
     /// The state of the file that it announces, if it is another's and does.
     pub file: Option<Received>,
+    /// When another's was written, as its writer says, if that is quite another time.
+    pub written: Option<Timestamp>,
 }
 
 /// A message that somebody wrote, as it is in the history.
@@ -52,6 +55,22 @@ pub struct Incoming {
     pub passage: Passage,
     /// The state of the file that it announces, if it does.
     pub file: Option<Received>,
+    /// When it was written, as its writer says, if that is quite another time.
+    pub written: Option<Timestamp>,
+}
+
+/// By how much the times may differ at which something was written and came, in milliseconds: clocks do.
+const APART: u64 = 5 * 60 * 1_000;
+
+/// When something was written, if it came at quite another time: it waited with its sender, or one of the clocks is wrong.
+pub(super) fn written_apart(written: Timestamp, came: Timestamp) -> Option<Timestamp> {
+    (written.0.abs_diff(came.0) > APART).then_some(written)
+}
+
+/// The same, as it stands in the store.
+pub(super) fn written(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    let written: Option<i64> = row.get(column)?;
+    Ok(written.map(|it| Timestamp(it.cast_unsigned())))
 }
 
 /// How a message went from its sender's client to its receiver's.

@@ -132,6 +132,9 @@ const LAYOUT: &str = "
 
 /// What layout 10 adds.
 const SEALING: &str = "
+    -- When another's sealed one was written, by its writer's clock, if that is not when it came. Milliseconds since 1970.
+    ALTER TABLE message ADD COLUMN written INTEGER;
+
     -- An Olm account for each server and installation, as JSON; and the number and the time of its prekey.
     CREATE TABLE account (
         server TEXT NOT NULL,
@@ -142,6 +145,8 @@ const SEALING: &str = "
         time INTEGER NOT NULL,
         -- What the owner has signed of a folder that stands in no list.
         writer BLOB,
+        -- Since when the clock is behind that time, by itself: one of both is wrong. Milliseconds since 1970.
+        behind INTEGER,
         -- The server has had a list in which this folder stands.
         listed INTEGER NOT NULL DEFAULT 0 CHECK (listed IN (0, 1)),
         PRIMARY KEY (server, installation)
@@ -153,6 +158,10 @@ const SEALING: &str = "
         name TEXT NOT NULL,
         installation TEXT NOT NULL,
         curve BLOB NOT NULL,
+        -- The first version that was believed and calls it gone.
+        went INTEGER,
+        -- All that waited then has come.
+        drained INTEGER NOT NULL DEFAULT 0 CHECK (drained IN (0, 1)),
         PRIMARY KEY (server, name, installation)
     ) STRICT;
 
@@ -168,12 +177,14 @@ const SEALING: &str = "
         pickle TEXT NOT NULL,
         -- It was begun since the last start, so no copy of this folder has used its keys.
         sends INTEGER NOT NULL CHECK (sends IN (0, 1)),
-        -- Ascends: the one that has the highest was begun last, or something was opened in it since.
+        -- Ascends in the conversation: the one that has the highest was begun last, or something was opened in it since.
         taken INTEGER NOT NULL,
         -- How many messages were sealed in it since something was opened in it, and when the first of them was.
         -- Milliseconds since 1970.
         unanswered INTEGER NOT NULL,
         since INTEGER NOT NULL,
+        -- The highest number of what was opened in it; 0 if nothing was.
+        came INTEGER NOT NULL,
         PRIMARY KEY (server, peer, installation, id)
     ) STRICT;
 

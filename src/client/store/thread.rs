@@ -286,7 +286,7 @@ pub(crate) mod tests {
             format!("{what}-key-of-{n}-{filling}")
         };
         for n in 0..MANY {
-            let row = "INSERT INTO session VALUES ('localhost', ?, 'i', 'id', ?, 1, 1, 0, 0)";
+            let row = "INSERT INTO session VALUES ('localhost', ?, 'i', 'id', ?, 1, 1, 0, 0, 0)";
             let message = "INSERT INTO message
                      (server, peer, own, installation, n, time, kind, body, state)
                  VALUES ('localhost', 'marie', 0, 'i', ?, 0, 'text', ?, 'shown')";

@@ -14,7 +14,7 @@ use rusqlite::{Connection, OpenFlags, OptionalExtension, Row, params};
 use thiserror::Error;
 
 use super::database::{self, StoreError};
-use super::rows::{Listed, Passage};
+use super::rows::{self, Listed, Passage};
 use super::schema::{self, NEWEST};
 use super::search::Query;
 use super::{files, info};
@@ -61,6 +61,8 @@ pub struct Entry {
     pub state: String,
     /// How it went.
     pub passage: Passage,
+    /// When another's was written, as its writer says, if that is quite another time.
+    pub written: Option<Timestamp>,
 }
 
 /// Why there is nothing to read. Made to be read by the folder's owner.
@@ -180,7 +182,8 @@ fn rows(
     above: i64,
 ) -> rusqlite::Result<Vec<(i64, Entry)>> {
     let mut query = connection.prepare_cached(
-        "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why, sealed
+        "SELECT own, message.peer, time, body, message.state, id, kind, number, file.state, why,
+                sealed, written
          FROM message LEFT JOIN file ON file.message = message.id
          WHERE id > ?3 AND (?1 IS NULL OR message.peer = ?1)
                AND (?2 IS NULL OR message.server = ?2
@@ -218,6 +221,7 @@ fn entry(row: &Row<'_>, user: &Name) -> rusqlite::Result<Entry> {
         // Whether it was shown concerns the face alone.
         state: if own { state } else { "received".into() },
         passage: Passage::of(row.get(10)?),
+        written: rows::written(row, 11)?,
     })
 }
 

@@ -92,6 +92,11 @@ impl EmbeddedMailbox {
         self.shared.state().loads.keys().is_empty()
     }
 
+    /// How much waits, for everybody together.
+    pub fn total(&self) -> Usage {
+        self.shared.state().loads.all()
+    }
+
     /// The clock by which things age, as long as this mailbox stores its time.
     pub fn clock(&self) -> Arc<Clock> {
         self.clock.clone()

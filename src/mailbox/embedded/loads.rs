@@ -93,6 +93,11 @@ impl Loads {
         self.receivers.get(receiver).map(|waiting| waiting.load).unwrap_or_default()
     }
 
+    /// What waits for everybody, whether or not it counts.
+    pub(super) fn all(&self) -> Usage {
+        self.receivers.values().flat_map(|waiting| waiting.by_sender.values()).copied().sum()
+    }
+
     /// Who has messages waiting for a receiver, and how many each.
     pub(super) fn senders(&self, receiver: &Name) -> Vec<(Name, u64)> {
         let by_sender = self.receivers.get(receiver).into_iter().flat_map(|it| &it.by_sender);

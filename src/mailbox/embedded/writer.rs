@@ -17,6 +17,7 @@ use super::store::Store;
 use super::watermark::Watermark;
 use super::withholding::{Left, SHARE};
 use crate::clock::Clock;
+use crate::log_output::{self, Events};
 use crate::mailbox::{Commit, Event, MailboxError};
 use crate::message::{SessionKey, Uptime};
 
@@ -160,7 +161,11 @@ impl Writer {
 
     /// Commits the same again and again until it succeeds. None if the mailbox is closed meanwhile.
     fn recover(&mut self, number: u64, changes: &Changes, error: &MailboxError) -> Option<Left> {
-        log::error!("nothing can be stored now: {error}");
+        log::error!(
+            logger: Events,
+            event = log_output::Event::NothingStored;
+            "nothing can be stored now: {error}"
+        );
         self.shared.state().failing = Some(error.to_string());
         self.shared.room.notify(usize::MAX);
         let mut pause = RETRY.0;
@@ -176,7 +181,11 @@ impl Writer {
                 Err(error) => log::warn!("still nothing can be stored: {error}"),
             }
         };
-        log::info!("messages are stored again");
+        log::info!(
+            logger: Events,
+            event = log_output::Event::StoredAgain;
+            "messages are stored again"
+        );
         self.shared.state().failing = None;
         self.tell(Event::Recovered);
         Some(left)

@@ -3,8 +3,9 @@
 //! Owned by the server. Invariant: no connection waits for the one before it, even if that is a proxy's.
 
 use std::convert::Infallible;
+use std::fmt::Display;
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use async_channel::Sender;
 use futures::future::{Either, select};
 
 use super::reception::{Counted, Reception, receive};
+use crate::log_output::{Event, Events};
 use crate::server::connection::Whence;
 use crate::server::host::Host;
 use crate::server::listening::{self, ACCEPT_PAUSE, HeaderError, Listener};
@@ -59,11 +61,11 @@ pub(crate) async fn accept(
 fn meet(
     reception: &Arc<Reception>,
     socket: Socket,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     live: &Sender<Infallible>,
     full: usize,
 ) {
-    if !reception.proxies.include(address) {
+    if !reception.proxies.include(address.map(|it| it.ip())) {
         return receive(reception, socket, address, live, full);
     }
     let Some(unannounced) = Counted::one_more(reception, |it| &it.unannounced, UNANNOUNCED) else {
@@ -84,23 +86,33 @@ fn meet(
 async fn be_told(
     host: &Host,
     socket: Socket,
-    proxy: Option<IpAddr>,
-) -> Option<(Socket, Option<IpAddr>)> {
+    proxy: Option<SocketAddr>,
+) -> Option<(Socket, Option<SocketAddr>)> {
     let (times, silence) = (host.clock.times(), host.timing.handshake.silence);
     let reading = times.within(silence, listening::read_header(socket));
     let refused = Whence(proxy);
     match select(Box::pin(reading), Box::pin(host.stopping.recv())).await {
         Either::Left((Some(Ok((socket, address))), _)) => return Some((socket, address.or(proxy))),
-        Either::Left((Some(Err(HeaderError::Silent)), _)) => log::debug!("{refused} said nothing"),
-        Either::Left((Some(Err(error)), _)) => {
-            log::warn!("{refused}, a proxy, was refused: {error}");
-        }
-        Either::Left((None, _)) => {
-            log::warn!("{refused}, a proxy, was refused: its PROXY header took too long");
-        }
+        Either::Left((Some(Err(HeaderError::Silent)), _)) => log::debug!(
+            logger: Events,
+            event = Event::ConnectionClosed,
+            addr = refused.field();
+            "{refused} said nothing"
+        ),
+        Either::Left((Some(Err(error)), _)) => log_refusal(refused, &error),
+        Either::Left((None, _)) => log_refusal(refused, &"its PROXY header took too long"),
         Either::Right(_) => {}
     }
     None
+}
+
+fn log_refusal(proxy: Whence, why: &dyn Display) {
+    log::warn!(
+        logger: Events,
+        event = Event::ConnectionRefused,
+        addr = proxy.field();
+        "{proxy}, a proxy, was refused: {why}"
+    );
 }
 
 /// Errors that concern only the connection that was about to be accepted.

@@ -7,7 +7,7 @@
 
 use std::convert::Infallible;
 use std::io::Write;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -16,6 +16,7 @@ use async_channel::{Receiver, Sender};
 use governor::clock::DefaultClock;
 
 use super::queue::{Queue, Standing};
+use crate::log_output::{Event, Events};
 use crate::server::connection::{self, Caller};
 use crate::server::host::Host;
 use crate::server::limits::{Coming, Origin, Pace, Rates, TooMany};
@@ -100,7 +101,12 @@ impl Reception {
     pub(crate) fn report(&self) {
         let closed = self.closed.swap(0, Ordering::Relaxed);
         if closed > 0 {
-            log::warn!("{closed} connections were closed unread: more came than can be begun");
+            log::warn!(
+                logger: Events,
+                event = Event::ClosedUnread,
+                connections = closed;
+                "{closed} connections were closed unread: more came than can be begun"
+            );
         }
     }
 
@@ -138,7 +144,7 @@ fn standing(host: &Host, caller: &Caller, held: &Held) -> Standing {
 pub(super) fn receive(
     reception: &Arc<Reception>,
     socket: Socket,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     live: &Sender<Infallible>,
     full: usize,
 ) {
@@ -146,7 +152,7 @@ pub(super) fn receive(
         // Given here, so that a connection made later has a higher one.
         id: reception.host.next_connection(),
         address,
-        origin: address.and_then(Origin::of),
+        origin: address.and_then(|it| Origin::of(it.ip())),
         socket,
         credentials: reception
             .host

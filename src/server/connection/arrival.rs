@@ -5,16 +5,17 @@
 //! directory.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::{Either, select};
 
-use super::caller::{Caller, Whence};
+use super::caller::{Caller, Claim, Whence};
 use super::handshake::{self, Greeting, Hello, Rejection, SignedIn};
 use super::late::{Late, Watch, too_late_to_prove};
 use super::turn::before_costly_step;
+use crate::log_output::{Event, Events, FieldsOnly, Foreign, of_refusal};
 use crate::server::files::Pass;
 use crate::server::host::{Host, dismiss};
 use crate::server::limits::Origin;
@@ -36,7 +37,8 @@ pub(super) struct Arrived<'a> {
 }
 
 pub(super) enum Who<'a> {
-    Person(Present<'a>),
+    /// With what they said, for the log. Boxed, for it is soon forgotten.
+    Person(Present<'a>, Box<Claim>),
     Carrier(Box<Pass>),
 }
 
@@ -51,14 +53,16 @@ pub(super) async fn arrive(host: &Host, caller: Caller) -> Option<Arrived<'_>> {
     let mut reader = FrameReader::new(reader);
     let signing_in = async {
         let greeting = handshake::greet(host, &mut reader);
-        let hello = match in_time(host, address, watch.late(), greeting).await? {
+        let nobody = Claim { from: Whence(address), who: None };
+        let hello = match in_time(host, &nobody, watch.late(), greeting).await? {
             Greeting::Carrier(pass) => return Ok(Who::Carrier(Box::new(pass))),
             Greeting::Hello(hello) => hello,
         };
+        let claim = Claim { who: Some((hello.name.clone(), hello.key)), ..nobody };
         let late = too_late_to_prove(times, limits, since, place(host, &hello, origin));
         let proof = handshake::prove(host, hello, &mut reader, &mut half, channel, address);
-        let signed_in = in_time(host, address, late, proof).await?;
-        Ok(Who::Person(Present::enter(host, id, origin, signed_in)))
+        let signed_in = in_time(host, &claim, late, proof).await?;
+        Ok(Who::Person(Present::enter(host, id, origin, signed_in), Box::new(claim)))
     };
     match signing_in.await {
         Ok(who) => Some(Arrived { who, reader, half }),
@@ -91,7 +95,7 @@ pub(crate) async fn turn_away(host: &Host, caller: Caller, limit: Duration, text
     linger::<ClientFrame>(FrameReader::new(reader)).await;
 }
 
-fn line(socket: Socket, address: Option<IpAddr>) -> Option<Arc<Line>> {
+fn line(socket: Socket, address: Option<SocketAddr>) -> Option<Arc<Line>> {
     let gone = |error: &io::Error| log::debug!("{} was gone at once: {error}", Whence(address));
     Line::new(socket).inspect_err(gone).ok()
 }
@@ -101,7 +105,7 @@ async fn secure(
     host: &Host,
     late: impl Future<Output = Late>,
     line: Arc<Line>,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
     credentials: Option<Arc<Credentials>>,
 ) -> Option<Transport> {
     let Some(credentials) = credentials else { return Some(Transport::plain_on(line)) };
@@ -110,33 +114,62 @@ async fn secure(
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let why = match select(accepting, over).await {
         Either::Left((Ok(transport), _)) => return Some(transport),
-        // Somebody checked whether the server is up.
-        Either::Left((Err(_), _)) if line.heard() == 0 => return None,
+        Either::Left((Err(_), _)) if line.heard() == 0 => return log_close(Whence(address)),
         Either::Left((Err(error), _)) => error.to_string(),
         Either::Right((Either::Left((late, _)), _)) => late.sentence().into(),
         Either::Right((Either::Right(_), _)) => return None,
     };
-    log::info!("{} was refused: {}", Whence(address), why.escape_debug());
+    let from = Whence(address);
+    log::info!(
+        logger: Events,
+        event = Event::ConnectionRefused,
+        addr = from.field();
+        "{from} was refused: {}", Foreign(&why)
+    );
+    None
+}
+
+/// Somebody checked whether the server is up. There is nothing to be done for them.
+fn log_close<T>(from: Whence) -> Option<T> {
+    log::debug!(
+        logger: FieldsOnly,
+        event = Event::ConnectionClosed,
+        addr = from.field();
+        "{from} was gone before it signed in"
+    );
     None
 }
 
 /// Does a part of signing in, in time and while the server runs. If that fails, returns what to tell the peer.
 async fn in_time<T>(
     host: &Host,
-    address: Option<IpAddr>,
+    claim: &Claim,
     late: impl Future<Output = Late>,
     part: impl Future<Output = Result<T, Rejection>>,
 ) -> Result<T, Option<ServerFrame>> {
     let over = select(Box::pin(late), Box::pin(host.stopping.recv()));
     let (code, text) = match select(Box::pin(part), over).await {
         Either::Left((Ok(done), _)) => return Ok(done),
-        Either::Left((Err(Rejection::Gone), _)) => return Err(None),
+        Either::Left((Err(Rejection::Gone), _)) => return Err(log_close(claim.from)),
         Either::Left((Err(Rejection::Answer(code, text)), _)) => (code, text),
         Either::Right((Either::Left((late, _)), _)) => (ErrorCode::Timeout, late.sentence().into()),
         Either::Right((Either::Right(_), _)) => (ErrorCode::Busy, "the server stops".into()),
     };
-    log::info!("{} was refused: {} {}", Whence(address), code.as_str(), text.escape_debug());
+    log_refusal(claim, code, &text);
     Err(Some(ServerFrame::Error { code, peer: None, text }))
+}
+
+fn log_refusal(claim: &Claim, code: ErrorCode, text: &str) {
+    log::log!(
+        logger: Events,
+        of_refusal(),
+        event = Event::SignInRefused,
+        name = claim.name(),
+        addr = claim.from.field(),
+        key = claim.key(),
+        code = code.as_str();
+        "{} was refused: {} {}", claim.from, code.as_str(), Foreign(text)
+    );
 }
 
 /// Somebody is signed in as long as this lives, also if the task that holds it panics.

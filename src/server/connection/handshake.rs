@@ -5,7 +5,7 @@
 //! and proves it. Nothing in the server changes before the proof holds.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use smol_str::{SmolStr, ToSmolStr};
@@ -100,7 +100,7 @@ pub(super) async fn prove(
     reader: &mut FrameReader<ClientFrame>,
     writer: &mut BoxWriter,
     channel: Channel,
-    address: Option<IpAddr>,
+    address: Option<SocketAddr>,
 ) -> Result<SignedIn, Rejection> {
     let Hello { name, key, installation, presence, invite } = hello;
     let nonce = nonce();
@@ -114,6 +114,7 @@ pub(super) async fn prove(
             "the signature does not fit the key, the name, the challenge and this connection";
         return Err(refuse(ErrorCode::Proof, format_args!("{text}")));
     }
+    let address = address.map(|it| it.ip());
     let count = || host.claims.count(address).map_err(|wait| Unwelcome::TooManyNames(told(wait)));
     match host.names.claim(&name, key, invite, host.clock.overdue(INVITED), count).await {
         Ok(()) => {

@@ -13,6 +13,7 @@ use crate::server::limits::SLOWED;
 use crate::server::link::Side;
 use crate::server::people::NotTaken;
 use crate::task;
+use crate::trust::devices::Bundle;
 use crate::wire::frame::{ErrorCode, ServerFrame};
 
 impl Reading<'_> {
@@ -35,7 +36,7 @@ impl Reading<'_> {
 
     /// Takes a list.
     pub(super) async fn take_list(&self, bundle: &[u8]) -> Flow {
-        let taken = match self.count_signature().await {
+        let taken = match self.count_signatures(Bundle::signatures(bundle)).await {
             Ok(()) => {
                 before_costly_step().await;
                 self.host.lists.take(&self.link.name, bundle).await
@@ -49,8 +50,8 @@ impl Reading<'_> {
     }
 
     /// Delays somebody who has too much verified. If a moment is not enough, returns how long it would take.
-    async fn count_signature(&self) -> Result<(), Duration> {
-        let admit = || self.host.person_rates.admit_sign_in(&self.link.name);
+    async fn count_signatures(&self, count: usize) -> Result<(), Duration> {
+        let admit = || self.host.person_rates.admit_signatures(&self.link.name, count);
         let Err(wait) = admit() else { return Ok(()) };
         let _ = task::within(wait.min(SLOWED), self.link.ended(Side::Read)).await;
         admit()

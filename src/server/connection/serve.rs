@@ -8,15 +8,16 @@ use std::sync::Arc;
 use bytes::BytesMut;
 
 use super::arrival::{self, Arrived, Present, Who};
-use super::caller::Caller;
+use super::caller::{Caller, Claim};
 use super::reading::Reading;
 use super::shared::Shared;
 use super::turn::Turn;
 use super::writer;
+use crate::log_output::{Event, Events};
 use crate::server::files;
 use crate::server::host::Host;
 use crate::server::linger::linger;
-use crate::server::link::{ByPeer, Link};
+use crate::server::link::{ByPeer, End, Link};
 use crate::task;
 use crate::wire::codec::Frame;
 use crate::wire::frame::{ClientFrame, ServerFrame};
@@ -29,7 +30,10 @@ pub(crate) async fn serve(host: Arc<Host>, caller: Caller) {
     let arriving = Box::pin(arrival::arrive(&host, caller));
     let Some(Arrived { who, mut reader, half }) = arriving.await else { return };
     let present = match who {
-        Who::Person(present) => present,
+        Who::Person(present, claim) => {
+            log_arrival(present.link(), &claim);
+            present
+        }
         Who::Carrier(pass) => {
             return Box::pin(files::carry(host.means_to_carry(), pass, reader, half)).await;
         }
@@ -46,7 +50,6 @@ async fn converse(
     half: BoxWriter,
 ) {
     let link = present.link();
-    log::info!("{} signed in", link.name);
     let waiting = host.registry.waiting(&link.name);
     let shared = Arc::<Shared>::default();
     let writing =
@@ -62,11 +65,33 @@ async fn converse(
         turn: Turn::default(),
     };
     let end = reading.run(reader).await;
-    log::info!("{} left: {end}", link.name);
+    log_leaving(link, &end);
     link.end(end);
     drop(reading);
     drop(present);
     writing.await;
+}
+
+fn log_arrival(link: &Link, claim: &Claim) {
+    log::info!(
+        logger: Events,
+        event = Event::SignedIn,
+        name = claim.name(),
+        addr = claim.from.field(),
+        key = claim.key(),
+        connection = link.id.0;
+        "{} signed in", link.name
+    );
+}
+
+fn log_leaving(link: &Link, end: &End) {
+    log::info!(
+        logger: Events,
+        event = Event::Left,
+        name:% = link.name,
+        connection = link.id.0;
+        "{} left: {end}", link.name
+    );
 }
 
 /// `WELCOME`. Behind it comes a `WAITING` for each who has written.

@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::deeds::Deed;
 use super::error::ControlError;
 use super::operations::perform;
 use super::socket::connect;
@@ -53,6 +54,9 @@ pub fn operate(data: &Path, words: &[&str], out: &mut dyn Write) -> Result<(), C
         committing.cancel().await;
         subject.registry.mailbox().close().await;
     });
+    if let (Ok(()), Some(deed)) = (&done, Deed::of(words, None)) {
+        deed.write_down(data);
+    }
     done
 }
 

@@ -6,6 +6,7 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::ask::operate;
+use super::deeds::Deed;
 use super::error::ControlError;
 use super::stock::inspect;
 use super::subject::open_names;
@@ -60,6 +61,7 @@ fn salvage(
         return Err(ControlError::Unsound);
     }
     let refused = salvage.accept()?;
+    Deed::accept().write_down(data);
     writeln!(
         out,
         "accepted: the server starts with this; what was refused is in {}",

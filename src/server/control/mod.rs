@@ -13,6 +13,7 @@
 //! ```text
 //! folder         operations on a whole folder: check, restore
 //! ask, serve     the operator's end; the server's end
+//! deeds          what operators did, for the log
 //! operations     the table of operations
 //! people, stock  operations on people; on what waits
 //! subject        what operations look at and change
@@ -20,6 +21,7 @@
 //! ```
 
 mod ask;
+mod deeds;
 mod error;
 mod folder;
 mod operations;
@@ -30,6 +32,7 @@ mod stock;
 mod subject;
 
 pub use ask::{operate, operate_running};
+pub(super) use deeds::log_earlier;
 pub use error::ControlError;
 pub use folder::{check, restore, verify};
 pub(super) use serve::serve;

@@ -7,24 +7,32 @@ use std::io::Write;
 use super::error::ControlError;
 use super::subject::Subject;
 use super::{people, stock};
+use crate::log_output::Event;
 
-/// An operation: its word, how many words follow, and its function. New ones go here.
+/// An operation: its word, how many words follow, its function, and what it is in the log, unless it only looks. New
+/// ones go here.
 struct Operation {
     word: &'static str,
     arguments: std::ops::RangeInclusive<usize>,
     run: fn(&Subject, &[&str], &mut dyn Write) -> Result<(), ControlError>,
+    event: Option<Event>,
 }
 
 const OPERATIONS: &[Operation] = &[
-    Operation { word: "check", arguments: 0..=0, run: stock::check },
-    Operation { word: "backup", arguments: 0..=0, run: stock::backup },
-    Operation { word: "status", arguments: 0..=0, run: stock::status },
-    Operation { word: "invite", arguments: 0..=1, run: people::invite },
-    Operation { word: "list", arguments: 0..=0, run: people::list },
-    Operation { word: "remove", arguments: 1..=1, run: people::remove },
-    Operation { word: "reset-key", arguments: 1..=2, run: people::reset_key },
-    Operation { word: "ban", arguments: 1..=1, run: people::ban },
-    Operation { word: "unban", arguments: 1..=1, run: people::unban },
+    Operation { word: "check", arguments: 0..=0, run: stock::check, event: None },
+    Operation { word: "backup", arguments: 0..=0, run: stock::backup, event: Some(Event::Backup) },
+    Operation { word: "status", arguments: 0..=0, run: stock::status, event: None },
+    Operation { word: "invite", arguments: 0..=1, run: people::invite, event: Some(Event::Invite) },
+    Operation { word: "list", arguments: 0..=0, run: people::list, event: None },
+    Operation { word: "remove", arguments: 1..=1, run: people::remove, event: Some(Event::Remove) },
+    Operation {
+        word: "reset-key",
+        arguments: 1..=2,
+        run: people::reset_key,
+        event: Some(Event::ResetKey),
+    },
+    Operation { word: "ban", arguments: 1..=1, run: people::ban, event: Some(Event::Ban) },
+    Operation { word: "unban", arguments: 1..=1, run: people::unban, event: Some(Event::Unban) },
 ];
 
 /// Does what the words of a request say.
@@ -38,4 +46,10 @@ pub(super) fn perform(
     let fits = |it: &&Operation| it.word == *word && it.arguments.contains(&arguments.len());
     let operation = OPERATIONS.iter().find(fits).ok_or_else(unknown)?;
     (operation.run)(subject, arguments, out)
+}
+
+/// What a request is in the log.
+pub(super) fn event(words: &[&str]) -> Option<Event> {
+    let word = words.first()?;
+    OPERATIONS.iter().find(|it| it.word == *word)?.event
 }

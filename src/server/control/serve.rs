@@ -15,10 +15,12 @@ use async_std::os::unix::net::{UnixListener, UnixStream};
 use futures::future::{Either, select};
 use futures::{AsyncReadExt, AsyncWriteExt};
 
+use super::deeds::Deed;
 use super::error::ControlError;
 use super::operations::perform;
 use super::socket;
 use super::subject::Subject;
+use crate::log_output::{Event, Events};
 use crate::mailbox::EmbeddedMailbox;
 use crate::server::host::Host;
 use crate::server::listening::ACCEPT_PAUSE;
@@ -66,8 +68,9 @@ pub(crate) async fn serve(
                 let (subject, busy) = (subject.clone(), busy.clone());
                 task::spawn("control", async move {
                     let is_full = busy.sender_count() > MAX_REQUESTS + 1;
-                    if let Err(error) = answer(stream, is_full, subject).await {
-                        log::warn!("an operator's request: {error}");
+                    let operator = operator_of(&stream);
+                    if let Err(error) = answer(stream, is_full, operator, subject).await {
+                        log_refusal(operator, &error);
                     }
                     drop(busy);
                 });
@@ -81,9 +84,31 @@ pub(crate) async fn serve(
     let _ = fs::remove_file(socket::path(&subject.data));
 }
 
+/// The user id of the process at the other end.
+#[cfg(any(target_os = "android", target_os = "linux"))]
+fn operator_of(stream: &UnixStream) -> Option<u32> {
+    rustix::net::sockopt::socket_peercred(stream).ok().map(|peer| peer.uid.as_raw())
+}
+
+/// Other systems do not say it in this way.
+#[cfg(not(any(target_os = "android", target_os = "linux")))]
+fn operator_of(_: &UnixStream) -> Option<u32> {
+    None
+}
+
+fn log_refusal(operator: Option<u32>, error: &ControlError) {
+    log::warn!(
+        logger: Events,
+        event = Event::OperatorRefused,
+        uid = operator;
+        "an operator's request: {error}"
+    );
+}
+
 async fn answer(
     mut stream: UnixStream,
     is_full: bool,
+    operator: Option<u32>,
     subject: Arc<Subject>,
 ) -> Result<(), ControlError> {
     let refused = |text: &str| Err(ControlError::Refused(text.into()));
@@ -91,7 +116,7 @@ async fn answer(
         None => refused("the request did not come in time"),
         Some(Err(error)) => Err(error),
         Some(Ok(_)) if is_full => refused("too many requests are under way; try again later"),
-        Some(Ok(request)) => run(&mut stream, request, subject).await,
+        Some(Ok(request)) => run(&mut stream, request, operator, subject).await,
     };
     let end = match &done {
         Ok(()) => "done\n".into(),
@@ -115,15 +140,19 @@ async fn request(stream: &mut UnixStream) -> Result<String, ControlError> {
 async fn run(
     stream: &mut UnixStream,
     request: String,
+    operator: Option<u32>,
     subject: Arc<Subject>,
 ) -> Result<(), ControlError> {
     let (chunks, queue) = async_channel::bounded(CHUNKS);
     let (result, done) = futures::channel::oneshot::channel();
     task::spawn_thread("control", move || {
         let words: Vec<&str> = request.split(' ').collect();
-        let mut out = io::BufWriter::with_capacity(CHUNK, ChunkWriter(chunks));
+        let mut out = io::BufWriter::with_capacity(CHUNK, ChunkWriter { chunks, written: 0 });
         let performed = perform(&words, &subject, &mut out);
         let performed = performed.and_then(|()| Ok(out.flush()?));
+        if let (Ok(()), Some(deed)) = (&performed, Deed::of(&words, operator)) {
+            deed.with_bytes(out.get_ref().written).log();
+        }
         drop(out);
         // The operator may be gone.
         let _ = result.send(performed);
@@ -146,12 +175,17 @@ async fn send(stream: &mut UnixStream, bytes: &[u8]) -> io::Result<()> {
 }
 
 /// Hands what is written to the task that sends it.
-struct ChunkWriter(Sender<Vec<u8>>);
+struct ChunkWriter {
+    chunks: Sender<Vec<u8>>,
+    /// How many bytes it took.
+    written: u64,
+}
 
 impl Write for ChunkWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let gone = |_| io::Error::from(io::ErrorKind::BrokenPipe);
-        self.0.send_blocking(bytes.to_vec()).map_err(gone)?;
+        self.chunks.send_blocking(bytes.to_vec()).map_err(gone)?;
+        self.written += bytes.len() as u64;
         Ok(bytes.len())
     }
 

@@ -16,6 +16,7 @@ use futures::future::{Either, select};
 
 use super::tickets::Pass;
 use crate::blobs::{BlobError, Blobs, LABEL, Resumed, Upload};
+use crate::log_output::{Event, Events, Foreign};
 use crate::mailbox::Usage;
 use crate::message::{BlobId, Name, SessionKey};
 use crate::server::limits::PersonRates;
@@ -116,7 +117,7 @@ impl Carrier {
             Either::Right(_) => return,
         };
         if let End::Refused(code, text) = end {
-            log::info!("a file of {}: {} {}", self.pass.name, code.as_str(), text.escape_debug());
+            log_refusal(&self.pass.name, code, &text);
             if self.say(&FileReply::Error { code, peer: None, text }).await.is_ok() {
                 // The peer may be gone already; then there is nobody to tell.
                 let _ = self.half.close().await;
@@ -288,4 +289,14 @@ impl Carrier {
         self.said = Instant::now();
         Ok(())
     }
+}
+
+fn log_refusal(name: &Name, code: FileError, text: &str) {
+    log::info!(
+        logger: Events,
+        event = Event::FileRefused,
+        name:% = name,
+        code = code.as_str();
+        "a file of {name}: {} {}", code.as_str(), Foreign(text)
+    );
 }

@@ -69,7 +69,12 @@ impl<C: Clock + Clone> PersonRates<C> {
 
     /// Whether somebody may sign in.
     pub(crate) fn admit_sign_in(&self, name: &Name) -> Result<(), Duration> {
-        self.sign_ins.take(name, 1)
+        self.admit_signatures(name, 1)
+    }
+
+    /// Whether so many signatures may be verified of what somebody says: as if they signed in as often.
+    pub(crate) fn admit_signatures(&self, name: &Name, count: usize) -> Result<(), Duration> {
+        self.sign_ins.take(name, count as u64)
     }
 
     /// How many messages may be written at once.

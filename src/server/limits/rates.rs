@@ -35,7 +35,7 @@ pub struct Rates {
     pub uploads: Rate,
     /// How often one person blocks somebody, or ends a block.
     pub blocks: Rate,
-    /// How often one person signs in.
+    /// How often one person signs in, and signatures in device lists that one person says.
     pub sign_ins: Rate,
     /// Connections at once from one address; 0 is no limit.
     pub connections: u32,

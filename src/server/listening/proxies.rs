@@ -5,7 +5,7 @@
 //! one address. Invariant: not a byte after the header is read.
 
 use std::io::{self, Read};
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::str::FromStr;
 
 use async_io::Async;
@@ -94,7 +94,9 @@ pub(crate) enum HeaderError {
 
 /// Reads the header of a proxy's connection. Returns the client's address; none if the connection is the proxy's own,
 /// as for a health check.
-pub(crate) async fn read_header(socket: Socket) -> Result<(Socket, Option<IpAddr>), HeaderError> {
+pub(crate) async fn read_header(
+    socket: Socket,
+) -> Result<(Socket, Option<SocketAddr>), HeaderError> {
     let socket = Async::new(socket).map_err(HeaderError::Cut)?;
     let (mut bytes, mut filled) = ([0; LONGEST], 0);
     loop {
@@ -122,7 +124,7 @@ enum Header {
     /// At least this many more bytes belong to it.
     Needs(usize),
     /// All of it, and the client's address.
-    Whole(Option<IpAddr>),
+    Whole(Option<SocketAddr>),
 }
 
 /// Parses what has arrived, which is never more than a header.
@@ -146,8 +148,8 @@ fn parse_line(bytes: &[u8]) -> Result<Header, HeaderError> {
         return if fits { Ok(Header::Needs(end)) } else { Err(HeaderError::TooLong) };
     }
     Ok(Header::Whole(match v1::Header::try_from(bytes)?.addresses {
-        v1::Addresses::Tcp4(it) => Some(it.source_address.into()),
-        v1::Addresses::Tcp6(it) => Some(it.source_address.into()),
+        v1::Addresses::Tcp4(it) => Some((it.source_address, it.source_port).into()),
+        v1::Addresses::Tcp6(it) => Some((it.source_address, it.source_port).into()),
         v1::Addresses::Unknown => None,
     }))
 }
@@ -166,8 +168,12 @@ fn parse_binary(bytes: &[u8]) -> Result<Header, HeaderError> {
     }
     let header = v2::Header::try_from(bytes)?;
     Ok(Header::Whole(match (header.command, header.addresses) {
-        (v2::Command::Proxy, v2::Addresses::IPv4(it)) => Some(it.source_address.into()),
-        (v2::Command::Proxy, v2::Addresses::IPv6(it)) => Some(it.source_address.into()),
+        (v2::Command::Proxy, v2::Addresses::IPv4(it)) => {
+            Some((it.source_address, it.source_port).into())
+        }
+        (v2::Command::Proxy, v2::Addresses::IPv6(it)) => {
+            Some((it.source_address, it.source_port).into())
+        }
         _ => None,
     }))
 }
@@ -210,6 +216,9 @@ mod tests {
             .concat()
     }
 
+    /// The port that [`ipv4`] and [`ipv6`] say.
+    const SOURCE_PORT: u16 = 0x3039;
+
     fn ipv4(source: Ipv4Addr) -> Vec<u8> {
         [&source.octets()[..], &[10, 0, 0, 1], &[0x30, 0x39, 0x1e, 0xc6]].concat()
     }
@@ -218,8 +227,12 @@ mod tests {
         [&source.octets()[..], &[0; 16], &[0x30, 0x39, 0x1e, 0xc6]].concat()
     }
 
+    fn from(text: &str) -> Option<SocketAddr> {
+        Some(text.parse().unwrap())
+    }
+
     /// What a connection begins with that says this, and how much of it was not read.
-    fn read(bytes: &[u8]) -> Result<(Option<IpAddr>, usize), HeaderError> {
+    fn read(bytes: &[u8]) -> Result<(Option<SocketAddr>, usize), HeaderError> {
         let mut came = 0;
         loop {
             match parse(&bytes[..came])? {
@@ -249,7 +262,7 @@ mod tests {
             let error = read(&bytes).unwrap_err().to_string();
             assert!(error.contains(part), "{error}: {}", bytes.escape_ascii());
         }
-        assert_eq!(read(&long(LONGEST - 28)).unwrap(), (at("127.0.0.1"), 0));
+        assert_eq!(read(&long(LONGEST - 28)).unwrap(), (from("127.0.0.1:12345"), 0));
     }
 
     #[test]
@@ -271,32 +284,34 @@ mod tests {
         let said = b"PROXY TCP4 192.0.2.1 10.0.0.1 5 7878\r\nHELLO";
         io::Write::write_all(&mut proxy, said).unwrap();
         let (socket, address) = block_on(read_header(Socket::Unix(own))).unwrap();
-        assert_eq!(address, at("192.0.2.1"));
+        assert_eq!(address, from("192.0.2.1:5"));
         let mut rest = [0; 64];
         assert_eq!((&socket).read(&mut rest).unwrap(), 5);
         drop(proxy);
         assert!(matches!(block_on(read_header(socket)), Err(HeaderError::Silent)));
     }
 
-    fn any_header() -> impl Strategy<Value = (Vec<u8>, IpAddr)> {
+    fn any_header() -> impl Strategy<Value = (Vec<u8>, SocketAddr)> {
         let beside = || prop::collection::vec(any::<u8>(), 0..200);
         let (port, other) = (any::<u16>, any::<[u8; 16]>);
         prop_oneof![
             (any::<[u8; 4]>(), port()).prop_map(|(source, port)| {
                 let source = Ipv4Addr::from(source);
-                (format!("PROXY TCP4 {source} 10.0.0.1 {port} 1\r\n").into_bytes(), source.into())
+                let line = format!("PROXY TCP4 {source} 10.0.0.1 {port} 1\r\n");
+                (line.into_bytes(), (source, port).into())
             }),
             (other(), other(), port()).prop_map(|(source, own, port)| {
                 let (source, own) = (Ipv6Addr::from(source), Ipv6Addr::from(own));
-                (format!("PROXY TCP6 {source} {own} {port} 65535\r\n").into_bytes(), source.into())
+                let line = format!("PROXY TCP6 {source} {own} {port} 65535\r\n");
+                (line.into_bytes(), (source, port).into())
             }),
             (any::<[u8; 4]>(), beside()).prop_map(|(source, beside)| {
                 let source = Ipv4Addr::from(source);
-                (binary(1, 0x11, &ipv4(source), &beside), source.into())
+                (binary(1, 0x11, &ipv4(source), &beside), (source, SOURCE_PORT).into())
             }),
             (other(), beside()).prop_map(|(source, beside)| {
                 let source = Ipv6Addr::from(source);
-                (binary(1, 0x21, &ipv6(source), &beside), source.into())
+                (binary(1, 0x21, &ipv6(source), &beside), (source, SOURCE_PORT).into())
             }),
         ]
     }

@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::book::{Book, BookError};
 use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
+use crate::log_output::{Event, Events};
 use crate::message::{Name, Uptime};
 use crate::task::Worker;
 use crate::trust::{Invite, PublicKey};
@@ -136,7 +137,13 @@ impl Clerk {
             log::error!("cannot write the book of names: {error}; nobody new can sign in");
             Unwelcome::NotWritten
         })?;
-        log::info!("{name} is a new name, or has a new key");
+        log::info!(
+            logger: Events,
+            event = Event::NameClaimed,
+            name:% = name,
+            key:% = key.fingerprint();
+            "{name} is a new name, or has a new key"
+        );
         Ok(())
     }
 

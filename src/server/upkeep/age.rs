@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock::Watch;
+use crate::log_output::{Event, Events};
 use crate::mailbox::EmbeddedMailbox;
 use crate::message::SessionKey;
 use crate::server::host::Host;
@@ -43,7 +44,7 @@ pub(crate) async fn watch_the_clocks(host: Arc<Host>, mailbox: Arc<EmbeddedMailb
         task::sleep(host.timing.look).await;
         mailbox.store_uptime();
         if let Some(leap) = watch.look(&host.clock) {
-            log::warn!("{leap}");
+            log::warn!(logger: Events, event = Event::ClockSet; "{leap}");
         }
     }
 }

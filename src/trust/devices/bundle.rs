@@ -13,7 +13,7 @@ use super::device::Device;
 use super::list::{DeviceList, MAX_DEVICES};
 use super::prekey::{PrekeyError, SignedPrekey};
 use super::signed::{SignedList, SignedListError};
-use super::statement::{MAX_STATEMENT, take_first};
+use super::statement::{MAX_STATEMENT, count, take_first};
 
 /// The longest statement of a prekey, in bytes.
 pub const MAX_PREKEY: usize = 1024;
@@ -75,6 +75,11 @@ impl Bundle {
         }
         prekeys.resize(folders(list.list()).count(), None);
         Ok(Self { list, prekeys, bytes })
+    }
+
+    /// How many signatures are verified at most to read these bytes.
+    pub fn signatures(bytes: &[u8]) -> usize {
+        count(bytes).clamp(1, 1 + MAX_DEVICES + MAX_FORMER)
     }
 
     /// A list without prekeys.

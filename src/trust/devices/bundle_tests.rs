@@ -253,3 +253,16 @@ fn the_prekeys_of_the_last_devices_that_are_gone_stay() {
     assert_eq!(kept.prekey(&device(0)), None, "it went before {MAX_FORMER} others");
     assert!(kept.bytes().len() <= MAX_BUNDLE);
 }
+
+#[test]
+fn it_is_known_ahead_how_many_signatures_are_verified() {
+    for bytes in [&b""[..], b"garbage", &b"-----END SSH SIGNATURE-----\n".repeat(700)] {
+        let most = if bytes.len() > 100 { 17 } else { 1 };
+        assert_eq!(Bundle::signatures(bytes), most);
+    }
+    let list = DeviceList::first(owner(), device(0), Timestamp(0));
+    let prekey = prekey_of(&list, &KEYS[0], 1, 1);
+    let alone = Bundle::of(SignedList::sign(list, &JOHN).unwrap());
+    assert_eq!(Bundle::signatures(alone.bytes()), 1);
+    assert_eq!(Bundle::signatures(alone.with(prekey).unwrap().bytes()), 2);
+}

@@ -83,6 +83,11 @@ pub(super) fn take_first(bytes: &mut Bytes) -> Bytes {
     bytes.split_to(end.map_or(bytes.len(), |at| at + END.len()))
 }
 
+/// How many statements stand right behind one another, if all of that is some.
+pub(super) fn count(bytes: &[u8]) -> usize {
+    bytes.windows(END.len()).filter(|it| *it == END.as_bytes()).count()
+}
+
 /// The text and its signature.
 fn split(bytes: &[u8]) -> Option<(&str, &str)> {
     let all = str::from_utf8(bytes).ok()?;

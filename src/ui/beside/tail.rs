@@ -74,8 +74,8 @@ fn print(user: &Name, line: &Line, json: bool) -> io::Result<()> {
     let (time, to, file) = (Timestamp(*time), user.as_str(), file.as_ref());
     match json {
         true => {
-            let (state, sealed) = ("received", *sealed);
-            let said = Said { time, from, to, kind, text, file, state, sealed };
+            let (state, sealed, written) = ("received", *sealed, None);
+            let said = Said { time, from, to, kind, text, file, state, sealed, written };
             said.print_json(&mut out)?;
         }
         false => {

@@ -15,13 +15,14 @@ use super::row::{CLEAR, Row, View};
 use crate::client::{FileState, Incoming, Passage, Transfer};
 use crate::output;
 use crate::text;
-use crate::ui::phrases::{files, news};
+use crate::ui::phrases::{files, news, times};
 
 /// Both outputs.
 pub(crate) struct Screen {
     /// A person sits there: questions, and news that a script has no use for.
     pub(crate) interactive: bool,
-    /// Where messages are printed, too: what was in the clear has a mark.
+    /// Where messages are printed, too: what was in the clear has a mark, and what was written long before it came has
+    /// that behind it.
     pub(crate) marks: bool,
     name: Style,
     note: Style,
@@ -49,11 +50,15 @@ impl Screen {
 
     /// A message, on standard output: each of its lines with the name of who wrote it.
     pub(crate) fn message(&self, message: &Incoming) -> io::Result<()> {
-        let Incoming { peer, kind, body, passage, file, .. } = message;
-        let Some(lines) = files::lines(kind, body, file.as_ref()) else {
+        let Incoming { peer, time, kind, body, passage, file, written, .. } = message;
+        let Some(mut lines) = files::lines(kind, body, file.as_ref()) else {
             self.note(&format!("{peer} sent {}", news::unshowable(kind)));
             return Ok(());
         };
+        let written = written.filter(|_| self.marks);
+        if let (Some(written), Some(first)) = (written, lines.first_mut()) {
+            *first += &format!(" ({})", times::written(written, *time));
+        }
         let is_marked = self.marks && *passage == Passage::Clear;
         let mark = if is_marked { format!("{} ", news::CLEAR) } else { String::new() };
         let head = format!("{mark}{peer}:");

@@ -3,9 +3,10 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! files           files, what became of them, and their progress
-//! news, keys      events of the client; people's keys
-//! times, numbers  times in a person's own time zone, written and parsed; counts of something
+//! files        files, what became of them, and their progress
+//! news, keys   events of the client; people's keys
+//! times        times in a person's own time zone, written and parsed
+//! numbers      counts of something
 //! ```
 
 pub(crate) mod files;

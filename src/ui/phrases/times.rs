@@ -10,10 +10,26 @@ use jiff::{Timestamp as Instant, ZonedDateTime};
 use crate::message::Timestamp;
 use crate::ui::settings;
 
+use super::numbers::count;
+
 /// A moment in a zone. A damaged time must not stop whoever reads it.
 pub(crate) fn local(time: Timestamp, zone: &TimeZone) -> ZonedDateTime {
     let printable = Instant::try_from(time.printable());
     printable.unwrap_or(Instant::UNIX_EPOCH).to_zoned_datetime(zone.clone())
+}
+
+/// How long before it came something was written, in short; or behind that, by a clock that is ahead.
+pub(crate) fn written(written: Timestamp, came: Timestamp) -> String {
+    const MINUTE: u64 = 60_000;
+    const HOUR: u64 = 60 * MINUTE;
+    let apart = written.0.abs_diff(came.0);
+    let time = match apart {
+        0..HOUR => format!("{} min", apart / MINUTE),
+        HOUR..172_800_000 => format!("{} h", apart / HOUR),
+        _ => count(apart / HOUR / 24, "day"),
+    };
+    let side = if written < came { "before" } else { "after, by its clock" };
+    format!("written {time} {side}")
 }
 
 /// The moment that words mean: so long ago, a day's beginning, or a time of day.
@@ -73,6 +89,22 @@ mod tests {
     /// A Friday in Berlin, at 2026-11-20T14:05 there.
     fn now() -> ZonedDateTime {
         "2026-11-20T14:05[Europe/Berlin]".parse().unwrap()
+    }
+
+    #[test]
+    fn it_is_said_in_short_how_long_before_something_was_written() {
+        let came = Timestamp(1_700_000_000_000);
+        for (seconds, told) in [
+            (301, "written 5 min before"),
+            (3_599, "written 59 min before"),
+            (3_600, "written 1 h before"),
+            (2 * 86_400 - 1, "written 47 h before"),
+            (2 * 86_400, "written 2 days before"),
+            (-7_200, "written 2 h after, by its clock"),
+        ] {
+            let at = Timestamp(came.0.saturating_add_signed(-1_000 * seconds));
+            assert_eq!(written(at, came), told);
+        }
     }
 
     #[test]

@@ -131,6 +131,10 @@ impl Core {
         match said {
             Said::Signed(signed) => self.take_signed(*signed).await,
             Said::Written(signed) => self.take_written(*signed).await,
+            Said::Signing(what) => {
+                self.tell_signing(what);
+                Ok(())
+            }
             Said::Saved { peer, number, saved } => {
                 self.files.saved();
                 self.tell(match saved {

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use super::super::exit::Exit;
-use super::super::state::{Core, Told};
+use super::super::state::Core;
 use super::super::verdict::Shown;
 use super::intake::{CLASH, Intake, lose};
 use crate::client::event::Event;
@@ -72,7 +72,7 @@ impl Core {
             ServerFrame::Blocks { names } => self.take_blocks(names),
             ServerFrame::Ping => connection.answer(&ClientFrame::Pong),
             // Whoever waits was told before it.
-            ServerFrame::Pong => self.told = Told::All,
+            ServerFrame::Pong => self.all_is_told(),
             ServerFrame::Error { code, peer, text } => self.take_error(code, peer, text)?,
             ServerFrame::Bye { reason, text } => return Err(dismissed(reason, text).into()),
             _ => {}
@@ -91,6 +91,8 @@ impl Core {
     ) -> Result<(), Exit> {
         let conversation = self.conversations.get_mut(&peer);
         let lost = conversation.map(Conversation::take_lost).unwrap_or_default();
+        // The conversation knows what waits in it.
+        self.renewal.waits(&peer, 0);
         self.check_counter(&peer, own).await?;
         let scope = self.scope(&peer);
         self.store.run(move |tx| unsealed::opened(tx, &scope, waiting)).await?;
@@ -116,6 +118,7 @@ impl Core {
     }
 
     async fn take_waiting(&mut self, peer: Name, count: u64) -> Result<(), Exit> {
+        self.renewal.waits(&peer, count);
         // About to be opened: the count comes with TALKING.
         if self.is_faced(&peer) {
             return Ok(());

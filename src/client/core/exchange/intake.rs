@@ -12,7 +12,7 @@ use crate::client::config::Unasked;
 use crate::client::event::Event;
 use crate::client::line::connection::Connection;
 use crate::client::store::bounced::{self, Again};
-use crate::client::store::history::{self, Receiver, Verdict};
+use crate::client::store::history::{self, Noticed, Receiver, Verdict};
 use crate::client::store::outbox::{self, Lost};
 use crate::client::store::rows::{Incoming, Transfer};
 use crate::client::store::scope::{Scope, Server};
@@ -20,7 +20,7 @@ use crate::client::store::sealed::keyring::{Keyring, Me};
 use crate::message::{Installation, Message, Name, Timestamp};
 use crate::wire::frame::{ClientFrame, ServerFrame};
 
-/// How many messages may come on one connection that are not taken.
+/// How many messages may come on one connection that cannot be opened.
 const MOST_UNREADABLE: usize = 1_000;
 
 /// What goes to disk in one transaction.
@@ -108,13 +108,15 @@ impl Core {
             Ok((taken, losses, begins_anew, moved))
         };
         let (taken, losses, begins_anew, moved) = self.store.run(work).await?;
-        let TakenIn { fresh, answers, unopened, left, refused } = taken;
-        let bounces = answers.iter().filter(|(.., bounces)| *bounces).count();
+        let TakenIn { fresh, answers, unopened, left, refused, noticed } = taken;
         answer(answers, connection);
         left.into_iter().for_each(|peer| self.unopened.leave(peer));
         refused.into_iter().for_each(|peer| self.tell_refused(peer));
         self.put_off(unopened)?;
-        self.unreadable = self.unreadable.saturating_add(bounces);
+        self.unreadable = self.unreadable.saturating_add(noticed.unopened);
+        for (peer, version) in noticed.lists {
+            self.with(&peer, |it| it.list.hears_of(version));
+        }
         if !fresh.is_empty() || moved.iter().any(|(.., change)| *change != outbox::Moved::default())
         {
             self.progress = Instant::now();
@@ -134,18 +136,13 @@ impl Core {
 
     /// How what comes is taken.
     fn receiving(&self, is_last: bool) -> Receiving {
-        let me = Me {
-            name: self.config.user.clone(),
-            identity: self.identity.public(),
-            writer: self.standing.statement().flatten().cloned(),
-        };
         Receiving {
             server: self.server.clone(),
             installation: self.installation,
             unasked: self.config.unasked,
             is_device: self.standing.is_device(),
             now: Timestamp::now(),
-            me,
+            me: self.oneself(),
             is_last,
         }
     }
@@ -281,6 +278,7 @@ struct TakenIn {
     left: BTreeSet<Name>,
     /// As whose messages something came that they would have sealed.
     refused: BTreeSet<Name>,
+    noticed: Noticed,
 }
 
 /// Writes down messages that came, in order.
@@ -293,7 +291,9 @@ fn take_all(
     let Receiving { server, me, installation, unasked, now, is_device, is_last } = receiving;
     let (installation, unasked, now) = (*installation, *unasked, *now);
     let (is_device, is_last) = (*is_device, *is_last);
-    let receiver = &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last };
+    let noticed = &mut Noticed::default();
+    let receiver =
+        &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last, noticed };
     let mut taken = TakenIn::default();
     let mut late = BTreeSet::new();
     for (peer, seq, message) in messages {
@@ -322,6 +322,7 @@ fn take_all(
             Verdict::NotHere => drop(taken.left.insert(peer)),
         }
     }
+    taken.noticed = std::mem::take(receiver.noticed);
     Ok(taken)
 }
 

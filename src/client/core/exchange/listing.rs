@@ -9,7 +9,7 @@ use bytes::Bytes;
 use rusqlite::Transaction;
 
 use super::super::exit::Exit;
-use super::super::order::{Order, Said};
+use super::super::order::Said;
 use super::super::own_list::{Due, Next, Own, both, next};
 use super::super::state::Core;
 use crate::client::event::Event;
@@ -17,7 +17,6 @@ use crate::client::line::connection::Connection;
 use crate::client::store::accounts;
 use crate::client::store::devices::{self, Kept};
 use crate::message::Timestamp;
-use crate::task;
 use crate::trust::devices::{Bundle, DeviceList, Owner, SignedList};
 use crate::wire::frame::ClientFrame;
 
@@ -173,19 +172,12 @@ impl Core {
     /// Signs in the background, for it may take as long as a person does.
     fn sign_list(&mut self, list: DeviceList, known: Option<Box<Bundle>>, own: Own) {
         self.own_list.signs();
-        let (identity, orders) = (self.identity.clone(), self.files.orders.clone());
-        task::spawn("list", async move {
-            let sign = move || {
-                let signed =
-                    SignedList::sign(list, &identity).map_err(|error| error.to_string())?;
-                own.finish(signed, known.as_deref()).map_err(|error| error.to_string())
-            };
-            let signed = task::blocking(sign).await;
-            if let Some(orders) = orders.upgrade() {
-                // The core may have ended; then nobody wants to know.
-                let _ = orders.send(Order::Said(Said::Signed(Box::new(signed)))).await;
-            }
-        });
+        let identity = self.identity.clone();
+        let sign = move || {
+            let signed = SignedList::sign(list, &identity).map_err(|error| error.to_string())?;
+            own.finish(signed, known.as_deref()).map_err(|error| error.to_string())
+        };
+        self.have_signed("your list of devices", sign, |signed| Said::Signed(Box::new(signed)));
     }
 
     /// Gives it up until the next start, and says why.

@@ -37,11 +37,16 @@ enum Outcome {
 impl Core {
     /// Asks for the lists of which the server has told another version than the known one.
     pub(crate) fn ask_lists_where_due(&mut self, connection: &mut Connection) {
+        let now = Instant::now();
+        for (peer, it) in &mut self.conversations {
+            if self.unopened.has(peer) && it.is_open() && it.list.is_settled() {
+                it.list.wants_keys();
+            }
+        }
         // Under another key it is not clear whose list is meant.
         let may_ask = |peer: &Name, it: &Conversation| {
-            let waits = self.unopened.has(peer) && it.is_open() && it.list.is_settled();
-            let wants = it.wants_list(self.files.go_to(peer), self.held.has(peer));
-            !self.held.has_key(peer) && (waits || wants)
+            let (has_files, is_held) = (self.files.go_to(peer), self.held.has(peer));
+            !self.held.has_key(peer) && it.wants_list(has_files, is_held, now)
         };
         let due = self.conversations.iter().filter(|(peer, it)| may_ask(peer, it));
         let due: Vec<Name> = due.map(|(peer, _)| peer.clone()).collect();
@@ -54,9 +59,25 @@ impl Core {
             if self.nobody.contains(&peer) {
                 connection.answer(&ClientFrame::Key { peer: peer.clone() });
             }
-            self.with(&peer, |it| it.list.asked(Instant::now()));
+            self.with(&peer, |it| it.list.asked(now));
             connection.answer(&ClientFrame::Devices { peer });
         }
+    }
+
+    /// Once all that waited has come, nothing more is taken of devices that were gone by then.
+    pub(crate) async fn note_drained(&mut self) -> Result<(), Exit> {
+        let mut drained = Vec::new();
+        for (peer, it) in &mut self.conversations {
+            if it.has_caught_up() && !self.unopened.has(peer) {
+                drained.extend(it.list.takes_drained().map(|version| (peer.clone(), version)));
+            }
+        }
+        for (peer, version) in drained {
+            let server = self.server.clone();
+            let note = move |tx: &Transaction<'_>| devices::drained(tx, &server, &peer, version);
+            self.store.run(note).await?;
+        }
+        Ok(())
     }
 
     /// `TALKING` has told the version that the server has.
@@ -127,6 +148,7 @@ impl Core {
                 self.held.believes_list(&peer);
                 self.files.look();
                 self.with(&peer, |it| it.list.knows(version));
+                self.tell_hidden(&peer, version);
                 self.open_what_waits(&peer, connection).await?;
                 self.tell_sealing(&peer).await?;
             }
@@ -141,6 +163,16 @@ impl Core {
             }
         }
         Ok(())
+    }
+
+    /// Somebody has written that there is a newer list than the server shows. That holds nothing: whoever writes may lie.
+    fn tell_hidden(&mut self, peer: &Name, version: u64) {
+        let hidden = |it: &mut Conversation| it.list.takes_hidden();
+        let Some(newer) = self.conversations.get_mut(peer).and_then(hidden) else { return };
+        let because = format!(
+            "the server shows version {version} of {peer}'s device list, and {peer} has written of version {newer}: it has not taken that one, has lost it, or hides it, and what you write may go to a device that {peer} has dropped"
+        );
+        self.tell_if_few(Event::Objection { because });
     }
 
     /// Gives the server a list back, now or later.

@@ -9,7 +9,9 @@
 //! connect                      connecting, and obeying orders meanwhile
 //! sending, places, carrying    outgoing messages; which conversations are open for them; files
 //! frames, keys, listing        incoming frames; the keys that names have; one's own list of devices
+//! renewing                     another key for others to begin with
 //! lists, intake, standing      others' lists of devices; incoming messages and receipts; how messages show whose they are
+//! signing                      having something signed by a key that may ask its owner
 //! ```
 
 mod carrying;
@@ -20,5 +22,7 @@ mod keys;
 mod listing;
 mod lists;
 mod places;
+mod renewing;
 mod sending;
+mod signing;
 mod standing;

@@ -47,16 +47,18 @@ impl Core {
                 let Scope { server, peer, .. } = &scope;
                 let list = devices::known(tx, server, peer)?.version;
                 let is_doubted = devices::is_offered(tx, server, peer)?;
+                let has_former = devices::has_former(tx, server, peer)?;
                 let numbers = (outbox::settled(tx, &scope)?, outbox::last_sent(tx, &scope)?);
-                Ok((numbers, list, is_doubted))
+                Ok((numbers, list, is_doubted, has_former))
             };
-            let ((settled, sent), list, is_doubted) = self.store.run(look).await?;
+            let ((settled, sent), list, is_doubted, has_former) = self.store.run(look).await?;
             // Before everything that is said in it.
             connection.answer(&ClientFrame::Key { peer: peer.clone() });
             connection.answer(&ClientFrame::Talk { peer: peer.clone(), settled });
             self.with(&peer, |it| {
                 it.opening(sent, now);
                 it.list.opening(list, is_doubted);
+                it.list.drains(has_former);
             });
             self.requests.remove(&peer);
             // It comes again.
@@ -118,7 +120,10 @@ impl Core {
             }
             return Ok(taken);
         }
-        let Some(me) = self.me() else { return Ok(None) };
+        let Some(me) = self.me() else {
+            self.sign_where_due(peer).await?;
+            return Ok(None);
+        };
         let (keyring, now) = (self.keyring.clone(), Timestamp::now());
         let take = move |tx: &Transaction<'_>| {
             let keyring = &mut keyring.lock().unwrap_or_else(PoisonError::into_inner);

@@ -5,15 +5,14 @@
 use rusqlite::Transaction;
 
 use super::super::exit::Exit;
-use super::super::order::{Order, Said};
+use super::super::order::Said;
 use super::super::standing::Standing;
 use super::super::state::Core;
 use crate::client::event::Event;
 use crate::client::store::accounts::{self, Keys};
-use crate::client::store::devices;
 use crate::client::store::sealed::keyring::Me;
-use crate::message::Timestamp;
-use crate::task;
+use crate::client::store::{devices, outbox};
+use crate::message::{Name, Timestamp};
 use crate::trust::devices::{Device, SignedWriter, Writer};
 
 /// Where this folder stands in its person's list.
@@ -27,7 +26,7 @@ enum Place {
 const GONE: &str = "this data folder is no device of yours any more; it now counts on its own";
 
 impl Core {
-    /// Looks whether messages can be sealed here, and has signed what that needs.
+    /// Looks whether messages can be sealed here, and what has to be signed for that.
     pub(crate) async fn stand_where_due(&mut self) -> Result<(), Exit> {
         if !matches!(self.standing, Standing::Unknown) {
             return Ok(());
@@ -46,8 +45,13 @@ impl Core {
 
     /// Who seals here; none as long as that cannot be shown.
     pub(super) fn me(&self) -> Option<Me> {
-        let writer = self.standing.statement()?.cloned();
-        Some(Me { name: self.config.user.clone(), identity: self.identity.public(), writer })
+        self.standing.statement().map(|_| self.oneself())
+    }
+
+    /// Who uses this folder.
+    pub(super) fn oneself(&self) -> Me {
+        let writer = self.standing.statement().flatten().cloned();
+        Me { name: self.config.user.clone(), identity: self.identity.public(), writer }
     }
 
     async fn place_in_known_list(&self) -> Result<Place, Exit> {
@@ -62,7 +66,7 @@ impl Core {
         })
     }
 
-    /// A folder that stands in no list has a statement, which its person signs once.
+    /// A folder that stands in no list has a statement, which its person signs once, when it is needed.
     async fn write_for_oneself(&mut self) -> Result<(), Exit> {
         let (server, installation, now) =
             (self.server.clone(), self.installation, Timestamp::now());
@@ -72,23 +76,27 @@ impl Core {
         let is_good = |it: &SignedWriter| it.curve_of(&owner, installation) == Some(curve);
         match writer.filter(is_good) {
             Some(writer) => self.standing = Standing::Writer(writer.into()),
-            None => self.sign_writer(Writer { owner, installation, curve, time: now }),
+            None => {
+                let writer = Writer { owner, installation, curve, time: now };
+                self.standing = Standing::Unsigned(writer.into());
+            }
         }
         Ok(())
     }
 
-    /// Signs in the background, for it may take as long as a person does.
-    fn sign_writer(&mut self, writer: Writer) {
-        self.standing = Standing::Signing;
-        let (identity, orders) = (self.identity.clone(), self.files.orders.clone());
-        task::spawn("writer", async move {
-            let sign = move || SignedWriter::sign(writer, &identity);
-            let signed = task::blocking(sign).await.map_err(|error| error.to_string());
-            if let Some(orders) = orders.upgrade() {
-                // The core may have ended; then nobody wants to know.
-                let _ = orders.send(Order::Said(Said::Written(Box::new(signed)))).await;
-            }
-        });
+    /// Has signed what is not yet, if something for somebody is to be sealed.
+    pub(super) async fn sign_where_due(&mut self, peer: &Name) -> Result<(), Exit> {
+        let Standing::Unsigned(writer) = &self.standing else { return Ok(()) };
+        let (writer, scope) = (Writer::clone(writer), self.scope(peer));
+        if !self.store.run(move |tx| outbox::is_settled(tx, &scope)).await? {
+            self.standing = Standing::Signing;
+            let identity = self.identity.clone();
+            let sign =
+                move || SignedWriter::sign(writer, &identity).map_err(|error| error.to_string());
+            let what = "for this data folder, so that what you write can be sealed";
+            self.have_signed(what, sign, |signed| Said::Written(Box::new(signed)));
+        }
+        Ok(())
     }
 
     /// What was to be signed of this folder is, or is not.

@@ -75,8 +75,8 @@ impl Core {
         if !trust.is_refused() {
             self.goes_on_with(&peer, list);
         }
-        self.tell(Event::Trusted { peer, trust });
-        Ok(())
+        self.tell(Event::Trusted { peer: peer.clone(), trust });
+        self.tell_sealing(&peer).await
     }
 
     /// One's own key, in an address.
@@ -101,8 +101,8 @@ impl Core {
         if matches!(verification, Verification::Accepted(_)) {
             self.goes_on_with(&peer, list);
         }
-        self.tell(Event::Verified { peer, verification });
-        Ok(())
+        self.tell(Event::Verified { peer: peer.clone(), verification });
+        self.tell_sealing(&peer).await
     }
 
     /// What was held for somebody goes out, unless the server shows yet another key or list.

@@ -46,8 +46,6 @@ pub(crate) struct Person {
     pub(crate) lacking: Vec<Installation>,
     /// Those that are none any more.
     pub(crate) gone: Vec<Installation>,
-    /// The keys for life of all that are known, also of those that are gone.
-    pub(crate) keys: Vec<(Installation, CurveKey)>,
 }
 
 /// A device that can be sealed for.
@@ -115,8 +113,7 @@ impl Keyring {
         if let Some(it) = self.people.get(&key).filter(is_the_same) {
             return Ok(it.person.clone());
         }
-        let keys = devices::keys(tx, server, name)?;
-        let person = Arc::new(Person { keys, ..Person::read(statement.clone(), identity) });
+        let person = Arc::new(Person::read(statement.clone(), identity));
         if self.people.len() >= MOST {
             self.people.clear();
         }
@@ -142,14 +139,7 @@ impl Person {
             devices: prekeys.map(|it| Device::of(it.prekey())).collect(),
             lacking: bundle.lacking().map(|it| it.installation).collect(),
             gone: list.gone().iter().map(|it| it.installation).collect(),
-            keys: Vec::new(),
         }
-    }
-
-    /// The key for life of a device that is gone.
-    pub(super) fn former(&self, installation: Installation) -> Option<CurveKey> {
-        let known = self.keys.iter().find(|(it, _)| *it == installation);
-        known.filter(|(it, _)| self.gone.contains(it)).map(|(_, curve)| *curve)
     }
 
     /// The device with this installation, if it can be sealed for.

@@ -3,17 +3,17 @@
 //! Owned by the [store](super::super): functions of a transaction. Invariant: nothing is stored of a message, no session
 //! either, unless all of it fits: whoever sent it, whoever opens it, its number, and what it is called.
 
-use bytes::Bytes;
-use rusqlite::Transaction;
+use rusqlite::{Transaction, params};
 use thiserror::Error;
 use vodozemac::olm::OlmMessage;
 
+use super::super::devices::{self, Former};
 use super::super::scope::Server;
 use super::keyring::{Keyring, Me, Person};
 use super::sessions::{self, Other};
 use crate::message::{Installation, Kind, Message, Name, Timestamp};
 use crate::seal::{
-    Account, Addressed, Body, BodyError, Content, Context, End, Known, OlmError, Opened, Session,
+    Account, Addressed, Body, BodyError, Content, Context, End, Got, OlmError, Opened, Session,
 };
 use crate::trust::devices::{Owner, SignedWriter};
 use crate::trust::{CurveKey, PublicKey};
@@ -32,17 +32,10 @@ pub(crate) struct Opener<'a> {
 /// What became of a sealed message.
 #[derive(Debug)]
 pub(crate) enum Opening {
-    Opened(Inside),
+    Opened(Content),
     /// Its sender's folder is in no list that is believed: the newest one has to be asked for.
     Unknown,
     Refused(Unopened),
-}
-
-/// What was inside.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Inside {
-    pub(crate) kind: Kind,
-    pub(crate) body: Bytes,
 }
 
 /// Why a message is not opened.
@@ -83,11 +76,13 @@ pub(crate) fn open(
         Err(why) => return Ok(Opening::Refused(why)),
     };
     let person = keyring.person(tx, me, server, peer)?;
-    let (identity, curve) = match keys_of(&person, server, peer, sender, body.writer()) {
-        Ok(Some(keys)) => keys,
-        Ok(None) => return Ok(Opening::Unknown),
-        Err(why) => return Ok(Opening::Refused(why)),
-    };
+    let is_gone = person.gone.contains(&sender);
+    let former = if is_gone { devices::former(tx, server, peer, sender)? } else { None };
+    if is_gone && former.is_none() {
+        return Ok(Opening::Refused(Unopened::Gone));
+    }
+    let keys = keys_of(&person, former, server, peer, sender, body.writer());
+    let Some((identity, curve)) = keys else { return Ok(Opening::Unknown) };
     let keys = keyring.account(tx, server, installation, now)?;
     let from = End { name: peer, identity, installation: sender, curve };
     let (name, identity) = (&me.name, me.identity);
@@ -96,13 +91,36 @@ pub(crate) fn open(
     let other = Other { server, peer, installation: sender };
     let opened = decrypt(tx, &keys.account, other, curve, envelope)?;
     let fitting = opened.and_then(|it| fit(it, body, &context, message));
-    match fitting.and_then(|it| before_it_went(it, &person, sender)) {
-        Ok((session, Content { kind, body, .. })) => {
-            sessions::opened(tx, other, &session, now)?;
-            Ok(Opening::Opened(Inside { kind, body }))
+    match fitting.and_then(|it| before_it_went(it, former)) {
+        Ok((session, content)) => {
+            sessions::opened(tx, other, &session, message.id.n, now)?;
+            compare(tx, other, installation, &content.got)?;
+            Ok(Opening::Opened(content))
         }
         Err(why) => Ok(Opening::Refused(why)),
     }
+}
+
+/// Says in the log where a device has opened less of what was written here than the server called delivered. That is no
+/// proof: another device may have opened it, this one may have been restored since, or this may have been written before.
+fn compare(
+    tx: &Transaction<'_>,
+    other: Other<'_>,
+    installation: Installation,
+    got: &[Got],
+) -> Result<()> {
+    let got = got.iter().find(|it| it.installation == installation);
+    let Some(n) = got.map(|it| it.n).filter(|_| log::log_enabled!(log::Level::Debug)) else {
+        return Ok(());
+    };
+    let query = "SELECT max(n) FROM message WHERE server = ? AND peer = ? AND own = 1
+                 AND installation = ? AND n > ? AND state = 'delivered'";
+    let (server, peer) = (other.server.as_str(), other.peer.as_str());
+    let key = params![server, peer, installation.to_string(), n.cast_signed()];
+    if let Some(told) = tx.query_row(query, key, |row| row.get::<_, Option<i64>>(0))? {
+        log::debug!("{peer} has opened message {n} last, and message {told} was delivered");
+    }
+    Ok(())
 }
 
 /// The envelope for this folder, if it is another's.
@@ -117,38 +135,32 @@ fn envelope(body: &Body, from: Installation, to: Installation) -> Attempt<&Addre
 /// identity has signed of a folder that stands in no list. None if either is not known.
 fn keys_of(
     person: &Person,
+    former: Option<Former>,
     server: &Server,
     name: &Name,
     sender: Installation,
     writer: Option<&SignedWriter>,
-) -> Attempt<Option<(PublicKey, CurveKey)>> {
-    let Some(identity) = person.identity else { return Ok(None) };
-    if let Some(device) = person.device(sender) {
-        return Ok(Some((identity, device.curve)));
-    }
-    if person.gone.contains(&sender) {
-        let curve = person.former(sender).ok_or(Unopened::Gone)?;
-        return Ok(Some((identity, curve)));
+) -> Option<(PublicKey, CurveKey)> {
+    let identity = person.identity?;
+    let listed = person.device(sender).map(|device| device.curve);
+    if let Some(curve) = listed.or(former.map(|it| it.curve)) {
+        return Some((identity, curve));
     }
     // Of a device that has no prekey yet no statement is heeded either.
     let writer = writer.filter(|_| !person.lacking.contains(&sender));
     let owner = Owner { server: server.key(), name: name.clone(), identity };
     let curve = writer.and_then(|it| it.curve_of(&owner, sender));
-    Ok(curve.map(|curve| (identity, curve)))
+    curve.map(|curve| (identity, curve))
 }
 
 /// What a device that is gone has sealed while it was none yet: it knew no list as new as the one that calls it so.
 fn before_it_went(
     (session, content): (Session, Content),
-    person: &Person,
-    sender: Installation,
+    former: Option<Former>,
 ) -> Attempt<(Session, Content)> {
-    let version = |list: Option<Known>| list.map_or(0, |list| list.version);
-    let is_late = version(content.lists[0]) >= version(person.list);
-    if is_late && person.gone.contains(&sender) {
-        return Err(Unopened::Gone);
-    }
-    Ok((session, content))
+    let knew = content.lists[0].map_or(0, |list| list.version);
+    let is_late = former.is_some_and(|it| knew >= it.went);
+    if is_late { Err(Unopened::Gone) } else { Ok((session, content)) }
 }
 
 /// Decrypts an envelope: one that begins a session in the session that is called so, or in a new one.

@@ -17,9 +17,11 @@ use super::super::outbox::{self, Outgoing};
 use super::super::scope::{Scope, Server};
 use super::super::trusted::verified;
 use super::keyring::{Device, Keyring, Me, Person};
-use super::sessions::{Other, Sending};
+use super::sessions::{self, Other, Sending};
 use crate::message::{Kind, Name, Timestamp};
-use crate::seal::{Addressed, Body, Content, Context, End, Envelope, Known, Payload, PayloadKey};
+use crate::seal::{
+    Addressed, Body, Content, Context, End, Envelope, Got, Known, Payload, PayloadKey,
+};
 use crate::trust::PublicKey;
 
 type Result<T> = rusqlite::Result<T>;
@@ -121,6 +123,8 @@ struct Sealer<'a> {
     identity: PublicKey,
     /// One's own, and the peer's.
     lists: [Option<Known>; 2],
+    /// What was opened of the peer.
+    got: Vec<Got>,
     readers: Vec<Reader>,
     now: Timestamp,
 }
@@ -145,7 +149,8 @@ impl<'a> Sealer<'a> {
         let own = keyring.person(tx, me, server, &me.name)?;
         let identity = peer.identity.ok_or(rusqlite::Error::InvalidQuery)?;
         let lists = [own.list, peer.list];
-        let mut sealer = Self { me, scope, keys, identity, lists, readers: Vec::new(), now };
+        let (got, readers) = (sessions::came(tx, server, &scope.peer)?, Vec::new());
+        let mut sealer = Self { me, scope, keys, identity, lists, got, readers, now };
         for device in readers(peer, scope) {
             let reader = sealer.reader(tx, *device)?;
             sealer.readers.extend(reader);
@@ -190,7 +195,7 @@ impl<'a> Sealer<'a> {
         Content {
             origin: message.origin,
             lists: self.lists,
-            got: Vec::new(),
+            got: self.got.clone(),
             kind: message.kind.clone(),
             time: message.time,
             body: message.body.clone(),

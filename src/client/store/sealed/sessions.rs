@@ -10,12 +10,20 @@ use vodozemac::olm::OlmMessage;
 use super::super::scope::Server;
 use super::keyring::Device;
 use crate::message::{Installation, Name, Timestamp};
-use crate::seal::{Account, Envelope, OlmError, Session};
+use crate::seal::{Account, Envelope, Got, MAX_GOT, OlmError, Session};
 
 type Result<T> = rusqlite::Result<T>;
 
 /// The most sessions with a device. One more, and the one goes in which nothing was opened for the longest time.
 const MOST: u32 = 6;
+
+/// The most of them that were begun here and in which nothing was opened: each start may begin one, and those stay in
+/// which something may still come.
+const MOST_BEGUN: u32 = 3;
+
+/// With how many data folders of somebody there are sessions. One more, and all with that one go of which nothing was
+/// opened for the longest time: any number of folders may write.
+const MOST_FOLDERS: u32 = 64;
 
 /// How many messages are sealed in a session without an answer. A reader passes over some 2,000 that did not come.
 const MOST_UNANSWERED: u64 = 1_000;
@@ -104,7 +112,7 @@ impl Sending {
             return Ok(());
         }
         let change = "unanswered = excluded.unanswered, since = excluded.since";
-        put(tx, other, &self.session, (self.unanswered, self.since), change)
+        put(tx, other, &self.session, (self.unanswered, self.since, 0), change)
     }
 }
 
@@ -125,14 +133,31 @@ pub(super) fn stored(
     query.query_map(key, |row| row.get(0))?.collect()
 }
 
-/// Something was opened in a session; it may be a new one.
+/// Something with this number was opened in a session; it may be a new one.
 pub(super) fn opened(
     tx: &Transaction<'_>,
     other: Other<'_>,
     session: &Session,
+    n: u64,
     now: Timestamp,
 ) -> Result<()> {
-    put(tx, other, session, (0, now), "taken = excluded.taken, unanswered = 0")
+    let change = "taken = excluded.taken, unanswered = 0, came = max(came, excluded.came)";
+    put(tx, other, session, (0, now, n), change)
+}
+
+/// What was opened of somebody: of each data folder the highest number, the one first of which something was opened last.
+pub(super) fn came(tx: &Transaction<'_>, server: &Server, peer: &Name) -> Result<Vec<Got>> {
+    let mut query = tx.prepare_cached(
+        "SELECT installation, max(came) FROM session WHERE server = ? AND peer = ? AND came > 0
+         GROUP BY installation ORDER BY max(taken) DESC LIMIT ?",
+    )?;
+    let key = params![server.as_str(), peer.as_str(), MAX_GOT as u32];
+    let rows = query.query_map(key, |row| {
+        let (installation, n) = (row.get::<_, String>(0)?, row.get::<_, i64>(1)?);
+        let installation = installation.parse().map_err(|_| rusqlite::Error::InvalidQuery)?;
+        Ok(Got { installation, n: n.cast_unsigned() })
+    })?;
+    rows.collect()
 }
 
 /// What comes next for somebody is sealed in other sessions.
@@ -161,7 +186,7 @@ fn put(
     tx: &Transaction<'_>,
     other: Other<'_>,
     session: &Session,
-    (unanswered, since): (u64, Timestamp),
+    (unanswered, since, came): (u64, Timestamp, u64),
     change: &str,
 ) -> Result<()> {
     let Other { server, peer, installation } = other;
@@ -178,18 +203,33 @@ fn put(
         pickle,
         unanswered.cast_signed(),
         since.0.cast_signed(),
+        came.cast_signed(),
     ];
     tx.prepare_cached(&format!(
         "INSERT INTO session VALUES (?1, ?2, ?3, ?4, ?5, 1,
              (SELECT coalesce(max(taken), 0) + 1 FROM session
-              WHERE server = ?1 AND peer = ?2 AND installation = ?3), ?6, ?7)
+              WHERE server = ?1 AND peer = ?2), ?6, ?7, ?8)
          ON CONFLICT DO UPDATE SET pickle = excluded.pickle, {change}"
     ))?
     .execute(row)?;
-    let surplus = "DELETE FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
-                   AND id NOT IN (SELECT id FROM session
-                                  WHERE server = ?1 AND peer = ?2 AND installation = ?3
-                                  ORDER BY taken DESC LIMIT ?4)";
-    let key = params![server.as_str(), peer.as_str(), installation, MOST];
-    tx.prepare_cached(surplus)?.execute(key).map(drop)
+    let key = params![server.as_str(), peer.as_str(), installation, MOST, MOST_BEGUN];
+    tx.prepare_cached(SURPLUS)?.execute(key)?;
+    let key = params![server.as_str(), peer.as_str(), MOST_FOLDERS];
+    tx.prepare_cached(SURPLUS_FOLDERS)?.execute(key).map(drop)
 }
+
+/// Sessions with a data folder that are too many.
+const SURPLUS: &str = "
+    DELETE FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
+    AND (id NOT IN (SELECT id FROM session WHERE server = ?1 AND peer = ?2 AND installation = ?3
+                    ORDER BY taken DESC LIMIT ?4)
+         OR (came = 0
+             AND id NOT IN (SELECT id FROM session
+                            WHERE server = ?1 AND peer = ?2 AND installation = ?3 AND came = 0
+                            ORDER BY taken DESC LIMIT ?5)))";
+
+/// Sessions with too many data folders.
+const SURPLUS_FOLDERS: &str = "
+    DELETE FROM session WHERE server = ?1 AND peer = ?2
+    AND installation NOT IN (SELECT installation FROM session WHERE server = ?1 AND peer = ?2
+                             GROUP BY installation ORDER BY max(taken) DESC LIMIT ?3)";

@@ -18,6 +18,7 @@ use crate::wire::frame::Presence;
 const LISTED: usize = 1_000;
 
 impl App {
+    #[allow(clippy::too_many_lines, reason = "a table of all events")]
     pub(super) fn take(&mut self, event: Event) {
         if is_contact(&event) {
             self.contact = Some(self.now);
@@ -257,11 +258,12 @@ impl App {
     }
 
     fn take_message(&mut self, message: Incoming) {
-        let Incoming { id, peer, time, kind, body, passage, file } = message;
+        let Incoming { id, peer, time, kind, body, passage, file, written } = message;
         let index = self.conversation(&peer);
         let is_current = self.current == Some(index);
         let state = State::Received;
-        let record = Record { id, own: false, n: 0, time, kind, body, state, passage, file };
+        let record =
+            Record { id, own: false, n: 0, time, kind, body, state, passage, file, written };
         let it = &mut self.conversations[index];
         if passage == Passage::Clear && !std::mem::replace(&mut it.explained_clear, true) {
             it.panel.tell(news::marked_clear(&news::came_clear(&peer)), false);

@@ -15,8 +15,8 @@ use jiff::tz::TimeZone;
 use crate::client::{Passage, Query, Received, Record, State};
 use crate::message::{Name, Timestamp};
 use crate::text;
-use crate::ui::phrases::files;
 use crate::ui::phrases::times::local;
+use crate::ui::phrases::{files, times};
 use crate::ui::tui::words::{self, Mark, Words};
 use crate::ui::wrap;
 
@@ -233,6 +233,9 @@ pub(super) fn shown_lines(record: &Record) -> Vec<String> {
     let mut lines = files::lines(&record.kind, &record.body, file).unwrap_or_else(unknown);
     if let (Some(file), Some(first)) = (file, lines.first_mut()) {
         *first += &text::clean(&format!(" ({})", files::hint(file)));
+    }
+    if let (Some(written), Some(first)) = (record.written, lines.first_mut()) {
+        *first += &format!(" ({})", times::written(written, record.time));
     }
     lines
 }

@@ -13,7 +13,7 @@ pub(super) fn record(id: i64, own: bool, text: &str) -> Record {
     let (n, time) = (id.unsigned_abs(), Timestamp(id.unsigned_abs() * 60_000));
     let body = text.to_string().into();
     let (kind, passage, file) = (Kind::TEXT, Passage::Sealed, None);
-    Record { id, own, n, time, kind, body, state, passage, file }
+    Record { id, own, n, time, kind, body, state, passage, file, written: None }
 }
 
 fn pane(height: u16) -> Pane {

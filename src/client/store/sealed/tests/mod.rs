@@ -7,20 +7,23 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, Transaction};
 
+use super::super::accounts::{Keys, Renewal};
 use super::super::devices::Kept;
-use super::super::history::{self, Receiver, Verdict};
+use super::super::history::{self, Noticed, Receiver, Verdict};
 use super::super::outbox::{self, Outgoing};
 use super::super::rows::Passage;
 use super::super::scope::{Scope, Server};
 use super::super::thread::tests::{in_memory, run};
 use super::super::{accounts, contacts, devices};
 use super::keyring::{Keyring, Me};
+use super::opening::{self, Opener, Opening};
 use super::sealing::{self, Taken, Want};
 use crate::client::config::Unasked;
 use crate::message::{Installation, Kind, Message, MessageId, Name, Timestamp};
-use crate::seal::Body;
+use crate::seal::{Body, Content, Got, MAX_GOT};
 use crate::trust::devices::{
-    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey, device_key,
+    Bundle, Device, DeviceKey, DeviceList, Owner, Prekey, SignedList, SignedPrekey, SignedWriter,
+    Writer, device_key,
 };
 use crate::trust::{CurveKey, Fingerprint, Identity};
 
@@ -57,6 +60,7 @@ impl Person {
             key: device_key(),
             installation: Installation::from_u64(installation),
             now: START,
+            noticed: Noticed::default(),
         }
     }
 
@@ -81,6 +85,7 @@ struct Folder {
     key: DeviceKey,
     installation: Installation,
     now: Timestamp,
+    noticed: Noticed,
 }
 
 impl Folder {
@@ -88,25 +93,43 @@ impl Folder {
         Device { installation: self.installation, key: self.key.public() }
     }
 
-    fn curves(&mut self) -> (CurveKey, CurveKey) {
+    fn keys(&mut self) -> Keys {
         let (installation, now) = (self.installation, self.now);
-        let keys = run(&mut self.store, |tx| accounts::of(tx, &server(), installation, now));
-        (keys.account.curve(), keys.account.fallback())
+        run(&mut self.store, |tx| accounts::of(tx, &server(), installation, now))
+    }
+
+    fn curve(&mut self) -> CurveKey {
+        self.keys().account.curve()
+    }
+
+    /// 37 days pass, and others are to begin with another key.
+    fn renews(&mut self) {
+        self.now = Timestamp(self.now.0 + 37 * DAY);
+        let (installation, now) = (self.installation, self.now);
+        let renew = |tx: &Transaction<'_>| accounts::renew(tx, &server(), installation, now, false);
+        assert_eq!(run(&mut self.store, renew), Renewal::Renewed);
     }
 
     fn prekey(&mut self, owner: Owner) -> SignedPrekey {
-        let (curve, fallback) = self.curves();
+        let Keys { account, number, .. } = self.keys();
         let prekey = Prekey {
             server: owner.server,
             name: owner.name,
             identity: owner.identity.fingerprint(),
             installation: self.installation,
-            curve,
-            fallback,
-            number: 1,
+            curve: account.curve(),
+            fallback: account.fallback(),
+            number,
             time: START,
         };
         SignedPrekey::sign(prekey, &self.key).unwrap()
+    }
+
+    /// What its person says of it, if it stands in no list.
+    fn writer(&mut self, person: &Person) -> SignedWriter {
+        let (owner, installation, curve) = (person.owner(), self.installation, self.curve());
+        let writer = Writer { owner, installation, curve, time: START };
+        SignedWriter::sign(writer, &person.identity).unwrap()
     }
 
     fn meets(&mut self, person: &Person) {
@@ -167,11 +190,11 @@ impl Folder {
     /// The newest list may have been asked for.
     fn receives_when(&mut self, from: &str, message: &Message, is_last: bool) -> Verdict {
         let (from, message) = (from.parse().unwrap(), message.clone());
-        let Self { store, keyring, me, installation, now, .. } = self;
+        let Self { store, keyring, me, installation, now, noticed, .. } = self;
         let (installation, now, unasked) = (*installation, *now, Unasked::NONE);
         let is_device = me.writer.is_none();
         let receiver =
-            &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last };
+            &mut Receiver { keyring, me, installation, unasked, now, is_device, is_last, noticed };
         run(store, |tx| history::receive(tx, receiver, &server(), from, message))
     }
 
@@ -181,6 +204,19 @@ impl Folder {
             Verdict::New(it) if it.passage == Passage::Sealed && it.kind == Kind::TEXT => {
                 String::from_utf8(it.body.to_vec()).unwrap()
             }
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// What is in a message, as nothing is kept of.
+    fn looks_into(&mut self, from: &str, message: &Message) -> Content {
+        let (from, body) = (from.parse().unwrap(), body(message));
+        let Self { store, keyring, me, installation, now, .. } = self;
+        let server = &server();
+        let opener = Opener { keyring, me, server, installation: *installation, now: *now };
+        let tx = store.transaction().unwrap();
+        match opening::open(&tx, opener, &from, message, &body).unwrap() {
+            Opening::Opened(content) => content,
             other => panic!("{other:?}"),
         }
     }
@@ -244,6 +280,36 @@ fn they_write_to_each_other_under_seal() {
         assert_eq!(folder.count("session"), 1);
         assert_eq!(folder.count("message WHERE sealed = 1"), 3);
     }
+}
+
+/// Somebody wrote from many data folders.
+#[test]
+fn whoever_writes_tells_what_came_from_those_that_wrote_last() {
+    let World { alice, bob, mut here, mut there } = world();
+    let mut first = here.says("bob", "one");
+    assert_eq!(there.looks_into("alice", &first).got, [], "nothing came");
+    let second = here.says("bob", "two");
+    there.reads("alice", &second);
+    there.reads("alice", &first);
+    let answer = there.says("alice", "hi");
+    let got = |installation: Installation, n| Got { installation, n };
+    assert_eq!(here.looks_into("bob", &answer).got, [got(here.installation, 2)]);
+    here.reads("bob", &answer);
+    first = here.says("bob", "three");
+    assert_eq!(there.looks_into("alice", &first).got, [got(there.installation, 1)]);
+    let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
+    let bobs = bobs.bundle().unwrap();
+    for number in 10..20 {
+        let mut job = alice.folder(number);
+        job.believes(&bob, &bobs);
+        job.me.writer = Some(job.writer(&alice));
+        let said = job.says("bob", "done");
+        there.reads("alice", &said);
+    }
+    let answer = there.says("alice", "good");
+    let last = here.looks_into("bob", &answer).got;
+    let expected = (0..MAX_GOT as u64).map(|ago| got(Installation::from_u64(19 - ago), 1));
+    assert_eq!(last, expected.collect::<Vec<_>>());
 }
 
 #[test]

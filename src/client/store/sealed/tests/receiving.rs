@@ -4,8 +4,7 @@ use super::super::super::bounced::bounce;
 use super::super::super::unsealed;
 use super::*;
 use crate::message::Origin;
-use crate::seal::{Addressed, Content, Context, End, Envelope, Payload, PayloadKey, Session};
-use crate::trust::devices::{SignedWriter, Writer};
+use crate::seal::{Addressed, Context, End, Envelope, Payload, PayloadKey, Session};
 
 /// What bob has, and with which sessions.
 fn state(folder: &Folder) -> (Vec<String>, i64) {
@@ -123,6 +122,7 @@ fn what_a_restored_folder_seals_once_more_comes_once_in_whatever_payload() {
     });
     let bounced = here.sends("bob", 0);
     assert_eq!(there.receives("alice", &here.sent(&bounced[0])), Verdict::Bounced, "its number");
+    assert_eq!(there.noticed.unopened, 0, "nobody tried to open it");
     let scope = here.scope("bob");
     run(&mut here.store, |tx| bounce(tx, &scope, 1, true));
     let again = here.sends("bob", 0);
@@ -176,13 +176,46 @@ fn what_is_damaged_leaves_the_session_as_it_was() {
         // Behind version, count, installation and type there is the length of the envelope.
         let length = usize::from(u16::from_be_bytes([message.body[11], message.body[12]]));
         for at in [12 + length, message.body.len() - 1] {
+            there.noticed.unopened = 0;
             assert_eq!(there.receives("alice", &damaged(&message, at)), Verdict::Bounced);
+            assert_eq!(there.noticed.unopened, 1);
         }
         assert_eq!(state(&there), before);
         assert_eq!(there.reads("alice", &message), text);
         let answer = there.says("alice", "yes");
         here.reads("bob", &answer);
     }
+}
+
+#[test]
+fn what_comes_late_is_told_with_the_time_at_which_it_was_written() {
+    let World { mut here, mut there, .. } = world();
+    for (late, told) in [(5 * 60 * 1_000, None), (5 * 60 * 1_000 + 1, Some(START))] {
+        let message = here.says("bob", "hi");
+        let message = Message { time: Timestamp(START.0 + late), ..message };
+        let Verdict::New(it) = there.receives("alice", &message) else { panic!("new") };
+        let alice = "alice".parse().unwrap();
+        let kept = |tx: &Transaction<'_>| history::unshown(tx, &server(), &alice, it.id - 1, 1);
+        assert_eq!((it.written, run(&mut there.store, kept)[0].written), (told, told));
+    }
+}
+
+#[test]
+fn what_is_sealed_for_the_key_before_is_opened_and_what_is_for_an_older_one_comes_back() {
+    let World { bob, mut here, mut there, .. } = world();
+    // Each is begun with what bob has said then.
+    let [one, two] = ["one", "two"].map(|text| {
+        here.restarts();
+        here.says("bob", text)
+    });
+    there.renews();
+    assert_eq!(there.reads("alice", &one), "one");
+    here.believes(&bob, &bob.list(&mut [&mut there]));
+    here.restarts();
+    let three = here.says("bob", "three");
+    there.renews();
+    assert_eq!(there.receives("alice", &two), Verdict::Bounced);
+    assert_eq!(there.reads("alice", &three), "three");
 }
 
 #[test]
@@ -201,23 +234,16 @@ fn a_folder_that_nobody_knows_is_asked_about_once() {
     assert_eq!(there.reads("alice", &message), "hi from my phone");
 }
 
-/// What its person says of a folder that stands in no list.
-fn writer_of(folder: &mut Folder, person: &Person) -> SignedWriter {
-    let (owner, installation, (curve, _)) = (person.owner(), folder.installation, folder.curves());
-    SignedWriter::sign(Writer { owner, installation, curve, time: START }, &person.identity)
-        .unwrap()
-}
-
 #[test]
 fn a_folder_in_no_list_is_known_by_its_statement() {
     let World { alice, bob, mut here, mut there } = world();
     let mut job = alice.folder(3);
     let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
     job.believes(&bob, &bobs.bundle().unwrap());
-    job.me.writer = Some(writer_of(&mut there, &bob));
+    job.me.writer = Some(there.writer(&bob));
     let message = job.says("bob", "the backup is done");
     assert_eq!(there.receives("alice", &message), Verdict::Unknown, "it is another's statement");
-    job.me.writer = Some(writer_of(&mut job, &alice));
+    job.me.writer = Some(job.writer(&alice));
     let [again] = &job.sends("bob", 0)[..] else { panic!("one") };
     let again = job.sent(again);
     assert_eq!(body(&again).payload(), body(&message).payload());
@@ -247,12 +273,45 @@ fn what_a_device_sealed_before_it_was_gone_is_opened_and_nothing_else_of_it() {
     let list = alice.sign(list);
     there.believes(&alice, &list);
     assert_eq!(there.reads("alice", &on_its_way), "still on its way");
+    assert_eq!(there.noticed.lists[&alice.name], 1);
     // Whoever goes on with the old one has seen the list by now.
     let before = state(&there);
     here.believes(&alice, &list);
     let late = here.says("bob", "from the past");
     assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    // Also once there is a newer one, which the late one does not know.
+    let next = list.list().with(alice.folder(4).device(), START).unwrap();
+    there.believes(&alice, &alice.sign(next));
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
     assert_eq!(state(&there), before);
+}
+
+#[test]
+fn whoever_is_gone_and_names_an_old_list_is_heard_until_what_waited_has_come() {
+    let World { alice, mut here, mut there, .. } = world();
+    let texts = ["on its way", "behind it", "years later"];
+    let [waited, behind, late] = texts.map(|text| here.says("bob", text));
+    let gone = |there: &mut Folder, installation: u64| {
+        let list = run(&mut there.store, |tx| devices::known(tx, &server(), &alice.name));
+        let list = list.bundle().unwrap();
+        let anew = alice.folder(installation).device();
+        let next = list.list().with(Device { key: here.key.public(), ..anew }, START).unwrap();
+        there.believes(&alice, &alice.sign(next).joined(Some(&list)).unwrap());
+    };
+    let drained = |there: &mut Folder, version| {
+        run(&mut there.store, |tx| devices::drained(tx, &server(), &alice.name, version));
+        run(&mut there.store, |tx| devices::has_former(tx, &server(), &alice.name))
+    };
+    gone(&mut there, 3);
+    assert!(drained(&mut there, 1), "it waited before it was known who is gone");
+    assert_eq!(there.reads("alice", &waited), "on its way");
+    assert_eq!(there.reads("alice", &behind), "behind it");
+    assert!(!drained(&mut there, 2));
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    // The next list has its prekey, too.
+    gone(&mut there, 4);
+    assert_eq!(there.receives("alice", &late), Verdict::Bounced);
+    assert_eq!(there.receives("alice", &waited), Verdict::Known);
 }
 
 fn end(folder: &Folder, curve: CurveKey) -> End<'_> {
@@ -262,14 +321,13 @@ fn end(folder: &Folder, curve: CurveKey) -> End<'_> {
 
 /// An envelope of message 1 in which somebody puts any key.
 fn envelope(from: &mut Folder, to: &mut Folder, key: &PayloadKey, payload: &Payload) -> Addressed {
-    let ((own, _), (curve, fallback)) = (from.curves(), to.curves());
-    let context =
-        Context { server: server().key(), from: end(from, own), to: end(to, curve), n: 1 };
+    let (own, theirs) = (from.keys().account, to.keys().account);
+    let (curve, fallback) = (theirs.curve(), theirs.fallback());
+    let (from, to) = (end(from, own.curve()), end(to, curve));
+    let context = Context { server: server().key(), from, to, n: 1 };
     let envelope = Envelope::new(key.clone(), payload, &context);
-    let installation = from.installation;
-    let keys = run(&mut from.store, |tx| accounts::of(tx, &server(), installation, START));
-    let session = Session::begin(&keys.account, curve, fallback).unwrap();
-    Addressed::new(to.installation, &session.seal(&envelope).unwrap().1)
+    let session = Session::begin(&own, curve, fallback).unwrap();
+    Addressed::new(context.to.installation, &session.seal(&envelope).unwrap().1)
 }
 
 /// A cipher alone may let one text open under two keys, as two others.

@@ -125,10 +125,41 @@ fn there_are_six_sessions_with_a_device_at_most() {
         let message = here.says("bob", &format!("start {start}"));
         assert_eq!(there.reads("alice", &message), format!("start {start}"));
     }
-    assert_eq!((here.count("session"), there.count("session")), (6, 6));
-    assert_eq!(here.count("session WHERE taken < 3"), 0);
+    assert_eq!((here.count("session"), there.count("session")), (3, 6), "nothing came back");
+    assert_eq!(here.count("session WHERE taken < 6"), 0);
     let answer = there.says("alice", "you were away");
     assert_eq!(here.reads("bob", &answer), "you were away");
+}
+
+#[test]
+fn whoever_begins_again_and_again_can_read_what_was_sealed_before() {
+    let World { mut here, mut there, .. } = world();
+    let first = here.says("bob", "are you there?");
+    there.reads("alice", &first);
+    here.reads("bob", &there.says("alice", "yes"));
+    let late = there.says("alice", "and I was");
+    for start in 1..=8 {
+        here.restarts();
+        here.says("bob", &format!("start {start}"));
+    }
+    assert_eq!(here.reads("bob", &late), "and I was");
+}
+
+#[test]
+fn there_are_sessions_with_so_many_folders_that_write() {
+    let World { alice, bob, mut here, mut there } = world();
+    let bobs = run(&mut here.store, |tx| devices::known(tx, &server(), &bob.name));
+    let bobs = bobs.bundle().unwrap();
+    there.reads("alice", &here.says("bob", "from my desk"));
+    for number in 10..80 {
+        let mut job = alice.folder(number);
+        job.believes(&bob, &bobs);
+        job.me.writer = Some(job.writer(&alice));
+        there.reads("alice", &job.says("bob", "done"));
+    }
+    assert_eq!(there.count("(SELECT DISTINCT installation FROM session)"), 64);
+    let last = Installation::from_u64(79);
+    assert_eq!(there.count(&format!("session WHERE installation = '{last}'")), 1);
 }
 
 #[test]
@@ -218,7 +249,7 @@ fn sessions_end_with_the_key_of_the_server_and_not_with_its_address() {
     let Home { server, installation } = arrive(&mut store, "a", "k");
     let scope = Scope { server, peer: "bob".parse().unwrap(), installation };
     let written = run(&mut store, |tx| {
-        let row = "INSERT INTO session VALUES (?, 'bob', '0', 'id', '{}', 1, 1, 0, 0)";
+        let row = "INSERT INTO session VALUES (?, 'bob', '0', 'id', '{}', 1, 1, 0, 0, 0)";
         tx.execute(row, [scope.server.as_str()])?;
         outbox::add(tx, &scope, Kind::TEXT, "hi".into(), START, false)
     });

@@ -114,6 +114,7 @@ impl Desk {
             body,
             passage: Passage::Sealed,
             file: None,
+            written: None,
         }));
     }
 
@@ -134,7 +135,9 @@ impl Desk {
             let (n, body) = (before as u64 + 1, text.into());
             let (kind, state) = (Kind::TEXT, State::Waiting);
             let (time, passage, file) = (self.now, Passage::Sealed, None);
-            let record = Record { id, own: true, n, time, kind, body, state, passage, file };
+            let written = None;
+            let record =
+                Record { id, own: true, n, time, kind, body, state, passage, file, written };
             self.hear(Event::Written { peer, record });
         }
     }

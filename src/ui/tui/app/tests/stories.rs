@@ -253,6 +253,7 @@ fn drafts_places_and_who_is_muted_survive_a_restart() {
             state: State::Shown,
             passage: Passage::Sealed,
             file: None,
+            written: None,
         };
         Event::Page { peer: name("marie"), place, records: ids.map(record).collect() }
     };
@@ -282,7 +283,9 @@ fn what_was_in_the_clear_is_marked_and_that_is_explained_once() {
     let comes = |desk: &mut Desk, text: &str| {
         let (id, time, body) = (desk.next(), desk.now, text.to_string().into());
         let (peer, kind, passage) = (name("marie"), Kind::TEXT, Passage::Clear);
-        desk.hear(Event::Message(Incoming { id, peer, time, kind, body, passage, file: None }));
+        let (file, written) = (None, None);
+        let message = Incoming { id, peer, time, kind, body, passage, file, written };
+        desk.hear(Event::Message(message));
     };
     comes(&mut desk, "what?");
     comes(&mut desk, "speak up");
@@ -293,7 +296,7 @@ fn what_was_in_the_clear_is_marked_and_that_is_explained_once() {
     comes(&mut desk, "hello?");
     assert!(!desk.screen().contains("~ marks it"), "once: {}", desk.screen());
     desk.hear(Event::Sealing { peer: name("marie"), seals: true });
-    assert!(desk.screen().contains("│ sealed | marie online"), "{}", desk.screen());
+    assert!(desk.screen().contains(" | sealed | marie online"), "{}", desk.screen());
     desk.says("marie", "now we are sealed");
     assert!(desk.screen().contains("  marie: now we are sealed"), "{}", desk.screen());
 }
@@ -314,6 +317,7 @@ fn what_was_said_at_another_address_of_the_server_is_loaded() {
         state,
         passage: Passage::Sealed,
         file: None,
+        written: None,
     };
     desk.hear(Event::Joined);
     let newest = Command::Page { peer: name("marie"), place: Place::Newest, limit: PAGE };

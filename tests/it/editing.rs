@@ -168,7 +168,7 @@ fn commands_names_and_paths_are_completed() {
         john.says("/ONLINE");
         john.sees("2 online: john, marius");
         john.presses(&format!("/s{TAB}"));
-        john.sees("-- /SEND  /SAVE  /STATUS  /SEARCH\n/s");
+        john.sees("-- /SEND  /SAVE  /STATUS  /SEAL  /SEARCH\n/s");
         john.presses(&format!("{CTRL_U}/ta{TAB}mar{TAB}{TAB}"));
         john.sees("-- marie  marius\n/TALK mari");
         john.presses(&format!("u{TAB}{ENTER}"));

@@ -282,7 +282,7 @@ pub(crate) mod tests {
         let mut connection = johns(&path);
         // As long as they are in practice, and sometimes longer than a page.
         let pickle = |what: &str, n: u32| {
-            let filling = ",1".repeat(if n % 5 == 0 { 3_000 } else { 600 });
+            let filling = ",1".repeat(if n.is_multiple_of(5) { 3_000 } else { 600 });
             format!("{what}-key-of-{n}-{filling}")
         };
         for n in 0..MANY {

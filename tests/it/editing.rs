@@ -178,7 +178,7 @@ fn commands_names_and_paths_are_completed() {
         john.presses(&format!("/send {}/the{TAB}", world.path("").display()));
         john.sees("the\\ cat.txt ");
         john.says("my cat");
-        assert!(marius.hear().await.text.contains("the cat.txt"));
+        john.sees("a file for marius waits here");
         john.says("QUIT");
         john.ends(0);
     });

@@ -180,7 +180,7 @@ fn commands_names_and_paths_are_completed() {
         john.says("my cat");
         john.sees("a file for marius waits here");
         john.says("QUIT");
-        john.ends(0);
+        john.ends(3);
     });
 }
 

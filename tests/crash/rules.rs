@@ -91,8 +91,10 @@ const RULES: &[Rule] = &[
     Rule {
         says: "receiver 2: a message that is there is a duplicate, whatever its number",
         file: "src/client/store/history.rs",
-        found: "    if let Some(known) = duplicate(tx, server, &peer, &message)? {",
-        instead: "    if let Some(known) = duplicate(tx, server, &peer, &message)?.filter(|it| *it < 0) {",
+        found: "    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)? {",
+        instead: "    if let Some(known) = duplicate(tx, server, &peer, message.origin, &hash)?
+        .filter(|it| *it < 0)
+    {",
         rounds: "restored",
     },
     Rule {

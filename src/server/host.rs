@@ -19,6 +19,7 @@ use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
 use super::sessions::{Quota, Registry};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
+use crate::live::Live;
 use crate::message::Name;
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
@@ -35,15 +36,15 @@ pub(crate) struct Host {
     pub(super) lists: Arc<Lists>,
     /// None without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) quota: Quota,
+    pub(super) quota: Live<Quota>,
     pub(super) blobs: Arc<Blobs>,
-    pub(super) file_limit: u64,
     pub(super) tickets: Arc<Tickets>,
     pub(super) person_rates: Arc<PersonRates>,
     pub(super) claims: Claims,
     pub(super) confirming: Confirming,
     pub(super) guests: Guests,
-    pub(super) keep: Option<Duration>,
+    /// How long a message waits; none for ever.
+    pub(super) keep: Live<Option<Duration>>,
     pub(super) clock: Arc<Clock>,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
@@ -99,16 +100,17 @@ impl Host {
 
     /// What `WELCOME` announces.
     pub(super) fn limits(&self) -> Limits {
+        let quota = self.quota.get();
         Limits {
             handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
-            backlog: self.quota.session.messages,
-            backlog_bytes: self.quota.session.bytes,
-            recipient: self.quota.receiver.messages,
-            recipient_bytes: self.quota.receiver.bytes,
-            keep: self.keep.map_or(0, |keep| keep.as_secs()),
-            file: self.file_limit,
+            backlog: quota.session.messages,
+            backlog_bytes: quota.session.bytes,
+            recipient: quota.receiver.messages,
+            recipient_bytes: quota.receiver.bytes,
+            keep: self.keep.get().map_or(0, |keep| keep.as_secs()),
+            file: self.blobs.limits().file,
             ..Limits::default()
         }
     }

@@ -18,6 +18,7 @@
 //! run                      the tasks of a server, and its graceful shutdown
 //! report                   what the log says of its start and its end
 //! start                    opens the data folder, and listens
+//! tuning                   what may change while the server runs
 //! control                  requests of operators
 //! upkeep                   periodic tasks
 //! accept                   the accept loop; connections are counted, and served in turn
@@ -47,6 +48,7 @@ mod report;
 mod run;
 mod sessions;
 mod start;
+mod tuning;
 mod upkeep;
 
 pub use crate::blobs::FileLimits;
@@ -56,3 +58,4 @@ pub use listening::{Endpoint, Inherited, ListenError, NoProxy, Proxies};
 pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts};
 pub use sessions::Quota;
 pub use start::{Server, StartError};
+pub use tuning::Tuning;

@@ -41,7 +41,7 @@ impl Server {
         ];
         let serve = control::serve(host.clone(), self.control, self.mailbox.clone(), self.data);
         tasks.push(task::spawn("control", serve));
-        tasks.extend(host.keep.map(|keep| task::spawn("sweep", upkeep::sweep(host.clone(), keep))));
+        tasks.push(task::spawn("sweep", upkeep::sweep(host.clone())));
         tasks.push(task::spawn("files", upkeep::sweep_files(host.clone())));
         // Each accept task holds one, and each connection.
         let lives = vec![live; self.listeners.len()];

@@ -27,8 +27,10 @@ use super::people::{
     Watched,
 };
 use super::sessions::Registry;
+use super::tuning::Tuning;
 use crate::blobs::Blobs;
 use crate::folder::{self, Folder, FolderError};
+use crate::live::Live;
 use crate::mailbox::{EmbeddedMailbox, OpenError};
 use crate::message::Name;
 use crate::trust::tls::Certificates;
@@ -148,6 +150,11 @@ impl Server {
     pub fn certificates(&self) -> Option<Arc<Certificates>> {
         self.host.certificates.clone()
     }
+
+    /// What may change while the server runs.
+    pub fn tuning(&self) -> Tuning {
+        Tuning { host: self.host.clone(), reception: self.reception.clone() }
+    }
 }
 
 /// The books of the data folder, and who is told when names change.
@@ -210,15 +217,14 @@ impl Parts {
             names,
             contacts: contacts.into(),
             certificates,
-            quota: config.quota,
+            quota: Live::new(config.quota),
             blobs,
-            file_limit: config.files.file,
             tickets: Tickets::new(config.max_carriers, Instant::now()).into(),
             person_rates: PersonRates::new(&config.rates, DefaultClock::default()).into(),
             claims: Claims::new(config.rates.names, DefaultClock::default()),
             confirming: Confirming::default(),
             guests,
-            keep: config.keep,
+            keep: Live::new(config.keep),
             clock,
             timing: config.timing,
             last_connection: AtomicU64::new(0),

@@ -92,6 +92,11 @@ impl Reception {
         }
     }
 
+    /// Has these rates count from now on, but that of all addresses together.
+    pub(crate) fn set_rates(&self, rates: &Rates) {
+        self.coming.set(rates);
+    }
+
     /// Forgets those who have been quiet.
     pub(crate) fn forget_the_quiet(&self) {
         self.coming.forget_the_quiet();

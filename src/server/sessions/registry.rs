@@ -367,7 +367,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The mailbox stores messages again, after it refused them.
+    /// The mailbox stores messages again, after it refused them; or more may wait than before.
     pub(crate) fn announce_recovery(&self) {
         let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
         receivers.iter().for_each(|receiver| self.announce_room(receiver));

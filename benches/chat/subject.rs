@@ -201,6 +201,7 @@ impl Subject {
             Kind::Tinychat | Kind::Tls => {
                 let tls = if kind == Kind::Tls { "on" } else { "off" };
                 command
+                    .env("TINYCHAT_SERVER_CONFIG", "none")
                     .args(["--listen", "127.0.0.1:0", "--tls", tls, "--log-level", "off"])
                     .args(if launch.limited { &[] } else { NO_LIMITS })
                     .arg("--data")

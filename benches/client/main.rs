@@ -183,6 +183,7 @@ impl Server {
         fs::create_dir_all(data.parent().unwrap_or(data))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         command.args(["--tls", "off", "--log-level", "off", "--listen", &address.to_string()]);
         let process = command.arg("--data").arg(data).stderr(Stdio::null()).spawn()?;
         Ok(Self { process, address })

@@ -139,6 +139,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["user", "--help"], true),
     (&["man"], true),
     (&["completions", "bash"], true),
+    (&["config", "--config", "FILE"], true),
     (&["check"], true),
     (&["status"], true),
     (&["invite"], true),

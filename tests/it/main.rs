@@ -54,6 +54,7 @@
 //! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `server_config` | the server's file of options: what goes before it, mistakes in it, and SIGHUP |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
@@ -185,6 +186,7 @@ mod restart;
 mod rules;
 mod screen;
 mod sealed;
+mod server_config;
 mod server_upgrade;
 mod settings;
 mod shutdown;

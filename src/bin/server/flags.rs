@@ -22,7 +22,8 @@ use tinychat::server::{
 use tinychat::trust::CertificateFiles;
 
 use crate::values::{
-    Keep, backlog, bytes, handshake, keep, log_format, rate, registration, size, threads,
+    Keep, backlog, bytes, handshake, keep, log_format, log_level, number, rate, registration, size,
+    threads,
 };
 
 pub(crate) const PROGRAM: &str = "tinychat-server";
@@ -33,6 +34,11 @@ pub(crate) const PROGRAM: &str = "tinychat-server";
 #[derive(ArgsInfo, FromArgs)]
 #[argh(help_triggers("--help"))]
 pub(crate) struct Flags {
+    /// a file in which all these have keys (default /etc/tinychat/server.toml, if there is one), or none; what is given
+    /// here goes before it
+    #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) config: Option<PathBuf>,
+
     /// where to listen, as host:port or unix:PATH; may be given several times (default 127.0.0.1:7878, or the sockets
     /// that a service manager passes, as systemd does; what is given here is beside them)
     #[argh(option, arg_name = "addr")]
@@ -87,12 +93,17 @@ pub(crate) struct Flags {
 
     /// how many messages may wait from somebody whom the receiver has neither written to nor talked to
     /// yet; 0 is no limit (default 1000)
-    #[argh(option, arg_name = "n", default = "Quota::default().first_contact")]
+    #[argh(
+        option,
+        arg_name = "n",
+        default = "Quota::default().first_contact",
+        from_str_fn(number)
+    )]
     first_contact: u64,
 
     /// for how many people something of one person may wait who have not answered them yet; 0 is no limit
     /// (default 100)
-    #[argh(option, arg_name = "n", default = "Quota::default().strangers")]
+    #[argh(option, arg_name = "n", default = "Quota::default().strangers", from_str_fn(number))]
     strangers: usize,
 
     /// what one file may have; 0 is no limit (default 2GiB)
@@ -117,20 +128,20 @@ pub(crate) struct Flags {
     file_rate: Rate,
 
     /// how many files may be on their way at once (default 64), no more than 8 of them one person's
-    #[argh(option, arg_name = "n", default = "64")]
+    #[argh(option, arg_name = "n", default = "64", from_str_fn(number))]
     transfers: usize,
 
     /// how many connections in all (default 50000); one more is told so, or closed
-    #[argh(option, arg_name = "n", default = "50_000")]
+    #[argh(option, arg_name = "n", default = "50_000", from_str_fn(number))]
     connections: usize,
 
     /// how many connections from one address at once; 0 is no limit (default 500). 127.0.0.1 and ::1 are
     /// not counted: behind a proxy everybody comes from there
-    #[argh(option, arg_name = "n", default = "Rates::default().connections")]
+    #[argh(option, arg_name = "n", default = "Rates::default().connections", from_str_fn(number))]
     address_connections: u32,
 
     /// how many new connections from one address a minute, likewise (default 600)
-    #[argh(option, arg_name = "n", default = "Rates::default().handshakes")]
+    #[argh(option, arg_name = "n", default = "Rates::default().handshakes", from_str_fn(number))]
     address_handshakes: u32,
 
     /// how long signing in may take in all, from 6s to 1h (default 60s). In proportion to it are silence before
@@ -140,7 +151,7 @@ pub(crate) struct Flags {
 
     /// how many new names may be claimed from one address a day, likewise (default 50); of IPv6 from one /64, and
     /// four times as many from one /48. Who comes with an address that `invite` printed is not counted
-    #[argh(option, arg_name = "n", default = "Rates::default().names")]
+    #[argh(option, arg_name = "n", default = "Rates::default().names", from_str_fn(number))]
     address_names: u32,
 
     /// how many messages one person may write a second on average, and at once behind a comma; 0 is no
@@ -167,7 +178,7 @@ pub(crate) struct Flags {
     pub(crate) threads: NonZeroUsize,
 
     /// what to log on stdout: off, error, warn, info, debug or trace (default info)
-    #[argh(option, default = "LevelFilter::Info", arg_name = "level")]
+    #[argh(option, default = "LevelFilter::Info", arg_name = "level", from_str_fn(log_level))]
     pub(crate) log_level: LevelFilter,
 
     /// how to log it: each event as one line of fields, for programs to read (default: sentences)
@@ -192,8 +203,18 @@ pub(crate) enum Command {
     Status(Status),
     Invite(Invite),
     User(User),
+    Config(ConfigFile),
     Man(Man),
     Completions(Completions),
+}
+
+/// Say where the file of options is: server.toml, in which every flag has its key.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "config", help_triggers("--help"))]
+pub(crate) struct ConfigFile {
+    /// make it, with every key explained and none set
+    #[argh(switch)]
+    pub(crate) init: bool,
 }
 
 /// Print a script that completes these words in a shell; the script says how to use it.

@@ -3,6 +3,9 @@
 //! # Rooms, from the top
 //!
 //! ```text
+//! reload      what SIGHUP does
+//! file        the file of options, which the command line goes before
+//! keys        its keys
 //! flags       the command line
 //! values      what stands behind its flags
 //! supervisor  whoever starts and stops it, and is told how it is
@@ -15,7 +18,10 @@
     clippy::too_many_lines
 )]
 
+mod file;
 mod flags;
+mod keys;
+mod reload;
 mod supervisor;
 mod values;
 
@@ -25,34 +31,32 @@ use std::fs::File;
 use std::io::{self, Seek, Write};
 use std::path::Path;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use argh::ArgsInfo;
+use file::{CommandLine, Place};
 use flags::{
-    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, PROGRAM, Remove, ResetKey,
-    Restore, Status, Unban, UserAction,
+    Backup, Ban, Check, Command, Completions, ConfigFile, Flags, Invite, List, Man, PROGRAM,
+    Remove, ResetKey, Restore, Status, Unban, UserAction,
 };
+use reload::Reload;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
 use tempfile::{NamedTempFile, TempPath};
-use tinychat::args;
-use tinychat::args::complete;
 use tinychat::args::paths::Places;
+use tinychat::args::{Settings, complete};
 use tinychat::client::Address;
 use tinychat::exit::Exit;
 use tinychat::folder::create_private;
-use tinychat::log_output::{self, Event, Events, Guard};
+use tinychat::log_output::{self, Guard};
 use tinychat::manual::{Program, Title};
 use tinychat::output;
 use tinychat::server::{Inherited, Server, control};
 use tinychat::signals::{Hangups, Interrupts};
 use tinychat::task;
-use tinychat::trust::Fingerprint;
-use tinychat::trust::tls::Certificates;
 
-const PATHS: Places = Places { flags: &["--data", "--cert", "--key"], bare: true };
+const PATHS: Places = Places { flags: &["--config", "--data", "--cert", "--key"], bare: true };
 
 fn main() -> ExitCode {
     // Whatever a library makes is for its owner alone, too.
@@ -61,26 +65,60 @@ fn main() -> ExitCode {
     if words.next().is_some_and(|word| word == complete::ASKED) {
         return output::answer(PROGRAM, flags::offered(words).lines().trim_end()).into();
     }
-    let flags: Flags =
-        match args::parse(PROGRAM, PATHS.as_text(std::env::args_os().skip(1)), Exit::SERVER) {
-            Ok(flags) => flags,
-            Err(stop) => return stop.exit(PROGRAM),
-        };
+    let line = CommandLine::new(PATHS.as_text(std::env::args_os().skip(1)));
+    let flags = match line.over(&Settings::default()) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(PROGRAM),
+    };
     if flags.version {
         let version = concat!("tinychat-server ", env!("CARGO_PKG_VERSION"));
         return output::answer(PROGRAM, version).into();
     }
+    let place = Place::of(flags.config.as_ref());
     let done = match &flags.command {
-        None => serve(flags),
-        Some(Command::Check(command)) => check(&flags, command),
-        Some(Command::Backup(command)) => backup(&flags, command),
-        Some(Command::Restore(command)) => restore(&flags, command),
-        Some(Command::Status(command)) => status(&flags, command),
-        Some(Command::Invite(command)) => invite(&flags, command),
-        Some(Command::User(command)) => user(&flags, &command.action),
         Some(Command::Man(Man {})) => print(&manual()),
         Some(Command::Completions(Completions { script })) => print(script),
+        Some(Command::Config(ConfigFile { init })) => configure(&place, *init),
+        command => return perform(command.is_none(), line, place),
     };
+    end(done)
+}
+
+/// Does what obeys the file: serves, or what an operator asks for, who is told by it where the server's folder is.
+fn perform(is_server: bool, line: CommandLine, place: Place) -> ExitCode {
+    let read = if is_server || !line.says("data") { place.read() } else { Ok(Settings::default()) };
+    let settings = match read {
+        Ok(settings) if is_server => settings,
+        Ok(settings) => settings.only("data"),
+        Err(error) => {
+            tell(error);
+            return Exit::Usage.into();
+        }
+    };
+    let flags = match line.over(&settings) {
+        Ok(flags) => flags,
+        Err(stop) => return stop.exit(PROGRAM),
+    };
+    end(match &flags.command {
+        None => serve(flags, line, place, settings),
+        Some(command) => operate(&flags, command),
+    })
+}
+
+fn operate(flags: &Flags, command: &Command) -> Result<(), Box<dyn Error>> {
+    match command {
+        Command::Check(command) => check(flags, command),
+        Command::Backup(command) => backup(flags, command),
+        Command::Restore(command) => restore(flags, command),
+        Command::Status(command) => status(flags, command),
+        Command::Invite(command) => invite(flags, command),
+        Command::User(command) => user(flags, &command.action),
+        // These obey no file.
+        Command::Config(_) | Command::Man(_) | Command::Completions(_) => Ok(()),
+    }
+}
+
+fn end(done: Result<(), Box<dyn Error>>) -> ExitCode {
     match done {
         Ok(()) => Exit::Done.into(),
         Err(error) => {
@@ -90,13 +128,22 @@ fn main() -> ExitCode {
     }
 }
 
+fn configure(place: &Place, init: bool) -> Result<(), Box<dyn Error>> {
+    if init {
+        place.init()?;
+    }
+    let path = place.path().ok_or("there is no file: --config says none")?;
+    print(&format!("{}\n", path.display()))
+}
+
 /// `tinychat-server(8)`.
 fn manual() -> String {
     let summary = "hosts a chat in which messages wait for people";
     let title = Title { name: PROGRAM, section: "8", summary };
     let (info, prose) =
         (Flags::get_args_info(), include_str!("../../../share/man/tinychat-server.8.md"));
-    Program { title, info: &info, prose, tables: &[], exits: Exit::SERVER }.render()
+    let tables = [keys::table()];
+    Program { title, info: &info, prose, tables: &tables, exits: Exit::SERVER }.render()
 }
 
 fn print(text: &str) -> Result<(), Box<dyn Error>> {
@@ -104,7 +151,12 @@ fn print(text: &str) -> Result<(), Box<dyn Error>> {
     Ok(output::verdict().write_all(text.as_bytes()).map_err(cannot_print)?)
 }
 
-fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
+fn serve(
+    flags: Flags,
+    line: CommandLine,
+    place: Place,
+    settings: Settings,
+) -> Result<(), Box<dyn Error>> {
     // Before there are threads: it changes the environment.
     let passed = supervisor::take_sockets()?;
     let _log_output =
@@ -114,11 +166,12 @@ fn serve(flags: Flags) -> Result<(), Box<dyn Error>> {
         Some(format) => log_output::install(format, flags.log_level, SystemTime::now)?,
     }
     task::set_threads(flags.threads);
-    async_std::task::block_on(run(flags, passed))
+    let reload = Reload::new(line, place, settings, !passed.is_empty());
+    async_std::task::block_on(run(flags, passed, reload))
 }
 
-async fn run(flags: Flags, passed: Vec<Inherited>) -> Result<(), Box<dyn Error>> {
-    let mut interrupts = Interrupts::catch()?;
+async fn run(flags: Flags, passed: Vec<Inherited>, reload: Reload) -> Result<(), Box<dyn Error>> {
+    let (mut interrupts, hangups) = (Interrupts::catch()?, Hangups::catch()?);
     let config = flags.config(!passed.is_empty())?;
     let server = Server::bind_with(config, passed).await?;
     // One file for each connection: the soft limit is often only 1,024.
@@ -128,8 +181,9 @@ async fn run(flags: Flags, passed: Vec<Inherited>) -> Result<(), Box<dyn Error>>
     }
     announce(&server);
     let manager = Supervisor::meet()?;
-    let hangups = Hangups::catch()?;
-    task::spawn("hangup", read_again(server.certificates(), hangups, manager.clone()));
+    let (tuning, certificates) = (server.tuning(), server.certificates());
+    let hearing = reload.whenever_asked(tuning, certificates, hangups, manager.clone());
+    task::spawn("hangup", hearing);
     task::spawn("watchdog", manager.clone().show_life());
     manager.tell(News::Ready).await;
     server
@@ -157,42 +211,6 @@ fn announce(server: &Server) {
         let Some(certificates) = &certificates else { continue };
         let (place, key) = (endpoint.public(), certificates.current().fingerprint);
         tell(format_args!("join with --server '{place}#{key}'"));
-    }
-}
-
-/// Reads the certificate again whenever SIGHUP comes. There may be nothing to read.
-async fn read_again(
-    certificates: Option<Arc<Certificates>>,
-    mut hangups: Hangups,
-    manager: Arc<Supervisor>,
-) {
-    while hangups.next().await {
-        manager.tell(News::Reloading).await;
-        if let Some(certificates) = certificates.clone() {
-            reload(certificates).await;
-        }
-        manager.tell(News::Ready).await;
-    }
-}
-
-async fn reload(certificates: Arc<Certificates>) {
-    let (reloading, old) = (certificates.clone(), certificates.current().fingerprint);
-    match task::blocking(move || reloading.reload()).await {
-        Ok(()) => tell_of_change(old, certificates.current().fingerprint),
-        Err(error) => log::error!("{error}; the certificate stays the one that it was"),
-    }
-}
-
-fn tell_of_change(old: Fingerprint, new: Fingerprint) {
-    log::info!(
-        logger: Events,
-        event = Event::CertificateRead,
-        key:% = new;
-        "read the certificate again"
-    );
-    if new != old {
-        tell(format_args!("the key was {old} and is {new} now"));
-        tell("clients that know the old one refuse the new one until their owners accept it");
     }
 }
 

@@ -227,9 +227,15 @@ fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
 fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {
     let place = address.as_ref().map(place);
     let words: Vec<&str> = ["invite"].into_iter().chain(place.as_deref()).collect();
-    let data = flags.data(data.as_ref())?;
-    control::operate_running(&data, &words, &mut output::verdict())?;
+    let (data, mut answer) = (flags.data(data.as_ref())?, Vec::<u8>::new());
+    control::operate_running(&data, &words, &mut answer)?;
+    let answer = String::from_utf8_lossy(&answer);
+    let (invitation, note) = answer.split_once('\n').unwrap_or((&*answer, ""));
+    print(&format!("{invitation}\n"))?;
     explain_invitation("whoever joins with it first gets in");
+    if !note.is_empty() {
+        tell(format_args!("it is not needed: {}", note.trim_end()));
+    }
     Ok(())
 }
 

@@ -32,7 +32,12 @@ pub(super) fn invite(
     }
     let invite = Invite::generate();
     open(subject, invite, None)?;
-    Ok(writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?)
+    writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?;
+    // Behind it is what is not for whoever is invited.
+    if subject.names.registration() == Registration::Open {
+        writeln!(out, "registration is open, and whoever reaches the server gets in without it")?;
+    }
+    Ok(())
 }
 
 /// Takes the key from a name and prints an address that gives it a new one.

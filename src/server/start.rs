@@ -11,13 +11,12 @@ use std::sync::atomic::AtomicU64;
 use std::time::{Duration, Instant};
 
 use async_channel::{Receiver, Sender};
-use async_std::os::unix::net::UnixListener;
 use governor::clock::DefaultClock;
 use thiserror::Error;
 
 use super::accept::Reception;
 use super::config::{Config, Tls};
-use super::control;
+use super::control::{self, Door};
 use super::files::Tickets;
 use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
@@ -74,7 +73,7 @@ pub struct Server {
     pub(super) stop: Sender<Infallible>,
     pub(super) drain: Duration,
     pub(super) mailbox: Arc<EmbeddedMailbox>,
-    pub(super) control: UnixListener,
+    pub(super) control: Door,
     pub(super) data: PathBuf,
     /// Locks the data folder as long as the server runs.
     pub(super) _folder: Folder,
@@ -94,6 +93,8 @@ impl Server {
         let folder = Folder::open(&config.data)?;
         let books = Books::open(&folder, config.registration)?;
         let certificates = certificates(config.tls.clone(), &folder)?.map(Arc::new);
+        // Before anybody can know that the server listens, for from then on operators may ask. They wait until it runs.
+        let control = control::bind(&config.data).await?;
         let listeners = listening::listen(config.listen.clone(), passed).await?;
         refuse_open(&listeners, certificates.is_some())?;
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times.clone(), &config.data)?);
@@ -116,8 +117,6 @@ impl Server {
         };
         let host = Arc::new(parts.into_host(&config));
         let reception = Reception::new(host.clone(), config.proxies, &config.rates).into();
-        // Before anybody is told that the server listens, for from then on operators may ask.
-        let control = control::bind(&config.data).await?;
         Ok(Self {
             listeners,
             host,

@@ -4,12 +4,13 @@
 use std::cell::Cell;
 use std::fs;
 use std::io::{Read, Write};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use tinychat::task::let_others_run;
 use tinychat::trust::Identity;
 use tinychat::wire::MAX_CHUNK;
 
@@ -400,6 +401,30 @@ fn the_control_socket_is_for_its_owner_and_takes_no_rubbish() {
         operate(&["check"], &data).await.exited(0).printed(&["0 messages, 0 bytes, 0 sessions"]);
         sign_in(world, address, "alice").await.barrier().await;
         stop(server).await;
+        assert!(!data.join("control").exists());
+    });
+}
+
+#[test]
+fn whoever_can_connect_to_the_server_can_ask_it_too() {
+    story(async |world| {
+        for number in 0..3 {
+            let (address, data) = (free_address(), world.path(&format!("server-{number}")));
+            let server = Launch::server(address, &data).start();
+            let connecting = async {
+                while TcpStream::connect(address).is_err() {
+                    let_others_run().await;
+                }
+            };
+            patiently("it takes connections", connecting).await;
+            UnixStream::connect(data.join("control")).unwrap();
+            operate(&["invite"], &data).await.exited(0);
+            stop(server).await;
+            assert!(!data.join("control").exists());
+        }
+        // Of a server that did not start nothing is left to ask.
+        let (data, taken) = (world.path("server-0"), world.address());
+        Launch::server(taken, &data).start().end().await.exited(1).said("another process does");
         assert!(!data.join("control").exists());
     });
 }

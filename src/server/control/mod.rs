@@ -36,4 +36,4 @@ pub(super) use deeds::log_earlier;
 pub use error::ControlError;
 pub use folder::{check, restore, verify};
 pub(super) use serve::serve;
-pub(super) use socket::bind;
+pub(super) use socket::{Door, bind};

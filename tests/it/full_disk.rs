@@ -298,7 +298,7 @@ fn a_server_that_finds_no_room_says_so_and_starts_later() {
             server = serve(&disk.data(), &[]).await.0;
             let checked = operate(&["check"], &disk.data()).await;
             let lines = checked.exited(0).lines();
-            assert_eq!(lines.last().unwrap(), "3 messages, 51 bytes, 1 sessions", "{spare} spare");
+            assert_eq!(lines.last().unwrap(), "3 messages, 51 bytes, 1 session", "{spare} spare");
         }
         stop(server).await;
         // A first start.

@@ -163,7 +163,7 @@ fn a_stopped_server_is_checked_and_backed_up() {
         checked.exited(0).was_quiet();
         let lines = checked.lines();
         assert!(lines[0].starts_with("alice to bob: 3 messages, 51 bytes, the oldest of "));
-        assert_eq!(lines[1..], ["3 messages, 51 bytes, 1 sessions"]);
+        assert_eq!(lines[1..], ["3 messages, 51 bytes, 1 session"]);
         assert!(!checked.text().contains("this is"), "never what they say");
         let file = world.path("backup");
         backup(&data, &file).await.exited(0).was_quiet();
@@ -178,6 +178,30 @@ fn a_stopped_server_is_checked_and_backed_up() {
 }
 
 #[test]
+fn what_was_delivered_a_moment_ago_is_not_counted_by_a_check() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, address) = serve(&data, &[]).await;
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        alice.say_all("bob", 1..=3, numbered).await;
+        alice.talk_until_stored("bob").await;
+        let mut bob = sign_in(world, address, "bob").await;
+        bob.talk("alice").await;
+        bob.hears_all("alice", 1, 1..=3, numbered).await;
+        for (acknowledged, waits) in [(2, "1 message, 17 bytes, "), (3, "0 messages, 0 bytes, ")] {
+            bob.ack("alice", acknowledged).await;
+            bob.barrier().await;
+            let checked = operate(&["check"], &data).await;
+            checked.exited(0).was_quiet();
+            let last = checked.lines().pop().unwrap();
+            assert!(last.starts_with(waits), "{}", checked.text());
+        }
+        stop(server).await;
+    });
+}
+
+#[test]
 fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
     story(async |world| {
         let data = world.path("server-1");
@@ -187,7 +211,8 @@ fn files_that_wait_are_checked_backed_up_and_go_with_their_receiver() {
         let mut carrier = Carrier::at(world, address, &mut alice).await;
         let blob = carrier.upload("bob", &content).await;
         carrier.offer("bob", 10).await;
-        let line = format!("1 files, {} bytes; of 1 on their way 0 bytes", content.len());
+        let line =
+            format!("1 file, {} bytes; 1 more on the way, with 0 bytes so far", content.len());
         let checked = ["0 messages, 0 bytes, 0 sessions", &line];
         operate(&["check"], &data).await.exited(0).printed(&checked);
         let (file, copy) = (world.path("backup"), world.path("server-2"));

@@ -18,9 +18,11 @@
 //! people, stock  operations on people; on what waits
 //! subject        what operations look at and change
 //! socket, error  the socket; why an operation failed
+//! count          numbers of things, in words
 //! ```
 
 mod ask;
+mod count;
 mod deeds;
 mod error;
 mod folder;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
+use super::count::count;
 use super::error::ControlError;
 use super::subject::Subject;
 use crate::message::Name;
@@ -128,11 +129,6 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     let words = registry.forget_sender(name).await?;
     lists.forget(name).await?;
     Ok(Left { waited, words, files: blobs.forget(name)? })
-}
-
-fn count(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
 }
 
 /// Lets nobody sign in with a name or its key.

@@ -38,7 +38,7 @@ pub(super) fn started(server: &Server) {
 
 /// It has ended, and `begun` then.
 pub(super) fn stopped(host: &Host, mailbox: &EmbeddedMailbox, begun: Instant) {
-    let (Counts { taken, written, commits }, waiting) = (mailbox.counts(), mailbox.total());
+    let (Counts { taken, written, commits, .. }, waiting) = (mailbox.counts(), mailbox.total());
     let ran = host.clock.times().now().saturating_duration_since(begun);
     log::info!(
         logger: FieldsOnly,

@@ -46,7 +46,7 @@ pub(super) fn status(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let Counts { taken, written, commits } = subject.mailbox.counts();
+    let Counts { taken, written, commits, .. } = subject.mailbox.counts();
     writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
     let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
     if let Some(certificates) = certificates {

@@ -11,12 +11,13 @@ use std::time::Duration;
 use async_channel::Receiver;
 
 use super::config::Timing;
+use super::counters::Counters;
 use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
 use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
-use super::sessions::{Quota, Registry};
+use super::sessions::{Quota, Registry, Session};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::message::Name;
@@ -47,6 +48,7 @@ pub(crate) struct Host {
     pub(super) clock: Arc<Clock>,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
+    pub(super) counters: Arc<Counters>,
     /// Closed when the server stops.
     pub(super) stopping: Receiver<Infallible>,
 }
@@ -61,6 +63,13 @@ impl Host {
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
         if let Some(receiver) = self.directory.find(receiver) {
             receiver.mark(sender, |marks| marks.waiting = true);
+        }
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, session: &Session, position: u64) {
+        if let Some(took) = self.registry.acknowledge(session, position) {
+            self.counters.round_trip.observe(took);
         }
     }
 
@@ -81,6 +90,7 @@ impl Host {
             ping_after: self.timing.ping_after,
             idle_after: self.timing.idle_after,
             stopping: self.stopping.clone(),
+            counters: self.counters.clone(),
         }
     }
 

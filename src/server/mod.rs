@@ -28,7 +28,7 @@
 //! sessions, files          messages on their way to receivers; files, and who may carry them
 //! people                   who may sign in, who is online, who blocks whom
 //! link, limits, listening  a connection as others see it; rate limits; listeners and proxies
-//! linger                   the last moment of a connection
+//! linger, counters         the last moment of a connection; what is counted
 //! ```
 
 mod accept;
@@ -36,6 +36,7 @@ mod blocking;
 mod config;
 mod connection;
 pub mod control;
+mod counters;
 mod files;
 mod host;
 mod limits;

@@ -222,6 +222,7 @@ impl Parts {
             clock,
             timing: config.timing,
             last_connection: AtomicU64::new(0),
+            counters: Arc::default(),
             stopping,
         }
     }

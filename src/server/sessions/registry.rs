@@ -174,14 +174,17 @@ impl Registry {
         self.strangers.remove(key);
     }
 
-    /// The receiver has everything up to `position` on disk.
-    pub(crate) fn acknowledge(&self, session: &Session, position: u64) {
-        if session.acknowledge(self.mailbox(), position) {
+    /// The receiver has everything up to `position` on disk. Returns how long one of these messages took, if one was
+    /// timed.
+    pub(crate) fn acknowledge(&self, session: &Session, position: u64) -> Option<Duration> {
+        let acknowledged = session.acknowledge(self.mailbox(), position);
+        if acknowledged.made_room {
             self.announce_room(session.key().receiver());
         }
         if session.waiting() == 0 {
             self.retire(session);
         }
+        acknowledged.took
     }
 
     /// The receiver did not take the oldest message, whose position this is.

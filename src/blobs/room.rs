@@ -42,9 +42,14 @@ impl Room {
         Self { folder, all: limits.all, reserve, taken: taken.into() }
     }
 
+    /// How much there is.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// How much more there may be.
     pub(super) fn left(&self) -> io::Result<u64> {
-        let taken = self.taken.load(Ordering::Relaxed);
+        let taken = self.taken();
         let by_limit = if self.all > 0 { self.all.saturating_sub(taken) } else { u64::MAX };
         Ok(by_limit.min(free_space(&self.folder)?.saturating_sub(self.reserve)))
     }

@@ -20,7 +20,7 @@ use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
 use super::sessions::{Quota, Registry, Session};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
-use crate::message::Name;
+use crate::message::{Name, Timestamp};
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::Limits;
@@ -46,6 +46,8 @@ pub(crate) struct Host {
     pub(super) guests: Guests,
     pub(super) keep: Option<Duration>,
     pub(super) clock: Arc<Clock>,
+    /// When it was started, by the wall clock.
+    pub(super) started: Timestamp,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
     pub(super) counters: Arc<Counters>,

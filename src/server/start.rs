@@ -219,6 +219,7 @@ impl Parts {
             confirming: Confirming::default(),
             guests,
             keep: config.keep,
+            started: clock.wall(),
             clock,
             timing: config.timing,
             last_connection: AtomicU64::new(0),

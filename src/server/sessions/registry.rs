@@ -80,6 +80,11 @@ impl Registry {
         &*self.mailbox
     }
 
+    /// How many sessions there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.sessions.len() as u64
+    }
+
     /// The session with `key`, in which the connection is entered as its sender's.
     pub(crate) async fn enter(
         &self,

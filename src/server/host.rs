@@ -60,6 +60,11 @@ impl Host {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// How many connections came.
+    pub(super) fn connections(&self) -> u64 {
+        self.last_connection.load(Ordering::Relaxed)
+    }
+
     /// Tells a receiver who is online that more or less waits from a sender. Only their write task knows whether the
     /// conversation is open: a reader may still hold a session that is about to be closed.
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {

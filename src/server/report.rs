@@ -2,7 +2,6 @@
 //!
 //! Owned by nobody. Programs read it: only a log with fields has it.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::host::Host;
@@ -45,7 +44,7 @@ pub(super) fn stopped(host: &Host, mailbox: &EmbeddedMailbox, begun: Instant) {
         event = Event::Stop,
         version = VERSION,
         seconds = ran.as_secs(),
-        connections = host.last_connection.load(Ordering::Relaxed),
+        connections = host.connections(),
         names = host.names.members().len(),
         messages = waiting.messages,
         bytes = waiting.bytes,

@@ -9,7 +9,7 @@ use async_std::task::block_on;
 use super::error::ControlError;
 use super::subject::Subject;
 use crate::blobs::{self, Stock};
-use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
+use crate::mailbox::{Image, Inspection, SessionContent, backup};
 use crate::time_text;
 
 fn image(subject: &Subject) -> Result<Image, ControlError> {
@@ -38,21 +38,6 @@ pub(super) fn backup(
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
     Ok(backup::write(&image(subject)?, &subject.data, out)?)
-}
-
-/// Prints what the server has done, and its key.
-pub(super) fn status(
-    subject: &Subject,
-    _: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    let Counts { taken, written, commits, .. } = subject.mailbox.counts();
-    writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
-    let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
-    if let Some(certificates) = certificates {
-        writeln!(out, "key {}", certificates.current().fingerprint)?;
-    }
-    Ok(())
 }
 
 /// Checks whether a mailbox is sound and prints what is in it.

@@ -6,12 +6,13 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! serve              answers over HTTP
-//! answer             what is answered to a request
-//! request            the head of a request
-//! text, json, table  the two text formats; JSON; the table of metrics
-//! metric             one metric, and what it has at a moment
-//! source             where they are read
+//! serve       answers over HTTP
+//! answer      what is answered to a request
+//! request     the head of a request
+//! text, json  the two text formats; JSON
+//! table       the table of metrics
+//! metric      one metric, and what it has at a moment
+//! source      where they are read
 //! ```
 
 mod answer;

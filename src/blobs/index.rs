@@ -273,6 +273,12 @@ impl Blobs {
         Ok(orphans)
     }
 
+    /// How many files wait or are coming, and how many bytes there are of them.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let files = self.index().len() as u64;
+        (files, self.room.taken())
+    }
+
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.
     pub(crate) fn sweep(&self, keep: Option<Duration>) {
         let before = keep.and_then(|keep| self.clock.overdue(keep));

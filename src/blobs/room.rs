@@ -39,10 +39,14 @@ impl Room {
         Self { folder, limits: Live::new(limits), taken: taken.into() }
     }
 
+    /// How much there is.
+    pub(super) fn taken(&self) -> u64 {
+        self.taken.load(Ordering::Relaxed)
+    }
+
     /// How much more there may be.
     pub(super) fn left(&self) -> io::Result<u64> {
-        let (FileLimits { all, reserve, .. }, taken) =
-            (self.limits.get(), self.taken.load(Ordering::Relaxed));
+        let (FileLimits { all, reserve, .. }, taken) = (self.limits.get(), self.taken());
         let by_limit = if all > 0 { all.saturating_sub(taken) } else { u64::MAX };
         // Beside that each file has a label.
         let reserve = reserve.saturating_add(LABEL as u64);

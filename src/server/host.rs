@@ -11,16 +11,17 @@ use std::time::Duration;
 use async_channel::Receiver;
 
 use super::config::Timing;
+use super::counters::Counters;
 use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
 use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
-use super::sessions::{Quota, Registry};
+use super::sessions::{Quota, Registry, Session};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
 use crate::live::Live;
-use crate::message::Name;
+use crate::message::{Name, Timestamp};
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::Limits;
@@ -46,8 +47,11 @@ pub(crate) struct Host {
     /// How long a message waits; none for ever.
     pub(super) keep: Live<Option<Duration>>,
     pub(super) clock: Arc<Clock>,
+    /// When it was started, by the wall clock.
+    pub(super) started: Timestamp,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
+    pub(super) counters: Arc<Counters>,
     /// Closed when the server stops.
     pub(super) stopping: Receiver<Infallible>,
 }
@@ -57,11 +61,23 @@ impl Host {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// How many connections came.
+    pub(super) fn connections(&self) -> u64 {
+        self.last_connection.load(Ordering::Relaxed)
+    }
+
     /// Tells a receiver who is online that more or less waits from a sender. Only their write task knows whether the
     /// conversation is open: a reader may still hold a session that is about to be closed.
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
         if let Some(receiver) = self.directory.find(receiver) {
             receiver.mark(sender, |marks| marks.waiting = true);
+        }
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, session: &Session, position: u64) {
+        if let Some(took) = self.registry.acknowledge(session, position) {
+            self.counters.round_trip.observe(took);
         }
     }
 
@@ -82,6 +98,7 @@ impl Host {
             ping_after: self.timing.ping_after,
             idle_after: self.timing.idle_after,
             stopping: self.stopping.clone(),
+            counters: self.counters.clone(),
         }
     }
 

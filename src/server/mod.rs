@@ -24,12 +24,13 @@
 //! accept                   the accept loop; connections are counted, and served in turn
 //! connection               one connection, from TLS to its end: signing in, reading, writing
 //! blocking                 what it means to block somebody
+//! metrics                  metrics and health, for programs that watch
 //! host                     what all connections share
 //! config                   a server's configuration
 //! sessions, files          messages on their way to receivers; files, and who may carry them
 //! people                   who may sign in, who is online, who blocks whom
 //! link, limits, listening  a connection as others see it; rate limits; listeners and proxies
-//! linger                   the last moment of a connection
+//! linger, counters         the last moment of a connection; what is counted
 //! ```
 
 mod accept;
@@ -37,12 +38,14 @@ mod blocking;
 mod config;
 mod connection;
 pub mod control;
+mod counters;
 mod files;
 mod host;
 mod limits;
 mod linger;
 mod link;
 mod listening;
+mod metrics;
 mod people;
 mod report;
 mod run;
@@ -54,7 +57,10 @@ mod upkeep;
 pub use crate::blobs::FileLimits;
 pub use config::{Config, Handshake, Timing, Tls};
 pub use limits::{Rate, Rates};
-pub use listening::{Endpoint, Inherited, ListenError, NoProxy, Proxies};
+pub use listening::{
+    Endpoint, Inherited, ListenError, MetricsAddress, MetricsError, NoMetricsAddress, NoProxy,
+    Proxies,
+};
 pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts};
 pub use sessions::Quota;
 pub use start::{Server, StartError};

@@ -2,7 +2,6 @@
 //!
 //! Owned by nobody. Programs read it: only a log with fields has it.
 
-use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use super::host::Host;
@@ -39,14 +38,14 @@ pub(super) fn started(server: &Server) {
 
 /// It has ended, and `begun` then.
 pub(super) fn stopped(host: &Host, mailbox: &EmbeddedMailbox, begun: Instant) {
-    let (Counts { taken, written, commits }, waiting) = (mailbox.counts(), mailbox.total());
+    let (Counts { taken, written, commits, .. }, waiting) = (mailbox.counts(), mailbox.total());
     let ran = host.clock.times().now().saturating_duration_since(begun);
     log::info!(
         logger: FieldsOnly,
         event = Event::Stop,
         version = VERSION,
         seconds = ran.as_secs(),
-        connections = host.last_connection.load(Ordering::Relaxed),
+        connections = host.connections(),
         names = host.names.members().len(),
         messages = waiting.messages,
         bytes = waiting.bytes,

@@ -20,7 +20,7 @@ use super::control::{self, Door};
 use super::files::Tickets;
 use super::host::Host;
 use super::limits::{Claims, Confirming, PersonRates};
-use super::listening::{self, Endpoint, Inherited, ListenError, Listener};
+use super::listening::{self, Endpoint, Inherited, ListenError, Listener, MetricsError};
 use super::people::{
     BookError, Contacts, Directory, Guests, Lists, Names, Registration, ServerKey, UnknownContacts,
     Watched,
@@ -54,6 +54,8 @@ pub enum StartError {
     Contacts(#[from] UnknownContacts),
     #[error("{0}")]
     Listen(#[from] ListenError),
+    #[error("{0}")]
+    Metrics(#[from] MetricsError),
     #[error("cannot use the files that wait in the data folder: {0}")]
     Files(io::Error),
     #[error("{0}")]
@@ -67,6 +69,8 @@ pub enum StartError {
 /// A server that listens.
 pub struct Server {
     pub(super) listeners: Vec<Listener>,
+    /// Where metrics are answered for, if they are.
+    pub(super) metrics: Option<Listener>,
     pub(super) host: Arc<Host>,
     pub(super) reception: Arc<Reception>,
     pub(super) max_connections: usize,
@@ -97,6 +101,7 @@ impl Server {
         let control = control::bind(&config.data).await?;
         let listeners = listening::listen(config.listen.clone(), passed).await?;
         refuse_open(&listeners, certificates.is_some())?;
+        let metrics = listen_for_metrics(&config).await?;
         let mailbox = Arc::new(EmbeddedMailbox::open_by(config.times.clone(), &config.data)?);
         if books.is_emptied && !mailbox.is_empty() {
             return Err(StartError::NamesLost { path: names_file(&folder) });
@@ -119,6 +124,7 @@ impl Server {
         let reception = Reception::new(host.clone(), config.proxies, &config.rates).into();
         Ok(Self {
             listeners,
+            metrics,
             host,
             reception,
             max_connections: config.max_connections,
@@ -134,6 +140,11 @@ impl Server {
     /// Where the server listens, with the ports that it got.
     pub fn endpoints(&self) -> impl Iterator<Item = &Endpoint> {
         self.listeners.iter().map(Listener::endpoint)
+    }
+
+    /// Where metrics are answered for, if they are.
+    pub fn metrics(&self) -> Option<&Endpoint> {
+        self.metrics.as_ref().map(Listener::endpoint)
     }
 
     /// The TCP addresses among these.
@@ -224,9 +235,11 @@ impl Parts {
             confirming: Confirming::default(),
             guests,
             keep: Live::new(config.keep),
+            started: clock.wall(),
             clock,
             timing: config.timing,
             last_connection: AtomicU64::new(0),
+            counters: Arc::default(),
             stopping,
         }
     }
@@ -236,6 +249,13 @@ impl Parts {
 fn key(certificates: &Option<Arc<Certificates>>) -> Box<ServerKey> {
     let certificates = certificates.clone();
     Box::new(move || certificates.as_ref().map(|it| it.current().fingerprint))
+}
+
+async fn listen_for_metrics(config: &Config) -> Result<Option<Listener>, MetricsError> {
+    match &config.metrics {
+        Some(address) => address.listen().await.map(Some),
+        None => Ok(None),
+    }
 }
 
 /// Without TLS a server listens only where nobody can eavesdrop.

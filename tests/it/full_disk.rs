@@ -12,6 +12,7 @@ use std::process::Command;
 use crate::carrying::noise;
 use crate::files::until_some_of_it_is_in;
 use crate::lists::{first, is_told, lists};
+use crate::metrics::get;
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::{Launch, free_address};
 use crate::sealed::comes_to;
@@ -209,6 +210,29 @@ fn a_full_disk_refuses_aloud_and_loses_nothing() {
         let mut alice = sign_in(world, address, "alice").await;
         bob.barrier().await;
         assert_eq!(alice.talk("bob").await, format!("online {last} {last} {last} 0"));
+        stop(server).await;
+    });
+}
+
+#[test]
+fn a_server_whose_disk_is_full_is_not_ready() {
+    story_on_disk(async |world, disk| {
+        let socket = world.path("metrics.socket");
+        let metrics = format!("unix:{}", socket.display());
+        let (server, address) = serve(&disk.data(), &["--metrics", &metrics]).await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        disk.fill(0);
+        write_until_refused(&mut alice, "bob", 1).await;
+        let refused = get(&socket, "/readyz");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.body.contains("nothing can be stored now"), "{refused:?}");
+        assert!(get(&socket, "/metrics").body.contains("\ntinychat_ready 0\n"));
+        assert_eq!(get(&socket, "/healthz").status, 200);
+        disk.make_room();
+        alice.expect("ROOM bob").await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
         stop(server).await;
     });
 }

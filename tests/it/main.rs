@@ -63,6 +63,7 @@
 //! | `server_config` | the server's file of options: what goes before it, mistakes in it, and SIGHUP |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
+//! | `metrics` | what programs that watch a server are told: metrics, health, and `status` |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
@@ -167,6 +168,7 @@ mod logs;
 mod looks;
 mod manual;
 mod marks;
+mod metrics;
 mod names;
 mod networks;
 mod news;

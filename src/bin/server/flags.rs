@@ -17,7 +17,8 @@ use tinychat::log_output::Format;
 use tinychat::mailbox::Usage;
 use tinychat::message::Name;
 use tinychat::server::{
-    Config, FileLimits, Handshake, Proxies, Quota, Rate, Rates, Registration, Timing, Tls,
+    Config, FileLimits, Handshake, MetricsAddress, Proxies, Quota, Rate, Rates, Registration,
+    Timing, Tls,
 };
 use tinychat::trust::CertificateFiles;
 
@@ -62,6 +63,11 @@ pub(crate) struct Flags {
     /// the certificate's private key in PEM, not locked: RSA with 2048 to 4096 bits, ECDSA on P-256 or P-384, or Ed25519
     #[argh(option, arg_name = "file", from_str_fn(paths::parse))]
     key: Option<PathBuf>,
+
+    /// where to answer for metrics and health over HTTP: /metrics, /healthz and /readyz, at host:port of this machine
+    /// alone, like 127.0.0.1:9464, at unix:PATH, or where others reach it at public:host:port (default nowhere)
+    #[argh(option, arg_name = "addr")]
+    metrics: Option<MetricsAddress>,
 
     /// the data folder (default $XDG_DATA_HOME/tinychat-server)
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
@@ -334,14 +340,18 @@ pub(crate) struct Unban {
     pub(crate) name: Name,
 }
 
-/// Print the running server's key, and what it did since it was started: messages taken, those of them
-/// that were written to disk, commits. What was acknowledged at once is never written.
+/// Print how the running server is: its key, who is there, what it did since it was started, what waits, and whether
+/// messages can be stored.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "status", help_triggers("--help"))]
 pub(crate) struct Status {
     /// the server's data folder
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
+
+    /// print all metrics as one object of JSON, for scripts
+    #[argh(switch)]
+    pub(crate) json: bool,
 }
 
 /// Look whether the mailbox is sound, and print how much waits in it for whom. Works beside a running
@@ -438,6 +448,7 @@ impl Flags {
             max_connections: self.connections,
             registration: self.registration,
             tls,
+            metrics: self.metrics,
             proxies: self.proxy_protocol,
             ..Config::new(listen, data)
         })

@@ -212,6 +212,9 @@ fn announce(server: &Server) {
         let (place, key) = (endpoint.public(), certificates.current().fingerprint);
         tell(format_args!("join with --server '{place}#{key}'"));
     }
+    if let Some(endpoint) = server.metrics() {
+        tell(format_args!("metrics at {endpoint}"));
+    }
 }
 
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
@@ -221,7 +224,8 @@ fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
 
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
-    Ok(control::operate_running(&data, &["status"], &mut output::verdict())?)
+    let words: &[&str] = if command.json { &["status", "json"] } else { &["status"] };
+    Ok(control::operate_running(&data, words, &mut output::verdict())?)
 }
 
 fn invite(flags: &Flags, Invite { data, address }: &Invite) -> Result<(), Box<dyn Error>> {

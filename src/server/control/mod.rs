@@ -16,13 +16,13 @@
 //! deeds          what operators did, for the log
 //! operations     the table of operations
 //! people, stock  operations on people; on what waits
+//! status         how the server is
 //! subject        what operations look at and change
 //! socket, error  the socket; why an operation failed
-//! count          numbers of things, in words
+//! words          numbers, as operators read them
 //! ```
 
 mod ask;
-mod count;
 mod deeds;
 mod error;
 mod folder;
@@ -30,8 +30,10 @@ mod operations;
 mod people;
 mod serve;
 mod socket;
+mod status;
 mod stock;
 mod subject;
+mod words;
 
 pub use ask::{operate, operate_running};
 pub(super) use deeds::log_earlier;

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
-use super::count::count;
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::count;
 use crate::message::Name;
-use crate::server::host::Host;
 use crate::server::people::{ContactsError, INVITED, Member, Registration};
 use crate::task;
 use crate::trust::Invite;
@@ -26,7 +25,7 @@ pub(super) fn invite(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     if subject.names.registration() == Registration::Closed {
         let text = "registration is closed, also for those who are invited; start the server with --registration invite";
         return Err(ControlError::Refused(text.into()));
@@ -47,7 +46,7 @@ pub(super) fn reset_key(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     let name: Name = words[0].parse()?;
     let (invite, who) = (Invite::generate(), name.clone());
     block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
@@ -164,11 +163,6 @@ fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), Con
         roll.invite(invite.digest(), clock.uptime(), only, clock.overdue(INVITED))
     });
     Ok(block_on(open)?)
-}
-
-fn running(subject: &Subject) -> Result<&Host, ControlError> {
-    let host = subject.host.as_deref();
-    host.ok_or_else(|| ControlError::NoServer { path: subject.data.clone() })
 }
 
 fn dismiss(subject: &Subject) {

@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use async_std::task::block_on;
 
-use super::count::count;
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::count;
 use crate::blobs::{self, Stock};
-use crate::mailbox::{Counts, Image, Inspection, Mailbox, SessionContent, Usage, backup};
+use crate::mailbox::{Image, Inspection, Mailbox, SessionContent, Usage, backup};
 use crate::{task, time_text};
 
 /// How long it may take until all that was acknowledged is gone from the disk. What takes longer is still counted.
@@ -45,21 +45,6 @@ pub(super) fn backup(
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
     Ok(backup::write(&image(subject)?, &subject.data, out)?)
-}
-
-/// Prints what the server has done, and its key.
-pub(super) fn status(
-    subject: &Subject,
-    _: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    let Counts { taken, written, commits } = subject.mailbox.counts();
-    writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
-    let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
-    if let Some(certificates) = certificates {
-        writeln!(out, "key {}", certificates.current().fingerprint)?;
-    }
-    Ok(())
 }
 
 /// Checks whether a mailbox is sound and prints what is in it.

@@ -61,6 +61,11 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
+    /// How many names somebody has.
+    pub(crate) fn count(&self) -> u64 {
+        self.roll().members().count() as u64
+    }
+
     /// Claims a name for a key that was proved; invitations that were opened before `too_old` are no longer valid. Only
     /// a new name waits for the disk; one that costs no invitation is counted first.
     pub(crate) async fn claim(

@@ -148,7 +148,8 @@ fn the_file_is_made_once_and_says_nothing_until_it_is_edited() {
         // What it says of limits may be said: only the marks of comments go away.
         let keys = |line: &&str| line.contains(" = ") && !line.starts_with("# ");
         let set = made.lines().filter(keys).filter_map(|line| line.strip_prefix('#'));
-        let others = ["listen", "tls", "proxy-protocol", "cert", "key", "data", "log-format"];
+        let others =
+            ["listen", "tls", "proxy-protocol", "cert", "key", "metrics", "data", "log-format"];
         let set = set.filter(|line| !others.iter().any(|it| line.split(' ').next() == Some(*it)));
         fs::write(&file, set.collect::<Vec<_>>().join("\n")).unwrap();
         let server = Launch::server(address, &data).with(&["--config", text(&file)]);

@@ -48,6 +48,7 @@ const KEYS: &[Key] = &[
     Key::of("proxy-protocol", "[\"127.0.0.1\", \"10.0.0.0/8\"]").example(),
     Key::of("cert", "\"/etc/tinychat/certificate.pem\"").example(),
     Key::of("key", "\"/etc/tinychat/key.pem\"").example(),
+    Key::of("metrics", "\"127.0.0.1:9464\"").example(),
     Key::of("data", "\"/var/lib/tinychat-server\"").example(),
     Key::of("registration", "\"open\"").live(),
     Key::of("session-backlog", "\"10000,16MiB\"").live(),

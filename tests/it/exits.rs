@@ -140,6 +140,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["man"], true),
     (&["completions", "bash"], true),
     (&["check"], true),
+    (&["du"], true),
     (&["status"], true),
     (&["invite"], true),
     (&["backup", "FILE"], false),

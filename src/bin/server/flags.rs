@@ -187,6 +187,7 @@ pub(crate) struct Flags {
 #[argh(subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Du(Du),
     Backup(Backup),
     Restore(Restore),
     Status(Status),
@@ -334,6 +335,20 @@ pub(crate) struct Check {
     /// use a mailbox that was refused as it is, without what it lost
     #[argh(switch)]
     pub(crate) accept: bool,
+}
+
+/// Print who takes up how much of the disk: messages and files to and from everybody, what else there is, and what the
+/// disk says of all of it. Works beside a running server.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "du", help_triggers("--help"))]
+pub(crate) struct Du {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
+    pub(crate) data: Option<PathBuf>,
+
+    /// one object, in bytes, for programs to read
+    #[argh(switch)]
+    pub(crate) json: bool,
 }
 
 /// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file;

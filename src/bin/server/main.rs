@@ -30,8 +30,8 @@ use std::time::SystemTime;
 
 use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Completions, Flags, Invite, List, Man, PROGRAM, Remove, ResetKey,
-    Restore, Status, Unban, UserAction,
+    Backup, Ban, Check, Command, Completions, Du, Flags, Invite, List, Man, PROGRAM, Remove,
+    ResetKey, Restore, Status, Unban, UserAction,
 };
 use rustix::fs::Mode;
 use rustix::process::umask;
@@ -73,6 +73,7 @@ fn main() -> ExitCode {
     let done = match &flags.command {
         None => serve(flags),
         Some(Command::Check(command)) => check(&flags, command),
+        Some(Command::Du(command)) => du(&flags, command),
         Some(Command::Backup(command)) => backup(&flags, command),
         Some(Command::Restore(command)) => restore(&flags, command),
         Some(Command::Status(command)) => status(&flags, command),
@@ -199,6 +200,12 @@ fn tell_of_change(old: Fingerprint, new: Fingerprint) {
 fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
     Ok(control::check(&data, command.accept, &mut output::verdict())?)
+}
+
+fn du(flags: &Flags, Du { data, json }: &Du) -> Result<(), Box<dyn Error>> {
+    let words: &[&str] = if *json { &["du", "json"] } else { &["du"] };
+    let data = flags.data(data.as_ref())?;
+    Ok(control::operate(&data, words, &mut output::verdict())?)
 }
 
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {

@@ -23,6 +23,7 @@
 //! shared                      what both threads and the handle share
 //! backup, salvage             a store in an archive; what is left of a damaged one
 //! opening                     opens a store, or refuses a damaged one
+//! sizes                       how much the content of a store takes
 //! loads, upgrade, inspection  how much waits for whom; older layouts; whether a store is sound, and what is in it
 //! store                       commits
 //! image, journal              a consistent view of the disk; changes that are not committed yet
@@ -46,6 +47,7 @@ mod reader;
 mod salvage;
 mod scan;
 mod shared;
+mod sizes;
 mod store;
 #[cfg(test)]
 mod test_stores;

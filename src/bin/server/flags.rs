@@ -351,8 +351,8 @@ pub(crate) struct Du {
     pub(crate) json: bool,
 }
 
-/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file;
-/// keep it to yourself. Works beside a running server.
+/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file, and read
+/// it back; keep it to yourself. Works beside a running server.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {
@@ -360,9 +360,14 @@ pub(crate) struct Backup {
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
-    /// the file to make; it must not exist yet
-    #[argh(positional, from_str_fn(paths::parse))]
-    pub(crate) file: PathBuf,
+    /// in a folder: remove the oldest backups, so that so many are left (default: none is removed)
+    #[argh(option, arg_name = "n")]
+    pub(crate) keep_backups: Option<NonZeroUsize>,
+
+    /// the file to make, which must not exist yet; or a folder, or what ends with /: a file that is named by time is
+    /// made in it, and its path printed
+    #[argh(positional, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) target: PathBuf,
 }
 
 /// Make a server's data folder from a backup.

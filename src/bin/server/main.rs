@@ -5,6 +5,7 @@
 //! ```text
 //! flags       the command line
 //! values      what stands behind its flags
+//! backups     files of backups, and folders of them
 //! supervisor  whoever starts and stops it, and is told how it is
 //! ```
 
@@ -15,6 +16,7 @@
     clippy::too_many_lines
 )]
 
+mod backups;
 mod flags;
 mod supervisor;
 mod values;
@@ -22,8 +24,7 @@ mod values;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -36,13 +37,11 @@ use flags::{
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
-use tempfile::{NamedTempFile, TempPath};
 use tinychat::args;
 use tinychat::args::complete;
 use tinychat::args::paths::Places;
 use tinychat::client::Address;
 use tinychat::exit::Exit;
-use tinychat::folder::create_private;
 use tinychat::log_output::{self, Event, Events, Guard};
 use tinychat::manual::{Program, Title};
 use tinychat::output;
@@ -255,40 +254,9 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     Ok(control::operate(&data, &words, &mut output::verdict())?)
 }
 
-/// The file appears under its name when it is whole, and over nothing that is there.
-fn backup(flags: &Flags, Backup { data, file }: &Backup) -> Result<(), Box<dyn Error>> {
-    let data = flags.data(data.as_ref())?;
-    let taken = || format!("{} exists; choose another name", file.display());
-    if file.exists() {
-        return Err(taken().into());
-    }
-    let mut fresh = file.clone().into_os_string();
-    fresh.push(".partial");
-    let fresh = Path::new(&fresh);
-    let unwritable = |error: io::Error| format!("cannot write {}: {error}", fresh.display());
-    let made = create_private(fresh).map_err(unwritable)?;
-    // Gone with this value, unless it gets its name.
-    let path = TempPath::try_from_path(fresh).map_err(unwritable)?;
-    let mut out = NamedTempFile::from_parts(made, path);
-    control::operate(&data, &["backup"], &mut out)?;
-    out.flush().and_then(|()| out.as_file().sync_all()).map_err(unwritable)?;
-    verify_backup(out.as_file_mut(), fresh)?;
-    match out.persist_noclobber(file) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken().into()),
-        Err(error) => Err(unwritable(error.error).into()),
-    }
-}
-
-/// What was written, and not what is found under its name.
-fn verify_backup(written: &mut File, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".check");
-    written.rewind()?;
-    let verified = control::verify(io::BufReader::new(written), Path::new(&scratch));
-    let refused =
-        |error| format!("what was written could not be restored, and is not kept: {error}");
-    Ok(verified.map_err(refused)?)
+fn backup(flags: &Flags, command: &Backup) -> Result<(), Box<dyn Error>> {
+    let Backup { data, keep_backups, target } = command;
+    backups::backup(&flags.data(data.as_ref())?, target, *keep_backups)
 }
 
 fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dyn Error>> {

@@ -263,5 +263,6 @@ fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dy
     let data = flags.data(data.as_ref())?;
     let backup =
         File::open(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(control::restore(io::BufReader::new(backup), &data)?)
+    control::restore(io::BufReader::new(backup), &data)?;
+    Ok(())
 }

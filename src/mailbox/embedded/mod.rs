@@ -29,6 +29,7 @@
 //! image, journal              a consistent view of the disk; changes that are not committed yet
 //! error, scan                 why a store is not read; a check of the engine's journal before the engine opens it
 //! layout                      what the bytes on disk mean
+//! tally                       what a backup says is in it
 //! withholding                 which bodies are to be removed
 //! files, watermark            copies of a store; how far it is known to be synced
 //! ```
@@ -49,6 +50,7 @@ mod scan;
 mod shared;
 mod sizes;
 mod store;
+mod tally;
 #[cfg(test)]
 mod test_stores;
 mod upgrade;
@@ -62,3 +64,4 @@ pub use inspection::{Inspection, SessionContent};
 pub use opening::OpenError;
 pub use salvage::Salvage;
 pub use shared::Counts;
+pub use tally::Tally;

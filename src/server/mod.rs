@@ -15,6 +15,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
+//! drill                    restores a backup to see whether that could be done
 //! run                      the tasks of a server, and its graceful shutdown
 //! report                   what the log says of its start and its end
 //! start                    opens the data folder, and listens
@@ -36,6 +37,7 @@ mod blocking;
 mod config;
 mod connection;
 pub mod control;
+mod drill;
 mod files;
 mod host;
 mod limits;
@@ -51,6 +53,7 @@ mod upkeep;
 
 pub use crate::blobs::FileLimits;
 pub use config::{Config, Handshake, Timing, Tls};
+pub use drill::{Drill, DrillError, drill};
 pub use limits::{Rate, Rates};
 pub use listening::{Endpoint, Inherited, ListenError, NoProxy, Proxies};
 pub use people::{BookError, ChangeError, MAX_NAMES, Registration, UnknownContacts};

@@ -145,6 +145,7 @@ const OPERATOR: &[(&[&str], bool)] = &[
     (&["invite"], true),
     (&["backup", "FILE"], false),
     (&["restore", "FILE"], false),
+    (&["drill", "FILE"], true),
     (&["user", "list"], true),
     (&["user", "ban", "eve"], true),
     (&["user", "unban", "eve"], true),

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
+use async_std::task::block_on;
 use serde_json::Value;
 use tinychat::wire::MAX_CHUNK;
 
@@ -231,4 +232,85 @@ fn two_backups_into_one_folder_do_not_disturb_each_other() {
         let made = name_of(&printed(&back_up(&data, &folder, "7").await));
         assert_eq!(names_in(&folder), [made]);
     });
+}
+
+async fn drill(target: &Path) -> Finished {
+    Launch::operator(&["drill", target.to_str().unwrap()]).pipe("").await
+}
+
+#[test]
+fn a_drill_says_what_the_last_backup_of_a_folder_would_bring_back() {
+    story(async |world| {
+        let data = world.path("server-1");
+        let (server, address) = serve(&data, &[]).await;
+        let mut john = sign_in(world, address, "john").await;
+        john.talk("marie").await;
+        john.say("marie", 1, "hello").await;
+        john.expect("STORED marie 1").await;
+        let folder = world.path("backups/");
+        let first = printed(&back_up(&data, &folder, "7").await);
+        john.say_all("marie", 2..=3, |_| "hello".into()).await;
+        john.expect("STORED marie 3").await;
+        let mut carrier = Carrier::at(world, address, &mut john).await;
+        carrier.upload("marie", &noise(1_024)).await;
+        let last = printed(&back_up(&data, &folder, "7").await);
+        let names = names_in(&folder);
+
+        let told = drill(&folder).await;
+        told.exited(0).was_quiet();
+        let lines = told.lines();
+        assert!(lines[0].starts_with(&format!("{} can be restored, of 20", last.display())));
+        let counted = ["1 people, 0 device lists", "3 messages, 15 B", "1 files, 1.0 KiB"];
+        assert_eq!(lines[1..], counted);
+        let told = drill(&first).await;
+        assert_eq!(told.exited(0).lines()[2..], ["1 messages, 5 B", "0 files, 0 B"]);
+        assert_eq!(names_in(&folder), names, "nothing is left");
+        stop(server).await;
+    });
+}
+
+#[test]
+fn a_drill_fails_where_restoring_would() {
+    story(async |world| {
+        let data = folder_with_a_message(world).await;
+        let folder = world.path("backups/");
+        drill(&world.path("none")).await.exited(1).said("cannot read");
+        let file = printed(&back_up(&data, &folder, "7").await);
+        let mut damaged = fs::read(&file).unwrap();
+        let counts = damaged.windows(6).position(|it| it == b"taken ").unwrap();
+        damaged[counts] ^= 1;
+        fs::write(&file, damaged).unwrap();
+        let refused = drill(&folder).await;
+        refused.exited(1).printed(&[]).said(&name_of(&file)).said("it cannot be restored: ");
+        assert_eq!(names_in(&folder), [name_of(&file)], "nothing is left");
+        fs::remove_file(&file).unwrap();
+        drill(&folder).await.exited(1).said("there is no backup in ");
+    });
+}
+
+#[test]
+fn a_drill_fails_where_no_server_would_start_with_what_was_restored() {
+    story(async |world| {
+        let data = folder_with_a_message(world).await;
+        let folder = world.path("backups/");
+        fs::write(data.join("names"), "").unwrap();
+        back_up(&data, &folder, "7").await.exited(0);
+        let refused = drill(&folder).await;
+        refused.exited(1).said("no server starts with it: the book of names");
+        assert_eq!(names_in(&folder).len(), 1, "nothing is left");
+    });
+}
+
+#[test]
+fn backups_of_each_earlier_layout_pass_a_drill() {
+    for layout in 1..=4 {
+        let name = format!("server-{layout}.backup");
+        let home = tempfile::tempdir().unwrap();
+        let file = home.path().join(&name);
+        let layouts = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/layouts");
+        fs::copy(layouts.join(&name), &file).unwrap();
+        let told = block_on(drill(&file));
+        let lines = told.exited(0).lines();
+        assert!(lines[0].contains("can be restored, and does not say of when it is"), "{lines:?}");
+    }
 }

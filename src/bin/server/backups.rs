@@ -1,4 +1,5 @@
-//! Files of backups: one that an operator names, or a folder of them that are named by time, of which the last are kept.
+//! Files of backups: one that an operator names, or a folder of them that are named by time, of which the last are kept;
+//! and drills of restoring them.
 //!
 //! Owned by the operator's process. Invariant: a backup has its name when it is whole, on the disk and read back. Only
 //! then others are removed, and never what was not named here.
@@ -13,9 +14,11 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use async_std::task::block_on;
+use bytesize::ByteSize;
 use tempfile::{NamedTempFile, TempPath};
 use tinychat::folder::create_private;
-use tinychat::server::control;
+use tinychat::server::{self, Drill, control};
 use tinychat::time_text;
 
 /// What a backup in a folder is called, before and behind its time.
@@ -72,6 +75,43 @@ fn into_folder(
     crate::print(&format!("{}\n", file.display()))
 }
 
+/// Restores a backup, or the last one of a folder, into a folder beside it, says what would come back, and removes that.
+pub(crate) fn drill(target: Option<&Path>) -> Result<(), Box<dyn Error>> {
+    let target = target.unwrap_or(Path::new("."));
+    let file = if target.is_dir() { last(target)? } else { target.into() };
+    let backup = File::open(&file).map_err(|error| cannot("read", &file, &error))?;
+    let beside = folder_of(&file);
+    let unwritable = |error: io::Error| cannot("restore into", beside, &error);
+    let mut folder = tempfile::Builder::new();
+    let scratch = folder.prefix("tinychat-drill-").tempdir_in(beside).map_err(unwritable)?;
+    let restored = server::drill(io::BufReader::new(backup), &scratch.path().join("data"));
+    let found = block_on(restored).map_err(|error| format!("{}: {error}", file.display()))?;
+    scratch.close().map_err(unwritable)?;
+    crate::print(&told(&file, &found))
+}
+
+fn told(file: &Path, found: &Drill) -> String {
+    let Drill { taken, people, lists, messages, files: (files, bytes) } = found;
+    let taken = match taken {
+        Some(taken) => format!("of {}", time_text::moment(taken.printable(), 0)),
+        None => "and does not say of when it is".into(),
+    };
+    format!(
+        "{} can be restored, {taken}; this would come back:\n{people} people, {lists} device lists\n{} messages, {}\n{files} files, {}\n",
+        file.display(),
+        messages.messages,
+        ByteSize(messages.bytes),
+        ByteSize(*bytes)
+    )
+}
+
+/// The backup in a folder that was written last.
+fn last(folder: &Path) -> Result<PathBuf, String> {
+    let all = in_order(folder, SystemTime::now());
+    let last = all.map_err(|error| cannot("read", folder, &error))?.pop();
+    last.ok_or_else(|| format!("there is no backup in {}", folder.display()))
+}
+
 /// Nobody else writes into the folder as long as this is open.
 fn lock(folder: &Path) -> Result<File, String> {
     let path = folder.join(LOCK);
@@ -117,8 +157,12 @@ fn verify(written: &mut File, path: &Path) -> Result<(), Box<dyn Error>> {
 
 /// So that the file has its name also after a power cut.
 fn sync_folder(file: &Path) -> io::Result<()> {
+    File::open(folder_of(file))?.sync_all()
+}
+
+fn folder_of(file: &Path) -> &Path {
     let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
+    folder.unwrap_or(Path::new("."))
 }
 
 fn taken(file: &Path) -> String {

@@ -190,6 +190,7 @@ pub(crate) enum Command {
     Du(Du),
     Backup(Backup),
     Restore(Restore),
+    Drill(Drill),
     Status(Status),
     Invite(Invite),
     User(User),
@@ -381,6 +382,16 @@ pub(crate) struct Restore {
     /// the backup
     #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
+}
+
+/// Restore a backup into a temporary folder beside it, open that as a server would, check all of it, say what would come
+/// back, and remove it again.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "drill", help_triggers("--help"))]
+pub(crate) struct Drill {
+    /// the backup; or a folder of them, of which it is the last one (default: the folder that you are in)
+    #[argh(positional, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) target: Option<PathBuf>,
 }
 
 /// What may be logged.

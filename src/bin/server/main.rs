@@ -31,7 +31,7 @@ use std::time::SystemTime;
 
 use argh::ArgsInfo;
 use flags::{
-    Backup, Ban, Check, Command, Completions, Du, Flags, Invite, List, Man, PROGRAM, Remove,
+    Backup, Ban, Check, Command, Completions, Drill, Du, Flags, Invite, List, Man, PROGRAM, Remove,
     ResetKey, Restore, Status, Unban, UserAction,
 };
 use rustix::fs::Mode;
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
         Some(Command::Du(command)) => du(&flags, command),
         Some(Command::Backup(command)) => backup(&flags, command),
         Some(Command::Restore(command)) => restore(&flags, command),
+        Some(Command::Drill(Drill { target })) => backups::drill(target.as_deref()),
         Some(Command::Status(command)) => status(&flags, command),
         Some(Command::Invite(command)) => invite(&flags, command),
         Some(Command::User(command)) => user(&flags, &command.action),

@@ -40,8 +40,12 @@ rules:
     cargo test --test crash each_rule_is_missed -- --ignored --nocapture
 
 # Run all tests repeatedly beside two busy loops and a busy disk; reports which failed how often
-soak runs="20":
-    tests/soak "$1"
+stress runs="20":
+    tests/stress "$1"
+
+# Soak a server in a year's traffic of 40 people, in some minutes: what it takes of disk, memory and files stays bounded; `just soak --days 30`
+soak *args:
+    cargo bench --bench year -- "$@"
 
 # Explore the models of delivery and of devices: all small cases, `just model big [NAME]`, `just model only NAME`; `just model devices …`: the same of devices alone
 model *args:

@@ -15,6 +15,7 @@
 //! # Rooms, from the top
 //!
 //! ```text
+//! drill                    restores a backup to see whether that could be done
 //! run                      the tasks of a server, and its graceful shutdown
 //! report                   what the log says of its start and its end
 //! start                    opens the data folder, and listens
@@ -39,6 +40,7 @@ mod config;
 mod connection;
 pub mod control;
 mod counters;
+mod drill;
 mod files;
 mod host;
 mod limits;
@@ -56,6 +58,7 @@ mod upkeep;
 
 pub use crate::blobs::FileLimits;
 pub use config::{Config, Handshake, Timing, Tls};
+pub use drill::{Drill, DrillError, drill};
 pub use limits::{Rate, Rates};
 pub use listening::{
     Endpoint, Inherited, ListenError, MetricsAddress, MetricsError, NoMetricsAddress, NoProxy,

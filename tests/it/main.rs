@@ -66,6 +66,7 @@
 //! | `metrics` | what programs that watch a server are told: metrics, health, and `status` |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
+//! | `storage` | what takes up the disk; folders of backups, and drills of restoring them |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
@@ -204,6 +205,7 @@ mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;
+mod storage;
 mod strangers;
 mod supervised;
 mod takeover;

@@ -263,6 +263,6 @@ fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     later[514] = b'9';
     fs::write(&file, later).unwrap();
     let refused = block_on(restore(&data, &file));
-    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 2 5");
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 3 5");
     assert!(!data.exists());
 }

@@ -205,8 +205,10 @@ pub(crate) struct Flags {
 #[argh(subcommand)]
 pub(crate) enum Command {
     Check(Check),
+    Du(Du),
     Backup(Backup),
     Restore(Restore),
+    Drill(Drill),
     Status(Status),
     Invite(Invite),
     User(User),
@@ -368,8 +370,22 @@ pub(crate) struct Check {
     pub(crate) accept: bool,
 }
 
-/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file;
-/// keep it to yourself. Works beside a running server.
+/// Print who takes up how much of the disk: messages and files to and from everybody, what else there is, and what the
+/// disk says of all of it. Works beside a running server.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "du", help_triggers("--help"))]
+pub(crate) struct Du {
+    /// the server's data folder
+    #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
+    pub(crate) data: Option<PathBuf>,
+
+    /// one object, in bytes, for programs to read
+    #[argh(switch)]
+    pub(crate) json: bool,
+}
+
+/// Write names, contacts, device lists, messages and files that wait, and the server's own key into one file, and read
+/// it back; keep it to yourself. Works beside a running server.
 #[derive(ArgsInfo, FromArgs)]
 #[argh(subcommand, name = "backup", help_triggers("--help"))]
 pub(crate) struct Backup {
@@ -377,9 +393,14 @@ pub(crate) struct Backup {
     #[argh(option, arg_name = "dir", from_str_fn(paths::parse))]
     pub(crate) data: Option<PathBuf>,
 
-    /// the file to make; it must not exist yet
-    #[argh(positional, from_str_fn(paths::parse))]
-    pub(crate) file: PathBuf,
+    /// in a folder: remove the oldest backups, so that so many are left (default: none is removed)
+    #[argh(option, arg_name = "n")]
+    pub(crate) keep_backups: Option<NonZeroUsize>,
+
+    /// the file to make, which must not exist yet; or a folder, or what ends with /: a file that is named by time is
+    /// made in it, and its path printed
+    #[argh(positional, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) target: PathBuf,
 }
 
 /// Make a server's data folder from a backup.
@@ -393,6 +414,16 @@ pub(crate) struct Restore {
     /// the backup
     #[argh(positional, from_str_fn(paths::parse))]
     pub(crate) file: PathBuf,
+}
+
+/// Restore a backup into a temporary folder beside it, open that as a server would, check all of it, say what would come
+/// back, and remove it again.
+#[derive(ArgsInfo, FromArgs)]
+#[argh(subcommand, name = "drill", help_triggers("--help"))]
+pub(crate) struct Drill {
+    /// the backup; or a folder of them, of which it is the last one (default: the folder that you are in)
+    #[argh(positional, arg_name = "file", from_str_fn(paths::parse))]
+    pub(crate) target: Option<PathBuf>,
 }
 
 /// What may be logged.

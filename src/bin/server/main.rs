@@ -8,6 +8,7 @@
 //! keys        its keys
 //! flags       the command line
 //! values      what stands behind its flags
+//! backups     files of backups, and folders of them
 //! supervisor  whoever starts and stops it, and is told how it is
 //! ```
 
@@ -18,6 +19,7 @@
     clippy::too_many_lines
 )]
 
+mod backups;
 mod file;
 mod flags;
 mod keys;
@@ -28,27 +30,24 @@ mod values;
 use std::error::Error;
 use std::fmt::Display;
 use std::fs::File;
-use std::io::{self, Seek, Write};
-use std::path::Path;
+use std::io::{self, Write};
 use std::process::ExitCode;
 use std::time::SystemTime;
 
 use argh::ArgsInfo;
 use file::{CommandLine, Place};
 use flags::{
-    Backup, Ban, Check, Command, Completions, ConfigFile, Flags, Invite, List, Man, PROGRAM,
-    Remove, ResetKey, Restore, Status, Unban, UserAction,
+    Backup, Ban, Check, Command, Completions, ConfigFile, Drill, Du, Flags, Invite, List, Man,
+    PROGRAM, Remove, ResetKey, Restore, Status, Unban, UserAction,
 };
 use reload::Reload;
 use rustix::fs::Mode;
 use rustix::process::umask;
 use supervisor::{News, Supervisor};
-use tempfile::{NamedTempFile, TempPath};
 use tinychat::args::paths::Places;
 use tinychat::args::{Settings, complete};
 use tinychat::client::Address;
 use tinychat::exit::Exit;
-use tinychat::folder::create_private;
 use tinychat::log_output::{self, Guard};
 use tinychat::manual::{Program, Title};
 use tinychat::output;
@@ -76,6 +75,7 @@ fn main() -> ExitCode {
     }
     let place = Place::of(flags.config.as_ref());
     let done = match &flags.command {
+        Some(Command::Drill(Drill { target })) => backups::drill(target.as_deref()),
         Some(Command::Man(Man {})) => print(&manual()),
         Some(Command::Completions(Completions { script })) => print(script),
         Some(Command::Config(ConfigFile { init })) => configure(&place, *init),
@@ -108,13 +108,16 @@ fn perform(is_server: bool, line: CommandLine, place: Place) -> ExitCode {
 fn operate(flags: &Flags, command: &Command) -> Result<(), Box<dyn Error>> {
     match command {
         Command::Check(command) => check(flags, command),
+        Command::Du(command) => du(flags, command),
         Command::Backup(command) => backup(flags, command),
         Command::Restore(command) => restore(flags, command),
         Command::Status(command) => status(flags, command),
         Command::Invite(command) => invite(flags, command),
         Command::User(command) => user(flags, &command.action),
         // These obey no file.
-        Command::Config(_) | Command::Man(_) | Command::Completions(_) => Ok(()),
+        Command::Drill(_) | Command::Config(_) | Command::Man(_) | Command::Completions(_) => {
+            Ok(())
+        }
     }
 }
 
@@ -222,6 +225,12 @@ fn check(flags: &Flags, command: &Check) -> Result<(), Box<dyn Error>> {
     Ok(control::check(&data, command.accept, &mut output::verdict())?)
 }
 
+fn du(flags: &Flags, Du { data, json }: &Du) -> Result<(), Box<dyn Error>> {
+    let words: &[&str] = if *json { &["du", "json"] } else { &["du"] };
+    let data = flags.data(data.as_ref())?;
+    Ok(control::operate(&data, words, &mut output::verdict())?)
+}
+
 fn status(flags: &Flags, command: &Status) -> Result<(), Box<dyn Error>> {
     let data = flags.data(command.data.as_ref())?;
     let words: &[&str] = if command.json { &["status", "json"] } else { &["status"] };
@@ -276,45 +285,15 @@ fn user(flags: &Flags, action: &UserAction) -> Result<(), Box<dyn Error>> {
     Ok(control::operate(&data, &words, &mut output::verdict())?)
 }
 
-/// The file appears under its name when it is whole, and over nothing that is there.
-fn backup(flags: &Flags, Backup { data, file }: &Backup) -> Result<(), Box<dyn Error>> {
-    let data = flags.data(data.as_ref())?;
-    let taken = || format!("{} exists; choose another name", file.display());
-    if file.exists() {
-        return Err(taken().into());
-    }
-    let mut fresh = file.clone().into_os_string();
-    fresh.push(".partial");
-    let fresh = Path::new(&fresh);
-    let unwritable = |error: io::Error| format!("cannot write {}: {error}", fresh.display());
-    let made = create_private(fresh).map_err(unwritable)?;
-    // Gone with this value, unless it gets its name.
-    let path = TempPath::try_from_path(fresh).map_err(unwritable)?;
-    let mut out = NamedTempFile::from_parts(made, path);
-    control::operate(&data, &["backup"], &mut out)?;
-    out.flush().and_then(|()| out.as_file().sync_all()).map_err(unwritable)?;
-    verify_backup(out.as_file_mut(), fresh)?;
-    match out.persist_noclobber(file) {
-        Ok(_) => Ok(()),
-        Err(error) if error.error.kind() == io::ErrorKind::AlreadyExists => Err(taken().into()),
-        Err(error) => Err(unwritable(error.error).into()),
-    }
-}
-
-/// What was written, and not what is found under its name.
-fn verify_backup(written: &mut File, path: &Path) -> Result<(), Box<dyn Error>> {
-    let mut scratch = path.as_os_str().to_owned();
-    scratch.push(".check");
-    written.rewind()?;
-    let verified = control::verify(io::BufReader::new(written), Path::new(&scratch));
-    let refused =
-        |error| format!("what was written could not be restored, and is not kept: {error}");
-    Ok(verified.map_err(refused)?)
+fn backup(flags: &Flags, command: &Backup) -> Result<(), Box<dyn Error>> {
+    let Backup { data, keep_backups, target } = command;
+    backups::backup(&flags.data(data.as_ref())?, target, *keep_backups)
 }
 
 fn restore(flags: &Flags, Restore { data, file }: &Restore) -> Result<(), Box<dyn Error>> {
     let data = flags.data(data.as_ref())?;
     let backup =
         File::open(file).map_err(|error| format!("cannot read {}: {error}", file.display()))?;
-    Ok(control::restore(io::BufReader::new(backup), &data)?)
+    control::restore(io::BufReader::new(backup), &data)?;
+    Ok(())
 }

@@ -11,19 +11,20 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! folder         operations on a whole folder: check, restore
-//! ask, serve     the operator's end; the server's end
-//! deeds          what operators did, for the log
-//! operations     the table of operations
-//! people, stock  operations on people; on what waits
-//! status         how the server is
-//! subject        what operations look at and change
-//! socket, error  the socket; why an operation failed
-//! words          numbers, as operators read them
+//! folder               operations on a whole folder: check, restore
+//! ask, serve           the operator's end; the server's end
+//! deeds                what operators did, for the log
+//! operations           the table of operations
+//! people, stock, disk  operations on people; on what waits; what takes up the disk
+//! status               how the server is
+//! subject              what operations look at and change
+//! socket, error        the socket; why an operation failed
+//! words                numbers, as operators read them
 //! ```
 
 mod ask;
 mod deeds;
+mod disk;
 mod error;
 mod folder;
 mod operations;

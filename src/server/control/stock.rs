@@ -44,7 +44,8 @@ pub(super) fn backup(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    Ok(backup::write(&image(subject)?, &subject.data, out)?)
+    let (image, now) = (image(subject)?, subject.mailbox.clock().wall());
+    Ok(backup::write(&image, &subject.data, now, out)?)
 }
 
 /// Checks whether a mailbox is sound and prints what is in it.

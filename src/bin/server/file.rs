@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use tinychat::args::{self, FileError, Settings, Stop};
 use tinychat::exit::Exit;
 
-use crate::flags::{Flags, PROGRAM};
+use crate::commands::PROGRAM;
+use crate::flags::Flags;
 use crate::keys;
 
 /// Where the file is unless somebody says where, and the variable that says it.

@@ -7,6 +7,7 @@
 //! file        the file of options, which the command line goes before
 //! keys        its keys
 //! flags       the command line
+//! commands    its commands
 //! values      what stands behind its flags
 //! backups     files of backups, and folders of them
 //! supervisor  whoever starts and stops it, and is told how it is
@@ -20,6 +21,7 @@
 )]
 
 mod backups;
+mod commands;
 mod file;
 mod flags;
 mod keys;
@@ -35,11 +37,12 @@ use std::process::ExitCode;
 use std::time::SystemTime;
 
 use argh::ArgsInfo;
-use file::{CommandLine, Place};
-use flags::{
-    Backup, Ban, Check, Command, Completions, ConfigFile, Drill, Du, Flags, Invite, List, Man,
-    PROGRAM, Remove, ResetKey, Restore, Status, Unban, UserAction,
+use commands::{
+    Backup, Ban, Check, Command, Completions, ConfigFile, Drill, Du, Invite, List, Man, PROGRAM,
+    Remove, ResetKey, Restore, Status, Unban, UserAction,
 };
+use file::{CommandLine, Place};
+use flags::Flags;
 use reload::Reload;
 use rustix::fs::Mode;
 use rustix::process::umask;

@@ -61,18 +61,7 @@
             # Someone who only wants the programs does not wait for the tests; `checks.tests` runs them.
             doCheck = false;
             # The programs print their own manual pages, and what shells complete.
-            postInstall = ''
-              put() { install -D -m 644 /dev/stdin "$out/share/$1"; }
-              for program in tinychat tinychat-server; do
-                $out/bin/$program completions bash | put bash-completion/completions/$program
-                $out/bin/$program completions fish | put fish/vendor_completions.d/$program.fish
-                $out/bin/$program completions zsh | put zsh/site-functions/_$program
-              done
-              $out/bin/tinychat man | put man/man1/tinychat.1
-              $out/bin/tinychat man config | put man/man5/tinychat-config.5
-              $out/bin/tinychat man protocol | put man/man7/tinychat-protocol.7
-              $out/bin/tinychat-server man | put man/man8/tinychat-server.8
-            '';
+            postInstall = "sh ${crate.src}/share/pages $out/bin $out/share";
             meta = meta // {
               mainProgram = "tinychat";
             };

@@ -88,6 +88,14 @@ bench *args:
 terminals *names:
     tests/terminals/run "$@"
 
+# Make a Debian package, in target/debian; needs cargo-deb
+deb:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release --locked
+    share/pages "${CARGO_TARGET_DIR:-target}/release" target/share
+    cargo deb --no-build
+
 # All that must pass before a commit
 check: fmt lint doc test nix
 

@@ -84,13 +84,64 @@
               if [ -f "$file" ]; then install -D -m 644 "$file" "$out/$file"; fi
             done
           '';
+      server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ];
+      client = only "tinychat" [ "share/man/man[157]/*" ];
+
+      # A container that hosts a chat: `docker load < $(nix build --print-out-paths .#image)`, and then
+      # `docker run -p 7878:7878 -v chat:/var/lib/tinychat-server tinychat-server:VERSION`.
+      image =
+        pkgs:
+        let
+          # Nobody's, inside and outside.
+          user = "64878:64878";
+          data = "var/lib/tinychat-server";
+        in
+        pkgs.dockerTools.buildLayeredImage {
+          name = "tinychat-server";
+          tag = package.version;
+          contents = [ (server pkgs) ];
+          # A new volume takes its owner from here.
+          fakeRootCommands = ''
+            mkdir -p ${data}
+            chmod 700 ${data}
+            chown ${user} ${data}
+          '';
+          config = {
+            Entrypoint = [ "/bin/tinychat-server" ];
+            Cmd = [
+              "--listen"
+              "[::]:7878"
+              "--registration"
+              "invite"
+            ];
+            # So commands find the folder, too: `docker exec CONTAINER tinychat-server invite`.
+            Env = [
+              "PATH=/bin"
+              "XDG_DATA_HOME=/var/lib"
+            ];
+            User = user;
+            ExposedPorts."7878/tcp" = { };
+            Volumes."/${data}" = { };
+          };
+        };
     in
     {
-      packages = eachSystem (pkgs: {
-        default = tinychat pkgs;
-        server = only "tinychat-server" [ "share/man/man8/*" "share/man/man7/*" ] pkgs;
-        client = only "tinychat" [ "share/man/man[157]/*" ] pkgs;
-      });
+      packages = eachSystem (
+        pkgs:
+        {
+          default = tinychat pkgs;
+          server = server pkgs;
+          client = client pkgs;
+        }
+        // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
+          image = image pkgs;
+        }
+      );
+
+      overlays.default = final: _: {
+        tinychat = tinychat final;
+        tinychat-server = server final;
+      };
 
       # `nix run .#server -- --help`, `nix run .#client -- --help`
       apps = eachSystem (

@@ -143,6 +143,14 @@
         tinychat-server = server final;
       };
 
+      # `services.tinychat.enable = true`, and what else share/nixos/module.nix has.
+      nixosModules.default =
+        { pkgs, ... }:
+        {
+          imports = [ ./share/nixos/module.nix ];
+          services.tinychat.package = lib.mkDefault self.packages.${pkgs.stdenv.hostPlatform.system}.server;
+        };
+
       # `nix run .#server -- --help`, `nix run .#client -- --help`
       apps = eachSystem (
         pkgs:

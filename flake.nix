@@ -135,6 +135,8 @@
         }
         // lib.optionalAttrs pkgs.stdenv.hostPlatform.isLinux {
           image = image pkgs;
+          # Not one of the checks: it needs KVM. `just vm` runs it.
+          vm-test = pkgs.testers.runNixOSTest (import ./tests/nixos.nix self);
         }
       );
 

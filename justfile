@@ -88,6 +88,10 @@ bench *args:
 terminals *names:
     tests/terminals/run "$@"
 
+# Run the NixOS module in virtual machines: two people, a restart, a renewed certificate; needs Nix and KVM
+vm:
+    nix --extra-experimental-features 'nix-command flakes' build --print-build-logs --no-link .#vm-test
+
 # Make a Debian package, in target/debian; needs cargo-deb
 deb:
     #!/usr/bin/env bash

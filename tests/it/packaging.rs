@@ -140,7 +140,16 @@ fn the_unit_for_backups_keeps_the_newest_and_removes_what_was_cut_short() {
     });
 }
 
-// NixOS.
+// Nix.
+
+#[test]
+fn readme_runs_the_image_of_this_version() {
+    let Ok(readme) = fs::read_to_string(Path::new(ROOT).join("README.md")) else {
+        return eprintln!("SKIPPED: there is no README beside these sources");
+    };
+    let image = concat!(" tinychat-server:", env!("CARGO_PKG_VERSION"), "`");
+    assert!(readme.contains(image), "{image} is not in README");
+}
 
 #[test]
 fn nix_reads_the_module_and_its_test() {

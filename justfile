@@ -56,14 +56,14 @@ model *args:
     fi
     explore model-devices tests/model/devices/main.rs "$@"
 
-# Fuzz frames, signing in, what servers say to clients, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
+# Fuzz frames, signing in, what servers say to clients, what is sealed, operators' commands, backups and data folders, for so many seconds each; needs cargo-fuzz
 fuzz seconds="60":
     #!/usr/bin/env bash
     set -euo pipefail
     # A stable compiler accepts the coverage flag only with RUSTC_BOOTSTRAP. Leak detection after each input would report
     # what threads that are still ending hold.
     export RUSTC_BOOTSTRAP=1 CARGO_TARGET_DIR="$PWD/target/fuzz"
-    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture; do
+    for target in codec sign_in client carry socks control backup proxy server_folder client_folder picture sealed; do
         found="target/fuzz/corpus/$target"
         mkdir -p "$found"
         cargo fuzz run --fuzz-dir tests/fuzz "$target" "$found" "tests/fuzz/corpus/$target" -- \

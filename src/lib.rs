@@ -8,7 +8,7 @@
 //! client, mailbox, args                the client without a face; the store of waiting messages; parsing of flags
 //! blobs                                the store of waiting files
 //! wire                                 the protocol and its transport
-//! seal                                 messages and files that no server can read; no client seals files yet
+//! seal                                 messages and files that no server can read
 //! trust, looks, clock                  keys and TLS; names that look alike; clocks, by which things age and waits end
 //! manual, output, log_output, signals  manual pages; all that is printed; the log; what ends a program
 //! message, folder, task                Name, SessionKey, MessageId, Message, Batch; data folders; starting of tasks
@@ -42,11 +42,12 @@
 //!
 //! # The way of a file
 //!
-//! John's core (`client/core/face/files`) writes down that a file is to be sent. A thread (`client/files/carry`)
-//! uploads it on a connection of its own, which shows a *ticket* from John's main connection. A thread of the server
+//! John's core (`client/core/face/files`) writes down that a file is to be sent. Once there is a list of Marie's devices,
+//! a thread (`client/files/carry`) seals it ([`seal`]) as it uploads it, on a connection of its own, which shows a
+//! *ticket* from John's main connection. A thread of the server
 //! (`server/files/carrier.rs`) writes it to a file of its own (`blobs`). Once all of it is synced, the file becomes a
-//! message, which goes the way above. Marie's core writes down that there is a file, and fetches it likewise. When it
-//! is on her disk and its hash is the announced one, the server is told that it need not keep it.
+//! message, which goes the way above. Marie's core writes down that there is a file, and fetches and opens it
+//! likewise. When it is on her disk and its hash is the announced one, the server is told that it need not keep it.
 //!
 //! # Invariants
 //!

@@ -144,6 +144,11 @@ pub async fn let_others_run() {
     }
 }
 
+/// Lets whatever else is done in the same task go on first.
+pub async fn give_way() {
+    task::yield_now().await;
+}
+
 /// Waits.
 pub async fn sleep(time: Duration) {
     task::sleep(time).await;

@@ -23,6 +23,11 @@
 //! | `marks` | which messages were in the clear, and what is shown of that |
 //! | `own_list` | how a data folder comes into its person's list of devices |
 //! | `listed` | a list of devices that real programs make, also where an agent signs |
+//! | `sealed` | sealed messages: who can read them, and who cannot |
+//! | `sealed_lies` | a server that lies about sealed messages, device lists and numbers |
+//! | `sealed_many` | a thousand sealed messages, of which the host has no word, and ten thousand, of which most expire |
+//! | `open_sealed` | that a script that knows the specification alone opens what is sealed |
+//! | `lying` | somebody between a client and the real server, who lies; no tests |
 //! | `agents` | SSH agents of every kind: those that sign, refuse, ask, or have lost the key |
 //! | `certificates` | certificates that operators bring to a server |
 //! | `contacts` | keys of contacts, and what happens when they change |
@@ -47,6 +52,7 @@
 //! | `carrying` | files on the wire: what is taken, kept, given and refused |
 //! | `hoarding` | people who occupy room and connections that others need |
 //! | `files` | files between people: absent receivers, cut connections, refusals, attacks |
+//! | `sealed_files` | files that their host cannot read, nor change unseen |
 //! | `own_files` | files of one's own: names, sizes, several at once, cancelling |
 //! | `bytes` | any bytes on standard input |
 //! | `records` | TLS records that carry nothing |
@@ -104,6 +110,7 @@
 mod echo;
 #[allow(dead_code, reason = "the painter's own tests use the rest")]
 mod glass;
+mod lying;
 mod programs;
 mod script;
 mod socks;
@@ -163,6 +170,7 @@ mod marks;
 mod names;
 mod networks;
 mod news;
+mod open_sealed;
 mod operators;
 mod outage;
 mod own_files;
@@ -187,6 +195,9 @@ mod restart;
 mod rules;
 mod screen;
 mod sealed;
+mod sealed_files;
+mod sealed_lies;
+mod sealed_many;
 mod server_upgrade;
 mod settings;
 mod shutdown;

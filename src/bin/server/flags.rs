@@ -95,7 +95,8 @@ pub(crate) struct Flags {
     #[argh(option, arg_name = "n", default = "Quota::default().strangers")]
     strangers: usize,
 
-    /// what one file may have; 0 is no limit (default 2GiB)
+    /// what one file may have, sealed, which is 16 bytes more for each 64 KiB; 0 is no limit
+    /// (default 2GiB)
     #[argh(option, arg_name = "size", default = "FILES.file", from_str_fn(bytes))]
     file_size: u64,
 

@@ -194,12 +194,9 @@ fn insert(
         hash,
         passage.sealed(),
     ])?;
-    let id = tx.last_insert_rowid();
+    let (id, is_sealed) = (tx.last_insert_rowid(), passage == Passage::Sealed);
     let file = FileInfo::of(&kind, &body)
-        .map(|FileInfo { size, .. }| {
-            let comes = stock::comes(tx, server, &peer, size, unasked)?;
-            files::told(tx, server, &peer, id, size, comes)
-        })
+        .map(|info| stock::announce(tx, unasked, server, &peer, (id, is_sealed), &info))
         .transpose()?;
     Ok(Incoming { id, peer, time, kind, body, passage, file, written: None })
 }

@@ -38,7 +38,7 @@ impl Core {
         };
         let id = self.store.run(add).await?;
         self.files.look();
-        let upload = Upload { id, peer, source, blob: None };
+        let upload = Upload { id, peer, source, blob: None, seal: None };
         self.tell(Event::Transfer(Transfer::of_upload(&upload, FileState::Coming)));
         Ok(Ok(id))
     }

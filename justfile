@@ -92,6 +92,18 @@ bench *args:
 terminals *names:
     tests/terminals/run "$@"
 
+# Run the NixOS module in virtual machines: two people, a restart, a renewed certificate; needs Nix and KVM
+vm:
+    nix --extra-experimental-features 'nix-command flakes' build --print-build-logs --no-link .#vm-test
+
+# Make a Debian package, in target/debian; needs cargo-deb
+deb:
+    #!/usr/bin/env bash
+    set -euo pipefail
+    cargo build --release --locked
+    share/pages "${CARGO_TARGET_DIR:-target}/release" target/share
+    cargo deb --no-build
+
 # All that must pass before a commit
 check: fmt lint doc test nix
 

@@ -80,6 +80,7 @@
 //! | `words` | that scripts' text arrives unchanged, from the command line and through a pipe |
 //! | `exits` | exit codes, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
+//! | `packaging` | systemd's units, the NixOS module, a Debian package: that they agree with the programs |
 //! | `manual` | the manual pages, and how long README is |
 //! | `house` | that imports between files go one way, and that no file is too long |
 //! | `completions` | what shells complete |
@@ -178,6 +179,7 @@ mod operators;
 mod outage;
 mod own_files;
 mod own_list;
+mod packaging;
 mod page;
 mod person_rates;
 mod pictures;

@@ -105,12 +105,12 @@ fn the_units_command_starts_a_server_on_its_state_directory() {
     });
 }
 
-/// What the shell of the unit for backups is given by systemd, whose folder for state is another one.
+/// What the unit for backups does, one after another, with another folder for state.
 fn backup_script(state: &Path) -> String {
-    let (_, script) = BACKUP.split_once("ExecStart=sh -ec '").unwrap();
-    let (script, _) = script.split_once('\'').unwrap();
-    let script = script.replace("\\\n", " ").replace("$$", "$").replace("%%", "\0");
-    script.replace("%S", state.to_str().unwrap()).replace('\0', "%")
+    let commands = BACKUP.lines().filter_map(|it| it.strip_prefix("ExecStart=tinychat-server "));
+    let commands: Vec<_> = commands.map(|words| format!("{SERVER} {words}")).collect();
+    assert_eq!(commands.len(), 2, "{commands:?}");
+    commands.join("\n").replace("%S", state.to_str().unwrap())
 }
 
 #[test]
@@ -120,22 +120,23 @@ fn the_unit_for_backups_keeps_the_newest_and_removes_what_was_cut_short() {
         let backups = state.join("tinychat-server-backups");
         make_private(&backups);
         for day in 1..=14 {
-            fs::write(backups.join(format!("2020-01-{day:02}T00-00-00.backup")), "").unwrap();
+            let name = format!("tinychat-2020-01-{day:02}T00-00-00Z.backup");
+            fs::write(backups.join(name), "").unwrap();
         }
-        fs::write(backups.join("2020-01-15T00-00-00.backup.partial"), "").unwrap();
-        fs::create_dir(backups.join("2020-01-15T00-00-00.backup.partial.check")).unwrap();
+        fs::write(backups.join("tinychat.backup.partial"), "").unwrap();
+        fs::create_dir(backups.join("tinychat.backup.partial.check")).unwrap();
         let mut server = Launch::server(free_address(), &state.join("tinychat-server")).start();
         server.says("listening on").await;
-        let path = std::env::var("PATH").unwrap_or_default();
         let script = Launch::program("sh").with(&["-ec", &backup_script(&state)]);
-        let script = script.variable("PATH", format!("{}:{path}", programs().display()));
-        script.pipe("").await.exited(0);
+        let printed = script.pipe("").await.exited(0).text();
         server.signal("TERM");
         server.finish().await.exited(0);
-        let left: BTreeSet<_> =
-            fs::read_dir(&backups).unwrap().map(|it| it.unwrap().path()).collect();
+        assert!(printed.contains(" can be restored, of 20"), "{printed}");
+        let names = fs::read_dir(&backups).unwrap().map(|it| it.unwrap().path());
+        let left: BTreeSet<_> = names.filter(|it| !it.ends_with("tinychat.backup.lock")).collect();
         assert_eq!(left.len(), 14, "{left:?}");
-        assert!(left.first().unwrap().ends_with("2020-01-02T00-00-00.backup"), "{left:?}");
+        let first = left.first().unwrap();
+        assert!(first.ends_with("tinychat-2020-01-02T00-00-00Z.backup"), "{left:?}");
         restore(&world.path("restored"), left.last().unwrap()).await.exited(0);
     });
 }

@@ -24,7 +24,9 @@ self:
             openFirewall = true;
             certificate = "/var/lib/secrets/certificate.pem";
             key = "/var/lib/secrets/key.pem";
+            metrics = "127.0.0.1:9464";
             settings.keep = "90d";
+            settings.first-contact = 100;
             backup.enable = true;
             backup.keep = 2;
           };
@@ -49,11 +51,8 @@ self:
   testScript = ''
     from shlex import quote
 
-    OPERATE = "--data /var/lib/tinychat-server"
-
-
     def invite():
-        return server.succeed(f"tinychat-server invite {OPERATE} --address server").strip()
+        return server.succeed("tinychat-server invite --address server").strip()
 
 
     def say(machine, name, to, line, at="server"):
@@ -89,14 +88,18 @@ self:
         say(marie, "marie", "john", "three")
         assert reads(john, "john", "marie") == ["marie: three"]
 
+    with subtest("whoever watches it is told that it is ready"):
+        server.succeed("curl --fail --silent http://127.0.0.1:9464/readyz")
+
     with subtest("the newest backups are kept, and can be restored"):
-        server.succeed("touch /var/lib/private/tinychat-server-backups/2020-01-0{1,2}.backup")
         server.succeed("systemctl start tinychat-server-backup.service")
-        backups = server.succeed("ls /var/lib/tinychat-server-backups/").split()
-        assert len(backups) == 2 and backups[0] == "2020-01-02.backup", backups
         server.succeed(
-            f"tinychat-server restore --data /root/restored /var/lib/tinychat-server-backups/{backups[-1]}"
+            "touch /var/lib/private/tinychat-server-backups/tinychat-2020-01-0{1,2}T00-00-00Z.backup"
         )
+        server.succeed("systemctl start tinychat-server-backup.service")
+        backups = server.succeed("ls /var/lib/tinychat-server-backups/*.backup").split()
+        assert len(backups) == 2 and not any("2020" in backup for backup in backups), backups
+        server.succeed(f"tinychat-server restore --data /root/restored {backups[-1]}")
         server.succeed("tinychat-server check --data /root/restored")
   '';
 }

@@ -1,4 +1,4 @@
-# A TinyChat server on NixOS. What it runs is hardened as share/systemd has it, and told by the same flags.
+# A TinyChat server on NixOS. What it runs is hardened as share/systemd has it, and obeys a file of options that is made here.
 {
   config,
   lib,
@@ -32,38 +32,23 @@ let
     "key"
     "listen"
     "log-format"
+    "metrics"
     "proxy-protocol"
     "registration"
   ];
 
-  flags = {
+  # /etc/tinychat/server.toml, in which commands find the data folder. What systemd listens on is passed.
+  keys = {
+    inherit data;
     inherit (cfg) registration;
   }
+  // lib.optionalAttrs (!cfg.socketActivation) { inherit (cfg) listen; }
   // lib.optionalAttrs (cfg.logFormat != null) { log-format = cfg.logFormat; }
-  // lib.optionalAttrs (cfg.proxyProtocol != [ ]) {
-    proxy-protocol = lib.concatStringsSep "," cfg.proxyProtocol;
-  }
+  // lib.optionalAttrs (cfg.metrics != null) { inherit (cfg) metrics; }
+  // lib.optionalAttrs (cfg.proxyProtocol != [ ]) { proxy-protocol = cfg.proxyProtocol; }
   // cfg.settings;
+  file = (pkgs.formats.toml { }).generate "server.toml" keys;
 
-  # A word of a command line, as systemd reads it.
-  quote = word: lib.replaceStrings [ "%" "$" ] [ "%%" "$$" ] (builtins.toJSON (toString word));
-  say = value: if builtins.isBool value then (if value then "on" else "off") else value;
-  words = [
-    "--data"
-    data
-  ]
-  ++ lib.optionals (!cfg.socketActivation) (
-    lib.concatMap (address: [
-      "--listen"
-      address
-    ]) cfg.listen
-  )
-  ++ lib.concatLists (
-    lib.mapAttrsToList (flag: value: [
-      "--${flag}"
-      (say value)
-    ]) flags
-  );
   # The folder of credentials is known to systemd alone.
   credentials = lib.optionalString hasFiles " --cert \${CREDENTIALS_DIRECTORY}/certificate --key \${CREDENTIALS_DIRECTORY}/key";
 
@@ -159,7 +144,7 @@ in
       default = "invite";
       description = ''
         Who may have a new name: anybody, who has an address that
-        `tinychat-server invite --data ${data}` printed, or nobody.
+        `tinychat-server invite` printed, or nobody.
       '';
     };
 
@@ -217,6 +202,16 @@ in
       description = "How to log, for programs; without it in sentences for people.";
     };
 
+    metrics = mkOption {
+      type = types.nullOr types.str;
+      default = null;
+      example = "127.0.0.1:9464";
+      description = ''
+        Where to answer for metrics and health over HTTP. An address that others than this machine reach has `public:` before
+        it; the firewall is yours to open.
+      '';
+    };
+
     settings = mkOption {
       type = types.attrsOf (
         types.oneOf [
@@ -232,12 +227,13 @@ in
         tls = false;
       };
       description = ''
-        Other flags, as {manpage}`tinychat-server(8)` explains them, without their dashes; `true` is `on`, and `false` is `off`.
+        Other keys of {file}`/etc/tinychat/server.toml`, as {manpage}`tinychat-server(8)` explains them; `true` is `on`, and
+        `false` is `off`.
       '';
     };
 
     backup = {
-      enable = lib.mkEnableOption "regular backups, to ${backups}; copy them elsewhere, and keep them to yourself";
+      enable = lib.mkEnableOption "regular backups and drills of restoring them, in ${backups}; copy them elsewhere, and keep them to yourself";
 
       startAt = mkOption {
         type = types.str;
@@ -275,6 +271,7 @@ in
 
     # For the operator's commands, and the manual.
     environment.systemPackages = [ cfg.package ];
+    environment.etc."tinychat/server.toml".source = file;
 
     networking.firewall.allowedTCPPorts = lib.mkIf cfg.openFirewall ports;
 
@@ -317,7 +314,8 @@ in
         ++ lib.optional (acme != null) "acme-order-renew-${acme}.service";
         serviceConfig = hardening // {
           Type = "notify";
-          ExecStart = "${lib.getExe cfg.package} ${lib.concatMapStringsSep " " quote words}${credentials}";
+          # By its own path: whatever changes in it, the server is restarted.
+          ExecStart = "${lib.getExe cfg.package} --config ${file}${credentials}";
           ExecReload = "${pkgs.coreutils}/bin/kill -HUP $MAINPID";
           LoadCredential = lib.optionals hasFiles [
             "certificate:${files.certificate}"
@@ -341,20 +339,13 @@ in
         description = "Backup of the TinyChat server";
         after = [ "${name}.service" ];
         startAt = cfg.backup.startAt;
-        path = [ cfg.package ];
-        # What a backup that was cut short has left goes first.
-        script = ''
-          cd ${backups}
-          rm -rf ./*.partial ./*.partial.check
-          tinychat-server backup --data ${data} "$(date -u +%Y-%m-%dT%H-%M-%S).backup"
-          set -- *.backup
-          while [ $# -gt ${toString cfg.backup.keep} ]; do
-            rm "$1"
-            shift
-          done
-        '';
         serviceConfig = hardening // {
           Type = "oneshot";
+          # The drill fails where the backup could not be restored.
+          ExecStart = [
+            "${lib.getExe cfg.package} backup --data ${data} --keep-backups ${toString cfg.backup.keep} ${backups}/"
+            "${lib.getExe cfg.package} drill ${backups}"
+          ];
           Nice = 10;
           StateDirectory = [
             name

@@ -182,8 +182,9 @@ impl Subject {
     pub(super) fn written(&self) -> Result<(f64, f64)> {
         let data = self.data.as_ref().ok_or("no data")?.path();
         let server = env!("CARGO_BIN_EXE_tinychat-server");
-        let output =
-            Command::new(server).args(["status", "--json", "--data"]).arg(data).output()?;
+        let mut status = Command::new(server);
+        status.env("TINYCHAT_SERVER_CONFIG", "none").args(["status", "--json", "--data"]);
+        let output = status.arg(data).output()?;
         let status: Value = serde_json::from_slice(&output.stdout)?;
         let count = |name: &str| status["metrics"][name].as_f64().ok_or("no such count");
         Ok((count("tinychat_messages_written_total")?, count("tinychat_messages_taken_total")?))

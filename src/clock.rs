@@ -101,7 +101,8 @@ impl Clock {
         now.0.checked_sub(keep_millis).filter(|_| may).map(Uptime)
     }
 
-    fn since_start(&self) -> Duration {
+    /// How long it has run since it was last started.
+    pub fn since_start(&self) -> Duration {
         self.times.now().saturating_duration_since(self.started)
     }
 }

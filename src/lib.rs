@@ -12,7 +12,8 @@
 //! trust, looks, clock                  keys and TLS; names that look alike; clocks, by which things age and waits end
 //! manual, output, log_output, signals  manual pages; all that is printed; the log; what ends a program
 //! message, folder, task                Name, SessionKey, MessageId, Message, Batch; data folders; starting of tasks
-//! exit, text, time_text, zone          exit codes; which text may be shown; times as text; zones of IPv6 addresses
+//! exit, text, time_text, zone, live    exit codes; text that may be shown; times as text; zones of IPv6; values that change
+//! counting                             how often something happens, and how long it takes
 //! ```
 //!
 //! A room imports only from the lines below its own. [`server`] and [`client`] do not know each other. Each folder's
@@ -96,8 +97,10 @@ pub mod args;
 mod blobs;
 pub mod client;
 pub mod clock;
+mod counting;
 pub mod exit;
 pub mod folder;
+mod live;
 pub mod log_output;
 pub mod looks;
 pub mod mailbox;

@@ -199,6 +199,7 @@ impl Server {
         fs::create_dir_all(data.parent().unwrap_or(data))?;
         let address = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
         let mut command = Command::new(env!("CARGO_BIN_EXE_tinychat-server"));
+        command.env("TINYCHAT_SERVER_CONFIG", "none");
         command.args(["--tls", "off", "--log-level", "off", "--listen", &address.to_string()]);
         command.args(flags).arg("--data").arg(data);
         let process = command.stderr(Stdio::null()).spawn()?;

@@ -28,7 +28,6 @@ const ABANDONED: Duration = Duration::from_secs(24 * 60 * 60);
 /// See the [module](super).
 pub(crate) struct Blobs {
     folder: PathBuf,
-    limits: FileLimits,
     room: Room,
     clock: Arc<Clock>,
     index: Mutex<HashMap<BlobId, Entry>>,
@@ -126,7 +125,17 @@ impl Blobs {
             }
         }
         let room = Room::new(folder.clone(), limits, index.values().map(Entry::has).sum());
-        Ok(Self { folder, limits, room, clock, index: Mutex::new(index) })
+        Ok(Self { folder, room, clock, index: Mutex::new(index) })
+    }
+
+    /// How much there may be.
+    pub(crate) fn limits(&self) -> FileLimits {
+        self.room.limits.get()
+    }
+
+    /// Says how much there may be from now on. What is kept already stays.
+    pub(crate) fn set_limits(&self, limits: FileLimits) {
+        self.room.limits.set(limits);
     }
 
     /// Begins an upload, if its sender may have it wait and if there is room for it now.
@@ -145,7 +154,7 @@ impl Blobs {
     }
 
     fn admit(&self, index: &HashMap<BlobId, Entry>, label: &Label) -> Result<(), BlobError> {
-        let (size, FileLimits { file, person, .. }) = (label.size, self.limits);
+        let (size, FileLimits { file, person, .. }) = (label.size, self.limits());
         if file > 0 && size > file {
             return Err(BlobError::TooLarge { size, limit: file });
         }
@@ -262,6 +271,12 @@ impl Blobs {
             orphans += 1;
         }
         Ok(orphans)
+    }
+
+    /// How many files wait or are coming, and how many bytes there are of them.
+    pub(crate) fn count(&self) -> (u64, u64) {
+        let files = self.index().len() as u64;
+        (files, self.room.taken())
     }
 
     /// Keeps nothing that has waited for longer than `keep`, and no upload that nobody goes on with.

@@ -11,15 +11,17 @@ use std::time::Duration;
 use async_channel::Receiver;
 
 use super::config::Timing;
+use super::counters::Counters;
 use super::files::{Means, Tickets};
 use super::limits::{Claims, Confirming, PersonRates};
 use super::link::{ConnectionId, End, Link};
 use super::listening::Endpoint;
 use super::people::{Contacts, Directory, Guests, Lists, Names, Unwelcome};
-use super::sessions::{Quota, Registry};
+use super::sessions::{Quota, Registry, Session};
 use crate::blobs::Blobs;
 use crate::clock::Clock;
-use crate::message::Name;
+use crate::live::Live;
+use crate::message::{Name, Timestamp};
 use crate::trust::tls::Certificates;
 use crate::trust::{Fingerprint, Invite};
 use crate::wire::frame::Limits;
@@ -35,18 +37,21 @@ pub(crate) struct Host {
     pub(super) lists: Arc<Lists>,
     /// None without TLS.
     pub(super) certificates: Option<Arc<Certificates>>,
-    pub(super) quota: Quota,
+    pub(super) quota: Live<Quota>,
     pub(super) blobs: Arc<Blobs>,
-    pub(super) file_limit: u64,
     pub(super) tickets: Arc<Tickets>,
     pub(super) person_rates: Arc<PersonRates>,
     pub(super) claims: Claims,
     pub(super) confirming: Confirming,
     pub(super) guests: Guests,
-    pub(super) keep: Option<Duration>,
+    /// How long a message waits; none for ever.
+    pub(super) keep: Live<Option<Duration>>,
     pub(super) clock: Arc<Clock>,
+    /// When it was started, by the wall clock.
+    pub(super) started: Timestamp,
     pub(super) timing: Timing,
     pub(super) last_connection: AtomicU64,
+    pub(super) counters: Arc<Counters>,
     /// Closed when the server stops.
     pub(super) stopping: Receiver<Infallible>,
 }
@@ -56,11 +61,23 @@ impl Host {
         ConnectionId(self.last_connection.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
+    /// How many connections came.
+    pub(super) fn connections(&self) -> u64 {
+        self.last_connection.load(Ordering::Relaxed)
+    }
+
     /// Tells a receiver who is online that more or less waits from a sender. Only their write task knows whether the
     /// conversation is open: a reader may still hold a session that is about to be closed.
     pub(super) fn announce_waiting(&self, sender: &Name, receiver: &Name) {
         if let Some(receiver) = self.directory.find(receiver) {
             receiver.mark(sender, |marks| marks.waiting = true);
+        }
+    }
+
+    /// The receiver has everything up to `position` on disk.
+    pub(super) fn acknowledge(&self, session: &Session, position: u64) {
+        if let Some(took) = self.registry.acknowledge(session, position) {
+            self.counters.round_trip.observe(took);
         }
     }
 
@@ -81,6 +98,7 @@ impl Host {
             ping_after: self.timing.ping_after,
             idle_after: self.timing.idle_after,
             stopping: self.stopping.clone(),
+            counters: self.counters.clone(),
         }
     }
 
@@ -99,16 +117,17 @@ impl Host {
 
     /// What `WELCOME` announces.
     pub(super) fn limits(&self) -> Limits {
+        let quota = self.quota.get();
         Limits {
             handshake: self.timing.handshake.all.as_secs(),
             ping: self.timing.ping_after.as_secs(),
             idle: self.timing.idle_after.as_secs(),
-            backlog: self.quota.session.messages,
-            backlog_bytes: self.quota.session.bytes,
-            recipient: self.quota.receiver.messages,
-            recipient_bytes: self.quota.receiver.bytes,
-            keep: self.keep.map_or(0, |keep| keep.as_secs()),
-            file: self.file_limit,
+            backlog: quota.session.messages,
+            backlog_bytes: quota.session.bytes,
+            recipient: quota.receiver.messages,
+            recipient_bytes: quota.receiver.bytes,
+            keep: self.keep.get().map_or(0, |keep| keep.as_secs()),
+            file: self.blobs.limits().file,
             ..Limits::default()
         }
     }

@@ -12,6 +12,7 @@ use std::process::Command;
 use crate::carrying::noise;
 use crate::files::until_some_of_it_is_in;
 use crate::lists::{first, is_told, lists};
+use crate::metrics::get;
 use crate::operators::{operate, serve, sign_in, stop};
 use crate::programs::{Launch, free_address};
 use crate::sealed::comes_to;
@@ -213,6 +214,29 @@ fn a_full_disk_refuses_aloud_and_loses_nothing() {
     });
 }
 
+#[test]
+fn a_server_whose_disk_is_full_is_not_ready() {
+    story_on_disk(async |world, disk| {
+        let socket = world.path("metrics.socket");
+        let metrics = format!("unix:{}", socket.display());
+        let (server, address) = serve(&disk.data(), &["--metrics", &metrics]).await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
+        let mut alice = sign_in(world, address, "alice").await;
+        alice.talk("bob").await;
+        disk.fill(0);
+        write_until_refused(&mut alice, "bob", 1).await;
+        let refused = get(&socket, "/readyz");
+        assert_eq!(refused.status, 503, "{refused:?}");
+        assert!(refused.body.contains("nothing can be stored now"), "{refused:?}");
+        assert!(get(&socket, "/metrics").body.contains("\ntinychat_ready 0\n"));
+        assert_eq!(get(&socket, "/healthz").status, 200);
+        disk.make_room();
+        alice.expect("ROOM bob").await;
+        assert_eq!(get(&socket, "/readyz").status, 200);
+        stop(server).await;
+    });
+}
+
 /// After the disk was full the store is opened again, and one whose watermark is gone is refused.
 #[test]
 fn a_server_that_cannot_read_its_mailbox_says_that_it_is_busy_until_it_can() {
@@ -299,7 +323,7 @@ fn a_server_that_finds_no_room_says_so_and_starts_later() {
             server = serve(&disk.data(), &[]).await.0;
             let checked = operate(&["check"], &disk.data()).await;
             let lines = checked.exited(0).lines();
-            assert_eq!(lines.last().unwrap(), "3 messages, 51 bytes, 1 sessions", "{spare} spare");
+            assert_eq!(lines.last().unwrap(), "3 messages, 51 bytes, 1 session", "{spare} spare");
         }
         stop(server).await;
         // A first start.

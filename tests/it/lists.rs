@@ -464,7 +464,7 @@ fn a_backup_has_the_lists_and_check_counts_them() {
         let one = first(world, "bob");
         lists(&mut bob, &one).await;
         let (data, file) = (world.path("server"), world.path("backup"));
-        let counted = ["0 messages, 0 bytes, 0 sessions", "1 device lists"];
+        let counted = ["0 messages, 0 bytes, 0 sessions", "1 device list"];
         operate(&["check"], &data).await.exited(0).printed(&counted);
         let words = ["backup", file.to_str().unwrap()];
         operate(&words, &data).await.exited(0);

@@ -60,10 +60,13 @@
 //! | `alpn` | clients that offer other protocols under TLS, or none |
 //! | `shutdown` | the end of a server, and too many connections |
 //! | `program` | the binary `tinychat-server`: flags, signals, exit codes |
+//! | `server_config` | the server's file of options: what goes before it, mistakes in it, and SIGHUP |
 //! | `supervised` | the server under a service manager: sockets that are passed, and what it is told |
 //! | `logs` | the server's log as lines of fields, and fail2ban, which reads them |
+//! | `metrics` | what programs that watch a server are told: metrics, health, and `status` |
 //! | `admission` | who may sign in: registration, invitations, bans, lost keys |
 //! | `operators` | `check`, `backup`, `restore`, the control socket, and the server's limits by flags |
+//! | `storage` | what takes up the disk; folders of backups, and drills of restoring them |
 //! | `full_disk` | a server, or a client, whose disk is full, and gets room again |
 //! | `programs` | both binaries as processes, for john, marie and anna; no tests |
 //! | `pipe` | `tinychat` as a filter: lines, commands, flags, exit codes |
@@ -77,6 +80,7 @@
 //! | `words` | that scripts' text arrives unchanged, from the command line and through a pipe |
 //! | `exits` | exit codes, and outputs that are closed or full |
 //! | `recipes` | the scripts of README and of the manual |
+//! | `packaging` | systemd's units, the NixOS module, a Debian package: that they agree with the programs |
 //! | `manual` | the manual pages, and how long README is |
 //! | `house` | that imports between files go one way, and that no file is too long |
 //! | `completions` | what shells complete |
@@ -166,6 +170,7 @@ mod logs;
 mod looks;
 mod manual;
 mod marks;
+mod metrics;
 mod names;
 mod networks;
 mod news;
@@ -174,6 +179,7 @@ mod operators;
 mod outage;
 mod own_files;
 mod own_list;
+mod packaging;
 mod page;
 mod person_rates;
 mod pictures;
@@ -196,10 +202,12 @@ mod sealed;
 mod sealed_files;
 mod sealed_lies;
 mod sealed_many;
+mod server_config;
 mod server_upgrade;
 mod settings;
 mod shutdown;
 mod silence;
+mod storage;
 mod strangers;
 mod supervised;
 mod takeover;

@@ -114,11 +114,11 @@ fn a_folder_of_layout_1_is_brought_up_to_date() {
     tar::Archive::new(FOLDER).unpack(&data).unwrap();
     let checked = block_on(operate(&["check"], &data));
     checked.exited(0).printed(&[
-        "bob to alice: 1 messages, 32 bytes, the oldest of 2026-11-29T08:07:40Z",
+        "bob to alice: 1 message, 32 bytes, the oldest of 2026-11-29T08:07:40Z",
         "alice to bob: 4 messages, 136 bytes, the oldest of 2026-11-29T08:07:40Z; 5 expired",
         "carol to bob: 3 messages, 102 bytes, the oldest of 2026-11-29T08:07:40Z",
         "8 messages, 270 bytes, 3 sessions",
-        "1 files, 5 bytes; of 0 on their way 0 bytes",
+        "1 file, 5 bytes; 0 more on the way, with 0 bytes so far",
     ]);
     all_is_there(data);
 }
@@ -175,7 +175,7 @@ fn are_brought_up_to_date(
     tar::Archive::new(folder).unpack(&data).unwrap();
     let waiting = format!("alice to bob: 2 messages, 24 bytes, the oldest of {oldest}");
     let checked = block_on(operate(&["check"], &data));
-    let all = [&waiting, "2 messages, 24 bytes, 1 sessions"];
+    let all = [&waiting, "2 messages, 24 bytes, 1 session"];
     checked.exited(0).printed(&[&all[..], more].concat());
     is_there(&data);
     let file = home.path().join("backup");
@@ -249,7 +249,7 @@ fn who_is_accepted_and_blocked_is_so(data: &Path) {
 
 #[test]
 fn a_folder_and_a_backup_of_layout_4_are_brought_up_to_date() {
-    let (oldest, more) = ("2026-11-30T05:28:55Z", ["1 device lists"]);
+    let (oldest, more) = ("2026-11-30T05:28:55Z", ["1 device list"]);
     let is_there = who_is_accepted_and_blocked_is_so;
     are_brought_up_to_date((FOLDER_4, BACKUP_4), oldest, &more, is_there);
 }
@@ -263,6 +263,6 @@ fn a_backup_of_a_later_layout_is_refused_and_says_so() {
     later[514] = b'9';
     fs::write(&file, later).unwrap();
     let refused = block_on(restore(&data, &file));
-    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 2 5");
+    refused.exited(1).said("the backup has version 1 9, and this program knows those up to 3 5");
     assert!(!data.exists());
 }

@@ -18,6 +18,7 @@ use governor::clock::DefaultClock;
 use super::queue::{Queue, Standing};
 use crate::log_output::{Event, Events};
 use crate::server::connection::{self, Caller};
+use crate::server::counters::Open;
 use crate::server::host::Host;
 use crate::server::limits::{Coming, Origin, Pace, Rates, TooMany};
 use crate::server::listening::Proxies;
@@ -49,13 +50,14 @@ pub(crate) struct Reception {
     /// How many proxies' connections have not sent their header.
     pub(super) unannounced: AtomicUsize,
     /// How many were closed unread, since the last [report](Self::report), because of the rate or of their wait.
-    pub(super) closed: AtomicU64,
+    closed: AtomicU64,
 }
 
 /// What a connection occupies as long as it lasts.
 struct Held {
     _live: Sender<Infallible>,
     _entered: Option<Entered>,
+    _open: Open,
     /// There is no room for it, and that is all it will be told.
     told: Option<Told>,
 }
@@ -92,6 +94,11 @@ impl Reception {
         }
     }
 
+    /// Has these rates count from now on, but that of all addresses together.
+    pub(crate) fn set_rates(&self, rates: &Rates) {
+        self.coming.set(rates);
+    }
+
     /// Forgets those who have been quiet.
     pub(crate) fn forget_the_quiet(&self) {
         self.coming.forget_the_quiet();
@@ -124,9 +131,15 @@ impl Reception {
         gone.map(|(caller, _)| caller)
     }
 
+    /// Counts a connection that is closed unread.
+    pub(super) fn close_unread(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.host.counters.unserved.add(1);
+    }
+
     /// Closes a connection that has waited.
     fn close(&self, caller: &Caller) {
-        self.closed.fetch_add(1, Ordering::Relaxed);
+        self.close_unread();
         turn_away(caller, "the server is busy; try again later");
     }
 }
@@ -163,7 +176,10 @@ pub(super) fn receive(
     };
     match place(reception, &caller, live, full) {
         Ok(held) => admit(reception, caller, held),
-        Err(text) => turn_away(&caller, text),
+        Err(text) => {
+            reception.host.counters.unserved.add(1);
+            turn_away(&caller, text);
+        }
     }
 }
 
@@ -178,7 +194,10 @@ fn place(
     let is_full = live.sender_count().saturating_sub(told) >= full;
     let tell = |text| Told::one_more(reception, caller, text).ok_or(text);
     let told = if is_full { Some(tell(FULL)?) } else { None };
-    let held = |entered, told| Held { _live: live.clone(), _entered: entered, told };
+    let held = |entered, told| {
+        let open = Open::one_more(&reception.host.counters);
+        Held { _live: live.clone(), _entered: entered, _open: open, told }
+    };
     match Entered::from(reception, caller.origin) {
         Ok(entered) => Ok(held(entered, told)),
         Err(why @ TooMany::Connections) => {
@@ -237,6 +256,7 @@ fn next(reception: &Reception) -> Option<(Caller, Held)> {
 
 fn begin(host: Arc<Host>, caller: Caller, held: Held) {
     if let Some(Told { text, .. }) = held.told {
+        host.counters.unserved.add(1);
         task::spawn("farewell", async move {
             connection::turn_away(&host, caller, TELLING, text).await;
             drop(held);

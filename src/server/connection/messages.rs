@@ -5,7 +5,6 @@
 use super::collected::{Collected, usage};
 use super::reading::{Flow, Reading, fail};
 use crate::message::Name;
-use crate::server::host::Host;
 use crate::server::link::End;
 use crate::server::people::{Versions, WRITING};
 use crate::server::sessions::{Accepted, Offer, Quota, Retired, Session};
@@ -50,7 +49,9 @@ impl Reading<'_> {
             let Some(n) = own.first_fresh(&messages) else { return Flow::Continue(()) };
             return self.refuse(peer, n, Refusal::Full, because).await;
         }
-        let quota = self.quota(&own, own.waiting_of_owner() + messages.len() as u64).await;
+        let common = self.host.quota.get();
+        let waiting = own.waiting_of_owner() + messages.len() as u64;
+        let quota = self.quota(common, &own, waiting).await;
         let mailbox = self.host.registry.mailbox();
         if let Err(error) = mailbox.ready(&self.link.name).await {
             log::debug!("refusing what {} writes: {error}", self.link.name);
@@ -68,7 +69,7 @@ impl Reading<'_> {
             Ok(Accepted::All { .. }) => {}
             Ok(Accepted::UpTo { refused, because }) => {
                 self.host.registry.remember_refusal(own.key());
-                let text = match quota == self.host.quota {
+                let text = match quota == common {
                     true => because,
                     false => format!("{because}, as long as {peer} does not talk to you"),
                 };
@@ -104,8 +105,8 @@ impl Reading<'_> {
     async fn approach(&mut self, peer: &Name, own: &Session) -> Result<(), String> {
         let conversation = self.open.get_mut(peer).filter(|it| !it.approached);
         let Some(conversation) = conversation else { return Ok(()) };
-        let Host { quota, registry, .. } = &**self.host;
-        match registry.approach(own.key(), quota.strangers).await {
+        let most = self.host.quota.get().strangers;
+        match self.host.registry.approach(own.key(), most).await {
             Ok(Ok(())) => {
                 conversation.approached = true;
                 Ok(())
@@ -119,13 +120,12 @@ impl Reading<'_> {
     }
 
     /// The quota of a session in which `waiting` messages of its sender are about to wait.
-    async fn quota(&self, own: &Session, waiting: u64) -> Quota {
-        let Host { quota, registry, .. } = &**self.host;
+    async fn quota(&self, quota: Quota, own: &Session, waiting: u64) -> Quota {
         if !quota.is_for_friends(waiting) {
-            return *quota;
+            return quota;
         }
-        match registry.knows(own.key()).await {
-            Ok(true) => *quota,
+        match self.host.registry.knows(own.key()).await {
+            Ok(true) => quota,
             Ok(false) => quota.for_stranger(),
             Err(error) => {
                 log::error!("who knows whom: {error}");
@@ -142,7 +142,7 @@ impl Reading<'_> {
         };
         match resolved {
             Some((session, Ok(Some(position)))) => {
-                self.host.registry.acknowledge(&session, position);
+                self.host.acknowledge(&session, position);
                 if !self.open.contains_key(peer) {
                     self.link.mark(peer, |marks| marks.waiting = true);
                 }
@@ -169,7 +169,7 @@ impl Reading<'_> {
             );
         };
         if let Some(below) = below {
-            self.host.registry.acknowledge(&session, below);
+            self.host.acknowledge(&session, below);
         }
         self.host.registry.bounce(&session, position);
         if !self.open.contains_key(peer) {
@@ -180,6 +180,7 @@ impl Reading<'_> {
 
     /// Says that message `n` was refused, as are all that follow in this conversation until `TALK`.
     async fn refuse(&mut self, peer: Name, n: u64, refusal: Refusal, text: String) -> Flow {
+        self.host.counters.refusals.count(refusal.code());
         if let Some(conversation) = self.open.get_mut(&peer) {
             conversation.refusing = true;
         }

@@ -11,29 +11,34 @@
 //! # Rooms, from the top
 //!
 //! ```text
-//! folder         operations on a whole folder: check, restore
-//! ask, serve     the operator's end; the server's end
-//! deeds          what operators did, for the log
-//! operations     the table of operations
-//! people, stock  operations on people; on what waits
-//! subject        what operations look at and change
-//! socket, error  the socket; why an operation failed
+//! folder               operations on a whole folder: check, restore
+//! ask, serve           the operator's end; the server's end
+//! deeds                what operators did, for the log
+//! operations           the table of operations
+//! people, stock, disk  operations on people; on what waits; what takes up the disk
+//! status               how the server is
+//! subject              what operations look at and change
+//! socket, error        the socket; why an operation failed
+//! words                numbers, as operators read them
 //! ```
 
 mod ask;
 mod deeds;
+mod disk;
 mod error;
 mod folder;
 mod operations;
 mod people;
 mod serve;
 mod socket;
+mod status;
 mod stock;
 mod subject;
+mod words;
 
 pub use ask::{operate, operate_running};
 pub(super) use deeds::log_earlier;
 pub use error::ControlError;
 pub use folder::{check, restore, verify};
 pub(super) use serve::serve;
-pub(super) use socket::bind;
+pub(super) use socket::{Door, bind};

@@ -9,8 +9,8 @@ use async_std::task::block_on;
 
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::count;
 use crate::message::Name;
-use crate::server::host::Host;
 use crate::server::people::{ContactsError, INVITED, Member, Registration};
 use crate::task;
 use crate::trust::Invite;
@@ -25,14 +25,19 @@ pub(super) fn invite(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     if subject.names.registration() == Registration::Closed {
         let text = "registration is closed, also for those who are invited; start the server with --registration invite";
         return Err(ControlError::Refused(text.into()));
     }
     let invite = Invite::generate();
     open(subject, invite, None)?;
-    Ok(writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?)
+    writeln!(out, "{}", host.invitation(words.first().copied(), &invite))?;
+    // Behind it is what is not for whoever is invited.
+    if subject.names.registration() == Registration::Open {
+        writeln!(out, "registration is open, and whoever reaches the server gets in without it")?;
+    }
+    Ok(())
 }
 
 /// Takes the key from a name and prints an address that gives it a new one.
@@ -41,7 +46,7 @@ pub(super) fn reset_key(
     words: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    let host = running(subject)?;
+    let host = subject.running()?;
     let name: Name = words[0].parse()?;
     let (invite, who) = (Invite::generate(), name.clone());
     block_on(subject.names.change(move |roll| roll.reset_key(&who)))?;
@@ -125,11 +130,6 @@ async fn forget(subject: &Subject, name: &Name) -> Result<Left, ControlError> {
     Ok(Left { waited, words, files: blobs.forget(name)? })
 }
 
-fn count(count: u64, what: &str) -> String {
-    let plural = if count == 1 { "" } else { "s" };
-    format!("{count} {what}{plural}")
-}
-
 /// Lets nobody sign in with a name or its key.
 pub(super) fn ban(
     subject: &Subject,
@@ -163,11 +163,6 @@ fn open(subject: &Subject, invite: Invite, only: Option<Name>) -> Result<(), Con
         roll.invite(invite.digest(), clock.uptime(), only, clock.overdue(INVITED))
     });
     Ok(block_on(open)?)
-}
-
-fn running(subject: &Subject) -> Result<&Host, ControlError> {
-    let host = subject.host.as_deref();
-    host.ok_or_else(|| ControlError::NoServer { path: subject.data.clone() })
 }
 
 fn dismiss(subject: &Subject) {

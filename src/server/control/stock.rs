@@ -3,14 +3,19 @@
 //! Invariant: what looks at the mailbox sees one consistent image of it.
 
 use std::io::{self, Write};
+use std::time::Duration;
 
 use async_std::task::block_on;
 
 use super::error::ControlError;
 use super::subject::Subject;
+use super::words::count;
 use crate::blobs::{self, Stock};
-use crate::mailbox::{Counts, Image, Inspection, SessionContent, backup};
-use crate::time_text;
+use crate::mailbox::{Image, Inspection, Mailbox, SessionContent, Usage, backup};
+use crate::{task, time_text};
+
+/// How long it may take until all that was acknowledged is gone from the disk. What takes longer is still counted.
+const SYNCING: Duration = Duration::from_secs(5);
 
 fn image(subject: &Subject) -> Result<Image, ControlError> {
     Ok(block_on(subject.mailbox.image())?)
@@ -22,6 +27,8 @@ pub(super) fn check(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
+    // Of what was delivered just now nothing waits. A disk that takes nothing is no reason to look at nothing.
+    let _ = block_on(task::within(SYNCING, subject.mailbox.synced()));
     let sound = inspect(&image(subject)?, out);
     if !matches!(sound, Ok(()) | Err(ControlError::Unsound)) {
         return sound;
@@ -37,22 +44,8 @@ pub(super) fn backup(
     _: &[&str],
     out: &mut dyn Write,
 ) -> Result<(), ControlError> {
-    Ok(backup::write(&image(subject)?, &subject.data, out)?)
-}
-
-/// Prints what the server has done, and its key.
-pub(super) fn status(
-    subject: &Subject,
-    _: &[&str],
-    out: &mut dyn Write,
-) -> Result<(), ControlError> {
-    let Counts { taken, written, commits } = subject.mailbox.counts();
-    writeln!(out, "taken {taken}\nwritten {written}\ncommits {commits}")?;
-    let certificates = subject.host.as_ref().and_then(|host| host.certificates.as_ref());
-    if let Some(certificates) = certificates {
-        writeln!(out, "key {}", certificates.current().fingerprint)?;
-    }
-    Ok(())
+    let (image, now) = (image(subject)?, subject.mailbox.clock().wall());
+    Ok(backup::write(&image, &subject.data, now, out)?)
 }
 
 /// Checks whether a mailbox is sound and prints what is in it.
@@ -65,7 +58,7 @@ pub(super) fn inspect(image: &Image, out: &mut dyn Write) -> Result<(), ControlE
 fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<()> {
     for SessionContent { key, usage, oldest, expired } in &inspection.sessions {
         let (sender, receiver) = (key.sender(), key.receiver());
-        write!(out, "{sender} to {receiver}: {} messages, {} bytes", usage.messages, usage.bytes)?;
+        write!(out, "{sender} to {receiver}: {}", counted(*usage))?;
         if let Some(oldest) = oldest {
             let oldest = time_text::moment(oldest.printable(), 0);
             write!(out, ", the oldest of {oldest}")?;
@@ -75,10 +68,10 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
         }
         writeln!(out)?;
     }
-    let (usage, sessions) = (inspection.usage, inspection.sessions.len());
-    writeln!(out, "{} messages, {} bytes, {sessions} sessions", usage.messages, usage.bytes)?;
+    let sessions = count(inspection.sessions.len() as u64, "session");
+    writeln!(out, "{}, {sessions}", counted(inspection.usage))?;
     if inspection.lists > 0 {
-        writeln!(out, "{} device lists", inspection.lists)?;
+        writeln!(out, "{}", count(inspection.lists, "device list"))?;
     }
     for problem in &inspection.problems {
         writeln!(out, "problem: {problem}")?;
@@ -86,19 +79,24 @@ fn print_inspection(inspection: &Inspection, out: &mut dyn Write) -> io::Result<
     Ok(())
 }
 
+fn counted(usage: Usage) -> String {
+    format!("{}, {}", count(usage.messages, "message"), count(usage.bytes, "byte"))
+}
+
 fn print_stock(stock: &Stock, out: &mut dyn Write) -> io::Result<()> {
     if *stock == Stock::default() {
         return Ok(());
     }
     let Stock { kept: (files, bytes), coming: (begun, came), problems } = stock;
-    writeln!(out, "{files} files, {bytes} bytes; of {begun} on their way {came} bytes")?;
+    let (files, bytes) = (count(*files, "file"), count(*bytes, "byte"));
+    let came = count(*came, "byte");
+    writeln!(out, "{files}, {bytes}; {begun} more on the way, with {came} so far")?;
     problems.iter().try_for_each(|problem| writeln!(out, "problem: {problem}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::mailbox::Usage;
     use crate::message::{SessionKey, Timestamp};
 
     #[test]
@@ -111,6 +109,6 @@ mod tests {
         let mut out = Vec::new();
         print_inspection(&inspection, &mut out).unwrap();
         let text = String::from_utf8(out).unwrap();
-        assert!(text.contains("1 messages, 5 bytes, the oldest of 9999-12-31"), "{text}");
+        assert!(text.contains("1 message, 5 bytes, the oldest of 9999-12-31"), "{text}");
     }
 }

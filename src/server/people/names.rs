@@ -10,6 +10,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::book::{Book, BookError};
 use super::roll::{ChangeError, Member, Registration, Roll, Unwelcome, Welcome, member_line};
+use crate::live::Live;
 use crate::log_output::{Event, Events};
 use crate::message::{Name, Uptime};
 use crate::task::Worker;
@@ -21,7 +22,7 @@ const QUEUE: usize = 64;
 /// A handle to the names.
 pub(crate) struct Names {
     roll: Arc<RwLock<Roll>>,
-    registration: Registration,
+    registration: Live<Registration>,
     clerk: Worker<Clerk>,
 }
 
@@ -47,7 +48,7 @@ impl Names {
         let roll = Arc::new(RwLock::new(Roll::parse(&text).map_err(bad)?));
         let clerk = Clerk { book, roll: roll.clone(), changed: Box::new(changed) };
         let clerk = Worker::start("tinychat-names", QUEUE, clerk).map_err(unusable)?;
-        Ok(Self { roll, registration, clerk })
+        Ok(Self { roll, registration: Live::new(registration), clerk })
     }
 
     /// The owner of a name.
@@ -60,6 +61,11 @@ impl Names {
         self.roll().members().map(|(name, member)| (name.clone(), *member)).collect()
     }
 
+    /// How many names somebody has.
+    pub(crate) fn count(&self) -> u64 {
+        self.roll().members().count() as u64
+    }
+
     /// Claims a name for a key that was proved; invitations that were opened before `too_old` are no longer valid. Only
     /// a new name waits for the disk; one that costs no invitation is counted first.
     pub(crate) async fn claim(
@@ -70,7 +76,7 @@ impl Names {
         too_old: Option<Uptime>,
         count: impl FnOnce() -> Result<(), Unwelcome>,
     ) -> Result<(), Unwelcome> {
-        let (invite, registration) = (invite.as_ref(), self.registration);
+        let (invite, registration) = (invite.as_ref(), self.registration.get());
         match self.roll().admit(name, &key, invite, registration, too_old)? {
             Welcome::Back => return Ok(()),
             Welcome::New(None) => count()?,
@@ -96,7 +102,12 @@ impl Names {
 
     /// Who may have a new name.
     pub(crate) fn registration(&self) -> Registration {
-        self.registration
+        self.registration.get()
+    }
+
+    /// Says who may have one from now on.
+    pub(crate) fn set_registration(&self, registration: Registration) {
+        self.registration.set(registration);
     }
 
     /// Makes an operator's change.

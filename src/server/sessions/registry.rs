@@ -80,6 +80,11 @@ impl Registry {
         &*self.mailbox
     }
 
+    /// How many sessions there are.
+    pub(crate) fn count(&self) -> u64 {
+        self.sessions.len() as u64
+    }
+
     /// The session with `key`, in which the connection is entered as its sender's.
     pub(crate) async fn enter(
         &self,
@@ -174,14 +179,17 @@ impl Registry {
         self.strangers.remove(key);
     }
 
-    /// The receiver has everything up to `position` on disk.
-    pub(crate) fn acknowledge(&self, session: &Session, position: u64) {
-        if session.acknowledge(self.mailbox(), position) {
+    /// The receiver has everything up to `position` on disk. Returns how long one of these messages took, if one was
+    /// timed.
+    pub(crate) fn acknowledge(&self, session: &Session, position: u64) -> Option<Duration> {
+        let acknowledged = session.acknowledge(self.mailbox(), position);
+        if acknowledged.made_room {
             self.announce_room(session.key().receiver());
         }
         if session.waiting() == 0 {
             self.retire(session);
         }
+        acknowledged.took
     }
 
     /// The receiver did not take the oldest message, whose position this is.
@@ -367,7 +375,7 @@ impl Registry {
         Ok(())
     }
 
-    /// The mailbox stores messages again, after it refused them.
+    /// The mailbox stores messages again, after it refused them; or more may wait than before.
     pub(crate) fn announce_recovery(&self) {
         let receivers: Vec<_> = self.refused.iter().map(|entry| entry.key().clone()).collect();
         receivers.iter().for_each(|receiver| self.announce_room(receiver));

@@ -100,8 +100,8 @@ const RULES: &[Rule] = &[
     Rule {
         says: "receiver 2: what has another message's number is bounced, not acknowledged",
         file: "src/client/store/history.rs",
-        found: "        return Ok(Verdict::Bounced);",
-        instead: "        return Ok(Verdict::Known);",
+        found: "id)?.then_some(Verdict::Bounced))",
+        instead: "id)?.then_some(Verdict::Known))",
         rounds: "restored",
     },
     Rule {

@@ -84,7 +84,8 @@ pub(crate) fn drill(target: Option<&Path>) -> Result<(), Box<dyn Error>> {
     let unwritable = |error: io::Error| cannot("restore into", beside, &error);
     let mut folder = tempfile::Builder::new();
     let scratch = folder.prefix("tinychat-drill-").tempdir_in(beside).map_err(unwritable)?;
-    let restored = server::drill(io::BufReader::new(backup), &scratch.path().join("data"));
+    let data = scratch.path().join("data");
+    let restored = server::drill(io::BufReader::new(backup), &data);
     let found = block_on(restored).map_err(|error| format!("{}: {error}", file.display()))?;
     scratch.close().map_err(unwritable)?;
     crate::print(&told(&file, &found))
